@@ -1,0 +1,65 @@
+# `make demo` and `make test` need Python 3.11 or later, make and git; nothing else.
+PYTHON ?= python3
+BIN := .venv/bin
+UV := $(shell command -v uv 2>/dev/null)
+ISSUE ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint lock messages clean
+
+help:
+	@echo "make demo [ISSUE=path/to/issue.md]   rehearse a send to invented readers; nobody receives mail"
+	@echo "make test                            run every test"
+	@echo "make lint                            style, types, import floors, dependencies, migrations"
+	@echo "make lock                            pin the dependencies anew"
+	@echo "make messages                        compile the translations"
+
+# Each stamp names the lock that it installed, so a changed lock installs again.
+.venv/bin/python:
+ifdef UV
+	uv venv -q --python $(PYTHON) .venv
+else
+	$(PYTHON) -m venv .venv
+endif
+
+.venv/run.stamp: requirements.lock pyproject.toml | .venv/bin/python
+ifdef UV
+	uv pip install -q --python $(BIN)/python --require-hashes -r requirements.lock
+	uv pip install -q --python $(BIN)/python --no-deps -e .
+else
+	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps -e .
+endif
+	@touch $@
+
+.venv/dev.stamp: requirements-dev.lock .venv/run.stamp
+ifdef UV
+	uv pip install -q --python $(BIN)/python --require-hashes -r requirements-dev.lock
+else
+	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.lock
+endif
+	@touch $@
+
+demo: .venv/run.stamp
+	@$(BIN)/mailer demo $(if $(ISSUE),"$(ISSUE)")
+
+test: .venv/dev.stamp
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+lint: .venv/dev.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/deptry .
+	$(BIN)/mailer manage makemigrations --check --dry-run
+
+lock:
+	uv pip compile --universal --generate-hashes --no-emit-index-url --no-header -q -U pyproject.toml -o requirements.lock
+	uv pip compile --universal --generate-hashes --no-emit-index-url --no-header -q -U pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
+
+messages: .venv/dev.stamp
+	$(BIN)/python -m tests.messages
+
+clean:
+	rm -rf .venv var build dist

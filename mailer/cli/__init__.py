@@ -1,0 +1,71 @@
+"""The terminal door. Commands import what they need when they run, so that `mailer --help` is instant."""
+
+import importlib
+import sys
+
+import click
+
+from mailer.cli.terminal import Problem, explain
+
+# name → (module, the line that `mailer --help` shows); the command is the function of that name in the module.
+COMMANDS = {
+    "init": ("starting", "Start a newsletter: newsletter.toml, a first issue, .gitignore, .env.example."),
+    "demo": ("starting", "Rehearse a whole send to invented readers; nobody receives mail."),
+    "render": ("rendering", "Write an issue as HTML, text and images, as its readers would get it."),
+    "send": ("sending", "Send an issue to its readers."),
+    "status": ("status", "Show who got what."),
+    "pause": ("steering", "Stop a send; no request starts afterwards."),
+    "resume": ("steering", "Go on with a paused send."),
+    "cancel": ("steering", "End a send for those who still wait."),
+    "reconcile": ("steering", "Show and settle what became of requests without an answer."),
+    "subscribers": ("subscribers", "Add, import, list, show, unsubscribe and export readers."),
+    "serve": ("serving", "Run the web process, where readers join and leave."),
+    "worker": ("serving", "Run a worker, which sends."),
+    "doctor": ("doctor", "Check settings, database, broker, key and address."),
+    "manage": ("serving", "Run one of Django's own commands, such as migrate."),
+}
+
+
+class Commands(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"mailer.cli.{COMMANDS[name][0]}")
+        command: click.Command = getattr(module, name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="markdown-mailer", prog_name="mailer")
+def cli() -> None:
+    """Send newsletters that are written in Markdown and kept in git.
+
+    Without SENDGRID_API_KEY everything is a rehearsal: nobody receives mail.
+    """
+
+
+def main() -> None:
+    """Run one command. What a user, a provider or a network can cause ends in a sentence, never in a traceback."""
+    try:
+        cli.main(standalone_mode=False)
+    except click.exceptions.Exit as stop:
+        sys.exit(stop.exit_code)
+    except click.Abort:
+        click.echo("Stopped.", err=True)
+        sys.exit(1)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except Exception as error:
+        problem: Problem | None = explain(error)
+        if problem is None:
+            raise
+        problem.show()
+        sys.exit(problem.exit_code)

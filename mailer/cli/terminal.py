@@ -1,0 +1,109 @@
+"""What all commands share: exit codes, errors as sentences, questions, and the start of Django."""
+
+import os
+import sys
+from enum import IntEnum
+from typing import Any
+
+import click
+
+
+class Exit(IntEnum):
+    DONE = 0
+    FAILED = 1  # or paused
+    USAGE = 2
+    FINDINGS = 3  # the issue has mistakes that block
+    NOT_CONFIRMED = 4
+    OPEN_ENDS = 5  # ended with something rejected or unknown
+
+
+class Problem(click.ClickException):
+    """A sentence that says what, where and what to do; and how the command ends."""
+
+    def __init__(self, message: str, exit_code: int = Exit.FAILED) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+    def show(self, file: Any = None) -> None:
+        click.echo(f"mailer: {self.message}", err=True)
+
+
+def explain(error: Exception) -> Problem | None:
+    """The sentence for an error that a user, a provider or a network can cause; None for a defect of ours."""
+    from django.core.exceptions import ImproperlyConfigured
+    from django.db import DatabaseError, InterfaceError
+
+    from mailer.issues import IssueError
+    from mailer.newsletter import NewsletterError
+
+    if isinstance(error, IssueError):
+        return Problem(str(error), Exit.FINDINGS)
+    if isinstance(error, NewsletterError | ImproperlyConfigured):
+        return Problem(str(error), Exit.USAGE)
+    if isinstance(error, DatabaseError | InterfaceError) or type(error).__name__ == "PoolTimeout":
+        return Problem(f"the database at {database_address()} does not do what was asked: {_first_line(error)}")
+    if isinstance(error, BrokenPipeError):
+        sys.stderr.close()
+        return Problem("")
+    return None
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
+def database_address() -> str:
+    """Where the database is, without user or password."""
+    from django.conf import settings
+
+    database = settings.DATABASES["default"]
+    if "sqlite" in database["ENGINE"]:
+        return str(database["NAME"])
+    host = database.get("HOST") or database.get("OPTIONS", {}).get("host") or "localhost"
+    return f"{host}/{database['NAME']}"
+
+
+def start(check_schema: bool = True) -> None:
+    """Django is set up, and the database has the tables that this version expects."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mailer.settings")
+    import django
+
+    django.setup()
+    if check_schema:
+        from mailer.schema import bring_up_to_date
+
+        bring_up_to_date()
+
+
+def on_terminal() -> bool:
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def confirm(question: str, yes: bool) -> None:
+    """Return when the user agreed, by --yes or at the terminal; else end with exit code 4 and nothing changed."""
+    if yes:
+        return
+    if not on_terminal():
+        raise Problem("Nothing was done: there is no terminal to ask at; add --yes to go ahead.", Exit.NOT_CONFIRMED)
+    if not click.confirm(question, err=True):
+        raise Problem("Nothing was done.", Exit.NOT_CONFIRMED)
+
+
+def choose_newsletter(name: str | None) -> str:
+    """The name of a configured newsletter: the one asked for, else the only one there is."""
+    from django.conf import settings
+
+    known = settings.NEWSLETTERS
+    if not known:
+        raise Problem(
+            f"no newsletter.toml at or above {settings.CONFIG_FOLDER}; run `mailer init` or set MAILER_CONFIG.",
+            Exit.USAGE,
+        )
+    if name is None and len(known) == 1:
+        return next(iter(known))
+    if name not in known:
+        listed = ", ".join(known)
+        what = f"there is no newsletter {name!r}" if name else "several newsletters are configured"
+        raise Problem(f"{what} in {settings.CONFIG}; choose one with --newsletter: {listed}.", Exit.USAGE)
+    return name

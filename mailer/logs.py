@@ -1,0 +1,16 @@
+"""One line per record: time, level, logger, phrase, then the keys given as `extra`."""
+
+import logging
+
+_STANDARD = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+
+class KeyValueFormatter(logging.Formatter):
+    """`2026-11-22 09:00:00 INFO mailer.sending batch accepted send=12 batch=3`."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(name)s %(message)s", "%Y-%m-%d %H:%M:%S")
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        keys = {name: value for name, value in vars(record).items() if name not in _STANDARD}
+        return " ".join([super().formatMessage(record), *(f"{name}={value}" for name, value in keys.items())])

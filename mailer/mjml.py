@@ -1,0 +1,3 @@
+from django.template.backends.django import DjangoTemplates
+class MjmlTemplates(DjangoTemplates):
+    app_dirname = "mjml"

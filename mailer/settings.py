@@ -1,0 +1,271 @@
+"""Django's settings, and the only reader of the environment.
+
+A `.env` beside newsletter.toml fills what the environment does not set. A variable that is set to nothing counts as
+set: `SENDGRID_API_KEY= mailer …` rehearses whatever the `.env` says.
+"""
+
+import os
+import secrets
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import dj_database_url
+from django.core.exceptions import ImproperlyConfigured
+from dotenv import dotenv_values
+
+from mailer.newsletter import Newsletter, find_config, read_newsletters
+
+
+class SettingError(ImproperlyConfigured):
+    """A setting is missing or malformed; the message names it and says what to write."""
+
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1", "[::1]")
+
+# ---------------------------------------------------------------- the editor's folder
+
+_package = Path(__file__).resolve().parent
+_config = os.environ.get("MAILER_CONFIG", "")
+if _config and not Path(_config).is_file():
+    raise SettingError(f"MAILER_CONFIG names {_config}, which is not a file; give the path of a newsletter.toml.")
+CONFIG: Path | None = Path(_config).resolve() if _config else find_config(Path.cwd())
+CONFIG_FOLDER: Path = CONFIG.parent if CONFIG else Path.cwd()
+
+_dotenv = dotenv_values(CONFIG_FOLDER / ".env")
+
+
+def _read(name: str, default: str = "") -> str:
+    if name in os.environ:
+        return os.environ[name].strip() or default
+    return (_dotenv.get(name) or "").strip() or default
+
+
+def _number(name: str, default: float, at_least: float = 0) -> float:
+    text = _read(name, str(default))
+    try:
+        value = float(text)
+    except ValueError:
+        raise SettingError(f"{name} is {text!r}; it must be a number.") from None
+    if not value >= at_least:
+        raise SettingError(f"{name} is {text}; it must be at least {at_least:g}.")
+    return value
+
+
+def _whole(name: str, default: int, at_least: int, at_most: int) -> int:
+    value = _number(name, default, at_least)
+    if value != int(value) or value > at_most:
+        raise SettingError(f"{name} is {value:g}; it must be a whole number from {at_least} to {at_most}.")
+    return int(value)
+
+
+def _url(name: str, default: str, why: str) -> str:
+    """An address without a trailing slash; plain http only on this machine."""
+    text = _read(name, default).rstrip("/")
+    try:
+        parts = urlsplit(text)
+        parts.port  # noqa: B018 — raises for a port that is no number
+    except ValueError:
+        raise SettingError(f"{name} is {text!r}, which is not a web address.") from None
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise SettingError(f"{name} is {text!r}; give an address such as {default}.")
+    if parts.scheme == "http" and parts.hostname not in LOOPBACK:
+        raise SettingError(f"{name} is {text!r}: plain http is taken only for this machine, {why}; use https.")
+    return text
+
+
+MAILER_ENV = _read("MAILER_ENV", "local")
+if MAILER_ENV not in ("local", "production"):
+    raise SettingError(f"MAILER_ENV is {MAILER_ENV!r}; it must be local or production.")
+PRODUCTION = MAILER_ENV == "production"
+
+NEWSLETTERS: dict[str, Newsletter] = read_newsletters(CONFIG) if CONFIG else {}
+
+# ---------------------------------------------------------------- files of this installation
+
+
+def _prepare_home(home: Path) -> Path:
+    """The folder exists, is closed to other users and stays out of git."""
+    try:
+        if not home.is_dir():
+            home.mkdir(parents=True, mode=0o700)
+        ignore = home / ".gitignore"
+        if not ignore.exists():
+            ignore.write_text("*\n")
+    except OSError as error:
+        raise SettingError(
+            f"MAILER_HOME is {home}, which cannot be written ({error.strerror}); name a folder that can."
+        ) from error
+    return home
+
+
+HOME = _prepare_home(Path(_read("MAILER_HOME") or CONFIG_FOLDER / "var").resolve())
+
+
+def _secret_key() -> str:
+    given = _read("SECRET_KEY")
+    if PRODUCTION and len(given) < 32:
+        raise SettingError("SECRET_KEY must be set in production, to at least 32 random characters.")
+    if given:
+        return given
+    path = HOME / "secret_key"
+    try:
+        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    except FileExistsError:
+        return path.read_text()
+    with os.fdopen(descriptor, "w") as file:
+        file.write(secrets.token_urlsafe(48))
+    return path.read_text()
+
+
+SECRET_KEY = _secret_key()
+
+# ---------------------------------------------------------------- the provider
+
+SENDGRID_API_KEY = _read("SENDGRID_API_KEY")
+if SENDGRID_API_KEY and not (SENDGRID_API_KEY.isascii() and SENDGRID_API_KEY.isprintable()):
+    raise SettingError("SENDGRID_API_KEY holds characters that no key has; copy it again.")
+SENDGRID_API_URL = _url("SENDGRID_API_URL", "https://api.sendgrid.com", "because the key travels with each request")
+if PRODUCTION and not SENDGRID_API_KEY:
+    raise SettingError("SENDGRID_API_KEY must be set in production: without it every send would be a rehearsal.")
+# A send is bound to the provider it was planned for; a worker takes only sends of its own.
+PROVIDER = (urlsplit(SENDGRID_API_URL).hostname or "") if SENDGRID_API_KEY else "rehearsal"
+PROVIDER_IS_LOCAL = not SENDGRID_API_KEY or PROVIDER in LOOPBACK
+
+BASE_URL = _url("BASE_URL", "http://127.0.0.1:8000", "because readers' links go there")
+if PRODUCTION and not BASE_URL.startswith("https://"):
+    raise SettingError("BASE_URL must be the public https address of this installation in production.")
+
+MAILER_HTTP_TIMEOUT = _number("MAILER_HTTP_TIMEOUT", 20, 0.1)
+MAILER_LEASE = _number("MAILER_LEASE", 60, 0.3)
+if MAILER_LEASE < 3 * MAILER_HTTP_TIMEOUT:
+    raise SettingError(
+        f"MAILER_LEASE is {MAILER_LEASE:g} s; it must be at least three times MAILER_HTTP_TIMEOUT "
+        f"({MAILER_HTTP_TIMEOUT:g} s), or slow answers would count as lost."
+    )
+MAILER_LANES = _whole("MAILER_LANES", 4, 1, 64)
+MAILER_BATCH_SIZE = _whole("MAILER_BATCH_SIZE", 1000, 1, 1000)
+MAILER_PROXIES = _whole("MAILER_PROXIES", 0, 0, 10)
+PORT = _whole("PORT", 0, 0, 65535)
+
+# ---------------------------------------------------------------- database and broker
+
+
+def _database() -> dict[str, Any]:
+    url = _read("DATABASE_URL")
+    if not url:
+        return _sqlite(HOME / "mailer.sqlite3")
+    try:
+        database: dict[str, Any] = dict(dj_database_url.parse(url))
+    except (ValueError, KeyError, dj_database_url.UnknownSchemeError):
+        raise SettingError("DATABASE_URL is not understood; give postgres://user@host/name or sqlite:///path.") from None
+    if "sqlite" in database["ENGINE"]:
+        return _sqlite(Path(database["NAME"]))
+    if "postgresql" not in database["ENGINE"]:
+        raise SettingError("DATABASE_URL must name PostgreSQL or SQLite; other databases are not supported.")
+    # Connections that a restart of the server killed are found before they are used.
+    database["OPTIONS"] = {"connect_timeout": 5, **database.get("OPTIONS", {}), "pool": {"min_size": 0, "max_size": 8}}
+    database["CONN_MAX_AGE"] = 0
+    database["CONN_HEALTH_CHECKS"] = True
+    return database
+
+
+def _sqlite(path: Path) -> dict[str, Any]:
+    return {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": path,
+        "OPTIONS": {
+            # IMMEDIATE: with the default, concurrent writers fail as "locked" half of the time.
+            "transaction_mode": "IMMEDIATE",
+            "timeout": 20,
+            # synchronous=FULL: an attempt must survive a power cut, or a restart would mail its readers again.
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-64000;"
+            "PRAGMA temp_store=MEMORY; PRAGMA mmap_size=134217728; PRAGMA journal_size_limit=67108864;",
+        },
+    }
+
+
+DATABASES = {"default": _database()}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+BROKER_URL = _read("CELERY_BROKER_URL") or _read("REDIS_URL")
+EMBEDDED = not BROKER_URL
+
+# ---------------------------------------------------------------- Django
+
+DEBUG = False
+ROOT_URLCONF = "mailer.urls"
+WSGI_APPLICATION = "mailer.wsgi.application"
+ALLOWED_HOSTS = sorted({str(urlsplit(BASE_URL).hostname), *LOOPBACK})
+INSTALLED_APPS = ["django.contrib.staticfiles", "subscribers", "mailer"]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+# In the wheel the templates travel inside the package; in a checkout they stand at the top.
+TEMPLATE_FOLDERS = [
+    folder for folder in (CONFIG_FOLDER / "templates", _package / "templates", _package.parent / "templates")
+    if folder.is_dir()
+]
+TEMPLATES = [
+    {
+        "BACKEND": "mailer.mjml.MjmlTemplates",
+        "NAME": "mjml",
+        "DIRS": TEMPLATE_FOLDERS,
+        "OPTIONS": {"libraries": {"i18n": "django.templatetags.i18n"}, "builtins": ["django.templatetags.i18n"]},
+    },
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "NAME": "pages",
+        "DIRS": TEMPLATE_FOLDERS,
+        "OPTIONS": {
+            "builtins": ["django.templatetags.i18n"],
+            "context_processors": ["django.template.context_processors.csrf"],
+        },
+    },
+]
+EMAIL_BACKEND = "mailer.sendgrid.backend.SendGridBackend"
+
+STATIC_URL = "static/"
+WHITENOISE_USE_FINDERS = True  # the few files are served from the package; nothing to collect
+USE_TZ = True
+TIME_ZONE = "UTC"  # Celery reads this too: anything else shifts its clock.
+USE_I18N = True
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("zh-hans", "简体中文")]
+LOCALE_PATHS = [_package / "locale"]
+
+_https = BASE_URL.startswith("https://")
+CSRF_COOKIE_SECURE = _https
+CSRF_COOKIE_HTTPONLY = True
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "no-referrer"
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if MAILER_PROXIES else None
+SECURE_HSTS_SECONDS = 31_536_000 if PRODUCTION else 0
+X_FRAME_OPTIONS = "DENY"
+DATA_UPLOAD_MAX_MEMORY_SIZE = 65_536
+CSRF_FAILURE_VIEW = "subscribers.views.without_our_form"
+SILENCED_SYSTEM_CHECKS: list[str] = []
+
+# What `subscribers` needs to know of the installation, which it may not import.
+LINK_KEYS = "mailer.installation.link_keys"
+
+# ---------------------------------------------------------------- log: ids and phrases, never an address, a key or a body
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"()": "mailer.logs.KeyValueFormatter"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": "WARNING"},
+    "loggers": {
+        "mailer": {"level": "WARNING"},
+        "subscribers": {"level": "WARNING"},
+        # At DEBUG the client logs the API key and the whole payload.
+        "python_http_client": {"handlers": [], "level": "CRITICAL", "propagate": False},
+        "django.request": {"level": "ERROR"},
+    },
+}

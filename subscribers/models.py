@@ -1,0 +1,127 @@
+"""Readers, what they asked for, how they asked, and whom nobody may mail."""
+
+import uuid
+
+from django.db import models
+from django.db.models import Exists, OuterRef
+from django.utils import timezone
+
+
+class Subscriber(models.Model):
+    """One person, known by one address."""
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    email = models.CharField(max_length=320)  # as typed: deliver to this
+    email_key = models.CharField(max_length=320, unique=True)  # identity; see subscribers.addresses
+    suppression_hash = models.CharField(max_length=64, db_index=True)  # keyed hash of email_key
+    name = models.CharField(max_length=200, blank=True, default="")
+    language = models.CharField(max_length=16, blank=True, default="")
+    created_at = models.DateTimeField(default=timezone.now)
+
+
+class SubscriptionQuerySet(models.QuerySet["Subscription"]):
+    def deliverable(self) -> "SubscriptionQuerySet":
+        """Those who confirmed, did not leave, and whose address nobody suppressed: the only audience there is."""
+        suppressed = Suppression.objects.filter(hash=OuterRef("subscriber__suppression_hash"))
+        return self.filter(~Exists(suppressed), state=Subscription.State.ACTIVE)
+
+
+class Subscription(models.Model):
+    """A reader's wish for one newsletter. Only `subscribers.optin` changes its state."""
+
+    class State(models.TextChoices):
+        PENDING = "pending"
+        ACTIVE = "active"
+        UNSUBSCRIBED = "unsubscribed"
+
+    subscriber = models.ForeignKey(Subscriber, models.CASCADE, related_name="subscriptions")
+    newsletter = models.CharField(max_length=64)
+    state = models.CharField(max_length=12, choices=State.choices, default=State.PENDING)
+    # A confirmation mail that is still to be sent: the row is the queue, a Celery message only a hint.
+    confirmation_due = models.DateTimeField(null=True, blank=True)
+    confirmation_tries = models.PositiveSmallIntegerField(default=0)
+    created_at = models.DateTimeField(default=timezone.now)
+    changed_at = models.DateTimeField(default=timezone.now)
+
+    objects = SubscriptionQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["subscriber", "newsletter"], name="one_subscription_each"),
+            models.CheckConstraint(
+                condition=models.Q(state__in=["pending", "active", "unsubscribed"]), name="subscription_state_known"
+            ),
+            # Nobody is asked to confirm what they confirmed or left.
+            models.CheckConstraint(
+                condition=models.Q(state="pending") | models.Q(confirmation_due__isnull=True),
+                name="only_pending_awaits_confirmation",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["newsletter", "state"], name="subscription_audience"),
+            models.Index(
+                fields=["confirmation_due"],
+                name="subscription_due",
+                condition=models.Q(confirmation_due__isnull=False),
+            ),
+        ]
+
+
+class Consent(models.Model):
+    """One step of a reader's consent, as it happened. Written once, never changed."""
+
+    class Step(models.TextChoices):
+        REQUESTED = "requested"
+        CONFIRMED = "confirmed"
+        UNSUBSCRIBED = "unsubscribed"
+        IMPORTED = "imported"
+        CHANGED = "changed"
+        ERASED = "erased"
+
+    subscriber = models.ForeignKey(Subscriber, models.CASCADE, related_name="consents")
+    newsletter = models.CharField(max_length=64)
+    step = models.CharField(max_length=12, choices=Step.choices)
+    at = models.DateTimeField(default=timezone.now)
+    how = models.CharField(max_length=32)  # form, link, one-click, command, import
+    source = models.TextField(blank=True, default="")  # address of the form, file name, or the editor's words
+    wording = models.TextField(blank=True, default="")  # what the reader was shown, exactly
+    wording_version = models.CharField(max_length=32, blank=True, default="")
+    language = models.CharField(max_length=16, blank=True, default="")
+    ip = models.CharField(max_length=45, blank=True, default="")  # truncated: /24, or /48 for IPv6
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["subscriber", "at"], name="consent_history"),
+            models.Index(fields=["ip", "at"], name="consent_by_network"),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(
+                    step__in=["requested", "confirmed", "unsubscribed", "imported", "changed", "erased"]
+                ),
+                name="consent_step_known",
+            )
+        ]
+
+
+class Suppression(models.Model):
+    """An address that nobody may mail, kept only as a keyed hash so that it outlives erasure."""
+
+    class Reason(models.TextChoices):
+        BOUNCE = "bounce"
+        COMPLAINT = "complaint"
+        ERASED = "erased"
+        MANUAL = "manual"
+
+    hash = models.CharField(max_length=64, primary_key=True)
+    reason = models.CharField(max_length=12, choices=Reason.choices)
+    note = models.TextField(blank=True, default="")
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(reason__in=["bounce", "complaint", "erased", "manual"]),
+                name="suppression_reason_known",
+            )
+        ]

@@ -1,0 +1,31 @@
+"""Loaded before anything else (`-p tests.environment`): nobody's shell or `.env` may reach the tests.
+
+A developer's shell may hold a live API key. The tests mail invented people, so they start from nothing.
+"""
+
+import os
+import tempfile
+from pathlib import Path
+
+OURS = ("SENDGRID_", "MAILER_", "DATABASE_URL", "CELERY_", "REDIS_URL", "BASE_URL", "SECRET_KEY", "PORT", "DJANGO_")
+KEPT = ("MAILER_TEST_",)
+# Set to nothing, which no `.env` fills.
+EMPTY = ("SENDGRID_API_KEY", "SENDGRID_API_URL", "DATABASE_URL", "CELERY_BROKER_URL", "REDIS_URL", "BASE_URL")
+
+
+def clean(environment: dict[str, str]) -> dict[str, str]:
+    """The environment without any setting of ours, and with those that a `.env` could fill set to nothing."""
+    rest = {name: value for name, value in environment.items() if name.startswith(KEPT) or not name.startswith(OURS)}
+    return rest | dict.fromkeys(EMPTY, "")
+
+
+_cleaned = clean(dict(os.environ))
+os.environ.clear()
+os.environ.update(_cleaned)
+os.environ["DJANGO_SETTINGS_MODULE"] = "mailer.settings"
+os.environ["MAILER_CONFIG"] = str(Path(__file__).parent / "newsletter.toml")
+os.environ["MAILER_HOME"] = tempfile.mkdtemp(prefix="mailer-tests-")
+if os.environ.get("MAILER_TEST_DATABASE") == "postgres":
+    from tests.parts import postgres_url
+
+    os.environ["DATABASE_URL"] = postgres_url()
