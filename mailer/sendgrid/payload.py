@@ -1,0 +1,177 @@
+"""One issue and up to 1,000 readers → the body of one request to POST /v3/mail/send."""
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from email.header import Header
+from typing import Any
+from urllib.parse import quote, urlsplit
+from uuid import UUID
+
+import idna
+
+# SendGrid writes these itself and refuses them from us (v3 Mail Send).
+RESERVED_HEADERS = frozenset(
+    {"x-sg-id", "x-sg-eid", "received", "dkim-signature", "content-type", "content-transfer-encoding"}
+    | {"to", "from", "subject", "reply-to", "cc", "bcc"}
+)
+ONE_CLICK = "List-Unsubscribe=One-Click"
+
+_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]")
+# The link stands in a header between < and >, and unescaped in HTML: no &, quotes, comma or fragment.
+_LINK = re.compile(r"https?://[A-Za-z0-9\-._~:/?@!$()*+;=%\[\]]+")
+# A name with a comma or semicolon made SendGrid mail a part of the name (sendgrid-python#291); quoting it shows quotes.
+_UNSAFE_IN_NAME = re.compile(r'[\s,;<>"\\\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029]+')
+
+# SendGrid would rewrite links, add a pixel and its own footer with its own List-Unsubscribe.
+NO_TRACKING = {
+    "click_tracking": {"enable": False, "enable_text": False},
+    "open_tracking": {"enable": False},
+    "subscription_tracking": {"enable": False},
+    "ganalytics": {"enable": False},
+}
+
+
+class PayloadError(ValueError):
+    """Something that may not stand in a mail; the words name it. No request was made."""
+
+
+@dataclass(frozen=True)
+class Recipient:
+    delivery: int
+    email: str
+    name: str
+    unsubscribe_url: str
+
+
+@dataclass(frozen=True)
+class Message:
+    """What all readers of a send get alike. `unsubscribe_placeholder` stands in html and text for the reader's link."""
+
+    subject: str
+    from_email: str
+    from_name: str
+    reply_to: str
+    html: str
+    text: str
+    headers: Mapping[str, str]
+    unsubscribe_placeholder: str
+    custom_args: Mapping[str, str]
+
+
+def build_payload(message: Message, recipients: Sequence[Recipient], attempt: UUID) -> dict[str, Any]:
+    """The request: one personalization for each recipient, in the order given.
+
+    The order matters: an error of SendGrid's names a reader by index. Raises PayloadError.
+    """
+    content = contents(message.text, message.html)
+    placeholder = message.unsubscribe_placeholder
+    substitutes = bool(placeholder) and any(placeholder in part["value"] for part in content)
+    payload: dict[str, Any] = {
+        "personalizations": [_personalization(one, placeholder if substitutes else "") for one in recipients],
+        "from": address(message.from_email, one_line(message.from_name, "the sender's name")),
+        "subject": one_line(message.subject, "the subject"),
+        "content": content,
+        "headers": common_headers(message.headers),
+        "custom_args": {**message.custom_args, "mailer_attempt": str(attempt)},
+        "tracking_settings": NO_TRACKING,
+    }
+    if message.reply_to:
+        payload["reply_to"] = address(message.reply_to)
+    return payload
+
+
+def _personalization(recipient: Recipient, placeholder: str) -> dict[str, Any]:
+    url = recipient.unsubscribe_url
+    if not _LINK.fullmatch(url):
+        raise PayloadError(f"delivery {recipient.delivery}: the unsubscribe link cannot stand in a header.")
+    personalization: dict[str, Any] = {
+        "to": [address(recipient.email, readable_name(recipient.name))],
+        "headers": {"List-Unsubscribe": f"<{url}>"},
+        # SendGrid keeps custom_args for long: a number of ours, nothing personal.
+        "custom_args": {"mailer_delivery": str(recipient.delivery)},
+    }
+    if placeholder:
+        personalization["substitutions"] = {placeholder: url}
+    return personalization
+
+
+def contents(text: str, html: str) -> list[dict[str, str]]:
+    """The parts that have words, text/plain first, as SendGrid demands."""
+    parts = [{"type": "text/plain", "value": text}, {"type": "text/html", "value": html}]
+    return [part for part in parts if part["value"].strip()]
+
+
+def address(email: str, name: str = "") -> dict[str, str]:
+    """An address as SendGrid takes it: the domain as A-label (IDNA), the name only where there is one."""
+    if not email.isascii():
+        email = _with_ascii_domain(email)
+    return {"email": email, "name": name} if name else {"email": email}
+
+
+def _with_ascii_domain(email: str) -> str:
+    """The same mailbox in ASCII; as it was, where that cannot be (SendGrid then names it by index)."""
+    local, _, domain = email.rpartition("@")
+    try:
+        return f"{local}@{idna.encode(domain, uts46=True).decode()}"
+    except idna.IDNAError:
+        return email
+
+
+def readable_name(name: str) -> str:
+    """The reader's name without what could be read as a further address or a further line."""
+    return _UNSAFE_IN_NAME.sub(" ", name).strip() if _UNSAFE_IN_NAME.search(name) else name
+
+
+def one_line(value: str, what: str) -> str:
+    """`value` itself. Raises PayloadError where it holds a line break or another control character."""
+    if _CONTROL.search(value):
+        raise PayloadError(f"{what} holds a line break or another control character; write it on one line.")
+    return value
+
+
+def common_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """The headers in ASCII, each on one line. Raises PayloadError for a name or a value that no header may have."""
+    for name in headers:
+        if not _HEADER_NAME.fullmatch(name) or name.lower() in RESERVED_HEADERS:
+            raise PayloadError(f"the header {name!r} cannot be set.")
+        if name.lower() == "list-unsubscribe":
+            raise PayloadError("List-Unsubscribe differs for each reader; it cannot be a header of all.")
+    return {name: header_value(one_line(value, f"the header {name}")) for name, value in headers.items()}
+
+
+def header_value(value: str) -> str:
+    """ASCII as it is, anything else as encoded-words of at most 75 characters (RFC 2047) on one line."""
+    if value.isascii():
+        return value
+    if "://" in value:
+        raise PayloadError(f"a header with an address must be ASCII, got {value!r}.")
+    return Header(value, "utf-8").encode(maxlinelen=75, linesep="")
+
+
+def phrase(name: str) -> str:
+    """A display name as a header writes it: bare, quoted or encoded (RFC 5322 phrase)."""
+    if not name.isascii():
+        return header_value(name)
+    if re.fullmatch(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]*", name):
+        return name
+    return '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def issue_headers(newsletter_label: str, newsletter_name: str, list_id: str, base_url: str) -> dict[str, str]:
+    """The headers of an issue that are the same for every reader; List-Unsubscribe comes with each.
+
+    List-ID (RFC 2919) must stay the same for ever: readers' filters hang on it. The last part of Feedback-ID is the
+    sender's, 5 to 15 characters, the same in all mail of this installation.
+    """
+    name = one_line(newsletter_name, "the newsletter's name")
+    sender = hashlib.sha256((urlsplit(base_url).hostname or "").encode()).hexdigest()[:12]
+    return {
+        "List-ID": f"{phrase(name)} <{list_id}>" if name else f"<{list_id}>",
+        "List-Post": "NO",
+        "List-Unsubscribe-Post": ONE_CLICK,
+        "Precedence": "bulk",
+        "Feedback-ID": f"{quote(newsletter_label, safe='')}:issue:{sender}",
+    }

@@ -1,0 +1,99 @@
+"""The stand-in is what all other tests believe, so it is tested itself."""
+
+import copy
+import json
+import subprocess
+import sys
+import time
+import urllib.request
+
+import pytest
+
+from mailer.sendgrid.client import Accepted, Client, NeverOpened, OutcomeUnknown, Refused
+from tests.mailer.sendgrid.letters import request
+from tests.stand_in import StandIn
+
+
+def test_it_remembers_who_was_mailed_and_with_which_link():
+    with StandIn() as api:
+        client = Client(api.url, api.key, 2)
+        client.post(request(2))
+        client.post(request(1))
+        assert api.times_mailed == {"reader1@example.com": 2, "reader2@example.com": 1}
+        first = api.recipients[0]
+        assert first["header"] == f"<{first['unsubscribe_url']}>"
+        assert first["delivery"] == "1"
+        assert [entry["status"] for entry in api.requests] == [202, 202]
+
+
+@pytest.mark.parametrize("strict", [True, False])
+@pytest.mark.parametrize(
+    "breach",
+    [
+        lambda payload: payload["personalizations"].append(payload["personalizations"][0]),
+        lambda payload: payload["personalizations"][0].pop("headers"),
+        lambda payload: payload["personalizations"][0].pop("substitutions"),
+        lambda payload: payload["personalizations"][0]["headers"].update(payload["personalizations"][1]["headers"]),
+        lambda payload: payload["headers"].pop("List-Unsubscribe-Post"),
+        lambda payload: payload["content"].reverse(),
+        lambda payload: payload.pop("subject"),
+        lambda payload: payload["personalizations"].clear(),
+    ],
+)
+def test_what_would_harm_readers_is_refused_even_where_the_strict_module_is_asleep(breach, strict):
+    payload = copy.deepcopy(request(3))
+    breach(payload)
+    with StandIn(strict=strict) as api:
+        assert isinstance(Client(api.url, api.key, 2).post(payload), Refused)
+        assert api.accepted == []
+
+
+def test_a_wrong_key_is_refused():
+    with StandIn() as api:
+        assert Client(api.url, "SG.other", 2).post(request()).status == 401
+        assert api.requests == []
+
+
+def test_a_fault_may_wait_for_one_reader():
+    with StandIn() as api:
+        client = Client(api.url, api.key, 2)
+        api.fail("forbidden", when=lambda payload: len(payload["personalizations"]) == 2)
+        assert isinstance(client.post(request(3)), Accepted)
+        assert isinstance(client.post(request(2)), Refused)
+
+
+def test_in_a_process_of_its_own_it_logs_before_it_answers_and_takes_orders(tmp_path):
+    log = tmp_path / "log.jsonl"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.stand_in", "--port", "0", "--log", log], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        where = json.loads(process.stdout.readline())
+        client = Client(where["url"], where["key"], 2)
+        assert isinstance(client.post(request(2)), Accepted)
+        accepted = [entry for entry in map(json.loads, log.read_text().splitlines()) if entry["event"] == "accepted"]
+        assert [one["email"] for one in accepted[0]["recipients"]] == ["reader1@example.com", "reader2@example.com"]
+        assert abs(time.monotonic() - accepted[0]["at"]) < 5
+
+        order(where, [{"fault": "error after accepting", "status": 502}])
+        assert isinstance(client.post(request(1)), OutcomeUnknown)
+        order(where, [{"refuse_for": 0.5}])
+        time.sleep(0.2)
+        assert isinstance(client.post(request(1)), NeverOpened)
+        time.sleep(0.6)
+        assert isinstance(client.post(request(1)), Accepted)
+        assert state(where)["times_mailed"]["reader1@example.com"] == 3
+    finally:
+        process.kill()
+        process.wait()
+
+
+def order(where, orders):
+    body = json.dumps(orders).encode()
+    urllib.request.urlopen(urllib.request.Request(f"{where['url']}/faults", body)).close()
+
+
+def state(where):
+    question = urllib.request.Request(f"{where['url']}/state", headers={"Authorization": f"Bearer {where['key']}"})
+    with urllib.request.urlopen(question) as answer:
+        return json.load(answer)
