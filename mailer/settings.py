@@ -199,6 +199,7 @@ WSGI_APPLICATION = "mailer.wsgi.application"
 ALLOWED_HOSTS = sorted({str(urlsplit(BASE_URL).hostname), *LOOPBACK})
 INSTALLED_APPS = ["django.contrib.staticfiles", "subscribers", "mailer"]
 MIDDLEWARE = [
+    "mailer.views.access_log",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.middleware.common.CommonMiddleware",

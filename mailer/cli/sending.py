@@ -1,0 +1,236 @@
+"""`mailer send issue`: a Markdown file to each confirmed reader."""
+
+import json
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+
+from mailer.cli.terminal import Exit, Problem, choose_newsletter, confirm, database_address, on_terminal, start
+
+
+@click.group()
+def send() -> None:
+    """Send an issue to its readers."""
+
+
+@send.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--newsletter", metavar="NAME", help="Which newsletter of newsletter.toml, if there are several.")
+@click.option("--dry-run", is_flag=True, help="Show the plan and stop.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--detach", is_flag=True, help="Leave the sending to the workers and return at once.")
+@click.option("--json", "as_json", is_flag=True, help="Print the plan or the receipt as JSON.")
+def issue(file: Path, newsletter: str | None, dry_run: bool, yes: bool, detach: bool, as_json: bool) -> None:
+    """Send the issue in FILE to each confirmed reader, once.
+
+    Without SENDGRID_API_KEY it is a rehearsal: everything happens but the mail. A finished send run again makes no
+    request; an interrupted one goes on.
+    """
+    start()
+    from django.conf import settings
+
+    from mailer.issues import read_issue
+    from mailer.rendering import render_issue
+    from mailer.sending.planning import Plan
+
+    source = read_issue(file, settings.CONFIG)
+    label = choose_newsletter(newsletter or source.newsletter)
+    chosen = settings.NEWSLETTERS[label]
+    rendered = render_issue(source, chosen, base_url=settings.BASE_URL)
+    plan = Plan(chosen, rendered, settings.PROVIDER, settings.BASE_URL)
+    _require_what_a_real_send_needs(plan)
+    _Issue(plan, str(file), yes, detach, as_json).go(dry_run)
+
+
+def _require_what_a_real_send_needs(plan: Any) -> None:
+    """Readers must be able to leave, and the law wants an address; a rehearsal may go without."""
+    from django.conf import settings
+
+    if plan.provider == "rehearsal":
+        return
+    if not plan.newsletter.postal_address:
+        raise Problem(
+            f"{settings.CONFIG}: newsletters.{plan.newsletter.label} has no postal_address; the law wants one in each "
+            "issue, so a real send needs it.",
+            Exit.FINDINGS,
+        )
+    if not settings.PROVIDER_IS_LOCAL and not settings.BASE_URL.startswith("https://"):
+        raise Problem(
+            f"BASE_URL is {settings.BASE_URL}; a real send needs the public https address where `mailer serve` answers, "
+            "or readers could not unsubscribe.",
+            Exit.FINDINGS,
+        )
+
+
+class _Issue:
+    """One run of `send issue`: looks at what stands, shows the plan, asks, plans, and watches."""
+
+    def __init__(self, plan: Any, file: str, yes: bool, detach: bool, as_json: bool) -> None:
+        self.plan, self.file, self.yes, self.detach, self.as_json = plan, file, yes, detach, as_json
+        self.slug: str = plan.issue.slug
+
+    def go(self, dry_run: bool) -> None:
+        from mailer.sending.again import Again, standing, what_to_do
+
+        before = standing(self.plan.newsletter.label, self.slug, self.plan.provider)
+        action = what_to_do(before, self.plan.issue.source_sha256)
+        if before is None and not dry_run:
+            self._refuse_renamed()
+        if dry_run or action in (Again.PLAN, Again.REPLACE):
+            self._show(action, dry_run)
+        if dry_run:
+            return
+        if before is not None:
+            self._require_same_provider(before)
+        match action:
+            case Again.PLAN | Again.REPLACE:
+                self._plan_and_send(before)
+            case Again.ATTACH:
+                self._attach(before)
+            case Again.RESUME:
+                self._resume(before)
+            case Again.SHOW | Again.HELD:
+                self._show_result(before)
+            case Again.REFUSE:
+                self._refuse_changed(before)
+
+    def _show(self, action: Any, dry_run: bool) -> None:
+        from mailer.sending.again import Again
+        from mailer.sending.planning import audience_size
+
+        issue, newsletter = self.plan.issue, self.plan.newsletter
+        facts: dict[str, Any] = {
+            "provider": self.plan.provider,
+            "database": database_address(),
+            "newsletter": newsletter.label,
+            "slug": issue.slug,
+            "subject": issue.subject,
+            "from": f"{newsletter.from_name} <{newsletter.from_email}>",
+            "audience": audience_size(newsletter.label),
+            "content_sha256": issue.content_sha256,
+        }
+        if dry_run:
+            facts["action"] = action.value
+            if self.as_json:
+                click.echo(json.dumps(facts, ensure_ascii=False))
+                return
+        for name, value in facts.items():
+            click.echo(f"{name:>14}  {value}", err=not dry_run)
+        if self.plan.provider == "rehearsal":
+            click.echo("This is a rehearsal: nobody will receive mail.", err=True)
+        elif action is Again.REPLACE:
+            click.echo("A former plan of this issue, of which nothing was sent, gives way.", err=True)
+
+    def _refuse_renamed(self) -> None:
+        from mailer.sending.again import same_source_elsewhere
+
+        if self.plan.provider == "rehearsal":
+            return
+        other = same_source_elsewhere(self.plan.newsletter.label, self.slug, self.plan.issue.source_sha256)
+        if other is None:
+            return
+        words = f"{self.file} was already sent as {other.slug}; was the file renamed?"
+        if not on_terminal():
+            raise Problem(f"{words} To send it again, run the command at a terminal and confirm.")
+        confirm(f"{words} Send it again to everybody?", yes=False)
+
+    def _require_same_provider(self, before: Any) -> None:
+        if before.provider != self.plan.provider:
+            raise Problem(
+                f"{self.slug} was planned for {before.provider}, but SENDGRID_API_URL is {self.plan.provider} here; "
+                "use the same provider for the whole send."
+            )
+
+    def _plan_and_send(self, before: Any) -> NoReturn:
+        from django.db import IntegrityError
+
+        from mailer.cli.watching import watch, worker_here
+        from mailer.sending.again import discard_unsent, standing
+        from mailer.sending.planning import NobodyToSend, plan_send
+
+        self._require_reachable()
+        readers = "everybody above" if self.plan.provider != "rehearsal" else "nobody: rehearse it"
+        confirm(f"Send {self.slug} to {readers}?", self.yes or self.plan.provider == "rehearsal")
+        with worker_here() if not self.detach else nullcontext():
+            if before is not None and not discard_unsent(before):
+                raise Problem(f"{self.slug} changed its state meanwhile; run the command again.")
+            try:
+                send = plan_send(self.plan)
+            except NobodyToSend:
+                raise Problem(
+                    f"{self.plan.newsletter.label} has no confirmed reader who may be mailed; "
+                    "see `mailer subscribers list`, `add` or `import`. Nothing was sent."
+                ) from None
+            except IntegrityError:
+                # Another editor was faster with the same issue: one send, and both see it.
+                standing_now = standing(self.plan.newsletter.label, self.slug, self.plan.provider)
+                if standing_now is None or standing_now.source_sha256 != self.plan.issue.source_sha256:
+                    raise Problem(f"{self.slug} was planned by somebody else meanwhile; run the command again.") from None
+                send = standing_now
+            self._leave_if_detached(send)
+            watch(send, self.as_json)
+
+    def _require_reachable(self) -> None:
+        from django.conf import settings
+
+        from mailer.cli.watching import worker_swept_lately
+        from mailer.doors import why_unreachable
+
+        if self.detach and not worker_swept_lately():
+            raise Problem("no worker has swept in the last minute, so nobody would send; start one with `mailer worker`.")
+        if settings.PROVIDER_IS_LOCAL:
+            return
+        why = why_unreachable(settings.BASE_URL)
+        if why:
+            raise Problem(f"readers could not unsubscribe: {why}")
+
+    def _leave_if_detached(self, send: Any) -> None:
+        if not self.detach:
+            return
+        if self.as_json:
+            from mailer.sending.accounting import receipt
+
+            click.echo(json.dumps(receipt(send), ensure_ascii=False))
+        else:
+            click.echo(f"{self.slug}: planned for {send.planned} readers; mailer status {self.slug} shows how it goes.")
+        raise click.exceptions.Exit(Exit.DONE)
+
+    def _attach(self, before: Any) -> NoReturn:
+        from mailer.cli.watching import watch, worker_here
+        from mailer.sending.steering import hint_planned
+
+        click.echo(f"mailer: {self.slug} is being sent; going on with it.", err=True)
+        self._leave_if_detached(before)
+        with worker_here():
+            hint_planned(before.pk)  # the hints of a worker that died in its own memory died with it
+            watch(before, self.as_json)
+
+    def _resume(self, before: Any) -> NoReturn:
+        from mailer.cli.watching import watch, worker_here
+        from mailer.sending.steering import resume
+
+        confirm(f"{self.slug} is paused; go on with the content that was planned?", self.yes)
+        with worker_here() if not self.detach else nullcontext():
+            resume(before.pk)
+            self._leave_if_detached(before)
+            watch(before, self.as_json)
+
+    def _show_result(self, before: Any) -> NoReturn:
+        from mailer.cli.watching import finish
+
+        finish(before, self.as_json)
+
+    def _refuse_changed(self, before: Any) -> NoReturn:
+        if before.state == "sending":
+            ways = f"`mailer cancel {self.slug}` ends it for those who still wait"
+        elif before.state == "paused":
+            ways = f"`mailer resume {self.slug}` goes on with the content that was planned, `mailer cancel` ends it"
+        else:
+            ways = "send a correction as a new issue, under another file name"
+        raise Problem(
+            f"{self.file} differs from what was planned as {self.slug}, which is {before.state}; readers may have it "
+            f"already, so it is not sent again: {ways}."
+        )
+

@@ -1,0 +1,125 @@
+"""`mailer serve`, `mailer worker`, `mailer manage`: the processes of an installation."""
+
+import logging
+import signal
+import subprocess
+import sys
+import threading
+from typing import Any
+
+import click
+
+from mailer.cli.terminal import start
+
+
+def _log_to_stderr() -> None:
+    for name in ("mailer", "subscribers"):
+        logging.getLogger(name).setLevel(logging.INFO)
+
+
+@click.command()
+@click.option("--port", type=click.IntRange(1, 65535), help="Port to listen at [default: PORT, else 8000].")
+def serve(port: int | None) -> None:
+    """Run the web process: subscribe, confirm and unsubscribe pages, one-click endpoint, images.
+
+    It listens at 127.0.0.1, or at all interfaces when PORT is set. Without a broker and on SQLite it starts a worker
+    beside it, so that one command is a whole installation.
+    """
+    start()
+    from django.conf import settings
+    from django.db import connection, connections
+
+    _log_to_stderr()
+    host = "0.0.0.0" if settings.PORT else "127.0.0.1"  # noqa: S104 — PORT is how a platform says that it proxies
+    address = f"{host}:{port or settings.PORT or 8000}"
+    companion = settings.EMBEDDED and connection.vendor == "sqlite"
+    connections.close_all()
+    _run_gunicorn(address, _Companion() if companion else None)
+
+
+def _run_gunicorn(address: str, companion: "_Companion | None") -> None:
+    from gunicorn.app.base import BaseApplication
+
+    class Web(BaseApplication):  # type: ignore[misc]
+        def load_config(self) -> None:
+            for name, value in {
+                "bind": [address],
+                "workers": 1,
+                "worker_class": "gthread",
+                "threads": 8,
+                "timeout": 60,
+                "graceful_timeout": 25,
+                "control_socket_disable": True,
+                # Never the path: it holds readers' tokens. mailer.views.access_log names the route instead.
+                "accesslog": None,
+                "limit_request_line": 4094,
+                "proc_name": "mailer",
+            }.items():
+                if name in self.cfg.settings:
+                    self.cfg.set(name, value)
+            if companion is not None:
+                self.cfg.set("when_ready", lambda server: companion.start())
+                self.cfg.set("on_exit", lambda server: companion.stop())
+
+        def load(self) -> Any:
+            from mailer.wsgi import application
+
+            return application
+
+    click.echo(f"mailer: listening at http://{address} (Ctrl-C stops)", err=True)
+    Web().run()
+
+
+class _Companion:
+    """A `mailer worker` as a child process; started again when it dies, ended with us."""
+
+    def __init__(self) -> None:
+        self._stopping = threading.Event()
+        self._child: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        threading.Thread(target=self._keep_running, name="worker", daemon=True).start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        if self._child is not None and self._child.poll() is None:
+            self._child.terminate()
+            self._child.wait(60)
+
+    def _keep_running(self) -> None:
+        while not self._stopping.is_set():
+            self._child = subprocess.Popen([sys.executable, "-m", "mailer", "worker"])  # noqa: S603 — ourselves
+            self._child.wait()
+            self._stopping.wait(2)
+
+
+@click.command()
+def worker() -> None:
+    """Run a worker: it sends what is planned and the confirmation mails, and sweeps. Run as many as you like.
+
+    SIGTERM and Ctrl-C let the requests in flight finish.
+    """
+    start()
+    from django.conf import settings
+
+    from mailer.embedded import EmbeddedWorker
+
+    _log_to_stderr()
+    stop = threading.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, lambda *_: stop.set())
+    running = EmbeddedWorker()
+    running.start()
+    click.echo(f"mailer: worker runs for {settings.PROVIDER} (Ctrl-C stops)", err=True)
+    stop.wait()
+    running.stop()
+
+
+@click.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def manage(arguments: tuple[str, ...]) -> None:
+    """Run one of Django's own commands: `mailer manage migrate`."""
+    start(check_schema=False)
+    from django.core.management import execute_from_command_line
+
+    execute_from_command_line(["mailer manage", *arguments])

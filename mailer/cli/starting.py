@@ -1,0 +1,89 @@
+"""`mailer init` and `mailer demo`: the first minutes."""
+
+import os
+from pathlib import Path
+
+import click
+
+from mailer.cli.terminal import Exit, Problem, start
+
+STARTER = Path(__file__).resolve().parents[1] / "starter"
+# Files whose names would act on this repository if they stood in it under their own.
+RENAMED = {"gitignore": ".gitignore", "env.example": ".env.example"}
+
+
+@click.command()
+@click.argument("folder", metavar="[DIR]", type=click.Path(file_okay=False, path_type=Path), default=Path())
+def init(folder: Path) -> None:
+    """Start a newsletter in DIR [default: here]. Files that exist are left as they are."""
+    for source in sorted(path for path in STARTER.rglob("*") if path.is_file()):
+        name = source.relative_to(STARTER)
+        if name.name == "readers.csv" or "__pycache__" in name.parts:
+            continue  # invented readers are for the demo
+        target = folder / name.with_name(RENAMED.get(name.name, name.name))
+        click.echo(f"{_put(source, target)}  {target}")
+    click.echo("Next: mailer render issues/hello.md, then mailer send issue issues/hello.md, a rehearsal.")
+
+
+def _put(source: Path, target: Path) -> str:
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with target.open("xb") as file:
+            file.write(source.read_bytes())
+    except FileExistsError:
+        return "kept   "
+    except OSError as error:
+        raise Problem(f"{target} cannot be written ({error.strerror}); choose another folder.") from error
+    return "written"
+
+
+@click.command()
+@click.argument("issue", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def demo(issue: Path | None) -> None:
+    """Rehearse a whole send to invented readers in all states, from ISSUE or the sample.
+
+    It works in var/demo with a database of its own and without your settings: nobody receives mail, and nothing is
+    left that stands in the way of a real send.
+    """
+    issue = (issue or STARTER / "issues" / "2026-11-15.md").resolve()
+    _forget_settings(issue)
+    start()
+    from mailer.cli.sending import issue as send_issue
+
+    label = _newsletter_for(issue)
+    _invite_invented_readers(label)
+    click.echo(f"Rehearsing {issue.name} for the newsletter {label}: nobody receives mail.\n", err=True)
+    send_issue.main([str(issue), "--newsletter", label, "--yes"], standalone_mode=False)
+
+
+def _forget_settings(issue: Path) -> None:
+    """Nobody's shell and no `.env` may mail invented people: what is set to nothing is not filled by a `.env`."""
+    from mailer.newsletter import find_config
+
+    for name in list(os.environ):
+        if name.startswith(("SENDGRID_", "MAILER_", "CELERY_", "DJANGO_")):
+            os.environ[name] = ""
+    for name in ("SENDGRID_API_KEY", "SENDGRID_API_URL", "DATABASE_URL", "CELERY_BROKER_URL", "REDIS_URL", "BASE_URL"):
+        os.environ[name] = ""
+    for name in ("SECRET_KEY", "PORT", "MAILER_ENV"):
+        os.environ[name] = ""
+    os.environ["DJANGO_SETTINGS_MODULE"] = "mailer.settings"
+    os.environ["MAILER_CONFIG"] = str(find_config(issue.parent) or STARTER / "newsletter.toml")
+    os.environ["MAILER_HOME"] = str(Path("var/demo").resolve())
+
+
+def _newsletter_for(issue: Path) -> str:
+    from django.conf import settings
+
+    from mailer.issues import read_issue
+
+    named = read_issue(issue, settings.CONFIG).newsletter
+    if named and named not in settings.NEWSLETTERS:
+        raise Problem(f"{issue} is for a newsletter {named!r}, which {settings.CONFIG} does not have.", Exit.USAGE)
+    return named or next(iter(settings.NEWSLETTERS))
+
+
+def _invite_invented_readers(label: str) -> None:
+    from subscribers.importing import import_csv
+
+    import_csv(STARTER / "readers.csv", label, None, "invented readers of the demo")

@@ -1,0 +1,212 @@
+"""A send as it goes: progress, the equation at the end, Ctrl-C, and the exit code."""
+
+import fcntl
+import json
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+import click
+from django.conf import settings
+from django.db import InterfaceError, OperationalError, connection
+from django.utils import timezone
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from mailer.cli.terminal import Exit, Problem
+from mailer.models import Batch, Installation, Send
+from mailer.sending.accounting import Equation, count, receipt
+from mailer.sending.steering import WrongState, pause
+
+
+T = TypeVar("T")
+
+
+class _Terminated(Exception):
+    """SIGTERM: stop working, leave the send as it is."""
+
+
+@contextmanager
+def worker_here() -> Iterator[None]:
+    """While the block runs a worker runs in this process, if none can be reached by a broker."""
+    if not settings.EMBEDDED:
+        yield
+        return
+    from mailer.embedded import EmbeddedWorker
+
+    worker = EmbeddedWorker()
+    worker.start()
+    try:
+        yield
+    finally:
+        worker.stop()
+
+
+def worker_swept_lately() -> bool:
+    swept = Installation.objects.values_list("swept_at", flat=True).get(pk=1)
+    return swept is not None and (timezone.now() - swept).total_seconds() < 60
+
+
+def watch(send: Send, as_json: bool) -> NoReturn:
+    """Show the send until it ends or stands still, print its result and exit by it.
+
+    Ctrl-C pauses the send, unless another command drives it: then it only stops watching.
+    """
+    with _driving(send) as driving:
+        try:
+            with _terminable():
+                _follow(send)
+        except KeyboardInterrupt:
+            if driving:
+                _pause_on_request(send)
+            else:
+                click.echo("mailer: stopped watching; the send goes on.", err=True)
+        except _Terminated:
+            click.echo(f"mailer: stopped; `mailer send issue` or a worker goes on with {send.slug}.", err=True)
+    finish(send, as_json)
+
+
+def finish(send: Send, as_json: bool) -> NoReturn:
+    """Print how the send stands, say what is open, and exit by it."""
+    send = _fresh(send)
+    result = receipt(send)
+    if as_json:
+        click.echo(json.dumps(result, ensure_ascii=False))
+    else:
+        report(send)
+    sys.exit(exit_code(send, result))
+
+
+def exit_code(send: Send, result: dict[str, Any]) -> int:
+    if send.state not in (Send.State.FINISHED, Send.State.CANCELLED):
+        return Exit.FAILED
+    return Exit.OPEN_ENDS if result["rejected"] or result["unknown"] else Exit.DONE
+
+
+def report(send: Send) -> None:
+    """The equation, and a sentence for each thing that is open."""
+    equation = count(send)
+    click.echo(f"{send.newsletter}/{send.slug}: {send.state}{f' — {send.reason}' if send.reason else ''}")
+    click.echo(str(equation))
+    for line in _open_ends(send, equation):
+        click.echo(line)
+    if send.is_rehearsal:
+        _report_rehearsal(send)
+
+
+def _open_ends(send: Send, equation: Equation) -> Iterator[str]:
+    slug = send.slug
+    if send.state == Send.State.PAUSED:
+        yield f"To go on: mailer resume {slug}. To end it: mailer cancel {slug}."
+    if send.state == Send.State.SENDING:
+        yield f"It is not over: run a worker, or the same command again; mailer status {slug} shows how it stands."
+    if equation.unknown:
+        yield (
+            f"{equation.unknown} readers: it is not known whether the provider took their mail. "
+            f"mailer reconcile {slug} shows the requests and settles them."
+        )
+    if equation.rejected:
+        yield f"{equation.rejected} readers were refused by the provider: mailer status {slug} --list rejected."
+
+
+def _report_rehearsal(send: Send) -> None:
+    folder = Path(settings.HOME) / "rehearsals" / str(send.pk)
+    click.echo("This was a rehearsal: nobody received mail.")
+    mails = sorted(folder.glob("*.eml"))
+    if mails:
+        click.echo(f"The record is {_short(folder / 'accepted.jsonl')}; the first {len(mails)} mails, to open or drag:")
+        for path in mails[:3]:
+            click.echo(f"  {_short(path)}")
+        if len(mails) > 3:
+            click.echo(f"  … {_short(mails[-1])}")
+
+
+def _short(path: Path) -> str:
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
+def _follow(send: Send) -> None:
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    warned_at = time.monotonic() + 60
+    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
+        bar = progress.add_task(send.slug, total=send.planned)
+        while True:
+            send = _fresh(send)
+            equation = _patiently(lambda: count(send))
+            progress.update(bar, completed=equation.planned - equation.waiting, description=f"{send.slug} {send.state}")
+            if send.state != Send.State.SENDING and not _in_flight(send):
+                return
+            if time.monotonic() > warned_at:
+                warned_at += 60
+                if not worker_swept_lately():
+                    console.print("No worker has been seen for a minute; start one with `mailer worker`.")
+            time.sleep(0.1)
+
+
+def _in_flight(send: Send) -> int:
+    return _patiently(lambda: Batch.objects.filter(send=send, state=Batch.State.POSTING).count())
+
+
+def _fresh(send: Send) -> Send:
+    fresh = _patiently(lambda: Send.objects.defer("html", "text", "article").filter(pk=send.pk).first())
+    if fresh is None:
+        raise Problem(f"{send.slug}: this rehearsal was replaced by a newer one.")
+    return fresh
+
+
+def _patiently(read: Callable[[], T]) -> T:
+    """Read, waiting up to a minute for a database that is being restarted."""
+    until = time.monotonic() + 60
+    while True:
+        try:
+            return read()
+        except (OperationalError, InterfaceError):
+            if time.monotonic() > until:
+                raise
+            connection.close()
+            time.sleep(0.5)
+
+
+def _pause_on_request(send: Send) -> None:
+    try:
+        pause(send.pk, waiting=say_waiting)
+    except WrongState:
+        return  # it ended in the meantime
+
+
+def say_waiting(in_flight: int) -> None:
+    requests = "1 request" if in_flight == 1 else f"{in_flight} requests"
+    click.echo(f"\rmailer: waiting for {requests} in flight", err=True, nl=False)
+
+
+@contextmanager
+def _driving(send: Send) -> Iterator[bool]:
+    """True for the one command that drives this send on this machine; others only watch."""
+    folder = Path(settings.HOME) / "run"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    with (folder / f"send-{send.pk}.lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield True
+        except BlockingIOError:
+            yield False
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    def stop(*_: object) -> None:
+        raise _Terminated
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,105 @@
+"""Who got what, counted so that planned = accepted + skipped + rejected + unknown + waiting + cancelled."""
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Count, F, Sum
+
+from mailer.models import Attempt, Batch, Delivery, Send
+
+_SHARE = {
+    Batch.State.ACCEPTED: "accepted",
+    Batch.State.UNKNOWN: "unknown",
+    Batch.State.PLANNED: "waiting",
+    Batch.State.POSTING: "waiting",
+    Batch.State.CANCELLED: "cancelled",
+}
+
+
+@dataclass(frozen=True)
+class Equation:
+    """Readers of one send by outcome. `assumed` are those of `accepted` whom only the editor says were mailed."""
+
+    planned: int = 0
+    accepted: int = 0
+    skipped: int = 0
+    rejected: int = 0
+    unknown: int = 0
+    waiting: int = 0
+    cancelled: int = 0
+    assumed: int = 0
+
+    def __str__(self) -> str:
+        return (
+            f"planned {self.planned} = accepted {self.accepted} + skipped {self.skipped} + rejected {self.rejected}"
+            f" + unknown {self.unknown} + waiting {self.waiting} + cancelled {self.cancelled}"
+        )
+
+
+def count(send: Send) -> Equation:
+    """Counted from the batches, so its cost grows with the requests, not with the readers."""
+    counts = dict.fromkeys(("accepted", "skipped", "rejected", "unknown", "waiting", "cancelled", "assumed"), 0)
+    rows = (
+        Batch.objects.filter(send=send)
+        .values("state", "settled_by")
+        .annotate(rest=Sum(F("size") - F("skipped") - F("rejected")), out=Sum("skipped"), refused=Sum("rejected"))
+    )
+    for row in rows:
+        counts["skipped"] += row["out"]
+        counts["rejected"] += row["refused"]
+        if row["state"] in _SHARE:
+            counts[_SHARE[row["state"]]] += row["rest"]
+        if row["settled_by"] == "editor" and row["state"] == Batch.State.ACCEPTED:
+            counts["assumed"] += row["rest"]
+    return Equation(planned=send.planned, **counts)
+
+
+def receipt(send: Send) -> dict[str, Any]:
+    """What `status SLUG --json` prints."""
+    equation = asdict(count(send))
+    batches = Batch.objects.filter(send=send).values_list("state").annotate(n=Count("pk")).order_by("state")
+    return {
+        "newsletter": send.newsletter,
+        "slug": send.slug,
+        "provider": send.provider,
+        "state": send.state,
+        "reason": send.reason,
+        "subject": send.subject,
+        "from": send.from_email,
+        "source_sha256": send.source_sha256,
+        "content_sha256": send.content_sha256,
+        **equation,
+        "skipped": _skipped_by_reason(send),
+        "possibly_twice": _possibly_twice(send),
+        "batches": dict(batches),
+        "at": None,
+        "first_request_at": _iso(send.first_request_at),
+        "last_request_at": _iso(send.last_request_at),
+        "finished_at": _iso(send.finished_at),
+    }
+
+
+def attempted(send: Send) -> bool:
+    """A request was made, or may have been made."""
+    return Attempt.objects.filter(batch__send=send).exclude(state=Attempt.State.UNSENT).exists()
+
+
+def _skipped_by_reason(send: Send) -> dict[str, int]:
+    rows = Delivery.objects.filter(send=send, batch__skipped__gt=0, outcome=Delivery.Outcome.SKIPPED)
+    return dict(rows.values_list("reason").annotate(n=Count("pk")).order_by("reason"))
+
+
+def _possibly_twice(send: Send) -> int:
+    """Readers of batches that more than one attempt is known or feared to have reached."""
+    reached = [Attempt.State.ACCEPTED, Attempt.State.UNKNOWN]
+    batches = (
+        Batch.objects.filter(send=send, was_unknown=True, attempts__state__in=reached)
+        .annotate(reached=Count("attempts"))
+        .filter(reached__gt=1)
+    )
+    return sum(batch.size - batch.skipped - batch.rejected for batch in batches)
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment else None

@@ -1,0 +1,63 @@
+"""`send issue` for a slug that was planned before: what may be done, by state and whether the source changed."""
+
+from enum import Enum
+
+from mailer.models import REHEARSAL, Send
+from mailer.sending.accounting import attempted
+
+
+class Again(Enum):
+    PLAN = "plan"  # nothing stands in the way
+    REPLACE = "replace"  # the former plan never mailed anybody and gives way, after confirmation if it differs
+    ATTACH = "attach"  # it is being sent: watch it
+    RESUME = "resume"  # the editor paused it
+    HELD = "held"  # paused for a reason that `mailer resume` must be told to ignore
+    SHOW = "show"  # it is over
+    REFUSE = "refuse"  # the source changed after readers may have got it
+
+
+def standing(newsletter: str, slug: str, provider: str) -> Send | None:
+    """The real send of this slug. A rehearsal is never in the way: the next one replaces it."""
+    if provider == REHEARSAL:
+        return None
+    return Send.objects.filter(newsletter=newsletter, slug=slug).exclude(provider=REHEARSAL).first()
+
+
+def what_to_do(send: Send | None, source_sha256: str) -> Again:
+    if send is None:
+        return Again.PLAN
+    same = send.source_sha256 == source_sha256
+    fresh = not attempted(send)
+    match send.state:
+        case Send.State.SENDING:
+            return Again.ATTACH if same else Again.REFUSE
+        case Send.State.PAUSED if same and send.reason:
+            return Again.HELD
+        case Send.State.PAUSED if same:
+            return Again.RESUME
+        case Send.State.PAUSED | Send.State.CANCELLED | Send.State.SCHEDULED if fresh:
+            return Again.REPLACE
+        case Send.State.PAUSED:
+            return Again.REFUSE
+        case _:
+            return Again.SHOW if same else Again.REFUSE
+
+
+def discard_unsent(send: Send) -> bool:
+    """The plan is gone, if it still has not mailed anybody."""
+    if attempted(send):
+        return False
+    states = [Send.State.PAUSED, Send.State.CANCELLED, Send.State.SCHEDULED]
+    deleted, _ = Send.objects.filter(pk=send.pk, state__in=states).delete()
+    return bool(deleted)
+
+
+def same_source_elsewhere(newsletter: str, slug: str, source_sha256: str) -> Send | None:
+    """A real send of the same bytes under another slug: a renamed file, most likely."""
+    return (
+        Send.objects.filter(newsletter=newsletter, source_sha256=source_sha256)
+        .exclude(provider=REHEARSAL)
+        .exclude(slug=slug)
+        .exclude(state=Send.State.CANCELLED, first_request_at=None)
+        .first()
+    )

@@ -1,0 +1,102 @@
+"""One batch: claim it, make the request, settle the answer."""
+
+import logging
+import time
+from dataclasses import dataclass
+from functools import lru_cache
+
+from django.db import InterfaceError, OperationalError, connection
+from django.utils import timezone
+
+from mailer.installation import link_keys, public_id
+from mailer.models import Send
+from mailer.sending.claiming import Claim, claim
+from mailer.sending.settling import defect, finish_if_done, settle
+from mailer.sendgrid.client import Answer
+from mailer.sendgrid.current import current_client
+from mailer.sendgrid.payload import Message, Recipient, build_payload
+from subscribers import tokens
+
+log = logging.getLogger(__name__)
+
+FIRST_BYTE_WITHIN = 2.0  # seconds after the claim's commit: a worker that was stopped in between must not post
+
+
+def deliver_batch(batch_id: int) -> None:
+    """The batch is settled, or it was not ours to send now. Repeating the call changes nothing."""
+    taken = claim(batch_id)
+    if taken is None:
+        _finish_send_of(batch_id)
+        return
+    try:
+        payload = build_payload(_frozen_message(taken.send), _recipients(taken), taken.attempt)
+        client = current_client()
+    except Exception as error:
+        defect(taken, error)  # nothing was sent: the readers wait until the defect is mended
+        raise
+    answer = client.post(payload, first_byte_by=taken.committed + FIRST_BYTE_WITHIN)
+    _settle_until_written(taken, answer)
+
+
+def _settle_until_written(taken: Claim, answer: Answer) -> None:
+    """The answer is in the database, if that comes back before the lease ends; else the sweep finds the attempt."""
+    while True:
+        try:
+            settle(taken, answer)
+            return
+        except (OperationalError, InterfaceError):
+            connection.close()
+            if timezone.now() >= taken.lease_until:
+                raise
+            log.warning("answer not written yet, trying again", extra={"attempt": taken.attempt})
+            time.sleep(0.5)
+
+
+def _finish_send_of(batch_id: int) -> None:
+    send = Send.objects.filter(batches=batch_id, state=Send.State.SENDING).values_list("pk", flat=True).first()
+    if send is not None:
+        finish_if_done(send)
+
+
+def _recipients(taken: Claim) -> list[Recipient]:
+    frozen = _frozen(taken.send)
+    key = link_keys()[-1]
+    prefix = f"{frozen.base_url}/unsubscribe/"
+    return [
+        Recipient(
+            delivery=member.delivery,
+            email=member.email,
+            name=member.name,
+            unsubscribe_url=f"{prefix}{tokens.make('unsubscribe', member.public_id, frozen.newsletter, key)}/",
+        )
+        for member in taken.members
+    ]
+
+
+@dataclass(frozen=True)
+class _Frozen:
+    base_url: str
+    newsletter: str
+    message: Message
+
+
+def _frozen_message(send_id: int) -> Message:
+    return _frozen(send_id).message
+
+
+@lru_cache(maxsize=8)
+def _frozen(send_id: int) -> _Frozen:
+    """What the plan froze. It never changes, and an id is never given twice, so it may be kept."""
+    send = Send.objects.get(pk=send_id)
+    message = Message(
+        subject=send.subject,
+        from_email=send.from_email,
+        from_name=send.from_name,
+        reply_to=send.reply_to,
+        html=send.html,
+        text=send.text,
+        headers=send.headers,
+        unsubscribe_placeholder=send.placeholders["unsubscribe"],
+        custom_args={"mailer_installation": public_id(), "mailer_send": str(send.pk)},
+    )
+    return _Frozen(send.base_url, send.newsletter, message)

@@ -1,0 +1,72 @@
+"""One gate a provider: whether it may be asked now.
+
+A 429 closes it until the time that the provider gave. An unknown outcome or a connection that failed closes it for
+longer each time, and afterwards one claimant at a time has the way until a request is accepted. So a provider that
+fails for ten minutes leaves a handful of batches without an answer, not all of them.
+"""
+
+import random
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db.models import F, Q
+
+from mailer.models import Gate
+
+LONGEST = 300.0  # seconds
+
+
+def closed_until(provider: str, now: datetime) -> datetime | None:
+    """When the gate opens, if it is closed."""
+    gate = Gate.objects.filter(provider=provider).only("closed_until", "streak", "trial_until").first()
+    if gate is None:
+        return None
+    if gate.closed_until and gate.closed_until > now:
+        return gate.closed_until
+    if gate.streak and gate.trial_until and gate.trial_until > now:
+        return gate.trial_until
+    return None
+
+
+def enter(provider: str, now: datetime) -> bool:
+    """Take the way through the gate: free when nothing failed lately, else for one claimant at a time.
+
+    Runs in the claim's transaction, so a claim that is not committed gives the way back.
+    """
+    gate = Gate.objects.filter(provider=provider).only("streak").first()
+    if gate is None or not gate.streak:
+        return closed_until(provider, now) is None
+    free = Q(trial_until__isnull=True) | Q(trial_until__lte=now)
+    open_ = Q(closed_until__isnull=True) | Q(closed_until__lte=now)
+    lease = now + timedelta(seconds=settings.MAILER_LEASE)
+    return bool(Gate.objects.filter(free, open_, provider=provider).update(trial_until=lease))
+
+
+def accepted(provider: str) -> None:
+    """The provider took a request: everybody may pass."""
+    Gate.objects.filter(provider=provider, streak__gt=0).update(
+        streak=0, closed_until=None, trial_until=None, reason=""
+    )
+
+
+def answered(provider: str) -> None:
+    """The provider refused a request in words: it is there, and the next claimant may try."""
+    Gate.objects.filter(provider=provider, trial_until__isnull=False).update(trial_until=None)
+
+
+def too_many(provider: str, now: datetime, wait: float, reason: str) -> None:
+    """Closed until the provider's own reset, `wait` seconds from now."""
+    until = now + timedelta(seconds=min(600.0, max(1.0, wait)))
+    Gate.objects.get_or_create(provider=provider)
+    Gate.objects.filter(provider=provider).update(closed_until=until, trial_until=None, reason=reason[:500])
+
+
+def failed(provider: str, now: datetime, reason: str) -> None:
+    """Closed for 2, 4, 8 … 300 s by the number of failures since the last acceptance, with jitter."""
+    Gate.objects.get_or_create(provider=provider)
+    Gate.objects.filter(provider=provider).update(streak=F("streak") + 1, trial_until=None, reason=reason[:500])
+    streak = Gate.objects.values_list("streak", flat=True).get(provider=provider)
+    seconds = min(LONGEST, 2.0 ** min(streak, 10)) * random.uniform(0.75, 1.0)  # noqa: S311 — jitter, not a secret
+    until = now + timedelta(seconds=seconds)
+    later = Q(closed_until__isnull=True) | Q(closed_until__lt=until)
+    Gate.objects.filter(later, provider=provider).update(closed_until=until)

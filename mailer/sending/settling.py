@@ -1,0 +1,216 @@
+"""What an answer means: the table of settling. Every write is conditional on the attempt still being the batch's own.
+
+A late answer of a worker whose lease ran out still counts, as long as nobody settled the batch otherwise.
+"""
+
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from django.db import transaction
+from django.db.models import Exists, F, OuterRef, QuerySet
+from django.utils import timezone
+
+from mailer.models import Attempt, Batch, Delivery, Send
+from mailer.sending import gate
+from mailer.sending.claiming import Claim
+from mailer.sending.planning import hint
+from mailer.sending.splitting import MOST_ROUNDS, only_one_left, refuse_single, split
+from mailer.sendgrid.client import (
+    Accepted,
+    Answer,
+    NeverOpened,
+    NoPlace,
+    OutcomeUnknown,
+    ReadersRefused,
+    Refused,
+    TooLate,
+    TooMany,
+)
+
+log = logging.getLogger(__name__)
+
+PENDING = (Batch.State.POSTING, Batch.State.UNKNOWN)
+
+
+def settle(claim: Claim, answer: Answer) -> None:
+    """Attempt, batch, deliveries, gate and send say what the provider answered; what may go on was hinted."""
+    match answer:
+        case Accepted():
+            _accept(claim, answer)
+        case ReadersRefused():
+            _reject_readers(claim, answer)
+        case NoPlace():
+            _search_the_place(claim, answer)
+        case Refused():
+            _refuse(claim, answer)
+        case TooMany():
+            gate.too_many(claim.provider, timezone.now(), answer.wait, answer.words)
+            _plan_again(claim, Attempt.State.REFUSED, answer.words, answer.status)
+        case NeverOpened():
+            gate.failed(claim.provider, timezone.now(), answer.words)
+            _plan_again(claim, Attempt.State.UNSENT, answer.words)
+        case TooLate():
+            gate.answered(claim.provider)
+            _plan_again(claim, Attempt.State.UNSENT, "the worker was stopped between claim and request")
+            hint([claim.batch])
+        case OutcomeUnknown():
+            gate.failed(claim.provider, timezone.now(), answer.words)
+            leave_unknown(claim.attempt, answer.words, answer.status)
+    finish_if_done(claim.send)
+
+
+def defect(claim: Claim, error: Exception) -> None:
+    """Nothing was sent because our own code failed: the batch waits and the send is paused with the reason."""
+    gate.answered(claim.provider)
+    with _locked(claim):
+        _end_attempt(claim, Attempt.State.UNSENT, type(error).__name__)
+        _back_to_planned(claim)
+        pause_for(claim.send, f"a request could not be built ({type(error).__name__}); this is a defect of mailer")
+
+
+def pause_for(send: int, reason: str) -> None:
+    """The send is paused and says why; a cancelled one stays cancelled."""
+    if Send.objects.filter(pk=send, state=Send.State.SENDING).update(state=Send.State.PAUSED, reason=reason):
+        log.error("send paused", extra={"send": send})
+
+
+def leave_unknown(attempt: object, words: str, status: int | None = None) -> bool:
+    """The attempt and its batch are `unknown`: what happened is not known, so nobody is mailed again blindly."""
+    with transaction.atomic():
+        ended = Attempt.objects.filter(pk=attempt, state=Attempt.State.OPEN).update(
+            state=Attempt.State.UNKNOWN, ended_at=timezone.now(), words=words[:500], status=status
+        )
+        if ended:
+            Batch.objects.filter(current_attempt=attempt, state=Batch.State.POSTING).update(
+                state=Batch.State.UNKNOWN, was_unknown=True
+            )
+    if ended:
+        log.error("outcome unknown", extra={"attempt": attempt, "status": status})
+    return bool(ended)
+
+
+def finish_if_done(send: int) -> bool:
+    """The send is `finished` when nothing of it is planned or posting.
+
+    Called after each commit, never inside: of two workers that settle at the same time the later one sees both.
+    """
+    open_ = Batch.objects.filter(send=OuterRef("pk"), state__in=[Batch.State.PLANNED, Batch.State.POSTING])
+    done = Send.objects.filter(~Exists(open_), pk=send, state=Send.State.SENDING).update(
+        state=Send.State.FINISHED, finished_at=timezone.now(), reason=""
+    )
+    if done:
+        log.info("send finished", extra={"send": send})
+    return bool(done)
+
+
+def accept_by(attempt: object, settled_by: str) -> bool:
+    """An attempt without an answer is accepted by other knowledge: the rehearsal's record, or the editor's word."""
+    with transaction.atomic():
+        changed = Batch.objects.filter(current_attempt=attempt, state__in=PENDING).update(
+            state=Batch.State.ACCEPTED, settled_by=settled_by
+        )
+        if changed and settled_by != "editor":
+            Attempt.objects.filter(pk=attempt).update(state=Attempt.State.ACCEPTED, ended_at=timezone.now())
+    return bool(changed)
+
+
+def _accept(claim: Claim, answer: Accepted) -> None:
+    with _locked(claim):
+        _end_attempt(claim, Attempt.State.ACCEPTED, "", answer.status, answer.message_id)
+        mine = Batch.objects.filter(pk=claim.batch, current_attempt=claim.attempt, state__in=PENDING)
+        # After a resend was asked for but before its request, the late answer makes the request needless.
+        resent = Batch.objects.filter(pk=claim.batch, current_attempt=None, state=Batch.State.PLANNED)
+        accepted = {"state": Batch.State.ACCEPTED, "settled_by": "worker", "current_attempt": claim.attempt}
+        if not (mine.update(**accepted) or resent.update(**accepted)):
+            log.error("accepted late, readers may have it twice", extra={"attempt": claim.attempt})
+        Send.objects.filter(pk=claim.send).update(last_request_at=timezone.now())
+        gate.accepted(claim.provider)
+
+
+def _reject_readers(claim: Claim, answer: ReadersRefused) -> None:
+    """Those the provider named are rejected with its words; the rest goes at once, in halves after three rounds."""
+    refused = {claim.members[index].delivery: words for index, words in answer.words.items()}
+    gate.answered(claim.provider)
+    with _locked(claim):
+        _end_attempt(claim, Attempt.State.REFUSED, f"{len(refused)} readers refused", answer.status)
+        if not _mine(claim).update(rounds=F("rounds") + 1):
+            return
+        _reject(claim.batch, refused)
+        parts = [claim.batch]
+        if len(refused) == len(claim.members):
+            single = len(claim.members) == 1
+            _mine(claim).update(state=Batch.State.REFUSED if single else Batch.State.EMPTY, current_attempt=None)
+            parts = []
+        else:
+            batch = Batch.objects.get(pk=claim.batch)
+            _back_to_planned(claim)
+            if batch.rounds > MOST_ROUNDS and not batch.was_unknown and not only_one_left(batch):
+                parts.append(split(batch))
+        transaction.on_commit(lambda: hint(parts))
+
+
+def _search_the_place(claim: Claim, answer: NoPlace) -> None:
+    """The provider refused the whole batch without saying whom it means: halve it until the reader is alone."""
+    gate.answered(claim.provider)
+    with _locked(claim):
+        _end_attempt(claim, Attempt.State.REFUSED, answer.words, answer.status)
+        if not _mine(claim).exists():
+            return
+        batch = Batch.objects.get(pk=claim.batch)
+        _back_to_planned(claim)
+        if batch.was_unknown:
+            # An older attempt may have gone out whole, and its evidence must still fit this batch.
+            pause_for(claim.send, answer.words)
+        elif not only_one_left(batch):
+            new = split(batch)
+            transaction.on_commit(lambda: hint([batch.pk, new]))
+        elif not refuse_single(batch, claim.members[0].delivery, answer.words):
+            pause_for(claim.send, answer.words)
+
+
+def _refuse(claim: Claim, answer: Refused) -> None:
+    """The provider wants nothing of this send: it is paused with the provider's words, its readers wait."""
+    gate.answered(claim.provider)
+    with _locked(claim):
+        _end_attempt(claim, Attempt.State.REFUSED, answer.words, answer.status)
+        _back_to_planned(claim)
+        pause_for(claim.send, f"{answer.status}: {answer.words}")
+
+
+def _plan_again(claim: Claim, attempt: Attempt.State, words: str, status: int | None = None) -> None:
+    with _locked(claim):
+        _end_attempt(claim, attempt, words, status)
+        _back_to_planned(claim)
+
+
+@contextmanager
+def _locked(claim: Claim) -> Iterator[None]:
+    """A transaction that holds the send's row first, as a claim does: in another order the two could deadlock."""
+    with transaction.atomic():
+        Send.objects.select_for_update().filter(pk=claim.send).values_list("pk").first()
+        yield
+
+
+def _mine(claim: Claim) -> QuerySet[Batch]:
+    return Batch.objects.filter(pk=claim.batch, current_attempt=claim.attempt, state__in=PENDING)
+
+
+def _back_to_planned(claim: Claim) -> None:
+    _mine(claim).update(state=Batch.State.PLANNED, current_attempt=None, hinted_at=None)
+
+
+def _end_attempt(
+    claim: Claim, state: Attempt.State, words: str, status: int | None = None, message_id: str = ""
+) -> None:
+    Attempt.objects.filter(pk=claim.attempt, state__in=[Attempt.State.OPEN, Attempt.State.UNKNOWN]).update(
+        state=state, ended_at=timezone.now(), words=words[:500], status=status, message_id=message_id
+    )
+
+
+def _reject(batch: int, refused: Mapping[int, str]) -> None:
+    for delivery, words in refused.items():
+        Delivery.objects.filter(pk=delivery, batch=batch, outcome=None).update(
+            outcome=Delivery.Outcome.REJECTED, reason=words
+        )
+    Batch.objects.filter(pk=batch).update(rejected=F("rejected") + len(refused))

@@ -1,0 +1,79 @@
+"""The sweep: a loop in every worker that finds what a lost hint or a dead worker left lying.
+
+Every write is a compare-and-set, so any number of sweeps at once is harmless. There is no beat process.
+"""
+
+import logging
+import threading
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError, close_old_connections, connection
+from django.db.models import Q
+from django.utils import timezone
+
+from mailer.models import Batch, Installation, Send
+from mailer.sending import gate
+from mailer.sending.expiring import expire_attempts
+from mailer.sending.planning import hint
+from mailer.sending.settling import finish_if_done
+from mailer.sending.steering import cancel_leftovers
+from subscribers import confirmations
+from subscribers.tasks import send_confirmation
+
+log = logging.getLogger(__name__)
+
+EVERY = 5.0  # seconds; every second where no broker carries hints
+STALE = timedelta(seconds=30)  # a hint this old is taken for lost
+AT_ONCE = 200  # batches hinted in one sweep
+
+
+def sweep() -> None:
+    """Everything that was due is on its way."""
+    now = timezone.now()
+    expire_attempts()
+    cancel_leftovers()
+    _hint_stale_batches()
+    for subscription in confirmations.due(now):
+        send_confirmation.hint(subscription)
+    for send in Send.objects.filter(state=Send.State.SENDING).values_list("pk", flat=True):
+        finish_if_done(send)
+    Installation.objects.update(swept_at=now)
+
+
+def _hint_stale_batches() -> None:
+    now = timezone.now()
+    if gate.closed_until(settings.PROVIDER, now) is not None:
+        return
+    stale = Q(hinted_at__isnull=True) | Q(hinted_at__lt=now - STALE)
+    batches = Batch.objects.filter(
+        stale,
+        state=Batch.State.PLANNED,
+        not_before__lte=now,
+        send__state=Send.State.SENDING,
+        send__provider=settings.PROVIDER,
+    )
+    hint(list(batches.order_by("pk").values_list("pk", flat=True)[:AT_ONCE]))
+
+
+class Sweeper(threading.Thread):
+    """Sweeps until it is stopped. A database that is away is waited for."""
+
+    def __init__(self) -> None:
+        super().__init__(name="sweep", daemon=True)
+        self._stopping = threading.Event()
+        self._every = 1.0 if settings.EMBEDDED else EVERY
+
+    def stop(self) -> None:
+        self._stopping.set()
+
+    def run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                close_old_connections()
+                sweep()
+            except (DatabaseError, InterfaceError) as error:
+                log.warning("sweep failed, will try again", extra={"error": type(error).__name__})
+                connection.close()
+            self._stopping.wait(self._every)
+        connection.close()

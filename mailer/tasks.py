@@ -1,0 +1,10 @@
+"""Celery's door to sending: an id in, one plain function called."""
+
+from celery import shared_task
+
+
+@shared_task(name="mailer.deliver_batch", queue="issues")
+def deliver_batch(batch_id: int) -> None:
+    from mailer.sending.delivering import deliver_batch as deliver
+
+    deliver(batch_id)
