@@ -1,13 +1,273 @@
-"""newsletter.toml → `Newsletter`."""
-from dataclasses import dataclass
+"""newsletter.toml → `Newsletter`: who writes, from which address, in which language and colour."""
+
+import re
+import tomllib
+from collections.abc import Callable
+from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
+from typing import Any, NoReturn
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+FILE_NAME = "newsletter.toml"
+
+
+def _names(words: str) -> frozenset[str]:
+    return frozenset(words.split())
+
+
+# A newsletter's label is the first part of its pages' addresses, so it must not be one of ours.
+RESERVED_LABELS = _names(
+    "about admin api archive assets confirm confirmation favicon.ico feed feed.xml healthz issues media "
+    "metrics newsletters preferences readyz robots.txt sitemap.xml static subscribe subscribed unsubscribe "
+    "webhooks .well-known"
+)
+
+
+class NewsletterError(ValueError):
+    """newsletter.toml cannot be used; the text says where, what and what to do."""
+
 
 @dataclass(frozen=True)
 class Newsletter:
-    label: str
+    label: str  # the table's name in newsletter.toml, e.g. "embedded-ai"
+    name: str
+    from_email: str
+    folder: Path  # of newsletter.toml
+    from_name: str = ""  # filled with `name` when the file leaves it out
+    reply_to: str = ""
+    postal_address: str = ""  # may have several lines; required for a real send
+    language: str = "en"  # lower case, as Django writes it: "zh-hans"
+    list_id: str = ""
+    timezone: str = "UTC"
+    source_url: str = ""  # ends in "/"
+    max_per_hour: int | None = None
+    accent_color: str = "#0a58ca"  # always "#" and six lower-case digits
+    logo: str = ""  # a path in the folder, or an https address
+    license: str = ""
+    about: str = ""
+    notify: str = ""  # who hears of sends that need a person
+
 
 def find_config(start: Path) -> Path | None:
-    return None
+    """The nearest newsletter.toml in `start` or a folder above it."""
+    start = start.resolve()
+    candidates = (folder / FILE_NAME for folder in (start, *start.parents))
+    return next((path for path in candidates if path.is_file()), None)
+
 
 def read_newsletters(path: Path) -> dict[str, Newsletter]:
-    return {}
+    """Every newsletter of the file by its label, in the order of the file; else `NewsletterError`."""
+    return _Reader(path).newsletters()
+
+
+class _Bad(ValueError):
+    """A value is unusable; the text goes on from "name = value "."""
+
+
+class _Reader:
+    """One newsletter.toml, and the lines to name when something in it is wrong."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.text = self._decode(self._read_bytes())
+        self.lines = self.text.splitlines()
+
+    def newsletters(self) -> dict[str, Newsletter]:
+        data = self._parse()
+        for key in data:
+            if key != "newsletters":
+                self._fail(
+                    self._line_of("", key),
+                    f"{key!r} means nothing here; put it under [newsletters.<name>] or take it out.",
+                )
+        tables = data.get("newsletters")
+        if not isinstance(tables, dict) or not tables:
+            self._fail(1, 'there is no newsletter; add a table such as [newsletters.weekly] with name = "…".')
+        return {label: self._newsletter(label, table) for label, table in tables.items()}
+
+    def _read_bytes(self) -> bytes:
+        try:
+            return self.path.read_bytes()
+        except OSError as error:
+            raise NewsletterError(
+                f"{self.path} cannot be read ({error.strerror}); give the path of a newsletter.toml."
+            ) from error
+
+    def _decode(self, content: bytes) -> str:
+        try:
+            return content.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            self._fail(content[: error.start].count(b"\n") + 1, "this line is not UTF-8; save the file as UTF-8.")
+
+    def _parse(self) -> dict[str, Any]:
+        try:
+            return tomllib.loads(self.text)
+        except tomllib.TOMLDecodeError as error:
+            what, _, place = str(error).partition(" (at ")
+            found = re.search(r"line (\d+)", place)
+            self._fail(
+                int(found[1]) if found else len(self.lines),
+                f'this is not TOML: {what[:1].lower()}{what[1:]}; write lines such as name = "The Weekly".',
+            )
+
+    def _newsletter(self, label: str, table: Any) -> Newsletter:
+        self._check_label(label)
+        if not isinstance(table, dict):
+            self._fail(
+                self._line_of("newsletters", label), f"newsletters.{label} must be a table: [newsletters.{label}]."
+            )
+        values: dict[str, Any] = {}
+        for key, value in table.items():
+            if key not in CHECKS:
+                self._fail(
+                    self._line_of(label, key),
+                    f"{key!r} is not a setting of a newsletter; known are {', '.join(CHECKS)}.",
+                )
+            try:
+                values[key] = CHECKS[key](value)
+            except _Bad as bad:
+                self._fail(self._line_of(label, key), f"{key} = {value!r} {bad}")
+        for key in REQUIRED:
+            if not values.get(key):
+                self._fail(
+                    self._line_of(label, ""), f"newsletter {label!r} has no {key}; add {key} = {EXAMPLES[key]!r}."
+                )
+        values["from_name"] = values.get("from_name") or values["name"]
+        return Newsletter(label=label, folder=self.path.resolve().parent, **values)
+
+    def _check_label(self, label: str) -> None:
+        line = self._line_of(label, "")
+        if label in RESERVED_LABELS:
+            self._fail(line, f"{label!r} is the name of a page of ours; name the newsletter differently.")
+        if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,62}", label):
+            self._fail(line, f"{label!r} becomes part of addresses; use lower-case letters a-z, digits and -.")
+
+    def _line_of(self, label: str, key: str) -> int:
+        """Where `key` of newsletter `label` stands (its table, for no key); tomllib does not say."""
+        table, of_table = "", 1
+        for number, line in enumerate(self.lines, 1):
+            if header := re.match(r"\s*\[+\s*([^\]#]+?)\s*\]+", line):
+                table = header[1].replace('"', "").replace("'", "").removeprefix("newsletters.").strip()
+                if table == label:
+                    of_table = number
+                if (not label and table.split(".")[0] == key) or (table == label and not key):
+                    return number
+            elif key and table == label and re.match(rf"""\s*["']?{re.escape(key)}["']?\s*[=.]""", line):
+                return number
+        return of_table
+
+    def _fail(self, line: int, message: str) -> NoReturn:
+        raise NewsletterError(f"{self.path}:{line} {message}")
+
+
+# ---------------------------------------------------------------- what each value must be
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise _Bad('must be text in quotes, such as "…".')
+    if re.search(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]", value):
+        raise _Bad("holds a control character; take it out.")
+    return value.strip()
+
+
+def _header(value: Any) -> str:
+    """Text of one line: a line break would let a value write headers of its own."""
+    text = _text(value)
+    if not isinstance(value, str) or re.search(r"[\r\n\x00\x85\u2028\u2029]", value):
+        raise _Bad("has more than one line; it goes into a mail's header, so write it on one.")
+    if len(text) > 200:
+        raise _Bad("is too long for a mail's header; use at most 200 characters.")
+    return text
+
+
+def _address(value: Any) -> str:
+    text = _header(value)
+    local, at, domain = text.rpartition("@")
+    if text and not (
+        at
+        and len(local) <= 64
+        and re.fullmatch(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+", local)
+        and re.fullmatch(r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?\.)+[A-Za-z0-9-]{2,}", domain)
+    ):
+        raise _Bad('is not a mail address; write it as "editor@example.com" (a name goes into from_name).')
+    return text
+
+
+def _language(value: Any) -> str:
+    text = _header(value).lower().replace("_", "-")
+    if not re.fullmatch(r"[a-z]{2,3}(-[a-z0-9]{2,8})*", text):
+        raise _Bad('is not a language code; write "en" or "zh-hans".')
+    return text
+
+
+def _timezone(value: Any) -> str:
+    text = _header(value)
+    try:
+        ZoneInfo(text)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise _Bad('is not a time zone; write one such as "Europe/Berlin", "Asia/Shanghai" or "UTC".') from None
+    return text
+
+
+def _list_id(value: Any) -> str:
+    text = _header(value)
+    if text and not re.fullmatch(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)+", text):
+        raise _Bad('is not a list id; write a name under a domain of yours, such as "weekly.example.com".')
+    return text
+
+
+def _web_address(value: Any) -> str:
+    text = _header(value)
+    try:
+        parts = urlsplit(text)
+        host = parts.hostname
+    except ValueError:
+        host = None
+    if text and (not host or parts.scheme not in ("http", "https") or re.search(r"[\s\"'<>]", text)):
+        raise _Bad('is not a web address; write it as "https://…".')
+    return text
+
+
+def _folder_address(value: Any) -> str:
+    text = _web_address(value)
+    if "?" in text or "#" in text:
+        raise _Bad("must be the address of a folder, without ? and #.")
+    return text if not text or text.endswith("/") else f"{text}/"
+
+
+def _colour(value: Any) -> str:
+    text = _header(value).lower()
+    if re.fullmatch(r"#[0-9a-f]{3}", text):
+        text = "#" + "".join(digit * 2 for digit in text[1:])
+    if not re.fullmatch(r"#[0-9a-f]{6}", text):
+        raise _Bad('is not a colour; write six digits after "#", such as "#0a58ca".')
+    return text
+
+
+def _rate(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise _Bad("must be a whole number of mails, at least 1, without quotes.")
+    return value
+
+
+CHECKS: dict[str, Callable[[Any], Any]] = {
+    "name": _header,
+    "from_email": _address,
+    "from_name": _header,
+    "reply_to": _address,
+    "postal_address": _text,
+    "language": _language,
+    "list_id": _list_id,
+    "timezone": _timezone,
+    "source_url": _folder_address,
+    "max_per_hour": _rate,
+    "accent_color": _colour,
+    "logo": _header,
+    "license": _header,
+    "about": _text,
+    "notify": _address,
+}
+REQUIRED = [field.name for field in fields(Newsletter) if field.default is MISSING and field.name in CHECKS]
+EXAMPLES = {"name": "The Weekly", "from_email": "editor@example.com"}

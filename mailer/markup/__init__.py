@@ -1,0 +1,31 @@
+"""Markdown → sections of safe HTML; Markdown → plain text.
+
+The straight line: `parsing` reads Markdown into tokens (`cjk`, `liquid` and `raw_html` mend what Markdown in the wild
+brings), `sections` splits them at h2 and finds stories, then `html` and `text` write each section.
+`losing` looks whether the finished mail still holds all of it.
+"""
+
+from mailer.markup.html import inline_to_html, to_html
+from mailer.markup.losing import lost_words_or_links
+from mailer.markup.parsing import Document, MarkupError, Reference, Remark, first_heading, parse
+from mailer.markup.sections import Section, split
+from mailer.markup.text import Numbers, display_width, inline_to_text, plain, to_text
+
+__all__ = [
+    "Document",
+    "MarkupError",
+    "Numbers",
+    "Reference",
+    "Remark",
+    "Section",
+    "display_width",
+    "first_heading",
+    "inline_to_html",
+    "inline_to_text",
+    "lost_words_or_links",
+    "parse",
+    "plain",
+    "split",
+    "to_html",
+    "to_text",
+]

@@ -1,0 +1,54 @@
+"""Traces of site generators: `{% … %}` and `{:.x}` are left out, never run. `{{ … }}` stays as it was written."""
+
+import re
+
+from markdown_it import MarkdownIt
+from markdown_it.rules_block import StateBlock
+from markdown_it.rules_inline import StateInline
+
+COMMENT = re.compile(r"\{%-?\s*comment\b.*?\{%-?\s*endcomment\s*-?%\}", re.DOTALL)
+TAG = re.compile(r"\{%.*?%\}", re.DOTALL)
+ATTRIBUTES = re.compile(r"\{:[^{}\n]*\}")  # kramdown: {:.center}, {: #id}
+
+
+def liquid_plugin(md: MarkdownIt) -> None:
+    """What was left out is noted in `env["left_out"]` as (line, text)."""
+    md.block.ruler.before("fence", "liquid", _block, {"alt": ["paragraph", "reference", "blockquote", "list"]})
+    md.inline.ruler.before("escape", "liquid", _inline)
+
+
+def _block(state: StateBlock, start_line: int, end_line: int, silent: bool) -> bool:
+    """A tag that begins a line and ends one, however many lines it takes."""
+    start = state.bMarks[start_line] + state.tShift[start_line]
+    if state.is_code_block(start_line) or not state.src.startswith("{%", start):
+        return False
+    found = _comment_or_tag(state.src, start)
+    if not found or found.end() > state.eMarks[end_line - 1]:
+        return False
+    last = next(line for line in range(start_line, end_line) if state.eMarks[line] >= found.end())
+    if state.src[found.end() : state.eMarks[last]].strip():
+        return False
+    if not silent:
+        state.env.setdefault("left_out", []).append((start_line, found[0]))
+        state.line = last + 1
+    return True
+
+
+def _comment_or_tag(source: str, position: int) -> re.Match[str] | None:
+    return COMMENT.match(source, position) or TAG.match(source, position)
+
+
+def _inline(state: StateInline, silent: bool) -> bool:
+    if state.src[state.pos] != "{":
+        return False
+    found = ATTRIBUTES.match(state.src, state.pos)
+    # The last "%}" is looked for once; without that, many "{%" and no end would take the square of their number.
+    if state.html_terminator_last("%}") > state.pos:
+        found = found or _comment_or_tag(state.src, state.pos)
+    if not found:
+        return False
+    if not silent:
+        token = state.push("left_out", "", 0)
+        token.meta = {"text": found[0], "newlines": found[0].count("\n")}
+    state.pos = found.end()
+    return True

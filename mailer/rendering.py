@@ -1,0 +1,272 @@
+"""`Issue` → `RenderedIssue`: subject, HTML, text and images, complete but for each reader's own links.
+
+The stages, in order: Markdown to tokens; links and images pointed at addresses that work in a mail; sections to safe
+HTML with styles inlined; the MJML template with slots; the slots filled; and a look whether anything got lost.
+"""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from html import escape
+
+from django.template.loader import get_template, render_to_string
+from django.utils import translation
+from django.utils.formats import date_format
+from django.utils.translation import gettext
+
+from mailer.colours import palette
+from mailer.issues import Issue
+from mailer.markup import (
+    Document,
+    MarkupError,
+    Numbers,
+    Remark,
+    Section,
+    display_width,
+    inline_to_html,
+    inline_to_text,
+    lost_words_or_links,
+    parse,
+    plain,
+    split,
+    to_html,
+    to_text,
+)
+from mailer.mjml import Slots, inline_styles
+from mailer.newsletter import Newsletter
+from mailer.pointing import point_images, point_links, read_logo
+from mailer.pointing.images import Image
+
+LARGEST = 102_400  # bytes; Gmail clips what is longer, and with it the unsubscribe link
+PREHEADER = 110  # characters that an inbox shows at most
+# Keeps the inbox from showing the text that follows. A raw U+034F also keeps clients from guessing another charset.
+PADDING = "\u034f\u200c\u00a0" * 60
+RIGHT_TO_LEFT = ("ar", "fa", "he", "ur", "yi")
+
+
+@dataclass(frozen=True)
+class RenderedIssue:
+    slug: str
+    language: str
+    subject: str
+    preheader: str
+    html: str
+    text: str
+    article: str  # the content alone, as an HTML fragment without styles
+    images: tuple[Image, ...]
+    placeholders: Mapping[str, str]  # what stands in html and text for each reader's own address
+    source_sha256: str  # the issue's bytes and those of the images it uses
+    content_sha256: str  # subject, html and text
+    remarks: tuple[Remark, ...] = ()  # what an editor should know of; lines count from 0 in the issue's body
+
+
+def render_issue(
+    issue: Issue, newsletter: Newsletter, *, base_url: str, sent_slugs: frozenset[str] = frozenset()
+) -> RenderedIssue:
+    """The issue as its readers get it; the same bytes for the same input. Raises `IssueError`.
+
+    `sent_slugs`: issues that have a page here, for links between issues.
+    """
+    language = issue.language or newsletter.language
+    document = _parse(issue)
+    point_links(document, issue, newsletter)
+    images = point_images(document, issue, base_url)
+    logo = read_logo(newsletter, issue, base_url)
+    sections = split(document.tokens, issue.title)
+    if not sections:
+        raise issue.error(0, 1, "the issue has a title and no text", "write something below it")
+    placeholders = {"unsubscribe": _placeholder("unsubscribe", issue, newsletter)}
+    with translation.override(language_of_chrome(language)):
+        mail = _Mail(issue, newsletter, language, sections, placeholders, logo.address)
+        subject, preheader, text = mail.subject(), mail.preheader(), mail.text()
+        html = mail.html(preheader)
+    _check(html, issue, sections)
+    used = (*images, *logo.images)
+    return RenderedIssue(
+        slug=issue.slug,
+        language=language,
+        subject=subject,
+        preheader=preheader,
+        html=html,
+        text=text,
+        article=_article(sections),
+        images=used,
+        placeholders=placeholders,
+        source_sha256=_sha256(issue.source, *(image.content for image in used)),
+        content_sha256=_sha256(subject.encode(), html.encode(), text.encode()),
+        remarks=tuple(document.remarks),
+    )
+
+
+def language_of_chrome(language: str) -> str:
+    """The language that the words around the content are in: ours are English and Simplified Chinese."""
+    traditional = ("zh-hant", "zh-tw", "zh-hk", "zh-mo")
+    return "zh-hans" if language.split("-")[0] == "zh" and not language.startswith(traditional) else "en"
+
+
+def language_tag(language: str) -> str:
+    """As HTML writes it: zh-Hans, pt-BR."""
+    first, *rest = language.split("-")
+    return "-".join([first, *(part.title() if len(part) == 4 else part.upper() for part in rest)])
+
+
+def _parse(issue: Issue) -> Document:
+    try:
+        return parse(issue.body)
+    except MarkupError as error:
+        raise issue.error(error.line, 1, error.message, error.fix) from None
+
+
+def _placeholder(name: str, issue: Issue, newsletter: Newsletter) -> str:
+    """A word that occurs nowhere in the mail. Made from the source, so that the same source gives the same hash."""
+    around = f"{issue.body}{issue.title}{issue.preheader}{newsletter}"
+    salt = 0
+    while True:
+        token = "zq" + _sha256(issue.source, name.encode(), str(salt).encode())[:16]
+        if token not in around:
+            return token
+        salt += 1
+
+
+def _sha256(*parts: bytes) -> str:
+    """Each part with its length before it, so that text cannot move from one part into the next."""
+    return hashlib.sha256(b"".join(b"%d:%s" % (len(part), part) for part in parts)).hexdigest()
+
+
+def _article(sections: tuple[Section, ...]) -> str:
+    return "\n".join(f"<section>{_heading(section)}{to_html(section.tokens)}</section>" for section in sections)
+
+
+def _heading(section: Section) -> str:
+    return f"<h2>{inline_to_html(section.heading)}</h2>" if section.title else ""
+
+
+def _bar(section: Section) -> str:
+    return '<div class="bar">&#8202;</div>' if section.title else ""
+
+
+def _check(html: str, issue: Issue, sections: tuple[Section, ...]) -> None:
+    lost = lost_words_or_links(html, sections)
+    if lost:
+        shown = lost.text if len(lost.text) <= 60 else f"{lost.text[:59]}…"
+        raise issue.error(
+            lost.line, 1, f'"{shown}" would be lost in the mail', "simplify the HTML or Markdown around it"
+        )
+    size = len(html.encode())
+    if size > LARGEST:
+        raise issue.error(
+            0,
+            1,
+            f"the mail has {size:,} bytes, and Gmail cuts off what is over {LARGEST:,}, the unsubscribe link too",
+            "shorten the issue, or send it as two",
+        )
+
+
+class _Mail:
+    """One issue's words and slots, as the templates take them. The language of the chrome is active."""
+
+    def __init__(
+        self,
+        issue: Issue,
+        newsletter: Newsletter,
+        language: str,
+        sections: tuple[Section, ...],
+        placeholders: Mapping[str, str],
+        logo: str,
+    ) -> None:
+        self.issue, self.newsletter, self.sections = issue, newsletter, sections
+        self.context = {
+            "title": issue.title,
+            "newsletter": newsletter,
+            "language": language_tag(language),
+            "direction": "rtl" if language.split("-")[0] in RIGHT_TO_LEFT else "ltr",
+            "dateline": self._dateline(),
+            "logo": logo,
+            "accent_color": newsletter.accent_color,
+            "palette": palette(newsletter.accent_color),
+            "contents": [section for section in sections if section.title],
+            **placeholders,
+        }
+
+    def _dateline(self) -> str:
+        number = gettext("No. {number}").format(number=self.issue.number) if self.issue.number else ""
+        day = date_format(self.issue.date, gettext("j F Y")) if self.issue.date else ""
+        return " · ".join(filter(None, (day, number)))
+
+    def subject(self) -> str:
+        return " ".join(render_to_string("email/issue/subject.txt", self.context).split())
+
+    def preheader(self) -> str:
+        """The editor's own, else the first words of the issue, else its first stories."""
+        if self.issue.preheader:
+            return self.issue.preheader
+        words: list[str] = []
+        for section in self.sections:
+            story = False
+            for token in section.tokens:
+                story = token.attrs.get("class") == "story" if token.type == "heading_open" else story
+                if token.type == "inline" and (story or not section.title or not section.stories):
+                    words.append(plain(token.children or []).split(" | ")[0])
+                story = story and token.type != "heading_close"
+        return _shortened(" ".join(filter(None, words)))
+
+    def html(self, preheader: str) -> str:
+        slots = Slots()
+        css = render_to_string("email/_parts/content.css", self.context)
+        fragments = inline_styles(
+            {
+                f"section-{number}": _bar(section) + _heading(section) + to_html(section.tokens)
+                for number, section in enumerate(self.sections)
+            },
+            css,
+        )
+        opening, contents = (
+            "",
+            self._part("contents") if sum(bool(section.title) for section in self.sections) > 1 else "",
+        )
+        rest = list(fragments.values())
+        if self.sections and not self.sections[0].title:
+            opening = rest.pop(0)
+        template = get_template("email/issue/body.mjml")
+        page = template.render(
+            self.context
+            | {
+                "slots": {
+                    "title": slots.put(escape(self.issue.title)),
+                    "preheader": slots.put(escape(preheader) + PADDING),
+                    "masthead": slots.put(self._part("masthead")),
+                    "opening": slots.put(opening + contents) if opening or contents else "",
+                    "sections": [slots.put(section) for section in rest],
+                    "footer": slots.put(self._part("footer")),
+                }
+            }
+        )
+        return slots.fill(page)
+
+    def _part(self, name: str) -> str:
+        return render_to_string(f"email/issue/{name}.html", self.context).strip()
+
+    def text(self) -> str:
+        numbers = Numbers()
+        sections = []
+        for section in self.sections:
+            title = inline_to_text(section.heading, numbers)
+            text = to_text(section.tokens, numbers)
+            sections.append({"title": title, "line": _line(title), "text": text, "addresses": numbers.take_used()})
+        context = self.context | {"sections": sections, "title_line": _line(self.issue.title, "=")}
+        text = render_to_string("email/issue/body.txt", context)
+        return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+
+
+def _line(words: str, stroke: str = "-") -> str:
+    return stroke * min(display_width(words), 72)
+
+
+def _shortened(words: str) -> str:
+    if len(words) <= PREHEADER:
+        return words
+    cut = words[: PREHEADER - 1]
+    # Between words where the language has any.
+    space = cut.rfind(" ")
+    return (cut[:space] if space > PREHEADER * 2 // 3 else cut).rstrip(" ,;:，、；：") + "…"

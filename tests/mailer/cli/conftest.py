@@ -1,0 +1,54 @@
+"""`mailer` run in this process, against the tests' database and `tests/newsletter.toml`."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from mailer.cli import main
+
+
+@dataclass
+class Ran:
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture()
+def installation(transactional_db):
+    """Tests that commit leave empty tables behind, and the migrations do not run again."""
+    from mailer.models import Installation
+
+    Installation.objects.get_or_create(pk=1, defaults={"link_keys": ["11" * 32]})
+
+
+@pytest.fixture()
+def run(capsys, monkeypatch, installation) -> Callable[..., Ran]:
+    """`run("status")` → exit code, stdout, stderr. There is no terminal to ask at."""
+
+    def run(*arguments: object) -> Ran:
+        monkeypatch.setattr("sys.argv", ["mailer", *map(str, arguments)])
+        capsys.readouterr()
+        try:
+            main()
+            code = 0
+        except SystemExit as end:
+            code = end.code or 0
+        printed = capsys.readouterr()
+        return Ran(code, printed.out, printed.err)
+
+    return run
+
+
+@pytest.fixture()
+def issue(tmp_path: Path) -> Callable[..., Path]:
+    """`issue("# Title\\n\\nText")` → the path of such an issue."""
+
+    def write(content: str | bytes, name: str = "2026-11-20.md") -> Path:
+        path = tmp_path / name
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return path
+
+    return write

@@ -1,0 +1,212 @@
+"""`mailer subscribers`, as typed."""
+
+import csv
+import io
+import json
+
+import pytest
+from click.testing import CliRunner, Result
+from django.core import mail
+
+from mailer.cli import cli
+from mailer.cli.terminal import Exit, Problem
+from subscribers.models import Consent, Subscriber, Subscription
+from tests import readers
+from tests.readers import ADA, BEN, CLEO, DORA
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _schema(monkeypatch):
+    """The test database has its tables; looking each time is slow."""
+    monkeypatch.setattr("mailer.schema.bring_up_to_date", lambda: None)
+
+
+@pytest.fixture
+def hints(monkeypatch) -> list[int]:
+    told: list[int] = []
+    monkeypatch.setattr("mailer.celery.publish_hint", lambda task, queue, row: told.append(row) is None)
+    return told
+
+
+def run(*words: str) -> Result:
+    return CliRunner().invoke(cli, ["subscribers", *words], catch_exceptions=False)
+
+
+WEEKLY = ("--newsletter", "weekly")
+
+
+def test_adding_a_reader_mails_them_at_once_and_says_where_it_went():
+    result = run("add", ADA.email, *WEEKLY, "--name", "Ada")
+    assert result.exit_code == 0
+    assert "pending; a rehearsal: the mail is in" in result.stdout
+    assert [message.to for message in mail.outbox] == [[ADA.email]]
+    assert readers.state_of(Subscriber.objects.get(name="Ada")) == "pending"
+
+
+def test_adding_a_reader_with_a_broker_tells_a_worker(settings, hints):
+    settings.EMBEDDED = False
+    assert "a worker sends it" in run("add", ADA.email, *WEEKLY).stdout
+    assert hints == [Subscription.objects.get().pk]
+    assert mail.outbox == []
+
+
+def test_adding_twice_mails_once_and_says_why():
+    run("add", ADA.email, *WEEKLY)
+    result = run("add", ADA.email, *WEEKLY)
+    assert result.exit_code == 1
+    assert "three in a day" in result.stderr
+    assert len(mail.outbox) == 1
+
+
+def test_adding_an_active_reader_needs_the_source_of_their_consent():
+    assert run("add", ADA.email, *WEEKLY, "--active").exit_code == Exit.USAGE
+    assert run("add", ADA.email, *WEEKLY, "--active", "--source", "the fair").exit_code == 0
+    assert Consent.objects.get().source == "the fair"
+    assert mail.outbox == []
+    assert "already" in run("add", ADA.email, *WEEKLY).stdout
+
+
+def test_whoever_left_is_not_added_as_active():
+    readers.unsubscribed()
+    result = run("add", CLEO.email, *WEEKLY, "--active", "--source", "the fair")
+    assert result.exit_code == 1
+    assert "unsubscribed" in result.stderr
+
+
+@pytest.mark.parametrize("command", ["add", "show", "unsubscribe"])
+def test_a_bad_address_is_bad_usage(command):
+    result = run(command, "ada@")
+    assert result.exit_code == Exit.USAGE
+    assert "one @" in result.stderr
+
+
+def test_several_newsletters_ask_for_one():
+    result = run("add", ADA.email)
+    assert result.exit_code == Exit.USAGE
+    assert "weekly, jianbao" in result.stderr
+
+
+def people(tmp_path, *rows: str) -> str:
+    path = tmp_path / "people.csv"
+    path.write_text("email,state\n" + "".join(f"{row}\n" for row in rows))
+    return str(path)
+
+
+def test_an_import_without_a_terminal_and_without_yes_shows_its_plan_and_does_nothing(tmp_path):
+    result = run("import", people(tmp_path, f"{ADA.email},active"), *WEEKLY)
+    assert result.exit_code == Exit.NOT_CONFIRMED
+    assert "1 new (1 active)" in result.stderr
+    assert Subscriber.objects.count() == 0
+
+
+def test_an_import_says_what_became_of_the_rows(tmp_path):
+    result = run("import", people(tmp_path, f"{ADA.email},active", f"{BEN.email},pending"), *WEEKLY, "--yes")
+    assert result.exit_code == 0
+    assert "2 new (1 active, 1 pending)" in result.stdout
+    assert "get no mail by an import" in result.stderr
+    assert mail.outbox == []
+
+
+def test_an_import_that_rejected_rows_ends_with_five(tmp_path):
+    result = run("import", people(tmp_path, f"{ADA.email},active", "ben@,active"), *WEEKLY, "--yes", "--json")
+    assert result.exit_code == Exit.OPEN_ENDS
+    report = json.loads(result.stdout)
+    assert (report["new"], report["rejected"]) == (1, 1)
+    assert report["rejected_file"].endswith("people.csv.rejected.csv")
+    assert ":3 An address has one @" in result.stderr
+
+
+def test_a_file_that_cannot_be_read_is_said_in_a_sentence(tmp_path):
+    path = tmp_path / "people.csv"
+    path.write_text("name\nAda\n")
+    assert "one of them email" in run("import", str(path), *WEEKLY, "--state", "active").stderr
+    path.write_text(f"email\n{ADA.email}\n")
+    assert "add --state active" in run("import", str(path), *WEEKLY).stderr
+    assert run("import", str(tmp_path / "none.csv"), *WEEKLY).exit_code == Exit.USAGE
+
+
+def test_the_list_is_empty_at_first_and_says_how_readers_come():
+    result = run("list")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert "mailer subscribers import FILE" in result.stderr
+    assert json.loads(run("list", "--json").stdout) == []
+
+
+def test_the_list_shows_readers_of_one_state():
+    readers.everybody()
+    assert [row["email"] for row in json.loads(run("list", "--json").stdout)] == [
+        DORA.email,
+        CLEO.email,
+        BEN.email,
+        ADA.email,
+    ]
+    assert [row["email"] for row in json.loads(run("list", "--json", "--state", "suppressed").stdout)] == [DORA.email]
+    assert [row["email"] for row in json.loads(run("list", "--json", "--state", "pending").stdout)] == [BEN.email]
+    shown = run("list", "--limit", "2")
+    assert DORA.email in shown.stdout
+    assert "active, suppressed: bounce" in shown.stdout
+    assert ADA.email not in shown.stdout
+    assert "2 of 4" in shown.stderr
+    assert "No unsubscribed readers" in run("list", "--state", "unsubscribed", "--newsletter", "jianbao").stderr
+
+
+def test_a_name_like_markup_is_a_name():
+    readers.confirmed(who=readers.Named("[bold]Ada[/bold]", ADA.email))
+    assert "[bold]Ada[/bold]" in run("list").stdout
+
+
+def test_show_tells_the_whole_history():
+    readers.unsubscribed()
+    shown = json.loads(run("show", CLEO.email, "--json").stdout)
+    assert shown["subscriptions"][0]["state"] == "unsubscribed"
+    assert [step["step"] for step in shown["history"]] == ["requested", "confirmed", "unsubscribed"]
+    text = run("show", "CLEO@readers.example").stdout
+    assert "weekly: unsubscribed since" in text
+    assert "one-click" in text
+    assert run("show", "nobody@readers.example").exit_code == 1
+
+
+def test_unsubscribing_a_reader_is_on_their_record():
+    reader = readers.confirmed()
+    assert "is unsubscribed" in run("unsubscribe", ADA.email, *WEEKLY).stdout
+    assert "was already" in run("unsubscribe", ADA.email, *WEEKLY).stdout
+    assert readers.history_of(reader)[-1] == ("unsubscribed", "command")
+    assert run("unsubscribe", "nobody@readers.example", *WEEKLY).exit_code == 1
+
+
+def test_suppressing_and_lifting_name_their_reason():
+    reader = readers.confirmed()
+    assert run("suppress", ADA.email).exit_code == Exit.USAGE
+    assert run("suppress", ADA.email, "--reason", "asked by phone").exit_code == 0
+    assert readers.suppression_of(reader) == "manual"
+    assert "asked by phone" in run("show", ADA.email).stdout
+    assert "suppressed" in run("add", ADA.email, *WEEKLY).stderr
+    assert "may be mailed again" in run("suppress", ADA.email, "--lift", "--reason", "a mistake").stdout
+    assert readers.suppression_of(reader) is None
+    assert "nothing to lift" in run("suppress", ADA.email, "--lift", "--reason", "again").stdout
+
+
+def test_an_export_goes_to_the_terminal_or_to_a_file_closed_to_others(tmp_path):
+    readers.everybody()
+    rows = list(csv.DictReader(io.StringIO(run("export").stdout)))
+    assert [row["email"] for row in rows] == [ADA.email, BEN.email, CLEO.email, DORA.email]
+    path = tmp_path / "readers.jsonl"
+    result = run("export", "--format", "jsonl", "-o", str(path), *WEEKLY)
+    assert (result.stdout, result.exit_code) == ("", 0)
+    assert json.loads(path.read_text().splitlines()[0])["state"] == "active"
+    assert path.stat().st_mode & 0o077 == 0
+    assert run("export", "-o", str(tmp_path / "no" / "folder.csv")).exit_code == Exit.USAGE
+
+
+def test_a_failed_confirmation_is_said_in_a_sentence(monkeypatch):
+    from django.core.mail.backends import locmem
+
+    def refuse(self, messages):
+        raise ConnectionRefusedError("nobody listens")
+
+    monkeypatch.setattr(locmem.EmailBackend, "send_messages", refuse)
+    result = run("add", ADA.email, *WEEKLY)
+    assert result.exit_code == Problem("").exit_code
+    assert "did not go out: nobody listens" in result.stderr
