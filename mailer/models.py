@@ -123,9 +123,7 @@ class Batch(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["send", "number"], name="batch_number_once"),
             models.CheckConstraint(
-                condition=Q(
-                    state__in=["planned", "posting", "accepted", "refused", "unknown", "empty", "cancelled"]
-                ),
+                condition=Q(state__in=["planned", "posting", "accepted", "refused", "unknown", "empty", "cancelled"]),
                 name="batch_state_known",
             ),
             models.CheckConstraint(

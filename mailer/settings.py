@@ -158,13 +158,19 @@ def _database() -> dict[str, Any]:
     try:
         database: dict[str, Any] = dict(dj_database_url.parse(url))
     except (ValueError, KeyError, dj_database_url.UnknownSchemeError):
-        raise SettingError("DATABASE_URL is not understood; give postgres://user@host/name or sqlite:///path.") from None
+        raise SettingError(
+            "DATABASE_URL is not understood; give postgres://user@host/name or sqlite:///path."
+        ) from None
     if "sqlite" in database["ENGINE"]:
         return _sqlite(Path(database["NAME"]))
     if "postgresql" not in database["ENGINE"]:
         raise SettingError("DATABASE_URL must name PostgreSQL or SQLite; other databases are not supported.")
     # Connections that a restart of the server killed are found before they are used.
-    database["OPTIONS"] = {"connect_timeout": 5, **database.get("OPTIONS", {}), "pool": {"min_size": 0, "max_size": 8}}
+    database["OPTIONS"] = {
+        "connect_timeout": 5,
+        **database.get("OPTIONS", {}),
+        "pool": {"min_size": 0, "max_size": 16, "timeout": 10},
+    }
     database["CONN_MAX_AGE"] = 0
     database["CONN_HEALTH_CHECKS"] = True
     return database
@@ -208,7 +214,8 @@ MIDDLEWARE = [
 ]
 # In the wheel the templates travel inside the package; in a checkout they stand at the top.
 TEMPLATE_FOLDERS = [
-    folder for folder in (CONFIG_FOLDER / "templates", _package / "templates", _package.parent / "templates")
+    folder
+    for folder in (CONFIG_FOLDER / "templates", _package / "templates", _package.parent / "templates")
     if folder.is_dir()
 ]
 TEMPLATES = [
@@ -254,7 +261,7 @@ SILENCED_SYSTEM_CHECKS: list[str] = []
 # What `subscribers` needs to know of the installation, which it may not import.
 LINK_KEYS = "mailer.installation.link_keys"
 
-# ---------------------------------------------------------------- log: ids and phrases, never an address, a key or a body
+# ---------------------------------------------------------------- log: ids and phrases, never an address or a key
 
 LOGGING = {
     "version": 1,

@@ -3,7 +3,7 @@
 from celery import shared_task
 
 
-@shared_task(name="mailer.deliver_batch", queue="issues")
+@shared_task(name="mailer.deliver_batch")  # type: ignore[untyped-decorator]
 def deliver_batch(batch_id: int) -> None:
     from mailer.sending.delivering import deliver_batch as deliver
 

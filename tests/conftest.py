@@ -14,6 +14,15 @@ def _keys_of_this_database():
     installation.link_keys.cache_clear()
 
 
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix, tmp_path_factory):
+    """SQLite in a file, as in life: the threads of a test that share one in memory lock each other out at once."""
+    from django.db import connection
+
+    if connection.vendor == "sqlite":
+        connection.settings_dict["TEST"]["NAME"] = str(tmp_path_factory.mktemp("database") / "test.sqlite3")
+
+
 def pytest_terminal_summary(terminalreporter):
     reasons = {
         report.longrepr[2].removeprefix("Skipped: ")

@@ -58,8 +58,8 @@ def _require_what_a_real_send_needs(plan: Any) -> None:
         )
     if not settings.PROVIDER_IS_LOCAL and not settings.BASE_URL.startswith("https://"):
         raise Problem(
-            f"BASE_URL is {settings.BASE_URL}; a real send needs the public https address where `mailer serve` answers, "
-            "or readers could not unsubscribe.",
+            f"BASE_URL is {settings.BASE_URL}; a real send needs the public https address where `mailer serve` answers, or "
+            "readers could not unsubscribe.",
             Exit.FINDINGS,
         )
 
@@ -167,7 +167,9 @@ class _Issue:
                 # Another editor was faster with the same issue: one send, and both see it.
                 standing_now = standing(self.plan.newsletter.label, self.slug, self.plan.provider)
                 if standing_now is None or standing_now.source_sha256 != self.plan.issue.source_sha256:
-                    raise Problem(f"{self.slug} was planned by somebody else meanwhile; run the command again.") from None
+                    raise Problem(
+                        f"{self.slug} was planned by somebody else meanwhile; run the command again."
+                    ) from None
                 send = standing_now
             self._leave_if_detached(send)
             watch(send, self.as_json)
@@ -179,7 +181,9 @@ class _Issue:
         from mailer.doors import why_unreachable
 
         if self.detach and not worker_swept_lately():
-            raise Problem("no worker has swept in the last minute, so nobody would send; start one with `mailer worker`.")
+            raise Problem(
+                "no worker has swept in the last minute, so nobody would send; start one with `mailer worker`."
+            )
         if settings.PROVIDER_IS_LOCAL:
             return
         why = why_unreachable(settings.BASE_URL)
@@ -233,4 +237,3 @@ class _Issue:
             f"{self.file} differs from what was planned as {self.slug}, which is {before.state}; readers may have it "
             f"already, so it is not sent again: {ways}."
         )
-

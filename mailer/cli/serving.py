@@ -88,7 +88,7 @@ class _Companion:
 
     def _keep_running(self) -> None:
         while not self._stopping.is_set():
-            self._child = subprocess.Popen([sys.executable, "-m", "mailer", "worker"])  # noqa: S603 — ourselves
+            self._child = subprocess.Popen([sys.executable, "-m", "mailer", "worker"])
             self._child.wait()
             self._stopping.wait(2)
 

@@ -107,6 +107,7 @@ def _send_confirmation(subscription_id: int, email: str) -> None:
     """The mail is sent from here where no broker carries hints, else by a worker; say which."""
     from django.conf import settings
 
+    from mailer.sendgrid.current import rehearsals
     from subscribers import confirmations
     from subscribers.tasks import send_confirmation
 
@@ -123,7 +124,7 @@ def _send_confirmation(subscription_id: int, email: str) -> None:
             "(`mailer worker` or `mailer serve`) tries again in 10 minutes."
         ) from None
     if settings.PROVIDER == "rehearsal":
-        where = "rehearsal: no mail left this machine. Set SENDGRID_API_KEY to mail for real"
+        where = f"a rehearsal: the mail is in {rehearsals() / 'mail'}. Set SENDGRID_API_KEY to mail for real"
     else:
         where = f"the confirmation mail went to {settings.PROVIDER}"
     click.echo(f"{email} is pending; {where}.")
@@ -181,7 +182,7 @@ def _show_report(report: "Report") -> None:
 def _lines(report: "Report") -> list[str]:
     states = ", ".join(f"{count} {state}" for state, count in sorted(report.new_by_state.items()))
     counts = (
-        (report.new, f"new ({states})"),
+        (report.new, f"new ({states})" if states else "new"),
         (report.unchanged, "already there, unchanged"),
         (report.left, "unsubscribed by the file"),
         (report.stay_unsubscribed, "left before and stay unsubscribed"),

@@ -22,7 +22,7 @@ class Problem(click.ClickException):
 
     def __init__(self, message: str, exit_code: int = Exit.FAILED) -> None:
         super().__init__(message)
-        self.exit_code = exit_code
+        self.exit_code = exit_code  # type: ignore[misc]  # click declares it for the class, and reads the instance
 
     def show(self, file: Any = None) -> None:
         click.echo(f"mailer: {self.message}", err=True)

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -21,7 +22,6 @@ from mailer.cli.terminal import Exit, Problem
 from mailer.models import Batch, Installation, Send
 from mailer.sending.accounting import Equation, count, receipt
 from mailer.sending.steering import WrongState, pause
-
 
 T = TypeVar("T")
 
@@ -140,7 +140,7 @@ def _follow(send: Send) -> None:
         bar = progress.add_task(send.slug, total=send.planned)
         while True:
             send = _fresh(send)
-            equation = _patiently(lambda: count(send))
+            equation = _patiently(partial(count, send))
             progress.update(bar, completed=equation.planned - equation.waiting, description=f"{send.slug} {send.state}")
             if send.state != Send.State.SENDING and not _in_flight(send):
                 return

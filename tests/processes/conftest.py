@@ -48,14 +48,14 @@ def editors_folder(folder: Path) -> Path:
     return folder
 
 
-@pytest.fixture()
+@pytest.fixture
 def embedded(tmp_path: Path) -> Iterator[Stage]:
     stage = Stage(editors_folder(tmp_path / "newsletter"))
     yield stage
     stage.close()
 
 
-@pytest.fixture()
+@pytest.fixture
 def broker(tmp_path: Path) -> Iterator[Broker]:
     broker = Broker(tmp_path)
     broker.start()
@@ -63,7 +63,7 @@ def broker(tmp_path: Path) -> Iterator[Broker]:
     broker.stop()
 
 
-@pytest.fixture()
+@pytest.fixture
 def distributed(tmp_path: Path, broker: Broker) -> Iterator[Stage]:
     stage = Stage(editors_folder(tmp_path / "newsletter"), new_postgres_database(), broker.url)
     stage.run("manage", "migrate", "-v0")
@@ -78,13 +78,13 @@ def stage(request: pytest.FixtureRequest) -> Stage:
     return chosen
 
 
-@pytest.fixture()
+@pytest.fixture
 def api() -> Iterator[StandIn]:
     with StandIn() as stand_in:
         yield stand_in
 
 
-@pytest.fixture()
+@pytest.fixture
 def for_real(api: StandIn) -> dict[str, str]:
     """Settings of a real send, to a provider on this machine."""
     return {

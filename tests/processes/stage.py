@@ -203,7 +203,17 @@ class Broker:
 
     def start(self) -> None:
         self._process = subprocess.Popen(
-            [valkey_server(), "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--dir", str(self._folder)],
+            [
+                valkey_server(),
+                "--port",
+                str(self.port),
+                "--bind",
+                "127.0.0.1",
+                "--save",
+                "",
+                "--dir",
+                str(self._folder),
+            ],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )

@@ -86,7 +86,7 @@ def test_three_machines_share_one_database_and_nothing_else(distributed: Stage, 
 
     assert sorted(reader["email"] for reader in api.accepted[0]["recipients"]) == sorted(readers)
     html = api.accepted[0]["content"]["text/html"]
-    image = re.search(rf'{base}/media/[0-9a-f]{{64}}\.png', html)
+    image = re.search(rf"{base}/media/[0-9a-f]{{64}}\.png", html)
     assert image, "the issue's image has an address of the web process"
     with urllib.request.urlopen(image[0], timeout=10) as response:
         assert response.headers["Content-Type"] == "image/png"
@@ -153,5 +153,3 @@ def _mail_to(stage: Stage, address: str, with_header: str = "") -> str:
         if address in message["To"] and (not with_header or message[with_header]):
             return str(message.get_body(("plain",)).get_content()).replace("=\n", "")
     return ""
-
-

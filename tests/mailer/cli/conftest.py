@@ -16,7 +16,7 @@ class Ran:
     err: str
 
 
-@pytest.fixture()
+@pytest.fixture
 def installation(transactional_db):
     """Tests that commit leave empty tables behind, and the migrations do not run again."""
     from mailer.models import Installation
@@ -24,7 +24,7 @@ def installation(transactional_db):
     Installation.objects.get_or_create(pk=1, defaults={"link_keys": ["11" * 32]})
 
 
-@pytest.fixture()
+@pytest.fixture
 def run(capsys, monkeypatch, installation) -> Callable[..., Ran]:
     """`run("status")` → exit code, stdout, stderr. There is no terminal to ask at."""
 
@@ -42,7 +42,7 @@ def run(capsys, monkeypatch, installation) -> Callable[..., Ran]:
     return run
 
 
-@pytest.fixture()
+@pytest.fixture
 def issue(tmp_path: Path) -> Callable[..., Path]:
     """`issue("# Title\\n\\nText")` → the path of such an issue."""
 

@@ -1,0 +1,113 @@
+"""What counts as an address, and when two of them are the same reader's."""
+
+import re
+import unicodedata
+from dataclasses import dataclass
+
+import idna
+
+LOCAL_PART = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
+LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+LONGEST_ADDRESS = 254  # RFC 5321 §4.5.3.1.3, less the angle brackets
+LONGEST_LOCAL_PART = 64  # octets; RFC 5321 §4.5.3.1.1
+LONGEST_NAME = 200
+LANGUAGE_CODE = re.compile(r"(?=.{2,16}$)[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*")
+
+
+class AddressError(ValueError):
+    """The text is no address that we can mail; the message is the reason, in words for the person who typed it."""
+
+
+@dataclass(frozen=True)
+class Address:
+    email: str  # as typed: deliver to this
+    key: str  # who it is: two addresses with one key are one reader
+
+
+def gettext_noop(text: str) -> str:
+    """Marks the text for translation; pages translate it, and this floor knows no Django."""
+    return text
+
+
+def parse(text: str) -> Address:
+    """The one address in the text, spaces around it trimmed.
+
+    Tags (`+news`) and dots stay: only the reader's own server knows whether they matter. Raises AddressError.
+    """
+    text = unicodedata.normalize("NFC", text.strip(" "))
+    if not text:
+        raise AddressError(gettext_noop("Enter an email address."))
+    if any(unicodedata.category(character) in ("Cc", "Cf", "Zl", "Zp", "Cs") for character in text):
+        raise AddressError(gettext_noop("An address cannot hold line breaks or other control characters."))
+    if any(character in text for character in '<>"(),;:\\') or any(character.isspace() for character in text):
+        raise AddressError(gettext_noop("Give the address alone, like ada@example.com: no name, quotes or spaces."))
+    local, at, domain = text.partition("@")
+    if not at or "@" in domain or not local or not domain:
+        raise AddressError(gettext_noop("An address has one @, with something on both sides."))
+    _check_local_part(local)
+    written, key = _read_domain(domain)
+    address = Address(email=f"{local}@{written}", key=f"{local.lower()}@{key}")
+    if max(len(address.email.encode()), len(address.key)) > LONGEST_ADDRESS:
+        raise AddressError(gettext_noop("The address is longer than 254 characters."))
+    return address
+
+
+def _check_local_part(local: str) -> None:
+    if not local.isascii():
+        raise AddressError(
+            gettext_noop(
+                "The part before the @ may hold only plain Latin letters, digits and signs: we cannot mail it."
+            )
+        )
+    if len(local) > LONGEST_LOCAL_PART:
+        raise AddressError(gettext_noop("The part before the @ is longer than 64 characters."))
+    if not LOCAL_PART.fullmatch(local):
+        raise AddressError(gettext_noop("The part before the @ holds a character or a dot that no address has there."))
+
+
+def _read_domain(domain: str) -> tuple[str, str]:
+    """The domain to deliver to, and its lower-case A-label form."""
+    if domain.startswith("["):
+        raise AddressError(gettext_noop("Give the domain by its name, not as an IP number."))
+    key = domain.lower() if domain.isascii() else _a_label(domain)
+    labels = key.split(".")
+    if len(labels) < 2:
+        raise AddressError(gettext_noop("The domain lacks its ending, like .com."))
+    if labels[-1].isdigit():
+        raise AddressError(gettext_noop("Give the domain by its name, not as an IP number."))
+    if not all(LABEL.fullmatch(label) for label in labels):
+        raise AddressError(gettext_noop("The part after the @ is no domain name."))
+    readable = _readable(key)
+    # A wide letter or an ideographic full stop (．。) is a slip of the input method: no server would know it.
+    return (domain if domain.isascii() or domain.lower() == readable else readable), key
+
+
+def _a_label(domain: str) -> str:
+    try:
+        return idna.encode(domain, uts46=True, std3_rules=True).decode("ascii").lower()
+    except (idna.IDNAError, UnicodeError):
+        raise AddressError(gettext_noop("The part after the @ is no domain name.")) from None
+
+
+def _readable(key: str) -> str:
+    if "xn--" not in key:
+        return key
+    try:
+        return idna.decode(key)
+    except (idna.IDNAError, UnicodeError):
+        raise AddressError(gettext_noop("The part after the @ is no domain name.")) from None
+
+
+def clean_name(text: str) -> str:
+    """The name on one line with single spaces. Raises AddressError for one that no greeting could hold."""
+    name = " ".join(unicodedata.normalize("NFC", text).split())
+    if any(unicodedata.category(character) in ("Cc", "Cs") for character in name):
+        raise AddressError(gettext_noop("The name holds a control character."))
+    if len(name) > LONGEST_NAME:
+        raise AddressError(gettext_noop("The name is longer than 200 characters."))
+    return name
+
+
+def is_language_code(text: str) -> bool:
+    """Whether this is written like en, zh-hans or pt-BR."""
+    return LANGUAGE_CODE.fullmatch(text) is not None

@@ -1,0 +1,104 @@
+"""The mail that asks a reader to confirm. The row is the queue: what is due stands in `confirmation_due`."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.core.mail import EmailMultiAlternatives
+from django.db.models import F
+from django.template.loader import render_to_string
+from django.utils import timezone, translation
+
+from subscribers import languages, links
+from subscribers.models import Subscription, Suppression
+from subscribers.optin import confirming_lifts
+
+MOST_TRIES = 3
+# By the number of tries before. Never under 10 minutes: a try that failed for us may have reached the reader.
+NEXT_TRY = (timedelta(minutes=10), timedelta(hours=1), timedelta(hours=6))
+
+
+class ConfirmationFailed(Exception):
+    """The mail could not be handed over; the cause says why. It stays due and is tried again later."""
+
+
+def due(now: datetime) -> Iterable[int]:
+    """Ids of the subscriptions whose confirmation mail should go out by `now`, longest waiting first."""
+    waiting = Subscription.objects.filter(confirmation_due__lte=now).order_by("confirmation_due")
+    return waiting.values_list("pk", flat=True).iterator()
+
+
+def send(subscription_id: int) -> bool:
+    """The confirmation mail is with the provider, if it was due. False: it was not, or somebody else has it.
+
+    Call outside of transactions: the claim must be committed before the mail leaves. Raises ConfirmationFailed.
+    """
+    lease = _claim(subscription_id)
+    if lease is None:
+        return False
+    message = _message(Subscription.objects.select_related("subscriber").get(pk=subscription_id))
+    try:
+        message.send()
+    except Exception as error:
+        raise ConfirmationFailed(f"confirmation {subscription_id}: {type(error).__name__}") from error
+    # Not when the reader asked again meanwhile.
+    Subscription.objects.filter(pk=subscription_id, confirmation_due=lease).update(confirmation_due=None)
+    return True
+
+
+def _claim(subscription_id: int) -> datetime | None:
+    """Until when the mail is ours to send. The lease is also the wait before the next try, should this one fail."""
+    now = timezone.now()
+    ours = Subscription.objects.filter(pk=subscription_id, confirmation_due__lte=now)
+    subscription = ours.select_related("subscriber").first()
+    if subscription is None:
+        return None
+    tries = subscription.confirmation_tries
+    if tries >= MOST_TRIES or not _may_be_mailed(subscription, now):
+        ours.filter(confirmation_tries=tries).update(confirmation_due=None)
+        return None
+    lease = now + NEXT_TRY[tries]
+    claimed = ours.filter(confirmation_tries=tries).update(
+        confirmation_due=lease, confirmation_tries=F("confirmation_tries") + 1
+    )
+    return lease if claimed else None
+
+
+def _may_be_mailed(subscription: Subscription, now: datetime) -> bool:
+    """False for an address suppressed since the reader asked, and for a newsletter no longer configured."""
+    suppression = Suppression.objects.filter(hash=subscription.subscriber.suppression_hash).first()
+    known = subscription.newsletter in settings.NEWSLETTERS
+    return known and (suppression is None or confirming_lifts(suppression, now))
+
+
+def _message(subscription: Subscription) -> EmailMultiAlternatives:
+    """Nothing in it was typed by whoever filled in the form: it goes to people who may never have asked."""
+    newsletter = settings.NEWSLETTERS[subscription.newsletter]
+    context = {
+        "newsletter_name": newsletter.name,
+        "confirm_url": links.confirm_url(subscription.subscriber.public_id, subscription.newsletter),
+        "postal_address": newsletter.postal_address,
+        "language": newsletter.language,
+        "accent_color": newsletter.accent_color,
+    }
+    with translation.override(languages.supported(newsletter.language)):
+        subject, text, html = (
+            render_to_string(f"email/confirmation/{part}", context) for part in ("subject.txt", "body.txt", "body.mjml")
+        )
+    message = EmailMultiAlternatives(
+        subject=" ".join(subject.split()),
+        body=text,
+        from_email=_mailbox(newsletter.from_name, newsletter.from_email),
+        to=[subscription.subscriber.email],
+        reply_to=[newsletter.reply_to] if newsletter.reply_to else None,
+        headers={"Auto-Submitted": "auto-generated"},
+    )
+    message.attach_alternative(html, "text/html")
+    return message
+
+
+def _mailbox(name: str, email: str) -> str:
+    if not name:
+        return email
+    quoted = name.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{quoted}" <{email}>'

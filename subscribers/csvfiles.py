@@ -1,0 +1,188 @@
+"""CSV files of other people, whatever their encoding and separator: one bad row spoils only itself. And cells of ours
+that no spreadsheet takes for formulas."""
+
+import codecs
+import csv
+import re
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, TextIO
+
+LONGEST_LINE = 65_536  # characters
+LONGEST_RECORD = 20  # lines; more in one quoted field is a quotation mark that somebody forgot to close
+BYTE_ORDER_MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+LOST = "\ufffd"  # stands for bytes that are no text in this encoding
+
+
+class FileError(ValueError):
+    """The file as a whole cannot be read; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Record:
+    line: int  # where it starts, from 1
+    cells: list[str]
+
+
+@dataclass(frozen=True)
+class BadRecord:
+    line: int
+    reason: str
+    text: str
+
+
+def find_encoding(path: Path) -> str:
+    """The encoding that the file is surely in. Raises FileError where we would have to guess."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(4096)
+            for mark, encoding in BYTE_ORDER_MARKS:
+                if head.startswith(mark):
+                    return encoding
+            if head.count(0) > len(head) // 4:
+                raise FileError(f"{path} is not plain text (UTF-16 without its mark?); save it as CSV UTF-8.")
+            is_utf8 = _decodes(file, "utf-8")
+            # A few broken bytes in a UTF-8 file cost their own rows only.
+            return "utf-8" if is_utf8 or not _is_chinese(file) else "gb18030"
+    except OSError as error:
+        raise FileError(f"{path} cannot be read: {error.strerror or error}.") from error
+
+
+def _pieces(file: BinaryIO, encoding: str) -> Iterator[str]:
+    """The whole file as text, piece by piece. Raises UnicodeDecodeError."""
+    decoder = codecs.getincrementaldecoder(encoding)()
+    file.seek(0)
+    while data := file.read(1 << 20):
+        yield decoder.decode(data)
+    yield decoder.decode(b"", final=True)
+
+
+def _decodes(file: BinaryIO, encoding: str) -> bool:
+    try:
+        for _ in _pieces(file, encoding):
+            pass
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _is_chinese(file: BinaryIO) -> bool:
+    """Whether the whole file reads as GB18030 with, nearly only, characters that Chinese is written in.
+
+    GB18030 reads nearly any bytes, also "Andréa" in Latin-1, but then as rare characters outside of GB 2312.
+    """
+    beyond_ascii = chinese = 0
+    try:
+        for text in _pieces(file, "gb18030"):
+            wide = [character for character in text if not character.isascii()]
+            beyond_ascii += len(wide)
+            chinese += sum(map(_in_gb2312, wide))
+    except UnicodeDecodeError:
+        return False
+    return chinese >= 0.9 * beyond_ascii
+
+
+def _in_gb2312(character: str) -> bool:
+    try:
+        character.encode("gb2312")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def read_records(path: Path) -> Iterator[Record | BadRecord]:
+    """The heading and each row, in order. Memory does not grow with the file. Raises FileError."""
+    encoding = find_encoding(path)
+    with path.open(encoding=encoding, errors="replace", newline="") as file:
+        lines = _Lines(file)
+        separator = _find_separator(lines)
+        while (line := lines.peek()) is not None:
+            if not line.strip("\r\n"):
+                lines.take()
+            else:
+                yield _read_record(lines, separator)
+
+
+class _Lines:
+    """The lines of a file, with a way to give some back."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+        self._waiting: deque[str] = deque()
+        self.number = 1  # of the next line
+
+    def peek(self) -> str | None:
+        if not self._waiting:
+            line = self._read()
+            if not line:
+                return None
+            self._waiting.append(line)
+        return self._waiting[0]
+
+    def take(self) -> str | None:
+        if self.peek() is None:
+            return None
+        self.number += 1
+        return self._waiting.popleft()
+
+    def give_back(self, lines: list[str]) -> None:
+        self._waiting.extendleft(reversed(lines))
+        self.number -= len(lines)
+
+    def _read(self) -> str:
+        """A line; of one longer than we read, the beginning, without its end mark."""
+        line = self._file.readline(LONGEST_LINE)
+        if len(line) == LONGEST_LINE and not line.endswith(("\n", "\r")):
+            while (more := self._file.readline(LONGEST_LINE)) and not more.endswith(("\n", "\r")):
+                pass
+        return line
+
+
+def _find_separator(lines: _Lines) -> str:
+    """Comma, semicolon or tab: the one that the heading has most of. Excel's own line `sep=;` is passed over."""
+    heading = lines.peek() or ""
+    if heading.lower().startswith("sep=") and len(heading.strip()) == 5:
+        lines.take()
+        return heading.strip()[4]
+    return max(",;\t", key=heading.count)
+
+
+def _read_record(lines: _Lines, separator: str) -> Record | BadRecord:
+    start = lines.number
+    taken: list[str] = []
+
+    def feed() -> Iterator[str]:
+        while len(taken) < LONGEST_RECORD and (line := lines.take()) is not None:
+            taken.append(line)
+            yield line
+
+    try:
+        cells = next(csv.reader(feed(), delimiter=separator, strict=True))
+    except (csv.Error, StopIteration):
+        lines.give_back(taken[1:])
+        return BadRecord(start, "a quotation mark is not closed, or text follows it", taken[0].rstrip("\r\n"))
+    text = "".join(taken)
+    if any(len(line) >= LONGEST_LINE for line in taken):
+        return BadRecord(start, f"the line is longer than {LONGEST_LINE} characters", text[:200])
+    if "\0" in text:
+        return BadRecord(start, "the row holds NUL characters", text.replace("\0", "").rstrip("\r\n"))
+    if LOST in text:
+        return BadRecord(start, "the row holds broken characters; save the file as CSV UTF-8", text.rstrip("\r\n"))
+    return Record(start, cells)
+
+
+# A cell that begins like this is a formula to a spreadsheet. Apostrophes before it are ours, or must not look so.
+_FORMULA = re.compile(r"'*[=+\-@\t\r＝＋－＠]")
+_ESCAPED = re.compile(r"'+[=+\-@\t\r＝＋－＠]")
+
+
+def formula_safe(cell: str) -> str:
+    """The cell as text that no spreadsheet calculates: one apostrophe goes before what would be a formula."""
+    return f"'{cell}" if _FORMULA.match(cell) else cell
+
+
+def formula_restored(cell: str) -> str:
+    """What `formula_safe` was given."""
+    return cell[1:] if _ESCAPED.match(cell) else cell

@@ -1,0 +1,53 @@
+"""What a visitor may fill in, and how we tell our own form, filled in by a person, from anything else."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import Enum
+
+from django.core import signing
+from django.http import HttpRequest
+
+FASTEST = timedelta(seconds=2)  # people take longer, scripts do not
+OLDEST = timedelta(hours=24)
+SALT = "subscribers.forms"
+LONGEST_INPUT = 400
+
+
+class Made(Enum):
+    """How a form came to us."""
+
+    BY_A_PERSON = "in good time"
+    TOO_FAST = "within two seconds"
+    NOT_HERE = "without our signed time, or long ago"
+
+
+@dataclass(frozen=True)
+class SignUp:
+    email: str  # as sent, unchecked
+    bait: str  # the field that no person sees
+    form_time: str  # signed
+
+
+def sign_up_of(request: HttpRequest) -> SignUp:
+    def sent(name: str) -> str:
+        return request.POST.get(name, "")[:LONGEST_INPUT]
+
+    return SignUp(email=sent("email").strip(), bait=sent("website"), form_time=sent("form_time"))
+
+
+def new_form_time() -> str:
+    """When this form was shown, signed."""
+    return signing.TimestampSigner(salt=SALT).sign("form")
+
+
+def made(form_time: str) -> Made:
+    signer = signing.TimestampSigner(salt=SALT)
+    try:
+        signer.unsign(form_time, max_age=OLDEST)
+    except signing.BadSignature:
+        return Made.NOT_HERE
+    try:
+        signer.unsign(form_time, max_age=FASTEST)
+    except signing.SignatureExpired:
+        return Made.BY_A_PERSON
+    return Made.TOO_FAST

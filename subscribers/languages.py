@@ -1,0 +1,12 @@
+"""Which of our languages speaks to the readers of a newsletter."""
+
+from django.conf import settings
+from django.utils.translation import get_supported_language_variant
+
+
+def supported(language: str) -> str:
+    """The language of ours nearest to the given one: zh-CN is zh-hans; one that we do not speak is English."""
+    try:
+        return get_supported_language_variant(language.lower().replace("_", "-"))
+    except LookupError:
+        return str(settings.LANGUAGE_CODE)

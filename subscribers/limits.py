@@ -1,0 +1,48 @@
+"""How much one address, one network and the whole world may ask of us. Counted in Consent, so that it holds for all
+processes together. Nothing here ever limits leaving."""
+
+from datetime import datetime, timedelta
+
+from django.db.models import Max
+
+from subscribers.models import Consent
+
+# One address gets at most this many confirmation mails, whoever asks for them.
+CONFIRMATIONS_A_DAY = 3
+CONFIRMATION_PAUSE = timedelta(minutes=10)
+# A conference in one room may subscribe; a script may not.
+REQUESTS_A_NETWORK_HOUR = 60
+# More than this in an hour is an attack with many addresses, and our mail would be the weapon.
+REQUESTS_AN_HOUR = 1000
+HOUR = timedelta(hours=1)
+
+NO_MAIL = ", no mail"  # ends `Consent.how` of a request that was not answered by mail
+
+
+class TooManyRequests(Exception):
+    """This network, or everybody together, asked too often within the hour. Nothing was changed."""
+
+
+def check_network(network: str, now: datetime) -> None:
+    """Raise TooManyRequests when this network or the world used up its hour. Says nothing about any address."""
+    if not network:
+        return
+    requests = Consent.objects.filter(step=Consent.Step.REQUESTED, at__gt=now - HOUR)
+    if requests.filter(ip=network).count() >= REQUESTS_A_NETWORK_HOUR:
+        raise TooManyRequests("network")
+    # The newest rows by their key, because an index on the time alone would serve nothing else.
+    newest = Consent.objects.aggregate(newest=Max("pk"))["newest"] or 0
+    if requests.filter(pk__gt=newest - 10 * REQUESTS_AN_HOUR).exclude(ip="").count() >= REQUESTS_AN_HOUR:
+        raise TooManyRequests("everybody")
+
+
+def mails_asked(subscriber_id: int, now: datetime) -> list[datetime]:
+    """When confirmation mails to this reader were asked for within a day, oldest first; for all newsletters."""
+    asked = Consent.objects.filter(
+        subscriber_id=subscriber_id, step=Consent.Step.REQUESTED, at__gt=now - timedelta(days=1)
+    )
+    return list(asked.exclude(how__endswith=NO_MAIL).order_by("at").values_list("at", flat=True))
+
+
+def allows_mail(asked: list[datetime], now: datetime) -> bool:
+    return len(asked) < CONFIRMATIONS_A_DAY and not any(at > now - CONFIRMATION_PAUSE for at in asked)

@@ -1,0 +1,38 @@
+"""The addresses that only one reader can open, signed with the installation's link keys."""
+
+from uuid import UUID
+
+from django.conf import settings
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.module_loading import import_string
+
+from subscribers import tokens
+
+
+def keys() -> tuple[bytes, ...]:
+    """The installation's link keys, oldest first: the newest signs, all are accepted."""
+    found: tuple[bytes, ...] = import_string(settings.LINK_KEYS)()
+    return found
+
+
+def suppression_hash(email_key: str) -> str:
+    return tokens.suppression_hash(email_key, keys())
+
+
+def confirm_url(public_id: UUID, newsletter: str) -> str:
+    """Good for a week from now."""
+    expires = timezone.now() + tokens.CONFIRM_LIFE
+    token = tokens.make(tokens.CONFIRM, public_id, newsletter, keys()[-1], expires)
+    return f"{settings.BASE_URL}{reverse('subscribers:confirm', args=[token])}"
+
+
+def unsubscribe_url(public_id: UUID, newsletter: str) -> str:
+    """Good for ever."""
+    token = tokens.make(tokens.UNSUBSCRIBE, public_id, newsletter, keys()[-1])
+    return f"{settings.BASE_URL}{reverse('subscribers:unsubscribe', args=[token])}"
+
+
+def read(token: str, purpose: str) -> tokens.Ticket:
+    """Raises TokenError, ExpiredToken."""
+    return tokens.read(token, purpose, keys(), timezone.now())

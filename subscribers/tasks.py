@@ -1,0 +1,19 @@
+"""Hints from Celery. Losing or doubling one changes nothing: the row is the queue."""
+
+import logging
+
+from celery import shared_task
+
+from subscribers import confirmations
+
+log = logging.getLogger(__name__)
+
+
+@shared_task(name="subscribers.send_confirmation", queue="confirmations", ignore_result=True)  # type: ignore[untyped-decorator]
+def send_confirmation(subscription_id: int) -> None:
+    try:
+        confirmations.send(subscription_id)
+    except confirmations.ConfirmationFailed as failure:
+        # Only the kind of error: its words may hold the address.
+        kind = type(failure.__cause__).__name__
+        log.warning("confirmation failed", extra={"subscription": subscription_id, "error": kind})

@@ -1,0 +1,160 @@
+"""A new user's first commands, the promises of the README, and that nobody's shell can mail invented people."""
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.processes.stage import Stage
+from tests.stand_in import StandIn
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_the_demo_ends_with_the_equation_and_the_mails_and_runs_again(embedded: Stage):
+    for _ in range(2):
+        ran = embedded.run("demo")
+        assert "planned 20 = accepted 20" in ran.out
+        mails = re.findall(r"var/demo/rehearsals/\d+/\d+\.eml", ran.out)
+        assert mails
+        assert all((embedded.folder / mail).is_file() for mail in mails)
+        assert "nobody received mail" in ran.out
+
+
+def test_the_demo_takes_any_issue(embedded: Stage):
+    ran = embedded.run("demo", "issues/2026-11-20.md")
+    assert "weekly/2026-11-20: finished" in ran.out
+
+
+def test_nobodys_shell_and_no_env_file_may_mail_invented_people(embedded: Stage, api: StandIn):
+    live = {
+        "SENDGRID_API_KEY": api.key,
+        "SENDGRID_API_URL": api.url,
+        "BASE_URL": "https://news.example.com",
+        "DATABASE_URL": f"sqlite:///{embedded.folder}/precious.sqlite3",
+        "CELERY_BROKER_URL": "redis://127.0.0.1:9/0",
+        "REDIS_URL": "redis://127.0.0.1:9/0",
+        "MAILER_ENV": "production",
+        "MAILER_CONFIG": "/nowhere/newsletter.toml",
+        "MAILER_LANES": "nonsense",
+    }
+    (embedded.folder / ".env").write_text("".join(f"{name}={value}\n" for name, value in live.items()))
+    ran = embedded.run("demo", "issues/2026-11-20.md", **live)
+    assert "rehearsal" in ran.out
+    assert api.requests == []
+    assert not (embedded.folder / "precious.sqlite3").exists()
+
+
+def test_the_tests_themselves_run_without_the_callers_settings():
+    """What tests/environment.py does, seen from the other side of a process."""
+    asked = "import tests.environment, os, json; print(json.dumps({k: v for k, v in os.environ.items()}))"
+    live = dict(os.environ) | {
+        "SENDGRID_API_KEY": "SG.live",
+        "DATABASE_URL": "postgres://live",
+        "REDIS_URL": "redis://live",
+        "CELERY_BROKER_URL": "redis://live",
+        "BASE_URL": "https://live.example",
+        "MAILER_LEASE": "1",
+    }
+    from sys import executable
+
+    seen = subprocess.run([executable, "-c", asked], cwd=ROOT, env=live, capture_output=True, text=True, check=True)
+    assert "live" not in seen.stdout.replace("deliver", "")
+    assert "MAILER_LEASE" not in seen.stdout
+
+
+def test_init_never_overwrites_and_its_first_issue_can_be_rehearsed(embedded: Stage, tmp_path: Path):
+    embedded.folder = tmp_path / "mine"
+    embedded.folder.mkdir()
+    (embedded.folder / ".gitignore").write_text("mine\n")
+    first = embedded.run("init")
+    assert (embedded.folder / ".gitignore").read_text() == "mine\n"
+    assert "kept     .gitignore" in first.out
+    assert (embedded.folder / ".env.example").is_file()
+    assert "written" not in embedded.run("init").out
+
+    embedded.run("subscribers", "add", "ada@readers.example", "--active", "--source", "asked me by mail")
+    assert embedded.send("issues/hello.md")["accepted"] == 1
+
+
+def test_help_is_instant(embedded: Stage):
+    """Not a time, which a busy machine would falsify, but the reason for it: nothing heavy is imported."""
+    from sys import executable
+
+    heavy = "django celery rich sendgrid premailer lxml markdown_it PIL"
+    asked = (
+        "import sys\nsys.argv = ['mailer', '--help']\n"
+        "from mailer.cli import main\n"
+        "try:\n    main()\nexcept SystemExit:\n    pass\n"
+        f"print('heavy:', [name for name in {heavy.split()} if name in sys.modules])"
+    )
+    seen = subprocess.run([executable, "-c", asked], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "heavy: []" in seen.stdout
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=lambda path: path.name)
+def test_commands_shown_in_the_documentation_work(page: Path, embedded: Stage):
+    """Blocks marked ```console hold lines `$ mailer …`, run in order in one folder; what they print must contain the
+    lines shown below them, where `…` stands for anything."""
+    blocks = re.findall(r"```console\n(.*?)```", page.read_text(), flags=re.S)
+    for block in blocks:
+        for command, shown in re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", block, flags=re.M):
+            _try(command, shown, embedded)
+
+
+def _try(command: str, shown: str, stage: Stage) -> None:
+    if command.startswith("mkdir "):
+        _, folder = command.split(" ", 1)
+        name = folder.split(" && ")[0]
+        stage.folder = stage.folder / name
+        stage.folder.mkdir()
+        return
+    program, *arguments = shlex.split(command)
+    assert program == "mailer", f"{command}: only mailer is run here"
+    ran = stage.run(*arguments, expect=None)
+    assert ran.code == 0, f"{command}\n{ran.out}{ran.err}"
+    for line in filter(None, map(str.strip, shown.splitlines())):
+        pattern = ".*".join(map(re.escape, re.sub(r"\s+", " ", line).split("…")))
+        assert re.search(pattern, re.sub(r"[ \t]+", " ", ran.out + ran.err)), f"{command}: not printed: {line}"
+
+
+def test_the_wheel_installed_elsewhere_carries_an_issue_to_its_readers(
+    embedded: Stage, api: StandIn, for_real, tmp_path
+):
+    """Templates, translations, starter and migrations travel inside the wheel."""
+    import sys
+
+    dist = tmp_path / "dist"
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(dist)]
+    subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
+    wheel = next(dist.glob("*.whl"))
+    python = _clean_environment(tmp_path / "venv", wheel)
+
+    embedded.command = [str(python.parent / "mailer")]
+    readers = embedded.import_readers({"active": 3, "pending": 1})
+    assert embedded.send("issues/2026-11-20.md")["provider"] == "rehearsal"
+    embedded.send("issues/2026-11-20.md", **for_real)
+    assert sorted(reader["email"] for reader in api.recipients) == readers["active"]
+    assert "退订" in api.accepted[0]["content"]["text/html"], "the newsletter's language"
+    assert "planned 20 = accepted 20" in embedded.run("demo").out
+
+
+def _clean_environment(folder: Path, wheel: Path) -> Path:
+    """A virtual environment with the locked dependencies and the wheel, and nothing else."""
+    import sys
+
+    python = folder / "bin" / "python"
+    lock = ["--require-hashes", "-r", str(ROOT / "requirements.lock")]
+    if uv := shutil.which("uv"):
+        install = [uv, "pip", "install", "-q", "--python", str(python)]
+        subprocess.run([uv, "venv", "-q", "--python", sys.executable, str(folder)], check=True)
+    else:
+        install = [str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check"]
+        subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+    subprocess.run([*install, *lock], check=True)
+    subprocess.run([*install, "--no-deps", str(wheel)], check=True)
+    return python

@@ -1,0 +1,70 @@
+"""A setting that is missing or malformed stops the start and is named, without a traceback."""
+
+import pytest
+
+from tests.processes.stage import Stage
+from tests.stand_in import StandIn
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"MAILER_LEASE": "5"}, "MAILER_LEASE"),
+        ({"MAILER_LANES": "many"}, "MAILER_LANES"),
+        ({"SENDGRID_API_URL": "http://mail.example.com"}, "SENDGRID_API_URL"),
+        ({"BASE_URL": "news.example.com"}, "BASE_URL"),
+        ({"DATABASE_URL": "mysql://root@localhost/x"}, "DATABASE_URL"),
+        ({"MAILER_CONFIG": "/nowhere/newsletter.toml"}, "MAILER_CONFIG"),
+        ({"MAILER_ENV": "production"}, "SECRET_KEY"),
+        ({"MAILER_ENV": "production", "SECRET_KEY": "x" * 40}, "SENDGRID_API_KEY"),
+    ],
+)
+def test_a_bad_setting_is_named(embedded: Stage, settings, words):
+    ran = embedded.run("status", expect=2, **settings)
+    assert words in ran.err
+
+
+def test_a_malformed_newsletter_toml_is_named_with_its_line(embedded: Stage):
+    config = embedded.folder / "newsletter.toml"
+    config.write_text(config.read_text() + 'acent_color = "#000000"\n')
+    ran = embedded.run("status", expect=2)
+    assert f"newsletter.toml:{len(config.read_text().splitlines())}" in ran.err
+    assert "acent_color" in ran.err
+
+
+def test_an_unreachable_database_is_named_without_its_password(embedded: Stage):
+    ran = embedded.run("status", expect=1, DATABASE_URL="postgres://ada:secret@127.0.0.1:9/news")
+    assert "127.0.0.1" in ran.err
+    assert "secret" not in ran.err
+
+
+def test_a_database_without_tables_names_the_command_that_makes_them(tmp_path):
+    from tests.processes.conftest import editors_folder
+    from tests.processes.stage import new_postgres_database
+
+    stage = Stage(editors_folder(tmp_path / "newsletter"), new_postgres_database())
+    ran = stage.run("status", expect=2)
+    assert "mailer manage migrate" in ran.err
+
+
+def test_doctor_names_an_unreachable_broker(embedded: Stage):
+    ran = embedded.run("doctor", expect=1, CELERY_BROKER_URL="redis://127.0.0.1:9/0")
+    assert "CELERY_BROKER_URL: 127.0.0.1:9" in ran.out
+
+
+def test_a_wrong_key_pauses_the_send_with_the_providers_words_and_the_right_one_goes_on(
+    embedded: Stage, api: StandIn, for_real
+):
+    embedded.import_readers({"active": 3})
+    wrong = for_real | {"SENDGRID_API_KEY": "SG.wrong"}
+    assert embedded.run("doctor", expect=1, **wrong).out.count("401") == 1
+
+    receipt = embedded.send("issues/2026-11-20.md", expect=1, **wrong)
+    assert receipt["state"] == "paused"
+    assert receipt["reason"].startswith("401")
+    assert receipt["waiting"] == 3
+
+    held = embedded.run("send", "issue", "issues/2026-11-20.md", "--yes", expect=1, **for_real)
+    assert "mailer resume" in held.out
+    embedded.run("resume", "2026-11-20", **for_real)
+    assert len(api.recipients) == 3

@@ -1,0 +1,83 @@
+"""The readers of all tests, one for each state, made as the product makes them.
+
+Ada confirmed, Ben has not confirmed yet, Cleo left, Dora confirmed and then her address bounced.
+"""
+
+from dataclasses import dataclass
+
+from subscribers import links, optin
+from subscribers.addresses import parse
+from subscribers.models import Consent, Subscriber, Subscription, Suppression
+from subscribers.optin import Origin
+
+FORM = Origin(
+    how="form",
+    source="https://news.example.com/subscribe/",
+    wording="I want to get The Weekly by mail.",
+    wording_version="1",
+    language="en",
+    ip="192.0.2.0/24",
+)
+LINK = Origin(how="link")
+
+
+@dataclass(frozen=True)
+class Named:
+    name: str
+    email: str
+
+
+ADA = Named("Ada", "ada@readers.example")
+BEN = Named("Ben", "ben@readers.example")
+CLEO = Named("Cleo", "cleo@readers.example")
+DORA = Named("Dora", "dora@readers.example")
+
+
+def confirmed(newsletter: str = "weekly", who: Named = ADA) -> Subscriber:
+    reader = pending(newsletter, who)
+    optin.confirm(reader.public_id, newsletter, LINK)
+    return reader
+
+
+def pending(newsletter: str = "weekly", who: Named = BEN) -> Subscriber:
+    request = optin.subscribe(parse(who.email), newsletter, name=who.name, origin=FORM)
+    return Subscriber.objects.get(subscriptions=request.subscription_id)
+
+
+def unsubscribed(newsletter: str = "weekly", who: Named = CLEO) -> Subscriber:
+    reader = confirmed(newsletter, who)
+    optin.unsubscribe(reader.public_id, newsletter, Origin(how="one-click"))
+    return reader
+
+
+def bounced(newsletter: str = "weekly", who: Named = DORA) -> Subscriber:
+    reader = confirmed(newsletter, who)
+    optin.suppress(reader.suppression_hash, Suppression.Reason.BOUNCE, Origin(how="event"))
+    return reader
+
+
+def everybody(newsletter: str = "weekly") -> dict[str, Subscriber]:
+    """One reader of each state, by state."""
+    makers = (confirmed, pending, unsubscribed, bounced)
+    return {maker.__name__: maker(newsletter) for maker in makers}
+
+
+def crowd(count: int, newsletter: str = "weekly") -> list[Subscriber]:
+    """Confirmed readers reader0001@readers.example and so on, in order."""
+    new = [optin.Newcomer(parse(f"reader{number:04}@readers.example"), "active") for number in range(1, count + 1)]
+    optin.take_in(newsletter, new, [], Origin(how="import", source="tests"))
+    return list(Subscriber.objects.filter(email__startswith="reader").order_by("email_key"))
+
+
+def state_of(reader: Subscriber, newsletter: str = "weekly") -> str:
+    return Subscription.objects.get(subscriber=reader, newsletter=newsletter).state
+
+
+def history_of(reader: Subscriber) -> list[tuple[str, str]]:
+    """What the reader did and how, oldest first."""
+    return list(Consent.objects.filter(subscriber=reader).order_by("pk").values_list("step", "how"))
+
+
+def suppression_of(reader: Subscriber) -> str | None:
+    found = Suppression.objects.filter(hash=links.suppression_hash(reader.email_key)).first()
+    return found.reason if found else None

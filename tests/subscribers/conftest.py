@@ -1,0 +1,36 @@
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import pytest
+from django.utils import timezone
+
+from subscribers.tasks import send_confirmation
+
+
+class Clock:
+    """Time as the product sees it; it stands still until a test moves it."""
+
+    def __init__(self) -> None:
+        self.now = timezone.now().replace(microsecond=0)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def forward(self, **amount: float) -> None:
+        self.now += timedelta(**amount)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(timezone, "now", clock)
+    return clock
+
+
+@pytest.fixture
+def hints(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Ids of the subscriptions whose confirmation a worker was told of."""
+    told: list[int] = []
+    tell: Callable[[int], None] = told.append
+    monkeypatch.setattr(type(send_confirmation._get_current_object()), "hint", lambda task, row: tell(row))
+    return told

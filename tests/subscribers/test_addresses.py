@@ -1,0 +1,100 @@
+import string
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from subscribers.addresses import AddressError, clean_name, parse
+
+
+@pytest.mark.parametrize(
+    ("typed", "email", "key"),
+    [
+        ("ada@example.com", "ada@example.com", "ada@example.com"),
+        ("  ada@example.com ", "ada@example.com", "ada@example.com"),
+        ("Ada.Byron@Example.COM", "Ada.Byron@Example.COM", "ada.byron@example.com"),
+        ("ada+news@example.com", "ada+news@example.com", "ada+news@example.com"),
+        ("ada@bücher.example", "ada@bücher.example", "ada@xn--bcher-kva.example"),
+        ("ada@BÜCHER.example", "ada@BÜCHER.example", "ada@xn--bcher-kva.example"),
+        ("ada@bu\u0308cher.example", "ada@bücher.example", "ada@xn--bcher-kva.example"),
+        ("ada@xn--bcher-kva.example", "ada@xn--bcher-kva.example", "ada@xn--bcher-kva.example"),
+        ("li@例子.example", "li@例子.example", "li@xn--fsqu00a.example"),
+        ("li@example。com", "li@example.com", "li@example.com"),
+        ("li@ｅｘａｍｐｌｅ.com", "li@example.com", "li@example.com"),
+        ("a@b--c.example", "a@b--c.example", "a@b--c.example"),
+        ("=1+1|x@example.com", "=1+1|x@example.com", "=1+1|x@example.com"),
+        (f"{'a' * 64}@example.com", f"{'a' * 64}@example.com", f"{'a' * 64}@example.com"),
+    ],
+)
+def test_an_address_is_delivered_as_typed_and_known_by_its_key(typed: str, email: str, key: str):
+    address = parse(typed)
+    assert (address.email, address.key) == (email, key)
+
+
+@pytest.mark.parametrize(
+    ("typed", "reason"),
+    [
+        ("", "Enter an email address"),
+        ("   ", "Enter an email address"),
+        ("ada", "one @"),
+        ("ada@", "one @"),
+        ("@example.com", "one @"),
+        ("a@b@example.com", "one @"),
+        ("ada@example.com\n", "line breaks"),
+        ("ada@example.com\r\nBcc: eve@example.com", "line breaks"),
+        ("ada\0@example.com", "control"),
+        ("ada@exa\u200bmple.com", "control"),
+        ("Ada <ada@example.com>", "address alone"),
+        ('"ada b"@example.com', "address alone"),
+        ("ada b@example.com", "address alone"),
+        ("ada@example.com, ben@example.com", "address alone"),
+        ("阿达@example.com", "before the @ may hold only"),
+        ("é@example.com", "before the @ may hold only"),
+        ("a..b@example.com", "holds a character or a dot"),
+        (".a@example.com", "holds a character or a dot"),
+        (f"{'a' * 65}@example.com", "longer than 64"),
+        (f"{'a' * 64}@{'b' * 63}.{'c' * 63}.{'d' * 62}.example", "longer than 254"),
+        ("ada@localhost", "lacks its ending"),
+        ("ada@[192.0.2.1]", "not as an IP number"),
+        ("ada@192.0.2.1", "not as an IP number"),
+        ("ada@example..com", "no domain name"),
+        ("ada@example.com.", "no domain name"),
+        ("ada@-example.com", "no domain name"),
+        ("ada@exa_mple.com", "no domain name"),
+        (f"ada@{'b' * 64}.com", "no domain name"),
+        ("ada@xn--a.example", "no domain name"),
+    ],
+)
+def test_what_we_cannot_mail_is_refused_with_its_reason(typed: str, reason: str):
+    with pytest.raises(AddressError, match=reason):
+        parse(typed)
+
+
+@given(st.text(max_size=300))
+def test_any_text_is_an_address_or_has_a_reason(text: str):
+    try:
+        address = parse(text)
+    except AddressError:
+        return
+    assert not set("\r\n\0") & set(address.email)
+    assert address.key.isascii()
+
+
+LOCAL = st.text(string.ascii_letters + string.digits + "+_-=", min_size=1, max_size=64)
+DOMAIN = st.sampled_from(["example.com", "EXAMPLE.org", "Bücher.example", "例子.example", "mail.Example.NET"])
+
+
+@given(LOCAL, DOMAIN)
+def test_letter_case_does_not_make_another_reader(local: str, domain: str):
+    address = parse(f"{local}@{domain}")
+    assert parse(f"{local.upper()}@{domain.upper()}").key == address.key
+    assert parse(address.email) == address
+    assert parse(address.key).key == address.key
+
+
+def test_names_stand_on_one_line():
+    assert clean_name(" Ada\r\n  Byron\t") == "Ada Byron"
+    with pytest.raises(AddressError, match="control"):
+        clean_name("Ada\0")
+    with pytest.raises(AddressError, match="200"):
+        clean_name("A" * 201)

@@ -1,0 +1,146 @@
+import re
+import smtplib
+from contextlib import suppress
+
+import pytest
+from django.core import mail
+from django.core.mail.backends import locmem
+
+from subscribers import confirmations, optin
+from subscribers.confirmations import ConfirmationFailed
+from subscribers.models import Subscription
+from subscribers.tasks import send_confirmation
+from tests import readers
+from tests.readers import BEN
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def no_mail(monkeypatch: pytest.MonkeyPatch):
+    """The provider takes nothing."""
+
+    def refuse(self, messages):
+        raise smtplib.SMTPRecipientsRefused({BEN.email: (550, b"no")})
+
+    monkeypatch.setattr(locmem.EmailBackend, "send_messages", refuse)
+
+
+def one() -> Subscription:
+    return Subscription.objects.get()
+
+
+def test_the_mail_goes_to_the_reader_and_is_due_no_longer(clock):
+    readers.pending()
+    (due,) = confirmations.due(clock.now)
+    assert confirmations.send(due)
+    (message,) = mail.outbox
+    assert message.to == [BEN.email]
+    assert message.from_email == '"The Weekly" <editor@news.example.com>'
+    assert message.reply_to == ["reply@news.example.com"]
+    assert message.extra_headers["Auto-Submitted"] == "auto-generated"
+    assert list(confirmations.due(clock.now)) == []
+
+
+def test_both_parts_hold_the_link_that_confirms():
+    reader = readers.pending()
+    confirmations.send(one().pk)
+    (message,) = mail.outbox
+    html = message.alternatives[0].content
+    link = re.search(r"http://127\.0\.0\.1:8000/confirm/[\w-]+/", message.body)[0]
+    assert link in html
+    from subscribers import links
+
+    token = link.rstrip("/").rpartition("/")[2]
+    assert links.read(token, "confirm").public_id == reader.public_id
+
+
+def test_nothing_that_the_visitor_typed_stands_in_the_mail():
+    readers.pending(who=readers.Named("Win $$$ at evil.example", BEN.email))
+    confirmations.send(one().pk)
+    (message,) = mail.outbox
+    assert "evil" not in message.subject + message.body + message.alternatives[0].content
+    assert BEN.email not in message.body + message.alternatives[0].content
+
+
+def test_the_newsletter_decides_the_language():
+    readers.pending("jianbao")
+    confirmations.send(one().pk)
+    assert "嵌入式AI简报" in mail.outbox[0].subject
+    assert "上海市" in mail.outbox[0].body
+
+
+def test_two_workers_with_the_same_hint_send_one_mail():
+    readers.pending()
+    assert [confirmations.send(one().pk), confirmations.send(one().pk)] == [True, False]
+    assert len(mail.outbox) == 1
+
+
+def test_a_confirmed_reader_is_not_asked():
+    reader = readers.pending()
+    optin.confirm(reader.public_id, "weekly", readers.LINK)
+    assert not confirmations.send(one().pk)
+    assert mail.outbox == []
+
+
+def test_an_address_suppressed_since_is_not_mailed(clock):
+    reader = readers.pending()
+    optin.suppress(reader.suppression_hash, "complaint", readers.LINK)
+    assert not confirmations.send(one().pk)
+    assert mail.outbox == []
+    assert list(confirmations.due(clock.now)) == []
+
+
+def test_a_newsletter_that_is_gone_mails_nobody(settings, clock):
+    readers.pending()
+    settings.NEWSLETTERS = {}
+    assert not confirmations.send(one().pk)
+    assert list(confirmations.due(clock.now)) == []
+
+
+def test_a_mail_that_failed_is_tried_three_times_in_all_and_never_within_ten_minutes(clock, no_mail):
+    readers.pending()
+    tries = []
+    for _ in range(24 * 12):
+        for due in confirmations.due(clock.now):
+            try:
+                confirmations.send(due)
+            except ConfirmationFailed:
+                tries.append(clock.now)
+        clock.forward(minutes=5)
+    assert [int((later - tries[0]).total_seconds() // 60) for later in tries] == [0, 10, 70]
+    assert one().confirmation_due is None
+    assert one().state == "pending"
+
+
+def test_a_mail_that_failed_goes_out_with_the_next_try(clock, no_mail, monkeypatch):
+    readers.pending()
+    with pytest.raises(ConfirmationFailed):
+        confirmations.send(one().pk)
+    monkeypatch.undo()
+    assert confirmations.send(one().pk) is False
+    Subscription.objects.update(confirmation_due=clock.now)
+    assert confirmations.send(one().pk)
+    assert one().confirmation_due is None
+
+
+def test_a_reader_who_asks_anew_next_day_has_new_tries(clock, no_mail):
+    readers.pending()
+    for _ in range(100):
+        for due in confirmations.due(clock.now):
+            with suppress(ConfirmationFailed):
+                confirmations.send(due)
+        clock.forward(minutes=15)
+    assert one().confirmation_tries == 3
+    readers.pending()
+    assert one().confirmation_tries == 0
+
+
+def test_the_task_logs_ids_and_never_an_address(no_mail, caplog):
+    readers.pending()
+    send_confirmation(one().pk)
+    (record,) = caplog.records
+    assert record.subscription == one().pk
+    assert record.error == "SMTPRecipientsRefused"
+    assert BEN.email not in caplog.text
+    assert record.exc_info is None

@@ -1,0 +1,316 @@
+"""Who agreed to what, and what nobody else can make of it."""
+
+import threading
+
+import pytest
+from django.db import connection, connections
+
+from subscribers import limits, optin
+from subscribers.addresses import parse
+from subscribers.models import Consent, Subscriber, Subscription, Suppression
+from subscribers.optin import Answer, Confirmation, Origin, Refused
+from tests import readers
+from tests.readers import ADA, FORM, LINK
+
+pytestmark = pytest.mark.django_db
+ADDRESS = parse(ADA.email)
+COMMAND = Origin(how="command", source="asked at the fair")
+
+
+def ask(email: str = ADA.email, newsletter: str = "weekly", ip: str = FORM.ip) -> Answer:
+    return optin.subscribe(parse(email), newsletter, origin=Origin(how="form", ip=ip)).answer
+
+
+def suppress(reader: Subscriber, reason: str) -> None:
+    optin.suppress(reader.suppression_hash, reason, Origin(how="event"))
+
+
+def deliverable(newsletter: str = "weekly") -> list[str]:
+    found = Subscription.objects.deliverable().filter(newsletter=newsletter).order_by("pk")
+    return list(found.values_list("subscriber__email", flat=True))
+
+
+# ---------------------------------------------------------------- joining
+
+
+def test_a_new_reader_is_pending_and_a_confirmation_is_due(clock):
+    request = optin.subscribe(ADDRESS, "weekly", name="Ada", language="en", origin=FORM)
+    subscription = Subscription.objects.get(pk=request.subscription_id)
+    assert request.answer is Answer.MAIL_DUE
+    assert (subscription.state, subscription.confirmation_due) == ("pending", clock.now)
+    assert deliverable() == []
+
+
+def test_the_record_holds_what_the_reader_saw_and_where(clock):
+    readers.pending()
+    record = Consent.objects.get()
+    assert (record.step, record.how, record.at) == ("requested", "form", clock.now)
+    assert (record.wording, record.wording_version, record.language) == (FORM.wording, "1", "en")
+    assert (record.source, record.ip) == (FORM.source, "192.0.2.0/24")
+
+
+def test_only_one_reader_of_each_state_may_be_mailed(db):
+    readers.everybody()
+    assert deliverable() == [ADA.email]
+
+
+def test_confirming_makes_a_reader_once():
+    reader = readers.pending()
+    assert optin.confirm(reader.public_id, "weekly", LINK) is Confirmation.CONFIRMED
+    assert optin.confirm(reader.public_id, "weekly", LINK) is Confirmation.BEFORE
+    assert readers.state_of(reader) == "active"
+    assert Subscription.objects.get().confirmation_due is None
+    assert readers.history_of(reader) == [("requested", "form"), ("confirmed", "link")]
+
+
+def test_confirming_one_newsletter_says_nothing_about_another():
+    reader = readers.pending()
+    assert optin.confirm(reader.public_id, "jianbao", LINK) is Confirmation.GONE
+
+
+def test_a_reader_who_asks_again_gets_no_second_row_and_keeps_their_name(clock):
+    reader = readers.pending(who=ADA)
+    clock.forward(hours=1)
+    optin.subscribe(parse("ADA@readers.example"), "weekly", name="Mallory", origin=FORM)
+    reader.refresh_from_db()
+    assert (reader.email, reader.name) == (ADA.email, "Ada")
+    assert Subscription.objects.count() == 1
+
+
+def test_asking_changes_nothing_for_an_active_reader():
+    reader = readers.confirmed()
+    assert ask() is Answer.ACTIVE
+    assert readers.state_of(reader) == "active"
+
+
+# ---------------------------------------------------------------- limits
+
+
+def test_one_address_is_asked_once_in_ten_minutes_and_three_times_a_day(clock):
+    answers = []
+    for _ in range(12):
+        answers.append(ask())
+        clock.forward(minutes=5)
+    assert [answer is Answer.MAIL_DUE for answer in answers] == [True, False] * 3 + [False] * 6
+    clock.forward(hours=23)
+    assert ask() is Answer.MAIL_DUE
+
+
+def test_the_limit_counts_all_newsletters_of_one_address_together(clock):
+    assert ask(newsletter="weekly") is Answer.MAIL_DUE
+    assert ask(newsletter="jianbao") is Answer.ASKED_ENOUGH
+    clock.forward(minutes=10)
+    assert ask(newsletter="jianbao") is Answer.MAIL_DUE
+
+
+def test_a_confirmed_reader_who_left_can_ask_again_within_the_same_limits(clock):
+    reader = readers.unsubscribed(who=ADA)
+    assert ask() is Answer.ASKED_ENOUGH
+    assert readers.state_of(reader) == "unsubscribed"
+    clock.forward(minutes=10)
+    assert ask() is Answer.MAIL_DUE
+
+
+def test_one_network_may_ask_only_so_often_an_hour(clock):
+    for number in range(limits.REQUESTS_A_NETWORK_HOUR):
+        ask(f"n{number}@readers.example")
+    with pytest.raises(limits.TooManyRequests):
+        ask("late@readers.example")
+    assert not Subscriber.objects.filter(email="late@readers.example").exists()
+    assert ask("elsewhere@readers.example", ip="198.51.100.0/24") is Answer.MAIL_DUE
+    clock.forward(hours=1)
+    assert ask("late@readers.example") is Answer.MAIL_DUE
+
+
+def test_a_network_cannot_tell_readers_from_strangers_by_its_limit():
+    readers.confirmed()
+    before = Consent.objects.filter(step="requested").count()
+    ask()
+    ask("stranger@readers.example")
+    assert Consent.objects.filter(step="requested").count() == before + 2
+
+
+def test_an_attack_from_everywhere_trips_the_breaker(monkeypatch):
+    monkeypatch.setattr(limits, "REQUESTS_AN_HOUR", 5)
+    for number in range(5):
+        ask(f"n{number}@readers.example", ip=f"192.0.{number}.0/24")
+    with pytest.raises(limits.TooManyRequests, match="everybody"):
+        ask("late@readers.example", ip="198.51.100.0/24")
+
+
+def test_no_limit_keeps_anybody_from_leaving(monkeypatch):
+    reader = readers.confirmed()
+    monkeypatch.setattr(limits, "REQUESTS_A_NETWORK_HOUR", 0)
+    monkeypatch.setattr(limits, "REQUESTS_AN_HOUR", 0)
+    assert optin.unsubscribe(reader.public_id, "weekly", Origin(how="one-click", ip=FORM.ip))
+
+
+# ---------------------------------------------------------------- leaving
+
+
+def test_leaving_is_at_once_and_a_second_time_changes_nothing():
+    reader = readers.confirmed()
+    assert optin.unsubscribe(reader.public_id, "weekly", Origin(how="one-click"))
+    assert not optin.unsubscribe(reader.public_id, "weekly", Origin(how="page"))
+    assert readers.history_of(reader)[-1] == ("unsubscribed", "one-click")
+    assert deliverable() == []
+
+
+def test_leaving_before_confirming_stops_the_confirmation_mail():
+    reader = readers.pending()
+    optin.unsubscribe(reader.public_id, "weekly", Origin(how="page"))
+    assert Subscription.objects.get().confirmation_due is None
+
+
+def test_an_old_confirmation_link_does_not_bring_back_whoever_left():
+    reader = readers.unsubscribed()
+    assert optin.confirm(reader.public_id, "weekly", LINK) is Confirmation.LEFT
+    assert readers.state_of(reader) == "unsubscribed"
+
+
+def test_whoever_left_comes_back_by_a_fresh_double_opt_in(clock):
+    reader = readers.unsubscribed(who=ADA)
+    clock.forward(hours=1)
+    assert ask() is Answer.MAIL_DUE
+    assert readers.state_of(reader) == "pending"
+    optin.confirm(reader.public_id, "weekly", LINK)
+    assert readers.state_of(reader) == "active"
+
+
+# ---------------------------------------------------------------- suppression
+
+
+@pytest.mark.parametrize(
+    ("reason", "days", "mailed"),
+    [
+        ("erased", 0, True),
+        ("bounce", 6.9, False),
+        ("bounce", 7, True),
+        ("complaint", 400, False),
+        ("manual", 400, False),
+    ],
+)
+def test_the_reason_decides_whether_a_suppressed_address_may_be_asked(clock, reason: str, days: float, mailed: bool):
+    reader = readers.confirmed()
+    suppress(reader, reason)
+    clock.forward(days=days, hours=0 if days else 1)
+    assert ask() is (Answer.MAIL_DUE if mailed else Answer.SUPPRESSED)
+    optin.confirm(reader.public_id, "weekly", LINK)
+    assert readers.suppression_of(reader) == (None if mailed else reason)
+    assert deliverable() == ([ADA.email] if mailed else [])
+
+
+def test_confirming_with_an_old_link_does_not_lift_a_complaint():
+    reader = readers.pending(who=ADA)
+    suppress(reader, "complaint")
+    optin.confirm(reader.public_id, "weekly", LINK)
+    assert readers.suppression_of(reader) == "complaint"
+    assert deliverable() == []
+
+
+def test_a_weaker_reason_never_replaces_a_stronger_one():
+    reader = readers.confirmed()
+    for reason, stands in [
+        ("bounce", "bounce"),
+        ("manual", "manual"),
+        ("complaint", "complaint"),
+        ("bounce", "complaint"),
+    ]:
+        suppress(reader, reason)
+        assert readers.suppression_of(reader) == stands
+
+
+def test_an_operator_lifts_any_suppression():
+    reader = readers.confirmed()
+    suppress(reader, "complaint")
+    assert optin.lift(reader.suppression_hash, COMMAND) == "complaint"
+    assert optin.lift(reader.suppression_hash, COMMAND) is None
+    assert deliverable() == [ADA.email]
+
+
+def test_an_address_nobody_knows_can_be_suppressed():
+    optin.suppress("0" * 64, "manual", COMMAND)
+    assert Suppression.objects.get().reason == "manual"
+
+
+# ---------------------------------------------------------------- added by an editor
+
+
+def test_an_editor_adds_a_reader_with_the_source_of_their_consent():
+    optin.add_active(ADDRESS, "weekly", name="Ada", origin=COMMAND)
+    optin.add_active(ADDRESS, "weekly", origin=COMMAND)
+    assert deliverable() == [ADA.email]
+    record = Consent.objects.get()
+    assert (record.step, record.how, record.source) == ("imported", "command", "asked at the fair")
+
+
+def test_an_editor_cannot_bring_back_whoever_left():
+    reader = readers.unsubscribed(who=ADA)
+    with pytest.raises(Refused, match="unsubscribed"):
+        optin.add_active(ADDRESS, "weekly", origin=COMMAND)
+    assert readers.state_of(reader) == "unsubscribed"
+
+
+def test_an_editor_cannot_bring_back_whoever_left_and_whose_address_somebody_typed_in(clock):
+    reader = readers.unsubscribed(who=ADA)
+    clock.forward(days=2)
+    ask()
+    with pytest.raises(Refused, match="unsubscribed"):
+        optin.add_active(ADDRESS, "weekly", origin=COMMAND)
+    assert readers.state_of(reader) == "pending"
+
+
+def test_an_editor_cannot_add_a_suppressed_address():
+    reader = readers.bounced(who=ADA)
+    with pytest.raises(Refused, match="bounce"):
+        optin.add_active(ADDRESS, "weekly", origin=COMMAND)
+    assert Consent.objects.filter(subscriber=reader, step="imported").count() == 0
+
+
+# ---------------------------------------------------------------- races
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_twenty_requests_at_once_make_one_reader_and_one_mail():
+    answers: list[Answer] = []
+    errors = at_once(20, lambda number: answers.append(ask()))
+    assert not errors
+    assert Subscriber.objects.count() == Subscription.objects.count() == 1
+    assert answers.count(Answer.MAIL_DUE) == 1
+    assert len(answers) == 20
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_asking_confirming_leaving_and_suppressing_at_once_never_deadlock():
+    reader = readers.pending(who=ADA)
+    steps = [
+        lambda: ask(),
+        lambda: optin.confirm(reader.public_id, "weekly", LINK),
+        lambda: optin.unsubscribe(reader.public_id, "weekly", Origin(how="one-click")),
+        lambda: suppress(reader, "bounce"),
+    ]
+    assert not at_once(24, lambda number: steps[number % 4]())
+    assert readers.suppression_of(reader) == "bounce"
+    assert readers.history_of(reader).count(("unsubscribed", "one-click")) <= 1
+
+
+def at_once(count: int, act) -> list[BaseException]:
+    errors: list[BaseException] = []
+    gate = threading.Barrier(count)
+
+    def run(number: int) -> None:
+        try:
+            gate.wait()
+            act(number)
+        except BaseException as error:  # noqa: BLE001 — the test looks at all of them
+            errors.append(error)
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    connection.ensure_connection()
+    return errors
