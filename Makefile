@@ -24,7 +24,7 @@ endif
 
 .venv/run.stamp: requirements.lock pyproject.toml | .venv/bin/python
 ifdef UV
-	uv pip install -q --python $(BIN)/python --require-hashes -r requirements.lock
+	uv pip install -q --compile-bytecode --python $(BIN)/python --require-hashes -r requirements.lock
 	uv pip install -q --python $(BIN)/python --no-deps -e .
 else
 	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
@@ -34,7 +34,7 @@ endif
 
 .venv/dev.stamp: requirements-dev.lock .venv/run.stamp
 ifdef UV
-	uv pip install -q --python $(BIN)/python --require-hashes -r requirements-dev.lock
+	uv pip install -q --compile-bytecode --python $(BIN)/python --require-hashes -r requirements-dev.lock
 else
 	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.lock
 endif

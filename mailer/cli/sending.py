@@ -58,7 +58,7 @@ def _require_what_a_real_send_needs(plan: Any) -> None:
         )
     if not settings.PROVIDER_IS_LOCAL and not settings.BASE_URL.startswith("https://"):
         raise Problem(
-            f"BASE_URL is {settings.BASE_URL}; a real send needs the public https address where `mailer serve` answers, or "
+            f"BASE_URL is {settings.BASE_URL}; a real send needs the public https address of `mailer serve`, or "
             "readers could not unsubscribe.",
             Exit.FINDINGS,
         )

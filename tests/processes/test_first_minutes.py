@@ -150,7 +150,7 @@ def _clean_environment(folder: Path, wheel: Path) -> Path:
     python = folder / "bin" / "python"
     lock = ["--require-hashes", "-r", str(ROOT / "requirements.lock")]
     if uv := shutil.which("uv"):
-        install = [uv, "pip", "install", "-q", "--python", str(python)]
+        install = [uv, "pip", "install", "-q", "--compile-bytecode", "--python", str(python)]
         subprocess.run([uv, "venv", "-q", "--python", sys.executable, str(folder)], check=True)
     else:
         install = [str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check"]
