@@ -1,0 +1,18 @@
+"""What an editor should know about an issue before its readers do."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Severity = Literal["error", "warning"]
+
+
+@dataclass(frozen=True, order=True)
+class Finding:
+    """One mistake, at a place of the issue's file. `line` and `column` count from 1, as editors do."""
+
+    line: int
+    column: int
+    rule: str  # such as alt-missing; what `ignore:` in the front matter names
+    severity: Severity
+    message: str  # what is wrong
+    fix: str  # what to do about it
