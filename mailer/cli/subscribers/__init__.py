@@ -1,0 +1,17 @@
+"""`mailer subscribers`: who reads, and how they came and left."""
+
+import click
+
+from mailer.cli.subscribers.adding import add
+from mailer.cli.subscribers.files import export, import_
+from mailer.cli.subscribers.leaving import suppress, unsubscribe
+from mailer.cli.subscribers.looking import list_, show
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def subscribers() -> None:
+    """Add, import, list, show, unsubscribe and export readers."""
+
+
+for command in (add, import_, list_, show, unsubscribe, suppress, export):
+    subscribers.add_command(command)

@@ -1,0 +1,106 @@
+"""`mailer subscribers add`: one reader, by double opt-in or with a consent given elsewhere."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from mailer.cli.subscribers.people import newsletter_option, parse_address
+from mailer.cli.terminal import Exit, Problem, choose_newsletter, start
+
+if TYPE_CHECKING:
+    from subscribers.addresses import Address
+
+
+@click.command()
+@click.argument("address")
+@newsletter_option
+@click.option("--name", default="", help="How the reader is called.")
+@click.option("--language", default="", metavar="CODE", help="The reader's language, such as en or zh-hans.")
+@click.option("--active", is_flag=True, help="They gave their consent elsewhere: send no confirmation mail.")
+@click.option("--source", default="", metavar="TEXT", help="Where consent came from; needed with --active.")
+def add(address: str, newsletter: str | None, name: str, language: str, active: bool, source: str) -> None:
+    """Make a reader and mail them a link to confirm; with --active, one whose consent you already have."""
+    if active and not source.strip():
+        raise Problem('--active needs --source "where and when they agreed".', Exit.USAGE)
+    person = _person(address, name, language)
+    start()
+    label = choose_newsletter(newsletter)
+    if active:
+        _add_active(person, label, source)
+    else:
+        _add_pending(person, label, source)
+
+
+def _person(address: str, name: str, language: str) -> "tuple[Address, str, str]":
+    from subscribers.addresses import AddressError, clean_name, is_language_code
+
+    if language and not is_language_code(language):
+        raise Problem(f"--language {language!r} is no language code; write one such as en or zh-hans.", Exit.USAGE)
+    try:
+        return parse_address(address), clean_name(name), language
+    except AddressError as error:
+        raise Problem(f"--name: {error}", Exit.USAGE) from None
+
+
+def _add_active(person: "tuple[Address, str, str]", label: str, source: str) -> None:
+    from subscribers import optin
+
+    address, name, language = person
+    origin = optin.Origin(how="command", source=source)
+    try:
+        optin.add_active(address, label, name=name, language=language, origin=origin)
+    except optin.Refused as refusal:
+        raise Problem(
+            f"{address.email} was not added to {label}: {refusal}. "
+            f"`mailer subscribers show {address.email}` tells more."
+        ) from None
+    click.echo(f"{address.email} reads {label}.")
+
+
+def _add_pending(person: "tuple[Address, str, str]", label: str, source: str) -> None:
+    from subscribers import optin
+
+    address, name, language = person
+    origin = optin.Origin(how="command", source=source)
+    request = optin.subscribe(address, label, name=name, language=language, origin=origin)
+    if request.answer is optin.Answer.MAIL_DUE:
+        _send_confirmation(request.subscription_id, address.email)
+    elif request.answer is optin.Answer.ACTIVE:
+        click.echo(f"{address.email} reads {label} already; nothing to confirm.")
+    elif request.answer is optin.Answer.ASKED_ENOUGH:
+        raise Problem(
+            f"no mail to {address.email}: one address gets at most one confirmation mail in 10 minutes and three "
+            "in a day; try again later."
+        )
+    else:
+        raise Problem(
+            f"no mail to {address.email}: the address is suppressed. `mailer subscribers show {address.email}` says "
+            "why; `mailer subscribers suppress ADDRESS --lift --reason TEXT` lifts it."
+        )
+
+
+def _send_confirmation(subscription_id: int, email: str) -> None:
+    """The mail is sent from here where no broker carries hints, else by a worker; say which."""
+    from django.conf import settings
+
+    from mailer.sendgrid.current import rehearsals
+    from subscribers import confirmations
+    from subscribers.tasks import send_confirmation
+
+    if not settings.EMBEDDED:
+        told = send_confirmation.hint(subscription_id)
+        how = "a worker sends it now" if told else "a worker sends it as soon as one runs"
+        click.echo(f"{email} is pending; {how}.")
+        return
+    try:
+        confirmations.send(subscription_id)
+    except confirmations.ConfirmationFailed as failure:
+        raise Problem(
+            f"{email} is pending, but the confirmation mail did not go out: {failure.__cause__}. A worker "
+            "(`mailer worker` or `mailer serve`) tries again in 10 minutes."
+        ) from None
+    if settings.PROVIDER == "rehearsal":
+        where = f"a rehearsal: the mail is in {rehearsals() / 'mail'}. Set SENDGRID_API_KEY to mail for real"
+    else:
+        where = f"the confirmation mail went to {settings.PROVIDER}"
+    click.echo(f"{email} is pending; {where}.")

@@ -1,0 +1,35 @@
+"""What the commands for readers share: their options, and from an address to what is known of it."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from mailer.cli.terminal import Exit, Problem
+
+if TYPE_CHECKING:
+    from subscribers.addresses import Address
+    from subscribers.models import Subscriber
+
+newsletter_option = click.option("--newsletter", metavar="NAME", help="Which newsletter, if there are several.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def parse_address(address: str) -> "Address":
+    from subscribers.addresses import AddressError, parse
+
+    try:
+        return parse(address)
+    except AddressError as error:
+        raise Problem(f"{address!r}: {error}", Exit.USAGE) from None
+
+
+def hash_of(person: "Address") -> str:
+    from subscribers.links import suppression_hash
+
+    return suppression_hash(person.key)
+
+
+def reader_of(person: "Address") -> "Subscriber | None":
+    from subscribers.models import Subscriber
+
+    return Subscriber.objects.filter(email_key=person.key).first()
