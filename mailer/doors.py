@@ -22,7 +22,7 @@ def why_unreachable(base_url: str) -> str:
     except (OSError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", None) or error
         return f"{address} does not answer ({reason}); start `mailer serve` there, or correct BASE_URL."
-    except ValueError:
+    except (ValueError, RecursionError):
         return f"{address} answers something else than mailer; is BASE_URL the address of `mailer serve`?"
     if not isinstance(answer, dict) or answer.get("installation") != public_id():
         return f"{address} is another installation than this database; use the same DATABASE_URL on both sides."

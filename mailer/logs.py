@@ -5,6 +5,19 @@ import logging
 _STANDARD = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
+class WithoutPath(logging.Filter):
+    """Django's own records name the route of a request instead of its path, which may hold a reader's token."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        request = vars(record).pop("request", None)
+        path = getattr(request, "path", None)
+        if path and isinstance(record.args, tuple):
+            match = request.resolver_match
+            route = match.view_name if match else "a path that is no page"
+            record.args = tuple(route if argument == path else argument for argument in record.args)
+        return True
+
+
 class KeyValueFormatter(logging.Formatter):
     """`2026-11-22 09:00:00 INFO mailer.sending batch accepted send=12 batch=3`."""
 

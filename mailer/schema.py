@@ -3,8 +3,9 @@
 import fcntl
 import logging
 import shutil
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from django.conf import settings
@@ -44,10 +45,11 @@ def missing_migrations() -> list[str]:
 def _back_up(database: Path) -> None:
     if not database.exists() or not connection.introspection.table_names():
         return
-    with connection.cursor() as cursor:
-        cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     copy = database.with_suffix(database.suffix + ".before-upgrade")
-    shutil.copy2(database, copy)
+    # Not a copy of the file: while others read, the latest commits stand only in the log beside it.
+    with closing(sqlite3.connect(copy)) as target:
+        connection.connection.backup(target)
+    shutil.copymode(database, copy)
     log.warning("database backed up before the upgrade", extra={"copy": copy.name})
 
 

@@ -267,7 +267,8 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"()": "mailer.logs.KeyValueFormatter"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "filters": {"without_path": {"()": "mailer.logs.WithoutPath"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["without_path"]}},
     "root": {"handlers": ["stderr"], "level": "WARNING"},
     "loggers": {
         "mailer": {"level": "WARNING"},

@@ -72,7 +72,8 @@ class Sweeper(threading.Thread):
             try:
                 close_old_connections()
                 sweep()
-            except (DatabaseError, InterfaceError) as error:
+            # OSError: a full disk, or a file in MAILER_HOME that another user owns. The loop must outlive it.
+            except (DatabaseError, InterfaceError, OSError) as error:
                 log.warning("sweep failed, will try again", extra={"error": type(error).__name__})
                 connection.close()
             self._stopping.wait(self._every)

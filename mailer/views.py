@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 @require_safe
 def healthz(request: HttpRequest) -> HttpResponse:
     """This installation's id: a sender asks for it before a real send, so that readers can leave."""
-    return JsonResponse({"installation": public_id()}, headers={"Cache-Control": "no-store"})
+    return _not_to_keep({"installation": public_id()})
 
 
 @require_safe
@@ -28,8 +28,12 @@ def readyz(request: HttpRequest) -> HttpResponse:
     try:
         missing = missing_migrations()
     except (DatabaseError, InterfaceError):
-        return JsonResponse({"ready": False, "database": "not reached"}, status=503)
-    return JsonResponse({"ready": not missing}, status=503 if missing else 200)
+        return _not_to_keep({"ready": False, "database": "not reached"}, 503)
+    return _not_to_keep({"ready": not missing}, 503 if missing else 200)
+
+
+def _not_to_keep(answer: dict[str, object], status: int = 200) -> HttpResponse:
+    return JsonResponse(answer, status=status, headers={"Cache-Control": "no-store"})
 
 
 @require_safe

@@ -8,7 +8,7 @@ from django.db.models import Count, F, Sum
 
 from mailer.models import Attempt, Batch, Delivery, Send
 
-_SHARE = {
+_SHARE: dict[str, str] = {
     Batch.State.ACCEPTED: "accepted",
     Batch.State.UNKNOWN: "unknown",
     Batch.State.PLANNED: "waiting",

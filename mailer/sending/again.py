@@ -2,6 +2,8 @@
 
 from enum import Enum
 
+from django.db import transaction
+
 from mailer.models import REHEARSAL, Send
 from mailer.sending.accounting import attempted
 
@@ -12,7 +14,7 @@ class Again(Enum):
     ATTACH = "attach"  # it is being sent: watch it
     RESUME = "resume"  # the editor paused it
     HELD = "held"  # paused for a reason that `mailer resume` must be told to ignore
-    SHOW = "show"  # it is over
+    SHOW = "show"  # it is over, or waits for its time
     REFUSE = "refuse"  # the source changed after readers may have got it
 
 
@@ -35,6 +37,8 @@ def what_to_do(send: Send | None, source_sha256: str) -> Again:
             return Again.HELD
         case Send.State.PAUSED if same:
             return Again.RESUME
+        case Send.State.SCHEDULED if same:
+            return Again.SHOW
         case Send.State.PAUSED | Send.State.CANCELLED | Send.State.SCHEDULED if fresh:
             return Again.REPLACE
         case Send.State.PAUSED:
@@ -45,11 +49,14 @@ def what_to_do(send: Send | None, source_sha256: str) -> Again:
 
 def discard_unsent(send: Send) -> bool:
     """The plan is gone, if it still has not mailed anybody."""
-    if attempted(send):
-        return False
     states = [Send.State.PAUSED, Send.State.CANCELLED, Send.State.SCHEDULED]
-    deleted, _ = Send.objects.filter(pk=send.pk, state__in=states).delete()
-    return bool(deleted)
+    with transaction.atomic():
+        # In hand, or somebody could resume it while its batches are being deleted.
+        held = Send.objects.select_for_update().filter(pk=send.pk, state__in=states).first()
+        if held is None or attempted(held):
+            return False
+        held.delete()
+    return True
 
 
 def same_source_elsewhere(newsletter: str, slug: str, source_sha256: str) -> Send | None:

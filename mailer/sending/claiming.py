@@ -47,7 +47,7 @@ class Claim:
 
 
 class _GateClosed(Exception):
-    """Rolls the claim back."""
+    """Rolls the claim back; the batch waits for the first sweep after the gate opened."""
 
 
 def claim(batch_id: int) -> Claim | None:
@@ -60,6 +60,7 @@ def claim(batch_id: int) -> Claim | None:
     try:
         return _claim(batch_id, attempt)
     except _GateClosed:
+        Batch.objects.filter(pk=batch_id, state=Batch.State.PLANNED).update(hinted_at=None)
         return None
     except (OperationalError, InterfaceError):
         _release_lost_claim(attempt)
@@ -67,12 +68,13 @@ def claim(batch_id: int) -> Claim | None:
 
 
 def _claim(batch_id: int, attempt: uuid.UUID) -> Claim | None:
-    now = timezone.now()
-    lease_until = now + timedelta(seconds=settings.MAILER_LEASE)
     with transaction.atomic():
-        send = _lock_running_send(batch_id, now)
+        send = _lock_running_send(batch_id)
         if send is None:
             return None
+        now = timezone.now()  # not earlier: the lock may have been waited for
+        if gate.closed_until(send.provider, now) is not None:
+            raise _GateClosed
         taken = Batch.objects.filter(pk=batch_id, state=Batch.State.PLANNED, not_before__lte=now).update(
             state=Batch.State.POSTING, current_attempt=attempt
         )
@@ -84,6 +86,7 @@ def _claim(batch_id: int, attempt: uuid.UUID) -> Claim | None:
             return None
         if not gate.enter(send.provider, now):
             raise _GateClosed
+        lease_until = now + timedelta(seconds=settings.MAILER_LEASE)
         Attempt.objects.create(
             pk=attempt, batch_id=batch_id, owner=this_owner(), lease_until=lease_until, members=len(members)
         )
@@ -91,17 +94,14 @@ def _claim(batch_id: int, attempt: uuid.UUID) -> Claim | None:
     return Claim(attempt, batch_id, send.pk, send.provider, members, time.monotonic(), lease_until)
 
 
-def _lock_running_send(batch_id: int, now: datetime) -> Send | None:
+def _lock_running_send(batch_id: int) -> Send | None:
     """The batch's send, locked so that pause and cancel wait for this claim or prevent it."""
-    send = (
-        Send.objects.select_for_update()
+    return (
+        Send.objects.select_for_update(of=("self",))
         .filter(batches=batch_id, state=Send.State.SENDING, provider=settings.PROVIDER)
         .only("pk", "provider", "newsletter")
         .first()
     )
-    if send is None or gate.closed_until(send.provider, now) is not None:
-        return None
-    return send
 
 
 def _last_look(batch_id: int, send: Send) -> tuple[Member, ...]:
@@ -140,11 +140,30 @@ def _why_not(email: str | None, state: str | None, suppressed: str | None) -> st
 
 
 def _release_lost_claim(attempt: uuid.UUID) -> None:
-    """The connection was lost around COMMIT: if the claim was committed all the same, it is given back unsent."""
-    connection.close()
+    """The connection was lost around COMMIT: if the claim was committed all the same, it is given back unsent.
+
+    A server that restarts is waited for as long as a lease lasts: without us the attempt would become `unknown`.
+    """
+    until = timezone.now() + timedelta(seconds=settings.MAILER_LEASE)
+    while True:
+        connection.close()
+        try:
+            if Attempt.objects.filter(pk=attempt, state=Attempt.State.OPEN).exists():
+                _release(attempt)
+            return
+        except (OperationalError, InterfaceError):
+            if timezone.now() >= until:
+                raise
+            time.sleep(0.5)
+
+
+def _release(attempt: uuid.UUID) -> None:
     with transaction.atomic():
         if Attempt.objects.filter(pk=attempt, state=Attempt.State.OPEN).update(
             state=Attempt.State.UNSENT, ended_at=timezone.now(), words="the database was lost while claiming"
         ):
-            Batch.objects.filter(current_attempt=attempt).update(state=Batch.State.PLANNED, current_attempt=None)
+            Batch.objects.filter(current_attempt=attempt).update(
+                state=Batch.State.PLANNED, current_attempt=None, hinted_at=None
+            )
+            gate.answered(settings.PROVIDER)
             log.warning("claim released after the database was lost", extra={"attempt": attempt})

@@ -10,11 +10,11 @@ from django.utils import timezone
 
 from mailer.installation import link_keys, public_id
 from mailer.models import Send
-from mailer.sending.claiming import Claim, claim
-from mailer.sending.settling import defect, finish_if_done, settle
-from mailer.sendgrid.client import Answer
+from mailer.sendgrid.client import Answer, TooLate
 from mailer.sendgrid.current import current_client
 from mailer.sendgrid.payload import Message, Recipient, build_payload
+from mailer.sending.claiming import Claim, claim
+from mailer.sending.settling import defect, finish_if_done, settle
 from subscribers import tokens
 
 log = logging.getLogger(__name__)
@@ -31,6 +31,10 @@ def deliver_batch(batch_id: int) -> None:
     try:
         payload = build_payload(_frozen_message(taken.send), _recipients(taken), taken.attempt)
         client = current_client()
+    except (OperationalError, InterfaceError):
+        connection.close()
+        _settle_until_written(taken, TooLate())  # nothing was sent, and once the database is back it is
+        return
     except Exception as error:
         defect(taken, error)  # nothing was sent: the readers wait until the defect is mended
         raise

@@ -1,16 +1,19 @@
 """What a dead or stalled worker left behind gets a name: `unknown`, and in a rehearsal the answer itself."""
 
 import logging
+from collections.abc import Collection
 from pathlib import Path
+from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import F
 from django.utils import timezone
 
 from mailer.models import REHEARSAL, Attempt, Batch, Send
+from mailer.sendgrid.rehearsal import accepted_attempts
 from mailer.sending import owners
 from mailer.sending.settling import accept_by, leave_unknown
-from mailer.sendgrid.rehearsal import accepted_attempts
 
 log = logging.getLogger(__name__)
 
@@ -36,26 +39,42 @@ def expire_attempts() -> int:
 
 
 def settle_rehearsals() -> None:
-    """Unknown attempts of rehearsals are settled by the local record, which is written before it is answered."""
-    unknown = Batch.objects.filter(state=Batch.State.UNKNOWN, send__provider=REHEARSAL)
-    for send, batch, attempt in unknown.values_list("send", "pk", "current_attempt"):
-        recorded = accepted_attempts(Path(settings.HOME) / "rehearsals", send)
-        if str(attempt) in recorded:
+    """Unknown attempts of rehearsals are settled by the local record, which is written before it is answered.
+
+    What is not in it was not accepted, unless its worker is still there without an answer: it may yet write it.
+    """
+    unknown = Attempt.objects.filter(
+        state=Attempt.State.UNKNOWN,
+        batch__state=Batch.State.UNKNOWN,
+        batch__current_attempt=F("pk"),
+        batch__send__provider=REHEARSAL,
+    )
+    rows = unknown.values_list("pk", "batch", "batch__send", "owner", "status")
+    # Before the record is read: a worker may write it and end in between.
+    over = [(*row[:3], row[4] is not None or not owners.is_alive(row[3])) for row in rows]
+    for attempt, batch, send, is_over in over:
+        if str(attempt) in accepted_attempts(Path(settings.HOME) / "rehearsals", send):
             accept_by(attempt, "record")
-        else:
-            plan_unknown_again(batch)
+        elif is_over:
+            _repeat_rehearsal(attempt, batch)
 
 
-def plan_unknown_again(batch: int) -> bool:
-    """An unknown batch goes out once more, because somebody knows or accepts that it may not have arrived."""
+def _repeat_rehearsal(attempt: UUID, batch: int) -> None:
     with transaction.atomic():
-        send = Send.objects.select_for_update().filter(batches=batch).only("pk", "state").get()
-        changed = Batch.objects.filter(pk=batch, state=Batch.State.UNKNOWN).update(
+        if plan_unknown_again(batch):
+            Attempt.objects.filter(pk=attempt, state=Attempt.State.UNKNOWN).update(state=Attempt.State.UNSENT)
+
+
+def plan_unknown_again(batch: int, out_of: Collection[Send.State] = (Send.State.FINISHED,)) -> bool:
+    """An unknown batch goes out once more, because somebody knows or accepts that it may not have arrived.
+
+    A send that was over, in one of the states `out_of`, goes on.
+    """
+    with transaction.atomic():
+        send = Send.objects.select_for_update(of=("self",)).filter(batches=batch).only("pk").first()
+        changed = send and Batch.objects.filter(pk=batch, state=Batch.State.UNKNOWN).update(
             state=Batch.State.PLANNED, current_attempt=None, hinted_at=None, was_unknown=True
         )
-        if changed:
-            # The one way out of `finished`.
-            Send.objects.filter(pk=send.pk, state__in=[Send.State.FINISHED, Send.State.CANCELLED]).update(
-                state=Send.State.SENDING, finished_at=None
-            )
+        if send and changed:
+            Send.objects.filter(pk=send.pk, state__in=out_of).update(state=Send.State.SENDING, finished_at=None)
     return bool(changed)

@@ -43,10 +43,8 @@ def enter(provider: str, now: datetime) -> bool:
 
 
 def accepted(provider: str) -> None:
-    """The provider took a request: everybody may pass."""
-    Gate.objects.filter(provider=provider, streak__gt=0).update(
-        streak=0, closed_until=None, trial_until=None, reason=""
-    )
+    """The provider took a request: once it is open, everybody may pass. The time of a 429 still stands."""
+    Gate.objects.filter(provider=provider, streak__gt=0).update(streak=0, trial_until=None)
 
 
 def answered(provider: str) -> None:

@@ -26,20 +26,34 @@ def _owner_of_process(pid: int) -> uuid.UUID:
     owner = uuid.uuid4()
     path = _lock_file(owner)
     path.parent.mkdir(mode=0o700, exist_ok=True)
-    file = path.open("wb")
-    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    # It gets its name only when it is locked, or a sweep could take it for a dead owner's and remove it.
+    unnamed = path.with_suffix(".starting")
+    file = unnamed.open("wb")
+    fcntl.flock(file, fcntl.LOCK_EX)
+    unnamed.rename(path)
     _held.append(file)
     return owner
 
 
 def is_dead(owner: uuid.UUID) -> bool:
     """True when the owner ran in this MAILER_HOME and has ended; False when it lives or cannot be known."""
+    return _lives(owner) is False
+
+
+def is_alive(owner: uuid.UUID) -> bool:
+    """True when the owner runs in this MAILER_HOME, perhaps stopped; False when it has ended or cannot be known."""
+    return _lives(owner) is True
+
+
+def _lives(owner: uuid.UUID) -> bool | None:
     try:
         with _lock_file(owner).open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return True
-    except (FileNotFoundError, BlockingIOError):
-        return False
+            return False
+    except BlockingIOError:
+        return True
+    except FileNotFoundError:
+        return None
 
 
 def tidy(still_needed: set[uuid.UUID]) -> None:

@@ -49,18 +49,18 @@ def plan_send(plan: Plan) -> Send:
     Raises NobodyToSend, or IntegrityError when a send of this newsletter and slug exists: a rehearsal replaces its
     predecessor, a real send replaces only one that was cancelled before any request (see mailer.sending.again).
     """
+    if not audience_size(plan.newsletter.label):
+        raise NobodyToSend(plan.newsletter.label)
+    _make_room(plan)
     nested = connection.in_atomic_block
     with transaction.atomic():
         if connection.vendor == "postgresql" and not nested:
             # Counting and inserting must see the same readers, or those who join in between would push others out.
             with connection.cursor() as cursor:
                 cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-        if plan.provider == REHEARSAL:
-            Send.objects.filter(newsletter=plan.newsletter.label, slug=plan.issue.slug, provider=REHEARSAL).delete()
         readers = audience_size(plan.newsletter.label)
         if not readers:
             raise NobodyToSend(plan.newsletter.label)
-        _keep_images(plan.issue)
         send = _freeze(plan, readers)
         batches = _make_batches(send)
         _make_deliveries(send)
@@ -73,9 +73,25 @@ def hint(batches: list[int]) -> None:
     """A worker is told of each batch; what it misses the sweep tells again."""
     Batch.objects.filter(pk__in=batches).update(hinted_at=timezone.now())
     for position, batch in enumerate(batches):
-        if not publish_hint("mailer.deliver_batch", "issues", batch):  # nobody listens, or the broker is away: do not try it a thousand times
+        # Nobody listens, or the broker is away: it is not tried a thousand times.
+        if not publish_hint("mailer.deliver_batch", "issues", batch):
             Batch.objects.filter(pk__in=batches[position:]).update(hinted_at=None)
             return
+
+
+def _make_room(plan: Plan) -> None:
+    """The images are kept, and a former rehearsal is gone.
+
+    Committed before the plan's own transaction: REPEATABLE READ fails on rows that others write at the same time,
+    such as a worker at that rehearsal, or twenty editors with the same logo.
+    """
+    with transaction.atomic():
+        _keep_images(plan.issue)
+        if plan.provider == REHEARSAL:
+            former = Send.objects.filter(newsletter=plan.newsletter.label, slug=plan.issue.slug, provider=REHEARSAL)
+            # Locked first, as a claim does: to delete its batches before would deadlock with a worker at it.
+            for send in former.select_for_update().only("pk"):
+                send.delete()
 
 
 def _keep_images(issue: "RenderedIssue") -> None:

@@ -6,16 +6,13 @@ A late answer of a worker whose lease ran out still counts, as long as nobody se
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from mailer.models import Attempt, Batch, Delivery, Send
-from mailer.sending import gate
-from mailer.sending.claiming import Claim
-from mailer.sending.planning import hint
-from mailer.sending.splitting import MOST_ROUNDS, only_one_left, refuse_single, split
 from mailer.sendgrid.client import (
     Accepted,
     Answer,
@@ -27,6 +24,10 @@ from mailer.sendgrid.client import (
     TooLate,
     TooMany,
 )
+from mailer.sending import gate
+from mailer.sending.claiming import Claim
+from mailer.sending.planning import hint
+from mailer.sending.splitting import MOST_ROUNDS, only_one_left, refuse_single, split
 
 log = logging.getLogger(__name__)
 
@@ -65,8 +66,8 @@ def defect(claim: Claim, error: Exception) -> None:
     gate.answered(claim.provider)
     with _locked(claim):
         _end_attempt(claim, Attempt.State.UNSENT, type(error).__name__)
-        _back_to_planned(claim)
-        pause_for(claim.send, f"a request could not be built ({type(error).__name__}); this is a defect of mailer")
+        if _back_to_planned(claim):
+            pause_for(claim.send, f"a request could not be built ({type(error).__name__}); this is a defect of mailer")
 
 
 def pause_for(send: int, reason: str) -> None:
@@ -75,16 +76,18 @@ def pause_for(send: int, reason: str) -> None:
         log.error("send paused", extra={"send": send})
 
 
-def leave_unknown(attempt: object, words: str, status: int | None = None) -> bool:
+def leave_unknown(attempt: UUID, words: str, status: int | None = None) -> bool:
     """The attempt and its batch are `unknown`: what happened is not known, so nobody is mailed again blindly."""
     with transaction.atomic():
         ended = Attempt.objects.filter(pk=attempt, state=Attempt.State.OPEN).update(
             state=Attempt.State.UNKNOWN, ended_at=timezone.now(), words=words[:500], status=status
         )
         if ended:
-            Batch.objects.filter(current_attempt=attempt, state=Batch.State.POSTING).update(
-                state=Batch.State.UNKNOWN, was_unknown=True
-            )
+            posting = Batch.objects.filter(current_attempt=attempt, state=Batch.State.POSTING)
+            # After a resend the older attempt may have turned out to be accepted in the meantime.
+            reached = Exists(Attempt.objects.filter(batch=OuterRef("pk"), state=Attempt.State.ACCEPTED))
+            posting.filter(reached).update(state=Batch.State.ACCEPTED, settled_by="worker")
+            posting.filter(~reached).update(state=Batch.State.UNKNOWN, was_unknown=True)
     if ended:
         log.error("outcome unknown", extra={"attempt": attempt, "status": status})
     return bool(ended)
@@ -96,15 +99,19 @@ def finish_if_done(send: int) -> bool:
     Called after each commit, never inside: of two workers that settle at the same time the later one sees both.
     """
     open_ = Batch.objects.filter(send=OuterRef("pk"), state__in=[Batch.State.PLANNED, Batch.State.POSTING])
-    done = Send.objects.filter(~Exists(open_), pk=send, state=Send.State.SENDING).update(
-        state=Send.State.FINISHED, finished_at=timezone.now(), reason=""
-    )
+    over = Send.objects.filter(~Exists(open_), pk=send, state=Send.State.SENDING)
+    if not over.exists():
+        return False
+    with transaction.atomic():
+        # Looked at again with the row in hand: a resend that held it until now planned a batch.
+        Send.objects.select_for_update().filter(pk=send).values_list("pk").first()
+        done = over.update(state=Send.State.FINISHED, finished_at=timezone.now(), reason="")
     if done:
         log.info("send finished", extra={"send": send})
     return bool(done)
 
 
-def accept_by(attempt: object, settled_by: str) -> bool:
+def accept_by(attempt: UUID, settled_by: str) -> bool:
     """An attempt without an answer is accepted by other knowledge: the rehearsal's record, or the editor's word."""
     with transaction.atomic():
         changed = Batch.objects.filter(current_attempt=attempt, state__in=PENDING).update(
@@ -117,12 +124,13 @@ def accept_by(attempt: object, settled_by: str) -> bool:
 
 def _accept(claim: Claim, answer: Accepted) -> None:
     with _locked(claim):
-        _end_attempt(claim, Attempt.State.ACCEPTED, "", answer.status, answer.message_id)
-        mine = Batch.objects.filter(pk=claim.batch, current_attempt=claim.attempt, state__in=PENDING)
+        news = _end_attempt(claim, Attempt.State.ACCEPTED, "", answer.status, answer.message_id)
+        assumed = Q(state=Batch.State.ACCEPTED, settled_by="editor")
+        mine = Batch.objects.filter(Q(state__in=PENDING) | assumed, pk=claim.batch, current_attempt=claim.attempt)
         # After a resend was asked for but before its request, the late answer makes the request needless.
         resent = Batch.objects.filter(pk=claim.batch, current_attempt=None, state=Batch.State.PLANNED)
         accepted = {"state": Batch.State.ACCEPTED, "settled_by": "worker", "current_attempt": claim.attempt}
-        if not (mine.update(**accepted) or resent.update(**accepted)):
+        if not (mine.update(**accepted) or resent.update(**accepted)) and news:
             log.error("accepted late, readers may have it twice", extra={"attempt": claim.attempt})
         Send.objects.filter(pk=claim.send).update(last_request_at=timezone.now())
         gate.accepted(claim.provider)
@@ -174,8 +182,8 @@ def _refuse(claim: Claim, answer: Refused) -> None:
     gate.answered(claim.provider)
     with _locked(claim):
         _end_attempt(claim, Attempt.State.REFUSED, answer.words, answer.status)
-        _back_to_planned(claim)
-        pause_for(claim.send, f"{answer.status}: {answer.words}")
+        if _back_to_planned(claim):
+            pause_for(claim.send, answer.words)
 
 
 def _plan_again(claim: Claim, attempt: Attempt.State, words: str, status: int | None = None) -> None:
@@ -196,15 +204,29 @@ def _mine(claim: Claim) -> QuerySet[Batch]:
     return Batch.objects.filter(pk=claim.batch, current_attempt=claim.attempt, state__in=PENDING)
 
 
-def _back_to_planned(claim: Claim) -> None:
-    _mine(claim).update(state=Batch.State.PLANNED, current_attempt=None, hinted_at=None)
+def _back_to_planned(claim: Claim) -> bool:
+    """Nobody got this request, so its readers wait again; False: the batch is not ours any more.
+
+    Those whom an older attempt turned out to have reached, after a resend, have it. A send that was over goes on.
+    """
+    older = Attempt.objects.filter(batch=claim.batch, state=Attempt.State.ACCEPTED).values_list("pk", flat=True).first()
+    if older:
+        return bool(_mine(claim).update(state=Batch.State.ACCEPTED, settled_by="worker", current_attempt=older))
+    if not _mine(claim).update(state=Batch.State.PLANNED, current_attempt=None, hinted_at=None):
+        return False
+    Send.objects.filter(pk=claim.send, state=Send.State.FINISHED).update(state=Send.State.SENDING, finished_at=None)
+    return True
 
 
 def _end_attempt(
     claim: Claim, state: Attempt.State, words: str, status: int | None = None, message_id: str = ""
-) -> None:
-    Attempt.objects.filter(pk=claim.attempt, state__in=[Attempt.State.OPEN, Attempt.State.UNKNOWN]).update(
-        state=state, ended_at=timezone.now(), words=words[:500], status=status, message_id=message_id
+) -> bool:
+    """The attempt has this end; False: it had one before."""
+    open_ = [Attempt.State.OPEN, Attempt.State.UNKNOWN]
+    return bool(
+        Attempt.objects.filter(pk=claim.attempt, state__in=open_).update(
+            state=state, ended_at=timezone.now(), words=words[:500], status=status, message_id=message_id
+        )
     )
 
 

@@ -14,7 +14,8 @@ def only_one_left(batch: Batch) -> bool:
 def split(batch: Batch) -> int:
     """The later half of the open deliveries stands in a new planned batch, whose id is returned.
 
-    Runs in the settling transaction, which holds the send's row: numbers are given once. A batch that ever had an unknown attempt is never split.
+    Runs in the settling transaction, which holds the send's row: numbers are given once. A batch that ever had an
+    unknown attempt is never split.
     """
     open_ = list(Delivery.objects.filter(batch=batch, outcome=None).order_by("pk").values_list("pk", flat=True))
     later = open_[(len(open_) + 1) // 2 :]
@@ -34,7 +35,8 @@ def refuse_single(batch: Batch, delivery: int, words: str) -> bool:
     """
     root = batch.split_from_id or batch.pk
     family = Batch.objects.filter(Q(pk=root) | Q(split_from=root))
-    refused = family.filter(state=Batch.State.REFUSED)
+    # Not those whom the provider refused by name: that says nothing of the mail.
+    refused = family.filter(state=Batch.State.REFUSED, attempts__words=F("deliveries__reason")).distinct()
     if refused.exists() and not family.filter(state=Batch.State.ACCEPTED).exists():
         _restore(refused)
         return False

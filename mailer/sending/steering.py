@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from mailer.models import Batch, Send
@@ -60,26 +61,29 @@ def cancel_leftovers() -> None:
 
 
 def resend_unknown(send: int) -> int:
-    """Every unknown batch goes out once more; returns how many. Readers who had it get it twice."""
-    batches = _unknown(send)
-    again = [batch for batch, _ in batches if plan_unknown_again(batch)]
+    """Every unknown batch goes out once more; returns how many. Readers who had it get it twice.
+
+    The one way out of `finished`, and of `cancelled` for these batches alone.
+    """
+    over = (Send.State.FINISHED, Send.State.CANCELLED)
+    unknown = list(_unknown(send).values_list("pk", flat=True))
+    again = [batch for batch in unknown if plan_unknown_again(batch, over)]
     hint(again)
     return len(again)
 
 
 def assume_sent(send: int) -> int:
     """Every unknown batch counts as accepted on the editor's word; returns how many."""
-    return sum(accept_by(attempt, "editor") for _, attempt in _unknown(send))
+    attempts = list(_unknown(send).values_list("current_attempt", flat=True))
+    return sum(accept_by(attempt, "editor") for attempt in attempts if attempt)
 
 
 def hint_planned(send: int) -> None:
     hint(list(Batch.objects.filter(send=send, state=Batch.State.PLANNED).values_list("pk", flat=True)))
 
 
-def _unknown(send: int) -> list[tuple[int, object]]:
-    return list(
-        Batch.objects.filter(send=send, state=Batch.State.UNKNOWN).values_list("pk", "current_attempt")
-    )
+def _unknown(send: int) -> QuerySet[Batch]:
+    return Batch.objects.filter(send=send, state=Batch.State.UNKNOWN)
 
 
 def _locked_state(send: int) -> str:

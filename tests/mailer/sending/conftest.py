@@ -1,0 +1,63 @@
+from collections.abc import Iterator
+
+import pytest
+
+from mailer.models import Installation, Send
+from mailer.sending import delivering, planning
+from tests import readers
+from tests.mailer.sending import outgoing
+from tests.stand_in import StandIn
+
+
+@pytest.fixture(autouse=True)
+def _nothing_kept_from_another_database():
+    delivering._frozen.cache_clear()
+
+
+@pytest.fixture(autouse=True)
+def _own_home(settings, tmp_path):
+    (tmp_path / "home").mkdir(mode=0o700)
+    settings.HOME = tmp_path / "home"
+
+
+@pytest.fixture(autouse=True)
+def _an_installation(request):
+    """Tests that commit leave empty tables behind, and the migrations do not run again."""
+    marker = request.node.get_closest_marker("django_db")
+    if marker:
+        request.getfixturevalue("transactional_db" if marker.kwargs.get("transaction") else "db")
+        Installation.objects.get_or_create(pk=1, defaults={"link_keys": ["11" * 32]})
+
+
+@pytest.fixture
+def api(settings) -> Iterator[StandIn]:
+    """A provider on this machine, and this process configured to send through it."""
+    with StandIn() as stand_in:
+        settings.SENDGRID_API_KEY = stand_in.key
+        settings.SENDGRID_API_URL = stand_in.url
+        settings.PROVIDER = "127.0.0.1"
+        settings.MAILER_HTTP_TIMEOUT = 2.0
+        yield stand_in
+
+
+@pytest.fixture
+def told(monkeypatch) -> list[int]:
+    """Batches that a worker was told of; a broker listens."""
+    heard: list[int] = []
+    monkeypatch.setattr(planning, "publish_hint", lambda task, queue, row: heard.append(row) or True)
+    return heard
+
+
+@pytest.fixture
+def four(db, settings, api) -> Send:
+    """A real send to four readers in one batch."""
+    readers.crowd(4)
+    return outgoing.planned()
+
+
+@pytest.fixture
+def two_batches(db, settings, api) -> Send:
+    """A real send to four readers, two to a batch."""
+    settings.MAILER_BATCH_SIZE = 2
+    readers.crowd(4)
+    return outgoing.planned()

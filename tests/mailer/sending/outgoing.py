@@ -1,0 +1,138 @@
+"""An issue on its way, as the tests of sending need it."""
+
+import hashlib
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from django.conf import settings
+from django.db import connection
+
+from mailer.models import Attempt, Batch, Delivery, Gate, Send
+from mailer.rendering import Image, RenderedIssue
+from mailer.sending.accounting import count
+from mailer.sending.claiming import Claim, claim
+from mailer.sending.delivering import deliver_batch
+from mailer.sending.planning import Plan, plan_send
+from subscribers.models import Subscriber
+
+PLACEHOLDER = "zq0123456789abcdef"
+SKETCH = Image(
+    sha256=hashlib.sha256(b"a sketch").hexdigest(),
+    extension="png",
+    content_type="image/png",
+    width=320,
+    height=200,
+    content=b"a sketch",
+)
+
+
+def sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def issue(slug: str = "2026-11-20", source: str = "first source", images: tuple[Image, ...] = ()) -> RenderedIssue:
+    return RenderedIssue(
+        slug=slug,
+        language="en",
+        subject=f"The Weekly {slug}",
+        preheader="boards and compilers",
+        html=f'<p>{source}</p><a href="{PLACEHOLDER}">unsubscribe</a>',
+        text=f"{source}\n\nunsubscribe: {PLACEHOLDER}\n",
+        article=f"<p>{source}</p>",
+        images=images,
+        placeholders={"unsubscribe": PLACEHOLDER},
+        source_sha256=sha256(source),
+        content_sha256=sha256(f"rendered {source}"),
+    )
+
+
+def a_plan(newsletter: str = "weekly", provider: str | None = None, **kinds: Any) -> Plan:
+    """For this process's provider, unless another is named."""
+    return Plan(
+        settings.NEWSLETTERS[newsletter], issue(**kinds), provider or settings.PROVIDER, "https://news.example.com"
+    )
+
+
+def planned(**kinds: Any) -> Send:
+    return plan_send(a_plan(**kinds))
+
+
+def batches(send: Send) -> list[Batch]:
+    return list(Batch.objects.filter(send=send).order_by("number"))
+
+
+def batch_of(send: Send, number: int = 0) -> Batch:
+    return Batch.objects.get(send=send, number=number)
+
+
+def states(send: Send) -> list[str]:
+    """Of its batches, in order."""
+    return [batch.state for batch in batches(send)]
+
+
+def attempts(send: Send) -> list[str]:
+    """Their states, in the order in which they were made."""
+    return list(Attempt.objects.filter(batch__send=send).order_by("started_at").values_list("state", flat=True))
+
+
+def claimed(send: Send, number: int = 0) -> Claim:
+    taken = claim(batch_of(send, number).pk)
+    assert taken is not None
+    return taken
+
+
+def outcomes(send: Send) -> dict[str, tuple[str | None, str | None]]:
+    """Address → outcome and reason."""
+    rows = Delivery.objects.filter(send=send).order_by("pk")
+    return {row[0]: (row[1], row[2]) for row in rows.values_list("subscriber__email", "outcome", "reason")}
+
+
+def everybody() -> list[Subscriber]:
+    return list(Subscriber.objects.order_by("pk"))
+
+
+def deliver_all(send: Send, rounds: int = 40) -> None:
+    """Every planned batch was delivered, and what that planned anew, while the send runs. The gate is held open."""
+    for _ in range(rounds):
+        waiting = [batch.pk for batch in batches(send) if batch.state == Batch.State.PLANNED]
+        send.refresh_from_db()
+        if not waiting or send.state != Send.State.SENDING:
+            return
+        for batch in waiting:
+            open_gate()
+            deliver_batch(batch)
+    raise AssertionError("it does not come to an end")
+
+
+def open_gate() -> None:
+    Gate.objects.update(closed_until=None, trial_until=None)
+
+
+def balanced(send: Send) -> None:
+    """The equation holds, and the counters of each batch agree with its deliveries."""
+    send.refresh_from_db()
+    sums = count(send)
+    parts = (sums.accepted, sums.skipped, sums.rejected, sums.unknown, sums.waiting, sums.cancelled)
+    assert sums.planned == sum(parts), str(sums)
+    for batch in batches(send):
+        members = list(Delivery.objects.filter(batch=batch).values_list("outcome", flat=True))
+        assert batch.size == len(members)
+        assert batch.skipped == members.count("skipped")
+        assert batch.rejected == members.count("rejected")
+        if batch.state in ("empty", "refused"):
+            assert None not in members
+
+
+def in_thread(act: Callable[[], Any]) -> threading.Thread:
+    """A thread with a database connection of its own that runs `act`."""
+
+    def run() -> None:
+        try:
+            act()
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    return thread

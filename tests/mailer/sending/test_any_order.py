@@ -1,0 +1,367 @@
+"""Whatever happens in whatever order: the invariants of sending, against a provider of which we know everything.
+
+Hypothesis plays workers, provider, readers and editor. A request is accepted or not, answered in any way that this
+allows, late or never; workers die, leases end, readers leave, the editor pauses, cancels and sends again.
+`MAILER_TEST_EXAMPLES=2000` plays longer.
+"""
+
+import os
+import uuid
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.conf import settings as django_settings
+from django.db import transaction
+from django.utils import timezone
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from mailer.models import Attempt, Batch, Delivery, Gate, Send
+from mailer.sendgrid.client import (
+    Accepted,
+    NeverOpened,
+    NoPlace,
+    OutcomeUnknown,
+    ReadersRefused,
+    Refused,
+    TooLate,
+    TooMany,
+)
+from mailer.sending import delivering, steering
+from mailer.sending.accounting import count
+from mailer.sending.again import Again, what_to_do
+from mailer.sending.claiming import Claim, claim
+from mailer.sending.settling import settle
+from mailer.sweeping import sweep
+from subscribers import optin
+from subscribers.models import Suppression
+from tests import readers
+from tests.mailer.sending.outgoing import balanced, open_gate, planned
+
+SEVERAL = st.integers(0, 11)
+UNKNOWN = OutcomeUnknown("timed out", None)
+NOT_ACCEPTED = ("never opened", "too late", "too many", "refused", "readers", "no place", "unknown")
+
+
+@dataclass
+class Request:
+    """As only the provider and an all-knowing test see it."""
+
+    claim: Claim
+    accepted: bool = False
+    answered: bool = False  # or its worker died
+    lost: bool = False  # the answer was none, so the provider may still take it
+
+    @property
+    def readers(self) -> list[int]:
+        return [member.delivery for member in self.claim.members]
+
+
+@dataclass
+class World:
+    send: Send
+    people: dict[int, object]  # delivery → reader
+    requests: list[Request] = field(default_factory=list)
+    mailed: Counter = field(default_factory=Counter)  # delivery → times, the provider's own log
+    left: set[int] = field(default_factory=set)
+    resent: Counter = field(default_factory=Counter)  # delivery → times that the editor accepted a second mail
+    refused: set[int] = field(default_factory=set)  # named, or alone when refused
+    stopped: bool = False
+
+
+class Sending(RuleBasedStateMachine):
+    @initialize(size=st.integers(1, 3), crowd=st.integers(1, 7))
+    def plan(self, size, crowd):
+        self.around = transaction.atomic()
+        self.around.__enter__()
+        delivering._frozen.cache_clear()
+        Gate.objects.all().delete()
+        django_settings.MAILER_BATCH_SIZE = size
+        readers.pending()
+        readers.unsubscribed()
+        readers.bounced()
+        readers.crowd(crowd)
+        send = planned(source=f"{size} {crowd}")
+        people = {delivery.pk: delivery.subscriber for delivery in Delivery.objects.select_related("subscriber")}
+        assert len(people) == crowd  # I5
+        self.world = World(send, people)
+        self.outcomes = dict.fromkeys(people)
+
+    def teardown(self):
+        if not hasattr(self, "world"):
+            return
+        try:
+            self.come_to_rest()
+        finally:
+            transaction.set_rollback(True)
+            self.around.__exit__(None, None, None)
+
+    # ---------------------------------------------------------- workers and provider
+
+    def claim(self, batch) -> Request | None:
+        open_gate()
+        taken = claim(batch)
+        if taken is None:
+            return None
+        request = Request(taken)
+        assert not self.world.stopped  # I8
+        assert not self.world.left.intersection(request.readers)  # I4
+        assert all(member.email == self.world.people[member.delivery].email for member in taken.members)  # I5
+        self.world.requests.append(request)
+        return request
+
+    def accept(self, request):
+        request.accepted = True
+        self.world.mailed.update(request.readers)
+
+    def answer_truly(self, request, kind="unknown", which=0):
+        if request.accepted:
+            answer = Accepted("id") if kind != "unknown" else UNKNOWN
+        else:
+            answer = self.refusal(request, kind, which)
+        request.answered, request.lost = True, answer is UNKNOWN
+        settle(request.claim, answer)
+
+    def refusal(self, request, kind, which):
+        match kind:
+            case "never opened":
+                return NeverOpened("no connection")
+            case "too late":
+                return TooLate()
+            case "too many":
+                return TooMany("429", 1)
+            case "refused":
+                return Refused("401 Unauthorized", 401)
+            case "no place":
+                if len(request.readers) == 1:
+                    self.world.refused.update(request.readers)
+                return NoPlace("400 Bad Request", 400)
+            case "readers":
+                index = which % len(request.readers)
+                self.world.refused.add(request.readers[index])
+                return ReadersRefused({index: "not valid"}, 400)
+        return UNKNOWN
+
+    def open_requests(self):
+        return [request for request in self.world.requests if not request.answered]
+
+    @rule(which=SEVERAL)
+    def a_worker_claims(self, which):
+        batches = list(Batch.objects.order_by("pk").values_list("pk", flat=True))
+        self.claim(batches[which % len(batches)])
+
+    @rule()
+    def workers_claim_all(self):
+        for batch in Batch.objects.order_by("pk").values_list("pk", flat=True):
+            self.claim(batch)
+
+    @precondition(lambda self: self.open_requests())
+    @rule(which=SEVERAL)
+    def the_provider_accepts_and_answers(self, which):
+        request = self.open_requests()[which % len(self.open_requests())]
+        if not request.accepted:
+            self.accept(request)
+        self.answer_truly(request, "202")
+
+    @precondition(lambda self: self.open_requests())
+    @rule(which=SEVERAL, kind=st.sampled_from(NOT_ACCEPTED))
+    def the_provider_answers_somehow(self, which, kind):
+        self.answer_truly(self.open_requests()[which % len(self.open_requests())], kind, which)
+
+    @precondition(lambda self: any(not one.accepted and (one.lost or not one.answered) for one in self.world.requests))
+    @rule(which=SEVERAL)
+    def the_provider_accepts_and_nobody_hears_of_it_yet(self, which):
+        possible = [one for one in self.world.requests if not one.accepted and (one.lost or not one.answered)]
+        self.accept(possible[which % len(possible)])
+
+    @precondition(lambda self: self.open_requests())
+    @rule(which=SEVERAL)
+    def a_worker_dies(self, which):
+        request = self.open_requests()[which % len(self.open_requests())]
+        request.answered = request.lost = True
+        owner = uuid.uuid4()
+        folder = Path(django_settings.HOME) / "run"
+        folder.mkdir(exist_ok=True)
+        (folder / f"{owner}.owner").touch()  # and nobody holds its lock
+        Attempt.objects.filter(pk=request.claim.attempt).update(owner=owner)
+
+    @precondition(lambda self: self.open_requests())
+    @rule(which=SEVERAL)
+    def a_lease_ends_before_the_answer(self, which):
+        request = self.open_requests()[which % len(self.open_requests())]
+        past = timezone.now() - timedelta(seconds=1)
+        Attempt.objects.filter(pk=request.claim.attempt).update(lease_until=past)
+        sweep()
+
+    @rule()
+    def a_sweep(self):
+        sweep()
+
+    # ---------------------------------------------------------- readers and editor
+
+    @rule(which=SEVERAL, how=st.sampled_from(["unsubscribe", "complain", "bounce", "erase"]))
+    def a_reader_leaves(self, which, how):
+        delivery, reader = list(self.world.people.items())[which % len(self.world.people)]
+        if delivery in self.world.left:
+            return
+        if how == "unsubscribe":
+            optin.unsubscribe(reader.public_id, "weekly", readers.LINK)
+        elif how == "erase":
+            type(reader).objects.filter(pk=reader.pk).delete()
+        else:
+            reason = Suppression.Reason.COMPLAINT if how == "complain" else Suppression.Reason.BOUNCE
+            optin.suppress(reader.suppression_hash, reason, readers.LINK)
+        self.world.left.add(delivery)
+
+    def requests_end(self, in_flight):
+        """While pause or cancel waits, workers get some answer."""
+        assert in_flight == Batch.objects.filter(state="posting").count()
+        for request in self.open_requests():
+            self.answer_truly(request, "202" if request.accepted else "never opened")
+
+    @precondition(lambda self: self.state() in ("sending", "paused"))
+    @rule()
+    def the_editor_pauses(self):
+        steering.pause(self.world.send.pk, self.requests_end)
+        self.world.stopped = True
+
+    @precondition(lambda self: self.state() == "paused")
+    @rule()
+    def the_editor_resumes(self):
+        steering.resume(self.world.send.pk)
+        self.world.stopped = False
+
+    @precondition(lambda self: self.state() in ("sending", "paused"))
+    @rule(sure=st.integers(0, 3))
+    def the_editor_cancels(self, sure):
+        if sure == 3:  # seldom, as it ends the play
+            steering.cancel(self.world.send.pk, self.requests_end)
+            self.world.stopped = True
+
+    @rule()
+    def the_editor_sends_what_is_unknown_again(self):
+        unknown = Delivery.objects.filter(batch__state="unknown", outcome=None).values_list("pk", flat=True)
+        self.world.resent.update(list(unknown))
+        if steering.resend_unknown(self.world.send.pk) and self.state() == "sending":
+            self.world.stopped = False
+
+    @rule(sure=st.integers(0, 3))
+    def the_editor_assumes_the_unknown_was_sent(self, sure):
+        if sure == 3:
+            steering.assume_sent(self.world.send.pk)
+
+    # ---------------------------------------------------------- what is always true
+
+    def state(self):
+        return Send.objects.values_list("state", flat=True).get(pk=self.world.send.pk)
+
+    def rows(self):
+        values = ("pk", "outcome", "reason", "batch", "batch__state", "batch__settled_by")
+        return list(Delivery.objects.filter(send=self.world.send).values_list(*values))
+
+    @invariant()
+    def the_equation_holds(self):
+        if hasattr(self, "world"):
+            balanced(self.world.send)
+
+    @invariant()
+    def nobody_is_mailed_twice(self):
+        if hasattr(self, "world"):
+            for delivery, times in self.world.mailed.items():
+                assert times <= 1 + self.world.resent[delivery]  # I1
+
+    @invariant()
+    def what_is_called_accepted_was_and_what_was_is_called_so_or_unknown(self):
+        if not hasattr(self, "world"):
+            return
+        for delivery, outcome, _, _, state, settled_by in self.rows():
+            if outcome is None and state == "accepted" and settled_by != "editor":
+                assert self.world.mailed[delivery]  # I3
+            if self.world.mailed[delivery] and not self.world.resent[delivery]:
+                assert outcome is None
+                assert state in ("posting", "unknown", "accepted")
+            if outcome == "rejected":
+                assert delivery in self.world.refused  # I6
+
+    @invariant()
+    def outcomes_are_final(self):
+        if not hasattr(self, "world"):
+            return
+        for delivery, outcome, reason, _, state, _ in self.rows():
+            before = self.outcomes[delivery]
+            now = (outcome, reason) if outcome else "cancelled" if state == "cancelled" else None
+            # The one exception: the first two singles of a batch are restored when it is the mail that is refused.
+            restored = before == ("rejected", "400 Bad Request") and now in (None, "cancelled")
+            assert before in (None, now) or restored  # I9
+            self.outcomes[delivery] = now
+
+    @invariant()
+    def nothing_waits_in_a_send_that_is_over(self):
+        if hasattr(self, "world") and self.state() == "finished":
+            assert count(self.world.send).waiting == 0
+            assert what_to_do(Send.objects.get(pk=self.world.send.pk), self.world.send.source_sha256) is Again.SHOW
+            for batch in Batch.objects.values_list("pk", flat=True):
+                assert claim(batch) is None  # I10
+
+    # ---------------------------------------------------------- when nothing moves any more
+
+    def come_to_rest(self):
+        """Faults are gone and workers are up: everything is settled or unknown, and one resend settles that too."""
+        self.drain()
+        for delivery, outcome, _, _, state, settled_by in self.rows():  # I2, I3
+            assert outcome or state in ("accepted", "unknown", "cancelled")
+            if outcome is None and state == "accepted":
+                assert self.world.mailed[delivery] or settled_by == "editor"
+        if self.state() == "cancelled":
+            return
+        self.the_editor_sends_what_is_unknown_again()
+        self.drain()
+        assert count(self.world.send).unknown == 0
+        for delivery, outcome, _, _, state, settled_by in self.rows():
+            if outcome is None and state == "accepted" and settled_by != "editor":
+                assert self.world.mailed[delivery]
+        self.nobody_is_mailed_twice()
+        self.the_equation_holds()
+
+    def drain(self):
+        for request in self.open_requests():
+            self.answer_truly(request, "202" if request.accepted else "never opened")
+        sweep()
+        for _ in range(50):
+            if self.state() in ("finished", "cancelled"):
+                return
+            if self.state() == "paused":
+                self.the_editor_resumes()
+            self.workers_claim_all()
+            for request in self.open_requests():
+                self.accept(request)
+                self.answer_truly(request, "202")
+            sweep()
+        raise AssertionError(f"it does not come to rest: {self.state()}, {count(self.world.send)}")
+
+
+@pytest.mark.django_db
+def test_whatever_happens_nobody_is_lost_or_mailed_twice(settings, monkeypatch):
+    settings.PROVIDER = "provider.example"
+    settings.SENDGRID_API_KEY = "SG.model"
+    monkeypatch.setattr(steering.time, "sleep", lambda seconds: None)
+    run_state_machine_as_test(Sending, settings=PLAY)
+
+
+PLAY = settings(
+    max_examples=int(os.environ.get("MAILER_TEST_EXAMPLES", "40")),
+    stateful_step_count=30,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)

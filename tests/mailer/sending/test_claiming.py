@@ -1,0 +1,280 @@
+import threading
+import time
+from datetime import timedelta
+
+import pytest
+from django.db import InterfaceError, OperationalError, connection, connections, transaction
+from django.utils import timezone
+
+from mailer.models import REHEARSAL, Attempt, Batch, Send
+from mailer.sending import gate
+from mailer.sending.claiming import claim
+from mailer.sending.delivering import deliver_batch
+from mailer.sending.owners import this_owner
+from mailer.sending.steering import pause, resume
+from subscribers import optin
+from subscribers.models import Subscription, Suppression
+from tests import readers
+from tests.mailer.sending.outgoing import (
+    attempts,
+    balanced,
+    batch_of,
+    claimed,
+    everybody,
+    in_thread,
+    open_gate,
+    outcomes,
+    planned,
+    states,
+)
+
+pytestmark = pytest.mark.django_db
+
+
+def leave(reader):
+    optin.unsubscribe(reader.public_id, "weekly", readers.LINK)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_attempt_is_committed_before_the_provider_sees_the_request(four, api):
+    seen = []
+
+    def look(payload):
+        seen.append(
+            (
+                Attempt.objects.get(pk=payload["custom_args"]["mailer_attempt"]).state,
+                batch_of(four).state,
+                str(batch_of(four).current_attempt) == payload["custom_args"]["mailer_attempt"],
+            )
+        )
+        connection.close()
+        return False
+
+    api.fail("forbidden", when=look)  # never met: only to look from within the request, by another connection
+    deliver_batch(batch_of(four).pk)
+    assert seen == [("open", "posting", True)]
+    assert states(four) == ["accepted"]
+
+
+def test_a_claim_says_who_is_mailed_and_until_when_it_holds(four, settings):
+    settings.MAILER_LEASE = 60
+    before = timezone.now()
+    taken = claimed(four)
+    attempt = Attempt.objects.get()
+    assert [member.email for member in taken.members] == list(outcomes(four))
+    assert (attempt.pk, attempt.owner, attempt.members, attempt.state) == (taken.attempt, this_owner(), 4, "open")
+    assert attempt.lease_until == taken.lease_until
+    assert timedelta(seconds=60) <= taken.lease_until - before < timedelta(seconds=65)
+    assert abs(taken.committed - time.monotonic()) < 5
+    four.refresh_from_db()
+    assert four.first_request_at >= before
+
+
+def test_a_second_claimant_gets_nothing(four):
+    claimed(four)
+    assert claim(batch_of(four).pk) is None
+    assert len(attempts(four)) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_claimants_at_the_same_moment_one_gets_the_batch(four):
+    together, got = threading.Barrier(6), []
+
+    def try_it():
+        together.wait()
+        got.append(claim(batch_of(four).pk))
+
+    for thread in [in_thread(try_it) for _ in range(6)]:
+        thread.join(30)
+    assert len(got) == 6
+    assert sum(one is not None for one in got) == 1
+    assert attempts(four) == ["open"]
+
+
+def test_whoever_left_since_the_plan_is_skipped_with_the_reason(db, api):
+    people = readers.crowd(6)
+    send = planned()
+    leave(people[0])
+    optin.suppress(people[1].suppression_hash, Suppression.Reason.BOUNCE, readers.LINK)
+    optin.suppress(people[2].suppression_hash, Suppression.Reason.COMPLAINT, readers.LINK)
+    people[3].delete()
+    Subscription.objects.filter(subscriber=people[4]).update(state=Subscription.State.PENDING)
+    taken = claimed(send)
+    assert [member.email for member in taken.members] == [people[5].email]
+    assert sorted(outcome for outcome in outcomes(send).values() if outcome[0]) == [
+        ("skipped", "erased"),
+        ("skipped", "not confirmed"),
+        ("skipped", "suppressed: bounce"),
+        ("skipped", "suppressed: complaint"),
+        ("skipped", "unsubscribed"),
+    ]
+    assert batch_of(send).skipped == 5
+    assert Attempt.objects.get().members == 1
+    balanced(send)
+
+
+def test_a_batch_that_everybody_left_is_empty_and_makes_no_request(two_batches, api):
+    for reader in everybody()[:2]:
+        leave(reader)
+    deliver_batch(batch_of(two_batches).pk)
+    assert states(two_batches) == ["empty", "planned"]
+    assert api.requests == []
+    assert attempts(two_batches) == []
+    balanced(two_batches)
+
+
+def test_a_send_that_everybody_left_is_finished_without_a_request(four, api):
+    for reader in everybody():
+        leave(reader)
+    deliver_batch(batch_of(four).pk)
+    four.refresh_from_db()
+    assert (four.state, four.first_request_at, api.requests) == (Send.State.FINISHED, None, [])
+
+
+def test_an_empty_batch_does_not_take_the_way_of_the_one_claimant(two_batches):
+    gate.failed(two_batches.provider, timezone.now(), "refused")
+    open_gate()
+    for reader in everybody()[:2]:
+        leave(reader)
+    assert claim(batch_of(two_batches, 0).pk) is None
+    assert claim(batch_of(two_batches, 1).pk) is not None
+
+
+@pytest.mark.parametrize("provider", [REHEARSAL, "api.sendgrid.com"])
+def test_batches_of_another_provider_are_left_alone(api, provider):
+    readers.crowd(2)
+    send = planned(provider=provider)
+    assert claim(batch_of(send).pk) is None
+    assert (states(send), attempts(send)) == (["planned"], [])
+
+
+@pytest.mark.parametrize("state", ["scheduled", "paused", "cancelled", "finished"])
+def test_a_send_that_does_not_run_is_not_claimed(four, state):
+    Send.objects.update(state=state)
+    assert claim(batch_of(four).pk) is None
+    assert states(four) == ["planned"]
+
+
+def test_a_batch_is_not_claimed_before_its_time(four):
+    Batch.objects.update(not_before=timezone.now() + timedelta(minutes=1))
+    assert claim(batch_of(four).pk) is None
+
+
+def test_a_batch_that_is_gone_is_no_matter(four):
+    gone = batch_of(four).pk
+    four.delete()
+    assert claim(gone) is None
+    deliver_batch(gone)
+
+
+def test_nobody_is_claimed_while_the_gate_is_closed(four):
+    gate.too_many(four.provider, timezone.now(), 30, "too many requests")
+    assert claim(batch_of(four).pk) is None
+    assert (states(four), attempts(four)) == (["planned"], [])
+
+
+def test_a_claim_before_a_closed_gate_leaves_the_batch_to_the_next_sweep(four):
+    Batch.objects.update(hinted_at=timezone.now())
+    gate.too_many(four.provider, timezone.now(), 1, "too many requests")
+    assert claim(batch_of(four).pk) is None
+    assert batch_of(four).hinted_at is None
+
+
+def test_after_a_failure_one_claimant_at_a_time_has_the_way(two_batches):
+    gate.failed(two_batches.provider, timezone.now(), "no connection")
+    open_gate()
+    assert claim(batch_of(two_batches, 0).pk) is not None
+    assert claim(batch_of(two_batches, 1).pk) is None
+    assert states(two_batches) == ["posting", "planned"]
+    assert outcomes(two_batches)["reader0003@readers.example"] == (None, None)
+
+
+# -------------------------------------------------------------- the database is lost
+
+
+@pytest.fixture
+def lose_the_database(monkeypatch):
+    """The next commit of an attempt breaks, before or after the server heard it, and the server is away for a while."""
+
+    def lose(error, heard, away=0):
+        real = connections["default"]
+        commit, connect = real._commit, real.connect
+        left = [away]
+
+        def break_once():
+            if not Attempt.objects.exists():
+                return commit()
+            monkeypatch.setattr(real, "_commit", commit)
+            monkeypatch.setattr(real, "connect", reconnect)
+            if heard:
+                commit()
+            raise error("server closed the connection unexpectedly")
+
+        def reconnect():
+            if left[0]:
+                left[0] -= 1
+                raise OperationalError("the database system is starting up")
+            connect()
+
+        monkeypatch.setattr(real, "_commit", break_once)
+
+    return lose
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("error", [OperationalError, InterfaceError])
+@pytest.mark.parametrize("away", [0, 1])
+def test_a_claim_that_was_committed_while_the_connection_broke_is_given_back(four, lose_the_database, error, away):
+    lose_the_database(error, heard=True, away=away)
+    with pytest.raises(error):
+        claim(batch_of(four).pk)
+    assert (states(four), attempts(four)) == (["planned"], ["unsent"])
+    assert batch_of(four).current_attempt is None
+    assert claim(batch_of(four).pk) is not None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_claim_that_was_not_committed_when_the_connection_broke_never_was(four, lose_the_database):
+    lose_the_database(OperationalError, heard=False)
+    with pytest.raises(OperationalError):
+        claim(batch_of(four).pk)
+    assert (states(four), attempts(four)) == (["planned"], [])
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_claim_given_back_frees_the_way_of_the_one_claimant(four, lose_the_database):
+    gate.failed(four.provider, timezone.now(), "no connection")
+    open_gate()
+    lose_the_database(OperationalError, heard=True)
+    with pytest.raises(OperationalError):
+        claim(batch_of(four).pk)
+    assert claim(batch_of(four).pk) is not None
+
+
+# -------------------------------------------------------------- pause and claim
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_claim_waits_for_a_pause_that_was_first(four):
+    """Whoever comes second sees what the first did: the send's row is locked by both."""
+    got, locked = [], threading.Event()
+
+    def take():
+        locked.wait(5)
+        got.append(claim(batch_of(four).pk))
+
+    thread = in_thread(take)
+    with transaction.atomic():
+        Send.objects.select_for_update().get(pk=four.pk)
+        locked.set()
+        time.sleep(0.2)
+        Send.objects.filter(pk=four.pk).update(state=Send.State.PAUSED)
+    thread.join(20)
+    assert got == [None]
+    assert attempts(four) == []
+
+
+def test_what_was_paused_and_resumed_is_claimed(four):
+    pause(four.pk)
+    resume(four.pk)
+    assert claim(batch_of(four).pk) is not None

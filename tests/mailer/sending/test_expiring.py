@@ -1,0 +1,203 @@
+"""What a dead or stalled worker left behind."""
+
+import os
+import subprocess
+import sys
+import uuid
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.utils import timezone
+
+from mailer.models import REHEARSAL, Attempt, Send
+from mailer.sendgrid.client import Accepted, OutcomeUnknown
+from mailer.sendgrid.current import current_client
+from mailer.sendgrid.payload import build_payload
+from mailer.sending import owners
+from mailer.sending.accounting import count, receipt
+from mailer.sending.claiming import claim
+from mailer.sending.delivering import _frozen_message, _recipients, deliver_batch
+from mailer.sending.expiring import expire_attempts, plan_unknown_again, settle_rehearsals
+from mailer.sending.settling import settle
+from mailer.sending.steering import cancel, cancel_leftovers, resend_unknown
+from tests import readers
+from tests.mailer.sending.outgoing import attempts, balanced, batch_of, claimed, deliver_all, planned, states
+
+pytestmark = pytest.mark.django_db
+
+WORKER = """
+import django; django.setup()
+from mailer.sending.owners import this_owner
+print(this_owner(), flush=True)
+input()
+"""
+
+
+@pytest.fixture
+def worker(settings):
+    """Another worker process on this machine: its owner id, and a way to kill it."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", WORKER],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"MAILER_HOME": str(settings.HOME)},
+        cwd=Path(__file__).parents[3],
+    )
+    process.owner = uuid.UUID(process.stdout.readline().strip())
+
+    def die():
+        process.kill()
+        process.wait()
+
+    process.die = die
+    yield process
+    die()
+
+
+def claimed_by(send, owner, number=0):
+    taken = claimed(send, number)
+    Attempt.objects.filter(pk=taken.attempt).update(owner=owner)
+    return taken
+
+
+def end_lease():
+    Attempt.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+
+
+def test_what_a_killed_worker_left_is_unknown_at_once_and_never_planned(four, worker):
+    claimed_by(four, worker.owner)
+    assert expire_attempts() == 0
+    assert states(four) == ["posting"]
+    worker.die()
+    assert expire_attempts() == 1
+    balanced(four)
+    assert (states(four), attempts(four), count(four).unknown) == (["unknown"], ["unknown"], 4)
+    assert "died" in Attempt.objects.get().words
+    assert expire_attempts() == 0
+
+
+def test_a_dead_owners_file_goes_when_nothing_of_it_is_open(four, worker, settings):
+    claimed_by(four, worker.owner)
+    file = settings.HOME / "run" / f"{worker.owner}.owner"
+    assert file.exists()
+    worker.die()
+    expire_attempts()
+    assert not file.exists()
+    assert not owners.is_dead(worker.owner)
+
+
+def test_a_living_worker_is_left_alone_until_its_lease_ends(four):
+    taken = claimed(four)
+    assert expire_attempts() == 0
+    end_lease()
+    assert expire_attempts() == 1
+    assert states(four) == ["unknown"]
+    settle(taken, Accepted("late"))
+    assert states(four) == ["accepted"]
+
+
+def test_of_a_worker_on_another_machine_only_the_lease_tells(four):
+    claimed_by(four, uuid.uuid4())
+    assert expire_attempts() == 0
+    end_lease()
+    assert expire_attempts() == 1
+
+
+def test_what_was_answered_does_not_expire(two_batches):
+    settle(claimed(two_batches, 0), Accepted("1"))
+    settle(claimed(two_batches, 1), OutcomeUnknown("timed out", None))
+    end_lease()
+    assert expire_attempts() == 0
+    assert states(two_batches) == ["accepted", "unknown"]
+
+
+# -------------------------------------------------------------- rehearsals
+
+
+@pytest.fixture
+def rehearsal(db):
+    readers.crowd(3)
+    return planned(provider=REHEARSAL)
+
+
+def posted(taken):
+    """The request was made and accepted, but the answer never came to be written."""
+    client = current_client()
+    assert isinstance(
+        client.post(build_payload(_frozen_message(taken.send), _recipients(taken), taken.attempt)), Accepted
+    )
+
+
+def test_a_rehearsal_whose_worker_died_after_the_record_is_accepted(rehearsal, worker):
+    posted(claimed_by(rehearsal, worker.owner))
+    worker.die()
+    expire_attempts()
+    balanced(rehearsal)
+    assert (states(rehearsal), batch_of(rehearsal).settled_by) == (["accepted"], "record")
+    assert attempts(rehearsal) == ["accepted"]
+
+
+def test_a_rehearsal_whose_worker_died_before_the_record_goes_out_once_more(rehearsal, worker):
+    claimed_by(rehearsal, worker.owner)
+    worker.die()
+    expire_attempts()
+    balanced(rehearsal)
+    assert (states(rehearsal), attempts(rehearsal)) == (["planned"], ["unsent"])
+    deliver_all(rehearsal)
+    balanced(rehearsal)
+    assert (rehearsal.state, count(rehearsal).accepted) == (Send.State.FINISHED, 3)
+    assert receipt(rehearsal)["possibly_twice"] == 0
+
+
+def test_a_rehearsal_whose_worker_only_sleeps_is_not_repeated_behind_its_back(rehearsal, worker):
+    """It may wake up and write its record."""
+    claimed_by(rehearsal, worker.owner)
+    end_lease()
+    expire_attempts()
+    settle_rehearsals()
+    assert states(rehearsal) == ["unknown"]
+    worker.die()
+    settle_rehearsals()
+    assert states(rehearsal) == ["planned"]
+
+
+def test_a_rehearsal_that_was_answered_with_an_error_goes_out_once_more(rehearsal):
+    settle(claimed(rehearsal), OutcomeUnknown("503 the rehearsal cannot write its record", 503))
+    rehearsal.refresh_from_db()
+    assert rehearsal.state == Send.State.FINISHED
+    settle_rehearsals()
+    rehearsal.refresh_from_db()
+    assert (states(rehearsal), rehearsal.state) == (["planned"], Send.State.SENDING)
+
+
+def test_a_cancelled_rehearsal_stays_cancelled(rehearsal, worker):
+    taken = claimed_by(rehearsal, worker.owner)
+    worker.die()
+    cancel(rehearsal.pk)
+    settle_rehearsals()
+    cancel_leftovers()
+    balanced(rehearsal)
+    assert (rehearsal.state, states(rehearsal)) == (Send.State.CANCELLED, ["cancelled"])
+    assert claim(taken.batch) is None
+
+
+def test_a_real_send_is_never_settled_by_a_record(four, settings):
+    settle(claimed(four), OutcomeUnknown("503", 503))
+    settle_rehearsals()
+    assert states(four) == ["unknown"]
+
+
+def test_an_unknown_batch_of_a_replaced_rehearsal_is_no_matter(rehearsal):
+    settle(claimed(rehearsal), OutcomeUnknown("503", 503))
+    batch = batch_of(rehearsal).pk
+    rehearsal.delete()
+    assert not plan_unknown_again(batch)
+
+
+def test_what_is_accepted_is_not_planned_again(four):
+    deliver_batch(batch_of(four).pk)
+    assert not plan_unknown_again(batch_of(four).pk)
+    assert resend_unknown(four.pk) == 0
+    assert states(four) == ["accepted"]

@@ -1,0 +1,109 @@
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from mailer.models import Gate
+from mailer.sending import gate
+
+pytestmark = pytest.mark.django_db
+
+SENDGRID = "api.sendgrid.com"
+
+
+@pytest.fixture
+def now():
+    return timezone.now()
+
+
+def seconds_closed(now):
+    until = gate.closed_until(SENDGRID, now)
+    return (until - now).total_seconds() if until else 0.0
+
+
+def after(now, seconds):
+    return now + timedelta(seconds=seconds)
+
+
+def test_without_a_failure_the_gate_is_open_to_all(now):
+    assert gate.closed_until(SENDGRID, now) is None
+    assert [gate.enter(SENDGRID, now) for _ in range(3)] == [True] * 3
+
+
+@pytest.mark.parametrize(("wait", "closed"), [(0, 1), (-5, 1), (1, 1), (30, 30), (599, 599), (86_400, 600)])
+def test_429_closes_it_until_the_reset_between_a_second_and_ten_minutes(now, wait, closed):
+    gate.too_many(SENDGRID, now, wait, "too many requests")
+    assert seconds_closed(now) == closed
+    assert not gate.enter(SENDGRID, now)
+    assert gate.enter(SENDGRID, after(now, closed))
+    assert Gate.objects.get().reason == "too many requests"
+
+
+def test_each_failure_closes_it_for_longer_up_to_five_minutes(now):
+    closed = []
+    for _ in range(12):
+        gate.failed(SENDGRID, now, "no connection")
+        closed.append(seconds_closed(now))
+        Gate.objects.update(closed_until=None)
+    for streak, seconds in enumerate(closed, start=1):
+        assert min(300, 2**streak) * 0.75 <= seconds <= min(300, 2**streak)
+
+
+def test_a_storm_of_ten_minutes_lets_at_most_twelve_through_after_those_in_flight(now):
+    for _ in range(20):
+        moment, entered = now, 0
+        while moment < after(now, 600):
+            if gate.enter(SENDGRID, moment):
+                entered += 1
+                gate.failed(SENDGRID, moment, "503")
+            moment = gate.closed_until(SENDGRID, moment) or moment
+        assert entered <= 12
+        Gate.objects.all().delete()
+
+
+def test_a_failure_never_opens_it_earlier(now):
+    gate.too_many(SENDGRID, now, 500, "too many requests")
+    gate.failed(SENDGRID, now, "no connection")
+    assert seconds_closed(now) == 500
+
+
+def test_after_a_failure_one_claimant_at_a_time_has_the_way(now, settings):
+    gate.failed(SENDGRID, now, "503")
+    later = after(now, 3)
+    assert gate.enter(SENDGRID, later)
+    assert not gate.enter(SENDGRID, later)
+    assert gate.closed_until(SENDGRID, later) == after(later, settings.MAILER_LEASE)
+    assert gate.enter(SENDGRID, after(later, settings.MAILER_LEASE))  # the first one died
+
+
+def test_an_answer_in_words_gives_the_way_to_the_next_one(now):
+    gate.failed(SENDGRID, now, "503")
+    later = after(now, 3)
+    assert gate.enter(SENDGRID, later)
+    gate.answered(SENDGRID)
+    assert gate.enter(SENDGRID, later)
+    assert not gate.enter(SENDGRID, later)
+
+
+def test_a_202_lets_everybody_pass(now):
+    gate.failed(SENDGRID, now, "503")
+    gate.failed(SENDGRID, now, "503")
+    later = after(now, 5)
+    assert gate.enter(SENDGRID, later)
+    gate.accepted(SENDGRID)
+    assert [gate.enter(SENDGRID, later) for _ in range(3)] == [True] * 3
+    gate.failed(SENDGRID, later, "503")
+    assert 0 < seconds_closed(later) <= 2
+
+
+def test_a_202_of_a_request_from_before_does_not_lift_a_429(now):
+    gate.failed(SENDGRID, now, "503")
+    gate.too_many(SENDGRID, now, 60, "too many requests")
+    gate.accepted(SENDGRID)
+    assert seconds_closed(now) == 60
+
+
+def test_providers_do_not_share_a_gate(now):
+    gate.failed(SENDGRID, now, "503")
+    assert gate.closed_until("rehearsal", now) is None
+    assert gate.enter("rehearsal", now)

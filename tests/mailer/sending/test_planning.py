@@ -1,0 +1,233 @@
+import threading
+
+import pytest
+from django.db import DatabaseError, IntegrityError, connection, transaction
+
+from mailer.models import REHEARSAL, Batch, Delivery, Media, Send
+from mailer.sending import planning
+from mailer.sending.planning import NobodyToSend, audience_size, hint, plan_send
+from tests import readers
+from tests.mailer.sending.outgoing import (
+    SKETCH,
+    a_plan,
+    attempts,
+    balanced,
+    batches,
+    claimed,
+    in_thread,
+    outcomes,
+    planned,
+)
+
+pytestmark = pytest.mark.django_db
+
+
+def test_only_readers_who_confirmed_and_did_not_leave_are_planned():
+    readers.everybody()
+    assert audience_size("weekly") == 1
+    send = planned()
+    assert list(outcomes(send)) == [readers.ADA.email]
+    assert (send.planned, send.state) == (1, Send.State.SENDING)
+
+
+def test_readers_of_another_newsletter_are_not_planned():
+    readers.confirmed("jianbao")
+    readers.confirmed("weekly", readers.BEN)
+    assert list(outcomes(planned())) == [readers.BEN.email]
+
+
+@pytest.mark.parametrize(("readers_", "sizes"), [(1, [1]), (3, [3]), (4, [3, 1]), (6, [3, 3]), (7, [3, 3, 1])])
+def test_readers_are_spread_over_batches_of_the_size_that_was_set(settings, readers_, sizes):
+    settings.MAILER_BATCH_SIZE = 3
+    readers.crowd(readers_)
+    send = planned()
+    assert [batch.size for batch in batches(send)] == sizes
+    assert [batch.deliveries.count() for batch in batches(send)] == sizes
+    balanced(send)
+
+
+def test_all_that_a_request_needs_is_frozen():
+    readers.confirmed()
+    plan = a_plan()
+    send = plan_send(plan)
+    send.refresh_from_db()
+    assert (send.subject, send.html, send.text, send.article) == (
+        plan.issue.subject,
+        plan.issue.html,
+        plan.issue.text,
+        plan.issue.article,
+    )
+    assert (send.from_email, send.from_name, send.reply_to) == (
+        "editor@news.example.com",
+        "The Weekly",
+        "reply@news.example.com",
+    )
+    assert send.headers == dict(plan.headers)
+    assert send.headers["List-ID"] == "The Weekly <weekly.news.example.com>"
+    assert (send.base_url, send.placeholders) == ("https://news.example.com", dict(plan.issue.placeholders))
+    assert (send.source_sha256, send.content_sha256) == (plan.issue.source_sha256, plan.issue.content_sha256)
+
+
+def test_images_are_kept_once_each():
+    readers.confirmed()
+    planned(images=(SKETCH,))
+    planned(slug="2026-11-27", images=(SKETCH,))
+    kept = Media.objects.get()
+    assert (kept.sha256, bytes(kept.content)) == (SKETCH.sha256, SKETCH.content)
+
+
+def test_without_a_reader_nothing_is_written():
+    readers.pending()
+    with pytest.raises(NobodyToSend):
+        planned(images=(SKETCH,))
+    assert not Send.objects.exists()
+    assert not Media.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_plan_that_fails_half_way_leaves_nothing(monkeypatch):
+    readers.crowd(3)
+
+    def power_cut(send):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(planning, "_make_deliveries", power_cut)
+    with pytest.raises(KeyboardInterrupt):
+        planned()
+    assert not Send.objects.exists()
+    assert not Batch.objects.exists()
+
+
+def test_a_second_real_send_of_an_issue_is_refused_by_the_database(api):
+    readers.crowd(2)
+    first = planned()
+    with pytest.raises(IntegrityError), transaction.atomic():
+        planned()
+    with pytest.raises(IntegrityError), transaction.atomic():
+        planned(provider="api.sendgrid.com")
+    assert Send.objects.get() == first
+    assert Delivery.objects.count() == 2
+
+
+def test_a_rehearsal_gives_way_to_the_next_one():
+    readers.crowd(2)
+    first = planned(provider=REHEARSAL)
+    readers.confirmed()
+    second = planned(provider=REHEARSAL)
+    assert Send.objects.get() == second
+    assert second.pk != first.pk
+    assert Delivery.objects.count() == 3
+
+
+def test_a_rehearsal_without_a_reader_leaves_its_predecessor():
+    reader = readers.confirmed()
+    first = planned(provider=REHEARSAL)
+    reader.delete()
+    with pytest.raises(NobodyToSend):
+        planned(provider=REHEARSAL)
+    assert Send.objects.get() == first
+
+
+def test_a_rehearsal_is_never_in_the_way_of_a_real_send():
+    readers.confirmed()
+    real = planned(provider="api.sendgrid.com")
+    rehearsal = planned(provider=REHEARSAL)
+    again = planned(provider=REHEARSAL)
+    assert rehearsal.pk != again.pk
+    assert set(Send.objects.all()) == {real, again}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_rehearsal_gives_way_although_a_worker_is_at_it(settings):
+    settings.MAILER_BATCH_SIZE = 1
+    readers.crowd(2)
+    first = planned()
+    failures = []
+
+    def settle_slowly(at_it, may_end):
+        with transaction.atomic():
+            Send.objects.select_for_update().get(pk=first.pk)
+            claimed(first)
+            at_it.set()
+            may_end.wait(5)
+
+    def replace():
+        try:
+            planned()
+        except DatabaseError as error:
+            failures.append(error)
+
+    at_it, may_end = threading.Event(), threading.Event()
+    worker = in_thread(lambda: settle_slowly(at_it, may_end))
+    assert at_it.wait(5)
+    editor = in_thread(replace)
+    editor.join(0.5)
+    may_end.set()
+    worker.join(10)
+    editor.join(10)
+    assert failures == []
+    assert Send.objects.get().pk != first.pk
+    assert attempts(Send.objects.get()) == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_each_batch_is_hinted_once_it_is_committed(settings, monkeypatch):
+    settings.MAILER_BATCH_SIZE = 2
+    readers.crowd(4)
+    seen = []
+
+    def publish(task, queue, row):
+        seen.append((row, connection.in_atomic_block))
+        return True
+
+    monkeypatch.setattr(planning, "publish_hint", publish)
+    send = planned()
+    assert seen == [(batch.pk, False) for batch in batches(send)]
+    assert all(batch.hinted_at for batch in batches(send))
+
+
+def test_when_nobody_listens_the_rest_is_left_to_the_sweep(settings, monkeypatch, django_capture_on_commit_callbacks):
+    settings.MAILER_BATCH_SIZE = 1
+    readers.crowd(3)
+    tried = []
+    monkeypatch.setattr(planning, "publish_hint", lambda task, queue, row: tried.append(row) or len(tried) < 2)
+    send = planned()
+    hint([batch.pk for batch in batches(send)])
+    assert len(tried) == 2
+    assert [bool(batch.hinted_at) for batch in batches(send)] == [True, False, False]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_readers_who_join_while_a_send_is_planned_come_in_whole_or_not_at_all(settings, monkeypatch):
+    settings.MAILER_BATCH_SIZE = 2
+    readers.crowd(4)
+    freeze = planning._freeze
+
+    def somebody_joins_meanwhile(plan, count):
+        # SQLite lets nobody write meanwhile, so there is nothing to see.
+        if connection.vendor == "postgresql":
+            in_thread(readers.confirmed).join(5)
+        return freeze(plan, count)
+
+    monkeypatch.setattr(planning, "_freeze", somebody_joins_meanwhile)
+    send = planned()
+    assert send.planned == Delivery.objects.count() == 4
+    balanced(send)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_editors_who_plan_the_same_issue_at_once_one_succeeds_and_the_others_are_told(api):
+    readers.crowd(3)
+    together, results = threading.Barrier(5), []
+
+    def plan():
+        together.wait()
+        try:
+            results.append(planned(images=(SKETCH,)).pk)
+        except IntegrityError:
+            results.append("exists")
+
+    for thread in [in_thread(plan) for _ in range(5)]:
+        thread.join(20)
+    assert sorted(map(str, results))[1:] == ["exists"] * 4
+    assert Delivery.objects.count() == 3
