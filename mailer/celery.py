@@ -15,10 +15,10 @@ log = logging.getLogger(__name__)
 class HintedTask(Task):  # type: ignore[misc]
     def hint(self, row: int) -> bool:
         """Tell a worker of one row, as `publish_hint` does."""
-        return publish_hint(self.name, self.queue, row)
+        return publish_hint(self.name, row)
 
 
-def publish_hint(task: str, queue: str, row: int) -> bool:
+def publish_hint(task: str, row: int) -> bool:
     """Tell a worker of one row, if a worker can be told; never raises and never waits long for a broker.
 
     The sweep finds what was not told.
@@ -26,7 +26,7 @@ def publish_hint(task: str, queue: str, row: int) -> bool:
     if settings.EMBEDDED and not embedded_worker_runs:
         return False  # without a broker only a worker in this very process would hear it
     try:
-        app.send_task(task, (row,), queue=queue, retry=False, ignore_result=True)
+        app.send_task(task, (row,), retry=False, ignore_result=True)
     except (BrokerError, OSError) as error:
         log.warning("broker not reached, the sweep will find the row", extra={"error": type(error).__name__})
         return False
@@ -46,7 +46,9 @@ def make_app(current: bool) -> Celery:
         task_ignore_result=True,
         task_acks_late=True,
         task_reject_on_worker_lost=True,
+        # Confirmation mail has its own queue and its own worker, so it never waits behind an issue.
         task_default_queue="issues",
+        task_routes={"subscribers.*": {"queue": "confirmations"}},
         worker_prefetch_multiplier=1,
         task_time_limit=120,
         timezone="UTC",

@@ -9,7 +9,7 @@ from subscribers import confirmations
 log = logging.getLogger(__name__)
 
 
-@shared_task(name="subscribers.send_confirmation", queue="confirmations", ignore_result=True)  # type: ignore[untyped-decorator]
+@shared_task(name="subscribers.send_confirmation", ignore_result=True)  # type: ignore[untyped-decorator]
 def send_confirmation(subscription_id: int) -> None:
     try:
         confirmations.send(subscription_id)

@@ -148,8 +148,10 @@ class _Issue:
 
         from mailer.cli.watching import watch, worker_here
         from mailer.sending.again import discard_unsent, standing
-        from mailer.sending.planning import NobodyToSend, plan_send
+        from mailer.sending.planning import NobodyToSend, plan_send, why_refused
 
+        if why := why_refused(self.plan):
+            raise Problem(f"{self.file}: no request with this issue would be accepted: {why}", Exit.FINDINGS)
         self._require_reachable()
         readers = "everybody above" if self.plan.provider != "rehearsal" else "nobody: rehearse it"
         confirm(f"Send {self.slug} to {readers}?", self.yes or self.plan.provider == "rehearsal")

@@ -15,6 +15,7 @@ import json
 import os
 import re
 import secrets
+import shutil
 import socketserver
 import sys
 import threading
@@ -87,6 +88,11 @@ class Rehearsal:
             (self.folder / "README.txt").write_text(_README)
             _sync(self.folder)
         return folder
+
+
+def forget(folder: Path, send_id: int) -> None:
+    """The record of a rehearsal is gone: another has taken its place."""
+    shutil.rmtree(folder / str(send_id), ignore_errors=True)
 
 
 def accepted_attempts(folder: Path, send_id: int | str) -> set[str]:

@@ -8,12 +8,13 @@ from functools import lru_cache
 from django.db import InterfaceError, OperationalError, connection
 from django.utils import timezone
 
-from mailer.installation import link_keys, public_id
+from mailer.installation import link_keys
 from mailer.models import Send
 from mailer.sendgrid.client import Answer, TooLate
 from mailer.sendgrid.current import current_client
 from mailer.sendgrid.payload import Message, Recipient, build_payload
 from mailer.sending.claiming import Claim, claim
+from mailer.sending.messages import message_of
 from mailer.sending.settling import defect, finish_if_done, settle
 from subscribers import tokens
 
@@ -92,15 +93,4 @@ def _frozen_message(send_id: int) -> Message:
 def _frozen(send_id: int) -> _Frozen:
     """What the plan froze. It never changes, and an id is never given twice, so it may be kept."""
     send = Send.objects.get(pk=send_id)
-    message = Message(
-        subject=send.subject,
-        from_email=send.from_email,
-        from_name=send.from_name,
-        reply_to=send.reply_to,
-        html=send.html,
-        text=send.text,
-        headers=send.headers,
-        unsubscribe_placeholder=send.placeholders["unsubscribe"],
-        custom_args={"mailer_installation": public_id(), "mailer_send": str(send.pk)},
-    )
-    return _Frozen(send.base_url, send.newsletter, message)
+    return _Frozen(send.base_url, send.newsletter, message_of(send))

@@ -3,16 +3,23 @@
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 
 from mailer.celery import publish_hint
-from mailer.models import REHEARSAL, Batch, Delivery, Media, Send
+from mailer.media import keep_images
+from mailer.models import REHEARSAL, Batch, Delivery, Send
 from mailer.newsletter import Newsletter
-from mailer.sendgrid.payload import issue_headers
+from mailer.sendgrid.payload import PayloadError, Recipient, build_payload, issue_headers
+from mailer.sendgrid.rehearsal import forget
+from mailer.sendgrid.strict import faults_of
+from mailer.sending.messages import message_of
 from subscribers.models import Subscription
 
 if TYPE_CHECKING:  # rendering loads parsers that a worker never needs
@@ -43,6 +50,19 @@ def audience_size(newsletter: str) -> int:
     return Subscription.objects.deliverable().filter(newsletter=newsletter).count()
 
 
+def why_refused(plan: Plan) -> str:
+    """Why the provider would refuse every request of this plan, in words for the editor; empty when it would not.
+
+    Asked before anything is written, with a request to an invented reader that is looked at and not made.
+    """
+    reader = Recipient(0, "reader@example.com", "", f"{plan.base_url}/unsubscribe/a-reader/")
+    try:
+        payload = build_payload(message_of(_frozen(plan, 1)), [reader], uuid4())
+    except PayloadError as error:
+        return str(error)
+    return " ".join(str(fault["message"]) for fault in faults_of(payload, {"Content-Type": "application/json"}))
+
+
 def plan_send(plan: Plan) -> Send:
     """The send, its batches, deliveries and images are committed, and each batch is hinted.
 
@@ -61,7 +81,8 @@ def plan_send(plan: Plan) -> Send:
         readers = audience_size(plan.newsletter.label)
         if not readers:
             raise NobodyToSend(plan.newsletter.label)
-        send = _freeze(plan, readers)
+        send = _frozen(plan, readers)
+        send.save()
         batches = _make_batches(send)
         _make_deliveries(send)
         transaction.on_commit(lambda: hint(batches))
@@ -74,7 +95,7 @@ def hint(batches: list[int]) -> None:
     Batch.objects.filter(pk__in=batches).update(hinted_at=timezone.now())
     for position, batch in enumerate(batches):
         # Nobody listens, or the broker is away: it is not tried a thousand times.
-        if not publish_hint("mailer.deliver_batch", "issues", batch):
+        if not publish_hint("mailer.deliver_batch", batch):
             Batch.objects.filter(pk__in=batches[position:]).update(hinted_at=None)
             return
 
@@ -86,34 +107,19 @@ def _make_room(plan: Plan) -> None:
     such as a worker at that rehearsal, or twenty editors with the same logo.
     """
     with transaction.atomic():
-        _keep_images(plan.issue)
+        keep_images(plan.issue.images)
         if plan.provider == REHEARSAL:
             former = Send.objects.filter(newsletter=plan.newsletter.label, slug=plan.issue.slug, provider=REHEARSAL)
             # Locked first, as a claim does: to delete its batches before would deadlock with a worker at it.
             for send in former.select_for_update().only("pk"):
+                transaction.on_commit(partial(forget, Path(settings.HOME) / "rehearsals", send.pk))
                 send.delete()
 
 
-def _keep_images(issue: "RenderedIssue") -> None:
-    Media.objects.bulk_create(
-        [
-            Media(
-                sha256=image.sha256,
-                extension=image.extension,
-                content_type=image.content_type,
-                width=image.width,
-                height=image.height,
-                content=image.content,
-            )
-            for image in issue.images
-        ],
-        ignore_conflicts=True,
-    )
-
-
-def _freeze(plan: Plan, readers: int) -> Send:
+def _frozen(plan: Plan, readers: int) -> Send:
+    """The send of a plan, not yet written."""
     issue, newsletter = plan.issue, plan.newsletter
-    return Send.objects.create(
+    return Send(
         newsletter=newsletter.label,
         slug=issue.slug,
         provider=plan.provider,

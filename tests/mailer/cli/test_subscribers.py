@@ -26,7 +26,7 @@ def _schema(monkeypatch):
 @pytest.fixture
 def hints(monkeypatch) -> list[int]:
     told: list[int] = []
-    monkeypatch.setattr("mailer.celery.publish_hint", lambda task, queue, row: told.append(row) is None)
+    monkeypatch.setattr("mailer.celery.publish_hint", lambda task, row: told.append(row) is None)
     return told
 
 

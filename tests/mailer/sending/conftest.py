@@ -44,7 +44,7 @@ def api(settings) -> Iterator[StandIn]:
 def told(monkeypatch) -> list[int]:
     """Batches that a worker was told of; a broker listens."""
     heard: list[int] = []
-    monkeypatch.setattr(planning, "publish_hint", lambda task, queue, row: heard.append(row) or True)
+    monkeypatch.setattr(planning, "publish_hint", lambda task, row: heard.append(row) or True)
     return heard
 
 

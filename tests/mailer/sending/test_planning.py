@@ -176,7 +176,7 @@ def test_each_batch_is_hinted_once_it_is_committed(settings, monkeypatch):
     readers.crowd(4)
     seen = []
 
-    def publish(task, queue, row):
+    def publish(task, row):
         seen.append((row, connection.in_atomic_block))
         return True
 
@@ -190,7 +190,7 @@ def test_when_nobody_listens_the_rest_is_left_to_the_sweep(settings, monkeypatch
     settings.MAILER_BATCH_SIZE = 1
     readers.crowd(3)
     tried = []
-    monkeypatch.setattr(planning, "publish_hint", lambda task, queue, row: tried.append(row) or len(tried) < 2)
+    monkeypatch.setattr(planning, "publish_hint", lambda task, row: tried.append(row) or len(tried) < 2)
     send = planned()
     hint([batch.pk for batch in batches(send)])
     assert len(tried) == 2
@@ -201,7 +201,7 @@ def test_when_nobody_listens_the_rest_is_left_to_the_sweep(settings, monkeypatch
 def test_readers_who_join_while_a_send_is_planned_come_in_whole_or_not_at_all(settings, monkeypatch):
     settings.MAILER_BATCH_SIZE = 2
     readers.crowd(4)
-    freeze = planning._freeze
+    freeze = planning._frozen
 
     def somebody_joins_meanwhile(plan, count):
         # SQLite lets nobody write meanwhile, so there is nothing to see.
@@ -209,7 +209,7 @@ def test_readers_who_join_while_a_send_is_planned_come_in_whole_or_not_at_all(se
             in_thread(readers.confirmed).join(5)
         return freeze(plan, count)
 
-    monkeypatch.setattr(planning, "_freeze", somebody_joins_meanwhile)
+    monkeypatch.setattr(planning, "_frozen", somebody_joins_meanwhile)
     send = planned()
     assert send.planned == Delivery.objects.count() == 4
     balanced(send)

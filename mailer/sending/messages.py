@@ -1,0 +1,20 @@
+"""What all readers of a send get alike, as the provider is told it."""
+
+from mailer.installation import public_id
+from mailer.models import Send
+from mailer.sendgrid.payload import Message
+
+
+def message_of(send: Send) -> Message:
+    """The message that the plan froze. Events carry its custom_args back: ids only, nothing personal."""
+    return Message(
+        subject=send.subject,
+        from_email=send.from_email,
+        from_name=send.from_name,
+        reply_to=send.reply_to,
+        html=send.html,
+        text=send.text,
+        headers=send.headers,
+        unsubscribe_placeholder=send.placeholders["unsubscribe"],
+        custom_args={"mailer_installation": public_id(), "mailer_send": str(send.pk)},
+    )
