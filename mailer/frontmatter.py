@@ -157,5 +157,11 @@ def _pelican(lines: list[str]) -> FrontMatter:
 
 
 def _as_text(data: Mapping[str, Any]) -> dict[str, str]:
-    """Values that are text, numbers or dates, as text; lists and tables are other programs' business."""
-    return {str(key).lower(): str(value).strip() for key, value in data.items() if not isinstance(value, list | dict)}
+    """Values as text, a list of them with commas between; tables are other programs' business."""
+    return {str(key).lower(): _one(value) for key, value in data.items() if not isinstance(value, dict)}
+
+
+def _one(value: Any) -> str:
+    if not isinstance(value, list):
+        return str(value).strip()
+    return ", ".join(str(item).strip() for item in value if not isinstance(item, list | dict))

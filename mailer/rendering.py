@@ -6,7 +6,7 @@ HTML with styles inlined; the MJML template with slots; the slots filled; and a 
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from html import escape
 
@@ -16,14 +16,16 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext
 
 from mailer.colours import palette
+from mailer.findings import Finding
 from mailer.issues import Issue
 from mailer.markup import (
     Document,
     MarkupError,
     Numbers,
-    Remark,
     Section,
     display_width,
+    empty_sections,
+    in_short_lines,
     inline_to_html,
     inline_to_text,
     lost_words_or_links,
@@ -35,10 +37,11 @@ from mailer.markup import (
 )
 from mailer.mjml import Slots, inline_styles
 from mailer.newsletter import Newsletter
-from mailer.pointing import point_images, point_links, read_logo
+from mailer.pointing import point_images, point_links, read_logo, without_repeats
 from mailer.pointing.images import Image
 
 LARGEST = 102_400  # bytes; Gmail clips what is longer, and with it the unsubscribe link
+LINK_GROWTH = 200  # bytes that a reader's own unsubscribe link takes more than its placeholder
 PREHEADER = 110  # characters that an inbox shows at most
 # Keeps the inbox from showing the text that follows. A raw U+034F also keeps clients from guessing another charset.
 PADDING = "\u034f\u200c\u00a0" * 60
@@ -58,31 +61,37 @@ class RenderedIssue:
     placeholders: Mapping[str, str]  # what stands in html and text for each reader's own address
     source_sha256: str  # the issue's bytes and those of the images it uses
     content_sha256: str  # subject, html and text
-    remarks: tuple[Remark, ...] = ()  # what an editor should know of; lines count from 0 in the issue's body
+    findings: tuple[Finding, ...] = ()  # what an editor should know of; sorted
 
 
 def render_issue(
-    issue: Issue, newsletter: Newsletter, *, base_url: str, sent_slugs: frozenset[str] = frozenset()
+    issue: Issue,
+    newsletter: Newsletter,
+    *,
+    base_url: str,
+    sent_slugs: frozenset[str] = frozenset(),
+    archive_url: str = "",
 ) -> RenderedIssue:
-    """The issue as its readers get it; the same bytes for the same input. Raises `IssueError`.
+    """The issue as its readers get it; the same bytes for the same input.
 
-    `sent_slugs`: issues that have a page here, for links between issues.
+    `sent_slugs` are issues of this newsletter with a page in its archive at `archive_url` (ends in "/"; default
+    base_url/archive/), for links between issues. What cannot be shown is left out and told in `findings`. Raises
+    `IssueError` where nothing can be made at all, and `NewsletterError` for a logo that cannot be used.
     """
     language = issue.language or newsletter.language
     document = _parse(issue)
-    point_links(document, issue, newsletter)
+    point_links(document, issue, newsletter, archive_url or f"{base_url}/archive/", sent_slugs)
     images = point_images(document, issue, base_url)
-    logo = read_logo(newsletter, issue, base_url)
+    logo = read_logo(newsletter, base_url)
     sections = split(document.tokens, issue.title)
-    if not sections:
-        raise issue.error(0, 1, "the issue has a title and no text", "write something below it")
     placeholders = {"unsubscribe": _placeholder("unsubscribe", issue, newsletter)}
+    bodies = tuple(to_html(section.tokens) for section in sections)
     with translation.override(language_of_chrome(language)):
-        mail = _Mail(issue, newsletter, language, sections, placeholders, logo.address)
+        mail = _Mail(issue, newsletter, language, sections, bodies, placeholders, logo.address)
         subject, preheader, text = mail.subject(), mail.preheader(), mail.text()
         html = mail.html(preheader)
-    _check(html, issue, sections)
-    used = (*images, *logo.images)
+    used = without_repeats((*images, *logo.images))
+    found = (*issue.findings, *_told(document, issue), *_missing(html, issue, sections))
     return RenderedIssue(
         slug=issue.slug,
         language=language,
@@ -90,12 +99,12 @@ def render_issue(
         preheader=preheader,
         html=html,
         text=text,
-        article=_article(sections),
+        article=_article(sections, bodies),
         images=used,
         placeholders=placeholders,
         source_sha256=_sha256(issue.source, *(image.content for image in used)),
         content_sha256=_sha256(subject.encode(), html.encode(), text.encode()),
-        remarks=tuple(document.remarks),
+        findings=tuple(sorted(set(found))),
     )
 
 
@@ -115,7 +124,7 @@ def _parse(issue: Issue) -> Document:
     try:
         return parse(issue.body)
     except MarkupError as error:
-        raise issue.error(error.line, 1, error.message, error.fix) from None
+        raise issue.error(error.line, error.rule, error.message, error.fix) from None
 
 
 def _placeholder(name: str, issue: Issue, newsletter: Newsletter) -> str:
@@ -134,33 +143,43 @@ def _sha256(*parts: bytes) -> str:
     return hashlib.sha256(b"".join(b"%d:%s" % (len(part), part) for part in parts)).hexdigest()
 
 
-def _article(sections: tuple[Section, ...]) -> str:
-    return "\n".join(f"<section>{_heading(section)}{to_html(section.tokens)}</section>" for section in sections)
+def _article(sections: tuple[Section, ...], bodies: tuple[str, ...]) -> str:
+    parts = zip(sections, bodies, strict=True)
+    return "\n".join(f"<section>{_heading(section)}{body}</section>" for section, body in parts)
 
 
 def _heading(section: Section) -> str:
-    return f"<h2>{inline_to_html(section.heading)}</h2>" if section.title else ""
+    anchor = f' id="{escape(section.anchor)}"' if section.anchor else ""
+    return f"<h2{anchor}>{inline_to_html(section.heading)}</h2>" if section.title else ""
 
 
 def _bar(section: Section) -> str:
     return '<div class="bar">&#8202;</div>' if section.title else ""
 
 
-def _check(html: str, issue: Issue, sections: tuple[Section, ...]) -> None:
+def _told(document: Document, issue: Issue) -> Iterator[Finding]:
+    """What parsing and pointing had to leave out."""
+    for remark in document.remarks:
+        yield issue.finding(remark.line, remark.column, remark.rule, remark.severity, remark.message, remark.fix)
+    for heading in empty_sections(document.tokens, issue.title):
+        line = heading.map[0] if heading.map else 0
+        what = f'section "{plain(heading.children or [])}" has no text and is left out'
+        yield issue.finding(line, 0, "section-empty", "warning", what, "write something below it, or take it out")
+
+
+def _missing(html: str, issue: Issue, sections: tuple[Section, ...]) -> Iterator[Finding]:
+    """What the mail as a whole lacks, or has too much of."""
+    if not sections:
+        yield issue.finding(0, 0, "empty-body", "error", "the issue has no text", "write something below its title")
     lost = lost_words_or_links(html, sections)
     if lost:
         shown = lost.text if len(lost.text) <= 60 else f"{lost.text[:59]}…"
-        raise issue.error(
-            lost.line, 1, f'"{shown}" would be lost in the mail', "simplify the HTML or Markdown around it"
-        )
-    size = len(html.encode())
+        fix = "simplify the HTML or Markdown around it"
+        yield issue.finding(lost.line, 0, "html-dropped", "error", f'"{shown}" would be lost in the mail', fix)
+    size = len(html.encode()) + LINK_GROWTH
     if size > LARGEST:
-        raise issue.error(
-            0,
-            1,
-            f"the mail has {size:,} bytes, and Gmail cuts off what is over {LARGEST:,}, the unsubscribe link too",
-            "shorten the issue, or send it as two",
-        )
+        what = f"the mail has {size:,} bytes, and Gmail cuts off what is over {LARGEST:,}, the unsubscribe link too"
+        yield issue.finding(0, 0, "size-limit", "error", what, "shorten the issue, or send it as two")
 
 
 class _Mail:
@@ -172,10 +191,11 @@ class _Mail:
         newsletter: Newsletter,
         language: str,
         sections: tuple[Section, ...],
+        bodies: tuple[str, ...],
         placeholders: Mapping[str, str],
         logo: str,
     ) -> None:
-        self.issue, self.newsletter, self.sections = issue, newsletter, sections
+        self.issue, self.newsletter, self.sections, self.bodies = issue, newsletter, sections, bodies
         self.context = {
             "title": issue.title,
             "newsletter": newsletter,
@@ -216,8 +236,8 @@ class _Mail:
         css = render_to_string("email/_parts/content.css", self.context)
         fragments = inline_styles(
             {
-                f"section-{number}": _bar(section) + _heading(section) + to_html(section.tokens)
-                for number, section in enumerate(self.sections)
+                f"section-{number}": _bar(section) + _heading(section) + body
+                for number, (section, body) in enumerate(zip(self.sections, self.bodies, strict=True))
             },
             css,
         )
@@ -256,7 +276,7 @@ class _Mail:
             sections.append({"title": title, "line": _line(title), "text": text, "addresses": numbers.take_used()})
         context = self.context | {"sections": sections, "title_line": _line(self.issue.title, "=")}
         text = render_to_string("email/issue/body.txt", context)
-        return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+        return in_short_lines(re.sub(r"\n{3,}", "\n\n", text).strip()) + "\n"
 
 
 def _line(words: str, stroke: str = "-") -> str:

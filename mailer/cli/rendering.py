@@ -1,10 +1,16 @@
 """`mailer render`: an issue as its readers would get it, in files."""
 
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from mailer.cli import terminal
+
+if TYPE_CHECKING:
+    from mailer.findings import Finding
+    from mailer.rendering import RenderedIssue
 
 
 @click.command()
@@ -20,7 +26,8 @@ from mailer.cli import terminal
 def render(file: Path, folder: Path | None, name: str | None) -> None:
     """Write FILE as <slug>.html, <slug>.txt and media/, as its readers would get it.
 
-    The unsubscribe link is a sample: each reader has another.
+    The unsubscribe link is a sample: each reader has another. Files are written even when findings block; the exit
+    code is 3 then.
     """
     terminal.start(check_schema=False)
     from django.conf import settings
@@ -31,13 +38,18 @@ def render(file: Path, folder: Path | None, name: str | None) -> None:
     issue = read_issue(file, settings.CONFIG)
     newsletter = settings.NEWSLETTERS[terminal.choose_newsletter(name or issue.newsletter)]
     rendered = render_issue(issue, newsletter, base_url=settings.BASE_URL)
+    _write(folder or settings.HOME / "rendered", _files(rendered, settings.BASE_URL))
+    click.echo(f"content_sha256 {rendered.content_sha256}", err=True)
+    _tell(file, (finding for finding in rendered.findings if finding.rule not in issue.ignore))
+
+
+def _files(rendered: "RenderedIssue", base_url: str) -> dict[str, bytes]:
     html, text = rendered.html, rendered.text
     for purpose, token in rendered.placeholders.items():
-        sample = f"{settings.BASE_URL}/{purpose}/sample/"
+        sample = f"{base_url}/{purpose}/sample/"
         html, text = html.replace(token, sample), text.replace(token, sample)
-    files = {f"{rendered.slug}.html": html.encode(), f"{rendered.slug}.txt": text.encode()}
-    files |= {f"media/{image.name}": image.content for image in rendered.images}
-    _write(folder or settings.HOME / "rendered", files)
+    images = {f"media/{image.name}": image.content for image in rendered.images}
+    return {f"{rendered.slug}.html": html.encode(), f"{rendered.slug}.txt": text.encode(), **images}
 
 
 def _write(folder: Path, files: dict[str, bytes]) -> None:
@@ -51,3 +63,14 @@ def _write(folder: Path, files: dict[str, bytes]) -> None:
                 f"{path} cannot be written ({(error.strerror or '').lower()}); name another folder with -o."
             ) from error
         click.echo(path)
+
+
+def _tell(file: Path, findings: "Iterable[Finding]") -> None:
+    """Findings on stderr, and exit code 3 when one of them is an error."""
+    blocked = False
+    for finding in findings:
+        blocked = blocked or finding.severity == "error"
+        place = f"{file}:{finding.line}:{finding.column}"
+        click.echo(f"{place} {finding.severity} {finding.rule} {finding.message}; {finding.fix}", err=True)
+    if blocked:
+        raise SystemExit(terminal.Exit.FINDINGS)

@@ -5,13 +5,15 @@ brings), `sections` splits them at h2 and finds stories, then `html` and `text` 
 `losing` looks whether the finished mail still holds all of it.
 """
 
+from mailer.markup.anchors import Anchors
 from mailer.markup.html import inline_to_html, to_html
 from mailer.markup.losing import lost_words_or_links
 from mailer.markup.parsing import Document, MarkupError, Reference, Remark, first_heading, parse
-from mailer.markup.sections import Section, split
-from mailer.markup.text import Numbers, display_width, inline_to_text, plain, to_text
+from mailer.markup.sections import Section, empty_sections, split
+from mailer.markup.text import Numbers, display_width, in_short_lines, inline_to_text, plain, to_text
 
 __all__ = [
+    "Anchors",
     "Document",
     "MarkupError",
     "Numbers",
@@ -19,7 +21,9 @@ __all__ = [
     "Remark",
     "Section",
     "display_width",
+    "empty_sections",
     "first_heading",
+    "in_short_lines",
     "inline_to_html",
     "inline_to_text",
     "lost_words_or_links",

@@ -1,5 +1,6 @@
 """Tokens → HTML that mail clients can show and that holds nothing but what the allow-lists name."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,32 +9,36 @@ from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
 
+from mailer.markup import colouring
 from mailer.markup.raw_html import ALLOWED
 
 ATTRIBUTES: dict[str, set[str]] = {
     "a": {"href", "title", "id", "class"},
     "img": {"src", "alt", "title", "width", "height", "class"},
-    "ol": {"start"},
-    "td": {"style", "colspan", "rowspan"},
-    "th": {"style", "colspan", "rowspan"},
-    **{tag: {"id"} for tag in ("h1", "h4", "h5", "h6", "li", "sup")},
-    **{tag: {"id", "class"} for tag in ("h2", "h3", "ul", "table", "div", "p", "span", "pre")},
+    "ol": {"start", "dir"},
+    "td": {"style", "colspan", "rowspan", "dir"},
+    "th": {"style", "colspan", "rowspan", "dir"},
+    "blockquote": {"dir"},
+    **{tag: {"id", "dir"} for tag in ("h1", "h4", "h5", "h6", "li", "sup")},
+    **{tag: {"id", "class", "dir"} for tag in ("h2", "h3", "ul", "table", "div", "p", "span", "pre")},
 }
-CLASSES = {"story", "source", "wide", "code", "picture"}
+CLASSES = {"story", "source", "wide", "code", "picture", "caption", *colouring.CLASSES}
 
 
 class MailRenderer(RendererHTML):
     """markdown-it's HTML, with the few places where mail differs from the web."""
 
-    def table_open(self, *_: Any) -> str:
+    def table_open(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
         # The box scrolls on a phone, where a wide table would stretch the whole mail.
-        return '<div class="wide"><table>'
+        return f'<div class="wide">{self.renderToken(tokens, idx, options, env)}'
 
     def table_close(self, *_: Any) -> str:
         return "</table></div>\n"
 
     def fence(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
-        return f'<pre class="code"><code>{_escape(tokens[idx].content.rstrip())}</code></pre>\n'
+        words = tokens[idx].info.split()
+        code = colouring.to_html(tokens[idx].content.rstrip(), words[0] if words else "")
+        return f'<pre class="code"><code>{code}</code></pre>\n'
 
     code_block = fence
 
@@ -42,7 +47,8 @@ class MailRenderer(RendererHTML):
 
     def paragraph_open(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
         children = tokens[idx + 1].children or [] if idx + 1 < len(tokens) else []
-        if not tokens[idx].hidden and [child.type for child in children] == ["image"]:
+        seen = [child.type for child in children if child.type not in ("link_open", "link_close")]
+        if not tokens[idx].hidden and seen == ["image"]:
             return '<p class="picture">'
         return str(self.renderToken(tokens, idx, options, env))
 
@@ -81,10 +87,6 @@ def _below_title(token: Token) -> Token:
     return Token(token.type, below, token.nesting, attrs=dict(token.attrs), block=True)
 
 
-def _escape(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-
-
 _markdown = MarkdownIt("commonmark", {"xhtmlOut": False, "html": True}, renderer_cls=MailRenderer)
 _renderer = MailRenderer(_markdown)
 
@@ -104,7 +106,7 @@ def _sanitise(html: str) -> str:
             html,
             tags=set(ALLOWED),
             attributes=ATTRIBUTES,
-            attribute_filter=_only_our_classes,
+            attribute_filter=_only_our_values,
             url_schemes={"http", "https", "mailto", "tel"},
             filter_style_properties={"text-align"},
             link_rel=None,
@@ -113,7 +115,12 @@ def _sanitise(html: str) -> str:
     )
 
 
-def _only_our_classes(tag: str, attribute: str, value: str) -> str | None:
+def _only_our_values(tag: str, attribute: str, value: str) -> str | None:
+    if attribute == "style":
+        aligned = re.search(r"text-align:\s*(left|right|center)\b", value)
+        return aligned[0] if aligned else None
+    if attribute == "dir":
+        return value.lower() if value.lower() in ("rtl", "ltr") else None
     if attribute != "class":
         return value
     return " ".join(name for name in value.split() if name in CLASSES) or None

@@ -49,6 +49,6 @@ def _inline(state: StateInline, silent: bool) -> bool:
         return False
     if not silent:
         token = state.push("left_out", "", 0)
-        token.meta = {"text": found[0], "newlines": found[0].count("\n")}
+        token.meta = {"text": found[0], "rule": "liquid", "newlines": found[0].count("\n")}
     state.pos = found.end()
     return True

@@ -1,7 +1,8 @@
 """HTML that an editor wrote into Markdown, as tokens like any other: so links, images and the text part see it."""
 
 import re
-from html import unescape
+from collections.abc import Iterator
+from html import escape, unescape
 from html.parser import HTMLParser
 
 from markdown_it.token import Token
@@ -54,20 +55,37 @@ class _Attributes(HTMLParser):
         self.found = {name: value or "" for name, value in attrs}
 
 
-def tokens_of_block(html: str) -> list[Token]:
+def tokens_of_block(html: str, dropped: set[str]) -> list[Token]:
     """A block of HTML as inline tokens."""
     children: list[Token] = []
     position = 0
-    html = _UNSEEN.sub("", html)
-    for found in _TAG.finditer(html):
+    for found in _pieces(html):
         children += _text(unescape(html[position : found.start()]))
         children.append(Token("html_inline", "", 0, content=found[0]))
         position = found.end()
-    return resolve(children + _text(unescape(html[position:])))
+    return resolve(children + _text(unescape(html[position:])), dropped)
 
 
-def resolve(children: list[Token]) -> list[Token]:
-    """`<a>`, `<img>` and `<br>` as Markdown's own tokens, pseudo-tags as text, the forbidden gone."""
+def _pieces(html: str) -> Iterator[re.Match[str]]:
+    """Tags, comments and instructions, in order."""
+    # Where each kind ends last; without that, many beginnings and no end would take the square of their number.
+    ends = {start: html.rfind(end) for start, end in (("<!--", "-->"), ("<?", "?>"), ("<![", "]]>"), ("<!", ">"))}
+    position = html.find("<")
+    while position >= 0:
+        start = next((start for start in ends if html.startswith(start, position)), "")
+        # A comment without an end goes on to the end of its block.
+        unseen = start and (ends[start] > position or start == "<!--")
+        found = _UNSEEN.match(html, position) if unseen else _TAG.match(html, position)
+        if found:
+            yield found
+        position = html.find("<", found.end() if found else position + 1)
+
+
+def resolve(children: list[Token], dropped: set[str]) -> list[Token]:
+    """`<a>`, `<img>` and `<br>` as Markdown's own tokens, pseudo-tags as text, the forbidden gone.
+
+    What goes leaves a token "left_out". `dropped` has the names whose tags went before: each is reported once.
+    """
     result: list[Token] = []
     removing = ""
     for child in children:
@@ -77,18 +95,38 @@ def resolve(children: list[Token]) -> list[Token]:
             continue
         found = _TAG.fullmatch(child.content.strip())
         if not found:
-            if not removing and not _UNSEEN.fullmatch(child.content.strip()):
-                result += _text(child.content)
+            if not removing:
+                unseen = _UNSEEN.fullmatch(child.content.strip())
+                result += [_left_out(child.content)] if unseen else _text(child.content)
             continue
         name, closes = found["name"].lower(), bool(found["close"])
         if removing:
             removing = "" if closes and name == removing else removing
         elif name in REMOVED:
             removing = "" if closes or found["rest"].rstrip().endswith("/") or name == "embed" else name
-            result.append(Token("left_out", "", 0, meta={"text": found[0], "newlines": 0}))
+            result.append(_left_out(child.content))
         else:
+            if not closes:
+                result += _remarks(name, found["rest"], child.content, dropped)
             result += _tag(name, closes, child.content)
     return result
+
+
+def _left_out(text: str, rule: str = "html-dropped") -> Token:
+    return Token("left_out", "", 0, meta={"text": text, "rule": rule, "newlines": text.count("\n")})
+
+
+def _remarks(name: str, rest: str, source: str, dropped: set[str]) -> list[Token]:
+    """A note for a tag whose name or behaviour does not reach the mail; newlines are counted with its text."""
+    if "task-list-item-checkbox" in source:
+        return []
+    handler = re.search(r"\s(on[a-z]+)\s*=", rest, re.IGNORECASE) if name in ALLOWED else None
+    what = f"<{name}>" if name in UNWRAPPED else f"{handler[1].lower()} of <{name}>" if handler else ""
+    if not what or what in dropped:
+        return []
+    dropped.add(what)
+    rule = "html-unwrapped" if name in UNWRAPPED else "html-dropped"
+    return [Token("left_out", "", 0, meta={"text": what, "rule": rule, "newlines": 0})]
 
 
 def _tag(name: str, closes: bool, source: str) -> list[Token]:
@@ -99,7 +137,7 @@ def _tag(name: str, closes: bool, source: str) -> list[Token]:
     if name == "a":
         attributes = _Attributes(source).found
         kept: dict[str, str | int | float] = {key: attributes[key] for key in ("href", "title") if key in attributes}
-        return [Token("link_open", "a", 1, attrs=kept, markup="html")]
+        return [*_place(attributes), Token("link_open", "a", 1, attrs=kept, markup="html")]
     if name == "img" and not closes:
         return [_image(_Attributes(source).found)]
     if name == "input" and "task-list-item-checkbox" in source:
@@ -109,6 +147,14 @@ def _tag(name: str, closes: bool, source: str) -> list[Token]:
     if name in UNWRAPPED:
         return []
     return _text(source)
+
+
+def _place(attributes: dict[str, str]) -> list[Token]:
+    """`<a name="x">` as a place that links of the issue can point at."""
+    name = attributes.get("id") or attributes.get("name") or ""
+    if not name:
+        return []
+    return [Token("html_inline", "", 0, content=f'<span id="{escape(name)}"></span>', meta={"anchor": name})]
 
 
 def _image(attributes: dict[str, str]) -> Token:

@@ -18,20 +18,37 @@ class Section:
     heading: tuple[Token, ...]  # children of the heading, which may be links
     tokens: tuple[Token, ...]
     stories: int
+    anchor: str = ""  # the heading's id, if a link of the issue points at it
 
 
 def split(tokens: list[Token], title: str) -> tuple[Section, ...]:
     """The sections that hold something; the h1 that repeats the issue's title is dropped."""
-    tokens = _without_title(tokens, title)
     sections = []
-    for run in _apart_after_last_rule(list(_runs(tokens))):
+    for run in _runs(_without_title(tokens, title)):
         heading: tuple[Token, ...] = ()
+        anchor = ""
         if run and run[0].type == "heading_open":
+            anchor = str(run[0].attrs.get("id", ""))
             heading, run = tuple(run[1].children or []), run[3:]
-        if any(token.type != "hr" for token in run):
+        if _holds_something(run):
             body, stories = _with_stories(_trim_rules(run))
-            sections.append(Section(plain(heading), heading, tuple(body), stories))
+            sections.append(Section(plain(heading), heading, tuple(body), stories, anchor))
     return tuple(sections)
+
+
+def empty_sections(tokens: list[Token], title: str) -> Iterator[Token]:
+    """The headings that `split` drops, because nothing stands below them."""
+    for run in _runs(_without_title(tokens, title)):
+        if run and run[0].type == "heading_open" and not _holds_something(run[3:]):
+            yield run[1]
+
+
+def _holds_something(run: list[Token]) -> bool:
+    return any(token.type != "hr" for token in run)
+
+
+def _runs(tokens: list[Token]) -> list[list[Token]]:
+    return _apart_after_last_rule(list(_at_headings(tokens)))
 
 
 def _without_title(tokens: list[Token], title: str) -> list[Token]:
@@ -47,7 +64,7 @@ def _same(one: str, other: str) -> bool:
     return re.sub(r"\W", "", one).casefold() == re.sub(r"\W", "", other).casefold()
 
 
-def _runs(tokens: list[Token]) -> Iterator[list[Token]]:
+def _at_headings(tokens: list[Token]) -> Iterator[list[Token]]:
     """Tokens from one h1 or h2 at the top level to the next; an h1 right above an h2 stays with it."""
     run: list[Token] = []
     for token in tokens:

@@ -1,11 +1,14 @@
 """Tokens → plain text, for the part of the mail that needs no HTML: the same words, the same links."""
 
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from markdown_it.token import Token
 
+from mailer.markup.cjk import is_wide
+
 COLUMNS = 72
+LONGEST_LINE = 990  # bytes
 STORY = "■ "
 
 
@@ -217,6 +220,23 @@ def _words(child: Token) -> str:
     if child.type == "html_inline":
         return "\n" if child.meta.get("breaks") else ""
     return child.content
+
+
+def in_short_lines(text: str) -> str:
+    """The text with no line over 998 bytes, which is what mail servers pass on (RFC 5322 §2.1.1)."""
+    return "\n".join(piece for line in text.split("\n") for piece in _pieces(line))
+
+
+def _pieces(line: str) -> Iterator[str]:
+    while len(line.encode()) > LONGEST_LINE:
+        room = len(line.encode()[:LONGEST_LINE].decode("utf-8", "ignore"))
+        # After a space, else between wide characters, else where it must be.
+        space = line.rfind(" ", room // 2, room)
+        wide = next((n for n in range(room, room // 2, -1) if is_wide(line[n - 1])), room)
+        cut = space + 1 if space > 0 else wide
+        yield line[:cut].rstrip()
+        line = line[cut:]
+    yield line
 
 
 def display_width(text: str) -> int:

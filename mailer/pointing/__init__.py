@@ -1,53 +1,63 @@
 """Links and images of an issue are pointed at addresses that work in a mail, or the editor hears which one cannot."""
 
 import re
+from collections.abc import Iterable, Set
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from urllib.parse import urlsplit
+
+from markdown_it.token import Token
 
 from mailer.issues import Issue
 from mailer.markup import Document, Reference, Remark, plain
 from mailer.newsletter import Newsletter, NewsletterError
 from mailer.pointing.images import Image, ImageError, read_image
-from mailer.pointing.links import LinkError, absolute
+from mailer.pointing.links import Destinations, LinkError, absolute
 
 WIDEST = 576  # pixels between the margins of a card
 UNKNOWN_WIDTH = 560
 
 
-def point_links(document: Document, issue: Issue, newsletter: Newsletter) -> None:
-    """Every href is absolute; a link that can lead nowhere is its words only."""
+def point_links(document: Document, issue: Issue, newsletter: Newsletter, archive_url: str, sent: Set[str]) -> None:
+    """Every href is absolute or an anchor of this mail; a link that can lead nowhere is its words only."""
     place = PurePosixPath(*issue.path.resolve().parent.relative_to(issue.folder).parts)
-    notes = {f"#note-{number}" for number in range(1, 1000)}
+    destinations = Destinations(newsletter.source_url, place, archive_url, frozenset(sent))
+    anchors = document.anchors()
     for link in list(document.links()):
         target = link.target.strip()
-        if not target or target.startswith("#") or "{{" in target or "%7B%7B" in target:
-            if target not in notes:
-                _unlink(document, link)
-            continue
-        try:
-            link.token.attrs["href"] = absolute(target, newsletter.source_url, place)
-        except LinkError as error:
-            raise issue.error(link.line, link.column + 1, error.message, error.fix) from None
+        if "href" not in link.token.attrs:
+            continue  # `<a name="x">` is a place, not a link
+        if "{{" in target or "%7B%7B" in target:
+            _unlink(document, link, "liquid", "has an address to be filled in", "write the address out")
+        elif not target:
+            _unlink(document, link, "link-empty", "has no address", "give it one, or take the brackets out")
+        elif target.startswith("#"):
+            if not anchors.use(target):
+                fix = "name a heading of this issue, or take the link out"
+                _unlink(document, link, "anchor-broken", "points at no place of this issue", fix)
+        else:
+            try:
+                link.token.attrs["href"] = absolute(target, destinations)
+            except LinkError as error:
+                document.remarks.append(Remark(link.line, link.column, error.rule, error.message, error.fix, "error"))
+                del link.token.attrs["href"]
     _drop_unlinked(document)
 
 
-def _unlink(document: Document, link: Reference) -> None:
-    why = {"": "has no address", "#": "points into this very mail"}.get(
-        link.target[:1], "has an address to be filled in"
-    )
-    document.remarks.append(
-        Remark(link.line, link.column, f'link "{link.target}" {why}; its words stay, the link goes')
-    )
-    del link.token.attrs["href"]
+def _unlink(document: Document, link: Reference, rule: str, why: str, fix: str) -> None:
+    message = f'link "{link.target}" {why}; its words stay, the link goes'
+    document.remarks.append(Remark(link.line, link.column, rule, message, fix))
+    link.token.attrs.pop("href", None)
 
 
 def _drop_unlinked(document: Document) -> None:
     """A link without an address loses its tags and keeps its words."""
     for token in document.tokens:
+        if not token.children:
+            continue
         kept = []
         dropping: list[bool] = []
-        for child in token.children or []:
+        for child in token.children:
             if child.type == "link_open":
                 dropping.append("href" not in child.attrs)
                 if dropping[-1]:
@@ -55,29 +65,42 @@ def _drop_unlinked(document: Document) -> None:
             elif child.type == "link_close" and (not dropping or dropping.pop()):
                 continue
             kept.append(child)
-        token.children = kept if token.children is not None else None
+        token.children = kept
 
 
 def point_images(document: Document, issue: Issue, base_url: str) -> tuple[Image, ...]:
-    """Every src is an https address or one of ours, with a width; the images that must be served there."""
+    """Every src is an https address or one of ours, with a width; the images that must be served there.
+
+    An image that cannot be shown is its alt text.
+    """
     used: dict[str, Image] = {}
     for reference in list(document.images()):
-        token, target = reference.token, reference.target.strip()
-        if _scheme(target):
-            token.attrs["src"] = _remote(reference, issue)
-            token.attrs["width"] = _remote_width(document, reference)
-            token.attrs.pop("height", None)
-            continue
+        target = reference.target.strip()
         try:
-            image = read_image(target, issue.path.resolve().parent, issue.folder)
-        except ImageError as error:
-            raise issue.error(reference.line, reference.column + 1, error.message, error.fix) from None
-        width = min(image.width, WIDEST, int(token.attrs.get("width") or WIDEST))
-        token.attrs["src"] = address_of(image, base_url)
-        token.attrs["width"] = width
-        token.attrs["height"] = max(1, round(image.height * width / image.width))
-        used[image.sha256] = image
+            if _scheme(target):
+                _point_remote(document, reference)
+            else:
+                image = read_image(target, issue.path.resolve().parent, issue.folder)
+                _point_own(reference.token, image, base_url)
+                used[image.sha256] = image
+        except (ImageError, LinkError) as error:
+            document.remarks.append(
+                Remark(reference.line, reference.column, error.rule, error.message, error.fix, "error")
+            )
+            _show_alt(reference.token)
     return tuple(used.values())
+
+
+def _show_alt(token: Token) -> None:
+    token.type, token.tag, token.content, token.attrs = "text", "", plain(token.children or []), {}
+    token.children = None
+
+
+def _point_own(token: Token, image: Image, base_url: str) -> None:
+    width = min(image.width // image.density, WIDEST, int(token.attrs.get("width") or WIDEST)) or 1
+    token.attrs["src"] = address_of(image, base_url)
+    token.attrs["width"] = width
+    token.attrs["height"] = max(1, round(image.height * width / image.width))
 
 
 def address_of(image: Image, base_url: str) -> str:
@@ -91,19 +114,18 @@ def _scheme(target: str) -> str:
     return found[1].lower() if found else ""
 
 
-def _remote(reference: Reference, issue: Issue) -> str:
+def _point_remote(document: Document, reference: Reference) -> None:
     target = f"https:{reference.target}" if reference.target.startswith("//") else reference.target
-    if _scheme(target) != "https":
-        raise issue.error(
-            reference.line,
-            reference.column + 1,
+    scheme = _scheme(target)
+    if scheme != "https":
+        raise ImageError(
             f'image needs an address that mail clients can reach, got "{target[:80]}"',
             "put the file into the newsletter's folder, or give an https address",
+            "image-missing" if scheme == "http" else "unsafe-target",
         )
-    try:
-        return absolute(target, "", PurePosixPath())
-    except LinkError as error:
-        raise issue.error(reference.line, reference.column + 1, error.message, error.fix) from None
+    reference.token.attrs["src"] = absolute(target, Destinations())
+    reference.token.attrs["width"] = _remote_width(document, reference)
+    reference.token.attrs.pop("height", None)
 
 
 def _remote_width(document: Document, reference: Reference) -> int:
@@ -113,13 +135,11 @@ def _remote_width(document: Document, reference: Reference) -> int:
         return min(given, WIDEST)
     named = re.search(r"(?<!\d)(\d{2,4})x(\d{2,4})(?!\d)", urlsplit(reference.target).path)
     if named:
-        return min(int(named[1]), WIDEST)
+        return max(1, min(int(named[1]), WIDEST))
     alt = plain(reference.token.children or [])
-    document.remarks.append(
-        Remark(
-            reference.line, reference.column, f'image "{alt}" from another site has no width; {UNKNOWN_WIDTH} is taken'
-        )
-    )
+    message = f'image "{alt}" from another site has no width; {UNKNOWN_WIDTH} is taken'
+    fix = 'put the file into the newsletter\'s folder, or write <img src="…" alt="…" width="…">'
+    document.remarks.append(Remark(reference.line, reference.column, "image-width", message, fix))
     return UNKNOWN_WIDTH
 
 
@@ -129,7 +149,7 @@ class Logo:
     images: tuple[Image, ...]
 
 
-def read_logo(newsletter: Newsletter, issue: Issue, base_url: str) -> Logo:
+def read_logo(newsletter: Newsletter, base_url: str) -> Logo:
     """The newsletter's logo, from its own folder or an https address. Raises `NewsletterError`."""
     if not newsletter.logo:
         return Logo("", ())
@@ -142,3 +162,8 @@ def read_logo(newsletter: Newsletter, issue: Issue, base_url: str) -> Logo:
             f"{newsletter.folder / 'newsletter.toml'} logo of {newsletter.label}: {error.message}; {error.fix}"
         ) from None
     return Logo(address_of(image, base_url), (image,))
+
+
+def without_repeats(images: Iterable[Image]) -> tuple[Image, ...]:
+    """Each image once, in the order of first use."""
+    return tuple({image.sha256: image for image in images}.values())

@@ -1,26 +1,27 @@
-"""Image files of a newsletter's folder → `Image`: read once, checked, named by their own hash."""
+"""Image files of a newsletter's folder → `Image`: read once, made fit for mail, named by their own hash."""
 
 import hashlib
-import io
-import warnings
+from collections import OrderedDict
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote
 
-from PIL import Image as Pillow
-from PIL import UnidentifiedImageError
+from mailer.pointing import drawings, pictures
 
-LARGEST = 5 * 1024 * 1024  # bytes
-MOST_PIXELS = 40_000_000  # a photo of a good camera; a bomb claims far more
+LARGEST_FILE = 10 * 1024 * 1024  # bytes
+LARGEST = 5 * 1024 * 1024  # of what readers load
+LARGEST_DRAWING = 1024 * 1024
 TYPES = {"PNG": ("png", "image/png"), "JPEG": ("jpg", "image/jpeg"), "GIF": ("gif", "image/gif")}
+SMALLER = "save it smaller; 1200 pixels of width are enough"
+REMEMBERED = 32  # a preview renders the same images again and again
 
 
 class ImageError(ValueError):
     """The file cannot go into a mail."""
 
-    def __init__(self, message: str, fix: str) -> None:
+    def __init__(self, message: str, fix: str, rule: str = "image-unreadable") -> None:
         super().__init__(message)
-        self.message, self.fix = message, fix
+        self.message, self.fix, self.rule = message, fix, rule
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class Image:
     width: int
     height: int
     content: bytes = field(repr=False)
+    density: int = 1  # pixels of the file for one that is shown
 
     @property
     def name(self) -> str:
@@ -38,12 +40,11 @@ class Image:
 
 
 def read_image(target: str, beside: Path, folder: Path) -> Image:
-    """The image that `target`, as written in a file of folder `beside`, names. Raises `ImageError`.
+    """The image that `target`, as written in a file of folder `beside`, names, fit for mail. Raises `ImageError`.
 
     Nothing outside of `folder` is read, whatever `..` or a symbolic link says.
     """
-    content = _read(_inside(target, beside, folder), target)
-    return _checked(content, target)
+    return _remembered(_read(_inside(target, beside, folder), target), target)
 
 
 def _inside(target: str, beside: Path, folder: Path) -> Path:
@@ -57,6 +58,7 @@ def _inside(target: str, beside: Path, folder: Path) -> Path:
         raise ImageError(
             f'image "{target}" lies outside of the newsletter\'s folder {folder}',
             "put the file into the folder, or give an https address",
+            "image-missing",
         )
     return path
 
@@ -66,45 +68,47 @@ def _read(path: Path, target: str) -> bytes:
         raise ImageError(
             f'image needs an address that mail clients can reach, got "{target}", and there is no such file',
             "put the file into the newsletter's folder, or give an https address",
+            "image-missing",
         )
     try:
         with path.open("rb") as file:
-            content = file.read(LARGEST + 1)
+            content = file.read(LARGEST_FILE + 1)
     except OSError as error:
         raise ImageError(
             f'image "{target}" cannot be read ({error.strerror})', "check the file's permissions"
         ) from error
-    if len(content) > LARGEST:
-        raise ImageError(f'image "{target}" is larger than 5 MB', "save it smaller; 1200 pixels of width are enough")
+    if len(content) > LARGEST_FILE:
+        raise ImageError(f'image "{target}" is larger than 10 MB', SMALLER, "image-too-large")
     return content
 
 
-def _checked(content: bytes, target: str) -> Image:
-    if b"<svg" in content[:1000].lower():
-        raise ImageError(f'image "{target}" is SVG, which mail clients do not show', "save it as PNG")
+_done: OrderedDict[str, Image] = OrderedDict()
+
+
+def _remembered(content: bytes, target: str) -> Image:
+    digest = hashlib.sha256(content).hexdigest()
+    image = _done.get(digest)
+    if image is None:
+        image = _done[digest] = _for_mail(content, target)
+        if len(_done) > REMEMBERED:
+            _done.popitem(last=False)
+    return image
+
+
+def _for_mail(content: bytes, target: str) -> Image:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Pillow.DecompressionBombWarning)
-            # Only the header is read here; the size is known before a single pixel is decoded.
-            with Pillow.open(io.BytesIO(content), formats=tuple(TYPES)) as picture:
-                width, height = picture.size
-                kind = picture.format or ""
-                if width * height > MOST_PIXELS:
-                    raise _too_many_pixels(target)
-                picture.load()
-    except Pillow.DecompressionBombError:
-        raise _too_many_pixels(target) from None
-    except UnidentifiedImageError:
-        raise ImageError(f'image "{target}" is not a PNG, JPEG or GIF file', "save it as one of these") from None
-    except (OSError, SyntaxError, ValueError) as error:
-        if isinstance(error, ImageError):
-            raise
-        raise ImageError(f'image "{target}" is damaged', "export it again") from None
-    extension, content_type = TYPES[kind]
-    return Image(hashlib.sha256(content).hexdigest(), extension, content_type, width, height, content)
-
-
-def _too_many_pixels(target: str) -> ImageError:
-    return ImageError(
-        f'image "{target}" has too many pixels to open', "save it smaller; 1200 pixels of width are enough"
-    )
+        density = 1
+        if drawings.is_drawing(content):
+            if len(content) > LARGEST_DRAWING:
+                raise pictures.TooLarge("is larger than 1 MB")
+            content, density = drawings.to_png(content)
+        picture = pictures.for_mail(content)
+    except pictures.Unreadable as error:
+        raise ImageError(f'image "{target}" {error}', "save it as PNG or JPEG") from None
+    except pictures.TooLarge as error:
+        raise ImageError(f'image "{target}" {error}', SMALLER, "image-too-large") from None
+    if len(picture.content) > LARGEST:
+        raise ImageError(f'image "{target}" is larger than 5 MB', SMALLER, "image-too-large")
+    extension, content_type = TYPES[picture.kind]
+    digest = hashlib.sha256(picture.content).hexdigest()
+    return Image(digest, extension, content_type, picture.width, picture.height, picture.content, density)

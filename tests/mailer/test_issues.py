@@ -100,8 +100,7 @@ def test_without_configuration_and_git_the_folder_is_the_issues_own(written, tmp
     ("content", "line", "says"),
     [
         (b"# T\n\nna\xefve\n", 3, "not UTF-8"),
-        ("", 1, "no text"),
-        ("---\ntitle: A\n---\n \n", 4, "no text"),
+        ("", 1, "no title"),
         ("just text\n", 1, "no title"),
         ("---\ntitle: A\n", 1, "no end"),
         ("---\ntitle: A\nwhat: [1\n---\ntext\n", 3, "not YAML"),
@@ -126,3 +125,32 @@ def test_a_file_that_is_no_issue_says_where_and_why(written, content, line, says
 def test_a_file_that_is_missing_is_named(tmp_path):
     with pytest.raises(IssueError, match="cannot be read"):
         read_issue(tmp_path / "none.md")
+
+
+@pytest.mark.parametrize(
+    "front",
+    [
+        "---\ntitle: A\nignore: [alt-filename, liquid]\n---\n",
+        "---\ntitle: A\nignore:\n  - alt-filename\n  - liquid\n---\n",
+        '+++\ntitle = "A"\nignore = ["alt-filename", "liquid"]\n+++\n',
+        "Title: A\nIgnore: alt-filename liquid\n\n",
+    ],
+)
+def test_an_issue_names_the_rules_it_does_not_want_to_hear_of(written, front):
+    assert read_issue(written(front + "text\n")).ignore == {"alt-filename", "liquid"}
+
+
+def test_what_front_matter_says_in_vain_is_found_with_its_line(written):
+    issue = read_issue(written('---\nlayout: post\ntitle: "A\\nBcc: x"\n---\ntext\n'))
+
+    assert [(found.line, found.rule, found.severity) for found in issue.findings] == [
+        (3, "header-control", "error"),
+        (2, "liquid", "warning"),
+    ]
+
+
+def test_an_error_is_also_a_finding(written):
+    with pytest.raises(IssueError) as error:
+        read_issue(written("just text\n"))
+
+    assert (error.value.finding.rule, error.value.finding.severity) == ("no-subject", "error")

@@ -49,6 +49,7 @@ def test_what_a_mail_cannot_run_is_left_out_and_remarked(source):
     document = parse(source)
 
     assert all(word not in to_html(document.tokens) for word in ("alert", "include", "inside", "color", "comment", "x"))
+    assert {remark.rule for remark in document.remarks} <= {"liquid", "html-dropped"}
     assert document.remarks
 
 

@@ -82,7 +82,7 @@ def test_styles_are_written_into_elements_and_classes_stay():
         {"one": '<p class="x">a</p>', "two": "<pre>  b\n</pre>"}, "p { margin: 0 0 14px 0; height: auto }"
     )
 
-    assert fragments == {"one": '<p class="x" style="margin:0 0 14px 0; height:auto">a</p>', "two": "<pre>  b\n</pre>"}
+    assert fragments == {"one": '<p class="x" style="margin:0 0 14px 0;height:auto">a</p>', "two": "<pre>  b\n</pre>"}
 
 
 def test_no_text_is_lost_under_deep_nesting():

@@ -1,0 +1,63 @@
+"""Program text → HTML with its words in classes; content.css has their colours, head.mjml those of dark mode."""
+
+from collections.abc import Iterator
+from functools import lru_cache
+from itertools import groupby
+
+from pygments.lexer import Lexer
+from pygments.lexers import get_lexer_by_name
+from pygments.token import Comment, Keyword, Name, Number, Operator, String, _TokenType
+from pygments.util import ClassNotFound
+
+# A mail has 100 kB, and each coloured word takes fifty bytes; whoever prints a whole module needs no colours for it.
+LONGEST = 4000  # characters
+
+# The first that fits. Few enough to keep the styles small, enough to see the shape of a program.
+_CLASSES = (
+    (Comment, "hc"),
+    (String, "hs"),
+    (Number, "hn"),
+    (Keyword.Constant, "hn"),
+    (Operator.Word, "hk"),
+    (Keyword, "hk"),
+    (Name.Function, "hf"),
+    (Name.Class, "hf"),
+    (Name.Tag, "hk"),
+    (Name.Decorator, "hf"),
+    (Name.Attribute, "hf"),
+)
+CLASSES = frozenset(name for _, name in _CLASSES)
+
+
+def to_html(code: str, language: str) -> str:
+    """The code, escaped; coloured when `language` is known and the code not too long."""
+    lexer = _lexer(language.lower().strip("{}.")) if len(code) <= LONGEST else None
+    if lexer is None:
+        return _escaped(code)
+    return "".join(_spans(lexer, code))
+
+
+def _spans(lexer: Lexer, code: str) -> Iterator[str]:
+    pieces = ((_class_of(kind), text) for _, kind, text in lexer.get_tokens_unprocessed(code))
+    for name, run in groupby(pieces, key=lambda piece: piece[0]):
+        words = _escaped("".join(text for _, text in run))
+        yield f'<span class="{name}">{words}</span>' if name and words.strip() else words
+
+
+@lru_cache(maxsize=512)
+def _class_of(kind: _TokenType) -> str:
+    return next((name for parent, name in _CLASSES if kind in parent), "")
+
+
+@lru_cache(maxsize=64)
+def _lexer(language: str) -> Lexer | None:
+    if language in ("", "text", "plain", "console", "output"):
+        return None
+    try:
+        return get_lexer_by_name(language, stripnl=False, ensurenl=False)
+    except ClassNotFound:
+        return None
+
+
+def _escaped(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
