@@ -1,4 +1,4 @@
-"""HTTP's door to the ledger: is it us, is it ready, and the images of issues."""
+"""HTTP's door to the ledger: is it us, is it ready, the images of issues and the pages of sent ones."""
 
 import logging
 import time
@@ -6,12 +6,16 @@ from collections.abc import Callable
 
 from django.db import DatabaseError, InterfaceError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.template.loader import render_to_string
+from django.utils import translation
 from django.utils.cache import patch_cache_control
 from django.views.decorators.http import require_safe
 
+from mailer.archive import sent
 from mailer.installation import public_id
 from mailer.models import Media
 from mailer.schema import missing_migrations
+from subscribers.views import CONTENT_POLICY, first_newsletter, newsletter_shown
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +49,22 @@ def media(request: HttpRequest, sha256: str, extension: str) -> HttpResponse:
     response = HttpResponse(bytes(found.content), content_type=found.content_type)
     response["Content-Security-Policy"] = "default-src 'none'"
     patch_cache_control(response, public=True, max_age=31_536_000, immutable=True)
+    return response
+
+
+@require_safe
+def archive_issue(request: HttpRequest, slug: str, label: str = "") -> HttpResponse:
+    """The web page of a sent issue: its content without any reader's link, and nothing that could run."""
+    shown = newsletter_shown(label or first_newsletter())
+    send = sent(shown.label).only("subject", "article").filter(slug=slug).first()
+    if send is None:
+        raise Http404
+    with translation.override(shown.language):
+        values = {"newsletter": shown, "language": translation.get_language(), "send": send}
+        response = HttpResponse(render_to_string("pages/archive_issue.html", values))
+    # Images of an issue may stand elsewhere; everything else is ours.
+    response["Content-Security-Policy"] = CONTENT_POLICY.replace("img-src 'self'", "img-src 'self' https:")
+    patch_cache_control(response, public=True, max_age=300)
     return response
 
 

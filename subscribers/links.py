@@ -33,6 +33,11 @@ def unsubscribe_url(public_id: UUID, newsletter: str) -> str:
     return f"{settings.BASE_URL}{reverse('subscribers:unsubscribe', args=[token])}"
 
 
+def test_unsubscribe_url(newsletter: str, number: int) -> str:
+    """The way out of the `number`-th copy of a test mail. Nothing is signed: nothing can be changed there."""
+    return f"{settings.BASE_URL}{reverse('subscribers:unsubscribe_test', args=[newsletter, number])}"
+
+
 def read(token: str, purpose: str) -> tokens.Ticket:
     """Raises TokenError, ExpiredToken."""
     return tokens.read(token, purpose, keys(), timezone.now())

@@ -23,6 +23,9 @@ urlpatterns = [
     path("", views.subscribe, name="home"),
     path("subscribe/", views.subscribe, name="subscribe"),
     path("confirm/<str:token>/", views.confirm, name="confirm"),
+    # Before the tokens, none of which is this short.
+    path("unsubscribe/test/", views.unsubscribe_test),
+    path("unsubscribe/test/<slug:label>/<int:number>/", views.unsubscribe_test, name="unsubscribe_test"),
     path("unsubscribe/<str:token>/", views.unsubscribe, name="unsubscribe"),
     # Without its slash too: a redirect would turn a mail provider's POST into a GET.
     path("unsubscribe/<str:token>", views.unsubscribe),

@@ -193,6 +193,21 @@ def unsubscribe(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown) 
     return _page(request, "unsubscribed", newsletter)
 
 
+@csrf_exempt
+@require_http_methods(ALLOWED)
+def unsubscribe_test(request: HttpRequest, label: str = "", number: int = 0) -> HttpResponse:
+    """The way out of a test mail: button and one click answer as they would, and nobody is unsubscribed.
+
+    Each copy of a test has a number, because each reader of an issue has a link of their own.
+    """
+    newsletter = newsletter_shown(label if label in settings.NEWSLETTERS else first_newsletter())
+    with translation.override(newsletter.language):
+        response = _page(request, "unsubscribe_test", newsletter, {"pressed": request.method == "POST"})
+    response["Referrer-Policy"] = "no-referrer"
+    response["X-Robots-Tag"] = "noindex"
+    return response
+
+
 def _way_of_leaving(request: HttpRequest) -> str:
     """Only our button says `page`. A body that cannot be read still comes with a signed link, and is obeyed."""
     try:

@@ -11,6 +11,8 @@ from mailer.cli.terminal import Problem, explain
 COMMANDS = {
     "init": ("starting", "Start a newsletter: newsletter.toml, a first issue, .gitignore, .env.example."),
     "demo": ("starting", "Rehearse a whole send to invented readers; nobody receives mail."),
+    "check": ("checking", "Find the mistakes in an issue before its readers do."),
+    "preview": ("previewing", "Show an issue in the browser as it will look; it follows each save."),
     "render": ("rendering", "Write an issue as HTML, text and images, as its readers would get it."),
     "send": ("sending", "Send an issue to its readers."),
     "status": ("status", "Show who got what."),

@@ -3,16 +3,23 @@
 import json
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from mailer.cli.terminal import Exit, Problem, choose_newsletter, confirm, database_address, on_terminal, start
+from mailer.cli.terminal import Exit, Problem, confirm, database_address, on_terminal, start
+from mailer.cli.testing import test
+
+if TYPE_CHECKING:
+    from mailer.findings import Finding
 
 
 @click.group()
 def send() -> None:
-    """Send an issue to its readers."""
+    """Send an issue to its readers, or a test of it to a few people."""
+
+
+send.add_command(test)
 
 
 @send.command()
@@ -21,8 +28,17 @@ def send() -> None:
 @click.option("--dry-run", is_flag=True, help="Show the plan and stop.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--detach", is_flag=True, help="Leave the sending to the workers and return at once.")
+@click.option("--ignore", "ignored", metavar="RULE", multiple=True, help="Send in spite of this finding; repeatable.")
 @click.option("--json", "as_json", is_flag=True, help="Print the plan or the receipt as JSON.")
-def issue(file: Path, newsletter: str | None, dry_run: bool, yes: bool, detach: bool, as_json: bool) -> None:
+def issue(
+    file: Path,
+    newsletter: str | None,
+    dry_run: bool,
+    yes: bool,
+    detach: bool,
+    ignored: tuple[str, ...],
+    as_json: bool,
+) -> None:
     """Send the issue in FILE to each confirmed reader, once.
 
     Without SENDGRID_API_KEY it is a rehearsal: everything happens but the mail. A finished send run again makes no
@@ -31,37 +47,29 @@ def issue(file: Path, newsletter: str | None, dry_run: bool, yes: bool, detach: 
     start()
     from django.conf import settings
 
-    from mailer.issues import read_issue
-    from mailer.rendering import render_issue
+    from mailer.checks import look, without
+    from mailer.cli.proofing import read_proof, refuse_unknown_rules
     from mailer.sending.planning import Plan
 
-    source = read_issue(file, settings.CONFIG)
-    label = choose_newsletter(newsletter or source.newsletter)
-    chosen = settings.NEWSLETTERS[label]
-    rendered = render_issue(source, chosen, base_url=settings.BASE_URL)
-    plan = Plan(chosen, rendered, settings.PROVIDER, settings.BASE_URL)
-    _require_what_a_real_send_needs(plan)
+    refuse_unknown_rules(ignored)
+    proof = read_proof(file, newsletter)
+    _stop_at_errors(file, without(look(proof), set(ignored)))
+    plan = Plan(proof.newsletter, proof.rendered, settings.PROVIDER, settings.BASE_URL)
     _Issue(plan, str(file), yes, detach, as_json).go(dry_run)
 
 
-def _require_what_a_real_send_needs(plan: Any) -> None:
-    """Readers must be able to leave, and the law wants an address; a rehearsal may go without."""
-    from django.conf import settings
+def _stop_at_errors(file: Path, findings: "list[Finding]") -> None:
+    """Errors end the command with exit code 3; warnings are counted, and it goes on."""
+    from mailer.checks import blocking
+    from mailer.cli.proofing import tell
 
-    if plan.provider == "rehearsal":
-        return
-    if not plan.newsletter.postal_address:
-        raise Problem(
-            f"{settings.CONFIG}: newsletters.{plan.newsletter.label} has no postal_address; the law wants one in each "
-            "issue, so a real send needs it.",
-            Exit.FINDINGS,
-        )
-    if not settings.PROVIDER_IS_LOCAL and not settings.BASE_URL.startswith("https://"):
-        raise Problem(
-            f"BASE_URL is {settings.BASE_URL}; a real send needs the public https address of `mailer serve`, or "
-            "readers could not unsubscribe.",
-            Exit.FINDINGS,
-        )
+    if errors := blocking(findings):
+        tell(file, errors)
+        what = "1 error" if len(errors) == 1 else f"{len(errors)} errors"
+        raise Problem(f"{what} in {file}; nothing was sent.", Exit.FINDINGS)
+    if findings:
+        what = "1 warning" if len(findings) == 1 else f"{len(findings)} warnings"
+        click.echo(f"mailer: {what} in {file}; `mailer check {file}` lists them.", err=True)
 
 
 class _Issue:

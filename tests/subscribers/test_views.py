@@ -361,6 +361,26 @@ def test_pages_behind_a_token_keep_it_to_themselves(client, clock):
             assert not answer.cookies
 
 
+@pytest.mark.parametrize("path", ["/unsubscribe/test/", "/unsubscribe/test/weekly/1/", "/unsubscribe/test/gone/20/"])
+def test_the_way_out_of_a_test_mail_works_and_nobody_leaves(client, path):
+    readers.everybody()
+    before = everything()
+    page, pressed = client.get(path), client.post(path)
+    clicked = Client(enforce_csrf_checks=True).post(path, CLICK, "application/x-www-form-urlencoded")
+    assert "This is a test mail" in page.content.decode()
+    assert '<p class="masthead">The Weekly</p>' in page.content.decode()
+    for answer in (pressed, clicked):
+        assert answer.status_code == 200
+        assert "nobody was unsubscribed" in answer.content.decode()
+        assert not answer.cookies
+    assert (page["Referrer-Policy"], page["X-Robots-Tag"]) == ("no-referrer", "noindex")
+    assert everything() == before
+
+
+def test_the_way_out_of_a_test_mail_speaks_the_newsletters_language(client):
+    assert "这是一封测试邮件" in client.get("/unsubscribe/test/jianbao/1/").content.decode()
+
+
 def test_no_page_needs_a_script_or_anybody_elses_server(client):
     reader = readers.pending()
     for answer in (
@@ -371,6 +391,8 @@ def test_no_page_needs_a_script_or_anybody_elses_server(client):
         client.post(confirm_path(reader)),
         client.get(leave_path(reader)),
         client.post(leave_path(reader)),
+        client.get("/unsubscribe/test/weekly/1/"),
+        client.post("/unsubscribe/test/weekly/1/"),
         client.get("/nothing"),
     ):
         page = answer.content.decode()

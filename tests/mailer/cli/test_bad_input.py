@@ -13,7 +13,7 @@ GOOD = "# Weekly\n\nHello, readers.\n"
     ("content", "words"),
     [
         (b"# Weekly\n\ncaf\xe9\n", ":3"),
-        ("", "no text"),
+        ("", "no title"),
         ("# Weekly\n", "no text"),
         ("---\ntitle: [open\n---\n\nText\n", ":2"),
         ("---\ntitle: Weekly\n\nText\n", "front matter"),

@@ -1,0 +1,69 @@
+"""What an editor should know before 5,000 readers do. `check` reads a proof; `blocking` says what stops a send.
+
+One module per idea, each with `look`. `rules` holds all names and severities, `proofs` what every rule looks at, and
+`fetching` asks the sites behind the links, which only `mailer check --links` does.
+"""
+
+from collections.abc import Iterable, Set
+
+from mailer.checks import clients, colours, headings, images, links, mailing, sizes, words
+from mailer.checks.proofs import Proof
+from mailer.checks.rules import FINAL, RULES
+from mailer.findings import Finding
+from mailer.issues import Issue
+from mailer.newsletter import Newsletter
+from mailer.rendering import RenderedIssue
+
+__all__ = ["FINAL", "RULES", "blocking", "check", "ignorable", "look", "without"]
+
+_LOOKS = (
+    words.look,
+    headings.look,
+    links.look,
+    images.look,
+    sizes.look,
+    colours.look,
+    clients.look,
+    mailing.look,
+)
+
+
+def check(
+    issue: Issue,
+    rendered: RenderedIssue,
+    newsletter: Newsletter,
+    *,
+    rehearsal: bool,
+    base_url: str,
+    known_slugs: frozenset[str],
+) -> list[Finding]:
+    """What the renderer and the rules found, in the order of the file, without what the issue itself ignores.
+
+    `known_slugs`: the newsletter's issues that have a page, whether or not their files are here.
+    """
+    return look(Proof(issue, rendered, newsletter, rehearsal, base_url, known_slugs))
+
+
+def look(proof: Proof) -> list[Finding]:
+    """`check` of a proof that is at hand."""
+    told = {(finding.line, finding.column, finding.rule) for finding in proof.rendered.findings}
+    found = set(proof.rendered.findings)
+    for rules in _LOOKS:
+        # The renderer stood at the place and knows best what became of it.
+        found |= {one for one in rules(proof) if (one.line, one.column, one.rule) not in told}
+    return without(sorted(found), proof.issue.ignore)
+
+
+def without(findings: Iterable[Finding], ignored: Set[str]) -> list[Finding]:
+    """The findings but those of `ignored` rules; rules that cannot be ignored stay."""
+    return [finding for finding in findings if finding.rule not in ignored or not ignorable(finding.rule)]
+
+
+def ignorable(rule: str) -> bool:
+    """Whether an editor may send in spite of it."""
+    return rule not in FINAL
+
+
+def blocking(findings: Iterable[Finding]) -> list[Finding]:
+    """The findings that keep an issue from being sent."""
+    return [finding for finding in findings if finding.severity == "error"]

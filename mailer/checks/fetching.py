@@ -1,0 +1,268 @@
+"""Whether the pages behind an issue's links are there: `mailer check --links`.
+
+The editor's machine stands inside networks that the author of a pasted address does not: so an address is resolved
+once, every answer must be public, and the connection goes to exactly what was checked, for each redirect anew.
+"""
+
+import http.client
+import ipaddress
+import re
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from urllib.parse import quote, urljoin, urlsplit
+
+from mailer.checks.proofs import Proof, shortened
+from mailer.findings import Finding
+from mailer.pointing.links import Destinations, LinkError, absolute
+
+LANES = 8
+PATIENCE = 10.0  # seconds for connecting, and again between two pieces of an answer
+DEADLINE = 20.0  # seconds for a whole answer, however slowly it drips
+MOST_REDIRECTS = 5
+AGENT = "mailer-link-check/1.0 (reads the links of a newsletter before it is sent)"
+FOR_GOOD = (301, 308)
+REDIRECTS = (301, 302, 303, 307, 308)
+# Sites that let people in and programs not; 999 is LinkedIn's.
+REFUSALS = (401, 402, 403, 405, 406, 407, 418, 425, 429, 451, 503, 999)
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Place = tuple[int, tuple[str, int]]  # family, and address with port
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came of one address."""
+
+    status: int = 0  # of the last page; 0: there was no answer
+    reason: str = ""  # why there was none
+    moved_to: str = ""  # where the address leads for good, or on another site
+
+
+def is_public(address: Address) -> bool:
+    """Whether an address belongs to the open internet, also where IPv6 wraps an IPv4 address."""
+    if isinstance(address, ipaddress.IPv6Address) and (wrapped := _wrapped(address)):
+        return is_public(wrapped)
+    return address.is_global and not address.is_multicast
+
+
+def _wrapped(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    if address in ipaddress.ip_network("64:ff9b::/96") or address in ipaddress.ip_network("::/96"):
+        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    return address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
+
+
+def fetch(addresses: Iterable[str], may_connect: Callable[[Address], bool] = is_public) -> dict[str, Answer]:
+    """The answer for each http(s) address. Eight hosts at a time, and one request at a time to each."""
+    by_host: dict[str, list[str]] = {}
+    for address in dict.fromkeys(addresses):
+        by_host.setdefault(_host(address), []).append(address)
+    visitor = _Visitor(may_connect)
+    answers: dict[str, Answer] = {}
+    with ThreadPoolExecutor(LANES) as lanes:
+        for found in lanes.map(lambda group: [(one, visitor.visit(one)) for one in group], by_host.values()):
+            answers.update(found)
+    return answers
+
+
+def _host(address: str) -> str:
+    with suppress(ValueError):
+        return (urlsplit(address).hostname or "").lower()
+    return ""
+
+
+class _Unreachable(Exception):
+    """No answer; the text goes on from "does not answer: "."""
+
+
+class _Visitor:
+    def __init__(self, may_connect: Callable[[Address], bool]) -> None:
+        self.may_connect = may_connect
+        self._locks: dict[str, threading.Lock] = {}
+        self._lock = threading.Lock()
+
+    def visit(self, address: str) -> Answer:
+        """Follow `address` to its last page."""
+        here, moved = address, False
+        for _ in range(MOST_REDIRECTS + 1):
+            try:
+                status, location = self._status(here)
+            except _Unreachable as error:
+                return Answer(0, str(error))
+            if status not in REDIRECTS or not location:
+                leads_away = moved or _host(here).removeprefix("www.") != _host(address).removeprefix("www.")
+                return Answer(status, "", here if here != address and leads_away else "")
+            moved = moved or status in FOR_GOOD
+            here = urljoin(here, location)
+        return Answer(0, f"it redirects more than {MOST_REDIRECTS} times")
+
+    def _status(self, address: str) -> tuple[int, str]:
+        try:
+            parts = urlsplit(address)
+            host, port = (parts.hostname or "").rstrip("."), parts.port
+        except ValueError:
+            raise _Unreachable("this is not a web address") from None
+        if parts.scheme not in ("http", "https") or not host:
+            raise _Unreachable("it redirects to what is not a web page")
+        path = quote(parts.path or "/", safe="%/:=&?~#+!$,;'@()*[]") + (
+            f"?{_query(parts.query)}" if parts.query else ""
+        )
+        with self._lock_of(host):
+            try:
+                status, location = self._ask("HEAD", parts.scheme, host, port, path)
+            except _Unreachable:
+                status, location = 0, ""
+            # Many sites have no answer to HEAD, or a wrong one.
+            return (status, location) if 0 < status < 400 else self._ask("GET", parts.scheme, host, port, path)
+
+    def _lock_of(self, host: str) -> threading.Lock:
+        with self._lock:
+            return self._locks.setdefault(host.lower(), threading.Lock())
+
+    def _ask(self, method: str, scheme: str, host: str, port: int | None, path: str) -> tuple[int, str]:
+        addresses = self._resolve(host, port or (443 if scheme == "https" else 80))
+        connection = _connection(scheme, host, port, addresses)
+        late = threading.Timer(DEADLINE, _hang_up, [connection])
+        late.daemon = True
+        late.start()
+        try:
+            connection.request(method, path, headers={"User-Agent": AGENT, "Accept": "*/*"})
+            response = connection.getresponse()
+            return response.status, _readable(response.getheader("Location") or "")
+        except TimeoutError:
+            raise _Unreachable(f"nothing came within {PATIENCE:g} seconds") from None
+        except ssl.SSLError as error:
+            raise _Unreachable(f"its certificate does not hold ({_first(error.reason or error)})") from None
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise _Unreachable(_first(error)) from None
+        finally:
+            late.cancel()
+            connection.close()
+
+    def _resolve(self, host: str, port: int) -> list[Place]:
+        """Where to connect; all of the name's addresses are looked at before one is used."""
+        try:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError):
+            raise _Unreachable("there is no site of this name") from None
+        found_places: list[Place] = [(family, (str(where[0]), port)) for family, _, _, _, where in found]
+        for _, (address, _) in found_places:
+            if not self.may_connect(ipaddress.ip_address(address)):
+                raise _Unreachable("it leads into a private network, where no reader can follow")
+        return found_places
+
+
+def _query(query: str) -> str:
+    return quote(query, safe="%/:=&?~#+!$,;'@()*[]|{}")
+
+
+def _readable(location: str) -> str:
+    """http.client reads headers as Latin-1; sites write UTF-8."""
+    with suppress(UnicodeError):
+        return location.encode("latin-1").decode("utf-8")
+    return location
+
+
+def _first(error: object) -> str:
+    text = str(getattr(error, "strerror", None) or error).strip().splitlines()
+    return text[0].lower() if text else type(error).__name__
+
+
+def _connection(scheme: str, host: str, port: int | None, places: list[Place]) -> http.client.HTTPConnection:
+    """A connection to one of `places`, which still asks for `host` and checks that name's certificate."""
+    host = f"[{host}]" if ":" in host else host
+    if scheme == "https":
+        connection: http.client.HTTPConnection = http.client.HTTPSConnection(
+            host, port, timeout=PATIENCE, context=ssl.create_default_context()
+        )
+    else:
+        connection = http.client.HTTPConnection(host, port, timeout=PATIENCE)
+    # http.client connects through this hook alone; the name is not looked up a second time.
+    connection._create_connection = lambda *_args, **_more: _connect(places)  # type: ignore[attr-defined]
+    return connection
+
+
+def _connect(places: list[Place]) -> socket.socket:
+    last: OSError = OSError("there is no site of this name")
+    for family, where in places[:3]:
+        found = socket.socket(family, socket.SOCK_STREAM)
+        found.settimeout(PATIENCE)
+        try:
+            found.connect(where)
+        except OSError as error:
+            found.close()
+            last = error
+        else:
+            return found
+    raise last
+
+
+def _hang_up(connection: http.client.HTTPConnection) -> None:
+    with suppress(OSError, AttributeError):
+        connection.sock.shutdown(socket.SHUT_RDWR)
+
+
+# ---------------------------------------------------------------- findings
+
+
+def look(proof: Proof, answers: Mapping[str, Answer]) -> list[Finding]:
+    """What the answers mean for the issue's links, each address once."""
+    found = []
+    for address, (line, column) in places(proof).items():
+        answer = answers.get(address, Answer())
+        if told := _told(shortened(address, 70), answer):
+            found.append(proof.finding(line, column, *told))
+    return found
+
+
+def places(proof: Proof) -> dict[str, tuple[int, int]]:
+    """The web addresses of the issue's links and remote images, and where each is written first."""
+    found: dict[str, tuple[int, int]] = {}
+    for link in proof.links:
+        if address := _address(proof, link.target):
+            found.setdefault(address, (link.line, link.column))
+    for picture in proof.pictures:
+        if re.match(r"(https?:)?//", picture.target, re.IGNORECASE) and (address := _address(proof, picture.target)):
+            found.setdefault(address, (picture.line, picture.column))
+    return found
+
+
+def _address(proof: Proof, target: str) -> str:
+    """The page that a link opens, or nothing: for one of the mail itself, a mailbox, an issue with a page here."""
+    if not target or target.startswith("#") or "{{" in target:
+        return ""
+    issue = proof.issue
+    place = PurePosixPath(*issue.path.resolve().parent.relative_to(issue.folder).parts)
+    # An archive that is not public yet cannot be asked; that its pages exist is known.
+    destinations = Destinations(proof.newsletter.source_url, place, "archive:", proof.known_slugs)
+    try:
+        address = absolute(target, destinations)
+    except LinkError:
+        return ""
+    return address.split("#")[0] if address.lower().startswith(("http://", "https://")) else ""
+
+
+def _told(address: str, answer: Answer) -> tuple[str, str, str] | None:
+    """(rule, message, fix), or None for a page that is there."""
+    if not answer.status:
+        return "link-dead", f'"{address}" does not answer: {answer.reason}', "correct the link, or take it out"
+    if answer.status in REFUSALS:
+        return (
+            "link-refused",
+            f'"{address}" answers {answer.status} to a program, and may well open for people',
+            "open it in a browser once",
+        )
+    if answer.status >= 400:
+        return "link-dead", f'"{address}" answers {answer.status}', "correct the link, or take it out"
+    if answer.moved_to:
+        return (
+            "link-moved",
+            f'"{address}" leads on to {shortened(answer.moved_to, 90)}',
+            "give that address if it is the page you mean",
+        )
+    return None

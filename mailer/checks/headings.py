@@ -1,0 +1,45 @@
+"""Whether the headings tell the issue's structure, by which screen readers jump."""
+
+from collections.abc import Iterator
+
+from mailer.checks.proofs import Proof, shortened
+from mailer.findings import Finding
+from mailer.markup import plain
+
+
+def look(proof: Proof) -> Iterator[Finding]:
+    tokens = proof.document.tokens
+    headings = [
+        (int(token.tag[1]), token.map[0] if token.map else 0, plain(tokens[position + 1].children or []))
+        for position, token in enumerate(tokens)
+        if token.type == "heading_open"
+    ]
+    yield from _skipped(proof, headings)
+    yield from _several_h1(proof, headings)
+
+
+def _skipped(proof: Proof, headings: list[tuple[int, int, str]]) -> Iterator[Finding]:
+    before = 1  # the issue's title
+    for level, line, words in headings:
+        if level > before + 1:
+            yield proof.finding(
+                line,
+                0,
+                "heading-skipped",
+                f'heading "{shortened(words, 40)}" is of level {level}, right below one of level {before}',
+                f"write it with {'#' * (before + 1)}",
+            )
+        before = level
+
+
+def _several_h1(proof: Proof, headings: list[tuple[int, int, str]]) -> Iterator[Finding]:
+    ones = [(line, words) for level, line, words in headings if level == 1]
+    if len(ones) > 1:
+        line, words = ones[1]
+        yield proof.finding(
+            line,
+            0,
+            "heading-h1s",
+            f'"{shortened(words, 40)}" is one of {len(ones)} headings of level 1; a mail has one title',
+            "write sections with ##",
+        )

@@ -1,0 +1,189 @@
+"""Links as a reader meets them: where they lead, whether they still will next month, and what stands on them."""
+
+import posixpath
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from mailer.checks.proofs import Link, Proof, shortened
+from mailer.checks.rules import names
+from mailer.findings import Finding
+from mailer.issues import slug_of
+
+SHORTENERS = names(
+    "adf.ly bit.do bit.ly buff.ly cutt.ly dlvr.it dwz.cn fb.me goo.gl git.io ift.tt is.gd j.mp lnkd.in mrw.so ow.ly "
+    "rb.gy rebrand.ly reurl.cc s.id shorturl.at sourl.cn suo.im suo.nz t.cn t.co t.ly tiny.cc tinyurl.com trib.al "
+    "url.cn v.gd w.url.cn"
+)
+# Parameters of signed addresses: object stores, content networks, chat programs, one person's session.
+EXPIRING = names(
+    "access_token auth_key authkey awsaccesskeyid expires goog-expires googleaccessid jwt key-pair-id oauth_token "
+    "policy se session sessionid sid sig signature token ticket x-amz-credential x-amz-expires x-amz-security-token "
+    "x-amz-signature x-goog-credential x-goog-expires x-goog-signature x-oss-expires x-oss-signature"
+)
+SHORT_LIVED_ALONE = names("policy se sid session ticket")  # harmless unless a signature stands beside them
+# Words of one of these endings read as an address; "Node.js", "deci.ai" and "crates.io" are names.
+READ_AS_HOSTS = names("com org net gov edu cn de uk jp fr info")
+HOST = re.compile(r"(?P<mark>https?://|www\.)?(?P<host>(?:[\w-]+\.)+[A-Za-z]{2,})(?P<rest>[/?#:]\S*)?")
+THIS_MACHINE = ("localhost", "127.", "[::1]", "0.0.0.0")  # noqa: S104 — nothing is bound, only recognised
+
+
+def look(proof: Proof) -> Iterator[Finding]:
+    seen: set[tuple[str, str]] = set()
+    for link in proof.links:
+        for rule, message, fix in _one(link):
+            # The same mistake twice in one link's address is one mistake.
+            if (rule, link.target) not in seen or rule in ("bare-url", "link-mismatch", "link-empty"):
+                seen.add((rule, link.target))
+                yield proof.finding(link.line, link.column, rule, message, fix)
+    yield from _twice(proof)
+    yield from _unknown_issues(proof)
+    yield from _left_in_page(proof)
+
+
+def _one(link: Link) -> Iterator[tuple[str, str, str]]:
+    """(rule, message, fix) for what is odd about a link by itself."""
+    target = shortened(link.target, 70)
+    if link.target and not link.words and not link.holds_image:
+        yield "link-empty", f'link to "{target}" has no words to press', "put words between the brackets"
+    scheme, host, names = _parts(link.target)
+    if scheme == "http" and not host.startswith(THIS_MACHINE):
+        yield "http", f'"{target}" is not encrypted; browsers warn of it', "write https:// if the site has it"
+    if link.bare:
+        yield (
+            "bare-url",
+            f'bare address "{target}" is all that a reader sees or hears',
+            "write [words](address), or <address> if the address itself matters",
+        )
+    if signs := names & EXPIRING - (set() if names & EXPIRING - SHORT_LIVED_ALONE else SHORT_LIVED_ALONE):
+        sign = sorted(signs)[0]
+        yield (
+            "link-expiring",
+            f'"{_from_parameter(link.target, sign)}" in the address means that it works for a while, or for you alone',
+            "open it, and copy the page's lasting address",
+        )
+    if host in SHORTENERS:
+        yield (
+            "link-shortener",
+            f'"{target}" hides where it leads; spam filters distrust {host}',
+            "give the address that it leads to",
+        )
+    shown = _host_in(link.words)
+    if shown and host and not _same_site(shown, host):
+        yield (
+            "link-mismatch",
+            f"the words show {shown}, the link leads to {host}; that is how phishing looks",
+            "let both name the same site, or write words instead of an address",
+        )
+
+
+def _parts(target: str) -> tuple[str, str, set[str]]:
+    """Scheme, host and the names of the parameters, in lower case."""
+    try:
+        parts = urlsplit(target)
+        host = (parts.hostname or "").lower()
+        names = {name.lower() for name, _ in parse_qsl(parts.query, keep_blank_values=True, max_num_fields=100)}
+    except ValueError:
+        return "", "", set()
+    return parts.scheme.lower(), host, names if host else set()
+
+
+def _from_parameter(target: str, name: str) -> str:
+    found = re.search(rf"[?&]({re.escape(name)}=[^&]*)", target, re.IGNORECASE)
+    return shortened(found[1], 30) if found else name
+
+
+def _host_in(words: str) -> str:
+    """The host that the words read as, or nothing."""
+    found = HOST.fullmatch(words.strip())
+    if not found:
+        return ""
+    host = found["host"].lower().removeprefix("www.")
+    return host if found["mark"] or host.rsplit(".", 1)[-1] in READ_AS_HOSTS else ""
+
+
+def _same_site(one: str, other: str) -> bool:
+    one, other = one.removeprefix("www."), other.removeprefix("www.")
+    return one == other or one.endswith(f".{other}") or other.endswith(f".{one}")
+
+
+def _twice(proof: Proof) -> Iterator[Finding]:
+    """Two titles of stories with one address: the second was pasted and not changed."""
+    first: dict[str, Link] = {}
+    for link in proof.links:
+        if not link.leads or link.bare or link.target.startswith("#") or not link.words:
+            continue
+        before = first.setdefault(link.target, link)
+        if before.words != link.words:
+            line = proof.issue.body_line + before.line
+            yield proof.finding(
+                link.line,
+                link.column,
+                "link-duplicate",
+                f'"{shortened(link.words, 30)}" leads where "{shortened(before.words, 30)}" in line {line} does',
+                "give each its own address",
+            )
+
+
+# ---------------------------------------------------------------- other issues
+
+
+def _unknown_issues(proof: Proof) -> Iterator[Finding]:
+    seen = set()
+    for link in proof.links:
+        path = _issue_file(proof, link.target)
+        if path and path not in seen and not path.exists() and slug_of(path) not in proof.known_slugs:
+            seen.add(path)
+            yield proof.finding(
+                link.line,
+                link.column,
+                "issue-unknown",
+                f"there is no issue {path.relative_to(proof.issue.folder)} here, so readers would find no page",
+                "correct the link, or take it out",
+            )
+
+
+def _issue_file(proof: Proof, target: str) -> Path | None:
+    """The Markdown file of the newsletter's folder that a link means, or None."""
+    source_url = proof.newsletter.source_url
+    folder = proof.issue.folder
+    if source_url and target.startswith(source_url):
+        beside, target = folder, target[len(source_url) :]
+    elif re.match(r"[A-Za-z][A-Za-z0-9+.-]*:|//|#", target) or not target:
+        return None
+    else:
+        beside = folder if target.startswith("/") else proof.issue.path.resolve().parent
+    path = unquote(re.split(r"[?#]", target)[0]).lstrip("/")
+    if not path.lower().endswith((".md", ".markdown")) or "\0" in path or len(path) > 500:
+        return None
+    file = Path(posixpath.normpath(beside / path))
+    return file if file.is_relative_to(folder) else None
+
+
+# ---------------------------------------------------------------- the finished page
+
+
+def _left_in_page(proof: Proof) -> Iterator[Finding]:
+    """Addresses that came with a template; those of the issue's own text are the renderer's to judge."""
+    ours = set(proof.rendered.placeholders.values())
+    told = {finding.rule for finding in proof.rendered.findings}
+    for element, attribute, address, _ in proof.page.iterlinks():
+        if attribute not in ("href", "src", "background", "action") or address in ours or element.tag == "link":
+            continue
+        rule = _why_left(address)
+        if rule and rule not in told:
+            told.add(rule)
+            yield proof.finding_on_top(
+                rule,
+                f'the mail holds {attribute}="{shortened(address)}", which leads nowhere from a mail',
+                "give an https address where it was written: in the issue or in a template of yours",
+            )
+
+
+def _why_left(address: str) -> str:
+    compact = re.sub(r"[\x00-\x20]", "", address)
+    scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]*):", compact)
+    if compact.startswith("#") or (scheme and scheme[1].lower() in ("http", "https", "mailto", "tel", "cid")):
+        return ""
+    return "unsafe-target" if scheme else "relative-left"

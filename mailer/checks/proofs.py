@@ -1,0 +1,130 @@
+"""A proof: all that the rules look at, taken apart once."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from lxml import html
+from markdown_it.token import Token
+
+from mailer.checks.rules import RULES
+from mailer.findings import Finding
+from mailer.issues import Issue
+from mailer.markup import Document, parse, plain
+from mailer.newsletter import Newsletter
+from mailer.rendering import RenderedIssue
+
+
+@dataclass(frozen=True)
+class Link:
+    target: str  # as written
+    words: str  # what the reader presses; an image counts as its alt text
+    line: int  # of the body, from 0
+    column: int
+    bare: bool  # an address in running text, without brackets of any kind
+    leads: bool  # the first thing of its paragraph, as the title of a story is
+    holds_image: bool
+
+
+@dataclass(frozen=True)
+class Picture:
+    target: str  # as written
+    alt: str  # "" for none
+    line: int  # of the body, from 0
+    column: int
+
+
+@dataclass(frozen=True)
+class Proof:
+    issue: Issue
+    rendered: RenderedIssue
+    newsletter: Newsletter
+    rehearsal: bool
+    base_url: str
+    known_slugs: frozenset[str]
+    local: bool = False  # the provider is on this machine, so its readers' links may be too
+
+    @cached_property
+    def document(self) -> Document:
+        return parse(self.issue.body)
+
+    @cached_property
+    def links(self) -> tuple[Link, ...]:
+        return tuple(links_of(self.document))
+
+    @cached_property
+    def pictures(self) -> tuple[Picture, ...]:
+        return tuple(
+            Picture(image.target.strip(), plain(image.token.children or []), image.line, image.column)
+            for image in self.document.images()
+        )
+
+    @cached_property
+    def page(self) -> Any:
+        """The finished HTML as a tree."""
+        parser = html.HTMLParser(huge_tree=True, encoding="utf-8")
+        return html.document_fromstring(self.rendered.html.encode(), parser=parser)
+
+    def finding(self, line: int, column: int, rule: str, message: str, fix: str) -> Finding:
+        """`line` and `column` of the body, from 0, as the Markdown parser counts."""
+        return Finding(self.issue.body_line + line, column + 1, rule, RULES[rule], message, fix)
+
+    def finding_at_title(self, rule: str, message: str, fix: str) -> Finding:
+        return Finding(*self._title_place, rule, RULES[rule], message, fix)
+
+    def finding_on_top(self, rule: str, message: str, fix: str) -> Finding:
+        """Something that no line of the issue can be blamed for."""
+        return Finding(1, 1, rule, RULES[rule], message, fix)
+
+    @cached_property
+    def front_lines(self) -> list[str]:
+        return self.issue.source.decode("utf-8-sig", "replace").splitlines()[: self.issue.body_line - 1]
+
+    @cached_property
+    def _title_place(self) -> tuple[int, int]:
+        for number, line in enumerate(self.front_lines, 1):
+            if found := re.match(r"\s*[\"']?title[\"']?\s*[:=]\s*", line, re.IGNORECASE):
+                return number, found.end() + 1
+        for token in self.document.tokens:
+            if token.type == "heading_open" and token.tag == "h1" and token.map:
+                return self.issue.body_line + token.map[0], 1
+        return self.issue.body_line, 1
+
+
+def links_of(document: Document) -> Iterator[Link]:
+    """The links of a text with the words that stand on them, in order."""
+    places = {id(reference.token): reference for reference in document.links()}
+    lines = document.source.split("\n")
+    for block in document.tokens:
+        children = block.children or []
+        leads = True
+        for position, token in enumerate(children):
+            if token.type != "link_open":
+                leads = leads and not token.content.strip()
+                continue
+            reference = places[id(token)]
+            inside = children[position + 1 : _end(children, position)]
+            bare = token.markup == "linkify"
+            yield Link(
+                target=reference.target.strip(),
+                words=plain(inside),
+                line=reference.line,
+                column=max(lines[reference.line].find(reference.target), 0) if bare else reference.column,
+                bare=bare,
+                leads=leads,
+                holds_image=any(child.type == "image" for child in inside),
+            )
+
+
+def _end(children: list[Token], start: int) -> int:
+    """Where the link that opens at `start` closes; links do not stand in each other."""
+    ends = (n for n in range(start + 1, len(children)) if children[n].type in ("link_close", "link_open"))
+    return next(ends, len(children))
+
+
+def shortened(text: str, longest: int = 60) -> str:
+    """Fit for one line of a message."""
+    text = " ".join(text.split())
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"

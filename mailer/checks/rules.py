@@ -1,0 +1,69 @@
+"""The names of all findings, and how much each of them matters."""
+
+from mailer.findings import Severity
+
+ERRORS = (
+    # Without these no mail can be made of the file at all.
+    "unreadable",
+    "not-utf8",
+    "front-matter",
+    "slug",
+    "nesting",
+    # The mail would reach its readers broken.
+    "no-subject",
+    "empty-body",
+    "header-control",
+    "image-missing",
+    "image-unreadable",
+    "image-too-large",
+    "relative-left",
+    "unsafe-target",
+    "placeholder-left",
+    "size-limit",
+    "postal-address",
+    "base-url",
+)
+WARNINGS = (
+    "subject-long",
+    "subject-shouting",
+    "preheader-missing",
+    "preheader-repeats",
+    "date-mismatch",
+    "unfinished",
+    "heading-skipped",
+    "heading-h1s",
+    "section-empty",
+    "link-empty",
+    "link-mismatch",
+    "link-duplicate",
+    "link-expiring",
+    "link-shortener",
+    "issue-unknown",
+    "anchor-broken",
+    "http",
+    "bare-url",
+    "alt-missing",
+    "alt-filename",
+    "image-width",
+    "image-weight",
+    "html-dropped",
+    "liquid",
+    "size-warning",
+    "style-size",
+    "contrast",
+    "client-support",
+    # Only with --links.
+    "link-dead",
+    "link-moved",
+    "link-refused",
+)
+RULES: dict[str, Severity] = {**dict.fromkeys(ERRORS, "error"), **dict.fromkeys(WARNINGS, "warning")}
+
+
+def names(text: str) -> frozenset[str]:
+    """The names in a text, as sets of them are easiest to read."""
+    return frozenset(text.split())
+
+
+# An editor may know better than a rule about words; nobody knows better than Gmail's limit, or the law.
+FINAL = frozenset({"size-limit", "postal-address", "base-url"})

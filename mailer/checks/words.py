@@ -1,0 +1,246 @@
+"""Subject, preheader and date as the inbox shows them, and words that were only meant to hold a place."""
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from datetime import date
+
+from markdown_it.token import Token
+
+from mailer.checks.proofs import Proof, shortened
+from mailer.findings import Finding
+from mailer.markup import display_width, plain
+from mailer.markup.sections import closing
+
+WIDEST_SUBJECT = 60  # columns that an inbox on a desktop shows
+ANSWER = re.compile(r"(re|fwd?|aw|wg|sv|回复|答复|转发|回覆|轉寄)\s*[:：]", re.IGNORECASE)
+TO_DO = re.compile(
+    r"^\W*(TODO|FIXME|TBD|TBA|XXX+)\b|\b(TODO|FIXME|TBD)\s*[:：]|[\[(（【](TODO|FIXME|TBD|待补充?|待填写?|待定)[\])）】]"
+    r"|\blorem ipsum dolor\b",
+)
+# Merge fields of other programs and blanks of a template. `{{7*7}}` is none: it stays as it was written.
+BLANK = re.compile(
+    r"\{\{\s*[A-Za-z_][\w.\- ]*(\|[^{}]*)?\}\}|%%[A-Za-z_]+%%|<%=?\s*[\w.]+\s*%>"
+    r"|\[(LINK|URL|TITLE|NAME|DATE|PLACEHOLDER|INSERT\b[^\][]{0,60}|YOUR [A-Z ]+|ADD [A-Z ]+)\]"
+)
+STARRED = re.compile(r"\*\|[A-Z_:]+\|\*")  # Markdown takes the stars for emphasis, so it is looked for in the source
+BLANK_TARGET = re.compile(r"(TODO|LINK|URL|TBD|XXX+|https?://(TODO|LINK|URL|TBD|XXX+|…|\.\.\.)?/?)")
+OURS = re.compile(r"zq[0-9a-f]{16}")
+DAY = re.compile(r"(?<!\d)(\d{4})(?:[-/._]|\s*年\s*)(\d{1,2})(?:[-/._]|\s*月\s*)(\d{1,2})(?!\d)")
+
+
+def look(proof: Proof) -> Iterator[Finding]:
+    yield from _subject(proof)
+    yield from _preheader(proof)
+    yield from _controls(proof)
+    yield from _date(proof)
+    yield from _unfinished(proof)
+    yield from _blanks(proof)
+
+
+def _subject(proof: Proof) -> Iterator[Finding]:
+    subject = proof.rendered.subject
+    if not subject.strip():
+        yield proof.finding_at_title("no-subject", "the mail has no subject", 'begin with a line "# Title"')
+        return
+    width = display_width(subject)
+    if width > WIDEST_SUBJECT:
+        yield proof.finding_at_title(
+            "subject-long",
+            f'the subject is {width} columns wide, and an inbox shows about {WIDEST_SUBJECT}: "{_seen(subject)}…"',
+            "shorten the title, or begin with what matters",
+        )
+    if ANSWER.match(subject):
+        yield proof.finding_at_title(
+            "subject-shouting",
+            f'the subject begins with "{ANSWER.match(subject)[0]}" as if it answered a mail',  # type: ignore[index]
+            "take it out: mailbox providers take it for a trick",
+        )
+    elif _shouts(subject):
+        capitals = " ".join(re.findall(r"[A-Za-z]+", subject))
+        yield proof.finding_at_title(
+            "subject-shouting",
+            f'all Latin letters of the subject are capitals ("{shortened(capitals, 40)}"); spam filters count it',
+            "use small letters too, or ignore it when the name is written so",
+        )
+
+
+def _seen(subject: str) -> str:
+    width = 0
+    for position, char in enumerate(subject):
+        width += display_width(char)
+        if width > WIDEST_SUBJECT:
+            return subject[:position]
+    return subject
+
+
+def _shouts(subject: str) -> bool:
+    """As SpamAssassin counts: a subject of some length and more than one word, with capitals as its only letters."""
+    letters = re.sub(r"[^A-Za-z]", "", subject)
+    long_enough = len(subject) >= 10 and bool(re.search(r"\s", subject))
+    return len(letters) > 1 and letters.isupper() and long_enough
+
+
+def _preheader(proof: Proof) -> Iterator[Finding]:
+    if not proof.issue.preheader:
+        shown = f': "{shortened(proof.rendered.preheader, 40)}"' if proof.rendered.preheader else ""
+        yield proof.finding_at_title(
+            "preheader-missing",
+            f"behind the subject an inbox shows the first words it finds{shown}",
+            'add a line "preheader: …" to the front matter',
+        )
+    elif _bare(proof.rendered.preheader).startswith(_bare(proof.rendered.subject)):
+        yield proof.finding_at_title(
+            "preheader-repeats",
+            "the preheader repeats the subject, right behind which it is shown",
+            "say what the subject leaves out",
+        )
+
+
+def _bare(words: str) -> str:
+    return re.sub(r"[\W_]+", "", words).casefold()
+
+
+def _controls(proof: Proof) -> Iterator[Finding]:
+    """Subject and preheader; a line break would begin a header of its own, a bidi mark turns the words around."""
+    for name, text in (("subject", proof.rendered.subject), ("preheader", proof.rendered.preheader)):
+        # Zl, Zp: line and paragraph separator.
+        found = next(
+            (c for c in text if unicodedata.category(c) in ("Cc", "Zl", "Zp") or c in "\u202a\u202b\u202d\u202e"), ""
+        )
+        if found:
+            yield proof.finding_at_title(
+                "header-control",
+                f"the {name} holds the control character U+{ord(found):04X}",
+                "take it out; typing the words anew does",
+            )
+
+
+# ---------------------------------------------------------------- dates
+
+
+def _date(proof: Proof) -> Iterator[Finding]:
+    """The file's name, the front matter and the title name the same day, where each names one."""
+    path = proof.issue.path
+    of_file = _days(path.stem) or _days(path.resolve().parent.name)
+    of_front = [
+        day for line in proof.front_lines if re.match(r"\s*[\"']?date\b", line, re.IGNORECASE) for day in _days(line)
+    ]
+    of_title = _days(proof.issue.title)
+    if len(of_file) != 1:
+        return
+    for name, days in (("the front matter", of_front), ("the title", of_title)):
+        if len(days) == 1 and days != of_file:
+            yield proof.finding_at_title(
+                "date-mismatch",
+                f"{name} says {days[0]}, the file's name says {of_file[0]}",
+                "correct the one that was copied from the last issue",
+            )
+
+
+def _days(text: str) -> list[date]:
+    days = []
+    for match in DAY.finditer(text):
+        try:
+            days.append(date(*map(int, match.groups())))
+        except ValueError:
+            continue  # 9999-99-99 stands for "not yet"
+    return days
+
+
+# ---------------------------------------------------------------- not finished
+
+
+def _unfinished(proof: Proof) -> Iterator[Finding]:
+    if re.search(r"[:：]\s*$", proof.issue.title):
+        yield proof.finding_at_title(
+            "unfinished", f'the title ends with "{proof.issue.title.strip()[-1]}"', "finish it, or take the colon out"
+        )
+    for line, words in _paragraphs(proof):
+        if found := TO_DO.search(words):
+            yield proof.finding(
+                line, 0, "unfinished", f'"{shortened(found[0])}" waits for you here', "write it, or take it out"
+            )
+    yield from _empty_quotes(proof)
+
+
+def _paragraphs(proof: Proof) -> Iterator[tuple[int, str]]:
+    """Each paragraph, heading or cell as words, without code."""
+    for token in proof.document.tokens:
+        if token.type in ("inline", "html_block"):
+            words = plain([child for child in token.children or [] if child.type != "code_inline"])
+            yield (token.map[0] if token.map else 0), words
+
+
+def _empty_quotes(proof: Proof) -> Iterator[Finding]:
+    tokens = proof.document.tokens
+    for position, token in enumerate(tokens):
+        if token.type != "blockquote_open":
+            continue
+        inside = tokens[position + 1 : closing(tokens, position)]
+        words = " ".join(plain(child.children or []) for child in inside if child.type == "inline").strip()
+        if _says_nothing(words, inside):
+            shown = f' but "{words}"' if words else ""
+            yield proof.finding(
+                token.map[0] if token.map else 0,
+                0,
+                "unfinished",
+                f"the quote holds nothing{shown}",
+                "fill it, or take it out",
+            )
+
+
+def _says_nothing(words: str, inside: list[Token]) -> bool:
+    if any(token.type in ("fence", "code_block", "html_block") or _holds_image(token) for token in inside):
+        return False
+    return not words or bool(re.fullmatch(r"[^:：]{0,12}[:：]", words))
+
+
+def _holds_image(token: Token) -> bool:
+    return any(child.type == "image" for child in token.children or [])
+
+
+# ---------------------------------------------------------------- blanks
+
+
+def _blanks(proof: Proof) -> Iterator[Finding]:
+    starred = (
+        (token.map[0] if token.map else 0, found[0])
+        for token in proof.document.tokens
+        if token.type == "inline" and (found := STARRED.search(token.content)) and not _in_code(token, found[0])
+    )
+    for line, words in [(-1, proof.issue.title), *_paragraphs(proof), *starred]:
+        if found := BLANK.search(words) or STARRED.search(words):
+            message = f'"{shortened(found[0])}" is a blank that nothing fills'
+            fix = "write what belongs there, or set it in `code` if readers should see it so"
+            if line < 0:
+                yield proof.finding_at_title("placeholder-left", message, fix)
+            else:
+                yield proof.finding(line, 0, "placeholder-left", message, fix)
+    for link in proof.links:
+        if BLANK_TARGET.fullmatch(link.target):
+            yield proof.finding(
+                link.line,
+                link.column,
+                "placeholder-left",
+                f'link "{shortened(link.words, 40)}" leads to "{link.target}", a blank that nothing fills',
+                "give the address",
+            )
+    yield from _ours(proof)
+
+
+def _in_code(token: Token, text: str) -> bool:
+    return any(child.type == "code_inline" and text in child.content for child in token.children or [])
+
+
+def _ours(proof: Proof) -> Iterator[Finding]:
+    """A word in the shape of our own placeholders that is neither one of this mail nor the editor's."""
+    mail = f"{proof.rendered.subject}\n{proof.rendered.preheader}\n{proof.rendered.html}\n{proof.rendered.text}"
+    written = f"{proof.issue.source.decode('utf-8-sig', 'replace')}\n{proof.newsletter}"
+    for token in sorted(set(OURS.findall(mail)) - set(proof.rendered.placeholders.values())):
+        if token not in written:
+            yield proof.finding_on_top(
+                "placeholder-left",
+                f'the mail holds the placeholder "{token}", and nothing fills it',
+                "use only placeholders that the mail's own template names",
+            )

@@ -1,0 +1,137 @@
+"""`mailer check`: what is wrong with an issue, before it has readers."""
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from mailer.cli import terminal
+
+if TYPE_CHECKING:
+    from mailer.findings import Finding
+
+COLOURS = {"error": "bold red", "warning": "yellow"}
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path))
+@click.option("--strict", is_flag=True, help="Fail for warnings too.")
+@click.option("--links", is_flag=True, help="Ask the site behind each link whether the page is there.")
+@click.option(
+    "--ignore", "ignored", metavar="RULE", multiple=True, help="Leave a rule out; may be given several times."
+)
+@click.option("--newsletter", "name", help="Which newsletter of newsletter.toml.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json", "github"]),
+    default="text",
+    help="github: annotations for GitHub Actions.",
+)
+def check(
+    files: tuple[Path, ...], strict: bool, links: bool, ignored: tuple[str, ...], name: str | None, form: str
+) -> None:
+    """Check issues for mistakes; errors would keep `mailer send` from sending.
+
+    Each line is FILE:LINE:COLUMN, severity, rule, what is wrong and what to do. The exit code is 3 when an error is
+    among them. A line `ignore: [RULE, ...]` in an issue's front matter leaves rules out for good.
+    """
+    terminal.start(check_schema=False)
+    from mailer.checks import blocking, without
+    from mailer.cli.proofing import refuse_unknown_rules
+
+    refuse_unknown_rules(ignored)
+
+    found = [(file, finding) for file in files for finding in without(_check(file, name, links), set(ignored))]
+    _PRINT[form](found, len(files))
+    failing = [finding for _, finding in found] if strict else blocking(finding for _, finding in found)
+    if failing:
+        raise SystemExit(terminal.Exit.FINDINGS)
+
+
+def _check(file: Path, name: str | None, links: bool) -> "list[Finding]":
+    from mailer.checks import look, without
+    from mailer.cli.proofing import read_proof
+    from mailer.issues import IssueError
+
+    try:
+        proof = read_proof(file, name)
+    except IssueError as error:
+        return [error.finding]
+    found = look(proof)
+    if links:
+        from mailer.checks import fetching
+
+        addresses = fetching.places(proof)
+        click.echo(f"{file}: asking for {len(addresses)} pages …", err=True)
+        found += without(fetching.look(proof, fetching.fetch(addresses)), proof.issue.ignore)
+    return sorted(found)
+
+
+# ---------------------------------------------------------------- formats
+
+
+def _print_text(found: "list[tuple[Path, Finding]]", files: int) -> None:
+    write = _coloured() if sys.stdout.isatty() else _plain
+    for file, finding in found:
+        place = f"{file}:{finding.line}:{finding.column}"
+        write(place, finding.severity, f"{finding.rule} {finding.message}; {finding.fix}")
+    click.echo(_summary([finding for _, finding in found], files))
+
+
+def _plain(place: str, severity: str, rest: str) -> None:
+    click.echo(f"{place} {severity} {rest}")
+
+
+def _coloured() -> Callable[[str, str, str], None]:
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(highlight=False, soft_wrap=True)
+
+    def write(place: str, severity: str, rest: str) -> None:
+        rule, _, words = rest.partition(" ")
+        console.print(
+            Text.assemble((place, "cyan"), " ", (severity, COLOURS[severity]), " ", (rule, "bold"), " ", words)
+        )
+
+    return write
+
+
+def _summary(findings: "list[Finding]", files: int) -> str:
+    errors = sum(finding.severity == "error" for finding in findings)
+    where = _counted(files, "file")
+    if not findings:
+        return f"Nothing to mend in {where}."
+    return f"{_counted(errors, 'error')}, {_counted(len(findings) - errors, 'warning')} in {where}."
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _print_json(found: "list[tuple[Path, Finding]]", files: int) -> None:
+    listed = [{"file": str(file)} | asdict(finding) for file, finding in found]
+    click.echo(json.dumps(listed, ensure_ascii=False, indent=2))
+
+
+def _print_github(found: "list[tuple[Path, Finding]]", files: int) -> None:
+    """Workflow commands: docs.github.com, "Workflow commands for GitHub Actions"."""
+    for file, finding in found:
+        place = f"file={_property(str(file))},line={finding.line},col={finding.column},title={_property(finding.rule)}"
+        click.echo(f"::{finding.severity} {place}::{_data(f'{finding.message}; {finding.fix}')}")
+
+
+def _data(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")
+
+
+_PRINT = {"text": _print_text, "json": _print_json, "github": _print_github}

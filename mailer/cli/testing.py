@@ -1,0 +1,104 @@
+"""`mailer send test`: exactly the mail that readers would get, to a few people who look at it first."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mailer.cli.terminal import Exit, Problem, start
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mailer.findings import Finding
+    from mailer.newsletter import Newsletter
+    from mailer.rendering import RenderedIssue
+    from mailer.testmail import Outcome
+    from subscribers.addresses import Address
+
+
+@click.command("test")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("more", nargs=-1, metavar="")
+@click.option(
+    "--to", "first", multiple=True, required=True, metavar="ADDRESS...", help="Who gets the test; at most 20."
+)
+@click.option("--newsletter", "name", metavar="NAME", help="Which newsletter of newsletter.toml, if there are several.")
+@click.option("--json", "as_json", is_flag=True, help="Print what was sent as JSON.")
+def test(file: Path, more: tuple[str, ...], first: tuple[str, ...], name: str | None, as_json: bool) -> None:
+    """Send the issue in FILE to ADDRESS..., as its readers would get it, with [TEST] before its subject.
+
+    No reader and no figure is touched, and the unsubscribe link says that it is a test. Findings that would block
+    `send issue` are shown and stop nothing here. Without SENDGRID_API_KEY it is a rehearsal: nobody receives mail.
+    """
+    start()
+    from mailer.checks import look
+    from mailer.cli.proofing import read_proof
+    from mailer.testmail import read_addressees, send_test
+    from subscribers.addresses import AddressError
+
+    try:
+        to = read_addressees((*first, *more))
+    except AddressError as error:
+        raise Problem(f"{error} Nothing was sent.", Exit.USAGE) from None
+    proof = read_proof(file, name)
+    newsletter, rendered, findings = proof.newsletter, proof.rendered, look(proof)
+    facts = _facts(rendered, newsletter, to)
+    if not as_json:
+        _show(facts)
+        _show_findings(file, findings)
+    outcome = send_test(rendered, newsletter, to)
+    if as_json:
+        listed = [vars(finding) for finding in findings]
+        click.echo(json.dumps({**facts, "findings": listed, **vars(outcome)}, ensure_ascii=False))
+    else:
+        _tell(outcome, to)
+    raise click.exceptions.Exit(Exit.DONE if outcome.accepted else Exit.FAILED)
+
+
+def _facts(rendered: "RenderedIssue", newsletter: "Newsletter", to: "Sequence[Address]") -> dict[str, Any]:
+    from django.conf import settings
+
+    from mailer.testmail import MARK
+
+    return {
+        "provider": settings.PROVIDER,
+        "newsletter": newsletter.label,
+        "slug": rendered.slug,
+        "subject": MARK + rendered.subject,
+        "from": f"{newsletter.from_name} <{newsletter.from_email}>",
+        "to": [address.email for address in to],
+        "content_sha256": rendered.content_sha256,
+    }
+
+
+def _show(facts: dict[str, Any]) -> None:
+    for name, value in facts.items():
+        click.echo(f"{name:>14}  {', '.join(value) if name == 'to' else value}", err=True)
+
+
+def _show_findings(file: Path, findings: "list[Finding]") -> None:
+    from mailer.checks import blocking
+    from mailer.cli.proofing import tell
+
+    errors = blocking(findings)
+    tell(file, errors)
+    if errors:
+        click.echo("mailer: `send issue` would stop here; a test is for looking, so it goes on.", err=True)
+    if warnings := len(findings) - len(errors):
+        click.echo(f"mailer: `mailer check {file}` lists {warnings} more that are no errors.", err=True)
+
+
+def _tell(outcome: "Outcome", to: "Sequence[Address]") -> None:
+    from django.conf import settings
+
+    from mailer.sendgrid.current import rehearsals
+
+    if not outcome.accepted:
+        raise Problem(f"the test was not accepted: {outcome.words}")
+    if settings.PROVIDER == "rehearsal":
+        click.echo(f"Rehearsed: nobody received mail; it is in {rehearsals() / 'mail'}.")
+    else:
+        copies = "the test" if len(to) == 1 else f"{len(to)} copies of the test"
+        click.echo(f"{settings.PROVIDER} accepted {copies}.")

@@ -1,0 +1,16 @@
+def test_a_skipped_level_is_told_where_it_is(findings):
+    (skipped,) = findings("## News\n\nText.\n\n#### Small print\n\nText.")
+    assert (skipped.rule, skipped.line, skipped.fix) == ("heading-skipped", 13, "write it with ###")
+
+
+def test_the_title_is_level_one_so_sections_begin_at_two(rules):
+    assert rules("## News\n\nText.\n\n### More\n\nText.\n\n## Past\n\nText.") == []
+    assert rules("### News\n\nText.") == ["heading-skipped"]
+
+
+def test_several_titles_are_told_once(rules):
+    assert rules("Text.\n\n# Two\n\nText.\n\n# Three\n\nText.\n\n# Four\n\nText.") == ["heading-h1s"]
+
+
+def test_a_section_without_text_is_told(rules):
+    assert rules("## News\n\nText.\n\n## Past\n\n## More\n\nText.") == ["section-empty"]

@@ -1,0 +1,66 @@
+import io
+import random
+from pathlib import Path
+
+import pytest
+from PIL import Image as Pillow
+
+
+@pytest.fixture
+def picture(tmp_path: Path):
+    """`picture("a.png")` lies beside the issue."""
+
+    def make(name: str, size: tuple[int, int] = (40, 20), noise: bool = False) -> None:
+        (tmp_path / "issues").mkdir(exist_ok=True)
+        image = Pillow.new("RGB", size, "#0f766e")
+        if noise:
+            image = Pillow.frombytes("RGB", size, random.Random(7).randbytes(size[0] * size[1] * 3))
+        file = io.BytesIO()
+        image.save(file, "PNG")
+        (tmp_path / "issues" / name).write_bytes(file.getvalue())
+
+    return make
+
+
+def test_an_image_without_words_is_told(rules, picture):
+    picture("board.png")
+    assert rules("![](board.png)") == ["alt-missing"]
+
+
+@pytest.mark.parametrize(
+    "alt", ["board_v2.png", "board_v2", "IMG_2041", "Screenshot 2026-11-20", "image1", "微信图片_20261120"]
+)
+def test_an_alt_text_that_is_a_file_name_is_told(rules, picture, alt):
+    picture("board_v2.png")
+    assert rules(f"![{alt}](board_v2.png)") == ["alt-filename"]
+
+
+@pytest.mark.parametrize("alt", ["The board, from above", "Board", "Image of the board", "电路板的照片"])
+def test_words_about_the_image_are_fine(rules, picture, alt):
+    picture("board.png")
+    assert rules(f"![{alt}](board.png)") == []
+
+
+def test_an_image_that_is_not_there_is_an_error(findings):
+    told = findings("![The board](board.png)")
+    assert [(finding.rule, finding.severity, finding.line) for finding in told] == [("image-missing", "error", 9)]
+
+
+def test_heavy_images_are_told_where_they_stand(findings, picture):
+    for number in range(3):
+        picture(f"n{number}.png", (400 + number, 300), noise=True)
+    told = findings("".join(f"![Noise, number {number}](n{number}.png)\n\n" for number in range(3)))
+    assert [(finding.rule, finding.line) for finding in told] == [
+        ("image-weight", 1),
+        ("image-weight", 9),
+        ("image-weight", 11),
+        ("image-weight", 13),
+    ]
+    assert "1.1 MB" in told[0].message
+    assert '"n0.png"' in told[1].message
+
+
+def test_a_remote_image_that_clients_do_not_show_is_told_with_its_place(findings):
+    told = findings('Text.\n\n<img src="https://a.example/badge.svg" alt="All tests pass" width="88">')
+    assert [(finding.rule, finding.line) for finding in told] == [("client-support", 11)]
+    assert "SVG" in told[0].message

@@ -1,0 +1,106 @@
+from dataclasses import replace
+
+import pytest
+
+from mailer.checks import look
+
+
+def test_the_place_of_a_finding_is_that_of_the_link(findings):
+    (told,) = findings("Read\nthe [paper](http://a.example/1) now.")
+    assert (told.rule, told.line, told.column) == ("http", 10, 5)
+
+
+def test_an_unencrypted_address_is_told_once(rules):
+    assert rules("[One](http://a.example/) [Two](http://a.example/)") == ["http"]
+
+
+def test_this_machine_is_not_the_web(rules):
+    assert rules("Open [the page](http://localhost:8000/).") == []
+
+
+def test_a_bare_address_is_told_and_one_in_angle_brackets_is_meant(findings, rules):
+    (bare,) = findings("Project: https://a.example/project")
+    assert (bare.rule, bare.column) == ("bare-url", 10)
+    assert rules("Project: <https://a.example/project>") == []
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "timestamp=15&signature=4pYN",
+        "X-Amz-Expires=300",
+        "token=abc",
+        "se=2026-01-01&sp=r&sig=abc",
+        "Expires=1&Signature=2",
+    ],
+)
+def test_an_address_that_expires_is_told(rules, query):
+    assert rules(f"[Words](https://a.example/s?{query})") == ["link-expiring"]
+
+
+@pytest.mark.parametrize("query", ["se=north", "policy=privacy", "session=12", "tokens=3", "q=signature"])
+def test_harmless_parameters_are_not(rules, query):
+    assert rules(f"[Words](https://a.example/s?{query})") == []
+
+
+def test_a_shortener_is_told(rules):
+    assert rules("[Words](https://bit.ly/3x)") == ["link-shortener"]
+
+
+@pytest.mark.parametrize(
+    "words", ["https://bank.example/login", "www.bank.example", "bank.com", "https://a.example.evil.net/"]
+)
+def test_words_that_show_another_host_look_like_phishing(rules, words):
+    assert "link-mismatch" in rules(f"[{words}](https://a.example/)")
+
+
+@pytest.mark.parametrize(
+    "words", ["Node.js", "deci.ai", "a.example", "www.a.example", "docs.a.example/x", "Read this.", "1.2.3"]
+)
+def test_names_with_a_dot_and_the_same_site_do_not(rules, words):
+    assert "link-mismatch" not in rules(f"[{words}](https://a.example/)")
+
+
+def test_two_stories_with_one_address_are_told(findings):
+    (told,) = findings(
+        "- [One](https://a.example/1)  \n  Text.\n- [Two](https://a.example/1)  \n  Text, as [said](https://a.example/1)."
+    )
+    assert told.rule == "link-duplicate"
+    assert '"One" in line 9' in told.message
+
+
+def test_a_link_without_address_or_words_is_told(rules):
+    assert rules("[Words]()") == ["link-empty"]
+    assert rules("See [](https://a.example/) there.") == ["link-empty"]
+
+
+def test_an_anchor_that_names_no_heading_is_told(rules):
+    assert rules("[Down](#nowhere)\n\n## News\n\nText.") == ["anchor-broken"]
+
+
+@pytest.mark.parametrize(
+    "target", ["2026-11-13.md", "/issues/2026-11-13.md", "https://git.example.com/weekly/issues/2026-11-13.md"]
+)
+def test_a_link_to_an_issue_that_does_not_exist_is_told(rules, target, tmp_path):
+    text = f"[Last week]({target})"
+    assert rules(text) == ["issue-unknown"]
+    assert rules(text, known=frozenset({"2026-11-13"})) == [], "it was sent, its file may be gone"
+    (tmp_path / "issues" / "2026-11-13.md").write_text("# Last week\n\nText.\n")
+    assert rules(text) == []
+
+
+def test_other_peoples_markdown_files_are_theirs(rules):
+    assert rules("[Readme](https://git.example.com/other/README.md)") == []
+
+
+def test_what_a_template_leaves_relative_is_an_error(proof):
+    good = proof("# Title\n\nText.\n")
+    page = good.rendered.html.replace("</body>", '<a href="/about">About</a><a href="javascript:x()">x</a></body>')
+    bad = replace(good, rendered=replace(good.rendered, html=page))
+    errors = [finding.rule for finding in look(bad) if finding.severity == "error"]
+    assert sorted(errors) == ["relative-left", "unsafe-target"]
+
+
+def test_an_issues_own_bad_links_are_told_where_they_stand(findings):
+    told = findings("[Words](javascript:alert(1))\n\n[Up](../../../etc/passwd)")
+    assert [(finding.rule, finding.line) for finding in told] == [("unsafe-target", 9), ("relative-left", 11)]

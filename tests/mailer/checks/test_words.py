@@ -1,0 +1,137 @@
+from datetime import date
+
+import pytest
+
+from mailer.checks.words import _days
+
+
+def titled(title: str, preheader: str = "What this is about.", more: str = "") -> str:
+    return f'---\ntitle: "{title}"\npreheader: "{preheader}"\n{more}---\n\nHello there.\n'
+
+
+def test_a_good_issue_has_no_findings(rules):
+    assert rules("Read on.") == []
+
+
+def test_a_subject_that_an_inbox_cuts_off_is_told_with_what_is_left_of_it(findings):
+    (long,) = findings(titled("a" * 20 + " " + "b" * 60))
+    assert (long.rule, long.line, long.column) == ("subject-long", 2, 8)
+    assert "81 columns" in long.message
+    assert f'"{"a" * 20} {"b" * 39}…"' in long.message
+
+
+def test_a_wide_character_takes_two_columns_of_the_subject(rules):
+    assert rules(titled("宽" * 30)) == []
+    assert rules(titled("宽" * 31)) == ["subject-long"]
+
+
+@pytest.mark.parametrize("title", ["THE BOARDS OF SPRING", "嵌入式AI简报 (2026-11-20)"])
+def test_a_subject_with_no_small_latin_letter_shouts_to_spam_filters(rules, title):
+    assert rules(titled(title)) == ["subject-shouting"]
+
+
+@pytest.mark.parametrize(
+    "title", ["简报 二〇二六年十一月二十日 第三期", "AI-Report", "USB and you, again", "第 3 期：X 是什么"]
+)
+def test_capitals_in_a_word_and_letters_without_case_do_not_shout(rules, title):
+    assert rules(titled(title)) == []
+
+
+@pytest.mark.parametrize("title", ["Re: your order", "FWD: news", "回复：关于简报"])
+def test_a_subject_that_pretends_to_answer_is_told(rules, title):
+    assert rules(titled(title)) == ["subject-shouting"]
+
+
+def test_a_missing_preheader_is_told_with_the_words_that_stand_in_for_it(findings):
+    (missing,) = findings("# Boards of spring\n\nHello from the editor.\n")
+    assert missing.rule == "preheader-missing"
+    assert '"Hello from the editor."' in missing.message
+    assert missing.line == 1
+
+
+def test_a_preheader_that_repeats_the_subject_wastes_the_line(rules):
+    assert rules(titled("Boards of spring", "Boards of Spring!")) == ["preheader-repeats"]
+    assert rules(titled("Boards of spring", "Boards of spring: three small ones")) == ["preheader-repeats"]
+    assert rules(titled("Boards", "Three boards")) == []
+
+
+def test_a_line_break_in_the_title_is_an_error(findings):
+    broken = findings('---\ntitle: "Hello\\r\\nBcc: everybody"\npreheader: x y\n---\n\nHello.\n')
+    assert [(finding.rule, finding.severity) for finding in broken] == [("header-control", "error")]
+
+
+def test_a_mark_that_turns_the_subject_around_is_an_error(rules):
+    assert rules(titled("Invoice \u202egpj.exe")) == ["header-control"]
+
+
+def test_a_date_that_was_copied_from_the_last_issue_is_told(findings):
+    (wrong,) = findings(titled("Boards", more="date: 2026-11-13\n"))
+    assert wrong.rule == "date-mismatch"
+    assert "2026-11-13" in wrong.message
+    assert "2026-11-20" in wrong.message
+    (of_title,) = findings(titled("Weekly 2026-11-13"))
+    assert of_title.rule == "date-mismatch"
+
+
+def test_dates_that_agree_or_are_not_there_yet_are_fine(rules):
+    assert rules(titled("Boards", more="date: 9999-99-99\n")) == []
+    assert rules(titled("Boards", more="date: 2026-11-20 10:00\n")) == []
+    assert rules(titled("Boards of 2025-01-01"), name="boards.md") == []
+    assert _days("2026年3月1日, 2026-13-01") == [date(2026, 3, 1)]
+
+
+@pytest.mark.parametrize(
+    "text", ["TODO", "- TODO: ask Ben", "It costs [TBD].", "Then（待补充）", "Lorem ipsum dolor sit"]
+)
+def test_words_that_wait_for_the_editor_are_told(rules, text):
+    expected = [] if "Lorem" in text else ["unfinished"]
+    assert rules(text) == expected or rules(text.lower()) == ["unfinished"]
+
+
+@pytest.mark.parametrize(
+    "text", ["How to find TODO comments", "`TODO: this`", "```\nTODO: code\n```", "Todos los días"]
+)
+def test_talk_of_todos_is_not_one(rules, text):
+    assert rules(text) == []
+
+
+def test_a_title_with_a_colon_at_its_end_is_not_finished(rules):
+    assert rules(titled("Weekly：")) == ["unfinished"]
+
+
+@pytest.mark.parametrize("quote", [">", "> 导读：", "> Abstract:"])
+def test_a_quote_without_words_of_its_own_is_told(findings, quote):
+    told = findings(f"One.\n\n{quote}\n\nTwo.")
+    assert [finding.rule for finding in told] == ["unfinished"]
+    assert told[0].line == 11
+
+
+def test_a_quote_with_words_a_picture_or_code_is_one(rules):
+    assert rules("> 导读：本期十条。") == []
+    assert rules("> ```\n> x = 1\n> ```") == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Dear {{ first_name }},",
+        "Dear {{name|default: 'you'}},",
+        "Dear *|FNAME|*,",
+        "Read it [LINK]",
+        "[INSERT NAME HERE]",
+    ],
+)
+def test_a_blank_that_nothing_fills_is_an_error(findings, text):
+    assert [(finding.rule, finding.severity) for finding in findings(text)] == [("placeholder-left", "error")]
+
+
+@pytest.mark.parametrize("target", ["URL", "TODO", "https://"])
+def test_a_link_to_a_blank_is_an_error(rules, target):
+    assert "placeholder-left" in rules(f"[Words]({target})")
+
+
+@pytest.mark.parametrize(
+    "text", ["`{{ first_name }}`", "{{7*7}} and ${7*7}", "zq0123456789abcdef", "[x] and [1]", "```\n{{ user }}\n```"]
+)
+def test_what_is_meant_to_be_seen_is_no_blank(rules, text):
+    assert "placeholder-left" not in rules(text)

@@ -1,0 +1,119 @@
+import json
+
+import pytest
+
+from mailer.checks import fetching
+from mailer.checks.fetching import Answer
+
+GOOD = "---\ntitle: Boards of spring\npreheader: Three small ones.\n---\n\nHello there.\n"
+WARNED = GOOD + "\n[One](http://a.example/)\n"
+WRONG = WARNED + "\n![The board](board.png)\n"
+
+
+@pytest.fixture
+def check(run, issue):
+    """`check(WRONG, "--strict")`: an issue of that text, checked as one of the weekly newsletter."""
+    return lambda text, *options, name="2026-11-20.md": run(
+        "check", issue(text, name), "--newsletter", "weekly", *options
+    )
+
+
+def test_a_good_issue_passes(check):
+    ran = check(GOOD, "--strict")
+    assert (ran.code, ran.out) == (0, "Nothing to mend in 1 file.\n")
+
+
+def test_an_error_has_its_place_rule_and_fix_and_the_exit_code_says_it(check):
+    ran = check(WRONG)
+    assert ran.code == 3
+    assert "2026-11-20.md:10:1 error image-missing " in ran.out
+    assert "; put the file into the newsletter's folder" in ran.out
+    assert ran.out.endswith("1 error, 1 warning in 1 file.\n")
+
+
+def test_a_warning_fails_only_when_strict(check):
+    assert check(WARNED).code == 0
+    assert check(WARNED, "--strict").code == 3
+
+
+def test_rules_can_be_left_out_for_once(check):
+    assert check(WRONG, "--ignore", "image-missing", "--ignore", "http").out == "Nothing to mend in 1 file.\n"
+
+
+def test_a_rule_that_does_not_exist_or_is_final_cannot_be_left_out(check):
+    unknown = check(GOOD, "--ignore", "alt-misssing")
+    assert unknown.code == 2
+    assert "did you mean alt-missing?" in unknown.err
+    final = check(GOOD, "--ignore", "size-limit")
+    assert final.code == 2
+    assert "cannot be ignored" in final.err
+
+
+def test_json_is_a_list_of_all_findings_of_all_files(run, issue):
+    good, wrong = issue(GOOD, "a.md"), issue(WRONG, "b.md")
+    ran = run("check", good, wrong, "--newsletter", "weekly", "--format", "json")
+    assert ran.code == 3
+    listed = json.loads(ran.out)
+    assert [(one["file"], one["line"], one["rule"], one["severity"]) for one in listed] == [
+        (str(wrong), 8, "http", "warning"),
+        (str(wrong), 10, "image-missing", "error"),
+    ]
+    assert set(listed[0]) == {"file", "line", "column", "rule", "severity", "message", "fix"}
+    assert json.loads(run("check", good, "--newsletter", "weekly", "--format", "json").out) == []
+
+
+def test_github_gets_annotations_that_no_text_can_break_out_of(check):
+    ran = check(GOOD + "\n[100%, really::](http://a.example/%0A,x)\n", "--format", "github", name="a,b%c.md")
+    assert ran.code == 0
+    assert "/a%2Cb%25c.md,line=8,col=1,title=http::" in ran.out
+    assert '"http://a.example/%250A,x"' in ran.out
+    assert len(ran.out.splitlines()) == 1
+    assert ran.out.startswith("::warning file=")
+
+
+def test_a_file_that_is_no_issue_is_a_finding_and_the_next_is_checked(run, issue, tmp_path):
+    broken = issue(b"\xff\xfe", "broken.md")
+    ran = run("check", tmp_path / "gone.md", broken, issue(WARNED), "--newsletter", "weekly")
+    assert ran.code == 3
+    assert "gone.md:1:1 error unreadable" in ran.out
+    assert "broken.md:1:1 error not-utf8" in ran.out
+    assert "warning http" in ran.out
+    assert "2 errors, 1 warning in 3 files." in ran.out
+
+
+def test_links_are_asked_for_only_when_wanted(check, monkeypatch):
+    asked = []
+
+    def fetch(addresses):
+        asked.extend(addresses)
+        return {address: Answer(404) for address in addresses}
+
+    monkeypatch.setattr(fetching, "fetch", fetch)
+    assert "link-dead" not in check(WARNED).out
+    assert asked == []
+    ran = check(WARNED, "--links")
+    assert asked == ["http://a.example/"]
+    assert ':8:1 warning link-dead "http://a.example/" answers 404; ' in ran.out
+
+
+def test_an_issue_that_was_sent_may_be_linked_though_its_file_is_gone(check):
+    from django.utils import timezone
+
+    from mailer.models import Send
+
+    text = GOOD + "\n[Last week](2026-11-13.md)\n"
+    assert "issue-unknown" in check(text).out
+    Send.objects.create(
+        newsletter="weekly", slug="2026-11-13", provider="api.sendgrid.com", first_request_at=timezone.now()
+    )
+    assert "issue-unknown" not in check(text).out
+
+
+def test_colours_are_for_terminals(check, monkeypatch, capsys):
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    coloured = check(WRONG)
+    assert "error" in coloured.out
+    monkeypatch.delenv("FORCE_COLOR")
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "\x1b[31" not in check(WRONG).out
