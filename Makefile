@@ -43,8 +43,13 @@ endif
 demo: .venv/run.stamp
 	@$(BIN)/mailer demo $(if $(ISSUE),"$(ISSUE)")
 
+# Once on SQLite, and what touches the database once more on a real PostgreSQL.
+ON_POSTGRES := tests/mailer/sending tests/mailer/cli tests/mailer/test_sweeping.py tests/mailer/test_schema.py \
+	tests/mailer/test_doors.py tests/mailer/test_views.py tests/subscribers
+
 test: .venv/dev.stamp
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup
+	@$(BIN)/python -m pytest -n 2
+	@MAILER_TEST_DATABASE=postgres $(BIN)/python -m pytest -n 2 $(ON_POSTGRES)
 
 lint: .venv/dev.stamp
 	$(BIN)/ruff check .

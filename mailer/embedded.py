@@ -45,6 +45,7 @@ class EmbeddedWorker:
         worker_state.should_stop = 0
         while worker_state.active_requests and time.monotonic() < until:
             time.sleep(0.05)
+        self._sweeper.join(2)
         log.info("worker stopped", extra={"in_flight": len(worker_state.active_requests)})
 
     def _run(self, queue: str, lanes: int) -> None:

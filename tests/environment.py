@@ -4,6 +4,7 @@ A developer's shell may hold a live API key. The tests mail invented people, so 
 """
 
 import os
+import sys
 import tempfile
 from pathlib import Path
 
@@ -26,6 +27,10 @@ os.environ["DJANGO_SETTINGS_MODULE"] = "mailer.settings"
 os.environ["MAILER_CONFIG"] = str(Path(__file__).parent / "newsletter.toml")
 os.environ["MAILER_HOME"] = tempfile.mkdtemp(prefix="mailer-tests-")
 if os.environ.get("MAILER_TEST_DATABASE") == "postgres":
-    from tests.parts import postgres_url
+    from tests.parts import HOW_TO_GET, is_required, postgres_url
 
-    os.environ["DATABASE_URL"] = postgres_url()
+    try:
+        os.environ["DATABASE_URL"] = postgres_url()
+    except ImportError:
+        print(f"skipped: the tests on PostgreSQL; no postgres here: {HOW_TO_GET['postgres']}")
+        sys.exit(1 if is_required("postgres") else 0)

@@ -1,0 +1,158 @@
+"""One issue on the editor's desk: what it looks like now, or why it cannot be shown and how it looked last."""
+
+import logging
+import re
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from urllib.parse import unquote
+
+from django.template import TemplateDoesNotExist, TemplateSyntaxError
+from django.template.autoreload import reset_loaders
+
+from mailer.checks import check
+from mailer.findings import Finding
+from mailer.issues import Issue, IssueError, read_issue
+from mailer.newsletter import Newsletter, NewsletterError, read_newsletters
+from mailer.rendering import RenderedIssue, render_issue
+
+log = logging.getLogger(__name__)
+
+MOST_TARGETS = 1000  # files looked at for each issue; the one with most images had 74
+
+# Targets of links and images, definitions, and src of raw HTML. Parsing for them would take as long as rendering.
+_TARGET = re.compile(
+    r"\]\(\s*(?:<([^>\n]{1,300})>|((?:[^\s()]|\([^\s()]{0,300}\))+))"
+    r"|^ {0,3}\[[^\]\n]+\]: *<?([^>\s]+)"
+    r"|\ssrc=[\"']?([^\"'>\s]+)",
+    re.MULTILINE,
+)
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Why there is nothing new to show. `line` is one of the issue's, 0 when the fault is in another file."""
+
+    line: int
+    column: int
+    message: str
+    fix: str
+
+
+@dataclass(frozen=True)
+class Draft:
+    """The issue as it was at one moment. After a mistake the mail is the last that could be rendered."""
+
+    version: int
+    source: str
+    trouble: Trouble | None = None
+    findings: tuple[Finding, ...] = ()
+    rendered: RenderedIssue | None = None
+    newsletter: Newsletter | None = None
+    milliseconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What an issue's mail depends on beside the file itself."""
+
+    config: Path  # newsletter.toml
+    template_folders: tuple[Path, ...]
+    base_url: str
+    rehearsal: bool
+    sent_slugs: Callable[[str], frozenset[str]]  # of a newsletter, by its label
+    archive_url: Callable[[str], str]  # where their pages stand
+    label: str | None = None  # the newsletter that the command line chose
+
+
+class Desk:
+    """Draws the issue in `file` whenever it is asked to. For one thread."""
+
+    def __init__(self, file: Path, around: Surroundings) -> None:
+        self.file, self.around = file, around
+        self._last = Draft(0, "")
+        self._named: frozenset[Path] = frozenset()
+
+    def draw(self) -> Draft:
+        """The file as it is now. Whatever is wrong with it is in the draft; nothing is raised."""
+        started = time.perf_counter()
+        fresh = replace(self._last, version=self._last.version + 1, source=self._source(), trouble=None, findings=())
+        reset_loaders()  # templates are read once and kept, and the editor may be at one of theirs
+        try:
+            drawn = self._drawn(fresh)
+        except IssueError as error:
+            drawn = replace(fresh, trouble=Trouble(error.line, error.column, error.message, error.fix))
+        except (NewsletterError, TemplateSyntaxError, TemplateDoesNotExist) as error:
+            drawn = replace(fresh, trouble=Trouble(0, 0, f"{error}", "mend the file; this page goes on by itself"))
+        except Exception as error:
+            # The page must not stand still without a word; the terminal has the whole story.
+            log.exception("drawing failed")
+            drawn = replace(fresh, trouble=Trouble(0, 0, f"{type(error).__name__} in mailer itself", "report it"))
+        self._last = replace(drawn, milliseconds=1000 * (time.perf_counter() - started))
+        return self._last
+
+    def look(self) -> None:
+        """`files` gives what the issue names now. Before drawing, so that no change in between is missed."""
+        self._named = frozenset(self._named_by(self._source()))
+
+    def files(self) -> Iterator[Path]:
+        """Every file whose change can change the mail; also those that are not there yet."""
+        yield self.file
+        yield self.around.config
+        yield from self._named
+        for folder in self.around.template_folders:
+            yield from (folder / "email").rglob("*")
+
+    def _named_by(self, source: str) -> Iterator[Path]:
+        """Where images and logos lie, or would lie; what else is named beside them does no harm."""
+        beside, folder = self.file.resolve().parent, self.around.config.resolve().parent
+        found = islice(_TARGET.finditer(source), MOST_TARGETS)
+        targets = [next(filter(None, target.groups()), "") for target in found]
+        for start, target in [*((beside, target) for target in targets), *((folder, logo) for logo in self._logos())]:
+            path = unquote(target.split("?")[0].split("#")[0])
+            if path and ":" not in path and "\0" not in path:
+                yield folder / path.lstrip("/") if path.startswith("/") else start / path
+
+    def _logos(self) -> list[str]:
+        try:
+            return [newsletter.logo for newsletter in read_newsletters(self.around.config).values()]
+        except NewsletterError:
+            return []
+
+    def _drawn(self, fresh: Draft) -> Draft:
+        issue = read_issue(self.file, self.around.config)
+        newsletter = self._newsletter(issue)
+        sent = self.around.sent_slugs(newsletter.label)
+        rendered = render_issue(
+            issue,
+            newsletter,
+            base_url=self.around.base_url,
+            sent_slugs=sent,
+            archive_url=self.around.archive_url(newsletter.label),
+        )
+        findings = check(
+            issue,
+            rendered,
+            newsletter,
+            rehearsal=self.around.rehearsal,
+            base_url=self.around.base_url,
+            known_slugs=sent,
+        )
+        return replace(fresh, rendered=rendered, newsletter=newsletter, findings=tuple(findings))
+
+    def _newsletter(self, issue: Issue) -> Newsletter:
+        """Read each time: the name, the colour and the logo may be what the editor is at."""
+        known = read_newsletters(self.around.config)
+        label = self.around.label or issue.newsletter or (next(iter(known)) if len(known) == 1 else None)
+        if label not in known:
+            wanted = f"there is no newsletter {label!r}" if label else "several newsletters are configured"
+            raise NewsletterError(f'{wanted}; write "newsletter: …" on top of the issue, one of {", ".join(known)}')
+        return known[label]
+
+    def _source(self) -> str:
+        try:
+            return self.file.read_bytes().decode("utf-8-sig", "replace").replace("\r\n", "\n").replace("\r", "\n")
+        except OSError:
+            return ""

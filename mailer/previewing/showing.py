@@ -1,0 +1,82 @@
+"""A draft as the page shows it. The mail itself is not touched: what is changed here is a copy."""
+
+import re
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from mailer.previewing.drafts import Draft
+from mailer.rendering import LARGEST, RenderedIssue
+
+Scheme = Literal["light", "dark"]
+
+_STYLE = re.compile(r"(<style\b[^>]*>)(.*?)(</style>)", re.DOTALL | re.IGNORECASE)
+_MEDIA = re.compile(r"(\smedia=)(\"[^\"]*\"|'[^']*')", re.IGNORECASE)
+_FEATURE = re.compile(r"\(\s*prefers-color-scheme\s*:\s*(light|dark)\s*\)", re.IGNORECASE)
+_META = re.compile(r"(<meta\s+name=\"(?:supported-)?color-schemes?\"\s+content=\")[^\"]*", re.IGNORECASE)
+_ROOT = re.compile(r"((?:supported-)?color-schemes?\s*:\s*)(?:light dark|dark light)", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """Where the page's copy points to instead of the address that readers will use."""
+
+    base_url: str  # of the installation
+    media: str  # path on the preview's own server, with a slash at its end
+    unsubscribe: str
+
+
+def shown(rendered: RenderedIssue, scheme: Scheme, addresses: Addresses) -> str:
+    """The mail's HTML as a client in light or dark mode shows it, whatever mode this machine is in."""
+    html = _filled(rendered.html, rendered, addresses)
+    for image in rendered.images:
+        html = html.replace(f"{addresses.base_url}/media/{image.name}", f"{addresses.media}{image.name}")
+    html = _STYLE.sub(lambda found: found[1] + _in_scheme(found[2], scheme) + found[3], html)
+    html = _MEDIA.sub(lambda found: found[1] + _in_scheme(found[2], scheme), html)
+    return _META.sub(rf"\g<1>{scheme}", html)
+
+
+def _in_scheme(css: str, scheme: Scheme) -> str:
+    """A browser asks its own system for the mode, so the question is replaced by an answer."""
+
+    def answer(question: re.Match[str]) -> str:
+        return "(min-width:0px)" if question[1].lower() == scheme else "(min-width:999999px)"
+
+    return _ROOT.sub(rf"\g<1>{scheme}", _FEATURE.sub(answer, css))
+
+
+def _filled(content: str, rendered: RenderedIssue, addresses: Addresses) -> str:
+    for token in rendered.placeholders.values():
+        content = content.replace(token, addresses.unsubscribe)
+    return content
+
+
+def page_state(draft: Draft, addresses: Addresses) -> dict[str, Any]:
+    """All that the page's script needs, ready for JSON."""
+    return {
+        "version": draft.version,
+        "source": draft.source,
+        "trouble": asdict(draft.trouble) if draft.trouble else None,
+        "findings": [asdict(finding) for finding in draft.findings],
+        "milliseconds": round(draft.milliseconds),
+        "mail": _mail(draft, addresses),
+    }
+
+
+def _mail(draft: Draft, addresses: Addresses) -> dict[str, Any] | None:
+    rendered, newsletter = draft.rendered, draft.newsletter
+    if rendered is None or newsletter is None:
+        return None
+    return {
+        "newsletter": newsletter.name,
+        "sender": newsletter.from_name,
+        "from": f"{newsletter.from_name} <{newsletter.from_email}>",
+        "subject": rendered.subject,
+        "preheader": rendered.preheader,
+        "language": rendered.language,
+        "light": shown(rendered, "light", addresses),
+        "dark": shown(rendered, "dark", addresses),
+        "text": _filled(rendered.text, rendered, addresses),
+        "bytes": len(rendered.html.encode()),
+        "most_bytes": LARGEST,
+        "content_sha256": rendered.content_sha256,
+    }

@@ -1,0 +1,63 @@
+"""A newsletter's folder on an editor's desk, and a preview of its issue."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from PIL import Image
+
+from mailer.previewing.drafts import Desk, Surroundings
+
+ISSUE = """\
+---
+preheader: What is new on the bench
+---
+
+# Weekly
+
+First lines.
+
+![A sketch of the board](images/board.png)
+
+## News
+
+Words [with a link](https://example.com/).
+"""
+CONFIG = """\
+[newsletters.weekly]
+name = "The Weekly"
+from_email = "editor@news.example.com"
+postal_address = "1 Harbour Street, Springfield"
+"""
+BASE = "https://news.example.com"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "images").mkdir()
+    (tmp_path / "newsletter.toml").write_text(CONFIG)
+    (tmp_path / "2026-11-20.md").write_text(ISSUE)
+    Image.new("RGB", (320, 200), "#0a58ca").save(tmp_path / "images" / "board.png")
+    return tmp_path
+
+
+@pytest.fixture
+def file(folder: Path) -> Path:
+    return folder / "2026-11-20.md"
+
+
+@pytest.fixture
+def desk(folder: Path, file: Path) -> Callable[..., Desk]:
+    def make(**changes: object) -> Desk:
+        around = {
+            "config": folder / "newsletter.toml",
+            "template_folders": tuple(settings.TEMPLATE_FOLDERS),
+            "base_url": BASE,
+            "rehearsal": True,
+            "sent_slugs": lambda label: frozenset(),
+            "archive_url": lambda label: f"{BASE}/archive/",
+        }
+        return Desk(file, Surroundings(**{**around, **changes}))
+
+    return make
