@@ -104,14 +104,10 @@ def _coloured() -> Callable[[str, str, str], None]:
 
 def _summary(findings: "list[Finding]", files: int) -> str:
     errors = sum(finding.severity == "error" for finding in findings)
-    where = _counted(files, "file")
+    where = terminal.counted(files, "file")
     if not findings:
         return f"Nothing to mend in {where}."
-    return f"{_counted(errors, 'error')}, {_counted(len(findings) - errors, 'warning')} in {where}."
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    return f"{terminal.counted(errors, 'error')}, {terminal.counted(len(findings) - errors, 'warning')} in {where}."
 
 
 def _print_json(found: "list[tuple[Path, Finding]]", files: int) -> None:

@@ -9,9 +9,10 @@ from django.conf import settings
 from django.db import DatabaseError
 
 from mailer.archive import archive_root, sent_slugs
+from mailer.checks import blocking
 from mailer.checks.proofs import Proof
 from mailer.checks.rules import FINAL, RULES
-from mailer.cli.terminal import Exit, Problem, choose_newsletter
+from mailer.cli.terminal import Exit, Problem, choose_newsletter, counted
 from mailer.findings import Finding
 from mailer.issues import read_issue
 from mailer.rendering import render_issue
@@ -47,6 +48,16 @@ def tell(file: Path, findings: Iterable[Finding]) -> None:
     for finding in findings:
         place = f"{file}:{finding.line}:{finding.column}"
         click.echo(f"{place} {finding.severity} {finding.rule} {finding.message}; {finding.fix}", err=True)
+
+
+def stop_at_errors(file: Path, findings: list[Finding], outcome: str) -> None:
+    """Errors are told and end the command with exit code 3, with `outcome`; warnings are counted, and it goes on."""
+    if errors := blocking(findings):
+        tell(file, errors)
+        raise Problem(f"{counted(len(errors), 'error')} in {file}; {outcome}.", Exit.FINDINGS)
+    if findings:
+        warnings = counted(len(findings), "warning")
+        click.echo(f"mailer: {warnings} in {file}; `mailer check {file}` lists them.", err=True)
 
 
 def _sent(newsletter: str) -> frozenset[str]:

@@ -1,6 +1,5 @@
 """`mailer render`: an issue as its readers would get it, in files."""
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,7 +8,6 @@ import click
 from mailer.cli import terminal
 
 if TYPE_CHECKING:
-    from mailer.findings import Finding
     from mailer.rendering import RenderedIssue
 
 
@@ -32,15 +30,13 @@ def render(file: Path, folder: Path | None, name: str | None) -> None:
     terminal.start(check_schema=False)
     from django.conf import settings
 
-    from mailer.issues import read_issue
-    from mailer.rendering import render_issue
+    from mailer.checks import look
+    from mailer.cli.proofing import read_proof, stop_at_errors
 
-    issue = read_issue(file, settings.CONFIG)
-    newsletter = settings.NEWSLETTERS[terminal.choose_newsletter(name or issue.newsletter)]
-    rendered = render_issue(issue, newsletter, base_url=settings.BASE_URL)
-    _write(folder or settings.HOME / "rendered", _files(rendered, settings.BASE_URL))
-    click.echo(f"content_sha256 {rendered.content_sha256}", err=True)
-    _tell(file, (finding for finding in rendered.findings if finding.rule not in issue.ignore))
+    proof = read_proof(file, name)
+    _write(folder or settings.HOME / "rendered", _files(proof.rendered, settings.BASE_URL))
+    click.echo(f"content_sha256 {proof.rendered.content_sha256}", err=True)
+    stop_at_errors(file, look(proof), "the files are written, but a send would stop here")
 
 
 def _files(rendered: "RenderedIssue", base_url: str) -> dict[str, bytes]:
@@ -63,14 +59,3 @@ def _write(folder: Path, files: dict[str, bytes]) -> None:
                 f"{path} cannot be written ({(error.strerror or '').lower()}); name another folder with -o."
             ) from error
         click.echo(path)
-
-
-def _tell(file: Path, findings: "Iterable[Finding]") -> None:
-    """Findings on stderr, and exit code 3 when one of them is an error."""
-    blocked = False
-    for finding in findings:
-        blocked = blocked or finding.severity == "error"
-        place = f"{file}:{finding.line}:{finding.column}"
-        click.echo(f"{place} {finding.severity} {finding.rule} {finding.message}; {finding.fix}", err=True)
-    if blocked:
-        raise SystemExit(terminal.Exit.FINDINGS)

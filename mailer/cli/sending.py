@@ -3,15 +3,12 @@
 import json
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 import click
 
 from mailer.cli.terminal import Exit, Problem, confirm, database_address, on_terminal, start
 from mailer.cli.testing import test
-
-if TYPE_CHECKING:
-    from mailer.findings import Finding
 
 
 @click.group()
@@ -48,28 +45,14 @@ def issue(
     from django.conf import settings
 
     from mailer.checks import look, without
-    from mailer.cli.proofing import read_proof, refuse_unknown_rules
+    from mailer.cli.proofing import read_proof, refuse_unknown_rules, stop_at_errors
     from mailer.sending.planning import Plan
 
     refuse_unknown_rules(ignored)
     proof = read_proof(file, newsletter)
-    _stop_at_errors(file, without(look(proof), set(ignored)))
+    stop_at_errors(file, without(look(proof), set(ignored)), "nothing was sent")
     plan = Plan(proof.newsletter, proof.rendered, settings.PROVIDER, settings.BASE_URL)
     _Issue(plan, str(file), yes, detach, as_json).go(dry_run)
-
-
-def _stop_at_errors(file: Path, findings: "list[Finding]") -> None:
-    """Errors end the command with exit code 3; warnings are counted, and it goes on."""
-    from mailer.checks import blocking
-    from mailer.cli.proofing import tell
-
-    if errors := blocking(findings):
-        tell(file, errors)
-        what = "1 error" if len(errors) == 1 else f"{len(errors)} errors"
-        raise Problem(f"{what} in {file}; nothing was sent.", Exit.FINDINGS)
-    if findings:
-        what = "1 warning" if len(findings) == 1 else f"{len(findings)} warnings"
-        click.echo(f"mailer: {what} in {file}; `mailer check {file}` lists them.", err=True)
 
 
 class _Issue:

@@ -76,6 +76,11 @@ def start(check_schema: bool = True) -> None:
         bring_up_to_date()
 
 
+def counted(number: int, noun: str) -> str:
+    """`1 error`, `2 errors`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def on_terminal() -> bool:
     return sys.stdin.isatty() and sys.stderr.isatty()
 

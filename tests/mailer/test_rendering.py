@@ -249,6 +249,7 @@ def test_real_issues_render(path, weekly):
     assert all(image.get("alt") is not None for image in page.iter("img"))
 
 
+@pytest.mark.django_db
 def test_render_writes_html_text_and_images(tmp_path):
     from mailer.cli.rendering import render
 
@@ -357,6 +358,7 @@ def test_real_issues_stay_small():
         assert sum(map(len, re.findall(r"<style.*?</style>", mail.html, re.DOTALL))) <= 8_000
 
 
+@pytest.mark.django_db
 def test_render_tells_findings_and_still_writes(tmp_path):
     from mailer.cli.rendering import render
 
