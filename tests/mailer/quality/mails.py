@@ -1,0 +1,65 @@
+"""Finished mails as their readers get them, for tools from outside to look at."""
+
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from tests.golden import ISSUES, ROOT, STARTER
+
+BASE = "https://news.example.com"
+LEAVE = f"{BASE}/unsubscribe/AAEBAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4fICEiIyQlJicoKSorLC0uLzA/"
+ARCHIVE = (ROOT / "../shared/issues").resolve()
+REAL = sorted(path for path in ARCHIVE.rglob("*.md") if path.name != "SOURCE.md")
+NO_ARCHIVE = "no archive of real issues beside this repository (../shared/issues)"
+SEED = ARCHIVE / "awesome-embedded-ai" / "embedded-ai-report" / "2019-06-29.md"
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A page or mail, and what it loads: address → content and its type."""
+
+    html: str
+    files: dict[str, tuple[bytes, str]] = field(default_factory=dict)
+
+
+def named(name: str) -> Path:
+    """The issue that a test calls `name`: a sample's, "seed" or "largest". Skips where it is not on this machine."""
+    samples = {path.stem: path for path in ISSUES}
+    if name in samples:
+        return samples[name]
+    if not REAL:
+        pytest.skip(NO_ARCHIVE)
+    return SEED if name == "seed" else max(REAL, key=lambda path: path.stat().st_size)
+
+
+@cache
+def rendered(path: Path):
+    from mailer.issues import read_issue
+    from mailer.newsletter import read_newsletters
+    from mailer.rendering import render_issue
+
+    real = path.is_relative_to(ARCHIVE)
+    config = (ARCHIVE / "awesome-embedded-ai" if real else STARTER) / "newsletter.toml"
+    (newsletter,) = read_newsletters(config).values()
+    return newsletter, render_issue(read_issue(path, config), newsletter, base_url=BASE)
+
+
+def mail(path: Path) -> Seen:
+    _, issue = rendered(path)
+    html = issue.html.replace(issue.placeholders["unsubscribe"], LEAVE)
+    return Seen(html, {f"{BASE}/media/{image.name}": (image.content, image.content_type) for image in issue.images})
+
+
+def confirmation(newsletter: str) -> Seen:
+    """The mail that asks a new reader to confirm. Needs the database."""
+    from django.core import mail
+
+    from subscribers import confirmations
+    from subscribers.models import Subscription
+    from tests import readers
+
+    readers.pending(newsletter)
+    confirmations.send(Subscription.objects.get(newsletter=newsletter).pk)
+    return Seen(mail.outbox[-1].alternatives[0].content)

@@ -1,0 +1,66 @@
+"""Mails and pages in Chromium: nothing sticks out of a phone 320 pixels wide, and axe finds nothing against them."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from mailer.previewing.server import Answered, PreviewServer, Site
+from mailer.previewing.watching import Latest
+from tests.golden import ISSUES
+from tests.mailer.previewing.conftest import desk, file, folder  # noqa: F401 — fixtures
+from tests.mailer.quality.glass import FLAWLESS, Glass
+from tests.mailer.quality.mails import BASE, Seen, confirmation, mail, named
+from tests.mailer.quality.pages import readers_pages
+
+MAILS = [*(path.stem for path in ISSUES), "seed", "largest"]
+
+
+FAULTY = """<!doctype html><html lang="en"><title>t</title><style>
+p { color: #777; background: #fff } @media (prefers-color-scheme: dark) { p { color: #333; background: #000 } }
+</style><main><h1>A heading</h1><p>Grey</p><div style="width: 400px">Wide</div><img src="https://x.example/a.png"></main>
+"""
+
+
+def test_the_glass_sees_what_is_wrong(glass: Glass):
+    look = glass.look(Seen(FAULTY))
+    assert any("Wide" in words for words in look.sticking_out)
+    for mode in (look.light, look.dark):
+        assert sorted({words.split(":")[0] for words in mode}) == ["color-contrast", "image-alt"]
+    assert look.light != look.dark
+
+
+@pytest.mark.parametrize("name", MAILS)
+def test_a_mail_fits_a_narrow_phone_and_axe_finds_nothing_against_it(glass: Glass, name: str):
+    assert glass.look(mail(named(name))) == FLAWLESS
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("newsletter", ["weekly", "jianbao"])
+def test_so_does_the_mail_to_confirm(glass: Glass, newsletter: str):
+    assert glass.look(confirmation(newsletter)) == FLAWLESS
+
+
+@pytest.mark.usefixtures("_an_installation")
+def test_so_does_every_page_that_a_reader_meets(glass: Glass, monkeypatch):
+    found = {name: look for name, seen in readers_pages(monkeypatch).items() if (look := glass.look(seen)) != FLAWLESS}
+    assert found == {}
+
+
+@pytest.fixture
+def preview(desk, folder) -> Iterator[PreviewServer]:  # noqa: F811
+    from mailer.cli.previewing import _page
+
+    (folder / "images" / "board.png").unlink()  # so that there are findings to show
+    latest = Latest()
+    latest.put(desk().draw())
+    page = _page(folder / "2026-11-20.md")
+    site = Site(page, latest, BASE, f"{BASE}/unsubscribe/test/", lambda *_: Answered(True, "Rehearsed."))
+    server = PreviewServer(site)
+    server.start()
+    yield server
+    server.stop()
+
+
+def test_axe_finds_nothing_against_the_preview(glass: Glass, preview: PreviewServer):
+    look = glass.look_at(preview.url, "#findings button")
+    assert (look.light, look.dark) == ([], [])
