@@ -26,7 +26,8 @@ function element(name, content = "", properties = {}) {
 function showMail() {
   const page = frame.contentDocument;
   const wanted = state?.mail?.[dark ? "dark" : "light"] ?? "";
-  if (!wanted || wanted === inFrame || !page?.documentElement) return;
+  // Until it has loaded the frame holds an empty document, which obeys this page's policy and not its own.
+  if (!wanted || wanted === inFrame || page?.URL !== frame.src || page.readyState !== "complete") return;
   const place = placeIn(page);
   const parsed = new frame.contentWindow.DOMParser().parseFromString(wanted, "text/html");
   for (const link of parsed.querySelectorAll("a[href]")) {
