@@ -33,6 +33,22 @@ def publish_hint(task: str, row: int) -> bool:
     return True
 
 
+def why_no_broker() -> str:
+    """Why the broker cannot be reached, in words for the operator; empty when it can, or when none is needed."""
+    if settings.EMBEDDED:
+        return ""
+    connection = app.connection_for_write()
+    try:
+        connection.ensure_connection(max_retries=1, timeout=3)
+    except (BrokerError, OSError) as error:
+        cause = error.__cause__ or error
+        words = getattr(cause, "strerror", None) or type(cause).__name__
+        return f"CELERY_BROKER_URL: {connection.hostname}:{connection.port} is not reached ({words})"
+    finally:
+        connection.release()
+    return ""
+
+
 # Set by mailer.embedded while this process holds a worker.
 embedded_worker_runs = False
 
@@ -71,7 +87,7 @@ def _transport_options() -> dict[str, float]:
     if settings.EMBEDDED:
         # The default of 1 s between looks made the embedded worker ten times slower.
         return {"polling_interval": 0.02}
-    if settings.BROKER_URL.startswith(("redis", "unix", "valkey")):
+    if settings.BROKER_URL.startswith("redis"):
         return {
             "visibility_timeout": 300,
             "unacked_restore_interval": 10,

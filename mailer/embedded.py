@@ -15,6 +15,8 @@ from django.conf import settings
 from django.db import connection
 
 from mailer import celery
+from mailer.models import Attempt
+from mailer.sending import owners
 from mailer.sending.owners import this_owner
 from mailer.sweeping import Sweeper
 
@@ -30,6 +32,7 @@ class EmbeddedWorker:
 
     def start(self) -> None:
         this_owner()
+        owners.tidy(set(Attempt.objects.filter(state=Attempt.State.OPEN).values_list("owner", flat=True)))
         worker_state.should_stop = None
         celery.embedded_worker_runs = True
         self._run("issues", settings.MAILER_LANES)

@@ -38,7 +38,7 @@ class Newsletter:
     reply_to: str = ""
     postal_address: str = ""  # may have several lines; required for a real send
     language: str = "en"  # lower case, as Django writes it: "zh-hans"
-    list_id: str = ""
+    list_id: str = ""  # filled with label and domain of the sender when the file leaves it out
     timezone: str = "UTC"
     source_url: str = ""  # ends in "/"
     max_per_hour: int | None = None
@@ -134,6 +134,8 @@ class _Reader:
                     self._line_of(label, ""), f"newsletter {label!r} has no {key}; add {key} = {EXAMPLES[key]!r}."
                 )
         values["from_name"] = values.get("from_name") or values["name"]
+        # Readers' filters hang on it, so it follows the two things that stay: the label and the sender's domain.
+        values["list_id"] = values.get("list_id") or f"{label}.{values['from_email'].rpartition('@')[2]}"
         return Newsletter(label=label, folder=self.path.resolve().parent, **values)
 
     def _check_label(self, label: str) -> None:

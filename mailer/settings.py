@@ -4,6 +4,7 @@ A `.env` beside newsletter.toml fills what the environment does not set. A varia
 set: `SENDGRID_API_KEY= mailer …` rehearses whatever the `.env` says.
 """
 
+import math
 import os
 import secrets
 from pathlib import Path
@@ -32,7 +33,15 @@ if _config and not Path(_config).is_file():
 CONFIG: Path | None = Path(_config).resolve() if _config else find_config(Path.cwd())
 CONFIG_FOLDER: Path = CONFIG.parent if CONFIG else Path.cwd()
 
-_dotenv = dotenv_values(CONFIG_FOLDER / ".env")
+
+def _read_dotenv(path: Path) -> dict[str, str | None]:
+    try:
+        return dotenv_values(path)
+    except UnicodeDecodeError:
+        raise SettingError(f"{path} is not UTF-8; save it as UTF-8.") from None
+
+
+_dotenv = _read_dotenv(CONFIG_FOLDER / ".env")
 
 
 def _read(name: str, default: str = "") -> str:
@@ -47,7 +56,7 @@ def _number(name: str, default: float, at_least: float = 0) -> float:
         value = float(text)
     except ValueError:
         raise SettingError(f"{name} is {text!r}; it must be a number.") from None
-    if not value >= at_least:
+    if not at_least <= value < math.inf:
         raise SettingError(f"{name} is {text}; it must be at least {at_least:g}.")
     return value
 
@@ -67,6 +76,8 @@ def _url(name: str, default: str, why: str) -> str:
         parts.port  # noqa: B018 — raises for a port that is no number
     except ValueError:
         raise SettingError(f"{name} is {text!r}, which is not a web address.") from None
+    if parts.username or parts.password:
+        raise SettingError(f"{name} holds a user name or a password; give the bare address.")
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
         raise SettingError(f"{name} is {text!r}; give an address such as {default}.")
     if parts.scheme == "http" and parts.hostname not in LOOPBACK:
@@ -87,8 +98,9 @@ NEWSLETTERS: dict[str, Newsletter] = read_newsletters(CONFIG) if CONFIG else {}
 def _prepare_home(home: Path) -> Path:
     """The folder exists, is closed to other users and stays out of git."""
     try:
-        if not home.is_dir():
-            home.mkdir(parents=True, mode=0o700)
+        home.mkdir(parents=True, mode=0o700, exist_ok=True)
+        if home.stat().st_mode & 0o077:
+            home.chmod(0o700)  # addresses and link keys lie in it
         ignore = home / ".gitignore"
         if not ignore.exists():
             ignore.write_text("*\n")
@@ -177,6 +189,8 @@ def _database() -> dict[str, Any]:
 
 
 def _sqlite(path: Path) -> dict[str, Any]:
+    if str(path) in ("", ":memory:"):
+        raise SettingError("DATABASE_URL names a database in memory, which no second process would see; name a file.")
     return {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": path,
@@ -195,6 +209,8 @@ DATABASES = {"default": _database()}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 BROKER_URL = _read("CELERY_BROKER_URL") or _read("REDIS_URL")
+if BROKER_URL and not BROKER_URL.startswith(("redis://", "rediss://", "redis+socket://", "amqp://", "amqps://")):
+    raise SettingError("CELERY_BROKER_URL (or REDIS_URL) is not understood; give redis://…, rediss://… or amqp://….")
 EMBEDDED = not BROKER_URL
 
 # ---------------------------------------------------------------- Django
@@ -276,5 +292,9 @@ LOGGING = {
         # At DEBUG the client logs the API key and the whole payload.
         "python_http_client": {"handlers": [], "level": "CRITICAL", "propagate": False},
         "django.request": {"level": "ERROR"},
+        # Anybody can send a wrong Host or a huge body; the access log has its line, a traceback helps nobody.
+        "django.security": {"handlers": [], "level": "CRITICAL", "propagate": False},
+        # Each try to connect would be a line; the command says in one what could not be reached.
+        "psycopg.pool": {"level": "ERROR"},
     },
 }

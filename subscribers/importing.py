@@ -331,6 +331,7 @@ def _write_rejected(stage: Stage) -> Path | None:
         return None
     path = rejected_file_of(stage.path)
     try:
+        path.touch(mode=0o600)  # it holds addresses
         with path.open("w", encoding="utf-8-sig", newline="") as file:
             writer = csv.writer(file)
             writer.writerow(["line", "reason", "row"])

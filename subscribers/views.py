@@ -254,7 +254,7 @@ def _address(request: HttpRequest) -> str:
 def without_our_form(request: HttpRequest, reason: str = "") -> HttpResponse:
     """Django calls this for a POST that no page of ours made. A sign-up gets our form, filled in; nothing changed."""
     match = request.resolver_match
-    if match is None or match.func is not subscribe:
+    if match is None or match.func is not subscribe or request.method != "POST":
         return _in_house_language(request, "forbidden", status=403)
     newsletter = newsletter_shown(match.kwargs.get("label") or first_newsletter())
     form = forms.sign_up_of(request)

@@ -79,26 +79,23 @@ def _broker() -> Check:
 
     if settings.EMBEDDED:
         return Check("broker", "ok", "none set: commands send by a worker of their own, `mailer serve` starts one")
-    from kombu.exceptions import OperationalError
+    from mailer.celery import app, why_no_broker
 
-    from mailer.celery import app
-
+    if why := why_no_broker():
+        return Check("broker", "error", why)
     connection = app.connection_for_write()
-    address = f"{connection.hostname}:{connection.port}"
-    try:
-        connection.ensure_connection(max_retries=1, timeout=3)
-    except (OperationalError, OSError) as error:
-        return Check("broker", "error", f"CELERY_BROKER_URL: {address} is not reached ({type(error).__name__})")
-    finally:
-        connection.release()
-    return Check("broker", "ok", address)
+    return Check("broker", "ok", f"{connection.hostname}:{connection.port}")
 
 
 def _worker() -> Check:
+    from django.conf import settings
+
     from mailer.cli.watching import worker_swept_lately
 
     if worker_swept_lately():
         return Check("worker", "ok", "swept within the last minute")
+    if settings.EMBEDDED:
+        return Check("worker", "ok", "none runs now; commands bring their own, `mailer serve` starts one")
     return Check("worker", "warning", "none has swept in the last minute; `mailer worker` or `mailer serve` starts one")
 
 
@@ -115,7 +112,11 @@ def _key() -> Check:
     except Unreachable as error:
         return Check("SENDGRID_API_URL", "error", f"{settings.PROVIDER} is not reached: {error}")
     if status != 200:
-        return Check("SENDGRID_API_KEY", "error", f"{settings.PROVIDER} answers {status}; create a key with Mail Send")
+        return Check(
+            "SENDGRID_API_KEY",
+            "error",
+            f"{settings.PROVIDER} answers {status}: the key is wrong or deleted; create one with the scope Mail Send",
+        )
     scopes = answer.get("scopes", []) if isinstance(answer, dict) else []
     if "mail.send" not in scopes:
         return Check("SENDGRID_API_KEY", "error", "the key may not send; give it the scope Mail Send")

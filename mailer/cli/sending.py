@@ -1,7 +1,6 @@
 """`mailer send issue`: a Markdown file to each confirmed reader."""
 
 import json
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -135,44 +134,49 @@ class _Issue:
             )
 
     def _plan_and_send(self, before: Any) -> NoReturn:
-        from django.db import IntegrityError
-
-        from mailer.cli.watching import watch, worker_here
-        from mailer.sending.again import discard_unsent, standing
-        from mailer.sending.planning import NobodyToSend, plan_send, why_refused
+        from mailer.cli.watching import carry_out
+        from mailer.sending.planning import why_refused
 
         if why := why_refused(self.plan):
             raise Problem(f"{self.file}: no request with this issue would be accepted: {why}", Exit.FINDINGS)
         self._require_reachable()
         readers = "everybody above" if self.plan.provider != "rehearsal" else "nobody: rehearse it"
         confirm(f"Send {self.slug} to {readers}?", self.yes or self.plan.provider == "rehearsal")
-        with worker_here() if not self.detach else nullcontext():
-            if before is not None and not discard_unsent(before):
-                raise Problem(f"{self.slug} changed its state meanwhile; run the command again.")
-            try:
-                send = plan_send(self.plan)
-            except NobodyToSend:
-                raise Problem(
-                    f"{self.plan.newsletter.label} has no confirmed reader who may be mailed; "
-                    "see `mailer subscribers list`, `add` or `import`. Nothing was sent."
-                ) from None
-            except IntegrityError:
-                # Another editor was faster with the same issue: one send, and both see it.
-                standing_now = standing(self.plan.newsletter.label, self.slug, self.plan.provider)
-                if standing_now is None or standing_now.source_sha256 != self.plan.issue.source_sha256:
-                    raise Problem(
-                        f"{self.slug} was planned by somebody else meanwhile; run the command again."
-                    ) from None
-                send = standing_now
-            self._leave_if_detached(send)
-            watch(send, self.as_json)
+        if self.detach:
+            self._leave(self._plan(before))
+        carry_out(lambda: self._plan(before), self.as_json)
+
+    def _plan(self, before: Any) -> Any:
+        from django.db import IntegrityError
+
+        from mailer.sending.again import discard_unsent, standing
+        from mailer.sending.planning import NobodyToSend, plan_send
+
+        if before is not None and not discard_unsent(before):
+            raise Problem(f"{self.slug} changed its state meanwhile; run the command again.")
+        try:
+            return plan_send(self.plan)
+        except NobodyToSend:
+            raise Problem(
+                f"{self.plan.newsletter.label} has no confirmed reader who may be mailed; "
+                "see `mailer subscribers list`, `add` or `import`. Nothing was sent."
+            ) from None
+        except IntegrityError:
+            # Another editor was faster with the same issue: one send, and both see it.
+            now = standing(self.plan.newsletter.label, self.slug, self.plan.provider)
+            if now is None or now.source_sha256 != self.plan.issue.source_sha256:
+                raise Problem(f"{self.slug} was planned by somebody else meanwhile; run the command again.") from None
+            return now
 
     def _require_reachable(self) -> None:
         from django.conf import settings
 
+        from mailer.celery import why_no_broker
         from mailer.cli.watching import worker_swept_lately
         from mailer.doors import why_unreachable
 
+        if not self.detach and (why := why_no_broker()):
+            raise Problem(f"{why}, so no worker would hear of the send. Nothing was sent.")
         if self.detach and not worker_swept_lately():
             raise Problem(
                 "no worker has swept in the last minute, so nobody would send; start one with `mailer worker`."
@@ -183,36 +187,42 @@ class _Issue:
         if why:
             raise Problem(f"readers could not unsubscribe: {why}")
 
-    def _leave_if_detached(self, send: Any) -> None:
-        if not self.detach:
-            return
-        if self.as_json:
-            from mailer.sending.accounting import receipt
+    def _leave(self, send: Any) -> NoReturn:
+        """The workers do the rest."""
+        from mailer.sending.accounting import receipt
 
+        if self.as_json:
             click.echo(json.dumps(receipt(send), ensure_ascii=False))
         else:
             click.echo(f"{self.slug}: planned for {send.planned} readers; mailer status {self.slug} shows how it goes.")
         raise click.exceptions.Exit(Exit.DONE)
 
     def _attach(self, before: Any) -> NoReturn:
-        from mailer.cli.watching import watch, worker_here
+        from mailer.cli.watching import carry_out
         from mailer.sending.steering import hint_planned
 
         click.echo(f"mailer: {self.slug} is being sent; going on with it.", err=True)
-        self._leave_if_detached(before)
-        with worker_here():
+        if self.detach:
+            self._leave(before)
+
+        def go_on() -> Any:
             hint_planned(before.pk)  # the hints of a worker that died in its own memory died with it
-            watch(before, self.as_json)
+            return before
+
+        carry_out(go_on, self.as_json)
 
     def _resume(self, before: Any) -> NoReturn:
-        from mailer.cli.watching import watch, worker_here
+        from mailer.cli.watching import carry_out
         from mailer.sending.steering import resume
 
-        confirm(f"{self.slug} is paused; go on with the content that was planned?", self.yes)
-        with worker_here() if not self.detach else nullcontext():
+        def go_on() -> Any:
             resume(before.pk)
-            self._leave_if_detached(before)
-            watch(before, self.as_json)
+            return before
+
+        confirm(f"{self.slug} is paused; go on with the content that was planned?", self.yes)
+        if self.detach:
+            self._leave(go_on())
+        carry_out(go_on, self.as_json)
 
     def _show_result(self, before: Any) -> NoReturn:
         from mailer.cli.watching import finish

@@ -22,7 +22,10 @@ def init(folder: Path) -> None:
             continue  # invented readers are for the demo
         target = folder / name.with_name(RENAMED.get(name.name, name.name))
         click.echo(f"{_put(source, target)}  {target}")
-    click.echo("Next: mailer render issues/hello.md, then mailer send issue issues/hello.md, a rehearsal.")
+    enter = "" if folder == Path() else f"cd {folder}, then "
+    click.echo(
+        f"Next: {enter}write your names into newsletter.toml, and mailer preview issues/hello.md shows an issue."
+    )
 
 
 def _put(source: Path, target: Path) -> str:

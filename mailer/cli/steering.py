@@ -46,7 +46,7 @@ def pause(send: str, newsletter: str | None, as_json: bool) -> None:
 def resume(send: str, newsletter: str | None, as_json: bool, detach: bool) -> None:
     """Go on with a paused send, with the content that was planned."""
     found = _find(send, newsletter)
-    from mailer.cli.watching import watch, worker_here
+    from mailer.cli.watching import carry_out
     from mailer.sending.steering import WrongState
     from mailer.sending.steering import resume as resume_send
 
@@ -56,9 +56,12 @@ def resume(send: str, newsletter: str | None, as_json: bool, detach: bool) -> No
             resume_send(found.pk)
             _print(found, as_json)
             return
-        with worker_here():
+
+        def go_on() -> Any:
             resume_send(found.pk)
-            watch(found, as_json)
+            return found
+
+        carry_out(go_on, as_json)
     except WrongState as state:
         raise Problem(f"{found.slug} is {state}, so there is nothing to resume.") from None
 
@@ -139,12 +142,14 @@ def _confirm_resend(send: Any, unknown: int, yes: bool) -> None:
 
 
 def _resend(send: Any, as_json: bool) -> None:
-    from mailer.cli.watching import watch, worker_here
+    from mailer.cli.watching import carry_out
     from mailer.sending.steering import resend_unknown
 
-    with worker_here():
+    def again() -> Any:
         resend_unknown(send.pk)
-        watch(send, as_json)
+        return send
+
+    carry_out(again, as_json)
 
 
 def _assume(send: Any, as_json: bool) -> None:

@@ -18,7 +18,7 @@ from django.utils import timezone
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from mailer.cli.terminal import Exit, Problem
+from mailer.cli.terminal import Exit, Problem, counted
 from mailer.models import Batch, Installation, Send
 from mailer.sending.accounting import Equation, count, receipt
 from mailer.sending.steering import WrongState, pause
@@ -51,11 +51,19 @@ def worker_swept_lately() -> bool:
     return swept is not None and (timezone.now() - swept).total_seconds() < 60
 
 
-def watch(send: Send, as_json: bool) -> NoReturn:
-    """Show the send until it ends or stands still, print its result and exit by it.
+def carry_out(start: Callable[[], Send], as_json: bool) -> NoReturn:
+    """Start a send with a worker at hand, show it until it ends or stands still, print its result and exit by it.
 
-    Ctrl-C pauses the send, unless another command drives it: then it only stops watching.
+    The result is printed when nothing of ours is in flight any more. Ctrl-C pauses the send, unless another command
+    drives it: then it only stops watching. SIGTERM leaves it as it is.
     """
+    with worker_here():
+        send = start()
+        _watch(send)
+    finish(send, as_json)
+
+
+def _watch(send: Send) -> None:
     with _driving(send) as driving:
         try:
             with _terminable():
@@ -67,7 +75,6 @@ def watch(send: Send, as_json: bool) -> NoReturn:
                 click.echo("mailer: stopped watching; the send goes on.", err=True)
         except _Terminated:
             click.echo(f"mailer: stopped; `mailer send issue` or a worker goes on with {send.slug}.", err=True)
-    finish(send, as_json)
 
 
 def finish(send: Send, as_json: bool) -> NoReturn:
@@ -104,6 +111,8 @@ def _open_ends(send: Send, equation: Equation) -> Iterator[str]:
         yield f"To go on: mailer resume {slug}. To end it: mailer cancel {slug}."
     if send.state == Send.State.SENDING:
         yield f"It is not over: run a worker, or the same command again; mailer status {slug} shows how it stands."
+    if equation.assumed:
+        yield f"{equation.assumed} of the accepted count as mailed on your word (--assume-sent)."
     if equation.unknown:
         yield (
             f"{equation.unknown} readers: it is not known whether the provider took their mail. "
@@ -180,11 +189,13 @@ def _pause_on_request(send: Send) -> None:
         pause(send.pk, waiting=say_waiting)
     except WrongState:
         return  # it ended in the meantime
+    except KeyboardInterrupt:
+        # It is paused already; only the answers of the last requests were waited for, and a worker still takes them.
+        click.echo(f"\nmailer: {send.slug} is paused; `mailer resume {send.slug}` goes on.", err=True)
 
 
 def say_waiting(in_flight: int) -> None:
-    requests = "1 request" if in_flight == 1 else f"{in_flight} requests"
-    click.echo(f"\rmailer: waiting for {requests} in flight", err=True, nl=False)
+    click.echo(f"mailer: waiting for {counted(in_flight, 'request')} in flight", err=True)
 
 
 @contextmanager
@@ -196,6 +207,7 @@ def _driving(send: Send) -> Iterator[bool]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             yield True
+            Path(file.name).unlink(missing_ok=True)
         except BlockingIOError:
             yield False
 

@@ -20,7 +20,7 @@ class WrongState(Exception):
 def pause(send: int, waiting: Callable[[int], None] = lambda in_flight: None) -> None:
     """The send is paused and nothing of it is in flight; a finished or cancelled send is left as it is.
 
-    `waiting` is told the number of requests in flight while they are waited for.
+    `waiting` is told the number of requests in flight, each time it changes.
     """
     with transaction.atomic():
         state = _locked_state(send)
@@ -95,7 +95,10 @@ def _cancel_planned(send: int) -> None:
 
 
 def _wait_for_requests(send: int, waiting: Callable[[int], None]) -> None:
+    told = 0
     while in_flight := Batch.objects.filter(send=send, state=Batch.State.POSTING).count():
-        waiting(in_flight)
+        if in_flight != told:
+            waiting(in_flight)
+            told = in_flight
         time.sleep(0.2)
         expire_attempts()  # else a dead worker would be waited for until its lease ends

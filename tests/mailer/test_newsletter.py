@@ -31,6 +31,7 @@ def test_what_the_file_leaves_out_has_a_value(written):
         name="The Weekly",
         from_email="editor@news.example.com",
         from_name="The Weekly",
+        list_id="weekly.news.example.com",
         folder=path.parent,
     )
 

@@ -134,6 +134,32 @@ def test_ctrl_c_pauses_and_the_same_command_goes_on(embedded: Stage, api: StandI
     assert sorted(addresses(api)) == sorted(readers["active"])
 
 
+def test_sigterm_lets_requests_finish_and_the_printed_result_is_the_last_word(embedded: Stage, api: StandIn, for_real):
+    readers = embedded.import_readers({"active": 200})
+    api.latency = 0.3
+    settings = for_real | {"MAILER_BATCH_SIZE": "10", "MAILER_LANES": "2"}
+    running = embedded.start("send", "issue", ISSUE, "--yes", "--json", **settings)
+    wait_until(lambda: len(api.accepted) >= 2, "two requests were accepted")
+    embedded.stop(running, signal.SIGTERM)
+
+    printed = json.loads([line for line in embedded.logs().splitlines() if line.startswith("{")][-1])
+    assert (printed["state"], printed["unknown"]) == ("sending", 0)
+    assert printed["accepted"] == len(addresses(api)) < 200
+
+    api.latency = 0
+    embedded.send(ISSUE, **settings)
+    assert sorted(addresses(api)) == sorted(readers["active"])
+
+
+def test_what_an_editor_assumes_is_shown_apart(embedded: Stage, api: StandIn, for_real):
+    embedded.import_readers({"active": 20})
+    api.fail("error after accepting")
+    assert embedded.send(ISSUE, expect=5, **for_real)["unknown"] == 20
+    shown = embedded.run("reconcile", "2026-11-20", "--assume-sent", "--yes", **for_real)
+    assert "20 of the accepted count as mailed on your word" in shown.out
+    assert embedded.status("2026-11-20")["assumed"] == 20
+
+
 def test_twenty_editors_at_once_make_one_send(stage: Stage, api: StandIn, for_real):
     readers = stage.import_readers({"active": 50})
     with stage.workers(1, **for_real):

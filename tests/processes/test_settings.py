@@ -11,6 +11,11 @@ from tests.stand_in import StandIn
     [
         ({"MAILER_LEASE": "5"}, "MAILER_LEASE"),
         ({"MAILER_LANES": "many"}, "MAILER_LANES"),
+        ({"MAILER_LANES": "1e400"}, "MAILER_LANES"),
+        ({"MAILER_HTTP_TIMEOUT": "inf", "MAILER_LEASE": "inf"}, "MAILER_HTTP_TIMEOUT"),
+        ({"CELERY_BROKER_URL": "foo://hunter4@127.0.0.1"}, "CELERY_BROKER_URL"),
+        ({"BASE_URL": "https://user:hunter4@news.example.com"}, "BASE_URL"),
+        ({"DATABASE_URL": "sqlite://:memory:"}, "DATABASE_URL"),
         ({"SENDGRID_API_URL": "http://mail.example.com"}, "SENDGRID_API_URL"),
         ({"BASE_URL": "news.example.com"}, "BASE_URL"),
         ({"DATABASE_URL": "mysql://root@localhost/x"}, "DATABASE_URL"),
@@ -22,6 +27,19 @@ from tests.stand_in import StandIn
 def test_a_bad_setting_is_named(embedded: Stage, settings, words):
     ran = embedded.run("status", expect=2, **settings)
     assert words in ran.err
+    assert "hunter4" not in ran.err
+
+
+def test_an_env_file_in_another_encoding_is_named(embedded: Stage):
+    (embedded.folder / ".env").write_bytes(b"\xff\xfeB\x00")
+    assert ".env is not UTF-8" in embedded.run("status", expect=2).err
+
+
+def test_a_home_that_was_open_to_others_is_closed(embedded: Stage):
+    home = embedded.folder.parent / "home-editor"
+    home.mkdir(mode=0o755)
+    embedded.run("status")
+    assert home.stat().st_mode & 0o077 == 0
 
 
 def test_a_malformed_newsletter_toml_is_named_with_its_line(embedded: Stage):
@@ -50,6 +68,15 @@ def test_a_database_without_tables_names_the_command_that_makes_them(tmp_path):
 def test_doctor_names_an_unreachable_broker(embedded: Stage):
     ran = embedded.run("doctor", expect=1, CELERY_BROKER_URL="redis://127.0.0.1:9/0")
     assert "CELERY_BROKER_URL: 127.0.0.1:9" in ran.out
+
+
+def test_without_its_broker_nothing_is_planned(embedded: Stage):
+    embedded.import_readers({"active": 3})
+    ran = embedded.run(
+        "send", "issue", "issues/2026-11-20.md", "--yes", expect=1, CELERY_BROKER_URL="redis://127.0.0.1:9/0"
+    )
+    assert "CELERY_BROKER_URL: 127.0.0.1:9 is not reached" in ran.err
+    assert "Nothing was sent" in embedded.run("status").out + ran.err
 
 
 def test_a_wrong_key_pauses_the_send_with_the_providers_words_and_the_right_one_goes_on(
