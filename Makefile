@@ -48,8 +48,8 @@ ON_POSTGRES := tests/mailer/sending tests/mailer/cli tests/mailer/test_sweeping.
 	tests/mailer/test_doors.py tests/mailer/test_views.py tests/subscribers
 
 test: .venv/dev.stamp
-	@$(BIN)/python -m pytest -n 2
-	@MAILER_TEST_DATABASE=postgres $(BIN)/python -m pytest -n 2 $(ON_POSTGRES)
+	@$(BIN)/python -m pytest -n 4
+	@MAILER_TEST_DATABASE=postgres $(BIN)/python -m pytest -n 4 $(ON_POSTGRES)
 
 lint: .venv/dev.stamp
 	$(BIN)/ruff check .
