@@ -55,7 +55,7 @@ class EmbeddedWorker:
         log.info("worker stopped", extra={"in_flight": len(worker_state.active_requests)})
 
     def _serve(self, queue: str, lanes: int) -> None:
-        """Take the hints of one queue. A worker that gives up is replaced: without one the process would only look busy."""
+        """Take the hints of one queue. A worker that gives up is replaced, or the process would only look busy."""
         try:
             while not self._stopping.is_set():
                 self._controller(queue, lanes).start()

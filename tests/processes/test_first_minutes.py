@@ -5,11 +5,13 @@ import re
 import shlex
 import shutil
 import subprocess
+import urllib.request
 from pathlib import Path
 
 import pytest
 
-from tests.processes.stage import Stage
+from tests.processes.stage import Stage, answers
+from tests.processes.test_readers_walk import mail_to, post, serve, state_of
 from tests.stand_in import StandIn
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -141,6 +143,18 @@ def test_the_wheel_installed_elsewhere_carries_an_issue_to_its_readers(
     assert sorted(reader["email"] for reader in api.recipients) == readers["active"]
     assert "退订" in api.accepted[0]["content"]["text/html"], "the newsletter's language"
     assert "planned 20 = accepted 20" in embedded.run("demo").out
+
+    base = serve(embedded, home="editor")
+    page = urllib.request.urlopen(f"{base}/", timeout=10).read().decode()
+    assert "<form" in page
+    assert answers(f"{base}{re.search(r'href=.(/[^ ]+[.]css)', page)[1]}"), "the stylesheet travels along"
+    embedded.run("subscribers", "add", "late@readers.example")
+    mail = mail_to(embedded, "late@readers.example")
+    assert post(re.search(rf"{base}/confirm/\S+/", mail)[0], {}) == 200
+    assert state_of(embedded, "late@readers.example") == "active"
+    leave = api.recipients[0]["unsubscribe_url"].replace("https://news.example.com", base)
+    assert post(leave, {"List-Unsubscribe": "One-Click"}) == 200
+    assert state_of(embedded, api.recipients[0]["email"]) == "unsubscribed"
 
 
 def _clean_environment(folder: Path, wheel: Path) -> Path:

@@ -115,14 +115,14 @@ def test_a_reader_walks_in_and_out_in_a_browser(embedded: Stage, tmp_path: Path,
         page.get_by_role("textbox").first.fill("walker@readers.example")
         page.wait_for_timeout(2500)  # nobody fills a form in less; a robot does
         page.get_by_role("button").click()
-        mail = wait_until(lambda: _mail_to(embedded, "walker@readers.example"), "the confirmation mail was written")
+        mail = wait_until(lambda: mail_to(embedded, "walker@readers.example"), "the confirmation mail was written")
         page.goto(re.search(rf"{base}/confirm/\S+/", mail)[0])
         assert state_of(embedded, "walker@readers.example") == "pending"
         page.get_by_role("button").click()
         assert state_of(embedded, "walker@readers.example") == "active"
 
         embedded.send(ISSUE)
-        issue = wait_until(lambda: _mail_to(embedded, "walker@readers.example", "Precedence"), "the issue was written")
+        issue = wait_until(lambda: mail_to(embedded, "walker@readers.example", "Precedence"), "the issue was written")
         page.goto(re.search(rf"{base}/unsubscribe/\S+?/", issue)[0])
         assert state_of(embedded, "walker@readers.example") == "active"
         page.get_by_role("button").click()
@@ -142,7 +142,7 @@ QUIET_BROWSER = [
 ]
 
 
-def _mail_to(stage: Stage, address: str, with_header: str = "") -> str:
+def mail_to(stage: Stage, address: str, with_header: str = "") -> str:
     """The text part of a rehearsed mail to this address."""
     import email
     import email.policy
