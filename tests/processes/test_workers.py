@@ -22,7 +22,7 @@ print("apart:", made[0].hub is not None and made[0].hub is not made[1].hub)
 
 
 def test_the_two_workers_of_a_process_share_no_event_loop(distributed: Stage):
-    """In one loop they read each other's sockets, and once in a hundred runs one of them died of it."""
+    """In one loop they read each other's sockets, and now and then one of them dies of it."""
     ran = subprocess.run(
         [sys.executable, "-c", TWO_LOOPS],
         cwd=distributed.folder,
