@@ -7,14 +7,12 @@ this server as its Host (DNS rebinding), come from no other Origin, and know the
 import hmac
 import json
 import secrets
-import socketserver
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Lock, Thread
-from typing import Any
 
+from mailer.loopback import LoopbackServer, QuietHandler
 from mailer.previewing.drafts import Draft
 from mailer.previewing.showing import Addresses, page_state
 from mailer.previewing.watching import Latest
@@ -84,32 +82,18 @@ class PreviewServer:
         self._server.server_close()
 
 
-class _Server(ThreadingHTTPServer):
+class _Server(LoopbackServer):
     daemon_threads = True
     block_on_close = False  # a page may keep its connection for ever
 
     def __init__(self, preview: PreviewServer, port: int) -> None:
         self.preview = preview
-        super().__init__(("127.0.0.1", port), _Handler)
-
-    def server_bind(self) -> None:
-        # HTTPServer would look up the machine's full name, which can take seconds.
-        socketserver.TCPServer.server_bind(self)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Nothing is printed: a page that was closed is not an event."""
+        super().__init__(port, _Handler)
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(QuietHandler):
     server: _Server
-    protocol_version = "HTTP/1.1"
     server_version = "mailer-preview"
-    sys_version = ""
-    disable_nagle_algorithm = True
-    timeout = 60  # seconds that an idle connection is kept
-
-    def log_message(self, *_: Any) -> None:
-        """Nothing is printed: the path holds the token."""
 
     def do_GET(self) -> None:
         path = self._path()

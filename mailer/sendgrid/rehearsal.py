@@ -16,7 +16,6 @@ import os
 import re
 import secrets
 import shutil
-import socketserver
 import sys
 import threading
 from collections.abc import Iterator, Mapping
@@ -24,12 +23,12 @@ from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import IO, Any
 
 import orjson
 
+from mailer.loopback import LoopbackServer, QuietHandler
 from mailer.sendgrid.payload import header_value, phrase
 from mailer.sendgrid.strict import Fault, fault, faults_of
 
@@ -238,32 +237,19 @@ def _folded(value: str) -> str:
 # ---------------------------------------------------------------- the server
 
 
-class _Server(ThreadingHTTPServer):
+class _Server(LoopbackServer):
     daemon_threads = True
     request_queue_size = 128
 
     def __init__(self, rehearsal: Rehearsal) -> None:
         self.rehearsal = rehearsal
-        super().__init__(("127.0.0.1", 0), _Handler)
-
-    def server_bind(self) -> None:
-        # HTTPServer would look up the machine's full name, which can take seconds.
-        socketserver.TCPServer.server_bind(self)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Nothing is printed: a client that went away is not an event."""
+        super().__init__(0, _Handler)
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(QuietHandler):
     server: _Server
-    protocol_version = "HTTP/1.1"
     server_version = "mailer-rehearsal"
-    sys_version = ""
-    disable_nagle_algorithm = True
     timeout = 30  # seconds that an idle connection is kept
-
-    def log_message(self, *_: Any) -> None:
-        """Nothing is printed."""
 
     def do_GET(self) -> None:
         if self._is_ours():

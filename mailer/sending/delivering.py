@@ -30,7 +30,7 @@ def deliver_batch(batch_id: int) -> None:
         _finish_send_of(batch_id)
         return
     try:
-        payload = build_payload(_frozen_message(taken.send), _recipients(taken), taken.attempt)
+        payload = build_payload(_frozen(taken.send).message, _recipients(taken), taken.attempt)
         client = current_client()
     except (OperationalError, InterfaceError):
         connection.close()
@@ -83,10 +83,6 @@ class _Frozen:
     base_url: str
     newsletter: str
     message: Message
-
-
-def _frozen_message(send_id: int) -> Message:
-    return _frozen(send_id).message
 
 
 @lru_cache(maxsize=8)

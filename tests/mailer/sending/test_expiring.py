@@ -17,7 +17,7 @@ from mailer.sendgrid.payload import build_payload
 from mailer.sending import owners
 from mailer.sending.accounting import count, receipt
 from mailer.sending.claiming import claim
-from mailer.sending.delivering import _frozen_message, _recipients, deliver_batch
+from mailer.sending.delivering import _frozen, _recipients, deliver_batch
 from mailer.sending.expiring import expire_attempts, plan_unknown_again, settle_rehearsals
 from mailer.sending.settling import settle
 from mailer.sending.steering import cancel, cancel_leftovers, resend_unknown
@@ -126,7 +126,7 @@ def posted(taken):
     """The request was made and accepted, but the answer never came to be written."""
     client = current_client()
     assert isinstance(
-        client.post(build_payload(_frozen_message(taken.send), _recipients(taken), taken.attempt)), Accepted
+        client.post(build_payload(_frozen(taken.send).message, _recipients(taken), taken.attempt)), Accepted
     )
 
 
