@@ -1,6 +1,7 @@
 """The ledger: what was planned, tried, answered. Only `mailer.sending` changes the state of a batch."""
 
 import uuid
+from enum import IntFlag
 
 from django.db import models
 from django.db.models import Q
@@ -16,6 +17,7 @@ class Installation(models.Model):
     # Hex, oldest first. The newest signs readers' links, all are accepted, the oldest keys the suppression hashes.
     link_keys = models.JSONField(default=list)
     swept_at = models.DateTimeField(null=True)
+    attempts = models.PositiveBigIntegerField(db_default=0)  # made so far; see mailer.sending.restoring
 
     class Meta:
         constraints = [models.CheckConstraint(condition=Q(id=1), name="only_one_installation")]
@@ -52,6 +54,10 @@ class Send(models.Model):
         FINISHED = "finished"
         CANCELLED = "cancelled"
 
+    class OnUnknown(models.TextChoices):
+        HOLD = "hold"  # never twice: a person decides
+        RESEND = "resend"  # once events of other requests show that it never arrived
+
     newsletter = models.CharField(max_length=64)
     slug = models.CharField(max_length=200)
     provider = models.CharField(max_length=255)
@@ -70,6 +76,15 @@ class Send(models.Model):
     source_sha256 = models.CharField(max_length=64)
     content_sha256 = models.CharField(max_length=64)
     planned = models.PositiveIntegerField(default=0)
+    due_at = models.DateTimeField(null=True)  # when a schedule fires; its audience is chosen then
+    max_per_hour = models.PositiveIntegerField(null=True)
+    on_unknown = models.CharField(max_length=8, choices=OnUnknown.choices, db_default="hold", default=OnUnknown.HOLD)
+    # Who is told by mail how a send ends that nobody watches, and what was told last.
+    notify = models.CharField(max_length=320, blank=True, db_default="", default="")
+    notified = models.CharField(max_length=12, blank=True, db_default="", default="")
+    # Too many bounces or complaints. Where nobody saw it, the newsletter's next send starts paused with these words.
+    notice = models.TextField(blank=True, db_default="", default="")
+    notice_shown = models.BooleanField(db_default=False, default=False)
     created_at = models.DateTimeField(default=timezone.now)
     first_request_at = models.DateTimeField(null=True)
     last_request_at = models.DateTimeField(null=True)
@@ -118,6 +133,13 @@ class Batch(models.Model):
     was_unknown = models.BooleanField(default=False)  # then it is never split: an older attempt may have gone out whole
     settled_by = models.CharField(max_length=12, blank=True, default="")  # worker, record, event, editor
     split_from = models.ForeignKey("self", models.SET_NULL, null=True, related_name="parts")
+    # Readers with each fact, so that a status costs a row a request and not a row a reader.
+    delivered = models.PositiveIntegerField(db_default=0, default=0)
+    deferred = models.PositiveIntegerField(db_default=0, default=0)
+    dropped = models.PositiveIntegerField(db_default=0, default=0)
+    bounced = models.PositiveIntegerField(db_default=0, default=0)
+    bounced_hard = models.PositiveIntegerField(db_default=0, default=0)
+    complained = models.PositiveIntegerField(db_default=0, default=0)
 
     class Meta:
         constraints = [
@@ -140,6 +162,21 @@ class Batch(models.Model):
         ]
 
 
+class Fact(IntFlag):
+    """What events said of a delivery, beside its outcome. Facts are only added, so any order of events ends alike."""
+
+    DEFERRED = 1
+    DELIVERED = 2
+    DROPPED = 4
+    SOFT = 8  # bounced for now: mailbox full, server busy
+    HARD = 16  # bounced for good: no such address
+    POLICY = 32  # bounced because of us: reputation, content; never counts against the reader
+    COMPLAINED = 64
+
+
+BOUNCED = Fact.SOFT | Fact.HARD | Fact.POLICY
+
+
 class Delivery(models.Model):
     """One reader of one send. `outcome` is empty where it is that of the batch; otherwise it is final."""
 
@@ -153,6 +190,7 @@ class Delivery(models.Model):
     subscriber = models.ForeignKey("subscribers.Subscriber", models.SET_NULL, null=True, db_index=False)
     outcome = models.CharField(max_length=8, choices=Outcome.choices, null=True)  # noqa: DJ001 — empty means "as its batch"
     reason = models.TextField(null=True)  # noqa: DJ001 — NULL costs no byte, and there are millions
+    facts = models.PositiveSmallIntegerField(db_default=0, default=0)  # a Fact
 
     class Meta:
         constraints = [
@@ -186,6 +224,7 @@ class Attempt(models.Model):
     status = models.PositiveSmallIntegerField(null=True)
     message_id = models.CharField(max_length=200, blank=True, default="")
     words = models.TextField(blank=True, default="")  # the provider's, or the network's
+    evidence_at = models.DateTimeField(null=True)  # when the first event of it came
 
     class Meta:
         constraints = [
@@ -194,4 +233,30 @@ class Attempt(models.Model):
                 name="attempt_state_known",
             )
         ]
-        indexes = [models.Index(fields=["lease_until"], name="attempt_open", condition=Q(state="open"))]
+        indexes = [
+            models.Index(fields=["lease_until"], name="attempt_open", condition=Q(state="open")),
+            models.Index(fields=["started_at"], name="attempt_unknown", condition=Q(state="unknown")),
+        ]
+
+
+class Event(models.Model):
+    """A fact that the provider reported, as it came and once. `mailer.events` stores it, then applies it."""
+
+    kind = models.CharField(max_length=24)  # the provider's word: processed, delivered, bounce …
+    # No foreign keys: a restored database may lack what an event is about, and the event must be kept all the same.
+    attempt = models.UUIDField(null=True)
+    delivery = models.PositiveBigIntegerField(null=True)
+    at = models.DateTimeField()  # by the provider's clock
+    received_at = models.DateTimeField(default=timezone.now)
+    applied_at = models.DateTimeField(null=True)
+    # What a bounce, a complaint or a drop says, and whose it is where there are no ids. Personal: see `prune`.
+    details = models.JSONField(null=True)
+    # 64 bits of a hash: of the provider's id, and of what happened, because a retry was seen to come with a new id.
+    id_hash = models.BigIntegerField(unique=True)
+    fact_hash = models.BigIntegerField(unique=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["id"], name="event_unapplied", condition=Q(applied_at__isnull=True)),
+            models.Index(fields=["delivery"], name="event_told", condition=Q(details__isnull=False)),
+        ]

@@ -16,6 +16,8 @@ from mailer.models import Batch, Installation, Send
 from mailer.sending import gate
 from mailer.sending.expiring import expire_attempts
 from mailer.sending.planning import hint
+from mailer.sending.reconciling import resend_what_never_arrived
+from mailer.sending.scheduling import fire_due
 from mailer.sending.settling import finish_if_done
 from mailer.sending.steering import cancel_leftovers
 from subscribers import confirmations
@@ -33,6 +35,8 @@ def sweep() -> None:
     now = timezone.now()
     expire_attempts()
     cancel_leftovers()
+    fire_due()
+    resend_what_never_arrived()
     _hint_stale_batches()
     for subscription in confirmations.due(now):
         send_confirmation.hint(subscription)

@@ -1,6 +1,7 @@
 """`mailer send issue`: a Markdown file to each confirmed reader."""
 
 import json
+from datetime import datetime
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -21,17 +22,27 @@ send.add_command(test)
 @send.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--newsletter", metavar="NAME", help="Which newsletter of newsletter.toml, if there are several.")
+@click.option("--at", metavar="TIME", help="Send later: 2019-07-02T09:00 in the newsletter's time zone, or +5m.")
 @click.option("--dry-run", is_flag=True, help="Show the plan and stop.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--detach", is_flag=True, help="Leave the sending to the workers and return at once.")
+@click.option(
+    "--on-unknown",
+    type=click.Choice(["hold", "resend"]),
+    default="hold",
+    show_default=True,
+    help="What to do when it is not known whether mail went out: wait for you, or send again once it surely did not.",
+)
 @click.option("--ignore", "ignored", metavar="RULE", multiple=True, help="Send in spite of this finding; repeatable.")
 @click.option("--json", "as_json", is_flag=True, help="Print the plan or the receipt as JSON.")
 def issue(
     file: Path,
     newsletter: str | None,
+    at: str | None,
     dry_run: bool,
     yes: bool,
     detach: bool,
+    on_unknown: str,
     ignored: tuple[str, ...],
     as_json: bool,
 ) -> None:
@@ -50,15 +61,34 @@ def issue(
     refuse_unknown_rules(ignored)
     proof = read_proof(file, newsletter)
     stop_at_errors(file, without(look(proof), set(ignored)), "nothing was sent")
-    plan = Plan(proof.newsletter, proof.rendered, settings.PROVIDER, settings.BASE_URL)
-    _Issue(plan, str(file), yes, detach, as_json).go(dry_run)
+    due_at = _moment(at, proof.newsletter.timezone) if at else None
+    if on_unknown == "resend" and not settings.SENDGRID_WEBHOOK_KEYS:
+        raise Problem(
+            "--on-unknown resend needs the event webhook: without SENDGRID_WEBHOOK_PUBLIC_KEY nobody can know "
+            "that a mail did not go out.",
+            Exit.USAGE,
+        )
+    plan = Plan(proof.newsletter, proof.rendered, settings.PROVIDER, settings.BASE_URL, on_unknown, bool(at) or detach)
+    _Issue(plan, due_at, str(file), yes, detach, as_json).go(dry_run)
+
+
+def _moment(text: str, zone: str) -> datetime:
+    from django.utils import timezone
+
+    from mailer.moments import BadMoment, read_moment
+
+    try:
+        return read_moment(text, zone, timezone.now())
+    except BadMoment as error:
+        raise Problem(f"--at: {error}", Exit.USAGE) from None
 
 
 class _Issue:
     """One run of `send issue`: looks at what stands, shows the plan, asks, plans, and watches."""
 
-    def __init__(self, plan: Any, file: str, yes: bool, detach: bool, as_json: bool) -> None:
-        self.plan, self.file, self.yes, self.detach, self.as_json = plan, file, yes, detach, as_json
+    def __init__(self, plan: Any, due_at: datetime | None, file: str, yes: bool, detach: bool, as_json: bool) -> None:
+        self.plan, self.due_at, self.file = plan, due_at, file
+        self.yes, self.detach, self.as_json = yes, detach, as_json
         self.slug: str = plan.issue.slug
 
     def go(self, dry_run: bool) -> None:
@@ -66,6 +96,9 @@ class _Issue:
 
         before = standing(self.plan.newsletter.label, self.slug, self.plan.provider)
         action = what_to_do(before, self.plan.issue.source_sha256)
+        if before and action is Again.SHOW and before.state == "scheduled":
+            # Another time is another plan; the same command again waits on, for its process may have died.
+            action = Again.REPLACE if self.due_at else Again.ATTACH
         if before is None and not dry_run:
             self._refuse_renamed()
         if dry_run or action in (Again.PLAN, Again.REPLACE):
@@ -101,6 +134,10 @@ class _Issue:
             "audience": audience_size(newsletter.label),
             "content_sha256": issue.content_sha256,
         }
+        if self.due_at:
+            facts["at"] = self._when()
+        if newsletter.max_per_hour:
+            facts["max_per_hour"] = newsletter.max_per_hour
         if dry_run:
             facts["action"] = action.value
             if self.as_json:
@@ -112,6 +149,14 @@ class _Issue:
             click.echo("This is a rehearsal: nobody will receive mail.", err=True)
         elif action is Again.REPLACE:
             click.echo("A former plan of this issue, of which nothing was sent, gives way.", err=True)
+
+    def _when(self) -> str:
+        from django.utils import timezone
+
+        from mailer.moments import describe
+
+        assert self.due_at is not None
+        return describe(self.due_at, self.plan.newsletter.timezone, timezone.now())
 
     def _refuse_renamed(self) -> None:
         from mailer.sending.again import same_source_elsewhere
@@ -141,7 +186,8 @@ class _Issue:
             raise Problem(f"{self.file}: no request with this issue would be accepted: {why}", Exit.FINDINGS)
         self._require_reachable()
         readers = "everybody above" if self.plan.provider != "rehearsal" else "nobody: rehearse it"
-        confirm(f"Send {self.slug} to {readers}?", self.yes or self.plan.provider == "rehearsal")
+        later = f" on {self._when()}" if self.due_at else ""
+        confirm(f"Send {self.slug} to {readers}{later}?", self.yes or self.plan.provider == "rehearsal")
         if self.detach:
             self._leave(self._plan(before))
         carry_out(lambda: self._plan(before), self.as_json)
@@ -150,12 +196,12 @@ class _Issue:
         from django.db import IntegrityError
 
         from mailer.sending.again import discard_unsent, standing
-        from mailer.sending.planning import NobodyToSend, plan_send
+        from mailer.sending.planning import NobodyToSend, plan_send, schedule_send
 
         if before is not None and not discard_unsent(before):
             raise Problem(f"{self.slug} changed its state meanwhile; run the command again.")
         try:
-            return plan_send(self.plan)
+            return schedule_send(self.plan, self.due_at) if self.due_at else plan_send(self.plan)
         except NobodyToSend:
             raise Problem(
                 f"{self.plan.newsletter.label} has no confirmed reader who may be mailed; "
@@ -193,6 +239,10 @@ class _Issue:
 
         if self.as_json:
             click.echo(json.dumps(receipt(send), ensure_ascii=False))
+        elif send.state == "scheduled":
+            from mailer.cli.watching import when
+
+            click.echo(f"{self.slug} goes out {when(send)}; mailer status {self.slug} shows how it goes.")
         else:
             click.echo(f"{self.slug}: planned for {send.planned} readers; mailer status {self.slug} shows how it goes.")
         raise click.exceptions.Exit(Exit.DONE)
@@ -201,7 +251,10 @@ class _Issue:
         from mailer.cli.watching import carry_out
         from mailer.sending.steering import hint_planned
 
-        click.echo(f"mailer: {self.slug} is being sent; going on with it.", err=True)
+        if before.state == "scheduled":
+            click.echo(f"mailer: {self.slug} is scheduled; waiting for its time.", err=True)
+        else:
+            click.echo(f"mailer: {self.slug} is being sent; going on with it.", err=True)
         if self.detach:
             self._leave(before)
 

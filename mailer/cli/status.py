@@ -11,7 +11,18 @@ import click
 
 from mailer.cli.terminal import Exit, Problem, start
 
-OUTCOMES = ("accepted", "skipped", "rejected", "unknown", "waiting", "cancelled")
+OUTCOMES = (
+    "accepted",
+    "delivered",
+    "skipped",
+    "rejected",
+    "bounced",
+    "complained",
+    "unknown",
+    "waiting",
+    "cancelled",
+)
+FACTS = ("delivered", "bounced", "complained")
 
 
 @click.command()
@@ -19,12 +30,18 @@ OUTCOMES = ("accepted", "skipped", "rejected", "unknown", "waiting", "cancelled"
 @click.option("--newsletter", metavar="NAME", help="Which newsletter, if the slug exists in several.")
 @click.option("--list", "outcome", type=click.Choice(OUTCOMES), help="Print the addresses with this outcome.")
 @click.option("--format", "form", type=click.Choice(["csv", "jsonl"]), default="csv", show_default=True)
+@click.option("--watch", is_flag=True, help="Show how it goes until it ends or stands still.")
 @click.option("--json", "as_json", is_flag=True, help="Print the receipt as JSON.")
-def status(send: str | None, newsletter: str | None, outcome: str | None, form: str, as_json: bool) -> None:
+def status(
+    send: str | None, newsletter: str | None, outcome: str | None, form: str, watch: bool, as_json: bool
+) -> None:
     """Show all sends, or who got what of one: by its slug or its file."""
     start()
-    from mailer.cli.watching import exit_code, report
+    from mailer.cli.watching import exit_code, report, watch_only
     from mailer.sending.accounting import receipt
+
+    if send is None and (watch or outcome):
+        raise Problem("name the send to look at; `mailer status` lists them.", Exit.USAGE)
 
     if send is None:
         _all_sends(as_json)
@@ -33,6 +50,8 @@ def status(send: str | None, newsletter: str | None, outcome: str | None, form: 
     if outcome:
         _list(found, outcome, form)
         return
+    if watch:
+        watch_only(found, as_json)
     result = receipt(found)
     if as_json:
         click.echo(json.dumps(result, ensure_ascii=False))
@@ -40,6 +59,8 @@ def status(send: str | None, newsletter: str | None, outcome: str | None, form: 
         report(found)
         for reason, readers in result["skipped"].items():
             click.echo(f"  skipped, {reason}: {readers}")
+        facts = ", ".join(f"{fact} {readers}" for fact, readers in result["events"].items() if readers)
+        click.echo(f"of the accepted: {facts}" if facts else "of the accepted nothing further was reported yet")
     sys.exit(Exit.DONE if found.state == "sending" else exit_code(found, result))
 
 
@@ -103,14 +124,33 @@ def _list(send: Any, outcome: str, form: str) -> None:
 
 def _deliveries(send: Any, outcome: str) -> Iterator[tuple[str, str]]:
     """Address and reason of each delivery with this outcome; an erased reader has no address any more."""
-    from mailer.models import Batch, Delivery
+    from mailer.models import Delivery
 
     deliveries = Delivery.objects.filter(send=send).order_by("pk")
+    rows = _with_facts(deliveries, outcome) if outcome in FACTS else _with_outcome(deliveries, outcome)
+    for email, reason in rows.iterator(2000):
+        yield email or "(erased)", reason or ""
+
+
+def _with_outcome(deliveries: Any, outcome: str) -> Any:
+    from mailer.models import Batch, Delivery
+
     if outcome in (Delivery.Outcome.SKIPPED, Delivery.Outcome.REJECTED):
         deliveries = deliveries.filter(outcome=outcome)
     else:
         waiting = [Batch.State.PLANNED, Batch.State.POSTING]
         states = waiting if outcome == "waiting" else [outcome]
         deliveries = deliveries.filter(outcome=None, batch__state__in=states)
-    for email, reason in deliveries.values_list("subscriber__email", "reason").iterator(2000):
-        yield email or "(erased)", reason or ""
+    return deliveries.values_list("subscriber__email", "reason")
+
+
+def _with_facts(deliveries: Any, fact: str) -> Any:
+    """Those with this fact, and what the provider said of it last, as long as its events are kept."""
+    from django.db.models import F, OuterRef, Subquery
+
+    from mailer.models import BOUNCED, Event, Fact
+
+    bits = {"delivered": Fact.DELIVERED, "bounced": BOUNCED, "complained": Fact.COMPLAINED}[fact]
+    told = Event.objects.filter(delivery=OuterRef("pk"), details__isnull=False).order_by("-at")
+    found = deliveries.annotate(known=F("facts").bitand(int(bits))).filter(known__gt=0)
+    return found.annotate(said=Subquery(told.values("details__reason")[:1])).values_list("subscriber__email", "said")

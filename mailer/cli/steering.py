@@ -143,7 +143,7 @@ def _confirm_resend(send: Any, unknown: int, yes: bool) -> None:
 
 def _resend(send: Any, as_json: bool) -> None:
     from mailer.cli.watching import carry_out
-    from mailer.sending.steering import resend_unknown
+    from mailer.sending.reconciling import resend_unknown
 
     def again() -> Any:
         resend_unknown(send.pk)
@@ -153,7 +153,7 @@ def _resend(send: Any, as_json: bool) -> None:
 
 
 def _assume(send: Any, as_json: bool) -> None:
-    from mailer.sending.steering import assume_sent
+    from mailer.sending.reconciling import assume_sent
 
     assume_sent(send.pk)
     _print(send, as_json)

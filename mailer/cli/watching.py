@@ -20,6 +20,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from mailer.cli.terminal import Exit, Problem, counted
 from mailer.models import Batch, Installation, Send
+from mailer.moments import describe
 from mailer.sending.accounting import Equation, count, receipt
 from mailer.sending.steering import WrongState, pause
 
@@ -63,6 +64,15 @@ def carry_out(start: Callable[[], Send], as_json: bool) -> NoReturn:
     finish(send, as_json)
 
 
+def watch_only(send: Send, as_json: bool) -> NoReturn:
+    """Show a send that others carry out until it ends or stands still, and its result. Ctrl-C ends the watching."""
+    try:
+        _follow(send)
+    except KeyboardInterrupt:
+        click.echo("mailer: stopped watching; the send goes on.", err=True)
+    finish(send, as_json)
+
+
 def _watch(send: Send) -> None:
     with _driving(send) as driving:
         try:
@@ -89,6 +99,8 @@ def finish(send: Send, as_json: bool) -> NoReturn:
 
 
 def exit_code(send: Send, result: dict[str, Any]) -> int:
+    if send.state == Send.State.SCHEDULED:
+        return Exit.DONE
     if send.state not in (Send.State.FINISHED, Send.State.CANCELLED):
         return Exit.FAILED
     return Exit.OPEN_ENDS if result["rejected"] or result["unknown"] else Exit.DONE
@@ -109,6 +121,8 @@ def _open_ends(send: Send, equation: Equation) -> Iterator[str]:
     slug = send.slug
     if send.state == Send.State.PAUSED:
         yield f"To go on: mailer resume {slug}. To end it: mailer cancel {slug}."
+    if send.state == Send.State.SCHEDULED:
+        yield f"It goes out {when(send)}, to those who may be mailed then; mailer cancel {slug} takes it back."
     if send.state == Send.State.SENDING:
         yield f"It is not over: run a worker, or the same command again; mailer status {slug} shows how it stands."
     if equation.assumed:
@@ -150,14 +164,28 @@ def _follow(send: Send) -> None:
         while True:
             send = _fresh(send)
             equation = _patiently(partial(count, send))
-            progress.update(bar, completed=equation.planned - equation.waiting, description=f"{send.slug} {send.state}")
-            if send.state != Send.State.SENDING and not _in_flight(send):
+            done = equation.planned - equation.waiting
+            progress.update(bar, completed=done, total=equation.planned or None, description=_headline(send))
+            if send.state not in (Send.State.SCHEDULED, Send.State.SENDING) and not _in_flight(send):
                 return
             if time.monotonic() > warned_at:
                 warned_at += 60
                 if not worker_swept_lately():
                     console.print("No worker has been seen for a minute; start one with `mailer worker`.")
             time.sleep(0.1)
+
+
+def _headline(send: Send) -> str:
+    if send.state == Send.State.SCHEDULED:
+        return f"{send.slug} waits: {when(send)}"
+    return f"{send.slug} {send.state}"
+
+
+def when(send: Send) -> str:
+    """When a scheduled send fires, in its newsletter's time zone."""
+    newsletter = settings.NEWSLETTERS.get(send.newsletter)
+    assert send.due_at is not None
+    return describe(send.due_at, newsletter.timezone if newsletter else "UTC", timezone.now())
 
 
 def _in_flight(send: Send) -> int:

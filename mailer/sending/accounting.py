@@ -73,7 +73,8 @@ def receipt(send: Send) -> dict[str, Any]:
         "skipped": _skipped_by_reason(send),
         "possibly_twice": _possibly_twice(send),
         "batches": dict(batches),
-        "at": None,
+        "events": _events(send),
+        "at": _iso(send.due_at),
         "first_request_at": _iso(send.first_request_at),
         "last_request_at": _iso(send.last_request_at),
         "finished_at": _iso(send.finished_at),
@@ -99,6 +100,13 @@ def _possibly_twice(send: Send) -> int:
         .filter(reached__gt=1)
     )
     return sum(batch.size - batch.skipped - batch.rejected for batch in batches)
+
+
+def _events(send: Send) -> dict[str, int]:
+    """Readers of whom the provider reported each fact. One who got it and complained counts in both."""
+    names = ("delivered", "deferred", "bounced", "dropped", "complained")
+    totals = Batch.objects.filter(send=send).aggregate(**{f"all_{name}": Sum(name, default=0) for name in names})
+    return {name: totals[f"all_{name}"] for name in names}
 
 
 def _iso(moment: datetime | None) -> str | None:

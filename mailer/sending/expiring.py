@@ -1,7 +1,6 @@
 """What a dead or stalled worker left behind gets a name: `unknown`, and in a rehearsal the answer itself."""
 
 import logging
-from collections.abc import Collection
 from pathlib import Path
 from uuid import UUID
 
@@ -10,9 +9,10 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from mailer.models import REHEARSAL, Attempt, Batch, Send
+from mailer.models import REHEARSAL, Attempt, Batch
 from mailer.sendgrid.rehearsal import accepted_attempts
 from mailer.sending import owners
+from mailer.sending.reconciling import plan_unknown_again
 from mailer.sending.settling import accept_by, leave_unknown
 
 log = logging.getLogger(__name__)
@@ -63,18 +63,3 @@ def _repeat_rehearsal(attempt: UUID, batch: int) -> None:
     with transaction.atomic():
         if plan_unknown_again(batch):
             Attempt.objects.filter(pk=attempt, state=Attempt.State.UNKNOWN).update(state=Attempt.State.UNSENT)
-
-
-def plan_unknown_again(batch: int, out_of: Collection[Send.State] = (Send.State.FINISHED,)) -> bool:
-    """An unknown batch goes out once more, because somebody knows or accepts that it may not have arrived.
-
-    A send that was over, in one of the states `out_of`, goes on.
-    """
-    with transaction.atomic():
-        send = Send.objects.select_for_update(of=("self",)).filter(batches=batch).only("pk").first()
-        changed = send and Batch.objects.filter(pk=batch, state=Batch.State.UNKNOWN).update(
-            state=Batch.State.PLANNED, current_attempt=None, hinted_at=None, was_unknown=True
-        )
-        if send and changed:
-            Send.objects.filter(pk=send.pk, state__in=out_of).update(state=Send.State.SENDING, finished_at=None)
-    return bool(changed)

@@ -1,8 +1,10 @@
 """A rendered issue becomes a Send with its batches and deliveries, whole or not at all."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +12,7 @@ from uuid import uuid4
 
 from django.conf import settings
 from django.db import connection, transaction
+from django.db.models import F
 from django.utils import timezone
 
 from mailer.celery import publish_hint
@@ -40,6 +43,8 @@ class Plan:
     issue: "RenderedIssue"
     provider: str
     base_url: str
+    on_unknown: str = Send.OnUnknown.HOLD
+    unwatched: bool = False  # scheduled or detached: somebody is told by mail how it goes
 
     @property
     def headers(self) -> Mapping[str, str]:
@@ -57,7 +62,7 @@ def why_refused(plan: Plan) -> str:
     """
     reader = Recipient(0, "reader@example.com", "", f"{plan.base_url}/unsubscribe/a-reader/")
     try:
-        payload = build_payload(message_of(_frozen(plan, 1)), [reader], uuid4())
+        payload = build_payload(message_of(_frozen(plan)), [reader], uuid4())
     except PayloadError as error:
         return str(error)
     return " ".join(str(fault["message"]) for fault in faults_of(payload, {"Content-Type": "application/json"}))
@@ -66,28 +71,77 @@ def why_refused(plan: Plan) -> str:
 def plan_send(plan: Plan) -> Send:
     """The send, its batches, deliveries and images are committed, and each batch is hinted.
 
-    Raises NobodyToSend, or IntegrityError when a send of this newsletter and slug exists: a rehearsal replaces its
-    predecessor, a real send replaces only one that was cancelled before any request (see mailer.sending.again).
+    It starts paused when the newsletter's last send ended in too many bounces or complaints. Raises NobodyToSend, or
+    IntegrityError when a send of this newsletter and slug exists: a rehearsal replaces its predecessor, a real send
+    replaces only one that was cancelled before any request (see mailer.sending.again).
     """
     if not audience_size(plan.newsletter.label):
         raise NobodyToSend(plan.newsletter.label)
     _make_room(plan)
+    with same_readers_throughout():
+        send = _frozen(plan)
+        send.save()
+        choose_audience(send)
+        _start_paused_by_notice(send)
+    return send
+
+
+def schedule_send(plan: Plan, due_at: datetime) -> Send:
+    """The content is committed as `scheduled`; whoever may be mailed when it fires gets it (mailer.sending.scheduling).
+
+    Raises IntegrityError as plan_send does.
+    """
+    _make_room(plan)
+    with transaction.atomic():
+        send = _frozen(plan)
+        send.state, send.due_at = Send.State.SCHEDULED, due_at
+        send.save()
+    log.info("send scheduled", extra={"send": send.pk, "due_at": due_at.isoformat()})
+    return send
+
+
+@contextmanager
+def same_readers_throughout() -> Iterator[None]:
+    """A transaction in which counting and inserting see the same readers.
+
+    Else those who join in between would push others out. On PostgreSQL it fails with an OperationalError where another
+    transaction wrote the same rows meanwhile.
+    """
     nested = connection.in_atomic_block
     with transaction.atomic():
         if connection.vendor == "postgresql" and not nested:
-            # Counting and inserting must see the same readers, or those who join in between would push others out.
             with connection.cursor() as cursor:
                 cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-        readers = audience_size(plan.newsletter.label)
-        if not readers:
-            raise NobodyToSend(plan.newsletter.label)
-        send = _frozen(plan, readers)
-        send.save()
-        batches = _make_batches(send)
-        _make_deliveries(send)
-        transaction.on_commit(lambda: hint(batches))
-    log.info("send planned", extra={"send": send.pk, "readers": readers, "batches": len(batches)})
-    return send
+        yield
+
+
+def choose_audience(send: Send) -> None:
+    """Everybody who may be mailed now stands in a planned batch of `send`, which had none; each is hinted on commit.
+
+    In the caller's transaction, `same_readers_throughout`. Raises NobodyToSend.
+    """
+    send.planned = audience_size(send.newsletter)
+    if not send.planned:
+        raise NobodyToSend(send.newsletter)
+    Send.objects.filter(pk=send.pk).update(planned=send.planned)
+    batches = _make_batches(send)
+    _make_deliveries(send)
+    transaction.on_commit(lambda: hint(batches))
+    log.info("send planned", extra={"send": send.pk, "readers": send.planned, "batches": len(batches)})
+
+
+def spread(send: Send) -> None:
+    """The batches that wait are due one after the other from now on, so that `max_per_hour` is kept."""
+    if not send.max_per_hour:
+        return
+    due = timezone.now()
+    for batch, size in (
+        Batch.objects.filter(send=send, state=Batch.State.PLANNED)
+        .order_by("number")
+        .values_list("pk", F("size") - F("skipped") - F("rejected"))
+    ):
+        Batch.objects.filter(pk=batch).update(not_before=due)
+        due += timedelta(hours=size / send.max_per_hour)
 
 
 def hint(batches: list[int]) -> None:
@@ -116,7 +170,7 @@ def _make_room(plan: Plan) -> None:
                 send.delete()
 
 
-def _frozen(plan: Plan, readers: int) -> Send:
+def _frozen(plan: Plan) -> Send:
     """The send of a plan, not yet written."""
     issue, newsletter = plan.issue, plan.newsletter
     return Send(
@@ -135,17 +189,39 @@ def _frozen(plan: Plan, readers: int) -> Send:
         article=issue.article,
         source_sha256=issue.source_sha256,
         content_sha256=issue.content_sha256,
-        planned=readers,
+        on_unknown=plan.on_unknown,
+        max_per_hour=newsletter.max_per_hour,
+        notify=newsletter.notify if plan.unwatched else "",
     )
+
+
+def _start_paused_by_notice(send: Send) -> None:
+    """What the last send of this newsletter ended in is shown before the next one starts."""
+    if send.is_rehearsal:
+        return
+    former = Send.objects.filter(newsletter=send.newsletter, notice_shown=False).exclude(notice="")
+    warning = former.select_for_update().order_by("-pk").values_list("notice", flat=True).first()
+    if warning:
+        former.update(notice_shown=True)
+        send.state, send.reason = Send.State.PAUSED, warning
+        send.save(update_fields=["state", "reason"])
 
 
 def _make_batches(send: Send) -> list[int]:
-    size = settings.MAILER_BATCH_SIZE
+    """Batches for all planned readers; returns the ids of those that are due at once."""
+    size = batch_size(send)
     sizes = [min(size, send.planned - start) for start in range(0, send.planned, size)]
-    made = Batch.objects.bulk_create(
-        [Batch(send=send, number=number, size=members) for number, members in enumerate(sizes)]
-    )
-    return [batch.pk for batch in made]
+    Batch.objects.bulk_create(Batch(send=send, number=number, size=members) for number, members in enumerate(sizes))
+    spread(send)
+    due = Batch.objects.filter(send=send, not_before__lte=timezone.now()).order_by("number")
+    return list(due.values_list("pk", flat=True))
+
+
+def batch_size(send: Send) -> int:
+    """Readers in a request of this send: with `max_per_hour`, few enough for six requests an hour."""
+    if not send.max_per_hour:
+        return settings.MAILER_BATCH_SIZE
+    return max(1, min(settings.MAILER_BATCH_SIZE, send.max_per_hour // 6))
 
 
 def _make_deliveries(send: Send) -> None:
@@ -160,7 +236,7 @@ def _make_deliveries(send: Send) -> None:
             f"  SELECT subscriber_id, (ROW_NUMBER() OVER (ORDER BY subscriber_id) - 1) / %s AS number"
             f"  FROM ({sql}) AS audience"
             f") AS numbered JOIN {batch} AS batch ON batch.send_id = %s AND batch.number = numbered.number",
-            [send.pk, settings.MAILER_BATCH_SIZE, *parameters, send.pk],
+            [send.pk, batch_size(send), *parameters, send.pk],
         )
         if cursor.rowcount != send.planned:
             raise RuntimeError(f"planned {send.planned} readers but inserted {cursor.rowcount}; nothing was sent")

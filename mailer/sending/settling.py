@@ -111,6 +111,22 @@ def finish_if_done(send: int) -> bool:
     return bool(done)
 
 
+def call_accepted(batch: int, attempt: UUID, settled_by: str) -> bool:
+    """The batch is accepted, because this attempt of it was; False: it has another end, and that is final.
+
+    In the caller's transaction, which holds the send's row. After a resend the late knowledge makes the second request
+    needless, if that was not made yet; if it is being made, its own end sees what is known here.
+    """
+    by_it = Q(state=Batch.State.POSTING, current_attempt=attempt)
+    assumed = Q(state=Batch.State.ACCEPTED, settled_by="editor")
+    open_ = Q(state__in=[Batch.State.UNKNOWN, Batch.State.PLANNED]) | by_it | assumed
+    return bool(
+        Batch.objects.filter(open_, pk=batch).update(
+            state=Batch.State.ACCEPTED, settled_by=settled_by, current_attempt=attempt
+        )
+    )
+
+
 def accept_by(attempt: UUID, settled_by: str) -> bool:
     """An attempt without an answer is accepted by other knowledge: the rehearsal's record, or the editor's word."""
     with transaction.atomic():
@@ -125,12 +141,7 @@ def accept_by(attempt: UUID, settled_by: str) -> bool:
 def _accept(claim: Claim, answer: Accepted) -> None:
     with _locked(claim):
         news = _end_attempt(claim, Attempt.State.ACCEPTED, "", answer.status, answer.message_id)
-        assumed = Q(state=Batch.State.ACCEPTED, settled_by="editor")
-        mine = Batch.objects.filter(Q(state__in=PENDING) | assumed, pk=claim.batch, current_attempt=claim.attempt)
-        # After a resend was asked for but before its request, the late answer makes the request needless.
-        resent = Batch.objects.filter(pk=claim.batch, current_attempt=None, state=Batch.State.PLANNED)
-        accepted = {"state": Batch.State.ACCEPTED, "settled_by": "worker", "current_attempt": claim.attempt}
-        if not (mine.update(**accepted) or resent.update(**accepted)) and news:
+        if news and not call_accepted(claim.batch, claim.attempt, "worker"):
             log.error("accepted late, readers may have it twice", extra={"attempt": claim.attempt})
         Send.objects.filter(pk=claim.send).update(last_request_at=timezone.now())
         gate.accepted(claim.provider)

@@ -4,13 +4,13 @@ import time
 from collections.abc import Callable
 
 from django.db import transaction
-from django.db.models import QuerySet
 from django.utils import timezone
 
 from mailer.models import Batch, Send
-from mailer.sending.expiring import expire_attempts, plan_unknown_again
-from mailer.sending.planning import hint
-from mailer.sending.settling import accept_by, finish_if_done
+from mailer.sending.expiring import expire_attempts
+from mailer.sending.planning import hint, spread
+from mailer.sending.scheduling import fire, wait_for_its_time
+from mailer.sending.settling import finish_if_done
 
 
 class WrongState(Exception):
@@ -31,12 +31,21 @@ def pause(send: int, waiting: Callable[[int], None] = lambda in_flight: None) ->
 
 
 def resume(send: int) -> None:
-    """The send goes on; its planned batches are hinted."""
+    """The send goes on; its planned batches are hinted. One whose schedule is still to come waits for it again.
+
+    A schedule that could not fire (missed, or with nobody to mail) fires now.
+    """
+    if wait_for_its_time(send):
+        return
+    if Send.objects.filter(pk=send, state=Send.State.PAUSED, batches=None).exists():
+        fire(send, Send.State.PAUSED)
+        return
     with transaction.atomic():
         state = _locked_state(send)
         if state != Send.State.PAUSED:
             raise WrongState(state)
         Send.objects.filter(pk=send).update(state=Send.State.SENDING, reason="")
+        spread(Send.objects.only("pk", "max_per_hour").get(pk=send))
         transaction.on_commit(lambda: hint_planned(send))
     finish_if_done(send)
 
@@ -60,30 +69,8 @@ def cancel_leftovers() -> None:
     )
 
 
-def resend_unknown(send: int) -> int:
-    """Every unknown batch goes out once more; returns how many. Readers who had it get it twice.
-
-    The one way out of `finished`, and of `cancelled` for these batches alone.
-    """
-    over = (Send.State.FINISHED, Send.State.CANCELLED)
-    unknown = list(_unknown(send).values_list("pk", flat=True))
-    again = [batch for batch in unknown if plan_unknown_again(batch, over)]
-    hint(again)
-    return len(again)
-
-
-def assume_sent(send: int) -> int:
-    """Every unknown batch counts as accepted on the editor's word; returns how many."""
-    attempts = list(_unknown(send).values_list("current_attempt", flat=True))
-    return sum(accept_by(attempt, "editor") for attempt in attempts if attempt)
-
-
 def hint_planned(send: int) -> None:
     hint(list(Batch.objects.filter(send=send, state=Batch.State.PLANNED).values_list("pk", flat=True)))
-
-
-def _unknown(send: int) -> QuerySet[Batch]:
-    return Batch.objects.filter(send=send, state=Batch.State.UNKNOWN)
 
 
 def _locked_state(send: int) -> str:

@@ -38,7 +38,7 @@ from mailer.sendgrid.client import (
     TooLate,
     TooMany,
 )
-from mailer.sending import delivering, steering
+from mailer.sending import delivering, reconciling, steering
 from mailer.sending.accounting import count
 from mailer.sending.again import Again, what_to_do
 from mailer.sending.claiming import Claim, claim
@@ -253,13 +253,13 @@ class Sending(RuleBasedStateMachine):
     def the_editor_sends_what_is_unknown_again(self):
         unknown = Delivery.objects.filter(batch__state="unknown", outcome=None).values_list("pk", flat=True)
         self.world.resent.update(list(unknown))
-        if steering.resend_unknown(self.world.send.pk) and self.state() == "sending":
+        if reconciling.resend_unknown(self.world.send.pk) and self.state() == "sending":
             self.world.stopped = False
 
     @rule(sure=st.integers(0, 3))
     def the_editor_assumes_the_unknown_was_sent(self, sure):
         if sure == 3:
-            steering.assume_sent(self.world.send.pk)
+            reconciling.assume_sent(self.world.send.pk)
 
     # ---------------------------------------------------------- what is always true
 

@@ -18,9 +18,10 @@ from mailer.sending import owners
 from mailer.sending.accounting import count, receipt
 from mailer.sending.claiming import claim
 from mailer.sending.delivering import _frozen, _recipients, deliver_batch
-from mailer.sending.expiring import expire_attempts, plan_unknown_again, settle_rehearsals
+from mailer.sending.expiring import expire_attempts, settle_rehearsals
+from mailer.sending.reconciling import plan_unknown_again, resend_unknown
 from mailer.sending.settling import settle
-from mailer.sending.steering import cancel, cancel_leftovers, resend_unknown
+from mailer.sending.steering import cancel, cancel_leftovers
 from tests import readers
 from tests.mailer.sending.outgoing import attempts, balanced, batch_of, claimed, deliver_all, planned, states
 

@@ -23,8 +23,8 @@ from mailer.sending.accounting import count, receipt
 from mailer.sending.claiming import claim
 from mailer.sending.delivering import deliver_batch
 from mailer.sending.expiring import expire_attempts
+from mailer.sending.reconciling import assume_sent, resend_unknown
 from mailer.sending.settling import finish_if_done, settle
-from mailer.sending.steering import assume_sent, resend_unknown
 from tests.mailer.sending.outgoing import attempts, balanced, batch_of, claimed, in_thread, open_gate, states
 
 pytestmark = pytest.mark.django_db

@@ -201,15 +201,15 @@ def test_when_nobody_listens_the_rest_is_left_to_the_sweep(settings, monkeypatch
 def test_readers_who_join_while_a_send_is_planned_come_in_whole_or_not_at_all(settings, monkeypatch):
     settings.MAILER_BATCH_SIZE = 2
     readers.crowd(4)
-    freeze = planning._frozen
+    make_batches = planning._make_batches
 
-    def somebody_joins_meanwhile(plan, count):
+    def somebody_joins_meanwhile(send):
         # SQLite lets nobody write meanwhile, so there is nothing to see.
         if connection.vendor == "postgresql":
             in_thread(readers.confirmed).join(5)
-        return freeze(plan, count)
+        return make_batches(send)
 
-    monkeypatch.setattr(planning, "_frozen", somebody_joins_meanwhile)
+    monkeypatch.setattr(planning, "_make_batches", somebody_joins_meanwhile)
     send = planned()
     assert send.planned == Delivery.objects.count() == 4
     balanced(send)

@@ -8,14 +8,13 @@ from mailer.sendgrid.client import Accepted, OutcomeUnknown, Refused, TooMany
 from mailer.sending.accounting import count, receipt
 from mailer.sending.claiming import claim
 from mailer.sending.delivering import deliver_batch
+from mailer.sending.reconciling import assume_sent, resend_unknown
 from mailer.sending.settling import settle
 from mailer.sending.steering import (
     WrongState,
-    assume_sent,
     cancel,
     cancel_leftovers,
     pause,
-    resend_unknown,
     resume,
 )
 from subscribers import optin

@@ -1,0 +1,68 @@
+"""When a schedule fires: `2019-07-02T09:00` in a newsletter's time zone, or `+5m` from now."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+_IN = re.compile(r"\+(\d{1,5})\s*([mhd])")
+_AT = re.compile(r"(\d{4})-(\d{2})-(\d{2})[T ](\d{2}):(\d{2})")
+_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
+
+
+class BadMoment(ValueError):
+    """No moment to send at; the words say why and what to write."""
+
+
+def read_moment(text: str, zone: str, now: datetime) -> datetime:
+    """The moment that `text` names, in UTC: always after `now`.
+
+    Where clocks go back an hour the first of the two moments is meant; an hour that clocks skip is refused.
+    """
+    moment = _from_now(text, now) or _by_the_clock(text, zone)
+    if moment <= now:
+        raise BadMoment(f"{text} is over ({describe(moment, zone, now)}); give a time to come, or leave --at out.")
+    return moment
+
+
+def describe(moment: datetime, zone: str, now: datetime) -> str:
+    """`Tuesday 2019-07-02 09:00 Asia/Shanghai, 01:00 UTC, in 3 h 5 min`."""
+    local = moment.astimezone(ZoneInfo(zone))
+    utc = moment.astimezone(UTC)
+    day = "" if utc.date() == local.date() else f"{utc:%Y-%m-%d} "
+    return f"{local:%A %Y-%m-%d %H:%M} {zone}, {day}{utc:%H:%M} UTC, {_distance(moment - now)}"
+
+
+def _from_now(text: str, now: datetime) -> datetime | None:
+    found = _IN.fullmatch(text.strip())
+    if found is None:
+        return None
+    try:
+        return now + timedelta(**{_UNITS[found[2]]: int(found[1])})
+    except OverflowError:
+        raise BadMoment(f"{text} is too far away.") from None
+
+
+def _by_the_clock(text: str, zone: str) -> datetime:
+    found = _AT.fullmatch(text.strip())
+    if found is None:
+        raise BadMoment(
+            f"{text!r} is no time; write 2019-07-02T09:00 (in the newsletter's time zone) or +5m, +2h, +1d."
+        )
+    try:
+        local = datetime(*map(int, found.groups()), tzinfo=ZoneInfo(zone))  # type: ignore[arg-type, misc]
+    except ValueError as error:
+        raise BadMoment(f"{text!r} is not in the calendar: {error}.") from None
+    moment = local.astimezone(UTC)
+    back = moment.astimezone(ZoneInfo(zone))
+    if back.replace(tzinfo=None) != local.replace(tzinfo=None):
+        raise BadMoment(f"there is no {text} in {zone}: clocks go forward then; {back:%Y-%m-%dT%H:%M} exists.")
+    return moment
+
+
+def _distance(span: timedelta) -> str:
+    minutes = round(abs(span.total_seconds()) / 60)
+    days, minutes = divmod(minutes, 24 * 60)
+    hours, minutes = divmod(minutes, 60)
+    parts = [f"{days} d" if days else "", f"{hours} h" if hours else "", f"{minutes} min" if minutes else ""]
+    words = " ".join(part for part in parts if part) or "less than a minute"
+    return f"in {words}" if span > timedelta(0) else f"{words} ago"

@@ -1,0 +1,49 @@
+"""A schedule fires once: its audience is chosen then, in the transaction that makes it `sending`."""
+
+import logging
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import DatabaseError, transaction
+from django.utils import timezone
+
+from mailer.models import Send
+from mailer.sending.planning import NobodyToSend, choose_audience, same_readers_throughout
+
+log = logging.getLogger(__name__)
+
+MISSED = timedelta(hours=1)  # readers of a morning mail should not get it at night because a worker was down
+NOBODY = "nobody could be mailed when it fired"
+
+
+def fire_due() -> None:
+    """Every schedule of this worker's provider whose time has come is `sending`, or `paused` with the reason."""
+    now = timezone.now()
+    due = Send.objects.filter(state=Send.State.SCHEDULED, due_at__lte=now, provider=settings.PROVIDER)
+    due.filter(due_at__lt=now - MISSED).update(state=Send.State.PAUSED, reason="schedule missed")
+    for send in due.order_by("due_at").values_list("pk", flat=True):
+        try:
+            fire(send, Send.State.SCHEDULED)
+        except DatabaseError as error:  # on PostgreSQL: another worker was faster
+            log.info("schedule not fired, will look again", extra={"send": send, "error": type(error).__name__})
+
+
+def fire(send: int, out_of: Send.State) -> bool:
+    """The send is `sending` to those who may be mailed now; False: it was not in the state `out_of` any more."""
+    try:
+        with same_readers_throughout():
+            if not Send.objects.filter(pk=send, state=out_of).update(state=Send.State.SENDING, reason=""):
+                return False
+            choose_audience(Send.objects.get(pk=send))
+    except NobodyToSend:
+        Send.objects.filter(pk=send, state=out_of).update(state=Send.State.PAUSED, reason=NOBODY)
+        return False
+    log.info("schedule fired", extra={"send": send})
+    return True
+
+
+def wait_for_its_time(send: int) -> bool:
+    """A paused send that is due later is `scheduled` again; False: it is no such send."""
+    later = Send.objects.filter(pk=send, state=Send.State.PAUSED, due_at__gt=timezone.now(), batches=None)
+    with transaction.atomic():
+        return bool(later.update(state=Send.State.SCHEDULED, reason=""))

@@ -1,0 +1,50 @@
+"""Too many bounces or complaints: the send pauses, or the newsletter's next one starts paused."""
+
+import logging
+from collections.abc import Collection
+
+from django.db.models import Sum
+
+from mailer.models import Batch, Send
+from mailer.sending.accounting import count
+from mailer.sending.settling import pause_for
+
+log = logging.getLogger(__name__)
+
+FROM = 500  # accepted readers; with fewer one unhappy reader would stop a newsletter
+MOST_HARD_BOUNCES = 0.05
+MOST_COMPLAINTS = 0.001  # providers block senders from 0.3 % (Gmail, Yahoo: sender requirements)
+
+
+def check(sends: Collection[int]) -> None:
+    """A send past a threshold is paused with the reason, once; one that is over keeps it for the next send."""
+    for send in Send.objects.filter(pk__in=list(sends), notice="").only("pk", "planned", "slug", "state"):
+        words = _passed(send)
+        if not words:
+            continue
+        over = send.state in (Send.State.FINISHED, Send.State.CANCELLED)
+        if Send.objects.filter(pk=send.pk, notice="").update(notice=words, notice_shown=not over):
+            log.error("too many bounces or complaints", extra={"send": send.pk})
+            pause_for(send.pk, words)
+
+
+def _passed(send: Send) -> str:
+    """Which threshold, in words; empty: none."""
+    totals = Batch.objects.filter(send=send).aggregate(hard=Sum("bounced_hard"), complaints=Sum("complained"))
+    hard, complaints = totals["hard"] or 0, totals["complaints"] or 0
+    if not hard and not complaints:
+        return ""
+    accepted = count(send).accepted
+    if accepted < FROM:
+        return ""
+    if hard > accepted * MOST_HARD_BOUNCES:
+        return (
+            f"{hard} of the {accepted} addresses of {send.slug} do not exist (more than {MOST_HARD_BOUNCES:.0%}): "
+            "look where this list comes from before providers block you"
+        )
+    if complaints > accepted * MOST_COMPLAINTS:
+        return (
+            f"{complaints} of {accepted} readers of {send.slug} call it spam (more than {MOST_COMPLAINTS:.1%}): "
+            "look whom you mail and how they joined before providers block you"
+        )
+    return ""

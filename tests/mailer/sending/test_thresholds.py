@@ -1,0 +1,55 @@
+"""Too many bounces or complaints stop a send, or start the next one paused."""
+
+import pytest
+
+from mailer.models import Batch, Send
+from mailer.sending import thresholds
+from mailer.sending.steering import resume
+from tests.mailer.sending.outgoing import planned
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def thousand(four):
+    """A send of which 1,000 were accepted and one batch waits."""
+    Batch.objects.create(send=four, number=1, size=1000, state=Batch.State.ACCEPTED)
+    Send.objects.filter(pk=four.pk).update(planned=1004)
+    return four
+
+
+def told(send: Send, **facts: int) -> tuple[str, str]:
+    Batch.objects.filter(send=send, number=1).update(**facts)
+    thresholds.check([send.pk])
+    send.refresh_from_db()
+    return send.state, send.reason
+
+
+@pytest.mark.parametrize(("facts", "state"), [({"bounced_hard": 50}, "sending"), ({"bounced_hard": 51}, "paused")])
+def test_more_than_five_in_a_hundred_hard_bounces_pause(thousand, facts, state):
+    assert told(thousand, **facts)[0] == state
+
+
+@pytest.mark.parametrize(("facts", "state"), [({"complained": 1}, "sending"), ({"complained": 2}, "paused")])
+def test_more_than_one_in_a_thousand_complaints_pause(thousand, facts, state):
+    assert told(thousand, **facts)[0] == state
+
+
+def test_before_500_were_accepted_nothing_is_concluded(thousand):
+    assert told(thousand, size=499, bounced_hard=400)[0] == "sending"
+
+
+def test_the_reason_says_how_many_and_a_resumed_send_is_not_stopped_again(thousand):
+    assert told(thousand, bounced_hard=60)[1].startswith("60 of the 1000 addresses of 2026-11-20 do not exist")
+    resume(thousand.pk)
+    assert told(thousand, bounced_hard=70) == ("sending", "")
+    assert planned(slug="next", source="other").state == "sending"
+
+
+def test_a_send_that_is_over_makes_the_next_one_start_paused_once(thousand):
+    Send.objects.update(state=Send.State.FINISHED)
+    assert told(thousand, complained=5)[0] == "finished"
+    following = planned(slug="next", source="other")
+    assert following.state == "paused"
+    assert "call it spam" in following.reason
+    assert planned(slug="after", source="another").state == "sending"
