@@ -62,9 +62,9 @@ def make_app(current: bool) -> Celery:
         task_ignore_result=True,
         task_acks_late=True,
         task_reject_on_worker_lost=True,
-        # Confirmation mail has its own queue and its own worker, so it never waits behind an issue.
+        # Single mails have their own queue and their own worker, so a confirmation never waits behind an issue.
         task_default_queue="issues",
-        task_routes={"subscribers.*": {"queue": "confirmations"}},
+        task_routes={"subscribers.*": {"queue": "confirmations"}, "mailer.tell_editor": {"queue": "confirmations"}},
         worker_prefetch_multiplier=1,
         task_time_limit=120,
         timezone="UTC",

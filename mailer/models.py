@@ -81,7 +81,7 @@ class Send(models.Model):
     on_unknown = models.CharField(max_length=8, choices=OnUnknown.choices, db_default="hold", default=OnUnknown.HOLD)
     # Who is told by mail how a send ends that nobody watches, and what was told last.
     notify = models.CharField(max_length=320, blank=True, db_default="", default="")
-    notified = models.CharField(max_length=12, blank=True, db_default="", default="")
+    notified = models.CharField(max_length=32, blank=True, db_default="", default="")
     # Too many bounces or complaints. Where nobody saw it, the newsletter's next send starts paused with these words.
     notice = models.TextField(blank=True, db_default="", default="")
     notice_shown = models.BooleanField(db_default=False, default=False)

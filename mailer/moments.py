@@ -4,9 +4,9 @@ import re
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-_IN = re.compile(r"\+(\d{1,5})\s*([mhd])")
+_IN = re.compile(r"\+(\d{1,5})\s*([smhd])")
 _AT = re.compile(r"(\d{4})-(\d{2})-(\d{2})[T ](\d{2}):(\d{2})")
-_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 class BadMoment(ValueError):

@@ -12,6 +12,8 @@ from django.db import DatabaseError, InterfaceError, close_old_connections, conn
 from django.db.models import Q
 from django.utils import timezone
 
+from mailer import notifying
+from mailer.celery import publish_hint
 from mailer.models import Batch, Installation, Send
 from mailer.sending import gate
 from mailer.sending.expiring import expire_attempts
@@ -40,6 +42,8 @@ def sweep() -> None:
     _hint_stale_batches()
     for subscription in confirmations.due(now):
         send_confirmation.hint(subscription)
+    for send in notifying.untold():
+        publish_hint("mailer.tell_editor", send)
     for send in Send.objects.filter(state=Send.State.SENDING).values_list("pk", flat=True):
         finish_if_done(send)
     Installation.objects.update(swept_at=now)

@@ -8,3 +8,10 @@ def deliver_batch(batch_id: int) -> None:
     from mailer.sending.delivering import deliver_batch as deliver
 
     deliver(batch_id)
+
+
+@shared_task(name="mailer.tell_editor")  # type: ignore[untyped-decorator]
+def tell_editor(send_id: int) -> None:
+    from mailer.notifying import tell
+
+    tell(send_id)

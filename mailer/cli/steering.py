@@ -126,13 +126,32 @@ def _show_unknown(send: Any, unknown: int) -> None:
         readers = batch.size - batch.skipped - batch.rejected
         at = f"{attempt.started_at:%Y-%m-%d %H:%M:%S} UTC" if attempt else "?"
         click.echo(f"  batch {batch.number}: {readers} readers, asked at {at}; {attempt.words if attempt else ''}")
-    click.echo("Look into the provider's activity feed. Then, if they did not go out:")
+        click.echo(f"    {_evidence(batch)}")
+    click.echo("What to do:")
     click.echo(f"  mailer reconcile {send.slug} --resend         sends them again (who had it gets it twice)")
     click.echo(f"  mailer reconcile {send.slug} --assume-sent    counts them as accepted on your word")
 
 
+def _evidence(batch: Any) -> str:
+    """What events say of an unknown request."""
+    from django.conf import settings
+
+    from mailer.sending.proving import never_arrived
+
+    if not settings.SENDGRID_WEBHOOK_KEYS:
+        return "no event webhook is set up, so only SendGrid's activity feed can tell"
+    if never_arrived(batch):
+        return "no event of it came although there was time: it was hardly accepted, and may be sent again"
+    return "no event of it came yet; one would settle it by itself"
+
+
 def _confirm_resend(send: Any, unknown: int, yes: bool) -> None:
+    from mailer.sending.reconciling import all_never_arrived
+
     if yes:
+        return
+    if all_never_arrived(send.pk):
+        confirm(f"No event says that any of these {unknown} readers has {send.slug}. Send it to them again?", yes)
         return
     if not on_terminal():
         raise Problem("Nothing was done: there is no terminal to ask at; add --yes to go ahead.", Exit.NOT_CONFIRMED)

@@ -20,8 +20,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from mailer.cli.terminal import Exit, Problem, counted
 from mailer.models import Batch, Installation, Send
-from mailer.moments import describe
-from mailer.sending.accounting import Equation, count, receipt
+from mailer.reporting import in_words, when
+from mailer.sending.accounting import count, receipt
 from mailer.sending.steering import WrongState, pause
 
 T = TypeVar("T")
@@ -107,33 +107,11 @@ def exit_code(send: Send, result: dict[str, Any]) -> int:
 
 
 def report(send: Send) -> None:
-    """The equation, and a sentence for each thing that is open."""
-    equation = count(send)
-    click.echo(f"{send.newsletter}/{send.slug}: {send.state}{f' — {send.reason}' if send.reason else ''}")
-    click.echo(str(equation))
-    for line in _open_ends(send, equation):
+    """How it stands, in words."""
+    for line in in_words(send):
         click.echo(line)
     if send.is_rehearsal:
         _report_rehearsal(send)
-
-
-def _open_ends(send: Send, equation: Equation) -> Iterator[str]:
-    slug = send.slug
-    if send.state == Send.State.PAUSED:
-        yield f"To go on: mailer resume {slug}. To end it: mailer cancel {slug}."
-    if send.state == Send.State.SCHEDULED:
-        yield f"It goes out {when(send)}, to those who may be mailed then; mailer cancel {slug} takes it back."
-    if send.state == Send.State.SENDING:
-        yield f"It is not over: run a worker, or the same command again; mailer status {slug} shows how it stands."
-    if equation.assumed:
-        yield f"{equation.assumed} of the accepted count as mailed on your word (--assume-sent)."
-    if equation.unknown:
-        yield (
-            f"{equation.unknown} readers: it is not known whether the provider took their mail. "
-            f"mailer reconcile {slug} shows the requests and settles them."
-        )
-    if equation.rejected:
-        yield f"{equation.rejected} readers were refused by the provider: mailer status {slug} --list rejected."
 
 
 def _report_rehearsal(send: Send) -> None:
@@ -179,13 +157,6 @@ def _headline(send: Send) -> str:
     if send.state == Send.State.SCHEDULED:
         return f"{send.slug} waits: {when(send)}"
     return f"{send.slug} {send.state}"
-
-
-def when(send: Send) -> str:
-    """When a scheduled send fires, in its newsletter's time zone."""
-    newsletter = settings.NEWSLETTERS.get(send.newsletter)
-    assert send.due_at is not None
-    return describe(send.due_at, newsletter.timezone if newsletter else "UTC", timezone.now())
 
 
 def _in_flight(send: Send) -> int:

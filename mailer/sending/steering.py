@@ -44,7 +44,8 @@ def resume(send: int) -> None:
         state = _locked_state(send)
         if state != Send.State.PAUSED:
             raise WrongState(state)
-        Send.objects.filter(pk=send).update(state=Send.State.SENDING, reason="")
+        # Should it pause once more, that is news again.
+        Send.objects.filter(pk=send).update(state=Send.State.SENDING, reason="", notified="")
         spread(Send.objects.only("pk", "max_per_hour").get(pk=send))
         transaction.on_commit(lambda: hint_planned(send))
     finish_if_done(send)

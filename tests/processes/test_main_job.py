@@ -151,6 +151,13 @@ def test_sigterm_lets_requests_finish_and_the_printed_result_is_the_last_word(em
     assert sorted(addresses(api)) == sorted(readers["active"])
 
 
+def test_a_schedule_fires_while_the_command_waits(embedded: Stage, api: StandIn, for_real):
+    embedded.import_readers({"active": 3})
+    receipt = embedded.run("send", "issue", ISSUE, "--at", "+3s", "--yes", "--json", **for_real).json()
+    assert (receipt["state"], receipt["accepted"]) == ("finished", 3)
+    assert receipt["at"] < receipt["first_request_at"]
+
+
 def test_what_an_editor_assumes_is_shown_apart(embedded: Stage, api: StandIn, for_real):
     embedded.import_readers({"active": 20})
     api.fail("error after accepting")

@@ -42,6 +42,7 @@ from mailer.sending import delivering, reconciling, steering
 from mailer.sending.accounting import count
 from mailer.sending.again import Again, what_to_do
 from mailer.sending.claiming import Claim, claim
+from mailer.sending.proving import prove
 from mailer.sending.settling import settle
 from mailer.sweeping import sweep
 from subscribers import optin
@@ -185,6 +186,13 @@ class Sending(RuleBasedStateMachine):
         possible = [one for one in self.world.requests if not one.accepted and (one.lost or not one.answered)]
         self.accept(possible[which % len(possible)])
 
+    @precondition(lambda self: any(one.accepted for one in self.world.requests))
+    @rule(which=SEVERAL, times=st.integers(1, 2))
+    def an_event_arrives(self, which, times):
+        accepted = [one for one in self.world.requests if one.accepted]
+        for _ in range(times):
+            prove([accepted[which % len(accepted)].claim.attempt])
+
     @precondition(lambda self: self.open_requests())
     @rule(which=SEVERAL)
     def a_worker_dies(self, which):
@@ -317,10 +325,19 @@ class Sending(RuleBasedStateMachine):
     # ---------------------------------------------------------- when nothing moves any more
 
     def come_to_rest(self):
-        """Faults are gone and workers are up: everything is settled or unknown, and one resend settles that too."""
+        """Faults are gone and workers are up: everything is settled or unknown. Then all events come, which leaves
+        unknown exactly what was never accepted, and one resend settles that too.
+        """
         self.drain()
         for delivery, outcome, _, _, state, settled_by in self.rows():  # I2, I3
             assert outcome or state in ("accepted", "unknown", "cancelled")
+            if outcome is None and state == "accepted":
+                assert self.world.mailed[delivery] or settled_by == "editor"
+        prove([one.claim.attempt for one in self.world.requests if one.accepted])
+        self.the_equation_holds()
+        for delivery, outcome, _, _, state, settled_by in self.rows():
+            if outcome is None and state == "unknown":
+                assert not self.world.mailed[delivery]
             if outcome is None and state == "accepted":
                 assert self.world.mailed[delivery] or settled_by == "editor"
         if self.state() == "cancelled":
@@ -331,6 +348,7 @@ class Sending(RuleBasedStateMachine):
         for delivery, outcome, _, _, state, settled_by in self.rows():
             if outcome is None and state == "accepted" and settled_by != "editor":
                 assert self.world.mailed[delivery]
+                assert self.world.mailed[delivery] == 1 or self.world.resent[delivery]
         self.nobody_is_mailed_twice()
         self.the_equation_holds()
 

@@ -1,10 +1,16 @@
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 from django.utils import timezone
 
-from mailer.models import Gate
+from mailer.models import Batch, Gate
+from mailer.sendgrid.client import OutcomeUnknown
 from mailer.sending import gate
+from mailer.sending.claiming import claim
+from mailer.sending.settling import settle
+from tests import readers
+from tests.mailer.sending import outgoing
 
 pytestmark = pytest.mark.django_db
 
@@ -14,6 +20,14 @@ SENDGRID = "api.sendgrid.com"
 @pytest.fixture
 def now():
     return timezone.now()
+
+
+@pytest.fixture
+def clock(now, monkeypatch):
+    """The time that everybody reads; a test moves it by setting `clock.now`."""
+    one = SimpleNamespace(now=now)
+    monkeypatch.setattr(timezone, "now", lambda: one.now)
+    return one
 
 
 def seconds_closed(now):
@@ -59,6 +73,29 @@ def test_a_storm_of_ten_minutes_lets_at_most_twelve_through_after_those_in_fligh
             moment = gate.closed_until(SENDGRID, moment) or moment
         assert entered <= 12
         Gate.objects.all().delete()
+
+
+LANES = 4
+
+
+@pytest.mark.parametrize("patience", [0.5, 20.0], ids=["answered 503 at once", "silent until the timeout"])
+def test_ten_minutes_of_503_leave_at_most_the_lanes_and_twelve_requests_unknown(now, api, settings, clock, patience):
+    """Real claims and settles, and a clock that jumps to the next thing that happens."""
+    settings.MAILER_BATCH_SIZE = 1
+    readers.crowd(20)
+    send = outgoing.planned()
+    in_flight = []
+    start = clock.now = after(now, 60)  # batches are planned by the database's default, which no test moves
+    while clock.now < after(start, 600):
+        for batch in outgoing.batches(send):
+            if batch.state == Batch.State.PLANNED and len(in_flight) < LANES and (taken := claim(batch.pk)):
+                in_flight.append((after(clock.now, patience), taken))
+        if in_flight:
+            clock.now, asked = in_flight.pop(0)
+            settle(asked, OutcomeUnknown("503", 503))
+        else:
+            clock.now = gate.closed_until(settings.PROVIDER, clock.now)
+    assert LANES + 4 < outgoing.states(send).count("unknown") <= LANES + 12
 
 
 def test_a_failure_never_opens_it_earlier(now):

@@ -1,0 +1,44 @@
+"""How a send stands, in sentences: for the terminal, and for the mail to whoever did not watch it."""
+
+from collections.abc import Iterator
+
+from django.conf import settings
+from django.utils import timezone
+
+from mailer.models import Send
+from mailer.moments import describe
+from mailer.sending.accounting import Equation, count
+
+
+def in_words(send: Send) -> Iterator[str]:
+    """The state, the equation, and a sentence for each thing that is open."""
+    equation = count(send)
+    yield f"{send.newsletter}/{send.slug}: {send.state}{f' — {send.reason}' if send.reason else ''}"
+    yield str(equation)
+    yield from _open_ends(send, equation)
+
+
+def when(send: Send) -> str:
+    """When a scheduled send fires, in its newsletter's time zone."""
+    newsletter = settings.NEWSLETTERS.get(send.newsletter)
+    assert send.due_at is not None
+    return describe(send.due_at, newsletter.timezone if newsletter else "UTC", timezone.now())
+
+
+def _open_ends(send: Send, equation: Equation) -> Iterator[str]:
+    slug = send.slug
+    if send.state == Send.State.PAUSED:
+        yield f"To go on: mailer resume {slug}. To end it: mailer cancel {slug}."
+    if send.state == Send.State.SCHEDULED:
+        yield f"It goes out {when(send)}, to those who may be mailed then; mailer cancel {slug} takes it back."
+    if send.state == Send.State.SENDING:
+        yield f"It is not over: run a worker, or the same command again; mailer status {slug} shows how it stands."
+    if equation.assumed:
+        yield f"{equation.assumed} of the accepted count as mailed on your word (--assume-sent)."
+    if equation.unknown:
+        yield (
+            f"{equation.unknown} readers: it is not known whether the provider took their mail. "
+            f"mailer reconcile {slug} shows the requests and settles them."
+        )
+    if equation.rejected:
+        yield f"{equation.rejected} readers were refused by the provider: mailer status {slug} --list rejected."

@@ -1,0 +1,171 @@
+"""A backup that is put back must mail nobody a second time, and bring back nobody who left."""
+
+import json
+import stat
+from datetime import timedelta
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+from django.db import transaction
+from django.utils import timezone
+
+from mailer.installation import public_id
+from mailer.models import Installation, Send
+from mailer.sending import restoring
+from mailer.sending.restoring import Restored, adopt, check, count_attempt, remember
+from subscribers import optin
+from tests import readers
+from tests.mailer.sending import outgoing
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _own_log(settings, tmp_path):
+    settings.OPTOUTS = tmp_path / "optouts.log"
+
+
+def put_back(attempts: int) -> None:
+    """The database is one that had made so many attempts."""
+    Installation.objects.update(attempts=attempts)
+
+
+def seen(settings) -> dict[str, int]:
+    return json.loads((settings.HOME / "attempts.json").read_text())
+
+
+def test_attempts_are_counted_and_the_home_remembers_the_highest(settings):
+    for expected in (1, 2, 3):
+        assert count_attempt() == expected
+        remember(expected)
+    remember(2)
+    assert seen(settings) == {public_id(): 3}
+    assert stat.S_IMODE((settings.HOME / "attempts.json").stat().st_mode) == 0o600
+    check()
+
+
+def test_a_file_that_lags_is_fine(settings):
+    count_attempt()
+    remember(1)
+    count_attempt()  # and the power went
+    check()
+    assert count_attempt() == 3
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_number_that_was_rolled_back_is_given_again():
+    with transaction.atomic():
+        count_attempt()
+        transaction.set_rollback(True)
+    with transaction.atomic():
+        assert count_attempt() == 1
+
+
+def test_a_database_older_than_the_home_makes_no_attempt_and_says_which_command_helps():
+    remember(7)
+    put_back(4)
+    with pytest.raises(Restored, match=r"lacks 3 .*mailer doctor --adopt"):
+        count_attempt()
+    put_back(4)
+    with pytest.raises(ImproperlyConfigured, match=r"attempts\.json"):
+        check()
+
+
+def test_another_database_in_the_same_home_is_no_restored_one(settings):
+    (settings.HOME / "attempts.json").write_text('{"another-installation": 1000}')
+    assert count_attempt() == 1
+    remember(1)
+    assert seen(settings) == {"another-installation": 1000, public_id(): 1}
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"x": "many"}', "\ufffd"])
+def test_a_file_that_cannot_be_read_starts_anew(settings, content):
+    (settings.HOME / "attempts.json").write_text(content)
+    check()
+    remember(5)
+    assert seen(settings) == {public_id(): 5}
+
+
+def test_a_home_that_cannot_be_written_stops_nobody(settings, caplog):
+    settings.HOME = settings.HOME / "gone"
+    remember(count_attempt())
+    assert "not on file" in caplog.text
+
+
+def test_many_at_once_never_lower_the_number(settings):
+    public_id()  # asked once a process; the threads have no database here
+    threads = [
+        outgoing.in_thread(lambda start=start: [remember(n) for n in range(start, 100, 8)]) for start in range(1, 9)
+    ]
+    for thread in threads:
+        thread.join()
+    assert seen(settings) == {public_id(): 99}
+
+
+def test_adopting_counts_on_from_the_home_and_replays_who_left(settings):
+    ada = readers.confirmed()
+    left_at = (timezone.now() + timedelta(seconds=1)).isoformat()
+    line = {"hash": ada.suppression_hash, "newsletter": "weekly", "reason": "unsubscribed", "at": left_at}
+    settings.OPTOUTS.write_text(json.dumps(line) + "\n")
+    remember(7)
+    put_back(4)
+
+    found = adopt()
+
+    assert (found.forgotten, found.optouts.left, found.paused) == (3, 1, ())
+    assert readers.state_of(ada) == "unsubscribed"
+    check()
+    assert count_attempt() == 8
+    assert adopt().forgotten == 0
+
+
+def test_adopting_pauses_what_was_under_way_because_some_may_have_the_mail(four):
+    remember(2)
+    assert adopt().paused == (four.slug,)
+    four.refresh_from_db()
+    assert four.state == Send.State.PAUSED
+    assert "lacks 2" in four.reason
+    assert "mailer resume" in four.reason
+
+
+def test_adopting_a_database_that_forgot_nothing_pauses_nothing(four):
+    assert (adopt().forgotten, adopt().paused) == (0, ())
+    four.refresh_from_db()
+    assert four.state == Send.State.SENDING
+
+
+def test_a_schedule_of_the_backup_whose_time_is_over_is_paused_and_one_to_come_is_not(api):
+    readers.crowd(1)
+    over, to_come = outgoing.planned(slug="over"), outgoing.planned(slug="to-come")
+    now = timezone.now()
+    for send, due in ((over, now - timedelta(minutes=5)), (to_come, now + timedelta(days=1))):
+        Send.objects.filter(pk=send.pk).update(state=Send.State.SCHEDULED, due_at=due)
+    remember(1)
+    assert adopt().paused == ("over",)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_who_claim_at_once_get_different_numbers():
+    got: list[int] = []
+
+    def take() -> None:
+        for _ in range(20):
+            with transaction.atomic():
+                number = count_attempt()
+            remember(number)
+            got.append(number)
+
+    public_id()
+    threads = [outgoing.in_thread(take) for _ in range(4)]
+    for thread in threads:
+        thread.join()
+    assert sorted(got) == list(range(1, 81))
+    check()
+
+
+def test_unsubscribing_goes_on_while_the_database_is_refused():
+    remember(7)
+    ada = readers.confirmed()
+    assert optin.unsubscribe(ada.public_id, "weekly", readers.LINK)
+    with pytest.raises(Restored):
+        restoring.check()
