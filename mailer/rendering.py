@@ -4,9 +4,11 @@ The stages, in order: Markdown to tokens; links and images pointed at addresses 
 HTML with styles inlined; the MJML template with slots; the slots filled; and a look whether anything got lost.
 """
 
+import gc
 import hashlib
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from html import escape
 
@@ -18,6 +20,7 @@ from django.utils.translation import gettext
 from mailer.colours import palette
 from mailer.findings import Finding
 from mailer.issues import Issue
+from mailer.languages import direction, language_of_chrome, language_tag
 from mailer.markup import (
     Document,
     MarkupError,
@@ -45,7 +48,6 @@ LINK_GROWTH = 200  # bytes that a reader's own unsubscribe link takes more than 
 PREHEADER = 110  # characters that an inbox shows at most
 # Keeps the inbox from showing the text that follows. A raw U+034F also keeps clients from guessing another charset.
 PADDING = "\u034f\u200c\u00a0" * 60
-RIGHT_TO_LEFT = ("ar", "fa", "he", "ur", "yi")
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,24 @@ class RenderedIssue:
     findings: tuple[Finding, ...] = ()  # what an editor should know of; sorted
 
 
+@contextmanager
+def _collecting_later() -> Iterator[None]:
+    """No garbage collection in here: a tenth of the time of a long issue, and it finds nothing.
+
+    Tokens are thousands of objects that all live until the end, and hold no cycles, so they go without it.
+    """
+    # Whoever turns it off turns it on: of threads that render at once, the last to end leaves it on.
+    collects = gc.isenabled()
+    if collects:
+        gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
+
+
+@_collecting_later()
 def render_issue(
     issue: Issue,
     newsletter: Newsletter,
@@ -85,7 +105,7 @@ def render_issue(
     logo = read_logo(newsletter, base_url)
     sections = split(document.tokens, issue.title)
     placeholders = {"unsubscribe": _placeholder("unsubscribe", issue, newsletter)}
-    bodies = tuple(to_html(section.tokens) for section in sections)
+    bodies = tuple(_heading(section) + to_html(section.tokens) for section in sections)
     with translation.override(language_of_chrome(language)):
         mail = _Mail(issue, newsletter, language, sections, bodies, placeholders, logo.address)
         subject, preheader, text = mail.subject(), mail.preheader(), mail.text()
@@ -99,25 +119,13 @@ def render_issue(
         preheader=preheader,
         html=html,
         text=text,
-        article=_article(sections, bodies),
+        article="\n".join(f"<section>{body}</section>" for body in bodies),
         images=used,
         placeholders=placeholders,
         source_sha256=_sha256(issue.source, *(image.content for image in used)),
         content_sha256=_sha256(subject.encode(), html.encode(), text.encode()),
         findings=tuple(sorted(set(found))),
     )
-
-
-def language_of_chrome(language: str) -> str:
-    """The language that the words around the content are in: ours are English and Simplified Chinese."""
-    traditional = ("zh-hant", "zh-tw", "zh-hk", "zh-mo")
-    return "zh-hans" if language.split("-")[0] == "zh" and not language.startswith(traditional) else "en"
-
-
-def language_tag(language: str) -> str:
-    """As HTML writes it: zh-Hans, pt-BR."""
-    first, *rest = language.split("-")
-    return "-".join([first, *(part.title() if len(part) == 4 else part.upper() for part in rest)])
 
 
 def _parse(issue: Issue) -> Document:
@@ -141,11 +149,6 @@ def _placeholder(name: str, issue: Issue, newsletter: Newsletter) -> str:
 def _sha256(*parts: bytes) -> str:
     """Each part with its length before it, so that text cannot move from one part into the next."""
     return hashlib.sha256(b"".join(b"%d:%s" % (len(part), part) for part in parts)).hexdigest()
-
-
-def _article(sections: tuple[Section, ...], bodies: tuple[str, ...]) -> str:
-    parts = zip(sections, bodies, strict=True)
-    return "\n".join(f"<section>{_heading(section)}{body}</section>" for section, body in parts)
 
 
 def _heading(section: Section) -> str:
@@ -200,7 +203,7 @@ class _Mail:
             "title": issue.title,
             "newsletter": newsletter,
             "language": language_tag(language),
-            "direction": "rtl" if language.split("-")[0] in RIGHT_TO_LEFT else "ltr",
+            "direction": direction(language),
             "dateline": self._dateline(),
             "logo": logo,
             "accent_color": newsletter.accent_color,
@@ -215,28 +218,34 @@ class _Mail:
         return " · ".join(filter(None, (day, number)))
 
     def subject(self) -> str:
-        return " ".join(render_to_string("email/issue/subject.txt", self.context).split())
+        return " ".join(_filled("issue/subject.txt", self.context).split())
 
     def preheader(self) -> str:
         """The editor's own, else the first words of the issue, else its first stories."""
         if self.issue.preheader:
             return self.issue.preheader
-        words: list[str] = []
+        words = ""
+        for more in self._first_words():
+            words = f"{words} {more}".strip()
+            if len(words) > PREHEADER:
+                break
+        return _shortened(words)
+
+    def _first_words(self) -> Iterator[str]:
         for section in self.sections:
             story = False
             for token in section.tokens:
                 story = token.attrs.get("class") == "story" if token.type == "heading_open" else story
                 if token.type == "inline" and (story or not section.title or not section.stories):
-                    words.append(plain(token.children or []).split(" | ")[0])
+                    yield plain(token.children or []).split(" | ")[0]
                 story = story and token.type != "heading_close"
-        return _shortened(" ".join(filter(None, words)))
 
     def html(self, preheader: str) -> str:
         slots = Slots()
-        css = render_to_string("email/_parts/content.css", self.context)
+        css = _filled("_parts/content.css", self.context)
         fragments = inline_styles(
             {
-                f"section-{number}": _bar(section) + _heading(section) + body
+                f"section-{number}": _bar(section) + body
                 for number, (section, body) in enumerate(zip(self.sections, self.bodies, strict=True))
             },
             css,
@@ -265,7 +274,7 @@ class _Mail:
         return slots.fill(page)
 
     def _part(self, name: str) -> str:
-        return render_to_string(f"email/issue/{name}.html", self.context).strip()
+        return _filled(f"issue/{name}.html", self.context).strip()
 
     def text(self) -> str:
         numbers = Numbers()
@@ -273,10 +282,19 @@ class _Mail:
         for section in self.sections:
             title = inline_to_text(section.heading, numbers)
             text = to_text(section.tokens, numbers)
-            sections.append({"title": title, "line": _line(title), "text": text, "addresses": numbers.take_used()})
+            # As words: Django looks up for each number how the language writes it.
+            addresses = [(str(number), address) for number, address in numbers.take_used()]
+            sections.append({"title": title, "line": _line(title), "text": text, "addresses": addresses})
         context = self.context | {"sections": sections, "title_line": _line(self.issue.title, "=")}
-        text = render_to_string("email/issue/body.txt", context)
+        text = _filled("issue/body.txt", context)
         return in_short_lines(re.sub(r"\n{3,}", "\n\n", text).strip()) + "\n"
+
+
+def _filled(name: str, context: Mapping[str, object]) -> str:
+    """What the template email/`name`, which is no MJML, makes of the context."""
+    # Without the engine's name Django asks the one for MJML first. The exception that this one answers with holds its
+    # callers and they hold it, so all tokens of the issue would stay until the garbage is collected.
+    return render_to_string(f"email/{name}", dict(context), using="pages")
 
 
 def _line(words: str, stroke: str = "-") -> str:

@@ -53,6 +53,8 @@ def is_wide(char: str) -> bool:
 
 def join_wide_lines(children: list[Token]) -> list[Token]:
     """No space stands where a line ended between two wide characters: browsers show a soft break as one."""
+    if not any(child.type == "softbreak" for child in children):
+        return children
     following = " "
     touches: list[bool] = []  # from the end: whether what follows begins wide
     for child in reversed(children):

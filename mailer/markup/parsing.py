@@ -17,6 +17,7 @@ from mailer.markup.anchors import Anchors
 from mailer.markup.bounds import beyond_a_mail
 from mailer.markup.cjk import cjk_plugin, end_bare_addresses, join_wide_lines
 from mailer.markup.liquid import liquid_plugin
+from mailer.markup.shortcuts import Helpers, Linkify
 from mailer.markup.text import plain
 
 # Deeper than any text needs; far deeper input crashes mail software (and premailer loses text past 254 tags).
@@ -168,8 +169,9 @@ _own = threading.local()
 def _new_parser() -> MarkdownIt:
     md = _AsWritten("commonmark", {"html": True, "linkify": True, "typographer": False, "maxNesting": 2 * DEEPEST + 14})
     md.enable(["table", "strikethrough", "linkify"])
+    md.linkify = Linkify()
+    md.helpers = Helpers()  # type: ignore[assignment]  # it is typed as the module that it is by default
     # Without this "deci.ai" and "i.MX" in running text would become links.
-    assert md.linkify is not None
     md.linkify.set({"fuzzy_link": False, "fuzzy_email": False, "fuzzy_ip": False})
     md.use(footnote_plugin).use(tasklists_plugin).use(liquid_plugin).use(cjk_plugin)
     return md
@@ -187,8 +189,7 @@ def _refuse_deep(tokens: list[Token]) -> None:
     for token in tokens:
         if token.type in _NESTS:
             depth += token.nesting
-        deepest = max((child.level for child in token.children or []), default=0)
-        if depth > DEEPEST or deepest > DEEPEST:
+        if depth > DEEPEST or any(child.level > DEEPEST for child in token.children or ()):
             raise _too_deep(token)
 
 
@@ -330,8 +331,8 @@ class _Places:
         number, column = found
         if begin <= number < end:
             self._last = (number, column + len(target))
-        before = re.sub(r"\s", " ", self._lines[number][max(0, column - FARTHEST) : column])
-        return number, column - len(before) + max(before.rfind(mark), 0) if mark else column
+        farthest = max(0, column - FARTHEST)
+        return number, max(self._lines[number].rfind(mark, farthest, column), farthest) if mark else column
 
     def _find_from_the_top(self, target: str, begin: int, end: int) -> tuple[int, int] | None:
         self._searches += 1

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from markdown_it.token import Token
 
@@ -167,16 +167,21 @@ def _story(item: list[Token]) -> list[Token]:
     title = _title(item)
     tokens = [
         Token("heading_open", "h3", 1, attrs={"class": "story"}, map=item[1].map),
-        replace(item[1], children=_mute_source(title), level=1),
+        _line(item[1], _mute_source(title)),
         Token("heading_close", "h3", -1),
     ]
     for line in _lines((item[1].children or [])[_title_end(item) + 1 :] if _title_end(item) else []):
         tokens += [
             Token("paragraph_open", "p", 1, map=item[1].map),
-            replace(item[1], children=line, level=1),
+            _line(item[1], line),
             Token("paragraph_close", "p", -1),
         ]
     return tokens + item[3:]
+
+
+def _line(inline: Token, children: list[Token]) -> Token:
+    """A part of an item's first paragraph. `dataclasses.replace` does the same in five times the time."""
+    return Token("inline", "", 0, map=inline.map, level=1, children=children, content=inline.content, block=True)
 
 
 def _lines(children: list[Token]) -> Iterator[list[Token]]:

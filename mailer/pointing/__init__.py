@@ -23,14 +23,17 @@ def point_links(document: Document, issue: Issue, newsletter: Newsletter, archiv
     place = PurePosixPath(*issue.path.resolve().parent.relative_to(issue.folder).parts)
     destinations = Destinations(newsletter.source_url, place, archive_url, frozenset(sent))
     anchors = document.anchors()
-    for link in list(document.links()):
+    links = list(document.links())
+    words = _words(document) if any(not link.target.strip() for link in links) else {}
+    for link in links:
         target = link.target.strip()
         if "href" not in link.token.attrs:
             continue  # `<a name="x">` is a place, not a link
         if "{{" in target or "%7B%7B" in target:
             _unlink(document, link, "liquid", "has an address to be filled in", "write the address out")
         elif not target:
-            _unlink(document, link, "link-empty", "has no address", "give it one, or take the brackets out")
+            pressed = words.get(id(link.token)) or "[]()"
+            _unlink(document, link, "link-empty", "has no address", "give it one, or take the brackets out", pressed)
         elif target.startswith("#"):
             if not anchors.use(target):
                 fix = "name a heading of this issue, or take the link out"
@@ -44,8 +47,22 @@ def point_links(document: Document, issue: Issue, newsletter: Newsletter, archiv
     _drop_unlinked(document)
 
 
-def _unlink(document: Document, link: Reference, rule: str, why: str, fix: str) -> None:
-    message = f'link "{link.target}" {why}; its words stay, the link goes'
+def _words(document: Document) -> dict[int, str]:
+    """What a reader presses, by the identity of the token that opens the link."""
+    words: dict[int, list[Token]] = {}
+    for token in document.tokens:
+        inside: list[Token] = []
+        for child in token.children or []:
+            if child.type == "link_open":
+                inside = words[id(child)] = []
+            elif child.type == "link_close":
+                inside = []
+            inside.append(child)
+    return {opening: plain(inside).strip() for opening, inside in words.items()}
+
+
+def _unlink(document: Document, link: Reference, rule: str, why: str, fix: str, named: str = "") -> None:
+    message = f'link "{named or link.target}" {why}; its words stay, the link goes'
     document.remarks.append(Remark(link.line, link.column, rule, message, fix))
     link.token.attrs.pop("href", None)
 

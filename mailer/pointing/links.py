@@ -10,7 +10,8 @@ from markdown_it.common.normalize_url import normalizeLink
 
 from mailer.issues import slug_of
 
-PLAIN = re.compile(r"https?://[a-z0-9.-]+(?::\d+)?/(?:[A-Za-z0-9/?&=#:@;,.!~*'()+$_-]|%[0-9A-Fa-f]{2})*")
+# Possessive, or an address that has one other letter at its end would be tried in every possible way.
+PLAIN = re.compile(r"https?://[a-z0-9.-]+(?::\d+)?/(?:[A-Za-z0-9/?&=#:@;,.!~*'()+$_-]++|%[0-9A-Fa-f]{2})*+")
 OPENED = ("http", "https", "mailto", "tel")
 
 
@@ -37,6 +38,9 @@ class Destinations:
 
 def absolute(target: str, destinations: Destinations) -> str:
     """The address that opens from a mail. Raises `LinkError`."""
+    # Most addresses are as they should be, and the way to make them so is long.
+    if PLAIN.fullmatch(target):
+        return target
     # Browsers read "java\nscript:" as "javascript:".
     compact = re.sub(r"[\x00-\x20\x7f-\x9f\u2028\u2029]", "", target)
     scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]*):", compact)
@@ -57,7 +61,6 @@ def _encoded(address: str) -> str:
         host = None
     if not host:
         raise LinkError(f'"{address}" is not a web address', "write it as https://…", "relative-left")
-    # Most addresses are as they should be, and the way to make them so is long.
     return address if PLAIN.fullmatch(address) else str(normalizeLink(address))
 
 

@@ -1,6 +1,8 @@
 import pytest
+from markdown_it.helpers import parseLinkDestination
 
 from mailer.markup import MarkupError, Numbers, parse, split, to_html, to_text
+from mailer.markup.shortcuts import Helpers
 
 
 def html(source: str) -> str:
@@ -126,3 +128,22 @@ def test_links_and_images_know_where_they_were_written():
     assert [(link.target, link.line, link.column) for link in document.links()] == [("c.md", 2, 2), ("z.md", 7, 0)]
     assert next((image.target, image.line, image.column) for image in document.images()) == ("e.png", 3, 4)
     assert [image.target for image in document.images()] == ["e.png", "f.png"]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        *("(https://a.example/b)", "(a&amp;b 'title')", "(a\\)b)", "(a(b(c))d)", "(a(b)", "(<a b> c)", "(a<b)", "()"),
+        *("( a)", "(a\tb)", "(a\nb)", "(a\x7fb)", "(a\\ b)", "(a", "(äöü&uuml;)", "(a\u00a0b)", "(" + "(" * 40, "(a\\"),
+    ],
+)
+def test_the_short_way_to_a_links_address_ends_where_the_long_one_does(source):
+    short = Helpers.parseLinkDestination(source, 1, len(source))
+    long = parseLinkDestination(source, 1, len(source))
+
+    assert (short.ok, short.pos, short.str) == (long.ok, long.pos, long.str)
+
+
+@pytest.mark.parametrize("found", ["HTTP://a.example", "ftp://a.example/b", "//a.example/b", "MAILTO:a@b.example"])
+def test_addresses_of_every_kind_are_found_in_running_text(found):
+    assert f">{found}</a> y" in html(f"x {found} y")

@@ -1,6 +1,7 @@
 """Hostile text ends in a mail or in a clear error, soon and in little memory."""
 
 import contextlib
+import gc
 import resource
 import sys
 import time
@@ -98,3 +99,29 @@ def test_deeper_lists_are_refused(tmp_path, newsletter):
         render_issue(read_issue(path), newsletter, base_url="https://news.example.com")
 
     assert error.value.rule == "nesting"
+
+
+@pytest.fixture
+def rendered(tmp_path, newsletter):
+    def render(body: str) -> None:
+        (tmp_path / "issue.md").write_text(body)
+        render_issue(read_issue(tmp_path / "issue.md"), newsletter, base_url="https://news.example.com")
+
+    return render
+
+
+def test_an_issue_leaves_no_garbage_so_rendering_may_do_without_collecting(rendered):
+    rendered("# T\n\nx\n")  # what is read once and kept
+    gc.collect()
+
+    rendered("# T\n\n## A\n\n- [One | B](https://a.example/)  \n  Text.\n\n## C\n\n" + "x *y* `z`\n\n" * 200)
+
+    assert gc.collect() < 100
+
+
+def test_garbage_is_collected_again_after_an_issue_even_one_that_fails(rendered):
+    rendered("# T\n\nx\n")
+    assert gc.isenabled()
+    with pytest.raises(IssueError):
+        rendered("# T\n\n" + "> " * 60 + "x\n")
+    assert gc.isenabled()
