@@ -36,12 +36,14 @@ def check(
     rehearsal: bool,
     base_url: str,
     known_slugs: frozenset[str],
+    local: bool = False,
 ) -> list[Finding]:
     """What the renderer and the rules found, in the order of the file, without what the issue itself ignores.
 
-    `known_slugs`: the newsletter's issues that have a page, whether or not their files are here.
+    `known_slugs`: the newsletter's issues that have a page, whether or not their files are here. `local`: the provider
+    is on this machine.
     """
-    return look(Proof(issue, rendered, newsletter, rehearsal, base_url, known_slugs))
+    return look(Proof(issue, rendered, newsletter, rehearsal, base_url, known_slugs, local))
 
 
 def look(proof: Proof) -> list[Finding]:

@@ -26,6 +26,8 @@ SHORT_LIVED_ALONE = names("policy se sid session ticket")  # harmless unless a s
 # Words of one of these endings read as an address; "Node.js", "deci.ai" and "crates.io" are names.
 READ_AS_HOSTS = names("com org net gov edu cn de uk jp fr info")
 HOST = re.compile(r"(?P<mark>https?://|www\.)?(?P<host>(?:[\w-]+\.)+[A-Za-z]{2,})(?P<rest>[/?#:]\S*)?")
+EMPTY = re.compile(r"\[\s*\](?:\([^()]*\)|\[[^\][]*\])|<a\s[^>]{0,1000}>\s*</a>", re.IGNORECASE)
+COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
 THIS_MACHINE = ("localhost", "127.", "[::1]", "0.0.0.0")  # noqa: S104 — nothing is bound, only recognised
 
 
@@ -37,6 +39,7 @@ def look(proof: Proof) -> Iterator[Finding]:
             if (rule, link.target) not in seen or rule in ("bare-url", "link-mismatch", "link-empty"):
                 seen.add((rule, link.target))
                 yield proof.finding(link.line, link.column, rule, message, fix)
+    yield from _vanished(proof)
     yield from _twice(proof)
     yield from _unknown_issues(proof)
     yield from _left_in_page(proof)
@@ -106,6 +109,19 @@ def _host_in(words: str) -> str:
 def _same_site(one: str, other: str) -> bool:
     one, other = one.removeprefix("www."), other.removeprefix("www.")
     return one == other or one.endswith(f".{other}") or other.endswith(f".{one}")
+
+
+def _vanished(proof: Proof) -> Iterator[Finding]:
+    """Links without words that were all of their paragraph: the parser leaves nothing of it."""
+    left = {link.line for link in proof.links}
+    for token in proof.document.tokens:
+        if token.map and token.type in ("inline", "fence", "code_block", "html_block"):
+            left.update(range(*token.map))
+    source = COMMENT.sub(lambda comment: "\n" * comment[0].count("\n"), proof.document.source)
+    for number, line in enumerate(source.split("\n")):
+        for found in EMPTY.finditer(line) if number not in left else ():
+            message = f'link "{shortened(found[0])}" has no words to press, and nothing of it is left in the mail'
+            yield proof.finding(number, found.start(), "link-empty", message, "put words on it, or take it out")
 
 
 def _twice(proof: Proof) -> Iterator[Finding]:

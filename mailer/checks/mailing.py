@@ -1,24 +1,69 @@
-"""What a real send needs beside the issue: a postal address and a place where readers can leave."""
+"""What a send needs beside the issue: a sender that exists, a postal address, and a way to leave that works."""
 
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from mailer.checks.proofs import Proof
+from mailer.checks.rules import names
 from mailer.findings import Finding
+
+# RFC 2606: no mail comes from these or reaches them, and whoever leaves one in has not got round to newsletter.toml.
+RESERVED = names("example test invalid localhost example.com example.net example.org")
+STARTERS_ADDRESS = "Edge Notes, 1 Harbour Street, Springfield"  # what `mailer init` writes
 
 
 def look(proof: Proof) -> Iterator[Finding]:
+    yield from _way_out(proof)
     if proof.rehearsal:
         return
-    if not proof.newsletter.postal_address.strip():
-        yield proof.finding_on_top(
-            "postal-address",
-            f"newsletter {proof.newsletter.label} has no postal address, which the law wants in each issue",
-            "add postal_address to newsletter.toml",
-        )
-    if urlsplit(proof.base_url).scheme != "https" and not proof.local:
+    yield from _postal_address(proof)
+    if proof.local:
+        return
+    yield from _sender(proof)
+    if urlsplit(proof.base_url).scheme != "https":
         yield proof.finding_on_top(
             "base-url",
             f"readers' links would go to {proof.base_url}, where they cannot leave",
             "set BASE_URL to the public https address of `mailer serve`",
         )
+
+
+def _way_out(proof: Proof) -> Iterator[Finding]:
+    """Each reader's own link, which a template of the editor's may have lost."""
+    link = proof.rendered.placeholders["unsubscribe"]
+    parts = (("HTML", proof.rendered.html, "footer.html"), ("text", proof.rendered.text, "body.txt"))
+    for part, content, template in parts:
+        if link not in content:
+            yield proof.finding_on_top(
+                "unsubscribe-missing",
+                f"the mail's {part} has no link to unsubscribe",
+                f"put {{{{ unsubscribe }}}} back into templates/email/issue/{template}",
+            )
+
+
+def _postal_address(proof: Proof) -> Iterator[Finding]:
+    address = proof.newsletter.postal_address.strip()
+    if not address:
+        yield proof.finding_on_top(
+            "postal-address",
+            f"newsletter {proof.newsletter.label} has no postal address, which the law wants in each issue",
+            "add postal_address to newsletter.toml",
+        )
+    elif address == STARTERS_ADDRESS and not proof.local:
+        yield proof.finding_on_top(
+            "postal-address",
+            f'the postal address is still "{address}", which `mailer init` invented',
+            "write yours into newsletter.toml",
+        )
+
+
+def _sender(proof: Proof) -> Iterator[Finding]:
+    """The addresses that the mail comes from and that answers go to."""
+    for key, address in (("from_email", proof.newsletter.from_email), ("reply_to", proof.newsletter.reply_to)):
+        parts = address.lower().rpartition("@")[2].rstrip(".").split(".")
+        if RESERVED & {parts[-1], ".".join(parts[-2:])}:
+            yield proof.finding_on_top(
+                "sender-reserved",
+                f"{key} is {address}, and that domain exists for examples only: no mail comes from it or reaches it",
+                "write an address of yours into newsletter.toml",
+            )

@@ -79,6 +79,7 @@ def _surroundings(name: str | None) -> "Surroundings":
         template_folders=tuple(settings.TEMPLATE_FOLDERS),
         base_url=settings.BASE_URL,
         rehearsal=settings.PROVIDER == "rehearsal",
+        local=settings.PROVIDER_IS_LOCAL,
         sent_slugs=lambda label: sent.get(label, frozenset()),
         archive_url=lambda label: archive_root(settings.BASE_URL, label, labels),
         label=name,

@@ -3,6 +3,7 @@
 import os
 import sys
 from enum import IntEnum
+from pathlib import Path
 from typing import Any
 
 import click
@@ -35,6 +36,7 @@ def explain(error: Exception) -> Problem | None:
 
     from mailer.issues import IssueError
     from mailer.newsletter import NewsletterError
+    from mailer.overrides import fault_in
 
     if isinstance(error, IssueError):
         return Problem(str(error), Exit.FINDINGS)
@@ -45,7 +47,15 @@ def explain(error: Exception) -> Problem | None:
     if isinstance(error, BrokenPipeError):
         sys.stderr.close()
         return Problem("")
-    return None
+    fault = fault_in(error, _own_templates())
+    return Problem(fault, Exit.USAGE) if fault else None
+
+
+def _own_templates() -> Path:
+    from django.conf import settings
+
+    folder: Path = settings.OWN_TEMPLATES
+    return folder
 
 
 def _first_line(error: Exception) -> str:

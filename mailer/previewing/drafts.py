@@ -9,13 +9,13 @@ from itertools import islice
 from pathlib import Path
 from urllib.parse import unquote
 
-from django.template import TemplateDoesNotExist, TemplateSyntaxError
 from django.template.autoreload import reset_loaders
 
 from mailer.checks import check
 from mailer.findings import Finding
 from mailer.issues import Issue, IssueError, read_issue
 from mailer.newsletter import Newsletter, NewsletterError, read_newsletters
+from mailer.overrides import fault_in
 from mailer.rendering import RenderedIssue, render_issue
 
 log = logging.getLogger(__name__)
@@ -64,6 +64,7 @@ class Surroundings:
     rehearsal: bool
     sent_slugs: Callable[[str], frozenset[str]]  # of a newsletter, by its label
     archive_url: Callable[[str], str]  # where their pages stand
+    local: bool = False  # the provider is on this machine
     label: str | None = None  # the newsletter that the command line chose
 
 
@@ -84,14 +85,22 @@ class Desk:
             drawn = self._drawn(fresh)
         except IssueError as error:
             drawn = replace(fresh, trouble=Trouble(error.line, error.column, error.message, error.fix))
-        except (NewsletterError, TemplateSyntaxError, TemplateDoesNotExist) as error:
+        except NewsletterError as error:
             drawn = replace(fresh, trouble=Trouble(0, 0, f"{error}", "mend the file; this page goes on by itself"))
         except Exception as error:
-            # The page must not stand still without a word; the terminal has the whole story.
-            log.exception("drawing failed")
-            drawn = replace(fresh, trouble=Trouble(0, 0, f"{type(error).__name__} in mailer itself", "report it"))
+            trouble = self._of_template(error)
+            if trouble is None:
+                # The page must not stand still without a word; the terminal has the whole story.
+                log.exception("drawing failed")
+                trouble = Trouble(0, 0, f"{type(error).__name__} in mailer itself", "report it")
+            drawn = replace(fresh, trouble=trouble)
         self._last = replace(drawn, milliseconds=1000 * (time.perf_counter() - started))
         return self._last
+
+    def _of_template(self, error: Exception) -> Trouble | None:
+        fault = fault_in(error, self.around.config.resolve().parent / "templates")
+        what, _, fix = (fault or "").rpartition("; ")
+        return Trouble(0, 0, what, fix) if fault else None
 
     def look(self) -> None:
         """`files` gives what the issue names now. Before drawing, so that no change in between is missed."""
@@ -139,6 +148,7 @@ class Desk:
             rehearsal=self.around.rehearsal,
             base_url=self.around.base_url,
             known_slugs=sent,
+            local=self.around.local,
         )
         return replace(fresh, rendered=rendered, newsletter=newsletter, findings=tuple(findings))
 

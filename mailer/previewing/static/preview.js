@@ -183,7 +183,7 @@ function showFindings() {
     item.append(button);
     return item;
   });
-  const none = state.trouble ? ["Mend the issue first.", "waits"] : ["Nothing to mend.", "nothing"];
+  const none = state.trouble ? ["Mend that first.", "waits"] : ["Nothing to mend.", "nothing"];
   list.replaceChildren(...(items.length ? items : [element("li", none[0], { className: none[1] })]));
 }
 

@@ -21,7 +21,7 @@ def weekly(tmp_path: Path) -> Newsletter:
     return Newsletter(
         label="weekly",
         name="The Weekly",
-        from_email="editor@news.example.com",
+        from_email="editor@boards-weekly.press",
         from_name="The Weekly",
         postal_address="1 Harbour Street, Springfield",
         source_url="https://git.example.com/weekly/",
@@ -38,6 +38,7 @@ def proof(tmp_path: Path, weekly: Newsletter) -> Callable[..., Proof]:
         *,
         name: str = "2026-11-20.md",
         rehearsal: bool = False,
+        local: bool = False,
         base_url: str = BASE,
         known: frozenset[str] = frozenset(),
         **settings: object,
@@ -49,7 +50,7 @@ def proof(tmp_path: Path, weekly: Newsletter) -> Callable[..., Proof]:
         newsletter = replace(weekly, **settings)
         issue = read_issue(path)
         rendered = render_issue(issue, newsletter, base_url=base_url, sent_slugs=known)
-        return Proof(issue, rendered, newsletter, rehearsal, base_url, known)
+        return Proof(issue, rendered, newsletter, rehearsal, base_url, known, local)
 
     return make
 

@@ -69,9 +69,28 @@ def test_two_stories_with_one_address_are_told(findings):
     assert '"One" in line 9' in told.message
 
 
-def test_a_link_without_address_or_words_is_told(rules):
-    assert rules("[Words]()") == ["link-empty"]
-    assert rules("See [](https://a.example/) there.") == ["link-empty"]
+def test_a_link_without_address_is_told_by_its_words_and_one_without_words_by_its_address(findings):
+    told = findings("Read [the *long* words]() now.\n\nSee [](https://a.example/) there, or []() here.")
+    assert [(finding.rule, finding.line, finding.message.split(" has ")[0]) for finding in told] == [
+        ("link-empty", 9, 'link "the long words"'),
+        ("link-empty", 11, 'link "[]()"'),
+        ("link-empty", 11, 'link to "https://a.example/"'),
+    ]
+
+
+@pytest.mark.parametrize(
+    "link", ["[](https://a.example/1)", "- [ ][one]", "1. []()", '<a href="https://a.example/1"></a>']
+)
+def test_a_link_without_words_is_told_even_where_nothing_of_its_paragraph_is_left(findings, link):
+    (told,) = findings(f"[one]: https://a.example/1\n\n{link}\n\nText.")
+    assert (told.rule, told.line) == ("link-empty", 11)
+    assert link.split(". ")[-1].removeprefix("- ") in told.message
+
+
+def test_empty_links_in_code_and_comments_are_no_links(rules):
+    code = "```\n[](https://a.example/1)\n```\n\n    [](https://a.example/2)\n\n`[](https://a.example/3)`"
+    comments = "<!-- [](https://a.example/4) -->\n\n<!--\n\n[](https://a.example/5)\n-->"
+    assert "link-empty" not in rules(f"{code}\n\n{comments}\n\nText.")
 
 
 def test_an_anchor_that_names_no_heading_is_told(rules):

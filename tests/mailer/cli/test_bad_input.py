@@ -1,5 +1,7 @@
 """What a user can get wrong ends in a sentence that names the place, and in nothing half done."""
 
+from dataclasses import replace
+
 import pytest
 
 from mailer.models import Send
@@ -89,6 +91,8 @@ def test_a_base_url_that_does_not_answer_stops_a_real_send(run, issue, settings)
     readers.confirmed()
     settings.PROVIDER, settings.SENDGRID_API_KEY, settings.PROVIDER_IS_LOCAL = "api.sendgrid.com", "SG.x", False
     settings.BASE_URL = "https://127.0.0.1:9"
+    owned = replace(settings.NEWSLETTERS["weekly"], from_email="editor@boards-weekly.press", reply_to="")
+    settings.NEWSLETTERS = {"weekly": owned}
     ran = run("send", "issue", issue(GOOD), "--newsletter", "weekly", "--yes")
     assert ran.code == 1
     assert "readers could not unsubscribe" in ran.err

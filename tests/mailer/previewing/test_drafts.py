@@ -85,7 +85,7 @@ def test_a_template_of_the_editors_own_is_read_anew(desk, folder, settings):
     subject.write_text("Two: {{ title }}")
     assert at.draw().rendered.subject == "Two: Weekly"
     subject.write_text("{% nonsense %}")
-    assert "nonsense" in at.draw().trouble.message
+    assert f"{subject}:1 Invalid block tag on line 1: 'nonsense'" in at.draw().trouble.message
     assert subject in at.files()
 
 

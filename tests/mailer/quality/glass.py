@@ -80,14 +80,26 @@ class Glass:
 
         return self._look(load)
 
-    def look_at(self, url: str, ready: str) -> Look:
-        """At a page of a running server, once the selector `ready` is there."""
+    def look_at(self, url: str, ready: str, steps: dict[str, str]) -> dict[str, Look]:
+        """At a page of a running server, once the selector `ready` is there, and again after each step.
 
-        def load(page: Any) -> None:
-            page.goto(url)
-            page.locator(ready).first.wait_for()
+        A step's name is of your choice, its value a script.
+        """
 
-        return self._look(load)
+        def in_a_page() -> dict[str, Look]:
+            page = self._context.new_page()
+            try:
+                page.goto(url)
+                page.locator(ready).first.wait_for()
+                seen = {"at first": _look_at(page)}
+                for name, script in steps.items():
+                    page.evaluate(script)
+                    seen[name] = _look_at(page)
+                return seen
+            finally:
+                page.close()
+
+        return self._thread.submit(in_a_page).result()
 
     def _look(self, load: Callable[[Any], None]) -> Look:
         def in_a_page() -> Look:
