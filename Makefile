@@ -5,11 +5,12 @@ UV := $(shell command -v uv 2>/dev/null)
 ISSUE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint lock messages clean
+.PHONY: help demo test chaos lint lock messages clean
 
 help:
 	@echo "make demo [ISSUE=path/to/issue.md]   rehearse a send to invented readers; nobody receives mail"
 	@echo "make test                            run every test"
+	@echo "make chaos RUNS=200                  kill, stall and starve real processes; nobody may be mailed twice"
 	@echo "make lint                            style, types, import floors, dependencies, migrations"
 	@echo "make lock                            pin the dependencies anew"
 	@echo "make messages                        compile the translations"
@@ -50,6 +51,12 @@ ON_POSTGRES := tests/mailer/sending tests/mailer/cli tests/mailer/test_sweeping.
 test: .venv/dev.stamp
 	@$(BIN)/python -m pytest -n 4
 	@MAILER_TEST_DATABASE=postgres $(BIN)/python -m pytest -n 4 $(ON_POSTGRES)
+
+RUNS ?= 21
+SEED ?= 1
+JOBS ?= 2
+chaos: .venv/dev.stamp
+	@$(BIN)/python -W ignore -m tests.chaos --runs $(RUNS) --seed $(SEED) --jobs $(JOBS)
 
 lint: .venv/dev.stamp
 	$(BIN)/ruff check .

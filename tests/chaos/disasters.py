@@ -1,0 +1,177 @@
+"""What happens to a send. Each takes the run and returns when it is over; its moment is the seed's."""
+
+import contextlib
+import signal
+import sqlite3
+import time
+from collections.abc import Callable
+
+from tests import events
+from tests.chaos.run import LEASE, Run
+
+# Each with the options that make it end; `times` and moments come from the seed.
+FAULTS: dict[str, dict[str, object]] = {
+    "too many": {"seconds": 1},
+    "error before accepting": {},
+    "error after accepting": {},
+    "close before accepting": {},
+    "close after accepting": {},
+    "hang before accepting": {"seconds": 3},
+    "hang after accepting": {"seconds": 3},
+    "late": {"seconds": 2.5},
+    "trickle": {"seconds": 0.1},
+    "cut status line": {},
+    "cut headers": {},
+    "cut body": {"status": 500},
+    "redirect": {},
+    "200": {},
+    "answer": {"status": 404, "body": "no such page"},
+    "unauthorized": {},
+    "no credits": {},
+    "forbidden": {},
+    "too large": {},
+    "too large early": {},
+    "close when idle": {},
+}
+
+
+def kill_now(run: Run) -> None:
+    run.progress(run.random.randint(1, 3))
+    run.moment()
+    run.kill(run.random.choice(run.hands))
+
+
+def kill_after_acceptance(run: Run) -> None:
+    """The provider has it, and nobody else will ever know."""
+    _kill_in_request(run, "hang after accepting")
+
+
+def kill_before_acceptance(run: Run) -> None:
+    _kill_in_request(run, "hang before accepting")
+
+
+def _kill_in_request(run: Run, fault: str) -> None:
+    run.progress()
+    run.api.fail(fault, seconds=5)
+    run.until(lambda: not run.api.faults or run.is_over(), 5)
+    # Which of them asks is not known here, so all die: the kill must not depend on luck.
+    for hand in run.hands:
+        run.kill(hand)
+    with run.api.lock:
+        run.api.faults.clear()  # nobody asked in time
+
+
+def stall(run: Run) -> None:
+    """A process stops, as a laptop that is closed or a machine that swaps, and wakes when its lease is over."""
+    run.progress()
+    run.moment()
+    hand = run.random.choice(run.hands)
+    if hand.signal(signal.SIGSTOP):
+        time.sleep(run.random.choice([1.0, LEASE + 0.5, LEASE + 2.0]))
+        hand.signal(signal.SIGCONT)
+
+
+def fault(run: Run) -> None:
+    name = run.random.choice(sorted(FAULTS))
+    run.story[-1] = name
+    run.api.fail(name, times=run.random.randint(1, 2), **FAULTS[name])
+    run.progress(2)
+
+
+def refuse(run: Run) -> None:
+    run.progress()
+    run.api.refuse_connections()
+    time.sleep(run.random.uniform(0.2, 1.5))
+    run.api.listen()
+
+
+def readers_leave(run: Run) -> None:
+    """By the command, which acknowledges when it returns; readers who still wait for their mail."""
+    run.progress()
+    waiting = sorted(email for email, outcome, _ in run.ledger.deliveries() if outcome == "planned")
+    for reader in run.random.sample(waiting, min(2, len(waiting))):
+        if run.stage.run("subscribers", "unsubscribe", reader, expect=None).code == 0:
+            run.left.setdefault(reader, time.time())
+
+
+def events_early(run: Run) -> None:
+    """SendGrid is quick: it reports while other requests are under way, and of requests whose sender just died."""
+    run.progress()
+    base = run.serve()
+    with run.api.lock:
+        accepted = list(run.api.accepted)
+    told = events.events_of(run.random.sample(accepted, min(10, len(accepted))))
+    status = events.post(base, run.keys, told)
+    assert status in (204, 503), f"the webhook answered {status}"  # 503: the database is away, SendGrid repeats
+
+
+def kill_web(run: Run) -> None:
+    run.progress()
+    run.moment()
+    run.kill(run.web)
+
+
+def flush_broker(run: Run) -> None:
+    import redis
+
+    assert run.broker is not None
+    run.progress()
+    with contextlib.suppress(redis.RedisError):
+        redis.Redis.from_url(run.broker.url).flushall()
+
+
+def restart_broker(run: Run) -> None:
+    assert run.broker is not None
+    run.progress()
+    run.broker.stop()
+    run.moment(1.5)
+    run.broker.start()
+
+
+def restart_postgres(run: Run) -> None:
+    """As a power cut ends it: connections break wherever they are, also at COMMIT."""
+    assert run.postgres is not None
+    run.progress()
+    run.moment()
+    run.postgres.end_at_once()
+    run.moment(1.5)
+    run.postgres.start()
+
+
+def lock_sqlite(run: Run) -> None:
+    """Another process holds the write lock for some seconds, as a backup tool does."""
+    run.progress()
+    with contextlib.closing(sqlite3.connect(run.ledger.file, timeout=20, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        time.sleep(run.random.uniform(0.5, LEASE))
+        other.execute("ROLLBACK")
+
+
+def roll(run: Run) -> None:
+    """Each worker ends by SIGTERM and another takes its place, while there is work."""
+    for hand in run.hands:
+        run.progress(2)
+        assert hand.process is not None
+        run.stage.stop(hand.process)
+        run.tend()
+
+
+DISASTERS: dict[str, Callable[[Run], None]] = {
+    act.__name__: act
+    for act in (
+        kill_now,
+        kill_after_acceptance,
+        kill_before_acceptance,
+        stall,
+        fault,
+        refuse,
+        readers_leave,
+        events_early,
+        kill_web,
+        flush_broker,
+        restart_broker,
+        restart_postgres,
+        lock_sqlite,
+        roll,
+    )
+}

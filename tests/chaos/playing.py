@@ -1,0 +1,141 @@
+"""One run from its seed to its result: disasters, calm, evidence, resend, and the same command once more."""
+
+import shutil
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests import events
+from tests.chaos.auditing import Findings, audit, audit_end, truth_of
+from tests.chaos.disasters import DISASTERS
+from tests.chaos.kinds import Kind, kind_of
+from tests.chaos.ledger import Away
+from tests.chaos.run import ISSUE, SLUG, Run
+
+AT_ONCE = 500  # events in a body
+WELL = (0, 5)  # exit codes: done, and done with readers whom the provider refused
+
+
+@dataclass(frozen=True)
+class Result:
+    seed: int
+    kind: str
+    kills: int
+    requests: int
+    accepted: int
+    unknown: int
+    duplicates: int
+    unaccounted: int
+    story: tuple[str, ...]  # the disasters, in order
+    problems: tuple[str, ...]
+    seconds: float
+    folder: str = ""  # kept where something is wrong
+
+
+def play(seed: int, kind: Kind | None = None) -> Result:
+    """What came of the run of this seed. Its folder is gone when all was well."""
+    folder = Path(tempfile.mkdtemp(prefix=f"chaos-{seed}-"))
+    began = time.monotonic()
+    run = Run(seed, kind or kind_of(seed), folder)
+    found = Findings()
+    unknown = 0
+    try:
+        run.begin()
+        _disasters(run)
+        unknown = _aftermath(run, found)
+    except (AssertionError, OSError, subprocess.SubprocessError, Away) as broken:
+        found.add(f"the run broke: {type(broken).__name__} {broken}")
+    finally:
+        run.close()
+    truth = truth_of(run)
+    if not found.words:
+        shutil.rmtree(folder, ignore_errors=True)
+    return Result(
+        seed,
+        run.kind.name,
+        run.kills,
+        truth.requests,
+        truth.times.total(),
+        unknown,
+        len(found.duplicates),
+        len(found.unaccounted),
+        tuple(run.story),
+        tuple(found.words),
+        time.monotonic() - began,
+        str(folder) if found.words else "",
+    )
+
+
+def _disasters(run: Run) -> None:
+    kind = run.kind
+    names = kind.disasters if kind.in_order else [run.random.choice(kind.disasters) for _ in range(kind.rounds)]
+    for name in names:
+        if run.is_over():
+            return
+        run.story.append(name)
+        DISASTERS[name](run)
+        run.tend()
+
+
+def _aftermath(run: Run, found: Findings) -> int:
+    """Everything that is asked of the run when the storm is over; how many readers the storm made unknown."""
+    if not run.calm():
+        found.add(f"I12 not at rest: {run.ledger.send()}, {run.ledger.open()} open")
+        return 0
+    unknown = audit(run, found).of("unknown")
+    if run.kind.unhurried and unknown:
+        found.add("a rolling restart made requests unknown", lost=unknown)
+    if run.kind.webhook:
+        _evidence(run, found)
+    may_be_twice = _resend(run, found)
+    audit_end(run, found, run.stage.status(SLUG), may_be_twice)
+    _again(run, found)
+    return len(unknown)
+
+
+def _resend(run: Run, found: Findings) -> set[str]:
+    """An editor sends again what is unknown; who had it is returned, and without evidence nobody can know them."""
+    unknown = audit(run, found).of("unknown")
+    had_it = unknown & set(truth_of(run).times)
+    # A batch that was unknown is not split, so a reader in it whom nobody names would hold it for ever.
+    run.api.unnamed_bad_addresses.clear()
+    if unknown:
+        code = run.stage.run("reconcile", SLUG, "--resend", "--yes", expect=None).code
+        if code not in WELL:
+            found.add(f"reconcile --resend ended with {code}")
+        if not run.calm():
+            found.add(f"I12 not at rest after the resend: {run.ledger.send()}")
+    return had_it
+
+
+def _again(run: Run, found: Findings) -> None:
+    """I10: a finished send, run again, makes no request."""
+    before = truth_of(run).requests
+    code = run.stage.run("send", "issue", ISSUE, "--yes", expect=None).code
+    if code not in WELL:
+        found.add(f"a finished send, run again, ended with {code}")
+    if truth_of(run).requests != before:
+        found.add("I10 a finished send made requests")
+
+
+def _evidence(run: Run, found: Findings) -> None:
+    """SendGrid's events of all that it accepted, tripled and shuffled: nothing that it accepted stays unknown."""
+    base, truth = run.serve(), truth_of(run)
+    told = events.events_of(truth.accepted) * 3
+    run.random.shuffle(told)
+    for start in range(0, len(told), AT_ONCE):
+        status = events.post(base, run.keys, told[start : start + AT_ONCE])
+        if status != 204:
+            found.add(f"the webhook answered {status}")
+    if not run.until(lambda: not _accepted_but_unknown(run), 30):
+        found.add("I3 unknown in spite of events", lost=_accepted_but_unknown(run))
+    states = run.ledger.attempts()
+    if wrong := [attempt for attempt in truth.attempts if states[attempt][0] != "accepted"]:
+        found.add(f"attempts with events that are not accepted: {sorted(wrong)}")
+
+
+def _accepted_but_unknown(run: Run) -> set[str]:
+    unknown = {email for email, outcome, _ in run.ledger.deliveries() if outcome == "unknown"}
+    return unknown & set(truth_of(run).times)

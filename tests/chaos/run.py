@@ -1,0 +1,203 @@
+"""One run while it goes: the processes that work, the provider, and a nurse that starts again what died."""
+
+import os
+import random
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from tests import events
+from tests.chaos.grounds import Postgres, own_postgres
+from tests.chaos.kinds import Kind
+from tests.chaos.ledger import Away, Ledger
+from tests.processes.conftest import editors_folder
+from tests.processes.stage import Broker, Stage, answers, free_port
+from tests.stand_in import StandIn
+
+ISSUE = "issues/2026-11-20.md"
+SLUG = "2026-11-20"
+LEASE = 4.5
+# Short, so that a run is; the rules of sending do not depend on them.
+TIMES = {"MAILER_HTTP_TIMEOUT": "1.5", "MAILER_LEASE": str(LEASE)}
+UNHURRIED = {"MAILER_HTTP_TIMEOUT": "10", "MAILER_LEASE": "30"}
+
+
+class Hand:
+    """A process that works: a worker, or a command with its worker inside."""
+
+    def __init__(self, home: str) -> None:
+        self.home = home
+        self.process: subprocess.Popen[str] | None = None
+
+    @property
+    def lives(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
+    def signal(self, number: int) -> bool:
+        if not self.lives:
+            return False
+        assert self.process is not None
+        os.killpg(self.process.pid, number)
+        return True
+
+
+class Run:
+    def __init__(self, seed: int, kind: Kind, folder: Path) -> None:
+        self.seed, self.kind, self.folder = seed, kind, folder
+        self.random = random.Random(seed)
+        self.kills = 0
+        self.story: list[str] = []
+        self.left: dict[str, float] = {}  # who unsubscribed, and when (time.time()) it was acknowledged
+        self.log = folder / "provider.jsonl"
+        self.api = StandIn(log=self.log, latency=kind.latency)
+        self.broker = Broker(folder) if kind.distributed else None
+        self.postgres: Postgres | None = own_postgres() if kind.distributed else None
+        self.keys = events.EventKeys()
+        self.stage = self._stage()
+        # On SQLite the web process shares the commands' folder, and brings a worker along.
+        self.web = Hand("web" if kind.distributed else "editor")
+        self.port = free_port()
+        homes = ("worker0", "worker1") if kind.distributed else ("editor",) * kind.commands
+        self.hands = [Hand(home) for home in homes]
+        self.readers: dict[str, list[str]] = {}
+
+    def _stage(self) -> Stage:
+        newsletter = editors_folder(self.folder / "newsletter")
+        if self.broker is None or self.postgres is None:
+            stage = Stage(newsletter)
+        else:
+            self.broker.start()
+            stage = Stage(newsletter, self.postgres.new_database(), self.broker.url)
+        stage.settings = {
+            "SENDGRID_API_KEY": self.api.key,
+            "SENDGRID_API_URL": self.api.url,
+            "BASE_URL": "https://news.example.com",
+            "MAILER_BATCH_SIZE": str(self.kind.batch),
+            "MAILER_LANES": str(self.random.randint(2, 3)),
+            "SENDGRID_WEBHOOK_PUBLIC_KEY": self.keys.public if self.kind.webhook else "",
+            **(UNHURRIED if self.kind.unhurried else TIMES),
+        }
+        return stage
+
+    @property
+    def ledger(self) -> Ledger:
+        return Ledger(self.stage.database_url, self.folder / "home-editor" / "mailer.sqlite3")
+
+    # -------------------------------------------------------------- who works
+
+    def begin(self) -> None:
+        """Readers are there and the issue is planned; the hands are at it."""
+        if self.kind.distributed:
+            self.stage.run("manage", "migrate", "-v0")
+        counts = {"active": self.kind.readers, "pending": 5, "unsubscribed": 5}
+        self.readers = self.stage.import_readers(counts)
+        self.choose_bad_readers()
+        self.tend()
+        if self.kind.distributed:
+            assert self.until(self.ledger.swept, 30), f"no worker swept\n{self.stage.logs()}"
+            self._plan_by_editors()
+        assert self.until(lambda: self.ledger.send() is not None, 30), f"nothing was planned\n{self.stage.logs()}"
+
+    def _plan_by_editors(self) -> None:
+        editors = [
+            self.stage.start("send", "issue", ISSUE, "--yes", "--detach", home=f"editor{number}")
+            for number in range(self.kind.commands)
+        ]
+        codes = [editor.wait(60) for editor in editors]
+        assert set(codes) == {0}, f"exit codes {codes}\n{self.stage.logs()}"
+
+    def choose_bad_readers(self) -> None:
+        bad = self.random.sample(self.readers["active"], self.kind.bad + self.kind.unnamed)
+        self.bad, self.named = frozenset(bad), frozenset(bad[: self.kind.bad])
+        self.api.bad_addresses = set(self.named)
+        self.api.unnamed_bad_addresses = set(bad[self.kind.bad :])
+
+    def tend(self) -> None:
+        """Who died works again, and a send that the provider's words paused goes on."""
+        sent = self._send()
+        if sent and sent[0] == "finished" and not self.kind.distributed:
+            return
+        for hand in self.hands:
+            if not hand.lives:
+                hand.process = self.stage.start(*self._work(sent), home=hand.home)
+        if self.kind.distributed and sent and sent[0] == "paused":
+            self.stage.run("resume", SLUG, "--detach", expect=None)
+
+    def _work(self, sent: tuple[str, str, int] | None) -> tuple[str, ...]:
+        if self.kind.distributed:
+            return ("worker",)
+        if sent and sent[0] == "paused":
+            return ("resume", SLUG)
+        return ("send", "issue", ISSUE, "--yes")
+
+    def _send(self) -> tuple[str, str, int] | None:
+        try:
+            return self.ledger.send()
+        except Away:
+            return None
+
+    def serve(self) -> str:
+        """The address of the web process, which runs."""
+        base = f"http://127.0.0.1:{self.port}"
+        if not self.web.lives:
+            self.web.process = self.stage.start("serve", "--port", str(self.port), home=self.web.home, BASE_URL=base)
+            assert self.until(lambda: answers(f"{base}/healthz"), 30), f"no web process\n{self.stage.logs()}"
+        return base
+
+    # -------------------------------------------------------------- time
+
+    def until(self, ready: Callable[[], object], patience: float) -> bool:
+        """Whether it came true in time. A database that is away is no answer."""
+        end = time.monotonic() + patience
+        while time.monotonic() < end:
+            try:
+                if ready():
+                    return True
+            except Away:
+                pass
+            time.sleep(0.03)
+        return False
+
+    def is_over(self) -> bool:
+        sent = self.ledger.send()
+        return sent is not None and sent[0] == "finished"
+
+    def progress(self, requests: int = 1, patience: float = 8.0) -> None:
+        """A few more requests came in, so that a disaster meets work and not only processes that start."""
+        goal = len(self.api.requests) + requests
+        self.until(lambda: len(self.api.requests) >= goal or self.is_over(), patience)
+
+    def moment(self, longest: float = 0.4) -> None:
+        time.sleep(self.random.uniform(0, longest))
+
+    def kill(self, hand: Hand) -> None:
+        if hand.signal(signal.SIGKILL):
+            self.kills += 1
+            assert hand.process is not None
+            hand.process.wait()
+
+    # -------------------------------------------------------------- the end
+
+    def calm(self) -> bool:
+        """Faults are gone and workers are up; True when everything came to an end within a minute and a half."""
+        # Not `mend`: bad addresses stay bad, they are the readers' fault and not the provider's.
+        with self.api.lock:
+            self.api.faults.clear()
+            self.api.latency = 0.0
+        self.api.listen()
+        for hand in self.hands:
+            hand.signal(signal.SIGCONT)
+        end = time.monotonic() + 90
+        while time.monotonic() < end:
+            self.tend()
+            if self.until(lambda: self.is_over() and not self.ledger.open(), 2):
+                return True
+        return False
+
+    def close(self) -> None:
+        self.stage.close()
+        self.api.stop()
+        if self.broker is not None:
+            self.broker.stop()
