@@ -4,6 +4,7 @@ Threads, because the work waits for the provider: lanes are threads, and more co
 and confirmation mails have a worker each, so that a confirmation never waits behind an issue.
 """
 
+import gc
 import logging
 import socket
 import threading
@@ -17,7 +18,7 @@ from kombu.asynchronous import set_event_loop
 
 from mailer import celery
 from mailer.models import Attempt
-from mailer.sending import owners
+from mailer.sending import owners, restoring
 from mailer.sending.owners import this_owner
 from mailer.sweeping import Sweeper
 
@@ -33,6 +34,8 @@ class EmbeddedWorker:
         self._making = threading.Lock()
 
     def start(self) -> None:
+        """Raises Restored."""
+        restoring.check()
         this_owner()
         owners.tidy(set(Attempt.objects.filter(state=Attempt.State.OPEN).values_list("owner", flat=True)))
         worker_state.should_stop = None
@@ -40,6 +43,7 @@ class EmbeddedWorker:
         for queue, lanes in (("issues", settings.MAILER_LANES), ("confirmations", 1)):
             threading.Thread(target=self._serve, args=(queue, lanes), name=f"celery-{queue}", daemon=True).start()
         self._sweeper.start()
+        gc.freeze()  # what was loaded until now stays; the collector need not look at it again
         log.info("worker started", extra={"lanes": settings.MAILER_LANES, "provider": settings.PROVIDER})
 
     def stop(self, patience: float | None = None) -> None:

@@ -72,7 +72,10 @@ class Send(models.Model):
     placeholders = models.JSONField(default=dict)  # what stands for a reader's own links in html and text
     html = models.TextField()
     text = models.TextField()
-    article = models.TextField()  # for the web page
+    # For the web page: what it shows until a Correction does.
+    article = models.TextField()
+    language = models.TextField(blank=True, db_default="", default="")
+    preheader = models.TextField(blank=True, db_default="", default="")
     source_sha256 = models.CharField(max_length=64)
     content_sha256 = models.CharField(max_length=64)
     planned = models.PositiveIntegerField(default=0)
@@ -105,6 +108,18 @@ class Send(models.Model):
     @property
     def is_rehearsal(self) -> bool:
         return self.provider == REHEARSAL
+
+
+class Correction(models.Model):
+    """What the web page of a sent issue says instead of what was mailed; the Send keeps that."""
+
+    send = models.OneToOneField(Send, models.CASCADE)
+    subject = models.TextField()
+    preheader = models.TextField(blank=True, default="")
+    language = models.TextField()
+    article = models.TextField()
+    source_sha256 = models.CharField(max_length=64)
+    corrected_at = models.DateTimeField(default=timezone.now)
 
 
 class Batch(models.Model):

@@ -4,6 +4,7 @@ A `.env` beside newsletter.toml fills what the environment does not set. A varia
 set: `SENDGRID_API_KEY= mailer …` rehearses whatever the `.env` says.
 """
 
+import base64
 import math
 import os
 import secrets
@@ -140,6 +141,20 @@ if SENDGRID_API_KEY and not (SENDGRID_API_KEY.isascii() and SENDGRID_API_KEY.isp
 SENDGRID_API_URL = _url("SENDGRID_API_URL", "https://api.sendgrid.com", "because the key travels with each request")
 if PRODUCTION and not SENDGRID_API_KEY:
     raise SettingError("SENDGRID_API_KEY must be set in production: without it every send would be a rehearsal.")
+
+
+def _webhook_keys() -> tuple[bytes, ...]:
+    """Public keys of SendGrid's signed event webhook, as DER; several while one is replaced by another."""
+    keys = []
+    for text in _read("SENDGRID_WEBHOOK_PUBLIC_KEY").split(","):
+        try:
+            keys.append(base64.b64decode(text.strip(), validate=True))
+        except ValueError:
+            raise SettingError("SENDGRID_WEBHOOK_PUBLIC_KEY is not base64; copy the key from SendGrid again.") from None
+    return tuple(key for key in keys if key)
+
+
+SENDGRID_WEBHOOK_KEYS = _webhook_keys()
 # A send is bound to the provider it was planned for; a worker takes only sends of its own.
 PROVIDER = (urlsplit(SENDGRID_API_URL).hostname or "") if SENDGRID_API_KEY else "rehearsal"
 PROVIDER_IS_LOCAL = not SENDGRID_API_KEY or PROVIDER in LOOPBACK
@@ -156,8 +171,12 @@ if MAILER_LEASE < 3 * MAILER_HTTP_TIMEOUT:
         f"({MAILER_HTTP_TIMEOUT:g} s), or slow answers would count as lost."
     )
 MAILER_LANES = _whole("MAILER_LANES", 4, 1, 64)
+# Seconds without an event after which a request is taken for lost; a 24th of it where events of others came.
+MAILER_EVIDENCE_WAIT = _number("MAILER_EVIDENCE_WAIT", 86_400, 1)
+MAILER_EVENTS_DAYS = _whole("MAILER_EVENTS_DAYS", 90, 2, 3650)
 MAILER_BATCH_SIZE = _whole("MAILER_BATCH_SIZE", 1000, 1, 1000)
 MAILER_PROXIES = _whole("MAILER_PROXIES", 0, 0, 10)
+MAILER_METRICS_TOKEN = _read("MAILER_METRICS_TOKEN")
 PORT = _whole("PORT", 0, 0, 65535)
 
 # ---------------------------------------------------------------- database and broker
@@ -228,18 +247,23 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
-# In the wheel the templates travel inside the package; in a checkout they stand at the top.
+# The editor's own take the place of ours. In the wheel ours travel inside the package; in a checkout they stand at the
+# top.
+OWN_TEMPLATES = CONFIG_FOLDER / "templates"
 TEMPLATE_FOLDERS = [
-    folder
-    for folder in (CONFIG_FOLDER / "templates", _package / "templates", _package.parent / "templates")
-    if folder.is_dir()
+    OWN_TEMPLATES,  # even if it is not there yet: a preview that runs finds the first file in it
+    *(folder for folder in (_package / "templates", _package.parent / "templates") if folder.is_dir()),
 ]
 TEMPLATES = [
     {
         "BACKEND": "mailer.mjml.MjmlTemplates",
         "NAME": "mjml",
         "DIRS": TEMPLATE_FOLDERS,
-        "OPTIONS": {"libraries": {"i18n": "django.templatetags.i18n"}, "builtins": ["django.templatetags.i18n"]},
+        "OPTIONS": {
+            "libraries": {"i18n": "django.templatetags.i18n"},
+            "builtins": ["django.templatetags.i18n"],
+            "debug": True,  # an error carries its file and line
+        },
     },
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
@@ -248,6 +272,7 @@ TEMPLATES = [
         "OPTIONS": {
             "builtins": ["django.templatetags.i18n"],
             "context_processors": ["django.template.context_processors.csrf"],
+            "debug": True,
         },
     },
 ]
@@ -276,6 +301,8 @@ SILENCED_SYSTEM_CHECKS: list[str] = []
 
 # What `subscribers` needs to know of the installation, which it may not import.
 LINK_KEYS = "mailer.installation.link_keys"
+FORGET = "mailer.erasing.forget_reader"  # called in the transaction that erases a reader
+OPTOUTS = HOME / "optouts.log"
 
 # ---------------------------------------------------------------- log: ids and phrases, never an address or a key
 

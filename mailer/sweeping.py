@@ -12,13 +12,14 @@ from django.db import DatabaseError, InterfaceError, close_old_connections, conn
 from django.db.models import Q
 from django.utils import timezone
 
-from mailer import notifying
+from mailer import events, notifying
 from mailer.celery import publish_hint
 from mailer.models import Batch, Installation, Send
-from mailer.sending import gate
+from mailer.sending import gate, restoring
 from mailer.sending.expiring import expire_attempts
 from mailer.sending.planning import hint
 from mailer.sending.reconciling import resend_what_never_arrived
+from mailer.sending.restoring import Restored
 from mailer.sending.scheduling import fire_due
 from mailer.sending.settling import finish_if_done
 from mailer.sending.steering import cancel_leftovers
@@ -33,12 +34,15 @@ AT_ONCE = 200  # batches hinted in one sweep
 
 
 def sweep() -> None:
-    """Everything that was due is on its way."""
+    """Everything that was due is on its way. Raises Restored."""
     now = timezone.now()
+    restoring.check()
     expire_attempts()
     cancel_leftovers()
     fire_due()
+    events.apply_leftovers()
     resend_what_never_arrived()
+    events.prune(now)
     _hint_stale_batches()
     for subscription in confirmations.due(now):
         send_confirmation.hint(subscription)
@@ -80,6 +84,8 @@ class Sweeper(threading.Thread):
             try:
                 close_old_connections()
                 sweep()
+            except Restored as error:
+                log.critical("nothing is sent", extra={"because": str(error)})
             # OSError: a full disk, or a file in MAILER_HOME that another user owns. The loop must outlive it.
             except (DatabaseError, InterfaceError, OSError) as error:
                 log.warning("sweep failed, will try again", extra={"error": type(error).__name__})

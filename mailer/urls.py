@@ -1,14 +1,23 @@
-from django.urls import include, path
+from django.urls import include, path, re_path
 
-from mailer import views
+from mailer import pages, views, webhooks
 from subscribers import urls as readers_urls  # also names the newsletters that stand under their label
 
 urlpatterns = [
     path("healthz", views.healthz, name="healthz"),
     path("readyz", views.readyz, name="readyz"),
+    path("metrics", views.metrics, name="metrics"),
+    path("webhooks/sendgrid/", webhooks.sendgrid, name="sendgrid_events"),
     path("media/<slug:sha256>.<slug:extension>", views.media, name="media"),
-    path("archive/<str:slug>/", views.archive_issue, name="archive_issue"),
-    path("<further_newsletter:label>/archive/<str:slug>/", views.archive_issue, name="archive_issue_of"),
+    path("robots.txt", pages.robots, name="robots"),
+    path("sitemap.xml", pages.sitemap, name="sitemap"),
+    re_path("^colours/(?P<accent>[0-9a-f]{6})[.]css$", pages.colours, name="colours"),
+    path("archive/", pages.archive, name="archive"),
+    path("archive/<str:slug>/", pages.archive_issue, name="archive_issue"),
+    path("feed.xml", pages.feed, name="feed"),
+    path("<further_newsletter:label>/archive/", pages.archive, name="archive_of"),
+    path("<further_newsletter:label>/archive/<str:slug>/", pages.archive_issue, name="archive_issue_of"),
+    path("<further_newsletter:label>/feed.xml", pages.feed, name="feed_of"),
     path("", include(readers_urls)),
 ]
 handler404 = "subscribers.views.not_found"

@@ -1,21 +1,20 @@
-"""HTTP's door to the ledger: is it us, is it ready, the images of issues and the pages of sent ones."""
+"""HTTP's door to the ledger: is it us, is it ready, figures, and the images of issues."""
 
 import logging
+import secrets
 import time
 from collections.abc import Callable
 
+from django.conf import settings
 from django.db import DatabaseError, InterfaceError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
-from django.template.loader import render_to_string
-from django.utils import translation
 from django.utils.cache import patch_cache_control
 from django.views.decorators.http import require_safe
 
-from mailer.archive import sent
 from mailer.installation import public_id
+from mailer.metrics import CONTENT_TYPE, exposition
 from mailer.models import Media
 from mailer.schema import missing_migrations
-from subscribers.views import CONTENT_POLICY, first_newsletter, newsletter_shown
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +40,28 @@ def _not_to_keep(answer: dict[str, object], status: int = 200) -> HttpResponse:
 
 
 @require_safe
+def metrics(request: HttpRequest) -> HttpResponse:
+    """Gauges for this machine itself, or for whoever holds the token; nobody else learns that the page exists."""
+    if not (_from_this_machine(request) or _has_metrics_token(request)):
+        raise Http404
+    return HttpResponse(exposition(), content_type=CONTENT_TYPE, headers={"Cache-Control": "no-store"})
+
+
+def _from_this_machine(request: HttpRequest) -> bool:
+    # Behind a proxy on this machine everybody comes from loopback. One that was not told of adds its header all the
+    # same.
+    if settings.MAILER_PROXIES or {"X-Forwarded-For", "Forwarded", "Via"} & set(request.headers):
+        return False
+    return request.META.get("REMOTE_ADDR", "") in ("127.0.0.1", "::1")
+
+
+def _has_metrics_token(request: HttpRequest) -> bool:
+    token = settings.MAILER_METRICS_TOKEN
+    given = request.headers.get("Authorization", "")
+    return bool(token) and secrets.compare_digest(given.encode(), f"Bearer {token}".encode())
+
+
+@require_safe
 def media(request: HttpRequest, sha256: str, extension: str) -> HttpResponse:
     """An image of an issue. Its name is its content, so it may be kept for ever."""
     found = Media.objects.filter(sha256=sha256, extension=extension).only("content", "content_type").first()
@@ -49,22 +70,6 @@ def media(request: HttpRequest, sha256: str, extension: str) -> HttpResponse:
     response = HttpResponse(bytes(found.content), content_type=found.content_type)
     response["Content-Security-Policy"] = "default-src 'none'"
     patch_cache_control(response, public=True, max_age=31_536_000, immutable=True)
-    return response
-
-
-@require_safe
-def archive_issue(request: HttpRequest, slug: str, label: str = "") -> HttpResponse:
-    """The web page of a sent issue: its content without any reader's link, and nothing that could run."""
-    shown = newsletter_shown(label or first_newsletter())
-    send = sent(shown.label).only("subject", "article").filter(slug=slug).first()
-    if send is None:
-        raise Http404
-    with translation.override(shown.language):
-        values = {"newsletter": shown, "language": translation.get_language(), "send": send}
-        response = HttpResponse(render_to_string("pages/archive_issue.html", values))
-    # Images of an issue may stand elsewhere; everything else is ours.
-    response["Content-Security-Policy"] = CONTENT_POLICY.replace("img-src 'self'", "img-src 'self' https:")
-    patch_cache_control(response, public=True, max_age=300)
     return response
 
 

@@ -254,8 +254,8 @@ def _take_in_once(newsletter: str, rows: list[Newcomer], source: str) -> _Verdic
     with transaction.atomic():
         verdict = _judge(newsletter, rows)
         optin.take_in(newsletter, verdict.new, verdict.leaving, origin)
-        for row in verdict.to_suppress:
-            optin.suppress(links.suppression_hash(row.address.key), row.suppressed, origin)
+        reasons = {links.suppression_hash(row.address.key): row.suppressed for row in verdict.to_suppress}
+        optin.suppress_all(reasons, origin)
     return verdict
 
 

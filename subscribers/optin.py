@@ -11,12 +11,17 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
+from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
+from django.utils.module_loading import import_string
 
-from subscribers import limits, links
+from subscribers import limits, links, optouts, records
 from subscribers.addresses import Address
 from subscribers.models import Consent, Subscriber, Subscription, Suppression
+from subscribers.optouts import UNSUBSCRIBED, OptOut
+from subscribers.records import Newcomer as Newcomer
+from subscribers.records import Origin as Origin
 
 log = logging.getLogger(__name__)
 
@@ -25,18 +30,6 @@ Step, State, Reason = Consent.Step, Subscription.State, Suppression.Reason
 BOUNCE_RESTS = timedelta(days=7)  # so long a bounced address gets no confirmation mail either
 # A weaker reason never replaces a stronger one.
 STRENGTH: Mapping[str, int] = {Reason.ERASED: 0, Reason.BOUNCE: 1, Reason.MANUAL: 2, Reason.COMPLAINT: 3}
-
-
-@dataclass(frozen=True)
-class Origin:
-    """How a step came about; it becomes the consent record."""
-
-    how: str  # form, link, page, one-click, command, import
-    source: str = ""  # address of the form, file name, or the editor's words
-    wording: str = ""  # what the reader was shown, exactly
-    wording_version: str = ""
-    language: str = ""
-    ip: str = ""  # as networks.network() cut it
 
 
 class Refused(Exception):
@@ -67,16 +60,16 @@ def subscribe(address: Address, newsletter: str, *, name: str = "", language: st
     now = timezone.now()
     with transaction.atomic():
         limits.check_network(origin.ip, now)
-        subscriber = _reader(address, name, language, now)
-        subscription = _subscription(subscriber, newsletter, now)
+        subscriber = records.reader(address, name, language, now)
+        subscription = records.subscription(subscriber, newsletter, now)
         asked = limits.mails_asked(subscriber.pk, now)
         answer = _answer(subscriber, subscription, asked, now)
         if answer is Answer.MAIL_DUE:
             _ask(subscription, tries=subscription.confirmation_tries if asked else 0, now=now)
-            _record(subscriber, newsletter, Step.REQUESTED, origin, now)
+            records.record(subscriber, newsletter, Step.REQUESTED, origin, now)
         else:
             quiet = replace(origin, how=origin.how + limits.NO_MAIL)
-            _record(subscriber, newsletter, Step.REQUESTED, quiet, now)
+            records.record(subscriber, newsletter, Step.REQUESTED, quiet, now)
     return Request(subscription.pk, answer)
 
 
@@ -117,7 +110,7 @@ def confirm(public_id: UUID, newsletter: str, origin: Origin) -> Confirmation:
     """A pending reader is active, and what confirming lifts is lifted. The second time changes nothing."""
     now = timezone.now()
     with transaction.atomic():
-        subscription = _find(public_id, newsletter)
+        subscription = records.find(public_id, newsletter)
         if subscription is None:
             return Confirmation.GONE
         if subscription.state == State.ACTIVE:
@@ -128,7 +121,7 @@ def confirm(public_id: UUID, newsletter: str, origin: Origin) -> Confirmation:
             state=State.ACTIVE, confirmation_due=None, changed_at=now
         )
         _lift_by_confirming(subscription.subscriber, now)
-        _record(subscription.subscriber, newsletter, Step.CONFIRMED, origin, now)
+        records.record(subscription.subscriber, newsletter, Step.CONFIRMED, origin, now)
     return Confirmation.CONFIRMED
 
 
@@ -142,11 +135,12 @@ def unsubscribe(public_id: UUID, newsletter: str, origin: Origin) -> bool:
     """Nobody mails this reader this newsletter from now on. False: nobody did before either."""
     now = timezone.now()
     with transaction.atomic():
-        subscription = _find(public_id, newsletter)
+        subscription = records.find(public_id, newsletter)
         if subscription is None or subscription.state == State.UNSUBSCRIBED:
             return False
         _leave([subscription.pk], now)
-        _record(subscription.subscriber, newsletter, Step.UNSUBSCRIBED, origin, now)
+        records.record(subscription.subscriber, newsletter, Step.UNSUBSCRIBED, origin, now)
+        optouts.note([OptOut(subscription.subscriber.suppression_hash, newsletter, UNSUBSCRIBED, now)])
     return True
 
 
@@ -165,11 +159,11 @@ def add_active(
     """
     now = timezone.now()
     with transaction.atomic():
-        subscriber = _reader(address, name, language, now)
+        subscriber = records.reader(address, name, language, now)
         suppression = Suppression.objects.filter(hash=subscriber.suppression_hash).first()
         if suppression:
             raise Refused(f"nobody may mail this address ({suppression.reason}, {suppression.at:%Y-%m-%d})")
-        subscription = _subscription(subscriber, newsletter, now)
+        subscription = records.subscription(subscriber, newsletter, now)
         if subscription.state == State.ACTIVE:
             return subscription
         if subscription.pk in those_who_left(newsletter, [subscriber.pk]):
@@ -177,7 +171,7 @@ def add_active(
         Subscription.objects.filter(pk=subscription.pk).update(
             state=State.ACTIVE, confirmation_due=None, changed_at=now
         )
-        _record(subscriber, newsletter, Step.IMPORTED, origin, now)
+        records.record(subscriber, newsletter, Step.IMPORTED, origin, now)
     subscription.refresh_from_db()
     return subscription
 
@@ -202,45 +196,99 @@ def those_who_left(newsletter: str, subscriber_ids: Iterable[int]) -> set[int]:
     }
 
 
-def suppress(hash: str, reason: str, origin: Origin, *, note: str = "") -> None:
-    """Nobody may mail the address behind this hash, in any newsletter. A stronger reason that stands stays."""
+def suppress(hash: str, reason: str, origin: Origin, *, note: str = "") -> bool:
+    """Nobody may mail the address behind this hash, in any newsletter. False: a stronger reason stands, and stays."""
+    return bool(suppress_all({hash: reason}, origin, note=note))
+
+
+def suppress_all(
+    reasons: Mapping[str, str], origin: Origin, *, note: str = "", since: Mapping[str, datetime] | None = None
+) -> int:
+    """Nobody may mail the addresses behind these hashes (hash → reason); for how many that is new or has a new reason.
+
+    In one transaction, so about 1,000 at a time. `since` is for addresses whose reason is older than now.
+    """
     now = timezone.now()
+    moments = dict.fromkeys(reasons, now) | {hash: min(at, now) for hash, at in (since or {}).items()}
     with transaction.atomic():
-        suppression, new = Suppression.objects.select_for_update().get_or_create(
-            hash=hash, defaults={"reason": reason, "note": note, "at": now}
-        )
-        if not new and STRENGTH[reason] < STRENGTH[suppression.reason]:
-            return
-        if not new:
-            Suppression.objects.filter(hash=hash).update(reason=reason, note=note, at=now)
-        _record_for_all(hash, replace(origin, source=f"suppressed: {reason} {origin.source}".strip()), now)
-    log.info("address suppressed", extra={"reason": str(reason)})
+        changed = _suppress(reasons, note, moments)
+        for reason in {reasons[hash] for hash in changed}:
+            hashes = [hash for hash in changed if reasons[hash] == reason]
+            _record_for_all(hashes, replace(origin, source=f"suppressed: {reason} {origin.source}".strip()), now)
+        optouts.note(OptOut(hash, "", str(reasons[hash]), now) for hash in changed)
+    for hash in changed:
+        log.info("address suppressed", extra={"reason": str(reasons[hash])})
+    return len(changed)
+
+
+def _suppress(reasons: Mapping[str, str], note: str, moments: Mapping[str, datetime]) -> list[str]:
+    """Those for whom it is new, or for a reason as strong as the one that stood."""
+    # In one order, so that two who suppress the same addresses do not wait for each other.
+    hashes = sorted(reasons)
+    before = set(Suppression.objects.filter(hash__in=hashes).values_list("hash", flat=True))
+    new = [Suppression(hash=hash, reason=reasons[hash], note=note, at=moments[hash]) for hash in hashes]
+    Suppression.objects.bulk_create([one for one in new if one.hash not in before], ignore_conflicts=True)
+    changed = []
+    for standing in Suppression.objects.select_for_update().filter(hash__in=hashes).order_by("hash"):
+        reason, at = reasons[standing.hash], moments[standing.hash]
+        if standing.hash not in before and (standing.reason, standing.at) == (reason, at):
+            changed.append(standing.hash)
+        elif STRENGTH[reason] >= STRENGTH[standing.reason]:
+            Suppression.objects.filter(hash=standing.hash).update(reason=reason, note=note, at=at)
+            changed.append(standing.hash)
+    return changed
+
+
+def _record_for_all(hashes: Iterable[str], origin: Origin, now: datetime) -> None:
+    known = Subscriber.objects.filter(suppression_hash__in=list(hashes)).values_list("pk", flat=True)
+    records.record_all([(pk, Step.CHANGED, "") for pk in known], "", origin, now)
 
 
 def lift(hash: str, origin: Origin) -> str | None:
     """The address may be mailed again, where its reader wants it; what the reason was. None: it was not suppressed.
 
-    For operators. Readers lift by confirming.
+    For operators. Readers lift by confirming, and nobody else lifts an erasure: where a stronger reason stood before
+    it, that reason alone is gone. Raises Refused.
     """
     now = timezone.now()
     with transaction.atomic():
         suppression = Suppression.objects.select_for_update().filter(hash=hash).first()
         if suppression is None:
             return None
-        suppression.delete()
-        _record_for_all(hash, replace(origin, source=f"lifted: {suppression.reason} {origin.source}".strip()), now)
+        if suppression.reason == Reason.ERASED:
+            raise Refused("this reader was erased, and only a confirmation of their own brings them back")
+        if suppression.erased_at:
+            erased = {"reason": Reason.ERASED, "at": suppression.erased_at, "note": ""}
+            Suppression.objects.filter(hash=hash).update(**erased)
+        else:
+            suppression.delete()
+        _record_for_all([hash], replace(origin, source=f"lifted: {suppression.reason} {origin.source}".strip()), now)
     return str(suppression.reason)
 
 
-@dataclass(frozen=True)
-class Newcomer:
-    """One row of a file."""
+def forget(email_key: str, origin: Origin) -> bool:
+    """Of this reader only the keyed hash of the address is left, so that no file brings it back. False: not known.
 
-    address: Address
-    state: str
-    name: str = ""
-    language: str = ""
-    suppressed: str = ""  # a Suppression.Reason
+    A stronger reason why nobody may mail the address stays, with its date and without its words. Only a fresh double
+    opt-in brings the reader back. What other apps hold of them goes too: settings.FORGET.
+    """
+    now = timezone.now()
+    hash = links.suppression_hash(email_key)
+    with transaction.atomic():
+        reader = Subscriber.objects.select_for_update(no_key=True).filter(email_key=email_key).first()
+        if reader is None and not Suppression.objects.filter(hash=hash).exists():
+            return False
+        # Whoever confirms or leaves locks the subscription first and the suppression after it.
+        list(Subscription.objects.select_for_update().filter(subscriber=reader).order_by("pk"))
+        suppress(hash, Reason.ERASED, origin)
+        Suppression.objects.filter(hash=hash).update(note="", erased_at=now)
+        # Also where a stronger reason stands: an older backup that is put back must forget them again.
+        optouts.note([OptOut(hash, "", str(Reason.ERASED), now)])
+        if reader:
+            import_string(settings.FORGET)(reader.pk, reader.email)
+            reader.delete()
+    log.info("reader erased")
+    return True
 
 
 def take_in(newsletter: str, newcomers: list[Newcomer], leaving: list[Newcomer], origin: Origin) -> None:
@@ -249,86 +297,14 @@ def take_in(newsletter: str, newcomers: list[Newcomer], leaving: list[Newcomer],
     In the caller's transaction, about 1,000 at a time. Nobody is mailed.
     """
     now = timezone.now()
-    readers = _readers([*newcomers, *leaving], now)
-    Subscription.objects.bulk_create(
-        Subscription(
-            subscriber=readers[row.address.key], newsletter=newsletter, state=row.state, created_at=now, changed_at=now
-        )
-        for row in newcomers
-    )
-    left = [readers[row.address.key] for row in leaving]
-    ids = Subscription.objects.filter(newsletter=newsletter, subscriber__in=left).values_list("pk", flat=True)
-    _leave(list(ids), now)
-    gone = [readers[row.address.key] for row in newcomers if row.state == State.UNSUBSCRIBED] + left
-    came = [readers[row.address.key] for row in newcomers if row.state != State.UNSUBSCRIBED]
-    Consent.objects.bulk_create(
-        _consent(reader, newsletter, step, origin, now)
-        for step, group in ((Step.IMPORTED, came), (Step.UNSUBSCRIBED, gone))
-        for reader in group
-    )
-
-
-def _readers(rows: list[Newcomer], now: datetime) -> dict[str, Subscriber]:
-    """The readers of these rows by key, made where they are new."""
-    keys = [row.address.key for row in rows]
-    known = {reader.email_key: reader for reader in Subscriber.objects.filter(email_key__in=keys)}
-    made = Subscriber.objects.bulk_create(
-        _new_reader(row.address, row.name, row.language, now) for row in rows if row.address.key not in known
-    )
-    return known | {reader.email_key: reader for reader in made}
-
-
-def _new_reader(address: Address, name: str, language: str, now: datetime) -> Subscriber:
-    return Subscriber(
-        email=address.email,
-        email_key=address.key,
-        suppression_hash=links.suppression_hash(address.key),
-        name=name,
-        language=language,
-        created_at=now,
-    )
-
-
-def _reader(address: Address, name: str, language: str, now: datetime) -> Subscriber:
-    """The reader with this address, locked. A known reader's name is not changed: anybody could have typed it."""
-    new = _new_reader(address, name, language, now)
-    fields = ("email", "suppression_hash", "name", "language", "created_at")
-    Subscriber.objects.get_or_create(email_key=address.key, defaults={field: getattr(new, field) for field in fields})
-    return Subscriber.objects.select_for_update(no_key=True).get(email_key=address.key)
-
-
-def _subscription(subscriber: Subscriber, newsletter: str, now: datetime) -> Subscription:
-    Subscription.objects.get_or_create(
-        subscriber=subscriber, newsletter=newsletter, defaults={"created_at": now, "changed_at": now}
-    )
-    return Subscription.objects.select_for_update().get(subscriber=subscriber, newsletter=newsletter)
-
-
-def _find(public_id: UUID, newsletter: str) -> Subscription | None:
-    """The subscription of this reader, locked; None when reader or subscription is gone."""
-    found = Subscription.objects.select_for_update(of=("self",)).select_related("subscriber")
-    return found.filter(subscriber__public_id=public_id, newsletter=newsletter).first()
-
-
-def _record_for_all(hash: str, origin: Origin, now: datetime) -> None:
-    for subscriber in Subscriber.objects.filter(suppression_hash=hash):
-        _record(subscriber, "", Step.CHANGED, origin, now)
-
-
-def _record(subscriber: Subscriber, newsletter: str, step: str, origin: Origin, now: datetime) -> None:
-    _consent(subscriber, newsletter, step, origin, now).save(force_insert=True)
-
-
-def _consent(subscriber: Subscriber, newsletter: str, step: str, origin: Origin, now: datetime) -> Consent:
-    return Consent(
-        subscriber=subscriber,
-        newsletter=newsletter,
-        step=step,
-        at=now,
-        how=origin.how,
-        source=origin.source,
-        wording=origin.wording,
-        wording_version=origin.wording_version,
-        language=origin.language,
-        ip=origin.ip,
-    )
+    known = records.readers([*newcomers, *leaving], now)
+    records.subscribe_all(newsletter, [(known[row.address.key].pk, row.state) for row in newcomers], now)
+    if leaving:
+        left = [known[row.address.key].pk for row in leaving]
+        ids = Subscription.objects.filter(newsletter=newsletter, subscriber__in=left).values_list("pk", flat=True)
+        _leave(list(ids), now)
+    gone = [row for row in newcomers if row.state == State.UNSUBSCRIBED] + leaving
+    came = [row for row in newcomers if row.state != State.UNSUBSCRIBED]
+    steps = [(Step.IMPORTED, row) for row in came] + [(Step.UNSUBSCRIBED, row) for row in gone]
+    records.record_all([(known[row.address.key].pk, step, row.claimed) for step, row in steps], newsletter, origin, now)
+    optouts.note(OptOut(known[row.address.key].hash, newsletter, UNSUBSCRIBED, now) for row in gone)

@@ -45,13 +45,28 @@ class ExpiredToken(TokenError):
 
 
 def make(purpose: str, public_id: UUID, newsletter: str, key: bytes, expires: datetime | None = None) -> str:
-    """A token that opens one door of one reader. Without `expires` it opens it for ever.
+    """A token that opens one door of one reader. Without `expires` it opens it for ever."""
+    return Signer(purpose, newsletter, key, expires).token(public_id)
 
-    Called once a reader of every issue: about 4 µs.
+
+class Signer:
+    """Makes the tokens of one purpose and newsletter: what all readers have alike is worked in once.
+
+    An issue needs a token a reader, and preparing the key is half the cost of an HMAC.
     """
-    until = NEVER if expires is None else int(expires.timestamp()).to_bytes(4, "big")
-    payload = public_id.bytes + until + newsletter.encode()
-    return b2a_base64(_mac(key, purpose, payload) + payload, newline=False).rstrip(b"=").translate(URL_SAFE).decode()
+
+    def __init__(self, purpose: str, newsletter: str, key: bytes, expires: datetime | None = None) -> None:
+        until = NEVER if expires is None else int(expires.timestamp()).to_bytes(4, "big")
+        self._begun = hmac.new(key, _head(purpose), "sha256")
+        self._tail = until + newsletter.encode()
+
+    def token(self, public_id: UUID) -> str:
+        """The token that `make` makes for this reader."""
+        payload = public_id.bytes + self._tail
+        mac = self._begun.copy()
+        mac.update(payload)
+        raw = mac.digest()[:MAC_BYTES] + payload
+        return b2a_base64(raw, newline=False).rstrip(b"=").translate(URL_SAFE).decode()
 
 
 def read(token: str, purpose: str, keys: Sequence[bytes], now: datetime) -> Ticket:
@@ -74,7 +89,11 @@ def suppression_hash(email_key: str, keys: Sequence[bytes]) -> str:
 
 
 def _mac(key: bytes, purpose: str, payload: bytes) -> bytes:
-    return hmac.digest(key, purpose.encode() + b"\0" + payload, "sha256")[:MAC_BYTES]
+    return hmac.digest(key, _head(purpose) + payload, "sha256")[:MAC_BYTES]
+
+
+def _head(purpose: str) -> bytes:
+    return purpose.encode() + b"\0"
 
 
 def _decode(token: str) -> bytes:

@@ -240,7 +240,7 @@ class _Issue:
         if self.as_json:
             click.echo(json.dumps(receipt(send), ensure_ascii=False))
         elif send.state == "scheduled":
-            from mailer.cli.watching import when
+            from mailer.reporting import when
 
             click.echo(f"{self.slug} goes out {when(send)}; mailer status {self.slug} shows how it goes.")
         else:

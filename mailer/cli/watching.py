@@ -15,8 +15,6 @@ import click
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 from django.utils import timezone
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from mailer.cli.terminal import Exit, Problem, counted
 from mailer.models import Batch, Installation, Send
@@ -134,23 +132,41 @@ def _short(path: Path) -> str:
 
 
 def _follow(send: Send) -> None:
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     warned_at = time.monotonic() + 60
-    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
-        bar = progress.add_task(send.slug, total=send.planned)
+    rest = 0.05
+    with _progress(send) as show:
         while True:
             send = _fresh(send)
-            equation = _patiently(partial(count, send))
-            done = equation.planned - equation.waiting
-            progress.update(bar, completed=done, total=equation.planned or None, description=_headline(send))
+            show(send)
             if send.state not in (Send.State.SCHEDULED, Send.State.SENDING) and not _in_flight(send):
                 return
             if time.monotonic() > warned_at:
                 warned_at += 60
                 if not worker_swept_lately():
-                    console.print("No worker has been seen for a minute; start one with `mailer worker`.")
-            time.sleep(0.1)
+                    click.echo("No worker has been seen for a minute; start one with `mailer worker`.", err=True)
+            time.sleep(rest)
+            rest = min(1.2 * rest, 0.25)  # soon at first, for a short send; a long one is looked at less often
+
+
+@contextmanager
+def _progress(send: Send) -> Iterator[Callable[[Send], None]]:
+    """What shows how far a send is: a bar at a terminal. Elsewhere nothing is counted, nor the bar's package loaded."""
+    if not sys.stderr.isatty():
+        yield lambda send: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        bar = progress.add_task(send.slug, total=send.planned)
+
+        def show(send: Send) -> None:
+            equation = _patiently(partial(count, send))
+            done = equation.planned - equation.waiting
+            progress.update(bar, completed=done, total=equation.planned or None, description=_headline(send))
+
+        yield show
 
 
 def _headline(send: Send) -> str:

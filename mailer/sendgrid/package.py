@@ -56,4 +56,5 @@ class Api(python_http_client.Client):  # type: ignore[misc]
                 body = orjson.dumps(request_body)
             except TypeError as error:
                 raise Unwritable(str(error)) from None
-        return self._transport.exchange(method, address.path, headers, body, first_byte_by)
+        target = f"{address.path}?{address.query}" if address.query else address.path
+        return self._transport.exchange(method, target, headers, body, first_byte_by)

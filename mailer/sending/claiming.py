@@ -16,8 +16,9 @@ from django.db.models import F, OuterRef, Subquery
 from django.utils import timezone
 
 from mailer.models import Attempt, Batch, Delivery, Send
-from mailer.sending import gate
+from mailer.sending import gate, restoring
 from mailer.sending.owners import this_owner
+from mailer.sending.restoring import Restored
 from subscribers.models import Subscription, Suppression
 
 log = logging.getLogger(__name__)
@@ -38,6 +39,7 @@ class Claim:
     """The right to make one request for one batch."""
 
     attempt: uuid.UUID
+    number: int  # of all attempts of this installation
     batch: int
     send: int
     provider: str
@@ -54,17 +56,23 @@ def claim(batch_id: int) -> Claim | None:
     """The batch is `posting` and ours, with everybody taken out who left since it was planned; or None, not now.
 
     None when another worker has it, its send does not run or is of another provider, its time has not come, the gate
-    is closed, or nobody is left in it (then it is `empty`).
+    is closed, the database was restored from a backup, or nobody is left in the batch (then it is `empty`).
     """
     attempt = uuid.uuid4()
     try:
-        return _claim(batch_id, attempt)
+        taken = _claim(batch_id, attempt)
+    except Restored as error:
+        log.critical("nothing is sent", extra={"because": str(error)})
+        return None
     except _GateClosed:
         Batch.objects.filter(pk=batch_id, state=Batch.State.PLANNED).update(hinted_at=None)
         return None
     except (OperationalError, InterfaceError):
         _release_lost_claim(attempt)
         raise
+    if taken is not None:
+        restoring.remember(taken.number)
+    return taken
 
 
 def _claim(batch_id: int, attempt: uuid.UUID) -> Claim | None:
@@ -91,7 +99,8 @@ def _claim(batch_id: int, attempt: uuid.UUID) -> Claim | None:
             pk=attempt, batch_id=batch_id, owner=this_owner(), lease_until=lease_until, members=len(members)
         )
         Send.objects.filter(pk=send.pk, first_request_at=None).update(first_request_at=now)
-    return Claim(attempt, batch_id, send.pk, send.provider, members, time.monotonic(), lease_until)
+        number = restoring.count_attempt()
+    return Claim(attempt, number, batch_id, send.pk, send.provider, members, time.monotonic(), lease_until)
 
 
 def _lock_running_send(batch_id: int) -> Send | None:

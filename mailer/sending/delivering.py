@@ -65,15 +65,10 @@ def _finish_send_of(batch_id: int) -> None:
 
 def _recipients(taken: Claim) -> list[Recipient]:
     frozen = _frozen(taken.send)
-    key = link_keys()[-1]
+    token = tokens.Signer(tokens.UNSUBSCRIBE, frozen.newsletter, link_keys()[-1]).token
     prefix = f"{frozen.base_url}/unsubscribe/"
     return [
-        Recipient(
-            delivery=member.delivery,
-            email=member.email,
-            name=member.name,
-            unsubscribe_url=f"{prefix}{tokens.make('unsubscribe', member.public_id, frozen.newsletter, key)}/",
-        )
+        Recipient(member.delivery, member.email, member.name, f"{prefix}{token(member.public_id)}/")
         for member in taken.members
     ]
 

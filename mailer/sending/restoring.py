@@ -111,15 +111,15 @@ def _pause(forgotten: int) -> tuple[str, ...]:
     sends = dict(under_way.values_list("pk", "slug"))
     Send.objects.filter(pk__in=sends).update(
         state=Send.State.PAUSED,
-        reason=f"the database was restored from a backup, and {forgotten} requests made since then are not in it: "
-        "some of those who wait may have the mail already; `mailer resume` mails them all, `mailer cancel` none",
+        reason=f"the database was restored from a backup and lacks {forgotten} of the requests made since: some of "
+        "those who wait may have the mail already; `mailer resume` mails them all, `mailer cancel` none",
     )
     return tuple(sends.values())
 
 
 def _words(forgotten: int) -> str:
     return (
-        f"The database is older than {_file()}: it does not know of {forgotten} request(s) made from here, so it was "
+        f"The database is older than {_file()}: it lacks {forgotten} of the requests made from here, so it was "
         "restored from a backup. Nothing is sent, because their readers could be mailed twice; "
         "`mailer doctor --adopt` takes this database on."
     )
@@ -130,6 +130,9 @@ def _highest_seen() -> int:
         with _file().open("rb") as file:
             return _parse(file.read(_LARGEST_FILE)).get(public_id(), 0)
     except FileNotFoundError:
+        return 0
+    except OSError as error:
+        log.warning("the file of attempts cannot be read", extra={"error": error.strerror})
         return 0
 
 

@@ -74,6 +74,7 @@ def test_a_part_without_words_is_left_out():
         ("Ada\r\nBcc: eve@example.com", "Ada Bcc: eve@example.com"),
         ('"Eve" <eve@example.com>', "Eve eve@example.com"),
         ("\u3000王\u3000小明 ", "王 小明"),
+        (" Ada  Lovelace ", "Ada Lovelace"),
     ],
 )
 def test_a_name_cannot_be_read_as_a_second_address_or_line(name, shown):
@@ -117,12 +118,14 @@ def test_what_may_not_stand_in_a_header_makes_no_request(changes):
         'https://a.example/"',
         "https://a.example/\n",
         "https://a.example/退订",
+        "https://a.example/\ud800",
+        "https://",
+        "//a.example/",
     ],
 )
 def test_a_link_that_cannot_stand_in_the_header_makes_no_request(url):
-    person = reader()
-    with pytest.raises(PayloadError, match="delivery 1"):
-        build_payload(issue(), [type(person)(1, person.email, "", url)], ATTEMPT)
+    with pytest.raises(PayloadError, match="delivery 2"):
+        request(people=[reader(1), reader(2)._replace(unsubscribe_url=url), reader(3)])
 
 
 def test_the_headers_of_an_issue_are_ascii_and_read_back():

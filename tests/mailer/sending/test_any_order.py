@@ -87,6 +87,7 @@ class Sending(RuleBasedStateMachine):
         self.around = transaction.atomic()
         self.around.__enter__()
         delivering._frozen.cache_clear()
+        (django_settings.HOME / "attempts.json").unlink(missing_ok=True)  # each play is rolled back
         Gate.objects.all().delete()
         django_settings.MAILER_BATCH_SIZE = size
         readers.pending()

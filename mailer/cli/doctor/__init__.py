@@ -1,0 +1,66 @@
+"""`mailer doctor`: what stands between this installation and a real send, and two cures."""
+
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
+
+import click
+
+from mailer.cli.doctor.check import Check, guarded
+from mailer.cli.terminal import Exit, Problem, start
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print the checks as JSON.")
+@click.option("--adopt", is_flag=True, help="Go on with a database that was restored from a backup.")
+@click.option("--read-suppressions", is_flag=True, help="Mail nobody any more whom SendGrid would not mail anyway.")
+@click.option("--yes", is_flag=True, help="Do what --read-suppressions would ask for.")
+def doctor(as_json: bool, adopt: bool, read_suppressions: bool, yes: bool) -> None:
+    """Check settings, database, worker, restored backups, SendGrid's key, senders and webhook, DNS and BASE_URL.
+
+    Exit code 1 when something is wrong. A warning stands where a rehearsal works, or where the key may not look.
+    """
+    if adopt and read_suppressions:
+        raise Problem("--adopt and --read-suppressions are two commands; give one of them.", Exit.USAGE)
+    start(check_schema=adopt or read_suppressions)
+    if adopt:
+        from mailer.cli.doctor.adopting import adopt_database
+
+        adopt_database(as_json)
+    elif read_suppressions:
+        from mailer.cli.doctor.suppressions import read_in
+
+        read_in(as_json, yes)
+    else:
+        _look(as_json)
+
+
+def _look(as_json: bool) -> None:
+    checks = list(_checks())
+    if as_json:
+        click.echo(json.dumps([asdict(check) for check in checks], ensure_ascii=False))
+    else:
+        marks = {"ok": "ok     ", "warning": "warning", "error": "ERROR  "}
+        for check in checks:
+            click.echo(f"{marks[check.state]}  {check.name}: {check.words}")
+    sys.exit(Exit.FAILED if any(check.state == "error" for check in checks) else Exit.DONE)
+
+
+def _checks() -> Iterator[Check]:
+    from mailer.cli.doctor import account, domains, here
+
+    yield here.newsletters()
+    database = guarded("database", here.database)
+    yield database
+    yield here.broker()
+    if database.state == "ok":
+        yield guarded("restore guard", here.restore_guard)
+        yield guarded("worker", here.worker)
+    key = account.key()
+    yield key
+    if key.state == "ok":
+        yield from account.checks(database.state == "ok")
+        yield from domains.checks()
+    if database.state == "ok":
+        yield guarded("BASE_URL", here.base_url)

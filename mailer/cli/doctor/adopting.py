@@ -1,0 +1,42 @@
+"""`mailer doctor --adopt`: an operator says that a restored database is the one to go on with."""
+
+import json
+from dataclasses import asdict
+
+import click
+
+from mailer.cli.terminal import Problem, counted
+from mailer.sending.restoring import Adopted, adopt
+
+
+def adopt_database(as_json: bool) -> None:
+    """The database is taken on, whoever left since the backup has left, and what was done is printed."""
+    try:
+        found = adopt()
+    except OSError as error:
+        raise Problem(f"{error.filename} cannot be read ({error.strerror}); the database was not adopted.") from error
+    if as_json:
+        click.echo(json.dumps(asdict(found), ensure_ascii=False))
+        return
+    if not found.forgotten:
+        click.echo("The database knows of every request made from here.")
+    else:
+        click.echo(f"The database is taken on; it lacks {counted(found.forgotten, 'request')} made from here.")
+    click.echo(_who_left(found))
+    for slug in found.paused:
+        click.echo(
+            f"Paused: {slug}. Some of those who wait in it may have the mail already: `mailer resume {slug}` mails "
+            f"them all, `mailer cancel {slug}` none."
+        )
+    if found.forgotten:
+        click.echo("An issue that was sent after the backup is not known here: do not send it again.", err=True)
+
+
+def _who_left(found: Adopted) -> str:
+    log = found.optouts
+    if not log.left and not log.suppressed:
+        words = "Nobody who left is missing"
+    else:
+        words = f"Left again: {counted(log.left, 'reader')}; suppressed again: {counted(log.suppressed, 'address')}"
+    unreadable = f", {log.unreadable} of them could not be read" if log.unreadable else ""
+    return f"{words} ({counted(log.lines, 'line')} in the log of opt-outs{unreadable})."

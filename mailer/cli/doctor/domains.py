@@ -1,0 +1,95 @@
+"""What the DNS says of the domains that newsletters come from: large receivers refuse bulk mail that it does not vouch
+for."""
+
+from collections.abc import Iterator
+
+from django.conf import settings
+
+from mailer.cli.doctor.check import Check
+
+PATIENCE = 5.0  # seconds for one question
+NAMESERVERS: list[str] = []  # those of this machine, unless a test names others
+PORT = 53
+SELECTORS = ("s1", "s2")  # SendGrid's, where it rotates the keys itself
+
+
+class Unanswered(Exception):
+    """No name server answered."""
+
+
+def checks() -> Iterator[Check]:
+    """SPF, DKIM and DMARC of each domain. Not asked for a provider on this machine: nothing leaves it."""
+    if settings.PROVIDER_IS_LOCAL:
+        return
+    emails = {newsletter.from_email for newsletter in settings.NEWSLETTERS.values()}
+    for domain in sorted({email.rpartition("@")[2].lower() for email in emails}):
+        try:
+            yield from [_dkim(domain), _spf(domain), _dmarc(domain)]
+        except Unanswered as why:
+            yield Check(f"DNS {domain}", "warning", f"no name server answers from here ({why})")
+
+
+def _dkim(domain: str) -> Check:
+    name = f"DKIM {domain}"
+    missing = [selector for selector in SELECTORS if not _key_at(f"{selector}._domainkey.{domain}")]
+    if not missing:
+        return Check(name, "ok", f"the keys {' and '.join(SELECTORS)} are there")
+    hosts = " and ".join(f"{selector}._domainkey.{domain}" for selector in missing)
+    return Check(
+        name,
+        "warning",
+        f"no key at {hosts}; authenticate the domain at SendGrid (Settings, Sender Authentication) and enter "
+        "the CNAME records that it gives. Without them mail is signed by a domain that is not yours",
+    )
+
+
+def _key_at(host: str) -> bool:
+    """A resolver follows SendGrid's CNAME, so the key itself is what comes back."""
+    return any("p=" in text for text in _texts(host))
+
+
+def _spf(domain: str) -> Check:
+    name = f"SPF {domain}"
+    records = [text for text in _texts(domain) if text.lower().split(" ")[0] == "v=spf1"]
+    if len(records) > 1:
+        return Check(name, "warning", f"{len(records)} SPF records, of which receivers use none; join them into one")
+    if not records:
+        return Check(name, "ok", "none; with SendGrid's CNAME records in place its return path brings its own")
+    return Check(name, "ok", records[0])
+
+
+def _dmarc(domain: str) -> Check:
+    name = f"DMARC {domain}"
+    for place in _itself_and_parents(domain):
+        records = [text for text in _texts(f"_dmarc.{place}") if text.replace(" ", "").lower().startswith("v=dmarc1")]
+        if records:
+            return Check(name, "ok", f"{records[0]} (at _dmarc.{place})")
+    return Check(
+        name,
+        "warning",
+        f'none, and large receivers ask for one; enter a TXT record _dmarc.{domain}: "v=DMARC1; p=none"',
+    )
+
+
+def _itself_and_parents(domain: str) -> Iterator[str]:
+    """Down to two labels: what lies above belongs to nobody who sends."""
+    labels = domain.split(".")
+    for start in range(max(1, len(labels) - 1)):
+        yield ".".join(labels[start:])
+
+
+def _texts(host: str) -> list[str]:
+    """The TXT records there; none where the name does not exist. Raises Unanswered."""
+    import dns.exception
+    import dns.resolver
+
+    try:
+        resolver = dns.resolver.Resolver(configure=not NAMESERVERS)
+        if NAMESERVERS:
+            resolver.nameservers, resolver.port = list(NAMESERVERS), PORT
+        answer = resolver.resolve(host, "TXT", lifetime=PATIENCE)
+    except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
+        return []
+    except (dns.exception.DNSException, OSError) as error:
+        raise Unanswered(type(error).__name__) from error
+    return [b"".join(record.strings).decode("utf-8", "replace") for record in answer]

@@ -1,0 +1,59 @@
+"""What can be seen without asking SendGrid: files, database, broker, worker, our own address."""
+
+from django.conf import settings
+
+from mailer.cli.doctor.check import Check
+from mailer.cli.terminal import database_address
+
+
+def newsletters() -> Check:
+    if not settings.NEWSLETTERS:
+        return Check("newsletter.toml", "error", f"none at or above {settings.CONFIG_FOLDER}; run `mailer init`")
+    homeless = [label for label, newsletter in settings.NEWSLETTERS.items() if not newsletter.postal_address]
+    if homeless:
+        return Check("newsletter.toml", "warning", f"no postal_address: {', '.join(homeless)}; a real send needs it")
+    return Check("newsletter.toml", "ok", f"{', '.join(settings.NEWSLETTERS)} ({settings.CONFIG})")
+
+
+def database() -> Check:
+    from mailer.schema import bring_up_to_date
+
+    bring_up_to_date()
+    return Check("database", "ok", database_address())
+
+
+def restore_guard() -> Check:
+    from mailer.sending import restoring
+
+    restoring.check()
+    return Check("restore guard", "ok", "the database knows of every request made from here")
+
+
+def broker() -> Check:
+    if settings.EMBEDDED:
+        return Check("broker", "ok", "none set: commands send by a worker of their own, `mailer serve` starts one")
+    from mailer.celery import app, why_no_broker
+
+    if why := why_no_broker():
+        return Check("broker", "error", why)
+    connection = app.connection_for_write()
+    return Check("broker", "ok", f"{connection.hostname}:{connection.port}")
+
+
+def worker() -> Check:
+    from mailer.cli.watching import worker_swept_lately
+
+    if worker_swept_lately():
+        return Check("worker", "ok", "swept within the last minute")
+    if settings.EMBEDDED:
+        return Check("worker", "ok", "none runs now; commands bring their own, `mailer serve` starts one")
+    return Check("worker", "warning", "none has swept in the last minute; `mailer worker` or `mailer serve` starts one")
+
+
+def base_url() -> Check:
+    from mailer.doors import why_unreachable
+
+    why = why_unreachable(settings.BASE_URL)
+    if not why:
+        return Check("BASE_URL", "ok", f"{settings.BASE_URL} is this installation")
+    return Check("BASE_URL", "warning" if settings.PROVIDER_IS_LOCAL else "error", why)

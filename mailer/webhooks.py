@@ -1,0 +1,92 @@
+"""The provider's door: signed events come in, and are answered 2xx once they are stored."""
+
+import logging
+from collections.abc import Sequence
+
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError
+from django.http import HttpRequest, HttpResponse
+from django.http.request import UnreadablePostError
+from django.utils import timezone
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_POST
+
+from mailer import events
+from mailer.sendgrid.webhook import NotEvents, NotSigned, parse, verify
+
+log = logging.getLogger(__name__)
+
+LARGEST = 5_000_000  # bytes; SendGrid posts at most 768 kB
+SIGNATURE = "X-Twilio-Email-Event-Webhook-Signature"
+TIMESTAMP = "X-Twilio-Email-Event-Webhook-Timestamp"
+
+
+class _Unwanted(Exception):
+    """Not taken; status and words for whoever set the webhook up."""
+
+    def __init__(self, status: int, words: str) -> None:
+        super().__init__(words)
+        self.status = status
+
+
+@csrf_exempt
+@require_POST
+def sendgrid(request: HttpRequest) -> HttpResponse:
+    """204 once the events are committed, so that SendGrid repeats all others for a day. Never 500.
+
+    4xx for what SendGrid did not sign; 503 while the database is away.
+    """
+    try:
+        found = parse(_signed_body(request))
+    except _Unwanted as unwanted:
+        return _refuse(unwanted.status, str(unwanted))
+    except NotSigned as error:
+        return _refuse(403, str(error))
+    except NotEvents as error:
+        return _refuse(400, str(error))
+    try:
+        ids = events.store(found)
+    except (DatabaseError, InterfaceError) as error:
+        log.error("events not stored", extra={"events": len(found), "error": type(error).__name__})
+        return HttpResponse("the database is away; post it again", status=503, content_type="text/plain")
+    _apply(ids)
+    return HttpResponse(status=204)
+
+
+def _signed_body(request: HttpRequest) -> bytes:
+    """The raw body, signed by an owner of one of the keys. Raises _Unwanted, NotSigned."""
+    if not settings.SENDGRID_WEBHOOK_KEYS:
+        raise _Unwanted(403, "events are refused: SENDGRID_WEBHOOK_PUBLIC_KEY is not set on this installation")
+    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+        # SendGrid compresses nothing, and unpacking is how a small body becomes a huge one.
+        raise _Unwanted(415, "events are taken uncompressed only")
+    body = _body(request)
+    headers = request.headers
+    verify(body, headers.get(SIGNATURE), headers.get(TIMESTAMP), settings.SENDGRID_WEBHOOK_KEYS, timezone.now())
+    return body
+
+
+def _body(request: HttpRequest) -> bytes:
+    # Not request.body: Django's own limit is meant for forms.
+    length = request.META.get("CONTENT_LENGTH") or "0"
+    if length.isdigit() and int(length[:12]) > LARGEST:
+        raise _Unwanted(413, f"a post may hold {LARGEST:,} bytes")
+    try:
+        body: bytes = request.read(LARGEST + 1)
+    except UnreadablePostError:
+        raise _Unwanted(400, "the body ended early") from None
+    if len(body) > LARGEST:
+        raise _Unwanted(413, f"a post may hold {LARGEST:,} bytes")
+    return body
+
+
+def _apply(ids: Sequence[int]) -> None:
+    try:
+        events.apply(ids)
+    except Exception as error:  # noqa: BLE001 — they are stored, and the sweep applies them: SendGrid need not repeat
+        log.error("events stored but not applied yet", extra={"events": len(ids), "error": type(error).__name__})
+
+
+def _refuse(status: int, words: str) -> HttpResponse:
+    log.warning("events refused", extra={"status": status, "why": words})
+    return HttpResponse(words, status=status, content_type="text/plain")

@@ -1,0 +1,96 @@
+"""Who left, on a second leg beside the database: a backup that is put back must not bring readers back.
+
+One JSON object a line, by the keyed hash of the address: what cannot be read without the installation's link key.
+"""
+
+import fcntl
+import json
+import logging
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+
+from django.conf import settings
+from django.db import transaction
+
+log = logging.getLogger(__name__)
+
+UNSUBSCRIBED = "unsubscribed"  # every other reason is a Suppression.Reason
+LONGEST_LINE = 1000
+
+
+@dataclass(frozen=True)
+class OptOut:
+    """An address left one newsletter, or (`newsletter` is empty) may not be mailed at all."""
+
+    hash: str
+    newsletter: str
+    reason: str
+    at: datetime
+
+
+def note(optouts: Iterable[OptOut]) -> None:
+    """Once the transaction is committed, and before the answer to it leaves, these are in the log."""
+    lines = "".join(_line(optout) for optout in optouts)
+    if lines:
+        transaction.on_commit(partial(_append, lines.encode()))
+
+
+def _line(optout: OptOut) -> str:
+    return json.dumps({**asdict(optout), "at": optout.at.isoformat()}) + "\n"
+
+
+def _append(lines: bytes) -> None:
+    try:
+        _write(Path(settings.OPTOUTS), lines)
+    except OSError as error:
+        # The database knows. A full disk is no reason to refuse somebody who leaves.
+        log.error(
+            "opt-outs are not in the log of opt-outs", extra={"error": error.strerror, "lines": lines.count(b"\n")}
+        )
+
+
+def _write(path: Path, lines: bytes) -> None:
+    descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        end = os.fstat(descriptor).st_size
+        # Half a line is left where a disk was full or the power went; it must not spoil the next one.
+        if end and os.pread(descriptor, 1, end - 1) != b"\n":
+            lines = b"\n" + lines
+        while lines:
+            lines = lines[os.write(descriptor, lines) :]
+        # Outside of the lock, so that many who leave at once share the disk's time.
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def read(path: Path) -> Iterator[OptOut | None]:
+    """The opt-outs that stand in the log now, oldest first; None for a line that cannot be read.
+
+    What is appended meanwhile is left out.
+    """
+    try:
+        with path.open("rb") as file:
+            left = os.fstat(file.fileno()).st_size
+            while left > 0 and (line := file.readline(LONGEST_LINE)):
+                left -= len(line)
+                if line.strip():
+                    yield _optout(line)
+    except FileNotFoundError:
+        return
+
+
+def _optout(line: bytes) -> OptOut | None:
+    try:
+        said = json.loads(line)
+        at = datetime.fromisoformat(said["at"])
+        optout = OptOut(str(said["hash"]), str(said["newsletter"]), str(said["reason"]), at)
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return optout if optout.hash and at.tzinfo else None

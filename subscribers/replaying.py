@@ -1,0 +1,129 @@
+"""After an older backup was put back: whoever left since then has left again."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+
+from django.db import transaction
+
+from subscribers import optin, optouts
+from subscribers.addresses import Address
+from subscribers.models import Consent, Subscriber, Suppression
+from subscribers.optin import Newcomer, Origin, Reason, State, Step
+from subscribers.optouts import UNSUBSCRIBED, OptOut
+
+CHUNK = 1000  # lines looked up at once
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """What a log of opt-outs held that the database lacked."""
+
+    lines: int = 0
+    left: int = 0  # one newsletter
+    suppressed: int = 0
+    unreadable: int = 0
+
+
+def replay(path: Path) -> Replayed:
+    """The database knows each opt-out of the log. The second time changes nothing, and a missing log is an empty one.
+
+    An opt-out that its reader, or an operator, took back later does nothing.
+    """
+    found = Replayed()
+    lines = optouts.read(path)
+    while chunk := list(islice(lines, CHUNK)):
+        known = [optout for optout in chunk if optout is not None]
+        left, suppressed = _replay(known)
+        found = replace(
+            found,
+            lines=found.lines + len(chunk),
+            left=found.left + left,
+            suppressed=found.suppressed + suppressed,
+            unreadable=found.unreadable + len(chunk) - len(known),
+        )
+    return found
+
+
+def _replay(chunk: list[OptOut]) -> tuple[int, int]:
+    known = _Known(chunk)
+    leaving = [optout for optout in chunk if optout.reason == UNSUBSCRIBED and known.lacks_leaving(optout)]
+    strongest = _strongest(optout for optout in chunk if known.lacks_suppression(optout))
+    left = sum(_leave(optout, known.readers.get(optout.hash)) for optout in leaving)
+    for optout in strongest:
+        optin.suppress(optout.hash, optout.reason, _origin(optout))
+    return left, len(strongest)
+
+
+class _Known:
+    """What the database says of the addresses in a chunk: three questions for a thousand lines."""
+
+    def __init__(self, chunk: list[OptOut]) -> None:
+        hashes = {optout.hash for optout in chunk}
+        readers = Subscriber.objects.filter(suppression_hash__in=hashes)
+        self.readers = {reader.suppression_hash: reader for reader in readers}
+        self.suppressed = dict(Suppression.objects.filter(hash__in=hashes).values_list("hash", "reason"))
+        self.steps: dict[str, list[tuple[str, str, datetime, str]]] = {}
+        steps = Consent.objects.filter(
+            subscriber__suppression_hash__in=hashes, step__in=[Step.CONFIRMED, Step.UNSUBSCRIBED, Step.CHANGED]
+        )
+        rows = steps.values_list("subscriber__suppression_hash", "newsletter", "step", "at", "source")
+        for hash, newsletter, step, at, source in rows:
+            self.steps.setdefault(hash, []).append((newsletter, step, at, source))
+
+    def lacks_leaving(self, optout: OptOut) -> bool:
+        """Neither this unsubscribing is there nor anything of the reader's own after it."""
+        if optout.hash not in self.readers:
+            return optout.hash not in self.suppressed
+        return not any(
+            newsletter == optout.newsletter and step in (Step.CONFIRMED, Step.UNSUBSCRIBED) and at >= optout.at
+            for newsletter, step, at, _ in self.steps.get(optout.hash, ())
+        )
+
+    def lacks_suppression(self, optout: OptOut) -> bool:
+        if optout.reason not in optin.STRENGTH:
+            return False
+        stands = self.suppressed.get(optout.hash)
+        if stands is not None:
+            return optin.STRENGTH[stands] < optin.STRENGTH[optout.reason]
+        return not any(
+            at >= optout.at and _lifts(step, source, optout.reason)
+            for _, step, at, source in self.steps.get(optout.hash, ())
+        )
+
+
+def _lifts(step: str, source: str, reason: str) -> bool:
+    if step == Step.CHANGED:
+        return source.startswith("lifted: ")
+    return step == Step.CONFIRMED and reason in (Reason.BOUNCE, Reason.ERASED)
+
+
+def _strongest(optouts: Iterable[OptOut]) -> list[OptOut]:
+    """One for each address."""
+    chosen: dict[str, OptOut] = {}
+    for optout in optouts:
+        there = chosen.get(optout.hash)
+        if there is None or optin.STRENGTH[there.reason] < optin.STRENGTH[optout.reason]:
+            chosen[optout.hash] = optout
+    return list(chosen.values())
+
+
+def _leave(optout: OptOut, reader: Subscriber | None) -> bool:
+    """The reader has left. False: nothing had to be done."""
+    origin = _origin(optout)
+    if reader is None:
+        # They came and left after the backup. The file that brought them may be imported again, and must not bring
+        # them back; this reason is the one that a confirmation of their own lifts.
+        return optin.suppress(optout.hash, Reason.ERASED, origin)
+    if reader.subscriptions.filter(newsletter=optout.newsletter).exists():
+        return optin.unsubscribe(reader.public_id, optout.newsletter, origin)
+    address = Address(reader.email, reader.email_key)
+    with transaction.atomic():
+        optin.take_in(optout.newsletter, [Newcomer(address, State.UNSUBSCRIBED)], [], origin)
+    return True
+
+
+def _origin(optout: OptOut) -> Origin:
+    return Origin(how="restore", source=f"log of opt-outs, {optout.at:%Y-%m-%d %H:%M} UTC")

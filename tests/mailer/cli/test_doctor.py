@@ -1,0 +1,261 @@
+"""The doctor sees what would keep mail from readers, and says where to mend it."""
+
+import base64
+import json
+import socket
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from mailer.cli.doctor import domains
+from mailer.cli.doctor.account import credits, key, senders, webhook
+from mailer.models import Installation
+from mailer.sending import restoring
+from tests import readers
+from tests.mailer.cli import sendgrids_settings as recorded
+
+WEBHOOKS = "/v3/user/webhooks/event/settings/all"
+
+
+@pytest.fixture
+def account(settings, tmp_path) -> Iterator[dict[str, Any]]:
+    """What this installation's SendGrid account answers; tests change it. The home is an empty one."""
+    settings.HOME = tmp_path
+    settings.OPTOUTS = tmp_path / "optouts.log"
+    answers = recorded.a_good_account()
+    with recorded.sendgrid(answers) as url:
+        settings.SENDGRID_API_KEY = "SG.recorded"
+        settings.SENDGRID_API_URL = url
+        settings.PROVIDER, settings.PROVIDER_IS_LOCAL = "127.0.0.1", True
+        settings.BASE_URL = url
+        settings.SENDGRID_WEBHOOK_KEYS = (base64.b64decode(recorded.PUBLIC_KEY),)
+        yield answers
+
+
+@pytest.fixture
+def examined(run, account) -> Callable[[], dict[str, tuple[str, str]]]:
+    """`examined()` → name of each check → state and words."""
+    from mailer.installation import public_id
+
+    public_id()  # asked once a process; the thread that answers for BASE_URL need not
+
+    def examine() -> dict[str, tuple[str, str]]:
+        ran = run("doctor", "--json")
+        checks = {check["name"]: (check["state"], check["words"]) for check in json.loads(ran.out)}
+        assert ran.code == (1 if any(state == "error" for state, _ in checks.values()) else 0)
+        return checks
+
+    return examine
+
+
+def with_webhook(**changes: Any) -> dict[str, Any]:
+    return {"max_allowed": 2, "webhooks": [{**recorded.WEBHOOK, **changes}]}
+
+
+def test_of_an_account_in_order_there_is_nothing_to_say(examined):
+    readers.confirmed()
+    found = examined()
+    assert {name for name, (state, _) in found.items() if state != "ok"} == set(), found
+    assert {"restore guard", "sender editor@news.example.com", "credits", "webhook", "suppressions"} <= set(found)
+
+
+def test_a_key_that_may_only_send_is_no_error(examined, account):
+    scopes = account["/v3/scopes"]
+    account.clear()
+    account["/v3/scopes"] = scopes
+    found = examined()
+    for name in ("sender editor@news.example.com", "credits", "webhook", "suppressions"):
+        state, words = found[name]
+        assert state == "warning"
+        assert "cannot be seen with this key" in words
+    assert "403" in found["credits"][1]
+
+
+def test_a_key_that_may_not_send_is_an_error(account):
+    account["/v3/scopes"] = {"scopes": ["user.credits.read"]}
+    assert key().state == "error"
+
+
+@pytest.mark.parametrize(
+    ("domain_list", "single", "state", "words"),
+    [
+        ([], [], "error", "would refuse its mail"),
+        ([{"domain": "news.example.com", "valid": False}], [], "error", "put its records into the DNS"),
+        ([], [{"from_email": "Editor@news.example.com", "verified": True}], "ok", "single sender"),
+        ([], [{"from_email": "editor@news.example.com", "verified": False}], "error", "would refuse"),
+        (None, [], "warning", "cannot be seen"),
+        ("no list", "no list", "error", "would refuse"),
+    ],
+)
+def test_a_sender_that_sendgrid_has_not_verified_is_found(account, domain_list, single, state, words):
+    account["/v3/verified_senders"] = {"results": single}
+    account["/v3/whitelabel/domains"] = domain_list
+    found = next(senders())
+    assert (found.name, found.state) == ("sender editor@news.example.com", state)
+    assert words in found.words
+
+
+@pytest.mark.django_db
+def test_fewer_mails_left_than_readers_is_said(account):
+    readers.crowd(3)
+    account["/v3/user/credits"] = {"remain": 2}
+    found = credits()
+    assert found.state == "warning"
+    assert "2 mails left" in found.words
+    assert "3 readers" in found.words
+
+
+@pytest.mark.parametrize(
+    ("answer", "state", "words"),
+    [
+        ({"webhooks": []}, "warning", "/webhooks/sendgrid/: bounces and complaints"),
+        (with_webhook(url="https://other.example.com/events"), "warning", "none leads to"),
+        (with_webhook(url="BASE_URL/webhooks/sendgrid"), "ok", "signed"),
+        (with_webhook(enabled=False), "warning", "switched off"),
+        (with_webhook(bounce=False, spam_report=False), "warning", "bounce, spam_report"),
+        (with_webhook(public_key=""), "error", "not signed"),
+        (with_webhook(public_key="AAAA"), "error", "another key"),
+        (with_webhook(public_key="é"), "error", "another key"),
+    ],
+)
+def test_a_webhook_that_would_not_tell_us_is_found(account, answer, state, words):
+    account[WEBHOOKS] = answer
+    found = webhook()
+    assert found.state == state
+    assert words in found.words
+
+
+def test_a_webhook_whose_key_we_do_not_have_is_an_error_with_the_key_to_set(account, settings):
+    settings.SENDGRID_WEBHOOK_KEYS = ()
+    found = webhook()
+    assert found.state == "error"
+    assert f"SENDGRID_WEBHOOK_PUBLIC_KEY={recorded.PUBLIC_KEY}" in found.words
+
+
+def test_where_the_list_holds_no_keys_they_are_asked_for(account):
+    keyless = {name: value for name, value in recorded.WEBHOOK.items() if name != "public_key"}
+    account[WEBHOOKS] = {"webhooks": [keyless]}
+    account["/v3/user/webhooks/event/settings/signed/8b2a0d1c"] = {"public_key": recorded.PUBLIC_KEY}
+    assert webhook().state == "ok"
+
+
+# -------------------------------------------------------------- whom SendGrid would not mail
+
+
+def test_readers_whom_sendgrid_would_not_mail_are_read_in(run, examined, account):
+    ada, ben = readers.confirmed(), readers.pending()
+    strangers = [{"created": 1700000000, "email": f"stranger{n}@readers.example"} for n in range(500)]
+    account["/v3/suppression/bounces"] = [*strangers, {"email": ada.email.upper()}, {"email": "not an address"}]
+    account["/v3/suppression/spam_reports"] = [{"email": ben.email, "ip": "192.0.2.1"}]
+    state, words = examined()["suppressions"]
+    assert state == "warning"
+    assert "1 reader or more" in words
+    assert "--read-suppressions" in words
+
+    asked = run("doctor", "--read-suppressions")
+    assert (asked.code, readers.suppression_of(ben)) == (4, None)
+    assert "bounce: 1" in asked.err
+    assert "complaint: 1" in asked.err
+
+    done = run("doctor", "--read-suppressions", "--yes")
+    assert (done.code, "Suppressed: 2 readers." in done.out) == (0, True)
+    assert (readers.suppression_of(ada), readers.suppression_of(ben)) == ("bounce", "complaint")
+    assert "@" not in done.out + done.err
+    again = run("doctor", "--read-suppressions", "--yes", "--json")
+    assert json.loads(again.out) == {"suppressed": 0}
+
+
+def test_a_list_that_the_key_may_not_read_changes_nothing(run, account):
+    ada = readers.confirmed()
+    account["/v3/suppression/bounces"] = [{"email": ada.email}]
+    account["/v3/suppression/spam_reports"] = None
+    ran = run("doctor", "--read-suppressions", "--yes")
+    assert ran.code == 1
+    assert "spam_reports" in ran.err
+    assert readers.suppression_of(ada) is None
+
+
+# -------------------------------------------------------------- a restored database
+
+
+def test_a_restored_database_is_an_error_until_it_is_adopted(run, examined, settings):
+    ada = readers.unsubscribed(who=readers.ADA)
+    restoring.remember(5)
+    assert examined()["restore guard"][0] == "error"
+    # As the backup had her.
+    ada.consents.filter(step="unsubscribed").delete()
+    ada.subscriptions.update(state="active")
+
+    adopted = run("doctor", "--adopt")
+    assert adopted.code == 0
+    assert "lacks 5 requests" in adopted.out
+    assert "Left again: 1 reader;" in adopted.out
+    assert readers.state_of(ada) == "unsubscribed"
+    assert Installation.objects.get().attempts == 5
+    assert examined()["restore guard"][0] == "ok"
+    assert json.loads(run("doctor", "--adopt", "--json").out)["forgotten"] == 0
+
+
+def test_a_log_of_opt_outs_that_cannot_be_read_adopts_nothing(run, settings, tmp_path):
+    settings.HOME, settings.OPTOUTS = tmp_path, tmp_path  # a folder is no log
+    restoring.remember(5)
+    ran = run("doctor", "--adopt")
+    assert ran.code == 1
+    assert "was not adopted" in ran.err
+    assert Installation.objects.get().attempts == 0
+
+
+def test_the_two_cures_are_not_one_command(run):
+    assert run("doctor", "--adopt", "--read-suppressions").code == 2
+
+
+# -------------------------------------------------------------- the DNS
+
+KEY = "k=rsa; t=s; p=MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCB"
+IN_ORDER = {
+    "s1._domainkey.news.example.com": [KEY],
+    "s2._domainkey.news.example.com": [KEY],
+    "news.example.com": ["google-site-verification=x", "v=spf1 include:sendgrid.net ~all"],
+    "_dmarc.example.com": ["v=DMARC1; p=none"],
+}
+
+
+def asked_of(records: dict[str, list[str]], settings, monkeypatch) -> dict[str, tuple[str, str]]:
+    settings.PROVIDER_IS_LOCAL = False
+    with recorded.name_server(records) as port:
+        monkeypatch.setattr(domains, "NAMESERVERS", ["127.0.0.1"])
+        monkeypatch.setattr(domains, "PORT", port)
+        return {check.name.split()[0]: (check.state, check.words) for check in domains.checks()}
+
+
+def test_a_domain_in_order_is_ok_and_the_policy_of_its_parent_counts(settings, monkeypatch):
+    found = asked_of(IN_ORDER, settings, monkeypatch)
+    assert {state for state, _ in found.values()} == {"ok"}
+    assert "_dmarc.example.com" in found["DMARC"][1]
+    assert "include:sendgrid.net" in found["SPF"][1]
+
+
+def test_what_a_domain_lacks_is_said_with_the_record_to_enter(settings, monkeypatch):
+    twice = {"news.example.com": ["v=spf1 a ~all", "v=spf1 mx ~all"], "s1._domainkey.news.example.com": [KEY]}
+    found = asked_of(twice, settings, monkeypatch)
+    assert {state for state, _ in found.values()} == {"warning"}
+    assert "no key at s2._domainkey.news.example.com;" in found["DKIM"][1]
+    assert "2 SPF records" in found["SPF"][1]
+    assert '_dmarc.news.example.com: "v=DMARC1; p=none"' in found["DMARC"][1]
+
+
+def test_without_a_name_server_nothing_is_claimed(settings, monkeypatch):
+    settings.PROVIDER_IS_LOCAL = False
+    monkeypatch.setattr(domains, "PATIENCE", 0.2)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 0))
+        monkeypatch.setattr(domains, "NAMESERVERS", ["127.0.0.1"])
+        monkeypatch.setattr(domains, "PORT", silent.getsockname()[1])
+        (found,) = domains.checks()
+    assert (found.state, "no name server answers" in found.words) == ("warning", True)
+
+
+def test_for_a_provider_on_this_machine_no_name_server_is_asked(settings):
+    settings.PROVIDER_IS_LOCAL = True
+    assert list(domains.checks()) == []
