@@ -149,6 +149,23 @@ class _Issue:
             click.echo("This is a rehearsal: nobody will receive mail.", err=True)
         elif action is Again.REPLACE:
             click.echo("A former plan of this issue, of which nothing was sent, gives way.", err=True)
+        if self.plan.provider != "rehearsal":
+            self._say_if_credits_are_short(facts["audience"])
+
+    def _say_if_credits_are_short(self, readers: int) -> None:
+        from contextlib import suppress
+
+        from mailer.cli.doctor.account import Unseen, credits_left
+
+        # Many a key may not read it, and the provider says so itself when they are used up.
+        with suppress(Unseen):
+            left = credits_left()
+            if left < readers:
+                click.echo(
+                    f"The plan at {self.plan.provider} has {left} mails left for {readers} readers: the send will "
+                    "pause when they are used up, and goes on after an upgrade.",
+                    err=True,
+                )
 
     def _when(self) -> str:
         from django.utils import timezone

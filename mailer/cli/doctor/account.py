@@ -130,11 +130,17 @@ def _list(answer: Any, under: str) -> list[dict[str, Any]]:
 # -------------------------------------------------------------- credits
 
 
-def credits() -> Check:
+def credits_left() -> int:
+    """How many mails the plan still takes. Raises Unseen."""
     answer = ask("/v3/user/credits")
     left = answer.get("remain") if isinstance(answer, dict) else None
     if not isinstance(left, int):
         raise Unseen("no number came")
+    return left
+
+
+def credits() -> Check:
+    left = credits_left()
     label, readers = _largest_audience()
     words = f"{counted(left, 'mail')} left, {label} has {counted(readers, 'reader')}"
     if left < readers:

@@ -49,6 +49,13 @@ def test_what_cannot_be_meant_is_refused_in_words(ready, issue, options, words):
     assert not Send.objects.exists()
 
 
+def test_a_plan_with_fewer_credits_than_readers_is_told_before_it_is_confirmed(ready, issue, api):
+    api.credits = {"remain": 0, "total": 100, "used": 100}
+    ran = ready("send", "issue", issue(ISSUE))
+    assert ran.code == 4
+    assert "has 0 mails left for 1 readers" in ran.err
+
+
 def test_a_schedule_needs_a_worker_when_nobody_stays(ready, issue):
     Installation.objects.update(swept_at=timezone.now() - timedelta(minutes=2))
     ran = ready("send", "issue", issue(ISSUE), *IN_AN_HOUR, "--detach", "--yes")
