@@ -8,6 +8,7 @@ import base64
 import math
 import os
 import secrets
+import sqlite3
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -208,6 +209,10 @@ def _database() -> dict[str, Any]:
 
 
 def _sqlite(path: Path) -> dict[str, Any]:
+    if sqlite3.sqlite_version_info < (3, 35):
+        raise SettingError(
+            f"SQLite {sqlite3.sqlite_version} is too old (3.35 is needed); set DATABASE_URL to PostgreSQL."
+        )
     if str(path) in ("", ":memory:"):
         raise SettingError("DATABASE_URL names a database in memory, which no second process would see; name a file.")
     return {

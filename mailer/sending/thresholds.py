@@ -3,10 +3,9 @@
 import logging
 from collections.abc import Collection
 
-from django.db.models import Sum
+from django.db.models import F, Q, Sum
 
 from mailer.models import Batch, Send
-from mailer.sending.accounting import count
 from mailer.sending.settling import pause_for
 
 log = logging.getLogger(__name__)
@@ -30,11 +29,12 @@ def check(sends: Collection[int]) -> None:
 
 def _passed(send: Send) -> str:
     """Which threshold, in words; empty: none."""
-    totals = Batch.objects.filter(send=send).aggregate(hard=Sum("bounced_hard"), complaints=Sum("complained"))
-    hard, complaints = totals["hard"] or 0, totals["complaints"] or 0
-    if not hard and not complaints:
-        return ""
-    accepted = count(send).accepted
+    totals = Batch.objects.filter(send=send).aggregate(
+        hard=Sum("bounced_hard", default=0),
+        complaints=Sum("complained", default=0),
+        accepted=Sum(F("size") - F("skipped") - F("rejected"), filter=Q(state=Batch.State.ACCEPTED), default=0),
+    )
+    hard, complaints, accepted = totals["hard"], totals["complaints"], totals["accepted"]
     if accepted < FROM:
         return ""
     if hard > accepted * MOST_HARD_BOUNCES:

@@ -1,0 +1,78 @@
+"""Mail that was accepted, and what the provider reports of it."""
+
+import json
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+from django.utils import timezone
+
+from mailer import events
+from mailer.installation import public_id
+from mailer.models import Attempt, Batch, Delivery, Fact, Send
+from mailer.sendgrid.client import Accepted
+from mailer.sendgrid.webhook import parse
+from mailer.sending.settling import settle
+from subscribers.models import Subscriber
+from tests.events import event
+from tests.mailer.sending.outgoing import claimed, open_gate, planned
+
+HARD = {"type": "bounce", "status": "5.1.1", "reason": "550 5.1.1 no such user"}
+SOFT = {"type": "blocked", "status": "4.2.2", "reason": "452 4.2.2 mailbox full"}
+POLICY = {"type": "blocked", "status": "5.7.1", "bounce_classification": "Reputation"}
+DAY = 86_400
+
+
+@dataclass
+class Mailed:
+    """A request for a send, and how its events look."""
+
+    send: Send
+    attempt: Any
+
+    def about(self, reader: Subscriber, kind: str, **more: Any) -> dict[str, Any]:
+        delivery = Delivery.objects.get(send=self.send, subscriber=reader)
+        request = {
+            "message_id": "id",
+            "installation": public_id(),
+            "send": str(self.send.pk),
+            "attempt": str(self.attempt),
+        }
+        return event(kind, request, {"email": reader.email, "delivery": str(delivery.pk)}, **more)
+
+
+def mailed(slug: str = "2026-11-20", answer: Any = None, ago: timedelta = timedelta(0)) -> Mailed:
+    send = planned(slug=slug)
+    open_gate()
+    claim = claimed(send)
+    settle(claim, answer or Accepted("id"))
+    asked = timezone.now() - ago
+    Send.objects.filter(pk=send.pk).update(first_request_at=asked)
+    Attempt.objects.filter(pk=claim.attempt).update(started_at=asked)
+    return Mailed(send, claim.attempt)
+
+
+def post(*reports: dict[str, Any]) -> int:
+    """How many of these events were new; they are applied."""
+    ids = events.store(parse(json.dumps(reports).encode()))
+    events.apply(ids)
+    return len(ids)
+
+
+def counters(send: Send) -> dict[str, int]:
+    fields = ("delivered", "deferred", "dropped", "bounced", "bounced_hard", "complained")
+    rows = Batch.objects.filter(send=send).values(*fields)
+    sums = {field: sum(row[field] for row in rows) for field in fields}
+    return {field: number for field, number in sums.items() if number}
+
+
+def facts(reader: Subscriber) -> list[Fact]:
+    return [
+        Fact(one) for one in Delivery.objects.filter(subscriber=reader).order_by("pk").values_list("facts", flat=True)
+    ]
+
+
+def nameless(email: str, **more: Any) -> dict[str, Any]:
+    return {"event": "bounce", "email": email, "timestamp": int(time.time()), "sg_event_id": uuid4().hex, **HARD} | more
