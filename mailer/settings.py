@@ -243,14 +243,29 @@ DEBUG = False
 ROOT_URLCONF = "mailer.urls"
 WSGI_APPLICATION = "mailer.wsgi.application"
 ALLOWED_HOSTS = sorted({str(urlsplit(BASE_URL).hostname), *LOOPBACK})
-INSTALLED_APPS = ["django.contrib.staticfiles", "subscribers", "mailer"]
+INSTALLED_APPS = [
+    "django.contrib.staticfiles",
+    "subscribers",
+    "mailer",
+    # The rest is for /admin/ alone.
+    "mailer.apps.AdminConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "axes",
+]
 MIDDLEWARE = [
     "mailer.views.access_log",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
 # The editor's own take the place of ours. In the wheel ours travel inside the package; in a checkout they stand at the
 # top.
@@ -280,6 +295,18 @@ TEMPLATES = [
             "debug": True,
         },
     },
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "NAME": "admin",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
 ]
 EMAIL_BACKEND = "mailer.sendgrid.backend.SendGridBackend"
 
@@ -292,9 +319,24 @@ LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("zh-hans", "简体中文")]
 LOCALE_PATHS = [_package / "locale"]
 
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+# Five wrong passwords from one address, or for one name, close the door of /admin/ for a quarter of an hour.
+AXES_FAILURE_LIMIT = 5
+AXES_COOLOFF_TIME = 0.25  # hours
+AXES_LOCKOUT_PARAMETERS = ["ip_address", "username"]
+AXES_CLIENT_IP_CALLABLE = "mailer.admin_site.visitor"
+AXES_DISABLE_ACCESS_LOG = True
+AXES_ENABLE_ADMIN = False
+
 _https = BASE_URL.startswith("https://")
-CSRF_COOKIE_SECURE = _https
+CSRF_COOKIE_SECURE = SESSION_COOKIE_SECURE = _https
 CSRF_COOKIE_HTTPONLY = True
+SESSION_COOKIE_PATH = "/admin/"
+SESSION_COOKIE_AGE = 12 * 3600
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "no-referrer"
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if MAILER_PROXIES else None
@@ -302,7 +344,16 @@ SECURE_HSTS_SECONDS = 31_536_000 if PRODUCTION else 0
 X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 65_536
 CSRF_FAILURE_VIEW = "subscribers.views.without_our_form"
-SILENCED_SYSTEM_CHECKS: list[str] = []
+SILENCED_SYSTEM_CHECKS = [
+    # The checks look at the first engine only; /admin/ has its own.
+    "admin.E402",
+    "admin.E404",
+    # Whether other hosts of the domain speak https is their owner's to say.
+    "security.W005",
+    "security.W021",
+    # The proxy in front speaks https. A one-click POST must never be answered by a redirect (RFC 8058).
+    "security.W008",
+]
 
 # What `subscribers` needs to know of the installation, which it may not import.
 LINK_KEYS = "mailer.installation.link_keys"
@@ -326,6 +377,8 @@ LOGGING = {
         "django.request": {"level": "ERROR"},
         # Anybody can send a wrong Host or a huge body; the access log has its line, a traceback helps nobody.
         "django.security": {"handlers": [], "level": "CRITICAL", "propagate": False},
+        # It writes names and addresses of those who fail to log in.
+        "axes": {"handlers": [], "level": "CRITICAL", "propagate": False},
         # Each try to connect would be a line; the command says in one what could not be reached.
         "psycopg.pool": {"level": "ERROR"},
     },

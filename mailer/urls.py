@@ -1,9 +1,13 @@
+import django.contrib.admin
 from django.urls import include, path, re_path
 
+import mailer.admin  # noqa: F401 — what /admin/ shows of sends
+import subscribers.admin  # noqa: F401 — and of readers
 from mailer import pages, views, webhooks
 from subscribers import urls as readers_urls  # also names the newsletters that stand under their label
 
 urlpatterns = [
+    path("admin/", django.contrib.admin.site.urls),
     path("healthz", views.healthz, name="healthz"),
     path("readyz", views.readyz, name="readyz"),
     path("metrics", views.metrics, name="metrics"),

@@ -95,3 +95,14 @@ def test_a_wrong_key_pauses_the_send_with_the_providers_words_and_the_right_one_
     assert "mailer resume" in held.out
     embedded.run("resume", "2026-11-20", **for_real)
     assert len(api.recipients) == 3
+
+
+def test_in_production_djangos_own_deploy_check_finds_nothing(embedded: Stage):
+    production = {
+        "MAILER_ENV": "production",
+        "SENDGRID_API_KEY": "SG.x",
+        "SECRET_KEY": "n0t-a-secret-of-anybody-but-long-and-with-many-letters-xyz",
+        "BASE_URL": "https://news.example.org",
+    }
+    found = embedded.run("manage", "check", "--deploy", "--fail-level", "WARNING", **production)
+    assert "no issues" in found.out
