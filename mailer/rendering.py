@@ -7,10 +7,12 @@ HTML with styles inlined; the MJML template with slots; the slots filled; and a 
 import gc
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date
 from html import escape
+from urllib.parse import quote
 
 from django.template.loader import get_template, render_to_string
 from django.utils import translation
@@ -22,6 +24,7 @@ from mailer.findings import Finding
 from mailer.issues import Issue
 from mailer.languages import direction, language_of_chrome, language_tag
 from mailer.markup import (
+    BackIssue,
     Document,
     MarkupError,
     Numbers,
@@ -63,6 +66,8 @@ class RenderedIssue:
     placeholders: Mapping[str, str]  # what stands in html and text for each reader's own address
     source_sha256: str  # the issue's bytes and those of the images it uses
     content_sha256: str  # subject, html and text
+    day: date | None = None  # as the issue itself says
+    number: str = ""
     findings: tuple[Finding, ...] = ()  # what an editor should know of; sorted
 
 
@@ -91,23 +96,26 @@ def render_issue(
     base_url: str,
     sent_slugs: frozenset[str] = frozenset(),
     archive_url: str = "",
+    back_issues: Sequence[BackIssue] = (),
 ) -> RenderedIssue:
     """The issue as its readers get it; the same bytes for the same input.
 
     `sent_slugs` are issues of this newsletter with a page in its archive at `archive_url` (ends in "/"; default
-    base_url/archive/), for links between issues. What cannot be shown is left out and told in `findings`. Raises
-    `IssueError` where nothing can be made at all, and `NewsletterError` for a logo that cannot be used.
+    base_url/archive/), for links between issues; `back_issues`, newest first, are listed where the issue asks for it.
+    What cannot be shown is left out and told in `findings`. Raises `IssueError` where nothing can be made at all, and
+    `NewsletterError` for a logo that cannot be used.
     """
     language = issue.language or newsletter.language
-    document = _parse(issue)
-    point_links(document, issue, newsletter, archive_url or f"{base_url}/archive/", sent_slugs)
+    archive_url = archive_url or f"{base_url}/archive/"
+    document = _parse(issue, back_issues)
+    point_links(document, issue, newsletter, archive_url, sent_slugs)
     images = point_images(document, issue, base_url)
     logo = read_logo(newsletter, base_url)
     sections = split(document.tokens, issue.title)
     placeholders = {"unsubscribe": _placeholder("unsubscribe", issue, newsletter)}
     bodies = tuple(_heading(section) + to_html(section.tokens) for section in sections)
     with translation.override(language_of_chrome(language)):
-        mail = _Mail(issue, newsletter, language, sections, bodies, placeholders, logo.address)
+        mail = _Mail(issue, newsletter, language, sections, bodies, placeholders, logo.address, archive_url)
         subject, preheader, text = mail.subject(), mail.preheader(), mail.text()
         html = mail.html(preheader)
     used = without_repeats((*images, *logo.images))
@@ -124,13 +132,15 @@ def render_issue(
         placeholders=placeholders,
         source_sha256=_sha256(issue.source, *(image.content for image in used)),
         content_sha256=_sha256(subject.encode(), html.encode(), text.encode()),
+        day=issue.date,
+        number=issue.number,
         findings=tuple(sorted(set(found))),
     )
 
 
-def _parse(issue: Issue) -> Document:
+def _parse(issue: Issue, back_issues: Sequence[BackIssue]) -> Document:
     try:
-        return parse(issue.body)
+        return parse(issue.body, back_issues)
     except MarkupError as error:
         raise issue.error(error.line, error.rule, error.message, error.fix) from None
 
@@ -197,6 +207,7 @@ class _Mail:
         bodies: tuple[str, ...],
         placeholders: Mapping[str, str],
         logo: str,
+        archive_url: str,
     ) -> None:
         self.issue, self.newsletter, self.sections, self.bodies = issue, newsletter, sections, bodies
         self.context = {
@@ -206,6 +217,8 @@ class _Mail:
             "direction": direction(language),
             "dateline": self._dateline(),
             "logo": logo,
+            "web_url": f"{archive_url}{quote(issue.slug, safe='')}/",
+            "archive_url": archive_url,
             "accent_color": newsletter.accent_color,
             "palette": palette(newsletter.accent_color),
             "contents": [section for section in sections if section.title],

@@ -13,6 +13,7 @@ import click
 from mailer.cli.terminal import Problem, choose_newsletter, explain, start
 
 if TYPE_CHECKING:
+    from mailer.archive import Entry
     from mailer.previewing.drafts import Draft, Surroundings
     from mailer.previewing.server import Answered, PreviewServer
     from mailer.previewing.watching import Latest
@@ -69,34 +70,40 @@ def _surroundings(name: str | None) -> "Surroundings":
     from django.conf import settings
 
     from mailer.archive import archive_root
+    from mailer.cli.proofing import back_issues
     from mailer.previewing.drafts import Surroundings
 
     assert settings.CONFIG is not None  # or there were no newsletter
-    sent = _sent_slugs()
+    sent = _sent()
     labels = list(settings.NEWSLETTERS)
+
+    def archive_url(label: str) -> str:
+        return archive_root(settings.BASE_URL, label, labels)
+
     return Surroundings(
         config=settings.CONFIG,
         template_folders=tuple(settings.TEMPLATE_FOLDERS),
         base_url=settings.BASE_URL,
         rehearsal=settings.PROVIDER == "rehearsal",
         local=settings.PROVIDER_IS_LOCAL,
-        sent_slugs=lambda label: sent.get(label, frozenset()),
-        archive_url=lambda label: archive_root(settings.BASE_URL, label, labels),
+        sent_slugs=lambda label: frozenset(entry.slug for entry in sent.get(label, [])),
+        archive_url=archive_url,
+        back_issues=lambda label, slug: back_issues(slug, sent.get(label, []), archive_url(label)),
         label=name,
     )
 
 
-def _sent_slugs() -> dict[str, frozenset[str]]:
+def _sent() -> "dict[str, list[Entry]]":
     """The issues that links may lead to, as of now. Without its database the preview goes on, and says so."""
     from django.conf import settings
     from django.db import connection
 
-    from mailer.archive import sent_slugs
+    from mailer.archive import entries
     from mailer.schema import bring_up_to_date
 
     try:
         bring_up_to_date()
-        return {label: sent_slugs(label) for label in settings.NEWSLETTERS}
+        return {label: entries(label) for label in settings.NEWSLETTERS}
     except Exception as error:
         problem = explain(error)
         if problem is None:

@@ -3,18 +3,20 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
+from urllib.parse import quote
 
 import click
 from django.conf import settings
 from django.db import DatabaseError
 
-from mailer.archive import archive_root, sent_slugs
+from mailer.archive import Entry, archive_root, before, entries
 from mailer.checks import blocking
 from mailer.checks.proofs import Proof
 from mailer.checks.rules import FINAL, RULES
 from mailer.cli.terminal import Exit, Problem, choose_newsletter, counted
 from mailer.findings import Finding
 from mailer.issues import read_issue
+from mailer.markup import BackIssue
 from mailer.rendering import render_issue
 
 
@@ -25,9 +27,17 @@ def read_proof(file: Path, newsletter: str | None) -> Proof:
     """
     issue = read_issue(file, settings.CONFIG)
     label = choose_newsletter(newsletter or issue.newsletter)
-    chosen, sent = settings.NEWSLETTERS[label], _sent(label)
+    chosen, listed = settings.NEWSLETTERS[label], _sent(label)
     archive_url = archive_root(settings.BASE_URL, label, list(settings.NEWSLETTERS))
-    rendered = render_issue(issue, chosen, base_url=settings.BASE_URL, sent_slugs=sent, archive_url=archive_url)
+    sent = frozenset(entry.slug for entry in listed)
+    rendered = render_issue(
+        issue,
+        chosen,
+        base_url=settings.BASE_URL,
+        sent_slugs=sent,
+        archive_url=archive_url,
+        back_issues=back_issues(issue.slug, listed, archive_url),
+    )
     rehearsal = settings.PROVIDER == "rehearsal"
     return Proof(issue, rendered, chosen, rehearsal, settings.BASE_URL, sent, settings.PROVIDER_IS_LOCAL)
 
@@ -60,12 +70,17 @@ def stop_at_errors(file: Path, findings: list[Finding], outcome: str) -> None:
         click.echo(f"mailer: {warnings} in {file}; `mailer check {file}` lists them.", err=True)
 
 
-def _sent(newsletter: str) -> frozenset[str]:
+def back_issues(slug: str, listed: list[Entry], archive_url: str) -> list[BackIssue]:
+    """The list that stands for `<!-- back issues -->` in the issue `slug`."""
+    return [BackIssue(entry.title, archive_url + quote(entry.slug, safe="") + "/") for entry in before(slug, listed)]
+
+
+def _sent(newsletter: str) -> list[Entry]:
     """Issues with a page in the archive; none where there is no database yet, and a look makes none."""
     database = settings.DATABASES["default"]
     if "sqlite" in database["ENGINE"] and not Path(database["NAME"]).is_file():
-        return frozenset()
+        return []
     try:
-        return sent_slugs(newsletter)
+        return entries(newsletter)
     except DatabaseError:
-        return frozenset()
+        return []

@@ -7,6 +7,7 @@ brings), `sections` splits them at h2 and finds stories, then `html` and `text` 
 
 from mailer.markup.anchors import Anchors
 from mailer.markup.html import inline_to_html, to_html
+from mailer.markup.listing import BackIssue, as_list_item
 from mailer.markup.losing import lost_words_or_links
 from mailer.markup.parsing import Document, MarkupError, Reference, Remark, first_heading, parse
 from mailer.markup.sections import Section, empty_sections, split
@@ -14,12 +15,14 @@ from mailer.markup.text import Numbers, display_width, in_short_lines, inline_to
 
 __all__ = [
     "Anchors",
+    "BackIssue",
     "Document",
     "MarkupError",
     "Numbers",
     "Reference",
     "Remark",
     "Section",
+    "as_list_item",
     "display_width",
     "empty_sections",
     "first_heading",

@@ -2,7 +2,7 @@
 
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -17,6 +17,7 @@ from mailer.markup.anchors import Anchors
 from mailer.markup.bounds import beyond_a_mail
 from mailer.markup.cjk import cjk_plugin, end_bare_addresses, join_wide_lines
 from mailer.markup.liquid import liquid_plugin
+from mailer.markup.listing import BackIssue, with_back_issues
 from mailer.markup.shortcuts import Helpers, Linkify
 from mailer.markup.text import plain
 
@@ -88,11 +89,14 @@ class Document:
                     yield Reference(child, target, line, column)
 
 
-def parse(source: str) -> Document:
-    """The tokens of a Markdown text. Raises `MarkupError` for text that is too long or nested too deeply."""
+def parse(source: str, back_issues: Sequence[BackIssue] = ()) -> Document:
+    """The tokens of a Markdown text, with a list of `back_issues` where it asks for one.
+
+    Raises `MarkupError` for text that is too long or nested too deeply.
+    """
     _refuse_long(source)
     env: dict[str, list[tuple[int, str]]] = {}
-    tokens = _parser().parse(source, env)
+    tokens = list(with_back_issues(_parser().parse(source, env), back_issues, _parser().parse))
     _refuse_deep(tokens)
     document = Document(source, tokens)
     dropped: set[str] = set()

@@ -3,7 +3,7 @@
 import logging
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -14,6 +14,7 @@ from django.template.autoreload import reset_loaders
 from mailer.checks import check
 from mailer.findings import Finding
 from mailer.issues import Issue, IssueError, read_issue
+from mailer.markup import BackIssue
 from mailer.newsletter import Newsletter, NewsletterError, read_newsletters
 from mailer.overrides import fault_in
 from mailer.rendering import RenderedIssue, render_issue
@@ -65,6 +66,8 @@ class Surroundings:
     sent_slugs: Callable[[str], frozenset[str]]  # of a newsletter, by its label
     archive_url: Callable[[str], str]  # where their pages stand
     local: bool = False  # the provider is on this machine
+    # What stands for `<!-- back issues -->`, by the newsletter's label and the issue's slug.
+    back_issues: Callable[[str, str], Sequence[BackIssue]] = lambda label, slug: ()
     label: str | None = None  # the newsletter that the command line chose
 
 
@@ -140,6 +143,7 @@ class Desk:
             base_url=self.around.base_url,
             sent_slugs=sent,
             archive_url=self.around.archive_url(newsletter.label),
+            back_issues=self.around.back_issues(newsletter.label, issue.slug),
         )
         findings = check(
             issue,

@@ -1,49 +1,122 @@
-"""Pages of sent issues: what was mailed, without any reader's link; rehearsals never show."""
+"""Which issues have a page, in which order, and what a correction changes."""
+
+from datetime import timedelta
 
 import pytest
-from django.test import Client
 
-from mailer.archive import archive_root, sent_slugs
-from mailer.models import Send
+from mailer.archive import archive_root, before, entries, page
+from mailer.archive.correcting import changes, correct
+from mailer.models import Batch, Media, Send
+from mailer.sendgrid.client import Accepted
+from mailer.sending.settling import leave_unknown, settle
 from tests import readers
+from tests.mailer.published import published
 from tests.mailer.sending import outgoing
 
 pytestmark = pytest.mark.django_db
 
 
+def shown() -> list[str]:
+    return [entry.slug for entry in entries("weekly")]
+
+
 @pytest.fixture
-def sent_issue(settings) -> Send:
-    settings.PROVIDER = "127.0.0.1"
+def planned(settings, tmp_path) -> Send:
+    """A real send of one batch that nobody has claimed yet."""
+    settings.PROVIDER, settings.HOME = "127.0.0.1", tmp_path
     readers.confirmed()
-    send = outgoing.planned()
-    Send.objects.filter(pk=send.pk).update(
-        first_request_at=send.created_at, article="<h2>News</h2><p>A board for everybody.</p>"
+    return outgoing.planned()
+
+
+def test_an_issue_has_a_page_from_its_first_accepted_request_on(planned: Send):
+    assert shown() == []
+    taken = outgoing.claimed(planned)
+    assert shown() == [], "a request may still be refused"
+    settle(taken, Accepted("1"))
+    assert shown() == [planned.slug]
+
+
+def test_a_request_whose_outcome_is_unknown_shows_nothing_yet(planned: Send):
+    leave_unknown(outgoing.claimed(planned).attempt, "the connection broke")
+    assert shown() == []
+
+
+@pytest.mark.parametrize("state", ["scheduled", "paused", "cancelled"])
+def test_what_stopped_before_any_request_has_no_page(planned: Send, state: str):
+    Send.objects.update(state=state)
+    assert shown() == []
+    assert page("weekly", planned.slug) is None
+
+
+def test_what_stopped_after_some_readers_got_it_keeps_its_page():
+    send = published(state="cancelled")
+    assert shown() == [send.slug]
+
+
+def test_a_rehearsal_never_has_a_page():
+    published(provider="rehearsal")
+    assert shown() == []
+
+
+def test_each_newsletter_has_its_own_and_the_newest_stands_first():
+    for slug in ("2026-11-06", "2026-11-20", "2026-11-13"):
+        published(slug)
+    published("2026-11-21", "jianbao")
+    assert shown() == ["2026-11-20", "2026-11-13", "2026-11-06"]
+    middle = page("weekly", "2026-11-13")
+    assert [(way, entry.slug) for way, entry in middle.neighbours] == [("prev", "2026-11-06"), ("next", "2026-11-20")]
+    assert page("jianbao", "2026-11-21").neighbours == []
+
+
+def test_the_back_issues_of_an_issue_are_those_before_it_also_when_it_is_looked_at_later():
+    for slug in ("2026-11-06", "2026-11-13", "2026-11-20"):
+        published(slug)
+    listed = entries("weekly")
+    assert [entry.slug for entry in before("2026-11-13", listed)] == ["2026-11-06"]
+    assert before("2026-11-27", listed) == listed
+
+
+def test_a_correction_is_what_the_page_says_and_the_send_keeps_what_was_mailed():
+    send = published(article="<p>A bord for everybody.</p>")
+    better = outgoing.issue(source="A board for everybody.", images=(outgoing.SKETCH,))
+    words = [(one.sign, one.line) for one in changes(page("weekly", send.slug), better)]
+    assert words == [("-", "<p>A bord for everybody.</p>"), ("+", "<p>A board for everybody.</p>")]
+
+    correction = correct(send, better)
+
+    now = page("weekly", send.slug)
+    assert (now.article, now.entry.corrected) == (better.article, correction.corrected_at)
+    assert now.entry.published == send.first_request_at, "a correction moves nothing in the list"
+    assert changes(now, better) == []
+    assert Media.objects.filter(sha256=outgoing.SKETCH.sha256).exists()
+    kept = Send.objects.get(pk=send.pk)
+    for name in ("subject", "html", "text", "article", "source_sha256", "content_sha256"):
+        assert getattr(kept, name) == getattr(send, name)
+
+
+def test_a_second_correction_takes_the_place_of_the_first():
+    send = published()
+    correct(send, outgoing.issue(source="second"))
+    correct(send, outgoing.issue(source="third"))
+    assert page("weekly", send.slug).article == "<p>third</p>"
+
+
+def test_a_late_acceptance_does_not_move_an_issue():
+    first, second = published("2026-11-13"), published("2026-11-20")
+    Batch.objects.filter(send=first).update(settled_by="event")
+    Send.objects.filter(pk=first.pk).update(last_request_at=second.first_request_at + timedelta(days=1))
+    assert shown() == [second.slug, first.slug]
+
+
+def test_the_first_image_that_others_may_load_stands_for_the_issue():
+    ours, theirs = (
+        '<img src="http://127.0.0.1/a.png">',
+        '<img src="https://x.example/b.png?a=1&amp;b=2" alt="B &amp; C">',
     )
-    send.refresh_from_db()
-    return send
-
-
-def test_a_sent_issue_has_a_page_with_its_words_and_no_readers_link(sent_issue: Send, client: Client):
-    page = client.get(f"/archive/{sent_issue.slug}/")
-    assert page.status_code == 200
-    body = page.content.decode()
-    assert "A board for everybody." in body
-    assert sent_issue.subject in body
-    assert "unsubscribe" not in body
-    assert sent_issue.placeholders["unsubscribe"] not in body
-    assert "script-src" not in page["Content-Security-Policy"], "default-src 'none' allows no script"
-    assert "default-src 'none'" in page["Content-Security-Policy"]
-
-
-@pytest.mark.parametrize("changed", [{"first_request_at": None}, {"provider": "rehearsal"}])
-def test_what_nobody_got_has_no_page(sent_issue: Send, client: Client, changed):
-    Send.objects.filter(pk=sent_issue.pk).update(**changed)
-    assert client.get(f"/archive/{sent_issue.slug}/").status_code == 404
-    assert sent_slugs(sent_issue.newsletter) == frozenset()
-
-
-def test_an_unknown_slug_is_a_404(client: Client):
-    assert client.get("/archive/2020-01-01/").status_code == 404
+    published(article=f"<p>{ours}{theirs}</p>")
+    assert page("weekly", "2026-11-20").image == ("https://x.example/b.png?a=1&b=2", "B & C")
+    published("2026-11-21", article="<p>No image</p>")
+    assert page("weekly", "2026-11-21").image is None
 
 
 def test_the_first_newsletter_keeps_the_bare_path():

@@ -99,13 +99,14 @@ def test_links_are_asked_for_only_when_wanted(check, monkeypatch):
 def test_an_issue_that_was_sent_may_be_linked_though_its_file_is_gone(check):
     from django.utils import timezone
 
-    from mailer.models import Send
+    from mailer.models import Batch, Send
 
     text = GOOD + "\n[Last week](2026-11-13.md)\n"
     assert "issue-unknown" in check(text).out
-    Send.objects.create(
+    send = Send.objects.create(
         newsletter="weekly", slug="2026-11-13", provider="api.sendgrid.com", first_request_at=timezone.now()
     )
+    Batch.objects.create(send=send, number=0, size=1, state=Batch.State.ACCEPTED)
     assert "issue-unknown" not in check(text).out
 
 

@@ -1,6 +1,9 @@
 """Every page that a reader can meet, as the web process serves it. Needs the database."""
 
+import re
+from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 from django.conf import settings
 from django.contrib.staticfiles import finders
@@ -8,12 +11,12 @@ from django.core import signing
 from django.test import Client
 from django.utils import timezone
 
-from mailer.models import Send
+from mailer.archive.correcting import correct
 from subscribers import forms, links
 from tests import readers
 from tests.golden import ISSUES
+from tests.mailer.published import published
 from tests.mailer.quality.mails import BASE, Seen, rendered
-from tests.mailer.sending import outgoing
 
 
 def readers_pages(monkeypatch) -> dict[str, Seen]:
@@ -37,7 +40,7 @@ def readers_pages(monkeypatch) -> dict[str, Seen]:
         "test unsubscribe": _get("/unsubscribe/test/weekly/1/"),
         "test unsubscribed": _post("/unsubscribe/test/weekly/1/"),
         "not found": _get("/nothing/"),
-        "archive": _archive(monkeypatch),
+        **_archive(),
     }
     now = timezone.now()
     monkeypatch.setattr(timezone, "now", lambda: now + timedelta(days=9))
@@ -58,23 +61,42 @@ def _path(url: str) -> str:
 
 def _seen(response) -> Seen:
     assert response.status_code in (200, 404, 410), response.status_code
-    style = finders.find("pages.css")
-    with open(style, "rb") as file:
-        return Seen(response.content.decode(), {f"{BASE}/static/pages.css": (file.read(), "text/css")})
+    page = response.content.decode()
+    sheets = re.findall(r'<link rel="stylesheet" href="([^"]+)">', page)
+    return Seen(page, {f"{BASE}{sheet}": (_sheet(sheet), "text/css") for sheet in sheets})
 
 
-def _archive(monkeypatch) -> Seen:
-    """The page of the longest sample issue, once it was sent."""
-    path = max(ISSUES, key=lambda path: path.stat().st_size)
-    _, issue = rendered(path)
-    monkeypatch.setattr(settings, "PROVIDER", "127.0.0.1")
-    readers.confirmed(who=readers.DORA)
-    send = outgoing.planned()
-    changed = {"subject": issue.subject, "article": issue.article}
-    Send.objects.filter(pk=send.pk).update(first_request_at=send.created_at, **changed)
-    page = _get(f"/archive/{send.slug}/")
-    images = {f"{BASE}/media/{image.name}": (image.content, image.content_type) for image in issue.images}
-    return Seen(page.html, page.files | images)
+def _sheet(path: str) -> bytes:
+    if path.startswith("/static/"):
+        return Path(finders.find(path.removeprefix("/static/"))).read_bytes()
+    content: bytes = Client().get(path).content
+    return content
+
+
+def _archive() -> dict[str, Seen]:
+    """The sample issues, once they were sent: one in each language; the longest has neighbours and was corrected."""
+    short, long = (rendered(path)[1] for path in sorted(ISSUES, key=lambda path: path.stat().st_size))
+    for slug, newsletter, issue in (
+        ("2026-11-13", "jianbao", short),
+        ("2026-11-20", "jianbao", long),
+        ("2026-11-27", "jianbao", short),
+        ("2026-11-20", "weekly", short),
+        ("2026-11-27", "weekly", replace(short, language="ar")),
+    ):
+        said = {name: getattr(issue, name) for name in ("subject", "article", "language", "preheader")}
+        send = published(slug, newsletter, **said)
+        if (slug, newsletter) == ("2026-11-20", "jianbao"):
+            correct(send, issue)
+    images = {f"{BASE}/media/{image.name}": (image.content, image.content_type) for image in long.images + short.images}
+    paths = {
+        "archive": "/archive/",
+        "archive in Chinese": "/jianbao/archive/",
+        "issue": "/archive/2026-11-20/",
+        "issue in Chinese": "/jianbao/archive/2026-11-20/",
+        "issue from right to left": "/archive/2026-11-27/",
+        "no such issue": "/archive/2020-01-01/",
+    }
+    return {name: Seen(page.html, page.files | images) for name, path in paths.items() for page in [_get(path)]}
 
 
 def _form_time(age: float = 10) -> str:

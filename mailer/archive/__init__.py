@@ -1,0 +1,140 @@
+"""The issues that were sent, as pages: which there are, where they stand and what they say.
+
+An issue has a page from the moment in which the provider has accepted its first request: a schedule, a plan that was
+paused or cancelled before, and a request whose outcome is not known show nothing yet. Rehearsals never do.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import date, datetime
+from html import unescape
+from urllib.parse import quote
+
+from django.db.models import Exists, OuterRef, QuerySet
+from django.utils import timezone
+
+from mailer.models import REHEARSAL, Batch, Send
+
+# What a correction may say otherwise than the send.
+_SAID = ("subject", "preheader", "language", "day", "number")
+_LISTED = (
+    *("slug", "first_request_at", "correction__corrected_at"),
+    *(name for said in _SAID for name in (said, f"correction__{said}")),
+)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An issue in the list of those that were sent."""
+
+    slug: str
+    title: str
+    preheader: str
+    language: str  # lower case; "" for one sent before this was kept
+    day: date | None  # that the issue itself names
+    number: str
+    published: datetime
+    corrected: datetime | None
+
+    @property
+    def dated(self) -> date:
+        """The issue's own day, as its mail says it; else that on which it was sent, by the clock in use."""
+        return self.day or timezone.localdate(self.published)
+
+    @property
+    def updated(self) -> datetime:
+        return self.corrected or self.published
+
+
+@dataclass(frozen=True)
+class Page:
+    """An issue with its words, and its neighbours in time."""
+
+    entry: Entry
+    article: str  # HTML
+    former: Entry | None = None
+    next: Entry | None = None
+
+    @property
+    def neighbours(self) -> list[tuple[str, Entry]]:
+        """Those there are, by HTML's word for the link."""
+        return [(way, entry) for way, entry in (("prev", self.former), ("next", self.next)) if entry]
+
+    @property
+    def image(self) -> tuple[str, str] | None:
+        """Address and description of the first image that others may load too."""
+        found = re.search(r'<img\s(?:[^>]*?\s)?src="(https://[^"]+)"[^>]*>', self.article)
+        if found is None:
+            return None
+        described = re.search(r'\salt="([^"]*)"', found[0])
+        return unescape(found[1]), unescape(described[1]) if described else ""
+
+
+def sent(newsletter: str) -> QuerySet[Send]:
+    """Real sends that some readers have."""
+    accepted = Batch.objects.filter(send=OuterRef("pk"), state=Batch.State.ACCEPTED)
+    started = Send.objects.filter(newsletter=newsletter, first_request_at__isnull=False)
+    return started.exclude(provider=REHEARSAL).filter(Exists(accepted))
+
+
+def entries(newsletter: str) -> list[Entry]:
+    """All issues that were sent, newest first; without their words, which are long."""
+    return [_entry(send) for send in _newest_first(newsletter).only(*_LISTED)]
+
+
+def before(slug: str, listed: list[Entry]) -> list[Entry]:
+    """Those of `listed`, newest first, that readers of this issue may have had; all of them before it is sent."""
+    own = next((number for number, entry in enumerate(listed) if entry.slug == slug), -1)
+    return listed[own + 1 :]
+
+
+def newest(newsletter: str, count: int) -> list[Page]:
+    """The last issues with their words, newest first."""
+    return [Page(_entry(send), _article(send)) for send in _with_words(newsletter)[:count]]
+
+
+def page(newsletter: str, slug: str) -> Page | None:
+    """The page of a sent issue, or None."""
+    # PostgreSQL has no NUL, and an address may.
+    send = None if "\0" in slug else _with_words(newsletter).filter(slug=slug).first()
+    if send is None:
+        return None
+    around = _newest_first(newsletter).only(*_LISTED)
+    older = around.filter(first_request_at__lt=send.first_request_at).first()
+    younger = around.filter(first_request_at__gt=send.first_request_at).last()
+    return Page(_entry(send), _article(send), _entry(older) if older else None, _entry(younger) if younger else None)
+
+
+def archive_root(base_url: str, newsletter: str, newsletters: list[str]) -> str:
+    """The address under which the pages of a newsletter stand: the first keeps the bare path. Ends in a slash."""
+    label = "" if newsletters[:1] == [newsletter] else f"{quote(newsletter)}/"
+    return f"{base_url}/{label}archive/"
+
+
+def _newest_first(newsletter: str) -> QuerySet[Send]:
+    return sent(newsletter).select_related("correction").order_by("-first_request_at", "-pk")
+
+
+def _with_words(newsletter: str) -> QuerySet[Send]:
+    return _newest_first(newsletter).only(*_LISTED, "article", "correction__article")
+
+
+def _entry(send: Send) -> Entry:
+    said = getattr(send, "correction", None)
+    shown = said or send
+    assert send.first_request_at is not None
+    return Entry(
+        slug=send.slug,
+        title=shown.subject,
+        preheader=shown.preheader,
+        language=shown.language,
+        day=shown.day,
+        number=shown.number,
+        published=send.first_request_at,
+        corrected=said.corrected_at if said else None,
+    )
+
+
+def _article(send: Send) -> str:
+    said = getattr(send, "correction", None)
+    return str(said.article if said else send.article)

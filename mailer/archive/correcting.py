@@ -1,0 +1,70 @@
+"""The web text of a sent issue gives way to a better one. What was mailed stays in the Send, as it was."""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from difflib import unified_diff
+from typing import TYPE_CHECKING
+
+from django.db import transaction
+from django.utils import timezone
+
+from mailer.archive import Page
+from mailer.media import keep_images
+from mailer.models import Correction, Send
+
+if TYPE_CHECKING:  # rendering loads parsers that the web process never needs
+    from mailer.rendering import RenderedIssue
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Change:
+    """One line that goes or comes: `sign` is "-" or "+"."""
+
+    sign: str
+    line: str
+
+
+def changes(shown: Page, issue: "RenderedIssue") -> list[Change]:
+    """What a reader of the page would see change, in its order; nothing when it says the same already."""
+    entry = shown.entry
+    before = (entry.title, entry.preheader, entry.language, entry.day, entry.number)
+    after = (issue.subject, issue.preheader, issue.language, issue.day, issue.number)
+    heads = [
+        Change(sign, str(value))
+        for old, new in zip(before, after, strict=True)
+        if old != new
+        for sign, value in (("-", old), ("+", new))
+        if value
+    ]
+    return [*heads, *_differing(shown.article, issue.article)]
+
+
+def correct(send: Send, issue: "RenderedIssue") -> Correction:
+    """The page of `send` shows the words and images of `issue` and says since when."""
+    with transaction.atomic():
+        keep_images(issue.images)
+        correction, _ = Correction.objects.update_or_create(
+            send=send,
+            defaults={
+                "subject": issue.subject,
+                "preheader": issue.preheader,
+                "language": issue.language,
+                "day": issue.day,
+                "number": issue.number,
+                "article": issue.article,
+                "source_sha256": issue.source_sha256,
+                "corrected_at": timezone.now(),
+            },
+        )
+    log.info("web text corrected", extra={"send": send.pk})
+    return correction
+
+
+def _differing(before: str, after: str) -> Iterator[Change]:
+    # A paragraph, heading or item is a line of this HTML, so a line is what an editor would call a change.
+    for line in list(unified_diff(before.split("\n"), after.split("\n"), n=0, lineterm=""))[2:]:
+        if not line.startswith("@@"):
+            yield Change(line[0], line[1:])

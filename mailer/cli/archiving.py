@@ -1,0 +1,159 @@
+"""`mailer archive`: the issues that were sent, as their pages show them."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mailer.cli.terminal import Exit, Problem, choose_newsletter, confirm, counted, start
+
+if TYPE_CHECKING:
+    from mailer.archive.correcting import Change
+    from mailer.checks.proofs import Proof
+
+LONGEST = 40  # lines of a plan
+# Rules about the mail as mail servers see it; a page is neither too long for Gmail nor in need of a sender.
+OF_MAIL_ONLY = {
+    "size-limit",
+    "size-warning",
+    "style-size",
+    "client-support",
+    "unsubscribe-missing",
+    "sender-reserved",
+    "postal-address",
+}
+
+_newsletter = click.option("--newsletter", metavar="NAME", help="Which newsletter, if there are several.")
+_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+@click.group()
+def archive() -> None:
+    """List the issues that were sent, or correct the web page of one."""
+
+
+@archive.command("list")
+@_newsletter
+@_json
+def list_(newsletter: str | None, as_json: bool) -> None:
+    """Print the issues that were sent as a Markdown list, newest first, to be put into a text."""
+    start()
+    from mailer.archive import entries
+
+    label = choose_newsletter(newsletter)
+    listed = entries(label)
+    if as_json:
+        rows = [
+            {
+                "slug": entry.slug,
+                "title": entry.title,
+                "url": _address(label, entry.slug),
+                "published": entry.published.isoformat(),
+                "corrected": entry.corrected.isoformat() if entry.corrected else None,
+            }
+            for entry in listed
+        ]
+        click.echo(json.dumps(rows, ensure_ascii=False))
+        return
+    from mailer.markup import as_list_item
+
+    for entry in listed:
+        click.echo(as_list_item(entry.title, _address(label, entry.slug)))
+    if not listed:
+        click.echo(f"mailer: no issue of {label} has been sent yet.", err=True)
+
+
+@archive.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@_newsletter
+@click.option("--dry-run", is_flag=True, help="Show what would change and stop.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--ignore", "ignored", metavar="RULE", multiple=True, help="In spite of this finding; repeatable.")
+@_json
+def update(
+    file: Path, newsletter: str | None, dry_run: bool, yes: bool, ignored: tuple[str, ...], as_json: bool
+) -> None:
+    """Put the text of FILE on the web page of its issue, which was sent.
+
+    The page says on which day it was corrected. What was mailed stays on record as it was.
+    """
+    start()
+    from mailer.archive.correcting import changes, correct
+    from mailer.checks import look, without
+    from mailer.cli.proofing import read_proof, refuse_unknown_rules, stop_at_errors
+
+    refuse_unknown_rules(ignored)
+    proof = read_proof(file, newsletter)
+    errors = [one for one in without(look(proof), set(ignored)) if one.rule not in OF_MAIL_ONLY]
+    stop_at_errors(file, errors, "the page stays as it is")
+    send, page = _what_stands(file, proof)
+    found = changes(page, proof.rendered)
+    facts = {
+        "newsletter": proof.newsletter.label,
+        "slug": send.slug,
+        "url": _address(proof.newsletter.label, send.slug),
+        "changes": [f"{one.sign} {one.line}" for one in found],
+    }
+    if not found:
+        _tell(facts, as_json, f"{facts['url']} says this already; nothing was changed.")
+        return
+    _show(facts, found, dry_run and not as_json)
+    if dry_run:
+        if as_json:
+            click.echo(json.dumps(facts, ensure_ascii=False))
+        return
+    confirm(f"Put this on the web page of {send.slug}?", yes)
+    facts["corrected"] = correct(send, proof.rendered).corrected_at.isoformat()
+    _tell(facts, as_json, f"{facts['url']} is corrected; what was mailed stays as it was.")
+
+
+def _what_stands(file: Path, proof: "Proof") -> tuple[Any, Any]:
+    from mailer.archive import page, sent
+
+    label, slug = proof.newsletter.label, proof.rendered.slug
+    send, shown = sent(label).filter(slug=slug).first(), page(label, slug)
+    if send is None or shown is None:
+        raise Problem(f"{file}: no issue {slug} of {label} was sent, so there is no page to correct.")
+    _require_address(send.base_url)
+    return send, shown
+
+
+def _require_address(sent_from: str) -> None:
+    """Images of a page on the web must not stand on the editor's laptop."""
+    from urllib.parse import urlsplit
+
+    from django.conf import settings
+
+    from mailer.settings import LOOPBACK
+
+    here, there = (urlsplit(url).hostname in LOOPBACK for url in (settings.BASE_URL, sent_from))
+    if here and not there:
+        raise Problem(
+            f"BASE_URL is {settings.BASE_URL}, and the issue was sent from {sent_from}; set BASE_URL to the public "
+            "address, or images and links of the page would lead to this machine.",
+            Exit.USAGE,
+        )
+
+
+def _show(facts: dict[str, Any], found: "list[Change]", on_stdout: bool) -> None:
+    for name in ("newsletter", "slug", "url"):
+        click.echo(f"{name:>10}  {facts[name]}", err=not on_stdout)
+    for change in found[:LONGEST]:
+        click.echo(f"{change.sign} {change.line}", err=not on_stdout)
+    if len(found) > LONGEST:
+        click.echo(f"and {counted(len(found) - LONGEST, 'more line')}; --json prints all", err=not on_stdout)
+
+
+def _tell(facts: dict[str, Any], as_json: bool, words: str) -> None:
+    click.echo(json.dumps(facts, ensure_ascii=False) if as_json else words)
+
+
+def _address(label: str, slug: str) -> str:
+    from urllib.parse import quote
+
+    from django.conf import settings
+
+    from mailer.archive import archive_root
+
+    return f"{archive_root(settings.BASE_URL, label, list(settings.NEWSLETTERS))}{quote(slug, safe='')}/"
