@@ -9,7 +9,6 @@ from django.http import HttpRequest
 from mailer.models import Send
 from mailer.sending.accounting import count, receipt
 
-
 if TYPE_CHECKING:
     ModelAdmin = admin.ModelAdmin[Send]
 else:  # generic in the stubs alone

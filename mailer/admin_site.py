@@ -1,9 +1,12 @@
 """`/admin/`: Django's own, closed to strangers, with nothing in it that could break a rule of sending or consent."""
 
+from ipaddress import ip_address
 from typing import Any
 
 from django.conf import settings
 from django.contrib.admin import AdminSite
+from django.contrib.admin.forms import AdminAuthenticationForm
+from django.core.validators import MaxLengthValidator
 from django.http import HttpRequest, HttpResponseBase
 
 from subscribers.networks import client_address
@@ -14,11 +17,23 @@ POLICY = (
 )
 
 
+LONGEST_NAME = 150  # letters, as Django keeps them
+
+
+class LoginForm(AdminAuthenticationForm):
+    """A name that the record of failed logins cannot hold is no name: PostgreSQL would refuse the record."""
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self.fields["username"].validators.append(MaxLengthValidator(LONGEST_NAME))
+
+
 class Site(AdminSite):
     site_title = site_header = "mailer"
     index_title = "Readers and sends"
     site_url = "/"
     enable_nav_sidebar = False
+    login_form = LoginForm
 
     def login(self, request: HttpRequest, extra_context: Any = None) -> Any:
         return _guarded(super().login(request, extra_context))
@@ -36,7 +51,19 @@ def _guarded(response: HttpResponseBase) -> HttpResponseBase:
     return response
 
 
-def visitor(request: HttpRequest) -> str:
-    """Whose failed logins are counted together."""
-    forwarded = request.META.get("HTTP_X_FORWARDED_FOR", "")
-    return client_address(request.META.get("REMOTE_ADDR", ""), forwarded, settings.MAILER_PROXIES)
+def visitor(request: HttpRequest) -> str | None:
+    """Whose failed logins are counted together; None, for those who come without a readable address, is one of them.
+
+    PostgreSQL keeps addresses only: what a proxy writes otherwise ("unknown", or with a port) would make the record
+    fail, and a guess that is not on record closes no door.
+    """
+    remote = request.META.get("REMOTE_ADDR", "")
+    claimed = client_address(remote, request.META.get("HTTP_X_FORWARDED_FOR", ""), settings.MAILER_PROXIES)
+    return _readable(claimed) or _readable(remote)
+
+
+def _readable(address: str) -> str | None:
+    try:
+        return str(ip_address(address.partition("%")[0]))
+    except ValueError:
+        return None

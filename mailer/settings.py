@@ -118,7 +118,8 @@ HOME = _prepare_home(Path(_read("MAILER_HOME") or CONFIG_FOLDER / "var").resolve
 
 def _secret_key() -> str:
     given = _read("SECRET_KEY")
-    if PRODUCTION and len(given) < 32:
+    # Five different letters and no "django-insecure-" are what Django's deploy check asks for.
+    if PRODUCTION and (len(given) < 32 or len(set(given)) < 5 or given.startswith("django-insecure-")):
         raise SettingError("SECRET_KEY must be set in production, to at least 32 random characters.")
     if given:
         return given
@@ -161,7 +162,7 @@ PROVIDER = (urlsplit(SENDGRID_API_URL).hostname or "") if SENDGRID_API_KEY else 
 PROVIDER_IS_LOCAL = not SENDGRID_API_KEY or PROVIDER in LOOPBACK
 
 BASE_URL = _url("BASE_URL", "http://127.0.0.1:8000", "because readers' links go there")
-if PRODUCTION and not BASE_URL.startswith("https://"):
+if PRODUCTION and (not BASE_URL.startswith("https://") or urlsplit(BASE_URL).hostname in LOOPBACK):
     raise SettingError("BASE_URL must be the public https address of this installation in production.")
 
 MAILER_HTTP_TIMEOUT = _number("MAILER_HTTP_TIMEOUT", 20, 0.1)
@@ -257,6 +258,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "mailer.views.access_log",
+    "mailer.views.nothing_loaded",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -343,6 +345,7 @@ SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if MAILER_PROXIES 
 SECURE_HSTS_SECONDS = 31_536_000 if PRODUCTION else 0
 X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 65_536
+FILE_UPLOAD_HANDLERS = ["mailer.views.NoFiles"]
 CSRF_FAILURE_VIEW = "subscribers.views.without_our_form"
 SILENCED_SYSTEM_CHECKS = [
     # The checks look at the first engine only; /admin/ has its own.
@@ -358,6 +361,7 @@ SILENCED_SYSTEM_CHECKS = [
 # What `subscribers` needs to know of the installation, which it may not import.
 LINK_KEYS = "mailer.installation.link_keys"
 FORGET = "mailer.erasing.forget_reader"  # called in the transaction that erases a reader
+HELD = "mailer.holding.sends_of"  # what a reader who asks is told besides
 OPTOUTS = HOME / "optouts.log"
 
 # ---------------------------------------------------------------- log: ids and phrases, never an address or a key

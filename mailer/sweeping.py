@@ -23,8 +23,8 @@ from mailer.sending.restoring import Restored
 from mailer.sending.scheduling import fire_due
 from mailer.sending.settling import finish_if_done
 from mailer.sending.steering import cancel_leftovers
-from subscribers import confirmations
-from subscribers.tasks import send_confirmation
+from subscribers import confirmations, letters
+from subscribers.tasks import send_confirmation, send_letter
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +46,8 @@ def sweep() -> None:
     _hint_stale_batches()
     for subscription in confirmations.due(now):
         send_confirmation.hint(subscription)
+    for letter in letters.due(now):
+        send_letter.hint(letter)
     for send in notifying.untold():
         publish_hint("mailer.tell_editor", send)
     for send in Send.objects.filter(state=Send.State.SENDING).values_list("pk", flat=True):

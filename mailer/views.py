@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 
 from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
+from django.core.files.uploadhandler import FileUploadHandler, StopUpload
 from django.db import DatabaseError, InterfaceError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.utils.cache import patch_cache_control
@@ -15,8 +17,11 @@ from mailer.installation import public_id
 from mailer.metrics import CONTENT_TYPE, exposition
 from mailer.models import Media
 from mailer.schema import missing_migrations
+from subscribers.pages import kept_private, page_in_house_language
 
 log = logging.getLogger(__name__)
+
+BY_A_PROXY = ("X-Forwarded-", "X-Real-Ip", "X-Client-Ip", "Forwarded", "Via")
 
 
 @require_safe
@@ -48,9 +53,9 @@ def metrics(request: HttpRequest) -> HttpResponse:
 
 
 def _from_this_machine(request: HttpRequest) -> bool:
-    # Behind a proxy on this machine everybody comes from loopback. One that was not told of adds its header all the
+    # Behind a proxy on this machine everybody comes from loopback. One that was not told of adds its headers all the
     # same.
-    if settings.MAILER_PROXIES or {"X-Forwarded-For", "Forwarded", "Via"} & set(request.headers):
+    if settings.MAILER_PROXIES or any(name.startswith(BY_A_PROXY) for name in request.headers):
         return False
     return request.META.get("REMOTE_ADDR", "") in ("127.0.0.1", "::1")
 
@@ -85,6 +90,41 @@ def access_log(get_response: Callable[[HttpRequest], HttpResponseBase]) -> Calla
             "request",
             extra={"method": request.method, "route": route, "status": response.status_code, "ms": milliseconds},
         )
+        return response
+
+    return middleware
+
+
+# ---------------------------------------------------------------- what nobody has a reason to send
+
+
+def refused(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Django calls this for a request that cannot be read: 413 for one that is too large, 400 for the rest."""
+    status = 413 if isinstance(exception, RequestDataTooBig) else 400
+    return kept_private(page_in_house_language(request, "refused", status))
+
+
+class NoFiles(FileUploadHandler):
+    """No form of ours takes a file. Django would put it on the disk, however large, before any page is asked."""
+
+    def new_file(self, *_: object, **__: object) -> None:
+        raise StopUpload(connection_reset=True)
+
+    def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
+        """Never called."""
+
+    def file_complete(self, file_size: int) -> None:
+        """Never called."""
+
+
+def nothing_loaded(
+    get_response: Callable[[HttpRequest], HttpResponseBase],
+) -> Callable[[HttpRequest], HttpResponseBase]:
+    """An answer that has no policy of its own, such as Django's refusals and redirects, may load and run nothing."""
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        response = get_response(request)
+        response.headers.setdefault("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
         return response
 
     return middleware

@@ -10,7 +10,6 @@ from subscribers import optin
 from subscribers.models import Consent, Subscriber, Subscription, Suppression
 from subscribers.optin import Origin
 
-
 if TYPE_CHECKING:
     Inline = admin.TabularInline[Any, Subscriber]
     ModelAdmin = admin.ModelAdmin[Subscriber]

@@ -5,11 +5,12 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
-from django.db.models import F
-from django.template.loader import render_to_string
-from django.utils import timezone, translation
+from django.db.models import F, Max
+from django.utils import timezone
 
 from subscribers import languages, links
+from subscribers.composing import compose
+from subscribers.limits import CONFIRMATION_PAUSE
 from subscribers.models import Subscription, Suppression
 from subscribers.optin import confirming_lifts
 
@@ -57,11 +58,21 @@ def _claim(subscription_id: int) -> datetime | None:
     if tries >= MOST_TRIES or not _may_be_mailed(subscription, now):
         ours.filter(confirmation_tries=tries).update(confirmation_due=None)
         return None
+    if rests := _rests_until(subscription, now):
+        ours.filter(confirmation_tries=tries).update(confirmation_due=rests)
+        return None
     lease = now + NEXT_TRY[tries]
     claimed = ours.filter(confirmation_tries=tries).update(
-        confirmation_due=lease, confirmation_tries=F("confirmation_tries") + 1
+        confirmation_due=lease, confirmation_tries=F("confirmation_tries") + 1, confirmation_tried_at=now
     )
     return lease if claimed else None
+
+
+def _rests_until(subscription: Subscription, now: datetime) -> datetime | None:
+    """Until when the reader gets no further one: a retry, maybe for another newsletter, was just before a new wish."""
+    tried = Subscription.objects.filter(subscriber=subscription.subscriber).aggregate(at=Max("confirmation_tried_at"))
+    until = tried["at"] + CONFIRMATION_PAUSE if tried["at"] else now
+    return until if until > now else None
 
 
 def _may_be_mailed(subscription: Subscription, now: datetime) -> bool:
@@ -74,31 +85,9 @@ def _may_be_mailed(subscription: Subscription, now: datetime) -> bool:
 def _message(subscription: Subscription) -> EmailMultiAlternatives:
     """Nothing in it was typed by whoever filled in the form: it goes to people who may never have asked."""
     newsletter = settings.NEWSLETTERS[subscription.newsletter]
+    reader = subscription.subscriber
     context = {
-        "newsletter_name": newsletter.name,
-        "confirm_url": links.confirm_url(subscription.subscriber.public_id, subscription.newsletter),
-        "postal_address": newsletter.postal_address,
-        "language": newsletter.language,
-        "accent_color": newsletter.accent_color,
+        "confirm_url": links.confirm_url(reader.public_id, subscription.newsletter),
     }
-    with translation.override(languages.supported(newsletter.language)):
-        subject, text, html = (
-            render_to_string(f"email/confirmation/{part}", context) for part in ("subject.txt", "body.txt", "body.mjml")
-        )
-    message = EmailMultiAlternatives(
-        subject=" ".join(subject.split()),
-        body=text,
-        from_email=_mailbox(newsletter.from_name, newsletter.from_email),
-        to=[subscription.subscriber.email],
-        reply_to=[newsletter.reply_to] if newsletter.reply_to else None,
-        headers={"Auto-Submitted": "auto-generated"},
-    )
-    message.attach_alternative(html, "text/html")
-    return message
-
-
-def _mailbox(name: str, email: str) -> str:
-    if not name:
-        return email
-    quoted = name.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{quoted}" <{email}>'
+    language = languages.supported(newsletter.language)
+    return compose("confirmation", subscription.newsletter, language, reader.email, context)

@@ -5,10 +5,11 @@ import codecs
 import csv
 import re
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from io import TextIOWrapper
 from pathlib import Path
-from typing import BinaryIO, TextIO
+from typing import BinaryIO, NamedTuple, TextIO
 
 LONGEST_LINE = 65_536  # characters
 LONGEST_RECORD = 20  # lines; more in one quoted field is a quotation mark that somebody forgot to close
@@ -16,12 +17,20 @@ BYTE_ORDER_MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-1
 LOST = "\ufffd"  # stands for bytes that are no text in this encoding
 
 
+Watch = Callable[[int], None]
+
+
+def nobody(done: int) -> None:
+    """Nobody watches how far a file is read."""
+
+
 class FileError(ValueError):
     """The file as a whole cannot be read; the message says why and what to do."""
 
 
-@dataclass(frozen=True)
-class Record:
+class Record(NamedTuple):
+    """A row; a tuple, because a file has a million."""
+
     line: int  # where it starts, from 1
     cells: list[str]
 
@@ -33,26 +42,34 @@ class BadRecord:
     text: str
 
 
-def find_encoding(path: Path) -> str:
-    """The encoding that the file is surely in. Raises FileError where we would have to guess."""
+@dataclass(frozen=True)
+class Encoding:
+    name: str
+    guess: str = ""  # why we think so, where the file itself does not tell
+
+
+def find_encoding(path: Path) -> Encoding:
+    """The encoding that the file is in, or most likely is in. Raises FileError."""
     try:
         with path.open("rb") as file:
             head = file.read(4096)
             for mark, encoding in BYTE_ORDER_MARKS:
                 if head.startswith(mark):
-                    return encoding
+                    return Encoding(encoding)
             if head.count(0) > len(head) // 4:
                 raise FileError(f"{path} is not plain text (UTF-16 without its mark?); save it as CSV UTF-8.")
-            is_utf8 = _decodes(file, "utf-8")
-            # A few broken bytes in a UTF-8 file cost their own rows only.
-            return "utf-8" if is_utf8 or not _is_chinese(file) else "gb18030"
+            if _decodes(file, "utf-8") or _is_mostly_utf8(file):
+                return Encoding("utf-8")
+            if _is_chinese(file):
+                return Encoding("gb18030", "it is not UTF-8, and reads well as Chinese in GB18030")
+            return Encoding("cp1252", "it is not UTF-8, so it is taken for Western European (Windows-1252, Latin-1)")
     except OSError as error:
         raise FileError(f"{path} cannot be read: {error.strerror or error}.") from error
 
 
-def _pieces(file: BinaryIO, encoding: str) -> Iterator[str]:
+def _pieces(file: BinaryIO, encoding: str, errors: str = "strict") -> Iterator[str]:
     """The whole file as text, piece by piece. Raises UnicodeDecodeError."""
-    decoder = codecs.getincrementaldecoder(encoding)()
+    decoder = codecs.getincrementaldecoder(encoding)(errors)
     file.seek(0)
     while data := file.read(1 << 20):
         yield decoder.decode(data)
@@ -66,6 +83,19 @@ def _decodes(file: BinaryIO, encoding: str) -> bool:
     except UnicodeDecodeError:
         return False
     return True
+
+
+def _is_mostly_utf8(file: BinaryIO) -> bool:
+    """Whether it is UTF-8 with some broken bytes, which then cost only their own rows.
+
+    In other encodings hardly a character happens to be UTF-8: in Chinese one in eight, in Latin-1 none.
+    """
+    good = lost = 0
+    for text in _pieces(file, "utf-8", "replace"):
+        broken = text.count(LOST)
+        lost += broken
+        good += sum(not character.isascii() for character in text) - broken
+    return good * 4 >= lost
 
 
 def _is_chinese(file: BinaryIO) -> bool:
@@ -92,17 +122,28 @@ def _in_gb2312(character: str) -> bool:
     return True
 
 
-def read_records(path: Path) -> Iterator[Record | BadRecord]:
-    """The heading and each row, in order. Memory does not grow with the file. Raises FileError."""
-    encoding = find_encoding(path)
-    with path.open(encoding=encoding, errors="replace", newline="") as file:
+def read_records(path: Path, encoding: Encoding, watch: Watch = nobody) -> Iterator[Record | BadRecord]:
+    """The heading and each row, in order. Memory does not grow with the file. Raises FileError.
+
+    `watch` is told now and then how many bytes were read.
+    """
+    with path.open("rb") as raw, TextIOWrapper(raw, encoding.name, errors="replace", newline="") as file:
         lines = _Lines(file)
         separator = _find_separator(lines)
-        while (line := lines.peek()) is not None:
-            if not line.strip("\r\n"):
-                lines.take()
+        while (line := lines.take()) is not None:
+            if lines.number % 1000 == 0:
+                watch(raw.tell())
+            if _is_plain(line):
+                # What the csv module would say, in half the time.
+                if row := line.rstrip("\r\n"):
+                    yield Record(lines.number - 1, row.split(separator))
             else:
+                lines.give_back([line])
                 yield _read_record(lines, separator)
+
+
+def _is_plain(line: str) -> bool:
+    return '"' not in line and len(line) < LONGEST_LINE and "\0" not in line and LOST not in line
 
 
 class _Lines:
@@ -122,10 +163,11 @@ class _Lines:
         return self._waiting[0]
 
     def take(self) -> str | None:
-        if self.peek() is None:
+        line = self._waiting.popleft() if self._waiting else self._read()
+        if not line:
             return None
         self.number += 1
-        return self._waiting.popleft()
+        return line
 
     def give_back(self, lines: list[str]) -> None:
         self._waiting.extendleft(reversed(lines))
@@ -141,12 +183,12 @@ class _Lines:
 
 
 def _find_separator(lines: _Lines) -> str:
-    """Comma, semicolon or tab: the one that the heading has most of. Excel's own line `sep=;` is passed over."""
+    """Comma, semicolon, tab or bar: the one that the heading has most of. Excel's own line `sep=;` is passed over."""
     heading = lines.peek() or ""
     if heading.lower().startswith("sep=") and len(heading.strip()) == 5:
         lines.take()
         return heading.strip()[4]
-    return max(",;\t", key=heading.count)
+    return max(",;\t|", key=heading.count)
 
 
 def _read_record(lines: _Lines, separator: str) -> Record | BadRecord:

@@ -2,10 +2,13 @@
 
 import csv
 import json
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from itertools import islice
 from typing import Any, TextIO
 
-from django.db.models import Max, OuterRef, Q, Subquery
+from django.db.models import OuterRef, Subquery
 
 from subscribers.csvfiles import formula_safe as formula_safe
 from subscribers.models import Consent, Subscription, Suppression
@@ -17,50 +20,78 @@ COLUMNS = (
     "name",
     "language",
     "suppressed",
+    "suppressed_at",
     "requested_at",
     "confirmed_at",
     "unsubscribed_at",
     "source",
 )
+CHUNK = 1000
+Step, State = Consent.Step, Subscription.State
 
 
 def rows(newsletter: str | None) -> Iterator[dict[str, str]]:
     """Every reader of the newsletter, or of all, in the order they came. Times are UTC, ISO 8601."""
     found = Subscription.objects.order_by("pk") if newsletter is None else _of(newsletter)
-    steps = Consent.Step
-    imported = Consent.objects.filter(
-        subscriber=OuterRef("subscriber"), newsletter=OuterRef("newsletter"), step__in=[steps.IMPORTED, steps.REQUESTED]
+    suppression = Suppression.objects.filter(hash=OuterRef("subscriber__suppression_hash"))
+    found = found.select_related("subscriber").annotate(
+        suppressed=Subquery(suppression.values("reason")), suppressed_at=Subquery(suppression.values("at"))
     )
-    found = found.annotate(
-        suppressed=Subquery(Suppression.objects.filter(hash=OuterRef("subscriber__suppression_hash")).values("reason")),
-        requested_at=_last(steps.REQUESTED),
-        confirmed_at=_last(steps.CONFIRMED, steps.IMPORTED),
-        unsubscribed_at=_last(steps.UNSUBSCRIBED),
-        source=Subquery(imported.order_by("-at", "-pk").values("source")[:1]),
-    )
-    names = {"email": "subscriber__email", "name": "subscriber__name", "language": "subscriber__language"}
-    for values in found.values_list(*(names.get(column, column) for column in COLUMNS)).iterator(chunk_size=2000):
-        row = dict(zip(COLUMNS, map(_text, values), strict=True))
-        if row["state"] == Subscription.State.PENDING:
-            row["confirmed_at"] = ""
-        yield row
+    everybody = found.iterator(chunk_size=CHUNK)
+    while chunk := list(islice(everybody, CHUNK)):
+        histories = _histories(chunk)
+        for wish in chunk:
+            yield _row(wish, histories[wish.subscriber_id, wish.newsletter])
 
 
 def _of(newsletter: str) -> Any:
     return Subscription.objects.order_by("pk").filter(newsletter=newsletter)
 
 
-def _last(*steps: str) -> Subquery:
-    taken = Consent.objects.filter(
-        Q(step__in=steps), subscriber=OuterRef("subscriber"), newsletter=OuterRef("newsletter")
-    )
-    return Subquery(taken.order_by().values("subscriber").annotate(last=Max("at")).values("last"))
+def _histories(wishes: Iterable[Subscription]) -> dict[tuple[int, str], list[Consent]]:
+    """The steps of each of these subscriptions, oldest first."""
+    steps: dict[tuple[int, str], list[Consent]] = defaultdict(list)
+    readers = {wish.subscriber_id for wish in wishes}
+    for step in Consent.objects.filter(subscriber__in=readers).exclude(step=Step.CHANGED).order_by("at", "pk"):
+        steps[step.subscriber_id, step.newsletter].append(step)
+    return steps
 
 
-def _text(value: Any) -> str:
-    if value is None:
-        return ""
-    return str(value.isoformat(timespec="seconds")) if hasattr(value, "isoformat") else str(value)
+def _row(wish: Subscription, history: Iterable[Consent]) -> dict[str, str]:
+    reader = wish.subscriber
+    row = dict.fromkeys(COLUMNS, "") | {
+        "email": reader.email,
+        "state": wish.state,
+        "newsletter": wish.newsletter,
+        "name": reader.name,
+        "language": reader.language,
+        "suppressed": getattr(wish, "suppressed", None) or "",
+        "suppressed_at": _text(getattr(wish, "suppressed_at", None)),
+    }
+    for step in history:
+        row |= _told(step)
+    if wish.state == State.PENDING:
+        row["confirmed_at"] = ""
+    return row
+
+
+def _told(step: Consent) -> dict[str, str]:
+    """What a step says of when and where. What a file claimed goes before the day that the file was read."""
+    at, claimed = _text(step.at), step.claimed or {}
+    if step.step == Step.REQUESTED:
+        return {"requested_at": at, "source": step.source}
+    if step.step == Step.CONFIRMED:
+        return {"confirmed_at": at}
+    told = {name: claimed[name] for name in ("requested_at", "confirmed_at", "unsubscribed_at") if name in claimed}
+    if step.step == Step.UNSUBSCRIBED:
+        source = {"source": claimed["source"]} if "source" in claimed else {}
+        return {"unsubscribed_at": at} | told | source
+    confirmed = {} if claimed.get("state") == State.PENDING else {"confirmed_at": at}
+    return confirmed | told | {"source": claimed.get("source", step.source)}
+
+
+def _text(at: datetime | None) -> str:
+    return at.isoformat(timespec="seconds") if at else ""
 
 
 def write_csv(file: TextIO, newsletter: str | None) -> int:

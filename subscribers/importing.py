@@ -1,45 +1,33 @@
-"""Readers from a file. First read into a stage beside the database, judged against it, and only then written.
+"""Readers from a file: what `staging` read of it is judged against the database, and only then written.
 
 Whoever left or may not be mailed stays so, whatever the file says: a file is never consent newer than a reader's own.
 """
 
 import csv
-import sqlite3
-import tempfile
-from collections.abc import Iterator
-from contextlib import closing
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import datetime
+from operator import attrgetter
 from pathlib import Path
-from types import TracebackType
 
-from django.db import IntegrityError, transaction
+import orjson
+from django.db import IntegrityError, connection, transaction
 
-from subscribers import links, optin
-from subscribers.addresses import Address, AddressError, clean_name, is_language_code, parse
-from subscribers.csvfiles import BadRecord, FileError, Record, formula_restored, formula_safe, read_records
-from subscribers.models import Subscription, Suppression
+from subscribers import claims, inviting, optin, records
+from subscribers.csvfiles import FileError, formula_safe
+from subscribers.inviting import Invitations
 from subscribers.optin import Newcomer, Origin
+from subscribers.staging import Stage as Stage
+from subscribers.staging import read as read
 
-CHUNK = 1000  # rows in a transaction: SQLite has one writer, and readers want to leave meanwhile
 EXAMPLES = 5
-EMAIL_HEADINGS = ("email", "e-mail", "email address", "e-mail address")
-STATE_HEADINGS = ("state", "status")
-
-# What the files of other services call it; (state, suppressed because).
-STATES = {
-    "active": ("active", ""),
-    "confirmed": ("active", ""),
-    "subscribed": ("active", ""),
-    "pending": ("pending", ""),
-    "unconfirmed": ("pending", ""),
-    "unsubscribed": ("unsubscribed", ""),
-    "bounced": ("active", "bounce"),
-    "cleaned": ("active", "bounce"),
-    "complained": ("unsubscribed", "complaint"),
-}
-# Where a file names an address twice, what mails least counts: the later in these lists.
-STATE_ORDER = ("active", "pending", "unsubscribed")
-SUPPRESSED_ORDER = ("", *sorted(optin.STRENGTH, key=lambda reason: optin.STRENGTH[reason]))
+PAUSE = 0.01  # seconds between two transactions
+# NORMAL: after a power cut the last rows may lack, and the same import again brings them.
+IN_BULK = {"wal_autocheckpoint": 50_000, "mmap_size": 0, "synchronous": 1}
 
 
 @dataclass(frozen=True)
@@ -57,8 +45,10 @@ class Report:
     stay_unsubscribed: int = 0  # the file would have them back
     left: int = 0  # unsubscribed by the file
     suppressed: int = 0  # nobody may mail them: not taken in
+    newly_suppressed: int = 0  # by the file: bounced, complained
     duplicates: int = 0  # named more than once in the file
     rejected: int = 0
+    invited: int = 0
     new_by_state: dict[str, int] = field(default_factory=dict)
     first_rejected: tuple[Rejected, ...] = ()
     rejected_file: Path | None = None
@@ -74,6 +64,10 @@ class _Verdict:
     unchanged: int = 0
     stay_unsubscribed: int = 0
     suppressed: int = 0
+    invited: int = 0
+
+
+Watch = Callable[[int], None]
 
 
 def import_csv(path: Path, newsletter: str, default_state: str | None, source: str) -> Report:
@@ -82,198 +76,113 @@ def import_csv(path: Path, newsletter: str, default_state: str | None, source: s
         return apply(stage, source)
 
 
-class Stage:
-    """The rows of a file, each address once, in a temporary SQLite file: a file may be larger than our memory."""
-
-    def __init__(self, path: Path, newsletter: str) -> None:
-        self.path, self.newsletter = path, newsletter
-        self.good = 0
-        self._folder = tempfile.TemporaryDirectory(prefix="mailer-import-")
-        # No isolation: nothing but this process reads it, and nothing is lost with it.
-        self._rows = sqlite3.connect(Path(self._folder.name) / "stage.sqlite3", isolation_level=None)
-        self._rows.executescript(
-            """
-            PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF;
-            CREATE TABLE reader (key TEXT PRIMARY KEY, email TEXT, state INTEGER, name TEXT, language TEXT,
-                                 suppressed INTEGER);
-            CREATE TABLE rejected (line INTEGER, reason TEXT, text TEXT);
-            BEGIN;
-            """
-        )
-
-    def __enter__(self) -> "Stage":
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        self._rows.close()
-        self._folder.cleanup()
-
-    def add(self, row: Newcomer) -> None:
-        self.good += 1
-        state, suppressed = STATE_ORDER.index(row.state), SUPPRESSED_ORDER.index(row.suppressed)
-        self._rows.execute(
-            "INSERT INTO reader VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET "
-            "state = max(state, excluded.state), suppressed = max(suppressed, excluded.suppressed)",
-            (row.address.key, row.address.email, state, row.name, row.language, suppressed),
-        )
-
-    def reject(self, line: int, reason: str, text: str) -> None:
-        self._rows.execute("INSERT INTO rejected VALUES (?, ?, ?)", (line, reason, text))
-
-    def chunks(self) -> Iterator[list[Newcomer]]:
-        columns = "key, email, state, name, language, suppressed"
-        with closing(self._rows.execute(f"SELECT {columns} FROM reader ORDER BY rowid")) as found:  # noqa: S608
-            while rows := found.fetchmany(CHUNK):
-                yield [
-                    Newcomer(Address(email, key), STATE_ORDER[state], name, language, SUPPRESSED_ORDER[suppressed])
-                    for key, email, state, name, language, suppressed in rows
-                ]
-
-    @property
-    def distinct(self) -> int:
-        return int(self._rows.execute("SELECT count(*) FROM reader").fetchone()[0])
-
-    @property
-    def rejected(self) -> int:
-        return int(self._rows.execute("SELECT count(*) FROM rejected").fetchone()[0])
-
-    def rejected_rows(self) -> Iterator[tuple[int, str, str]]:
-        yield from self._rows.execute("SELECT line, reason, text FROM rejected ORDER BY line")
-
-
-def read(path: Path, newsletter: str, default_state: str | None) -> Stage:
-    """The file's rows, good ones and rejected ones; the database has not been asked. Raises FileError."""
-    stage = Stage(path, newsletter)
-    try:
-        _fill(stage, read_records(path), default_state)
-    except BaseException:
-        stage.__exit__(None, None, None)
-        raise
-    return stage
-
-
-def _fill(stage: Stage, records: Iterator[Record | BadRecord], default_state: str | None) -> None:
-    columns = _columns(next(records, None), stage.path)
-    if "state" not in columns and default_state is None:
-        raise FileError(
-            f"{stage.path} does not say who confirmed: it has no column named state. If all of its readers gave "
-            "their consent, add --state active; if nobody did yet, --state pending."
-        )
-    for record in records:
-        if isinstance(record, BadRecord):
-            stage.reject(record.line, record.reason, record.text)
-            continue
-        if not any(cell.strip() for cell in record.cells):
-            continue  # spreadsheets end files in rows of empty cells
-        try:
-            stage.add(_newcomer(record, columns, default_state, stage.newsletter))
-        except (AddressError, _BadRow) as error:
-            stage.reject(record.line, str(error), _as_text(record.cells))
-
-
-class _BadRow(ValueError):
-    pass
-
-
-def _columns(heading: Record | BadRecord | None, path: Path) -> dict[str, int]:
-    """The place of each column that we know, and under "" how many there are. Raises FileError."""
-    if heading is None:
-        raise FileError(f"{path} is empty; its first line must name the columns: email, or email,name,state.")
-    if isinstance(heading, BadRecord):
-        raise FileError(f"{path}:{heading.line} the line that names the columns is broken: {heading.reason}.")
-    names = [cell.strip().lower() for cell in heading.cells]
-    known = dict.fromkeys(EMAIL_HEADINGS, "email") | dict.fromkeys(STATE_HEADINGS, "state")
-    columns = {known.get(name, name): place for place, name in reversed(list(enumerate(names))) if name}
-    if "email" not in columns:
-        found = ", ".join(name for name in names if name and "@" not in name)[:200]
-        has = f"it names {found}" if found else "it names none"
-        raise FileError(f"{path}:1 the first line must name the columns, one of them email; {has}.")
-    return columns | {"": len(names)}
-
-
-def _newcomer(record: Record, columns: dict[str, int], default_state: str | None, newsletter: str) -> Newcomer:
-    if any(cell.strip() for cell in record.cells[columns[""] :]):
-        raise _BadRow(f"the row has {len(record.cells)} columns, the heading {columns['']}")
-
-    def cell(name: str) -> str:
-        place = columns.get(name, len(record.cells))
-        return formula_restored(record.cells[place]).strip() if place < len(record.cells) else ""
-
-    other = cell("newsletter")
-    if other and other != newsletter:
-        raise _BadRow(f"the row is for the newsletter {other[:64]!r}; this import is for {newsletter!r}")
-    state, suppressed = _state(cell("state").lower(), default_state)
-    suppressed = cell("suppressed").lower() or suppressed
-    if suppressed and suppressed not in Suppression.Reason.values:
-        raise _BadRow(f"suppressed is {suppressed[:40]!r}; known are {', '.join(Suppression.Reason.values)}")
-    language = cell("language")
-    if language and not is_language_code(language):
-        raise _BadRow(f"language is {language[:40]!r}; write a code such as en or zh-hans, or nothing")
-    return Newcomer(parse(cell("email")), state, clean_name(cell("name")), language, suppressed)
-
-
-def _state(said: str, default_state: str | None) -> tuple[str, str]:
-    if not said:
-        if default_state is None:
-            raise _BadRow("the row does not say the reader's state; add it, or import with --state")
-        return default_state, ""
-    if said not in STATES:
-        raise _BadRow(f"state is {said[:40]!r}; known are {', '.join(STATES)}")
-    return STATES[said]
-
-
-def _as_text(cells: list[str]) -> str:
-    return ",".join(cells)[:1000]
-
-
-def plan(stage: Stage) -> Report:
-    """What `apply` would do now. Nothing is written."""
-    report = _count(stage, (_judge(stage.newsletter, rows) for rows in stage.chunks()))
+def plan(stage: Stage, watch: Watch = lambda rows: None) -> Report:
+    """What `apply` would do now. Nothing is written; `watch` is told how many rows were looked at."""
+    report = _count(stage, (_judge(stage.newsletter, rows) for rows in _watched(stage, watch)))
     return _with_rejected(stage, report, rejected_file=None)
 
 
-def apply(stage: Stage, source: str) -> Report:
+def apply(
+    stage: Stage,
+    source: str,
+    *,
+    invitations: Invitations | None = None,
+    rejected: Path | None = None,
+    watch: Watch = lambda rows: None,
+) -> Report:
     """The stage's readers are in the database, and its rejected rows in a file beside the one they came from.
 
-    A process that dies halfway leaves whole chunks behind; the same import again does the rest.
+    With `invitations` those who are pending are asked to confirm, one after the other. A process that dies halfway
+    leaves whole chunks behind; the same import again does the rest. Raises FileError for a file it cannot write.
     """
-    report = _count(stage, (_take_in(stage.newsletter, rows, source) for rows in stage.chunks()))
-    return _with_rejected(stage, report, rejected_file=_write_rejected(stage))
+    written = _write_rejected(stage, rejected or rejected_file_of(stage.path))
+    with _sqlite_in_bulk():
+        verdicts = (_take_in(stage.newsletter, rows, source, invitations) for rows in _watched(stage, watch))
+        report = _count(stage, verdicts)
+    return _with_rejected(stage, report, rejected_file=written)
 
 
-def _take_in(newsletter: str, rows: list[Newcomer], source: str) -> _Verdict:
+@contextmanager
+def _sqlite_in_bulk() -> Iterator[None]:
+    """Many rows touch the same pages of an index again and again: they are put into the database's file less often.
+
+    And the file is not mapped into memory, which would then hold all of it.
+    """
+    if connection.vendor != "sqlite" or connection.in_atomic_block:
+        yield
+        return
+    with connection.cursor() as cursor:
+        usual = {name: cursor.execute(f"PRAGMA {name}").fetchone()[0] for name in IN_BULK}
+        try:
+            for name, value in IN_BULK.items():
+                cursor.execute(f"PRAGMA {name}={value}")
+            yield
+        finally:
+            for name, value in usual.items():
+                cursor.execute(f"PRAGMA {name}={value}")
+
+
+def _watched(stage: Stage, watch: Watch) -> Iterator[list[Newcomer]]:
+    done = 0
+    for rows in stage.chunks():
+        yield rows
+        done += len(rows)
+        watch(done)
+
+
+def _give_way() -> None:
+    """On SQLite those who wait ask now and then whether nobody writes; they should find it so."""
+    if connection.vendor == "sqlite" and not connection.in_atomic_block:
+        time.sleep(PAUSE)
+
+
+def _take_in(newsletter: str, rows: list[Newcomer], source: str, invitations: Invitations | None) -> _Verdict:
+    _give_way()
     try:
-        return _take_in_once(newsletter, rows, source)
+        return _take_in_once(newsletter, rows, source, invitations)
     except IntegrityError:
         # Somebody of these signed up between our look and our write; now we see them.
-        return _take_in_once(newsletter, rows, source)
+        return _take_in_once(newsletter, rows, source, invitations)
 
 
-def _take_in_once(newsletter: str, rows: list[Newcomer], source: str) -> _Verdict:
+def _take_in_once(newsletter: str, rows: list[Newcomer], source: str, invitations: Invitations | None) -> _Verdict:
     origin = Origin(how="import", source=source)
     with transaction.atomic():
         verdict = _judge(newsletter, rows)
         optin.take_in(newsletter, verdict.new, verdict.leaving, origin)
-        reasons = {links.suppression_hash(row.address.key): row.suppressed for row in verdict.to_suppress}
-        optin.suppress_all(reasons, origin)
+        if verdict.to_suppress:
+            _suppress(verdict.to_suppress, origin)
+        if invitations:
+            pending = [row.address.key for row in rows if row.state == "pending"]
+            verdict.invited = inviting.invite(newsletter, pending, invitations)
     return verdict
 
 
-_JUDGED_BY = ("subscriber__email_key", "state", "pk", "subscriber_id")
+def _suppress(rows: list[Newcomer], origin: Origin) -> None:
+    hashes = records.hashes_of(rows)
+    reasons = {hashes[row.address.key]: row.suppressed for row in rows}
+    since = {hashes[row.address.key]: at for row in rows if (at := _since(row))}
+    optin.suppress_all(reasons, origin, since=since)
+
+
+def _since(row: Newcomer) -> datetime | None:
+    return claims.moment(orjson.loads(row.claimed or "{}").get("suppressed_at", ""))
 
 
 def _judge(newsletter: str, rows: list[Newcomer]) -> _Verdict:
-    keys = [row.address.key for row in rows]
-    found = Subscription.objects.filter(newsletter=newsletter, subscriber__email_key__in=keys)
-    there = {key: (state, pk, reader) for key, state, pk, reader in found.values_list(*_JUDGED_BY)}
-    not_active = [reader for state, _, reader in there.values() if state != "active"]
+    hashes = records.hashes_of(rows)
+    there = records.wishes(newsletter, list(hashes))
+    not_active = [wish.reader for wish in there.values() if wish.state != "active"]
     left = optin.those_who_left(newsletter, not_active) if not_active else set()
-    hashes = {key: links.suppression_hash(key) for key in keys}
-    suppressed = dict(Suppression.objects.filter(hash__in=hashes.values()).values_list("hash", "reason"))
+    suppressed = records.suppressed(list(hashes.values()))
     verdict = _Verdict()
+    if not there and not suppressed:
+        verdict.new, verdict.to_suppress = rows, [row for row in rows if row.suppressed]
+        return verdict
     for row in rows:
-        state, pk, _ = there.get(row.address.key, (None, 0, 0))
-        _judge_row(row, state, pk in left, suppressed.get(hashes[row.address.key]), verdict)
+        wish = there.get(row.address.key)
+        reason = suppressed.get(hashes[row.address.key])
+        _judge_row(row, wish.state if wish else None, bool(wish and wish.pk in left), reason, verdict)
     return verdict
 
 
@@ -281,7 +190,7 @@ def _judge_row(row: Newcomer, state: str | None, left: bool, suppressed: str | N
     stronger = optin.STRENGTH.get(row.suppressed, -1) > optin.STRENGTH.get(suppressed or "", -1)
     if stronger:
         verdict.to_suppress.append(row)
-    if state is None and suppressed and not row.suppressed:
+    if state is None and suppressed and (suppressed == "erased" or not row.suppressed):
         verdict.suppressed += 1
     elif state is None:
         verdict.new.append(row)
@@ -294,24 +203,19 @@ def _judge_row(row: Newcomer, state: str | None, left: bool, suppressed: str | N
 
 
 def _count(stage: Stage, verdicts: Iterator[_Verdict]) -> Report:
-    new: dict[str, int] = {}
-    unchanged = stay = left = suppressed = 0
+    report, new = Report(), Counter[str]()
     for verdict in verdicts:
-        for row in verdict.new:
-            new[row.state] = new.get(row.state, 0) + 1
-        unchanged += verdict.unchanged
-        stay += verdict.stay_unsubscribed
-        left += len(verdict.leaving)
-        suppressed += verdict.suppressed
-    return Report(
-        new=sum(new.values()),
-        unchanged=unchanged,
-        stay_unsubscribed=stay,
-        left=left,
-        suppressed=suppressed,
-        duplicates=stage.good - stage.distinct,
-        new_by_state=new,
-    )
+        new.update(map(attrgetter("state"), verdict.new))
+        report = replace(
+            report,
+            unchanged=report.unchanged + verdict.unchanged,
+            stay_unsubscribed=report.stay_unsubscribed + verdict.stay_unsubscribed,
+            left=report.left + len(verdict.leaving),
+            suppressed=report.suppressed + verdict.suppressed,
+            newly_suppressed=report.newly_suppressed + len(verdict.to_suppress),
+            invited=report.invited + verdict.invited,
+        )
+    return replace(report, new=new.total(), new_by_state=dict(new), duplicates=stage.good - stage.distinct)
 
 
 def _with_rejected(stage: Stage, report: Report, rejected_file: Path | None) -> Report:
@@ -325,19 +229,27 @@ def rejected_file_of(path: Path) -> Path:
     return path.with_name(f"{path.name}.rejected.csv")
 
 
-def _write_rejected(stage: Stage) -> Path | None:
+def _write_rejected(stage: Stage, path: Path) -> Path | None:
     """Where the rejected rows are to be read; None when there are none. Raises FileError."""
     if not stage.rejected:
         return None
-    path = rejected_file_of(stage.path)
     try:
-        path.touch(mode=0o600)  # it holds addresses
-        with path.open("w", encoding="utf-8-sig", newline="") as file:
+        with open(path, "w", encoding="utf-8-sig", newline="", opener=_closed_to_others) as file:
             writer = csv.writer(file)
             writer.writerow(["line", "reason", "row"])
             writer.writerows(
-                (line, reason, formula_safe(text.replace("\0", ""))) for line, reason, text in stage.rejected_rows()
+                (line, formula_safe(reason), formula_safe(text.replace("\0", "")))
+                for line, reason, text in stage.rejected_rows()
             )
     except OSError as error:
-        raise FileError(f"{path} cannot be written ({error.strerror}); the good rows were imported.") from error
+        raise FileError(
+            f"{path} cannot be written ({error.strerror}), so nothing was imported; --rejected names another file."
+        ) from error
     return path
+
+
+def _closed_to_others(path: str, flags: int) -> int:
+    """It holds addresses, also where it was there before and open to all."""
+    descriptor = os.open(path, flags, 0o600)
+    os.fchmod(descriptor, 0o600)
+    return descriptor

@@ -10,3 +10,17 @@ def supported(language: str) -> str:
         return get_supported_language_variant(language.lower().replace("_", "-"))
     except LookupError:
         return str(settings.LANGUAGE_CODE)
+
+
+def chosen(language: str, otherwise: str) -> str:
+    """The language of ours that a reader chose; `otherwise`, where they chose none or one that we do not speak."""
+    try:
+        return get_supported_language_variant(language.lower().replace("_", "-"))
+    except LookupError:
+        return otherwise
+
+
+def tag(language: str) -> str:
+    """As HTML writes a language of ours: zh-Hans."""
+    first, *script = language.split("-")
+    return "-".join([first, *(part.title() for part in script)])

@@ -1,5 +1,7 @@
 """The addresses that only one reader can open, signed with the installation's link keys."""
 
+from collections.abc import Iterable
+from datetime import timedelta
 from uuid import UUID
 
 from django.conf import settings
@@ -20,6 +22,10 @@ def suppression_hash(email_key: str) -> str:
     return tokens.suppression_hash(email_key, keys())
 
 
+def suppression_hashes(email_keys: Iterable[str]) -> dict[str, str]:
+    return tokens.suppression_hashes(email_keys, keys())
+
+
 def confirm_url(public_id: UUID, newsletter: str) -> str:
     """Good for a week from now."""
     expires = timezone.now() + tokens.CONFIRM_LIFE
@@ -31,6 +37,33 @@ def unsubscribe_url(public_id: UUID, newsletter: str) -> str:
     """Good for ever."""
     token = tokens.make(tokens.UNSUBSCRIBE, public_id, newsletter, keys()[-1])
     return f"{settings.BASE_URL}{reverse('subscribers:unsubscribe', args=[token])}"
+
+
+def preferences_path(public_id: UUID, newsletter: str) -> str:
+    """Good for ever."""
+    return reverse("subscribers:preferences", args=[tokens.make(tokens.PREFERENCES, public_id, newsletter, keys()[-1])])
+
+
+def undo_path(public_id: UUID, newsletter: str) -> str:
+    """Good for half an hour from now, as long as nothing else happens to the subscription."""
+    return _for_a_while("undo", tokens.UNDO, public_id, newsletter, tokens.UNDO_LIFE)
+
+
+def data_url(public_id: UUID, newsletter: str) -> str:
+    """Good for half an hour from now. It goes to the reader's own mailbox and nowhere else."""
+    path = _for_a_while("data", tokens.DATA, public_id, newsletter, tokens.DATA_LIFE)
+    return f"{settings.BASE_URL}{path}"
+
+
+def address_url(letter: UUID, newsletter: str) -> str:
+    """Good for a day from now. It goes to the new address and nowhere else."""
+    path = _for_a_while("address", tokens.ADDRESS, letter, newsletter, tokens.ADDRESS_LIFE)
+    return f"{settings.BASE_URL}{path}"
+
+
+def _for_a_while(name: str, purpose: str, public_id: UUID, newsletter: str, life: timedelta) -> str:
+    token = tokens.make(purpose, public_id, newsletter, keys()[-1], timezone.now() + life)
+    return reverse(f"subscribers:{name}", args=[token])
 
 
 def test_unsubscribe_url(newsletter: str, number: int) -> str:

@@ -34,12 +34,14 @@ class Subscription(models.Model):
         ACTIVE = "active"
         UNSUBSCRIBED = "unsubscribed"
 
-    subscriber = models.ForeignKey(Subscriber, models.CASCADE, related_name="subscriptions")
+    # Indexed by the constraint below.
+    subscriber = models.ForeignKey(Subscriber, models.CASCADE, related_name="subscriptions", db_index=False)
     newsletter = models.CharField(max_length=64)
     state = models.CharField(max_length=12, choices=State.choices, default=State.PENDING)
     # A confirmation mail that is still to be sent: the row is the queue, a Celery message only a hint.
     confirmation_due = models.DateTimeField(null=True, blank=True)
     confirmation_tries = models.PositiveSmallIntegerField(default=0)
+    confirmation_tried_at = models.DateTimeField(null=True, blank=True)  # also when it failed: it may have arrived
     created_at = models.DateTimeField(default=timezone.now)
     changed_at = models.DateTimeField(default=timezone.now)
 
@@ -78,7 +80,8 @@ class Consent(models.Model):
         CHANGED = "changed"
         ERASED = "erased"
 
-    subscriber = models.ForeignKey(Subscriber, models.CASCADE, related_name="consents")
+    # Indexed by `consent_history`.
+    subscriber = models.ForeignKey(Subscriber, models.CASCADE, related_name="consents", db_index=False)
     newsletter = models.CharField(max_length=64)
     step = models.CharField(max_length=12, choices=Step.choices)
     at = models.DateTimeField(default=timezone.now)
@@ -88,6 +91,8 @@ class Consent(models.Model):
     wording_version = models.CharField(max_length=32, blank=True, default="")
     language = models.CharField(max_length=16, blank=True, default="")
     ip = models.CharField(max_length=45, blank=True, default="")  # truncated: /24, or /48 for IPv6
+    # What a file said of the consent that it brought, by the names of `subscribers.claims`: claimed, not seen here.
+    claimed = models.JSONField(null=True, blank=True)
 
     class Meta:
         indexes = [
@@ -117,6 +122,8 @@ class Suppression(models.Model):
     reason = models.CharField(max_length=12, choices=Reason.choices)
     note = models.TextField(blank=True, default="")
     at = models.DateTimeField(default=timezone.now)
+    # When the reader's data was erased, also where a stronger reason stands.
+    erased_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         constraints = [
@@ -124,4 +131,31 @@ class Suppression(models.Model):
                 condition=models.Q(reason__in=["bounce", "complaint", "erased", "manual"]),
                 name="suppression_reason_known",
             )
+        ]
+
+
+class Letter(models.Model):
+    """A mail with a link that a reader asked for on a page. The row is the queue; it is deleted after two days."""
+
+    class Purpose(models.TextChoices):
+        DATA = "data"  # to the reader's address: opens what only they may see and change
+        ADDRESS = "address"  # to their new address: confirms it
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    subscriber = models.ForeignKey(Subscriber, models.CASCADE, related_name="letters")
+    newsletter = models.CharField(max_length=64)  # in whose name it is mailed
+    purpose = models.CharField(max_length=12, choices=Purpose.choices)
+    email = models.CharField(max_length=320)  # where it goes
+    email_key = models.CharField(max_length=320)
+    asked_at = models.DateTimeField(default=timezone.now)
+    due = models.DateTimeField(null=True, blank=True)
+    tries = models.PositiveSmallIntegerField(default=0)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["email_key", "asked_at"], name="letter_by_address"),
+            models.Index(fields=["due"], name="letter_due", condition=models.Q(due__isnull=False)),
+        ]
+        constraints = [
+            models.CheckConstraint(condition=models.Q(purpose__in=["data", "address"]), name="letter_purpose_known")
         ]

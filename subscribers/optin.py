@@ -16,7 +16,7 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
-from subscribers import limits, links, optouts, records
+from subscribers import limits, links, optouts, records, tokens
 from subscribers.addresses import Address
 from subscribers.models import Consent, Subscriber, Subscription, Suppression
 from subscribers.optouts import UNSUBSCRIBED, OptOut
@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 
 Step, State, Reason = Consent.Step, Subscription.State, Suppression.Reason
 
+PAGE, PREFERENCES = "page", "preferences"
+BY_A_PAGE = (PAGE, PREFERENCES)  # `Consent.how` of a step that its reader took on a page, where it can be made undone
 BOUNCE_RESTS = timedelta(days=7)  # so long a bounced address gets no confirmation mail either
 # A weaker reason never replaces a stronger one.
 STRENGTH: Mapping[str, int] = {Reason.ERASED: 0, Reason.BOUNCE: 1, Reason.MANUAL: 2, Reason.COMPLAINT: 3}
@@ -133,14 +135,41 @@ def _lift_by_confirming(subscriber: Subscriber, now: datetime) -> None:
 
 def unsubscribe(public_id: UUID, newsletter: str, origin: Origin) -> bool:
     """Nobody mails this reader this newsletter from now on. False: nobody did before either."""
+    return leave(public_id, newsletter, origin) is not None
+
+
+def leave(public_id: UUID, newsletter: str, origin: Origin) -> str | None:
+    """As `unsubscribe`, and the state that ended: only what was active may be made undone."""
     now = timezone.now()
     with transaction.atomic():
         subscription = records.find(public_id, newsletter)
         if subscription is None or subscription.state == State.UNSUBSCRIBED:
-            return False
+            return None
         _leave([subscription.pk], now)
         records.record(subscription.subscriber, newsletter, Step.UNSUBSCRIBED, origin, now)
         optouts.note([OptOut(subscription.subscriber.suppression_hash, newsletter, UNSUBSCRIBED, now)])
+    return str(subscription.state)
+
+
+def undo(public_id: UUID, newsletter: str, origin: Origin) -> bool:
+    """The reader, who left by a page of ours just now, did not leave. False: that is not so, or no longer.
+
+    The caller has the word of the very answer that said they left; everybody else needs a fresh double opt-in.
+    """
+    now = timezone.now()
+    with transaction.atomic():
+        subscription = records.find(public_id, newsletter)
+        if subscription is None or subscription.state == State.PENDING:
+            return False
+        if subscription.state == State.ACTIVE:
+            return True
+        reader = subscription.subscriber
+        last = reader.consents.filter(newsletter=newsletter).order_by("-at", "-pk").first()
+        gone_for_good = Suppression.objects.filter(hash=reader.suppression_hash).exists()
+        if gone_for_good or last is None or last.how not in BY_A_PAGE or last.at <= now - tokens.UNDO_LIFE:
+            return False
+        Subscription.objects.filter(pk=subscription.pk).update(state=State.ACTIVE, changed_at=now)
+        records.record(reader, newsletter, Step.CONFIRMED, origin, now)
     return True
 
 

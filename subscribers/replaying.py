@@ -48,13 +48,25 @@ def replay(path: Path) -> Replayed:
 
 
 def _replay(chunk: list[OptOut]) -> tuple[int, int]:
+    erased = _forget_again(chunk)
     known = _Known(chunk)
     leaving = [optout for optout in chunk if optout.reason == UNSUBSCRIBED and known.lacks_leaving(optout)]
     strongest = _strongest(optout for optout in chunk if known.lacks_suppression(optout))
     left = sum(_leave(optout, known.readers.get(optout.hash)) for optout in leaving)
     for optout in strongest:
         optin.suppress(optout.hash, optout.reason, _origin(optout))
-    return left, len(strongest)
+    return left, len(strongest) + erased
+
+
+def _forget_again(chunk: list[OptOut]) -> int:
+    """Whom the backup still holds and who was erased since is erased. Who came back after that stays."""
+    erased = {optout.hash: optout for optout in chunk if optout.reason == Reason.ERASED}
+    held = Subscriber.objects.filter(suppression_hash__in=list(erased))
+    return sum(
+        optin.forget(reader.email_key, _origin(erased[reader.suppression_hash]))
+        for reader in held
+        if reader.created_at <= erased[reader.suppression_hash].at
+    )
 
 
 class _Known:

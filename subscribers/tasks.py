@@ -4,7 +4,7 @@ import logging
 
 from celery import shared_task
 
-from subscribers import confirmations
+from subscribers import confirmations, letters
 
 log = logging.getLogger(__name__)
 
@@ -17,3 +17,11 @@ def send_confirmation(subscription_id: int) -> None:
         # Only the kind of error: its words may hold the address.
         kind = type(failure.__cause__).__name__
         log.warning("confirmation failed", extra={"subscription": subscription_id, "error": kind})
+
+
+@shared_task(name="subscribers.send_letter", ignore_result=True)  # type: ignore[untyped-decorator]
+def send_letter(letter_id: int) -> None:
+    try:
+        letters.send(letter_id)
+    except letters.LetterFailed as failure:
+        log.warning("letter failed", extra={"letter": letter_id, "error": type(failure.__cause__).__name__})

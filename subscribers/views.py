@@ -1,79 +1,37 @@
-"""HTTP's door for readers: join, confirm, leave. Every page works without JavaScript and without a cookie of ours,
-but for the sign-up form, whose cookie guards against forged forms.
+"""HTTP's door for who comes: the form to join, and the link that confirms. Every page works without JavaScript and
+without a cookie of ours, but for the sign-up form, whose cookie guards against forged forms.
 
 Mail scanners open every link of a mail, and some run its scripts: GET and HEAD change nothing here.
 """
 
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial, wraps
-from typing import Any
+from functools import partial
 
-from django.conf import settings
-from django.core.exceptions import BadRequest, SuspiciousOperation
 from django.db import transaction
-from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
-from django.http.multipartparser import MultiPartParserError
-from django.template.loader import render_to_string
-from django.urls import reverse
+from django.http import HttpRequest, HttpResponse
 from django.utils import translation
 from django.utils.translation import gettext
-from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
-from subscribers import forms, languages, limits, links, optin, tokens
+from subscribers import forms, limits, optin, tokens
 from subscribers.addresses import Address, AddressError, parse
 from subscribers.models import Subscriber
-from subscribers.networks import client_address, network
 from subscribers.optin import Answer, Confirmation, Origin
+from subscribers.pages import (
+    ALLOWED,
+    Shown,
+    link_used,
+    origin,
+    page,
+    page_in_house_language,
+    signed_link,
+)
+from subscribers.pages import CONTENT_POLICY as CONTENT_POLICY
+from subscribers.pages import first_newsletter as first_newsletter
+from subscribers.pages import newsletter_shown as newsletter_shown
 from subscribers.tasks import send_confirmation
 
 log = logging.getLogger(__name__)
-
-# Raise it with every change to a sentence that readers agree to.
-WORDING_VERSION = "1"
-CONTENT_POLICY = (
-    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
-)
-ALLOWED = ("GET", "HEAD", "POST")
-View = Callable[..., HttpResponse]
-
-
-@dataclass(frozen=True)
-class Shown:
-    """A newsletter as pages show it."""
-
-    label: str
-    name: str
-    language: str
-    postal_address: str = ""
-
-    @property
-    def form_path(self) -> str:
-        if self.label == next(iter(settings.NEWSLETTERS), None):
-            return reverse("subscribers:subscribe")
-        if self.label in settings.NEWSLETTERS:
-            return reverse("subscribers:subscribe_to", args=[self.label])
-        return ""
-
-
-def newsletter_shown(label: str) -> Shown:
-    """Also for a newsletter that is configured no longer: its readers may still leave."""
-    newsletter = settings.NEWSLETTERS.get(label)
-    if newsletter is None:
-        return Shown(label, label, settings.LANGUAGE_CODE)
-    return Shown(label, newsletter.name, languages.supported(newsletter.language), newsletter.postal_address)
-
-
-def first_newsletter() -> str:
-    label = next(iter(settings.NEWSLETTERS), None)
-    if label is None:
-        raise Http404("no newsletter is configured")
-    return str(label)
-
-
-# ---------------------------------------------------------------- join
 
 
 @require_http_methods(ALLOWED)
@@ -96,16 +54,16 @@ def _sign_up(request: HttpRequest, newsletter: Shown, form: forms.SignUp) -> Htt
     made = forms.made(form.form_time)
     if made is not forms.Made.BY_A_PERSON:
         return _form(request, newsletter, form, notice=gettext("Almost there: press the button once more."))
-    origin = _origin(request, "form", _promise(newsletter), newsletter)
-    return _ask_to_confirm(request, newsletter, address, origin)
+    asking = origin(request, "form", newsletter.language, promise(newsletter))
+    return _ask_to_confirm(request, newsletter, address, asking)
 
 
-def _ask_to_confirm(request: HttpRequest, newsletter: Shown, address: Address, origin: Origin) -> HttpResponse:
+def _ask_to_confirm(request: HttpRequest, newsletter: Shown, address: Address, asking: Origin) -> HttpResponse:
     try:
-        asked = optin.subscribe(address, newsletter.label, language=newsletter.language, origin=origin)
+        asked = optin.subscribe(address, newsletter.label, language=newsletter.language, origin=asking)
     except limits.TooManyRequests as reason:
         log.warning("sign-ups limited", extra={"reason": str(reason), "newsletter": newsletter.label})
-        response = _page(request, "too_many", newsletter, status=429)
+        response = page(request, "too_many", newsletter, status=429)
         response["Retry-After"] = "3600"
         return response
     if asked.answer is Answer.MAIL_DUE:
@@ -121,131 +79,48 @@ def _form(
     context = {
         "email": form.email if form else "",
         "form_time": form.form_time if form and keep else forms.new_form_time(),
-        "promise": _promise(newsletter),
+        "promise": promise(newsletter),
         "error": error,
         "notice": notice,
     }
-    return _page(request, "subscribe", newsletter, context)
+    return page(request, "subscribe", newsletter, context)
 
 
 def _check_your_mail(request: HttpRequest, newsletter: Shown) -> HttpResponse:
-    return _page(request, "check_your_mail", newsletter)
+    return page(request, "check_your_mail", newsletter)
 
 
-def _promise(newsletter: Shown) -> str:
+def promise(newsletter: Shown) -> str:
     """What a reader agrees to; it is shown on the form and kept with their consent."""
     return gettext("I want to get %(newsletter)s by mail. I can leave at any time with one click.") % {
         "newsletter": newsletter.name
     }
 
 
-# ---------------------------------------------------------------- pages behind a signed link
+# ---------------------------------------------------------------- confirm
 
 
-def _signed_link(purpose: str) -> Callable[[View], View]:
-    """The view gets the ticket of its token. A token that is not ours ends in the page for lost links."""
-
-    def decorate(view: View) -> View:
-        @wraps(view)
-        def read(request: HttpRequest, token: str) -> HttpResponse:
-            try:
-                ticket = links.read(token, purpose)
-            except tokens.ExpiredToken as expired:
-                response = _expired(request, expired.ticket)
-            except tokens.TokenError:
-                response = not_found(request)
-            else:
-                newsletter = newsletter_shown(ticket.newsletter)
-                with translation.override(newsletter.language):
-                    response = view(request, ticket, newsletter)
-            response["Referrer-Policy"] = "no-referrer"
-            response["X-Robots-Tag"] = "noindex"
-            return response
-
-        # The signature says who asks; a cookie would keep out mail providers and readers without cookies.
-        return csrf_exempt(require_http_methods(ALLOWED)(read))
-
-    return decorate
+def _expired(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown) -> HttpResponse:
+    """A confirmation link older than a week: one button mails a new one."""
+    if request.method != "POST":
+        return page(request, "expired", newsletter, status=410)
+    reader = Subscriber.objects.filter(public_id=ticket.public_id).first()
+    if reader is None or not newsletter.form_path:
+        return link_used(request, ticket, newsletter)
+    asking = origin(request, "link", newsletter.language, promise(newsletter))
+    return _ask_to_confirm(request, newsletter, Address(reader.email, reader.email_key), asking)
 
 
-@_signed_link(tokens.CONFIRM)
+@signed_link(tokens.CONFIRM, expired=_expired)
 def confirm(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown) -> HttpResponse:
     """One button; pressing it confirms, and pressing it again shows the same page."""
     if request.method != "POST":
-        return _page(request, "confirm", newsletter, {"promise": _promise(newsletter)})
-    origin = _origin(request, "link", _promise(newsletter), newsletter)
-    result = optin.confirm(ticket.public_id, ticket.newsletter, origin)
+        return page(request, "confirm", newsletter, {"promise": promise(newsletter)})
+    pressed = origin(request, "link", newsletter.language, promise(newsletter))
+    result = optin.confirm(ticket.public_id, ticket.newsletter, pressed)
     if result in (Confirmation.CONFIRMED, Confirmation.BEFORE):
-        return _page(request, "confirmed", newsletter)
-    return _page(request, "link_used", newsletter, status=410)
-
-
-@_signed_link(tokens.UNSUBSCRIBE)
-def unsubscribe(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown) -> HttpResponse:
-    """One button; pressing it, or a mail provider's one click (RFC 8058), unsubscribes at once.
-
-    The answer is the same for readers who left before and for those we know no longer.
-    """
-    if request.method != "POST":
-        return _page(request, "unsubscribe", newsletter)
-    origin = _origin(request, _way_of_leaving(request), "", newsletter)
-    optin.unsubscribe(ticket.public_id, ticket.newsletter, origin)
-    return _page(request, "unsubscribed", newsletter)
-
-
-@csrf_exempt
-@require_http_methods(ALLOWED)
-def unsubscribe_test(request: HttpRequest, label: str = "", number: int = 0) -> HttpResponse:
-    """The way out of a test mail: button and one click answer as they would, and nobody is unsubscribed.
-
-    Each copy of a test has a number, because each reader of an issue has a link of their own.
-    """
-    newsletter = newsletter_shown(label if label in settings.NEWSLETTERS else first_newsletter())
-    with translation.override(newsletter.language):
-        response = _page(request, "unsubscribe_test", newsletter, {"pressed": request.method == "POST"})
-    response["Referrer-Policy"] = "no-referrer"
-    response["X-Robots-Tag"] = "noindex"
-    return response
-
-
-def _way_of_leaving(request: HttpRequest) -> str:
-    """Only our button says `page`. A body that cannot be read still comes with a signed link, and is obeyed."""
-    try:
-        return "page" if request.POST.get("from") == "page" else "one-click"
-    except (BadRequest, SuspiciousOperation, MultiPartParserError, UnreadablePostError):
-        return "one-click"
-
-
-def _expired(request: HttpRequest, ticket: tokens.Ticket) -> HttpResponse:
-    """A confirmation link older than a week: one button mails a new one."""
-    newsletter = newsletter_shown(ticket.newsletter)
-    with translation.override(newsletter.language):
-        if request.method != "POST":
-            return _page(request, "expired", newsletter, status=410)
-        reader = Subscriber.objects.filter(public_id=ticket.public_id).first()
-        if reader is None or not newsletter.form_path:
-            return _page(request, "link_used", newsletter, status=410)
-        origin = _origin(request, "link", _promise(newsletter), newsletter)
-        return _ask_to_confirm(request, newsletter, Address(reader.email, reader.email_key), origin)
-
-
-def _origin(request: HttpRequest, how: str, wording: str, newsletter: Shown) -> Origin:
-    remote, forwarded = request.META.get("REMOTE_ADDR", ""), request.META.get("HTTP_X_FORWARDED_FOR", "")
-    match = request.resolver_match
-    # The route, not the path: a token in a consent record would open its door for whoever reads it.
-    source = f"{settings.BASE_URL}/{match.route}" if match and "token" in match.kwargs else _address(request)
-    return Origin(
-        how=how,
-        source=source,
-        wording=wording,
-        wording_version=WORDING_VERSION if wording else "",
-        language=newsletter.language,
-        ip=network(client_address(remote, forwarded, settings.MAILER_PROXIES)),
-    )
-
-
-def _address(request: HttpRequest) -> str:
-    return f"{settings.BASE_URL}{request.path}"
+        return page(request, "confirmed", newsletter)
+    return link_used(request, ticket, newsletter)
 
 
 # ---------------------------------------------------------------- pages for what went wrong
@@ -255,7 +130,7 @@ def without_our_form(request: HttpRequest, reason: str = "") -> HttpResponse:
     """Django calls this for a POST that no page of ours made. A sign-up gets our form, filled in; nothing changed."""
     match = request.resolver_match
     if match is None or match.func is not subscribe or request.method != "POST":
-        return _in_house_language(request, "forbidden", status=403)
+        return page_in_house_language(request, "forbidden", status=403)
     newsletter = newsletter_shown(match.kwargs.get("label") or first_newsletter())
     form = forms.sign_up_of(request)
     with translation.override(newsletter.language):
@@ -267,30 +142,8 @@ def without_our_form(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    return _in_house_language(request, "not_found", status=404)
+    return page_in_house_language(request, "not_found", status=404)
 
 
 def failed(request: HttpRequest) -> HttpResponse:
-    return _in_house_language(request, "failed", status=500)
-
-
-def _in_house_language(request: HttpRequest, name: str, status: int) -> HttpResponse:
-    label = next(iter(settings.NEWSLETTERS), "")
-    newsletter = newsletter_shown(label) if label else Shown("", "", settings.LANGUAGE_CODE)
-    with translation.override(newsletter.language):
-        return _page(request, name, newsletter, status=status)
-
-
-def _page(
-    request: HttpRequest, name: str, newsletter: Shown, context: dict[str, Any] | None = None, status: int = 200
-) -> HttpResponse:
-    """A page in the active language, which loads nothing but our own stylesheet and is kept by nobody."""
-    values = {"newsletter": newsletter, "language": translation.get_language()} | (context or {})
-    body = render_to_string(f"pages/{name}.html", values, request=request)
-    response = HttpResponse(body, status=status)
-    response["Content-Security-Policy"] = CONTENT_POLICY
-    response["Cache-Control"] = "no-store"
-    # Without any referrer a browser would send `Origin: null` with our own form, and Django would take it for forged.
-    response["Referrer-Policy"] = "same-origin"
-    response["Content-Language"] = str(values["language"])
-    return response
+    return page_in_house_language(request, "failed", status=500)

@@ -14,6 +14,17 @@ def _keys_of_this_database():
     installation.link_keys.cache_clear()
 
 
+@pytest.fixture(autouse=True)
+def _an_installation(request):
+    """Tests that commit leave empty tables behind, and the migrations do not run again."""
+    marker = request.node.get_closest_marker("django_db")
+    if marker:
+        from mailer.models import Installation
+
+        request.getfixturevalue("transactional_db" if marker.kwargs.get("transaction") else "db")
+        Installation.objects.get_or_create(pk=1, defaults={"link_keys": ["11" * 32]})
+
+
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix, tmp_path_factory):
     """SQLite in a file, as in life: the threads of a test that share one in memory lock each other out at once."""

@@ -40,18 +40,23 @@ def serve(port: int | None) -> None:
 def _run_gunicorn(address: str, companion: "_Companion | None") -> None:
     from gunicorn.app.base import BaseApplication
 
+    from mailer.cli.listening import PatientWorker, TokenlessLog
+
     class Web(BaseApplication):  # type: ignore[misc]
         def load_config(self) -> None:
             for name, value in {
                 "bind": [address],
                 "workers": 1,
-                "worker_class": "gthread",
+                "worker_class": PatientWorker,
+                "logger_class": TokenlessLog,
                 "threads": 8,
                 "timeout": 60,
                 "graceful_timeout": 25,
                 "control_socket_disable": True,
                 # Never the path: it holds readers' tokens. mailer.views.access_log names the route instead.
                 "accesslog": None,
+                # A proxy may pass on what visitors write. By SCRIPT_NAME they would reach paths that it closes to them.
+                "forwarder_headers": "",
                 "limit_request_line": 4094,
                 "proc_name": "mailer",
             }.items():

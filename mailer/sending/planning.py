@@ -193,6 +193,8 @@ def _frozen(plan: Plan) -> Send:
         article=issue.article,
         language=issue.language,
         preheader=issue.preheader,
+        day=issue.day,
+        number=issue.number,
         source_sha256=issue.source_sha256,
         content_sha256=issue.content_sha256,
         on_unknown=plan.on_unknown,

@@ -22,7 +22,7 @@ from mailer.sendgrid.webhook import parse
 from subscribers.models import Subscriber, Subscription, Suppression
 from tests import readers
 from tests.mailer.reports import DAY, HARD, POLICY, SOFT, Mailed, counters, facts, mailed, nameless, post
-from tests.mailer.sending.conftest import _an_installation, _own_home, api  # noqa: F401 — the same stage
+from tests.mailer.sending.conftest import _own_home, api  # noqa: F401 — the same stage
 from tests.mailer.sending.outgoing import in_thread
 
 pytestmark = pytest.mark.django_db

@@ -10,7 +10,7 @@ from mailer.sendgrid.client import OutcomeUnknown, Refused
 from mailer.sending.proving import prove
 from mailer.sending.settling import settle
 from mailer.sending.steering import pause, resume
-from tests.mailer.sending.conftest import _an_installation, _own_home, api, four, told  # noqa: F401 — the same stage
+from tests.mailer.sending.conftest import _own_home, api, four, told  # noqa: F401 — the same stage
 from tests.mailer.sending.outgoing import claimed, deliver_all, open_gate
 
 pytestmark = pytest.mark.django_db

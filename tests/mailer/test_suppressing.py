@@ -12,7 +12,7 @@ from mailer.sendgrid.client import OutcomeUnknown
 from subscribers.models import Subscriber, Suppression
 from tests import readers
 from tests.mailer.reports import HARD, POLICY, SOFT, Mailed, counters, mailed, nameless, post
-from tests.mailer.sending.conftest import _an_installation, _own_home, api  # noqa: F401 — the same stage
+from tests.mailer.sending.conftest import _own_home, api  # noqa: F401 — the same stage
 
 pytestmark = pytest.mark.django_db
 

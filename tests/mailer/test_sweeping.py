@@ -14,7 +14,7 @@ from mailer.sweeping import STALE, Sweeper, sweep
 from subscribers.models import Subscription
 from subscribers.tasks import send_confirmation
 from tests import readers
-from tests.mailer.sending.conftest import _an_installation, _own_home, api, four, told  # noqa: F401 — the same stage
+from tests.mailer.sending.conftest import _own_home, api, four, told  # noqa: F401 — the same stage
 from tests.mailer.sending.outgoing import batch_of, claimed, planned, states
 
 pytestmark = pytest.mark.django_db

@@ -127,6 +127,15 @@ def test_a_reader_walks_in_and_out_in_a_browser(embedded: Stage, tmp_path: Path,
         assert state_of(embedded, "walker@readers.example") == "active"
         page.get_by_role("button").click()
         assert state_of(embedded, "walker@readers.example") == "unsubscribed"
+
+        page.get_by_role("button").click()  # undo
+        assert state_of(embedded, "walker@readers.example") == "active"
+        page.goto(re.search(rf"{base}/unsubscribe/\S+?/", issue)[0])
+        page.get_by_role("link").click()
+        page.locator("button[value=link]").click()
+        letter = wait_until(lambda: mail_to(embedded, "walker@readers.example", "", "/data/"), "the link was mailed")
+        page.goto(re.search(rf"{base}/preferences/data/\S+/", letter)[0])
+        assert page.locator("#email").input_value() == "walker@readers.example"
         browser.close()
 
 
@@ -142,7 +151,7 @@ QUIET_BROWSER = [
 ]
 
 
-def mail_to(stage: Stage, address: str, with_header: str = "") -> str:
+def mail_to(stage: Stage, address: str, with_header: str = "", holding: str = "") -> str:
     """The text part of a rehearsed mail to this address."""
     import email
     import email.policy
@@ -150,6 +159,7 @@ def mail_to(stage: Stage, address: str, with_header: str = "") -> str:
     home = Path(stage.environment()["MAILER_HOME"])
     for path in home.glob("rehearsals/*/*.eml"):
         message = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
-        if address in message["To"] and (not with_header or message[with_header]):
-            return str(message.get_body(("plain",)).get_content()).replace("=\n", "")
+        text = str(message.get_body(("plain",)).get_content()).replace("=\n", "")
+        if address in message["To"] and holding in text and (not with_header or message[with_header]):
+            return text
     return ""

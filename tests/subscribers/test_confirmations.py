@@ -1,6 +1,7 @@
 import re
 import smtplib
 from contextlib import suppress
+from datetime import timedelta
 
 import pytest
 from django.core import mail
@@ -119,9 +120,26 @@ def test_a_mail_that_failed_goes_out_with_the_next_try(clock, no_mail, monkeypat
         confirmations.send(one().pk)
     monkeypatch.undo()
     assert confirmations.send(one().pk) is False
-    Subscription.objects.update(confirmation_due=clock.now)
+    Subscription.objects.update(confirmation_due=clock.now, confirmation_tried_at=clock.now - timedelta(minutes=10))
     assert confirmations.send(one().pk)
     assert one().confirmation_due is None
+
+
+def test_who_asks_anew_just_after_a_retry_waits_for_the_ten_minutes(clock, no_mail, monkeypatch):
+    readers.pending()
+    with suppress(ConfirmationFailed):
+        confirmations.send(one().pk)
+    clock.forward(minutes=10)
+    monkeypatch.setattr(locmem.EmailBackend, "send_messages", lambda self, messages: len(messages))
+    assert confirmations.send(one().pk)  # the retry
+    clock.forward(minutes=1)
+    readers.pending()
+    readers.pending("jianbao")
+    assert [confirmations.send(pk) for pk in confirmations.due(clock.now)] == [False]
+    clock.forward(minutes=8, seconds=59)
+    assert list(confirmations.due(clock.now)) == []
+    clock.forward(seconds=1)
+    assert [confirmations.send(pk) for pk in confirmations.due(clock.now)] == [True]
 
 
 def test_a_reader_who_asks_anew_next_day_has_new_tries(clock, no_mail):

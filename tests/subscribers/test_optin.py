@@ -1,6 +1,7 @@
 """Who agreed to what, and what nobody else can make of it."""
 
 import threading
+from datetime import timedelta
 
 import pytest
 from django.db import connection, connections
@@ -233,6 +234,66 @@ def test_an_address_nobody_knows_can_be_suppressed():
     assert Suppression.objects.get().reason == "manual"
 
 
+def test_many_are_suppressed_at_once_each_by_their_own_reason(clock):
+    ada, dora = readers.confirmed(), readers.bounced()
+    unknown, older = "0" * 64, clock.now - timedelta(days=400)
+    reasons = {ada.suppression_hash: "complaint", dora.suppression_hash: "erased", unknown: "bounce"}
+    assert optin.suppress_all(reasons, COMMAND, since={unknown: older}) == 2
+    assert (readers.suppression_of(ada), readers.suppression_of(dora)) == ("complaint", "bounce")
+    assert Suppression.objects.get(hash=unknown).at == older
+    assert Consent.objects.filter(step="changed", source__startswith="suppressed: complaint").count() == 1
+
+
+# ---------------------------------------------------------------- erasing
+
+
+def test_of_an_erased_reader_only_the_keyed_hash_is_left():
+    reader = readers.confirmed()
+    assert optin.forget(ADDRESS.key, COMMAND)
+    assert (Subscriber.objects.count(), Subscription.objects.count(), Consent.objects.count()) == (0, 0, 0)
+    left = Suppression.objects.get()
+    assert (left.hash, left.reason, left.note) == (reader.suppression_hash, "erased", "")
+    assert not optin.forget(parse("nobody@readers.example").key, COMMAND)
+
+
+def test_an_erased_reader_comes_back_by_a_fresh_double_opt_in_only(clock):
+    old = readers.confirmed()
+    optin.forget(ADDRESS.key, COMMAND)
+    with pytest.raises(Refused, match="erased"):
+        optin.add_active(ADDRESS, "weekly", origin=COMMAND)
+    with pytest.raises(Refused, match="confirmation of their own"):
+        optin.lift(old.suppression_hash, COMMAND)
+    assert optin.confirm(old.public_id, "weekly", LINK) is Confirmation.GONE
+    assert not optin.unsubscribe(old.public_id, "weekly", Origin(how="one-click"))
+    assert ask() is Answer.MAIL_DUE
+    assert deliverable() == []
+    optin.confirm(Subscriber.objects.get().public_id, "weekly", LINK)
+    assert deliverable() == [ADA.email]
+    assert Suppression.objects.count() == 0
+
+
+def test_a_stronger_reason_outlives_the_erasure_without_its_words(clock):
+    reader = readers.confirmed()
+    optin.suppress(reader.suppression_hash, "manual", COMMAND, note="Ada Lovelace asked by phone")
+    since = clock.now
+    clock.forward(days=3)
+    optin.forget(ADDRESS.key, COMMAND)
+    left = Suppression.objects.get()
+    assert (left.reason, left.at, left.note, left.erased_at) == ("manual", since, "", clock.now)
+    assert optin.lift(left.hash, COMMAND) == "manual"
+    assert Suppression.objects.get().reason == "erased"
+
+
+def test_suppression_is_for_all_newsletters_and_leaving_for_one():
+    reader = readers.confirmed()
+    optin.add_active(ADDRESS, "jianbao", origin=COMMAND)
+    optin.unsubscribe(reader.public_id, "weekly", LINK)
+    assert (deliverable("weekly"), deliverable("jianbao")) == ([], [ADA.email])
+    suppress(reader, "complaint")
+    assert deliverable("jianbao") == []
+    assert readers.state_of(reader, "jianbao") == "active"
+
+
 # ---------------------------------------------------------------- added by an editor
 
 
@@ -270,7 +331,7 @@ def test_an_editor_cannot_add_a_suppressed_address():
 # ---------------------------------------------------------------- races
 
 
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.django_db(transaction=True)
 def test_twenty_requests_at_once_make_one_reader_and_one_mail():
     answers: list[Answer] = []
     errors = at_once(20, lambda number: answers.append(ask()))
@@ -280,8 +341,8 @@ def test_twenty_requests_at_once_make_one_reader_and_one_mail():
     assert len(answers) == 20
 
 
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
-def test_asking_confirming_leaving_and_suppressing_at_once_never_deadlock():
+@pytest.mark.django_db(transaction=True)
+def test_asking_confirming_leaving_suppressing_and_erasing_at_once_never_deadlock():
     reader = readers.pending(who=ADA)
     steps = [
         lambda: ask(),
@@ -292,6 +353,9 @@ def test_asking_confirming_leaving_and_suppressing_at_once_never_deadlock():
     assert not at_once(24, lambda number: steps[number % 4]())
     assert readers.suppression_of(reader) == "bounce"
     assert readers.history_of(reader).count(("unsubscribed", "one-click")) <= 1
+    steps.append(lambda: optin.forget(ADDRESS.key, COMMAND))
+    assert not at_once(25, lambda number: steps[number % 5]())
+    assert readers.suppression_of(reader) == "bounce"
 
 
 def at_once(count: int, act) -> list[BaseException]:

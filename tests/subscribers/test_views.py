@@ -3,7 +3,6 @@
 import re
 from datetime import timedelta
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 from django.core import signing
@@ -11,13 +10,12 @@ from django.test import Client
 from django.utils import timezone
 
 from subscribers import forms, limits, links, optin, tokens
-from subscribers.addresses import parse
-from subscribers.models import Consent, Subscriber, Subscription, Suppression
+from subscribers.models import Consent, Subscriber, Subscription
 from tests import readers
-from tests.readers import ADA, BEN, FORM, LINK
+from tests.readers import ADA, LINK
+from tests.subscribers.doors import confirm_path, everything, leave_path, path_of
 
 pytestmark = pytest.mark.django_db
-CLICK = "List-Unsubscribe=One-Click"
 
 
 @pytest.fixture(autouse=True)
@@ -35,24 +33,6 @@ def form_time(age: float = 10) -> str:
 
 def sign_up(client: Client, email: str = ADA.email, path: str = "/subscribe/", **fields: str):
     return client.post(path, {"email": email, "website": "", "form_time": form_time()} | fields)
-
-
-def path_of(url: str) -> str:
-    return url.removeprefix("http://127.0.0.1:8000")
-
-
-def leave_path(reader: Subscriber, newsletter: str = "weekly") -> str:
-    return path_of(links.unsubscribe_url(reader.public_id, newsletter))
-
-
-def confirm_path(reader: Subscriber, newsletter: str = "weekly") -> str:
-    return path_of(links.confirm_url(reader.public_id, newsletter))
-
-
-def everything() -> list[list[tuple]]:
-    return [
-        list(model.objects.order_by("pk").values_list()) for model in (Subscriber, Subscription, Consent, Suppression)
-    ]
 
 
 # ---------------------------------------------------------------- join
@@ -256,83 +236,6 @@ def test_an_old_link_of_somebody_who_left_points_to_the_form(client):
     assert readers.state_of(reader) == "unsubscribed"
 
 
-# ---------------------------------------------------------------- leave
-
-
-def test_a_scanner_that_opens_every_link_of_three_hundred_mails_unsubscribes_nobody(client):
-    crowd = readers.crowd(300)
-    before = everything()
-    for reader in crowd:
-        for method in (client.get, client.head):
-            assert method(leave_path(reader)).status_code == 200
-    assert everything() == before
-    assert "<script" not in client.get(leave_path(crowd[0])).content.decode()
-
-
-def test_three_hundred_one_clicks_from_one_provider_all_count(client):
-    for reader in readers.crowd(300):
-        assert client.post(leave_path(reader), CLICK, "application/x-www-form-urlencoded").status_code == 200
-    assert Subscription.objects.exclude(state="unsubscribed").count() == 0
-
-
-BODIES = {
-    "urlencoded": (CLICK, "application/x-www-form-urlencoded"),
-    "multipart": (
-        '--b\r\nContent-Disposition: form-data; name="List-Unsubscribe"\r\n\r\nOne-Click\r\n--b--\r\n',
-        "multipart/form-data; boundary=b",
-    ),
-    "broken multipart": ("nonsense", "multipart/form-data"),
-    "empty": ("", "text/plain"),
-    "huge": (CLICK + "&x=" + "y" * 200_000, "application/x-www-form-urlencoded"),
-    "many fields": ("&".join(f"f{number}=1" for number in range(2000)), "application/x-www-form-urlencoded"),
-}
-
-
-@pytest.mark.parametrize("body", BODIES.values(), ids=BODIES.keys())
-def test_one_click_unsubscribes_at_once_whatever_the_body(body):
-    reader = readers.confirmed()
-    answer = Client(enforce_csrf_checks=True).post(leave_path(reader), *body)
-    assert (answer.status_code, dict(answer.cookies)) == (200, {})
-    assert readers.history_of(reader)[-1] == ("unsubscribed", "one-click")
-
-
-def test_a_path_without_its_last_slash_is_not_redirected():
-    reader = readers.confirmed()
-    assert Client(enforce_csrf_checks=True).post(leave_path(reader).rstrip("/"), CLICK, "text/plain").status_code == 200
-    assert readers.state_of(reader) == "unsubscribed"
-
-
-def test_the_button_is_told_from_one_click():
-    reader = readers.confirmed()
-    Client(enforce_csrf_checks=True).post(leave_path(reader), {"from": "page"})
-    assert readers.history_of(reader)[-1] == ("unsubscribed", "page")
-
-
-def test_leaving_twice_or_after_erasure_gets_the_same_answer(client):
-    reader = readers.confirmed()
-    path = leave_path(reader)
-    answers = [client.post(path), client.post(path)]
-    Subscriber.objects.all().delete()
-    answers += [client.post(path), client.post(path_of(links.unsubscribe_url(uuid4(), "weekly")))]
-    assert {(answer.status_code, answer.content) for answer in answers} == {(200, answers[0].content)}
-
-
-def test_a_link_leaves_one_newsletter_of_one_reader_only(client):
-    ada, ben = readers.confirmed(), readers.confirmed(who=BEN)
-    optin.add_active(parse(ada.email), "jianbao", origin=FORM)
-    client.post(leave_path(ada))
-    assert readers.state_of(ada) == "unsubscribed"
-    assert readers.state_of(ada, "jianbao") == readers.state_of(ben) == "active"
-
-
-def test_readers_of_a_newsletter_that_is_gone_can_still_leave(client, settings):
-    reader = readers.confirmed()
-    settings.NEWSLETTERS = {}
-    assert client.get(leave_path(reader)).status_code == 200
-    assert client.post(leave_path(reader)).status_code == 200
-    assert readers.state_of(reader) == "unsubscribed"
-
-
 # ---------------------------------------------------------------- every page
 
 
@@ -359,26 +262,6 @@ def test_pages_behind_a_token_keep_it_to_themselves(client, clock):
             assert answer["X-Robots-Tag"] == "noindex"
             assert answer["Cache-Control"] == "no-store"
             assert not answer.cookies
-
-
-@pytest.mark.parametrize("path", ["/unsubscribe/test/", "/unsubscribe/test/weekly/1/", "/unsubscribe/test/gone/20/"])
-def test_the_way_out_of_a_test_mail_works_and_nobody_leaves(client, path):
-    readers.everybody()
-    before = everything()
-    page, pressed = client.get(path), client.post(path)
-    clicked = Client(enforce_csrf_checks=True).post(path, CLICK, "application/x-www-form-urlencoded")
-    assert "This is a test mail" in page.content.decode()
-    assert '<p class="masthead">The Weekly</p>' in page.content.decode()
-    for answer in (pressed, clicked):
-        assert answer.status_code == 200
-        assert "nobody was unsubscribed" in answer.content.decode()
-        assert not answer.cookies
-    assert (page["Referrer-Policy"], page["X-Robots-Tag"]) == ("no-referrer", "noindex")
-    assert everything() == before
-
-
-def test_the_way_out_of_a_test_mail_speaks_the_newsletters_language(client):
-    assert "这是一封测试邮件" in client.get("/unsubscribe/test/jianbao/1/").content.decode()
 
 
 def test_no_page_needs_a_script_or_anybody_elses_server(client):
@@ -426,14 +309,14 @@ def test_every_sentence_of_the_pages_speaks_chinese():
     from django.template.loader import get_template
     from django.utils import translation
 
-    from subscribers import addresses
-
-    texts = set(re.findall(r'gettext_noop\(\s*"([^"]+)"', Path(addresses.__file__).read_text()))
+    texts: set[str] = set()
+    for source in Path(forms.__file__).parent.glob("*.py"):
+        texts |= set(re.findall(r'gettext(?:_noop)?\(\s*"([^"]+)"', source.read_text()))
     for page in Path(get_template("pages/_base.html").origin.name).parent.glob("*.html"):
         source = page.read_text()
-        texts |= set(re.findall(r'{% translate "([^"]+)" %}', source))
+        texts |= set(re.findall(r'{% translate "([^"]+)"', source))
         blocks = re.findall(r"{% blocktranslate[^%]*%}(.*?){% endblocktranslate %}", source)
-        texts |= {block.replace("{{ name }}", "%(name)s") for block in blocks}
+        texts |= {re.sub(r"{{ (\w+) }}", r"%(\1)s", block) for block in blocks}
     assert len(texts) > 30
     with translation.override("zh-hans"):
         assert [text for text in texts if translation.gettext(text) == text] == []

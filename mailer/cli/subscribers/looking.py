@@ -1,41 +1,78 @@
-"""`mailer subscribers list` and `show`: who reads, and the whole history of one of them."""
+"""`mailer subscribers list`: who reads."""
 
 import json
 import sys
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from mailer.cli.subscribers.people import hash_of, json_option, newsletter_option, parse_address, reader_of
-from mailer.cli.terminal import Problem, choose_newsletter, start
+from mailer.cli.subscribers.people import json_option, newsletter_option
+from mailer.cli.terminal import Exit, Problem, choose_newsletter, start
 
 if TYPE_CHECKING:
-    from subscribers.addresses import Address
-    from subscribers.models import Subscriber
+    from collections.abc import Iterable
+
+ON_A_PAGE = 50
 
 
 @click.command(name="list")
 @click.option("--state", type=click.Choice(["active", "pending", "unsubscribed", "suppressed"]))
 @newsletter_option
-@click.option("--limit", type=click.IntRange(1), help="At most so many; 50 on a terminal.")
+@click.option("--since", metavar="DATE", help="In this state since that day (UTC) or later, such as 2026-11-20.")
+@click.option("--domain", metavar="NAME", help="With an address at this domain, such as example.org.")
+@click.option("--limit", type=click.IntRange(1), help=f"At most so many; {ON_A_PAGE} on a terminal.")
+@click.option("--page", type=click.IntRange(1), default=1, help="The next so many: 2 for those after the first.")
 @json_option
-def list_(state: str | None, newsletter: str | None, limit: int | None, as_json: bool) -> None:
+def list_(
+    state: str | None,
+    newsletter: str | None,
+    since: str | None,
+    domain: str | None,
+    limit: int | None,
+    page: int,
+    as_json: bool,
+) -> None:
     """List readers, newest first."""
+    moment = _moment(since) if since else None
     start()
     label = choose_newsletter(newsletter) if newsletter else None
     found = _found(state, label)
+    if moment:
+        found = found.filter(changed_at__gte=moment)
+    if domain:
+        found = found.filter(subscriber__email_key__endswith=f"@{_domain_key(domain)}")
+    size = limit or (None if as_json and page == 1 else ON_A_PAGE)
+    first = (page - 1) * (size or 0)
+    shown = found[first : first + size] if size else found
     if as_json:
-        rows = found[:limit] if limit else found
-        click.echo(json.dumps([_row(subscription) for subscription in rows], ensure_ascii=False))
+        _print_json(shown.iterator(chunk_size=2000))
         return
     total = found.count()
     if not total:
-        _say_how_readers_come(state)
+        _say_how_readers_come(filtered=bool(state or label or moment or domain))
         return
-    limit = limit or 50
-    _print_readers([_row(subscription) for subscription in found[:limit]])
-    if total > limit:
-        click.echo(f"The newest {limit} of {total}; --limit shows more, `export` all.", err=True)
+    _print_readers([_row(subscription) for subscription in shown])
+    if size and total > size:
+        rest = f"; --page {page + 1} shows the next" if first + size < total else ""
+        click.echo(f"{first + 1} to {min(first + size, total)} of {total}{rest}, `export` all.", err=True)
+
+
+def _moment(text: str) -> datetime:
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise Problem(f"--since {text!r} is no date; write one such as 2026-11-20.", Exit.USAGE) from None
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def _domain_key(domain: str) -> str:
+    from subscribers.addresses import AddressError, parse
+
+    try:
+        return parse(f"x@{domain.removeprefix('@')}").key.partition("@")[2]
+    except AddressError as error:
+        raise Problem(f"--domain {domain!r}: {error}", Exit.USAGE) from None
 
 
 def _found(state: str | None, label: str | None) -> Any:
@@ -53,6 +90,15 @@ def _found(state: str | None, label: str | None) -> Any:
     elif state:
         found = found.filter(state=state)
     return found
+
+
+def _print_json(subscriptions: "Iterable[Any]") -> None:
+    """One list, a reader a line; it may hold a million."""
+    before = "["
+    for subscription in subscriptions:
+        click.echo(before + json.dumps(_row(subscription), ensure_ascii=False), nl=False)
+        before = ",\n "
+    click.echo("[]" if before == "[" else "]")
 
 
 def _row(subscription: Any) -> dict[str, str]:
@@ -83,89 +129,12 @@ def _print_readers(rows: list[dict[str, str]]) -> None:
     Console(width=None if sys.stdout.isatty() else 1000).print(table)
 
 
-def _say_how_readers_come(state: str | None) -> None:
-    if state:
-        click.echo(f"No {state} readers. `mailer subscribers list` shows all.", err=True)
+def _say_how_readers_come(filtered: bool) -> None:
+    if filtered:
+        click.echo("No such readers. `mailer subscribers list` shows all.", err=True)
         return
     click.echo(
         "No readers yet. They come by the form on your site (`mailer serve`), by\n"
         "`mailer subscribers add ADDRESS`, or from a file: `mailer subscribers import FILE`.",
         err=True,
     )
-
-
-@click.command()
-@click.argument("address")
-@json_option
-def show(address: str, as_json: bool) -> None:
-    """Show one reader: newsletters, suppression, and every step of their consent."""
-    person = parse_address(address)
-    start()
-    from subscribers.models import Suppression
-
-    reader = reader_of(person)
-    suppression = Suppression.objects.filter(hash=hash_of(person)).first()
-    if reader is None and suppression is None:
-        raise Problem(f"{person.email} is not known here; `mailer subscribers list` shows who is.")
-    held = _held(person, reader, suppression)
-    if as_json:
-        click.echo(json.dumps(held, ensure_ascii=False, indent=2))
-    else:
-        _print_held(held)
-
-
-def _held(person: "Address", reader: "Subscriber | None", suppression: Any) -> dict[str, Any]:
-    wishes = reader.subscriptions.order_by("newsletter") if reader else []
-    steps = reader.consents.order_by("at", "pk") if reader else []
-    return {
-        "email": reader.email if reader else person.email,
-        "name": reader.name if reader else "",
-        "language": reader.language if reader else "",
-        "suppressed": {"reason": suppression.reason, "at": _time(suppression.at), "note": suppression.note}
-        if suppression
-        else None,
-        "subscriptions": [
-            {
-                "newsletter": wish.newsletter,
-                "state": wish.state,
-                "since": _time(wish.changed_at),
-                "confirmation_due": _time(wish.confirmation_due) if wish.confirmation_due else None,
-            }
-            for wish in wishes
-        ],
-        "history": [
-            {
-                "at": _time(step.at),
-                "newsletter": step.newsletter,
-                "step": step.step,
-                "how": step.how,
-                "source": step.source,
-                "wording": step.wording,
-                "wording_version": step.wording_version,
-                "language": step.language,
-                "network": step.ip,
-            }
-            for step in steps
-        ],
-    }
-
-
-def _time(at: Any) -> str:
-    return str(at.isoformat(timespec="seconds"))
-
-
-def _print_held(held: dict[str, Any]) -> None:
-    called = ", ".join(filter(None, [held["name"], held["language"]]))
-    click.echo(held["email"] + (f" ({called})" if called else ""))
-    if held["suppressed"]:
-        note = f": {held['suppressed']['note']}" if held["suppressed"]["note"] else ""
-        click.echo(f"  nobody may mail them: {held['suppressed']['reason']}, {held['suppressed']['at']}{note}")
-    for wish in held["subscriptions"]:
-        due = f", confirmation mail due {wish['confirmation_due']}" if wish["confirmation_due"] else ""
-        click.echo(f"  {wish['newsletter']}: {wish['state']} since {wish['since']}{due}")
-    for step in held["history"]:
-        details = " · ".join(filter(None, [step["newsletter"], step["how"], step["source"], step["network"]]))
-        click.echo(f"  {step['at']}  {step['step']:<12}  {details}")
-
-
-# ---------------------------------------------------------------- leave

@@ -148,8 +148,22 @@ def test_the_list_shows_readers_of_one_state():
     assert DORA.email in shown.stdout
     assert "active, suppressed: bounce" in shown.stdout
     assert ADA.email not in shown.stdout
-    assert "2 of 4" in shown.stderr
-    assert "No unsubscribed readers" in run("list", "--state", "unsubscribed", "--newsletter", "jianbao").stderr
+    assert "1 to 2 of 4; --page 2 shows the next" in shown.stderr
+    assert "No such readers" in run("list", "--state", "unsubscribed", "--newsletter", "jianbao").stderr
+
+
+def test_the_list_is_narrowed_by_day_and_domain_and_turned_page_by_page():
+    readers.everybody()
+    readers.confirmed("jianbao", readers.Named("Li", "li@例子.example"))
+    assert [row["email"] for row in json.loads(run("list", "--json", "--domain", "例子.EXAMPLE").stdout)] == [
+        "li@例子.example"
+    ]
+    assert len(json.loads(run("list", "--json", "--since", "2020-01-01", "--newsletter", "weekly").stdout)) == 4
+    assert "No such readers" in run("list", "--since", "2999-01-01").stderr
+    pages = [json.loads(run("list", "--json", "--limit", "2", "--page", str(n)).stdout) for n in (1, 2, 3)]
+    assert [len(page) for page in pages] == [2, 2, 1]
+    assert [row["email"] for page in pages for row in page][-2:] == [BEN.email, ADA.email]
+    assert run("list", "--since", "soon").exit_code == run("list", "--domain", "com").exit_code == Exit.USAGE
 
 
 def test_a_name_like_markup_is_a_name():
@@ -166,6 +180,39 @@ def test_show_tells_the_whole_history():
     assert "weekly: unsubscribed since" in text
     assert "one-click" in text
     assert run("show", "nobody@readers.example").exit_code == 1
+
+
+def test_show_quotes_what_the_reader_agreed_to_and_what_a_file_claimed(tmp_path):
+    readers.confirmed()
+    path = tmp_path / "fair.csv"
+    path.write_text(f"email,confirmed_at,ip_address\n{BEN.email},2019-05-06 07:08:09,192.0.2.99\n")
+    run("import", str(path), *WEEKLY, "--state", "active", "--source", "the book fair", "--yes")
+    assert "they were shown (version 1, en): “I want to get The Weekly by mail.”" in run("show", ADA.email).stdout
+    shown = run("show", BEN.email).stdout
+    assert "weekly · import · file fair.csv: the book fair" in shown
+    assert "the file said: confirmed at 2019-05-06T07:08:09+00:00, network 192.0.2.0/24, state active" in shown
+
+
+def test_erasing_a_reader_shows_what_goes_and_asks_first():
+    readers.confirmed()
+    asked = run("forget", ADA.email)
+    assert asked.exit_code == Exit.NOT_CONFIRMED
+    assert "newsletters (weekly), 2 steps of consent" in asked.stderr
+    assert Subscriber.objects.count() == 1
+    assert "is erased" in run("forget", ADA.email, "--yes").stdout
+    assert Subscriber.objects.count() == 0
+    assert "nobody may mail them: erased" in run("show", ADA.email).stdout
+    assert "confirmation of their own" in run("suppress", ADA.email, "--lift", "--reason", "oops").stderr
+    assert "nothing to erase" in run("forget", BEN.email, "--yes").stderr
+
+
+def test_an_import_can_ask_pending_readers_to_confirm(tmp_path):
+    path = people(tmp_path, f"{ADA.email},pending", f"{BEN.email},pending")
+    result = run("import", path, *WEEKLY, "--invite", "--per-hour", "60", "--yes")
+    assert "asked to confirm, 60 an hour" in result.stderr
+    assert "2 confirmation mails will go out" in result.stdout
+    assert Subscription.objects.filter(confirmation_due=None).count() == 0
+    assert run("import", path, *WEEKLY, "--map", "email", "--yes").exit_code == Exit.USAGE
 
 
 def test_unsubscribing_a_reader_is_on_their_record():

@@ -63,3 +63,15 @@ def confirmation(newsletter: str) -> Seen:
     readers.pending(newsletter)
     confirmations.send(Subscription.objects.get(newsletter=newsletter).pk)
     return Seen(mail.outbox[-1].alternatives[0].content)
+
+
+def letter(newsletter: str) -> Seen:
+    """The mail with the link that a reader asked for. Needs the database."""
+    from django.core import mail
+
+    from subscribers import changing, letters
+    from tests import readers
+
+    reader = readers.confirmed(newsletter, readers.Named("", f"reader-of-{newsletter}@readers.example"))
+    letters.send(changing.ask_for_link(reader.public_id, newsletter, readers.LINK))
+    return Seen(mail.outbox[-1].alternatives[0].content)

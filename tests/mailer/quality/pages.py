@@ -12,7 +12,8 @@ from django.test import Client
 from django.utils import timezone
 
 from mailer.archive.correcting import correct
-from subscribers import forms, links
+from subscribers import forms, links, tokens
+from subscribers.models import Letter
 from tests import readers
 from tests.golden import ISSUES
 from tests.mailer.published import published
@@ -36,15 +37,43 @@ def readers_pages(monkeypatch) -> dict[str, Seen]:
         "confirmed": _post(confirm),
         "link used": _post(used),
         "unsubscribe": _get(leave),
-        "unsubscribed": _post(leave),
+        "unsubscribed": _post(leave, {"from": "page"}),
         "test unsubscribe": _get("/unsubscribe/test/weekly/1/"),
         "test unsubscribed": _post("/unsubscribe/test/weekly/1/"),
         "not found": _get("/nothing/"),
+        **_of_their_own("weekly", ""),
+        **_of_their_own("jianbao", " in Chinese"),
         **_archive(),
     }
     now = timezone.now()
     monkeypatch.setattr(timezone, "now", lambda: now + timedelta(days=9))
     return {**made, "expired": _get(confirm)}
+
+
+def _of_their_own(newsletter: str, suffix: str) -> dict[str, Seen]:
+    """What a reader sees behind the links of their mails, until they are gone."""
+    reader = readers.confirmed(newsletter, readers.Named("Zoë", f"zoe-of-{newsletter}@readers.example"))
+    readers.pending("weekly" if newsletter == "jianbao" else "jianbao", readers.Named("Zoë", reader.email))
+    preferences = links.preferences_path(reader.public_id, newsletter)
+    data = links.data_url(reader.public_id, newsletter)
+    late = tokens.make("data", reader.public_id, newsletter, links.keys()[-1], timezone.now())
+    moving = Letter.objects.create(
+        subscriber=reader, newsletter=newsletter, purpose="address", email="z@new.example", email_key="z@new.example"
+    )
+    move = links.address_url(moving.public_id, newsletter)
+    seen = {
+        "preferences, left": _post(preferences, {"do": "save", "had": newsletter}),
+        "undo": _get(links.undo_path(reader.public_id, newsletter)),
+        "link mailed": _post(preferences, {"do": "link"}),
+        "data": _get(data),
+        "data, not ticked": _post(data, {"do": "delete"}),
+        "data, too late": _get(f"/preferences/data/{late}/"),
+        "new address": _get(move),
+        "deleted": _post(data, {"do": "delete", "sure": "yes"}),
+    }
+    if newsletter == "jianbao":  # those with the most on them; the others differ in words alone
+        seen = {name: seen[name] for name in ("preferences, left", "data, not ticked")}
+    return {f"{name}{suffix}": page for name, page in seen.items()}
 
 
 def _get(url: str) -> Seen:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.golden import ISSUES
-from tests.mailer.quality.mails import REAL, Seen, confirmation, mail
+from tests.mailer.quality.mails import REAL, Seen, confirmation, letter, mail
 from tests.mailer.quality.pages import readers_pages
 from tests.parts import skip_without, vnu
 
@@ -63,7 +63,9 @@ def test_the_checker_sees_what_is_wrong(tmp_path: Path):
 def test_mails_are_valid_but_for_what_clients_need(tmp_path: Path):
     assert len(ALLOWED) <= 10
     issues = {str(path): mail(path) for path in [*ISSUES, *REAL]}
-    mails = issues | {language: confirmation(language) for language in ("weekly", "jianbao")}
+    mails = issues | {
+        f"{one.__name__} {two}": one(two) for one in (confirmation, letter) for two in ("weekly", "jianbao")
+    }
     found = errors(mails, tmp_path)
     assert {message: where for message, where in found.items() if not allowed(message)} == {}
 

@@ -2,7 +2,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from mailer.models import Installation, Send
+from mailer.models import Send
 from mailer.sending import delivering, planning
 from tests import readers
 from tests.mailer.sending import outgoing
@@ -18,15 +18,6 @@ def _nothing_kept_from_another_database():
 def _own_home(settings, tmp_path):
     (tmp_path / "home").mkdir(mode=0o700)
     settings.HOME = tmp_path / "home"
-
-
-@pytest.fixture(autouse=True)
-def _an_installation(request):
-    """Tests that commit leave empty tables behind, and the migrations do not run again."""
-    marker = request.node.get_closest_marker("django_db")
-    if marker:
-        request.getfixturevalue("transactional_db" if marker.kwargs.get("transaction") else "db")
-        Installation.objects.get_or_create(pk=1, defaults={"link_keys": ["11" * 32]})
 
 
 @pytest.fixture

@@ -1,0 +1,60 @@
+"""What `mailer serve` asks of gunicorn beyond its own: patience has an end, and the log holds no reader's token."""
+
+import contextlib
+import logging
+import socket
+import time
+from typing import Any
+
+from gunicorn.glogging import Logger
+from gunicorn.workers.gthread import ThreadWorker
+
+SENT = 10.0  # seconds in which a request must have come in whole
+ANSWERED = 60.0  # seconds in which it must be answered, and the answer taken
+
+
+class PatientWorker(ThreadWorker):  # type: ignore[misc]
+    """Hangs up on clients that drip: gunicorn waits for ever, and as many as it has threads would close every door."""
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self._busy: dict[Any, float] = {}  # connection → since when a thread is busy with it
+
+    def handle(self, conn: Any) -> Any:
+        self._busy[conn] = time.monotonic()
+        try:
+            return super().handle(conn)
+        finally:
+            del self._busy[conn]
+
+    def notify(self) -> None:
+        """Called each second by the thread that also closes connections, so that none is another one by now."""
+        super().notify()
+        now = time.monotonic()
+        for conn, since in list(self._busy.items()):
+            if now - since > ANSWERED:
+                _hang_up(conn.sock, socket.SHUT_RDWR)
+            elif now - since > SENT:
+                # The request ends here; whoever sent it whole still gets the answer.
+                _hang_up(conn.sock, socket.SHUT_RD)
+
+
+def _hang_up(connection: socket.socket, how: int) -> None:
+    with contextlib.suppress(OSError):  # it went away by itself
+        connection.shutdown(how)
+
+
+class TokenlessLog(Logger):  # type: ignore[misc]
+    """gunicorn's own log. A request that it cannot read is named without its line: that holds the path."""
+
+    def setup(self, cfg: Any) -> None:
+        super().setup(cfg)
+        self.error_log.addFilter(_without_request)
+
+
+def _without_request(record: logging.LogRecord) -> bool:
+    if str(record.msg).startswith("Invalid request from"):
+        record.msg, record.args = "a request that is not HTTP was refused", ()
+    elif str(record.msg).startswith("Error handling request"):
+        record.msg, record.args = "a request failed before it reached a page", ()
+    return True

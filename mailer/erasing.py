@@ -1,0 +1,15 @@
+"""What the ledger holds of a person is gone with their subscriber row. `subscribers.optin.forget` calls this."""
+
+from mailer.models import Delivery, Event
+
+
+def forget_reader(subscriber: int, email: str) -> None:
+    """No event and no delivery quotes this reader any more; outcomes, facts and counters stay.
+
+    What servers answered holds addresses, in their words. In the caller's transaction.
+    """
+    deliveries = Delivery.objects.filter(subscriber=subscriber)
+    Event.objects.filter(delivery__in=deliveries.values("pk"), details__isnull=False).update(details=None)
+    # Of bounces without ids, those that wait for the outcome of a request are the only ones that keep an address.
+    Event.objects.filter(applied_at=None, delivery=None, details__email__iexact=email).update(details=None)
+    deliveries.filter(reason__icontains=email).update(reason="refused by the provider")

@@ -1,0 +1,41 @@
+"""What the ledger holds of one reader, to be handed to them. `subscribers.holding` calls this."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from django.db.models import OuterRef, Subquery
+
+from mailer.models import Attempt, Delivery, Event, Fact
+
+
+def sends_of(subscriber: int) -> list[dict[str, Any]]:
+    """What was planned for the reader, oldest first, with what became of it; events as long as they are kept.
+
+    As JSON can say it; times are UTC, ISO 8601.
+    """
+    return list(_sends(subscriber))
+
+
+def _sends(subscriber: int) -> Iterator[dict[str, Any]]:
+    went = Attempt.objects.filter(batch=OuterRef("batch")).exclude(state__in=["refused", "unsent"])
+    found = Delivery.objects.filter(subscriber=subscriber).select_related("batch", "send")
+    found = found.defer("send__html", "send__text")
+    found = found.annotate(asked_at=Subquery(went.order_by("-started_at").values("started_at")[:1]))
+    for delivery in found.order_by("pk"):
+        told = Event.objects.filter(delivery=delivery.pk, details__isnull=False).order_by("at")
+        yield {
+            "newsletter": delivery.send.newsletter,
+            "issue": delivery.send.slug,
+            "subject": delivery.send.subject,
+            "provider": delivery.send.provider,
+            "outcome": delivery.outcome or delivery.batch.state,
+            "reason": delivery.reason or "",
+            "at": None if delivery.outcome else _time(delivery.asked_at),
+            "facts": [str(fact.name).lower() for fact in Fact if delivery.facts & fact],
+            "events": [{"at": _time(event.at), "kind": event.kind, "details": event.details} for event in told],
+        }
+
+
+def _time(at: datetime | None) -> str | None:
+    return at.isoformat(timespec="seconds") if at else None

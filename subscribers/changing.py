@@ -1,0 +1,182 @@
+"""What a reader changes about themself: name, language, address. The only writer of profiles and of letters.
+
+Each change is a step in their history, in words that hold neither the old value nor the new one in full.
+"""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from subscribers import limits, links, records
+from subscribers.addresses import Address
+from subscribers.masking import masked
+from subscribers.models import Letter, Subscriber, Subscription, Suppression
+from subscribers.optin import Origin, Reason, State, Step, confirming_lifts, suppress
+
+DAY = timedelta(days=1)
+
+
+class Moved(StrEnum):
+    MOVED = "moved"
+    TAKEN = "taken"  # another reader has the address, or nobody may mail it
+    GONE = "gone"
+
+
+def rename(public_id: UUID, name: str, origin: Origin) -> bool:
+    """The reader has this name. False: they had it, or there is no such reader."""
+    return _set(public_id, "name", name, origin)
+
+
+def speak(public_id: UUID, language: str, origin: Origin) -> bool:
+    """Pages and mails about their subscription speak this language to the reader. False: they did, or no reader."""
+    return _set(public_id, "language", language, origin)
+
+
+def _set(public_id: UUID, field: str, value: str, origin: Origin) -> bool:
+    now = timezone.now()
+    with transaction.atomic():
+        reader = _locked(public_id)
+        if reader is None or getattr(reader, field) == value:
+            return False
+        Subscriber.objects.filter(pk=reader.pk).update(**{field: value})
+        _record(reader, f"{field} changed", origin, now)
+    return True
+
+
+def note_export(public_id: UUID, origin: Origin) -> None:
+    """That the reader took a copy of their data is in their history."""
+    now = timezone.now()
+    with transaction.atomic():
+        reader = _locked(public_id)
+        if reader is not None:
+            _record(reader, "took a copy of their data", origin, now)
+
+
+# ---------------------------------------------------------------- letters
+
+
+def ask_for_link(public_id: UUID, newsletter: str, origin: Origin) -> int | None:
+    """A letter to the reader is due, which opens their data: its id. None: they asked enough, or are gone."""
+    now = timezone.now()
+    with transaction.atomic():
+        reader = _locked(public_id)
+        if reader is None:
+            return None
+        to = Address(reader.email, reader.email_key)
+        before = Letter.objects.filter(subscriber=reader, purpose=Letter.Purpose.DATA, asked_at__gt=now - DAY)
+        asked = list(before.values_list("asked_at", flat=True))
+        allowed = limits.allows_mail(asked, now)
+        return _ask(reader, newsletter, Letter.Purpose.DATA, to if allowed else None, origin, now)
+
+
+def ask_to_move(public_id: UUID, newsletter: str, to: Address, origin: Origin) -> int | None:
+    """A letter to the new address is due, which confirms it: its id. None: no mail may go there now, or no reader.
+
+    Pages answer the same in each case: it is not for the reader to learn who else reads.
+    """
+    now = timezone.now()
+    with transaction.atomic():
+        reader = _locked(public_id)
+        if reader is None:
+            return None
+        allowed = to.key != reader.email_key and _may_get_letters(to, reader, now)
+        return _ask(reader, newsletter, Letter.Purpose.ADDRESS, to if allowed else None, origin, now)
+
+
+def _may_get_letters(to: Address, reader: Subscriber, now: datetime) -> bool:
+    """Whoever has a link of their own must not be able to fill other people's mailboxes by it."""
+    today = Letter.objects.filter(asked_at__gt=now - DAY)
+    if today.filter(subscriber=reader, purpose=Letter.Purpose.ADDRESS).count() >= limits.CONFIRMATIONS_A_DAY:
+        return False
+    asked = list(today.filter(email_key=to.key).values_list("asked_at", flat=True))
+    there = Subscriber.objects.filter(email_key=to.key).first()
+    if there is not None:
+        asked += limits.mails_asked(there.pk, now)
+    return limits.allows_mail(asked, now)
+
+
+def _ask(
+    reader: Subscriber, newsletter: str, purpose: Letter.Purpose, to: Address | None, origin: Origin, now: datetime
+) -> int | None:
+    what = f"asked for a link: {purpose}"
+    if to is None:
+        _record(reader, what, replace(origin, how=origin.how + limits.NO_MAIL), now)
+        return None
+    _record(reader, what, origin, now)
+    letter = Letter.objects.create(
+        subscriber=reader,
+        newsletter=newsletter,
+        purpose=purpose,
+        email=to.email,
+        email_key=to.key,
+        asked_at=now,
+        due=now,
+    )
+    return letter.pk
+
+
+# ---------------------------------------------------------------- a new address
+
+
+def move(letter: UUID, origin: Origin) -> Moved:
+    """The reader's mails go to the address that this letter went to. The second time changes nothing.
+
+    Only the reader's last letter counts: an address given by mistake must not take over later.
+    """
+    try:
+        with transaction.atomic():
+            return _move(letter, origin, timezone.now())
+    except IntegrityError:
+        return Moved.TAKEN  # somebody joined with it at this very moment
+
+
+def _move(public_id: UUID, origin: Origin, now: datetime) -> Moved:
+    letter = Letter.objects.filter(public_id=public_id, purpose=Letter.Purpose.ADDRESS).first()
+    if letter is None:
+        return Moved.GONE
+    reader = Subscriber.objects.select_for_update().filter(pk=letter.subscriber_id).first()
+    if reader is None or reader.letters.filter(purpose=letter.purpose, pk__gt=letter.pk).exists():
+        return Moved.GONE
+    if reader.email_key == letter.email_key:
+        return Moved.MOVED
+    if Subscriber.objects.filter(email_key=letter.email_key).exists() or not _free(letter.email_key, now):
+        return Moved.TAKEN
+    Subscriber.objects.filter(pk=reader.pk).update(
+        email=letter.email,
+        email_key=letter.email_key,
+        suppression_hash=links.suppression_hash(letter.email_key),
+    )
+    _record_move(reader, origin, now)
+    return Moved.MOVED
+
+
+def _free(email_key: str, now: datetime) -> bool:
+    """Whether the address may be mailed; what confirming lifts is lifted, because this is confirming."""
+    suppression = Suppression.objects.select_for_update().filter(hash=links.suppression_hash(email_key)).first()
+    if suppression is None:
+        return True
+    if not confirming_lifts(suppression, now):
+        return False
+    suppression.delete()
+    return True
+
+
+def _record_move(reader: Subscriber, origin: Origin, now: datetime) -> None:
+    _record(reader, f"address changed, it was {masked(reader.email)}", origin, now)
+    active = Subscription.objects.filter(subscriber=reader, state=State.ACTIVE)
+    for newsletter in active.values_list("newsletter", flat=True):
+        records.record(reader, newsletter, Step.CONFIRMED, origin, now)
+    # Neither an old list that is imported nor an old backup that is put back may mail what they left behind.
+    suppress(reader.suppression_hash, Reason.ERASED, origin)
+
+
+def _locked(public_id: UUID) -> Subscriber | None:
+    return Subscriber.objects.select_for_update(no_key=True).filter(public_id=public_id).first()
+
+
+def _record(reader: Subscriber, what: str, origin: Origin, now: datetime) -> None:
+    records.record(reader, "", Step.CHANGED, replace(origin, source=f"{what} {origin.source}".strip()), now)

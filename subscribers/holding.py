@@ -1,0 +1,82 @@
+"""Everything that is held of one reader, ready to be handed to them (GDPR, articles 15 and 20) or to answer with."""
+
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.utils.module_loading import import_string
+
+from subscribers import links
+from subscribers.addresses import Address
+from subscribers.models import Consent, Subscriber, Suppression
+
+
+def held(address: Address) -> dict[str, Any] | None:
+    """As JSON can say it; times are UTC, ISO 8601. What other apps hold is in it too: settings.HELD. None: nothing."""
+    reader = Subscriber.objects.filter(email_key=address.key).first()
+    suppression = Suppression.objects.filter(hash=links.suppression_hash(address.key)).first()
+    if reader is None and suppression is None:
+        return None
+    return {
+        "email": reader.email if reader else address.email,
+        "id": str(reader.public_id) if reader else None,
+        "name": reader.name if reader else "",
+        "language": reader.language if reader else "",
+        "since": _time(reader.created_at) if reader else None,
+        "suppressed": _suppressed(suppression),
+        "subscriptions": _subscriptions(reader) if reader else [],
+        "history": [_step(step) for step in reader.consents.order_by("at", "pk")] if reader else [],
+        "links_asked_for": _letters(reader) if reader else [],
+        "sends": import_string(settings.HELD)(reader.pk) if reader else [],
+    }
+
+
+def _time(at: datetime | None) -> str | None:
+    return at.isoformat(timespec="seconds") if at else None
+
+
+def _suppressed(suppression: Suppression | None) -> dict[str, Any] | None:
+    if suppression is None:
+        return None
+    return {
+        "reason": suppression.reason,
+        "at": _time(suppression.at),
+        "note": suppression.note,
+        "erased_at": _time(suppression.erased_at),
+    }
+
+
+def _subscriptions(reader: Subscriber) -> list[dict[str, Any]]:
+    return [
+        {
+            "newsletter": wish.newsletter,
+            "state": wish.state,
+            "since": _time(wish.changed_at),
+            "confirmation_due": _time(wish.confirmation_due),
+            "confirmations_sent": wish.confirmation_tries,
+        }
+        for wish in reader.subscriptions.order_by("newsletter")
+    ]
+
+
+def _step(step: Consent) -> dict[str, Any]:
+    return {
+        "at": _time(step.at),
+        "newsletter": step.newsletter,
+        "step": step.step,
+        "how": step.how,
+        "source": step.source,
+        "wording": step.wording,
+        "wording_version": step.wording_version,
+        "language": step.language,
+        "network": step.ip,
+        "claimed": step.claimed or {},
+    }
+
+
+def _letters(reader: Subscriber) -> list[dict[str, Any]]:
+    """Kept for two days; one of them may hold an address that is not confirmed yet."""
+    return [
+        {"at": _time(letter.asked_at), "to": letter.email, "for": letter.purpose}
+        for letter in reader.letters.order_by("asked_at", "pk")
+    ]

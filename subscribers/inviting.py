@@ -1,0 +1,45 @@
+"""Confirmation mails to many pending readers: one after the other, because the rows are the queue."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db.models import Max
+from django.utils import timezone
+
+from subscribers.models import Subscription
+
+
+@dataclass
+class Invitations:
+    """When the next one goes out. A provider and its customers take fright at a thousand at once."""
+
+    per_hour: int
+    next_at: datetime
+
+
+def invitations(newsletter: str, per_hour: int) -> Invitations:
+    """The first goes out after all confirmations that this newsletter has put off already: the rate holds for both."""
+    now = timezone.now()
+    waiting = Subscription.objects.filter(newsletter=newsletter, confirmation_due__gt=now)
+    last = waiting.aggregate(last=Max("confirmation_due"))["last"]
+    return Invitations(per_hour, last + timedelta(hours=1 / per_hour) if last else now)
+
+
+def invite(newsletter: str, email_keys: Sequence[str], invitations: Invitations) -> int:
+    """Those of these readers who are pending and were never mailed get a confirmation mail in their turn; how many.
+
+    In the caller's transaction, some thousands at a time. The sweep sends them.
+    """
+    asked = Subscription.objects.filter(
+        newsletter=newsletter,
+        subscriber__email_key__in=email_keys,
+        state=Subscription.State.PENDING,
+        confirmation_due=None,
+        confirmation_tries=0,
+    )
+    ids = list(asked.order_by("pk").values_list("pk", flat=True))
+    for pk in ids:
+        Subscription.objects.filter(pk=pk).update(confirmation_due=invitations.next_at)
+        invitations.next_at += timedelta(hours=1 / invitations.per_hour)
+    return len(ids)

@@ -1,0 +1,148 @@
+"""How readers' pages are made: in the newsletter's frame, with headers that keep them private, behind signed links."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any
+
+from django.conf import settings
+from django.http import Http404, HttpRequest, HttpResponse
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils import translation
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_http_methods
+
+from subscribers import languages, links, tokens
+from subscribers.networks import client_address, network
+from subscribers.records import Origin
+
+# Raise it with every change to a sentence that readers agree to.
+WORDING_VERSION = "1"
+CONTENT_POLICY = (
+    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+)
+ALLOWED = ("GET", "HEAD", "POST")
+View = Callable[..., HttpResponse]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A newsletter as pages show it."""
+
+    label: str
+    name: str
+    language: str
+    postal_address: str = ""
+    accent: str = ""  # six hexadecimal digits
+
+    @property
+    def root(self) -> str:
+        """Where its pages begin: form, archive and feed stand below."""
+        if self.label == next(iter(settings.NEWSLETTERS), None):
+            return reverse("subscribers:home")
+        return reverse("subscribers:home_of", args=[self.label]) if self.label in settings.NEWSLETTERS else ""
+
+    @property
+    def form_path(self) -> str:
+        return f"{self.root}subscribe/" if self.root else ""
+
+
+def newsletter_shown(label: str) -> Shown:
+    """Also for a newsletter that is configured no longer: its readers may still leave."""
+    newsletter = settings.NEWSLETTERS.get(label)
+    if newsletter is None:
+        return Shown(label, label, settings.LANGUAGE_CODE)
+    return Shown(
+        label,
+        newsletter.name,
+        languages.supported(newsletter.language),
+        newsletter.postal_address,
+        newsletter.accent_color.removeprefix("#"),
+    )
+
+
+def first_newsletter() -> str:
+    label = next(iter(settings.NEWSLETTERS), None)
+    if label is None:
+        raise Http404("no newsletter is configured")
+    return str(label)
+
+
+def page(
+    request: HttpRequest, name: str, newsletter: Shown, context: dict[str, Any] | None = None, status: int = 200
+) -> HttpResponse:
+    """A page in the active language, which loads nothing but our own stylesheet and is kept by nobody."""
+    values = {"newsletter": newsletter, "language": translation.get_language()} | (context or {})
+    body = render_to_string(f"pages/{name}.html", values, request=request)
+    response = HttpResponse(body, status=status)
+    response["Content-Security-Policy"] = CONTENT_POLICY
+    response["Cache-Control"] = "no-store"
+    # Without any referrer a browser would send `Origin: null` with our own form, and Django would take it for forged.
+    response["Referrer-Policy"] = "same-origin"
+    response["Content-Language"] = str(values["language"])
+    return response
+
+
+def page_in_house_language(request: HttpRequest, name: str, status: int) -> HttpResponse:
+    """A page for which no newsletter is known: in the frame of the one that the path begins with, or of the first."""
+    labels = list(settings.NEWSLETTERS)
+    below = request.path.split("/")[1]
+    label = below if below in labels else next(iter(labels), "")
+    newsletter = newsletter_shown(label) if label else Shown("", "", settings.LANGUAGE_CODE)
+    with translation.override(newsletter.language):
+        return page(request, name, newsletter, status=status)
+
+
+def signed_link(purpose: str, expired: View | None = None) -> Callable[[View], View]:
+    """The view gets the ticket of its token, and the newsletter; `expired` gets those whose time is over.
+
+    A token that is not ours ends in the page for lost links.
+    """
+
+    def decorate(view: View) -> View:
+        @wraps(view)
+        def read(request: HttpRequest, token: str) -> HttpResponse:
+            chosen = view
+            try:
+                ticket = links.read(token, purpose)
+            except tokens.ExpiredToken as over:
+                chosen, ticket = expired or link_used, over.ticket
+            except tokens.TokenError:
+                return kept_private(page_in_house_language(request, "not_found", status=404))
+            newsletter = newsletter_shown(ticket.newsletter)
+            with translation.override(newsletter.language):
+                return kept_private(chosen(request, ticket, newsletter))
+
+        # The signature says who asks; a cookie would keep out mail providers and readers without cookies.
+        return csrf_exempt(require_http_methods(ALLOWED)(read))
+
+    return decorate
+
+
+def kept_private(response: HttpResponse) -> HttpResponse:
+    """The address of the page, which opens it to whoever has it, is told to nobody."""
+    response["Referrer-Policy"] = "no-referrer"
+    response["X-Robots-Tag"] = "noindex"
+    return response
+
+
+def link_used(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown) -> HttpResponse:
+    """A link of ours that opens nothing any more."""
+    return page(request, "link_used", newsletter, status=410)
+
+
+def origin(request: HttpRequest, how: str, language: str, wording: str = "") -> Origin:
+    """How the step that this request asks for came about."""
+    remote, forwarded = request.META.get("REMOTE_ADDR", ""), request.META.get("HTTP_X_FORWARDED_FOR", "")
+    match = request.resolver_match
+    # The route, not the path: a token in a consent record would open its door for whoever reads it.
+    path = f"/{match.route}" if match and "token" in match.kwargs else request.path
+    return Origin(
+        how=how,
+        source=f"{settings.BASE_URL}{path}",
+        wording=wording,
+        wording_version=WORDING_VERSION if wording else "",
+        language=language,
+        ip=network(client_address(remote, forwarded, settings.MAILER_PROXIES)),
+    )

@@ -1,0 +1,138 @@
+"""The page behind the link that newsletters carry. Newsletters get forwarded, so it opens no more than a friend may
+see and do: newsletters, language, and leaving, with the address masked. For everything else it mails a fresh link.
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from django.conf import settings
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.utils import translation
+from django.utils.translation import gettext
+
+from subscribers import changing, languages, limits, links, optin, tokens
+from subscribers.addresses import Address
+from subscribers.masking import masked_on_one_line
+from subscribers.models import Subscriber, Subscription
+from subscribers.optin import PREFERENCES, Answer
+from subscribers.pages import Shown, link_used, newsletter_shown, origin, page, signed_link
+from subscribers.tasks import send_confirmation, send_letter
+
+log = logging.getLogger(__name__)
+
+State = Subscription.State
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A newsletter as its reader may tick it. What only waits for a confirmation is not ticked: anybody can ask."""
+
+    label: str
+    name: str
+    active: bool
+    pending: bool
+
+
+@signed_link(tokens.PREFERENCES)
+def preferences(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown) -> HttpResponse:
+    """What the reader gets, and in which language we speak to them; they may change it, leave, or ask for a link."""
+    reader = Subscriber.objects.filter(public_id=ticket.public_id).first()
+    if reader is None:
+        return link_used(request, ticket, newsletter)
+    with translation.override(languages.chosen(reader.language, newsletter.language)):
+        wish = request.POST.get("do") if request.method == "POST" else None
+        if wish == "save":
+            return _save(request, reader, newsletter)
+        if wish == "leave":
+            return _leave_all(request, reader, newsletter)
+        if wish == "link":
+            return _mail_link(request, reader, newsletter)
+        return _shown(request, reader, newsletter)
+
+
+def _save(request: HttpRequest, reader: Subscriber, newsletter: Shown) -> HttpResponse:
+    language = request.POST.get("language", "")
+    if language in dict(settings.LANGUAGES):
+        changing.speak(reader.public_id, language, origin(request, PREFERENCES, language))
+        translation.activate(language)  # for this answer too; the caller puts back what was
+    # Against what the page showed: a form that was open for long must not undo what came since.
+    had, ticked = set(request.POST.getlist("had")), set(request.POST.getlist("newsletter"))
+    offered = [choice.label for choice in _choices(reader)]
+    left = _leave(request, reader, [label for label in offered if label in had - ticked])
+    try:
+        new = [label for label in offered if label in ticked - had]
+        for label in new:
+            _join(request, reader, label)
+    except limits.TooManyRequests as reason:
+        log.warning("sign-ups limited", extra={"reason": str(reason), "newsletter": newsletter.label})
+        return page(request, "too_many", newsletter, status=429)
+    notice = gettext("Saved.")
+    if new:
+        notice = gettext("Saved. To confirm what is new, press the button in the mail that we have sent you.")
+    return _shown(request, reader, newsletter, notice, left)
+
+
+def _join(request: HttpRequest, reader: Subscriber, label: str) -> None:
+    """Only by a fresh double opt-in: the mail goes to the reader, whoever has the page open."""
+    wording = f"{_promise()} {newsletter_shown(label).name}"
+    asking = origin(request, PREFERENCES, translation.get_language() or "", wording)
+    asked = optin.subscribe(Address(reader.email, reader.email_key), label, origin=asking)
+    if asked.answer is Answer.MAIL_DUE:
+        transaction.on_commit(partial(send_confirmation.hint, asked.subscription_id))
+
+
+def _leave_all(request: HttpRequest, reader: Subscriber, newsletter: Shown) -> HttpResponse:
+    wishes = reader.subscriptions.exclude(state=State.UNSUBSCRIBED).order_by("newsletter")
+    left = _leave(request, reader, list(wishes.values_list("newsletter", flat=True)))
+    return _shown(request, reader, newsletter, gettext("You are unsubscribed from everything."), left)
+
+
+def _leave(request: HttpRequest, reader: Subscriber, labels: Sequence[str]) -> list[str]:
+    """Of these newsletters, those that the reader read until now."""
+    leaving = origin(request, PREFERENCES, translation.get_language() or "")
+    return [label for label in labels if optin.leave(reader.public_id, label, leaving) == State.ACTIVE]
+
+
+def _mail_link(request: HttpRequest, reader: Subscriber, newsletter: Shown) -> HttpResponse:
+    asking = origin(request, PREFERENCES, translation.get_language() or "")
+    letter = changing.ask_for_link(reader.public_id, newsletter.label, asking)
+    if letter is not None:
+        transaction.on_commit(partial(send_letter.hint, letter))
+    return page(request, "link_mailed", newsletter, {"address": masked_on_one_line(reader.email)})
+
+
+def _shown(
+    request: HttpRequest, reader: Subscriber, newsletter: Shown, notice: str = "", left: Sequence[str] = ()
+) -> HttpResponse:
+    choices = _choices(reader)
+    context = {
+        "address": masked_on_one_line(reader.email),
+        "choices": choices,
+        "leaving": any(choice.active or choice.pending for choice in choices),
+        "languages": [(code, languages.tag(code), name) for code, name in settings.LANGUAGES],
+        "notice": notice,
+        "promise": _promise(),
+        "undo": [(newsletter_shown(label).name, links.undo_path(reader.public_id, label)) for label in left],
+    }
+    return page(request, "preferences", newsletter, context)
+
+
+def _promise() -> str:
+    """What a reader agrees to by a tick; it is shown above the newsletters and kept with their consent."""
+    return gettext("I want to get by mail, and can leave at any time with one click:")
+
+
+def _choices(reader: Subscriber) -> list[Choice]:
+    """Every newsletter there is, and those that are no more but that the reader has not left."""
+    states = dict(reader.subscriptions.values_list("newsletter", "state"))
+    gone = sorted(label for label in states if label not in settings.NEWSLETTERS)
+    labels = [*settings.NEWSLETTERS, *(label for label in gone if states[label] != State.UNSUBSCRIBED)]
+    return [
+        Choice(
+            label, newsletter_shown(label).name, states.get(label) == State.ACTIVE, states.get(label) == State.PENDING
+        )
+        for label in labels
+    ]

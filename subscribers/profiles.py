@@ -1,0 +1,129 @@
+"""The page behind a link that a reader had mailed to themself half an hour ago at most: what only they may see and do.
+And the page behind the link in the mail to their new address.
+"""
+
+import json
+from collections.abc import Callable
+from functools import partial
+
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.utils import translation
+from django.utils.translation import gettext
+
+from subscribers import changing, holding, languages, links, optin, tokens
+from subscribers.addresses import Address, AddressError, clean_name, parse
+from subscribers.changing import Moved
+from subscribers.masking import masked_on_one_line
+from subscribers.models import Letter, Subscriber
+from subscribers.optin import Origin
+from subscribers.pages import CONTENT_POLICY, Shown, link_used, origin, page, signed_link
+from subscribers.tasks import send_letter
+
+DATA, ADDRESS = "mailed link", "link to new address"  # `Consent.how`
+LONGEST_INPUT = 400
+
+Answer = Callable[[HttpRequest, Subscriber, Shown], HttpResponse]
+
+
+def _too_late(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown) -> HttpResponse:
+    """It says where a new link can be asked for; whoever has the old one could open that page before."""
+    preferences = links.preferences_path(ticket.public_id, ticket.newsletter)
+    return page(request, "too_late", newsletter, {"preferences": preferences}, status=410)
+
+
+@signed_link(tokens.DATA, expired=_too_late)
+def data(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown) -> HttpResponse:
+    """Name, address, a copy of everything, and deletion."""
+    reader = Subscriber.objects.filter(public_id=ticket.public_id).first()
+    wish = request.POST.get("do", "") if request.method == "POST" else ""
+    if reader is None:
+        return page(request, "erased", newsletter) if wish == "delete" else link_used(request, ticket, newsletter)
+    with translation.override(languages.chosen(reader.language, newsletter.language)):
+        return WISHES.get(wish, _shown)(request, reader, newsletter)
+
+
+def _shown(
+    request: HttpRequest,
+    reader: Subscriber,
+    newsletter: Shown,
+    wrong: dict[str, str] | None = None,
+    notice: str = "",
+) -> HttpResponse:
+    wrong = wrong or {}
+    context = {
+        "name": _sent(request, "name") if "name" in wrong else reader.name,
+        "email": _sent(request, "email") if "email" in wrong else reader.email,
+        "notice": notice,
+        "preferences": links.preferences_path(reader.public_id, newsletter.label),
+        "wrong": wrong,
+    }
+    return page(request, "data", newsletter, context)
+
+
+def _rename(request: HttpRequest, reader: Subscriber, newsletter: Shown) -> HttpResponse:
+    try:
+        name = clean_name(_sent(request, "name"))
+    except AddressError as error:
+        return _shown(request, reader, newsletter, {"name": gettext(str(error))})
+    changing.rename(reader.public_id, name, _from(request))
+    reader.refresh_from_db()
+    return _shown(request, reader, newsletter, notice=gettext("Saved."))
+
+
+def _move(request: HttpRequest, reader: Subscriber, newsletter: Shown) -> HttpResponse:
+    try:
+        to = parse(_sent(request, "email").strip())
+    except AddressError as error:
+        return _shown(request, reader, newsletter, {"email": gettext(str(error))})
+    letter = changing.ask_to_move(reader.public_id, newsletter.label, to, _from(request))
+    if letter is not None:
+        transaction.on_commit(partial(send_letter.hint, letter))
+    return page(request, "link_mailed", newsletter, {"address": masked_on_one_line(to.email)})
+
+
+def _export(request: HttpRequest, reader: Subscriber, newsletter: Shown) -> HttpResponse:
+    changing.note_export(reader.public_id, _from(request))
+    body = json.dumps(holding.held(Address(reader.email, reader.email_key)), ensure_ascii=False, indent=2)
+    response = HttpResponse(body, content_type="application/json; charset=utf-8")
+    response["Content-Disposition"] = 'attachment; filename="my-data.json"'
+    response["Content-Security-Policy"] = CONTENT_POLICY
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+def _delete(request: HttpRequest, reader: Subscriber, newsletter: Shown) -> HttpResponse:
+    if request.POST.get("sure") != "yes":
+        return _shown(request, reader, newsletter, {"sure": gettext("Tick this to delete everything.")})
+    optin.forget(reader.email_key, _from(request))
+    return page(request, "erased", newsletter)
+
+
+WISHES: dict[str, Answer] = {"rename": _rename, "move": _move, "export": _export, "delete": _delete}
+
+
+def _sent(request: HttpRequest, name: str) -> str:
+    return request.POST.get(name, "")[:LONGEST_INPUT]
+
+
+def _from(request: HttpRequest, how: str = DATA) -> Origin:
+    return origin(request, how, translation.get_language() or "")
+
+
+# ---------------------------------------------------------------- the new address
+
+
+@signed_link(tokens.ADDRESS)
+def address(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown) -> HttpResponse:
+    """One button; pressing it changes the address, and pressing it again shows the same page."""
+    letter = Letter.objects.select_related("subscriber").filter(public_id=ticket.public_id).first()
+    if letter is None:
+        return link_used(request, ticket, newsletter)
+    with translation.override(languages.chosen(letter.subscriber.language, newsletter.language)):
+        if request.method != "POST":
+            return page(request, "address", newsletter)
+        moved = changing.move(ticket.public_id, _from(request, ADDRESS))
+        if moved is Moved.GONE:
+            return link_used(request, ticket, newsletter)
+        context = {"moved": moved is Moved.MOVED, "taken": moved is Moved.TAKEN}
+        return page(request, "address", newsletter, context, status=200 if moved is Moved.MOVED else 409)

@@ -1,0 +1,185 @@
+"""The rows of a file in a stage beside the database, each address once: a file may be larger than our memory."""
+
+import sqlite3
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import closing, suppress
+from itertools import chain
+from pathlib import Path
+from types import TracebackType
+
+from subscribers import csvfiles, jsonlines
+from subscribers.addresses import Address, AddressError, parse
+from subscribers.csvfiles import BadRecord, FileError, Record, Watch, nobody
+from subscribers.headings import Columns, HeadingError, recognise
+from subscribers.records import Newcomer, hashes_of
+from subscribers.rows import STATE_ORDER, SUPPRESSED_ORDER, BadRow, newcomer
+
+CHUNK = 5000  # rows in a transaction: SQLite has one writer, and readers want to leave meanwhile
+
+STATES = {state: number for number, state in enumerate(STATE_ORDER)}
+REASONS = {reason: number for number, reason in enumerate(SUPPRESSED_ORDER)}
+
+
+class Stage:
+    """What a file says, in a temporary SQLite file."""
+
+    def __init__(self, path: Path, newsletter: str) -> None:
+        self.path, self.newsletter = path, newsletter
+        self.good = 0  # rows
+        self.distinct = 0  # readers, once `chunks` went through all of them
+        self.guesses: list[str] = []  # what the file did not tell, and what it was taken for
+        self._waiting: list[Newcomer] = []
+        self._folder = tempfile.TemporaryDirectory(prefix="mailer-import-")
+        # No isolation: nothing but this process reads it, and nothing is lost with it.
+        self._rows = sqlite3.connect(Path(self._folder.name) / "stage.sqlite3", isolation_level=None)
+        self._rows.executescript(
+            """
+            PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-16000;
+            CREATE TABLE reader (hash TEXT, key TEXT, email TEXT, state INTEGER, name TEXT, language TEXT,
+                                 suppressed INTEGER, claimed TEXT);
+            CREATE TABLE rejected (line INTEGER, reason TEXT, text TEXT);
+            BEGIN;
+            """
+        )
+
+    def __enter__(self) -> "Stage":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        self._rows.close()
+        self._folder.cleanup()
+
+    def add(self, row: Newcomer) -> None:
+        self.good += 1
+        self._waiting.append(row)
+        if len(self._waiting) >= CHUNK:
+            self.flush()
+
+    def flush(self) -> None:
+        """All rows that were added stand in the file."""
+        hashes = hashes_of(self._waiting)
+        self._rows.executemany(
+            "INSERT INTO reader VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                (hashes[address.key], address.key, address.email, STATES[state], name, language, REASONS[reason], claim)
+                for address, state, name, language, reason, claim, _ in self._waiting
+            ],
+        )
+        self._waiting.clear()
+
+    def sort(self) -> None:
+        """The rows stand by their hash: the database's largest index then grows at one end, not in all its pages."""
+        self._rows.execute("CREATE TABLE sorted AS SELECT * FROM reader ORDER BY hash, state DESC")
+        self._rows.execute("DROP TABLE reader")
+
+    def reject(self, line: int, reason: str, text: str) -> None:
+        self._rows.execute("INSERT INTO rejected VALUES (?, ?, ?)", (line, reason, text))
+
+    def chunks(self) -> Iterator[list[Newcomer]]:
+        """Each reader once. Where the file names an address twice, what mails least counts."""
+        self.distinct, chunk = 0, list[Newcomer]()
+        with closing(self._rows.execute("SELECT * FROM sorted ORDER BY rowid")) as found:
+            for hash, key, email, state, name, language, reason, claimed in found:
+                if chunk and chunk[-1].hash == hash:
+                    reason = max(reason, REASONS[chunk[-1].suppressed])
+                    chunk[-1] = chunk[-1]._replace(suppressed=SUPPRESSED_ORDER[reason])
+                    continue
+                if len(chunk) >= CHUNK:
+                    yield chunk
+                    chunk = []
+                self.distinct += 1
+                suppressed = SUPPRESSED_ORDER[reason]
+                chunk.append(
+                    Newcomer(Address(email, key), STATE_ORDER[state], name, language, suppressed, claimed, hash)
+                )
+        if chunk:
+            yield chunk
+
+    @property
+    def rejected(self) -> int:
+        return int(self._rows.execute("SELECT count(*) FROM rejected").fetchone()[0])
+
+    def rejected_rows(self) -> Iterator[tuple[int, str, str]]:
+        yield from self._rows.execute("SELECT line, reason, text FROM rejected ORDER BY line")
+
+
+def read(
+    path: Path,
+    newsletter: str,
+    default_state: str | None,
+    chosen: Mapping[str, str] | None = None,
+    watch: Watch = nobody,
+) -> Stage:
+    """The file's rows, good ones and rejected ones; the database has not been asked. Raises FileError.
+
+    `chosen` says which column is which field, where the headings do not; `watch` is told how many bytes were read.
+    """
+    stage = Stage(path, newsletter)
+    try:
+        _fill(stage, _records(stage, watch), default_state, chosen or {})
+    except BaseException:
+        stage.__exit__(None, None, None)
+        raise
+    return stage
+
+
+def _records(stage: Stage, watch: Watch) -> Iterator[Record | BadRecord]:
+    if jsonlines.is_json(stage.path):
+        return jsonlines.read_records(stage.path, watch)
+    encoding = csvfiles.find_encoding(stage.path)
+    if encoding.guess:
+        stage.guesses.append(f"Read as {encoding.name}: {encoding.guess}. Names may be wrong; CSV UTF-8 is sure.")
+    return csvfiles.read_records(stage.path, encoding, watch)
+
+
+def _fill(
+    stage: Stage, records: Iterator[Record | BadRecord], default_state: str | None, chosen: Mapping[str, str]
+) -> None:
+    heading = next(records, None)
+    if isinstance(heading, Record) and _is_a_list(heading):
+        stage.guesses.append("Its first line is an address, so it is taken for a plain list without a heading.")
+        heading, records = Record(1, ["email"]), chain([heading], records)
+    columns = _columns(heading, chosen, stage.path)
+    if not columns.says_state and default_state is None:
+        raise FileError(
+            f"{stage.path} does not say who confirmed: it has no column named state. If all of its readers gave "
+            "their consent, add --state active; if nobody did yet, --state pending."
+        )
+    for record in records:
+        _take(stage, record, columns, default_state)
+    stage.flush()
+    stage.sort()
+
+
+def _take(stage: Stage, record: Record | BadRecord, columns: Columns, default_state: str | None) -> None:
+    if isinstance(record, BadRecord):
+        stage.reject(record.line, record.reason, record.text)
+        return
+    try:
+        stage.add(newcomer(record.cells, columns, default_state, stage.newsletter))
+    except (AddressError, BadRow) as error:
+        # Spreadsheets end files in rows of empty cells.
+        if any(cell.strip() for cell in record.cells):
+            stage.reject(record.line, str(error), ",".join(record.cells)[:1000])
+
+
+def _is_a_list(heading: Record) -> bool:
+    if len(heading.cells) == 1:
+        with suppress(AddressError):
+            return bool(parse(heading.cells[0]))
+    return False
+
+
+def _columns(heading: Record | BadRecord | None, chosen: Mapping[str, str], path: Path) -> Columns:
+    if heading is None or not heading.line or (isinstance(heading, Record) and not heading.cells):
+        raise FileError(f"{path} is empty; its first line must name the columns: email, or email,name,state.")
+    if isinstance(heading, BadRecord):
+        raise FileError(f"{path}:{heading.line} the line that names the columns is broken: {heading.reason}.")
+    try:
+        return recognise(heading.cells, chosen, path.name)
+    except HeadingError as error:
+        raise FileError(
+            f"{path}:{heading.line} the first line must name the columns, one of them email: {error}. "
+            "--map email=COLUMN says which it is."
+        ) from None

@@ -1,0 +1,58 @@
+"""What tests of readers' pages open and compare."""
+
+import re
+
+from django.conf import settings
+
+from subscribers import links, tokens
+from subscribers.models import Consent, Letter, Subscriber, Subscription, Suppression
+
+
+def path_of(url: str) -> str:
+    return url.removeprefix(settings.BASE_URL)
+
+
+def leave_path(reader: Subscriber, newsletter: str = "weekly") -> str:
+    return path_of(links.unsubscribe_url(reader.public_id, newsletter))
+
+
+def confirm_path(reader: Subscriber, newsletter: str = "weekly") -> str:
+    return path_of(links.confirm_url(reader.public_id, newsletter))
+
+
+def preferences_path(reader: Subscriber, newsletter: str = "weekly") -> str:
+    return links.preferences_path(reader.public_id, newsletter)
+
+
+def data_path(reader: Subscriber, newsletter: str = "weekly") -> str:
+    return path_of(links.data_url(reader.public_id, newsletter))
+
+
+def every_path(reader: Subscriber) -> dict[str, str]:
+    """One link of each purpose, by purpose."""
+    moving = Letter.objects.create(
+        subscriber=reader,
+        newsletter="weekly",
+        purpose="address",
+        email=f"new-{reader.email}",
+        email_key=f"new-{reader.email_key}",
+    )
+    return {
+        tokens.CONFIRM: confirm_path(reader),
+        tokens.UNSUBSCRIBE: leave_path(reader),
+        tokens.UNDO: links.undo_path(reader.public_id, "weekly"),
+        tokens.PREFERENCES: preferences_path(reader),
+        tokens.DATA: data_path(reader),
+        tokens.ADDRESS: path_of(links.address_url(moving.public_id, "weekly")),
+    }
+
+
+def undo_in(answer) -> str:
+    """The path that the answer offers to undo with; empty when it offers none."""
+    found = re.search(r'action="(/unsubscribe/undo/[^"]+)"', answer.content.decode())
+    return found[1] if found else ""
+
+
+def everything() -> list[list[tuple]]:
+    models = (Subscriber, Subscription, Consent, Suppression, Letter)
+    return [list(model.objects.order_by("pk").values_list()) for model in models]

@@ -1,0 +1,93 @@
+"""The mails with a link: sent once, tried again later, gone after two days, in the reader's language."""
+
+import smtplib
+
+import pytest
+from django.core import mail
+from django.core.mail.backends import locmem
+
+from subscribers import changing, letters
+from subscribers.models import Letter
+from subscribers.tasks import send_letter
+from tests import readers
+from tests.readers import ADA, LINK
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def no_mail(monkeypatch: pytest.MonkeyPatch):
+    """The provider takes nothing."""
+
+    def refuse(self, messages):
+        raise smtplib.SMTPRecipientsRefused({ADA.email: (550, b"no")})
+
+    monkeypatch.setattr(locmem.EmailBackend, "send_messages", refuse)
+
+
+def asked() -> int:
+    return changing.ask_for_link(readers.confirmed().public_id, "weekly", LINK)
+
+
+def test_two_workers_with_the_same_hint_send_one_mail(clock):
+    letter = asked()
+    assert list(letters.due(clock.now)) == [letter]
+    assert [letters.send(letter), letters.send(letter)] == [True, False]
+    (message,) = mail.outbox
+    assert message.subject == "Your data at The Weekly"
+    assert message.from_email == '"The Weekly" <editor@news.example.com>'
+    assert message.extra_headers["Auto-Submitted"] == "auto-generated"
+    assert list(letters.due(clock.now)) == []
+
+
+def test_the_sweep_finds_one_whose_hint_was_lost(monkeypatch):
+    from mailer.sweeping import sweep
+
+    told: list[int] = []
+    monkeypatch.setattr(type(send_letter._get_current_object()), "hint", lambda task, row: told.append(row))
+    letter = asked()
+    sweep()
+    assert letter in told
+
+
+def test_it_speaks_the_readers_language():
+    reader = readers.confirmed()
+    changing.speak(reader.public_id, "zh-hans", LINK)
+    letters.send(changing.ask_for_link(reader.public_id, "weekly", LINK))
+    assert mail.outbox[0].subject == "你在《The Weekly》的资料"
+
+
+def test_one_that_failed_is_tried_once_more_and_never_within_ten_minutes(clock, no_mail):
+    letter, tries = asked(), []
+    for _ in range(30):
+        for due in letters.due(clock.now):
+            with pytest.raises(letters.LetterFailed):
+                letters.send(due)
+            tries.append(clock.now)
+        clock.forward(minutes=5)
+        for due in letters.due(clock.now):
+            if Letter.objects.get(pk=letter).tries == len(letters.NEXT_TRY):
+                assert letters.send(due) is False
+    assert [int((at - tries[0]).total_seconds() // 60) for at in tries] == [0, 10]
+    assert Letter.objects.get().due is None
+
+
+def test_after_two_days_it_is_gone(clock):
+    letters.send(asked())
+    clock.forward(days=2, seconds=1)
+    letters.send(changing.ask_for_link(readers.confirmed().public_id, "weekly", LINK))
+    assert Letter.objects.count() == 1
+
+
+def test_a_newsletter_that_is_gone_mails_nobody(settings):
+    letter = asked()
+    settings.NEWSLETTERS = {}
+    assert not letters.send(letter)
+
+
+def test_the_task_logs_ids_and_never_an_address(no_mail, caplog):
+    letter = asked()
+    send_letter(letter)
+    (record,) = caplog.records
+    assert (record.letter, record.error) == (letter, "SMTPRecipientsRefused")
+    assert ADA.email not in caplog.text
