@@ -207,4 +207,10 @@ def _details(item: Mapping[str, Any], whole: bool) -> dict[str, str]:
     """What the provider says of it, without what a database refuses; whose it is only where no ids tell that."""
     names = WORDS if whole else (*WORDS, "email")
     said = ((name, item.get(name)) for name in names)
-    return {name: value.replace("\0", "")[:LONGEST_WORDS] for name, value in said if type(value) is str and value}
+    return {name: _plain(value) for name, value in said if type(value) is str and value}
+
+
+def _plain(words: str) -> str:
+    """On one line, and nothing in it steers a terminal: strangers' servers wrote it, and `mailer status` prints it."""
+    words = words.replace("\0", "")[:LONGEST_WORDS]
+    return words if words.isprintable() else "".join(one if one.isprintable() else " " for one in words)

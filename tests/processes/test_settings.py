@@ -1,5 +1,7 @@
 """A setting that is missing or malformed stops the start and is named, without a traceback."""
 
+import sys
+
 import pytest
 
 from tests.processes.stage import Stage
@@ -20,14 +22,87 @@ from tests.stand_in import StandIn
         ({"BASE_URL": "news.example.com"}, "BASE_URL"),
         ({"DATABASE_URL": "mysql://root@localhost/x"}, "DATABASE_URL"),
         ({"MAILER_CONFIG": "/nowhere/newsletter.toml"}, "MAILER_CONFIG"),
-        ({"MAILER_ENV": "production"}, "SECRET_KEY"),
-        ({"MAILER_ENV": "production", "SECRET_KEY": "x" * 40}, "SENDGRID_API_KEY"),
+        ({"MAILER_ENV": "prod"}, "MAILER_ENV"),
     ],
 )
 def test_a_bad_setting_is_named(embedded: Stage, settings, words):
     ran = embedded.run("status", expect=2, **settings)
     assert words in ran.err
     assert "hunter4" not in ran.err
+
+
+SAFE = {
+    "MAILER_ENV": "production",
+    "SENDGRID_API_KEY": "SG.hunter4",
+    "SECRET_KEY": "n0t-a-secret-of-anybody-but-long-and-with-many-letters-xyz",
+    "BASE_URL": "https://news.example.org",
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "unsafe"),
+    [
+        ("SECRET_KEY", ["", "hunter4", "x" * 60, "ab" * 30, "django-insecure-hunter4-and-many-more-letters-xyz"]),
+        ("SENDGRID_API_KEY", ["", "  ", "SG.hunter4\u200b"]),
+        ("SENDGRID_API_URL", ["http://api.sendgrid.com", "ftp://api.sendgrid.com"]),
+        (
+            "BASE_URL",
+            [
+                *(
+                    "",
+                    "http://news.example.org",
+                    "http://127.0.0.1:8000",
+                    "https://127.0.0.1",
+                    "https://localhost:8443",
+                ),
+                *(
+                    "https://[::1]",
+                    "https://10.0.0.7",
+                    "https://192.168.1.2:8443",
+                    "https://app.localhost",
+                    "https://0.0.0.0",
+                ),
+                *("https://169.254.169.254", "//news.example.org", "javascript:alert(1)"),
+            ],
+        ),
+    ],
+)
+def test_production_refuses_each_unsafe_setting_by_its_name(embedded: Stage, name, unsafe):
+    """All in one process each: what is tried is a module that reads the environment when it is imported."""
+    script = (
+        "import importlib, os, sys\n"
+        "name, *unsafe = sys.argv[1:]\n"
+        "for value in unsafe:\n"
+        "    os.environ[name] = value\n"
+        "    sys.modules.pop('mailer.settings', None)\n"
+        "    try:\n"
+        "        importlib.import_module('mailer.settings')\n"
+        "        print('taken:', value)\n"
+        "    except Exception as error:\n"
+        "        print(type(error).__name__, error)\n"
+    )
+    embedded.command = [sys.executable, "-c", script]
+    said = embedded.run(name, *unsafe, **SAFE).out.splitlines()
+    assert [line for line in said if not line.startswith(f"SettingError {name} ")] == []
+    assert len(said) == len(unsafe)
+    assert name == "BASE_URL" or "hunter4" not in "".join(said)
+
+
+def test_a_command_in_production_says_in_a_sentence_what_is_unsafe(embedded: Stage):
+    assert "SECRET_KEY must be set" in embedded.run("status", expect=2, **SAFE | {"SECRET_KEY": ""}).err
+
+
+def test_nothing_in_the_environment_switches_debugging_on(embedded: Stage):
+    shown = embedded.run(
+        "manage", "diffsettings", "--all", **SAFE, DEBUG="1", DJANGO_DEBUG="True", MAILER_DEBUG="1"
+    ).out
+    assert "DEBUG = False" in shown
+
+
+def test_a_home_of_somebody_else_is_refused_by_name(embedded: Stage, tmp_path):
+    home = tmp_path / "a file"
+    home.touch()
+    assert "MAILER_HOME" in embedded.run("status", expect=2, MAILER_HOME=str(home)).err
 
 
 def test_an_env_file_in_another_encoding_is_named(embedded: Stage):
@@ -98,11 +173,5 @@ def test_a_wrong_key_pauses_the_send_with_the_providers_words_and_the_right_one_
 
 
 def test_in_production_djangos_own_deploy_check_finds_nothing(embedded: Stage):
-    production = {
-        "MAILER_ENV": "production",
-        "SENDGRID_API_KEY": "SG.x",
-        "SECRET_KEY": "n0t-a-secret-of-anybody-but-long-and-with-many-letters-xyz",
-        "BASE_URL": "https://news.example.org",
-    }
-    found = embedded.run("manage", "check", "--deploy", "--fail-level", "WARNING", **production)
+    found = embedded.run("manage", "check", "--deploy", "--fail-level", "WARNING", **SAFE)
     assert "no issues" in found.out

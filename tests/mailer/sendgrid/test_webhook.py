@@ -81,7 +81,7 @@ def test_malformed_headers_are_refused_by_name(signature, timestamp):
         verify(BODY, signed()[0], timestamp, [KEY], NOW)
 
 
-@pytest.mark.parametrize("key", [b"", b"no key", KEY[:-1], b"\x30\x00"])
+@pytest.mark.parametrize("key", [b"", b"no key", KEY[:-1], b"\x30\x00"], ids=["empty", "words", "cut", "short"])
 def test_a_key_that_is_none_opens_nothing_and_spoils_no_other(key):
     with pytest.raises(NotSigned):
         verify(BODY, *signed(), [key], NOW)

@@ -1,0 +1,104 @@
+"""What those who guess passwords try at `/admin/`."""
+
+import pytest
+from axes.models import AccessAttempt
+from django.contrib.auth.hashers import MD5PasswordHasher
+from django.contrib.auth.models import User
+from django.test import Client
+
+pytestmark = pytest.mark.django_db
+PASSWORD = "correct horse battery staple"
+
+
+class CountingHasher(MD5PasswordHasher):
+    """Cheap, and every use is counted: what takes time at a login is the hash."""
+
+    algorithm = "counted"
+    used = 0
+
+    def encode(self, password: str, salt: str) -> str:
+        type(self).used += 1
+        return super().encode(password, salt)
+
+
+@pytest.fixture(autouse=True)
+def _operator(settings):
+    settings.PASSWORD_HASHERS = ["tests.attacks.test_admin_door.CountingHasher"]
+    User.objects.create_superuser("operator", password=PASSWORD)
+
+
+def log_in(name="operator", password="guess", **more):
+    browser = Client(raise_request_exception=False)
+    return browser.post(f"/admin/login/{more.pop('query', '')}", {"username": name, "password": password}, **more)
+
+
+def is_open() -> bool:
+    """For the right password, from an address that guessed nothing."""
+    return log_in(password=PASSWORD, REMOTE_ADDR="198.51.100.200").status_code == 302
+
+
+def test_another_address_for_each_guess_does_not_help():
+    """Without a proxy of ours the header is the visitor's invention; and the name is counted besides."""
+    for number in range(5):
+        log_in(headers={"X-Forwarded-For": f"198.51.100.{number}"})
+    assert AccessAttempt.objects.get().failures_since_start == 5
+    assert not is_open()
+
+
+def test_behind_a_proxy_what_the_visitor_wrote_before_its_entry_does_not_count(settings):
+    settings.MAILER_PROXIES = 1
+    for number in range(5):
+        log_in(f"user{number}", headers={"X-Forwarded-For": f"203.0.113.{number}, 198.51.100.7"})
+    assert log_in(password=PASSWORD, headers={"X-Forwarded-For": "198.51.100.7"}).status_code == 429
+    assert log_in(password=PASSWORD, headers={"X-Forwarded-For": "198.51.100.8"}).status_code == 302
+
+
+@pytest.mark.parametrize(
+    "claimed", ["unknown", "198.51.100.7:4711", "[2001:db8::1]:443", "é", "x" * 300, "fe80::1%eth0"]
+)
+def test_an_address_that_no_database_keeps_still_closes_the_door(settings, claimed):
+    """PostgreSQL refused the record, so that such guesses were answered 500 and never counted."""
+    settings.MAILER_PROXIES = 1
+    answers = [log_in(headers={"X-Forwarded-For": claimed}).status_code for _ in range(6)]
+    assert answers == [200, 200, 200, 200, 429, 429]
+    assert not is_open()
+
+
+def test_who_comes_from_no_address_is_counted_too():
+    assert [log_in(REMOTE_ADDR="").status_code for _ in range(6)][-1] == 429
+
+
+def test_a_name_longer_than_the_record_is_no_name():
+    assert log_in("u" * 300).status_code == 200
+    assert not AccessAttempt.objects.exists()
+
+
+def test_names_that_look_alike_are_one_name():
+    for number, name in enumerate(["operator", " operator", "ｏperator", "operator ", "operatoｒ"]):
+        log_in(name, REMOTE_ADDR=f"198.51.100.{number}")
+    assert not is_open()
+
+
+def test_a_login_takes_as_long_for_a_name_that_does_not_exist():
+    CountingHasher.used = 0
+    log_in("operator")
+    known = CountingHasher.used
+    log_in("nobody")
+    assert CountingHasher.used == 2 * known > 0
+
+
+def test_nobody_is_logged_in_by_a_page_of_somebody_else():
+    browser = Client(enforce_csrf_checks=True)
+    fields = {"username": "operator", "password": PASSWORD}
+    assert browser.post("/admin/login/", fields).status_code == 403
+    browser.get("/admin/login/")
+    fields["csrfmiddlewaretoken"] = browser.cookies["csrftoken"].value
+    assert browser.post("/admin/login/", fields, headers={"origin": "https://evil.example"}).status_code == 403
+    assert browser.post("/admin/login/", fields).status_code == 302
+
+
+@pytest.mark.parametrize(
+    "elsewhere", ["//evil.example", "https://evil.example/", "javascript:alert(1)", "/\\evil.example"]
+)
+def test_a_login_leads_nowhere_else(elsewhere):
+    assert "evil" not in log_in(password=PASSWORD, query=f"?next={elsewhere}")["Location"]

@@ -1,0 +1,117 @@
+"""What stands in the database, and what is too large: shown as text, or refused in words."""
+
+import io
+from dataclasses import replace
+from xml.etree import ElementTree
+
+import pytest
+from django.test import Client
+
+from subscribers import confirmations
+from subscribers.models import Consent
+from tests import readers
+from tests.attacks.test_public_urls import ROUTES
+from tests.mailer.published import published
+from tests.subscribers.doors import data_path, every_path, everything, leave_path, preferences_path
+from tests.subscribers.test_views import form_time
+
+pytestmark = pytest.mark.django_db
+
+EVIL = "</title></script>\"'><script>alert(1)</script>{{ 7|add:7 }}{% debug %}${7*7}]]>-->"
+INERT = ("&lt;script&gt;alert(1)", "{{ 7|add:7 }}{% debug %}${7*7}")
+LARGE = b"email=" + b"a" * 100_000
+FORM = "application/x-www-form-urlencoded"
+
+
+@pytest.fixture
+def evil_newsletter(settings):
+    """An editor who copies words from anywhere into newsletter.toml."""
+    weekly = settings.NEWSLETTERS["weekly"]
+    evil = replace(weekly, name=EVIL, about=EVIL, license=EVIL, postal_address=EVIL, from_name=EVIL)
+    settings.NEWSLETTERS = settings.NEWSLETTERS | {"weekly": evil}
+
+
+def test_words_of_an_issue_and_its_newsletter_are_text_wherever_they_are_shown(client, evil_newsletter, mailoutbox):
+    published(subject=EVIL, preheader=EVIL, number=EVIL, language="en")
+    reader = readers.confirmed(who=readers.Named(EVIL[:100], "evil@readers.example"))
+    for path in ["/", "/archive/", "/archive/2026-11-20/", *every_path(reader).values()]:
+        page = client.get(path).text
+        assert "<script" not in page, path
+        assert all(words in page for words in INERT), path
+    ElementTree.fromstring(client.get("/feed.xml").content)
+    ElementTree.fromstring(client.get("/sitemap.xml").content)
+
+
+def test_words_of_a_newsletter_are_text_in_the_mail_that_asks_to_confirm(evil_newsletter, mailoutbox):
+    readers.pending()
+    for due in list(confirmations.due(readers.Subscriber.objects.get().created_at)):
+        confirmations.send(due)
+    (mail,) = mailoutbox
+    html = mail.alternatives[0][0]
+    assert "<script" not in html
+    assert "{{ 7|add:7 }}" in html
+    assert "\n" not in mail.subject
+
+
+def test_every_post_of_another_site_is_refused_but_for_the_signed_links():
+    """From Django's resolver, so that a new address is asked too."""
+    open_to_all = ("unsubscribe/test/", "webhooks/sendgrid/")  # one changes nothing, the other is signed
+    browser = Client(enforce_csrf_checks=True, raise_request_exception=False)
+    readers.everybody()
+    before = everything()
+    for route in ROUTES:
+        if "<" in route.replace("<further_newsletter:label>", "") or route.startswith(open_to_all):
+            continue
+        path = "/" + route.replace("<further_newsletter:label>", "jianbao").strip("^$")
+        fields = {"email": "eve@readers.example", "form_time": form_time(), "action": "suppress_one"}
+        answer = browser.post(path, fields, headers={"origin": "https://evil.example"})
+        assert answer.status_code in (200, 403, 404, 405), path
+        assert "Check your mail" not in answer.text
+    assert everything() == before
+
+
+@pytest.mark.parametrize("path", ["/subscribe/", "/jianbao/subscribe/", "/admin/login/"])
+def test_a_form_too_large_is_refused_in_words(client, path):
+    answer = client.post(path, LARGE, content_type=FORM)
+    assert answer.status_code == 413
+    assert ("内容太多了" if "jianbao" in path else "That was too much") in answer.text
+    assert answer["Cache-Control"] == "no-store"
+    assert not Consent.objects.exists()
+
+
+def test_what_cannot_be_read_is_refused_in_words_and_a_wrong_name_is_not_repeated(client):
+    broken = client.post("/subscribe/", b"--x", content_type="multipart/form-data; boundary=" + "y" * 300)
+    misled = client.get("/subscribe/", headers={"host": "evil.example"})
+    for answer in (broken, misled):
+        assert answer.status_code == 400
+        assert "That was too much" in answer.text
+        assert "evil.example" not in answer.text
+
+
+def test_behind_a_signed_link_a_body_too_large_changes_nothing_but_leaving(client):
+    reader = readers.confirmed()
+    for path in (preferences_path(reader), data_path(reader)):
+        answer = client.post(path, b"do=leave&" + LARGE, content_type=FORM)
+        assert (answer.status_code, answer["Referrer-Policy"]) == (413, "no-referrer")
+    assert readers.state_of(reader) == "active"
+    assert client.post(leave_path(reader), LARGE, content_type=FORM).status_code == 200
+    assert readers.state_of(reader) == "unsubscribed"
+
+
+@pytest.mark.parametrize(
+    "door", [lambda reader: "/subscribe/", leave_path, preferences_path, lambda reader: "/admin/login/"]
+)
+def test_no_door_puts_a_file_on_the_disk(client, door, monkeypatch):
+    """Multipart files know no limit of Django's, and one of more than 2.5 MB would lie in the folder for such files."""
+    path = door(readers.confirmed())
+    monkeypatch.setattr("tempfile.NamedTemporaryFile", lambda *_, **__: pytest.fail("a file was made"))
+    monkeypatch.setattr("django.core.files.temp.NamedTemporaryFile", lambda *_, **__: pytest.fail("a file was made"))
+    answer = client.post(path, {"from": "page", "file": io.BytesIO(b"x" * 3_000_000)})
+    assert answer.status_code == 200
+    assert not answer.wsgi_request.FILES
+
+
+@pytest.mark.parametrize("header", ["X-Real-IP", "X-Forwarded-Proto", "X-Forwarded-Host", "Via", "Forwarded"])
+def test_a_proxy_that_nobody_told_of_does_not_open_the_figures(client, header):
+    assert client.get("/metrics").status_code == 200
+    assert client.get("/metrics", headers={header: "203.0.113.7"}).status_code == 404

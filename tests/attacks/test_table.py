@@ -1,0 +1,145 @@
+"""Every attack that we know of, and the tests that show what happens. A row whose test is gone fails here."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).resolve().parents[1]
+
+ATTACKS: dict[str, list[str]] = {
+    "template text in issue, name, subject": [
+        "mailer/test_rendering_xss.py::test_an_attack_is_inert",
+        "mailer/test_rendering_xss.py::test_an_attack_in_the_title_is_text",
+        "mailer/test_rendering.py::test_an_issue_that_holds_a_placeholder_gets_another",
+        "attacks/test_pages.py::test_words_of_an_issue_and_its_newsletter_are_text_wherever_they_are_shown",
+        "attacks/test_pages.py::test_words_of_a_newsletter_are_text_in_the_mail_that_asks_to_confirm",
+    ],
+    "scripts in issue, name, reason of a bounce, archive, preview, admin": [
+        "mailer/test_rendering_xss.py::test_attacks_put_together_are_inert",
+        "mailer/test_admin.py::test_names_from_strangers_are_inert",
+        "attacks/test_pages.py::test_words_of_an_issue_and_its_newsletter_are_text_wherever_they_are_shown",
+        "mailer/test_pages.py::test_a_sent_issue_has_a_page_with_its_words_and_no_readers_link",
+        "mailer/previewing/test_server.py::test_the_page_runs_its_own_script_and_nothing_else",
+        "mailer/previewing/test_server.py::test_the_frame_of_the_mail_runs_no_script_whoever_opens_it",
+        "processes/test_preview.py::test_nothing_of_the_issue_runs_in_the_page_or_in_the_mail",
+        "attacks/test_public_urls.py::test_no_request_gets_more_than_an_orderly_answer",
+        "attacks/test_terminal.py::test_what_a_provider_says_of_a_bounce_steers_no_terminal",
+    ],
+    "posts forged by another site": [
+        "attacks/test_pages.py::test_every_post_of_another_site_is_refused_but_for_the_signed_links",
+        "attacks/test_admin_door.py::test_nobody_is_logged_in_by_a_page_of_somebody_else",
+        "subscribers/test_attacks.py::test_the_form_is_refused_from_another_site_and_signed_links_need_no_cookie",
+        "subscribers/test_attacks.py::test_a_scanner_that_opens_every_link_of_every_mail_changes_nothing",
+    ],
+    "formulas in exports": [
+        "subscribers/test_exporting.py::test_what_a_spreadsheet_would_calculate_is_exported_as_text",
+        "subscribers/test_exporting.py::test_neutralising_a_formula_can_always_be_undone",
+        "subscribers/test_exporting.py::test_an_export_is_imported_back_unchanged",
+        "subscribers/test_importing.py::test_rejected_rows_go_where_they_are_wanted_closed_to_others_and_calculate_nothing",
+        "attacks/test_terminal.py::test_what_a_provider_says_of_a_bounce_steers_no_terminal",
+    ],
+    "ids and addresses without a signature": [
+        "subscribers/test_attacks.py::test_ids_and_addresses_without_a_signature_open_nothing",
+    ],
+    "tokens: changed, cut, for another purpose or reader": [
+        "subscribers/test_tokens.py::test_a_changed_letter_is_refused_wherever_it_stands",
+        "subscribers/test_tokens.py::test_a_cut_or_lengthened_token_is_refused",
+        "subscribers/test_attacks.py::test_each_token_opens_its_own_door_only",
+        "subscribers/test_attacks.py::test_a_damaged_token_opens_nothing",
+        "subscribers/test_attacks.py::test_a_token_of_another_installation_opens_nothing",
+    ],
+    "open redirects, javascript: and data: addresses": [
+        "subscribers/test_attacks.py::test_no_page_leads_or_posts_anywhere_else_whatever_the_request_says",
+        "attacks/test_admin_door.py::test_a_login_leads_nowhere_else",
+        "attacks/test_public_urls.py::test_no_request_gets_more_than_an_orderly_answer",
+        "mailer/checks/test_links.py::test_an_issues_own_bad_links_are_told_where_they_stand",
+    ],
+    "asking who reads, and mailing victims by our form": [
+        "subscribers/test_views.py::test_everybody_gets_the_same_answer",
+        "subscribers/test_optin.py::test_a_network_cannot_tell_readers_from_strangers_by_its_limit",
+        "subscribers/test_optin.py::test_an_attack_from_everywhere_trips_the_breaker",
+        "subscribers/test_attacks.py::test_a_thousand_posts_for_one_address_from_everywhere_are_one_mail",
+        "subscribers/test_preferences.py::test_one_in_ten_minutes_and_three_a_day_whatever_is_asked",
+        "subscribers/test_profiles.py::test_nobody_can_fill_the_mailboxes_of_others_by_it",
+        "subscribers/test_profiles.py::test_the_page_does_not_tell_who_reads_or_who_may_not_be_mailed",
+        "attacks/test_admin_door.py::test_a_login_takes_as_long_for_a_name_that_does_not_exist",
+    ],
+    "a webhook unsigned, forged, stale, replayed, malformed, huge, of somebody else": [
+        "mailer/test_webhooks.py::test_what_sendgrid_did_not_sign_now_is_refused",
+        "mailer/test_webhooks.py::test_a_post_that_is_replayed_changes_nothing",
+        "mailer/test_webhooks.py::test_a_body_that_is_no_array_is_refused_in_words",
+        "mailer/test_webhooks.py::test_strange_events_do_no_harm_to_their_neighbours",
+        "mailer/test_webhooks.py::test_a_huge_body_is_refused_before_it_is_read",
+        "mailer/test_webhooks.py::test_a_compressed_body_is_refused_unopened",
+        "mailer/test_webhooks.py::test_events_of_another_installation_on_the_account_are_acknowledged_and_dropped",
+        "attacks/test_raw_sockets.py::test_a_huge_post_is_refused_by_its_length_alone",
+    ],
+    "a web page that posts to the preview or the rehearsal; DNS rebinding": [
+        "mailer/previewing/test_server.py::test_without_the_token_there_is_nothing",
+        "mailer/previewing/test_server.py::test_a_name_that_was_rebound_to_this_machine_is_refused",
+        "mailer/previewing/test_server.py::test_a_web_page_of_somebody_else_is_refused_even_with_the_token",
+        "mailer/previewing/test_server.py::test_a_post_that_does_not_say_where_it_is_from_or_is_a_form_is_refused",
+        "mailer/sendgrid/test_rehearsal.py::test_only_our_own_client_is_answered",
+    ],
+    "a friend with a forwarded mail": [
+        "subscribers/test_attacks.py::test_a_friend_with_a_forwarded_mail_learns_and_changes_nothing_that_is_only_its_readers",
+        "subscribers/test_preferences.py::test_a_friend_can_ask_for_one_mail_only_and_never_subscribe_anybody",
+    ],
+    "line breaks into headers": [
+        "subscribers/test_attacks.py::test_no_input_reaches_a_header",
+        "mailer/test_issues.py::test_a_title_cannot_carry_a_line_break_into_a_header",
+        "mailer/sendgrid/test_payload.py::test_what_may_not_stand_in_a_header_makes_no_request",
+        "mailer/sendgrid/test_payload.py::test_any_subject_and_newsletter_name_is_refused_or_stays_on_one_line",
+        "mailer/test_newsletter.py::test_a_bad_value_is_named_with_its_line",
+    ],
+    "YAML tags and aliases, huge front matter, Markdown bombs": [
+        "mailer/test_issues.py::test_a_file_that_is_no_issue_says_where_and_why",
+        "mailer/test_rendering_limits.py::test_hostile_text_ends_soon",
+    ],
+    "paths and links out of the newsletter's folder": [
+        "mailer/test_rendering.py::test_what_cannot_work_in_a_mail_is_found_with_its_place",
+        "mailer/checks/test_links.py::test_an_issues_own_bad_links_are_told_where_they_stand",
+    ],
+    "image bombs, requests into private networks": [
+        "mailer/test_rendering_images.py::test_a_bomb_is_refused_before_it_is_decoded",
+        "mailer/test_rendering_images.py::test_a_hostile_drawing_is_refused",
+        "mailer/checks/test_fetching.py::test_addresses_inside_of_networks_are_not_public",
+        "mailer/checks/test_fetching.py::test_this_machine_is_refused_however_it_is_written",
+        "mailer/checks/test_fetching.py::test_a_redirect_into_a_private_network_is_refused",
+        "mailer/checks/test_fetching.py::test_a_name_that_changes_its_mind_is_resolved_once_for_each_request",
+    ],
+    "secrets and addresses in logs; unsafe settings": [
+        "mailer/test_views.py::test_no_log_holds_a_readers_token_whatever_goes_wrong",
+        "attacks/test_raw_sockets.py::test_what_is_no_http_is_refused_and_its_path_stays_out_of_the_log",
+        "attacks/test_public_urls.py::test_no_request_gets_more_than_an_orderly_answer",
+        "mailer/sendgrid/test_client.py::test_the_key_is_never_shown",
+        "mailer/sendgrid/test_client.py::test_addresses_are_not_logged",
+        "processes/test_settings.py::test_production_refuses_each_unsafe_setting_by_its_name",
+        "processes/test_settings.py::test_nothing_in_the_environment_switches_debugging_on",
+    ],
+    "files to import that are huge, wide, broken": [
+        "subscribers/test_importing.py::test_a_hostile_file_makes_no_reader_and_no_trouble",
+        "subscribers/test_importing.py::test_bytes_that_are_no_text_are_refused",
+        "subscribers/test_importing.py::test_good_rows_are_kept_and_bad_rows_are_written_down_with_their_reasons",
+    ],
+    "guessing the operator's password": [
+        "mailer/test_admin.py::test_five_wrong_passwords_close_the_door_even_for_the_right_one",
+        "attacks/test_admin_door.py::test_another_address_for_each_guess_does_not_help",
+        "attacks/test_admin_door.py::test_an_address_that_no_database_keeps_still_closes_the_door",
+    ],
+    "clients that drip, or speak no HTTP": [
+        "attacks/test_raw_sockets.py::test_those_who_drip_do_not_keep_the_others_out",
+        "attacks/test_raw_sockets.py::test_what_is_no_http_is_refused_and_its_path_stays_out_of_the_log",
+        "attacks/test_raw_sockets.py::test_no_header_moves_a_request_to_another_page",
+        "attacks/test_pages.py::test_no_door_puts_a_file_on_the_disk",
+    ],
+}
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_each_attack_has_tests_that_are_there(attack):
+    for named in ATTACKS[attack]:
+        file, _, name = named.partition("::")
+        tests = {one.name for one in ast.parse((TESTS / file).read_text()).body if isinstance(one, ast.FunctionDef)}
+        assert name in tests, named
