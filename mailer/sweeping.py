@@ -5,11 +5,11 @@ Every write is a compare-and-set, so any number of sweeps at once is harmless. T
 
 import logging
 import threading
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, close_old_connections, connection
-from django.db.models import Q
+from django.db.models import Max, Q
 from django.utils import timezone
 
 from mailer import events, notifying
@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 EVERY = 5.0  # seconds; every second where no broker carries hints
 STALE = timedelta(seconds=10)  # a hint this old is taken for lost; a second one costs one look at the row
-AT_ONCE = 200  # batches hinted in one sweep
+AT_ONCE = 200  # batches of a send hinted in one sweep
 
 
 def sweep() -> None:
@@ -59,15 +59,24 @@ def _hint_stale_batches() -> None:
     now = timezone.now()
     if gate.closed_until(settings.PROVIDER, now) is not None:
         return
-    stale = Q(hinted_at__isnull=True) | Q(hinted_at__lt=now - STALE)
-    batches = Batch.objects.filter(
-        stale,
-        state=Batch.State.PLANNED,
-        not_before__lte=now,
-        send__state=Send.State.SENDING,
-        send__provider=settings.PROVIDER,
-    )
-    hint(list(batches.order_by("pk").values_list("pk", flat=True)[:AT_ONCE]))
+    running = Send.objects.filter(state=Send.State.SENDING, provider=settings.PROVIDER)
+    for send, last_request in running.values_list("pk", "last_request_at"):
+        stale = Q(hinted_at__isnull=True) | Q(hinted_at__lt=_lost_before(send, last_request, now))
+        batches = Batch.objects.filter(stale, send=send, state=Batch.State.PLANNED, not_before__lte=now)
+        hint(list(batches.order_by("pk").values_list("pk", flat=True)[:AT_ONCE]))
+
+
+def _lost_before(send: int, last_request: datetime | None, now: datetime) -> datetime:
+    """Hints given before this moment are taken for lost.
+
+    Hints are heard in the order they were given. So while requests of the send are accepted, those as old as the ones
+    that are heard now stand in a queue, however long it is; to tell them again would only make it longer.
+    """
+    if last_request is None or last_request < now - STALE:
+        return now - STALE
+    taken = Batch.objects.filter(send=send).exclude(state=Batch.State.PLANNED)
+    heard: datetime | None = taken.aggregate(last=Max("hinted_at"))["last"]
+    return min(now, heard or now) - STALE
 
 
 class Sweeper(threading.Thread):

@@ -9,23 +9,23 @@ import uuid
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection, transaction
-from django.db.models import F, OuterRef, Subquery
+from django.db.models import F
 from django.utils import timezone
 
-from mailer.models import Attempt, Batch, Delivery, Send
-from mailer.sending import gate, restoring
+from mailer.models import Attempt, Batch, Delivery
+from mailer.sending import gate, restoring, statements
 from mailer.sending.owners import this_owner
 from mailer.sending.restoring import Restored
-from subscribers.models import Subscription, Suppression
+from subscribers.models import Subscription
 
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Member:
+class Member(NamedTuple):
     """A reader of an attempt: a delivery of its batch without an outcome when the attempt was committed."""
 
     delivery: int
@@ -77,59 +77,40 @@ def claim(batch_id: int) -> Claim | None:
 
 def _claim(batch_id: int, attempt: uuid.UUID) -> Claim | None:
     with transaction.atomic():
-        send = _lock_running_send(batch_id)
+        # The lock lets pause and cancel wait for this claim or prevent it.
+        send = statements.lock_running_send(batch_id)
         if send is None:
             return None
         now = timezone.now()  # not earlier: the lock may have been waited for
-        if gate.closed_until(send.provider, now) is not None:
+        closed, on_trial = statements.gate_of(send.provider, now)
+        if closed:
             raise _GateClosed
-        taken = Batch.objects.filter(pk=batch_id, state=Batch.State.PLANNED, not_before__lte=now).update(
-            state=Batch.State.POSTING, current_attempt=attempt
-        )
-        if not taken:
+        if not statements.take_batch(batch_id, attempt, now):
             return None
-        members = _last_look(batch_id, send)
+        members = _last_look(batch_id, send.newsletter)
         if not members:
             Batch.objects.filter(pk=batch_id).update(state=Batch.State.EMPTY, current_attempt=None)
             return None
-        if not gate.enter(send.provider, now):
+        if on_trial and not gate.enter(send.provider, now):
             raise _GateClosed
         lease_until = now + timedelta(seconds=settings.MAILER_LEASE)
-        Attempt.objects.create(
-            pk=attempt, batch_id=batch_id, owner=this_owner(), lease_until=lease_until, members=len(members)
-        )
-        Send.objects.filter(pk=send.pk, first_request_at=None).update(first_request_at=now)
+        statements.open_attempt(attempt, batch_id, this_owner(), len(members), now, lease_until)
+        if not send.requested:
+            statements.write_first_request(send.pk, now)
         number = restoring.count_attempt()
     return Claim(attempt, number, batch_id, send.pk, send.provider, members, time.monotonic(), lease_until)
 
 
-def _lock_running_send(batch_id: int) -> Send | None:
-    """The batch's send, locked so that pause and cancel wait for this claim or prevent it."""
-    return (
-        Send.objects.select_for_update(of=("self",))
-        .filter(batches=batch_id, state=Send.State.SENDING, provider=settings.PROVIDER)
-        .only("pk", "provider", "newsletter")
-        .first()
-    )
-
-
-def _last_look(batch_id: int, send: Send) -> tuple[Member, ...]:
+def _last_look(batch_id: int, newsletter: str) -> tuple[Member, ...]:
     """The members that may be mailed now; the others become `skipped` with the reason."""
-    wish = Subscription.objects.filter(subscriber=OuterRef("subscriber"), newsletter=send.newsletter)
-    suppression = Suppression.objects.filter(hash=OuterRef("subscriber__suppression_hash"))
-    rows = (
-        Delivery.objects.filter(batch=batch_id, outcome=None)
-        .annotate(wish=Subquery(wish.values("state")[:1]), suppressed=Subquery(suppression.values("reason")[:1]))
-        .order_by("pk")
-        .values_list("pk", "subscriber__public_id", "subscriber__email", "subscriber__name", "wish", "suppressed")
-    )
-    members, skipped = [], defaultdict(list)
-    for delivery, public_id, email, name, state, suppressed in rows:
-        reason = _why_not(email, state, suppressed)
-        if reason:
-            skipped[reason].append(delivery)
+    members: list[Member] = []
+    skipped = defaultdict(list)
+    active = Subscription.State.ACTIVE.value  # here, since to find it takes as long as to compare it
+    for delivery, public_id, email, name, wish, suppressed in statements.open_readers(batch_id, newsletter):
+        if email is not None and wish == active and not suppressed:
+            members.append(Member(delivery, statements.as_uuid(public_id), email, name))
         else:
-            members.append(Member(delivery, public_id, email, name))
+            skipped[_why_not(email, wish, suppressed)].append(delivery)
     for reason, deliveries in skipped.items():
         count = Delivery.objects.filter(pk__in=deliveries, outcome=None).update(
             outcome=Delivery.Outcome.SKIPPED, reason=reason
@@ -143,8 +124,6 @@ def _why_not(email: str | None, state: str | None, suppressed: str | None) -> st
         return "erased"
     if suppressed:
         return f"suppressed: {suppressed}"
-    if state == Subscription.State.ACTIVE:
-        return ""
     return "unsubscribed" if state == Subscription.State.UNSUBSCRIBED else "not confirmed"
 
 

@@ -12,6 +12,7 @@ from django.conf import settings
 from django.db.models import F, Q
 
 from mailer.models import Gate
+from mailer.sending import statements
 
 LONGEST = 300.0  # seconds
 
@@ -44,7 +45,7 @@ def enter(provider: str, now: datetime) -> bool:
 
 def accepted(provider: str) -> None:
     """The provider took a request: once it is open, everybody may pass. The time of a 429 still stands."""
-    Gate.objects.filter(provider=provider, streak__gt=0).update(streak=0, trial_until=None)
+    statements.forget_failures(provider)
 
 
 def answered(provider: str) -> None:

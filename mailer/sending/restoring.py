@@ -45,10 +45,8 @@ def count_attempt() -> int:
     The row stays locked until that transaction ends, so this is best called last in it.
     """
     # Past the ORM, which takes ten times as long (480 against 40 µs on SQLite), while all claims wait for this row.
-    # RETURNING would be one statement, and came with SQLite 3.35; long-lived systems have 3.34.
     with connection.cursor() as cursor:
-        cursor.execute("UPDATE mailer_installation SET attempts = attempts + 1 WHERE id = 1")
-        cursor.execute("SELECT attempts FROM mailer_installation WHERE id = 1")
+        cursor.execute("UPDATE mailer_installation SET attempts = attempts + 1 WHERE id = 1 RETURNING attempts")
         number = int(cursor.fetchone()[0])
     if number <= (seen := _highest_seen()):
         raise Restored(_words(seen - number + 1))

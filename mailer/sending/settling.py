@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, QuerySet
 from django.utils import timezone
 
 from mailer.models import Attempt, Batch, Delivery, Send
@@ -24,7 +24,7 @@ from mailer.sendgrid.client import (
     TooLate,
     TooMany,
 )
-from mailer.sending import gate
+from mailer.sending import gate, statements
 from mailer.sending.claiming import Claim
 from mailer.sending.planning import hint
 from mailer.sending.splitting import MOST_ROUNDS, only_one_left, refuse_single, split
@@ -98,6 +98,8 @@ def finish_if_done(send: int) -> bool:
 
     Called after each commit, never inside: of two workers that settle at the same time the later one sees both.
     """
+    if statements.has_open_batch(send):
+        return False
     open_ = Batch.objects.filter(send=OuterRef("pk"), state__in=[Batch.State.PLANNED, Batch.State.POSTING])
     over = Send.objects.filter(~Exists(open_), pk=send, state=Send.State.SENDING)
     if not over.exists():
@@ -117,14 +119,7 @@ def call_accepted(batch: int, attempt: UUID, settled_by: str) -> bool:
     In the caller's transaction, which holds the send's row. After a resend the late knowledge makes the second request
     needless, if that was not made yet; if it is being made, its own end sees what is known here.
     """
-    by_it = Q(state=Batch.State.POSTING, current_attempt=attempt)
-    assumed = Q(state=Batch.State.ACCEPTED, settled_by="editor")
-    open_ = Q(state__in=[Batch.State.UNKNOWN, Batch.State.PLANNED]) | by_it | assumed
-    return bool(
-        Batch.objects.filter(open_, pk=batch).update(
-            state=Batch.State.ACCEPTED, settled_by=settled_by, current_attempt=attempt
-        )
-    )
+    return statements.accept_batch(batch, attempt, settled_by)
 
 
 def accept_by(attempt: UUID, settled_by: str) -> bool:
@@ -139,11 +134,13 @@ def accept_by(attempt: UUID, settled_by: str) -> bool:
 
 
 def _accept(claim: Claim, answer: Accepted) -> None:
-    with _locked(claim):
-        news = _end_attempt(claim, Attempt.State.ACCEPTED, "", answer.status, answer.message_id)
+    now = timezone.now()
+    with transaction.atomic():
+        # First, because it locks the send's row: see _locked.
+        statements.write_last_request(claim.send, now)
+        news = statements.end_attempt(claim.attempt, Attempt.State.ACCEPTED, "", answer.status, answer.message_id, now)
         if news and not call_accepted(claim.batch, claim.attempt, "worker"):
             log.error("accepted late, readers may have it twice", extra={"attempt": claim.attempt})
-        Send.objects.filter(pk=claim.send).update(last_request_at=timezone.now())
         gate.accepted(claim.provider)
 
 
@@ -229,16 +226,9 @@ def _back_to_planned(claim: Claim) -> bool:
     return True
 
 
-def _end_attempt(
-    claim: Claim, state: Attempt.State, words: str, status: int | None = None, message_id: str = ""
-) -> bool:
+def _end_attempt(claim: Claim, state: Attempt.State, words: str, status: int | None = None) -> bool:
     """The attempt has this end; False: it had one before."""
-    open_ = [Attempt.State.OPEN, Attempt.State.UNKNOWN]
-    return bool(
-        Attempt.objects.filter(pk=claim.attempt, state__in=open_).update(
-            state=state, ended_at=timezone.now(), words=words[:500], status=status, message_id=message_id
-        )
-    )
+    return statements.end_attempt(claim.attempt, state, words, status, "", timezone.now())
 
 
 def _reject(batch: int, refused: Mapping[int, str]) -> None:

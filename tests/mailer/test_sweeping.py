@@ -34,6 +34,22 @@ def test_a_hint_that_led_to_nothing_is_repeated(four, told):
     assert told == [batch_of(four).pk]
 
 
+def test_hints_that_wait_in_a_long_queue_are_not_repeated_while_the_send_moves(settings, api, told):
+    settings.MAILER_BATCH_SIZE = 1
+    readers.crowd(2)
+    send = planned()
+    taken, waiting = send.batches.order_by("pk")
+    now, long_ago = timezone.now(), timezone.now() - 3 * STALE
+    Batch.objects.update(hinted_at=long_ago)
+    Batch.objects.filter(pk=taken.pk).update(state=Batch.State.ACCEPTED)
+    Send.objects.update(last_request_at=now)
+    sweep()
+    assert told == []
+    Batch.objects.filter(pk=taken.pk).update(hinted_at=now)  # a later hint was heard, so this one was lost
+    sweep()
+    assert told == [waiting.pk]
+
+
 def test_what_may_not_be_sent_now_is_not_hinted(four, told, settings):
     Batch.objects.update(not_before=timezone.now() + timedelta(minutes=1))
     sweep()
