@@ -87,6 +87,6 @@ def _newsletter_for(issue: Path) -> str:
 
 
 def _invite_invented_readers(label: str) -> None:
-    from subscribers.importing import import_csv
+    from subscribers.files.importing import import_csv
 
     import_csv(STARTER / "readers.csv", label, None, "invented readers of the demo")

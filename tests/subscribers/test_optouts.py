@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from subscribers import links, optin, optouts
 from subscribers.addresses import parse
-from subscribers.importing import import_csv
+from subscribers.files.importing import import_csv
 from subscribers.models import Subscriber, Subscription, Suppression
 from subscribers.optin import Origin
 from subscribers.replaying import Replayed, replay

@@ -13,7 +13,7 @@ from mailer.cli.subscribers.people import json_option, newsletter_option
 from mailer.cli.terminal import Exit, Problem, choose_newsletter, confirm, counted, database_address, start
 
 if TYPE_CHECKING:
-    from subscribers.importing import Report, Stage
+    from subscribers.files.importing import Report, Stage
 
 A_FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -48,9 +48,9 @@ def import_(
     """
     chosen = _chosen(mapped)
     start()
-    from subscribers.csvfiles import FileError
-    from subscribers.importing import apply, plan, read
-    from subscribers.inviting import invitations
+    from subscribers.files.csv_records import FileError
+    from subscribers.files.importing import apply, plan, read
+    from subscribers.files.inviting import invitations
 
     label = choose_newsletter(newsletter)
     try:
@@ -149,7 +149,7 @@ def _as_json(report: "Report") -> str:
 def export(form: str, output: Path | None, newsletter: str | None) -> None:
     """Write out readers: address, state, newsletter, name, language and when they came and left."""
     start()
-    from subscribers.exporting import write_csv, write_jsonl
+    from subscribers.files.exporting import write_csv, write_jsonl
 
     label = choose_newsletter(newsletter) if newsletter else None
     write = write_csv if form == "csv" else write_jsonl

@@ -1,10 +1,10 @@
-"""Files as they come out of other services. Where their headings were learnt stands in `subscribers/headings.py`."""
+"""Files as they come out of other services. Their headings stand in `subscribers/files/headings.py`."""
 
 from pathlib import Path
 
 import pytest
 
-from subscribers.importing import apply, read
+from subscribers.files.importing import apply, read
 from subscribers.models import Consent, Subscriber, Subscription, Suppression
 from tests import readers
 from tests.readers import ADA, BEN, CLEO, DORA

@@ -7,9 +7,10 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from subscribers import csvfiles, exporting, optin
+from subscribers import optin
 from subscribers.addresses import AddressError, clean_name, parse
-from subscribers.importing import import_csv
+from subscribers.files import csv_records, exporting
+from subscribers.files.importing import import_csv
 from subscribers.models import Subscriber, Suppression
 from tests import readers
 from tests.readers import ADA, BEN, CLEO, DORA
@@ -21,14 +22,14 @@ FORMULAS = ["=1+1", "+1", "-1", "@SUM(A1)", "＝1", "'=1", "''=1", "'quoted'", "
 
 def test_what_a_spreadsheet_would_calculate_is_exported_as_text():
     for cell in (*FORMULAS[:5], "\tx", "\rx"):
-        assert csvfiles.formula_safe(cell) == f"'{cell}"
-    assert csvfiles.formula_safe("Ada") == "Ada"
+        assert csv_records.formula_safe(cell) == f"'{cell}"
+    assert csv_records.formula_safe("Ada") == "Ada"
 
 
 @given(st.text(max_size=40) | st.sampled_from(FORMULAS))
 def test_neutralising_a_formula_can_always_be_undone(cell: str):
-    assert csvfiles.formula_restored(csvfiles.formula_safe(cell)) == cell
-    assert not csvfiles.formula_safe(cell).startswith(("=", "+", "-", "@", "\t", "\r", "＝"))
+    assert csv_records.formula_restored(csv_records.formula_safe(cell)) == cell
+    assert not csv_records.formula_safe(cell).startswith(("=", "+", "-", "@", "\t", "\r", "＝"))
 
 
 def cleaned(name: str) -> str:

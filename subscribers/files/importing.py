@@ -17,12 +17,13 @@ from pathlib import Path
 import orjson
 from django.db import IntegrityError, connection, transaction
 
-from subscribers import claims, inviting, optin, records
-from subscribers.csvfiles import FileError, formula_safe
-from subscribers.inviting import Invitations
+from subscribers import optin, records
+from subscribers.files import claims, inviting
+from subscribers.files.csv_records import FileError, formula_safe
+from subscribers.files.inviting import Invitations
+from subscribers.files.staging import Stage as Stage
+from subscribers.files.staging import read as read
 from subscribers.optin import Newcomer, Origin
-from subscribers.staging import Stage as Stage
-from subscribers.staging import read as read
 
 EXAMPLES = 5
 PAUSE = 0.01  # seconds between two transactions

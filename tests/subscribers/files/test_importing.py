@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from subscribers import importing, inviting, optin, staging
+from subscribers import optin
 from subscribers.addresses import parse
-from subscribers.csvfiles import LONGEST_LINE, FileError
-from subscribers.importing import Report, import_csv
+from subscribers.files import importing, inviting, staging
+from subscribers.files.csv_records import LONGEST_LINE, FileError
+from subscribers.files.importing import Report, import_csv
 from subscribers.models import Consent, Subscriber, Subscription, Suppression
 from tests import readers
 from tests.readers import ADA, BEN, CLEO, DORA

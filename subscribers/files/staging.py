@@ -8,12 +8,12 @@ from itertools import chain
 from pathlib import Path
 from types import TracebackType
 
-from subscribers import csvfiles, jsonlines
 from subscribers.addresses import Address, AddressError, parse
-from subscribers.csvfiles import BadRecord, FileError, Record, Watch, nobody
-from subscribers.headings import Columns, HeadingError, recognise
+from subscribers.files import csv_records, json_lines
+from subscribers.files.csv_records import BadRecord, FileError, Record, Watch, nobody
+from subscribers.files.headings import Columns, HeadingError, recognise
+from subscribers.files.rows import STATE_ORDER, SUPPRESSED_ORDER, BadRow, newcomer
 from subscribers.records import Newcomer, hashes_of
-from subscribers.rows import STATE_ORDER, SUPPRESSED_ORDER, BadRow, newcomer
 
 CHUNK = 5000  # rows in a transaction: SQLite has one writer, and readers want to leave meanwhile
 
@@ -125,12 +125,12 @@ def read(
 
 
 def _records(stage: Stage, watch: Watch) -> Iterator[Record | BadRecord]:
-    if jsonlines.is_json(stage.path):
-        return jsonlines.read_records(stage.path, watch)
-    encoding = csvfiles.find_encoding(stage.path)
+    if json_lines.is_json(stage.path):
+        return json_lines.read_records(stage.path, watch)
+    encoding = csv_records.find_encoding(stage.path)
     if encoding.guess:
         stage.guesses.append(f"Read as {encoding.name}: {encoding.guess}. Names may be wrong; CSV UTF-8 is sure.")
-    return csvfiles.read_records(stage.path, encoding, watch)
+    return csv_records.read_records(stage.path, encoding, watch)
 
 
 def _fill(

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from subscribers.addresses import clean_name, is_language_code, parse
-from subscribers.claims import claims, moment
-from subscribers.csvfiles import formula_restored
-from subscribers.headings import Columns
+from subscribers.files.claims import claims, moment
+from subscribers.files.csv_records import formula_restored
+from subscribers.files.headings import Columns
 from subscribers.models import Suppression
 from subscribers.optin import STRENGTH
 from subscribers.records import Newcomer

@@ -10,7 +10,7 @@ from typing import Any, TextIO
 
 from django.db.models import OuterRef, Subquery
 
-from subscribers.csvfiles import formula_safe as formula_safe
+from subscribers.files.csv_records import formula_safe as formula_safe
 from subscribers.models import Consent, Subscription, Suppression
 
 COLUMNS = (

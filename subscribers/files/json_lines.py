@@ -1,4 +1,4 @@
-"""Readers as JSON lines, one object a line: the records of `csvfiles` in another dress."""
+"""Readers as JSON lines, one object a line: the records of `csv_records` in another dress."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from subscribers.csvfiles import LONGEST_LINE, BadRecord, FileError, Record, Watch, formula_safe, nobody
+from subscribers.files.csv_records import LONGEST_LINE, BadRecord, FileError, Record, Watch, formula_safe, nobody
 
 SUFFIXES = (".jsonl", ".ndjson", ".json")
 MOST_NAMES = 1000  # more than that is no list of readers
