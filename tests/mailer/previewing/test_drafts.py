@@ -78,7 +78,7 @@ def test_a_template_of_the_editors_own_is_read_anew(desk, folder, settings):
     (own / "email" / "issue").mkdir(parents=True)
     subject = own / "email" / "issue" / "subject.txt"
     subject.write_text("One: {{ title }}")
-    settings.TEMPLATES = [{**engine, "DIRS": [own, *engine["DIRS"]]} for engine in settings.TEMPLATES]
+    settings.TEMPLATES = [{**engine, "DIRS": [own, *engine.get("DIRS", [])]} for engine in settings.TEMPLATES]
     at = desk(template_folders=(own,))
 
     assert at.draw().rendered.subject == "One: Weekly"
