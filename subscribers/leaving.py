@@ -7,6 +7,7 @@ from django.conf import settings
 from django.core.exceptions import BadRequest, SuspiciousOperation
 from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.http.multipartparser import MultiPartParserError
+from django.shortcuts import redirect
 from django.utils import translation
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
@@ -38,6 +39,9 @@ def unsubscribe(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown) 
     """
     preferences = links.preferences_path(ticket.public_id, ticket.newsletter)
     if request.method != "POST":
+        # Mails carry one link of their reader's; with this word behind it it leads on to the preferences.
+        if "preferences" in request.GET:
+            return redirect(preferences)
         return page(request, "unsubscribe", newsletter, {"preferences": preferences})
     how = _way_of_leaving(request)
     was = optin.leave(ticket.public_id, ticket.newsletter, origin(request, how, newsletter.language))

@@ -185,7 +185,8 @@ def _left_in_page(proof: Proof) -> Iterator[Finding]:
     ours = set(proof.rendered.placeholders.values())
     told = {finding.rule for finding in proof.rendered.findings}
     for element, attribute, address, _ in proof.page.iterlinks():
-        if attribute not in ("href", "src", "background", "action") or address in ours or element.tag == "link":
+        is_ours = address.partition("?")[0] in ours  # with ?preferences behind it, too
+        if attribute not in ("href", "src", "background", "action") or is_ours or element.tag == "link":
             continue
         rule = _why_left(address)
         if rule and rule not in told:

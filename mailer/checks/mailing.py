@@ -1,5 +1,6 @@
 """What a send needs beside the issue: a sender that exists, a postal address, and a way to leave that works."""
 
+import re
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
@@ -33,7 +34,7 @@ def _way_out(proof: Proof) -> Iterator[Finding]:
     link = proof.rendered.placeholders["unsubscribe"]
     parts = (("HTML", proof.rendered.html, "footer.html"), ("text", proof.rendered.text, "body.txt"))
     for part, content, template in parts:
-        if link not in content:
+        if not re.search(rf"{link}(?!\?)", content):  # the way to the preferences is not yet the way out
             yield proof.finding_on_top(
                 "unsubscribe-missing",
                 f"the mail's {part} has no link to unsubscribe",

@@ -76,7 +76,8 @@ def test_the_mail_carries_title_sections_and_the_way_out(rendered):
     token = mail.placeholders["unsubscribe"]
     assert re.fullmatch("zq[0-9a-f]{16}", token)
     assert mail.html.count(f'href="{token}"') == 1
-    assert mail.text.count(token) == 1
+    assert mail.html.count(f'href="{token}?preferences"') == 1
+    assert mail.text.count(token) == 2
     assert "1 Harbour Street" in mail.html
     assert "1 Harbour Street" in mail.text
 
@@ -212,7 +213,7 @@ def test_an_issue_that_holds_a_placeholder_gets_another(rendered):
     first = rendered("# T\n\nhello\n").placeholders["unsubscribe"]
     mail = rendered(f"# T\n\nhello {first}\n")
 
-    assert mail.html.count(mail.placeholders["unsubscribe"]) == 1
+    assert mail.html.count(mail.placeholders["unsubscribe"]) == 2
     assert first in mail.html
 
 

@@ -22,6 +22,15 @@ def test_three_hundred_one_clicks_from_one_provider_all_count(client):
     assert Subscription.objects.exclude(state="unsubscribed").count() == 0
 
 
+def test_the_link_of_a_mail_leads_on_to_the_preferences_and_changes_nothing(client):
+    reader = readers.confirmed()
+    before = everything()
+    answer = client.get(f"{leave_path(reader)}?preferences", follow=True)
+    assert answer.redirect_chain[0][0].startswith("/preferences/")
+    assert answer.status_code == 200
+    assert everything() == before
+
+
 BODIES = {
     "urlencoded": (CLICK, "application/x-www-form-urlencoded"),
     "multipart": (
