@@ -228,6 +228,7 @@ def _sqlite(path: Path) -> dict[str, Any]:
     return {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": path,
+        "CONN_MAX_AGE": 60,  # to open one with its PRAGMAs for each request was a quarter of a one-click unsubscribe
         "OPTIONS": {
             # IMMEDIATE: with the default, concurrent writers fail as "locked" half of the time.
             "transaction_mode": "IMMEDIATE",

@@ -46,7 +46,7 @@ def unsubscribe(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown) 
     how = _way_of_leaving(request)
     was = optin.leave(ticket.public_id, ticket.newsletter, origin(request, how, newsletter.language))
     if how == ONE_CLICK:
-        return page(request, "unsubscribed", newsletter)  # nobody reads it, and it is nobody's to undo
+        return HttpResponse("Unsubscribed.", content_type="text/plain")  # a program reads it; nobody's to undo
     undo = links.undo_path(ticket.public_id, ticket.newsletter) if was == Subscription.State.ACTIVE else ""
     return page(request, "unsubscribed", newsletter, {"preferences": preferences, "undo": undo})
 

@@ -32,12 +32,13 @@ def serve(port: int | None) -> None:
     _log_to_stderr()
     host = "0.0.0.0" if settings.PORT else "127.0.0.1"  # noqa: S104 — PORT is how a platform says that it proxies
     address = f"{host}:{port or settings.PORT or 8000}"
-    companion = settings.EMBEDDED and connection.vendor == "sqlite"
+    small = connection.vendor == "sqlite"  # one writer at a time: a second process would only wait
+    companion = _Companion() if settings.EMBEDDED and small else None
     connections.close_all()
-    _run_gunicorn(address, _Companion() if companion else None)
+    _run_gunicorn(address, 1 if small else 2, companion)
 
 
-def _run_gunicorn(address: str, companion: "_Companion | None") -> None:
+def _run_gunicorn(address: str, processes: int, companion: "_Companion | None") -> None:
     from gunicorn.app.base import BaseApplication
 
     from mailer.cli.listening import PatientWorker, TokenlessLog
@@ -46,7 +47,7 @@ def _run_gunicorn(address: str, companion: "_Companion | None") -> None:
         def load_config(self) -> None:
             for name, value in {
                 "bind": [address],
-                "workers": 1,
+                "workers": processes,
                 "worker_class": PatientWorker,
                 "logger_class": TokenlessLog,
                 "threads": 8,
