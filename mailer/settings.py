@@ -128,8 +128,8 @@ HOME = _prepare_home(Path(_read("MAILER_HOME") or CONFIG_FOLDER / "var").resolve
 def _secret_key() -> str:
     given = _read("SECRET_KEY")
     # Five different letters and no "django-insecure-" are what Django's deploy check asks for.
-    if PRODUCTION and (len(given) < 32 or len(set(given)) < 5 or given.startswith("django-insecure-")):
-        raise SettingError("SECRET_KEY must be set in production, to at least 32 random characters.")
+    if PRODUCTION and (len(given) < 50 or len(set(given)) < 5 or given.startswith("django-insecure-")):
+        raise SettingError("SECRET_KEY must be set in production, to at least 50 random characters.")
     if given:
         return given
     path = HOME / "secret_key"

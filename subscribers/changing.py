@@ -6,9 +6,10 @@ Each change is a step in their history, in words that hold neither the old value
 from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from hashlib import sha256
 from uuid import UUID
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from subscribers import limits, links, records
@@ -89,6 +90,7 @@ def ask_to_move(public_id: UUID, newsletter: str, to: Address, origin: Origin) -
 
 def _may_get_letters(to: Address, reader: Subscriber, now: datetime) -> bool:
     """Whoever has a link of their own must not be able to fill other people's mailboxes by it."""
+    _one_at_a_time(to)
     today = Letter.objects.filter(asked_at__gt=now - DAY)
     if today.filter(subscriber=reader, purpose=Letter.Purpose.ADDRESS).count() >= limits.CONFIRMATIONS_A_DAY:
         return False
@@ -97,6 +99,14 @@ def _may_get_letters(to: Address, reader: Subscriber, now: datetime) -> bool:
     if there is not None:
         asked += limits.mails_asked(there.pk, now)
     return limits.allows_mail(asked, now)
+
+
+def _one_at_a_time(to: Address) -> None:
+    """Many readers who name one address at the same moment are counted one after the other."""
+    if connection.vendor == "postgresql":  # SQLite has one writer anyway
+        number = int.from_bytes(sha256(to.key.encode()).digest()[:8], "big", signed=True)
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [number])
 
 
 def _ask(

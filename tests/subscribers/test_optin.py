@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from django.db import connection, connections
 
-from subscribers import limits, optin
+from subscribers import changing, limits, optin
 from subscribers.addresses import parse
 from subscribers.models import Consent, Subscriber, Subscription, Suppression
 from subscribers.optin import Answer, Confirmation, Origin, Refused
@@ -356,6 +356,17 @@ def test_asking_confirming_leaving_suppressing_and_erasing_at_once_never_deadloc
     steps.append(lambda: optin.forget(ADDRESS.key, COMMAND))
     assert not at_once(25, lambda number: steps[number % 5]())
     assert readers.suppression_of(reader) == "bounce"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_many_readers_who_name_one_strangers_address_at_once_make_one_letter():
+    people = readers.crowd(8)
+    victim = parse("victim@elsewhere.example")
+    letters = []
+    assert not at_once(
+        8, lambda number: letters.append(changing.ask_to_move(people[number].public_id, "weekly", victim, LINK))
+    )
+    assert sum(letter is not None for letter in letters) == 1
 
 
 def at_once(count: int, act) -> list[BaseException]:
