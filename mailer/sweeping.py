@@ -5,6 +5,7 @@ Every write is a compare-and-set, so any number of sweeps at once is harmless. T
 
 import logging
 import threading
+import time
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -24,12 +25,14 @@ from mailer.sending.scheduling import fire_due
 from mailer.sending.settling import finish_if_done
 from mailer.sending.steering import cancel_leftovers
 from subscribers import confirmations, letters
+from subscribers.purging import purge_unconfirmed
 from subscribers.tasks import send_confirmation, send_letter
 
 log = logging.getLogger(__name__)
 
 EVERY = 5.0  # seconds; every second where no broker carries hints
 STALE = timedelta(seconds=10)  # a hint this old is taken for lost; a second one costs one look at the row
+TIDIED_EVERY = 3600.0
 AT_ONCE = 200  # batches of a send hinted in one sweep
 
 
@@ -42,7 +45,6 @@ def sweep() -> None:
     fire_due()
     events.apply_leftovers()
     resend_what_never_arrived()
-    events.prune(now)
     _hint_stale_batches()
     for subscription in confirmations.due(now):
         send_confirmation.hint(subscription)
@@ -53,6 +55,13 @@ def sweep() -> None:
     for send in Send.objects.filter(state=Send.State.SENDING).values_list("pk", flat=True):
         finish_if_done(send)
     Installation.objects.update(swept_at=now)
+
+
+def tidy() -> None:
+    """What need not be kept is gone: events of long ago, addresses that nobody confirmed."""
+    now = timezone.now()
+    events.prune(now)
+    purge_unconfirmed(now)
 
 
 def _hint_stale_batches() -> None:
@@ -86,6 +95,7 @@ class Sweeper(threading.Thread):
         super().__init__(name="sweep", daemon=True)
         self._stopping = threading.Event()
         self._every = 1.0 if settings.EMBEDDED else EVERY
+        self._tidied = time.monotonic() - TIDIED_EVERY + 60  # a short command has other things to do
 
     def stop(self) -> None:
         self._stopping.set()
@@ -95,6 +105,9 @@ class Sweeper(threading.Thread):
             try:
                 close_old_connections()
                 sweep()
+                if time.monotonic() - self._tidied > TIDIED_EVERY:
+                    self._tidied = time.monotonic()
+                    tidy()
             except Restored as error:
                 log.critical("nothing is sent", extra={"because": str(error)})
             # OSError: a full disk, or a file in MAILER_HOME that another user owns. The loop must outlive it.

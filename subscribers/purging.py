@@ -1,0 +1,32 @@
+"""Addresses that somebody typed in and nobody confirmed are not kept: they may be anybody's."""
+
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef
+
+from subscribers.models import Consent, Subscriber, Subscription
+
+KEPT = timedelta(days=30)
+AT_ONCE = 500
+
+
+def purge_unconfirmed(now: datetime) -> int:
+    """Requests of 30 days ago that led to nothing are gone, and their readers where they have no other; how many.
+
+    Who ever confirmed, left or came by a file stays: their history is what protects them from being mailed again.
+    """
+    more = Consent.objects.filter(subscriber=OuterRef("subscriber"), newsletter=OuterRef("newsletter"))
+    old = Subscription.objects.filter(
+        ~Exists(more.exclude(step=Consent.Step.REQUESTED)),
+        state=Subscription.State.PENDING,
+        confirmation_due=None,
+        changed_at__lt=now - KEPT,
+    )
+    purged = 0
+    while rows := dict(old.values_list("pk", "subscriber")[:AT_ONCE]):
+        with transaction.atomic():
+            # Looked at again: one may have confirmed meanwhile.
+            purged += old.filter(pk__in=list(rows)).delete()[0]
+            Subscriber.objects.filter(pk__in=rows.values(), subscriptions=None, created_at__lt=now - KEPT).delete()
+    return purged
