@@ -39,7 +39,7 @@ from subscribers import tokens
 from subscribers.models import Subscriber
 token = tokens.Signer(tokens.UNSUBSCRIBE, "weekly", link_keys()[-1]).token
 for email, public_id in Subscriber.objects.order_by("-pk").values_list("email", "public_id").iterator():
-    print(email, f"/unsubscribe/{token(public_id)}/")
+    print(email, f"/unsubscribe/{token(public_id.bytes)}/")
 """
 
 

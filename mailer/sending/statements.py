@@ -88,9 +88,9 @@ def has_open_batch(send: int) -> bool:
     return _first(_OPEN_BATCH, send) is not None
 
 
-def as_uuid(value: UUID | str | None) -> UUID:
-    """SQLite keeps an id as 32 hex digits."""
-    return value if isinstance(value, UUID) else UUID(value)
+def as_bytes(public_id: UUID | str | None) -> bytes:
+    """The 16 bytes of an id, which SQLite keeps as 32 hex digits."""
+    return public_id.bytes if isinstance(public_id, UUID) else bytes.fromhex(public_id or "")
 
 
 _RUNNING_SEND = f"""
