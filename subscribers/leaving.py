@@ -17,6 +17,7 @@ from subscribers.models import Subscription
 from subscribers.optin import PAGE
 from subscribers.pages import (
     ALLOWED,
+    CONTENT_POLICY,
     Shown,
     first_newsletter,
     kept_private,
@@ -46,9 +47,17 @@ def unsubscribe(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown) 
     how = _way_of_leaving(request)
     was = optin.leave(ticket.public_id, ticket.newsletter, origin(request, how, newsletter.language))
     if how == ONE_CLICK:
-        return HttpResponse("Unsubscribed.", content_type="text/plain")  # a program reads it; nobody's to undo
+        return _for_programs("Unsubscribed.")  # nobody reads it, and it is nobody's to undo
     undo = links.undo_path(ticket.public_id, ticket.newsletter) if was == Subscription.State.ACTIVE else ""
     return page(request, "unsubscribed", newsletter, {"preferences": preferences, "undo": undo})
+
+
+def _for_programs(words: str) -> HttpResponse:
+    """Without a page, which would cost as much as the unsubscribe itself."""
+    response = HttpResponse(words, content_type="text/plain; charset=utf-8")
+    response["Content-Security-Policy"] = CONTENT_POLICY
+    response["Cache-Control"] = "no-store"
+    return response
 
 
 def _way_of_leaving(request: HttpRequest) -> str:

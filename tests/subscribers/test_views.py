@@ -273,7 +273,7 @@ def test_no_page_needs_a_script_or_anybody_elses_server(client):
         client.get(confirm_path(reader)),
         client.post(confirm_path(reader)),
         client.get(leave_path(reader)),
-        client.post(leave_path(reader)),
+        client.post(leave_path(reader), {"from": "page"}),
         client.get("/unsubscribe/test/weekly/1/"),
         client.post("/unsubscribe/test/weekly/1/"),
         client.get("/nothing"),

@@ -379,7 +379,7 @@ def test_whatever_happens_nobody_is_lost_or_mailed_twice(settings, monkeypatch):
 
 
 # A play takes three times as long on PostgreSQL.
-USUAL = "15" if os.environ.get("MAILER_TEST_DATABASE") == "postgres" else "40"
+USUAL = "15" if os.environ.get("MAILER_TEST_DATABASE") == "postgres" else "30"
 PLAY = settings(
     max_examples=int(os.environ.get("MAILER_TEST_EXAMPLES", USUAL)),
     stateful_step_count=30,
