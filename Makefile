@@ -53,7 +53,7 @@ ON_POSTGRES := tests/mailer/sending tests/mailer/cli tests/mailer/test_sweeping.
 NOT_TWICE := tests/subscribers/test_attacks.py tests/subscribers/files/test_exporting.py
 
 test: .venv/dev.stamp
-	@$(BIN)/python -m pytest -n 6 --ignore=tests/chaos
+	@$(BIN)/python -m pytest -n 4 --ignore=tests/chaos
 	@MAILER_TEST_DATABASE=postgres $(BIN)/python -m pytest -n 4 $(ON_POSTGRES) $(patsubst %,--ignore=%,$(NOT_TWICE))
 
 RUNS ?= 21
