@@ -1,22 +1,16 @@
 """Sends in `/admin/`: looked at, never touched. Commands steer them."""
 
-from typing import TYPE_CHECKING, Any
-
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from mailer.models import Send
 from mailer.sending.accounting import count, receipt
-
-if TYPE_CHECKING:
-    ModelAdmin = admin.ModelAdmin[Send]
-else:  # generic in the stubs alone
-    ModelAdmin = admin.ModelAdmin
+from subscribers.admin import LookedAt
 
 
 @admin.register(Send)
-class SendAdmin(ModelAdmin):
+class SendAdmin(LookedAt):
     list_display = ("slug", "newsletter", "state", "planned", "accepted", "open_ends", "provider", "created_at")
     list_filter = ("newsletter", "state", "provider")
     search_fields = ("slug", "subject")
@@ -69,15 +63,6 @@ class SendAdmin(ModelAdmin):
     @admin.display(description="possibly twice")
     def possibly_twice(self, send: Send) -> int:
         return int(receipt(send)["possibly_twice"])
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 def _words(counts: dict[str, int]) -> str:

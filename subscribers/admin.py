@@ -12,9 +12,22 @@ from subscribers.optin import Origin
 
 if TYPE_CHECKING:
     Inline = admin.TabularInline[Any, Subscriber]
-    ModelAdmin = admin.ModelAdmin[Subscriber]
+    ModelAdmin = admin.ModelAdmin[Any]
 else:  # generic in the stubs alone
     Inline, ModelAdmin = admin.TabularInline, admin.ModelAdmin
+
+
+class LookedAt(ModelAdmin):
+    """Rows that `/admin/` shows and never writes."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
 
 
 class _Shown(Inline):
@@ -42,7 +55,7 @@ class HistoryShown(_Shown):
 
 
 @admin.register(Subscriber)
-class SubscriberAdmin(ModelAdmin):
+class SubscriberAdmin(LookedAt):
     list_display = ("email", "name", "language", "created_at")
     search_fields = ("email", "email_key")
     search_help_text = "Address, or a part of it"
@@ -81,15 +94,6 @@ class SubscriberAdmin(ModelAdmin):
 
     def has_let_go_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm("subscribers.change_subscriber"))
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 def _by(request: HttpRequest) -> Origin:
