@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
+import pytest
 from django.utils import timezone
 
 from mailer import events
@@ -16,6 +17,7 @@ from mailer.sendgrid.client import Accepted
 from mailer.sendgrid.webhook import parse
 from mailer.sending.settling import settle
 from subscribers.models import Subscriber
+from tests import readers
 from tests.events import event
 from tests.mailer.sending.outgoing import claimed, open_gate, planned
 
@@ -76,3 +78,13 @@ def facts(reader: Subscriber) -> list[Fact]:
 
 def nameless(email: str, **more: Any) -> dict[str, Any]:
     return {"event": "bounce", "email": email, "timestamp": int(time.time()), "sg_event_id": uuid4().hex, **HARD} | more
+
+
+@pytest.fixture
+def ada(api) -> Subscriber:
+    return readers.confirmed()
+
+
+@pytest.fixture
+def issue(ada) -> Mailed:
+    return mailed()

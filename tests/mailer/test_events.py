@@ -19,23 +19,13 @@ from mailer import events, suppressing
 from mailer.models import Attempt, Batch, Delivery, Event, Fact
 from mailer.sendgrid.client import OutcomeUnknown, Refused
 from mailer.sendgrid.webhook import parse
-from subscribers.models import Subscriber, Subscription, Suppression
+from subscribers.models import Subscription, Suppression
 from tests import readers
-from tests.mailer.reports import DAY, HARD, POLICY, SOFT, Mailed, counters, facts, mailed, nameless, post
+from tests.mailer.reports import DAY, HARD, POLICY, SOFT, Mailed, ada, counters, facts, issue, mailed, nameless, post  # noqa: F401 — whom it was mailed to, and what
 from tests.mailer.sending.conftest import _own_home, api  # noqa: F401 — the same stage
 from tests.mailer.sending.outgoing import in_thread
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def ada(api) -> Subscriber:
-    return readers.confirmed()
-
-
-@pytest.fixture
-def issue(ada) -> Mailed:
-    return mailed()
 
 
 # ---------------------------------------------------------------- stored once

@@ -9,22 +9,12 @@ import pytest
 from mailer import events
 from mailer.models import Attempt, Event
 from mailer.sendgrid.client import OutcomeUnknown
-from subscribers.models import Subscriber, Suppression
+from subscribers.models import Suppression
 from tests import readers
-from tests.mailer.reports import HARD, POLICY, SOFT, Mailed, counters, mailed, nameless, post
+from tests.mailer.reports import HARD, POLICY, SOFT, Mailed, ada, counters, issue, mailed, nameless, post  # noqa: F401 — whom it was mailed to, and what
 from tests.mailer.sending.conftest import _own_home, api  # noqa: F401 — the same stage
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def ada(api) -> Subscriber:
-    return readers.confirmed()
-
-
-@pytest.fixture
-def issue(ada) -> Mailed:
-    return mailed()
 
 
 # ---------------------------------------------------------------- what events say of readers
@@ -117,8 +107,8 @@ def test_three_soft_bounces_over_two_weeks_suppress(ada):
 
 
 def test_three_soft_bounces_in_less_than_two_weeks_do_not(ada):
-    for issue in three_issues(13, 7, 0):
-        post(issue.about(ada, "bounce", **SOFT))
+    for one in three_issues(13, 7, 0):
+        post(one.about(ada, "bounce", **SOFT))
     assert readers.suppression_of(ada) is None
 
 
