@@ -35,6 +35,8 @@ def serve(port: int | None) -> None:
     small = connection.vendor == "sqlite"  # one writer at a time: a second process would only wait
     companion = _Companion() if settings.EMBEDDED and small else None
     connections.close_all()
+    if not small:
+        connection.close_pool()  # gunicorn forks; of a pool's threads only this process has the ends
     _run_gunicorn(address, 1 if small else 2, companion)
 
 
