@@ -226,7 +226,7 @@ def _sqlite(path: Path) -> dict[str, Any]:
     if str(path) in ("", ":memory:"):
         raise SettingError("DATABASE_URL names a database in memory, which no second process would see; name a file.")
     return {
-        "ENGINE": "django.db.backends.sqlite3",
+        "ENGINE": "mailer.sqlite",
         "NAME": path,
         "CONN_MAX_AGE": 60,  # to open one with its PRAGMAs for each request was a quarter of a one-click unsubscribe
         "OPTIONS": {

@@ -36,7 +36,8 @@ def serve(port: int | None) -> None:
     companion = _Companion() if settings.EMBEDDED and small else None
     connections.close_all()
     if not small:
-        connection.close_pool()  # gunicorn forks; of a pool's threads only this process has the ends
+        # gunicorn forks, and the threads that fill a pool stay behind: its processes would wait for them in vain.
+        connection.close_pool()  # type: ignore[attr-defined]
     _run_gunicorn(address, 1 if small else 2, companion)
 
 

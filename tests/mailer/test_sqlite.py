@@ -1,0 +1,91 @@
+"""The writers of one process wait in line for SQLite, and nobody keeps the line for good."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+
+import pytest
+from django.db import OperationalError, connection, transaction
+
+from mailer.models import Installation
+from mailer.sqlite.base import DatabaseWrapper
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def _sqlite():
+    if connection.vendor != "sqlite":
+        pytest.skip("PostgreSQL has many writers")
+
+
+def taken() -> bool:
+    return DatabaseWrapper._turns[str(connection.settings_dict["NAME"])].locked()
+
+
+def ends_well():
+    with transaction.atomic():
+        assert taken()
+        with transaction.atomic():
+            Installation.objects.update(link_keys=["22" * 32])
+
+
+def fails():
+    with transaction.atomic():
+        Installation.objects.update(link_keys=["22" * 32])
+        raise LookupError
+
+
+def loses_its_connection():
+    with transaction.atomic():
+        assert taken()
+        connection.close()
+        raise LookupError
+
+
+def fails_after_the_commit():
+    with transaction.atomic():
+        transaction.on_commit(fails)
+
+
+@pytest.mark.parametrize("write", [ends_well, fails, loses_its_connection, fails_after_the_commit])
+def test_whoever_wrote_leaves_the_line(write):
+    for _ in range(2):
+        with suppress(LookupError):
+            write()
+        assert not taken()
+
+
+def in_a_thread(write):
+    try:
+        write()
+    finally:
+        connection.close()
+
+
+def test_writers_that_come_at_once_all_get_their_turn(monkeypatch):
+    options = connection.settings_dict["OPTIONS"]
+    monkeypatch.setitem(options, "timeout", 0.0)
+    arrived, writing = threading.Barrier(8), []
+
+    def write():
+        Installation.objects.get()  # opens the connection: on it SQLite would refuse all but one
+        arrived.wait()
+        options["timeout"] = 20.0
+        with transaction.atomic():
+            writing.append(1)
+            Installation.objects.update(link_keys=["22" * 32])
+            assert len(writing) == 1
+            writing.pop()
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(in_a_thread, [write] * 8))
+
+
+def test_whose_turn_does_not_come_hears_that_the_file_is_locked(monkeypatch):
+    monkeypatch.setitem(connection.settings_dict["OPTIONS"], "timeout", 0.05)
+    with transaction.atomic(), ThreadPoolExecutor(1) as pool:
+        Installation.objects.update(link_keys=["22" * 32])
+        with pytest.raises(OperationalError, match="locked"):
+            pool.submit(in_a_thread, ends_well).result()
+    assert not taken()
