@@ -1,5 +1,6 @@
 """The mail that asks a reader to confirm. The row is the queue: what is due stands in `confirmation_due`."""
 
+import logging
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
@@ -13,6 +14,8 @@ from subscribers.composing import compose
 from subscribers.limits import CONFIRMATION_PAUSE
 from subscribers.models import Subscription, Suppression
 from subscribers.optin import confirming_lifts
+
+log = logging.getLogger(__name__)
 
 MOST_TRIES = 3
 # By the number of tries before. Never under 10 minutes: a try that failed for us may have reached the reader.
@@ -77,9 +80,12 @@ def _rests_until(subscription: Subscription, now: datetime) -> datetime | None:
 
 def _may_be_mailed(subscription: Subscription, now: datetime) -> bool:
     """False for an address suppressed since the reader asked, and for a newsletter no longer configured."""
+    if subscription.newsletter not in settings.NEWSLETTERS:
+        about = {"subscription": subscription.pk, "newsletter": subscription.newsletter}
+        log.warning("confirmation dropped, newsletter.toml of this worker has no such newsletter", extra=about)
+        return False
     suppression = Suppression.objects.filter(hash=subscription.subscriber.suppression_hash).first()
-    known = subscription.newsletter in settings.NEWSLETTERS
-    return known and (suppression is None or confirming_lifts(suppression, now))
+    return suppression is None or confirming_lifts(suppression, now)
 
 
 def _message(subscription: Subscription) -> EmailMultiAlternatives:
@@ -89,5 +95,5 @@ def _message(subscription: Subscription) -> EmailMultiAlternatives:
     context = {
         "confirm_url": links.confirm_url(reader.public_id, subscription.newsletter),
     }
-    language = languages.supported(newsletter.language)
+    language = languages.chosen(reader.language, languages.supported(newsletter.language))
     return compose("confirmation", subscription.newsletter, language, reader.email, context)

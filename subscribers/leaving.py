@@ -13,7 +13,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
 from subscribers import links, optin, tokens
-from subscribers.models import Subscription
+from subscribers.models import Subscriber, Subscription
 from subscribers.optin import PAGE
 from subscribers.pages import (
     ALLOWED,
@@ -26,6 +26,7 @@ from subscribers.pages import (
     origin,
     page,
     signed_link,
+    to_reader,
 )
 
 ONE_CLICK = "one-click"
@@ -33,21 +34,28 @@ ONE_CLICK = "one-click"
 
 @signed_link(tokens.UNSUBSCRIBE)
 def unsubscribe(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown) -> HttpResponse:
-    """One button; pressing it, or a mail provider's one click (RFC 8058), unsubscribes at once.
+    """One button; pressing it, or a mail provider's one click (RFC 8058), unsubscribes at once."""
+    if request.method == "POST" and not _by_our_button(request):
+        optin.leave(ticket.public_id, ticket.newsletter, origin(request, ONE_CLICK))
+        return _for_programs("Unsubscribed.")  # nobody reads it, and it is nobody's to undo
+    # Mails carry one link of their reader's; with this word behind it it leads on to the preferences.
+    if request.method != "POST" and "preferences" in request.GET:
+        return redirect(links.preferences_path(ticket.public_id, ticket.newsletter))
+    return _leaving_page(request, ticket, newsletter)
 
-    The answer is the same for readers who left before and for those we know no longer. Only the press that
-    unsubscribed is offered to be undone.
+
+@to_reader
+def _leaving_page(
+    request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown, reader: Subscriber | None
+) -> HttpResponse:
+    """The answer is the same for readers who left before and for those we know no longer.
+
+    Only the press that unsubscribed is offered to be undone.
     """
     preferences = links.preferences_path(ticket.public_id, ticket.newsletter)
     if request.method != "POST":
-        # Mails carry one link of their reader's; with this word behind it it leads on to the preferences.
-        if "preferences" in request.GET:
-            return redirect(preferences)
         return page(request, "unsubscribe", newsletter, {"preferences": preferences})
-    how = _way_of_leaving(request)
-    was = optin.leave(ticket.public_id, ticket.newsletter, origin(request, how, newsletter.language))
-    if how == ONE_CLICK:
-        return _for_programs("Unsubscribed.")  # nobody reads it, and it is nobody's to undo
+    was = optin.leave(ticket.public_id, ticket.newsletter, origin(request, PAGE))
     undo = links.undo_path(ticket.public_id, ticket.newsletter) if was == Subscription.State.ACTIVE else ""
     return page(request, "unsubscribed", newsletter, {"preferences": preferences, "undo": undo})
 
@@ -60,22 +68,24 @@ def _for_programs(words: str) -> HttpResponse:
     return response
 
 
-def _way_of_leaving(request: HttpRequest) -> str:
-    """Only our button says `page`. A body that cannot be read still comes with a signed link, and is obeyed."""
+def _by_our_button(request: HttpRequest) -> bool:
+    """Mail providers say nothing of a page. A body that cannot be read still came with a signed link: it is obeyed."""
     try:
-        return PAGE if request.POST.get("from") == PAGE else ONE_CLICK
+        return request.POST.get("from") == PAGE
     except (BadRequest, SuspiciousOperation, MultiPartParserError, UnreadablePostError):
-        return ONE_CLICK
+        return False
 
 
 @signed_link(tokens.UNDO)
-def undo(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown) -> HttpResponse:
+@to_reader
+def undo(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown, reader: Subscriber | None) -> HttpResponse:
     """For half an hour after the press that unsubscribed: one button makes it undone."""
+    if reader is None:
+        return link_used(request, newsletter)
     if request.method != "POST":
         return page(request, "undo", newsletter)
-    pressed = origin(request, "undo", newsletter.language)
-    if not optin.undo(ticket.public_id, ticket.newsletter, pressed):
-        return link_used(request, ticket, newsletter)
+    if not optin.undo(reader.public_id, newsletter.label, origin(request, "undo")):
+        return link_used(request, newsletter)
     return page(request, "undone", newsletter)
 
 

@@ -14,6 +14,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
 from subscribers import languages, links, tokens
+from subscribers.models import Subscriber
 from subscribers.networks import client_address, network
 from subscribers.records import Origin
 
@@ -97,7 +98,7 @@ def page_in_house_language(request: HttpRequest, name: str, status: int) -> Http
 def signed_link(purpose: str, expired: View | None = None) -> Callable[[View], View]:
     """The view gets the ticket of its token, and the newsletter; `expired` gets those whose time is over.
 
-    A token that is not ours ends in the page for lost links.
+    It speaks the newsletter's language. A token that is not ours ends in the page for lost links.
     """
 
     def decorate(view: View) -> View:
@@ -107,7 +108,7 @@ def signed_link(purpose: str, expired: View | None = None) -> Callable[[View], V
             try:
                 ticket = links.read(token, purpose)
             except tokens.ExpiredToken as over:
-                chosen, ticket = expired or link_used, over.ticket
+                chosen, ticket = expired or _over, over.ticket
             except tokens.TokenError:
                 return kept_private(page_in_house_language(request, "not_found", status=404))
             newsletter = newsletter_shown(ticket.newsletter)
@@ -120,6 +121,26 @@ def signed_link(purpose: str, expired: View | None = None) -> Callable[[View], V
     return decorate
 
 
+def to_reader(view: View) -> View:
+    """The view, below `signed_link`, also gets the ticket's reader, or None, and speaks the language that they chose.
+
+    Not part of `signed_link`: a mail provider's one click reads no page, and is not to wait for this query.
+    """
+
+    @wraps(view)
+    def speak(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown) -> HttpResponse:
+        reader = Subscriber.objects.filter(public_id=ticket.public_id).first()
+        with speaking_to(reader, newsletter):
+            return view(request, ticket, newsletter, reader)
+
+    return speak
+
+
+def speaking_to(reader: Subscriber | None, newsletter: Shown) -> translation.override:
+    """Pages are in the language that the reader chose, else in the newsletter's."""
+    return translation.override(languages.chosen(reader.language if reader else "", newsletter.language))
+
+
 def kept_private(response: HttpResponse) -> HttpResponse:
     """The address of the page, which opens it to whoever has it, is told to nobody."""
     response["Referrer-Policy"] = "no-referrer"
@@ -127,13 +148,18 @@ def kept_private(response: HttpResponse) -> HttpResponse:
     return response
 
 
-def link_used(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown) -> HttpResponse:
+def link_used(request: HttpRequest, newsletter: Shown) -> HttpResponse:
     """A link of ours that opens nothing any more."""
     return page(request, "link_used", newsletter, status=410)
 
 
-def origin(request: HttpRequest, how: str, language: str, wording: str = "") -> Origin:
-    """How the step that this request asks for came about."""
+@to_reader
+def _over(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown, reader: Subscriber | None) -> HttpResponse:
+    return link_used(request, newsletter)
+
+
+def origin(request: HttpRequest, how: str, wording: str = "") -> Origin:
+    """How the step that this request asks for came about. The wording is in the active language."""
     remote, forwarded = request.META.get("REMOTE_ADDR", ""), request.META.get("HTTP_X_FORWARDED_FOR", "")
     match = request.resolver_match
     # The route, not the path: a token in a consent record would open its door for whoever reads it.
@@ -143,6 +169,6 @@ def origin(request: HttpRequest, how: str, language: str, wording: str = "") -> 
         source=f"{settings.BASE_URL}{path}",
         wording=wording,
         wording_version=WORDING_VERSION if wording else "",
-        language=language,
+        language=translation.get_language() or "",
         ip=network(client_address(remote, forwarded, settings.MAILER_PROXIES)),
     )

@@ -18,7 +18,7 @@ from subscribers.addresses import Address
 from subscribers.masking import masked_on_one_line
 from subscribers.models import Subscriber, Subscription
 from subscribers.optin import PREFERENCES, Answer
-from subscribers.pages import Shown, link_used, newsletter_shown, origin, page, signed_link
+from subscribers.pages import Shown, link_used, newsletter_shown, origin, page, signed_link, to_reader
 from subscribers.tasks import send_confirmation, send_letter
 
 log = logging.getLogger(__name__)
@@ -37,27 +37,27 @@ class Choice:
 
 
 @signed_link(tokens.PREFERENCES)
-def preferences(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown) -> HttpResponse:
+@to_reader
+def preferences(
+    request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown, reader: Subscriber | None
+) -> HttpResponse:
     """What the reader gets, and in which language we speak to them; they may change it, leave, or ask for a link."""
-    reader = Subscriber.objects.filter(public_id=ticket.public_id).first()
     if reader is None:
-        return link_used(request, ticket, newsletter)
-    with translation.override(languages.chosen(reader.language, newsletter.language)):
-        wish = request.POST.get("do") if request.method == "POST" else None
-        if wish == "save":
-            return _save(request, reader, newsletter)
-        if wish == "leave":
-            return _leave_all(request, reader, newsletter)
-        if wish == "link":
-            return _mail_link(request, reader, newsletter)
-        return _shown(request, reader, newsletter)
+        return link_used(request, newsletter)
+    wish = request.POST.get("do") if request.method == "POST" else None
+    if wish == "save":
+        return _save(request, reader, newsletter)
+    if wish == "leave":
+        return _leave_all(request, reader, newsletter)
+    if wish == "link":
+        return _mail_link(request, reader, newsletter)
+    return _shown(request, reader, newsletter)
 
 
 def _save(request: HttpRequest, reader: Subscriber, newsletter: Shown) -> HttpResponse:
-    language = request.POST.get("language", "")
-    if language in dict(settings.LANGUAGES):
-        changing.speak(reader.public_id, language, origin(request, PREFERENCES, language))
-        translation.activate(language)  # for this answer too; the caller puts back what was
+    language = _language_wanted(request)
+    if language:
+        changing.speak(reader.public_id, language, origin(request, PREFERENCES))
     # Against what the page showed: a form that was open for long must not undo what came since.
     had, ticked = set(request.POST.getlist("had")), set(request.POST.getlist("newsletter"))
     offered = [choice.label for choice in _choices(reader)]
@@ -69,16 +69,25 @@ def _save(request: HttpRequest, reader: Subscriber, newsletter: Shown) -> HttpRe
     except limits.TooManyRequests as reason:
         log.warning("sign-ups limited", extra={"reason": str(reason), "newsletter": newsletter.label})
         return page(request, "too_many", newsletter, status=429)
+    if language:
+        # Only now: what was agreed to is on record in the language that the form had. `to_reader` puts it back.
+        translation.activate(language)
     notice = gettext("Saved.")
     if new:
         notice = gettext("Saved. To confirm what is new, press the button in the mail that we have sent you.")
     return _shown(request, reader, newsletter, notice, left)
 
 
+def _language_wanted(request: HttpRequest) -> str:
+    """Another one than the form had, or "": who leaves the menu as it is has chosen none."""
+    language = request.POST.get("language", "")
+    return language if language in dict(settings.LANGUAGES) and language != translation.get_language() else ""
+
+
 def _join(request: HttpRequest, reader: Subscriber, label: str) -> None:
     """Only by a fresh double opt-in: the mail goes to the reader, whoever has the page open."""
     wording = f"{_promise()} {newsletter_shown(label).name}"
-    asking = origin(request, PREFERENCES, translation.get_language() or "", wording)
+    asking = origin(request, PREFERENCES, wording)
     asked = optin.subscribe(Address(reader.email, reader.email_key), label, origin=asking)
     if asked.answer is Answer.MAIL_DUE:
         transaction.on_commit(partial(send_confirmation.hint, asked.subscription_id))
@@ -92,12 +101,12 @@ def _leave_all(request: HttpRequest, reader: Subscriber, newsletter: Shown) -> H
 
 def _leave(request: HttpRequest, reader: Subscriber, labels: Sequence[str]) -> list[str]:
     """Of these newsletters, those that the reader read until now."""
-    leaving = origin(request, PREFERENCES, translation.get_language() or "")
+    leaving = origin(request, PREFERENCES)
     return [label for label in labels if optin.leave(reader.public_id, label, leaving) == State.ACTIVE]
 
 
 def _mail_link(request: HttpRequest, reader: Subscriber, newsletter: Shown) -> HttpResponse:
-    asking = origin(request, PREFERENCES, translation.get_language() or "")
+    asking = origin(request, PREFERENCES)
     letter = changing.ask_for_link(reader.public_id, newsletter.label, asking)
     if letter is not None:
         transaction.on_commit(partial(send_letter.hint, letter))

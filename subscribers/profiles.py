@@ -8,16 +8,14 @@ from functools import partial
 
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
-from django.utils import translation
 from django.utils.translation import gettext
 
-from subscribers import changing, holding, languages, links, optin, tokens
+from subscribers import changing, holding, links, optin, tokens
 from subscribers.addresses import Address, AddressError, clean_name, parse
 from subscribers.changing import Moved
 from subscribers.masking import masked_on_one_line
 from subscribers.models import Letter, Subscriber
-from subscribers.optin import Origin
-from subscribers.pages import CONTENT_POLICY, Shown, link_used, origin, page, signed_link
+from subscribers.pages import CONTENT_POLICY, Shown, link_used, origin, page, signed_link, speaking_to, to_reader
 from subscribers.tasks import send_letter
 
 DATA, ADDRESS = "mailed link", "link to new address"  # `Consent.how`
@@ -26,21 +24,25 @@ LONGEST_INPUT = 400
 Answer = Callable[[HttpRequest, Subscriber, Shown], HttpResponse]
 
 
-def _too_late(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown) -> HttpResponse:
+@to_reader
+def _too_late(
+    request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown, reader: Subscriber | None
+) -> HttpResponse:
     """It says where a new link can be asked for; whoever has the old one could open that page before."""
+    if reader is None:
+        return link_used(request, newsletter)
     preferences = links.preferences_path(ticket.public_id, ticket.newsletter)
     return page(request, "too_late", newsletter, {"preferences": preferences}, status=410)
 
 
 @signed_link(tokens.DATA, expired=_too_late)
-def data(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown) -> HttpResponse:
+@to_reader
+def data(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown, reader: Subscriber | None) -> HttpResponse:
     """Name, address, a copy of everything, and deletion."""
-    reader = Subscriber.objects.filter(public_id=ticket.public_id).first()
     wish = request.POST.get("do", "") if request.method == "POST" else ""
     if reader is None:
-        return page(request, "erased", newsletter) if wish == "delete" else link_used(request, ticket, newsletter)
-    with translation.override(languages.chosen(reader.language, newsletter.language)):
-        return WISHES.get(wish, _shown)(request, reader, newsletter)
+        return page(request, "erased", newsletter) if wish == "delete" else link_used(request, newsletter)
+    return WISHES.get(wish, _shown)(request, reader, newsletter)
 
 
 def _shown(
@@ -66,7 +68,7 @@ def _rename(request: HttpRequest, reader: Subscriber, newsletter: Shown) -> Http
         name = clean_name(_sent(request, "name"))
     except AddressError as error:
         return _shown(request, reader, newsletter, {"name": gettext(str(error))})
-    changing.rename(reader.public_id, name, _from(request))
+    changing.rename(reader.public_id, name, origin(request, DATA))
     reader.refresh_from_db()
     return _shown(request, reader, newsletter, notice=gettext("Saved."))
 
@@ -76,14 +78,14 @@ def _move(request: HttpRequest, reader: Subscriber, newsletter: Shown) -> HttpRe
         to = parse(_sent(request, "email").strip())
     except AddressError as error:
         return _shown(request, reader, newsletter, {"email": gettext(str(error))})
-    letter = changing.ask_to_move(reader.public_id, newsletter.label, to, _from(request))
+    letter = changing.ask_to_move(reader.public_id, newsletter.label, to, origin(request, DATA))
     if letter is not None:
         transaction.on_commit(partial(send_letter.hint, letter))
     return page(request, "link_mailed", newsletter, {"address": masked_on_one_line(to.email)})
 
 
 def _export(request: HttpRequest, reader: Subscriber, newsletter: Shown) -> HttpResponse:
-    changing.note_export(reader.public_id, _from(request))
+    changing.note_export(reader.public_id, origin(request, DATA))
     body = json.dumps(holding.held(Address(reader.email, reader.email_key)), ensure_ascii=False, indent=2)
     response = HttpResponse(body, content_type="application/json; charset=utf-8")
     response["Content-Disposition"] = 'attachment; filename="my-data.json"'
@@ -95,7 +97,7 @@ def _export(request: HttpRequest, reader: Subscriber, newsletter: Shown) -> Http
 def _delete(request: HttpRequest, reader: Subscriber, newsletter: Shown) -> HttpResponse:
     if request.POST.get("sure") != "yes":
         return _shown(request, reader, newsletter, {"sure": gettext("Tick this to delete everything.")})
-    optin.forget(reader.email_key, _from(request))
+    optin.forget(reader.email_key, origin(request, DATA))
     return page(request, "erased", newsletter)
 
 
@@ -106,24 +108,30 @@ def _sent(request: HttpRequest, name: str) -> str:
     return request.POST.get(name, "")[:LONGEST_INPUT]
 
 
-def _from(request: HttpRequest, how: str = DATA) -> Origin:
-    return origin(request, how, translation.get_language() or "")
-
-
 # ---------------------------------------------------------------- the new address
 
 
-@signed_link(tokens.ADDRESS)
+def _letter(ticket: tokens.Ticket) -> Letter | None:
+    return Letter.objects.select_related("subscriber").filter(public_id=ticket.public_id).first()
+
+
+def _address_too_late(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown) -> HttpResponse:
+    letter = _letter(ticket)
+    with speaking_to(letter.subscriber if letter else None, newsletter):
+        return link_used(request, newsletter)
+
+
+@signed_link(tokens.ADDRESS, expired=_address_too_late)
 def address(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown) -> HttpResponse:
     """One button; pressing it changes the address, and pressing it again shows the same page."""
-    letter = Letter.objects.select_related("subscriber").filter(public_id=ticket.public_id).first()
+    letter = _letter(ticket)
     if letter is None:
-        return link_used(request, ticket, newsletter)
-    with translation.override(languages.chosen(letter.subscriber.language, newsletter.language)):
+        return link_used(request, newsletter)
+    with speaking_to(letter.subscriber, newsletter):
         if request.method != "POST":
             return page(request, "address", newsletter)
-        moved = changing.move(ticket.public_id, _from(request, ADDRESS))
+        moved = changing.move(ticket.public_id, origin(request, ADDRESS))
         if moved is Moved.GONE:
-            return link_used(request, ticket, newsletter)
+            return link_used(request, newsletter)
         context = {"moved": moved is Moved.MOVED, "taken": moved is Moved.TAKEN}
         return page(request, "address", newsletter, context, status=200 if moved is Moved.MOVED else 409)

@@ -25,6 +25,7 @@ from subscribers.pages import (
     page,
     page_in_house_language,
     signed_link,
+    to_reader,
 )
 from subscribers.pages import CONTENT_POLICY as CONTENT_POLICY
 from subscribers.pages import first_newsletter as first_newsletter
@@ -54,13 +55,14 @@ def _sign_up(request: HttpRequest, newsletter: Shown, form: forms.SignUp) -> Htt
     made = forms.made(form.form_time)
     if made is not forms.Made.BY_A_PERSON:
         return _form(request, newsletter, form, notice=gettext("Almost there: press the button once more."))
-    asking = origin(request, "form", newsletter.language, promise(newsletter))
+    asking = origin(request, "form", promise(newsletter))
     return _ask_to_confirm(request, newsletter, address, asking)
 
 
 def _ask_to_confirm(request: HttpRequest, newsletter: Shown, address: Address, asking: Origin) -> HttpResponse:
     try:
-        asked = optin.subscribe(address, newsletter.label, language=newsletter.language, origin=asking)
+        # Their language is the one they choose: who reads two newsletters hears from each in its own.
+        asked = optin.subscribe(address, newsletter.label, origin=asking)
     except limits.TooManyRequests as reason:
         log.warning("sign-ups limited", extra={"reason": str(reason), "newsletter": newsletter.label})
         response = page(request, "too_many", newsletter, status=429)
@@ -100,27 +102,29 @@ def promise(newsletter: Shown) -> str:
 # ---------------------------------------------------------------- confirm
 
 
-def _expired(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown) -> HttpResponse:
+@to_reader
+def _expired(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown, reader: Subscriber | None) -> HttpResponse:
     """A confirmation link older than a week: one button mails a new one."""
-    if request.method != "POST":
-        return page(request, "expired", newsletter, status=410)
-    reader = Subscriber.objects.filter(public_id=ticket.public_id).first()
     if reader is None or not newsletter.form_path:
-        return link_used(request, ticket, newsletter)
-    asking = origin(request, "link", newsletter.language, promise(newsletter))
+        return link_used(request, newsletter)
+    if request.method != "POST":
+        return page(request, "expired", newsletter, {"promise": promise(newsletter)}, status=410)
+    asking = origin(request, "link", promise(newsletter))
     return _ask_to_confirm(request, newsletter, Address(reader.email, reader.email_key), asking)
 
 
 @signed_link(tokens.CONFIRM, expired=_expired)
-def confirm(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown) -> HttpResponse:
+@to_reader
+def confirm(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown, reader: Subscriber | None) -> HttpResponse:
     """One button; pressing it confirms, and pressing it again shows the same page."""
+    if reader is None:
+        return link_used(request, newsletter)
     if request.method != "POST":
         return page(request, "confirm", newsletter, {"promise": promise(newsletter)})
-    pressed = origin(request, "link", newsletter.language, promise(newsletter))
-    result = optin.confirm(ticket.public_id, ticket.newsletter, pressed)
+    result = optin.confirm(reader.public_id, newsletter.label, origin(request, "link", promise(newsletter)))
     if result in (Confirmation.CONFIRMED, Confirmation.BEFORE):
         return page(request, "confirmed", newsletter)
-    return link_used(request, ticket, newsletter)
+    return link_used(request, newsletter)
 
 
 # ---------------------------------------------------------------- pages for what went wrong

@@ -92,11 +92,14 @@ def test_an_address_suppressed_since_is_not_mailed(clock):
     assert list(confirmations.due(clock.now)) == []
 
 
-def test_a_newsletter_that_is_gone_mails_nobody(settings, clock):
+def test_a_newsletter_that_is_gone_mails_nobody_and_the_log_says_whose_wish_it_was(settings, clock, caplog):
     readers.pending()
     settings.NEWSLETTERS = {}
     assert not confirmations.send(one().pk)
     assert list(confirmations.due(clock.now)) == []
+    (record,) = caplog.records
+    assert (record.subscription, record.newsletter) == (one().pk, "weekly")
+    assert BEN.email not in caplog.text
 
 
 def test_a_mail_that_failed_is_tried_three_times_in_all_and_never_within_ten_minutes(clock, no_mail):

@@ -156,11 +156,21 @@ def test_the_old_address_comes_back_by_confirming_only(client):
     reader = readers.confirmed()
     client.post(asked_to_move(reader))
     assert readers.suppression_of(reader) == Suppression.Reason.ERASED
+    assert Suppression.objects.get().erased_at is None, "an address was given up, and nobody erased"
     with pytest.raises(optin.Refused):
         optin.add_active(parse(ADA.email), "weekly", origin=LINK)
     client.post(asked_to_move(reader, ADA.email))
     assert readers.suppression_of(reader) is None
     assert Subscription.objects.deliverable().count() == 1
+
+
+def test_moving_to_the_address_of_an_erased_reader_keeps_that_step(client):
+    readers.confirmed(who=readers.Named("Nell", NEW))
+    optin.forget(parse(NEW).key, LINK)
+    reader = readers.confirmed()
+    client.post(asked_to_move(reader))
+    assert ("erased", "link") in readers.history_of(reader)
+    assert not Suppression.objects.exclude(hash=reader.suppression_hash).exists()
 
 
 def test_a_backup_older_than_the_change_does_not_mail_the_old_address(

@@ -8,12 +8,13 @@ from pathlib import Path
 from django.conf import settings
 from django.contrib.staticfiles import finders
 from django.core import signing
-from django.test import Client
+from django.test import Client, RequestFactory
 from django.utils import timezone
 
 from mailer.archive.correcting import correct
 from subscribers import forms, links, tokens
 from subscribers.models import Letter
+from subscribers.pages import page_in_house_language
 from tests import readers
 from tests.golden import ISSUES
 from tests.mailer.published import published
@@ -38,9 +39,11 @@ def readers_pages(monkeypatch) -> dict[str, Seen]:
         "link used": _post(used),
         "unsubscribe": _get(leave),
         "unsubscribed": _post(leave, {"from": "page"}),
+        "undone": _post(links.undo_path(reader.public_id, "weekly")),
         "test unsubscribe": _get("/unsubscribe/test/weekly/1/"),
         "test unsubscribed": _post("/unsubscribe/test/weekly/1/"),
         "not found": _get("/nothing/"),
+        **_what_went_wrong(),
         **_of_their_own("weekly", ""),
         **_of_their_own("jianbao", " in Chinese"),
         **_archive(),
@@ -48,6 +51,13 @@ def readers_pages(monkeypatch) -> dict[str, Seen]:
     now = timezone.now()
     monkeypatch.setattr(timezone, "now", lambda: now + timedelta(days=9))
     return {**made, "expired": _get(confirm)}
+
+
+def _what_went_wrong() -> dict[str, Seen]:
+    """What Django or a limit answers in a view's place; to make each of them happen takes longer than to look at it."""
+    answers = {"forbidden": 403, "refused": 413, "too_many": 429, "failed": 500}
+    request = RequestFactory().get("/")
+    return {name: _seen(page_in_house_language(request, name, status)) for name, status in answers.items()}
 
 
 def _of_their_own(newsletter: str, suffix: str) -> dict[str, Seen]:
@@ -89,7 +99,7 @@ def _path(url: str) -> str:
 
 
 def _seen(response) -> Seen:
-    assert response.status_code in (200, 404, 410), response.status_code
+    assert response.status_code in (200, 403, 404, 410, 413, 429, 500), response.status_code
     page = response.content.decode()
     sheets = re.findall(r'<link rel="stylesheet" href="([^"]+)">', page)
     return Seen(page, {f"{BASE}{sheet}": (_sheet(sheet), "text/css") for sheet in sheets})

@@ -2,16 +2,19 @@
 
 import json
 import subprocess
+from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
+from django.test.signals import template_rendered
 
-from tests.golden import ISSUES
+from tests.golden import ISSUES, ROOT
 from tests.mailer.quality.mails import REAL, Seen, confirmation, letter, mail
 from tests.mailer.quality.pages import readers_pages
 from tests.parts import skip_without, vnu
 
+TEMPLATES = ROOT / "templates" / "pages"
 # Why each of these may stand in a mail. Ten at most; in a page none.
 ALLOWED = {
     # Outlook for Windows draws with Word, which knows its own elements by these two names only.
@@ -70,6 +73,21 @@ def test_mails_are_valid_but_for_what_clients_need(tmp_path: Path):
     assert {message: where for message, where in found.items() if not allowed(message)} == {}
 
 
+@pytest.fixture
+def drawn() -> Iterator[set[str]]:
+    """Names of the templates that something was drawn with."""
+    names: set[str] = set()
+
+    def note(template, **_) -> None:
+        names.add(template.name)
+
+    template_rendered.connect(note)
+    yield names
+    template_rendered.disconnect(note)
+
+
 @pytest.mark.usefixtures("_an_installation")
-def test_pages_are_valid(monkeypatch, tmp_path: Path):
-    assert errors(readers_pages(monkeypatch), tmp_path) == {}
+def test_pages_are_valid_and_none_is_left_out(monkeypatch, tmp_path: Path, drawn: set[str]):
+    pages = readers_pages(monkeypatch)
+    assert {f"pages/{path.name}" for path in TEMPLATES.glob("[!_]*.html")} - drawn == set()
+    assert errors(pages, tmp_path) == {}

@@ -1,0 +1,79 @@
+"""Pages and mails speak the language that their reader chose, else the newsletter's; the records say which it was."""
+
+import re
+
+import pytest
+from django.core import mail
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from subscribers import confirmations, optin
+from subscribers.models import Consent, Subscriber, Subscription
+from tests import readers
+from tests.readers import ADA, LINK
+from tests.subscribers.doors import confirm_path, every_path, leave_path, preferences_path, undo_in
+from tests.subscribers.test_views import sign_up
+
+pytestmark = pytest.mark.django_db
+BUTTON = {"from": "page"}
+CHINESE = "zh-hans"
+
+
+def speaking_chinese(reader: Subscriber) -> Subscriber:
+    Subscriber.objects.filter(pk=reader.pk).update(language=CHINESE)
+    return reader
+
+
+def spoken(answer) -> str:
+    (language,) = re.findall(r'<html lang="([\w-]+)"', answer.content.decode())
+    assert answer["Content-Language"] == language
+    return language
+
+
+def test_behind_every_link_of_theirs_until_it_is_over_and_after(client, clock):
+    reader = speaking_chinese(readers.confirmed())
+    paths = every_path(reader)
+    assert {purpose: spoken(client.get(path)) for purpose, path in paths.items()} == dict.fromkeys(paths, CHINESE)
+    left = client.post(paths["unsubscribe"], BUTTON)
+    assert [spoken(left), spoken(client.post(undo_in(left)))] == [CHINESE, CHINESE]
+    clock.forward(days=9)
+    assert {purpose: spoken(client.get(path)) for purpose, path in paths.items()} == dict.fromkeys(paths, CHINESE)
+    optin.forget(reader.email_key, LINK)
+    assert {spoken(client.get(path)) for path in paths.values()} == {"en"}
+
+
+def test_who_chose_none_hears_from_each_newsletter_in_its_own(client, hints):
+    sign_up(client, ADA.email)
+    reader = Subscriber.objects.get()
+    assert spoken(client.get(confirm_path(reader, "jianbao"))) == CHINESE
+    client.post(preferences_path(reader), {"do": "save", "language": "en"})
+    assert spoken(client.get(preferences_path(reader, "jianbao"))) == CHINESE, "the menu was left as it was"
+
+
+def test_one_click_does_not_wait_for_the_question(client):
+    path = leave_path(speaking_chinese(readers.confirmed()))
+    with CaptureQueriesContext(connection) as asked:
+        client.post(path, "List-Unsubscribe=One-Click", "text/plain")
+    assert [query["sql"] for query in asked if 'FROM "subscribers_subscriber"' in query["sql"]] == []
+
+
+def test_the_record_of_a_consent_holds_the_sentence_and_the_language_that_were_shown(client, hints):
+    reader = speaking_chinese(readers.pending())
+    page = client.get(confirm_path(reader)).content.decode()
+    client.post(confirm_path(reader))
+    legend = re.search(r"<legend>(.+)</legend>", client.get(preferences_path(reader)).content.decode())[1]
+    wish = {"do": "save", "had": "weekly", "newsletter": ["weekly", "jianbao"], "language": "en"}
+    assert spoken(client.post(preferences_path(reader), wish)) == "en"
+    confirmed, asked = Consent.objects.get(step="confirmed"), Consent.objects.get(newsletter="jianbao")
+    assert (confirmed.wording in page, confirmed.language) == (True, CHINESE)
+    assert (asked.wording, asked.language) == (f"{legend} 嵌入式AI简报", CHINESE)
+
+
+def test_the_mail_to_confirm_speaks_it_and_signing_up_once_more_changes_no_choice(client, hints):
+    reader = speaking_chinese(readers.pending())
+    sign_up(client, reader.email)
+    sign_up(client, ADA.email)
+    for wish in Subscription.objects.order_by("pk"):
+        confirmations.send(wish.pk)
+    assert [message.subject for message in mail.outbox] == ["请确认订阅：The Weekly", "Please confirm: The Weekly"]
+    assert list(Subscriber.objects.order_by("pk").values_list("language", flat=True)) == [CHINESE, ""]
