@@ -15,8 +15,8 @@ from django.utils import timezone
 from subscribers import limits, links, records
 from subscribers.addresses import Address
 from subscribers.masking import masked
-from subscribers.models import Letter, Subscriber, Subscription, Suppression
-from subscribers.optin import Origin, Reason, State, Step, confirming_lifts, suppress
+from subscribers.models import Letter, Subscriber, Subscription
+from subscribers.optin import Origin, Reason, State, Step, lift_by_confirming, suppress
 
 DAY = timedelta(days=1)
 
@@ -153,26 +153,15 @@ def _move(public_id: UUID, origin: Origin, now: datetime) -> Moved:
         return Moved.GONE
     if reader.email_key == letter.email_key:
         return Moved.MOVED
-    if Subscriber.objects.filter(email_key=letter.email_key).exists() or not _free(letter.email_key, now):
+    if Subscriber.objects.filter(email_key=letter.email_key).exists():
         return Moved.TAKEN
-    Subscriber.objects.filter(pk=reader.pk).update(
-        email=letter.email,
-        email_key=letter.email_key,
-        suppression_hash=links.suppression_hash(letter.email_key),
-    )
+    hash = links.suppression_hash(letter.email_key)
+    if not lift_by_confirming(hash, reader, now):
+        return Moved.TAKEN
+    new = {"email": letter.email, "email_key": letter.email_key, "suppression_hash": hash}
+    Subscriber.objects.filter(pk=reader.pk).update(**new)
     _record_move(reader, origin, now)
     return Moved.MOVED
-
-
-def _free(email_key: str, now: datetime) -> bool:
-    """Whether the address may be mailed; what confirming lifts is lifted, because this is confirming."""
-    suppression = Suppression.objects.select_for_update().filter(hash=links.suppression_hash(email_key)).first()
-    if suppression is None:
-        return True
-    if not confirming_lifts(suppression, now):
-        return False
-    suppression.delete()
-    return True
 
 
 def _record_move(reader: Subscriber, origin: Origin, now: datetime) -> None:

@@ -1,12 +1,13 @@
 """Everything that is held of one reader, ready to be handed to them (GDPR, articles 15 and 20) or to answer with."""
 
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
 from django.conf import settings
 from django.utils.module_loading import import_string
 
-from subscribers import links
+from subscribers import links, records
 from subscribers.addresses import Address
 from subscribers.models import Consent, Subscriber, Suppression
 
@@ -25,7 +26,7 @@ def held(address: Address) -> dict[str, Any] | None:
         "since": _time(reader.created_at) if reader else None,
         "suppressed": _suppressed(suppression),
         "subscriptions": _subscriptions(reader) if reader else [],
-        "history": [_step(step) for step in reader.consents.order_by("at", "pk")] if reader else [],
+        "history": _history(reader, suppression),
         "links_asked_for": _letters(reader) if reader else [],
         "sends": import_string(settings.HELD)(reader.pk) if reader else [],
     }
@@ -57,6 +58,14 @@ def _subscriptions(reader: Subscriber) -> list[dict[str, Any]]:
         }
         for wish in reader.subscriptions.order_by("newsletter")
     ]
+
+
+def _history(reader: Subscriber | None, suppression: Suppression | None) -> list[dict[str, Any]]:
+    """Of an erased reader the erasure alone is left. It stays the first step of whoever comes back."""
+    erased = records.erasure(suppression) if suppression else None
+    steps = [erased] if erased else []
+    steps += reader.consents.order_by("at", "pk") if reader else []
+    return [_step(step) for step in sorted(steps, key=attrgetter("at"))]
 
 
 def _step(step: Consent) -> dict[str, Any]:

@@ -122,8 +122,11 @@ class Suppression(models.Model):
     reason = models.CharField(max_length=12, choices=Reason.choices)
     note = models.TextField(blank=True, default="")
     at = models.DateTimeField(default=timezone.now)
-    # When the reader's data was erased, also where a stronger reason stands.
+    # When and how the reader's data was erased, also where a stronger reason stands. With the data goes their history,
+    # so the step that ends it stands here until the reader comes back.
     erased_at = models.DateTimeField(null=True, blank=True)
+    # As `Consent.how`. The database knows the default too: what runs during an upgrade does not know the column.
+    erased_how = models.CharField(max_length=32, blank=True, default="", db_default="")
 
     class Meta:
         constraints = [

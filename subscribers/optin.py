@@ -122,15 +122,26 @@ def confirm(public_id: UUID, newsletter: str, origin: Origin) -> Confirmation:
         Subscription.objects.filter(pk=subscription.pk).update(
             state=State.ACTIVE, confirmation_due=None, changed_at=now
         )
-        _lift_by_confirming(subscription.subscriber, now)
+        lift_by_confirming(subscription.subscriber.suppression_hash, subscription.subscriber, now)
         records.record(subscription.subscriber, newsletter, Step.CONFIRMED, origin, now)
     return Confirmation.CONFIRMED
 
 
-def _lift_by_confirming(subscriber: Subscriber, now: datetime) -> None:
-    suppression = Suppression.objects.select_for_update().filter(hash=subscriber.suppression_hash).first()
-    if suppression and confirming_lifts(suppression, now):
-        suppression.delete()
+def lift_by_confirming(hash: str, reader: Subscriber, now: datetime) -> bool:
+    """Whether the address may be mailed, now that its reader confirmed it: what confirming lifts is lifted.
+
+    An erasure before that is the first step in the history of the reader who comes back. In the caller's transaction.
+    """
+    suppression = Suppression.objects.select_for_update().filter(hash=hash).first()
+    if suppression is None:
+        return True
+    if not confirming_lifts(suppression, now):
+        return False
+    if erased := records.erasure(suppression):
+        erased.subscriber = reader
+        erased.save(force_insert=True)
+    suppression.delete()
+    return True
 
 
 def unsubscribe(public_id: UUID, newsletter: str, origin: Origin) -> bool:
@@ -299,7 +310,8 @@ def forget(email_key: str, origin: Origin) -> bool:
     """Of this reader only the keyed hash of the address is left, so that no file brings it back. False: not known.
 
     A stronger reason why nobody may mail the address stays, with its date and without its words. Only a fresh double
-    opt-in brings the reader back. What other apps hold of them goes too: settings.FORGET.
+    opt-in brings the reader back, and finds this step on record. What other apps hold of them goes too:
+    settings.FORGET. Done again, it puts what a crash kept from it into the log of opt-outs.
     """
     now = timezone.now()
     hash = links.suppression_hash(email_key)
@@ -310,14 +322,25 @@ def forget(email_key: str, origin: Origin) -> bool:
         # Whoever confirms or leaves locks the subscription first and the suppression after it.
         list(Subscription.objects.select_for_update().filter(subscriber=reader).order_by("pk"))
         suppress(hash, Reason.ERASED, origin)
-        Suppression.objects.filter(hash=hash).update(note="", erased_at=now)
+        _note_erasure(hash, reader, origin, now)
         # Also where a stronger reason stands: an older backup that is put back must forget them again.
         optouts.note([OptOut(hash, "", str(Reason.ERASED), now)])
         if reader:
+            # A send that is being planned has this reader in it already, unseen. Wait for it here, or it would commit
+            # between the statement that looks for deliveries and the one that deletes the reader, and fail this.
+            list(Subscriber.objects.select_for_update().filter(pk=reader.pk))
             import_string(settings.FORGET)(reader.pk, reader.email)
             reader.delete()
     log.info("reader erased")
     return True
+
+
+def _note_erasure(hash: str, reader: Subscriber | None, origin: Origin, now: datetime) -> None:
+    Suppression.objects.filter(hash=hash).update(note="")
+    erased = Suppression.objects.filter(hash=hash)
+    if reader is None:  # erased before: that is the step on record, not this
+        erased = erased.filter(erased_at=None)
+    erased.update(erased_at=now, erased_how=origin.how)
 
 
 def take_in(newsletter: str, newcomers: list[Newcomer], leaving: list[Newcomer], origin: Origin) -> None:

@@ -1,17 +1,17 @@
 """A rendered issue becomes a Send with its batches and deliveries, whole or not at all."""
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
+from functools import partial, wraps
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 from uuid import uuid4
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import DatabaseError, connection, transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
@@ -29,6 +29,12 @@ if TYPE_CHECKING:  # rendering loads parsers that a worker never needs
     from mailer.rendering import RenderedIssue
 
 log = logging.getLogger(__name__)
+
+ROUNDS = 5
+# SQLSTATEs of PostgreSQL: serialization failure, deadlock.
+OVERTAKEN = ("40001", "40P01")
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 class NobodyToSend(Exception):
@@ -82,6 +88,32 @@ def plan_send(plan: Plan) -> Send:
     if not _audience(plan.newsletter.label).exists():
         raise NobodyToSend(plan.newsletter.label)
     _make_room(plan)
+    return _plan_at_once(plan)
+
+
+def anew_when_overtaken(plan: Callable[P, R]) -> Callable[P, R]:
+    """`plan`, a transaction of its own, is made once more when somebody changed what it read.
+
+    On PostgreSQL a reader who is erased meanwhile fails its commit. Locking all readers first would not help: the lock
+    fails in the same way. Nothing of the failed round is left, neither rows nor hints.
+    """
+
+    @wraps(plan)
+    def planned(*args: P.args, **kwargs: P.kwargs) -> R:
+        for _ in range(ROUNDS - 1):
+            try:
+                return plan(*args, **kwargs)
+            except DatabaseError as error:
+                if connection.in_atomic_block or getattr(error.__cause__, "sqlstate", None) not in OVERTAKEN:
+                    raise
+                log.info("readers changed while a send was planned; it is planned anew")
+        return plan(*args, **kwargs)
+
+    return planned
+
+
+@anew_when_overtaken
+def _plan_at_once(plan: Plan) -> Send:
     with same_readers_throughout():
         send = _frozen(plan)
         send.save()
@@ -109,7 +141,7 @@ def same_readers_throughout() -> Iterator[None]:
     """A transaction in which counting and inserting see the same readers.
 
     Else those who join in between would push others out. On PostgreSQL it fails with an OperationalError where another
-    transaction wrote the same rows meanwhile.
+    transaction wrote the same rows meanwhile; see anew_when_overtaken.
     """
     nested = connection.in_atomic_block
     with transaction.atomic():

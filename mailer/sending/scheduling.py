@@ -8,7 +8,7 @@ from django.db import DatabaseError, transaction
 from django.utils import timezone
 
 from mailer.models import Send
-from mailer.sending.planning import NobodyToSend, choose_audience, same_readers_throughout
+from mailer.sending.planning import NobodyToSend, anew_when_overtaken, choose_audience, same_readers_throughout
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +28,7 @@ def fire_due() -> None:
             log.info("schedule not fired, will look again", extra={"send": send, "error": type(error).__name__})
 
 
+@anew_when_overtaken
 def fire(send: int, out_of: Send.State) -> bool:
     """The send is `sending` to those who may be mailed now; False: it was not in the state `out_of` any more."""
     try:

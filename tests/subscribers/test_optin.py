@@ -256,9 +256,21 @@ def test_of_an_erased_reader_only_the_keyed_hash_is_left():
     assert not optin.forget(parse("nobody@readers.example").key, COMMAND)
 
 
+def test_erasing_again_leaves_the_step_on_record_as_it_was(clock):
+    readers.confirmed()
+    optin.forget(ADDRESS.key, Origin(how="mailed link"))
+    erased_at = clock.now
+    clock.forward(days=3)
+    assert optin.forget(ADDRESS.key, COMMAND)
+    left = Suppression.objects.get()
+    assert (left.erased_at, left.erased_how) == (erased_at, "mailed link")
+
+
 def test_an_erased_reader_comes_back_by_a_fresh_double_opt_in_only(clock):
     old = readers.confirmed()
     optin.forget(ADDRESS.key, COMMAND)
+    erased_at = clock.now
+    clock.forward(days=1)
     with pytest.raises(Refused, match="erased"):
         optin.add_active(ADDRESS, "weekly", origin=COMMAND)
     with pytest.raises(Refused, match="confirmation of their own"):
@@ -270,6 +282,9 @@ def test_an_erased_reader_comes_back_by_a_fresh_double_opt_in_only(clock):
     optin.confirm(Subscriber.objects.get().public_id, "weekly", LINK)
     assert deliverable() == [ADA.email]
     assert Suppression.objects.count() == 0
+    steps = Consent.objects.order_by("at").values_list("step", "how", "at")
+    assert [step[:2] for step in steps] == [("erased", "command"), ("requested", "form"), ("confirmed", "link")]
+    assert steps[0][2] == erased_at
 
 
 def test_a_stronger_reason_outlives_the_erasure_without_its_words(clock):
@@ -281,7 +296,8 @@ def test_a_stronger_reason_outlives_the_erasure_without_its_words(clock):
     left = Suppression.objects.get()
     assert (left.reason, left.at, left.note, left.erased_at) == ("manual", since, "", clock.now)
     assert optin.lift(left.hash, COMMAND) == "manual"
-    assert Suppression.objects.get().reason == "erased"
+    left = Suppression.objects.get()
+    assert (left.reason, left.erased_how) == ("erased", "command")
 
 
 def test_suppression_is_for_all_newsletters_and_leaving_for_one():

@@ -193,6 +193,7 @@ def test_whom_an_older_backup_still_holds_is_erased_again_and_who_came_back_sinc
     replay(log)
     assert list(Subscriber.objects.all()) == [dora]
     assert readers.suppression_of(ada) == "complaint"
+    assert Suppression.objects.get(hash=ada.suppression_hash).erased_how == "restore"
     assert replay(log).suppressed == 0
 
 

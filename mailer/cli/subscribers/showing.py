@@ -49,12 +49,8 @@ def _in_words(held: dict[str, Any]) -> Iterator[str]:
 
 
 def _why(suppressed: dict[str, Any]) -> str:
-    words = f"{suppressed['reason']}, {_utc(suppressed['at'])}"
-    if suppressed["note"]:
-        words += f": {suppressed['note']}"
-    if suppressed["erased_at"] and suppressed["reason"] != "erased":
-        words += f"; their data was erased {_utc(suppressed['erased_at'])}"
-    return words
+    note = f": {suppressed['note']}" if suppressed["note"] else ""
+    return f"{suppressed['reason']}, {_utc(suppressed['at'])}{note}"
 
 
 def _utc(at: str | None) -> str:

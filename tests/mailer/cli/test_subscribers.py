@@ -206,6 +206,23 @@ def test_erasing_a_reader_shows_what_goes_and_asks_first():
     assert "nothing to erase" in run("forget", BEN.email, "--yes").stderr
 
 
+def test_of_an_erased_reader_show_knows_when_and_how_and_nothing_else():
+    readers.confirmed()
+    run("forget", ADA.email, "--yes")
+    shown = json.loads(run("show", ADA.email, "--json").stdout)
+    [step] = shown["history"]
+    assert (step.pop("step"), step.pop("how"), step.pop("at")) == (
+        "erased",
+        "command",
+        shown["suppressed"]["erased_at"],
+    )
+    assert not any([*step.values(), shown["id"], shown["subscriptions"], shown["sends"]])
+    assert run("show", ADA.email).stdout.splitlines()[-1].endswith("UTC  erased        command")
+    readers.pending(who=ADA)
+    steps = json.loads(run("show", ADA.email, "--json").stdout)["history"]
+    assert [step["step"] for step in steps] == ["erased", "requested"]
+
+
 def test_an_import_can_ask_pending_readers_to_confirm(tmp_path):
     path = people(tmp_path, f"{ADA.email},pending", f"{BEN.email},pending")
     result = run("import", path, *WEEKLY, "--invite", "--per-hour", "60", "--yes")

@@ -6,6 +6,7 @@ from django.db import DatabaseError, IntegrityError, connection, transaction
 from mailer.models import REHEARSAL, Batch, Delivery, Media, Send
 from mailer.sending import planning
 from mailer.sending.planning import NobodyToSend, audience_size, hint, plan_send
+from subscribers import optin
 from tests import readers
 from tests.mailer.sending.outgoing import (
     SKETCH,
@@ -212,6 +213,58 @@ def test_readers_who_join_while_a_send_is_planned_come_in_whole_or_not_at_all(se
     monkeypatch.setattr(planning, "_make_batches", somebody_joins_meanwhile)
     send = planned()
     assert send.planned == Delivery.objects.count() == 4
+    balanced(send)
+
+
+def erased(email, failures):
+    """The reader is erased by somebody else."""
+
+    def forget():
+        try:
+            optin.forget(email, readers.LINK)
+        except DatabaseError as error:
+            failures.append(error)
+
+    return in_thread(forget)
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite lets nobody write while a send is planned")
+@pytest.mark.django_db(transaction=True)
+def test_a_reader_who_is_erased_while_a_send_is_planned_is_not_in_it(monkeypatch):
+    readers.crowd(3)
+    make_batches, failures, goes = planning._make_batches, [], ["reader0002@readers.example"]
+
+    def somebody_is_erased_meanwhile(send):
+        while goes:
+            erased(goes.pop(), failures).join(5)
+        return make_batches(send)
+
+    monkeypatch.setattr(planning, "_make_batches", somebody_is_erased_meanwhile)
+    send = planned()
+    assert failures == []
+    assert list(outcomes(send)) == ["reader0001@readers.example", "reader0003@readers.example"]
+    balanced(send)
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite lets nobody write while a send is planned")
+@pytest.mark.django_db(transaction=True)
+def test_erasing_waits_for_a_plan_that_is_being_committed(monkeypatch):
+    """The commit looks at every reader and holds them till its end, a second for 100,000."""
+    readers.crowd(3)
+    make_deliveries, failures, threads = planning._make_deliveries, [], []
+
+    def commit_slowly(send):
+        make_deliveries(send)
+        with connection.cursor() as cursor:
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        threads.append(erased("reader0002@readers.example", failures))
+        threads[0].join(0.3)
+
+    monkeypatch.setattr(planning, "_make_deliveries", commit_slowly)
+    send = planned()
+    threads[0].join(5)
+    assert failures == []
+    assert list(outcomes(send)) == ["reader0001@readers.example", None, "reader0003@readers.example"]
     balanced(send)
 
 

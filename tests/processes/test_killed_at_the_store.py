@@ -1,0 +1,224 @@
+"""kill -9 of what reads and writes readers, corrections and restored databases: the same again ends as if unkilled."""
+
+import json
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.processes.dying import rows
+from tests.processes.stage import Stage, new_postgres_database, wait_until
+from tests.stand_in import StandIn
+
+ISSUE = "issues/2026-11-20.md"
+
+
+@pytest.fixture
+def sent(embedded: Stage, for_real: dict[str, str]) -> Stage:
+    """An issue was sent to five readers."""
+    embedded.import_readers({"active": 5})
+    embedded.settings |= for_real
+    embedded.send(ISSUE)
+    return embedded
+
+
+def home(stage: Stage) -> Path:
+    return Path(stage.environment()["MAILER_HOME"])
+
+
+def ask(stage: Stage, question: str) -> list[list[Any]]:
+    return rows(stage.database_url, home(stage), question)
+
+
+def change(stage: Stage, statement: str) -> None:
+    """As another time or another process would have left the database, which is SQLite."""
+    with closing(sqlite3.connect(home(stage) / "mailer.sqlite3")) as connection, connection:
+        connection.execute(statement)
+
+
+def killed_before_each_write(stage: Stage, question: str, *arguments: str) -> list[dict[str, Any]]:
+    """What the database said after each kill and, last, after the round that was let live."""
+    usual, stage.command = stage.command, [sys.executable, "-m", "tests.processes.dying", question]
+    lines = stage.run(*arguments).out.splitlines()
+    stage.command = usual
+    found = [json.loads(line) for line in lines if line.startswith('{"before"')]
+    assert len(found) > 2, "it writes, so it was killed"
+    return found
+
+
+def kill(stage: Stage, process: "subprocess.Popen[str]") -> None:
+    assert process.poll() is None, f"it was over before it could be killed\n{stage.logs()}"
+    stage.stop(process, signal.SIGKILL)
+
+
+# ---------------------------------------------------------------- readers from a file
+
+EACH = """
+    SELECT s.email, w.state, (SELECT count(*) FROM subscribers_consent c WHERE c.subscriber_id = s.id)
+    FROM subscribers_subscriber s LEFT JOIN subscribers_subscription w ON w.subscriber_id = s.id ORDER BY s.email
+"""
+TAKEN_IN = """
+    SELECT (SELECT count(*) FROM subscribers_subscriber), (SELECT count(*) FROM subscribers_subscription),
+           (SELECT count(*) FROM subscribers_consent)
+"""
+
+
+def crowd(number: int) -> list[str]:
+    return [f"reader-{count:05d}@readers.example" for count in range(number)]
+
+
+def a_file(folder: Path, people: list[str]) -> tuple[str, ...]:
+    """The command that imports a file with these readers, all of them active."""
+    path = folder / "readers.csv"
+    path.write_text("\n".join(["email", *people]))
+    return ("subscribers", "import", str(path), "--state", "active", "--yes")
+
+
+def test_an_import_killed_at_each_write_takes_in_everybody_once(embedded: Stage, tmp_path: Path):
+    left = embedded.import_readers({"unsubscribed": 2})["unsubscribed"]
+    people, scratch = crowd(10_500), tmp_path / "scratch"
+    scratch.mkdir()
+    embedded.settings["TMPDIR"] = str(scratch)
+
+    rounds = killed_before_each_write(embedded, TAKEN_IN, *a_file(tmp_path, [*people, *left]))
+
+    seen = [readers for after in rounds for [readers, *same] in after["rows"] if same == [readers, readers]]
+    assert len(seen) == len(rounds), "readers, newsletters and consent come together or not at all"
+    assert (seen[0], seen[-1], seen) == (2, 10_502, sorted(seen))
+    states = dict.fromkeys(people, "active") | dict.fromkeys(left, "unsubscribed")
+    assert ask(embedded, EACH) == [[reader, state, 1] for reader, state in states.items()]
+    assert list(scratch.iterdir()) == [], "no address lies about"
+
+
+def test_who_left_between_a_killed_import_and_the_next_stays_away(embedded: Stage, tmp_path: Path):
+    embedded.database_url, people = new_postgres_database(), crowd(15_000)
+    embedded.run("manage", "migrate", "-v0")
+    importing = a_file(tmp_path, people)
+
+    process = embedded.start(*importing)
+    while ask(embedded, TAKEN_IN) == [[0, 0, 0]] and process.poll() is None:
+        time.sleep(0.03)
+    kill(embedded, process)
+    [[taken_in, *same]] = ask(embedded, TAKEN_IN)
+    assert 0 < taken_in < len(people)
+    assert same == [taken_in, taken_in]
+    [[erased]] = ask(embedded, "SELECT min(email) FROM subscribers_subscriber")
+    embedded.run("subscribers", "forget", erased, "--yes")
+
+    embedded.run(*importing)
+    people.remove(erased)
+    assert ask(embedded, EACH) == [[reader, "active", 1] for reader in people]
+
+
+# ---------------------------------------------------------------- erasing
+
+OF_A_READER = """
+    SELECT (SELECT count(*) FROM subscribers_subscriber), (SELECT count(*) FROM subscribers_subscription),
+           (SELECT count(*) FROM subscribers_consent), (SELECT count(*) FROM subscribers_suppression),
+           (SELECT max(erased_how) FROM subscribers_suppression)
+"""
+
+
+def test_a_reader_is_erased_whole_or_not_at_all_whenever_the_command_is_killed(embedded: Stage):
+    embedded.import_readers({"active": 2})
+    reader = "active-00001@readers.example"
+    [[hash]] = ask(embedded, f"SELECT suppression_hash FROM subscribers_subscriber WHERE email = '{reader}'")
+    there, erased = [[2, 2, 2, 0, None]], [[1, 1, 1, 1, "command"]]
+
+    rounds = killed_before_each_write(embedded, OF_A_READER, "subscribers", "forget", reader, "--yes")
+
+    *killed, last_words, _ = rounds
+    assert all(after["rows"] == there for after in killed)
+    assert (last_words["before"], last_words["rows"]) == ("open optouts.log", erased)
+    assert rounds[-1]["rows"] == erased
+    log = [json.loads(line) for line in (home(embedded) / "optouts.log").read_text().splitlines()]
+    assert {(line["hash"], line["reason"]) for line in log} == {(hash, "erased")}
+
+
+# ---------------------------------------------------------------- a restored database
+
+
+def test_adopting_a_restored_database_goes_on_where_it_was_killed(sent: Stage):
+    hashes = [hash for (hash,) in ask(sent, "SELECT suppression_hash FROM subscribers_subscriber ORDER BY email")]
+    log = home(sent) / "optouts.log"
+    for hash, newsletter, reason in zip(
+        [*hashes, "ab" * 32],
+        ["weekly", "weekly", "", "", "", ""],
+        ["unsubscribed", "unsubscribed", "erased", "complaint", "bounce", "erased"],
+        strict=True,
+    ):
+        line = {"hash": hash, "newsletter": newsletter, "reason": reason, "at": "2999-01-01T00:00:00+00:00"}
+        with log.open("a") as file:
+            file.write(json.dumps(line) + "\n")
+    logged = log.read_text()
+    counted = home(sent) / "attempts.json"
+    seen = {installation: number + 3 for installation, number in json.loads(counted.read_text()).items()}
+    counted.write_text(json.dumps(seen))
+    change(sent, "UPDATE mailer_send SET state = 'sending'")
+
+    guard = "SELECT attempts, state, reason LIKE '%lacks 3 of%' FROM mailer_installation, mailer_send"
+    rounds = killed_before_each_write(sent, guard, "doctor", "--adopt")
+
+    assert all(after["rows"] == [[1, "sending", 0]] for after in rounds[:-1]), "nothing may be sent before all is done"
+    assert rounds[-1]["rows"] == [[4, "paused", 1]]
+    states = "SELECT state, count(*) FROM subscribers_subscription GROUP BY state ORDER BY state"
+    assert ask(sent, states) == [["active", 2], ["unsubscribed", 2]]
+    suppressed = dict(ask(sent, "SELECT hash, reason FROM subscribers_suppression"))
+    assert suppressed == dict(zip([*hashes[2:], "ab" * 32], ["erased", "complaint", "bounce", "erased"], strict=True))
+    assert log.read_text().startswith(logged), "the log is only ever added to"
+
+
+# ---------------------------------------------------------------- the web page of an issue
+
+
+def test_a_page_shows_the_old_text_or_the_new_one_whenever_its_correction_is_killed(sent: Stage):
+    issue = sent.folder / ISSUE
+    issue.write_text(issue.read_text().replace("small, cheap and quick", "small and quick"))
+    page = "SELECT article LIKE '%small and quick%', length(article), corrected_at IS NOT NULL FROM mailer_correction"
+
+    rounds = killed_before_each_write(sent, page, "archive", "update", ISSUE, "--yes")
+
+    assert all(after["rows"] == [] for after in rounds[:-1])
+    [[mended, length, dated]] = rounds[-1]["rows"]
+    assert (mended, dated) == (1, 1)
+    assert length > 100
+    assert "says this already" in sent.run("archive", "update", ISSUE, "--yes").out
+
+
+# ---------------------------------------------------------------- a reader's letter
+
+ASK = """
+from subscribers import changing
+from subscribers.models import Subscriber
+from subscribers.optin import Origin
+print(changing.ask_for_link(Subscriber.objects.get().public_id, "weekly", Origin(how="preferences")))
+"""
+LATER = "UPDATE subscribers_letter SET due = datetime(due, '-{} minutes')"
+DUE = "SELECT tries, due IS NULL, (julianday(due) - julianday('now')) * 24 * 60 > 9 FROM subscribers_letter"
+
+
+def test_a_letter_whose_sender_was_killed_goes_out_once_more_at_most_and_not_within_ten_minutes(
+    embedded: Stage, api: StandIn, for_real: dict[str, str]
+):
+    embedded.import_readers({"active": 1})
+    embedded.settings |= for_real
+    embedded.run("manage", "shell", "-v0", "-c", ASK)
+
+    for tries in (1, 2):
+        api.fail("hang after accepting", seconds=60)
+        worker = embedded.start("worker")
+        wait_until(lambda number=tries: len(api.accepted) == number, "the provider has the letter")
+        kill(embedded, worker)
+        assert ask(embedded, DUE) == [[tries, 0, 1]], "nobody knows whether it arrived, so nobody sends it again soon"
+        change(embedded, LATER.format(10 if tries == 1 else 60))
+
+    worker = embedded.start("worker")
+    wait_until(lambda: ask(embedded, DUE) == [[2, 1, None]], "the letter is given up")
+    embedded.stop(worker)
+    assert len(api.accepted) == 2
