@@ -26,9 +26,14 @@ from subscribers.files.staging import read as read
 from subscribers.optin import Newcomer, Origin
 
 EXAMPLES = 5
-PAUSE = 0.01  # seconds between two transactions
-# NORMAL: after a power cut the last rows may lack, and the same import again brings them.
-IN_BULK = {"wal_autocheckpoint": 50_000, "mmap_size": 0, "synchronous": 1}
+PAUSE = 0.026  # seconds between two transactions; who waits for SQLite an eighth of a second looks again so often
+IN_BULK = {
+    "wal_autocheckpoint": 50_000,
+    "mmap_size": 0,
+    "cache_size": -65_536,  # KiB: most of the index of addresses, which come in no order
+    "synchronous": 1,  # NORMAL: after a power cut the last rows may lack, and the same import again brings them
+    "ignore_check_constraints": 1,  # each state and step here is our own word; to check was a seventh of the time
+}
 
 
 @dataclass(frozen=True)
@@ -132,7 +137,7 @@ def _watched(stage: Stage, watch: Watch) -> Iterator[list[Newcomer]]:
 
 
 def _give_way() -> None:
-    """On SQLite those who wait ask now and then whether nobody writes; they should find it so."""
+    """On SQLite those who wait ask now and then whether nobody writes; each time they find it so."""
     if connection.vendor == "sqlite" and not connection.in_atomic_block:
         time.sleep(PAUSE)
 

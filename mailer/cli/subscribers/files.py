@@ -1,5 +1,6 @@
 """`mailer subscribers import` and `export`: readers from a file and into one."""
 
+import gc
 import json
 import sys
 from collections.abc import Callable, Iterator
@@ -54,7 +55,7 @@ def import_(
 
     label = choose_newsletter(newsletter)
     try:
-        with _bar("Reading", file.stat().st_size) as watch:
+        with _no_collecting(), _bar("Reading", file.stat().st_size) as watch:
             stage = read(file, label, state, chosen, watch)
         with stage:
             with _bar("Planning", stage.good) as watch:
@@ -63,13 +64,23 @@ def import_(
             confirm(f"Import into {label}?", yes)
             queue = invitations(label, per_hour) if invite else None
             origin = f"file {file.name}" + (f": {source.strip()}" if source.strip() else "")
-            with _bar("Importing", stage.good) as watch:
+            with _no_collecting(), _bar("Importing", stage.good) as watch:
                 report = apply(stage, origin, invitations=queue, rejected=rejected, watch=watch)
     except FileError as error:
         raise Problem(str(error), Exit.USAGE) from None
     click.echo(_as_json(report)) if as_json else _show_report(report)
     if report.rejected:
         sys.exit(Exit.OPEN_ENDS)
+
+
+@contextmanager
+def _no_collecting() -> Iterator[None]:
+    """Rows leave nothing behind that refers to itself; to look for it took a tenth of the time of a million."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def _chosen(mapped: tuple[str, ...]) -> dict[str, str]:

@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from django.db import IntegrityError
 
 from subscribers import optin
 from subscribers.addresses import parse
@@ -266,6 +267,17 @@ def test_many_chunks_are_one_import(file, monkeypatch):
     monkeypatch.setattr(staging, "CHUNK", 10)
     report = file.take_in("email\n" + "".join(f"r{n}@readers.example\n" for n in range(95)), state="active")
     assert report.new == Subscription.objects.deliverable().count() == 95
+
+
+@pytest.mark.django_db(transaction=True)
+def test_after_an_import_the_database_checks_again_what_is_written(file):
+    file.take_in("email,state\nada@example.org,active\n")
+    with pytest.raises(IntegrityError):
+        Subscription.objects.update(state="perhaps")
+    with pytest.raises(FileError):
+        file.take_in("")
+    with pytest.raises(IntegrityError):
+        Consent.objects.update(step="perhaps")
 
 
 def test_those_who_are_invited_are_asked_one_after_the_other_and_once(file, clock):
