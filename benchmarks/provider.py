@@ -3,7 +3,7 @@
 
     python -m benchmarks.provider [--latency S]
 
-It looks at nothing, so that it is never what is waited for; the strict one for tests is tests/stand_in.py.
+It looks at nothing, so that it is never what is waited for; the strict one for tests is tests/stand_in/.
 GET /taken answers `{"requests": n, "recipients": n}`, POST /forget starts the count anew.
 """
 

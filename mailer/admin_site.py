@@ -4,10 +4,11 @@ from ipaddress import ip_address
 from typing import Any
 
 from django.conf import settings
-from django.contrib.admin import AdminSite
+from django.contrib.admin import AdminSite, site
 from django.contrib.admin.forms import AdminAuthenticationForm
 from django.core.validators import MaxLengthValidator
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import render
 
 from subscribers.networks import client_address
 
@@ -31,6 +32,7 @@ class LoginForm(AdminAuthenticationForm):
 class Site(AdminSite):
     site_title = site_header = "mailer"
     index_title = "Readers and sends"
+    index_template = "admin/start.html"
     site_url = "/"
     enable_nav_sidebar = False
     login_form = LoginForm
@@ -41,6 +43,18 @@ class Site(AdminSite):
     def admin_view(self, view: Any, cacheable: bool = False) -> Any:
         inner = super().admin_view(view, cacheable)
         return lambda *given, **named: _guarded(inner(*given, **named))
+
+
+def locked(request: HttpRequest, *_: Any) -> HttpResponseBase:
+    """The answer to who guessed too often, in words that tell how long to wait."""
+    told = {
+        "title": "Too many wrong passwords",
+        "limit": settings.AXES_FAILURE_LIMIT,
+        "minutes": round(settings.AXES_COOLOFF_TIME * 60),
+    }
+    page: HttpResponse = render(request, "admin/locked.html", site.each_context(request) | told, status=429)
+    page["Cache-Control"] = "no-store"
+    return _guarded(page)
 
 
 def _guarded(response: HttpResponseBase) -> HttpResponseBase:

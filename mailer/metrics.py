@@ -13,7 +13,7 @@ from django.utils import timezone
 from mailer.models import Batch, Event, Gate, Installation, Send
 from mailer.sending import gate
 from mailer.sending.accounting import count
-from subscribers.models import Subscription
+from subscribers.models import Letter, Subscription
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 OUTCOMES = ("accepted", "skipped", "rejected", "unknown", "waiting", "cancelled")
@@ -39,6 +39,7 @@ def _lines() -> Iterator[str]:
     yield from _gauge("mailer_seconds_since_sweep", "Since a worker swept; +Inf: none ever did.", _since_sweep())
     yield from _gauge("mailer_gate_open", "1: the provider may be asked now.", _gates())
     yield from _gauge("mailer_confirmations_due", "Confirmation mails that should be out.", _confirmations())
+    yield from _gauge("mailer_letters_due", "Mails with a link that a reader asked for and should have.", _letters())
 
 
 def _gauge(name: str, meaning: str, values: Mapping[str, float]) -> Iterator[str]:
@@ -88,3 +89,7 @@ def _escaped(text: str) -> str:
 
 def _confirmations() -> dict[str, int]:
     return {"": Subscription.objects.filter(confirmation_due__lte=timezone.now()).count()}
+
+
+def _letters() -> dict[str, int]:
+    return {"": Letter.objects.filter(due__lte=timezone.now()).count()}

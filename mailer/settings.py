@@ -1,102 +1,31 @@
-"""Django's settings, and the only reader of the environment.
-
-A `.env` beside newsletter.toml fills what the environment does not set. A variable that is set to nothing counts as
-set: `SENDGRID_API_KEY= mailer …` rehearses whatever the `.env` says.
-"""
+"""Django's settings, and the only reader of the environment; `mailer.environment` says how it is read."""
 
 import base64
-import math
 import os
 import secrets
 import sqlite3
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import dj_database_url
-from django.core.exceptions import ImproperlyConfigured
-from dotenv import dotenv_values
 
-from mailer.newsletter import Newsletter, find_config, read_newsletters
-
-
-class SettingError(ImproperlyConfigured):
-    """A setting is missing or malformed; the message names it and says what to write."""
-
-
-LOOPBACK = ("127.0.0.1", "localhost", "::1", "[::1]")
-
-# ---------------------------------------------------------------- the editor's folder
+from mailer.environment import (
+    CONFIG,
+    CONFIG_FOLDER,
+    LOOPBACK,
+    SettingError,
+    may_be_public,
+    number,
+    read,
+    web_address,
+    whole,
+)
+from mailer.newsletter import Newsletter, read_newsletters
 
 _package = Path(__file__).resolve().parent
-_config = os.environ.get("MAILER_CONFIG", "")
-if _config and not Path(_config).is_file():
-    raise SettingError(f"MAILER_CONFIG names {_config}, which is not a file; give the path of a newsletter.toml.")
-CONFIG: Path | None = Path(_config).resolve() if _config else find_config(Path.cwd())
-CONFIG_FOLDER: Path = CONFIG.parent if CONFIG else Path.cwd()
 
-
-def _read_dotenv(path: Path) -> dict[str, str | None]:
-    try:
-        return dotenv_values(path)
-    except UnicodeDecodeError:
-        raise SettingError(f"{path} is not UTF-8; save it as UTF-8.") from None
-
-
-_dotenv = _read_dotenv(CONFIG_FOLDER / ".env")
-
-
-def _read(name: str, default: str = "") -> str:
-    if name in os.environ:
-        return os.environ[name].strip() or default
-    return (_dotenv.get(name) or "").strip() or default
-
-
-def _number(name: str, default: float, at_least: float = 0) -> float:
-    text = _read(name, str(default))
-    try:
-        value = float(text)
-    except ValueError:
-        raise SettingError(f"{name} is {text!r}; it must be a number.") from None
-    if not at_least <= value < math.inf:
-        raise SettingError(f"{name} is {text}; it must be at least {at_least:g}.")
-    return value
-
-
-def _whole(name: str, default: int, at_least: int, at_most: int) -> int:
-    value = _number(name, default, at_least)
-    if value != int(value) or value > at_most:
-        raise SettingError(f"{name} is {value:g}; it must be a whole number from {at_least} to {at_most}.")
-    return int(value)
-
-
-def _url(name: str, default: str, why: str) -> str:
-    """An address without a trailing slash; plain http only on this machine."""
-    text = _read(name, default).rstrip("/")
-    try:
-        parts = urlsplit(text)
-        parts.port  # noqa: B018 — raises for a port that is no number
-    except ValueError:
-        raise SettingError(f"{name} is {text!r}, which is not a web address.") from None
-    if parts.username or parts.password:
-        raise SettingError(f"{name} holds a user name or a password; give the bare address.")
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-        raise SettingError(f"{name} is {text!r}; give an address such as {default}.")
-    if parts.scheme == "http" and parts.hostname not in LOOPBACK:
-        raise SettingError(f"{name} is {text!r}: plain http is taken only for this machine, {why}; use https.")
-    return text
-
-
-def _may_be_public(host: str) -> bool:
-    """Not this machine, and no address of a network behind a router."""
-    try:
-        return ip_address(host).is_global
-    except ValueError:
-        return host != "localhost" and not host.endswith(".localhost")
-
-
-MAILER_ENV = _read("MAILER_ENV", "local")
+MAILER_ENV = read("MAILER_ENV", "local")
 if MAILER_ENV not in ("local", "production"):
     raise SettingError(f"MAILER_ENV is {MAILER_ENV!r}; it must be local or production.")
 PRODUCTION = MAILER_ENV == "production"
@@ -122,11 +51,11 @@ def _prepare_home(home: Path) -> Path:
     return home
 
 
-HOME = _prepare_home(Path(_read("MAILER_HOME") or CONFIG_FOLDER / "var").resolve())
+HOME = _prepare_home(Path(read("MAILER_HOME") or CONFIG_FOLDER / "var").resolve())
 
 
 def _secret_key() -> str:
-    given = _read("SECRET_KEY")
+    given = read("SECRET_KEY")
     # Five different letters and no "django-insecure-" are what Django's deploy check asks for.
     if PRODUCTION and (len(given) < 50 or len(set(given)) < 5 or given.startswith("django-insecure-")):
         raise SettingError("SECRET_KEY must be set in production, to at least 50 random characters.")
@@ -146,10 +75,12 @@ SECRET_KEY = _secret_key()
 
 # ---------------------------------------------------------------- the provider
 
-SENDGRID_API_KEY = _read("SENDGRID_API_KEY")
+SENDGRID_API_KEY = read("SENDGRID_API_KEY")
 if SENDGRID_API_KEY and not (SENDGRID_API_KEY.isascii() and SENDGRID_API_KEY.isprintable()):
     raise SettingError("SENDGRID_API_KEY holds characters that no key has; copy it again.")
-SENDGRID_API_URL = _url("SENDGRID_API_URL", "https://api.sendgrid.com", "because the key travels with each request")
+SENDGRID_API_URL = web_address(
+    "SENDGRID_API_URL", "https://api.sendgrid.com", "because the key travels with each request"
+)
 if PRODUCTION and not SENDGRID_API_KEY:
     raise SettingError("SENDGRID_API_KEY must be set in production: without it every send would be a rehearsal.")
 
@@ -157,7 +88,7 @@ if PRODUCTION and not SENDGRID_API_KEY:
 def _webhook_keys() -> tuple[bytes, ...]:
     """Public keys of SendGrid's signed event webhook, as DER; several while one is replaced by another."""
     keys = []
-    for text in _read("SENDGRID_WEBHOOK_PUBLIC_KEY").split(","):
+    for text in read("SENDGRID_WEBHOOK_PUBLIC_KEY").split(","):
         try:
             keys.append(base64.b64decode(text.strip(), validate=True))
         except ValueError:
@@ -170,31 +101,31 @@ SENDGRID_WEBHOOK_KEYS = _webhook_keys()
 PROVIDER = (urlsplit(SENDGRID_API_URL).hostname or "") if SENDGRID_API_KEY else "rehearsal"
 PROVIDER_IS_LOCAL = not SENDGRID_API_KEY or PROVIDER in LOOPBACK
 
-BASE_URL = _url("BASE_URL", "http://127.0.0.1:8000", "because readers' links go there")
-if PRODUCTION and (not BASE_URL.startswith("https://") or not _may_be_public(str(urlsplit(BASE_URL).hostname))):
+BASE_URL = web_address("BASE_URL", "http://127.0.0.1:8000", "because readers' links go there")
+if PRODUCTION and (not BASE_URL.startswith("https://") or not may_be_public(str(urlsplit(BASE_URL).hostname))):
     raise SettingError("BASE_URL must be the public https address of this installation in production.")
 
-MAILER_HTTP_TIMEOUT = _number("MAILER_HTTP_TIMEOUT", 20, 0.1)
-MAILER_LEASE = _number("MAILER_LEASE", 60, 0.3)
+MAILER_HTTP_TIMEOUT = number("MAILER_HTTP_TIMEOUT", 20, 0.1)
+MAILER_LEASE = number("MAILER_LEASE", 60, 0.3)
 if MAILER_LEASE < 3 * MAILER_HTTP_TIMEOUT:
     raise SettingError(
         f"MAILER_LEASE is {MAILER_LEASE:g} s; it must be at least three times MAILER_HTTP_TIMEOUT "
         f"({MAILER_HTTP_TIMEOUT:g} s), or slow answers would count as lost."
     )
-MAILER_LANES = _whole("MAILER_LANES", 4, 1, 64)
+MAILER_LANES = whole("MAILER_LANES", 4, 1, 64)
 # Seconds without an event after which a request is taken for lost; a 24th of it where events of others came.
-MAILER_EVIDENCE_WAIT = _number("MAILER_EVIDENCE_WAIT", 86_400, 1)
-MAILER_EVENTS_DAYS = _whole("MAILER_EVENTS_DAYS", 90, 2, 3650)
-MAILER_BATCH_SIZE = _whole("MAILER_BATCH_SIZE", 1000, 1, 1000)
-MAILER_PROXIES = _whole("MAILER_PROXIES", 0, 0, 10)
-MAILER_METRICS_TOKEN = _read("MAILER_METRICS_TOKEN")
-PORT = _whole("PORT", 0, 0, 65535)
+MAILER_EVIDENCE_WAIT = number("MAILER_EVIDENCE_WAIT", 86_400, 1)
+MAILER_EVENTS_DAYS = whole("MAILER_EVENTS_DAYS", 90, 2, 3650)
+MAILER_BATCH_SIZE = whole("MAILER_BATCH_SIZE", 1000, 1, 1000)
+MAILER_PROXIES = whole("MAILER_PROXIES", 0, 0, 10)
+MAILER_METRICS_TOKEN = read("MAILER_METRICS_TOKEN")
+PORT = whole("PORT", 0, 0, 65535)
 
 # ---------------------------------------------------------------- database and broker
 
 
 def _database() -> dict[str, Any]:
-    url = _read("DATABASE_URL")
+    url = read("DATABASE_URL")
     if not url:
         return _sqlite(HOME / "mailer.sqlite3")
     try:
@@ -245,7 +176,7 @@ def _sqlite(path: Path) -> dict[str, Any]:
 DATABASES = {"default": _database()}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-BROKER_URL = _read("CELERY_BROKER_URL") or _read("REDIS_URL")
+BROKER_URL = read("CELERY_BROKER_URL") or read("REDIS_URL")
 if BROKER_URL and not BROKER_URL.startswith(("redis://", "rediss://", "redis+socket://", "amqp://", "amqps://")):
     raise SettingError("CELERY_BROKER_URL (or REDIS_URL) is not understood; give redis://…, rediss://… or amqp://….")
 EMBEDDED = not BROKER_URL
@@ -343,6 +274,7 @@ AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = 0.25  # hours
 AXES_LOCKOUT_PARAMETERS = ["ip_address", "username"]
 AXES_CLIENT_IP_CALLABLE = "mailer.admin_site.visitor"
+AXES_LOCKOUT_CALLABLE = "mailer.admin_site.locked"
 AXES_DISABLE_ACCESS_LOG = True
 AXES_ENABLE_ADMIN = False
 

@@ -1,12 +1,18 @@
 """Readers in `/admin/`: found, their history read, and let go by the same functions as everywhere."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from django import forms
 from django.contrib import admin, messages
-from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.db.models import OuterRef, Prefetch, QuerySet, Subquery
+from django.http import HttpRequest, HttpResponse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
-from subscribers import optin
+from subscribers import links, optin
+from subscribers.addresses import AddressError, parse
 from subscribers.models import Consent, Subscriber, Subscription, Suppression
 from subscribers.optin import Origin
 
@@ -20,6 +26,23 @@ else:  # generic in the stubs alone
 class LookedAt(ModelAdmin):
     """Rows that `/admin/` shows and never writes."""
 
+    change_form_template = "admin/shown.html"
+    show_full_result_count = False
+
+    def called(self, row: Any) -> str:
+        """What an operator calls the row. Not its `__str__`, which could carry an address into a log."""
+        raise NotImplementedError
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *given: Any, **named: Any
+    ) -> HttpResponse:
+        context["subtitle"] = self.called(context["original"])
+        return super().render_change_form(request, context, *given, **named)
+
+    def action_checkbox(self, obj: Any) -> SafeString:
+        told = {"class": "action-select", "aria-label": f"Choose {self.called(obj)}"}
+        return forms.CheckboxInput(told, lambda _: False).render(ACTION_CHECKBOX_NAME, str(obj.pk))
+
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
@@ -31,6 +54,7 @@ class LookedAt(ModelAdmin):
 
 
 class _Shown(Inline):
+    template = "admin/rows_shown.html"
     extra = 0
     can_delete = False
 
@@ -41,30 +65,75 @@ class _Shown(Inline):
         return False
 
 
+def moment(field: str, words: str) -> Callable[[Any, Any], str]:
+    """A column with the moment in `field`. It names its zone: operators sit in any."""
+
+    @admin.display(description=words, ordering=field)
+    def shown(_: Any, row: Any) -> str:
+        at = getattr(row, field)
+        return format_html('<span class="nowrap">{}</span>', f"{at:%Y-%m-%d %H:%M} UTC") if at else "–"
+
+    return shown
+
+
 class SubscriptionsShown(_Shown):
     model = Subscription
-    fields = ("newsletter", "state", "created_at", "changed_at")
+    fields = readonly_fields = ("newsletter", "state", "since", "changed")
     ordering = ("newsletter",)
+    since = moment("created_at", "since")
+    changed = moment("changed_at", "changed")
 
 
 class HistoryShown(_Shown):
     model = Consent
     verbose_name_plural = "history"
-    fields = ("at", "newsletter", "step", "how", "source", "wording", "wording_version", "language", "ip")
+    fields = readonly_fields = (
+        *("on", "newsletter", "step", "how", "source"),
+        *("wording", "wording_version", "language", "ip", "claims"),
+    )
     ordering = ("at", "pk")
+    on = moment("at", "when")
+
+    @admin.display(description="said by the file")
+    def claims(self, step: Consent) -> str:
+        return ", ".join(f"{name} {value}" for name, value in (step.claimed or {}).items()) or "–"
 
 
 @admin.register(Subscriber)
 class SubscriberAdmin(LookedAt):
-    list_display = ("email", "name", "language", "created_at")
+    list_display = ("email", "name", "newsletters", "suppressed_because", "created")
     search_fields = ("email", "email_key")
     search_help_text = "Address, or a part of it"
     ordering = ("email_key",)
     list_per_page = 50
-    show_full_result_count = False
-    fields = readonly_fields = ("email", "name", "language", "created_at", "suppressed")
+    fields = readonly_fields = ("email", "name", "language", "created", "suppressed")
     inlines = (SubscriptionsShown, HistoryShown)
     actions = ("unsubscribe_one", "suppress_one")
+    created = moment("created_at", "created")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Subscriber]:
+        suppression = Suppression.objects.filter(hash=OuterRef("suppression_hash"))
+        subscriptions = Prefetch("subscriptions", Subscription.objects.order_by("newsletter"))
+        readers: QuerySet[Subscriber] = super().get_queryset(request).prefetch_related(subscriptions)
+        return readers.annotate(suppression=Subquery(suppression.values("reason")))
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Subscriber], search_term: str
+    ) -> tuple[QuerySet[Subscriber], bool]:
+        """A whole address is found by its key, at once; for a part of one every row is looked at."""
+        whole = queryset.filter(email_key=_key_of(search_term))
+        return (whole, False) if whole.exists() else super().get_search_results(request, queryset, search_term)
+
+    def called(self, row: Subscriber) -> str:
+        return row.email
+
+    @admin.display(description="newsletters")
+    def newsletters(self, reader: Subscriber) -> str:
+        return ", ".join(f"{one.newsletter}: {one.state}" for one in reader.subscriptions.all()) or "–"
+
+    @admin.display(description="suppressed")
+    def suppressed_because(self, reader: Any) -> str:
+        return reader.suppression or "no"
 
     @admin.display(description="suppressed")
     def suppressed(self, reader: Subscriber) -> str:
@@ -94,6 +163,49 @@ class SubscriberAdmin(LookedAt):
 
     def has_let_go_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm("subscribers.change_subscriber"))
+
+
+@admin.register(Suppression)
+class SuppressionAdmin(LookedAt):
+    """Addresses that nobody may mail. Of those that belong to no reader only a keyed hash is known."""
+
+    list_display = ("address", "reason", "note", "since")
+    list_filter = ("reason",)
+    search_fields = ("hash",)
+    search_help_text = "A whole address: whether it may be mailed, also when no reader has it"
+    ordering = ("-at",)
+    list_per_page = 50
+    fields = readonly_fields = ("address", "reason", "note", "since", "erased")
+    since = moment("at", "since")
+    erased = moment("erased_at", "reader erased")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Suppression]:
+        reader = Subscriber.objects.filter(suppression_hash=OuterRef("hash"))
+        found: QuerySet[Suppression] = super().get_queryset(request)
+        return found.annotate(email=Subquery(reader.values("email")[:1]))
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Suppression], search_term: str
+    ) -> tuple[QuerySet[Suppression], bool]:
+        if not search_term:
+            return queryset, False
+        key = _key_of(search_term)
+        return queryset.filter(hash=links.suppression_hash(key)) if key else queryset.none(), False
+
+    def called(self, row: Any) -> str:
+        return self.address(row)
+
+    @admin.display(description="address")
+    def address(self, suppression: Any) -> str:
+        return suppression.email or f"no reader's ({suppression.hash[:8]}…)"
+
+
+def _key_of(text: str) -> str:
+    """Empty where the text is no address."""
+    try:
+        return parse(text).key
+    except AddressError:
+        return ""
 
 
 def _by(request: HttpRequest) -> Origin:

@@ -1,5 +1,6 @@
 """The mails with a link that readers ask for on a page. The row is the queue: what is due stands in `Letter.due`."""
 
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,6 +15,8 @@ from subscribers import languages, links
 from subscribers.composing import compose
 from subscribers.models import Letter, Suppression
 from subscribers.optin import confirming_lifts
+
+log = logging.getLogger(__name__)
 
 # By the number of tries before. Never under 10 minutes: a try that failed for us may have reached the reader.
 NEXT_TRY = (timedelta(minutes=10), timedelta(hours=1))
@@ -86,9 +89,12 @@ def _claimed(letter_id: int) -> Letter | None:
 
 def _may_be_mailed(letter: Letter, now: datetime) -> bool:
     """As for confirmations: nobody who complained is mailed, whoever asks."""
+    if letter.newsletter not in settings.NEWSLETTERS:
+        about = {"letter": letter.pk, "newsletter": letter.newsletter}
+        log.warning("letter dropped, newsletter.toml of this worker has no such newsletter", extra=about)
+        return False
     suppression = Suppression.objects.filter(hash=links.suppression_hash(letter.email_key)).first()
-    known = letter.newsletter in settings.NEWSLETTERS
-    return known and (suppression is None or confirming_lifts(suppression, now))
+    return suppression is None or confirming_lifts(suppression, now)
 
 
 def _message(letter: Letter) -> EmailMultiAlternatives:

@@ -1,5 +1,6 @@
 """The last issues as an Atom feed (RFC 4287), with all their words."""
 
+import re
 from collections.abc import Iterable
 from html import escape
 from typing import Any
@@ -14,36 +15,43 @@ from mailer.languages import language_tag
 from mailer.newsletter import Newsletter
 
 LENGTH = 20  # issues
+# XML has no way to write these (XML 1.0, 2.2): one of them, such as "&#12;" in an issue, would break the whole feed.
+UNWRITABLE = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def atom(newsletter: Newsletter, pages: Iterable[Page], archive: str, address: str, installation: str) -> str:
     """The feed that stands at `address`, of a newsletter whose pages stand below `archive` (ends in "/")."""
     feed = _WithContent(
-        title=newsletter.name,
+        title=_writable(newsletter.name),
         link=archive,
         description="",
         language=language_tag(newsletter.language),
-        author_name=newsletter.from_name,
-        subtitle=newsletter.about or None,
+        author_name=_writable(newsletter.from_name),
+        subtitle=_writable(newsletter.about) or None,
         feed_url=address,
-        feed_copyright=newsletter.license or None,
+        feed_copyright=_writable(newsletter.license) or None,
         feed_guid=_for_ever(installation, "feed", newsletter.label),
     )
     for page in pages:
         entry, link = page.entry, f"{archive}{quote(page.entry.slug, safe='')}/"
         feed.add_item(
-            title=entry.title,
+            title=_writable(entry.title),
             link=link,
-            description=escape(entry.preheader) or None,  # type: ignore[arg-type]  # Django leaves an absent one out
+            # Django leaves an absent one out.
+            description=escape(_writable(entry.preheader)) or None,  # type: ignore[arg-type]
             pubdate=entry.published,
             updateddate=entry.updated,
             unique_id=_for_ever(installation, "issue", newsletter.label, entry.slug),
             # Where a feed is read, "#note-1" leads nowhere.
-            content=page.article.replace('href="#', f'href="{link}#'),
+            content=_writable(page.article).replace('href="#', f'href="{link}#'),
             language=language_tag(entry.language or newsletter.language),
         )
     written: str = feed.writeString("utf-8")
     return written
+
+
+def _writable(text: str) -> str:
+    return UNWRITABLE.sub("", text)
 
 
 def _for_ever(installation: str, *what: str) -> str:

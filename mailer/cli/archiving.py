@@ -125,7 +125,7 @@ def _require_address(sent_from: str) -> None:
 
     from django.conf import settings
 
-    from mailer.settings import LOOPBACK
+    from mailer.environment import LOOPBACK
 
     here, there = (urlsplit(url).hostname in LOOPBACK for url in (settings.BASE_URL, sent_from))
     if here and not there:

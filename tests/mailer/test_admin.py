@@ -1,16 +1,28 @@
 """`/admin/`: who gets in, and what can be done there."""
 
+import re
+from html import unescape
+
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
-from mailer.models import Send
-from subscribers.models import Consent, Subscription
+from mailer.models import Batch, Send
+from mailer.sending.accounting import count
+from subscribers import links
+from subscribers.models import Consent, Subscription, Suppression
 from tests import readers
-from tests.mailer.sending.conftest import api  # noqa: F401 — the same stage
-from tests.mailer.sending.outgoing import deliver_all, planned
+from tests.mailer.sending.conftest import _nothing_kept_from_another_database, _own_home, api  # noqa: F401 — the same stage
+from tests.mailer.sending.outgoing import batch_of, deliver_all, planned
 
 pytestmark = pytest.mark.django_db
 PASSWORD = "correct horse battery staple"
+
+
+@pytest.fixture(autouse=True)
+def _quick_passwords(settings):
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 @pytest.fixture
@@ -29,6 +41,12 @@ def act(client, action, *chosen):
     return client.post("/admin/subscribers/subscriber/", data, follow=True)
 
 
+def cells(page: str) -> dict[str, str]:
+    """The words of each cell of a list with one row, by column."""
+    found = re.findall(r'<t[dh] class="field-(\w+)[^"]*">(.*?)</t[dh]>', page, re.DOTALL)
+    return {name: unescape(re.sub("<[^>]+>", "", cell)) for name, cell in found}
+
+
 def test_strangers_are_led_to_the_login_and_learn_nothing(client):
     for path in ("/admin/", "/admin/subscribers/subscriber/", "/admin/mailer/send/"):
         answer = client.get(path)
@@ -39,7 +57,11 @@ def test_five_wrong_passwords_close_the_door_even_for_the_right_one(client):
     User.objects.create_superuser("operator", password=PASSWORD)
     for _ in range(5):
         log_in(client, "guess")
-    assert log_in(client, PASSWORD).status_code == 429
+    refused = log_in(client, PASSWORD)
+    assert refused.status_code == 429
+    assert "Try again in 15 minutes" in refused.text
+    assert "no-store" in refused["Cache-Control"]
+    assert "script-src 'self'" in refused["Content-Security-Policy"]
     assert log_in(client, PASSWORD, REMOTE_ADDR="198.51.100.7").status_code == 429
 
 
@@ -65,6 +87,76 @@ def test_a_reader_is_found_and_the_whole_history_is_shown(client, operator):
     page = client.get(f"/admin/subscribers/subscriber/{cleo.pk}/change/").text
     for words in ("Requested", "Confirmed", "Unsubscribed", readers.FORM.wording, "192.0.2.0/24"):
         assert words in page
+
+
+def test_a_whole_address_is_found_by_its_index_and_a_part_of_one_by_looking(client, operator):
+    readers.everybody()
+    with CaptureQueriesContext(connection) as asked:
+        page = client.get("/admin/subscribers/subscriber/?q= Ada@Readers.example").text
+    assert "1 subscriber" in page
+    assert not any("LIKE" in one["sql"] for one in asked)
+    assert "4 subscribers" in client.get("/admin/subscribers/subscriber/?q=@readers.").text
+    assert "1 subscriber" in client.get("/admin/subscribers/subscriber/?q=da@readers.example").text
+
+
+def test_the_list_of_readers_says_what_they_get_and_who_may_not_be_mailed(client, operator):
+    dora = readers.bounced()
+    readers.pending("jianbao", readers.DORA)
+    shown = cells(client.get("/admin/subscribers/subscriber/").text)
+    assert (shown["newsletters"], shown["suppressed_because"]) == ("jianbao: pending, weekly: active", "bounce")
+    assert shown["created"] == f"{dora.created_at:%Y-%m-%d %H:%M} UTC"
+
+
+def test_whether_an_address_may_be_mailed_is_found_also_when_no_reader_has_it(client, operator):
+    readers.bounced()
+    Suppression.objects.create(hash=links.suppression_hash("gone@readers.example"), reason="erased")
+    found = cells(client.get("/admin/subscribers/suppression/?q=Gone@Readers.example").text)
+    assert (found["address"][:10], found["reason"]) == ("no reader'", "Erased")
+    assert cells(client.get("/admin/subscribers/suppression/?q=dora@readers.example").text)["reason"] == "Bounce"
+    for nobody in ("ada@readers.example", "dora"):
+        assert "0 suppressions" in client.get(f"/admin/subscribers/suppression/?q={nobody}").text
+
+
+def test_the_numbers_of_the_list_are_those_of_the_receipt(client, operator, settings, api):  # noqa: F811
+    settings.MAILER_BATCH_SIZE = 2
+    readers.crowd(8)
+    api.bad_addresses = {"reader0001@readers.example"}
+    send = planned()
+    deliver_all(send)
+    for state, number in ((Batch.State.UNKNOWN, 1), (Batch.State.POSTING, 2)):
+        Batch.objects.filter(pk=batch_of(send, number).pk).update(state=state)
+    shown, counted = cells(client.get("/admin/mailer/send/").text), count(send)
+    for name in ("planned", "accepted", "waiting", "unknown", "rejected"):
+        assert shown[name] == str(getattr(counted, name)) != "0"
+
+
+def test_no_page_calls_a_thing_by_its_number_or_leads_to_an_empty_history(client, operator):
+    readers.confirmed()
+    dora = readers.bounced()
+    send = planned()
+    paths = ("subscribers/subscriber", "mailer/send", "subscribers/suppression")
+    for path, row in zip(paths, (dora.pk, send.pk, dora.suppression_hash), strict=True):
+        for page in (client.get(f"/admin/{path}/").text, client.get(f"/admin/{path}/{row}/change/").text):
+            assert "object (" not in page
+            assert "/history/" not in page
+    assert "None available" not in client.get("/admin/").text
+
+
+@pytest.mark.parametrize("path", ["subscribers/subscriber/", "mailer/send/", "subscribers/suppression/"])
+def test_a_list_asks_as_often_for_many_rows_as_for_few(client, operator, path):
+    def fill(slug: str, letters: str) -> None:
+        for letter in letters:
+            readers.bounced(who=readers.Named("", f"{letter}@readers.example"))
+            planned(slug=f"{slug}-{letter}")
+
+    counted = []
+    for slug, letters in (("few", "ab"), ("many", "cdefg")):
+        readers.confirmed(who=readers.Named("", f"{slug}@readers.example"))
+        fill(slug, letters)
+        with CaptureQueriesContext(connection) as asked:
+            client.get(f"/admin/{path}")
+        counted.append(len(asked))
+    assert counted[0] == counted[1] <= 7
 
 
 def test_consent_and_sends_cannot_be_changed_or_deleted(client, operator, api):  # noqa: F811

@@ -4,6 +4,7 @@ import pytest
 from django.utils import timezone
 
 from mailer.models import Batch, Event, Gate, Installation, Send
+from subscribers import changing
 from tests import readers
 from tests.mailer.sending import outgoing
 
@@ -23,8 +24,8 @@ def gauges(client) -> dict[str, str]:
 def test_an_installation_at_rest_has_zeroes_and_no_gaps(client):
     found = gauges(client)
     assert found['mailer_readers{outcome="waiting"}'] == "0"
-    assert found["mailer_unknown_readers"] == "0"
-    assert found["mailer_events_unapplied"] == "0"
+    for gauge in ("unknown_readers", "events_unapplied", "confirmations_due", "letters_due"):
+        assert found[f"mailer_{gauge}"] == "0"
     assert found["mailer_seconds_since_sweep"] == "+Inf"
     assert found['mailer_gate_open{provider="rehearsal"}'] == "1"
     assert found['mailer_sends{state="paused"}'] == "0"
@@ -34,6 +35,7 @@ def test_what_is_open_late_or_shut_shows(client, settings):
     settings.MAILER_BATCH_SIZE = 2
     readers.crowd(4)
     readers.pending()
+    changing.ask_for_link(readers.confirmed("jianbao").public_id, "jianbao", readers.LINK)
     send = outgoing.planned()
     Batch.objects.filter(send=send, number=0).update(state=Batch.State.UNKNOWN)
     Event.objects.create(kind="bounce", at=timezone.now(), id_hash=1, fact_hash=1)
@@ -47,7 +49,7 @@ def test_what_is_open_late_or_shut_shows(client, settings):
     assert found['mailer_batches{state="planned"}'] == found['mailer_batches{state="unknown"}'] == "1"
     assert found['mailer_sends{state="sending"}'] == "1"
     assert found["mailer_events_unapplied"] == "1"
-    assert found["mailer_confirmations_due"] == "1"
+    assert found["mailer_confirmations_due"] == found["mailer_letters_due"] == "1"
     assert found['mailer_gate_open{provider="a\\"b"}'] == "0"
     assert float(found["mailer_seconds_since_sweep"]) >= 90
 

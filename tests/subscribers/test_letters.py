@@ -79,10 +79,14 @@ def test_after_two_days_it_is_gone(clock):
     assert Letter.objects.count() == 1
 
 
-def test_a_newsletter_that_is_gone_mails_nobody(settings):
+def test_a_newsletter_that_is_gone_mails_nobody_and_the_log_says_which_letter(settings, caplog):
     letter = asked()
     settings.NEWSLETTERS = {}
     assert not letters.send(letter)
+    assert not letters.send(letter)
+    (record,) = caplog.records
+    assert (record.letter, record.newsletter) == (letter, "weekly")
+    assert ADA.email not in caplog.text
 
 
 def test_the_task_logs_ids_and_never_an_address(no_mail, caplog):

@@ -122,6 +122,8 @@ def _look_at(page: Any) -> Look:
     from axe_playwright_python.base import AXE_SCRIPT
 
     page.add_script_tag(content=AXE_SCRIPT)
+    # Colours on their way from one mode to the other are neither's.
+    page.add_style_tag(content="* { transition: none !important }")
     sticking_out = page.evaluate(STICKING_OUT)
     page.set_viewport_size({"width": DESKTOP, "height": 900})
     found = {}

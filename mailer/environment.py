@@ -1,0 +1,93 @@
+"""How settings are read: from the environment, then from the `.env` beside newsletter.toml; and in which words refused.
+
+Only `mailer.settings` reads here. A variable that is set to nothing counts as set: `SENDGRID_API_KEY= mailer …`
+rehearses whatever the `.env` says.
+"""
+
+import math
+import os
+from ipaddress import ip_address
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+from dotenv import dotenv_values
+
+from mailer.newsletter import find_config
+
+
+class SettingError(ImproperlyConfigured):
+    """A setting is missing or malformed; the message names it and says what to write."""
+
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1", "[::1]")
+
+# ---------------------------------------------------------------- the editor's folder
+
+_config = os.environ.get("MAILER_CONFIG", "")
+if _config and not Path(_config).is_file():
+    raise SettingError(f"MAILER_CONFIG names {_config}, which is not a file; give the path of a newsletter.toml.")
+CONFIG: Path | None = Path(_config).resolve() if _config else find_config(Path.cwd())
+CONFIG_FOLDER: Path = CONFIG.parent if CONFIG else Path.cwd()
+
+
+def _read_dotenv(path: Path) -> dict[str, str | None]:
+    try:
+        return dotenv_values(path)
+    except UnicodeDecodeError:
+        raise SettingError(f"{path} is not UTF-8; save it as UTF-8.") from None
+
+
+_dotenv = _read_dotenv(CONFIG_FOLDER / ".env")
+
+
+def read(name: str, default: str = "") -> str:
+    """The value without spaces around it; the default where there is none."""
+    if name in os.environ:
+        return os.environ[name].strip() or default
+    return (_dotenv.get(name) or "").strip() or default
+
+
+def number(name: str, default: float, at_least: float = 0) -> float:
+    """A finite number. Raises SettingError."""
+    text = read(name, str(default))
+    try:
+        value = float(text)
+    except ValueError:
+        raise SettingError(f"{name} is {text!r}; it must be a number.") from None
+    if not at_least <= value < math.inf:
+        raise SettingError(f"{name} is {text}; it must be at least {at_least:g}.")
+    return value
+
+
+def whole(name: str, default: int, at_least: int, at_most: int) -> int:
+    """A number without a fraction, within both limits. Raises SettingError."""
+    value = number(name, default, at_least)
+    if value != int(value) or value > at_most:
+        raise SettingError(f"{name} is {value:g}; it must be a whole number from {at_least} to {at_most}.")
+    return int(value)
+
+
+def web_address(name: str, default: str, why: str) -> str:
+    """An address without a trailing slash; plain http only on this machine. Raises SettingError."""
+    text = read(name, default).rstrip("/")
+    try:
+        parts = urlsplit(text)
+        parts.port  # noqa: B018 — raises for a port that is no number
+    except ValueError:
+        raise SettingError(f"{name} is {text!r}, which is not a web address.") from None
+    if parts.username or parts.password:
+        raise SettingError(f"{name} holds a user name or a password; give the bare address.")
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise SettingError(f"{name} is {text!r}; give an address such as {default}.")
+    if parts.scheme == "http" and parts.hostname not in LOOPBACK:
+        raise SettingError(f"{name} is {text!r}: plain http is taken only for this machine, {why}; use https.")
+    return text
+
+
+def may_be_public(host: str) -> bool:
+    """Not this machine, and no address of a network behind a router."""
+    try:
+        return ip_address(host).is_global
+    except ValueError:
+        return host != "localhost" and not host.endswith(".localhost")

@@ -1,0 +1,62 @@
+"""What an operator can open in `/admin/`, as the web process serves it. Needs the database."""
+
+import mimetypes
+import re
+from functools import cache
+from pathlib import Path
+
+import django.contrib.admin
+from django.contrib.auth.models import User
+from django.test import Client
+
+import subscribers
+from mailer.models import Batch, Send
+from subscribers.models import Subscriber
+from tests import readers
+from tests.mailer.quality.mails import BASE, Seen
+from tests.mailer.sending import outgoing
+
+PASSWORD = "correct horse battery staple"
+
+
+def operators_pages() -> dict[str, Seen]:
+    """By name: each page with something on it, and the login's refusals."""
+    browser = Client()
+    User.objects.create_superuser("operator", password=PASSWORD)
+    log_in = {"username": "operator", "password": "a guess"}
+    made = {"login refused": browser.post("/admin/login/", log_in)}
+    for _ in range(4):
+        made["login locked"] = browser.post("/admin/login/", log_in | {"username": "nobody"})
+    browser.force_login(User.objects.get(), backend="django.contrib.auth.backends.ModelBackend")
+    readers.everybody()
+    Batch.objects.filter(send=outgoing.planned()).update(state=Batch.State.UNKNOWN)
+    paths = {
+        "start": "/admin/",
+        "readers": "/admin/subscribers/subscriber/",
+        "a reader": f"/admin/subscribers/subscriber/{Subscriber.objects.get(email=readers.CLEO.email).pk}/change/",
+        "sends": "/admin/mailer/send/",
+        "a send": f"/admin/mailer/send/{Send.objects.get().pk}/change/",
+        "suppressions": "/admin/subscribers/suppression/",
+    }
+    made |= {name: browser.get(path) for name, path in paths.items()}
+    return {name: _seen(answer, browser) for name, answer in made.items()}
+
+
+def _seen(answer, browser: Client) -> Seen:
+    assert answer.status_code in (200, 429)
+    files = dict(_static())
+    for path in re.findall(r'<script src="(/admin/[^"]+)"', answer.text):
+        files[f"{BASE}{path}"] = (browser.get(path).content, "text/javascript")
+    return Seen(answer.text, files)
+
+
+@cache
+def _static() -> dict[str, tuple[bytes, str]]:
+    """Style, scripts and pictures: Django's and ours."""
+    found = {}
+    for package in (django.contrib.admin, subscribers):
+        folder = Path(package.__file__).parent / "static"
+        for path in folder.rglob("*.*"):
+            kind = mimetypes.guess_type(path)[0] or ""
+            found[f"{BASE}/static/{path.relative_to(folder).as_posix()}"] = (path.read_bytes(), kind)
+    return found
