@@ -165,7 +165,7 @@ def _move(public_id: UUID, origin: Origin, now: datetime) -> Moved:
 
 
 def _record_move(reader: Subscriber, origin: Origin, now: datetime) -> None:
-    _record(reader, f"address changed, it was {masked(reader.email)}", origin, now)
+    _record(reader, f"{records.MOVED}, it was {masked(reader.email)}", origin, now)
     active = Subscription.objects.filter(subscriber=reader, state=State.ACTIVE)
     for newsletter in active.values_list("newsletter", flat=True):
         records.record(reader, newsletter, Step.CONFIRMED, origin, now)

@@ -302,7 +302,8 @@ def lift(hash: str, origin: Origin) -> str | None:
             Suppression.objects.filter(hash=hash).update(**erased)
         else:
             suppression.delete()
-        _record_for_all([hash], replace(origin, source=f"lifted: {suppression.reason} {origin.source}".strip()), now)
+        because = f"{records.LIFTED}{suppression.reason} {origin.source}".strip()
+        _record_for_all([hash], replace(origin, source=because), now)
     return str(suppression.reason)
 
 

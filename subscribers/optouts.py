@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 
 UNSUBSCRIBED = "unsubscribed"  # every other reason is a Suppression.Reason
 LONGEST_LINE = 1000
+TAIL = 32_768  # bytes
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,22 @@ def read(path: Path) -> Iterator[OptOut | None]:
                     yield _optout(line)
     except FileNotFoundError:
         return
+
+
+def newest(path: Path) -> list[OptOut]:
+    """The last opt-outs in the log, some hundred of them."""
+    try:
+        with path.open("rb") as file:
+            start = max(0, file.seek(0, os.SEEK_END) - TAIL)
+            file.seek(start)
+            lines = file.read(TAIL).splitlines()
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        log.warning("the log of opt-outs cannot be read", extra={"error": error.strerror})
+        return []
+    whole = lines[1:] if start else lines
+    return [optout for line in whole if (optout := _optout(line)) is not None]
 
 
 def _optout(line: bytes) -> OptOut | None:

@@ -16,6 +16,8 @@ from subscribers.addresses import Address
 from subscribers.models import Consent, Subscriber, Subscription, Suppression
 
 Step = Consent.Step
+# So begin the sources of steps that let an address be mailed again: an operator's word, and a reader's new address.
+LIFTED, MOVED = "lifted: ", "address changed"
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,10 @@ from django.db import transaction
 
 from subscribers import optin, optouts
 from subscribers.addresses import Address
-from subscribers.models import Consent, Subscriber, Suppression
+from subscribers.models import Consent, Subscriber, Subscription, Suppression
 from subscribers.optin import Newcomer, Origin, Reason, State, Step
 from subscribers.optouts import UNSUBSCRIBED, OptOut
+from subscribers.records import LIFTED, MOVED
 
 CHUNK = 1000  # lines looked up at once
 
@@ -47,11 +48,37 @@ def replay(path: Path) -> Replayed:
     return found
 
 
+def forgotten(path: Path) -> int:
+    """How many of the newest opt-outs in the log are of readers whom the database would mail all the same.
+
+    Without them a database was put back from a backup. Those who came after they left are readers of their own will.
+    """
+    newest = optouts.newest(path)
+    readers = Subscription.objects.deliverable().filter(
+        subscriber__suppression_hash__in={optout.hash for optout in newest}
+    )
+    mailed: dict[tuple[str, str], datetime] = {}
+    rows = readers.values_list("subscriber__suppression_hash", "newsletter", "subscriber__created_at")
+    for hash, newsletter, created in rows:
+        mailed[hash, newsletter] = mailed[hash, ""] = created
+    # Of others not even the histories are looked at: workers ask this every few seconds.
+    suspicious = [
+        optout
+        for optout in newest
+        if (came := mailed.get((optout.hash, optout.newsletter))) is not None and came <= optout.at
+    ]
+    if not suspicious:
+        return 0
+    known = _Known(suspicious)
+    return sum(known.lacks(optout) for optout in suspicious)
+
+
 def _replay(chunk: list[OptOut]) -> tuple[int, int]:
     erased = _forget_again(chunk)
     known = _Known(chunk)
-    leaving = [optout for optout in chunk if optout.reason == UNSUBSCRIBED and known.lacks_leaving(optout)]
-    strongest = _strongest(optout for optout in chunk if known.lacks_suppression(optout))
+    lacking = [optout for optout in chunk if known.lacks(optout)]
+    leaving = [optout for optout in lacking if optout.reason == UNSUBSCRIBED]
+    strongest = _strongest(optout for optout in lacking if optout.reason != UNSUBSCRIBED)
     left = sum(_leave(optout, known.readers.get(optout.hash)) for optout in leaving)
     for optout in strongest:
         optin.suppress(optout.hash, optout.reason, _origin(optout))
@@ -85,7 +112,12 @@ class _Known:
         for hash, newsletter, step, at, source in rows:
             self.steps.setdefault(hash, []).append((newsletter, step, at, source))
 
-    def lacks_leaving(self, optout: OptOut) -> bool:
+    def lacks(self, optout: OptOut) -> bool:
+        if optout.reason == UNSUBSCRIBED:
+            return self._lacks_leaving(optout)
+        return optout.reason in optin.STRENGTH and self._lacks_suppression(optout)
+
+    def _lacks_leaving(self, optout: OptOut) -> bool:
         """Neither this unsubscribing is there nor anything of the reader's own after it."""
         if optout.hash not in self.readers:
             return optout.hash not in self.suppressed
@@ -94,9 +126,7 @@ class _Known:
             for newsletter, step, at, _ in self.steps.get(optout.hash, ())
         )
 
-    def lacks_suppression(self, optout: OptOut) -> bool:
-        if optout.reason not in optin.STRENGTH:
-            return False
+    def _lacks_suppression(self, optout: OptOut) -> bool:
         stands = self.suppressed.get(optout.hash)
         if stands is not None:
             return optin.STRENGTH[stands] < optin.STRENGTH[optout.reason]
@@ -108,7 +138,7 @@ class _Known:
 
 def _lifts(step: str, source: str, reason: str) -> bool:
     if step == Step.CHANGED:
-        return source.startswith("lifted: ")
+        return source.startswith(LIFTED) or (reason == Reason.ERASED and source.startswith(MOVED))
     return step == Step.CONFIRMED and reason in (Reason.BOUNCE, Reason.ERASED)
 
 

@@ -1,7 +1,8 @@
 """A database that was put back from an older backup is noticed before anybody is mailed a second time.
 
 The database counts attempts, and each MAILER_HOME keeps the highest number that it saw, after the commit: so the file
-may lag and never leads. A file *ahead* of the database means that the database has forgotten requests.
+may lag and never leads. A file *ahead* of the database means that the database has forgotten requests. In the same way
+the log of opt-outs never leads: who stands in it and would be mailed is forgotten.
 """
 
 import fcntl
@@ -19,7 +20,8 @@ from django.utils import timezone
 
 from mailer.installation import public_id, this_installation
 from mailer.models import REHEARSAL, Installation, Send
-from subscribers.replaying import Replayed, replay
+from subscribers import replaying
+from subscribers.replaying import Replayed
 
 log = logging.getLogger(__name__)
 
@@ -76,6 +78,11 @@ def check() -> None:
     """Raises Restored when the database is older than what this MAILER_HOME has seen."""
     if forgotten := forgotten_requests():
         raise Restored(_words(forgotten))
+    if left := replaying.forgotten(Path(settings.OPTOUTS)):
+        raise Restored(
+            f"The database is older than {settings.OPTOUTS}: it takes {left} who left since for readers, so it was "
+            "restored from a backup. Nothing is sent; `mailer doctor --adopt` lets them leave again."
+        )
 
 
 def forgotten_requests() -> int:
@@ -91,7 +98,7 @@ def adopt() -> Adopted:
     Sends that were under way are paused when requests were forgotten: some of those who wait in them may have the
     mail, and only a person can say whether to go on.
     """
-    optouts = replay(Path(settings.OPTOUTS))
+    optouts = replaying.replay(Path(settings.OPTOUTS))
     with transaction.atomic():
         installation = Installation.objects.select_for_update().get(pk=1)
         forgotten = max(0, _highest_seen() - installation.attempts)

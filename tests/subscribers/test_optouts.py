@@ -7,12 +7,12 @@ import pytest
 from django.db import transaction
 from django.utils import timezone
 
-from subscribers import links, optin, optouts
+from subscribers import changing, links, optin, optouts
 from subscribers.addresses import parse
 from subscribers.files.importing import import_csv
-from subscribers.models import Subscriber, Subscription, Suppression
+from subscribers.models import Letter, Subscriber, Subscription, Suppression
 from subscribers.optin import Origin
-from subscribers.replaying import Replayed, replay
+from subscribers.replaying import Replayed, forgotten, replay
 from tests import readers
 
 FLO = readers.Named("Flo", "flo@readers.example")
@@ -112,6 +112,33 @@ def test_a_log_that_the_database_knows_changes_nothing(log):
     found = replay(log)
     assert (found.lines, found.left, found.suppressed) == (2, 0, 0)
     assert (readers.history_of(cleo), readers.history_of(dora)) == before
+
+
+def test_whatever_readers_and_operators_do_the_log_knows_of_nobody_who_would_be_mailed_all_the_same(committed, clock):
+    ada, ben, here = readers.confirmed(), readers.confirmed(who=readers.BEN), Origin(how="command")
+
+    def moves_to(email: str) -> None:
+        changing.ask_to_move(ben.public_id, "weekly", parse(email), here)
+        changing.move(Letter.objects.latest("pk").public_id, here)
+
+    for step in (
+        lambda: optin.unsubscribe(ada.public_id, "weekly", here),
+        lambda: optin.undo(ada.public_id, "weekly", here),
+        lambda: optin.suppress(ada.suppression_hash, "complaint", here),
+        lambda: optin.lift(ada.suppression_hash, here),
+        lambda: optin.suppress(ada.suppression_hash, "bounce", here),
+        lambda: readers.confirmed("weekly", readers.ADA),
+        lambda: optin.forget(readers.ADA.email, here),
+        lambda: readers.confirmed("another", readers.ADA),
+        lambda: optin.unsubscribe(ben.public_id, "weekly", here),
+        lambda: moves_to("ben@new.example"),
+        lambda: moves_to(readers.BEN.email),
+    ):
+        clock.forward(days=8)
+        step()
+        assert forgotten(committed) == 0
+    ben.refresh_from_db()
+    assert (ben.email, readers.suppression_of(ben)) == (readers.BEN.email, None)
 
 
 @pytest.mark.django_db

@@ -26,7 +26,7 @@ def restore_guard() -> Check:
     from mailer.sending import restoring
 
     restoring.check()
-    return Check("restore guard", "ok", "the database knows of every request made from here")
+    return Check("restore guard", "ok", "the database knows of every request made from here, and of who left")
 
 
 def broker() -> Check:

@@ -14,6 +14,7 @@ from mailer.models import Installation, Send
 from mailer.sending import restoring
 from mailer.sending.restoring import Restored, adopt, check, count_attempt, remember
 from subscribers import optin
+from subscribers.models import Suppression
 from tests import readers
 from tests.mailer.sending import outgoing
 
@@ -117,6 +118,49 @@ def test_adopting_counts_on_from_the_home_and_replays_who_left(settings):
     check()
     assert count_attempt() == 8
     assert adopt().forgotten == 0
+
+
+def line_of(reader, reason: str, after: float) -> str:
+    at = (timezone.now() + timedelta(seconds=after)).isoformat()
+    newsletter = "weekly" if reason == "unsubscribed" else ""
+    return json.dumps({"hash": reader.suppression_hash, "newsletter": newsletter, "reason": reason, "at": at}) + "\n"
+
+
+@pytest.mark.parametrize("reason", ["unsubscribed", "erased", "complaint", "manual", "bounce"])
+def test_a_database_that_would_mail_somebody_who_left_since_is_a_restored_one(settings, reason):
+    ada = readers.confirmed()
+    settings.OPTOUTS.write_text("half a line\n" + line_of(ada, reason, after=1))
+    with pytest.raises(Restored, match=r"1 who left since .*mailer doctor --adopt"):
+        check()
+    adopt()
+    check()
+
+
+def test_opt_outs_that_the_database_knows_or_outlived_stop_nobody(settings):
+    ada = readers.confirmed()
+    settings.OPTOUTS.write_text(
+        line_of(ada, "unsubscribed", after=-60)
+        + line_of(ada, "erased", after=-60)
+        + line_of(Stranger, "erased", after=1)
+    )
+    check()
+    Suppression.objects.create(hash=ada.suppression_hash, reason="bounce")
+    settings.OPTOUTS.write_text(line_of(ada, "unsubscribed", after=1))
+    check()
+
+
+class Stranger:
+    """Of another installation whose log stood here, or who joined and left since the backup."""
+
+    suppression_hash = "5" * 64
+
+
+def test_of_a_long_log_the_newest_opt_outs_count(settings):
+    ada = readers.confirmed()
+    long = "".join(line_of(Stranger, "unsubscribed", after=1) for _ in range(300))
+    settings.OPTOUTS.write_text(long + line_of(ada, "unsubscribed", after=1))
+    with pytest.raises(Restored):
+        check()
 
 
 def test_adopting_pauses_what_was_under_way_because_some_may_have_the_mail(four):
