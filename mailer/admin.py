@@ -32,17 +32,41 @@ def _counted(name: str) -> Callable[[Any, Any], int]:
 @admin.register(Send)
 class SendAdmin(LookedAt):
     list_display = (
-        *("slug", "in_short", "newsletter", "state", "planned"),
-        *("accepted", "waiting", "unknown", "rejected", "provider", "created"),
+        "slug",
+        "in_short",
+        "newsletter",
+        "state",
+        "planned",
+        "accepted",
+        "waiting",
+        "unknown",
+        "rejected",
+        "provider",
+        "created",
     )
     list_filter = ("newsletter", "state", "provider")
     search_fields = ("slug", "subject")
     ordering = ("-created_at",)
     list_per_page = 25
     fields = readonly_fields = (
-        *("newsletter", "slug", "subject", "state", "reason", "notice", "provider"),
-        *("who_got_it", "skipped_because", "reported", "possibly_twice", "requests"),
-        *("due", "created", "first_request", "last_request", "finished", "content_sha256"),
+        "newsletter",
+        "slug",
+        "subject",
+        "state",
+        "reason",
+        "notice",
+        "provider",
+        "who_got_it",
+        "skipped_because",
+        "reported",
+        "possibly_twice",
+        "requests",
+        "due",
+        "created",
+        "first_request",
+        "last_request",
+        "finished",
+        "content_sha256",
     )
     accepted, waiting, unknown, rejected = map(_counted, ("accepted", "waiting", "unknown", "rejected"))
     created = moment("created_at", "created")
