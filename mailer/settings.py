@@ -202,6 +202,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "mailer.views.access_log",
     "mailer.views.nothing_loaded",
+    "mailer.views.head_without_body",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

@@ -95,6 +95,21 @@ def access_log(get_response: Callable[[HttpRequest], HttpResponseBase]) -> Calla
     return middleware
 
 
+def head_without_body(
+    get_response: Callable[[HttpRequest], HttpResponseBase],
+) -> Callable[[HttpRequest], HttpResponseBase]:
+    """An answer to HEAD is the one to GET without its body. Gunicorn would drop the body and warn each time."""
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        response = get_response(request)
+        if request.method == "HEAD" and isinstance(response, HttpResponse):
+            response.headers.setdefault("Content-Length", str(len(response.content)))
+            response.content = b""
+        return response
+
+    return middleware
+
+
 # ---------------------------------------------------------------- what nobody has a reason to send
 
 

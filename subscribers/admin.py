@@ -1,6 +1,7 @@
 """Readers in `/admin/`: found, their history read, and let go by the same functions as everywhere."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from django import forms
@@ -8,6 +9,7 @@ from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.db.models import OuterRef, Prefetch, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -99,6 +101,39 @@ class HistoryShown(_Shown):
         return ", ".join(f"{name} {value}" for name, value in (step.claimed or {}).items()) or "–"
 
 
+@dataclass(frozen=True)
+class LettingGo:
+    """What an operator reads before a reader is let go."""
+
+    action: str
+    title: str
+    means: str
+    button: str
+
+
+UNSUBSCRIBE = LettingGo(
+    "unsubscribe_one",
+    "Unsubscribe from everything?",
+    "No newsletter is mailed to this reader from now on. They are not told, and come back only by confirming anew.",
+    "Unsubscribe from everything",
+)
+SUPPRESS = LettingGo(
+    "suppress_one",
+    "Suppress the address?",
+    "Nobody may mail this address from now on, whatever its reader or a file of readers asks for. "
+    "Only “mailer subscribers suppress ADDRESS --lift” ends it.",
+    "Suppress the address",
+)
+
+
+class Why(forms.Form):
+    reason = forms.CharField(
+        max_length=500,
+        help_text="Such as “asked by phone”. It is kept in the reader's history and beside the suppression.",
+        error_messages={"required": "Say why: whoever asks later finds nothing else."},
+    )
+
+
 @admin.register(Subscriber)
 class SubscriberAdmin(LookedAt):
     list_display = ("email", "name", "newsletters", "suppressed_because", "created")
@@ -141,17 +176,40 @@ class SubscriberAdmin(LookedAt):
         return f"{found.reason} since {found.at:%Y-%m-%d}. {found.note}".strip() if found else "no"
 
     @admin.action(description="Unsubscribe this reader from everything", permissions=["let_go"])
-    def unsubscribe_one(self, request: HttpRequest, chosen: QuerySet[Subscriber]) -> None:
-        if reader := self._only(request, chosen):
-            for newsletter in reader.subscriptions.values_list("newsletter", flat=True):
-                optin.unsubscribe(reader.public_id, newsletter, _by(request))
-            self.message_user(request, "The reader is unsubscribed.")
+    def unsubscribe_one(self, request: HttpRequest, chosen: QuerySet[Subscriber]) -> HttpResponse | None:
+        reader = self._only(request, chosen)
+        if reader is None:
+            return None
+        if "sure" not in request.POST:
+            return self._ask(request, reader, UNSUBSCRIBE)
+        labels = reader.subscriptions.order_by("newsletter").values_list("newsletter", flat=True)
+        left = [label for label in labels if optin.unsubscribe(reader.public_id, label, _by(request))]
+        what = f"Unsubscribed from {', '.join(left)}" if left else "Unsubscribed from everything before"
+        self.message_user(request, f"{what}: {reader.email}")
+        return None
 
     @admin.action(description="Suppress this address: nobody may mail it", permissions=["let_go"])
-    def suppress_one(self, request: HttpRequest, chosen: QuerySet[Subscriber]) -> None:
-        if reader := self._only(request, chosen):
-            optin.suppress(reader.suppression_hash, Suppression.Reason.MANUAL, _by(request))
-            self.message_user(request, "The address is suppressed.")
+    def suppress_one(self, request: HttpRequest, chosen: QuerySet[Subscriber]) -> HttpResponse | None:
+        reader = self._only(request, chosen)
+        if reader is None:
+            return None
+        why = Why(request.POST if "sure" in request.POST else None)
+        if not why.is_valid():
+            return self._ask(request, reader, SUPPRESS, why)
+        reason = why.cleaned_data["reason"]
+        origin = _by(request, reason)
+        if optin.suppress(reader.suppression_hash, Suppression.Reason.MANUAL, origin, note=reason):
+            self.message_user(request, f"Suppressed, nobody may mail it: {reader.email}")
+        else:
+            stands = f"Suppressed before, by a stronger reason that stays: {reader.email}"
+            self.message_user(request, stands, messages.WARNING)
+        return None
+
+    def _ask(self, request: HttpRequest, reader: Subscriber, step: LettingGo, why: Why | None = None) -> HttpResponse:
+        """The page that names the reader and says what the button does."""
+        told = {"title": step.title, "opts": self.opts, "reader": reader, "step": step, "why": why}
+        told["newsletters"] = self.newsletters(reader)
+        return TemplateResponse(request, "admin/let_go.html", self.admin_site.each_context(request) | told)
 
     def _only(self, request: HttpRequest, chosen: QuerySet[Subscriber]) -> Subscriber | None:
         """One at a time: a slip of the hand must not let go of a page of readers."""
@@ -175,7 +233,7 @@ class SuppressionAdmin(LookedAt):
     search_help_text = "A whole address: whether it may be mailed, also when no reader has it"
     ordering = ("-at",)
     list_per_page = 50
-    fields = readonly_fields = ("address", "reason", "note", "since", "erased")
+    fields = readonly_fields = ("address", "reason", "note", "since", "erased", "erased_how")
     since = moment("at", "since")
     erased = moment("erased_at", "reader erased")
 
@@ -208,5 +266,6 @@ def _key_of(text: str) -> str:
         return ""
 
 
-def _by(request: HttpRequest) -> Origin:
-    return Origin(how="admin", source=request.user.get_username())
+def _by(request: HttpRequest, reason: str = "") -> Origin:
+    who = request.user.get_username()
+    return Origin(how="admin", source=f"{reason} ({who})" if reason else who)

@@ -48,11 +48,11 @@ def unsubscribe(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown) 
 def _leaving_page(
     request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown, reader: Subscriber | None
 ) -> HttpResponse:
-    """The answer is the same for readers who left before and for those we know no longer.
+    """The answer is the same for readers who left before and for those who left now; who is erased has no preferences.
 
     Only the press that unsubscribed is offered to be undone.
     """
-    preferences = links.preferences_path(ticket.public_id, ticket.newsletter)
+    preferences = links.preferences_path(ticket.public_id, ticket.newsletter) if reader else ""
     if request.method != "POST":
         return page(request, "unsubscribe", newsletter, {"preferences": preferences})
     was = optin.leave(ticket.public_id, ticket.newsletter, origin(request, PAGE))

@@ -114,4 +114,4 @@ def _words(purpose: str, name: str) -> dict[str, str]:
 def _url(letter: Letter) -> str:
     if letter.purpose == Letter.Purpose.ADDRESS:
         return links.address_url(letter.public_id, letter.newsletter)
-    return links.data_url(letter.subscriber.public_id, letter.newsletter)
+    return links.data_url(letter.subscriber.public_id, letter.newsletter, letter.email_key)

@@ -1,5 +1,6 @@
 """How readers' pages are made: in the newsletter's frame, with headers that keep them private, behind signed links."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
@@ -24,6 +25,7 @@ CONTENT_POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
 ALLOWED = ("GET", "HEAD", "POST")
+PART_OF_ROUTE = re.compile(r"<[^>]+>")
 View = Callable[..., HttpResponse]
 
 
@@ -163,7 +165,7 @@ def origin(request: HttpRequest, how: str, wording: str = "") -> Origin:
     remote, forwarded = request.META.get("REMOTE_ADDR", ""), request.META.get("HTTP_X_FORWARDED_FOR", "")
     match = request.resolver_match
     # The route, not the path: a token in a consent record would open its door for whoever reads it.
-    path = f"/{match.route}" if match and "token" in match.kwargs else request.path
+    path = f"/{PART_OF_ROUTE.sub('…', match.route)}" if match and "token" in match.kwargs else request.path
     return Origin(
         how=how,
         source=f"{settings.BASE_URL}{path}",

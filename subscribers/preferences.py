@@ -10,7 +10,7 @@ from functools import partial
 from django.conf import settings
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
-from django.utils import translation
+from django.utils import timezone, translation
 from django.utils.translation import gettext
 
 from subscribers import changing, languages, limits, links, optin, tokens
@@ -63,19 +63,16 @@ def _save(request: HttpRequest, reader: Subscriber, newsletter: Shown) -> HttpRe
     offered = [choice.label for choice in _choices(reader)]
     left = _leave(request, reader, [label for label in offered if label in had - ticked])
     try:
-        new = [label for label in offered if label in ticked - had]
-        for label in new:
-            _join(request, reader, label)
+        joined = [(label, _join(request, reader, label)) for label in offered if label in ticked - had]
     except limits.TooManyRequests as reason:
         log.warning("sign-ups limited", extra={"reason": str(reason), "newsletter": newsletter.label})
         return page(request, "too_many", newsletter, status=429)
     if language:
         # Only now: what was agreed to is on record in the language that the form had. `to_reader` puts it back.
         translation.activate(language)
-    notice = gettext("Saved.")
-    if new:
-        notice = gettext("Saved. To confirm what is new, press the button in the mail that we have sent you.")
-    return _shown(request, reader, newsletter, notice, left)
+    told = [_what_became(reader, label, answer) for label, answer in joined if answer is not Answer.ACTIVE]
+    notices = [gettext("Saved."), *told]
+    return _shown(request, reader, newsletter, notices, left)
 
 
 def _language_wanted(request: HttpRequest) -> str:
@@ -84,19 +81,41 @@ def _language_wanted(request: HttpRequest) -> str:
     return language if language in dict(settings.LANGUAGES) and language != translation.get_language() else ""
 
 
-def _join(request: HttpRequest, reader: Subscriber, label: str) -> None:
+def _join(request: HttpRequest, reader: Subscriber, label: str) -> Answer:
     """Only by a fresh double opt-in: the mail goes to the reader, whoever has the page open."""
     wording = f"{_promise()} {newsletter_shown(label).name}"
     asking = origin(request, PREFERENCES, wording)
     asked = optin.subscribe(Address(reader.email, reader.email_key), label, origin=asking)
     if asked.answer is Answer.MAIL_DUE:
         transaction.on_commit(partial(send_confirmation.hint, asked.subscription_id))
+    return asked.answer
+
+
+def _what_became(reader: Subscriber, label: str, answer: Answer) -> str:
+    """Here, unlike at the form that anybody can fill in, the answer may be told: the link was the reader's own."""
+    return _words(reader, answer) % {"name": newsletter_shown(label).name}
+
+
+def _words(reader: Subscriber, answer: Answer) -> str:
+    if answer is Answer.MAIL_DUE:
+        return gettext("%(name)s: to confirm it, press the button in the mail that we have sent you.")
+    if answer is Answer.SUPPRESSED:
+        return gettext(
+            "%(name)s: we may not mail your address now, so you cannot confirm it. Reply to any issue, and we help you."
+        )
+    if len(limits.mails_asked(reader.pk, timezone.now())) >= limits.CONFIRMATIONS_A_DAY:
+        return gettext(
+            "%(name)s: no mail went out for it, because we mail three a day at most. Tick it again tomorrow."
+        )
+    return gettext(
+        "%(name)s: no mail went out for it, because we mailed you a short while ago. Tick it again in ten minutes."
+    )
 
 
 def _leave_all(request: HttpRequest, reader: Subscriber, newsletter: Shown) -> HttpResponse:
     wishes = reader.subscriptions.exclude(state=State.UNSUBSCRIBED).order_by("newsletter")
     left = _leave(request, reader, list(wishes.values_list("newsletter", flat=True)))
-    return _shown(request, reader, newsletter, gettext("You are unsubscribed from everything."), left)
+    return _shown(request, reader, newsletter, [gettext("You are unsubscribed from everything.")], left)
 
 
 def _leave(request: HttpRequest, reader: Subscriber, labels: Sequence[str]) -> list[str]:
@@ -114,7 +133,11 @@ def _mail_link(request: HttpRequest, reader: Subscriber, newsletter: Shown) -> H
 
 
 def _shown(
-    request: HttpRequest, reader: Subscriber, newsletter: Shown, notice: str = "", left: Sequence[str] = ()
+    request: HttpRequest,
+    reader: Subscriber,
+    newsletter: Shown,
+    notices: Sequence[str] = (),
+    left: Sequence[str] = (),
 ) -> HttpResponse:
     choices = _choices(reader)
     context = {
@@ -122,7 +145,7 @@ def _shown(
         "choices": choices,
         "leaving": any(choice.active or choice.pending for choice in choices),
         "languages": [(code, languages.tag(code), name) for code, name in settings.LANGUAGES],
-        "notice": notice,
+        "notices": notices,
         "promise": _promise(),
         "undo": [(newsletter_shown(label).name, links.undo_path(reader.public_id, label)) for label in left],
     }

@@ -42,6 +42,8 @@ def data(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown, reader:
     wish = request.POST.get("do", "") if request.method == "POST" else ""
     if reader is None:
         return page(request, "erased", newsletter) if wish == "delete" else link_used(request, newsletter)
+    if ticket.mailbox != links.mailbox(reader.email_key):
+        return link_used(request, newsletter)  # their address has changed, and another may read the old mailbox now
     return WISHES.get(wish, _shown)(request, reader, newsletter)
 
 
@@ -78,6 +80,8 @@ def _move(request: HttpRequest, reader: Subscriber, newsletter: Shown) -> HttpRe
         to = parse(_sent(request, "email").strip())
     except AddressError as error:
         return _shown(request, reader, newsletter, {"email": gettext(str(error))})
+    if to.key == reader.email_key:
+        return _shown(request, reader, newsletter, {"email": gettext("This is your address already.")})
     letter = changing.ask_to_move(reader.public_id, newsletter.label, to, origin(request, DATA))
     if letter is not None:
         transaction.on_commit(partial(send_letter.hint, letter))

@@ -1,7 +1,8 @@
 """Signed links: what a token says, it was we who said it. Pure: keys and clock are passed in.
 
 A token is base64url(mac ‖ reader ‖ expiry ‖ newsletter), with HMAC-SHA256 cut to 128 bits over the purpose and the
-rest. It carries no secret; whoever reads it learns a random id and a newsletter's label.
+rest; one that is good for a single mailbox ends in a zero byte and that mailbox's mark. It carries no secret; whoever
+reads it learns a random id, a newsletter's label, and a mark that only our key can make of an address.
 """
 
 import hmac
@@ -27,6 +28,7 @@ MAC_BYTES = 16
 HEAD_BYTES = MAC_BYTES + 16 + 4
 LONGEST_TOKEN = 400
 NEVER = b"\0\0\0\0"
+MARK_LETTERS = 16
 URL_SAFE = bytes.maketrans(b"+/", b"-_")
 URL_UNSAFE = bytes.maketrans(b"-_+/", b"+/!!")  # only the URL-safe letters are read
 
@@ -37,6 +39,7 @@ class Ticket:
 
     public_id: UUID
     newsletter: str
+    mailbox: str = ""  # the mark of the only address for which it is good
 
 
 class TokenError(ValueError):
@@ -54,6 +57,11 @@ class ExpiredToken(TokenError):
 def make(purpose: str, public_id: UUID, newsletter: str, key: bytes, expires: datetime | None = None) -> str:
     """A token that opens one door of one reader. Without `expires` it opens it for ever."""
     return Signer(purpose, newsletter, key, expires).token(public_id.bytes)
+
+
+def make_for(mailbox: str, purpose: str, public_id: UUID, newsletter: str, key: bytes, expires: datetime) -> str:
+    """A token as `make` makes it, whose ticket also names the mark of the mailbox that it goes to."""
+    return make(purpose, public_id, f"{newsletter}\0{mailbox}", key, expires)
 
 
 class Signer:
@@ -83,7 +91,8 @@ def read(token: str, purpose: str, keys: Sequence[bytes], now: datetime) -> Tick
     # Every key is tried, so that the time taken does not tell which one fitted.
     if not sum([hmac.compare_digest(mac, _mac(key, purpose, payload)) for key in keys]):
         raise TokenError("the link is not one of ours")
-    ticket = Ticket(UUID(bytes=payload[:16]), payload[20:].decode())
+    newsletter, _, mailbox = payload[20:].decode().partition("\0")
+    ticket = Ticket(UUID(bytes=payload[:16]), newsletter, mailbox)
     until = int.from_bytes(payload[16:20], "big")
     if until and now.timestamp() >= until:
         raise ExpiredToken(ticket)

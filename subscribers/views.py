@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods
 
 from subscribers import forms, limits, optin, tokens
 from subscribers.addresses import Address, AddressError, parse
-from subscribers.models import Subscriber
+from subscribers.models import Subscriber, Subscription
 from subscribers.optin import Answer, Confirmation, Origin
 from subscribers.pages import (
     ALLOWED,
@@ -116,14 +116,24 @@ def _expired(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown, rea
 @signed_link(tokens.CONFIRM, expired=_expired)
 @to_reader
 def confirm(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown, reader: Subscriber | None) -> HttpResponse:
-    """One button; pressing it confirms, and pressing it again shows the same page."""
+    """One button; pressing it confirms, and pressing it or opening the link again shows the same page."""
     if reader is None:
         return link_used(request, newsletter)
     if request.method != "POST":
-        return page(request, "confirm", newsletter, {"promise": promise(newsletter)})
+        return _confirm_opened(request, reader, newsletter)
     result = optin.confirm(reader.public_id, newsletter.label, origin(request, "link", promise(newsletter)))
     if result in (Confirmation.CONFIRMED, Confirmation.BEFORE):
         return page(request, "confirmed", newsletter)
+    return link_used(request, newsletter)
+
+
+def _confirm_opened(request: HttpRequest, reader: Subscriber, newsletter: Shown) -> HttpResponse:
+    """What the button would do, or did; it changes nothing."""
+    state = reader.subscriptions.filter(newsletter=newsletter.label).values_list("state", flat=True).first()
+    if state == Subscription.State.ACTIVE:
+        return page(request, "confirmed", newsletter)
+    if state == Subscription.State.PENDING:
+        return page(request, "confirm", newsletter, {"promise": promise(newsletter)})
     return link_used(request, newsletter)
 
 

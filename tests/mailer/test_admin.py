@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 
 from mailer.models import Batch, Send
 from mailer.sending.accounting import count
-from subscribers import links
+from subscribers import links, optin
 from subscribers.models import Consent, Subscription, Suppression
 from tests import readers
 from tests.mailer.sending.conftest import _nothing_kept_from_another_database, _own_home, api  # noqa: F401 — the same stage
@@ -36,8 +36,8 @@ def log_in(client, password, **headers):
     return client.post("/admin/login/", {"username": "operator", "password": password}, **headers)
 
 
-def act(client, action, *chosen):
-    data = {"action": action, "_selected_action": [reader.pk for reader in chosen]}
+def act(client, action, *chosen, **pressed):
+    data = {"action": action, "_selected_action": [reader.pk for reader in chosen], **pressed}
     return client.post("/admin/subscribers/subscriber/", data, follow=True)
 
 
@@ -108,10 +108,12 @@ def test_the_list_of_readers_says_what_they_get_and_who_may_not_be_mailed(client
 
 
 def test_whether_an_address_may_be_mailed_is_found_also_when_no_reader_has_it(client, operator):
-    readers.bounced()
+    dora = readers.bounced()
     Suppression.objects.create(hash=links.suppression_hash("gone@readers.example"), reason="erased")
     found = cells(client.get("/admin/subscribers/suppression/?q=Gone@Readers.example").text)
     assert (found["address"][:10], found["reason"]) == ("no reader'", "Erased")
+    Suppression.objects.update(erased_how="mailed link")
+    assert "mailed link" in client.get(f"/admin/subscribers/suppression/{dora.suppression_hash}/change/").text
     assert cells(client.get("/admin/subscribers/suppression/?q=dora@readers.example").text)["reason"] == "Bounce"
     for nobody in ("ada@readers.example", "dora"):
         assert "0 suppressions" in client.get(f"/admin/subscribers/suppression/?q={nobody}").text
@@ -176,12 +178,24 @@ def test_consent_and_sends_cannot_be_changed_or_deleted(client, operator, api): 
 def test_an_operator_lets_one_reader_go_on_record(client, operator):
     ada, ben = readers.confirmed(), readers.confirmed(who=readers.BEN)
     assert "Choose one reader" in act(client, "unsubscribe_one", ada, ben).text
+    assert "<strong>ada@readers.example</strong>, Ada (weekly: active)" in act(client, "unsubscribe_one", ada).text
     assert readers.state_of(ada) == "active"
-    act(client, "unsubscribe_one", ada)
+    assert "from weekly: ada@readers.example" in act(client, "unsubscribe_one", ada, sure="Unsubscribe").text
     assert readers.state_of(ada) == Subscription.State.UNSUBSCRIBED
     assert (Consent.objects.last().how, Consent.objects.last().source) == ("admin", "operator")
-    act(client, "suppress_one", ben)
-    assert readers.suppression_of(ben) == "manual"
+
+
+def test_an_operator_says_why_nobody_may_mail_an_address(client, operator):
+    ben, dora = readers.confirmed(who=readers.BEN), readers.bounced()
+    optin.suppress(dora.suppression_hash, "complaint", readers.LINK)
+    asked = (act(client, "suppress_one", ben), act(client, "suppress_one", ben, sure="Suppress", reason=" "))
+    assert ["Say why" in page.text for page in asked] == [False, True]
+    assert readers.suppression_of(ben) is None
+    assert f"mail it: {ben.email}" in act(client, "suppress_one", ben, sure="Suppress", reason="asked by phone").text
+    assert (readers.suppression_of(ben), Suppression.objects.get(reason="manual").note) == ("manual", "asked by phone")
+    assert Consent.objects.last().source == "suppressed: manual asked by phone (operator)"
+    assert "stronger reason" in act(client, "suppress_one", dora, sure="Suppress", reason="asked by phone").text
+    assert readers.suppression_of(dora) == "complaint"
 
 
 def test_who_may_only_look_cannot_let_go(client):
@@ -191,7 +205,7 @@ def test_who_may_only_look_cannot_let_go(client):
     looker.user_permissions.add(Permission.objects.get(codename="view_subscriber"))
     client.force_login(looker, backend="django.contrib.auth.backends.ModelBackend")
     ada = readers.confirmed()
-    act(client, "suppress_one", ada)
+    act(client, "suppress_one", ada, sure="Suppress", reason="asked by phone")
     assert readers.suppression_of(ada) is None
 
 

@@ -5,6 +5,7 @@ import logging
 import uuid
 
 import pytest
+from django.core.handlers.base import BaseHandler
 from django.db import OperationalError
 from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client
@@ -66,6 +67,16 @@ def test_readyz_is_not_ready_without_the_database(client, monkeypatch):
 def test_these_pages_change_nothing(client, path, sketch):
     assert client.post(path).status_code == 405
     assert client.head(path).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/subscribe/", "/nothing/", "/admin/login/", f"/media/{SKETCH}.png"])
+def test_head_is_answered_without_a_body_and_with_the_length_it_would_have(client, rf, path, sketch):
+    """Asked below the test client, which drops bodies itself."""
+    server = BaseHandler()
+    server.load_middleware()
+    got, told = server.get_response(rf.get(path)), server.get_response(rf.head(path))
+    assert (told.status_code, told.content) == (got.status_code, b"")
+    assert int(told["Content-Length"]) == len(got.content)
 
 
 def test_an_image_is_served_as_it_is_and_may_be_kept_for_ever(client, sketch):

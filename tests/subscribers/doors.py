@@ -25,7 +25,7 @@ def preferences_path(reader: Subscriber, newsletter: str = "weekly") -> str:
 
 
 def data_path(reader: Subscriber, newsletter: str = "weekly") -> str:
-    return path_of(links.data_url(reader.public_id, newsletter))
+    return path_of(links.data_url(reader.public_id, newsletter, reader.email_key))
 
 
 def every_path(reader: Subscriber) -> dict[str, str]:

@@ -73,6 +73,14 @@ def test_leaving_twice_or_after_erasure_gets_the_same_answer(client):
     assert {(answer.status_code, answer.content) for answer in answers} == {(200, answers[0].content)}
 
 
+def test_who_is_erased_is_not_offered_preferences_that_are_gone(client):
+    reader = readers.confirmed()
+    optin.forget(reader.email_key, FORM)
+    for answer in (client.get(leave_path(reader)), client.post(leave_path(reader), {"from": "page"})):
+        assert answer.status_code == 200
+        assert "/preferences/" not in answer.content.decode()
+
+
 def test_a_link_leaves_one_newsletter_of_one_reader_only(client):
     ada, ben = readers.confirmed(), readers.confirmed(who=BEN)
     optin.add_active(parse(ada.email), "jianbao", origin=FORM)

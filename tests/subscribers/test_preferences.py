@@ -72,6 +72,38 @@ def test_a_newsletter_ticked_waits_for_the_mail_that_asks_to_confirm(
     assert wish.wording == f"{legend} 嵌入式AI简报"
 
 
+def notice_in(answer) -> str:
+    return re.search(r'<div class="notice" role="status">(.+?)</div>', answer.content.decode(), re.DOTALL)[1]
+
+
+def test_where_no_mail_goes_the_page_says_so_and_when_to_tick_again(client, clock):
+    reader = readers.confirmed()
+    tick = SAVE | {"had": "weekly", "newsletter": ["weekly", "jianbao"]}
+    said = []
+    for minutes in (0, 10, 10, 10):
+        clock.forward(minutes=minutes)
+        said.append(notice_in(client.post(preferences_path(reader), tick)))
+    optin.suppress(reader.suppression_hash, "complaint", LINK)
+    said.append(notice_in(client.post(preferences_path(reader), tick)))
+    words = (
+        "again in ten minutes",
+        "press the button",
+        "press the button",
+        "again tomorrow",
+        "may not mail your address",
+    )
+    assert [expected in notice for expected, notice in zip(words, said, strict=True)] == [True] * 5
+    assert sum("press the button" in notice for notice in said) == 2
+
+
+def test_of_two_ticked_at_once_it_says_which_one_to_confirm(client, clock):
+    reader = readers.unsubscribed()
+    clock.forward(minutes=10)
+    notice = notice_in(client.post(preferences_path(reader), SAVE | {"newsletter": ["weekly", "jianbao"]}))
+    assert "The Weekly: to confirm it" in notice
+    assert "嵌入式AI简报: no mail went out" in notice
+
+
 def test_a_friend_can_ask_for_one_mail_only_and_never_subscribe_anybody(client):
     reader = readers.unsubscribed()
     for _ in range(20):

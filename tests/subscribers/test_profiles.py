@@ -54,7 +54,7 @@ def test_the_name_is_changed_and_the_step_kept_without_it(client):
     assert Subscriber.objects.get().name == "Ada Lovelace"
     step = Consent.objects.latest("pk")
     assert (step.step, step.how) == ("changed", "mailed link")
-    assert step.source == "name changed http://127.0.0.1:8000/preferences/data/<str:token>/"
+    assert step.source == "name changed http://127.0.0.1:8000/preferences/data/…/"
     page = client.post(data_path(reader), {"do": "rename", "name": "x" * 201}).content.decode()
     assert 'aria-describedby="name-error"' in page
 
@@ -102,6 +102,25 @@ def test_the_address_changes_once_it_is_confirmed_there(client):
     assert not Consent.objects.filter(source__contains=ADA.email).exists()
     client.post(old_link)
     assert readers.state_of(moved) == "unsubscribed"
+
+
+def test_a_link_that_was_mailed_to_the_old_address_opens_nothing_after_the_change(client, monkeypatch):
+    reader = readers.confirmed()
+    old = data_path(reader)
+    client.post(asked_to_move(reader))
+    before = everything()
+    answers = [client.get(old), client.post(old, {"do": "export"}), client.post(old, {"do": "delete", "sure": "yes"})]
+    assert [answer.status_code for answer in answers] == [410] * 3
+    assert everything() == before
+    new, keys = data_path(Subscriber.objects.get()), links.keys()
+    monkeypatch.setattr(links, "keys", lambda: (*keys, b"n" * 32))
+    assert NEW in client.get(new).content.decode()
+
+
+def test_that_it_is_their_address_already_is_said_beside_the_field(client):
+    answer = client.post(data_path(readers.confirmed()), {"do": "move", "email": ADA.email.upper()})
+    assert "This is your address already." in answer.content.decode()
+    assert Letter.objects.count() == 0
 
 
 def test_an_address_given_by_mistake_cannot_take_over_later(client):
@@ -159,7 +178,7 @@ def test_the_old_address_comes_back_by_confirming_only(client):
     assert Suppression.objects.get().erased_at is None, "an address was given up, and nobody erased"
     with pytest.raises(optin.Refused):
         optin.add_active(parse(ADA.email), "weekly", origin=LINK)
-    client.post(asked_to_move(reader, ADA.email))
+    client.post(asked_to_move(Subscriber.objects.get(), ADA.email))
     assert readers.suppression_of(reader) is None
     assert Subscription.objects.deliverable().count() == 1
 

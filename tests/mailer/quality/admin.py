@@ -39,6 +39,8 @@ def operators_pages() -> dict[str, Seen]:
         "suppressions": "/admin/subscribers/suppression/",
     }
     made |= {name: browser.get(path) for name, path in paths.items()}
+    suppress = {"action": "suppress_one", "_selected_action": Subscriber.objects.get(email=readers.ADA.email).pk}
+    made["suppress, no reason given"] = browser.post(paths["readers"], suppress | {"sure": "yes"})
     return {name: _seen(answer, browser) for name, answer in made.items()}
 
 
