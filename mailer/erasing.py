@@ -12,4 +12,5 @@ def forget_reader(subscriber: int, email: str) -> None:
     Event.objects.filter(delivery__in=deliveries.values("pk"), details__isnull=False).update(details=None)
     # Of bounces without ids, those that wait for the outcome of a request are the only ones that keep an address.
     Event.objects.filter(applied_at=None, delivery=None, details__email__iexact=email).update(details=None)
-    deliveries.filter(reason__icontains=email).update(reason="refused by the provider")
+    # Whatever it says: it may quote an address that the reader had before, or write it in another way.
+    deliveries.filter(outcome=Delivery.Outcome.REJECTED).update(reason="refused by the provider")

@@ -15,7 +15,7 @@ from django.db.models.functions import RowNumber
 
 from mailer.models import REHEARSAL, Attempt, Batch, Delivery, Fact
 from mailer.sendgrid.bounces import Meaning
-from subscribers import addresses, optin
+from subscribers import addresses, optin, records
 from subscribers.models import Suppression
 from subscribers.optin import Origin
 
@@ -108,6 +108,7 @@ def react(told: Sequence[Told], reconsidered: Collection[int]) -> None:
     by_meaning: dict[Meaning, list[Reader]] = defaultdict(list)
     for one in told:
         by_meaning[one.meaning].append(one.reader)
+    by_meaning[Meaning.HARD] = _of_this_address(by_meaning[Meaning.HARD])
     reasons = _reasons(by_meaning[Meaning.HARD], Reason.BOUNCE) | _reasons(
         by_meaning[Meaning.COMPLAINT], Reason.COMPLAINT
     )
@@ -118,6 +119,23 @@ def react(told: Sequence[Told], reconsidered: Collection[int]) -> None:
     soft = {reader.subscriber for reader in by_meaning[Meaning.SOFT] if reader.subscriber}
     _look_at_soft_bounces(soft | set(reconsidered))
     _alert(by_meaning[Meaning.POLICY])
+
+
+def _of_this_address(readers: Sequence[Reader]) -> list[Reader]:
+    """Without those who took another address since the mail: the old one bounced, and it is suppressed already.
+
+    Complaints are about persons, and go with them.
+    """
+    moved = records.moved(reader.subscriber for reader in readers if reader.subscriber)
+    if not moved:
+        return list(readers)
+    mails = Delivery.objects.filter(pk__in=[reader.delivery for reader in readers if reader.subscriber in moved])
+    asked = dict(mails.values_list("pk").annotate(asked=Max("batch__attempts__started_at")))
+    return [
+        reader
+        for reader in readers
+        if reader.subscriber not in moved or asked[reader.delivery] > moved[reader.subscriber]
+    ]
 
 
 def _reasons(readers: Iterable[Reader], reason: str) -> dict[str, str]:
@@ -144,8 +162,10 @@ def _look_at_soft_bounces(readers: Collection[int]) -> None:
     if not readers:
         return
     last: dict[str, list[tuple[int, datetime]]] = defaultdict(list)
-    for hash, facts, at in _last_deliveries(readers):
-        last[hash].append((facts, at))
+    moved = records.moved(readers)
+    for subscriber, hash, facts, at in _last_deliveries(readers):
+        if subscriber not in moved or at > moved[subscriber]:
+            last[hash].append((facts, at))
     gone = {hash for hash, deliveries in last.items() if _is_gone(deliveries)}
     _suppress(dict.fromkeys(gone, str(Reason.BOUNCE)), SOFT_NOTE)
     ours = Suppression.objects.filter(hash__in=last.keys() - gone, reason=Reason.BOUNCE, note=SOFT_NOTE)
@@ -153,8 +173,8 @@ def _look_at_soft_bounces(readers: Collection[int]) -> None:
         optin.lift(hash, EVENT)
 
 
-def _last_deliveries(readers: Collection[int]) -> Iterable[tuple[str, int, datetime]]:
-    """Hash, facts and moment of the last three sends that were, or may have been, mailed to each reader.
+def _last_deliveries(readers: Collection[int]) -> Iterable[tuple[int, str, int, datetime]]:
+    """Reader, hash, facts and moment of the last three sends that were, or may have been, mailed to each reader.
 
     Also those whose outcome is not known yet: else the answer would depend on when their evidence comes.
     """
@@ -165,7 +185,9 @@ def _last_deliveries(readers: Collection[int]) -> Iterable[tuple[str, int, datet
         RowNumber(), partition_by=[F("subscriber")], order_by=[F("send__first_request_at").desc(), F("pk").desc()]
     )
     last = mailed.annotate(newest=newest, asked_at=F("send__first_request_at")).filter(newest__lte=IN_A_ROW)
-    rows: Iterable[tuple[str, int, datetime]] = last.values_list("subscriber__suppression_hash", "facts", "asked_at")
+    rows: Iterable[tuple[int, str, int, datetime]] = last.values_list(
+        "subscriber", "subscriber__suppression_hash", "facts", "asked_at"
+    )
     return rows
 
 

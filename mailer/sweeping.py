@@ -58,9 +58,10 @@ def sweep() -> None:
 
 
 def tidy() -> None:
-    """What need not be kept is gone: events of long ago, addresses that nobody confirmed."""
+    """What need not be kept is gone: events and letters of long ago, addresses that nobody confirmed."""
     now = timezone.now()
     events.prune(now)
+    letters.forget_old(now)
     purge_unconfirmed(now)
 
 

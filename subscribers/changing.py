@@ -15,7 +15,7 @@ from django.utils import timezone
 from subscribers import limits, links, records
 from subscribers.addresses import Address
 from subscribers.masking import masked
-from subscribers.models import Letter, Subscriber, Subscription
+from subscribers.models import Letter, Subscriber, Subscription, Suppression
 from subscribers.optin import Origin, Reason, State, Step, lift_by_confirming, suppress
 
 DAY = timedelta(days=1)
@@ -148,20 +148,27 @@ def _move(public_id: UUID, origin: Origin, now: datetime) -> Moved:
     letter = Letter.objects.filter(public_id=public_id, purpose=Letter.Purpose.ADDRESS).first()
     if letter is None:
         return Moved.GONE
-    reader = Subscriber.objects.select_for_update().filter(pk=letter.subscriber_id).first()
+    reader = Subscriber.objects.select_for_update(no_key=True).filter(pk=letter.subscriber_id).first()
     if reader is None or reader.letters.filter(purpose=letter.purpose, pk__gt=letter.pk).exists():
         return Moved.GONE
     if reader.email_key == letter.email_key:
         return Moved.MOVED
-    if Subscriber.objects.filter(email_key=letter.email_key).exists():
+    if Subscriber.objects.filter(email_key=letter.email_key).exists() or _held_back(reader):
         return Moved.TAKEN
     hash = links.suppression_hash(letter.email_key)
     if not lift_by_confirming(hash, reader, now):
         return Moved.TAKEN
-    new = {"email": letter.email, "email_key": letter.email_key, "suppression_hash": hash}
-    Subscriber.objects.filter(pk=reader.pk).update(**new)
+    Subscriber.objects.filter(pk=reader.pk).update(suppression_hash=hash)
     _record_move(reader, origin, now)
+    # Last: from here the row is locked against those who record a step of this reader, and they may hold what we need.
+    Subscriber.objects.filter(pk=reader.pk).update(email=letter.email, email_key=letter.email_key)
     return Moved.MOVED
+
+
+def _held_back(reader: Subscriber) -> bool:
+    """Whoever complained, or was suppressed by hand, must not slip away from it to another address."""
+    suppression = Suppression.objects.filter(hash=reader.suppression_hash).first()
+    return suppression is not None and suppression.reason not in (Reason.BOUNCE, Reason.ERASED)
 
 
 def _record_move(reader: Subscriber, origin: Origin, now: datetime) -> None:

@@ -56,6 +56,11 @@ def due(now: datetime) -> Iterable[int]:
     return Letter.objects.filter(due__lte=now).order_by("due").values_list("pk", flat=True).iterator()
 
 
+def forget_old(now: datetime) -> None:
+    """Letters of long ago are gone, and with them addresses that nobody confirmed."""
+    Letter.objects.filter(asked_at__lt=now - KEPT).delete()
+
+
 def send(letter_id: int) -> bool:
     """The letter is with the provider, if it was due. False: it was not, or somebody else has it.
 
@@ -69,7 +74,6 @@ def send(letter_id: int) -> bool:
     except Exception as error:
         raise LetterFailed(f"letter {letter_id}: {type(error).__name__}") from error
     Letter.objects.filter(pk=letter_id).update(due=None)
-    Letter.objects.filter(asked_at__lt=timezone.now() - KEPT).delete()
     return True
 
 

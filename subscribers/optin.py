@@ -1,7 +1,8 @@
 """Who agreed to what. The only writer of consent: every step of a reader is one function here.
 
-Rows are locked in one order, reader before subscription. The reader's lock is FOR NO KEY UPDATE, because inserting a
-Consent takes FOR KEY SHARE on the same row, and FOR UPDATE would deadlock with it.
+Rows are locked in one order: the reader where their row is changed, subscriptions, suppression. The reader's lock is
+FOR NO KEY UPDATE, because inserting a Consent takes FOR KEY SHARE on the same row, and FOR UPDATE would deadlock with
+it; what does need FOR UPDATE, a new address and erasing, comes last in its transaction.
 """
 
 import logging
@@ -18,7 +19,7 @@ from django.utils.module_loading import import_string
 
 from subscribers import limits, links, optouts, records, tokens
 from subscribers.addresses import Address
-from subscribers.models import Consent, Subscriber, Subscription, Suppression
+from subscribers.models import Consent, Letter, Subscriber, Subscription, Suppression
 from subscribers.optouts import UNSUBSCRIBED, OptOut
 from subscribers.records import Newcomer as Newcomer
 from subscribers.records import Origin as Origin
@@ -246,7 +247,7 @@ def suppress_all(
 ) -> int:
     """Nobody may mail the addresses behind these hashes (hash → reason); for how many that is new or has a new reason.
 
-    In one transaction, so about 1,000 at a time. `since` is for addresses whose reason is older than now.
+    In one transaction, so so some thousands at a time. `since` is for addresses whose reason is older than now.
     """
     now = timezone.now()
     moments = dict.fromkeys(reasons, now) | {hash: min(at, now) for hash, at in (since or {}).items()}
@@ -318,7 +319,9 @@ def forget(email_key: str, origin: Origin) -> bool:
     hash = links.suppression_hash(email_key)
     with transaction.atomic():
         reader = Subscriber.objects.select_for_update(no_key=True).filter(email_key=email_key).first()
-        if reader is None and not Suppression.objects.filter(hash=hash).exists():
+        # Somebody may have named this address as their new one.
+        named, _ = Letter.objects.filter(email_key=email_key).delete()
+        if reader is None and not named and not Suppression.objects.filter(hash=hash).exists():
             return False
         # Whoever confirms or leaves locks the subscription first and the suppression after it.
         list(Subscription.objects.select_for_update().filter(subscriber=reader).order_by("pk"))
@@ -347,7 +350,7 @@ def _note_erasure(hash: str, reader: Subscriber | None, origin: Origin, now: dat
 def take_in(newsletter: str, newcomers: list[Newcomer], leaving: list[Newcomer], origin: Origin) -> None:
     """Newcomers, who have no subscription here yet, are in their file's state; those leaving are unsubscribed.
 
-    In the caller's transaction, about 1,000 at a time. Nobody is mailed.
+    In the caller's transaction, some thousands at a time. Nobody is mailed.
     """
     now = timezone.now()
     known = records.readers([*newcomers, *leaving], now)

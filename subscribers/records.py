@@ -10,6 +10,7 @@ from uuid import UUID
 
 import orjson
 from django.db import connection
+from django.db.models import Max
 
 from subscribers import links
 from subscribers.addresses import Address
@@ -92,6 +93,12 @@ def record(reader: Subscriber, newsletter: str, step: str, origin: Origin, now: 
         language=origin.language,
         ip=origin.ip,
     ).save(force_insert=True)
+
+
+def moved(readers: Iterable[int]) -> dict[int, datetime]:
+    """When each of these readers last took another address; those who never did are left out."""
+    steps = Consent.objects.filter(subscriber__in=list(readers), step=Step.CHANGED, source__startswith=MOVED)
+    return dict(steps.order_by().values_list("subscriber").annotate(last=Max("at")))
 
 
 def erasure(suppression: Suppression) -> Consent | None:

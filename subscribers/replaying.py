@@ -31,7 +31,8 @@ class Replayed:
 def replay(path: Path) -> Replayed:
     """The database knows each opt-out of the log. The second time changes nothing, and a missing log is an empty one.
 
-    An opt-out that its reader, or an operator, took back later does nothing.
+    An opt-out that its reader, or an operator, took back later does nothing, where the reader's history shows it: what
+    was lifted before they were erased, or before they ever came, stands again. Rather mail one too few.
     """
     found = Replayed()
     lines = optouts.read(path)
@@ -74,7 +75,7 @@ def forgotten(path: Path) -> int:
 
 
 def _replay(chunk: list[OptOut]) -> tuple[int, int]:
-    erased = _forget_again(chunk)
+    erased = _forget_again(chunk, _Known(chunk))
     known = _Known(chunk)
     lacking = [optout for optout in chunk if known.lacks(optout)]
     leaving = [optout for optout in lacking if optout.reason == UNSUBSCRIBED]
@@ -85,14 +86,14 @@ def _replay(chunk: list[OptOut]) -> tuple[int, int]:
     return left, len(strongest) + erased
 
 
-def _forget_again(chunk: list[OptOut]) -> int:
+def _forget_again(chunk: list[OptOut], known: "_Known") -> int:
     """Whom the backup still holds and who was erased since is erased. Who came back after that stays."""
     erased = {optout.hash: optout for optout in chunk if optout.reason == Reason.ERASED}
-    held = Subscriber.objects.filter(suppression_hash__in=list(erased))
+    held = [(known.readers[hash], optout) for hash, optout in erased.items() if hash in known.readers]
     return sum(
-        optin.forget(reader.email_key, _origin(erased[reader.suppression_hash]))
-        for reader in held
-        if reader.created_at <= erased[reader.suppression_hash].at
+        optin.forget(reader.email_key, _origin(optout))
+        for reader, optout in held
+        if reader.created_at <= optout.at and not known.outlived(optout)
     )
 
 
@@ -130,7 +131,11 @@ class _Known:
         stands = self.suppressed.get(optout.hash)
         if stands is not None:
             return optin.STRENGTH[stands] < optin.STRENGTH[optout.reason]
-        return not any(
+        return not self.outlived(optout)
+
+    def outlived(self, optout: OptOut) -> bool:
+        """Its reader, or an operator, let the address be mailed again after this suppression."""
+        return any(
             at >= optout.at and _lifts(step, source, optout.reason)
             for _, step, at, source in self.steps.get(optout.hash, ())
         )

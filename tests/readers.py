@@ -5,9 +5,9 @@ Ada confirmed, Ben has not confirmed yet, Cleo left, Dora confirmed and then her
 
 from dataclasses import dataclass
 
-from subscribers import links, optin
+from subscribers import changing, links, optin
 from subscribers.addresses import parse
-from subscribers.models import Consent, Subscriber, Subscription, Suppression
+from subscribers.models import Consent, Letter, Subscriber, Subscription, Suppression
 from subscribers.optin import Origin
 
 FORM = Origin(
@@ -54,6 +54,12 @@ def bounced(newsletter: str = "weekly", who: Named = DORA) -> Subscriber:
     reader = confirmed(newsletter, who)
     optin.suppress(reader.suppression_hash, Suppression.Reason.BOUNCE, Origin(how="event"))
     return reader
+
+
+def move(reader: Subscriber, email: str) -> changing.Moved:
+    """The reader asked for another address, and pressed the button in the mail that went there."""
+    changing.ask_to_move(reader.public_id, "weekly", parse(email), LINK)
+    return changing.move(Letter.objects.latest("pk").public_id, LINK)
 
 
 def everybody(newsletter: str = "weekly") -> dict[str, Subscriber]:

@@ -100,20 +100,25 @@ def adopt() -> Adopted:
     """
     optouts = replaying.replay(Path(settings.OPTOUTS))
     with transaction.atomic():
+        under_way = _under_way()  # a claim locks its send first, and the installation after it
         installation = Installation.objects.select_for_update().get(pk=1)
         forgotten = max(0, _highest_seen() - installation.attempts)
-        paused = _pause(forgotten) if forgotten else ()
+        paused = _pause(under_way, forgotten) if forgotten else ()
         Installation.objects.filter(pk=1).update(attempts=installation.attempts + forgotten)
     if forgotten:
         log.warning("restored database adopted", extra={"forgotten": forgotten, "paused": len(paused)})
     return Adopted(forgotten, optouts, paused)
 
 
-def _pause(forgotten: int) -> tuple[str, ...]:
+def _under_way() -> dict[int, str]:
+    """The slugs of sends that have requests to make, by id; their rows are locked."""
     due = Q(state=Send.State.SENDING) | Q(state=Send.State.SCHEDULED, due_at__lte=timezone.now())
     # A rehearsal mails nobody.
-    under_way = Send.objects.select_for_update(of=("self",)).filter(due).exclude(provider=REHEARSAL).order_by("pk")
-    sends = dict(under_way.values_list("pk", "slug"))
+    locked = Send.objects.select_for_update(of=("self",)).filter(due).exclude(provider=REHEARSAL).order_by("pk")
+    return dict(locked.values_list("pk", "slug"))
+
+
+def _pause(sends: dict[int, str], forgotten: int) -> tuple[str, ...]:
     Send.objects.filter(pk__in=sends).update(
         state=Send.State.PAUSED,
         reason=f"the database was restored from a backup and lacks {forgotten} of the requests made since: some of "

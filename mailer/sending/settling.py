@@ -125,6 +125,8 @@ def call_accepted(batch: int, attempt: UUID, settled_by: str) -> bool:
 def accept_by(attempt: UUID, settled_by: str) -> bool:
     """An attempt without an answer is accepted by other knowledge: the rehearsal's record, or the editor's word."""
     with transaction.atomic():
+        # Attempt before batch, as everywhere: else two could wait for each other.
+        Attempt.objects.select_for_update().filter(pk=attempt).values_list("pk").first()
         changed = Batch.objects.filter(current_attempt=attempt, state__in=PENDING).update(
             state=Batch.State.ACCEPTED, settled_by=settled_by
         )

@@ -41,13 +41,13 @@ def test_what_a_reader_was_sent_is_shown_with_what_became_of_it(issue, monkeypat
 
 
 def test_the_ledger_quotes_an_erased_reader_no_longer_and_its_numbers_stay(issue):
-    Delivery.objects.update(reason=f"{ADA.email} does not exist")
+    Delivery.objects.update(outcome="rejected", reason="ada@before.example does not exist")
     address_only = {"kind": "bounce", "at": timezone.now(), "details": {"email": ADA.email.upper()}}
     Event.objects.create(**address_only, id_hash=uuid4().int >> 70, fact_hash=uuid4().int >> 70)
     before = counters(issue.send)
     optin.forget(ADA.email, COMMAND)
     ledger = [*Event.objects.values(), *Delivery.objects.values()]
-    assert ADA.email not in str(ledger).lower()
+    assert "ada@" not in str(ledger).lower()
     assert Delivery.objects.get().subscriber is None
     assert counters(issue.send) == before == {"delivered": 1, "bounced": 1, "bounced_hard": 1}
     assert readers.suppression_of(readers.Subscriber(email_key=ADA.email)) == "bounce"

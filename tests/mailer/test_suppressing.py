@@ -35,6 +35,23 @@ def test_a_complaint_suppresses_the_address_for_ever(issue, ada):
     assert counters(issue.send) == {"delivered": 1, "complained": 1, "bounced": 1, "bounced_hard": 1}
 
 
+def test_a_bounce_of_the_address_that_a_reader_gave_up_says_nothing_of_the_new_one(issue, ada):
+    readers.move(ada, "ada@new.example")
+    post(issue.about(ada, "bounce", **HARD))
+    ada.refresh_from_db()
+    assert (ada.email, readers.suppression_of(ada)) == ("ada@new.example", None)
+    later = mailed("2026-11-27")
+    post(later.about(ada, "bounce", **HARD))
+    assert readers.suppression_of(ada) == "bounce"
+
+
+def test_a_complaint_follows_its_reader_to_a_new_address(issue, ada):
+    readers.move(ada, "ada@new.example")
+    post(issue.about(ada, "spamreport"))
+    ada.refresh_from_db()
+    assert readers.suppression_of(ada) == "complaint"
+
+
 @pytest.mark.parametrize(
     ("reason", "suppressed", "wish", "counted"),
     [

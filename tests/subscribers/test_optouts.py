@@ -7,10 +7,10 @@ import pytest
 from django.db import transaction
 from django.utils import timezone
 
-from subscribers import changing, links, optin, optouts
+from subscribers import links, optin, optouts
 from subscribers.addresses import parse
 from subscribers.files.importing import import_csv
-from subscribers.models import Letter, Subscriber, Subscription, Suppression
+from subscribers.models import Subscriber, Subscription, Suppression
 from subscribers.optin import Origin
 from subscribers.replaying import Replayed, forgotten, replay
 from tests import readers
@@ -117,10 +117,6 @@ def test_a_log_that_the_database_knows_changes_nothing(log):
 def test_whatever_readers_and_operators_do_the_log_knows_of_nobody_who_would_be_mailed_all_the_same(committed, clock):
     ada, ben, here = readers.confirmed(), readers.confirmed(who=readers.BEN), Origin(how="command")
 
-    def moves_to(email: str) -> None:
-        changing.ask_to_move(ben.public_id, "weekly", parse(email), here)
-        changing.move(Letter.objects.latest("pk").public_id, here)
-
     for step in (
         lambda: optin.unsubscribe(ada.public_id, "weekly", here),
         lambda: optin.undo(ada.public_id, "weekly", here),
@@ -131,14 +127,17 @@ def test_whatever_readers_and_operators_do_the_log_knows_of_nobody_who_would_be_
         lambda: optin.forget(readers.ADA.email, here),
         lambda: readers.confirmed("another", readers.ADA),
         lambda: optin.unsubscribe(ben.public_id, "weekly", here),
-        lambda: moves_to("ben@new.example"),
-        lambda: moves_to(readers.BEN.email),
+        lambda: readers.move(ben, "ben@new.example"),
+        lambda: readers.move(ben, readers.BEN.email),
     ):
         clock.forward(days=8)
         step()
         assert forgotten(committed) == 0
     ben.refresh_from_db()
     assert (ben.email, readers.suppression_of(ben)) == (readers.BEN.email, None)
+    replay(committed)
+    assert readers.suppression_of(ben) is None, "they came back to their old address by themselves"
+    assert Subscriber.objects.filter(pk=ben.pk).exists()
 
 
 @pytest.mark.django_db

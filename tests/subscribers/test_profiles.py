@@ -123,6 +123,22 @@ def test_that_it_is_their_address_already_is_said_beside_the_field(client):
     assert Letter.objects.count() == 0
 
 
+@pytest.mark.parametrize("reason", [Suppression.Reason.COMPLAINT, Suppression.Reason.MANUAL])
+def test_nobody_slips_away_from_a_complaint_to_another_address(client, reason):
+    reader = readers.confirmed()
+    path = asked_to_move(reader)
+    optin.suppress(reader.suppression_hash, reason, LINK)
+    assert client.post(path).status_code == 409
+    assert (Subscriber.objects.get().email, Subscription.objects.deliverable().count()) == (ADA.email, 0)
+
+
+def test_erasing_forgets_a_wish_of_somebody_else_to_read_at_this_address():
+    reader = readers.confirmed()
+    assert asked_to_move(reader)
+    optin.forget(NEW, LINK)
+    assert not Letter.objects.exists()
+
+
 def test_an_address_given_by_mistake_cannot_take_over_later(client):
     reader = readers.confirmed()
     mistake = asked_to_move(reader, "adda@new.example")
