@@ -3,10 +3,11 @@
 import gc
 import importlib
 import sys
+from typing import Any
 
 import click
 
-from mailer.cli.terminal import Problem, explain
+from mailer.cli.terminal import Exit, Problem, explain, write_no_more
 
 # name → (module, the line that `mailer --help` shows); the command is the function of that name in the module.
 COMMANDS = {
@@ -42,6 +43,16 @@ class Commands(click.Group):
         command: click.Command = getattr(module, name)
         return command
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command. Whoever reads its output may stop reading: that ends it, quietly, and is no failure."""
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            write_no_more()
+            return Exit.DONE
+        return result
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
@@ -75,5 +86,7 @@ def main() -> None:
         problem: Problem | None = explain(error)
         if problem is None:
             raise
+        if isinstance(error, OSError):
+            write_no_more()
         problem.show()
         sys.exit(problem.exit_code)

@@ -1,6 +1,7 @@
 """`mailer send issue`: a Markdown file to each confirmed reader."""
 
 import json
+import sys
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NoReturn
@@ -9,6 +10,17 @@ import click
 
 from mailer.cli.terminal import Exit, Problem, confirm, database_address, on_terminal, start
 from mailer.cli.testing import test
+
+# What a plan shows as `action`, by the value of mailer.sending.again.Again that --json gives.
+DRY_RUN_WOULD = {
+    "plan": "would be planned and sent",
+    "replace": "would take the place of a former plan, of which nothing was sent",
+    "attach": "would go on: it was planned before and is not over",
+    "resume": "would ask whether to go on: it is paused",
+    "held": "would stay paused: `mailer status` says why, `mailer resume` goes on",
+    "show": "would send nothing: it is over, and its result would be shown",
+    "refuse": "would be refused: the file differs from what was planned",
+}
 
 
 @click.group()
@@ -99,12 +111,13 @@ class _Issue:
         if before and action is Again.SHOW and before.state == "scheduled":
             # Another time is another plan; the same command again waits on, for its process may have died.
             action = Again.REPLACE if self.due_at else Again.ATTACH
-        if before is None and not dry_run:
-            self._refuse_renamed()
-        if dry_run or action in (Again.PLAN, Again.REPLACE):
-            self._show(action, dry_run)
         if dry_run:
+            self._end_as_the_send_would(before, action, self._show(action, dry_run))
             return
+        if before is None:
+            self._refuse_renamed()
+        if action in (Again.PLAN, Again.REPLACE):
+            self._show(action, dry_run)
         if before is not None:
             self._require_same_provider(before)
         match action:
@@ -119,7 +132,28 @@ class _Issue:
             case Again.REFUSE:
                 self._refuse_changed(before)
 
-    def _show(self, action: Any, dry_run: bool) -> None:
+    def _end_as_the_send_would(self, before: Any, action: Any, audience: int) -> None:
+        """With its error or exit code, as far as they are known without a request."""
+        from mailer.cli.watching import exit_code
+        from mailer.sending.accounting import receipt
+        from mailer.sending.again import Again
+
+        if before is not None:
+            self._require_same_provider(before)
+        elif words := self._renamed():
+            raise Problem(f"{words} The send would ask at a terminal whether to send it again to everybody.")
+        match action:
+            case Again.PLAN | Again.REPLACE:
+                self._require_acceptable()
+                if not audience and not self.due_at:  # who gets a later one is chosen when it is due
+                    raise self._nobody()
+            case Again.SHOW | Again.HELD:
+                sys.exit(exit_code(before, receipt(before)))
+            case Again.REFUSE:
+                self._refuse_changed(before)
+
+    def _show(self, action: Any, dry_run: bool) -> int:
+        """The plan is printed; how many readers it has."""
         from mailer.sending.again import Again
         from mailer.sending.planning import audience_size
 
@@ -142,7 +176,8 @@ class _Issue:
             facts["action"] = action.value
             if self.as_json:
                 click.echo(json.dumps(facts, ensure_ascii=False))
-                return
+                return int(facts["audience"])
+            facts["action"] = DRY_RUN_WOULD[action.value]
         for name, value in facts.items():
             click.echo(f"{name:>14}  {value}", err=not dry_run)
         if self.plan.provider == "rehearsal":
@@ -151,6 +186,7 @@ class _Issue:
             click.echo("A former plan of this issue, of which nothing was sent, gives way.", err=True)
         if self.plan.provider != "rehearsal":
             self._say_if_credits_are_short(facts["audience"])
+        return int(facts["audience"])
 
     def _say_if_credits_are_short(self, readers: int) -> None:
         from contextlib import suppress
@@ -175,15 +211,19 @@ class _Issue:
         assert self.due_at is not None
         return describe(self.due_at, self.plan.newsletter.timezone, timezone.now())
 
-    def _refuse_renamed(self) -> None:
+    def _renamed(self) -> str:
+        """What to say if the same bytes were sent under another name; else nothing."""
         from mailer.sending.again import same_source_elsewhere
 
         if self.plan.provider == "rehearsal":
-            return
+            return ""
         other = same_source_elsewhere(self.plan.newsletter.label, self.slug, self.plan.issue.source_sha256)
-        if other is None:
+        return f"{self.file} was already sent as {other.slug}; was the file renamed?" if other else ""
+
+    def _refuse_renamed(self) -> None:
+        words = self._renamed()
+        if not words:
             return
-        words = f"{self.file} was already sent as {other.slug}; was the file renamed?"
         if not on_terminal():
             raise Problem(f"{words} To send it again, run the command at a terminal and confirm.")
         confirm(f"{words} Send it again to everybody?", yes=False)
@@ -197,10 +237,8 @@ class _Issue:
 
     def _plan_and_send(self, before: Any) -> NoReturn:
         from mailer.cli.watching import carry_out
-        from mailer.sending.planning import why_refused
 
-        if why := why_refused(self.plan):
-            raise Problem(f"{self.file}: no request with this issue would be accepted: {why}", Exit.FINDINGS)
+        self._require_acceptable()
         self._require_reachable()
         readers = "everybody above" if self.plan.provider != "rehearsal" else "nobody: rehearse it"
         later = f" on {self._when()}" if self.due_at else ""
@@ -208,6 +246,18 @@ class _Issue:
         if self.detach:
             self._leave(self._plan(before))
         carry_out(lambda: self._plan(before), self.as_json)
+
+    def _require_acceptable(self) -> None:
+        from mailer.sending.planning import why_refused
+
+        if why := why_refused(self.plan):
+            raise Problem(f"{self.file}: no request with this issue would be accepted: {why}", Exit.FINDINGS)
+
+    def _nobody(self) -> Problem:
+        return Problem(
+            f"{self.plan.newsletter.label} has no confirmed reader who may be mailed; "
+            "see `mailer subscribers list`, `add` or `import`. Nothing was sent."
+        )
 
     def _plan(self, before: Any) -> Any:
         from django.db import IntegrityError
@@ -220,10 +270,7 @@ class _Issue:
         try:
             return schedule_send(self.plan, self.due_at) if self.due_at else plan_send(self.plan)
         except NobodyToSend:
-            raise Problem(
-                f"{self.plan.newsletter.label} has no confirmed reader who may be mailed; "
-                "see `mailer subscribers list`, `add` or `import`. Nothing was sent."
-            ) from None
+            raise self._nobody() from None
         except IntegrityError:
             # Another editor was faster with the same issue: one send, and both see it.
             now = standing(self.plan.newsletter.label, self.slug, self.plan.provider)

@@ -1,7 +1,9 @@
 """`mailer serve`, `mailer worker`, `mailer manage`: the processes of an installation."""
 
+import errno
 import logging
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -9,7 +11,19 @@ from typing import Any
 
 import click
 
-from mailer.cli.terminal import start
+from mailer.cli.terminal import Exit, Problem, require_newsletter, set_up
+
+
+def _start_patiently() -> None:
+    """As other commands start, but they wait for a database that is being restarted as long as its pool does.
+
+    A supervisor gives up on a process that ends at once several times in a row.
+    """
+    require_newsletter()
+    set_up()
+    from mailer.schema import bring_up_to_date
+
+    bring_up_to_date()
 
 
 def _log_to_stderr() -> None:
@@ -25,13 +39,15 @@ def serve(port: int | None) -> None:
     It listens at 127.0.0.1, or at all interfaces when PORT is set. Without a broker and on SQLite it starts a worker
     beside it, so that one command is a whole installation.
     """
-    start()
+    _start_patiently()
     from django.conf import settings
     from django.db import connection, connections
 
     _log_to_stderr()
     host = "0.0.0.0" if settings.PORT else "127.0.0.1"  # noqa: S104 — PORT is how a platform says that it proxies
-    address = f"{host}:{port or settings.PORT or 8000}"
+    port = port or settings.PORT or 8000
+    _require_free(host, port)
+    address = f"{host}:{port}"
     small = connection.vendor == "sqlite"  # one writer at a time: a second process would only wait
     companion = _Companion() if settings.EMBEDDED and small else None
     connections.close_all()
@@ -39,6 +55,19 @@ def serve(port: int | None) -> None:
         # gunicorn forks, and the threads that fill a pool stay behind: its processes would wait for them in vain.
         connection.close_pool()  # type: ignore[attr-defined]
     _run_gunicorn(address, 1 if small else 2, companion)
+
+
+def _require_free(host: str, port: int) -> None:
+    """gunicorn would try for five seconds, in ten lines."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as asked:
+        asked.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as gunicorn does: a closed one lingers
+        try:
+            asked.bind((host, port))
+        except OSError as error:
+            why = "another program listens there" if error.errno == errno.EADDRINUSE else error.strerror
+            raise Problem(
+                f"port {port} of {host} is not to be had: {why}; choose another one with --port.", Exit.USAGE
+            ) from None
 
 
 def _run_gunicorn(address: str, processes: int, companion: "_Companion | None") -> None:
@@ -66,8 +95,8 @@ def _run_gunicorn(address: str, processes: int, companion: "_Companion | None") 
             }.items():
                 if name in self.cfg.settings:
                     self.cfg.set(name, value)
+            self.cfg.set("when_ready", lambda server: ready())
             if companion is not None:
-                self.cfg.set("when_ready", lambda server: companion.start())
                 self.cfg.set("on_exit", lambda server: companion.stop())
 
         def load(self) -> Any:
@@ -75,7 +104,11 @@ def _run_gunicorn(address: str, processes: int, companion: "_Companion | None") 
 
             return application
 
-    click.echo(f"mailer: listening at http://{address} (Ctrl-C stops)", err=True)
+    def ready() -> None:
+        click.echo(f"mailer: listening at http://{address} (Ctrl-C stops)", err=True)
+        if companion is not None:
+            companion.start()
+
     Web().run()
 
 
@@ -108,7 +141,7 @@ def worker() -> None:
 
     SIGTERM and Ctrl-C let the requests in flight finish.
     """
-    start()
+    _start_patiently()
     from django.conf import settings
 
     from mailer.embedded import EmbeddedWorker
@@ -124,11 +157,31 @@ def worker() -> None:
     running.stop()
 
 
+# What a developer runs where no newsletter is.
+WITHOUT_DATABASE = ("help", "--help", "version", "--version", "check", "makemigrations", "makemessages")
+
+
 @click.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def manage(arguments: tuple[str, ...]) -> None:
     """Run one of Django's own commands: `mailer manage migrate`."""
-    start(check_schema=False)
+    if arguments and arguments[0] not in WITHOUT_DATABASE:
+        require_newsletter()
+    _require_somebody_to_ask(arguments)
+    set_up()
     from django.core.management import execute_from_command_line
 
     execute_from_command_line(["mailer manage", *arguments])
+
+
+def _require_somebody_to_ask(arguments: tuple[str, ...]) -> None:
+    """Django would skip it, call that done, and name a `manage.py` that there is not."""
+    if arguments[:1] != ("createsuperuser",) or {"--noinput", "--no-input", "--help", "-h"} & set(arguments):
+        return
+    if not sys.stdin.isatty():
+        raise Problem(
+            "no account was made: there is no terminal to ask for its name and password at. Run `mailer manage "
+            "createsuperuser` at one, or set DJANGO_SUPERUSER_USERNAME, DJANGO_SUPERUSER_EMAIL and "
+            "DJANGO_SUPERUSER_PASSWORD and add --noinput.",
+            Exit.USAGE,
+        )

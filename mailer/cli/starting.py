@@ -8,24 +8,42 @@ import click
 from mailer.cli.terminal import Exit, Problem, start
 
 STARTER = Path(__file__).resolve().parents[1] / "starter"
+# The folder of a language holds what differs from the files beside it, of which the demo makes its newsletter.
+LANGUAGES = ("en", "zh-hans")
 # Files whose names would act on this repository if they stood in it under their own.
 RENAMED = {"gitignore": ".gitignore", "env.example": ".env.example"}
 
 
 @click.command()
 @click.argument("folder", metavar="[DIR]", type=click.Path(file_okay=False, path_type=Path), default=Path())
-def init(folder: Path) -> None:
+@click.option("--language", type=click.Choice(LANGUAGES), help="Of its words and issues [default: the terminal's].")
+def init(folder: Path, language: str | None) -> None:
     """Start a newsletter in DIR [default: here]. Files that exist are left as they are."""
-    for source in sorted(path for path in STARTER.rglob("*") if path.is_file()):
-        name = source.relative_to(STARTER)
-        if name.name == "readers.csv" or "__pycache__" in name.parts:
-            continue  # invented readers are for the demo
+    for name, source in sorted(_starters_files(language or _terminals_language()).items()):
         target = folder / name.with_name(RENAMED.get(name.name, name.name))
         click.echo(f"{_put(source, target)}  {target}")
     enter = "" if folder == Path() else f"cd {folder}, then "
     click.echo(
         f"Next: {enter}write your names into newsletter.toml, and mailer preview issues/hello.md shows an issue."
     )
+
+
+def _terminals_language() -> str:
+    """As POSIX orders the variables that say it; English where none speaks of Chinese."""
+    locale = next(filter(None, map(os.environ.get, ("LC_ALL", "LC_MESSAGES", "LANG"))), "")
+    return "zh-hans" if locale.lower().startswith("zh") else "en"
+
+
+def _starters_files(language: str) -> dict[Path, Path]:
+    """Where each file stands in a newsletter's folder, and where it comes from."""
+    shared, own = _files_below(STARTER), _files_below(STARTER / language)
+    common = {name: path for name, path in shared.items() if name.parts[0] not in LANGUAGES}
+    common.pop(Path("readers.csv"))  # invented readers are for the demo
+    return common | own
+
+
+def _files_below(folder: Path) -> dict[Path, Path]:
+    return {path.relative_to(folder): path for path in folder.rglob("*") if path.is_file()}
 
 
 def _put(source: Path, target: Path) -> str:

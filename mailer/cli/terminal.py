@@ -1,5 +1,6 @@
 """What all commands share: exit codes, errors as sentences, questions, and the start of Django."""
 
+import errno
 import os
 import sys
 from enum import IntEnum
@@ -38,17 +39,30 @@ def explain(error: Exception) -> Problem | None:
     from mailer.newsletter import NewsletterError
     from mailer.overrides import fault_in
 
+    if isinstance(error, Problem):
+        return error
     if isinstance(error, IssueError):
         return Problem(str(error), Exit.FINDINGS)
     if isinstance(error, NewsletterError | ImproperlyConfigured):
         return Problem(str(error), Exit.USAGE)
-    if isinstance(error, DatabaseError | InterfaceError) or type(error).__name__ == "PoolTimeout":
+    if "PoolTimeout" in (type(error).__name__, type(error.__cause__).__name__):
+        return _why_no_connection(error)
+    if isinstance(error, DatabaseError | InterfaceError):
         return Problem(f"the database at {database_address()} does not do what was asked: {_first_line(error)}")
-    if isinstance(error, BrokenPipeError):
-        sys.stderr.close()
-        return Problem("")
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        where = error.filename or "what the command prints"
+        return Problem(f"{where} cannot be written: {error.strerror}; make room and run the command again.")
     fault = fault_in(error, _own_templates())
     return Problem(fault, Exit.USAGE) if fault else None
+
+
+def _why_no_connection(error: Exception) -> Problem:
+    """The pool says how long it waited, and not for what."""
+    try:
+        knock()
+    except Problem as problem:
+        return problem
+    return Problem(f"the database at {database_address()} has no connection to spare: {_first_line(error)}")
 
 
 def _own_templates() -> Path:
@@ -74,16 +88,72 @@ def database_address() -> str:
     return f"{host}/{database['NAME']}"
 
 
+def write_no_more() -> None:
+    """What stdout still holds goes nowhere, or Python would try it once more at its end, and complain."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
 def start(check_schema: bool = True) -> None:
-    """Django is set up, and the database has the tables that this version expects."""
+    """Django is set up, and the database of this newsletter has the tables that this version expects."""
+    require_newsletter()
+    set_up()
+    if check_schema:
+        from mailer.schema import bring_up_to_date
+
+        knock()
+        bring_up_to_date()
+
+
+def set_up() -> None:
+    """Django is set up, wherever this is."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mailer.settings")
     import django
 
     django.setup()
-    if check_schema:
-        from mailer.schema import bring_up_to_date
 
-        bring_up_to_date()
+
+def require_newsletter() -> None:
+    """Nothing is made where nobody keeps a newsletter: the command ends before the settings make a folder.
+
+    A fresh database there would answer each command as if all was well, and the real list would know nothing of it.
+    """
+    from mailer.environment import CONFIG_FOLDER
+
+    if nowhere():
+        raise Problem(
+            f"no newsletter.toml at or above {CONFIG_FOLDER}, and no database in it; go to your newsletter's folder, "
+            "start one with `mailer init`, or set MAILER_CONFIG, MAILER_HOME or DATABASE_URL. Nothing was done.",
+            Exit.USAGE,
+        )
+
+
+def nowhere() -> bool:
+    """Neither a newsletter.toml, nor a setting, nor a database of before says that readers are kept here."""
+    from mailer.environment import CONFIG, CONFIG_FOLDER, read
+
+    chosen = CONFIG or read("MAILER_HOME") or read("DATABASE_URL")
+    return not chosen and not (CONFIG_FOLDER / "var" / "mailer.sqlite3").exists()
+
+
+def knock() -> None:
+    """PostgreSQL opens a connection; else the command ends at once, with the reason.
+
+    Past the pool, which tries for ten seconds and keeps the reason to itself. It costs some milliseconds.
+    """
+    from django.db import DatabaseError, connection
+
+    if connection.vendor != "postgresql":
+        return
+    import psycopg
+
+    try:
+        with connection.wrap_database_errors:
+            psycopg.connect(**connection.get_connection_params()).close()
+    except DatabaseError as error:
+        raise Problem(
+            f"the database at {database_address()} is not reached: {_first_line(error)}; see that it runs, and that "
+            "DATABASE_URL is right."
+        ) from None
 
 
 def counted(number: int, noun: str) -> str:

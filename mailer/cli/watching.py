@@ -16,7 +16,7 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 from django.utils import timezone
 
-from mailer.cli.terminal import Exit, Problem, counted
+from mailer.cli.terminal import Exit, Problem, counted, write_no_more
 from mailer.models import Batch, Installation, Send
 from mailer.reporting import in_words, when
 from mailer.sending.accounting import count, receipt
@@ -89,10 +89,13 @@ def finish(send: Send, as_json: bool) -> NoReturn:
     """Print how the send stands, say what is open, and exit by it."""
     send = _fresh(send)
     result = receipt(send)
-    if as_json:
-        click.echo(json.dumps(result, ensure_ascii=False))
-    else:
-        report(send)
+    try:
+        if as_json:
+            click.echo(json.dumps(result, ensure_ascii=False))
+        else:
+            report(send)
+    except BrokenPipeError:
+        write_no_more()  # nobody reads any more; how the send ended is still told by the exit code
     sys.exit(exit_code(send, result))
 
 

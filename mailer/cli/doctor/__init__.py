@@ -8,7 +8,7 @@ from dataclasses import asdict
 import click
 
 from mailer.cli.doctor.check import Check, guarded
-from mailer.cli.terminal import Exit, Problem, start
+from mailer.cli.terminal import Exit, Problem, set_up, start
 
 
 @click.command()
@@ -23,7 +23,10 @@ def doctor(as_json: bool, adopt: bool, read_suppressions: bool, yes: bool) -> No
     """
     if adopt and read_suppressions:
         raise Problem("--adopt and --read-suppressions are two commands; give one of them.", Exit.USAGE)
-    start(check_schema=adopt or read_suppressions)
+    if adopt or read_suppressions:
+        start()
+    else:
+        set_up()  # wherever it is: to say what is missing is its work
     if adopt:
         from mailer.cli.doctor.adopting import adopt_database
 

@@ -3,7 +3,7 @@
 from django.conf import settings
 
 from mailer.cli.doctor.check import Check
-from mailer.cli.terminal import database_address
+from mailer.cli.terminal import database_address, knock, nowhere
 
 
 def newsletters() -> Check:
@@ -18,6 +18,9 @@ def newsletters() -> Check:
 def database() -> Check:
     from mailer.schema import bring_up_to_date
 
+    if nowhere():
+        return Check("database", "error", f"none at {database_address()}; run this in your newsletter's folder")
+    knock()
     bring_up_to_date()
     return Check("database", "ok", database_address())
 

@@ -10,6 +10,7 @@ from itertools import islice
 from typing import Any
 
 import click
+from django.conf import settings
 
 from mailer.cli.doctor.account import Unseen, ask
 from mailer.cli.doctor.check import Check
@@ -47,6 +48,8 @@ def at_a_glance() -> Check:
 
 def read_in(as_json: bool, yes: bool) -> None:
     """Whoever stands in SendGrid's lists and is our reader is suppressed here too, once the user agreed."""
+    if not settings.SENDGRID_API_KEY:
+        raise Problem("there is no SENDGRID_API_KEY, by which SendGrid would show its lists; nothing was changed.")
     found: dict[str, str] = {}
     try:
         for name in LISTS:

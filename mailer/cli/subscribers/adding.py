@@ -4,11 +4,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mailer.cli.subscribers.people import newsletter_option, parse_address
+from mailer.cli.subscribers.people import newsletter_option, parse_address, reader_of
 from mailer.cli.terminal import Exit, Problem, choose_newsletter, start
 
 if TYPE_CHECKING:
     from subscribers.addresses import Address
+    from subscribers.optin import Origin
 
 
 @click.command()
@@ -19,7 +20,10 @@ if TYPE_CHECKING:
 @click.option("--active", is_flag=True, help="They gave their consent elsewhere: send no confirmation mail.")
 @click.option("--source", default="", metavar="TEXT", help="Where consent came from; needed with --active.")
 def add(address: str, newsletter: str | None, name: str, language: str, active: bool, source: str) -> None:
-    """Make a reader and mail them a link to confirm; with --active, one whose consent you already have."""
+    """Make a reader and mail them a link to confirm; with --active, one whose consent you already have.
+
+    Of a reader who is here already, --name and --language are changed.
+    """
     if active and not source.strip():
         raise Problem('--active needs --source "where and when they agreed".', Exit.USAGE)
     person = _person(address, name, language)
@@ -55,6 +59,7 @@ def _add_active(person: "tuple[Address, str, str]", label: str, source: str) -> 
             f"`mailer subscribers show {address.email}` tells more."
         ) from None
     click.echo(f"{address.email} reads {label}.")
+    _keep(person, origin)
 
 
 def _add_pending(person: "tuple[Address, str, str]", label: str, source: str) -> None:
@@ -63,6 +68,8 @@ def _add_pending(person: "tuple[Address, str, str]", label: str, source: str) ->
     address, name, language = person
     origin = optin.Origin(how="command", source=source)
     request = optin.subscribe(address, label, name=name, language=language, origin=origin)
+    if request.answer in (optin.Answer.MAIL_DUE, optin.Answer.ACTIVE):
+        _keep(person, origin)  # before the mail, which speaks the reader's language
     if request.answer is optin.Answer.MAIL_DUE:
         _send_confirmation(request.subscription_id, address.email)
     elif request.answer is optin.Answer.ACTIVE:
@@ -76,6 +83,26 @@ def _add_pending(person: "tuple[Address, str, str]", label: str, source: str) ->
         raise Problem(
             f"no mail to {address.email}: the address is suppressed. `mailer subscribers show {address.email}` says "
             "why; `mailer subscribers suppress ADDRESS --lift --reason TEXT` lifts it."
+        )
+
+
+def _keep(person: "tuple[Address, str, str]", origin: "Origin") -> None:
+    """Name and language that were given are the reader's, also where they were here before with others."""
+    from mailer.languages import language_of_chrome
+    from subscribers.changing import rename, speak
+
+    address, name, language = person
+    reader = reader_of(address)
+    assert reader is not None
+    if name and rename(reader.public_id, name, origin):
+        click.echo(f"{address.email}: the name was changed.")
+    if language and speak(reader.public_id, language, origin):
+        click.echo(f"{address.email}: the language was changed.")
+    if language and language_of_chrome(language) == "en" and language.split("-")[0] != "en":
+        click.echo(
+            f"{language} is kept with the reader. Pages and mails about their subscription speak English and "
+            "Simplified Chinese only: English to them.",
+            err=True,
         )
 
 

@@ -3,6 +3,7 @@
 import json
 import sys
 from datetime import UTC, datetime
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 ON_A_PAGE = 50
+HEADINGS = ("address", "state", "newsletter", "name", "since (UTC)")
+WIDTHS = (38, 12, 16, 20, 16)  # where nothing is longer, the columns of a pipe stand below each other
 
 
 @click.command(name="list")
@@ -42,7 +45,8 @@ def list_(
         found = found.filter(changed_at__gte=moment)
     if domain:
         found = found.filter(subscriber__email_key__endswith=f"@{_domain_key(domain)}")
-    size = limit or (None if as_json and page == 1 else ON_A_PAGE)
+    whole = as_json or not sys.stdout.isatty()
+    size = limit or (None if whole and page == 1 else ON_A_PAGE)
     first = (page - 1) * (size or 0)
     shown = found[first : first + size] if size else found
     if as_json:
@@ -52,7 +56,9 @@ def list_(
     if not total:
         _say_how_readers_come(filtered=bool(state or label or moment or domain))
         return
-    _print_readers([_row(subscription) for subscription in shown])
+    if first >= total:
+        raise Problem(f"there is no page {page}: {total} readers, {size} on a page.", Exit.USAGE)
+    print_readers(map(_row, shown.iterator(chunk_size=2000)))
     if size and total > size:
         rest = f"; --page {page + 1} shows the next" if first + size < total else ""
         click.echo(f"{first + 1} to {min(first + size, total)} of {total}{rest}, `export` all.", err=True)
@@ -112,21 +118,41 @@ def _row(subscription: Any) -> dict[str, str]:
     }
 
 
-def _print_readers(rows: list[dict[str, str]]) -> None:
+def print_readers(rows: "Iterable[dict[str, str]]") -> None:
+    """A table at a terminal that is wide enough; else no address is broken, and a pipe gets a line a reader."""
+    found = map(_cells, rows)
+    if sys.stdout.isatty():
+        _print_table(list(found))
+        return
+    # A program that reads along gets each row on one line as it comes; there may be a million.
+    for cells in chain([HEADINGS], found):
+        padded = (cell.ljust(width) for cell, width in zip(cells, WIDTHS, strict=True))
+        click.echo("  ".join(padded).rstrip())
+
+
+def _cells(row: dict[str, str]) -> tuple[str, ...]:
+    state = f"{row['state']}, suppressed: {row['suppressed']}" if row["suppressed"] else row["state"]
+    return row["email"], state, row["newsletter"], row["name"], row["since"][:16].replace("T", " ")
+
+
+def _print_table(rows: list[tuple[str, ...]]) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for heading in ("address", "state", "newsletter", "name", "since (UTC)"):
-        table.add_column(heading, overflow="fold")
-    for row in rows:
-        state = f"{row['state']}, suppressed: {row['suppressed']}" if row["suppressed"] else row["state"]
-        # Text: a name like [red] is a name.
-        cells = (row["email"], state, row["newsletter"], row["name"], row["since"][:16].replace("T", " "))
-        table.add_row(*map(Text, cells))
-    # A program that reads along gets each row on one line.
-    Console(width=None if sys.stdout.isatty() else 1000).print(table)
+    for heading in HEADINGS:
+        table.add_column(heading, no_wrap=True)
+    for cells in rows:
+        table.add_row(*map(Text, cells))  # Text: a name like [red] is a name
+    console = Console()
+    if Console(width=10_000).measure(table).maximum <= console.width:
+        console.print(table)
+        return
+    # An address that is broken in two cannot be copied: in a narrow terminal each has a line of its own.
+    for email, *rest in rows:
+        click.echo(email)
+        click.echo("  " + " · ".join(filter(None, rest)))
 
 
 def _say_how_readers_come(filtered: bool) -> None:

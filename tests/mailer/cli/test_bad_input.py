@@ -79,6 +79,17 @@ def test_dry_run_shows_the_plan_and_stops(run, issue):
     assert not Send.objects.exists()
 
 
+def test_a_dry_run_ends_as_the_send_would(run, issue):
+    path = issue(GOOD)
+    dry = run("send", "issue", path, "--newsletter", "weekly", "--dry-run")
+    assert "action  would be planned and sent" in dry.out
+    sent = run("send", "issue", path, "--newsletter", "weekly")
+    assert (dry.code, dry.err.splitlines()[-1]) == (sent.code, sent.err.splitlines()[-1])
+    assert sent.code == 1
+    later = run("send", "issue", path, "--newsletter", "weekly", "--dry-run", "--at", "+1h")
+    assert later.code == 0, "who gets it is chosen when it is due"
+
+
 def test_detaching_without_a_worker_is_refused_and_says_how_to_start_one(run, issue):
     readers.confirmed()
     ran = run("send", "issue", issue(GOOD), "--newsletter", "weekly", "--yes", "--detach")

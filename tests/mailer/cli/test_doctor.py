@@ -176,6 +176,12 @@ def test_a_list_that_the_key_may_not_read_changes_nothing(run, account):
     assert readers.suppression_of(ada) is None
 
 
+def test_without_a_key_nothing_is_compared_and_the_key_is_named(run, account, settings):
+    settings.SENDGRID_API_KEY = ""
+    ran = run("doctor", "--read-suppressions", "--yes")
+    assert (ran.code, "there is no SENDGRID_API_KEY" in ran.err) == (1, True)
+
+
 # -------------------------------------------------------------- a restored database
 
 

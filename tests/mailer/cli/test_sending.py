@@ -71,6 +71,8 @@ def test_a_detached_schedule_is_shown_moved_and_taken_back(ready, issue):
     assert "goes out" in first.out
     status = ready("status", "2026-11-20", "--json")
     assert (status.code, json.loads(status.out)["state"]) == (0, "scheduled")
+    again = ready("send", "issue", file, "--dry-run")
+    assert (again.code, "action  would go on: it was planned before" in again.out) == (0, True)
     was = json.loads(status.out)["at"]
     assert ready("send", "issue", file, "--at", "+3h", "--detach", "--yes").code == 0
     assert json.loads(ready("status", "2026-11-20", "--json").out)["at"] > was

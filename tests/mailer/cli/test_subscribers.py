@@ -68,6 +68,18 @@ def test_adding_an_active_reader_needs_the_source_of_their_consent():
     assert "already" in run("add", ADA.email, *WEEKLY).stdout
 
 
+def test_adding_a_reader_who_is_here_changes_what_was_given_and_says_so():
+    reader = readers.confirmed()
+    named = run("add", ADA.email, *WEEKLY, "--name", "Augusta", "--language", "zh-hans")
+    assert "the name was changed" in named.stdout
+    assert "the language was changed" in named.stdout
+    active = run("add", ADA.email, *WEEKLY, "--active", "--source", "the fair", "--name", "Augusta", "--language", "fr")
+    assert "the name was changed" not in active.stdout
+    assert "English to them" in active.stderr
+    reader.refresh_from_db()
+    assert (reader.name, reader.language) == ("Augusta", "fr")
+
+
 def test_whoever_left_is_not_added_as_active():
     readers.unsubscribed()
     result = run("add", CLEO.email, *WEEKLY, "--active", "--source", "the fair")
@@ -107,6 +119,37 @@ def test_an_import_says_what_became_of_the_rows(tmp_path):
     assert "2 new (1 active, 1 pending)" in result.stdout
     assert "get no mail by an import" in result.stderr
     assert mail.outbox == []
+
+
+def test_a_dry_run_shows_the_plan_and_writes_nothing(tmp_path):
+    path = tmp_path / "people.csv"
+    path.write_text(f"email,state,Phone,Opt-in text\n{ADA.email},active,1,\n{BEN.email},bounced,,\nx@,vip,,\n")
+    result = run("import", str(path), *WEEKLY, "--dry-run", "--json")
+    assert result.exit_code == 0
+    plan = json.loads(result.stdout)
+    assert (plan["done"], plan["new_by_state"], plan["rejected"]) == (False, {"active": 1, "suppressed": 1}, 1)
+    assert plan["columns_read"] == [{"column": "email", "as": "email"}, {"column": "state", "as": "state"}]
+    assert plan["columns_not_read"] == ["Phone", "Opt-in text"]
+    assert "Columns read: email as email, state as state\n  Not read: Phone, Opt-in text\n" in result.stderr
+    assert "may say who left: Opt-in text." in plan["notes"][0]
+    assert plan["notes"][0] in result.stderr
+    assert json.loads(run("import", str(path), *WEEKLY, "--json").stdout) == plan
+    assert (Subscriber.objects.count(), [child.name for child in tmp_path.iterdir()]) == (0, ["people.csv"])
+
+
+def test_a_plan_says_once_what_holds_for_many_rows(tmp_path):
+    rows = [f"r{number}@readers.example,{day}" for number, day in enumerate(["vip", "vip", "active", "active"])]
+    path = tmp_path / "people.csv"
+    path.write_text("email,state,confirmed_at\n" + "".join(f"{row},5/11/23\n" for row in rows))
+    plan = run("import", str(path), *WEEKLY, "--dry-run").stderr
+    assert plan.count("Known states: active, confirmed") == plan.count("pending") == 1
+    assert "2 dates could not be read, the first in line 4" in plan
+
+
+def test_an_import_reads_files_only(tmp_path):
+    for name in ("-", "/dev/stdin"):
+        assert "is no file, and an import reads it more than once" in run("import", name, *WEEKLY).stderr
+    assert "does not exist" in run("import", str(tmp_path / "none.csv"), *WEEKLY).stderr
 
 
 def test_an_import_that_rejected_rows_ends_with_five(tmp_path):
@@ -164,6 +207,28 @@ def test_the_list_is_narrowed_by_day_and_domain_and_turned_page_by_page():
     assert [len(page) for page in pages] == [2, 2, 1]
     assert [row["email"] for page in pages for row in page][-2:] == [BEN.email, ADA.email]
     assert run("list", "--since", "soon").exit_code == run("list", "--domain", "com").exit_code == Exit.USAGE
+
+
+def test_a_pipe_gets_everybody_and_a_page_that_is_not_there_is_said():
+    readers.crowd(51)
+    assert len(run("list").stdout.splitlines()) == 1 + 51
+    missing = run("list", "--page", "9")
+    assert (missing.exit_code, missing.stdout) == (Exit.USAGE, "")
+    assert "there is no page 9: 51 readers, 50 on a page" in missing.stderr
+
+
+def test_a_narrow_terminal_breaks_no_address(monkeypatch, capsys):
+    from mailer.cli.subscribers.looking import print_readers
+
+    row = {"email": "a-long-name@readers.example", "state": "active", "suppressed": "", "newsletter": "weekly"}
+    row |= {"name": "Ada", "since": "2026-11-20T10:00:00+00:00"}
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    for width, lines in (("50", [row["email"], "  active · weekly · Ada · 2026-11-20 10:00"]), ("100", None)):
+        monkeypatch.setenv("COLUMNS", width)
+        print_readers([row])
+        shown = capsys.readouterr().out
+        assert row["email"] in shown
+        assert lines is None or shown.splitlines() == lines
 
 
 def test_a_name_like_markup_is_a_name():
@@ -230,6 +295,7 @@ def test_an_import_can_ask_pending_readers_to_confirm(tmp_path):
     assert "2 confirmation mails will go out" in result.stdout
     assert Subscription.objects.filter(confirmation_due=None).count() == 0
     assert run("import", path, *WEEKLY, "--map", "email", "--yes").exit_code == Exit.USAGE
+    assert "given twice" in run("import", path, *WEEKLY, "--map", "state=a", "--map", "state=b", "--yes").stderr
 
 
 def test_unsubscribing_a_reader_is_on_their_record():

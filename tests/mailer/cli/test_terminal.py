@@ -1,0 +1,105 @@
+"""What all commands share: where they refuse to work, and how they end when the world around them fails."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from django.db import connection
+
+from mailer import environment
+from tests.processes.stage import Stage
+
+
+@pytest.fixture
+def elsewhere(monkeypatch, tmp_path: Path) -> Path:
+    """A folder without a newsletter, and no setting that leads to one."""
+    monkeypatch.setattr(environment, "CONFIG", None)
+    monkeypatch.setattr(environment, "CONFIG_FOLDER", tmp_path)
+    monkeypatch.delenv("MAILER_HOME")
+    monkeypatch.setenv("DATABASE_URL", "")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        *("status", "backup copy", "serve", "worker", "manage migrate", "doctor --adopt", "subscribers list"),
+        *("subscribers suppress ada@readers.example --reason asked", "subscribers forget ada@readers.example --yes"),
+    ],
+)
+def test_where_no_newsletter_is_nothing_is_made_and_nothing_claimed(run, elsewhere, command):
+    ran = run(*command.split())
+    assert (ran.code, ran.out) == (2, "")
+    assert f"no newsletter.toml at or above {elsewhere}" in ran.err
+    assert "mailer init" in ran.err
+    assert not list(elsewhere.iterdir())
+
+
+def test_the_doctor_works_anywhere_and_makes_no_database(run, elsewhere):
+    checks = {check["name"]: check for check in json.loads(run("doctor", "--json").out)}
+    assert checks["database"]["state"] == "error"
+    assert "run this in your newsletter's folder" in checks["database"]["words"]
+
+
+@pytest.mark.parametrize("name", ["MAILER_HOME", "DATABASE_URL"])
+def test_whoever_names_a_database_needs_no_newsletter(run, elsewhere, monkeypatch, name):
+    monkeypatch.setenv(name, "somewhere")
+    assert run("status").code == 0
+
+
+def test_a_refused_command_leaves_not_even_a_folder(tmp_path):
+    stage = Stage(tmp_path)
+    ran = stage.run("subscribers", "suppress", "ada@readers.example", "--reason", "x", expect=2, MAILER_HOME="")
+    assert "Nothing was done." in ran.err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_database_that_is_not_there_is_named_with_the_reason_and_without_the_password(tmp_path):
+    stage = Stage(tmp_path, "postgres://mailer:hunter4@127.0.0.1:9/news")
+    for ran in (stage.run("status", expect=1), stage.run("doctor", expect=1)):
+        said = ran.out + ran.err
+        assert "127.0.0.1/news is not reached" in said
+        assert "onnection refused" in said
+        assert "hunter4" not in said
+    assert "ERROR    database" in ran.out
+
+
+@pytest.fixture
+def write_into(run, tmp_path: Path) -> Callable[[int], tuple[int, str]]:
+    """`write_into(descriptor)` → exit code and stderr of a process whose export goes there."""
+    database = connection.settings_dict["NAME"]
+    settings = Stage(tmp_path, f"sqlite:///{database}").environment()
+
+    def write(descriptor: int) -> tuple[int, str]:
+        command = [sys.executable, "-m", "mailer", "subscribers", "export"]
+        ran = subprocess.run(
+            command, cwd=tmp_path, env=settings, stdout=descriptor, stderr=subprocess.PIPE, text=True, check=False
+        )
+        os.close(descriptor)
+        return ran.returncode, ran.stderr
+
+    return write
+
+
+on_sqlite = pytest.mark.skipif(
+    os.environ.get("MAILER_TEST_DATABASE") == "postgres", reason="what is written is the same from any database"
+)
+
+
+@on_sqlite
+def test_whoever_stops_reading_ends_a_command_quietly(write_into):
+    reading, writing = os.pipe()
+    os.close(reading)
+    assert write_into(writing) == (0, "")
+
+
+@on_sqlite
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_a_full_disk_is_said_in_a_sentence(write_into):
+    code, words = write_into(os.open("/dev/full", os.O_WRONLY))
+    assert (code, words.count("\n")) == (1, 1)
+    assert "No space left on device" in words
