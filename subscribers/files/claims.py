@@ -1,9 +1,11 @@
 """What a file says of its readers' consent: kept word for word enough to answer for it, and never taken for our own."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import orjson
+from django.utils import timezone
 
 from subscribers.networks import UNKNOWN, network
 
@@ -11,14 +13,45 @@ MOMENTS = ("requested_at", "confirmed_at", "unsubscribed_at", "suppressed_at")
 LONGEST = 500  # characters of one thing that is claimed
 
 
-def claims(values: Mapping[str, str], state: str) -> str:
+@dataclass
+class Dates:
+    """The dates of a file. Those that prove nothing are kept as they are written, and counted here."""
+
+    now: datetime = field(default_factory=lambda: timezone.now())
+    line: int = 0  # of the row that is being read
+    unreadable: int = 0
+    first_unreadable: int = 0  # its line
+    future: int = 0
+    first_future: int = 0
+
+    def past(self, text: str) -> datetime | None:
+        """The moment, where it can be read and has come."""
+        at = moment(text)
+        return at if at and at <= self.now else None
+
+    def as_text(self, text: str) -> str:
+        """The moment in UTC, ISO 8601; one that is written in another way, as it is written."""
+        at = moment(text)
+        if at is None:
+            self.unreadable += 1
+            self.first_unreadable = self.first_unreadable or self.line
+            return text[:64]
+        if at > self.now:
+            self.future += 1
+            self.first_future = self.first_future or self.line
+        if len(text) == 20 and text[10] == "T" and text[19] == "Z":
+            return f"{text[:19]}+00:00"  # how most services write it; a file holds a million
+        return at.isoformat(timespec="seconds")
+
+
+def claims(values: Mapping[str, str], state: str, dates: Dates) -> str:
     """The claims of a row as JSON. `values` are its cells by field, `state` is what the reader is taken in as."""
     found = {"state": state}
     if (said := values.get("state", "")) and said != state:
         found["said"] = said[:LONGEST]
     for name in MOMENTS:
         if text := values.get(name):
-            found[name] = as_text(text)
+            found[name] = dates.as_text(text)
     if source := values.get("source"):
         found["source"] = source[:LONGEST]
     if (address := values.get("network")) and (cut := _network(address)):
@@ -30,14 +63,6 @@ def _network(text: str) -> str:
     """An address cut as ours are; an export of ours holds networks that are cut already."""
     cut = network(text.partition("/")[0])
     return "" if cut == UNKNOWN else cut
-
-
-def as_text(text: str) -> str:
-    """The moment in UTC, ISO 8601; one that is written in another way, as it is written."""
-    at = moment(text)
-    if at and len(text) == 20 and text[10] == "T" and text[19] == "Z":
-        return f"{text[:19]}+00:00"  # how most services write it; a file holds a million
-    return at.isoformat(timespec="seconds") if at else text[:64]
 
 
 def moment(text: str) -> datetime | None:

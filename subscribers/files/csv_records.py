@@ -39,7 +39,7 @@ class Record(NamedTuple):
 class BadRecord:
     line: int
     reason: str
-    text: str
+    cells: list[str]  # where none can be told apart, the row as it stands
 
 
 @dataclass(frozen=True)
@@ -58,10 +58,15 @@ def find_encoding(path: Path) -> Encoding:
                     return Encoding(encoding)
             if head.count(0) > len(head) // 4:
                 raise FileError(f"{path} is not plain text (UTF-16 without its mark?); save it as CSV UTF-8.")
-            if _decodes(file, "utf-8") or _is_mostly_utf8(file):
+            if _decodes(file, "utf-8"):
                 return Encoding("utf-8")
-            if _is_chinese(file):
+            good, lost = _count_utf8(file)
+            # In other encodings some characters happen to be UTF-8: in Chinese one in eight, in Latin-1 hardly any.
+            # In a name or two they may be more than half.
+            if good <= 2 * lost and _is_chinese(file):
                 return Encoding("gb18030", "it is not UTF-8, and reads well as Chinese in GB18030")
+            if good * 4 >= lost:
+                return Encoding("utf-8")  # with some broken bytes, which cost only their own rows
             return Encoding("cp1252", "it is not UTF-8, so it is taken for Western European (Windows-1252, Latin-1)")
     except OSError as error:
         raise FileError(f"{path} cannot be read: {error.strerror or error}.") from error
@@ -85,17 +90,14 @@ def _decodes(file: BinaryIO, encoding: str) -> bool:
     return True
 
 
-def _is_mostly_utf8(file: BinaryIO) -> bool:
-    """Whether it is UTF-8 with some broken bytes, which then cost only their own rows.
-
-    In other encodings hardly a character happens to be UTF-8: in Chinese one in eight, in Latin-1 none.
-    """
+def _count_utf8(file: BinaryIO) -> tuple[int, int]:
+    """Characters beyond ASCII that are UTF-8, and broken ones."""
     good = lost = 0
     for text in _pieces(file, "utf-8", "replace"):
         broken = text.count(LOST)
         lost += broken
         good += sum(not character.isascii() for character in text) - broken
-    return good * 4 >= lost
+    return good, lost
 
 
 def _is_chinese(file: BinaryIO) -> bool:
@@ -204,14 +206,14 @@ def _read_record(lines: _Lines, separator: str) -> Record | BadRecord:
         cells = next(csv.reader(feed(), delimiter=separator, strict=True))
     except (csv.Error, StopIteration):
         lines.give_back(taken[1:])
-        return BadRecord(start, "a quotation mark is not closed, or text follows it", taken[0].rstrip("\r\n"))
+        return BadRecord(start, "a quotation mark is not closed, or text follows it", [taken[0].rstrip("\r\n")])
     text = "".join(taken)
     if any(len(line) >= LONGEST_LINE for line in taken):
-        return BadRecord(start, f"the line is longer than {LONGEST_LINE} characters", text[:200])
+        return BadRecord(start, f"the line is longer than {LONGEST_LINE} characters", [text[:200]])
     if "\0" in text:
-        return BadRecord(start, "the row holds NUL characters", text.replace("\0", "").rstrip("\r\n"))
+        return BadRecord(start, "the row holds NUL characters", [cell.replace("\0", LOST) for cell in cells])
     if LOST in text:
-        return BadRecord(start, "the row holds broken characters; save the file as CSV UTF-8", text.rstrip("\r\n"))
+        return BadRecord(start, "the row holds broken characters; save the file as CSV UTF-8", cells)
     return Record(start, cells)
 
 

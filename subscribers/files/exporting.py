@@ -10,6 +10,7 @@ from typing import Any, TextIO
 
 from django.db.models import OuterRef, Subquery
 
+from subscribers.files.claims import moment
 from subscribers.files.csv_records import formula_safe as formula_safe
 from subscribers.models import Consent, Subscription, Suppression
 
@@ -72,6 +73,8 @@ def _row(wish: Subscription, history: Iterable[Consent]) -> dict[str, str]:
         row |= _told(step)
     if wish.state == State.PENDING:
         row["confirmed_at"] = ""
+    if row["unsubscribed_at"] and wish.state == State.ACTIVE and moment(row["unsubscribed_at"]) is None:
+        row["unsubscribed_at"] = ""  # nobody could see that they came back after that day
     return row
 
 
@@ -86,8 +89,8 @@ def _told(step: Consent) -> dict[str, str]:
     if step.step == Step.UNSUBSCRIBED:
         source = {"source": claimed["source"]} if "source" in claimed else {}
         return {"unsubscribed_at": at} | told | source
-    confirmed = {} if claimed.get("state") == State.PENDING else {"confirmed_at": at}
-    return confirmed | told | {"source": claimed.get("source", step.source)}
+    # The day of an import, or of the command that added them, is not the day on which they agreed.
+    return told | {"source": claimed.get("source", step.source)}
 
 
 def _text(at: datetime | None) -> str:

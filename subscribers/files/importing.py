@@ -19,7 +19,8 @@ from django.db import IntegrityError, connection, transaction
 
 from subscribers import optin, records
 from subscribers.files import claims, inviting
-from subscribers.files.csv_records import FileError, formula_safe
+from subscribers.files.csv_records import FileError, formula_restored, formula_safe
+from subscribers.files.headings import REJECTED_BECAUSE, REJECTED_LINE, is_ours
 from subscribers.files.inviting import Invitations
 from subscribers.files.staging import Stage as Stage
 from subscribers.files.staging import read as read
@@ -55,7 +56,7 @@ class Report:
     duplicates: int = 0  # named more than once in the file
     rejected: int = 0
     invited: int = 0
-    new_by_state: dict[str, int] = field(default_factory=dict)
+    new_by_state: dict[str, int] = field(default_factory=dict)  # whom nobody may mail: `suppressed`
     first_rejected: tuple[Rejected, ...] = ()
     rejected_file: Path | None = None
 
@@ -172,7 +173,7 @@ def _suppress(rows: list[Newcomer], origin: Origin) -> None:
 
 
 def _since(row: Newcomer) -> datetime | None:
-    return claims.moment(orjson.loads(row.claimed or "{}").get("suppressed_at", ""))
+    return claims.Dates().past(orjson.loads(row.claimed or "{}").get("suppressed_at", ""))
 
 
 def _judge(newsletter: str, rows: list[Newcomer]) -> _Verdict:
@@ -209,9 +210,9 @@ def _judge_row(row: Newcomer, state: str | None, left: bool, suppressed: str | N
 
 
 def _count(stage: Stage, verdicts: Iterator[_Verdict]) -> Report:
-    report, new = Report(), Counter[str]()
+    report, new = Report(), Counter[tuple[str, str]]()
     for verdict in verdicts:
-        new.update(map(attrgetter("state"), verdict.new))
+        new.update(map(attrgetter("state", "suppressed"), verdict.new))
         report = replace(
             report,
             unchanged=report.unchanged + verdict.unchanged,
@@ -221,7 +222,10 @@ def _count(stage: Stage, verdicts: Iterator[_Verdict]) -> Report:
             newly_suppressed=report.newly_suppressed + len(verdict.to_suppress),
             invited=report.invited + verdict.invited,
         )
-    return replace(report, new=new.total(), new_by_state=dict(new), duplicates=stage.good - stage.distinct)
+    by_state = Counter[str]()
+    for (state, suppressed), count in new.items():
+        by_state["suppressed" if suppressed else state] += count
+    return replace(report, new=new.total(), new_by_state=dict(by_state), duplicates=stage.good - stage.distinct)
 
 
 def _with_rejected(stage: Stage, report: Report, rejected_file: Path | None) -> Report:
@@ -236,22 +240,32 @@ def rejected_file_of(path: Path) -> Path:
 
 
 def _write_rejected(stage: Stage, path: Path) -> Path | None:
-    """Where the rejected rows are to be read; None when there are none. Raises FileError."""
+    """Where the rejected rows are to be read, mended and imported from; None when there are none. Raises FileError."""
     if not stage.rejected:
         return None
     try:
+        if path.exists() and path.samefile(stage.path):
+            raise FileError(f"{path} is the file that is imported, so nothing was; --rejected must name another one.")
         with open(path, "w", encoding="utf-8-sig", newline="", opener=_closed_to_others) as file:
             writer = csv.writer(file)
-            writer.writerow(["line", "reason", "row"])
-            writer.writerows(
-                (line, formula_safe(reason), formula_safe(text.replace("\0", "")))
-                for line, reason, text in stage.rejected_rows()
-            )
+            heading = stage.columns.heading
+            kept = [place for place, name in enumerate(heading) if not is_ours(name)]
+            writer.writerow([REJECTED_LINE, REJECTED_BECAUSE, *(formula_safe(heading[place]) for place in kept)])
+            for line, reason, cells in stage.rejected_rows():
+                writer.writerow([line, formula_safe(reason), *_mendable(cells, kept, len(heading))])
     except OSError as error:
         raise FileError(
             f"{path} cannot be written ({error.strerror}), so nothing was imported; --rejected names another file."
         ) from error
     return path
+
+
+def _mendable(cells: list[str], kept: list[int], count: int) -> Iterator[str]:
+    """The cells under the heading's, and those that are too many behind them. An import reads of them what it read."""
+    if len(cells) > 1:
+        cells = [cells[place] for place in kept if place < len(cells)] + cells[count:]
+    # What was escaped already is not escaped twice.
+    return (formula_safe(formula_restored(cell)) for cell in cells)
 
 
 def _closed_to_others(path: str, flags: int) -> int:

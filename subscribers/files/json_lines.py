@@ -30,7 +30,7 @@ def read_records(path: Path, watch: Watch = nobody) -> Iterator[Record | BadReco
     for number, line, end in _lines(path):
         found = _read(line)
         if isinstance(found, str):
-            yield BadRecord(number, found, line[:1000].decode(errors="replace"))
+            yield BadRecord(number, found, [line[:1000].decode(errors="replace").strip()])
         else:
             yield Record(number, [_as_text(found.get(name)) for name in names])
         if number % 1000 == 0:

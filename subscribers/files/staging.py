@@ -7,11 +7,14 @@ from itertools import chain
 from pathlib import Path
 from types import TracebackType
 
+import orjson
+
 from subscribers.addresses import Address, AddressError, parse
 from subscribers.files import csv_records, json_lines
-from subscribers.files.csv_records import BadRecord, FileError, Record, Watch, nobody
+from subscribers.files.claims import Dates
+from subscribers.files.csv_records import BadRecord, FileError, Record, Watch, formula_restored, nobody
 from subscribers.files.headings import Columns, HeadingError, recognise
-from subscribers.files.rows import STATE_ORDER, SUPPRESSED_ORDER, BadRow, newcomer
+from subscribers.files.rows import STATE_ORDER, SUPPRESSED_ORDER, BadRow, UnknownState, newcomer
 from subscribers.records import Newcomer, hashes_of
 
 CHUNK = 4000  # rows in a transaction: an eighth of a second, in which on SQLite nobody else can write
@@ -27,7 +30,10 @@ class Stage:
         self.path, self.newsletter = path, newsletter
         self.good = 0  # rows
         self.distinct = 0  # readers, once `chunks` went through all of them
+        self.columns = Columns((), (), ())
         self.guesses: list[str] = []  # what the file did not tell, and what it was taken for
+        self.dates = Dates()
+        self.unknown_states = False  # rows were rejected for a word that we do not know
         self._waiting: list[Newcomer] = []
         # A file without a name: SQLite unlinks it as it opens it, so a killed import leaves no addresses behind.
         # No isolation: nothing but this process reads it, and nothing is lost with it.
@@ -37,7 +43,7 @@ class Stage:
             PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-16000;
             CREATE TABLE reader (hash TEXT, key TEXT, email TEXT, state INTEGER, name TEXT, language TEXT,
                                  suppressed INTEGER, claimed TEXT);
-            CREATE TABLE rejected (line INTEGER, reason TEXT, text TEXT);
+            CREATE TABLE rejected (line INTEGER, reason TEXT, cells BLOB);
             BEGIN;
             """
         )
@@ -71,8 +77,8 @@ class Stage:
         self._rows.execute("CREATE TABLE sorted AS SELECT * FROM reader ORDER BY hash, state DESC")
         self._rows.execute("DROP TABLE reader")
 
-    def reject(self, line: int, reason: str, text: str) -> None:
-        self._rows.execute("INSERT INTO rejected VALUES (?, ?, ?)", (line, reason, text))
+    def reject(self, line: int, reason: str, cells: list[str]) -> None:
+        self._rows.execute("INSERT INTO rejected VALUES (?, ?, ?)", (line, reason, orjson.dumps(cells)))
 
     def chunks(self) -> Iterator[list[Newcomer]]:
         """Each reader once. Where the file names an address twice, what mails least counts."""
@@ -98,8 +104,10 @@ class Stage:
     def rejected(self) -> int:
         return int(self._rows.execute("SELECT count(*) FROM rejected").fetchone()[0])
 
-    def rejected_rows(self) -> Iterator[tuple[int, str, str]]:
-        yield from self._rows.execute("SELECT line, reason, text FROM rejected ORDER BY line")
+    def rejected_rows(self) -> Iterator[tuple[int, str, list[str]]]:
+        """Line, reason, cells."""
+        for line, reason, cells in self._rows.execute("SELECT line, reason, cells FROM rejected ORDER BY line"):
+            yield line, reason, orjson.loads(cells)
 
 
 def read(
@@ -135,49 +143,68 @@ def _fill(
     stage: Stage, records: Iterator[Record | BadRecord], default_state: str | None, chosen: Mapping[str, str]
 ) -> None:
     heading = next(records, None)
-    if isinstance(heading, Record) and _is_a_list(heading):
+    if isinstance(heading, Record) and len(heading.cells) == 1 and _is_address(heading.cells[0]):
         stage.guesses.append("Its first line is an address, so it is taken for a plain list without a heading.")
         heading, records = Record(1, ["email"]), chain([heading], records)
-    columns = _columns(heading, chosen, stage.path)
+    columns = stage.columns = _columns(heading, chosen, stage.path)
     if not columns.says_state and default_state is None:
         raise FileError(
-            f"{stage.path} does not say who confirmed: it has no column named state. If all of its readers gave "
-            "their consent, add --state active; if nobody did yet, --state pending."
+            f"{stage.path} does not say who confirmed: it has no column named state{_overlooked(columns)}. If all of "
+            "its readers gave their consent, add --state active; if nobody did yet, --state pending; if all of them "
+            "left, --state unsubscribed."
         )
+    if columns.whole:
+        stage.guesses.append(f"By its name or its columns all of its readers are {columns.whole}.")
+    if columns.also_email:
+        names = ", ".join(columns.also_email)
+        stage.guesses.append(f"More than one column may be the address; not read: {names} (--map email=COLUMN).")
     for record in records:
         _take(stage, record, columns, default_state)
     stage.flush()
     stage.sort()
 
 
+def _overlooked(columns: Columns) -> str:
+    if not columns.doubtful:
+        return ""
+    names = ", ".join(columns.doubtful)[:200]
+    return (
+        f". But look first at what was not read ({names}): --map state=COLUMN takes one with words such as active, "
+        "--map subscribed=COLUMN or --map unsubscribed=COLUMN one with yes and no"
+    )
+
+
 def _take(stage: Stage, record: Record | BadRecord, columns: Columns, default_state: str | None) -> None:
     if isinstance(record, BadRecord):
-        stage.reject(record.line, record.reason, record.text)
+        stage.reject(record.line, record.reason, record.cells)
         return
+    stage.dates.line = record.line
     try:
-        stage.add(newcomer(record.cells, columns, default_state, stage.newsletter))
+        stage.add(newcomer(record.cells, columns, default_state, stage.newsletter, stage.dates))
     except (AddressError, BadRow) as error:
         # Spreadsheets end files in rows of empty cells.
         if any(cell.strip() for cell in record.cells):
-            stage.reject(record.line, str(error), ",".join(record.cells)[:1000])
+            stage.reject(record.line, str(error), record.cells)
+            stage.unknown_states |= isinstance(error, UnknownState)
 
 
-def _is_a_list(heading: Record) -> bool:
-    if len(heading.cells) == 1:
-        with suppress(AddressError):
-            return bool(parse(heading.cells[0]))
+def _is_address(cell: str) -> bool:
+    with suppress(AddressError):
+        return bool(parse(cell))
     return False
 
 
 def _columns(heading: Record | BadRecord | None, chosen: Mapping[str, str], path: Path) -> Columns:
-    if heading is None or not heading.line or (isinstance(heading, Record) and not heading.cells):
+    if heading is None or not heading.line or not heading.cells:
         raise FileError(f"{path} is empty; its first line must name the columns: email, or email,name,state.")
     if isinstance(heading, BadRecord):
         raise FileError(f"{path}:{heading.line} the line that names the columns is broken: {heading.reason}.")
-    try:
-        return recognise(heading.cells, chosen, path.name)
-    except HeadingError as error:
+    if any("@" in cell and _is_address(cell) for cell in heading.cells):
         raise FileError(
-            f"{path}:{heading.line} the first line must name the columns, one of them email: {error}. "
-            "--map email=COLUMN says which it is."
-        ) from None
+            f"{path}:{heading.line} the first line must name the columns, and looks like a reader: an address stands "
+            "in it. Write a line before it such as email,name,state."
+        )
+    try:
+        return recognise([formula_restored(cell) for cell in heading.cells], chosen, path.name)
+    except HeadingError as error:
+        raise FileError(f"{path}:{heading.line} {error}") from None

@@ -3,7 +3,7 @@
 import gc
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mailer.cli.subscribers.people import json_option, newsletter_option
-from mailer.cli.terminal import Exit, Problem, choose_newsletter, confirm, counted, database_address, start
+from mailer.cli.terminal import Exit, Problem, choose_newsletter, confirm, counted, database_address, on_terminal, start
 
 if TYPE_CHECKING:
     from subscribers.files.importing import Report, Stage
@@ -20,14 +20,19 @@ A_FILE = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.command(name="import")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--state", type=click.Choice(["active", "pending"]), help="For rows that do not say it themselves.")
+@click.argument("file", type=A_FILE)
+@click.option(
+    "--state",
+    type=click.Choice(["active", "pending", "unsubscribed"]),
+    help="For rows that do not say it themselves.",
+)
 @newsletter_option
 @click.option("--map", "mapped", multiple=True, metavar="FIELD=COLUMN", help="Which column is the email, the name …")
 @click.option("--source", default="", metavar="TEXT", help="Where the list comes from; kept with each reader.")
 @click.option("--invite", is_flag=True, help="Mail each pending reader once, and ask them to confirm.")
 @click.option("--per-hour", type=click.IntRange(1, 100_000), default=500, show_default=True, help="For --invite.")
 @click.option("--rejected", type=A_FILE, help="Where rejected rows go, with reasons; FILE.rejected.csv if not given.")
+@click.option("--dry-run", is_flag=True, help="Show what would change, and write nothing.")
 @click.option("--yes", is_flag=True, help="Import without asking.")
 @json_option
 def import_(
@@ -39,6 +44,7 @@ def import_(
     invite: bool,
     per_hour: int,
     rejected: Path | None,
+    dry_run: bool,
     yes: bool,
     as_json: bool,
 ) -> None:
@@ -48,6 +54,7 @@ def import_(
     nobody is mailed. It can be stopped at any time; the same command again does the rest.
     """
     chosen = _chosen(mapped)
+    _require_file(file)
     start()
     from subscribers.files.csv_records import FileError
     from subscribers.files.importing import apply, plan, read
@@ -61,6 +68,10 @@ def import_(
             with _bar("Planning", stage.good) as watch:
                 planned = plan(stage, watch)
             _show_plan(stage, planned, per_hour if invite else None)
+            if as_json and (dry_run or not (yes or on_terminal())):
+                click.echo(_as_json(stage, planned, done=False))
+            if dry_run:
+                return
             confirm(f"Import into {label}?", yes)
             queue = invitations(label, per_hour) if invite else None
             origin = f"file {file.name}" + (f": {source.strip()}" if source.strip() else "")
@@ -68,7 +79,7 @@ def import_(
                 report = apply(stage, origin, invitations=queue, rejected=rejected, watch=watch)
     except FileError as error:
         raise Problem(str(error), Exit.USAGE) from None
-    click.echo(_as_json(report)) if as_json else _show_report(report)
+    click.echo(_as_json(stage, report, done=True)) if as_json else _show_report(report)
     if report.rejected:
         sys.exit(Exit.OPEN_ENDS)
 
@@ -83,12 +94,25 @@ def _no_collecting() -> Iterator[None]:
         gc.enable()
 
 
+def _require_file(file: Path) -> None:
+    if not file.exists() and str(file) != "-":
+        raise Problem(f"{file} does not exist.", Exit.USAGE)
+    # The encoding is found first and the rows are read then, and rejected rows go into a file beside it.
+    if not file.is_file() or file.parent in (Path("/dev"), Path("/dev/fd")):
+        raise Problem(
+            f"{file} is no file, and an import reads it more than once; save the list as a file, and give its name.",
+            Exit.USAGE,
+        )
+
+
 def _chosen(mapped: tuple[str, ...]) -> dict[str, str]:
     chosen = {}
     for text in mapped:
         field, equals, column = text.partition("=")
         if not (field and equals and column):
             raise Problem(f'--map {text!r} is not understood; write --map email="Your column".', Exit.USAGE)
+        if field in chosen:
+            raise Problem(f"--map {field} is given twice; one column can be mapped to it.", Exit.USAGE)
         chosen[field] = column
     return chosen
 
@@ -109,16 +133,60 @@ def _bar(what: str, total: int) -> Iterator[Callable[[int], None]]:
 
 def _show_plan(stage: "Stage", report: "Report", per_hour: int | None) -> None:
     click.echo(f"{stage.path} into {stage.newsletter}, database {database_address()}:", err=True)
-    for line in [*stage.guesses, *_lines(report)]:
+    for line in [*_reading(stage), *_notes(stage), *_lines(report)]:
         click.echo(f"  {line}", err=True)
     for rejected in report.first_rejected:
         click.echo(f"    {stage.path}:{rejected.line} {rejected.reason}", err=True)
     if report.rejected > len(report.first_rejected):
         click.echo(f"    and {report.rejected - len(report.first_rejected)} more", err=True)
+    if stage.unknown_states:
+        click.echo(f"    Known states: {_known_states()}", err=True)
     if per_hour:
         click.echo(f"  Pending readers who were never mailed are asked to confirm, {per_hour} an hour.", err=True)
     elif report.new_by_state.get("pending"):
         click.echo("  Pending readers get no mail by an import; --invite asks them to confirm.", err=True)
+
+
+def _reading(stage: "Stage") -> Iterator[str]:
+    """Which columns are taken for what, and which for nothing."""
+    columns = stage.columns
+    fields: dict[str, list[str]] = {}
+    for heading, field in columns.read:
+        fields.setdefault(heading, []).append(field)
+    yield "Columns read: " + _some([f"{heading} as {' and '.join(said)}" for heading, said in fields.items()])
+    if columns.not_read:
+        yield "Not read: " + _some(columns.not_read)
+
+
+def _some(names: Sequence[str], most: int = 20) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def _notes(stage: "Stage") -> list[str]:
+    """What somebody should look at before they agree."""
+    notes, dates = list(stage.guesses), stage.dates
+    if doubtful := stage.columns.doubtful:
+        notes.append(
+            f"Look at what is not read and may say who left: {_some(doubtful)}. --map state=COLUMN takes a column of "
+            "words such as unsubscribed, --map subscribed=COLUMN or --map unsubscribed=COLUMN one of yes and no."
+        )
+    if dates.unreadable:
+        notes.append(
+            f"{counted(dates.unreadable, 'date')} could not be read, the first in line {dates.first_unreadable}: kept "
+            "as written, and proof of nothing (2026-11-21 or 2026-11-21T10:00:00Z would be read)."
+        )
+    if dates.future:
+        notes.append(
+            f"{counted(dates.future, 'date')} in the future, the first in line {dates.first_future}: kept as written, "
+            "and proof of nothing."
+        )
+    return notes
+
+
+def _known_states() -> str:
+    from subscribers.files.rows import STATES
+
+    return ", ".join(STATES)
 
 
 def _show_report(report: "Report") -> None:
@@ -146,10 +214,17 @@ def _lines(report: "Report") -> list[str]:
     return [f"{count} {what}" for count, what in counts if count or what.startswith("new")]
 
 
-def _as_json(report: "Report") -> str:
+def _as_json(stage: "Stage", report: "Report", done: bool) -> str:
     from dataclasses import asdict
 
-    values = asdict(report) | {"rejected_file": str(report.rejected_file or "") or None}
+    columns = stage.columns
+    values = asdict(report) | {
+        "done": done,
+        "rejected_file": str(report.rejected_file or "") or None,
+        "columns_read": [{"column": heading, "as": field} for heading, field in columns.read],
+        "columns_not_read": columns.not_read,
+        "notes": _notes(stage),
+    }
     return json.dumps(values, ensure_ascii=False)
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import csv
 from datetime import timedelta
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from django.db import IntegrityError
 from subscribers import optin
 from subscribers.addresses import parse
 from subscribers.files import importing, inviting, staging
-from subscribers.files.csv_records import LONGEST_LINE, FileError
+from subscribers.files.csv_records import LONGEST_LINE, FileError, find_encoding, read_records
 from subscribers.files.importing import Report, import_csv
 from subscribers.models import Consent, Subscriber, Subscription, Suppression
 from tests import readers
@@ -34,9 +35,10 @@ class Folder:
         return import_csv(self.path, newsletter, state, "file people.csv")
 
     @property
-    def rejected(self) -> list[tuple[int, str, str]]:
+    def rejected(self) -> list[tuple[int, str, list[str]]]:
+        """Line, reason, cells."""
         with Path(f"{self.path}.rejected.csv").open(encoding="utf-8-sig", newline="") as found:
-            return [(int(row["line"]), row["reason"], row["row"]) for row in csv.DictReader(found)]
+            return [(int(line), reason, cells) for line, reason, *cells in islice(csv.reader(found), 1, None)]
 
 
 def states() -> dict[str, str]:
@@ -96,6 +98,19 @@ def test_a_file_in_latin_1_is_not_taken_for_chinese_and_the_guess_is_said(file):
     assert Subscriber.objects.get().name == "Andréa"
 
 
+@pytest.mark.parametrize("text", ["邮箱,姓名,状态\nli@readers.example,,已订阅\n", "email,name\na@b.example,韩梅梅\n"])
+def test_a_small_file_in_chinese_is_read_as_chinese(file, text: str):
+    file.path.write_bytes(text.encode("gb18030"))
+    assert find_encoding(file.path).name == "gb18030"
+    assert "".join(",".join(row.cells) + "\n" for row in read_records(file.path, find_encoding(file.path))) == text
+
+
+@pytest.mark.parametrize("broken", [b"Ren\xe9, Jos\xe9", "李雷".encode()[:-1], b"\xff\xfe"])
+def test_a_file_in_utf_8_with_some_broken_bytes_stays_one(file, broken: bytes):
+    file.path.write_bytes("email,name\na@b.example,Zoé\nb@b.example,".encode() + broken + b"\n")
+    assert find_encoding(file.path).name == "utf-8"
+
+
 def test_a_list_of_bare_addresses_needs_no_heading(file):
     assert file.take_in("ada@readers.example\nben@readers.example\nben@\n", state="active").new == 2
     assert file.rejected[0][0] == 3
@@ -110,6 +125,9 @@ def test_a_column_of_any_name_can_be_mapped(file):
         assert "state is 'Stammkunde'" in next(stage.rejected_rows())[1]
     with pytest.raises(FileError, match="off is no field"):
         importing.read(file.path, "weekly", "active", {"off": "Status"})
+    file.path.write_text("ada@readers.example,Ada\nben@readers.example,Ben\n")
+    with pytest.raises(FileError, match="looks like a reader"):
+        importing.read(file.path, "weekly", "active", {"email": "ada@readers.example"})
 
 
 def test_bytes_that_are_no_text_are_refused(file):
@@ -122,7 +140,7 @@ def test_bytes_that_are_no_text_are_refused(file):
     [
         ("", "is empty"),
         ("name,phone\nAda,1\n", "one of them email: none of the columns is email; there are name, phone"),
-        ("ada@readers.example,Ada\nben@readers.example,Ben\n", "must name the columns"),
+        ("ada@readers.example,Ada\nben@readers.example,Ben\n", "looks like a reader.* such as email,name,state"),
         ('email,"name\nada@readers.example,Ada\n', "is broken"),
     ],
 )
@@ -153,9 +171,9 @@ def test_good_rows_are_kept_and_bad_rows_are_written_down_with_their_reasons(fil
     assert (report.new, report.rejected) == (len(good), len(bad))
     assert report.rejected_file == file.path.with_name("people.csv.rejected.csv")
     assert [line for line, _, _ in file.rejected] == [3 + 2 * number for number in range(len(bad))]
-    for (_, said, row), (bytes_, reason) in zip(file.rejected, bad, strict=True):
+    for (_, said, cells), (bytes_, reason) in zip(file.rejected, bad, strict=True):
         assert reason in said
-        assert row.split(",")[0] == bytes_.split(b",")[0].decode()
+        assert cells[0].split(",")[0] == bytes_.split(b",")[0].decode()
 
 
 def test_rejected_rows_go_where_they_are_wanted_closed_to_others_and_calculate_nothing(file, tmp_path):
@@ -168,7 +186,36 @@ def test_rejected_rows_go_where_they_are_wanted_closed_to_others_and_calculate_n
             importing.apply(stage, "tests", rejected=tmp_path / "no" / "where.csv")
     assert wanted.stat().st_mode & 0o077 == 0
     with wanted.open(encoding="utf-8-sig", newline="") as found:
-        assert next(csv.DictReader(found))["row"].startswith("'=")
+        assert next(csv.DictReader(found))["email"].startswith("'=")
+
+
+def test_rejected_rows_are_mended_in_their_file_and_imported_from_it(file, tmp_path):
+    file.take_in(
+        "email,name,state,Notiz\n"
+        "ada@,=Ada,active,\n"
+        "ben@readers.example,'=Ben,vip,\n"
+        "cleo@readers.example,Cleo,active,1,2\n"
+        'dora@readers.example,"Dora,active\n'
+    )
+    again = file.path = Path(f"{file.path}.rejected.csv")
+    text = again.read_text(encoding="utf-8-sig")
+    assert text.startswith("rejected line,rejected because,email,name,state,Notiz")
+    assert file.take_in(text).rejected == 4  # as they are
+    mended = (
+        text.replace("ada@,", "ada@readers.example,").replace("vip", "active").replace("active,1,2", "active,1")
+    ).replace('"dora@readers.example,""Dora,active"', "dora@readers.example,Dora,active")
+    report = file.take_in(mended)
+    assert (report.new, report.rejected) == (4, 0)
+    assert list(Subscriber.objects.order_by("email").values_list("name", flat=True)) == ["=Ada", "=Ben", "Cleo", "Dora"]
+
+
+def test_a_file_rejected_twice_says_once_what_is_wrong(file):
+    file.take_in("email,state\nada@,active\n")
+    file.path = Path(f"{file.path}.rejected.csv")
+    file.take_in(file.path.read_bytes())
+    assert file.rejected == [(2, "An address has one @, with something on both sides.", ["ada@", "active"])]
+    with importing.read(file.path, "weekly", None) as stage, pytest.raises(FileError, match="is imported"):
+        importing.apply(stage, "tests", rejected=file.path)
 
 
 def test_a_field_may_go_over_lines_and_an_unclosed_one_takes_none_with_it(file):
