@@ -3,6 +3,7 @@ that no spreadsheet takes for formulas."""
 
 import codecs
 import csv
+import os
 import re
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -215,6 +216,13 @@ def _read_record(lines: _Lines, separator: str) -> Record | BadRecord:
     if LOST in text:
         return BadRecord(start, "the row holds broken characters; save the file as CSV UTF-8", cells)
     return Record(start, cells)
+
+
+def closed_to_others(path: str, flags: int) -> int:
+    """An opener for files that hold addresses: nobody else reads them, also where one stood there open to all."""
+    descriptor = os.open(path, flags, 0o600)
+    os.fchmod(descriptor, 0o600)
+    return descriptor
 
 
 # A cell that begins like this is a formula to a spreadsheet. Apostrophes before it are ours, or must not look so.

@@ -4,7 +4,6 @@ Whoever left or may not be mailed stays so, whatever the file says: a file is ne
 """
 
 import csv
-import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -19,7 +18,7 @@ from django.db import IntegrityError, connection, transaction
 
 from subscribers import optin, records
 from subscribers.files import claims, inviting
-from subscribers.files.csv_records import FileError, formula_restored, formula_safe
+from subscribers.files.csv_records import FileError, closed_to_others, formula_restored, formula_safe
 from subscribers.files.headings import REJECTED_BECAUSE, REJECTED_LINE, is_ours
 from subscribers.files.inviting import Invitations
 from subscribers.files.staging import Stage as Stage
@@ -30,7 +29,6 @@ EXAMPLES = 5
 PAUSE = 0.026  # seconds between two transactions; who waits for SQLite an eighth of a second looks again so often
 IN_BULK = {
     "wal_autocheckpoint": 50_000,
-    "mmap_size": 0,
     "cache_size": -65_536,  # KiB: most of the index of addresses, which come in no order
     "synchronous": 1,  # NORMAL: after a power cut the last rows may lack, and the same import again brings them
     "ignore_check_constraints": 1,  # each state and step here is our own word; to check was a seventh of the time
@@ -111,10 +109,7 @@ def apply(
 
 @contextmanager
 def _sqlite_in_bulk() -> Iterator[None]:
-    """Many rows touch the same pages of an index again and again: they are put into the database's file less often.
-
-    And the file is not mapped into memory, which would then hold all of it.
-    """
+    """Many rows touch the same pages of an index again and again: they are put into the database's file less often."""
     if connection.vendor != "sqlite" or connection.in_atomic_block:
         yield
         return
@@ -246,7 +241,7 @@ def _write_rejected(stage: Stage, path: Path) -> Path | None:
     try:
         if path.exists() and path.samefile(stage.path):
             raise FileError(f"{path} is the file that is imported, so nothing was; --rejected must name another one.")
-        with open(path, "w", encoding="utf-8-sig", newline="", opener=_closed_to_others) as file:
+        with open(path, "w", encoding="utf-8-sig", newline="", opener=closed_to_others) as file:
             writer = csv.writer(file)
             heading = stage.columns.heading
             kept = [place for place, name in enumerate(heading) if not is_ours(name)]
@@ -266,10 +261,3 @@ def _mendable(cells: list[str], kept: list[int], count: int) -> Iterator[str]:
         cells = [cells[place] for place in kept if place < len(cells)] + cells[count:]
     # What was escaped already is not escaped twice.
     return (formula_safe(formula_restored(cell)) for cell in cells)
-
-
-def _closed_to_others(path: str, flags: int) -> int:
-    """It holds addresses, also where it was there before and open to all."""
-    descriptor = os.open(path, flags, 0o600)
-    os.fchmod(descriptor, 0o600)
-    return descriptor

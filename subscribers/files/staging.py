@@ -1,6 +1,7 @@
 """The rows of a file in a stage beside the database, each address once: a file may be larger than our memory."""
 
 import sqlite3
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import closing, suppress
 from itertools import chain
@@ -124,6 +125,12 @@ def read(
     stage = Stage(path, newsletter)
     try:
         _fill(stage, _records(stage, watch), default_state, chosen or {})
+    except sqlite3.Error as error:
+        stage.__exit__(None, None, None)
+        raise FileError(
+            f"{path} could not be put in order ({error}), so nothing was imported; it takes its own size in "
+            f"{tempfile.gettempdir()}, and TMPDIR names another folder."
+        ) from error
     except BaseException:
         stage.__exit__(None, None, None)
         raise

@@ -235,6 +235,7 @@ def _as_json(stage: "Stage", report: "Report", done: bool) -> str:
 def export(form: str, output: Path | None, newsletter: str | None) -> None:
     """Write out readers: address, state, newsletter, name, language and when they came and left."""
     start()
+    from subscribers.files.csv_records import closed_to_others
     from subscribers.files.exporting import write_csv, write_jsonl
 
     label = choose_newsletter(newsletter) if newsletter else None
@@ -243,14 +244,8 @@ def export(form: str, output: Path | None, newsletter: str | None) -> None:
         write(sys.stdout, label)
         return
     try:
-        with open(output, "w", encoding="utf-8", newline="", opener=_closed_to_others) as file:
+        with open(output, "w", encoding="utf-8", newline="", opener=closed_to_others) as file:
             count = write(file, label)
     except OSError as error:
         raise Problem(f"{output} cannot be written: {error.strerror}.", Exit.USAGE) from None
     click.echo(f"{count} readers written to {output}.", err=True)
-
-
-def _closed_to_others(path: str, flags: int) -> int:
-    import os
-
-    return os.open(path, flags, 0o600)

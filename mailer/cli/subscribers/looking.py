@@ -25,7 +25,12 @@ WIDTHS = (38, 12, 16, 20, 16)  # where nothing is longer, the columns of a pipe 
 @click.option("--since", metavar="DATE", help="In this state since that day (UTC) or later, such as 2026-11-20.")
 @click.option("--domain", metavar="NAME", help="With an address at this domain, such as example.org.")
 @click.option("--limit", type=click.IntRange(1), help=f"At most so many; {ON_A_PAGE} on a terminal.")
-@click.option("--page", type=click.IntRange(1), default=1, help="The next so many: 2 for those after the first.")
+@click.option(
+    "--page",
+    type=click.IntRange(1),
+    default=1,
+    help="The next so many: 2 for those after the first. In a pipe it needs --limit.",
+)
 @json_option
 def list_(
     state: str | None,
@@ -45,8 +50,9 @@ def list_(
         found = found.filter(changed_at__gte=moment)
     if domain:
         found = found.filter(subscriber__email_key__endswith=f"@{_domain_key(domain)}")
-    whole = as_json or not sys.stdout.isatty()
-    size = limit or (None if whole and page == 1 else ON_A_PAGE)
+    size = limit or (None if as_json or not sys.stdout.isatty() else ON_A_PAGE)
+    if page > 1 and not size:
+        raise Problem("--page needs --limit here: without it all readers are written.", Exit.USAGE)
     first = (page - 1) * (size or 0)
     shown = found[first : first + size] if size else found
     if as_json:

@@ -14,13 +14,7 @@ from subscribers.models import Consent, Subscriber, Subscription
 from tests import readers
 from tests.readers import ADA, BEN, CLEO, DORA
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _schema(monkeypatch):
-    """The test database has its tables; looking each time is slow."""
-    monkeypatch.setattr("mailer.schema.bring_up_to_date", lambda: None)
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("up_to_date")]
 
 
 @pytest.fixture
@@ -212,9 +206,10 @@ def test_the_list_is_narrowed_by_day_and_domain_and_turned_page_by_page():
 def test_a_pipe_gets_everybody_and_a_page_that_is_not_there_is_said():
     readers.crowd(51)
     assert len(run("list").stdout.splitlines()) == 1 + 51
-    missing = run("list", "--page", "9")
+    missing = run("list", "--limit", "2", "--page", "99")
     assert (missing.exit_code, missing.stdout) == (Exit.USAGE, "")
-    assert "there is no page 9: 51 readers, 50 on a page" in missing.stderr
+    assert "there is no page 99: 51 readers, 2 on a page" in missing.stderr
+    assert "--page needs --limit" in run("list", "--page", "2").stderr
 
 
 def test_a_narrow_terminal_breaks_no_address(monkeypatch, capsys):

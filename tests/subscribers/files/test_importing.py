@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import sqlite3
 from datetime import timedelta
 from itertools import islice
 from pathlib import Path
@@ -314,6 +315,19 @@ def test_many_chunks_are_one_import(file, monkeypatch):
     monkeypatch.setattr(staging, "CHUNK", 10)
     report = file.take_in("email\n" + "".join(f"r{n}@readers.example\n" for n in range(95)), state="active")
     assert report.new == Subscription.objects.deliverable().count() == 95
+
+
+def test_a_full_temporary_disk_is_named(file, monkeypatch):
+    def connect_to_a_full_disk(*given, connect=sqlite3.connect, **named):
+        stage = connect(*given, **named)
+        stage.execute("PRAGMA max_page_count = 8")
+        return stage
+
+    monkeypatch.setattr(sqlite3, "connect", connect_to_a_full_disk)
+    people = "\n".join(f"reader{number}@readers.example,active" for number in range(1000))
+    with pytest.raises(FileError, match=r"full.*nothing was imported.*TMPDIR"):
+        file.take_in(f"email,state\n{people}\n")
+    assert not Subscriber.objects.exists()
 
 
 @pytest.mark.django_db(transaction=True)
