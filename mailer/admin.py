@@ -86,6 +86,13 @@ class SendAdmin(LookedAt):
         )
         return counted
 
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        """With its receipt, counted once for the page and not once for each of its lines."""
+        send: Any = super().get_object(request, object_id, from_field)
+        if send is not None:
+            send.receipt = receipt(send)
+        return send
+
     def called(self, row: Send) -> str:
         return f"{row.newsletter}/{row.slug}"
 
@@ -98,29 +105,20 @@ class SendAdmin(LookedAt):
         return str(count(send))
 
     @admin.display(description="skipped because")
-    def skipped_because(self, send: Send) -> str:
-        return _words(_receipt(send)["skipped"])
+    def skipped_because(self, send: Any) -> str:
+        return _words(send.receipt["skipped"])
 
     @admin.display(description="reported by the provider")
-    def reported(self, send: Send) -> str:
-        return _words(_receipt(send)["events"])
+    def reported(self, send: Any) -> str:
+        return _words(send.receipt["events"])
 
     @admin.display(description="possibly twice")
-    def possibly_twice(self, send: Send) -> int:
-        return int(_receipt(send)["possibly_twice"])
+    def possibly_twice(self, send: Any) -> int:
+        return int(send.receipt["possibly_twice"])
 
     @admin.display(description="requests")
-    def requests(self, send: Send) -> str:
-        return _words(_receipt(send)["batches"])
-
-
-def _receipt(send: Send) -> dict[str, Any]:
-    """Counted once for a page, and not once for each of its lines."""
-    kept = vars(send)
-    if "receipt" not in kept:
-        kept["receipt"] = receipt(send)
-    found: dict[str, Any] = kept["receipt"]
-    return found
+    def requests(self, send: Any) -> str:
+        return _words(send.receipt["batches"])
 
 
 def _words(counts: dict[str, int]) -> str:

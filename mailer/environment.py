@@ -1,5 +1,7 @@
 """How settings are read: from the environment, then from the `.env` beside newsletter.toml; and in which words refused.
 
+Without a newsletter.toml it is the `.env` of the current folder.
+
 Only `mailer.settings` reads here. A variable that is set to nothing counts as set: `SENDGRID_API_KEY= mailer …`
 rehearses whatever the `.env` says.
 """
@@ -36,6 +38,10 @@ def _read_dotenv(path: Path) -> dict[str, str | None]:
         return dotenv_values(path)
     except UnicodeDecodeError:
         raise SettingError(f"{path} is not UTF-8; save it as UTF-8.") from None
+    except OSError as error:
+        raise SettingError(
+            f"{path} cannot be read ({error.strerror}); let the user who runs this command read it."
+        ) from None
 
 
 _dotenv = _read_dotenv(CONFIG_FOLDER / ".env")

@@ -1,6 +1,7 @@
 """Django's settings, and the only reader of the environment; `mailer.environment` says how it is read."""
 
 import base64
+import fcntl
 import os
 import secrets
 import sqlite3
@@ -61,14 +62,19 @@ def _secret_key() -> str:
         raise SettingError("SECRET_KEY must be set in production, to at least 50 random characters.")
     if given:
         return given
-    path = HOME / "secret_key"
-    try:
-        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    except FileExistsError:
-        return path.read_text()
-    with os.fdopen(descriptor, "w") as file:
-        file.write(secrets.token_urlsafe(48))
-    return path.read_text()
+    return _key_kept_in(HOME / "secret_key")
+
+
+def _key_kept_in(path: Path) -> str:
+    """The key in this file, the same for all processes; made by the first of them."""
+    with os.fdopen(os.open(path, os.O_CREAT | os.O_RDWR, 0o600), "r+") as file:
+        # Or a second process could read before the first has written, and go on with no key at all.
+        fcntl.flock(file, fcntl.LOCK_EX)
+        key = file.read()
+        if not key:  # a new file, or that of a process that was killed here
+            key = secrets.token_urlsafe(48)
+            file.write(key)
+    return key
 
 
 SECRET_KEY = _secret_key()
@@ -87,13 +93,20 @@ if PRODUCTION and not SENDGRID_API_KEY:
 
 def _webhook_keys() -> tuple[bytes, ...]:
     """Public keys of SendGrid's signed event webhook, as DER; several while one is replaced by another."""
-    keys = []
-    for text in read("SENDGRID_WEBHOOK_PUBLIC_KEY").split(","):
-        try:
-            keys.append(base64.b64decode(text.strip(), validate=True))
-        except ValueError:
-            raise SettingError("SENDGRID_WEBHOOK_PUBLIC_KEY is not base64; copy the key from SendGrid again.") from None
-    return tuple(key for key in keys if key)
+    texts = [text.strip() for text in read("SENDGRID_WEBHOOK_PUBLIC_KEY").split(",")]
+    return tuple(_webhook_key(text) for text in texts if text)
+
+
+def _webhook_key(text: str) -> bytes:
+    from mailer.sendgrid.webhook import public_key  # loads cryptography, which takes a while
+
+    try:
+        key = base64.b64decode(text, validate=True)
+    except ValueError:
+        raise SettingError("SENDGRID_WEBHOOK_PUBLIC_KEY is not base64; copy the key from SendGrid again.") from None
+    if public_key(key) is None:
+        raise SettingError("SENDGRID_WEBHOOK_PUBLIC_KEY is no P-256 public key; copy the key from SendGrid again.")
+    return key
 
 
 SENDGRID_WEBHOOK_KEYS = _webhook_keys()

@@ -6,7 +6,9 @@ Every write is a compare-and-set, so any number of sweeps at once is harmless. T
 import logging
 import threading
 import time
+import traceback
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, close_old_connections, connection
@@ -89,6 +91,12 @@ def _lost_before(send: int, last_request: datetime | None, now: datetime) -> dat
     return min(now, heard or now) - STALE
 
 
+def _place_of(error: Exception) -> str:
+    """File and line that raised it."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{Path(last.filename).name}:{last.lineno}"
+
+
 class Sweeper(threading.Thread):
     """Sweeps until it is stopped. A database that is away is waited for."""
 
@@ -114,6 +122,12 @@ class Sweeper(threading.Thread):
             # OSError: a full disk, or a file in MAILER_HOME that another user owns. The loop must outlive it.
             except (DatabaseError, InterfaceError, OSError) as error:
                 log.warning("sweep failed, will try again", extra={"error": type(error).__name__})
+                connection.close()
+            # A mistake of ours. To end here would be a worker that looks alive and finds nothing; to end the process
+            # would cut off its requests. As it goes on, `swept_at` stays old where the sweep never comes to its end,
+            # which `mailer doctor` tells. Not the error's words: they may hold an address.
+            except Exception as error:  # noqa: BLE001
+                log.error("sweep failed", extra={"error": type(error).__name__, "at": _place_of(error)})
                 connection.close()
             self._stopping.wait(self._every)
         connection.close()

@@ -93,7 +93,7 @@ def _payload(issue: "RenderedIssue", newsletter: Newsletter, to: Sequence[Addres
         custom_args={},
     )
     people = [
-        Recipient(number, address.email, "", links.test_unsubscribe_url(newsletter.label, number))
+        Recipient(number, address.email, "", links.unsubscribe_url_of_test(newsletter.label, number))
         for number, address in enumerate(to, 1)
     ]
     return _unbooked(build_payload(message, people, uuid4()))

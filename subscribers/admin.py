@@ -90,8 +90,16 @@ class HistoryShown(_Shown):
     model = Consent
     verbose_name_plural = "history"
     fields = readonly_fields = (
-        *("on", "newsletter", "step", "how", "source"),
-        *("wording", "wording_version", "language", "ip", "claims"),
+        "on",
+        "newsletter",
+        "step",
+        "how",
+        "source",
+        "wording",
+        "wording_version",
+        "language",
+        "ip",
+        "claims",
     )
     ordering = ("at", "pk")
     on = moment("at", "when")

@@ -37,21 +37,21 @@ def send(subscription_id: int) -> bool:
 
     Call outside of transactions: the claim must be committed before the mail leaves. Raises ConfirmationFailed.
     """
-    lease = _claim(subscription_id)
-    if lease is None:
+    subscription = _claimed(subscription_id)
+    if subscription is None:
         return False
-    message = _message(Subscription.objects.select_related("subscriber").get(pk=subscription_id))
     try:
-        message.send()
+        _message(subscription).send()
     except Exception as error:
         raise ConfirmationFailed(f"confirmation {subscription_id}: {type(error).__name__}") from error
     # Not when the reader asked again meanwhile.
+    lease = subscription.confirmation_due
     Subscription.objects.filter(pk=subscription_id, confirmation_due=lease).update(confirmation_due=None)
     return True
 
 
-def _claim(subscription_id: int) -> datetime | None:
-    """Until when the mail is ours to send. The lease is also the wait before the next try, should this one fail."""
+def _claimed(subscription_id: int) -> Subscription | None:
+    """The subscription, its mail ours to send. Its new due time is when it is tried again, should this try fail."""
     now = timezone.now()
     ours = Subscription.objects.filter(pk=subscription_id, confirmation_due__lte=now)
     subscription = ours.select_related("subscriber").first()
@@ -64,11 +64,11 @@ def _claim(subscription_id: int) -> datetime | None:
     if rests := _rests_until(subscription, now):
         ours.filter(confirmation_tries=tries).update(confirmation_due=rests)
         return None
-    lease = now + NEXT_TRY[tries]
+    subscription.confirmation_due = lease = now + NEXT_TRY[tries]
     claimed = ours.filter(confirmation_tries=tries).update(
         confirmation_due=lease, confirmation_tries=F("confirmation_tries") + 1, confirmation_tried_at=now
     )
-    return lease if claimed else None
+    return subscription if claimed else None
 
 
 def _rests_until(subscription: Subscription, now: datetime) -> datetime | None:

@@ -28,11 +28,15 @@ class SignUp:
     form_time: str  # signed
 
 
-def sign_up_of(request: HttpRequest) -> SignUp:
-    def sent(name: str) -> str:
-        return request.POST.get(name, "")[:LONGEST_INPUT]
+def sent(request: HttpRequest, name: str) -> str:
+    """What stands in this field, as far as anybody would type; "" without the field."""
+    return request.POST.get(name, "")[:LONGEST_INPUT]
 
-    return SignUp(email=sent("email").strip(), bait=sent("website"), form_time=sent("form_time"))
+
+def sign_up_of(request: HttpRequest) -> SignUp:
+    return SignUp(
+        email=sent(request, "email").strip(), bait=sent(request, "website"), form_time=sent(request, "form_time")
+    )
 
 
 def new_form_time() -> str:

@@ -1,20 +1,20 @@
-"""How much one address, one network and the whole world may ask of us. Counted in Consent, so that it holds for all
-processes together. Nothing here ever limits leaving."""
+"""How much one address, one network and the whole world may ask of us. Counted in Consent and Letter, so that it holds
+for all processes together. Nothing here ever limits leaving."""
 
 from datetime import datetime, timedelta
 
 from django.db.models import Max
 
-from subscribers.models import Consent
+from subscribers.models import Consent, Letter
 
-# One address gets at most this many confirmation mails, whoever asks for them.
-CONFIRMATIONS_A_DAY = 3
+# One address gets at most this many mails with a link, to confirm or from a page, whoever asks for them.
+LINKS_A_DAY = 3
 CONFIRMATION_PAUSE = timedelta(minutes=10)
 # A conference in one room may subscribe; a script may not.
 REQUESTS_A_NETWORK_HOUR = 60
 # More than this in an hour is an attack with many addresses, and our mail would be the weapon.
 REQUESTS_AN_HOUR = 1000
-HOUR = timedelta(hours=1)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 NO_MAIL = ", no mail"  # ends `Consent.how` of a request that was not answered by mail
 
@@ -36,13 +36,27 @@ def check_network(network: str, now: datetime) -> None:
         raise TooManyRequests("everybody")
 
 
-def mails_asked(subscriber_id: int, now: datetime) -> list[datetime]:
-    """When confirmation mails to this reader were asked for within a day, oldest first; for all newsletters."""
-    asked = Consent.objects.filter(
-        subscriber_id=subscriber_id, step=Consent.Step.REQUESTED, at__gt=now - timedelta(days=1)
-    )
-    return list(asked.exclude(how__endswith=NO_MAIL).order_by("at").values_list("at", flat=True))
+def confirmations_asked(subscriber_id: int, now: datetime) -> list[datetime]:
+    """When confirmation mails to this reader were asked for within a day; for all newsletters."""
+    asked = Consent.objects.filter(subscriber_id=subscriber_id, step=Consent.Step.REQUESTED, at__gt=now - DAY)
+    return list(asked.exclude(how__endswith=NO_MAIL).values_list("at", flat=True))
+
+
+def letters_asked(email_key: str, now: datetime) -> list[datetime]:
+    """When letters to this address were asked for within a day, by whichever reader."""
+    asked = Letter.objects.filter(email_key=email_key, asked_at__gt=now - DAY)
+    return list(asked.values_list("asked_at", flat=True))
+
+
+def mails_asked(subscriber_id: int, email_key: str, now: datetime) -> list[datetime]:
+    """When mails with a link, of both kinds, to this reader at this address were asked for within a day."""
+    return confirmations_asked(subscriber_id, now) + letters_asked(email_key, now)
+
+
+def are_few(asked: list[datetime]) -> bool:
+    """Whether the day allows one more."""
+    return len(asked) < LINKS_A_DAY
 
 
 def allows_mail(asked: list[datetime], now: datetime) -> bool:
-    return len(asked) < CONFIRMATIONS_A_DAY and not any(at > now - CONFIRMATION_PAUSE for at in asked)
+    return are_few(asked) and not any(at > now - CONFIRMATION_PAUSE for at in asked)

@@ -72,7 +72,7 @@ def _for_a_while(name: str, purpose: str, public_id: UUID, newsletter: str, life
     return reverse(f"subscribers:{name}", args=[token])
 
 
-def test_unsubscribe_url(newsletter: str, number: int) -> str:
+def unsubscribe_url_of_test(newsletter: str, number: int) -> str:
     """The way out of the `number`-th copy of a test mail. Nothing is signed: nothing can be changed there."""
     return f"{settings.BASE_URL}{reverse('subscribers:unsubscribe_test', args=[newsletter, number])}"
 

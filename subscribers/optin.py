@@ -65,8 +65,8 @@ def subscribe(address: Address, newsletter: str, *, name: str = "", language: st
         limits.check_network(origin.ip, now)
         subscriber = records.reader(address, name, language, now)
         subscription = records.subscription(subscriber, newsletter, now)
-        asked = limits.mails_asked(subscriber.pk, now)
-        answer = _answer(subscriber, subscription, asked, now)
+        asked = limits.confirmations_asked(subscriber.pk, now)
+        answer = _answer(subscriber, subscription, asked + limits.letters_asked(address.key, now), now)
         if answer is Answer.MAIL_DUE:
             _ask(subscription, tries=subscription.confirmation_tries if asked else 0, now=now)
             records.record(subscriber, newsletter, Step.REQUESTED, origin, now)

@@ -1,7 +1,8 @@
 """How readers' pages are made: in the newsletter's frame, with headers that keep them private, behind signed links."""
 
+import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any
@@ -14,10 +15,12 @@ from django.utils import translation
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
-from subscribers import languages, links, tokens
+from subscribers import languages, limits, links, tokens
 from subscribers.models import Subscriber
 from subscribers.networks import client_address, network
 from subscribers.records import Origin
+
+log = logging.getLogger(__name__)
 
 # Raise it with every change to a sentence that readers agree to.
 WORDING_VERSION = "1"
@@ -153,6 +156,19 @@ def kept_private(response: HttpResponse) -> HttpResponse:
 def link_used(request: HttpRequest, newsletter: Shown) -> HttpResponse:
     """A link of ours that opens nothing any more."""
     return page(request, "link_used", newsletter, status=410)
+
+
+def too_many(
+    request: HttpRequest,
+    newsletter: Shown,
+    reason: limits.TooManyRequests,
+    undo: Sequence[tuple[str, str]] = (),
+) -> HttpResponse:
+    """No mail goes out now. `undo`: names of what the same request unsubscribed from, and paths that undo it."""
+    log.warning("sign-ups limited", extra={"reason": str(reason), "newsletter": newsletter.label})
+    response = page(request, "too_many", newsletter, {"undo": undo}, status=429)
+    response["Retry-After"] = str(int(limits.HOUR.total_seconds()))
+    return response
 
 
 @to_reader

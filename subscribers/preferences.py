@@ -2,7 +2,6 @@
 see and do: newsletters, language, and leaving, with the address masked. For everything else it mails a fresh link.
 """
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -18,10 +17,8 @@ from subscribers.addresses import Address
 from subscribers.masking import masked_on_one_line
 from subscribers.models import Subscriber, Subscription
 from subscribers.optin import PREFERENCES, Answer
-from subscribers.pages import Shown, link_used, newsletter_shown, origin, page, signed_link, to_reader
+from subscribers.pages import Shown, link_used, newsletter_shown, origin, page, signed_link, to_reader, too_many
 from subscribers.tasks import send_confirmation, send_letter
-
-log = logging.getLogger(__name__)
 
 State = Subscription.State
 
@@ -65,8 +62,7 @@ def _save(request: HttpRequest, reader: Subscriber, newsletter: Shown) -> HttpRe
     try:
         joined = [(label, _join(request, reader, label)) for label in offered if label in ticked - had]
     except limits.TooManyRequests as reason:
-        log.warning("sign-ups limited", extra={"reason": str(reason), "newsletter": newsletter.label})
-        return page(request, "too_many", newsletter, status=429)
+        return too_many(request, newsletter, reason, _undo(reader, left))
     if language:
         # Only now: what was agreed to is on record in the language that the form had. `to_reader` puts it back.
         translation.activate(language)
@@ -103,7 +99,7 @@ def _words(reader: Subscriber, answer: Answer) -> str:
         return gettext(
             "%(name)s: we may not mail your address now, so you cannot confirm it. Reply to any issue, and we help you."
         )
-    if len(limits.mails_asked(reader.pk, timezone.now())) >= limits.CONFIRMATIONS_A_DAY:
+    if not limits.are_few(limits.mails_asked(reader.pk, reader.email_key, timezone.now())):
         return gettext(
             "%(name)s: no mail went out for it, because we mail three a day at most. Tick it again tomorrow."
         )
@@ -147,9 +143,13 @@ def _shown(
         "languages": [(code, languages.tag(code), name) for code, name in settings.LANGUAGES],
         "notices": notices,
         "promise": _promise(),
-        "undo": [(newsletter_shown(label).name, links.undo_path(reader.public_id, label)) for label in left],
+        "undo": _undo(reader, left),
     }
     return page(request, "preferences", newsletter, context)
+
+
+def _undo(reader: Subscriber, left: Sequence[str]) -> list[tuple[str, str]]:
+    return [(newsletter_shown(label).name, links.undo_path(reader.public_id, label)) for label in left]
 
 
 def _promise() -> str:

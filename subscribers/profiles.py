@@ -13,13 +13,13 @@ from django.utils.translation import gettext
 from subscribers import changing, holding, links, optin, tokens
 from subscribers.addresses import Address, AddressError, clean_name, parse
 from subscribers.changing import Moved
+from subscribers.forms import sent
 from subscribers.masking import masked_on_one_line
 from subscribers.models import Letter, Subscriber
 from subscribers.pages import CONTENT_POLICY, Shown, link_used, origin, page, signed_link, speaking_to, to_reader
 from subscribers.tasks import send_letter
 
 DATA, ADDRESS = "mailed link", "link to new address"  # `Consent.how`
-LONGEST_INPUT = 400
 
 Answer = Callable[[HttpRequest, Subscriber, Shown], HttpResponse]
 
@@ -56,8 +56,8 @@ def _shown(
 ) -> HttpResponse:
     wrong = wrong or {}
     context = {
-        "name": _sent(request, "name") if "name" in wrong else reader.name,
-        "email": _sent(request, "email") if "email" in wrong else reader.email,
+        "name": sent(request, "name") if "name" in wrong else reader.name,
+        "email": sent(request, "email") if "email" in wrong else reader.email,
         "notice": notice,
         "preferences": links.preferences_path(reader.public_id, newsletter.label),
         "wrong": wrong,
@@ -67,7 +67,7 @@ def _shown(
 
 def _rename(request: HttpRequest, reader: Subscriber, newsletter: Shown) -> HttpResponse:
     try:
-        name = clean_name(_sent(request, "name"))
+        name = clean_name(sent(request, "name"))
     except AddressError as error:
         return _shown(request, reader, newsletter, {"name": gettext(str(error))})
     changing.rename(reader.public_id, name, origin(request, DATA))
@@ -77,7 +77,7 @@ def _rename(request: HttpRequest, reader: Subscriber, newsletter: Shown) -> Http
 
 def _move(request: HttpRequest, reader: Subscriber, newsletter: Shown) -> HttpResponse:
     try:
-        to = parse(_sent(request, "email").strip())
+        to = parse(sent(request, "email").strip())
     except AddressError as error:
         return _shown(request, reader, newsletter, {"email": gettext(str(error))})
     if to.key == reader.email_key:
@@ -106,10 +106,6 @@ def _delete(request: HttpRequest, reader: Subscriber, newsletter: Shown) -> Http
 
 
 WISHES: dict[str, Answer] = {"rename": _rename, "move": _move, "export": _export, "delete": _delete}
-
-
-def _sent(request: HttpRequest, name: str) -> str:
-    return request.POST.get(name, "")[:LONGEST_INPUT]
 
 
 # ---------------------------------------------------------------- the new address

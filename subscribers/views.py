@@ -4,7 +4,6 @@ without a cookie of ours, but for the sign-up form, whose cookie guards against 
 Mail scanners open every link of a mail, and some run its scripts: GET and HEAD change nothing here.
 """
 
-import logging
 from functools import partial
 
 from django.db import transaction
@@ -20,19 +19,17 @@ from subscribers.optin import Answer, Confirmation, Origin
 from subscribers.pages import (
     ALLOWED,
     Shown,
+    first_newsletter,
     link_used,
+    newsletter_shown,
     origin,
     page,
     page_in_house_language,
     signed_link,
     to_reader,
+    too_many,
 )
-from subscribers.pages import CONTENT_POLICY as CONTENT_POLICY
-from subscribers.pages import first_newsletter as first_newsletter
-from subscribers.pages import newsletter_shown as newsletter_shown
 from subscribers.tasks import send_confirmation
-
-log = logging.getLogger(__name__)
 
 
 @require_http_methods(ALLOWED)
@@ -64,10 +61,7 @@ def _ask_to_confirm(request: HttpRequest, newsletter: Shown, address: Address, a
         # Their language is the one they choose: who reads two newsletters hears from each in its own.
         asked = optin.subscribe(address, newsletter.label, origin=asking)
     except limits.TooManyRequests as reason:
-        log.warning("sign-ups limited", extra={"reason": str(reason), "newsletter": newsletter.label})
-        response = page(request, "too_many", newsletter, status=429)
-        response["Retry-After"] = "3600"
-        return response
+        return too_many(request, newsletter, reason)
     if asked.answer is Answer.MAIL_DUE:
         transaction.on_commit(partial(send_confirmation.hint, asked.subscription_id))
     return _check_your_mail(request, newsletter)

@@ -25,6 +25,12 @@ def _an_installation(request):
         Installation.objects.get_or_create(pk=1, defaults={"link_keys": ["11" * 32]})
 
 
+@pytest.fixture
+def up_to_date(monkeypatch):
+    """Commands take the tests' database, which has its tables, as it is; to look each time is slow."""
+    monkeypatch.setattr("mailer.schema.bring_up_to_date", lambda: None)
+
+
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix, tmp_path_factory):
     """SQLite in a file, as in life: the threads of a test that share one in memory lock each other out at once."""

@@ -17,10 +17,8 @@ from mailer.models import REHEARSAL, Batch, Send
 
 # What a correction may say otherwise than the send.
 _SAID = ("subject", "preheader", "language", "day", "number")
-_LISTED = (
-    *("slug", "first_request_at", "correction__corrected_at"),
-    *(name for said in _SAID for name in (said, f"correction__{said}")),
-)
+_CORRECTED = tuple(f"correction__{said}" for said in _SAID)
+_LISTED = ("slug", "first_request_at", "correction__corrected_at", *_SAID, *_CORRECTED)
 
 
 @dataclass(frozen=True)

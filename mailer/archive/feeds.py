@@ -17,6 +17,8 @@ from mailer.newsletter import Newsletter
 LENGTH = 20  # issues
 # XML has no way to write these (XML 1.0, 2.2): one of them, such as "&#12;" in an issue, would break the whole feed.
 UNWRITABLE = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+# Only in tags: text may say `href="#` too, but a "<" in it is always "&lt;".
+WITHIN_THE_PAGE = re.compile(r'(<a(?:\s[\w-]+="[^"]*")*?\shref=")(?=#)')
 
 
 def atom(newsletter: Newsletter, pages: Iterable[Page], archive: str, address: str, installation: str) -> str:
@@ -42,12 +44,16 @@ def atom(newsletter: Newsletter, pages: Iterable[Page], archive: str, address: s
             pubdate=entry.published,
             updateddate=entry.updated,
             unique_id=_for_ever(installation, "issue", newsletter.label, entry.slug),
-            # Where a feed is read, "#note-1" leads nowhere.
-            content=_writable(page.article).replace('href="#', f'href="{link}#'),
+            content=_with_whole_links(_writable(page.article), link),
             language=language_tag(entry.language or newsletter.language),
         )
     written: str = feed.writeString("utf-8")
     return written
+
+
+def _with_whole_links(article: str, link: str) -> str:
+    """Where a feed is read, "#note-1" leads nowhere."""
+    return WITHIN_THE_PAGE.sub(lambda found: found[1] + link, article)
 
 
 def _writable(text: str) -> str:

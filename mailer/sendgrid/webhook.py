@@ -86,7 +86,7 @@ def _is_signed(signed: bytes, signature: bytes, key: bytes) -> bool:
     from cryptography.hazmat.primitives.asymmetric.ec import ECDSA
     from cryptography.hazmat.primitives.hashes import SHA256
 
-    public = _public_key(key)
+    public = public_key(key)
     if public is None:
         return False
     try:
@@ -97,7 +97,7 @@ def _is_signed(signed: bytes, signature: bytes, key: bytes) -> bool:
 
 
 @cache
-def _public_key(key: bytes) -> "EllipticCurvePublicKey | None":
+def public_key(key: bytes) -> "EllipticCurvePublicKey | None":
     """The key, read once a process; None for what is no P-256 key."""
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey

@@ -30,8 +30,7 @@ def show() -> str:
     return CliRunner().invoke(cli, ["subscribers", "show", ADA.email], catch_exceptions=False).stdout
 
 
-def test_what_a_reader_was_sent_is_shown_with_what_became_of_it(issue, monkeypatch):
-    monkeypatch.setattr("mailer.schema.bring_up_to_date", lambda: None)
+def test_what_a_reader_was_sent_is_shown_with_what_became_of_it(issue, up_to_date):
     assert f"weekly/{issue.send.slug} · accepted, delivered, hard" in show()
     result = CliRunner().invoke(cli, ["subscribers", "show", ADA.email, "--json"], catch_exceptions=False)
     [sent] = json.loads(result.stdout)["sends"]

@@ -120,9 +120,15 @@ def sweeper():
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(
-    "error", [OperationalError("database is locked"), PermissionError(13, "run/x.owner"), OSError(28, "disk full")]
+    ("error", "told"),
+    [
+        (OperationalError("database is locked"), "OperationalError"),
+        (PermissionError(13, "run/x.owner"), "PermissionError"),
+        (OSError(28, "disk full"), "OSError"),
+        (KeyError("ada@readers.example"), "KeyError"),  # a mistake of ours
+    ],
 )
-def test_the_loop_outlives_a_database_that_is_away_and_a_disk_that_is_full(sweeper, monkeypatch, error):
+def test_the_loop_outlives_whatever_a_sweep_may_meet(sweeper, monkeypatch, caplog, error, told):
     swept = []
 
     def fail_once():
@@ -136,6 +142,8 @@ def test_the_loop_outlives_a_database_that_is_away_and_a_disk_that_is_full(sweep
     while len(swept) < 3 and time.monotonic() < until:
         time.sleep(0.01)
     assert len(swept) >= 3
+    assert [record.error for record in caplog.records] == [told]
+    assert "ada@" not in caplog.text
 
 
 @pytest.mark.django_db(transaction=True)

@@ -34,11 +34,10 @@ BASE = "https://news.example.com"
 
 
 @pytest.fixture(autouse=True)
-def _an_installation(transactional_db, settings, tmp_path, monkeypatch):
+def _an_installation(transactional_db, settings, tmp_path, up_to_date):
     Installation.objects.get_or_create(pk=1, defaults={"link_keys": ["11" * 32]})
     settings.HOME = tmp_path / "home"
     settings.HOME.mkdir()
-    monkeypatch.setattr("mailer.schema.bring_up_to_date", lambda: None)
 
 
 @pytest.fixture

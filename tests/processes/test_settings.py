@@ -1,6 +1,7 @@
 """A setting that is missing or malformed stops the start and is named, without a traceback."""
 
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -23,6 +24,7 @@ from tests.stand_in import StandIn
         ({"DATABASE_URL": "mysql://root@localhost/x"}, "DATABASE_URL"),
         ({"MAILER_CONFIG": "/nowhere/newsletter.toml"}, "MAILER_CONFIG"),
         ({"MAILER_ENV": "prod"}, "MAILER_ENV"),
+        ({"SENDGRID_WEBHOOK_PUBLIC_KEY": "aHVudGVyNA=="}, "SENDGRID_WEBHOOK_PUBLIC_KEY is no P-256 public key"),
     ],
 )
 def test_a_bad_setting_is_named(embedded: Stage, settings, words):
@@ -108,6 +110,22 @@ def test_a_home_of_somebody_else_is_refused_by_name(embedded: Stage, tmp_path):
 def test_an_env_file_in_another_encoding_is_named(embedded: Stage):
     (embedded.folder / ".env").write_bytes(b"\xff\xfeB\x00")
     assert ".env is not UTF-8" in embedded.run("status", expect=2).err
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="no file here that root cannot read")
+def test_an_env_file_that_cannot_be_read_is_named(embedded: Stage):
+    (embedded.folder / ".env").symlink_to("/proc/self/mem")
+    assert f"{embedded.folder}/.env cannot be read" in embedded.run("status", expect=2).err
+
+
+def test_a_start_that_was_killed_leaves_no_empty_secret_key_behind(embedded: Stage):
+    home = embedded.folder.parent / "home-editor"
+    home.mkdir(mode=0o700)
+    (home / "secret_key").touch(mode=0o600)
+    embedded.command = [sys.executable, "-c", "from mailer.settings import SECRET_KEY; print(SECRET_KEY)"]
+    first, second = embedded.run().out, embedded.run().out
+    assert len(first) > 50
+    assert first == second
 
 
 def test_a_home_that_was_open_to_others_is_closed(embedded: Stage):

@@ -7,7 +7,7 @@ import pytest
 from django.core import mail
 from django.core.mail.backends import locmem
 
-from subscribers import confirmations, optin
+from subscribers import composing, confirmations, optin
 from subscribers.confirmations import ConfirmationFailed
 from subscribers.models import Subscription
 from subscribers.tasks import send_confirmation
@@ -126,6 +126,15 @@ def test_a_mail_that_failed_goes_out_with_the_next_try(clock, no_mail, monkeypat
     Subscription.objects.update(confirmation_due=clock.now, confirmation_tried_at=clock.now - timedelta(minutes=10))
     assert confirmations.send(one().pk)
     assert one().confirmation_due is None
+
+
+def test_a_mail_that_cannot_be_written_stays_due_as_one_that_cannot_be_sent(clock, monkeypatch):
+    readers.pending()
+    monkeypatch.setattr(composing, "PARTS", ("gone.txt",) * 3)  # an editor's own template, by a wrong name
+    with pytest.raises(ConfirmationFailed, match="TemplateDoesNotExist"):
+        confirmations.send(one().pk)
+    clock.forward(minutes=10)
+    assert list(confirmations.due(clock.now)) == [one().pk]
 
 
 def test_who_asks_anew_just_after_a_retry_waits_for_the_ten_minutes(clock, no_mail, monkeypatch):

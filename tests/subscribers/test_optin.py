@@ -112,6 +112,31 @@ def test_a_confirmed_reader_who_left_can_ask_again_within_the_same_limits(clock)
     assert ask() is Answer.MAIL_DUE
 
 
+def test_one_address_gets_three_links_a_day_to_confirm_and_to_its_data_together(clock):
+    reader = readers.unsubscribed(who=ADA)
+    mailed = []
+    for _ in range(3):
+        clock.forward(minutes=10)
+        mailed.append(changing.ask_for_link(reader.public_id, "weekly", LINK) is not None)
+        mailed.append(ask() is Answer.MAIL_DUE)
+        clock.forward(minutes=10)
+        mailed.append(ask() is Answer.MAIL_DUE)
+    assert mailed == [True, False, True] + [False] * 6
+    clock.forward(days=1)
+    assert ask() is Answer.MAIL_DUE
+    assert changing.ask_for_link(reader.public_id, "weekly", LINK) is not None, "who has just joined need not wait"
+
+
+def test_letters_take_no_try_from_a_confirmation(clock):
+    reader = readers.pending(who=ADA)
+    Subscription.objects.update(confirmation_tries=3)
+    clock.forward(days=1)
+    changing.ask_for_link(reader.public_id, "weekly", LINK)
+    clock.forward(minutes=10)
+    assert ask() is Answer.MAIL_DUE
+    assert Subscription.objects.get().confirmation_tries == 0
+
+
 def test_one_network_may_ask_only_so_often_an_hour(clock):
     for number in range(limits.REQUESTS_A_NETWORK_HOUR):
         ask(f"n{number}@readers.example")

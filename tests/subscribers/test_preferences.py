@@ -119,6 +119,16 @@ def test_a_form_that_was_open_for_long_unsubscribes_from_nothing_that_came_since
     assert readers.state_of(reader) == "active"
 
 
+def test_where_too_many_ask_the_page_still_says_what_was_left_and_undoes_it(client, monkeypatch):
+    reader = readers.confirmed()
+    monkeypatch.setattr(limits, "REQUESTS_A_NETWORK_HOUR", 0)
+    answer = client.post(preferences_path(reader), SAVE | {"had": "weekly", "newsletter": "jianbao"})
+    assert (answer.status_code, answer["Retry-After"]) == (429, "3600")
+    assert "The Weekly comes to you no more" in answer.content.decode()
+    client.post(undo_in(answer))
+    assert readers.state_of(reader) == "active"
+
+
 def test_one_button_leaves_everything(client):
     reader = readers.confirmed()
     readers.confirmed("jianbao")
@@ -167,6 +177,7 @@ def test_the_link_goes_to_the_reader_and_to_nobody_else(client, hints, monkeypat
 
 def test_one_in_ten_minutes_and_three_a_day_whatever_is_asked(client, clock):
     reader = readers.confirmed()
+    clock.forward(days=1)
     for _ in range(24 * 6):
         answers = {client.post(preferences_path(reader), LINK_PLEASE).content for _ in range(2)}
         assert len(answers) == 1
