@@ -26,7 +26,7 @@ from subscribers.files.staging import read as read
 from subscribers.optin import Newcomer, Origin
 
 EXAMPLES = 5
-PAUSE = 0.026  # seconds between two transactions; who waits for SQLite an eighth of a second looks again so often
+PAUSE = 0.1  # seconds between two transactions; who waits for SQLite looks again at least so often
 IN_BULK = {
     "wal_autocheckpoint": 50_000,
     "cache_size": -65_536,  # KiB: most of the index of addresses, which come in no order

@@ -18,7 +18,7 @@ from subscribers.files.headings import Columns, HeadingError, recognise
 from subscribers.files.rows import STATE_ORDER, SUPPRESSED_ORDER, BadRow, UnknownState, newcomer
 from subscribers.records import Newcomer, hashes_of
 
-CHUNK = 4000  # rows in a transaction: an eighth of a second, in which on SQLite nobody else can write
+CHUNK = 20_000  # rows in a transaction: two thirds of a second, in which on SQLite nobody else can write
 
 STATES = {state: number for number, state in enumerate(STATE_ORDER)}
 REASONS = {reason: number for number, reason in enumerate(SUPPRESSED_ORDER)}
@@ -76,7 +76,7 @@ class Stage:
     def sort(self) -> None:
         """The rows stand by their hash: the database's largest index then grows at one end, not in all its pages."""
         self._rows.execute("CREATE TABLE sorted AS SELECT * FROM reader ORDER BY hash, state DESC")
-        self._rows.execute("DROP TABLE reader")
+        self._rows.executescript("DROP TABLE reader; PRAGMA cache_size=-1000; PRAGMA shrink_memory;")
 
     def reject(self, line: int, reason: str, cells: list[str]) -> None:
         self._rows.execute("INSERT INTO rejected VALUES (?, ?, ?)", (line, reason, orjson.dumps(cells)))
