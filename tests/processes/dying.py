@@ -82,6 +82,9 @@ def main() -> None:
     import django
 
     django.setup()
+    from subscribers.files import staging
+
+    staging.CHUNK = 1000  # an import of few rows is several transactions
     for moment in range(1, MOST):
         code, before = one_round(moment)
         answer = rows(os.environ["DATABASE_URL"], Path(os.environ["MAILER_HOME"]), question)
