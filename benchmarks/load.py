@@ -113,7 +113,7 @@ def _play(stage: Stage, api: StandIn, folder: Path, options: argparse.Namespace)
     knocking = [sys.executable, "-m", "benchmarks.load", "--knock", address, str(links), str(options.clients)]
     done = subprocess.run(knocking, capture_output=True, text=True, check=True, timeout=10 * PATIENCE)
     api.latency = 0.0
-    wait_until(lambda: stage.status("2026-11-20")["state"] == "finished", "the send is over", 5 * PATIENCE)
+    wait_until(stage.finished, "the send is over", 5 * PATIENCE)
     return [Answered(**one) for one in json.loads(done.stdout)]
 
 

@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from tests.processes.dying import rows
 from tests.processes.stage import Stage, new_postgres_database, wait_until
 from tests.stand_in import StandIn
 
@@ -30,10 +29,6 @@ def sent(embedded: Stage, for_real: dict[str, str]) -> Stage:
 
 def home(stage: Stage) -> Path:
     return Path(stage.environment()["MAILER_HOME"])
-
-
-def ask(stage: Stage, question: str) -> list[list[Any]]:
-    return rows(stage.database_url, home(stage), question)
 
 
 def change(stage: Stage, statement: str) -> None:
@@ -99,7 +94,7 @@ def test_an_import_killed_at_each_write_takes_in_everybody_once(embedded: Stage,
     assert len(seen) == len(rounds), "readers, newsletters and consent come together or not at all"
     assert (seen[0], seen[-1], seen) == (2, 2502, sorted(seen))
     states = dict.fromkeys(people, "active") | dict.fromkeys(left, "unsubscribed")
-    assert ask(embedded, EACH) == [[reader, state, 1] for reader, state in states.items()]
+    assert embedded.ask(EACH) == [[reader, state, 1] for reader, state in states.items()]
     assert list(scratch.iterdir()) == [], "no address lies about"
 
 
@@ -111,18 +106,18 @@ def test_who_left_between_a_killed_import_and_the_next_stays_away(embedded: Stag
     usual, embedded.command = embedded.command, [sys.executable, "-c", IN_SMALL_STEPS]
     process = embedded.start(*importing, DJANGO_SETTINGS_MODULE="mailer.settings")
     embedded.command = usual
-    while ask(embedded, TAKEN_IN) == [[0, 0, 0]] and process.poll() is None:
+    while embedded.ask(TAKEN_IN) == [[0, 0, 0]] and process.poll() is None:
         time.sleep(0.03)
     kill(embedded, process)
-    [[taken_in, *same]] = ask(embedded, TAKEN_IN)
+    [[taken_in, *same]] = embedded.ask(TAKEN_IN)
     assert 0 < taken_in < len(people)
     assert same == [taken_in, taken_in]
-    [[erased]] = ask(embedded, "SELECT min(email) FROM subscribers_subscriber")
+    [[erased]] = embedded.ask("SELECT min(email) FROM subscribers_subscriber")
     embedded.run("subscribers", "forget", erased, "--yes")
 
     embedded.run(*importing)
     people.remove(erased)
-    assert ask(embedded, EACH) == [[reader, "active", 1] for reader in people]
+    assert embedded.ask(EACH) == [[reader, "active", 1] for reader in people]
 
 
 # ---------------------------------------------------------------- erasing
@@ -137,7 +132,7 @@ OF_A_READER = """
 def test_a_reader_is_erased_whole_or_not_at_all_whenever_the_command_is_killed(embedded: Stage):
     embedded.import_readers({"active": 2})
     reader = "active-00001@readers.example"
-    [[hash]] = ask(embedded, f"SELECT suppression_hash FROM subscribers_subscriber WHERE email = '{reader}'")
+    [[hash]] = embedded.ask(f"SELECT suppression_hash FROM subscribers_subscriber WHERE email = '{reader}'")
     there, erased = [[2, 2, 2, 0, None]], [[1, 1, 1, 1, "command"]]
 
     rounds = killed_before_each_write(embedded, OF_A_READER, "subscribers", "forget", reader, "--yes")
@@ -154,7 +149,7 @@ def test_a_reader_is_erased_whole_or_not_at_all_whenever_the_command_is_killed(e
 
 
 def test_adopting_a_restored_database_goes_on_where_it_was_killed(sent: Stage):
-    hashes = [hash for (hash,) in ask(sent, "SELECT suppression_hash FROM subscribers_subscriber ORDER BY email")]
+    hashes = [hash for (hash,) in sent.ask("SELECT suppression_hash FROM subscribers_subscriber ORDER BY email")]
     log = home(sent) / "optouts.log"
     for hash, newsletter, reason in zip(
         [*hashes, "ab" * 32],
@@ -177,8 +172,8 @@ def test_adopting_a_restored_database_goes_on_where_it_was_killed(sent: Stage):
     assert all(after["rows"] == [[1, "sending", 0]] for after in rounds[:-1]), "nothing may be sent before all is done"
     assert rounds[-1]["rows"] == [[4, "paused", 1]]
     states = "SELECT state, count(*) FROM subscribers_subscription GROUP BY state ORDER BY state"
-    assert ask(sent, states) == [["active", 2], ["unsubscribed", 2]]
-    suppressed = dict(ask(sent, "SELECT hash, reason FROM subscribers_suppression"))
+    assert sent.ask(states) == [["active", 2], ["unsubscribed", 2]]
+    suppressed = dict(sent.ask("SELECT hash, reason FROM subscribers_suppression"))
     assert suppressed == dict(zip([*hashes[2:], "ab" * 32], ["erased", "complaint", "bounce", "erased"], strict=True))
     assert log.read_text().startswith(logged), "the log is only ever added to"
 
@@ -224,10 +219,10 @@ def test_a_letter_whose_sender_was_killed_goes_out_once_more_at_most_and_not_wit
         worker = embedded.start("worker")
         wait_until(lambda number=tries: len(api.accepted) == number, "the provider has the letter")
         kill(embedded, worker)
-        assert ask(embedded, DUE) == [[tries, 0, 1]], "nobody knows whether it arrived, so nobody sends it again soon"
+        assert embedded.ask(DUE) == [[tries, 0, 1]], "nobody knows whether it arrived, so nobody sends it again soon"
         change(embedded, LATER.format(10 if tries == 1 else 60))
 
     worker = embedded.start("worker")
-    wait_until(lambda: ask(embedded, DUE) == [[2, 1, None]], "the letter is given up")
+    wait_until(lambda: embedded.ask(DUE) == [[2, 1, None]], "the letter is given up")
     embedded.stop(worker)
     assert len(api.accepted) == 2

@@ -56,14 +56,14 @@ def test_a_rehearsal_before_and_a_second_run_after_change_nothing(stage: Stage, 
 def test_a_worker_without_a_key_leaves_real_batches_alone(distributed: Stage, api: StandIn, for_real):
     distributed.import_readers({"active": 5})
     keyless = distributed.start("worker", home="keyless")
-    wait_until(lambda: distributed.doctor()["worker"] == "ok", "the worker without a key has swept")
+    wait_until(distributed.swept, "the worker without a key has swept")
     distributed.run("send", "issue", ISSUE, "--yes", "--detach", **for_real)
     time.sleep(7)  # a sweep and its hints
     assert distributed.status("2026-11-20")["waiting"] == 5
     distributed.stop(keyless)
 
     with distributed.workers(1, **for_real):
-        wait_until(lambda: distributed.status("2026-11-20")["state"] == "finished", "the send is finished")
+        wait_until(distributed.finished, "the send is finished")
     assert len(addresses(api)) == 5
 
 

@@ -34,8 +34,9 @@ def url(embedded: Stage, file: Path) -> str:
     return str(found[0])
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
+    """Not for the session: Playwright's loop would make Django refuse the database to tests of other modules."""
     program = chromium()
     if program is None:
         skip_without("browser")
@@ -58,6 +59,7 @@ def page(browser: Any, url: str) -> Iterator[Any]:
     page.goto(url)
     until(page, f"{MAIL}.body.textContent.includes('Paragraph 20')")
     yield page
+    page.context.close()
     # What a test lets into the mail itself, the sandbox stops, and says so.
     assert [text for text in complaints if "frame is sandboxed" not in text] == []
 

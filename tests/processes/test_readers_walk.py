@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tests.parts import chromium, skip_without
-from tests.processes.dying import rows
 from tests.processes.stage import Broker, Stage, answers, free_port, wait_until
 from tests.stand_in import StandIn
 
@@ -32,10 +31,8 @@ def post(url: str, fields: dict[str, str]) -> int:
 
 
 def state_of(stage: Stage, email: str) -> str:
-    """Asked of the database itself: a command takes a second, and a walk has many steps."""
     wanted = "SELECT w.state FROM subscribers_subscription w JOIN subscribers_subscriber s ON s.id = w.subscriber_id"
-    home = Path(stage.environment()["MAILER_HOME"])
-    [[state]] = rows(stage.database_url, home, f"{wanted} WHERE s.email = '{email}'")
+    [[state]] = stage.ask(f"{wanted} WHERE s.email = '{email}'")
     return str(state)
 
 
@@ -82,7 +79,7 @@ def test_three_machines_share_one_database_and_nothing_else(distributed: Stage, 
     real = for_real | {"BASE_URL": base}
     readers = distributed.import_readers({"active": 20})["active"]
     worker = distributed.start("worker", home="machine-worker", **real)
-    wait_until(lambda: distributed.doctor()["worker"] == "ok", "a worker has swept")
+    wait_until(distributed.swept, "a worker has swept")
 
     distributed.run("send", "issue", ISSUE, "--yes", "--detach", home="machine-laptop", **real)
     wait_until(lambda: len(api.accepted) == 1, "the send arrived")

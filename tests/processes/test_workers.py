@@ -42,5 +42,5 @@ def test_a_broker_that_restarts_again_and_again_stops_nobody(distributed: Stage,
             broker.stop()
             broker.start()
         distributed.run("send", "issue", "issues/2026-11-20.md", "--yes", "--detach", **settings)
-        wait_until(lambda: distributed.status("2026-11-20")["state"] == "finished", "the send is finished")
+        wait_until(distributed.finished, "the send is finished")
     assert sorted(reader["email"] for reader in api.recipients) == sorted(readers["active"])
