@@ -2,8 +2,8 @@
 
 Without a newsletter.toml it is the `.env` of the current folder.
 
-Only `mailer.settings` reads here. A variable that is set to nothing counts as set: `SENDGRID_API_KEY= mailer …`
-rehearses whatever the `.env` says.
+Settings have their names and meanings in `mailer.settings`; commands ask here only where this is, before any setting is
+made. A variable that is set to nothing counts as set: `SENDGRID_API_KEY= mailer …` rehearses whatever the `.env` says.
 """
 
 import math

@@ -110,7 +110,7 @@ def _all_sends(as_json: bool) -> None:
 
 
 def _list(send: Any, outcome: str, form: str) -> None:
-    from subscribers.files.exporting import formula_safe
+    from subscribers.files.csv_records import formula_safe
 
     rows = _deliveries(send, outcome)
     if form == "jsonl":

@@ -11,7 +11,7 @@ from typing import Any, TextIO
 from django.db.models import OuterRef, Subquery
 
 from subscribers.files.claims import moment
-from subscribers.files.csv_records import formula_safe as formula_safe
+from subscribers.files.csv_records import formula_safe
 from subscribers.models import Consent, Subscription, Suppression
 
 COLUMNS = (

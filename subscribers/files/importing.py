@@ -102,7 +102,8 @@ def apply(
     """
     written = _write_rejected(stage, rejected or rejected_file_of(stage.path))
     with _sqlite_in_bulk():
-        verdicts = (_take_in(stage.newsletter, rows, source, invitations) for rows in _watched(stage, watch))
+        chunks = _giving_way(_watched(stage, watch))
+        verdicts = (_take_in(stage.newsletter, rows, source, invitations) for rows in chunks)
         report = _count(stage, verdicts)
     return _with_rejected(stage, report, rejected_file=written)
 
@@ -132,14 +133,16 @@ def _watched(stage: Stage, watch: Watch) -> Iterator[list[Newcomer]]:
         watch(done)
 
 
-def _give_way() -> None:
-    """On SQLite those who wait ask now and then whether nobody writes; each time they find it so."""
-    if connection.vendor == "sqlite" and not connection.in_atomic_block:
-        time.sleep(PAUSE)
+def _giving_way(chunks: Iterator[list[Newcomer]]) -> Iterator[list[Newcomer]]:
+    """With pauses between: on SQLite those who wait ask now and then whether nobody writes, and find it so."""
+    alone = connection.vendor == "sqlite" and not connection.in_atomic_block
+    for number, rows in enumerate(chunks):
+        if number and alone:
+            time.sleep(PAUSE)
+        yield rows
 
 
 def _take_in(newsletter: str, rows: list[Newcomer], source: str, invitations: Invitations | None) -> _Verdict:
-    _give_way()
     try:
         return _take_in_once(newsletter, rows, source, invitations)
     except IntegrityError:

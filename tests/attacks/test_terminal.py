@@ -7,7 +7,7 @@ import pytest
 
 from mailer.sendgrid.webhook import parse
 from subscribers.addresses import AddressError, clean_name
-from subscribers.files.exporting import formula_safe
+from subscribers.files.csv_records import formula_safe
 
 # Sets the window's title, writes the clipboard, goes up a line, turns the writing direction.
 STEERING = ["\x1b]0;owned\x07", "\x1b]52;c;cm0gLXJm\x07", "a\r\n\x1b[1A", "\x9b2J", "\u202egnp.exe", "a\tb\x08\x7f"]
