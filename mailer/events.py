@@ -17,9 +17,8 @@ from uuid import UUID
 import orjson
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection, transaction
-from django.utils import timezone
 
-from mailer import facts, suppressing
+from mailer import clock, facts, suppressing
 from mailer.facts import Chosen, Known
 from mailer.installation import public_id
 from mailer.models import Event, Fact
@@ -50,7 +49,7 @@ _COLUMNS = "kind, attempt, delivery, at, received_at, details, id_hash, fact_has
 _INSERT = f"INSERT OR IGNORE INTO mailer_event ({_COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)"  # noqa: S608 — ours
 _INSERT_ON_POSTGRES = f"""
     INSERT INTO mailer_event ({_COLUMNS})
-    SELECT kind, attempt, delivery, at, %s, details::jsonb, id_hash, fact_hash FROM unnest(
+    SELECT kind, attempt, delivery, at, clock_timestamp(), details::jsonb, id_hash, fact_hash FROM unnest(
         %s::text[], %s::uuid[], %s::bigint[], %s::timestamptz[], %s::text[], %s::bigint[], %s::bigint[]
     ) AS told (kind, attempt, delivery, at, details, id_hash, fact_hash)
     ON CONFLICT DO NOTHING RETURNING id"""  # noqa: S608 — ours
@@ -91,7 +90,7 @@ def _insert(cursor: Any, events: list[ProviderEvent]) -> range:
     adapt = connection.ops.adapt_datetimefield_value
     moments = {at: adapt(at) for at in {event.at for event in events}}
     attempts = {attempt: attempt and attempt.hex for attempt in {event.attempt for event in events}}
-    now = adapt(timezone.now())
+    now = adapt(clock.now())
     last = _last_id(cursor)
     cursor.executemany(
         _INSERT,
@@ -112,7 +111,7 @@ def _insert_on_postgres(cursor: Any, events: list[ProviderEvent]) -> list[int]:
     kinds, attempts, deliveries, moments, _, details, id_hashes, fact_hashes = map(list, zip(*events, strict=True))
     texts = [_json(one) for one in details]
     arrays = [kinds, attempts, deliveries, moments, texts, id_hashes, fact_hashes]
-    cursor.execute(_INSERT_ON_POSTGRES, [timezone.now(), *arrays])
+    cursor.execute(_INSERT_ON_POSTGRES, arrays)
     return [row[0] for row in cursor.fetchall()]
 
 
@@ -182,7 +181,7 @@ def _read_by_address(reading: _Reading, row: Event) -> None:
         told = Told(row.pk, meaning(row.kind, row.details or {}), found.reader)
         reading.told.append(told)
         reading.by_address.append(told)
-    elif found.wait and timezone.now() - row.received_at < WAITED_FOR:
+    elif found.wait and clock.now() - row.received_at < WAITED_FOR:
         reading.waiting.append(row.pk)
     else:
         _leave_out(reading, row)
@@ -205,7 +204,7 @@ def _facts_of(told: Iterable[Told]) -> dict[Fact, set[int]]:
 
 def _finish(reading: _Reading, reconsidered: Iterable[int]) -> None:
     """The last events are applied too. What names only an address keeps it no longer than this."""
-    now = timezone.now()
+    now = clock.now()
     if not reading.told and not reading.nobodys and not reconsidered:
         return
     with transaction.atomic():
@@ -228,7 +227,7 @@ def apply_leftovers() -> int:
     sweep, for a day.
     """
     looked_at = last = 0
-    left = Event.objects.filter(applied_at=None, received_at__lt=timezone.now() - LEFT_ALONE).order_by("pk")
+    left = Event.objects.filter(applied_at=None, received_at__lt=clock.now() - LEFT_ALONE).order_by("pk")
     while ids := list(left.filter(pk__gt=last).values_list("pk", flat=True)[:CHUNK]):
         _apply_or_isolate(ids)
         looked_at, last = looked_at + len(ids), ids[-1]
@@ -250,9 +249,7 @@ def _apply_or_isolate(ids: Sequence[int]) -> None:
 
 
 def _put_off(event: int, error: Exception) -> None:
-    given_up = Event.objects.filter(pk=event, received_at__lt=timezone.now() - GIVEN_UP).update(
-        applied_at=timezone.now()
-    )
+    given_up = Event.objects.filter(pk=event, received_at__lt=clock.now() - GIVEN_UP).update(applied_at=clock.now())
     phrase = "event given up" if given_up else "event not applied, will try again"
     log.error(phrase, extra={"event": event, "error": type(error).__name__})
 

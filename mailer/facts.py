@@ -13,8 +13,8 @@ from uuid import UUID
 
 from django.db import connection
 from django.db.models import Q, QuerySet
-from django.utils import timezone
 
+from mailer import clock
 from mailer.models import BOUNCED, Attempt, Event, Fact
 
 # What an event of this kind says by itself. Of bounces, complaints and drops `mailer.sendgrid.bounces` says more.
@@ -174,5 +174,5 @@ def mark_applied(chosen: Chosen, but: Collection[int]) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             f"UPDATE mailer_event AS e SET applied_at = %s WHERE {chosen.sql} AND e.applied_at IS NULL AND NOT ({sql})",
-            [connection.ops.adapt_datetimefield_value(timezone.now()), *chosen.parameters, parameter],
+            [connection.ops.adapt_datetimefield_value(clock.now()), *chosen.parameters, parameter],
         )

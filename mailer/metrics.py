@@ -5,11 +5,12 @@ In Prometheus' text format: https://prometheus.io/docs/instrumenting/exposition_
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 
 from django.conf import settings
 from django.db.models import Count, F, Q, QuerySet, Sum
-from django.utils import timezone
 
+from mailer import clock
 from mailer.models import Batch, Event, Gate, Installation, Send
 from mailer.sending import gate
 from mailer.sending.accounting import count
@@ -25,6 +26,7 @@ def exposition() -> str:
 
 
 def _lines() -> Iterator[str]:
+    now = clock.now()
     yield from _gauge("mailer_readers", "Readers of the sends that are not over, and of the newest.", _readers())
     yield from _gauge("mailer_unknown_readers", "Readers of whom nobody knows whether they were mailed.", _unknown())
     yield from _gauge(
@@ -36,10 +38,10 @@ def _lines() -> Iterator[str]:
         "Events that were stored and not acted on yet.",
         {"": Event.objects.filter(applied_at=None).count()},
     )
-    yield from _gauge("mailer_seconds_since_sweep", "Since a worker swept; +Inf: none ever did.", _since_sweep())
-    yield from _gauge("mailer_gate_open", "1: the provider may be asked now.", _gates())
-    yield from _gauge("mailer_confirmations_due", "Confirmation mails that should be out.", _confirmations())
-    yield from _gauge("mailer_letters_due", "Mails with a link that a reader asked for and should have.", _letters())
+    yield from _gauge("mailer_seconds_since_sweep", "Since a worker swept; +Inf: none ever did.", _since_sweep(now))
+    yield from _gauge("mailer_gate_open", "1: the provider may be asked now.", _gates(now))
+    yield from _gauge("mailer_confirmations_due", "Confirmation mails that should be out.", _confirmations(now))
+    yield from _gauge("mailer_letters_due", "Mails with a link that a reader asked for and should have.", _letters(now))
 
 
 def _gauge(name: str, meaning: str, values: Mapping[str, float]) -> Iterator[str]:
@@ -72,13 +74,12 @@ def _by_state(rows: "QuerySet[Batch] | QuerySet[Send]", states: list[str]) -> di
     return {f'state="{state}"': counted.get(state, 0) for state in states}
 
 
-def _since_sweep() -> dict[str, float]:
+def _since_sweep(now: datetime) -> dict[str, float]:
     swept = Installation.objects.values_list("swept_at", flat=True).get(pk=1)
-    return {"": max(0.0, (timezone.now() - swept).total_seconds()) if swept else float("inf")}
+    return {"": max(0.0, (now - swept).total_seconds()) if swept else float("inf")}
 
 
-def _gates() -> dict[str, int]:
-    now = timezone.now()
+def _gates(now: datetime) -> dict[str, int]:
     providers = sorted({settings.PROVIDER, *Gate.objects.values_list("provider", flat=True)})
     return {f'provider="{_escaped(provider)}"': int(gate.closed_until(provider, now) is None) for provider in providers}
 
@@ -87,9 +88,9 @@ def _escaped(text: str) -> str:
     return text.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
 
 
-def _confirmations() -> dict[str, int]:
-    return {"": Subscription.objects.filter(confirmation_due__lte=timezone.now()).count()}
+def _confirmations(now: datetime) -> dict[str, int]:
+    return {"": Subscription.objects.filter(confirmation_due__lte=now).count()}
 
 
-def _letters() -> dict[str, int]:
-    return {"": Letter.objects.filter(due__lte=timezone.now()).count()}
+def _letters(now: datetime) -> dict[str, int]:
+    return {"": Letter.objects.filter(due__lte=now).count()}

@@ -6,8 +6,8 @@ from datetime import timedelta
 from django.conf import settings
 from django.core.mail import EmailMessage
 from django.db.models import QuerySet
-from django.utils import timezone
 
+from mailer import clock
 from mailer.models import Attempt, Batch, Send
 from mailer.reporting import in_words
 from mailer.sendgrid.backend import NotSent
@@ -58,7 +58,7 @@ def _news(send: Send) -> str:
 
 def _long_in_doubt(send: Send) -> bool:
     doubtful = Attempt.objects.filter(batch__send=send, batch__state=Batch.State.UNKNOWN, state=Attempt.State.UNKNOWN)
-    return doubtful.filter(ended_at__lt=timezone.now() - IN_DOUBT).exists()
+    return doubtful.filter(ended_at__lt=clock.now() - IN_DOUBT).exists()
 
 
 def _mail(send: Send, news: str) -> EmailMessage:

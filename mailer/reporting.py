@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from django.conf import settings
-from django.utils import timezone
 
+from mailer import clock
 from mailer.models import Send
 from mailer.moments import describe
 from mailer.sending.accounting import Equation, count
@@ -22,7 +22,7 @@ def when(send: Send) -> str:
     """When a scheduled send fires, in its newsletter's time zone."""
     newsletter = settings.NEWSLETTERS.get(send.newsletter)
     assert send.due_at is not None
-    return describe(send.due_at, newsletter.timezone if newsletter else "UTC", timezone.now())
+    return describe(send.due_at, newsletter.timezone if newsletter else "UTC", clock.now())
 
 
 def _open_ends(send: Send, equation: Equation) -> Iterator[str]:

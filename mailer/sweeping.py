@@ -13,9 +13,8 @@ from pathlib import Path
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, close_old_connections, connection
 from django.db.models import Max, Q
-from django.utils import timezone
 
-from mailer import events, notifying
+from mailer import clock, events, notifying
 from mailer.celery import publish_hint
 from mailer.models import Batch, Installation, Send
 from mailer.sending import gate, restoring
@@ -40,7 +39,7 @@ AT_ONCE = 200  # batches of a send hinted in one sweep
 
 def sweep() -> None:
     """Everything that was due is on its way. Raises Restored."""
-    now = timezone.now()
+    now = clock.now()
     restoring.check()
     expire_attempts()
     cancel_leftovers()
@@ -61,14 +60,14 @@ def sweep() -> None:
 
 def tidy() -> None:
     """What need not be kept is gone: events and letters of long ago, addresses that nobody confirmed."""
-    now = timezone.now()
+    now = clock.now()
     events.prune(now)
     letters.forget_old(now)
     purge_unconfirmed(now)
 
 
 def _hint_stale_batches() -> None:
-    now = timezone.now()
+    now = clock.now()
     if gate.closed_until(settings.PROVIDER, now) is not None:
         return
     running = Send.objects.filter(state=Send.State.SENDING, provider=settings.PROVIDER)

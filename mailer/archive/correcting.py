@@ -7,8 +7,8 @@ from difflib import unified_diff
 from typing import TYPE_CHECKING
 
 from django.db import transaction
-from django.utils import timezone
 
+from mailer import clock
 from mailer.archive import Page
 from mailer.media import keep_images
 from mailer.models import Correction, Send
@@ -56,7 +56,7 @@ def correct(send: Send, issue: "RenderedIssue") -> Correction:
                 "number": issue.number,
                 "article": issue.article,
                 "source_sha256": issue.source_sha256,
-                "corrected_at": timezone.now(),
+                "corrected_at": clock.now(),
             },
         )
     log.info("web text corrected", extra={"send": send.pk})

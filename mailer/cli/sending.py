@@ -85,12 +85,11 @@ def issue(
 
 
 def _moment(text: str, zone: str) -> datetime:
-    from django.utils import timezone
-
+    from mailer import clock
     from mailer.moments import BadMoment, read_moment
 
     try:
-        return read_moment(text, zone, timezone.now())
+        return read_moment(text, zone, clock.now())
     except BadMoment as error:
         raise Problem(f"--at: {error}", Exit.USAGE) from None
 
@@ -204,12 +203,11 @@ class _Issue:
                 )
 
     def _when(self) -> str:
-        from django.utils import timezone
-
+        from mailer import clock
         from mailer.moments import describe
 
         assert self.due_at is not None
-        return describe(self.due_at, self.plan.newsletter.timezone, timezone.now())
+        return describe(self.due_at, self.plan.newsletter.timezone, clock.now())
 
     def _renamed(self) -> str:
         """What to say if the same bytes were sent under another name; else nothing."""

@@ -14,8 +14,8 @@ from typing import Any, NoReturn, TypeVar
 import click
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
-from django.utils import timezone
 
+from mailer import clock
 from mailer.cli.terminal import Exit, Problem, counted, write_no_more
 from mailer.models import Batch, Installation, Send
 from mailer.reporting import in_words, when
@@ -47,7 +47,7 @@ def worker_here() -> Iterator[None]:
 
 def worker_swept_lately() -> bool:
     swept = Installation.objects.values_list("swept_at", flat=True).get(pk=1)
-    return swept is not None and (timezone.now() - swept).total_seconds() < 60
+    return swept is not None and (clock.now() - swept).total_seconds() < 60
 
 
 def carry_out(start: Callable[[], Send], as_json: bool) -> NoReturn:

@@ -14,8 +14,8 @@ from typing import NamedTuple
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import F
-from django.utils import timezone
 
+from mailer import clock
 from mailer.models import Attempt, Batch, Delivery
 from mailer.sending import gate, restoring, statements
 from mailer.sending.owners import this_owner
@@ -45,7 +45,7 @@ class Claim:
     provider: str
     members: tuple[Member, ...]
     committed: float  # time.monotonic() just after the commit
-    lease_until: datetime
+    lease_until: datetime  # by the database's clock
 
 
 class _GateClosed(Exception):
@@ -58,7 +58,7 @@ def claim(batch_id: int) -> Claim | None:
     None when another worker has it, its send does not run or is of another provider, its time has not come, the gate
     is closed, the database was restored from a backup, or nobody is left in the batch (then it is `empty`).
     """
-    attempt = uuid.uuid4()
+    attempt, begun = uuid.uuid4(), time.monotonic()
     try:
         taken = _claim(batch_id, attempt)
     except Restored as error:
@@ -68,7 +68,7 @@ def claim(batch_id: int) -> Claim | None:
         Batch.objects.filter(pk=batch_id, state=Batch.State.PLANNED).update(hinted_at=None)
         return None
     except (OperationalError, InterfaceError):
-        _release_lost_claim(attempt)
+        _release_lost_claim(attempt, begun + settings.MAILER_LEASE)
         raise
     if taken is not None:
         restoring.remember(taken.number)
@@ -81,8 +81,8 @@ def _claim(batch_id: int, attempt: uuid.UUID) -> Claim | None:
         send = statements.lock_running_send(batch_id)
         if send is None:
             return None
-        now = timezone.now()  # not earlier: the lock may have been waited for
-        closed, on_trial = statements.gate_of(send.provider, now)
+        # The time is not read earlier: the lock may have been waited for.
+        now, closed, on_trial = statements.gate_of(send.provider)
         if closed:
             raise _GateClosed
         if not statements.take_batch(batch_id, attempt, now):
@@ -127,12 +127,12 @@ def _why_not(email: str | None, state: str | None, suppressed: str | None) -> st
     return "unsubscribed" if state == Subscription.State.UNSUBSCRIBED else "not confirmed"
 
 
-def _release_lost_claim(attempt: uuid.UUID) -> None:
+def _release_lost_claim(attempt: uuid.UUID, until: float) -> None:
     """The connection was lost around COMMIT: if the claim was committed all the same, it is given back unsent.
 
-    A server that restarts is waited for as long as a lease lasts: without us the attempt would become `unknown`.
+    A server that restarts is waited for until the lease ends, which is `until` by time.monotonic(): without us the
+    attempt would become `unknown`.
     """
-    until = timezone.now() + timedelta(seconds=settings.MAILER_LEASE)
     while True:
         connection.close()
         try:
@@ -140,7 +140,7 @@ def _release_lost_claim(attempt: uuid.UUID) -> None:
                 _release(attempt)
             return
         except (OperationalError, InterfaceError):
-            if timezone.now() >= until:
+            if time.monotonic() >= until:
                 raise
             time.sleep(0.5)
 
@@ -148,7 +148,7 @@ def _release_lost_claim(attempt: uuid.UUID) -> None:
 def _release(attempt: uuid.UUID) -> None:
     with transaction.atomic():
         if Attempt.objects.filter(pk=attempt, state=Attempt.State.OPEN).update(
-            state=Attempt.State.UNSENT, ended_at=timezone.now(), words="the database was lost while claiming"
+            state=Attempt.State.UNSENT, ended_at=clock.now(), words="the database was lost while claiming"
         ):
             Batch.objects.filter(current_attempt=attempt).update(
                 state=Batch.State.PLANNED, current_attempt=None, hinted_at=None

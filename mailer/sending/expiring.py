@@ -7,8 +7,8 @@ from uuid import UUID
 from django.conf import settings
 from django.db import transaction
 from django.db.models import F
-from django.utils import timezone
 
+from mailer import clock
 from mailer.models import REHEARSAL, Attempt, Batch
 from mailer.sendgrid.rehearsal import accepted_attempts
 from mailer.sending import owners
@@ -23,7 +23,7 @@ def expire_attempts() -> int:
 
     A dead owner never makes a batch `planned`: its request may have arrived a moment before it died.
     """
-    now = timezone.now()
+    now = clock.now()
     expired = 0
     for attempt, owner, lease_until in Attempt.objects.filter(state=Attempt.State.OPEN).values_list(
         "pk", "owner", "lease_until"

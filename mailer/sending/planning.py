@@ -13,8 +13,8 @@ from uuid import uuid4
 from django.conf import settings
 from django.db import DatabaseError, connection, transaction
 from django.db.models import F, QuerySet
-from django.utils import timezone
 
+from mailer import clock
 from mailer.celery import publish_hint
 from mailer.media import keep_images
 from mailer.models import REHEARSAL, Batch, Delivery, Send
@@ -170,7 +170,7 @@ def spread(send: Send) -> None:
     """The batches that wait are due one after the other from now on, so that `max_per_hour` is kept."""
     if not send.max_per_hour:
         return
-    due = timezone.now()
+    due = clock.now()
     for batch, size in (
         Batch.objects.filter(send=send, state=Batch.State.PLANNED)
         .order_by("number")
@@ -182,7 +182,7 @@ def spread(send: Send) -> None:
 
 def hint(batches: list[int]) -> None:
     """A worker is told of each batch; what it misses the sweep tells again."""
-    Batch.objects.filter(pk__in=batches).update(hinted_at=timezone.now())
+    Batch.objects.filter(pk__in=batches).update(hinted_at=clock.now())
     for position, batch in enumerate(batches):
         # Nobody listens, or the broker is away: it is not tried a thousand times.
         if not publish_hint("mailer.deliver_batch", batch):
@@ -231,6 +231,7 @@ def _frozen(plan: Plan) -> Send:
         content_sha256=issue.content_sha256,
         on_unknown=plan.on_unknown,
         max_per_hour=newsletter.max_per_hour,
+        created_at=clock.now(),
         notify=newsletter.notify if plan.unwatched else "",
     )
 
@@ -251,9 +252,12 @@ def _make_batches(send: Send) -> list[int]:
     """Batches for all planned readers; returns the ids of those that are due at once."""
     size = batch_size(send)
     sizes = [min(size, send.planned - start) for start in range(0, send.planned, size)]
-    Batch.objects.bulk_create(Batch(send=send, number=number, size=members) for number, members in enumerate(sizes))
+    now = clock.now()
+    Batch.objects.bulk_create(
+        Batch(send=send, number=number, size=members, not_before=now) for number, members in enumerate(sizes)
+    )
     spread(send)
-    due = Batch.objects.filter(send=send, not_before__lte=timezone.now()).order_by("number")
+    due = Batch.objects.filter(send=send, not_before__lte=clock.now()).order_by("number")
     return list(due.values_list("pk", flat=True))
 
 

@@ -7,8 +7,8 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.utils import timezone
 
+from mailer import clock
 from mailer.models import Attempt, Batch, Send
 from mailer.sending.settling import call_accepted, finish_if_done
 
@@ -29,7 +29,7 @@ def prove(attempts: Collection[UUID]) -> None:
         return
     rows = Attempt.objects.filter(pk__in=list(attempts), evidence_at=None)
     # Nearly all of them: what is accepted needs no lock of its send.
-    rows.filter(state=Attempt.State.ACCEPTED).update(evidence_at=timezone.now())
+    rows.filter(state=Attempt.State.ACCEPTED).update(evidence_at=clock.now())
     for attempt, batch, send, state in rows.order_by("batch").values_list("pk", "batch", "batch__send", "state"):
         if state in (Attempt.State.REFUSED, Attempt.State.UNSENT):
             log.error("an event of a request that was not accepted", extra={"attempt": attempt, "state": state})
@@ -41,7 +41,7 @@ def prove(attempts: Collection[UUID]) -> None:
 def _prove(attempt: UUID, batch: int, send: int) -> None:
     with transaction.atomic():
         Send.objects.select_for_update().filter(pk=send).values_list("pk").first()
-        now = timezone.now()
+        now = clock.now()
         open_ = Attempt.objects.filter(pk=attempt, state__in=[Attempt.State.OPEN, Attempt.State.UNKNOWN])
         news = open_.update(state=Attempt.State.ACCEPTED, ended_at=now, evidence_at=now)
         if not news:  # accepted before; or refused a moment ago, and then it proves nothing
@@ -61,7 +61,7 @@ def never_arrived(batch: Batch) -> bool:
     attempt = batch.attempts.filter(pk=batch.current_attempt).first()
     if attempt is None or attempt.evidence_at:
         return False
-    silent = timezone.now() - attempt.started_at
+    silent = clock.now() - attempt.started_at
     wait = timedelta(seconds=settings.MAILER_EVIDENCE_WAIT)
     if silent >= wait:
         return True

@@ -16,8 +16,8 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connection, transaction
 from django.db.models import Q
-from django.utils import timezone
 
+from mailer import clock
 from mailer.installation import public_id, this_installation
 from mailer.models import REHEARSAL, Installation, Send
 from subscribers import replaying
@@ -112,7 +112,7 @@ def adopt() -> Adopted:
 
 def _under_way() -> dict[int, str]:
     """The slugs of sends that have requests to make, by id; their rows are locked."""
-    due = Q(state=Send.State.SENDING) | Q(state=Send.State.SCHEDULED, due_at__lte=timezone.now())
+    due = Q(state=Send.State.SENDING) | Q(state=Send.State.SCHEDULED, due_at__lte=clock.now())
     # A rehearsal mails nobody.
     locked = Send.objects.select_for_update(of=("self",)).filter(due).exclude(provider=REHEARSAL).order_by("pk")
     return dict(locked.values_list("pk", "slug"))

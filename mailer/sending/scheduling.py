@@ -5,8 +5,8 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db import DatabaseError, transaction
-from django.utils import timezone
 
+from mailer import clock
 from mailer.models import Send
 from mailer.sending.planning import NobodyToSend, anew_when_overtaken, choose_audience, same_readers_throughout
 
@@ -18,7 +18,7 @@ NOBODY = "nobody could be mailed when it fired"
 
 def fire_due() -> None:
     """Every schedule of this worker's provider whose time has come is `sending`, or `paused` with the reason."""
-    now = timezone.now()
+    now = clock.now()
     due = Send.objects.filter(state=Send.State.SCHEDULED, due_at__lte=now, provider=settings.PROVIDER)
     due.filter(due_at__lt=now - MISSED).update(state=Send.State.PAUSED, reason="schedule missed")
     for send in due.order_by("due_at").values_list("pk", flat=True):
@@ -45,6 +45,6 @@ def fire(send: int, out_of: Send.State) -> bool:
 
 def wait_for_its_time(send: int) -> bool:
     """A paused send that is due later is `scheduled` again; False: it is no such send."""
-    later = Send.objects.filter(pk=send, state=Send.State.PAUSED, due_at__gt=timezone.now(), batches=None)
+    later = Send.objects.filter(pk=send, state=Send.State.PAUSED, due_at__gt=clock.now(), batches=None)
     with transaction.atomic():
         return bool(later.update(state=Send.State.SCHEDULED, reason=""))

@@ -10,8 +10,8 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef, QuerySet
-from django.utils import timezone
 
+from mailer import clock
 from mailer.models import Attempt, Batch, Delivery, Send
 from mailer.sendgrid.client import (
     Accepted,
@@ -46,17 +46,17 @@ def settle(claim: Claim, answer: Answer) -> None:
         case Refused():
             _refuse(claim, answer)
         case TooMany():
-            gate.too_many(claim.provider, timezone.now(), answer.wait, answer.words)
+            gate.too_many(claim.provider, clock.now(), answer.wait, answer.words)
             _plan_again(claim, Attempt.State.REFUSED, answer.words, answer.status)
         case NeverOpened():
-            gate.failed(claim.provider, timezone.now(), answer.words)
+            gate.failed(claim.provider, clock.now(), answer.words)
             _plan_again(claim, Attempt.State.UNSENT, answer.words)
         case TooLate():
             gate.answered(claim.provider)
             _plan_again(claim, Attempt.State.UNSENT, "the worker was stopped between claim and request")
             hint([claim.batch])
         case OutcomeUnknown():
-            gate.failed(claim.provider, timezone.now(), answer.words)
+            gate.failed(claim.provider, clock.now(), answer.words)
             leave_unknown(claim.attempt, answer.words, answer.status)
     finish_if_done(claim.send)
 
@@ -80,7 +80,7 @@ def leave_unknown(attempt: UUID, words: str, status: int | None = None) -> bool:
     """The attempt and its batch are `unknown`: what happened is not known, so nobody is mailed again blindly."""
     with transaction.atomic():
         ended = Attempt.objects.filter(pk=attempt, state=Attempt.State.OPEN).update(
-            state=Attempt.State.UNKNOWN, ended_at=timezone.now(), words=words[:500], status=status
+            state=Attempt.State.UNKNOWN, ended_at=clock.now(), words=words[:500], status=status
         )
         if ended:
             posting = Batch.objects.filter(current_attempt=attempt, state=Batch.State.POSTING)
@@ -107,7 +107,7 @@ def finish_if_done(send: int) -> bool:
     with transaction.atomic():
         # Looked at again with the row in hand: a resend that held it until now planned a batch.
         Send.objects.select_for_update().filter(pk=send).values_list("pk").first()
-        done = over.update(state=Send.State.FINISHED, finished_at=timezone.now(), reason="")
+        done = over.update(state=Send.State.FINISHED, finished_at=clock.now(), reason="")
     if done:
         log.info("send finished", extra={"send": send})
     return bool(done)
@@ -131,15 +131,14 @@ def accept_by(attempt: UUID, settled_by: str) -> bool:
             state=Batch.State.ACCEPTED, settled_by=settled_by
         )
         if changed and settled_by != "editor":
-            Attempt.objects.filter(pk=attempt).update(state=Attempt.State.ACCEPTED, ended_at=timezone.now())
+            Attempt.objects.filter(pk=attempt).update(state=Attempt.State.ACCEPTED, ended_at=clock.now())
     return bool(changed)
 
 
 def _accept(claim: Claim, answer: Accepted) -> None:
-    now = timezone.now()
     with transaction.atomic():
         # First, because it locks the send's row: see _locked.
-        statements.write_last_request(claim.send, now)
+        now = statements.write_last_request(claim.send)
         news = statements.end_attempt(claim.attempt, Attempt.State.ACCEPTED, "", answer.status, answer.message_id, now)
         if news and not call_accepted(claim.batch, claim.attempt, "worker"):
             log.error("accepted late, readers may have it twice", extra={"attempt": claim.attempt})
@@ -230,7 +229,7 @@ def _back_to_planned(claim: Claim) -> bool:
 
 def _end_attempt(claim: Claim, state: Attempt.State, words: str, status: int | None = None) -> bool:
     """The attempt has this end; False: it had one before."""
-    return statements.end_attempt(claim.attempt, state, words, status, "", timezone.now())
+    return statements.end_attempt(claim.attempt, state, words, status, "", clock.now())
 
 
 def _reject(batch: int, refused: Mapping[int, str]) -> None:

@@ -2,6 +2,7 @@
 
 from django.db.models import F, Max, Q, QuerySet
 
+from mailer import clock
 from mailer.models import Batch, Delivery
 
 MOST_ROUNDS = 3  # refusals of named readers before a batch is halved
@@ -21,7 +22,11 @@ def split(batch: Batch) -> int:
     later = open_[(len(open_) + 1) // 2 :]
     number = Batch.objects.filter(send=batch.send_id).aggregate(last=Max("number"))["last"] + 1
     new = Batch.objects.create(
-        send_id=batch.send_id, number=number, size=len(later), split_from_id=batch.split_from_id or batch.pk
+        send_id=batch.send_id,
+        number=number,
+        size=len(later),
+        split_from_id=batch.split_from_id or batch.pk,
+        not_before=clock.now(),
     )
     moved = Delivery.objects.filter(batch=batch, outcome=None, pk__gte=later[0]).update(batch=new)
     Batch.objects.filter(pk=batch.pk).update(size=F("size") - moved, rounds=0)

@@ -12,6 +12,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import connection
 
+from mailer import clock
 from mailer.models import Attempt, Batch, Send
 
 ReaderRow = tuple[int, UUID | str | None, str | None, str, str | None, str | None]
@@ -33,10 +34,24 @@ def lock_running_send(batch: int) -> RunningSend | None:
     return RunningSend(row[0], row[1], row[2], bool(row[3])) if row else None
 
 
-def gate_of(provider: str, now: datetime) -> tuple[bool, bool]:
-    """Whether the provider's gate is closed, and whether requests failed since the last that was accepted."""
-    row = _first(_GATE, now, now, provider)
-    return (bool(row[0]), bool(row[1])) if row else (False, False)
+class GateNow(NamedTuple):
+    """A provider's gate, and the database's time at which it was looked at."""
+
+    now: datetime
+    closed: bool
+    on_trial: bool  # requests failed since the last that was accepted
+
+
+def gate_of(provider: str) -> GateNow:
+    """Look at the provider's gate, and at the database's clock in the same round trip."""
+    if connection.vendor == "postgresql":
+        row = _first(_GATE.format(clock="clock_timestamp()"), provider)
+        assert row is not None
+        return GateNow(row[0], bool(row[1]), bool(row[2]))
+    now = clock.now()
+    row = _first(_GATE.format(clock="%s"), now, provider)
+    assert row is not None
+    return GateNow(now, bool(row[1]), bool(row[2]))
 
 
 def take_batch(batch: int, attempt: UUID, now: datetime) -> bool:
@@ -74,9 +89,16 @@ def write_first_request(send: int, now: datetime) -> None:
     _change("UPDATE mailer_send SET first_request_at = %s WHERE id = %s AND first_request_at IS NULL", now, send)
 
 
-def write_last_request(send: int, now: datetime) -> None:
-    """It locks the row of the send too, as lock_running_send does."""
-    _change("UPDATE mailer_send SET last_request_at = %s WHERE id = %s", now, send)
+def write_last_request(send: int) -> datetime:
+    """Lock the row of the send, as lock_running_send does, and return the time that was written."""
+    if connection.vendor == "postgresql":
+        row = _first(f"{_LAST_REQUEST.format(clock='clock_timestamp()')} RETURNING clock_timestamp()", send)
+        assert row is not None
+        now: datetime = row[0]
+        return now
+    now = clock.now()
+    _change(_LAST_REQUEST.format(clock="%s"), now, send)
+    return now
 
 
 def forget_failures(provider: str) -> None:
@@ -98,9 +120,12 @@ _RUNNING_SEND = f"""
     FROM mailer_batch AS batch JOIN mailer_send AS send ON send.id = batch.send_id
     WHERE batch.id = %s AND send.state = '{Send.State.SENDING.value}' AND send.provider = %s"""  # noqa: S608
 
+# A subquery, so that PostgreSQL reads its clock once; joined from the left, so that there is a row without a gate.
 _GATE = """
-    SELECT closed_until > %s OR (streak > 0 AND trial_until > %s), streak > 0
-    FROM mailer_gate WHERE provider = %s"""
+    SELECT clock.now, closed_until > clock.now OR (streak > 0 AND trial_until > clock.now), streak > 0
+    FROM (SELECT {clock} AS now) AS clock LEFT JOIN mailer_gate ON provider = %s"""
+
+_LAST_REQUEST = "UPDATE mailer_send SET last_request_at = {clock} WHERE id = %s"
 
 _TAKE = f"""
     UPDATE mailer_batch SET state = '{Batch.State.POSTING.value}', current_attempt = %s

@@ -4,8 +4,8 @@ import time
 from collections.abc import Callable
 
 from django.db import transaction
-from django.utils import timezone
 
+from mailer import clock
 from mailer.models import Batch, Send
 from mailer.sending.expiring import expire_attempts
 from mailer.sending.planning import hint, spread
@@ -57,7 +57,7 @@ def cancel(send: int, waiting: Callable[[int], None] = lambda in_flight: None) -
         state = _locked_state(send)
         if state in (Send.State.FINISHED, Send.State.CANCELLED):
             raise WrongState(state)
-        Send.objects.filter(pk=send).update(state=Send.State.CANCELLED, reason="", finished_at=timezone.now())
+        Send.objects.filter(pk=send).update(state=Send.State.CANCELLED, reason="", finished_at=clock.now())
         _cancel_planned(send)
     _wait_for_requests(send, waiting)
     _cancel_planned(send)  # those whose request in flight was refused

@@ -1,5 +1,4 @@
 from datetime import timedelta
-from types import SimpleNamespace
 
 import pytest
 from django.utils import timezone
@@ -10,6 +9,7 @@ from mailer.sending import gate
 from mailer.sending.claiming import claim
 from mailer.sending.settling import settle
 from tests import readers
+from tests.clocks import StandingClock
 from tests.mailer.sending import outgoing
 
 pytestmark = pytest.mark.django_db
@@ -23,11 +23,8 @@ def now():
 
 
 @pytest.fixture
-def clock(now, monkeypatch):
-    """The time that everybody reads; a test moves it by setting `clock.now`."""
-    one = SimpleNamespace(now=now)
-    monkeypatch.setattr(timezone, "now", lambda: one.now)
-    return one
+def clock(monkeypatch):
+    return StandingClock(monkeypatch)
 
 
 def seconds_closed(now):
@@ -79,13 +76,13 @@ LANES = 4
 
 
 @pytest.mark.parametrize("patience", [0.5, 20.0], ids=["answered 503 at once", "silent until the timeout"])
-def test_ten_minutes_of_503_leave_at_most_the_lanes_and_twelve_requests_unknown(now, api, settings, clock, patience):
+def test_ten_minutes_of_503_leave_at_most_the_lanes_and_twelve_requests_unknown(api, settings, clock, patience):
     """Real claims and settles, and a clock that jumps to the next thing that happens."""
     settings.MAILER_BATCH_SIZE = 1
     readers.crowd(20)
     send = outgoing.planned()
     in_flight = []
-    start = clock.now = after(now, 60)  # batches are planned by the database's default, which no test moves
+    start = clock.now
     while clock.now < after(start, 600):
         for batch in outgoing.batches(send):
             if batch.state == Batch.State.PLANNED and len(in_flight) < LANES and (taken := claim(batch.pk)):

@@ -1,0 +1,123 @@
+"""A machine whose clock is hours off plans, claims and sweeps as every other does: the database's clock counts."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from mailer import clock, events
+from mailer.cli.watching import worker_swept_lately
+from mailer.installation import public_id
+from mailer.models import Attempt, Batch, Event, Gate, Installation, Send
+from mailer.sendgrid.client import Accepted, OutcomeUnknown, TooMany
+from mailer.sendgrid.webhook import ProviderEvent
+from mailer.sending import gate
+from mailer.sending.claiming import claim
+from mailer.sending.expiring import expire_attempts
+from mailer.sending.planning import schedule_send, spread
+from mailer.sending.scheduling import fire_due
+from mailer.sending.settling import settle
+from mailer.sweeping import sweep
+from tests import readers
+from tests.mailer.sending import outgoing
+from tests.mailer.sending.outgoing import a_plan
+
+MOMENT = timedelta(seconds=30)  # far more than these tests need, far less than the clocks are off
+
+
+@pytest.fixture(autouse=True)
+def _needs_a_clock_of_the_database(db):
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite has the clock of its machine")
+
+
+@pytest.fixture(params=[-25, -3, 3, 25], ids="{:+} h".format)
+def wrong(request, monkeypatch):
+    """Call it, and the clock of this machine is hours off."""
+    right = timezone.now
+
+    def go_wrong() -> None:
+        monkeypatch.setattr(timezone, "now", lambda: right() + timedelta(hours=request.param))
+
+    return go_wrong
+
+
+def is_now(moment):
+    return abs(moment - clock.now()) < MOMENT
+
+
+def test_what_a_wrong_clock_plans_is_claimed_at_once(wrong, api):
+    readers.crowd(4)
+    wrong()
+    send = outgoing.planned()
+    batch = outgoing.batches(send)[0]
+    assert is_now(send.created_at)
+    assert is_now(batch.not_before)
+    assert claim(batch.pk) is not None
+
+
+def test_a_wrong_clock_spreads_a_send_over_the_hours_from_now_on(wrong, api):
+    readers.crowd(4)
+    send = outgoing.planned()
+    Send.objects.filter(pk=send.pk).update(max_per_hour=60)
+    wrong()
+    spread(Send.objects.get(pk=send.pk))
+    assert is_now(outgoing.batches(send)[0].not_before)
+
+
+def test_the_lease_of_a_worker_with_a_wrong_clock_ends_when_others_expect_it(wrong, four, settings):
+    wrong()
+    taken = claim(outgoing.batches(four)[0].pk)
+    assert is_now(taken.lease_until - timedelta(seconds=settings.MAILER_LEASE))
+    assert is_now(Attempt.objects.get().started_at)
+    settle(taken, Accepted("id"))
+    assert is_now(Attempt.objects.get().ended_at)
+    assert is_now(Send.objects.get().last_request_at)
+
+
+def test_a_wrong_clock_declares_no_request_of_others_unknown(wrong, four):
+    claim(outgoing.batches(four)[0].pk)
+    Attempt.objects.update(owner="00000000-0000-0000-0000-000000000000")  # of another machine
+    wrong()
+    assert expire_attempts() == 0
+    assert outgoing.states(four) == [Batch.State.POSTING]
+
+
+def test_a_wrong_clock_closes_the_gate_for_as_long_as_any_other(wrong, two_batches):
+    first, second = outgoing.batches(two_batches)
+    taken, also = claim(first.pk), claim(second.pk)
+    wrong()
+    settle(taken, OutcomeUnknown("503", 503))
+    settle(also, TooMany("too many requests", 30))
+    assert timedelta(0) < Gate.objects.get().closed_until - clock.now() <= timedelta(seconds=30)
+    assert gate.closed_until(two_batches.provider, clock.now()) is not None
+    assert claim(second.pk) is None
+
+
+@pytest.mark.parametrize(("due_in", "state"), [(-10, Send.State.SENDING), (10, Send.State.SCHEDULED)])
+def test_a_wrong_clock_fires_a_schedule_when_it_is_due(wrong, api, due_in, state):
+    readers.crowd(4)
+    send = schedule_send(a_plan(), clock.now() + timedelta(minutes=due_in))
+    wrong()
+    fire_due()
+    send.refresh_from_db()
+    assert (send.state, send.reason) == (state, "")
+
+
+def test_whoever_has_a_wrong_clock_sees_that_a_worker_swept(wrong, db):
+    sweep()
+    wrong()
+    assert worker_swept_lately()
+
+
+def test_a_wrong_clock_sweeps_at_the_right_time(wrong, db):
+    wrong()
+    sweep()
+    assert is_now(Installation.objects.get().swept_at)
+
+
+def test_events_are_received_at_the_right_time(wrong, four):
+    wrong()
+    events.store([ProviderEvent("processed", None, None, clock.now(), public_id(), None, 1, 2)])
+    assert is_now(Event.objects.get().received_at)
