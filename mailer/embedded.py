@@ -16,7 +16,7 @@ from django.conf import settings
 from django.db import connection
 from kombu.asynchronous import set_event_loop
 
-from mailer import celery
+from mailer import celery, schema
 from mailer.models import Attempt
 from mailer.sending import owners, restoring
 from mailer.sending.owners import this_owner
@@ -35,6 +35,7 @@ class EmbeddedWorker:
 
     def start(self) -> None:
         """Raises Restored."""
+        schema.is_newer()  # a worker that was restarted during an upgrade waits, as one that runs does
         restoring.check()
         this_owner()
         owners.tidy(set(Attempt.objects.filter(state=Attempt.State.OPEN).values_list("owner", flat=True)))

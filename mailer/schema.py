@@ -1,11 +1,15 @@
 """Tables that fit the code: SQLite is backed up and migrated by the first command; PostgreSQL only by its operator."""
 
 import fcntl
+import importlib
 import logging
+import pkgutil
 import shutil
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from functools import cache
 from pathlib import Path
 
 from django.conf import settings
@@ -13,8 +17,15 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
+from django.db.migrations.recorder import MigrationRecorder
 
 log = logging.getLogger(__name__)
+
+OURS = ("mailer", "subscribers")
+
+
+class DatabaseNewer(ImproperlyConfigured):
+    """A newer version has migrated the database; this one must send nothing. The message says what to do."""
 
 
 def bring_up_to_date() -> None:
@@ -40,6 +51,53 @@ def missing_migrations() -> list[str]:
     executor = MigrationExecutor(connection)
     plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
     return [f"{migration.app_label}.{migration.name}" for migration, _ in plan]
+
+
+def unknown_migrations() -> list[str]:
+    """Return the names of the migrations that the database has and this version does not know: one small query."""
+    applied = MigrationRecorder.Migration.objects.using("default").filter(app__in=OURS)
+    return sorted(f"{app}.{name}" for app, name in set(applied.values_list("app", "name")) - _known())
+
+
+def require_known() -> None:
+    """Raise DatabaseNewer when a newer version of mailer has migrated the database."""
+    if unknown := unknown_migrations():
+        raise DatabaseNewer(
+            f"the database was migrated by a newer version of mailer (it has {unknown[-1]}, which this one does not "
+            "know); upgrade mailer here. Nothing was changed, and nothing is sent from here."
+        )
+
+
+def is_newer() -> bool:
+    """Look whether a newer version has migrated the database, and remember it for `may_claim`; log each change once.
+
+    Workers look before they start and at each sweep, since a claim has no time for it.
+    """
+    unknown = unknown_migrations()
+    if unknown and may_claim():
+        log.critical("database newer than this version of mailer, nothing is sent", extra={"migration": unknown[-1]})
+    elif not unknown and not may_claim():
+        log.warning("database fits this version of mailer again, sending goes on")
+    _newer.set() if unknown else _newer.clear()
+    return bool(unknown)
+
+
+def may_claim() -> bool:
+    """Return False when `is_newer` last found that the database belongs to a newer version."""
+    return not _newer.is_set()
+
+
+_newer = threading.Event()
+
+
+@cache
+def _known() -> frozenset[tuple[str, str]]:
+    """(app, name) of our migrations. By their files: to load them all takes a hundred times as long."""
+    return frozenset(
+        (app, module.name)
+        for app in OURS
+        for module in pkgutil.iter_modules(importlib.import_module(f"{app}.migrations").__path__)
+    )
 
 
 def _back_up(database: Path) -> None:

@@ -8,15 +8,14 @@ from collections.abc import Callable
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
 from django.core.files.uploadhandler import FileUploadHandler, StopUpload
-from django.db import DatabaseError, InterfaceError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.utils.cache import patch_cache_control
 from django.views.decorators.http import require_safe
 
+from mailer import readiness
 from mailer.installation import public_id
 from mailer.metrics import CONTENT_TYPE, exposition
 from mailer.models import Media
-from mailer.schema import missing_migrations
 from subscribers.pages import kept_private, page_in_house_language
 
 log = logging.getLogger(__name__)
@@ -32,12 +31,9 @@ def healthz(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def readyz(request: HttpRequest) -> HttpResponse:
-    """200 when the database answers and has the tables of this version, else 503."""
-    try:
-        missing = missing_migrations()
-    except (DatabaseError, InterfaceError):
-        return _not_to_keep({"ready": False, "database": "not reached"}, 503)
-    return _not_to_keep({"ready": not missing}, 503 if missing else 200)
+    """200 when this process can serve and the database can be written, else 503 and what is wrong."""
+    faults = readiness.faults()
+    return _not_to_keep({"ready": not faults, **faults}, 503 if faults else 200)
 
 
 def _not_to_keep(answer: dict[str, object], status: int = 200) -> HttpResponse:

@@ -98,10 +98,11 @@ def start(check_schema: bool = True) -> None:
     require_newsletter()
     set_up()
     if check_schema:
-        from mailer.schema import bring_up_to_date
+        from mailer import schema
 
         knock()
-        bring_up_to_date()
+        schema.bring_up_to_date()
+        schema.require_known()
 
 
 def set_up() -> None:

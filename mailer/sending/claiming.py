@@ -15,7 +15,7 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import F
 
-from mailer import clock
+from mailer import clock, schema
 from mailer.models import Attempt, Batch, Delivery
 from mailer.sending import gate, restoring, statements
 from mailer.sending.owners import this_owner
@@ -56,8 +56,11 @@ def claim(batch_id: int) -> Claim | None:
     """The batch is `posting` and ours, with everybody taken out who left since it was planned; or None, not now.
 
     None when another worker has it, its send does not run or is of another provider, its time has not come, the gate
-    is closed, the database was restored from a backup, or nobody is left in the batch (then it is `empty`).
+    is closed, the database was restored from a backup or migrated by a newer version, or nobody is left in the batch
+    (then it is `empty`).
     """
+    if not schema.may_claim():
+        return None
     attempt, begun = uuid.uuid4(), time.monotonic()
     try:
         taken = _claim(batch_id, attempt)

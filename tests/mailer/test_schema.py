@@ -113,3 +113,34 @@ def test_what_is_missing_is_named():
     assert schema.missing_migrations() == []
     MigrationRecorder.Migration.objects.filter(app="mailer").delete()
     assert schema.missing_migrations()[0] == "mailer.0001_ledger"
+
+
+@pytest.fixture
+def a_newer_database():
+    MigrationRecorder.Migration.objects.create(app="subscribers", name="9999_from_the_future")
+    yield
+    MigrationRecorder.Migration.objects.filter(name="9999_from_the_future").delete()
+    schema.is_newer()
+
+
+@pytest.mark.django_db
+def test_a_database_of_a_newer_version_is_refused_with_what_to_do(a_newer_database):
+    with pytest.raises(schema.DatabaseNewer, match=r"it has subscribers\.9999_from_the_future.*upgrade mailer"):
+        schema.require_known()
+
+
+@pytest.mark.django_db
+def test_migrations_of_other_apps_are_no_matter_of_ours():
+    MigrationRecorder.Migration.objects.create(app="auth", name="9999_from_the_future")
+    assert schema.unknown_migrations() == []
+
+
+@pytest.mark.django_db
+def test_a_worker_stops_claiming_and_says_so_once(a_newer_database, caplog):
+    assert schema.is_newer()
+    assert schema.is_newer()
+    assert not schema.may_claim()
+    assert caplog.text.count("newer than this version") == 1
+    MigrationRecorder.Migration.objects.filter(name="9999_from_the_future").delete()
+    assert not schema.is_newer()
+    assert schema.may_claim()

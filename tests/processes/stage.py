@@ -6,13 +6,14 @@ import os
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -98,6 +99,18 @@ class Stage:
     def ask(self, question: str, home: str = "editor") -> list[list[Any]]:
         """What the database answers, asked by none of our own code: a command would take a second."""
         return rows(self.database_url, Path(self.environment(home)["MAILER_HOME"]), question)
+
+    def change(self, statement: str, home: str = "editor") -> None:
+        """Change the database behind the back of our own code, as another version or a person might."""
+        if not self.database_url:
+            with closing(sqlite3.connect(Path(self.environment(home)["MAILER_HOME"]) / "mailer.sqlite3")) as opened:
+                opened.execute(statement)
+                opened.commit()
+            return
+        import psycopg
+
+        with psycopg.connect(self.database_url, autocommit=True) as opened:
+            opened.execute(statement)
 
     def swept(self) -> bool:
         return self.ask("SELECT swept_at FROM mailer_installation") not in ([], [[None]])

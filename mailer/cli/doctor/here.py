@@ -16,12 +16,13 @@ def newsletters() -> Check:
 
 
 def database() -> Check:
-    from mailer.schema import bring_up_to_date
+    from mailer import schema
 
     if nowhere():
         return Check("database", "error", f"none at {database_address()}; run this in your newsletter's folder")
     knock()
-    bring_up_to_date()
+    schema.bring_up_to_date()
+    schema.require_known()
     return Check("database", "ok", database_address())
 
 
