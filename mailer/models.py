@@ -23,6 +23,22 @@ class Installation(models.Model):
         constraints = [models.CheckConstraint(condition=Q(id=1), name="only_one_installation")]
 
 
+class Process(models.Model):
+    """A web process or worker, as it was when it said last that it lives; see mailer.presence."""
+
+    class Kind(models.TextChoices):
+        WEB = "web"
+        WORKER = "worker"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    kind = models.CharField(max_length=8, choices=Kind.choices)
+    host = models.CharField(max_length=255)
+    pid = models.PositiveIntegerField()
+    started_at = models.DateTimeField()
+    seen_at = models.DateTimeField(db_index=True)
+    state = models.JSONField(default=dict)  # what it knows of itself: lanes, broker, proxies
+
+
 class Media(models.Model):
     """An image of an issue. In the database, so that every process and every backup has it."""
 

@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, close_old_connections, connection
 from django.db.models import Max, Q
 
-from mailer import clock, events, notifying, schema
+from mailer import clock, events, notifying, presence, schema
 from mailer.celery import publish_hint
 from mailer.models import Batch, Installation, Send
 from mailer.sending import gate, restoring
@@ -66,6 +66,7 @@ def tidy() -> None:
     events.prune(now)
     letters.forget_old(now)
     purge_unconfirmed(now)
+    presence.forget_old(now)
 
 
 def _hint_stale_batches() -> None:

@@ -9,6 +9,9 @@ from typing import Any
 from gunicorn.glogging import Logger
 from gunicorn.workers.gthread import ThreadWorker
 
+from mailer.models import Process
+from mailer.presence import Presence
+
 SENT = 10.0  # seconds in which a request must have come in whole
 ANSWERED = 60.0  # seconds in which it must be answered, and the answer taken
 
@@ -19,6 +22,14 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
         self._busy: dict[Any, float] = {}  # connection → since when a thread is busy with it
+
+    def run(self) -> None:
+        presence = Presence(Process.Kind.WEB)
+        presence.start()
+        try:
+            super().run()
+        finally:
+            presence.stop()
 
     def handle(self, conn: Any) -> Any:
         self._busy[conn] = time.monotonic()

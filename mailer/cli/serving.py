@@ -145,6 +145,8 @@ def worker() -> None:
     from django.conf import settings
 
     from mailer.embedded import EmbeddedWorker
+    from mailer.models import Process
+    from mailer.presence import Presence
 
     _log_to_stderr()
     stop = threading.Event()
@@ -152,9 +154,12 @@ def worker() -> None:
         signal.signal(name, lambda *_: stop.set())
     running = EmbeddedWorker()
     running.start()
+    presence = Presence(Process.Kind.WORKER)
+    presence.start()
     click.echo(f"mailer: worker runs for {settings.PROVIDER} (Ctrl-C stops)", err=True)
     stop.wait()
     running.stop()
+    presence.stop()
 
 
 # What a developer runs where no newsletter is.

@@ -1,0 +1,77 @@
+"""Which web processes and workers run: each says so in the database while it lives, with what it knows of itself.
+
+A row is removed when its process ends in order. One that was not seen for a while belongs to a process that was
+killed, hangs, or is cut off from the database.
+"""
+
+import logging
+import os
+import socket
+import threading
+import uuid
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import DatabaseError, InterfaceError, close_old_connections, connection
+from django.db.models import QuerySet
+
+from mailer import clock
+from mailer.models import Process
+
+log = logging.getLogger(__name__)
+
+EVERY = 5.0  # seconds
+LATELY = timedelta(seconds=30)  # a process that was not seen for longer is not taken to run
+FORGOTTEN_AFTER = timedelta(days=7)
+
+State = dict[str, Any]
+
+
+class Presence(threading.Thread):
+    """Keeps the row of this process until it is stopped. A database that is away is tried again."""
+
+    def __init__(self, kind: Process.Kind, state: Callable[[], State] = dict) -> None:
+        super().__init__(name="presence", daemon=True)
+        self._row = Process(id=uuid.uuid4(), kind=kind, host=socket.gethostname()[:255], pid=os.getpid())
+        self._state = state
+        self._stopping = threading.Event()
+
+    def run(self) -> None:
+        while not self._stopping.is_set():
+            self._quietly(self._write)
+            self._stopping.wait(EVERY)
+        self._quietly(self._remove)
+        connection.close()
+
+    def stop(self, patience: float = 3.0) -> None:
+        """The row is gone, if the database answers in time."""
+        self._stopping.set()
+        self.join(patience)
+
+    def _quietly(self, act: Callable[[], None]) -> None:
+        try:
+            close_old_connections()
+            act()
+        except (DatabaseError, InterfaceError, OSError) as error:
+            log.debug("process not on record", extra={"error": type(error).__name__})
+            connection.close()
+
+    def _write(self) -> None:
+        self._row.seen_at = clock.now()
+        self._row.started_at = self._row.started_at or self._row.seen_at
+        self._row.state = self._state()
+        self._row.save()
+
+    def _remove(self) -> None:
+        Process.objects.filter(pk=self._row.pk).delete()
+
+
+def running(kind: Process.Kind, now: datetime) -> "QuerySet[Process]":
+    """Processes that were seen lately, by the database's clock."""
+    return Process.objects.filter(kind=kind, seen_at__gte=now - LATELY).order_by("host", "pid")
+
+
+def forget_old(now: datetime) -> None:
+    """Remove the rows of processes that nobody has seen for a week."""
+    Process.objects.filter(seen_at__lt=now - FORGOTTEN_AFTER).delete()
