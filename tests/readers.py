@@ -68,11 +68,12 @@ def everybody(newsletter: str = "weekly") -> dict[str, Subscriber]:
     return {maker.__name__: maker(newsletter) for maker in makers}
 
 
-def crowd(count: int, newsletter: str = "weekly") -> list[Subscriber]:
+def crowd(count: int, newsletter: str = "weekly", domain: str = "readers.example") -> list[Subscriber]:
     """Confirmed readers reader0001@readers.example and so on, in order."""
-    new = [optin.Newcomer(parse(f"reader{number:04}@readers.example"), "active") for number in range(1, count + 1)]
+    new = [optin.Newcomer(parse(f"reader{number:04}@{domain}"), "active") for number in range(1, count + 1)]
     optin.take_in(newsletter, new, [], Origin(how="import", source="tests"))
-    return list(Subscriber.objects.filter(email__startswith="reader").order_by("email_key"))
+    crowd = Subscriber.objects.filter(email__startswith="reader", email__endswith=f"@{domain}")
+    return list(crowd.order_by("email_key"))
 
 
 def state_of(reader: Subscriber, newsletter: str = "weekly") -> str:

@@ -7,12 +7,13 @@ from uuid import uuid4
 import pytest
 
 from mailer import events
-from mailer.models import Attempt, Event
+from mailer.models import Attempt, Event, Send
 from mailer.sendgrid.client import OutcomeUnknown
 from subscribers.models import Suppression
 from tests import readers
 from tests.mailer.reports import HARD, POLICY, SOFT, Mailed, ada, counters, issue, mailed, nameless, post  # noqa: F401 — whom it was mailed to, and what
 from tests.mailer.sending.conftest import _own_home, api  # noqa: F401 — the same stage
+from tests.mailer.sending.outgoing import planned
 
 pytestmark = pytest.mark.django_db
 
@@ -144,6 +145,32 @@ def test_delivered_after_all_takes_back_what_soft_bounces_did_and_nothing_else(a
     post(issues[1].about(ada, "bounce", **HARD))
     post(issues[0].about(ada, "delivered"))
     assert readers.suppression_of(ada) == "bounce"
+
+
+# ---------------------------------------------------------------- a list with many dead addresses
+
+# As Microsoft 365, outlook.com and servers without enhanced codes report an address that nobody has.
+MICROSOFT_365 = {"status": "5.4.1", "reason": "550 5.4.1 Recipient address rejected: Access denied."}
+OUTLOOK = {"status": "5.5.0", "reason": "550 5.5.0 Requested action not taken: mailbox unavailable (S2017062302)."}
+INVALID = {"status": "5.0.0", "reason": "550 rejected", "bounce_classification": "Invalid Address"}
+WITHOUT_CODE = {"reason": "550 Mailbox not found."}
+
+
+def test_240_dead_addresses_among_600_pause_the_send_and_are_not_mailed_again(api, settings):
+    """None of them has one of the five codes that alone used to count."""
+    settings.MAILER_BATCH_SIZE = 600
+    dead = [reader for n in range(60) for reader in readers.crowd(4, domain=f"company{n}.example")]
+    readers.crowd(360)
+    issue = mailed()
+    Send.objects.filter(pk=issue.send.pk).update(state="sending")
+    kinds = (MICROSOFT_365, OUTLOOK, INVALID, WITHOUT_CODE)
+    post(*(issue.about(reader, "bounce", type="bounce", **kinds[n % 4]) for n, reader in enumerate(dead)))
+
+    send = Send.objects.get(pk=issue.send.pk)
+    assert counters(send) == {"bounced": 240, "bounced_hard": 240}
+    assert (send.state, send.reason[:36]) == ("paused", "240 of the 600 addresses of 2026-11-")
+    following = planned(slug="2026-11-27", source="another")
+    assert following.planned == 360
 
 
 # ---------------------------------------------------------------- a bounce that names only an address
