@@ -3,6 +3,7 @@
 One JSON object a line, by the keyed hash of the address: what cannot be read without the installation's link key.
 """
 
+import errno
 import fcntl
 import json
 import logging
@@ -88,7 +89,7 @@ def read(path: Path) -> Iterator[OptOut | None]:
 
 
 def newest(path: Path) -> list[OptOut]:
-    """The last opt-outs in the log, some hundred of them."""
+    """The last opt-outs in the log, some hundred of them. Raises OSError for a log that cannot be read."""
     try:
         with path.open("rb") as file:
             start = max(0, file.seek(0, os.SEEK_END) - TAIL)
@@ -96,11 +97,12 @@ def newest(path: Path) -> list[OptOut]:
             lines = file.read(TAIL).splitlines()
     except FileNotFoundError:
         return []
-    except OSError as error:
-        log.warning("the log of opt-outs cannot be read", extra={"error": error.strerror})
-        return []
-    whole = lines[1:] if start else lines
-    return [optout for line in whole if (optout := _optout(line)) is not None]
+    whole = [line for line in (lines[1:] if start else lines) if line.strip()]
+    known = [optout for line in whole if (optout := _optout(line)) is not None]
+    # One torn line is what a power cut leaves; nothing but such lines is another file, or a broken one.
+    if len(whole) > 1 and not known:
+        raise OSError(errno.EINVAL, "no line of it is an opt-out", str(path))
+    return known
 
 
 def _optout(line: bytes) -> OptOut | None:

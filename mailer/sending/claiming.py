@@ -17,7 +17,7 @@ from django.db.models import F
 
 from mailer import clock, schema
 from mailer.models import Attempt, Batch, Delivery
-from mailer.sending import gate, restoring, statements
+from mailer.sending import gate, remembering, restoring, statements
 from mailer.sending.owners import this_owner
 from mailer.sending.restoring import Restored
 from subscribers.models import Subscription
@@ -74,7 +74,7 @@ def claim(batch_id: int) -> Claim | None:
         _release_lost_claim(attempt, begun + settings.MAILER_LEASE)
         raise
     if taken is not None:
-        restoring.remember(taken.number)
+        remembering.remember(taken.number)
     return taken
 
 

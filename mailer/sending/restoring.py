@@ -5,10 +5,7 @@ may lag and never leads. A file *ahead* of the database means that the database 
 the log of opt-outs never leads: who stands in it and would be mailed is forgotten.
 """
 
-import fcntl
-import json
 import logging
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,15 +14,15 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import connection, transaction
 from django.db.models import Q
 
-from mailer import clock
-from mailer.installation import public_id, this_installation
+from mailer import clock, exhaustion
+from mailer.installation import this_installation
 from mailer.models import REHEARSAL, Installation, Send
+from mailer.sending import remembering
+from mailer.sending.remembering import Unreadable
 from subscribers import replaying
 from subscribers.replaying import Replayed
 
 log = logging.getLogger(__name__)
-
-_LARGEST_FILE = 65_536
 
 
 class Restored(ImproperlyConfigured):
@@ -39,6 +36,7 @@ class Adopted:
     forgotten: int  # requests that this MAILER_HOME made and the database does not know
     optouts: Replayed
     paused: tuple[str, ...]  # slugs of the sends that were under way in the backup
+    unreadable: str = ""  # where an attempts.json that could not be read lies now
 
 
 def count_attempt() -> int:
@@ -55,30 +53,11 @@ def count_attempt() -> int:
     return number
 
 
-def remember(number: int) -> None:
-    """This MAILER_HOME has seen at least `number`. Call it after the commit: before, the file could lead.
-
-    Without fsync: what a power cut takes from the file only makes it lag. A file that cannot be written does so too.
-    """
-    try:
-        with open(_file(), "r+b", buffering=0, opener=_create) as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            seen = _parse(file.read(_LARGEST_FILE))
-            if seen.get(public_id(), 0) >= number:
-                return
-            # In place: a number never gets shorter, so there is no moment at which the file is empty.
-            file.seek(0)
-            file.write(json.dumps(seen | {public_id(): number}).encode())
-            file.truncate()
-    except OSError as error:
-        log.warning("the number of attempts is not on file", extra={"error": error.strerror})
-
-
 def check() -> None:
-    """Raises Restored when the database is older than what this MAILER_HOME has seen."""
+    """Raises Restored when the database is older than what this MAILER_HOME has seen, or when it cannot be told."""
     if forgotten := forgotten_requests():
         raise Restored(_words(forgotten))
-    if left := replaying.forgotten(Path(settings.OPTOUTS)):
+    if left := _forgotten_optouts():
         raise Restored(
             f"The database is older than {settings.OPTOUTS}: it takes {left} who left since for readers, so it was "
             "restored from a backup. Nothing is sent; `mailer doctor --adopt` lets them leave again."
@@ -86,28 +65,43 @@ def check() -> None:
 
 
 def forgotten_requests() -> int:
-    """How many attempts this MAILER_HOME saw and the database does not know."""
+    """How many attempts this MAILER_HOME saw and the database does not know. Raises Restored."""
     # The file first: read after the database, it could have grown meanwhile.
     seen = _highest_seen()
     return max(0, seen - this_installation().attempts)
 
 
+def _forgotten_optouts() -> int:
+    log_of_optouts = Path(settings.OPTOUTS)
+    try:
+        return replaying.forgotten(log_of_optouts)
+    except OSError as error:
+        if exhaustion.shortage(error):
+            raise
+        raise Restored(
+            f"{log_of_optouts} cannot be read ({error.strerror}), so nobody can tell whether the database was restored "
+            "from a backup and would mail somebody who left. Nothing is sent. Make the file readable; only if you know "
+            "that the database is the newest one, move the file away."
+        ) from None
+
+
 def adopt() -> Adopted:
     """The database counts on from where this MAILER_HOME was, and whoever left since the backup has left again.
 
-    Sends that were under way are paused when requests were forgotten: some of those who wait in them may have the
-    mail, and only a person can say whether to go on.
+    Sends that were under way are paused when requests were forgotten, or when nobody can tell: some of those who wait
+    in them may have the mail, and only a person can say whether to go on.
     """
     optouts = replaying.replay(Path(settings.OPTOUTS))
     with transaction.atomic():
         under_way = _under_way()  # a claim locks its send first, and the installation after it
         installation = Installation.objects.select_for_update().get(pk=1)
-        forgotten = max(0, _highest_seen() - installation.attempts)
-        paused = _pause(under_way, forgotten) if forgotten else ()
+        aside = remembering.begin_anew(installation.attempts)
+        forgotten = max(0, remembering.highest_seen() - installation.attempts)
+        paused = _pause(under_way, _lacks(forgotten)) if forgotten or aside else ()
         Installation.objects.filter(pk=1).update(attempts=installation.attempts + forgotten)
-    if forgotten:
+    if forgotten or aside:
         log.warning("restored database adopted", extra={"forgotten": forgotten, "paused": len(paused)})
-    return Adopted(forgotten, optouts, paused)
+    return Adopted(forgotten, optouts, paused, str(aside or ""))
 
 
 def _under_way() -> dict[int, str]:
@@ -118,47 +112,35 @@ def _under_way() -> dict[int, str]:
     return dict(locked.values_list("pk", "slug"))
 
 
-def _pause(sends: dict[int, str], forgotten: int) -> tuple[str, ...]:
+def _pause(sends: dict[int, str], lacks: str) -> tuple[str, ...]:
     Send.objects.filter(pk__in=sends).update(
         state=Send.State.PAUSED,
-        reason=f"the database was restored from a backup and lacks {forgotten} of the requests made since: some of "
-        "those who wait may have the mail already; `mailer resume` mails them all, `mailer cancel` none",
+        reason=f"{lacks}: some of those who wait may have the mail already; `mailer resume` mails them all, "
+        "`mailer cancel` none",
     )
     return tuple(sends.values())
 
 
+def _lacks(forgotten: int) -> str:
+    if forgotten:
+        return f"the database was restored from a backup and lacks {forgotten} of the requests made since"
+    return "the database may have been restored from a backup, which the unreadable attempts.json could not tell"
+
+
 def _words(forgotten: int) -> str:
     return (
-        f"The database is older than {_file()}: it lacks {forgotten} of the requests made from here, so it was "
-        "restored from a backup. Nothing is sent, because their readers could be mailed twice; "
+        f"The database is older than {remembering.path()}: it lacks {forgotten} of the requests made from here, so it "
+        "was restored from a backup. Nothing is sent, because their readers could be mailed twice; "
         "`mailer doctor --adopt` takes this database on."
     )
 
 
 def _highest_seen() -> int:
     try:
-        with _file().open("rb") as file:
-            return _parse(file.read(_LARGEST_FILE)).get(public_id(), 0)
-    except FileNotFoundError:
-        return 0
-    except OSError as error:
-        log.warning("the file of attempts cannot be read", extra={"error": error.strerror})
-        return 0
-
-
-def _file() -> Path:
-    return Path(settings.HOME) / "attempts.json"
-
-
-def _create(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_CREAT, 0o600)
-
-
-def _parse(content: bytes) -> dict[str, int]:
-    """The highest number by installation: databases that are tried out may share a home."""
-    try:
-        said = json.loads(content or b"{}")
-        return {str(installation): int(number) for installation, number in said.items()}
-    except (ValueError, AttributeError, TypeError):
-        log.warning("the file of attempts cannot be read and starts anew", extra={"file": _file().name})
-        return {}
+        return remembering.highest_seen()
+    except Unreadable as why:
+        raise Restored(
+            f"{remembering.path()} cannot be read ({why}), so nobody can tell whether the database was restored from "
+            "an older backup. Nothing is sent, because readers could be mailed twice. Make the file readable or put "
+            "it back; if you know that the database is the newest one, `mailer doctor --adopt` starts a new file."
+        ) from None

@@ -14,11 +14,13 @@ def adopt_database(as_json: bool) -> None:
     try:
         found = adopt()
     except OSError as error:
-        raise Problem(f"{error.filename} cannot be read ({error.strerror}); the database was not adopted.") from error
+        raise Problem(f"{error.filename} cannot be used ({error.strerror}); the database was not adopted.") from error
     if as_json:
         click.echo(json.dumps(asdict(found), ensure_ascii=False))
         return
-    if not found.forgotten:
+    if found.unreadable:
+        click.echo(f"The database is taken on; the file that could not be read lies at {found.unreadable} now.")
+    elif not found.forgotten:
         click.echo("The database knows of every request made from here.")
     else:
         click.echo(f"The database is taken on; it lacks {counted(found.forgotten, 'request')} made from here.")
@@ -28,7 +30,7 @@ def adopt_database(as_json: bool) -> None:
             f"Paused: {slug}. Some of those who wait in it may have the mail already: `mailer resume {slug}` mails "
             f"them all, `mailer cancel {slug}` none."
         )
-    if found.forgotten:
+    if found.forgotten or found.unreadable:
         click.echo("An issue that was sent after the backup is not known here: do not send it again.", err=True)
 
 

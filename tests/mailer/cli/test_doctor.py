@@ -11,7 +11,7 @@ import pytest
 from mailer.cli.doctor import domains
 from mailer.cli.doctor.account import credits, key, senders, webhook
 from mailer.models import Installation
-from mailer.sending import restoring
+from mailer.sending import remembering
 from tests import readers
 from tests.mailer.cli import sendgrids_settings as recorded
 
@@ -187,7 +187,7 @@ def test_without_a_key_nothing_is_compared_and_the_key_is_named(run, account, se
 
 def test_a_restored_database_is_an_error_until_it_is_adopted(run, examined, settings):
     ada = readers.unsubscribed(who=readers.ADA)
-    restoring.remember(5)
+    remembering.remember(5)
     assert examined()["restore guard"][0] == "error"
     # As the backup had her.
     ada.consents.filter(step="unsubscribed").delete()
@@ -205,7 +205,7 @@ def test_a_restored_database_is_an_error_until_it_is_adopted(run, examined, sett
 
 def test_a_log_of_opt_outs_that_cannot_be_read_adopts_nothing(run, settings, tmp_path):
     settings.HOME, settings.OPTOUTS = tmp_path, tmp_path  # a folder is no log
-    restoring.remember(5)
+    remembering.remember(5)
     ran = run("doctor", "--adopt")
     assert ran.code == 1
     assert "was not adopted" in ran.err

@@ -1,5 +1,6 @@
 """A backup that is put back must mail nobody a second time, and bring back nobody who left."""
 
+import errno
 import json
 import stat
 from datetime import timedelta
@@ -12,7 +13,8 @@ from django.utils import timezone
 from mailer.installation import public_id
 from mailer.models import Installation, Send
 from mailer.sending import restoring
-from mailer.sending.restoring import Restored, adopt, check, count_attempt, remember
+from mailer.sending.remembering import remember
+from mailer.sending.restoring import Restored, adopt, check, count_attempt
 from subscribers import optin
 from subscribers.models import Suppression
 from tests import readers
@@ -79,18 +81,79 @@ def test_another_database_in_the_same_home_is_no_restored_one(settings):
     assert seen(settings) == {"another-installation": 1000, public_id(): 1}
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"x": "many"}', "\ufffd"])
-def test_a_file_that_cannot_be_read_starts_anew(settings, content):
+UNREADABLE = ["", "{", "[]", '{"x": "many"}', '{"x": 1.5}', '{"x": 12', "\ufffd", "[" * 60_000]
+
+
+@pytest.mark.parametrize("content", UNREADABLE)
+def test_a_file_that_cannot_be_read_closes_the_guard_until_somebody_adopts(settings, content, four):
     (settings.HOME / "attempts.json").write_text(content)
-    check()
+    with pytest.raises(Restored, match=r"attempts\.json cannot be read .*mailer doctor --adopt"):
+        check()
+    with pytest.raises(Restored), transaction.atomic():
+        count_attempt()
     remember(5)
-    assert seen(settings) == {public_id(): 5}
+    assert (settings.HOME / "attempts.json").read_text() == content
+
+    found = adopt()
+
+    assert found.paused == (four.slug,)
+    assert "mailer resume" in Send.objects.get(pk=four.pk).reason
+    assert (settings.HOME / "attempts.unreadable").read_text() == content
+    check()
+    assert count_attempt() == 1
 
 
-def test_a_home_that_cannot_be_written_stops_nobody(settings, caplog):
+def test_a_folder_in_the_place_of_the_file_closes_the_guard(settings):
+    (settings.HOME / "attempts.json").mkdir()
+    with pytest.raises(Restored, match="Is a directory"):
+        check()
+    adopt()
+    check()
+
+
+def test_a_file_that_this_user_may_not_read_closes_the_guard(settings, monkeypatch):
+    remember(5)
+
+    def refuse(*_, **__):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr("pathlib.Path.open", refuse)
+    with pytest.raises(Restored, match="Permission denied"):
+        check()
+
+
+def test_no_file_descriptor_is_no_sign_of_a_restored_backup(settings, monkeypatch):
+    def refuse(*_, **__):
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr("pathlib.Path.open", refuse)
+    with pytest.raises(OSError, match="Too many open files"):
+        check()
+
+
+@pytest.mark.parametrize("content", ["not one\nline of it\n", "\0" * 10 + "\n" + "\0" * 10 + "\n"])
+def test_a_log_of_opt_outs_without_a_readable_line_closes_the_guard(settings, content):
+    settings.OPTOUTS.write_text(content)
+    with pytest.raises(Restored, match=r"optouts\.log cannot be read .*move the file away"):
+        check()
+
+
+def test_a_folder_in_the_place_of_the_log_of_opt_outs_closes_the_guard(settings):
+    settings.OPTOUTS.mkdir()
+    with pytest.raises(Restored, match=r"optouts\.log cannot be read"):
+        check()
+
+
+def test_a_torn_first_line_of_the_log_of_opt_outs_stops_nobody(settings):
+    settings.OPTOUTS.write_text('{"hash": "55')
+    check()
+
+
+def test_a_home_that_cannot_be_written_stops_nobody_and_says_so_once(settings, caplog):
     settings.HOME = settings.HOME / "gone"
     remember(count_attempt())
-    assert "not on file" in caplog.text
+    remember(count_attempt())
+    assert caplog.text.count("not on file") == 1
 
 
 def test_many_at_once_never_lower_the_number(settings):

@@ -1,0 +1,99 @@
+"""This machine ran out of something: file descriptors, memory, threads, ports.
+
+That is the fault neither of the provider nor of our own code, and other workers may have plenty. So it neither closes
+the provider's circuit breaker nor pauses a send: this process alone rests for a while, each time longer.
+"""
+
+import errno
+import logging
+import os
+import random
+import threading
+import time
+
+log = logging.getLogger(__name__)
+
+LONGEST = 60.0  # seconds; what was exhausted is often there again at once
+WHAT_RUNS_OUT = {
+    errno.EMFILE: "this process has no file descriptor left (raise its limit: ulimit -n, LimitNOFILE)",
+    errno.ENFILE: "this machine has no file descriptor left",
+    errno.ENOMEM: "this machine has no memory left",
+    errno.ENOBUFS: "this machine has no memory left for the network",
+    errno.EADDRNOTAVAIL: "this machine has no free port or no address to connect from",
+}
+NO_MEMORY = "this process has no memory left"
+NO_THREAD = "this machine starts no more threads (memory, or a limit of processes: ulimit -u, TasksMax)"
+
+
+def shortage(error: BaseException | None) -> str:
+    """Return what this machine ran out of, for the operator; empty when the error is something else."""
+    seen = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        if isinstance(error, OSError) and error.errno in WHAT_RUNS_OUT:
+            return WHAT_RUNS_OUT[error.errno]
+        if isinstance(error, MemoryError):
+            return NO_MEMORY
+        if isinstance(error, RuntimeError) and "start new thread" in str(error):
+            return NO_THREAD
+        error = error.__cause__ or error.__context__
+    return ""
+
+
+def shortage_of_descriptors() -> str:
+    """Return words when no file descriptor is left now.
+
+    Libraries hide that behind errors of their own: glibc finds no name server, OpenSSL no certificates.
+    """
+    try:
+        os.close(os.open(os.devnull, os.O_RDONLY))
+    except OSError as error:
+        return shortage(error)
+    return ""
+
+
+class _Backoff:
+    """How long this process still rests: 1, 2, 4 … 60 s by the number of shortages since the last success."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._until = 0.0
+        self._streak = 0
+
+    def rests(self) -> bool:
+        return time.monotonic() < self._until
+
+    def lengthen(self) -> int:
+        """Lanes that fail in the same moment count once. Return the number of shortages in a row."""
+        with self._lock:
+            if not self.rests():
+                self._streak += 1
+                seconds = min(LONGEST, 2.0 ** min(self._streak - 1, 10))
+                self._until = time.monotonic() + seconds * random.uniform(0.75, 1.0)  # noqa: S311 — jitter
+            return self._streak
+
+    def end(self) -> int:
+        """Return how many shortages there were in a row."""
+        with self._lock:
+            before, self._streak, self._until = self._streak, 0, 0.0
+            return before
+
+
+_backoff = _Backoff()
+
+
+def rests() -> bool:
+    """Return True while this process leaves the work to others."""
+    return _backoff.rests()
+
+
+def ran_out(of: str) -> None:
+    """Rest a while, longer after each shortage in a row; the first is logged."""
+    if _backoff.lengthen() == 1:
+        log.error("this worker rests", extra={"because": of})
+
+
+def recovered() -> None:
+    """A request went through, so the next shortage starts with a short rest."""
+    if _backoff.end():
+        log.warning("this worker goes on")
