@@ -76,7 +76,7 @@ def _by_state(rows: "QuerySet[Batch] | QuerySet[Send]", states: list[str]) -> di
 
 def _since_sweep(now: datetime) -> dict[str, float]:
     swept = Installation.objects.values_list("swept_at", flat=True).get(pk=1)
-    return {"": max(0.0, (now - swept).total_seconds()) if swept else float("inf")}
+    return {"": abs(now - swept).total_seconds() if swept else float("inf")}
 
 
 def _gates(now: datetime) -> dict[str, int]:

@@ -16,8 +16,8 @@ from django.db.models import Max, Q
 
 from mailer import clock, events, notifying, presence, schema
 from mailer.celery import publish_hint
-from mailer.models import Batch, Installation, Send
-from mailer.sending import gate, restoring
+from mailer.models import Batch, Send
+from mailer.sending import clocks, gate, restoring
 from mailer.sending.expiring import expire_attempts
 from mailer.sending.planning import hint
 from mailer.sending.reconciling import resend_what_never_arrived
@@ -57,7 +57,7 @@ def sweep() -> None:
         publish_hint("mailer.tell_editor", send)
     for send in Send.objects.filter(state=Send.State.SENDING).values_list("pk", flat=True):
         finish_if_done(send)
-    Installation.objects.update(swept_at=now)
+    clocks.write_sweep(now)
 
 
 def tidy() -> None:
@@ -105,6 +105,7 @@ class Sweeper(threading.Thread):
     def __init__(self) -> None:
         super().__init__(name="sweep", daemon=True)
         self._stopping = threading.Event()
+        self._clock = clocks.Watch()
         self._every = 1.0 if settings.EMBEDDED else EVERY
         self._tidied = time.monotonic() - TIDIED_EVERY + 60  # a short command has other things to do
 
@@ -115,6 +116,7 @@ class Sweeper(threading.Thread):
         while not self._stopping.is_set():
             try:
                 close_old_connections()
+                self._clock.look()
                 sweep()
                 if time.monotonic() - self._tidied > TIDIED_EVERY:
                     self._tidied = time.monotonic()

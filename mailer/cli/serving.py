@@ -43,7 +43,10 @@ def serve(port: int | None) -> None:
     from django.conf import settings
     from django.db import connection, connections
 
+    from mailer.sending import clocks
+
     _log_to_stderr()
+    clocks.Watch().look()
     host = "0.0.0.0" if settings.PORT else "127.0.0.1"  # noqa: S104 — PORT is how a platform says that it proxies
     port = port or settings.PORT or 8000
     _require_free(host, port)

@@ -56,8 +56,8 @@ def claim(batch_id: int) -> Claim | None:
     """The batch is `posting` and ours, with everybody taken out who left since it was planned; or None, not now.
 
     None when another worker has it, its send does not run or is of another provider, its time has not come, the gate
-    is closed, the database was restored from a backup or migrated by a newer version, or nobody is left in the batch
-    (then it is `empty`).
+    is closed, this machine's clock is wrong, the database was restored from a backup or migrated by a newer version, or
+    nobody is left in the batch (then it is `empty`).
     """
     if not schema.may_claim():
         return None
@@ -85,7 +85,9 @@ def _claim(batch_id: int, attempt: uuid.UUID) -> Claim | None:
         if send is None:
             return None
         # The time is not read earlier: the lock may have been waited for.
-        now, closed, on_trial = statements.gate_of(send.provider)
+        now, closed, on_trial, wrong_clock = statements.gate_of(send.provider)
+        if wrong_clock:
+            return None  # the sweep says so, and what to do
         if closed:
             raise _GateClosed
         if not statements.take_batch(batch_id, attempt, now):

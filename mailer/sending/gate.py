@@ -14,7 +14,8 @@ from django.db.models import F, Q
 from mailer.models import Gate
 from mailer.sending import statements
 
-LONGEST = 300.0  # seconds
+LONGEST = 300.0  # seconds, after failures
+LONGEST_WAIT = 600.0  # seconds, after a 429
 
 
 def closed_until(provider: str, now: datetime) -> datetime | None:
@@ -55,7 +56,7 @@ def answered(provider: str) -> None:
 
 def too_many(provider: str, now: datetime, wait: float, reason: str) -> None:
     """Closed until the provider's own reset, `wait` seconds from now."""
-    until = now + timedelta(seconds=min(600.0, max(1.0, wait)))
+    until = now + timedelta(seconds=min(LONGEST_WAIT, max(1.0, wait)))
     Gate.objects.get_or_create(provider=provider)
     Gate.objects.filter(provider=provider).update(closed_until=until, trial_until=None, reason=reason[:500])
 

@@ -13,11 +13,11 @@ from mailer.cli.terminal import Exit, Problem, set_up, start
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print the checks as JSON.")
-@click.option("--adopt", is_flag=True, help="Go on with a database that was restored from a backup.")
+@click.option("--adopt", is_flag=True, help="Go on with a restored database, or a corrected clock.")
 @click.option("--read-suppressions", is_flag=True, help="Mail nobody any more whom SendGrid would not mail anyway.")
 @click.option("--yes", is_flag=True, help="Do what --read-suppressions would ask for.")
 def doctor(as_json: bool, adopt: bool, read_suppressions: bool, yes: bool) -> None:
-    """Check settings, database, worker, restored backups, SendGrid's key, senders and webhook, DNS and BASE_URL.
+    """Check settings, database, clock, worker, restored backups, SendGrid's key, senders and webhook, DNS and BASE_URL.
 
     Exit code 1 when something is wrong. A warning stands where a rehearsal works, or where the key may not look.
     """
@@ -59,6 +59,7 @@ def _checks() -> Iterator[Check]:
     yield here.broker()
     if database.state == "ok":
         yield guarded("restore guard", here.restore_guard)
+        yield guarded("clock", here.clock)
         yield guarded("worker", here.worker)
     key = account.key()
     yield key

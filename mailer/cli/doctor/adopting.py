@@ -6,18 +6,24 @@ from dataclasses import asdict
 import click
 
 from mailer.cli.terminal import Problem, counted
+from mailer.sending.clocks import adopt_if_behind
 from mailer.sending.restoring import Adopted, adopt
 
 
 def adopt_database(as_json: bool) -> None:
     """The database is taken on, whoever left since the backup has left, and what was done is printed."""
+    behind = adopt_if_behind()
     try:
         found = adopt()
     except OSError as error:
         raise Problem(f"{error.filename} cannot be used ({error.strerror}); the database was not adopted.") from error
     if as_json:
-        click.echo(json.dumps(asdict(found), ensure_ascii=False))
+        click.echo(json.dumps(asdict(found) | {"clock_was_behind": round(behind.total_seconds())}))
         return
+    if behind:
+        click.echo(
+            f"This machine's clock is taken for right; it was {str(behind).partition('.')[0]} behind the last sweep."
+        )
     if found.unreadable:
         click.echo(f"The database is taken on; the file that could not be read lies at {found.unreadable} now.")
     elif not found.forgotten:

@@ -33,6 +33,17 @@ def restore_guard() -> Check:
     return Check("restore guard", "ok", "the database knows of every request made from here, and of who left")
 
 
+def clock() -> Check:
+    from mailer.clock import WRONG
+    from mailer.sending import clocks
+
+    off = clocks.ahead()
+    if why := clocks.why_wrong(off):
+        wrong = abs(off) > WRONG
+        return Check("clock", "error" if wrong else "warning", f"{why} Nothing is sent from here." if wrong else why)
+    return Check("clock", "ok", "this machine's agrees with the database's")
+
+
 def broker() -> Check:
     if settings.EMBEDDED:
         return Check("broker", "ok", "none set: commands send by a worker of their own, `mailer serve` starts one")

@@ -4,14 +4,18 @@ import base64
 import json
 import socket
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.utils import timezone
 
 from mailer.cli.doctor import domains
 from mailer.cli.doctor.account import credits, key, senders, webhook
 from mailer.models import Installation
 from mailer.sending import remembering
+from mailer.sweeping import sweep
 from tests import readers
 from tests.mailer.cli import sendgrids_settings as recorded
 
@@ -210,6 +214,36 @@ def test_a_log_of_opt_outs_that_cannot_be_read_adopts_nothing(run, settings, tmp
     assert ran.code == 1
     assert "was not adopted" in ran.err
     assert Installation.objects.get().attempts == 0
+
+
+@pytest.mark.parametrize(("seconds", "state"), [(0, "ok"), (-4, "ok"), (-20, "warning"), (-70, "error")])
+def test_a_clock_that_is_off_is_told(examined, monkeypatch, seconds, state):
+    """On SQLite it shows when the clock is behind."""
+    readers.confirmed()
+    sweep()
+    right = timezone.now
+    monkeypatch.setattr(timezone, "now", lambda: right() + timedelta(seconds=seconds))
+    found, words = examined()["clock"]
+    assert found == state
+    assert ("Nothing is sent from here" in words) == (state == "error")
+
+
+@pytest.mark.parametrize(("seconds", "state"), [(20, "warning"), (70, "error")])
+def test_on_postgresql_a_clock_that_is_ahead_is_told_too(examined, monkeypatch, seconds, state):
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite has the clock of its machine")
+    right = timezone.now
+    monkeypatch.setattr(timezone, "now", lambda: right() + timedelta(seconds=seconds))
+    assert examined()["clock"][0] == state
+
+
+def test_a_clock_that_was_ahead_is_given_up_by_the_operators_word(run, settings, tmp_path):
+    if connection.vendor == "postgresql":
+        pytest.skip("PostgreSQL has a clock of its own")
+    settings.HOME, settings.OPTOUTS = tmp_path, tmp_path / "optouts.log"
+    Installation.objects.update(swept_at=timezone.now() + timedelta(hours=25))
+    assert "it was 1 day, 0:59:5" in run("doctor", "--adopt").out
+    assert json.loads(run("doctor", "--adopt", "--json").out)["clock_was_behind"] == 0
 
 
 def test_the_two_cures_are_not_one_command(run):

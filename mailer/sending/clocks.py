@@ -1,0 +1,137 @@
+"""A machine whose clock is wrong says so and claims nothing; `mailer.sending.claiming` looks at each claim.
+
+PostgreSQL has a clock of its own to compare with. On SQLite the time of the last sweep stands for it: a worker that
+stands more than a minute before it either has a wrong clock, or the clock was ahead when that sweep was made. Nobody
+can tell which by looking, so the worker waits. If nobody sweeps by that other clock for ten minutes, nobody works by
+it any more, and the machine's clock of today is taken for right.
+"""
+
+import logging
+import time
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import Exists, OuterRef, Q
+
+from mailer import clock
+from mailer.models import Attempt, Batch, Gate, Installation, Send
+from mailer.sending.gate import LONGEST_WAIT
+from mailer.sending.planning import spread
+from subscribers import confirmations, letters
+
+log = logging.getLogger(__name__)
+
+ADOPTED_AFTER = 600.0  # seconds; long enough for a machine that has just started to be told the time by its network
+NOTEWORTHY = timedelta(seconds=5)  # a change of the difference that is said anew
+
+
+def ahead() -> timedelta:
+    """Return how far this machine's clock is ahead of the one that counts, negative if it is behind."""
+    if connection.vendor == "postgresql":
+        return clock.ahead()
+    swept = _swept_at()
+    return min(clock.now() - swept, timedelta(0)) if swept else timedelta(0)
+
+
+def why_wrong(off: timedelta) -> str:
+    """Return what is wrong with a clock that is so far ahead and what to do; empty if it is not worth saying."""
+    if abs(off) < clock.WORTH_SAYING:
+        return ""
+    by = timedelta(seconds=round(abs(off).total_seconds()))
+    if connection.vendor == "postgresql":
+        said = f"the clock of this machine is {by} {'ahead of' if off > timedelta(0) else 'behind'} the database's"
+        set_it = "set it (on Linux: timedatectl set-ntp true)"
+    else:
+        said = f"the clock of this machine is {by} behind the last sweep, so it is wrong now or was wrong then"
+        set_it = (
+            "set it; if it is right, `mailer doctor --adopt` says so, and a worker takes it for right after "
+            f"{ADOPTED_AFTER / 60:g} minutes in which nobody sweeps by another one"
+        )
+    return f"{said}; {set_it}."
+
+
+def write_sweep(now: datetime) -> None:
+    """Write that a worker swept. On SQLite an earlier clock never takes back what a later one wrote."""
+    rows = Installation.objects.all()
+    if connection.vendor != "postgresql":
+        rows = rows.filter(Q(swept_at=None) | Q(swept_at__lt=now))
+    rows.update(swept_at=now)
+
+
+class Watch:
+    """Look at the clock at each sweep, and say what is wrong with it once and again when that changes."""
+
+    def __init__(self) -> None:
+        self._said = timedelta(0)
+        self._swept: datetime | None = None
+        self._since = 0.0  # time.monotonic() when `_swept` was seen first
+
+    def look(self) -> None:
+        off = ahead()
+        if connection.vendor != "postgresql" and off < -clock.WRONG and self._nobody_sweeps():
+            self._adopt()
+            off = ahead()
+        worth_saying = abs(off) >= clock.WORTH_SAYING
+        if abs(off - self._said) < NOTEWORTHY and worth_saying == bool(self._said):
+            return
+        self._said = off if worth_saying else timedelta(0)
+        self._say(off)
+
+    def _say(self, off: timedelta) -> None:
+        if abs(off) > clock.WRONG:
+            log.error("nothing is sent from here", extra={"because": why_wrong(off)})
+        elif why := why_wrong(off):
+            log.warning("the clock is off", extra={"because": why})
+        else:
+            log.info("the clock is right again")
+
+    def _nobody_sweeps(self) -> bool:
+        swept = _swept_at()
+        if swept != self._swept:
+            self._swept, self._since = swept, time.monotonic()
+        return time.monotonic() - self._since >= ADOPTED_AFTER
+
+    def _adopt(self) -> None:
+        if self._swept and adopt(self._swept):
+            log.warning("this machine's clock is taken for right: nobody sweeps by the later one any more")
+
+
+def adopt_if_behind() -> timedelta:
+    """Take this machine's clock for right, on an operator's word; return by how much it was behind."""
+    off, swept = ahead(), _swept_at()
+    if connection.vendor == "postgresql" or off >= -clock.WORTH_SAYING or not swept or not adopt(swept):
+        return timedelta(0)
+    return -off
+
+
+def adopt(swept: datetime) -> bool:
+    """Go back from a clock that was ahead to this machine's; return False if somebody swept since `swept`.
+
+    What waits for a time by the other clock is due by this one as if it were written now. Nobody is mailed twice by
+    it: no batch changes its state, and a lease only ends sooner, which makes a request `unknown` at worst.
+    """
+    with transaction.atomic():
+        now = clock.now()
+        if not Installation.objects.filter(swept_at=swept).update(swept_at=now):
+            return False
+        _bring_forward(now)
+    return True
+
+
+def _bring_forward(now: datetime) -> None:
+    lease = now + timedelta(seconds=settings.MAILER_LEASE)
+    planned = Batch.objects.filter(send=OuterRef("pk"), state=Batch.State.PLANNED, not_before__gt=now)
+    for send in Send.objects.filter(Exists(planned)).only("pk", "max_per_hour"):
+        Batch.objects.filter(send=send, state=Batch.State.PLANNED, not_before__gt=now).update(not_before=now)
+        spread(send)
+    Attempt.objects.filter(state=Attempt.State.OPEN, lease_until__gt=lease).update(lease_until=lease)
+    Gate.objects.filter(trial_until__gt=lease).update(trial_until=lease)
+    reset = now + timedelta(seconds=LONGEST_WAIT)
+    Gate.objects.filter(closed_until__gt=reset).update(closed_until=reset)
+    confirmations.bring_forward(now)
+    letters.bring_forward(now)
+
+
+def _swept_at() -> datetime | None:
+    return Installation.objects.values_list("swept_at", flat=True).get(pk=1)
