@@ -4,49 +4,104 @@ So losing a message delays, doubling it changes nothing, and publishing one may 
 """
 
 import logging
+import time
+from typing import Any
 
 from celery import Celery, Task
 from django.conf import settings
 from kombu.exceptions import OperationalError as BrokerError
 
+from mailer import lanes
+
 log = logging.getLogger(__name__)
+
+ASKED_AGAIN_AFTER = 10.0  # seconds for which a broker that was not reached is left alone, so that nobody waits for it
+MOST_HINTS = 64  # for one send; a lane that is woken takes one batch after the other, so more would only be read
 
 
 class HintedTask(Task):  # type: ignore[misc]
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run in a lane of this process. When none is free, or the worker stops, the row waits in the database."""
+        kind = lanes.issues if self.name in ("mailer.deliver_send", "mailer.deliver_batch") else lanes.mails
+        with kind.lane() as taken:
+            return super().__call__(*args, **kwargs) if taken else None
+
     def hint(self, row: int) -> bool:
         """Tell a worker of one row, as `publish_hint` does."""
         return publish_hint(self.name, row)
 
 
+class _Broker:
+    """What this process knows of the broker: when it may be asked again."""
+
+    away_until = 0.0  # time.monotonic()
+    was_away = False
+
+
+def hint_send(send: int, batches: int = 1) -> bool:
+    """Wake lanes for a send of which so many batches wait. Return False if no worker was told: the sweep finds them."""
+    return all(publish_hint("mailer.deliver_send", send) for _ in range(min(batches, MOST_HINTS)))
+
+
 def publish_hint(task: str, row: int) -> bool:
-    """Tell a worker of one row, if a worker can be told; never raises and never waits long for a broker.
+    """Tell a worker of one row, if a worker can be told. Never raises, and never waits long for a broker.
 
     The sweep finds what was not told.
     """
     if settings.EMBEDDED and not embedded_worker_runs:
         return False  # without a broker only a worker in this very process would hear it
+    if time.monotonic() < _Broker.away_until:
+        return False
     try:
         app.send_task(task, (row,), retry=False, ignore_result=True)
-    except (BrokerError, OSError) as error:
-        log.warning("broker not reached, the sweep will find the row", extra={"error": type(error).__name__})
+    # Whatever it is, a module that is missing or a URL that is wrong: the row is committed, and a worker finds it.
+    except Exception as error:  # noqa: BLE001
+        _Broker.away_until = time.monotonic() + ASKED_AGAIN_AFTER
+        if not _Broker.was_away:
+            log.warning("broker not reached, workers find the row by themselves", extra={"error": type(error).__name__})
+        _Broker.was_away = True
         return False
+    _Broker.was_away = False
     return True
 
 
-def why_no_broker() -> str:
-    """Why the broker cannot be reached, in words for the operator; empty when it can, or when none is needed."""
+class BrokerAway(Exception):
+    """The broker does not answer now; the message says where and why."""
+
+
+def reach_broker() -> None:
+    """Connect to the broker once. Raises BrokerAway for an outage, and anything else for what no waiting will end."""
     if settings.EMBEDDED:
-        return ""
+        return
     connection = app.connection_for_write()
     try:
         connection.ensure_connection(max_retries=1, timeout=3)
     except (BrokerError, OSError) as error:
         cause = error.__cause__ or error
-        words = getattr(cause, "strerror", None) or type(cause).__name__
-        return f"CELERY_BROKER_URL: {connection.hostname}:{connection.port} is not reached ({words})"
+        reason = getattr(cause, "strerror", None) or type(cause).__name__
+        raise BrokerAway(f"{connection.hostname}:{connection.port} is not reached ({reason})") from error
     finally:
         connection.release()
+
+
+def why_no_broker() -> str:
+    """Say why the broker cannot be used, for the operator; empty when it can, or when none is needed."""
+    try:
+        reach_broker()
+    except BrokerAway as away:
+        return f"CELERY_BROKER_URL: {away}"
+    except Exception as error:  # noqa: BLE001 — a missing module, a wrong URL: the sentence says which
+        return f"CELERY_BROKER_URL: {what_is_wrong(error)}"
     return ""
+
+
+def what_is_wrong(error: Exception) -> str:
+    """Say why no broker can be used, without values: the text of such an error may hold a URL with a password."""
+    if isinstance(error, ImportError):
+        return f"{error}; install mailer with everything that it requires"
+    if isinstance(error, MemoryError):
+        return "out of memory; give the process more, or lower MAILER_LANES"
+    return f"the broker cannot be used ({type(error).__name__}); check the URL"
 
 
 # Set by mailer.embedded while this process holds a worker.
@@ -60,8 +115,8 @@ def make_app(current: bool) -> Celery:
     )
     made.conf.update(
         task_ignore_result=True,
-        task_acks_late=True,
-        task_reject_on_worker_lost=True,
+        # A message only wakes a lane, so it is done with once it is heard; whatever it was about waits in the database.
+        task_acks_late=False,
         # Single mails have their own queue and their own worker, so a confirmation never waits behind an issue.
         task_default_queue="issues",
         task_routes={"subscribers.*": {"queue": "confirmations"}, "mailer.tell_editor": {"queue": "confirmations"}},
@@ -69,10 +124,10 @@ def make_app(current: bool) -> Celery:
         task_time_limit=120,
         timezone="UTC",
         broker_connection_timeout=3,
-        broker_connection_retry_on_startup=True,
-        broker_connection_max_retries=None,
+        # mailer.embedded waits for a broker that is away: one line instead of one for each try, and the process knows.
+        broker_connection_retry_on_startup=False,
+        broker_connection_retry=False,
         broker_transport_options=_transport_options(),
-        worker_cancel_long_running_tasks_on_connection_loss=True,
         # Longer than MAILER_HTTP_TIMEOUT, or each rolling restart would leave requests without an answer.
         worker_soft_shutdown_timeout=settings.MAILER_HTTP_TIMEOUT + 5,
         worker_enable_soft_shutdown_on_idle=True,

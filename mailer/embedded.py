@@ -1,7 +1,8 @@
 """A Celery worker in threads of this process: the same code in `mailer worker` and in a command without a broker.
 
-Threads, because the work waits for the provider: lanes are threads, and more cores are more worker processes. Issues
-and confirmation mails have a worker each, so that a confirmation never waits behind an issue.
+Threads, because the work waits for the provider; more cores are more worker processes. Issues and single mails have a
+Celery worker each, so that a confirmation never waits behind an issue. Both take what they do from the database, so a
+broker that is away is waited for while the sweep feeds the lanes.
 """
 
 import gc
@@ -11,12 +12,14 @@ import threading
 import time
 from typing import Any
 
+from celery.exceptions import WorkerShutdown
 from celery.worker import state as worker_state
 from django.conf import settings
 from django.db import connection
 from kombu.asynchronous import set_event_loop
 
-from mailer import celery, schema
+from mailer import celery, lanes, schema
+from mailer.logs import place_of
 from mailer.models import Attempt
 from mailer.sending import owners, restoring
 from mailer.sending.owners import this_owner
@@ -24,14 +27,18 @@ from mailer.sweeping import Sweeper
 
 log = logging.getLogger(__name__)
 
+LONGEST_PAUSE = 30.0  # seconds between two looks for a broker that is away
+
 
 class EmbeddedWorker:
-    """Started, it takes hints and sweeps; stopped, no request of it is in flight (or `patience` seconds are over)."""
+    """Started, it takes hints and sweeps. Stopped, it claims nothing, and no request of it is in flight."""
 
     def __init__(self) -> None:
         self._sweeper = Sweeper()
         self._stopping = threading.Event()
+        self._ended = threading.Event()
         self._making = threading.Lock()
+        self.failure = ""  # why it cannot go on, for the operator
 
     def start(self) -> None:
         """Raises Restored."""
@@ -41,35 +48,85 @@ class EmbeddedWorker:
         owners.tidy(set(Attempt.objects.filter(state=Attempt.State.OPEN).values_list("owner", flat=True)))
         worker_state.should_stop = None
         celery.embedded_worker_runs = True
-        for queue, lanes in (("issues", settings.MAILER_LANES), ("confirmations", 1)):
-            threading.Thread(target=self._serve, args=(queue, lanes), name=f"celery-{queue}", daemon=True).start()
+        for kind, concurrency in ((lanes.issues, settings.MAILER_LANES), (lanes.mails, 1)):
+            kind.open()
+            queue = QUEUES[kind.name]
+            threading.Thread(target=self._serve, args=(queue, concurrency), name=f"celery-{queue}", daemon=True).start()
         self._sweeper.start()
         gc.freeze()  # what was loaded until now stays; the collector need not look at it again
         log.info("worker started", extra={"lanes": settings.MAILER_LANES, "provider": settings.PROVIDER})
 
-    def stop(self, patience: float | None = None) -> None:
-        """No new task starts; those in flight are waited for."""
+    def wait(self) -> None:
+        """Return when `end` was called, or when it cannot go on and says so in `failure`."""
+        self._ended.wait()
+
+    def end(self) -> None:
+        """Let `wait` return. May be called by a signal handler."""
+        self._ended.set()
+
+    def stop(self, patience: float | None = None) -> int:
+        """Claim nothing any more and wait for the requests in flight. Return how many `patience` seconds left over."""
         until = time.monotonic() + (settings.MAILER_HTTP_TIMEOUT + 5 if patience is None else patience)
         self._stopping.set()
+        lanes.issues.stop()
+        lanes.mails.stop()
         self._sweeper.stop()
         celery.embedded_worker_runs = False
         worker_state.should_stop = 0
-        while worker_state.active_requests and time.monotonic() < until:
-            time.sleep(0.05)
+        in_flight = sum(kind.wait_until_idle(until) for kind in (lanes.issues, lanes.mails))
         self._sweeper.join(2)
-        log.info("worker stopped", extra={"in_flight": len(worker_state.active_requests)})
+        log.info("worker stopped", extra={"in_flight": in_flight})
+        return in_flight
 
-    def _serve(self, queue: str, lanes: int) -> None:
-        """Take the hints of one queue. A worker that gives up is replaced, or the process would only look busy."""
+    def _serve(self, queue: str, concurrency: int) -> None:
+        """Take the hints of one queue until the worker stops. What is no outage of the broker ends the process."""
         try:
-            while not self._stopping.is_set():
-                self._controller(queue, lanes).start()
-                if not self._stopping.wait(1):
-                    log.error("the worker of a queue gave up, another takes its place", extra={"queue": queue})
+            while self._broker_answers(queue):
+                self._take_hints(queue, concurrency)
+        # A missing module, no memory, a defect: a process that only looks busy is worse than one that ends.
+        except Exception as error:  # noqa: BLE001
+            log.critical(
+                "the worker cannot go on",
+                extra={"queue": queue, "error": type(error).__name__, "at": place_of(error)},
+            )
+            self.failure = f"the worker cannot take hints from the queue {queue}: {celery.what_is_wrong(error)}"
+            self.end()
         finally:
             connection.close()
 
-    def _controller(self, queue: str, lanes: int) -> Any:
+    def _broker_answers(self, queue: str) -> bool:
+        """Wait for the broker, with one line when it is away and one when it is back. Return False at a stop."""
+        pause, away = 1.0, False
+        while not self._stopping.is_set():
+            try:
+                celery.reach_broker()
+            except celery.BrokerAway as error:
+                if not away:
+                    log.warning(
+                        "broker away, batches are taken from the database", extra={"queue": queue, "reason": str(error)}
+                    )
+                away = True
+                self._stopping.wait(pause)
+                pause = min(LONGEST_PAUSE, 2 * pause)
+                continue
+            if away:
+                log.warning("broker is back", extra={"queue": queue})
+            return True
+        return False
+
+    def _take_hints(self, queue: str, concurrency: int) -> None:
+        """Run a Celery worker until the broker is lost or everything stops. Raises what else ends it."""
+        worker = self._controller(queue, concurrency)
+        try:
+            # Not worker.start(), which logs a traceback for whatever ends it and returns as if nothing were wrong.
+            worker.blueprint.start(worker)
+        except WorkerShutdown as lost:
+            if lost.__cause__ is None and not self._stopping.is_set():
+                raise RuntimeError("Celery stopped by itself") from lost
+        finally:
+            worker.stop()
+
+    def _controller(self, queue: str, concurrency: int) -> Any:
         app = celery.make_app(current=False)
         with self._making:
             # kombu keeps one event loop for the whole process, and each worker takes the one that it finds. Two workers
@@ -78,10 +135,13 @@ class EmbeddedWorker:
             return app.WorkController(
                 app=app,
                 pool_cls="threads",
-                concurrency=lanes,
+                concurrency=concurrency,
                 queues=[queue],
                 hostname=f"{queue}@{socket.gethostname()}",
                 without_gossip=True,
                 without_mingle=True,
                 without_heartbeat=True,
             )
+
+
+QUEUES = {lanes.issues.name: "issues", lanes.mails.name: "confirmations"}

@@ -1,8 +1,16 @@
 """One line per record: time, level, logger, phrase, then the keys given as `extra`."""
 
 import logging
+import traceback
+from pathlib import Path
 
 _STANDARD = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+
+def place_of(error: BaseException) -> str:
+    """Return file and line that raised the error: its message may hold an address."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{Path(last.filename).name}:{last.lineno}"
 
 
 class WithoutPath(logging.Filter):

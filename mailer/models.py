@@ -162,7 +162,7 @@ class Batch(models.Model):
     skipped = models.PositiveIntegerField(default=0)
     rejected = models.PositiveIntegerField(default=0)
     not_before = models.DateTimeField(default=timezone.now)
-    hinted_at = models.DateTimeField(null=True)
+    hinted_at = models.DateTimeField(null=True)  # not used any more; versions that run beside this one write it
     current_attempt = models.UUIDField(null=True)
     rounds = models.PositiveSmallIntegerField(default=0)  # refusals of single readers so far
     was_unknown = models.BooleanField(default=False)  # then it is never split: an older attempt may have gone out whole

@@ -329,7 +329,10 @@ LOGGING = {
     "disable_existing_loggers": False,
     "formatters": {"line": {"()": "mailer.logs.KeyValueFormatter"}},
     "filters": {"without_path": {"()": "mailer.logs.WithoutPath"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["without_path"]}},
+    "handlers": {
+        "stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["without_path"]},
+        "nowhere": {"class": "logging.NullHandler"},
+    },
     "root": {"handlers": ["stderr"], "level": "WARNING"},
     "loggers": {
         "mailer": {"level": "WARNING"},
@@ -339,6 +342,8 @@ LOGGING = {
         "django.request": {"level": "ERROR"},
         # Anybody can send a wrong Host or a huge body; the access log has its line, a traceback helps nobody.
         "django.security": {"handlers": [], "level": "CRITICAL", "propagate": False},
+        # mailer.embedded says in one line what Celery says in many, with tracebacks, when the broker is away.
+        "celery.worker": {"handlers": ["nowhere"], "propagate": False},
         # It writes names and addresses of those who fail to log in.
         "axes": {"handlers": [], "level": "CRITICAL", "propagate": False},
         # Each try to connect would be a line; the command says in one what could not be reached.

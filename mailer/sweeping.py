@@ -6,20 +6,17 @@ Every write is a compare-and-set, so any number of sweeps at once is harmless. T
 import logging
 import threading
 import time
-import traceback
-from datetime import datetime, timedelta
-from pathlib import Path
+from itertools import chain
 
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, close_old_connections, connection
-from django.db.models import Max, Q
 
-from mailer import clock, events, notifying, presence, schema
-from mailer.celery import publish_hint
-from mailer.models import Batch, Send
-from mailer.sending import clocks, gate, restoring
+from mailer import clock, events, lanes, notifying, presence, schema
+from mailer.logs import place_of
+from mailer.models import Send
+from mailer.sending import clocks, restoring
 from mailer.sending.expiring import expire_attempts
-from mailer.sending.planning import hint
+from mailer.sending.feeding import LONGEST, feed_lanes
 from mailer.sending.reconciling import resend_what_never_arrived
 from mailer.sending.restoring import Restored
 from mailer.sending.scheduling import fire_due
@@ -32,13 +29,14 @@ from subscribers.tasks import send_confirmation, send_letter
 log = logging.getLogger(__name__)
 
 EVERY = 5.0  # seconds; every second where no broker carries hints
-STALE = timedelta(seconds=10)  # a hint this old is taken for lost; a second one costs one look at the row
 TIDIED_EVERY = 3600.0
-AT_ONCE = 200  # batches of a send hinted in one sweep
 
 
 def sweep() -> None:
-    """Everything that was due is on its way; nothing is touched in a database of a newer version. Raises Restored."""
+    """Start everything that is due, in the lanes of this process. Raises Restored.
+
+    Straight from the database: a broker only makes it sooner. Nothing is touched in a database of a newer version.
+    """
     if schema.is_newer():
         return
     now = clock.now()
@@ -48,13 +46,9 @@ def sweep() -> None:
     fire_due()
     events.apply_leftovers()
     resend_what_never_arrived()
-    _hint_stale_batches()
-    for subscription in confirmations.due(now):
-        send_confirmation.hint(subscription)
-    for letter in letters.due(now):
-        send_letter.hint(letter)
-    for send in notifying.untold():
-        publish_hint("mailer.tell_editor", send)
+    feed_lanes()
+    if lanes.mails.free:
+        lanes.mails.run_aside(_mail_what_is_due)
     for send in Send.objects.filter(state=Send.State.SENDING).values_list("pk", flat=True):
         finish_if_done(send)
     clocks.write_sweep(now)
@@ -69,34 +63,18 @@ def tidy() -> None:
     presence.forget_old(now)
 
 
-def _hint_stale_batches() -> None:
-    now = clock.now()
-    if gate.closed_until(settings.PROVIDER, now) is not None:
-        return
-    running = Send.objects.filter(state=Send.State.SENDING, provider=settings.PROVIDER)
-    for send, last_request in running.values_list("pk", "last_request_at"):
-        stale = Q(hinted_at__isnull=True) | Q(hinted_at__lt=_lost_before(send, last_request, now))
-        batches = Batch.objects.filter(stale, send=send, state=Batch.State.PLANNED, not_before__lte=now)
-        hint(list(batches.order_by("pk").values_list("pk", flat=True)[:AT_ONCE]))
-
-
-def _lost_before(send: int, last_request: datetime | None, now: datetime) -> datetime:
-    """Hints given before this moment are taken for lost.
-
-    Hints are heard in the order they were given. So while requests of the send are accepted, those as old as the ones
-    that are heard now stand in a queue, however long it is; to tell them again would only make it longer.
-    """
-    if last_request is None or last_request < now - STALE:
-        return now - STALE
-    taken = Batch.objects.filter(send=send).exclude(state=Batch.State.PLANNED)
-    heard: datetime | None = taken.aggregate(last=Max("hinted_at"))["last"]
-    return min(now, heard or now) - STALE
-
-
-def _place_of(error: Exception) -> str:
-    """File and line that raised it."""
-    last = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{Path(last.filename).name}:{last.lineno}"
+def _mail_what_is_due() -> None:
+    """Send single mails one after the other, at most for as long as a lane is held by a send."""
+    now, until = clock.now(), time.monotonic() + LONGEST
+    due = chain(
+        ((send_confirmation.run, row) for row in confirmations.due(now)),
+        ((send_letter.run, row) for row in letters.due(now)),
+        ((notifying.tell, send) for send in notifying.untold()),
+    )
+    for mail, row in due:
+        if not lanes.mails.is_open or time.monotonic() >= until:
+            return
+        mail(row)
 
 
 class Sweeper(threading.Thread):
@@ -131,7 +109,7 @@ class Sweeper(threading.Thread):
             # would cut off its requests. As it goes on, `swept_at` stays old where the sweep never comes to its end,
             # which `mailer doctor` tells. Not the error's words: they may hold an address.
             except Exception as error:  # noqa: BLE001
-                log.error("sweep failed", extra={"error": type(error).__name__, "at": _place_of(error)})
+                log.error("sweep failed", extra={"error": type(error).__name__, "at": place_of(error)})
                 connection.close()
             self._stopping.wait(self._every)
         connection.close()

@@ -283,8 +283,8 @@ class _Issue:
         from mailer.cli.watching import worker_swept_lately
         from mailer.doors import why_unreachable
 
-        if not self.detach and (why := why_no_broker()):
-            raise Problem(f"{why}, so no worker would hear of the send. Nothing was sent.")
+        if why := why_no_broker():
+            click.echo(f"mailer: {why}; workers find the send by themselves within seconds.", err=True)
         if self.detach and not worker_swept_lately():
             raise Problem(
                 "no worker has swept in the last minute, so nobody would send; start one with `mailer worker`."
@@ -310,8 +310,8 @@ class _Issue:
         raise click.exceptions.Exit(Exit.DONE)
 
     def _attach(self, before: Any) -> NoReturn:
+        from mailer.celery import MOST_HINTS, hint_send
         from mailer.cli.watching import carry_out
-        from mailer.sending.steering import hint_planned
 
         if before.state == "scheduled":
             click.echo(f"mailer: {self.slug} is scheduled; waiting for its time.", err=True)
@@ -321,7 +321,7 @@ class _Issue:
             self._leave(before)
 
         def go_on() -> Any:
-            hint_planned(before.pk)  # the hints of a worker that died in its own memory died with it
+            hint_send(before.pk, MOST_HINTS)  # the hints of a worker that died in its own memory died with it
             return before
 
         carry_out(go_on, self.as_json)

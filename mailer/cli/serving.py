@@ -152,17 +152,18 @@ def worker() -> None:
     from mailer.presence import Presence
 
     _log_to_stderr()
-    stop = threading.Event()
-    for name in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(name, lambda *_: stop.set())
     running = EmbeddedWorker()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, lambda *_: running.end())
     running.start()
     presence = Presence(Process.Kind.WORKER)
     presence.start()
     click.echo(f"mailer: worker runs for {settings.PROVIDER} (Ctrl-C stops)", err=True)
-    stop.wait()
+    running.wait()
     running.stop()
     presence.stop()
+    if running.failure:
+        raise Problem(f"{running.failure}.", Exit.FAILED)
 
 
 # What a developer runs where no newsletter is.

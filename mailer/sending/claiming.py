@@ -7,8 +7,10 @@ import logging
 import time
 import uuid
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import NamedTuple
 
 from django.conf import settings
@@ -39,7 +41,7 @@ class Claim:
     """The right to make one request for one batch."""
 
     attempt: uuid.UUID
-    number: int  # of all attempts of this installation
+    number: int  # of all attempts of this installation; 0 for one that needs no request
     batch: int
     send: int
     provider: str
@@ -48,40 +50,53 @@ class Claim:
     lease_until: datetime  # by the database's clock
 
 
+Take = Callable[[uuid.UUID, datetime], int | None]
+
+
 class _GateClosed(Exception):
     """Rolls the claim back; the batch waits for the first sweep after the gate opened."""
 
 
 def claim(batch_id: int) -> Claim | None:
-    """The batch is `posting` and ours, with everybody taken out who left since it was planned; or None, not now.
+    """Claim this batch: make it `posting` and skip who left since it was planned. Return None if not now.
 
     None when another worker has it, its send does not run or is of another provider, its time has not come, the gate
     is closed, this machine's clock is wrong, the database was restored from a backup or migrated by a newer version, or
     nobody is left in the batch (then it is `empty`).
     """
+    send = Batch.objects.filter(pk=batch_id).values_list("send", flat=True).first()
+    taken = _claimed(send, partial(statements.take_batch, batch_id)) if send else None
+    return taken if taken and taken.members else None
+
+
+def claim_next(send_id: int) -> Claim | None:
+    """Claim the first due batch of the send, as `claim` does. Without members it was `empty`, and needs no request."""
+    return _claimed(send_id, partial(statements.take_next_batch, send_id))
+
+
+def _claimed(send_id: int, take: Take) -> Claim | None:
     if not schema.may_claim():
         return None
     attempt, begun = uuid.uuid4(), time.monotonic()
     try:
-        taken = _claim(batch_id, attempt)
+        taken = _claim(send_id, take, attempt)
     except Restored as error:
         log.critical("nothing is sent", extra={"because": str(error)})
         return None
     except _GateClosed:
-        Batch.objects.filter(pk=batch_id, state=Batch.State.PLANNED).update(hinted_at=None)
         return None
     except (OperationalError, InterfaceError):
         _release_lost_claim(attempt, begun + settings.MAILER_LEASE)
         raise
-    if taken is not None:
+    if taken is not None and taken.members:
         remembering.remember(taken.number)
     return taken
 
 
-def _claim(batch_id: int, attempt: uuid.UUID) -> Claim | None:
+def _claim(send_id: int, take: Take, attempt: uuid.UUID) -> Claim | None:
     with transaction.atomic():
         # The lock lets pause and cancel wait for this claim or prevent it.
-        send = statements.lock_running_send(batch_id)
+        send = statements.lock_running_send(send_id)
         if send is None:
             return None
         # The time is not read earlier: the lock may have been waited for.
@@ -90,20 +105,22 @@ def _claim(batch_id: int, attempt: uuid.UUID) -> Claim | None:
             return None  # the sweep says so, and what to do
         if closed:
             raise _GateClosed
-        if not statements.take_batch(batch_id, attempt, now):
+        batch = take(attempt, now)
+        if batch is None:
             return None
-        members = _last_look(batch_id, send.newsletter)
-        if not members:
-            Batch.objects.filter(pk=batch_id).update(state=Batch.State.EMPTY, current_attempt=None)
-            return None
-        if on_trial and not gate.enter(send.provider, now):
-            raise _GateClosed
+        members = _last_look(batch, send.newsletter)
         lease_until = now + timedelta(seconds=settings.MAILER_LEASE)
-        statements.open_attempt(attempt, batch_id, this_owner(), len(members), now, lease_until)
-        if not send.requested:
-            statements.write_first_request(send.pk, now)
-        number = restoring.count_attempt()
-    return Claim(attempt, number, batch_id, send.pk, send.provider, members, time.monotonic(), lease_until)
+        number = 0
+        if not members:
+            Batch.objects.filter(pk=batch).update(state=Batch.State.EMPTY, current_attempt=None)
+        else:
+            if on_trial and not gate.enter(send.provider, now):
+                raise _GateClosed
+            statements.open_attempt(attempt, batch, this_owner(), len(members), now, lease_until)
+            if not send.requested:
+                statements.write_first_request(send.pk, now)
+            number = restoring.count_attempt()
+    return Claim(attempt, number, batch, send.pk, send.provider, members, time.monotonic(), lease_until)
 
 
 def _last_look(batch_id: int, newsletter: str) -> tuple[Member, ...]:
@@ -155,8 +172,6 @@ def _release(attempt: uuid.UUID) -> None:
         if Attempt.objects.filter(pk=attempt, state=Attempt.State.OPEN).update(
             state=Attempt.State.UNSENT, ended_at=clock.now(), words="the database was lost while claiming"
         ):
-            Batch.objects.filter(current_attempt=attempt).update(
-                state=Batch.State.PLANNED, current_attempt=None, hinted_at=None
-            )
+            Batch.objects.filter(current_attempt=attempt).update(state=Batch.State.PLANNED, current_attempt=None)
             gate.answered(settings.PROVIDER)
             log.warning("claim released after the database was lost", extra={"attempt": attempt})

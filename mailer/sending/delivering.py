@@ -13,7 +13,7 @@ from mailer.models import Send
 from mailer.sendgrid.client import Answer, TooLate
 from mailer.sendgrid.current import current_client
 from mailer.sendgrid.payload import Message, Recipient, build_payload
-from mailer.sending.claiming import Claim, claim
+from mailer.sending.claiming import Claim, claim, claim_next
 from mailer.sending.messages import message_of
 from mailer.sending.settling import defect, finish_if_done, settle
 from subscribers import tokens
@@ -24,11 +24,25 @@ FIRST_BYTE_WITHIN = 2.0  # seconds after the claim's commit: a worker that was s
 
 
 def deliver_batch(batch_id: int) -> None:
-    """The batch is settled, or it was not ours to send now. Repeating the call changes nothing."""
+    """Deliver this batch, unless it is not ours to send now. Repeating the call changes nothing."""
     taken = claim(batch_id)
     if taken is None:
         _finish_send_of(batch_id)
-        return
+    else:
+        _deliver(taken)
+
+
+def deliver_next(send_id: int) -> bool:
+    """Deliver the send's first batch that is due. Return False if none is, or not now, or not by this worker."""
+    taken = claim_next(send_id)
+    if taken is None:
+        return False
+    if taken.members:
+        _deliver(taken)
+    return True
+
+
+def _deliver(taken: Claim) -> None:
     try:
         payload = build_payload(_frozen(taken.send).message, _recipients(taken), taken.attempt)
         client = current_client()

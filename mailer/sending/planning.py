@@ -15,7 +15,7 @@ from django.db import DatabaseError, connection, transaction
 from django.db.models import F, QuerySet
 
 from mailer import clock
-from mailer.celery import publish_hint
+from mailer.celery import hint_send
 from mailer.media import keep_images
 from mailer.models import REHEARSAL, Batch, Delivery, Send
 from mailer.newsletter import Newsletter
@@ -79,7 +79,7 @@ def why_refused(plan: Plan) -> str:
 
 
 def plan_send(plan: Plan) -> Send:
-    """The send, its batches, deliveries and images are committed, and each batch is hinted.
+    """The send, its batches, deliveries and images are committed, and lanes are woken for them.
 
     It starts paused when the newsletter's last send ended in too many bounces or complaints. Raises NobodyToSend, or
     IntegrityError when a send of this newsletter and slug exists: a rehearsal replaces its predecessor, a real send
@@ -152,7 +152,7 @@ def same_readers_throughout() -> Iterator[None]:
 
 
 def choose_audience(send: Send) -> None:
-    """Everybody who may be mailed now stands in a planned batch of `send`, which had none; each is hinted on commit.
+    """Everybody who may be mailed now stands in a planned batch of `send`, which had none; lanes are woken on commit.
 
     In the caller's transaction, `same_readers_throughout`. Raises NobodyToSend.
     """
@@ -162,7 +162,7 @@ def choose_audience(send: Send) -> None:
     Send.objects.filter(pk=send.pk).update(planned=send.planned)
     batches = _make_batches(send)
     _make_deliveries(send)
-    transaction.on_commit(lambda: hint(batches))
+    transaction.on_commit(partial(hint_send, send.pk, len(batches)))
     log.info("send planned", extra={"send": send.pk, "readers": send.planned, "batches": len(batches)})
 
 
@@ -178,16 +178,6 @@ def spread(send: Send) -> None:
     ):
         Batch.objects.filter(pk=batch).update(not_before=due)
         due += timedelta(hours=size / send.max_per_hour)
-
-
-def hint(batches: list[int]) -> None:
-    """A worker is told of each batch; what it misses the sweep tells again."""
-    Batch.objects.filter(pk__in=batches).update(hinted_at=clock.now())
-    for position, batch in enumerate(batches):
-        # Nobody listens, or the broker is away: it is not tried a thousand times.
-        if not publish_hint("mailer.deliver_batch", batch):
-            Batch.objects.filter(pk__in=batches[position:]).update(hinted_at=None)
-            return
 
 
 def _make_room(plan: Plan) -> None:

@@ -7,8 +7,8 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet
 
+from mailer.celery import hint_send
 from mailer.models import Batch, Send
-from mailer.sending.planning import hint
 from mailer.sending.proving import never_arrived
 from mailer.sending.settling import accept_by
 
@@ -23,7 +23,7 @@ def plan_unknown_again(batch: int, out_of: Collection[Send.State] = (Send.State.
     with transaction.atomic():
         send = Send.objects.select_for_update(of=("self",)).filter(batches=batch).only("pk").first()
         changed = send and Batch.objects.filter(pk=batch, state=Batch.State.UNKNOWN).update(
-            state=Batch.State.PLANNED, current_attempt=None, hinted_at=None, was_unknown=True
+            state=Batch.State.PLANNED, current_attempt=None, was_unknown=True
         )
         if send and changed:
             Send.objects.filter(pk=send.pk, state__in=out_of).update(state=Send.State.SENDING, finished_at=None)
@@ -38,7 +38,7 @@ def resend_unknown(send: int) -> int:
     over = (Send.State.FINISHED, Send.State.CANCELLED)
     unknown = list(_unknown(send).values_list("pk", flat=True))
     again = [batch for batch in unknown if plan_unknown_again(batch, over)]
-    hint(again)
+    hint_send(send, len(again))
     return len(again)
 
 
@@ -60,7 +60,6 @@ def resend_what_never_arrived() -> int:
     again = [batch for batch in lost if plan_unknown_again(batch)]
     for batch in again:
         log.warning("no event came, sent again", extra={"batch": batch})
-    hint(again)
     return len(again)
 
 

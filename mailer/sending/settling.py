@@ -26,7 +26,6 @@ from mailer.sendgrid.client import (
 )
 from mailer.sending import gate, statements
 from mailer.sending.claiming import Claim
-from mailer.sending.planning import hint
 from mailer.sending.splitting import MOST_ROUNDS, only_one_left, refuse_single, split
 
 log = logging.getLogger(__name__)
@@ -35,7 +34,7 @@ PENDING = (Batch.State.POSTING, Batch.State.UNKNOWN)
 
 
 def settle(claim: Claim, answer: Answer) -> None:
-    """Attempt, batch, deliveries, gate and send say what the provider answered; what may go on was hinted."""
+    """Attempt, batch, deliveries, gate and send say what the provider answered; the lane goes on."""
     match answer:
         case Accepted():
             _accept(claim, answer)
@@ -54,7 +53,6 @@ def settle(claim: Claim, answer: Answer) -> None:
         case TooLate():
             gate.answered(claim.provider)
             _plan_again(claim, Attempt.State.UNSENT, "the worker was stopped between claim and request")
-            hint([claim.batch])
         case OutcomeUnknown():
             gate.failed(claim.provider, clock.now(), answer.words)
             leave_unknown(claim.attempt, answer.words, answer.status)
@@ -154,17 +152,14 @@ def _reject_readers(claim: Claim, answer: ReadersRefused) -> None:
         if not _mine(claim).update(rounds=F("rounds") + 1):
             return
         _reject(claim.batch, refused)
-        parts = [claim.batch]
         if len(refused) == len(claim.members):
             single = len(claim.members) == 1
             _mine(claim).update(state=Batch.State.REFUSED if single else Batch.State.EMPTY, current_attempt=None)
-            parts = []
-        else:
-            batch = Batch.objects.get(pk=claim.batch)
-            _back_to_planned(claim)
-            if batch.rounds > MOST_ROUNDS and not batch.was_unknown and not only_one_left(batch):
-                parts.append(split(batch))
-        transaction.on_commit(lambda: hint(parts))
+            return
+        batch = Batch.objects.get(pk=claim.batch)
+        _back_to_planned(claim)
+        if batch.rounds > MOST_ROUNDS and not batch.was_unknown and not only_one_left(batch):
+            split(batch)
 
 
 def _search_the_place(claim: Claim, answer: NoPlace) -> None:
@@ -180,8 +175,7 @@ def _search_the_place(claim: Claim, answer: NoPlace) -> None:
             # An older attempt may have gone out whole, and its evidence must still fit this batch.
             pause_for(claim.send, answer.words)
         elif not only_one_left(batch):
-            new = split(batch)
-            transaction.on_commit(lambda: hint([batch.pk, new]))
+            split(batch)
         elif not refuse_single(batch, claim.members[0].delivery, answer.words):
             pause_for(claim.send, answer.words)
 
@@ -221,7 +215,7 @@ def _back_to_planned(claim: Claim) -> bool:
     older = Attempt.objects.filter(batch=claim.batch, state=Attempt.State.ACCEPTED).values_list("pk", flat=True).first()
     if older:
         return bool(_mine(claim).update(state=Batch.State.ACCEPTED, settled_by="worker", current_attempt=older))
-    if not _mine(claim).update(state=Batch.State.PLANNED, current_attempt=None, hinted_at=None):
+    if not _mine(claim).update(state=Batch.State.PLANNED, current_attempt=None):
         return False
     Send.objects.filter(pk=claim.send, state=Send.State.FINISHED).update(state=Send.State.SENDING, finished_at=None)
     return True

@@ -58,6 +58,4 @@ def _restore(refused: QuerySet[Batch]) -> None:
         restored = Delivery.objects.filter(batch=batch, outcome=Delivery.Outcome.REJECTED, reason=words).update(
             outcome=None, reason=None
         )
-        Batch.objects.filter(pk=batch.pk).update(
-            state=Batch.State.PLANNED, rejected=F("rejected") - restored, hinted_at=None
-        )
+        Batch.objects.filter(pk=batch.pk).update(state=Batch.State.PLANNED, rejected=F("rejected") - restored)

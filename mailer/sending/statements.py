@@ -27,10 +27,10 @@ class RunningSend(NamedTuple):
     requested: bool  # a request of it was made before
 
 
-def lock_running_send(batch: int) -> RunningSend | None:
-    """The batch's send if it is `sending` here; nobody else claims or settles of it until the transaction ends."""
-    lock = " FOR UPDATE OF send" if connection.features.has_select_for_update_of else ""
-    row = _first(_RUNNING_SEND + lock, batch, settings.PROVIDER)
+def lock_running_send(send: int) -> RunningSend | None:
+    """Return the send if it is `sending` here; nobody else claims or settles of it until the transaction ends."""
+    lock = " FOR UPDATE" if connection.features.has_select_for_update else ""
+    row = _first(_RUNNING_SEND + lock, send, settings.PROVIDER)
     return RunningSend(row[0], row[1], row[2], bool(row[3])) if row else None
 
 
@@ -56,9 +56,16 @@ def gate_of(provider: str) -> GateNow:
     return GateNow(asked, bool(row[1]), bool(row[2]), bool(row[3]))
 
 
-def take_batch(batch: int, attempt: UUID, now: datetime) -> bool:
-    """The batch is `posting` by this attempt; False: it is not planned, or not due."""
-    return _change(_TAKE, attempt, batch, now)
+def take_batch(batch: int, attempt: UUID, now: datetime) -> int | None:
+    """Make the batch `posting` by this attempt. Return its id, or None if it is not planned, or not due."""
+    row = _first(_TAKE, attempt, batch, now)
+    return row[0] if row else None
+
+
+def take_next_batch(send: int, attempt: UUID, now: datetime) -> int | None:
+    """Make the send's first due batch `posting` by this attempt. Return its id, or None if none is due."""
+    row = _first(_TAKE_NEXT, attempt, send, now)
+    return row[0] if row else None
 
 
 def open_readers(batch: int, newsletter: str) -> list[ReaderRow]:
@@ -118,9 +125,8 @@ def as_bytes(public_id: UUID | str | None) -> bytes:
 
 
 _RUNNING_SEND = f"""
-    SELECT send.id, send.provider, send.newsletter, send.first_request_at IS NOT NULL
-    FROM mailer_batch AS batch JOIN mailer_send AS send ON send.id = batch.send_id
-    WHERE batch.id = %s AND send.state = '{Send.State.SENDING.value}' AND send.provider = %s"""  # noqa: S608
+    SELECT id, provider, newsletter, first_request_at IS NOT NULL FROM mailer_send
+    WHERE id = %s AND state = '{Send.State.SENDING.value}' AND provider = %s"""  # noqa: S608
 
 # A subquery, so that PostgreSQL reads its clock once; joined from the left, so that there is a row without a gate.
 _GATE = """
@@ -134,7 +140,16 @@ _LAST_REQUEST = "UPDATE mailer_send SET last_request_at = {clock} WHERE id = %s"
 
 _TAKE = f"""
     UPDATE mailer_batch SET state = '{Batch.State.POSTING.value}', current_attempt = %s
-    WHERE id = %s AND state = '{Batch.State.PLANNED.value}' AND not_before <= %s"""  # noqa: S608
+    WHERE id = %s AND state = '{Batch.State.PLANNED.value}' AND not_before <= %s RETURNING id"""  # noqa: S608
+
+# The send's row is locked, so no other claim looks at the same batch meanwhile.
+_TAKE_NEXT = f"""
+    UPDATE mailer_batch SET state = '{Batch.State.POSTING.value}', current_attempt = %s
+    WHERE id = (
+        SELECT id FROM mailer_batch
+        WHERE send_id = %s AND state = '{Batch.State.PLANNED.value}' AND not_before <= %s
+        ORDER BY number LIMIT 1
+    ) RETURNING id"""  # noqa: S608
 
 # Looked up one by one, not joined: without statistics PostgreSQL would read these whole tables for each batch.
 _READERS = """

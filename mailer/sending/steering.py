@@ -2,13 +2,15 @@
 
 import time
 from collections.abc import Callable
+from functools import partial
 
 from django.db import transaction
 
 from mailer import clock
+from mailer.celery import MOST_HINTS, hint_send
 from mailer.models import Batch, Send
 from mailer.sending.expiring import expire_attempts
-from mailer.sending.planning import hint, spread
+from mailer.sending.planning import spread
 from mailer.sending.scheduling import fire, wait_for_its_time
 from mailer.sending.settling import finish_if_done
 
@@ -31,7 +33,7 @@ def pause(send: int, waiting: Callable[[int], None] = lambda in_flight: None) ->
 
 
 def resume(send: int) -> None:
-    """The send goes on; its planned batches are hinted. One whose schedule is still to come waits for it again.
+    """Let the send go on, and wake lanes for it. One whose schedule is still to come waits for it again.
 
     A schedule that could not fire (missed, or with nobody to mail) fires now.
     """
@@ -47,7 +49,7 @@ def resume(send: int) -> None:
         # Should it pause once more, that is news again.
         Send.objects.filter(pk=send).update(state=Send.State.SENDING, reason="", notified="")
         spread(Send.objects.only("pk", "max_per_hour").get(pk=send))
-        transaction.on_commit(lambda: hint_planned(send))
+        transaction.on_commit(partial(hint_send, send, MOST_HINTS))
     finish_if_done(send)
 
 
@@ -68,10 +70,6 @@ def cancel_leftovers() -> None:
     Batch.objects.filter(send__state=Send.State.CANCELLED, state=Batch.State.PLANNED).update(
         state=Batch.State.CANCELLED
     )
-
-
-def hint_planned(send: int) -> None:
-    hint(list(Batch.objects.filter(send=send, state=Batch.State.PLANNED).values_list("pk", flat=True)))
 
 
 def _locked_state(send: int) -> str:

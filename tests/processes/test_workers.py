@@ -1,13 +1,21 @@
-"""A worker process holds two Celery workers; neither may disturb the other, nor be missing without a word."""
+"""A worker process holds two Celery workers; neither may disturb the other, nor be missing without a word.
 
+The database is the queue: what happens to the broker makes a send slower and stops nothing.
+"""
+
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
+
+import pytest
 
 from tests.processes.stage import Stage, wait_until
 from tests.stand_in import StandIn
 
 ROOT = Path(__file__).resolve().parents[2]
+ISSUE = "issues/2026-11-20.md"
 
 TWO_LOOPS = """
 import os
@@ -41,6 +49,95 @@ def test_a_broker_that_restarts_again_and_again_stops_nobody(distributed: Stage,
         for _ in range(3):
             broker.stop()
             broker.start()
-        distributed.run("send", "issue", "issues/2026-11-20.md", "--yes", "--detach", **settings)
+        distributed.run("send", "issue", ISSUE, "--yes", "--detach", **settings)
         wait_until(distributed.finished, "the send is finished")
     assert sorted(reader["email"] for reader in api.recipients) == sorted(readers["active"])
+
+
+def test_a_broker_that_dies_in_the_middle_for_good_makes_a_send_slower_and_stops_nothing(
+    distributed: Stage, broker, api: StandIn, for_real
+):
+    readers = distributed.import_readers({"active": 300})
+    api.latency = 0.2
+    settings = for_real | {"MAILER_BATCH_SIZE": "5", "MAILER_LANES": "2"}
+    with distributed.workers(2, **settings):
+        distributed.run("send", "issue", ISSUE, "--yes", "--detach", **settings)
+        wait_until(lambda: len(api.accepted) >= 5, "five requests were accepted")
+        broker.stop()
+        wait_until(distributed.finished, "the send is finished")
+        # What is planned while nobody can be told of it goes out too, and so does a confirmation mail.
+        second = distributed.run("send", "issue", "issues/2026-11-27.md", "--yes", "--detach", **settings)
+        assert "workers find the send by themselves" in second.err
+        distributed.run("subscribers", "add", "new@readers.example", **settings)
+        wait_until(distributed.finished, "the second send is finished")
+        wait_until(lambda: "new@readers.example" in api.times_mailed, "the confirmation mail is sent")
+    mailed = api.times_mailed
+    assert {mailed[address] for address in readers["active"]} == {2}
+    log = distributed.logs()
+    assert "Traceback" not in log
+    assert log.count("broker away, batches") == 4, "one line for each queue of each worker"
+
+
+def test_a_worker_starts_without_a_broker_and_hears_it_once_it_is_there(distributed: Stage, broker, api, for_real):
+    distributed.import_readers({"active": 20})
+    broker.stop()
+    with distributed.workers(1, **for_real):
+        distributed.run("send", "issue", ISSUE, "--yes", "--detach", **for_real)
+        wait_until(distributed.finished, "the send is finished")
+        broker.start()
+        wait_until(lambda: distributed.logs().count("broker is back") == 2, "both queues are heard")
+    assert "Traceback" not in distributed.logs()
+
+
+MISSING = """
+import sys
+
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name == {module!r}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+
+sys.meta_path.insert(0, Missing())
+"""
+
+
+@pytest.mark.parametrize(
+    ("broken", "said"),
+    [
+        ({}, "No module named 'packaging'"),
+        ({"CELERY_BROKER_URL": "redis://127.0.0.1:port/0"}, "check the URL"),
+    ],
+)
+def test_a_worker_that_can_hear_no_hints_ends_with_a_message(distributed: Stage, tmp_path, api, for_real, broken, said):
+    """A process that only looks busy is worse than one that a supervisor starts again."""
+    settings = for_real | broken
+    if not broken:
+        (tmp_path / "missing").mkdir()
+        (tmp_path / "missing" / "sitecustomize.py").write_text(MISSING.format(module="packaging"))
+        path = distributed.environment()["PYTHONPATH"]
+        settings |= {"PYTHONPATH": f"{tmp_path / 'missing'}:{path}".rstrip(":")}
+    distributed.import_readers({"active": 20})
+    # Publishing never fails a command whose rows are committed.
+    distributed.run("subscribers", "add", "new@readers.example", **settings)
+    distributed.run("doctor", expect=None, **settings)
+    worker = distributed.start("worker", home="broken", **settings)
+    assert worker.wait(60) == 1
+    assert said in distributed.logs()
+    assert "Traceback" not in distributed.logs()
+
+
+def test_a_worker_that_is_stopped_claims_nothing_more(distributed: Stage, api: StandIn, for_real):
+    distributed.import_readers({"active": 400})
+    api.latency = 0.5
+    settings = for_real | {"MAILER_BATCH_SIZE": "5", "MAILER_LANES": "4"}
+    worker = distributed.start("worker", home="worker0", **settings)
+    wait_until(distributed.swept, "the worker has swept")
+    distributed.run("send", "issue", ISSUE, "--yes", "--detach", **settings)
+    wait_until(lambda: len(api.accepted) >= 5, "five requests were accepted")
+    distributed.stop(worker, signal.SIGTERM)
+    made = len(api.requests)
+    assert worker.returncode == 0
+    states = dict(distributed.ask("SELECT state, count(*) FROM mailer_batch GROUP BY state"))
+    assert states == {"accepted": made, "planned": 80 - made}
+    time.sleep(1)
+    assert len(api.requests) == made

@@ -2,8 +2,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from mailer import celery
 from mailer.models import Send
-from mailer.sending import delivering, planning
+from mailer.sending import delivering
 from tests import readers
 from tests.mailer.sending import outgoing
 from tests.stand_in import StandIn
@@ -33,9 +34,9 @@ def api(settings) -> Iterator[StandIn]:
 
 @pytest.fixture
 def told(monkeypatch) -> list[int]:
-    """Batches that a worker was told of; a broker listens."""
+    """Sends that a worker was told of, once for each lane that was woken; a broker listens."""
     heard: list[int] = []
-    monkeypatch.setattr(planning, "publish_hint", lambda task, row: heard.append(row) or True)
+    monkeypatch.setattr(celery, "publish_hint", lambda task, row: heard.append(row) or True)
     return heard
 
 

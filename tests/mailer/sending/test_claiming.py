@@ -173,13 +173,6 @@ def test_nobody_is_claimed_while_the_gate_is_closed(four):
     assert (states(four), attempts(four)) == (["planned"], [])
 
 
-def test_a_claim_before_a_closed_gate_leaves_the_batch_to_the_next_sweep(four):
-    Batch.objects.update(hinted_at=timezone.now())
-    gate.too_many(four.provider, timezone.now(), 1, "too many requests")
-    assert claim(batch_of(four).pk) is None
-    assert batch_of(four).hinted_at is None
-
-
 def test_after_a_failure_one_claimant_at_a_time_has_the_way(two_batches):
     gate.failed(two_batches.provider, timezone.now(), "no connection")
     open_gate()

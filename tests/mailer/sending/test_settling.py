@@ -100,7 +100,7 @@ def test_429_closes_the_gate_until_the_reset(four, api):
     assert set(api.times_mailed.values()) == {1}
 
 
-def test_readers_whom_the_provider_names_are_rejected_and_the_others_get_it_at_once(four, api, told):
+def test_readers_whom_the_provider_names_are_rejected_and_the_others_get_it_at_once(four, api):
     api.bad_addresses = {"reader0002@readers.example", "reader0004@readers.example"}
     batch = deliver(four)
     assert (batch.state, batch.rejected, attempts(four)) == ("planned", 2, ["refused"])
@@ -110,13 +110,6 @@ def test_readers_whom_the_provider_names_are_rejected_and_the_others_get_it_at_o
     deliver_all(four)
     assert sorted(api.times_mailed) == ["reader0001@readers.example", "reader0003@readers.example"]
     assert (count(four).accepted, count(four).rejected, four.state) == (2, 2, Send.State.FINISHED)
-
-
-@pytest.mark.django_db(transaction=True)
-def test_what_is_left_after_a_refusal_of_readers_is_hinted(four, api, told):
-    api.bad_addresses = {"reader0002@readers.example"}
-    deliver(four)
-    assert told == [batch_of(four).pk]
 
 
 def test_when_every_reader_is_refused_by_name_nothing_is_left_to_send(four, api):
@@ -197,11 +190,10 @@ def test_a_202_whose_body_was_cut_off_is_a_202(four, api):
     assert deliver(four).state == "accepted"
 
 
-def test_a_worker_that_was_stopped_before_the_first_byte_does_not_post(four, api, monkeypatch, told):
+def test_a_worker_that_was_stopped_before_the_first_byte_does_not_post(four, api, monkeypatch):
     monkeypatch.setattr(delivering, "FIRST_BYTE_WITHIN", -1.0)
     batch = deliver(four)
     assert (batch.state, attempts(four), api.requests) == ("planned", ["unsent"], [])
-    assert told == [batch.pk]
     assert closed_for(four) == 0
     monkeypatch.undo()
     deliver_all(four)

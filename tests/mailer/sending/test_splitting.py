@@ -30,7 +30,7 @@ def address(number):
     return f"reader{number:04}@readers.example"
 
 
-def test_a_batch_refused_without_a_place_is_halved(four, api, told):
+def test_a_batch_refused_without_a_place_is_halved(four, api):
     api.unnamed_bad_addresses = {address(2)}
     deliver_batch(batch_of(four).pk)
     balanced(four)
@@ -47,12 +47,6 @@ def test_an_odd_batch_is_halved_and_nobody_is_lost(api):
     settle(claimed(send), NoPlace("413", 413))
     balanced(send)
     assert [batch.size for batch in batches(send)] == [3, 2]
-
-
-@pytest.mark.django_db(transaction=True)
-def test_both_halves_are_hinted(four, told):
-    settle(claimed(four), NoPlace("400 Bad Request", 400))
-    assert told == [batch.pk for batch in batches(four)]
 
 
 @pytest.mark.parametrize(("size", "bad"), [(4, {2}), (7, {1, 6}), (20, {3, 9, 17}), (2, {2})])

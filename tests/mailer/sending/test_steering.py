@@ -70,11 +70,11 @@ def test_a_paused_send_goes_on_where_it_stopped(two_batches, api, told):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_resuming_hints_what_is_planned(two_batches, told):
+def test_resuming_wakes_lanes(two_batches, told):
     settle(claimed(two_batches, 0), Accepted("1"))
     pause(two_batches.pk)
     resume(two_batches.pk)
-    assert told == [batch_of(two_batches, 1).pk]
+    assert set(told) == {two_batches.pk}
 
 
 def test_a_send_with_nothing_left_is_finished_when_it_is_resumed(four):
@@ -171,7 +171,7 @@ def test_resending_takes_a_send_out_of_finished_and_sends_only_what_was_unknown(
     assert resend_unknown(two_batches.pk) == 1
     balanced(two_batches)
     assert (two_batches.state, two_batches.finished_at) == (Send.State.SENDING, None)
-    assert told == [batch_of(two_batches, 1).pk]
+    assert told == [two_batches.pk]
     deliver_all(two_batches)
     balanced(two_batches)
     assert (two_batches.state, count(two_batches).accepted, count(two_batches).unknown) == (Send.State.FINISHED, 4, 0)

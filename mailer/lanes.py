@@ -1,0 +1,92 @@
+"""The lanes of this process: how much work of one kind it does at a time, and that none begins after a stop.
+
+Work comes from Celery's pool and from the sweep's own threads, so neither of them can say alone what is in flight.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from django.conf import settings
+from django.db import connection
+
+from mailer.logs import place_of
+
+log = logging.getLogger(__name__)
+
+
+class Lanes:
+    """At most `count()` pieces of work at a time. Open until `stop`."""
+
+    def __init__(self, name: str, count: Callable[[], int]) -> None:
+        self.name = name
+        self._count = count
+        self._changed = threading.Condition()
+        self._busy = 0
+        self._open = True
+
+    @contextmanager
+    def lane(self) -> Iterator[bool]:
+        """Hold a lane for the block. False if none is free or the worker stops: then the work is left to others."""
+        with self._changed:
+            taken = self._open and self._busy < self._count()
+            self._busy += taken
+        try:
+            yield taken
+        finally:
+            if taken:
+                with self._changed:
+                    self._busy -= 1
+                    self._changed.notify_all()
+
+    def run_aside(self, work: Callable[[], None]) -> None:
+        """Do `work` in a thread of its own, if a lane is free when that starts."""
+
+        def hold_a_lane() -> None:
+            try:
+                with self.lane() as taken:
+                    if taken:
+                        work()
+            # It stays due in the database. Not the error's message: it may hold an address.
+            except Exception as error:  # noqa: BLE001
+                log.error("work in a lane failed", extra={"error": type(error).__name__, "at": place_of(error)})
+            finally:
+                connection.close()
+
+        threading.Thread(target=hold_a_lane, name=f"{self.name}-lane", daemon=True).start()
+
+    @property
+    def is_open(self) -> bool:
+        """Ask before each piece of work, also while holding a lane."""
+        return self._open
+
+    @property
+    def busy(self) -> int:
+        return self._busy
+
+    @property
+    def free(self) -> int:
+        return max(0, self._count() - self._busy) if self._open else 0
+
+    def open(self) -> None:
+        with self._changed:
+            self._open = True
+
+    def stop(self) -> None:
+        """Let no work begin from now on. What holds a lane ends after the piece it is at."""
+        with self._changed:
+            self._open = False
+
+    def wait_until_idle(self, until: float) -> int:
+        """Wait for the work in flight, at the longest until this `time.monotonic()`. Return how much there still is."""
+        with self._changed:
+            while self._busy and (left := until - time.monotonic()) > 0:
+                self._changed.wait(left)
+            return self._busy
+
+
+issues = Lanes("issues", lambda: int(settings.MAILER_LANES))
+# Confirmations, links that subscribers asked for and notices to the editor never wait behind an issue.
+mails = Lanes("mails", lambda: 1)

@@ -1,0 +1,89 @@
+"""Feed the lanes of a worker from the database: it is the queue, and a Celery message only wakes a lane.
+
+So a broker that is away makes a send slower by the time between two sweeps, and stops nothing.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+
+from django.conf import settings
+from django.db import InterfaceError, OperationalError, connection
+
+from mailer import clock, lanes
+from mailer.celery import hint_send
+from mailer.logs import place_of
+from mailer.models import Batch, Send
+from mailer.sending import gate
+from mailer.sending.delivering import deliver_next
+from mailer.sending.settling import finish_if_done
+
+log = logging.getLogger(__name__)
+
+# A lane is given back after so much of one send: for others, and because a broker takes a task that lasts for lost.
+MOST_BATCHES = 20
+LONGEST = 30.0  # seconds
+
+
+def feed(send: int) -> None:
+    """Deliver batches of the send one after the other, and wake a lane for those that are left. Hold a lane for it."""
+    if _deliver_some(send, time.monotonic() + LONGEST):
+        hint_send(send)
+
+
+def feed_lanes() -> None:
+    """Give each free lane of this process to a send that waits, in turn. They go on until nothing waits any more."""
+    waiting = list(_waiting())
+    for number in range(lanes.issues.free if waiting else 0):
+        send, batches = waiting[number % len(waiting)]
+        if number // len(waiting) < batches:
+            lanes.issues.run_aside(_go_on_with(send))
+
+
+def _go_on_with(send: int) -> Callable[[], None]:
+    def go_on() -> None:
+        following: int | None = send
+        while following is not None:
+            unfinished = _deliver_some(following, time.monotonic() + LONGEST)
+            # Another send may have waited longer. With a broker its hints see to that.
+            following = _next_after(following) if unfinished and not hint_send(following) else None
+
+    return go_on
+
+
+def _deliver_some(send: int, until: float) -> bool:
+    """Return whether batches of the send are left only because its turn is over."""
+    try:
+        for _ in range(MOST_BATCHES):
+            if not lanes.issues.is_open or time.monotonic() >= until:
+                return lanes.issues.is_open
+            if not deliver_next(send):
+                finish_if_done(send)
+                return False
+    except (OperationalError, InterfaceError) as error:
+        log.warning("database lost, the sweep goes on when it is back", extra={"error": type(error).__name__})
+        connection.close()
+        return False
+    # A defect of ours paused the send and is told there. Not its message: it may hold an address.
+    except Exception as error:  # noqa: BLE001
+        log.error("batch not delivered", extra={"send": send, "error": type(error).__name__, "at": place_of(error)})
+        return False
+    return True
+
+
+def _waiting() -> Iterator[tuple[int, int]]:
+    """Yield running sends of this worker with due batches, and how many are due, at most one for each lane."""
+    now = clock.now()
+    if gate.closed_until(settings.PROVIDER, now) is not None:
+        return
+    running = Send.objects.filter(state=Send.State.SENDING, provider=settings.PROVIDER)
+    for send in running.order_by("last_request_at", "pk").values_list("pk", flat=True):
+        due = Batch.objects.filter(send=send, state=Batch.State.PLANNED, not_before__lte=now)
+        if count := due.values("pk")[: lanes.issues.free].count():
+            yield send, count
+
+
+def _next_after(send: int) -> int | None:
+    """Return the send that waits and is next in line after this one; itself when it is alone."""
+    waiting = sorted(found for found, _ in _waiting())
+    return next((found for found in waiting if found > send), waiting[0] if waiting else None)

@@ -1,0 +1,172 @@
+"""A lane is fed from the database; a message only wakes it."""
+
+import time
+from datetime import timedelta
+
+import pytest
+from django.db import OperationalError
+from django.utils import timezone
+
+from mailer import lanes
+from mailer.models import REHEARSAL, Batch, Send
+from mailer.sending import feeding, gate
+from mailer.sending.feeding import feed, feed_lanes
+from mailer.sending.steering import pause
+from mailer.tasks import deliver_batch, deliver_send
+from subscribers.models import Subscription
+from tests import readers
+from tests.mailer.sending.outgoing import balanced, batch_of, planned, states
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def ten(settings, api):
+    """A send to ten readers, one to a batch."""
+    settings.MAILER_BATCH_SIZE = 1
+    readers.crowd(10)
+    return planned()
+
+
+@pytest.fixture(autouse=True)
+def _lanes_are_open():
+    yield
+    for kind in (lanes.issues, lanes.mails):
+        kind.wait_until_idle(time.monotonic() + 10)
+        kind.open()
+
+
+def idle() -> bool:
+    return lanes.issues.wait_until_idle(time.monotonic() + 20) == 0
+
+
+def test_one_message_delivers_one_batch_after_the_other(ten, api):
+    deliver_send(ten.pk)
+    balanced(ten)
+    assert ten.state == Send.State.FINISHED
+    assert len(api.accepted) == 10
+    assert set(api.times_mailed.values()) == {1}
+
+
+def test_a_message_of_an_older_version_names_a_batch(ten, api):
+    deliver_batch(batch_of(ten, 3).pk)
+    assert len(api.accepted) == 10
+
+
+def test_messages_for_what_is_over_or_gone_do_nothing(ten, api):
+    deliver_send(ten.pk)
+    deliver_send(ten.pk)
+    deliver_send(12345)
+    deliver_batch(12345)
+    assert len(api.requests) == 10
+
+
+def test_a_lane_is_given_back_after_its_turn_and_another_is_woken(ten, api, told, monkeypatch):
+    monkeypatch.setattr(feeding, "MOST_BATCHES", 4)
+    told.clear()
+    feed(ten.pk)
+    assert (len(api.accepted), told) == (4, [ten.pk])
+    monkeypatch.setattr(feeding, "LONGEST", -1.0)
+    feed(ten.pk)
+    assert (len(api.accepted), told) == (4, [ten.pk] * 2)
+
+
+def test_a_batch_that_everybody_left_does_not_end_the_turn(ten, api):
+    first = batch_of(ten, 0).deliveries.values("subscriber")
+    Subscription.objects.filter(subscriber__in=first).update(state=Subscription.State.UNSUBSCRIBED)
+    deliver_send(ten.pk)
+    balanced(ten)
+    assert states(ten) == ["empty"] + ["accepted"] * 9
+
+
+def test_what_is_refused_without_a_place_is_halved_in_the_same_turn(four, api):
+    api.unnamed_bad_addresses = {"reader0002@readers.example"}
+    deliver_send(four.pk)
+    balanced(four)
+    assert (four.state, len(api.times_mailed)) == (Send.State.FINISHED, 3)
+
+
+def test_a_paused_send_ends_the_turn(ten, api, monkeypatch):
+    api.latency = 0.05
+    monkeypatch.setattr(feeding, "deliver_next", lambda send, real=feeding.deliver_next: real(send) and not pause(send))
+    feed(ten.pk)
+    assert len(api.accepted) == 1
+
+
+def test_a_stop_ends_the_turn_after_the_request_in_flight(ten, api, told, monkeypatch):
+    real = feeding.deliver_next
+
+    def stop_meanwhile(send):
+        lanes.issues.stop()
+        return real(send)
+
+    monkeypatch.setattr(feeding, "deliver_next", stop_meanwhile)
+    told.clear()
+    deliver_send(ten.pk)
+    assert (len(api.accepted), told) == (1, [])
+
+
+def test_a_task_that_was_handed_out_before_a_stop_and_starts_after_it_claims_nothing(ten, api):
+    """Celery's pool holds tasks that it has not started: a stop that only looks at the active ones misses them."""
+    lanes.issues.stop()
+    assert idle()
+    deliver_send(ten.pk)
+    deliver_batch(batch_of(ten).pk)
+    assert api.requests == []
+    assert states(ten) == ["planned"] * 10
+
+
+def test_no_more_lanes_are_taken_than_there_are(ten, api, settings):
+    settings.MAILER_LANES = 1
+    with lanes.issues.lane() as taken:
+        assert taken
+        deliver_send(ten.pk)
+        feed_lanes()
+    assert api.requests == []
+
+
+@pytest.mark.parametrize("error", [OperationalError("gone"), KeyError("ada@readers.example")])
+def test_what_goes_wrong_ends_the_turn_in_one_line_without_addresses(ten, monkeypatch, caplog, error):
+    def fail(send):
+        raise error
+
+    monkeypatch.setattr(feeding, "deliver_next", fail)
+    feed(ten.pk)
+    assert [record.error for record in caplog.records] == [type(error).__name__]
+    assert "ada@" not in caplog.text
+
+
+# -------------------------------------------------------------- without a broker
+
+
+@pytest.mark.django_db(transaction=True)
+def test_free_lanes_are_given_to_sends_that_wait_until_nothing_waits(settings, ten, api, monkeypatch):
+    settings.MAILER_LANES = 3
+    monkeypatch.setattr(feeding, "MOST_BATCHES", 2)
+    second = planned(slug="2026-11-27")
+    api.latency = 0.02
+    feed_lanes()
+    assert idle()
+    for send in (ten, second):
+        balanced(send)
+        assert send.state == Send.State.FINISHED
+    assert set(api.times_mailed.values()) == {2}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_may_not_be_sent_now_takes_no_lane(four, api, settings):
+    def nothing_happens() -> bool:
+        feed_lanes()
+        return idle() and api.requests == []
+
+    Batch.objects.update(not_before=timezone.now() + timedelta(minutes=1))
+    assert nothing_happens()
+    Batch.objects.update(not_before=timezone.now())
+    gate.too_many(four.provider, timezone.now(), 30, "too many requests")
+    assert nothing_happens()
+    gate.Gate.objects.all().delete()
+    settings.PROVIDER = REHEARSAL
+    assert nothing_happens()
+    settings.PROVIDER = four.provider
+    pause(four.pk)
+    assert nothing_happens()

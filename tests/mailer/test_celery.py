@@ -1,0 +1,56 @@
+"""A hint may fail in any way: the row is committed, and a worker finds it."""
+
+import pytest
+from kombu.exceptions import OperationalError
+
+from mailer import celery
+from mailer.celery import hint_send, publish_hint
+
+
+@pytest.fixture
+def published(settings, monkeypatch):
+    """Hints that reached a broker."""
+    settings.EMBEDDED = False
+    monkeypatch.setattr(celery._Broker, "away_until", 0.0)
+    monkeypatch.setattr(celery._Broker, "was_away", False)
+    heard = []
+    monkeypatch.setattr(celery.app, "send_task", lambda task, args, **options: heard.append((task, *args)))
+    return heard
+
+
+def test_a_hint_names_a_task_and_a_row(published):
+    assert publish_hint("subscribers.send_letter", 7)
+    assert published == [("subscribers.send_letter", 7)]
+
+
+def test_a_large_send_wakes_lanes_and_does_not_flood_the_broker(published):
+    assert hint_send(3, 1000)
+    assert published == [("mailer.deliver_send", 3)] * celery.MOST_HINTS
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OperationalError("away"),
+        ConnectionRefusedError(111, "refused"),
+        ModuleNotFoundError("No module named 'packaging'"),
+        ValueError("redis://:secret@host:port"),
+        MemoryError(),
+    ],
+)
+def test_whatever_goes_wrong_is_said_once_and_the_broker_is_left_alone_for_a_while(
+    published, monkeypatch, caplog, error
+):
+    asked = []
+
+    def fail(*args, **options):
+        asked.append(args)
+        raise error
+
+    monkeypatch.setattr(celery.app, "send_task", fail)
+    assert [publish_hint("mailer.deliver_send", 1) for _ in range(5)] == [False] * 5
+    assert len(asked) == 1, "nobody waits for a broker that was not reached a moment ago"
+    celery._Broker.away_until = 0.0
+    assert not publish_hint("mailer.deliver_send", 1)
+    assert [record.error for record in caplog.records] == [type(error).__name__], "one line for one outage"
+    assert "secret" not in caplog.text
