@@ -18,7 +18,7 @@ from django.conf import settings
 from django.db import connection
 from kombu.asynchronous import set_event_loop
 
-from mailer import celery, lanes, schema
+from mailer import accounts, celery, lanes, schema
 from mailer.logs import place_of
 from mailer.models import Attempt
 from mailer.sending import owners, restoring
@@ -44,6 +44,7 @@ class EmbeddedWorker:
         """Raises Restored."""
         schema.is_newer()  # a worker that was restarted during an upgrade waits, as one that runs does
         restoring.check()
+        accounts.this_account()
         this_owner()
         owners.tidy(set(Attempt.objects.filter(state=Attempt.State.OPEN).values_list("owner", flat=True)))
         worker_state.should_stop = None

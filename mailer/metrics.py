@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db.models import Count, F, Q, QuerySet, Sum
 
 from mailer import clock
-from mailer.models import Batch, Event, Gate, Installation, Send
+from mailer.models import Batch, Event, Installation, ProviderAccount, Send
 from mailer.sending import gate
 from mailer.sending.accounting import count
 from subscribers.models import Letter, Subscription
@@ -80,8 +80,13 @@ def _since_sweep(now: datetime) -> dict[str, float]:
 
 
 def _gates(now: datetime) -> dict[str, int]:
-    providers = sorted({settings.PROVIDER, *Gate.objects.values_list("provider", flat=True)})
-    return {f'provider="{_escaped(provider)}"': int(gate.closed_until(provider, now) is None) for provider in providers}
+    known = {(account.host, account.name): account.pk for account in ProviderAccount.objects.order_by("pk")}
+    if settings.PROVIDER not in [host for host, _ in known]:  # until the first worker starts
+        known[settings.PROVIDER, ""] = 0
+    return {
+        f'provider="{_escaped(host)}",account="{_escaped(name)}"': int(gate.closed_until(account, now) is None)
+        for (host, name), account in known.items()
+    }
 
 
 def _escaped(text: str) -> str:

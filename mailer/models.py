@@ -5,6 +5,7 @@ from enum import IntFlag
 
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Now
 from django.utils import timezone
 
 REHEARSAL = "rehearsal"
@@ -50,14 +51,42 @@ class Media(models.Model):
     content = models.BinaryField()
 
 
-class Gate(models.Model):
-    """Whether a provider may be asked now. One row a provider, read before every claim."""
+class ProviderAccount(models.Model):
+    """An account at a provider: whose reputation, limits and events are its own. A send belongs to one."""
 
-    provider = models.CharField(max_length=255, primary_key=True)
+    name = models.CharField(max_length=64, unique=True)
+    host = models.CharField(max_length=255)  # of the provider's API, or `rehearsal`
+    swept_at = models.DateTimeField(null=True)  # by a worker that holds one of its keys
+
+
+class AccountKey(models.Model):
+    """An API key of an account, known by its fingerprint alone. Keys of before stay, so that workers change one by one.
+
+    Which key belongs to which account only a person can say; see mailer.accounts.
+    """
+
+    account = models.ForeignKey(ProviderAccount, models.CASCADE, related_name="keys")
+    host = models.CharField(max_length=255)  # the account's; here, so that the database keeps a key to one account
+    fingerprint = models.CharField(max_length=16)  # hex, the beginning of the key's SHA-256
+    adopted_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["host", "fingerprint"], name="key_of_one_account")]
+
+
+class Gate(models.Model):
+    """Whether the provider may be asked for an account now. One row an account, read before every claim."""
+
+    account = models.OneToOneField(ProviderAccount, models.CASCADE, primary_key=True)
     closed_until = models.DateTimeField(null=True)
     reason = models.TextField(blank=True, default="")
     streak = models.PositiveIntegerField(default=0)  # failures since the last 202
     trial_until = models.DateTimeField(null=True)  # after a failure one claimant at a time has the way
+
+    class Meta:
+        # `mailer_gate` was keyed by the provider's host. It stays for workers of that version, which end their requests
+        # with it while an upgrade replaces them; the next version drops it.
+        db_table = "mailer_circuit_breaker"
 
 
 class Send(models.Model):
@@ -77,6 +106,9 @@ class Send(models.Model):
     newsletter = models.CharField(max_length=64)
     slug = models.CharField(max_length=200)
     provider = models.CharField(max_length=255)
+    # Empty only where a version that knew hosts alone planned it during an upgrade; the sweep fills it.
+    account = models.ForeignKey(ProviderAccount, models.PROTECT, null=True, related_name="sends")
+    list_id = models.TextField(blank=True, db_default="", default="")  # the newsletter's; empty as above
     state = models.CharField(max_length=12, choices=State.choices, default=State.SENDING)
     reason = models.TextField(blank=True, default="")  # why paused; empty: the editor wanted it
     subject = models.TextField()

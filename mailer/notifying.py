@@ -3,11 +3,10 @@
 import logging
 from datetime import timedelta
 
-from django.conf import settings
 from django.core.mail import EmailMessage
 from django.db.models import QuerySet
 
-from mailer import clock
+from mailer import accounts, clock
 from mailer.models import Attempt, Batch, Send
 from mailer.reporting import in_words
 from mailer.sendgrid.backend import NotSent
@@ -42,8 +41,8 @@ def tell(send_id: int) -> None:
 
 
 def _unwatched() -> QuerySet[Send]:
-    told_all = Send.objects.exclude(notify="").exclude(notified__contains=FINISHED)
-    return told_all.filter(provider=settings.PROVIDER).defer("html", "text", "article")
+    told_all = accounts.own_sends().exclude(notify="").exclude(notified__contains=FINISHED)
+    return told_all.defer("html", "text", "article")
 
 
 def _news(send: Send) -> str:

@@ -11,9 +11,9 @@ from itertools import chain
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, close_old_connections, connection
 
-from mailer import clock, events, lanes, notifying, presence, schema
+from mailer import accounts, clock, events, lanes, notifying, presence, schema
 from mailer.logs import place_of
-from mailer.models import Send
+from mailer.models import ProviderAccount, Send
 from mailer.sending import clocks, restoring
 from mailer.sending.expiring import expire_attempts
 from mailer.sending.feeding import LONGEST, feed_lanes
@@ -41,6 +41,8 @@ def sweep() -> None:
         return
     now = clock.now()
     restoring.check()
+    accounts.this_account()  # the first key is adopted
+    accounts.take_in_nobodys()
     expire_attempts()
     cancel_leftovers()
     fire_due()
@@ -51,7 +53,10 @@ def sweep() -> None:
         lanes.mails.run_aside(_mail_what_is_due)
     for send in Send.objects.filter(state=Send.State.SENDING).values_list("pk", flat=True):
         finish_if_done(send)
-    clocks.write_sweep(now)
+    if account := accounts.known_account():
+        # Who waits for a worker asks for one that may send: not one whose key is unknown.
+        clocks.write_sweep(now)
+        ProviderAccount.objects.filter(pk=account.pk).update(swept_at=now)
 
 
 def tidy() -> None:

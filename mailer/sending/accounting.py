@@ -63,6 +63,7 @@ def receipt(send: Send) -> dict[str, Any]:
         "newsletter": send.newsletter,
         "slug": send.slug,
         "provider": send.provider,
+        "account": send.account.name if send.account else None,
         "state": send.state,
         "reason": send.reason,
         "subject": send.subject,

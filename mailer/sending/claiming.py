@@ -17,7 +17,7 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import F
 
-from mailer import clock, schema
+from mailer import accounts, clock, schema
 from mailer.models import Attempt, Batch, Delivery
 from mailer.sending import gate, remembering, restoring, statements
 from mailer.sending.owners import this_owner
@@ -44,7 +44,7 @@ class Claim:
     number: int  # of all attempts of this installation; 0 for one that needs no request
     batch: int
     send: int
-    provider: str
+    account: int
     members: tuple[Member, ...]
     committed: float  # time.monotonic() just after the commit
     lease_until: datetime  # by the database's clock
@@ -60,9 +60,9 @@ class _GateClosed(Exception):
 def claim(batch_id: int) -> Claim | None:
     """Claim this batch: make it `posting` and skip who left since it was planned. Return None if not now.
 
-    None when another worker has it, its send does not run or is of another provider, its time has not come, the gate
-    is closed, this machine's clock is wrong, the database was restored from a backup or migrated by a newer version, or
-    nobody is left in the batch (then it is `empty`).
+    None when another worker has it, its send does not run or is not this process's (see mailer.accounts), its time has
+    not come, the gate is closed, this machine's clock is wrong, the database was restored from a backup or migrated by
+    a newer version, or nobody is left in the batch (then it is `empty`).
     """
     send = Batch.objects.filter(pk=batch_id).values_list("send", flat=True).first()
     taken = _claimed(send, partial(statements.take_batch, batch_id)) if send else None
@@ -100,7 +100,7 @@ def _claim(send_id: int, take: Take, attempt: uuid.UUID) -> Claim | None:
         if send is None:
             return None
         # The time is not read earlier: the lock may have been waited for.
-        now, closed, on_trial, wrong_clock = statements.gate_of(send.provider)
+        now, closed, on_trial, wrong_clock = statements.gate_of(send.account)
         if wrong_clock:
             return None  # the sweep says so, and what to do
         if closed:
@@ -114,13 +114,13 @@ def _claim(send_id: int, take: Take, attempt: uuid.UUID) -> Claim | None:
         if not members:
             Batch.objects.filter(pk=batch).update(state=Batch.State.EMPTY, current_attempt=None)
         else:
-            if on_trial and not gate.enter(send.provider, now):
+            if on_trial and not gate.enter(send.account, now):
                 raise _GateClosed
             statements.open_attempt(attempt, batch, this_owner(), len(members), now, lease_until)
             if not send.requested:
                 statements.write_first_request(send.pk, now)
             number = restoring.count_attempt()
-    return Claim(attempt, number, batch, send.pk, send.provider, members, time.monotonic(), lease_until)
+    return Claim(attempt, number, batch, send.pk, send.account, members, time.monotonic(), lease_until)
 
 
 def _last_look(batch_id: int, newsletter: str) -> tuple[Member, ...]:
@@ -173,5 +173,6 @@ def _release(attempt: uuid.UUID) -> None:
             state=Attempt.State.UNSENT, ended_at=clock.now(), words="the database was lost while claiming"
         ):
             Batch.objects.filter(current_attempt=attempt).update(state=Batch.State.PLANNED, current_attempt=None)
-            gate.answered(settings.PROVIDER)
+            if account := accounts.known_account():
+                gate.answered(account.pk)
             log.warning("claim released after the database was lost", extra={"attempt": attempt})

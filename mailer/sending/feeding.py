@@ -7,10 +7,9 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 
-from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 
-from mailer import clock, lanes
+from mailer import accounts, clock, lanes
 from mailer.celery import hint_send
 from mailer.logs import place_of
 from mailer.models import Batch, Send
@@ -74,9 +73,10 @@ def _deliver_some(send: int, until: float) -> bool:
 def _waiting() -> Iterator[tuple[int, int]]:
     """Yield running sends of this worker with due batches, and how many are due, at most one for each lane."""
     now = clock.now()
-    if gate.closed_until(settings.PROVIDER, now) is not None:
+    account = accounts.known_account()
+    if account is None or gate.closed_until(account.pk, now) is not None:
         return
-    running = Send.objects.filter(state=Send.State.SENDING, provider=settings.PROVIDER)
+    running = accounts.own_sends().filter(state=Send.State.SENDING)
     for send in running.order_by("last_request_at", "pk").values_list("pk", flat=True):
         due = Batch.objects.filter(send=send, state=Batch.State.PLANNED, not_before__lte=now)
         if count := due.values("pk")[: lanes.issues.free].count():

@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import DatabaseError, connection, transaction
 from django.db.models import F, QuerySet
 
-from mailer import clock
+from mailer import accounts, clock
 from mailer.celery import hint_send
 from mailer.media import keep_images
 from mailer.models import REHEARSAL, Batch, Delivery, Send
@@ -83,10 +83,11 @@ def plan_send(plan: Plan) -> Send:
 
     It starts paused when the newsletter's last send ended in too many bounces or complaints. Raises NobodyToSend, or
     IntegrityError when a send of this newsletter and slug exists: a rehearsal replaces its predecessor, a real send
-    replaces only one that was cancelled before any request (see mailer.sending.again).
+    replaces only one that was cancelled before any request (see mailer.sending.again). Raises UnknownKey.
     """
     if not _audience(plan.newsletter.label).exists():
         raise NobodyToSend(plan.newsletter.label)
+    accounts.require_account()
     _make_room(plan)
     return _plan_at_once(plan)
 
@@ -127,6 +128,7 @@ def schedule_send(plan: Plan, due_at: datetime) -> Send:
 
     Raises IntegrityError as plan_send does.
     """
+    accounts.require_account()
     _make_room(plan)
     with transaction.atomic():
         send = _frozen(plan)
@@ -203,6 +205,8 @@ def _frozen(plan: Plan) -> Send:
         newsletter=newsletter.label,
         slug=issue.slug,
         provider=plan.provider,
+        account=accounts.known_account() if plan.provider == settings.PROVIDER else None,
+        list_id=newsletter.list_id,
         subject=issue.subject,
         from_email=newsletter.from_email,
         from_name=newsletter.from_name,
@@ -230,7 +234,9 @@ def _start_paused_by_notice(send: Send) -> None:
     """What the last send of this newsletter ended in is shown before the next one starts."""
     if send.is_rehearsal:
         return
-    former = Send.objects.filter(newsletter=send.newsletter, notice_shown=False).exclude(notice="")
+    former = Send.objects.filter(newsletter=send.newsletter, account=send.account, notice_shown=False).exclude(
+        notice=""
+    )
     warning = former.select_for_update().order_by("-pk").values_list("notice", flat=True).first()
     if warning:
         former.update(notice_shown=True)

@@ -3,10 +3,10 @@
 import logging
 from collections.abc import Collection
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet
 
+from mailer import accounts
 from mailer.celery import hint_send
 from mailer.models import Batch, Send
 from mailer.sending.proving import never_arrived
@@ -53,9 +53,8 @@ def resend_what_never_arrived() -> int:
 
     Returns how many. The sweep asks; a send with the policy `hold` waits for its editor.
     """
-    policy = Batch.objects.filter(
-        state=Batch.State.UNKNOWN, send__on_unknown=Send.OnUnknown.RESEND, send__provider=settings.PROVIDER
-    )
+    sends = accounts.own_sends().filter(on_unknown=Send.OnUnknown.RESEND)
+    policy = Batch.objects.filter(state=Batch.State.UNKNOWN, send__in=sends)
     lost = [batch.pk for batch in policy if never_arrived(batch)]
     again = [batch for batch in lost if plan_unknown_again(batch)]
     for batch in again:

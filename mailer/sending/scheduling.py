@@ -3,10 +3,9 @@
 import logging
 from datetime import timedelta
 
-from django.conf import settings
 from django.db import DatabaseError, transaction
 
-from mailer import clock
+from mailer import accounts, clock
 from mailer.models import Send
 from mailer.sending.planning import NobodyToSend, anew_when_overtaken, choose_audience, same_readers_throughout
 
@@ -17,9 +16,9 @@ NOBODY = "nobody could be mailed when it fired"
 
 
 def fire_due() -> None:
-    """Every schedule of this worker's provider whose time has come is `sending`, or `paused` with the reason."""
+    """Every schedule of this worker's own whose time has come is `sending`, or `paused` with the reason."""
     now = clock.now()
-    due = Send.objects.filter(state=Send.State.SCHEDULED, due_at__lte=now, provider=settings.PROVIDER)
+    due = accounts.own_sends().filter(state=Send.State.SCHEDULED, due_at__lte=now)
     due.filter(due_at__lt=now - MISSED).update(state=Send.State.PAUSED, reason="schedule missed")
     for send in due.order_by("due_at").values_list("pk", flat=True):
         try:

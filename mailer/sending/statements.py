@@ -12,7 +12,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import connection
 
-from mailer import clock
+from mailer import accounts, clock
 from mailer.models import Attempt, Batch, Send
 
 ReaderRow = tuple[int, UUID | str | None, str | None, str, str | None, str | None]
@@ -22,20 +22,25 @@ class RunningSend(NamedTuple):
     """What a claim needs to know of its send."""
 
     pk: int
-    provider: str
+    account: int
     newsletter: str
     requested: bool  # a request of it was made before
 
 
 def lock_running_send(send: int) -> RunningSend | None:
-    """Return the send if it is `sending` here; nobody else claims or settles of it until the transaction ends."""
+    """Return the send if it is `sending` and for this process to send, as mailer.accounts says; else None.
+
+    Nobody else claims or settles of it until the transaction ends.
+    """
     lock = " FOR UPDATE" if connection.features.has_select_for_update else ""
-    row = _first(_RUNNING_SEND + lock, send, settings.PROVIDER)
-    return RunningSend(row[0], row[1], row[2], bool(row[3])) if row else None
+    row = _first(_RUNNING_SEND + lock, send, settings.PROVIDER, accounts.fingerprint())
+    if row is None or not accounts.has_newsletter(row[2], row[3]):
+        return None
+    return RunningSend(row[0], row[1], row[2], bool(row[4]))
 
 
 class GateNow(NamedTuple):
-    """A provider's gate, and the database's time at which it was looked at."""
+    """An account's gate, and the database's time at which it was looked at."""
 
     now: datetime
     closed: bool
@@ -43,15 +48,15 @@ class GateNow(NamedTuple):
     wrong_clock: bool  # this machine's is too far off to send
 
 
-def gate_of(provider: str) -> GateNow:
-    """Look at the provider's gate and compare the clocks, in one round trip."""
+def gate_of(account: int) -> GateNow:
+    """Look at the account's gate and compare the clocks, in one round trip."""
     asked = clock.of_this_machine()
     if connection.vendor == "postgresql":
-        row = _first(_GATE.format(clock="clock_timestamp()", late="NULL"), provider)
+        row = _first(_GATE.format(clock="clock_timestamp()", late="NULL"), account)
         assert row is not None
         off = clock.ahead_by(asked, row[0], clock.of_this_machine())
         return GateNow(row[0], bool(row[1]), bool(row[2]), abs(off) > clock.WRONG)
-    row = _first(_GATE.format(clock="%s", late=_LATE), asked + clock.WRONG, asked, provider)
+    row = _first(_GATE.format(clock="%s", late=_LATE), asked + clock.WRONG, asked, account)
     assert row is not None
     return GateNow(asked, bool(row[1]), bool(row[2]), bool(row[3]))
 
@@ -110,8 +115,8 @@ def write_last_request(send: int) -> datetime:
     return now
 
 
-def forget_failures(provider: str) -> None:
-    _change("UPDATE mailer_gate SET streak = 0, trial_until = NULL WHERE provider = %s AND streak > 0", provider)
+def forget_failures(account: int) -> None:
+    _change(_FORGET_FAILURES, account)
 
 
 def has_open_batch(send: int) -> bool:
@@ -125,13 +130,17 @@ def as_bytes(public_id: UUID | str | None) -> bytes:
 
 
 _RUNNING_SEND = f"""
-    SELECT id, provider, newsletter, first_request_at IS NOT NULL FROM mailer_send
-    WHERE id = %s AND state = '{Send.State.SENDING.value}' AND provider = %s"""  # noqa: S608
+    SELECT id, account_id, newsletter, list_id, first_request_at IS NOT NULL FROM mailer_send
+    WHERE id = %s AND state = '{Send.State.SENDING.value}' AND account_id =
+        (SELECT account_id FROM mailer_accountkey WHERE host = %s AND fingerprint = %s)"""  # noqa: S608
 
 # A subquery, so that PostgreSQL reads its clock once; joined from the left, so that there is a row without a gate.
 _GATE = """
     SELECT clock.now, closed_until > clock.now OR (streak > 0 AND trial_until > clock.now), streak > 0, {late}
-    FROM (SELECT {clock} AS now) AS clock LEFT JOIN mailer_gate ON provider = %s"""
+    FROM (SELECT {clock} AS now) AS clock LEFT JOIN mailer_circuit_breaker ON account_id = %s"""
+
+_FORGET_FAILURES = """
+    UPDATE mailer_circuit_breaker SET streak = 0, trial_until = NULL WHERE account_id = %s AND streak > 0"""
 
 # SQLite has no clock of its own: what another worker wrote there must stand for it.
 _LATE = "(SELECT swept_at FROM mailer_installation WHERE id = 1) > %s"

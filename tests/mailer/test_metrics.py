@@ -3,7 +3,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from mailer.models import Batch, Event, Gate, Installation, Send
+from mailer.models import Batch, Event, Gate, Installation, ProviderAccount, Send
 from subscribers import changing
 from tests import readers
 from tests.mailer.sending import outgoing
@@ -27,7 +27,7 @@ def test_an_installation_at_rest_has_zeroes_and_no_gaps(client):
     for gauge in ("unknown_readers", "events_unapplied", "confirmations_due", "letters_due"):
         assert found[f"mailer_{gauge}"] == "0"
     assert found["mailer_seconds_since_sweep"] == "+Inf"
-    assert found['mailer_gate_open{provider="rehearsal"}'] == "1"
+    assert found['mailer_gate_open{provider="rehearsal",account=""}'] == "1"
     assert found['mailer_sends{state="paused"}'] == "0"
 
 
@@ -39,7 +39,8 @@ def test_what_is_open_late_or_shut_shows(client, settings):
     send = outgoing.planned()
     Batch.objects.filter(send=send, number=0).update(state=Batch.State.UNKNOWN)
     Event.objects.create(kind="bounce", at=timezone.now(), id_hash=1, fact_hash=1)
-    Gate.objects.create(provider='a"b', closed_until=timezone.now() + timedelta(minutes=1))
+    account = ProviderAccount.objects.create(name='a"b', host="api.sendgrid.com")
+    Gate.objects.create(account=account, closed_until=timezone.now() + timedelta(minutes=1))
     Installation.objects.update(swept_at=timezone.now() - timedelta(seconds=90))
 
     found = gauges(client)
@@ -50,7 +51,7 @@ def test_what_is_open_late_or_shut_shows(client, settings):
     assert found['mailer_sends{state="sending"}'] == "1"
     assert found["mailer_events_unapplied"] == "1"
     assert found["mailer_confirmations_due"] == found["mailer_letters_due"] == "1"
-    assert found['mailer_gate_open{provider="a\\"b"}'] == "0"
+    assert found['mailer_gate_open{provider="api.sendgrid.com",account="a\\"b"}'] == "0"
     assert float(found["mailer_seconds_since_sweep"]) >= 90
 
 

@@ -154,7 +154,7 @@ def once_ahead(sqlite, two_batches, off_by):
     off_by(hours=25)
     Batch.objects.update(not_before=timezone.now())
     taken = claim(outgoing.batches(two_batches)[0].pk)
-    gate.too_many(two_batches.provider, timezone.now(), 30, "too many requests")
+    gate.too_many(two_batches.account_id, timezone.now(), 30, "too many requests")
     sweep()
     off_by(hours=0)
     return taken
@@ -189,7 +189,7 @@ def test_what_waited_for_the_later_clock_goes_on_when_it_is_forgotten(once_ahead
     in_flight, waiting = outgoing.batches(two_batches)
     now = timezone.now()
     assert waiting.not_before <= now
-    assert gate.closed_until(two_batches.provider, now) <= now + timedelta(seconds=gate.LONGEST_WAIT)
+    assert gate.closed_until(two_batches.account_id, now) <= now + timedelta(seconds=gate.LONGEST_WAIT)
     assert Attempt.objects.get().lease_until <= now + timedelta(seconds=settings.MAILER_LEASE)
     assert in_flight.state == Batch.State.POSTING
     assert worker_swept_lately()

@@ -162,7 +162,7 @@ def test_what_may_not_be_sent_now_takes_no_lane(four, api, settings):
     Batch.objects.update(not_before=timezone.now() + timedelta(minutes=1))
     assert nothing_happens()
     Batch.objects.update(not_before=timezone.now())
-    gate.too_many(four.provider, timezone.now(), 30, "too many requests")
+    gate.too_many(four.account_id, timezone.now(), 30, "too many requests")
     assert nothing_happens()
     gate.Gate.objects.all().delete()
     settings.PROVIDER = REHEARSAL

@@ -3,7 +3,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from mailer.models import Batch, Gate
+from mailer.models import Batch, Gate, ProviderAccount
 from mailer.sendgrid.client import OutcomeUnknown
 from mailer.sending import gate
 from mailer.sending.claiming import claim
@@ -14,7 +14,13 @@ from tests.mailer.sending import outgoing
 
 pytestmark = pytest.mark.django_db
 
-SENDGRID = "api.sendgrid.com"
+SENDGRID, OTHER = 1, 2  # accounts
+
+
+@pytest.fixture(autouse=True)
+def _accounts(db):
+    for number in (SENDGRID, OTHER):
+        ProviderAccount.objects.create(pk=number, name=f"account-{number}", host="api.sendgrid.com")
 
 
 @pytest.fixture
@@ -91,7 +97,7 @@ def test_ten_minutes_of_503_leave_at_most_the_lanes_and_twelve_requests_unknown(
             clock.now, asked = in_flight.pop(0)
             settle(asked, OutcomeUnknown("503", 503))
         else:
-            clock.now = gate.closed_until(settings.PROVIDER, clock.now)
+            clock.now = gate.closed_until(send.account_id, clock.now)
     assert LANES + 4 < outgoing.states(send).count("unknown") <= LANES + 12
 
 
@@ -137,7 +143,7 @@ def test_a_202_of_a_request_from_before_does_not_lift_a_429(now):
     assert seconds_closed(now) == 60
 
 
-def test_providers_do_not_share_a_gate(now):
+def test_accounts_of_one_provider_do_not_share_a_gate(now):
     gate.failed(SENDGRID, now, "503")
-    assert gate.closed_until("rehearsal", now) is None
-    assert gate.enter("rehearsal", now)
+    assert gate.closed_until(OTHER, now) is None
+    assert gate.enter(OTHER, now)

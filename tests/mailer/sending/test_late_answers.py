@@ -222,4 +222,4 @@ def test_workers_that_settle_the_last_batches_at_once_finish_the_send(two_batche
         thread.join(20)
     two_batches.refresh_from_db()
     assert two_batches.state == Send.State.FINISHED
-    assert gate.closed_until(two_batches.provider, timezone.now()) is None
+    assert gate.closed_until(two_batches.account_id, timezone.now()) is None

@@ -2,6 +2,7 @@
 
 import json
 import socket
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -37,7 +38,7 @@ def deliver(send: Send) -> Batch:
 
 def closed_for(send: Send) -> float:
     """Seconds."""
-    until = Gate.objects.values_list("closed_until", flat=True).filter(provider=send.provider).first()
+    until = Gate.objects.values_list("closed_until", flat=True).filter(account=send.account_id).first()
     return (until - timezone.now()).total_seconds() if until else 0.0
 
 
@@ -62,7 +63,7 @@ def test_each_reader_gets_a_link_of_their_own(four, api):
 
 def test_all_requests_of_a_send_say_the_same_whatever_changes_meanwhile(two_batches, api, settings):
     deliver_batch(batch_of(two_batches, 0).pk)
-    settings.NEWSLETTERS = {}
+    settings.NEWSLETTERS = {"weekly": replace(settings.NEWSLETTERS["weekly"], name="Renamed", from_email="x@y.example")}
     settings.BASE_URL = "https://elsewhere.example.com"
     settings.MAILER_BATCH_SIZE = 1
     deliver_batch(batch_of(two_batches, 1).pk)

@@ -91,7 +91,7 @@ def test_a_wrong_clock_closes_the_gate_for_as_long_as_any_other(wrong, two_batch
     settle(taken, OutcomeUnknown("503", 503))
     settle(also, TooMany("too many requests", 30))
     assert timedelta(0) < Gate.objects.get().closed_until - clock.now() <= timedelta(seconds=30)
-    assert gate.closed_until(two_batches.provider, clock.now()) is not None
+    assert gate.closed_until(two_batches.account_id, clock.now()) is not None
     assert claim(second.pk) is None
 
 
