@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import dj_database_url
 
+from mailer import logs
 from mailer.environment import (
     CONFIG,
     CONFIG_FOLDER,
@@ -324,21 +325,31 @@ OPTOUTS = HOME / "optouts.log"
 
 # ---------------------------------------------------------------- log: ids and phrases, never an address or a key
 
+MAILER_LOG_LEVEL = read("MAILER_LOG_LEVEL", logs.default_level()).upper()
+if MAILER_LOG_LEVEL not in logs.LEVELS:
+    raise SettingError(f"MAILER_LOG_LEVEL is {MAILER_LOG_LEVEL!r}; it must be one of {', '.join(logs.LEVELS)}.")
+MAILER_LOG_FORMAT = read("MAILER_LOG_FORMAT", "text")
+if MAILER_LOG_FORMAT not in logs.FORMATS:
+    raise SettingError(f"MAILER_LOG_FORMAT is {MAILER_LOG_FORMAT!r}; it must be text or json.")
+
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"()": "mailer.logs.KeyValueFormatter"}},
+    "formatters": {"text": {"()": "mailer.logs.KeyValueFormatter"}, "json": {"()": "mailer.logs.JsonFormatter"}},
     "filters": {"without_path": {"()": "mailer.logs.WithoutPath"}},
     "handlers": {
-        "stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["without_path"]},
+        "stderr": {"()": "mailer.logs.CountingHandler", "formatter": MAILER_LOG_FORMAT, "filters": ["without_path"]},
         "nowhere": {"class": "logging.NullHandler"},
     },
-    "root": {"handlers": ["stderr"], "level": "WARNING"},
+    # Libraries never below WARNING: at DEBUG Django logs each query with its values.
+    "root": {"handlers": ["stderr"], "level": "WARNING" if MAILER_LOG_LEVEL in ("DEBUG", "INFO") else MAILER_LOG_LEVEL},
     "loggers": {
-        "mailer": {"level": "WARNING"},
-        "subscribers": {"level": "WARNING"},
+        "mailer": {"level": MAILER_LOG_LEVEL},
+        "subscribers": {"level": MAILER_LOG_LEVEL},
+        "gunicorn": {"level": MAILER_LOG_LEVEL},
         # At DEBUG the client logs the API key and the whole payload.
         "python_http_client": {"handlers": [], "level": "CRITICAL", "propagate": False},
+        "django": {"handlers": [], "level": "WARNING"},  # without the handlers that Django gives it
         "django.request": {"level": "ERROR"},
         # Anybody can send a wrong Host or a huge body; the access log has its line, a traceback helps nobody.
         "django.security": {"handlers": [], "level": "CRITICAL", "propagate": False},

@@ -6,6 +6,7 @@ import socket
 import time
 from typing import Any
 
+from django.conf import settings
 from gunicorn.glogging import Logger
 from gunicorn.workers.gthread import ThreadWorker
 
@@ -56,10 +57,13 @@ def _hang_up(connection: socket.socket, how: int) -> None:
 
 
 class TokenlessLog(Logger):  # type: ignore[misc]
-    """gunicorn's own log. A request that it cannot read is named without its line: that holds the path."""
+    """gunicorn's log, written as ours is. A request that it cannot read is named without it: that has the path."""
 
     def setup(self, cfg: Any) -> None:
         super().setup(cfg)
+        self.error_log.handlers.clear()
+        self.error_log.propagate = True
+        self.error_log.setLevel(settings.MAILER_LOG_LEVEL)
         self.error_log.addFilter(_without_request)
 
 

@@ -1,7 +1,6 @@
 """`mailer serve`, `mailer worker`, `mailer manage`: the processes of an installation."""
 
 import errno
-import logging
 import signal
 import socket
 import subprocess
@@ -11,6 +10,7 @@ from typing import Any
 
 import click
 
+from mailer import logs
 from mailer.cli.terminal import Exit, Problem, require_newsletter, set_up
 
 
@@ -19,6 +19,7 @@ def _start_patiently() -> None:
 
     A supervisor gives up on a process that ends at once several times in a row.
     """
+    logs.run_as_service()
     require_newsletter()
     set_up()
     from mailer.schema import bring_up_to_date
@@ -26,9 +27,10 @@ def _start_patiently() -> None:
     bring_up_to_date()
 
 
-def _log_to_stderr() -> None:
-    for name in ("mailer", "subscribers"):
-        logging.getLogger(name).setLevel(logging.INFO)
+def _tell_the_terminal(sentence: str) -> None:
+    """A person wants to know how to stop it; in a log the lines of gunicorn and of the worker say that it is up."""
+    if sys.stderr.isatty():
+        click.echo(f"mailer: {sentence} (Ctrl-C stops)", err=True)
 
 
 @click.command()
@@ -45,7 +47,6 @@ def serve(port: int | None) -> None:
 
     from mailer.sending import clocks
 
-    _log_to_stderr()
     clocks.Watch().look()
     host = "0.0.0.0" if settings.PORT else "127.0.0.1"  # noqa: S104 — PORT is how a platform says that it proxies
     port = port or settings.PORT or 8000
@@ -108,7 +109,7 @@ def _run_gunicorn(address: str, processes: int, companion: "_Companion | None") 
             return application
 
     def ready() -> None:
-        click.echo(f"mailer: listening at http://{address} (Ctrl-C stops)", err=True)
+        _tell_the_terminal(f"listening at http://{address}")
         if companion is not None:
             companion.start()
 
@@ -151,14 +152,13 @@ def worker() -> None:
     from mailer.models import Process
     from mailer.presence import Presence
 
-    _log_to_stderr()
     running = EmbeddedWorker()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: running.end())
     running.start()
     presence = Presence(Process.Kind.WORKER)
     presence.start()
-    click.echo(f"mailer: worker runs for {settings.PROVIDER} (Ctrl-C stops)", err=True)
+    _tell_the_terminal(f"worker runs for {settings.PROVIDER}")
     running.wait()
     running.stop()
     presence.stop()

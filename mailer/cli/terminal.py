@@ -1,6 +1,7 @@
 """What all commands share: exit codes, errors as sentences, questions, and the start of Django."""
 
 import errno
+import logging
 import os
 import sys
 from enum import IntEnum
@@ -8,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import click
+
+from mailer import logs
 
 
 class Exit(IntEnum):
@@ -27,7 +30,10 @@ class Problem(click.ClickException):
         self.exit_code = exit_code  # type: ignore[misc]  # click declares it for the class, and reads the instance
 
     def show(self, file: Any = None) -> None:
-        click.echo(f"mailer: {self.message}", err=True)
+        if logs.are_json():
+            logging.getLogger("mailer").critical(self.message)
+        else:
+            click.echo(f"mailer: {self.message}", err=True)
 
 
 def explain(error: Exception) -> Problem | None:

@@ -1,0 +1,47 @@
+"""The second wall: take out of a text what no log may hold. The first is that nobody logs it.
+
+Our own lines carry ids. But an error of a library may quote an address, a path with a subscriber's token, or a URL
+with a password.
+"""
+
+import re
+from functools import cache
+from urllib.parse import unquote, urlsplit
+
+from django.conf import settings
+
+_PLAIN = r"[^\s\"'<>()\[\]{},;:=/\\|]"
+PATTERNS = (
+    (re.compile(r"(\w://)[^\s\"'<>]*@"), r"\1[removed]@"),  # user and password of a URL
+    (re.compile(rf"(?:\"[^\"\n]+\"|{_PLAIN}+)(?:@|%40){_PLAIN}+"), "[address]"),
+    (re.compile(r"\bSG\.[\w.-]+"), "[key]"),
+    (re.compile(r"(?i)\bbearer\s+[^\s\"']+"), "[key]"),
+    # A subscriber's token is base64url of at least 36 bytes. Hex digests, which hold no capital, stay.
+    (re.compile(r"(?<![\w-])(?=[\w-]*[A-Z])(?=[\w-]*[a-z])[\w-]{44,}"), "[token]"),
+)
+SHORTEST_SECRET = 6  # a shorter one would be found in words
+
+
+def scrub(text: str) -> str:
+    """Return `text` without addresses, tokens, keys, and the secrets that are set on this installation."""
+    for secret in _secrets():
+        text = text.replace(secret, "[secret]")
+    for pattern, instead in PATTERNS:
+        text = pattern.sub(instead, text)
+    return text
+
+
+@cache
+def _secrets() -> tuple[str, ...]:
+    """Longest first, so that one within another leaves no rest."""
+    database = settings.DATABASES["default"]
+    in_url = [urlsplit(url).password for url in (settings.BROKER_URL, settings.BASE_URL) if url]
+    found = {
+        settings.SECRET_KEY,
+        settings.SENDGRID_API_KEY,
+        settings.MAILER_METRICS_TOKEN,
+        str(database.get("PASSWORD") or ""),
+        *(password for password in in_url if password),
+        *(unquote(password) for password in in_url if password),
+    }
+    return tuple(sorted((one for one in found if len(one) >= SHORTEST_SECRET), key=len, reverse=True))
