@@ -22,10 +22,11 @@ from mailer import clock, facts, suppressing
 from mailer.facts import Chosen, Known
 from mailer.installation import public_id
 from mailer.models import Event, Fact
-from mailer.sendgrid.bounces import Meaning, meaning
+from mailer.sendgrid.bounces import Meaning, codes_of, meaning
+from mailer.sendgrid.policies import policy_of
 from mailer.sendgrid.webhook import ProviderEvent
 from mailer.sending import proving, thresholds
-from mailer.suppressing import Told
+from mailer.suppressing import Reader, Told
 
 log = logging.getLogger(__name__)
 
@@ -169,7 +170,7 @@ def _read(chosen: Chosen, attempts: Mapping[UUID, Known]) -> _Reading:
             continue
         attempt, reader = attempts.get(row.attempt or UUID(int=0)), readers.get(row.delivery or 0)
         if attempt and reader and attempt.went_out and reader.send == attempt.send:
-            reading.told.append(Told(row.pk, meaning(row.kind, row.details or {}), reader))
+            reading.told.append(_told(row, reader))
         else:
             _leave_out(reading, row)
     return reading
@@ -178,13 +179,20 @@ def _read(chosen: Chosen, attempts: Mapping[UUID, Known]) -> _Reading:
 def _read_by_address(reading: _Reading, row: Event) -> None:
     found = suppressing.find_reader(_email(row.details), row.at)
     if found.reader:
-        told = Told(row.pk, meaning(row.kind, row.details or {}), found.reader)
+        told = _told(row, found.reader)
         reading.told.append(told)
         reading.by_address.append(told)
     elif found.wait and clock.now() - row.received_at < WAITED_FOR:
         reading.waiting.append(row.pk)
     else:
         _leave_out(reading, row)
+
+
+def _told(row: Event, reader: Reader) -> Told:
+    details = row.details or {}
+    means = meaning(row.kind, details)
+    policy = policy_of(codes_of(details), details).key if means is Meaning.POLICY else ""
+    return Told(row.pk, means, reader, row.at, row.kind == "dropped", policy)
 
 
 def _leave_out(reading: _Reading, row: Event) -> None:

@@ -270,6 +270,38 @@ class Delivery(models.Model):
         ]
 
 
+class HardBounce(models.Model):
+    """That an address bounced for good, and when: `mailer.outages` decides by it what becomes of the address."""
+
+    delivery = models.OneToOneField(Delivery, models.CASCADE, primary_key=True)
+    send = models.ForeignKey(Send, models.CASCADE, db_index=False)
+    hash = models.CharField(max_length=64, db_index=True)  # of the address, as `Suppression.hash`
+    domain = models.CharField(max_length=255)
+    at = models.DateTimeField()  # by the provider's clock
+    dropped = models.BooleanField()  # the provider remembered an older bounce, and did not ask the receiver
+    held_until = models.DateTimeField(null=True)  # in a suspected outage of the domain; empty: it counts at once
+    forgiven = models.BooleanField(default=False)  # an operator lifted what it did
+
+    class Meta:
+        indexes = [models.Index(fields=["domain", "send"], name="hard_bounce_by_domain")]
+
+
+class PolicyBounce(models.Model):
+    """That a receiver refused us, and by which policy (`mailer.sendgrid.policies`)."""
+
+    delivery = models.OneToOneField(Delivery, models.CASCADE, primary_key=True)
+    send = models.ForeignKey(Send, models.CASCADE)
+    policy = models.CharField(max_length=32)
+    at = models.DateTimeField()
+
+
+class ReceivingDomains(models.Model):
+    """How many readers of a send each larger domain receives for; counted once, when a rule first asks."""
+
+    send = models.OneToOneField(Send, models.CASCADE, primary_key=True)
+    readers = models.JSONField()  # domain → readers
+
+
 class Attempt(models.Model):
     """One request for one batch, written before the socket opens."""
 

@@ -10,13 +10,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db.models import F, Max, Window
+from django.db import transaction
+from django.db.models import F, Max, Q, Window
 from django.db.models.functions import RowNumber
 
-from mailer.models import REHEARSAL, Attempt, Batch, Delivery, Fact
+from mailer import outages
+from mailer.models import REHEARSAL, Attempt, Batch, Delivery, Fact, PolicyBounce
+from mailer.outages import Bounced
 from mailer.sendgrid.bounces import Meaning
 from subscribers import addresses, optin, records
-from subscribers.models import Suppression
+from subscribers.models import Subscriber, Suppression
 from subscribers.optin import Origin
 
 log = logging.getLogger(__name__)
@@ -27,7 +30,9 @@ Reason = Suppression.Reason
 # A soft bounce says little; three in a row over two weeks say that nobody reads there.
 IN_A_ROW = 3
 APART = timedelta(days=14)
-SOFT_NOTE = "three soft bounces"  # how this rule knows its own suppressions: only those does it take back
+# How these rules know their own suppressions: only those do they take back.
+SOFT_NOTE = "three soft bounces"
+HARD_NOTE = "hard bounce"
 
 WITHIN = timedelta(days=7)  # between an accepted delivery and a bounce that names only an address
 CLOCKS = timedelta(minutes=5)  # by which the provider's and ours may differ
@@ -45,6 +50,11 @@ class Reader:
     subscriber: int | None
     public_id: UUID | None
     hash: str | None
+    email_key: str | None
+
+    @property
+    def domain(self) -> str:
+        return (self.email_key or "").rpartition("@")[2]
 
 
 @dataclass(frozen=True)
@@ -54,12 +64,21 @@ class Told:
     event: int
     meaning: Meaning
     reader: Reader
+    at: datetime  # by the provider's clock
+    dropped: bool = False  # not tried: the provider remembered something older
+    policy: str = ""  # key of a Policy, where the receiver refused us
 
 
 def readers_of(deliveries: Iterable[int]) -> dict[int, Reader]:
     """By delivery; those that we do not know are left out."""
     rows = Delivery.objects.filter(pk__in=set(deliveries)).values_list(
-        "pk", "send", "send__newsletter", "subscriber", "subscriber__public_id", "subscriber__suppression_hash"
+        "pk",
+        "send",
+        "send__newsletter",
+        "subscriber",
+        "subscriber__public_id",
+        "subscriber__suppression_hash",
+        "subscriber__email_key",
     )
     return {row[0]: Reader(*row) for row in rows}
 
@@ -101,24 +120,40 @@ def find_reader(email: str, at: datetime) -> Found:
 
 
 def react(told: Sequence[Told], reconsidered: Collection[int]) -> None:
-    """Readers who bounced for good, complained or left are out; soft bounces are looked at over three sends.
+    """Suppress readers who bounced for good or complained, unsubscribe those who left, look at soft bounces.
 
     `reconsidered` are readers of whom a delivery turned out to be delivered after it bounced.
     """
-    by_meaning: dict[Meaning, list[Reader]] = defaultdict(list)
+    by_meaning: dict[Meaning, list[Told]] = defaultdict(list)
     for one in told:
-        by_meaning[one.meaning].append(one.reader)
-    by_meaning[Meaning.HARD] = _of_this_address(by_meaning[Meaning.HARD])
-    reasons = _reasons(by_meaning[Meaning.HARD], Reason.BOUNCE) | _reasons(
-        by_meaning[Meaning.COMPLAINT], Reason.COMPLAINT
-    )
-    _suppress(reasons, "")
-    for reader in by_meaning[Meaning.LEFT]:
-        if reader.public_id:
-            optin.unsubscribe(reader.public_id, reader.newsletter, EVENT)
-    soft = {reader.subscriber for reader in by_meaning[Meaning.SOFT] if reader.subscriber}
-    _look_at_soft_bounces(soft | set(reconsidered))
-    _alert(by_meaning[Meaning.POLICY])
+        by_meaning[one.meaning].append(one)
+    _suppress(_reasons(by_meaning[Meaning.COMPLAINT], Reason.COMPLAINT), "")
+    spared = _judge_hard_bounces(by_meaning[Meaning.HARD])
+    for one in by_meaning[Meaning.LEFT]:
+        if one.reader.public_id:
+            optin.unsubscribe(one.reader.public_id, one.reader.newsletter, EVENT)
+    soft = {one.reader.subscriber for one in by_meaning[Meaning.SOFT] if one.reader.subscriber}
+    _look_at_soft_bounces({*soft, *reconsidered, *spared})
+    _note_policies(by_meaning[Meaning.POLICY])
+
+
+def _judge_hard_bounces(told: Sequence[Told]) -> Collection[int]:
+    """Suppress whose address is gone, and let go whom an outage explains; return the subscribers of the latter."""
+    ours = _of_this_address([one.reader for one in told])
+    bounces = [
+        Bounced(one.reader.delivery, one.reader.send, one.reader.hash, one.reader.domain, one.at, one.dropped)
+        for one in told
+        if one.reader.hash and one.reader in ours
+    ]
+    outages.note(bounces)
+    with transaction.atomic():
+        judgement = outages.judge(bounces)
+        _suppress(dict.fromkeys(judgement.gone, str(Reason.BOUNCE)), HARD_NOTE)
+        wrong = Suppression.objects.filter(hash__in=judgement.spared, reason=Reason.BOUNCE, note=HARD_NOTE)
+        let_go = list(wrong.values_list("hash", flat=True))
+        for hash in let_go:
+            optin.lift(hash, EVENT)
+    return Subscriber.objects.filter(suppression_hash__in=let_go).values_list("pk", flat=True)
 
 
 def _of_this_address(readers: Sequence[Reader]) -> list[Reader]:
@@ -138,8 +173,8 @@ def _of_this_address(readers: Sequence[Reader]) -> list[Reader]:
     ]
 
 
-def _reasons(readers: Iterable[Reader], reason: str) -> dict[str, str]:
-    return {reader.hash: reason for reader in readers if reader.hash}
+def _reasons(told: Iterable[Told], reason: str) -> dict[str, str]:
+    return {one.reader.hash: reason for one in told if one.reader.hash}
 
 
 def _suppress(reasons: Mapping[str, str], note: str) -> None:
@@ -200,11 +235,32 @@ def _is_gone(deliveries: Sequence[tuple[int, datetime]]) -> bool:
     )
 
 
-def _alert(readers: Collection[Reader]) -> None:
-    """The editor's own matter: servers refuse the sender or the words, and readers are not to blame."""
-    if readers:
-        sends = sorted({reader.send for reader in readers})
-        log.warning(
-            "mail bounced because of its sender or content, look at your domain's reputation",
-            extra={"sends": sends, "bounces": len(readers)},
-        )
+def _note_policies(told: Collection[Told]) -> None:
+    """The editor's own matter: servers refuse the sender or the content, and readers are not to blame."""
+    if not told:
+        return
+    first: dict[int, Told] = {}
+    for one in sorted(told, key=lambda one: (one.at, one.policy), reverse=True):
+        first[one.reader.delivery] = one
+    rows = [
+        PolicyBounce(delivery_id=pk, send_id=one.reader.send, policy=one.policy, at=one.at)
+        for pk, one in sorted(first.items())
+    ]
+    PolicyBounce.objects.bulk_create(rows, ignore_conflicts=True)
+    for row in PolicyBounce.objects.filter(pk__in=first):
+        ours = first[row.pk]
+        if (ours.at, ours.policy) < (row.at, row.policy):
+            earlier = Q(at__gt=ours.at) | Q(at=ours.at, policy__gt=ours.policy)
+            PolicyBounce.objects.filter(earlier, pk=row.pk).update(at=ours.at, policy=ours.policy)
+    _alert(told)
+
+
+def _alert(told: Collection[Told]) -> None:
+    log.warning(
+        "mail bounced because of its sender or content, look at your domain's reputation",
+        extra={
+            "sends": sorted({one.reader.send for one in told}),
+            "bounces": len(told),
+            "policies": sorted({one.policy for one in told}),
+        },
+    )

@@ -11,7 +11,7 @@ from itertools import chain
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, close_old_connections, connection
 
-from mailer import accounts, clock, events, lanes, notifying, presence, schema
+from mailer import accounts, clock, events, lanes, notifying, outages, presence, schema
 from mailer.logs import place_of
 from mailer.models import ProviderAccount, Send
 from mailer.sending import clocks, restoring
@@ -63,6 +63,7 @@ def tidy() -> None:
     """What need not be kept is gone: events and letters of long ago, addresses that nobody confirmed."""
     now = clock.now()
     events.prune(now)
+    outages.prune(now)
     letters.forget_old(now)
     purge_unconfirmed(now)
     presence.forget_old(now)

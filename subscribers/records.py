@@ -2,7 +2,7 @@
 
 import secrets
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -99,6 +99,12 @@ def moved(readers: Iterable[int]) -> dict[int, datetime]:
     """When each of these readers last took another address; those who never did are left out."""
     steps = Consent.objects.filter(subscriber__in=list(readers), step=Step.CHANGED, source__startswith=MOVED)
     return dict(steps.order_by().values_list("subscriber").annotate(last=Max("at")))
+
+
+def confirmed(hashes: Collection[str]) -> dict[str, datetime]:
+    """When the readers of these addresses last confirmed; those who never did are left out."""
+    steps = Consent.objects.filter(subscriber__suppression_hash__in=hashes, step=Step.CONFIRMED)
+    return dict(steps.order_by().values_list("subscriber__suppression_hash").annotate(last=Max("at")))
 
 
 def erasure(suppression: Suppression) -> Consent | None:

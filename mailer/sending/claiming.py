@@ -108,7 +108,7 @@ def _claim(send_id: int, take: Take, attempt: uuid.UUID) -> Claim | None:
         batch = take(attempt, now)
         if batch is None:
             return None
-        members = _last_look(batch, send.newsletter)
+        members = _last_look(batch, send.newsletter, now)
         lease_until = now + timedelta(seconds=settings.MAILER_LEASE)
         number = 0
         if not members:
@@ -123,16 +123,18 @@ def _claim(send_id: int, take: Take, attempt: uuid.UUID) -> Claim | None:
     return Claim(attempt, number, batch, send.pk, send.account, members, time.monotonic(), lease_until)
 
 
-def _last_look(batch_id: int, newsletter: str) -> tuple[Member, ...]:
+def _last_look(batch_id: int, newsletter: str, now: datetime) -> tuple[Member, ...]:
     """The members that may be mailed now; the others become `skipped` with the reason."""
     members: list[Member] = []
     skipped = defaultdict(list)
     active = Subscription.State.ACTIVE.value  # here, since to find it takes as long as to compare it
-    for delivery, public_id, email, name, wish, suppressed in statements.open_readers(batch_id, newsletter):
-        if email is not None and wish == active and not suppressed:
+    for delivery, public_id, email, name, wish, suppressed, held_at in statements.open_readers(
+        batch_id, newsletter, now
+    ):
+        if email is not None and wish == active and not suppressed and not held_at:
             members.append(Member(delivery, statements.as_bytes(public_id), email, name))
         else:
-            skipped[_why_not(email, wish, suppressed)].append(delivery)
+            skipped[_why_not(email, wish, suppressed, held_at)].append(delivery)
     for reason, deliveries in skipped.items():
         count = Delivery.objects.filter(pk__in=deliveries, outcome=None).update(
             outcome=Delivery.Outcome.SKIPPED, reason=reason
@@ -141,11 +143,13 @@ def _last_look(batch_id: int, newsletter: str) -> tuple[Member, ...]:
     return tuple(members)
 
 
-def _why_not(email: str | None, state: str | None, suppressed: str | None) -> str:
+def _why_not(email: str | None, state: str | None, suppressed: str | None, held_at: str | None) -> str:
     if email is None:
         return "erased"
     if suppressed:
         return f"suppressed: {suppressed}"
+    if state == Subscription.State.ACTIVE:
+        return f"bounced in a suspected outage of {held_at}"
     return "unsubscribed" if state == Subscription.State.UNSUBSCRIBED else "not confirmed"
 
 

@@ -15,7 +15,7 @@ from django.db import connection
 from mailer import accounts, clock
 from mailer.models import Attempt, Batch, Send
 
-ReaderRow = tuple[int, UUID | str | None, str | None, str, str | None, str | None]
+ReaderRow = tuple[int, UUID | str | None, str | None, str, str | None, str | None, str | None]
 
 
 class RunningSend(NamedTuple):
@@ -73,13 +73,14 @@ def take_next_batch(send: int, attempt: UUID, now: datetime) -> int | None:
     return row[0] if row else None
 
 
-def open_readers(batch: int, newsletter: str) -> list[ReaderRow]:
-    """Who stands in the batch without an outcome: delivery, id, address, name, state of the wish, why suppressed.
+def open_readers(batch: int, newsletter: str, now: datetime) -> list[ReaderRow]:
+    """Who stands in the batch without an outcome: delivery, id, address, name, state of the wish, why suppressed,
+    and the domain in whose suspected outage their last mail bounced.
 
     In the order of their ids; an erased reader has neither id nor address.
     """
     with connection.cursor() as cursor:
-        cursor.execute(_READERS, [newsletter, batch])
+        cursor.execute(_READERS, [newsletter, _stored(now), batch])
         rows: list[ReaderRow] = cursor.fetchall()
     return rows
 
@@ -164,7 +165,9 @@ _TAKE_NEXT = f"""
 _READERS = """
     SELECT delivery.id, reader.public_id, reader.email, reader.name,
         (SELECT state FROM subscribers_subscription WHERE subscriber_id = delivery.subscriber_id AND newsletter = %s),
-        (SELECT reason FROM subscribers_suppression WHERE hash = reader.suppression_hash)
+        (SELECT reason FROM subscribers_suppression WHERE hash = reader.suppression_hash),
+        (SELECT domain FROM mailer_hardbounce WHERE hash = reader.suppression_hash AND held_until > %s
+            AND NOT forgiven LIMIT 1)
     FROM mailer_delivery AS delivery LEFT JOIN subscribers_subscriber AS reader ON reader.id = delivery.subscriber_id
     WHERE delivery.batch_id = %s AND delivery.outcome IS NULL ORDER BY delivery.id"""
 

@@ -16,7 +16,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from mailer import events, suppressing
-from mailer.models import Attempt, Batch, Delivery, Event, Fact
+from mailer.models import Attempt, Batch, Delivery, Event, Fact, HardBounce, PolicyBounce
 from mailer.sendgrid.client import OutcomeUnknown, Refused
 from mailer.sendgrid.webhook import parse
 from subscribers.models import Subscription, Suppression
@@ -104,6 +104,8 @@ def everything() -> dict[str, Any]:
         "batches": list(Batch.objects.order_by("pk").values("pk", "state", *events.facts.FIELDS)),
         "attempts": list(Attempt.objects.order_by("pk").values_list("pk", "state")),
         "suppressed": list(Suppression.objects.order_by("hash").values_list("hash", "reason", "note")),
+        "hard": list(HardBounce.objects.order_by("pk").values()),
+        "policies": list(PolicyBounce.objects.order_by("pk").values()),
         "wishes": list(Subscription.objects.order_by("pk").values_list("pk", "state")),
         "events": sorted(Event.objects.exclude(applied_at=None).values_list("fact_hash", "kind", "delivery"), key=str),
     }

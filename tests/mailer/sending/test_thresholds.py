@@ -2,9 +2,11 @@
 
 import pytest
 
-from mailer.models import Batch, Send
+from mailer.models import Batch, ReceivingDomains, Send
 from mailer.sending import thresholds
+from mailer.sending.receiving import readers_by_domain
 from mailer.sending.steering import resume
+from tests import readers
 from tests.mailer.sending.outgoing import planned
 
 pytestmark = pytest.mark.django_db
@@ -30,9 +32,34 @@ def test_more_than_five_in_a_hundred_hard_bounces_pause(thousand, facts, state):
     assert told(thousand, **facts)[0] == state
 
 
-@pytest.mark.parametrize(("facts", "state"), [({"complained": 1}, "sending"), ({"complained": 2}, "paused")])
-def test_more_than_one_in_a_thousand_complaints_pause(thousand, facts, state):
+@pytest.mark.parametrize(
+    ("facts", "state"),
+    [
+        ({"complained": 2}, "sending"),
+        ({"complained": 3}, "paused"),
+        ({"size": 3000, "complained": 3}, "sending"),
+        ({"size": 3000, "complained": 4}, "paused"),
+    ],
+)
+def test_more_than_one_in_a_thousand_complaints_pause_and_at_least_three(thousand, facts, state):
+    Send.objects.filter(pk=thousand.pk).update(planned=facts.get("size", 1000) + 4)
     assert told(thousand, **facts)[0] == state
+
+
+def test_readers_whose_provider_reports_no_complaints_do_not_thin_out_those_of_others(thousand):
+    """3 of 3,000 are as many as may be. With 2,000 of them at Gmail they are 3 of 1,000."""
+    Send.objects.filter(pk=thousand.pk).update(planned=3000)
+    assert told(thousand, size=3000, complained=3)[0] == "sending"
+    ReceivingDomains.objects.update(readers={"gmail.com": 1500, "googlemail.com": 500, "example.com": 1000})
+    state, reason = told(thousand)
+    assert (state, reason[:20]) == ("paused", "3 of 1000 readers of")
+
+
+def test_the_domains_of_a_send_are_counted_from_five_readers_on(api):
+    readers.crowd(6, domain="gmail.com")
+    readers.crowd(5, domain="example.com")
+    readers.crowd(4, domain="small.example")
+    assert readers_by_domain(planned().pk) == {"gmail.com": 6, "example.com": 5}
 
 
 def test_before_500_were_accepted_nothing_is_concluded(thousand):

@@ -1,0 +1,204 @@
+"""Hard bounces, and whether a domain that suddenly has many of them is in an outage.
+
+Gmail answered 5.1.1 for valid mailboxes on 14 and 15 December 2020. So when the hard bounces of one receiving domain
+jump, its readers are held apart: no send mails them for three days, and only a second hard bounce suppresses.
+
+Everything is computed from rows that are only added or moved to an earlier time, in one order, one process at a time:
+so events lead to the same end in whatever order they come, also where the twentieth bounce shows what the first was.
+"""
+
+import logging
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import groupby, pairwise
+from operator import attrgetter
+from statistics import median
+
+from django.db import connection
+from django.db.models import Count, F, Q
+
+from mailer.models import REHEARSAL, HardBounce, Send
+from mailer.sending.receiving import readers_by_domain
+from subscribers import records
+
+log = logging.getLogger(__name__)
+
+MANY = 20  # hard bounces of a domain in one send
+JUMP = 10  # times the domain's median
+SHARE = 0.8  # of a domain that has at least `receiving.SMALLEST` readers
+BEFORE = 10  # sends that the median is taken of
+
+HELD = timedelta(days=3)
+CLOCKS = timedelta(minutes=5)  # by which the provider's and ours may differ
+# Two bounces further apart are two matters: a domain may have one outage this year and another the next.
+SECOND_WITHIN = timedelta(days=60)
+KEPT = timedelta(days=400)
+
+_LOCK = 7_203_117  # of PostgreSQL, while bounces are judged
+
+
+@dataclass(frozen=True)
+class Bounced:
+    """One report that an address bounced for good."""
+
+    delivery: int
+    send: int
+    hash: str
+    domain: str
+    at: datetime
+    dropped: bool
+
+    @property
+    def rank(self) -> tuple[bool, datetime]:
+        """Of two reports about one delivery the lower is kept: a bounce before a drop, the earlier before the later."""
+        return self.dropped, self.at
+
+
+@dataclass(frozen=True)
+class Judgement:
+    gone: frozenset[str] = frozenset()  # hashes of addresses that are to be suppressed
+    spared: frozenset[str] = frozenset()  # of those that these bounces do not suppress, or no longer
+
+
+def note(bounces: Collection[Bounced]) -> None:
+    """Keep these bounces. To be committed before they are judged: who judges must see those of all others."""
+    if not bounces:
+        return
+    first: dict[int, Bounced] = {}
+    for one in sorted(bounces, key=attrgetter("rank"), reverse=True):
+        first[one.delivery] = one
+    rows = [HardBounce(delivery_id=pk, send_id=one.send, **_columns(one)) for pk, one in sorted(first.items())]
+    HardBounce.objects.bulk_create(rows, ignore_conflicts=True)
+    for row in HardBounce.objects.filter(pk__in=first).order_by("pk"):
+        ours = first[row.pk]
+        if ours.rank < (row.dropped, row.at):
+            later = Q(dropped=True) if not ours.dropped else Q(pk__in=[])
+            later |= Q(dropped=ours.dropped, at__gt=ours.at)
+            HardBounce.objects.filter(later, pk=row.pk).update(dropped=ours.dropped, at=ours.at, held_until=None)
+
+
+def _columns(one: Bounced) -> dict[str, object]:
+    return {"hash": one.hash, "domain": one.domain, "at": one.at, "dropped": one.dropped}
+
+
+def judge(bounces: Collection[Bounced]) -> Judgement:
+    """Say which of these addresses, and of those that are judged anew because of them, are to be suppressed.
+
+    In the caller's transaction, which also does what the judgement says.
+    """
+    if not bounces:
+        return Judgement()
+    _one_at_a_time()
+    hashes = {one.hash for one in bounces} | _review({one.domain for one in bounces})
+    rows = HardBounce.objects.filter(hash__in=hashes, forgiven=False).order_by("hash", "at")
+    confirmed = records.confirmed(hashes)
+    gone = set()
+    for hash, of_one in groupby(rows, key=attrgetter("hash")):
+        since = confirmed.get(hash)
+        if _is_gone([row for row in of_one if since is None or row.at > since - CLOCKS]):
+            gone.add(hash)
+    return Judgement(frozenset(gone), frozenset(hashes - gone))
+
+
+def _one_at_a_time() -> None:
+    """On SQLite whoever writes is alone."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+
+
+def _is_gone(rows: Sequence[HardBounce]) -> bool:
+    """Whether one address is to be suppressed, by its bounces in the order of their times.
+
+    A drop is the provider's memory of a bounce. While that bounce is held apart it is no second one.
+    """
+    real = [row for row in rows if not row.dropped]
+    if any(row.held_until is None for row in real):
+        return True
+    if not real:
+        return bool(rows)
+    return any(HELD - CLOCKS <= later.at - earlier.at <= SECOND_WITHIN for earlier, later in pairwise(real))
+
+
+# ---------------------------------------------------------------- which domains are in an outage
+
+
+def _review(domains: Collection[str]) -> set[str]:
+    """Hold the bounces of suspected outages apart, and no others; return the hashes of those for whom that is new."""
+    counts: dict[str, dict[int, int]] = defaultdict(dict)
+    of_domains = HardBounce.objects.filter(domain__in=domains, dropped=False)
+    for domain, send, bounces in of_domains.values_list("domain", "send").annotate(n=Count("pk")).order_by():
+        counts[domain][send] = bounces
+    earlier = _earlier_sends({send for by_send in counts.values() for send in by_send})
+    changed: set[str] = set()
+    for domain, by_send in counts.items():
+        for send in by_send:
+            changed |= _hold(domain, send, _is_suspected(domain, send, by_send, earlier[send]))
+    return changed
+
+
+def _is_suspected(domain: str, send: int, by_send: Mapping[int, int], earlier: Sequence[int]) -> bool:
+    bounces = by_send[send]
+    usual = median([by_send.get(one, 0) for one in earlier]) if earlier else 0
+    if bounces >= MANY and bounces >= JUMP * usual:
+        return True
+    # Not asked for each domain with a dead address: the first time it counts the send.
+    return bounces >= SHARE * 5 and bounces >= SHARE * readers_by_domain(send).get(domain, float("inf"))
+
+
+def _earlier_sends(sends: Collection[int]) -> dict[int, list[int]]:
+    """The sends of the same newsletter before each of these, the last ten."""
+    newsletters = Send.objects.filter(pk__in=sends).values("newsletter")
+    asked = Send.objects.filter(newsletter__in=newsletters, first_request_at__isnull=False).exclude(provider=REHEARSAL)
+    in_order: dict[str, list[int]] = defaultdict(list)
+    found: dict[int, list[int]] = {send: [] for send in sends}
+    for send, newsletter in asked.order_by("first_request_at", "pk").values_list("pk", "newsletter"):
+        if send in found:
+            found[send] = in_order[newsletter][-BEFORE:]
+        in_order[newsletter].append(send)
+    return found
+
+
+def _hold(domain: str, send: int, suspected: bool) -> set[str]:
+    """Mark the bounces of a domain in a send as held apart or not; return the hashes of those that were not so."""
+    other = HardBounce.objects.filter(domain=domain, send=send, dropped=False, held_until__isnull=suspected)
+    hashes = set(other.filter(forgiven=False).values_list("hash", flat=True))
+    if other.update(held_until=F("at") + HELD if suspected else None) and suspected:
+        log.warning("suspected outage of a receiving domain", extra={"domain": domain, "send": send})
+    return hashes
+
+
+# ---------------------------------------------------------------- looked at, lifted, forgotten
+
+
+def held(hashes: Iterable[str], now: datetime) -> set[str]:
+    """Return those of these addresses that are held apart now."""
+    rows = HardBounce.objects.filter(hash__in=list(hashes), held_until__gt=now, forgiven=False)
+    return set(rows.values_list("hash", flat=True))
+
+
+@dataclass(frozen=True)
+class Outage:
+    """A suspected outage in one send."""
+
+    domain: str
+    readers: int
+    until: datetime  # the last of them is mailed again from then on
+
+
+def of_send(send: int) -> list[Outage]:
+    """Return the suspected outages of a send, the largest first."""
+    until: dict[str, list[datetime]] = defaultdict(list)
+    rows = HardBounce.objects.filter(send=send, held_until__isnull=False, forgiven=False)
+    for domain, held_until in rows.values_list("domain", "held_until"):
+        if held_until:
+            until[domain].append(held_until)
+    return sorted((Outage(one, len(ends), max(ends)) for one, ends in until.items()), key=lambda one: -one.readers)
+
+
+def prune(now: datetime) -> int:
+    """Delete bounces that no rule looks at any more, and those of erased readers; return how many."""
+    old = HardBounce.objects.filter(Q(at__lt=now - KEPT) | Q(delivery__subscriber=None))
+    return old.delete()[0]
