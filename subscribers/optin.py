@@ -157,10 +157,32 @@ def leave(public_id: UUID, newsletter: str, origin: Origin) -> str | None:
         subscription = records.find(public_id, newsletter)
         if subscription is None or subscription.state == State.UNSUBSCRIBED:
             return None
-        _leave([subscription.pk], now)
-        records.record(subscription.subscriber, newsletter, Step.UNSUBSCRIBED, origin, now)
-        optouts.note([OptOut(subscription.subscriber.suppression_hash, newsletter, UNSUBSCRIBED, now)])
+        _unsubscribe(subscription, origin, now)
     return str(subscription.state)
+
+
+def leave_at(clicked: datetime, public_id: UUID, newsletter: str, origin: Origin) -> bool:
+    """As `unsubscribe`, for a click of a while ago, which keeps its time. Return False if it changed nothing.
+
+    A click that is older than the newest confirmation, or undo, of its subscription is void: its reader came back.
+    """
+    clicked = min(clicked, timezone.now())
+    with transaction.atomic():
+        subscription = records.find(public_id, newsletter)
+        if subscription is None or subscription.state == State.UNSUBSCRIBED:
+            return False
+        steps = subscription.subscriber.consents.filter(newsletter=newsletter, step=Step.CONFIRMED)
+        if steps.filter(at__gt=clicked).exists():
+            return False
+        _unsubscribe(subscription, origin, clicked)
+    return True
+
+
+def _unsubscribe(subscription: Subscription, origin: Origin, at: datetime) -> None:
+    reader, newsletter = subscription.subscriber, subscription.newsletter
+    _leave([subscription.pk], at)
+    records.record(reader, newsletter, Step.UNSUBSCRIBED, origin, at)
+    optouts.note([OptOut(reader.suppression_hash, newsletter, UNSUBSCRIBED, at)])
 
 
 def undo(public_id: UUID, newsletter: str, origin: Origin) -> bool:

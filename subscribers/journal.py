@@ -1,0 +1,181 @@
+"""The journal of leavings: who left while the database could not be written, kept until it can.
+
+One JSON object a line in MAILER_HOME/leaving.jsonl. A line is on the disk before its click is answered. Whoever writes
+or renames the file holds its flock, and looks after locking whether the name still leads to the file that was opened.
+"""
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from uuid import UUID
+
+ALL = "*"  # in the place of a newsletter's label, which holds only letters, digits and hyphens
+LONGEST_LINE = 1000
+
+
+@dataclass(frozen=True)
+class Leaving:
+    """A subscriber, known by the id in their link, leaves one newsletter, or ALL."""
+
+    public_id: UUID
+    newsletter: str
+    how: str  # as `Consent.how`: one-click, page, preferences
+    at: datetime  # by the clock of the machine that answered
+
+
+def append(path: Path, leaving: Leaving) -> None:
+    """Write the leaving to the disk. Raises OSError: then it is not there, and must not be acknowledged."""
+    line = json.dumps(
+        {
+            "public_id": str(leaving.public_id),
+            "newsletter": leaving.newsletter,
+            "how": leaving.how,
+            "at": leaving.at.isoformat(),
+        }
+    )
+    descriptor = _open_locked(path)
+    try:
+        _write_whole(descriptor, line.encode() + b"\n")
+        _make_name_last(descriptor, path)
+        # Outside of the lock, so that many who leave at once share the disk's time.
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _open_locked(path: Path) -> int:
+    """Return a descriptor of the file that has this name now; another process may rename it before we lock it."""
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if _is_named(descriptor, path):
+                return descriptor
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
+
+
+def _is_named(descriptor: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.stat(path))
+    except FileNotFoundError:
+        return False
+
+
+def _write_whole(descriptor: int, line: bytes) -> None:
+    """Append the line, or nothing: a full disk takes half a line, which must not spoil the next one."""
+    end = os.fstat(descriptor).st_size
+    if end and os.pread(descriptor, 1, end - 1) != b"\n":
+        line = b"\n" + line  # after the half line of a process that was killed
+    try:
+        while line:
+            line = line[os.write(descriptor, line) :]
+    except OSError:
+        os.ftruncate(descriptor, end)
+        raise
+
+
+_lasting: set[tuple[int, int]] = set()  # files whose names this process knows to be on the disk
+
+
+def _make_name_last(descriptor: int, path: Path) -> None:
+    """A new file survives a power cut only when its folder was written too."""
+    status = os.fstat(descriptor)
+    file = status.st_dev, status.st_ino
+    if file in _lasting and status.st_size > LONGEST_LINE:  # a small one may be new, with the number of an old one
+        return
+    folder = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+    _lasting.add(file)
+
+
+# ---------------------------------------------------------------- what waits
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """How many lines wait, and since when the oldest does."""
+
+    lines: int = 0
+    since: datetime | None = None
+
+
+def waiting(path: Path) -> Waiting:
+    """Return what waits in the journal now. Raises OSError."""
+    try:
+        with path.open("rb") as file:
+            first = file.readline()
+            lines = bool(first.strip()) + sum(bool(line.strip()) for line in file)
+    except FileNotFoundError:
+        return Waiting()
+    leaving = parse(first)
+    return Waiting(lines, leaving.at if leaving else None)
+
+
+def waits(path: Path) -> bool:
+    """Return whether there is a journal: the cheap question, asked before each claim."""
+    return path.exists()
+
+
+def read(path: Path, begin: int) -> tuple[list[bytes], int]:
+    """Return the lines from this place on, and the place after them; a line that is being written is left out."""
+    with path.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_SH)
+        file.seek(begin)
+        rest = file.read()
+    return rest.splitlines(), begin + len(rest)
+
+
+def rename_if_read(path: Path, end: int, name: str) -> bool:
+    """Give the journal another name, unless somebody has written behind `end`. Return whether it has the name."""
+    descriptor = _open_locked(path)
+    try:
+        if os.fstat(descriptor).st_size > end:
+            return False
+        path.rename(path.with_name(name))
+        return True
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[bool]:
+    """Whether this process is the only one that replays the journal; held while the block runs."""
+    with open(path.with_suffix(".lock"), "wb", opener=_private) as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+
+
+def keep_aside(path: Path, lines: list[bytes]) -> None:
+    """Write lines that cannot be read to another file, for a person to look at."""
+    with open(path.with_suffix(".unreadable"), "ab", opener=_private) as file:
+        file.write(b"".join(line + b"\n" for line in lines))
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def parse(line: bytes) -> Leaving | None:
+    try:
+        said = json.loads(line)
+        at = datetime.fromisoformat(said["at"])
+        leaving = Leaving(UUID(said["public_id"]), str(said["newsletter"]), str(said["how"]), at)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
+    return leaving if at.tzinfo and leaving.newsletter and 0 < len(leaving.how) <= 32 else None

@@ -1,0 +1,137 @@
+"""The journal is applied: who left while the database was away has left, at the time of their click, and once."""
+
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from django.utils import timezone
+
+from subscribers import applying, journal, optin, optouts
+from subscribers.journal import ALL, Leaving
+from subscribers.models import Consent, Subscription
+from tests import readers
+from tests.readers import LINK
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def path(settings, tmp_path):
+    settings.OPTOUTS = tmp_path / "optouts.log"
+    return settings.LEAVING_JOURNAL
+
+
+def clicked(path, reader, newsletter="weekly", ago=0.0, how="one-click"):
+    at = timezone.now() - timedelta(seconds=ago)
+    journal.append(path, Leaving(getattr(reader, "public_id", reader), newsletter, how, at))
+    return at
+
+
+def confirmed_a_while_ago(newsletter="weekly", who=readers.ADA):
+    reader = readers.confirmed(newsletter, who)
+    Consent.objects.filter(subscriber=reader).update(at=timezone.now() - timedelta(days=1))
+    return reader
+
+
+def test_who_is_in_the_journal_has_left_at_the_time_of_the_click(path):
+    ada = confirmed_a_while_ago()
+    at = clicked(path, ada, ago=3600)
+
+    applied = applying.apply(path)
+
+    assert (applied.lines, applied.left) == (1, 1)
+    assert readers.state_of(ada) == "unsubscribed"
+    step = ada.consents.get(step="unsubscribed")
+    assert (step.at, step.how) == (at, "one-click")
+    (noted,) = optouts.read(path.with_name("optouts.log"))
+    assert (noted.hash, noted.newsletter, noted.at) == (ada.suppression_hash, "weekly", at)
+
+
+def test_an_applied_journal_has_another_name_and_what_is_applied_twice_changes_nothing(path):
+    ada = confirmed_a_while_ago()
+    clicked(path, ada)
+    content = path.read_bytes()
+    applying.apply(path)
+    assert applying.apply(path) is None, "nothing waits"
+    path.write_bytes(content)  # as a process that was killed before the rename left it
+    assert applying.apply(path).left == 0
+    assert ada.consents.filter(step="unsubscribed").count() == 1
+    assert len(list(optouts.read(path.with_name("optouts.log")))) == 1
+
+
+def test_a_click_before_the_newest_confirmation_is_void(path):
+    ada = readers.confirmed()
+    clicked(path, ada, ago=60)
+    assert applying.apply(path).left == 0
+    assert readers.state_of(ada) == "active"
+
+
+def test_a_click_before_its_undo_is_void(path):
+    ada = confirmed_a_while_ago()
+    clicked(path, ada)
+    optin.leave(ada.public_id, "weekly", readers.FORM.__class__(how="page"))
+    optin.undo(ada.public_id, "weekly", LINK)
+    assert applying.apply(path).left == 0
+    assert readers.state_of(ada) == "active"
+
+
+def test_everything_is_left_by_one_line_and_only_by_its_reader(path):
+    ada, ben = confirmed_a_while_ago(), confirmed_a_while_ago(who=readers.BEN)
+    confirmed_a_while_ago("jianbao")
+    clicked(path, ada, ALL, how="preferences")
+    assert applying.apply(path).left == 2
+    assert not Subscription.objects.filter(subscriber=ada).exclude(state="unsubscribed").exists()
+    assert readers.state_of(ben) == "active"
+
+
+def test_who_was_erased_meanwhile_is_skipped(path):
+    ada = confirmed_a_while_ago()
+    clicked(path, uuid4())
+    clicked(path, ada)
+    assert applying.apply(path).left == 1
+
+
+def test_a_line_that_cannot_be_read_is_kept_aside_and_said_and_holds_up_nobody(path, caplog):
+    ada, ben = confirmed_a_while_ago(), confirmed_a_while_ago(who=readers.BEN)
+    clicked(path, ada)
+    with path.open("ab") as file:
+        file.write(b"nonsense\n\xff\xfe\n")
+    clicked(path, ben)
+    with path.open("ab") as file:
+        file.write(b'{"public_id": "01')  # a process was killed while it wrote
+
+    assert (applying.apply(path).left, applying.apply(path)) == (2, None)
+
+    aside = path.with_name("leaving.unreadable")
+    assert aside.read_bytes() == b'nonsense\n\xff\xfe\n{"public_id": "01\n'
+    assert aside.stat().st_mode & 0o777 == 0o600
+    (said,) = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert (said.lines, said.kept_in) == (3, "leaving.unreadable")
+
+
+def test_a_clock_that_runs_ahead_dates_nobody_into_the_future(path):
+    ada = confirmed_a_while_ago()
+    clicked(path, ada, ago=-3600)
+    applying.apply(path)
+    assert ada.consents.get(step="unsubscribed").at <= timezone.now()
+
+
+def test_another_process_of_this_home_that_applies_it_is_left_alone(path):
+    clicked(path, confirmed_a_while_ago())
+    with journal.alone(path) as alone:
+        assert alone
+        assert applying.apply(path) is None
+    assert applying.apply(path).left == 1
+
+
+def test_journals_applied_a_month_ago_are_forgotten(path):
+    import os
+
+    old, new = (path.with_name(f"leaving.jsonl.applied-{number}") for number in range(2))
+    old.touch()
+    new.touch()
+    long_ago = timezone.now().timestamp() - 31 * 86_400
+    os.utime(old, (long_ago, long_ago))
+    clicked(path, confirmed_a_while_ago())
+    applying.apply(path)
+    assert (old.exists(), new.exists()) == (False, True)
