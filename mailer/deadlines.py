@@ -1,0 +1,180 @@
+"""How long a web request asks the database, from its first question, connecting and waiting for locks included.
+
+A PostgreSQL that is stopped or cut off does not refuse, it hangs, and neither a pool's timeout nor one of the server's
+ends that. So one thread watches the sockets of all requests: shortly before the time is over it asks the server to
+cancel (somebody else may hold a lock), and then it shuts the socket down, so that the thread that waits there gets an
+error.
+
+Once the database was found away, requests fail at once for a second, then one of them looks again. Otherwise each would
+hang, and all those behind them would wait for a thread.
+"""
+
+import contextlib
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+CANCEL_BEFORE = 0.3  # seconds before the end
+CLOSED_FOR = 1.0  # seconds for which nobody asks a database that was found away
+_LOOK_EVERY = 0.1
+
+
+class CircuitBreaker:
+    """Open while the database is taken to be away; one request a second gets through to look."""
+
+    def __init__(self) -> None:
+        self._open_until = 0.0
+        self._lock = threading.Lock()
+
+    def refuses(self, look_for: float) -> bool:
+        """Return whether the caller should not ask. Who may ask at the end of a second has `look_for` seconds."""
+        if not self._open_until:
+            return False
+        with self._lock:
+            now = time.monotonic()
+            if now < self._open_until:
+                return True
+            self._open_until = now + look_for
+            return False
+
+    def open(self) -> None:
+        self._open_until = time.monotonic() + CLOSED_FOR
+
+    def close(self) -> None:
+        self._open_until = 0.0
+
+
+breaker = CircuitBreaker()
+
+
+class Deadline:
+    """The end of the time that a thread has for the database. It begins with the first question."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self.reached = False  # the database did what it was asked, at least once
+        self.missed = False
+        self.cancelled = False  # the connection is spoilt: a cancel that comes late would hit its next user
+        self._ends: float | None = None
+        self._watched: tuple[Any, int] | None = None  # psycopg's connection, and a descriptor of our own of its socket
+        self._lock = threading.Lock()
+
+    def left(self) -> float:
+        """Return the seconds left; from the first call on they run."""
+        if self._ends is None:
+            self._ends = time.monotonic() + self.seconds
+        return max(0.0, self._ends - time.monotonic())
+
+    def watch(self, connection: Any) -> None:
+        """From now on this is the connection that is cut at the end."""
+        self.left()
+        with self._lock:
+            self._forget()
+            # A descriptor of our own: psycopg's may be closed, and its number be another file's, when we use it.
+            self._watched = connection, os.dup(connection.fileno())
+        _watcher.watch(self)
+
+    def release(self) -> None:
+        """Stop watching."""
+        with self._lock:
+            self._forget()
+
+    def look(self) -> None:
+        """Called by the watcher every now and then."""
+        with self._lock:
+            if self._watched is None or self._ends is None:
+                return
+            connection, descriptor = self._watched
+            left = self._ends - time.monotonic()
+            if left <= CANCEL_BEFORE and not self.cancelled:
+                self.cancelled = True
+                _cancel(connection)
+            if left <= 0:
+                self.missed = True
+                breaker.open()
+                with contextlib.suppress(OSError), socket.socket(fileno=os.dup(descriptor)) as connected:
+                    connected.shutdown(socket.SHUT_RDWR)
+                self._forget()
+
+    def _forget(self) -> None:
+        if self._watched is not None:
+            os.close(self._watched[1])
+            self._watched = None
+        _watcher.forget(self)
+
+
+def _cancel(connection: Any) -> None:
+    """In a thread: it needs a connection of its own, which a stopped server does not take."""
+    with contextlib.suppress(Exception):
+        cancel = connection.pgconn.get_cancel()
+        threading.Thread(target=_quietly, args=(cancel.cancel,), name="cancel", daemon=True).start()
+
+
+def _quietly(act: Any) -> None:
+    with contextlib.suppress(Exception):
+        act()
+
+
+class _Watcher:
+    """One thread for all deadlines of the process. It starts with the first, so after gunicorn's fork."""
+
+    def __init__(self) -> None:
+        self._deadlines: set[Deadline] = set()
+        self._thread: threading.Thread | None = None
+        self._starting = threading.Lock()
+
+    def watch(self, deadline: Deadline) -> None:
+        self._deadlines.add(deadline)
+        if self._thread is None or not self._thread.is_alive():
+            with self._starting:
+                if self._thread is None or not self._thread.is_alive():
+                    self._thread = threading.Thread(target=self._run, name="deadlines", daemon=True)
+                    self._thread.start()
+
+    def forget(self, deadline: Deadline) -> None:
+        self._deadlines.discard(deadline)
+
+    def _run(self) -> None:
+        while True:
+            time.sleep(_LOOK_EVERY)
+            for deadline in self._deadlines.copy():
+                deadline.look()
+
+
+_watcher = _Watcher()
+_of_thread = threading.local()
+
+
+def current() -> Deadline | None:
+    """Return the deadline of this thread, if it has one: outside of web requests the database is waited for."""
+    return getattr(_of_thread, "deadline", None)
+
+
+@contextmanager
+def within(seconds: float) -> Iterator[Deadline]:
+    """In the block this thread asks the database for at most so long; then it gets an OperationalError."""
+    deadline = Deadline(seconds)
+    _of_thread.deadline = deadline
+    try:
+        yield deadline
+    finally:
+        _of_thread.deadline = None
+        deadline.release()
+        if deadline.reached and not deadline.missed:
+            breaker.close()
+
+
+def shortened(seconds: float) -> float:
+    """Return the seconds that this thread may wait, at most `seconds`."""
+    deadline = current()
+    return seconds if deadline is None else min(seconds, deadline.left())
+
+
+def refused() -> bool:
+    """Return whether this thread should not ask the database, because it was found away a moment ago."""
+    deadline = current()
+    return deadline is not None and breaker.refuses(deadline.seconds)

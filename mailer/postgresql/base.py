@@ -1,0 +1,66 @@
+"""Django's PostgreSQL, whose connections keep the deadline of the web request that uses them (`mailer.deadlines`)."""
+
+from typing import Any
+
+from django.db import OperationalError
+from django.db.backends.base.base import NO_DB_ALIAS
+from django.db.backends.postgresql import base
+from psycopg_pool import ConnectionPool
+
+from mailer import deadlines
+
+Base: Any = base.DatabaseWrapper  # django-stubs knows nothing of its pool
+
+
+class Pool(ConnectionPool[Any]):
+    """Waits no longer than the deadline, also while it looks whether a connection still works."""
+
+    def getconn(self, timeout: float | None = None) -> Any:
+        return super().getconn(deadlines.shortened(self.timeout if timeout is None else timeout))
+
+    @staticmethod
+    def check_connection(conn: Any) -> None:
+        if deadline := deadlines.current():
+            deadline.watch(conn)
+        ConnectionPool.check_connection(conn)
+
+
+class DatabaseWrapper(Base):  # type: ignore[misc]
+    @property
+    def pool(self) -> Pool | None:
+        """The pool that Django would make, of our class."""
+        options = self.settings_dict["OPTIONS"].get("pool")
+        if self.alias == NO_DB_ALIAS or not options:
+            return None
+        if self.alias not in self._connection_pools:
+            pool = Pool(
+                kwargs=self.get_connection_params() | {"autocommit": True},
+                open=False,
+                configure=self._configure_connection,
+                check=Pool.check_connection,
+                **options,
+            )
+            self._connection_pools.setdefault(self.alias, pool)
+        found: Pool = self._connection_pools[self.alias]
+        return found
+
+    def get_new_connection(self, conn_params: Any) -> Any:
+        if deadlines.refused():
+            raise OperationalError("the database was away a moment ago")
+        deadline = deadlines.current()
+        try:
+            connection = super().get_new_connection(conn_params)
+        except (self.Database.OperationalError, self.Database.InterfaceError):
+            if deadline:
+                deadlines.breaker.open()
+            raise
+        if deadline:
+            deadline.reached = True
+        return connection
+
+    def _close(self) -> None:
+        if deadline := deadlines.current():
+            deadline.release()
+            if deadline.cancelled and self.connection is not None:
+                self.connection.close()  # the pool makes another one
+        super()._close()
