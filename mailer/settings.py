@@ -54,6 +54,7 @@ def _prepare_home(home: Path) -> Path:
 
 
 HOME = _prepare_home(Path(read("MAILER_HOME") or CONFIG_FOLDER / "var").resolve())
+MAILER_HOME_EPHEMERAL = bool(whole("MAILER_HOME_EPHEMERAL", 0, 0, 1))
 
 
 def _secret_key() -> str:
@@ -155,9 +156,15 @@ def _database() -> dict[str, Any]:
     # Connections that a restart of the server killed are found before they are used.
     database["OPTIONS"] = {
         "connect_timeout": 5,
+        # A machine that vanished is noticed within half a minute, not after TCP's quarter of an hour.
+        "keepalives_idle": 30,
+        "tcp_user_timeout": 30_000,
         **database.get("OPTIONS", {}),
-        "pool": {"min_size": 0, "max_size": 16, "timeout": 10},
+        # A pool that does not give up soon waits twice as long after each failure, and a server that is back after a
+        # minute is found a minute later.
+        "pool": {"min_size": 0, "max_size": 16, "timeout": 10, "reconnect_timeout": 2},
     }
+    database["ENGINE"] = "mailer.postgresql"
     database["CONN_MAX_AGE"] = 0
     database["CONN_HEALTH_CHECKS"] = True
     return database
@@ -217,6 +224,7 @@ MIDDLEWARE = [
     "mailer.views.access_log",
     "mailer.views.nothing_loaded",
     "mailer.views.head_without_body",
+    "mailer.waiting.InTime",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -322,6 +330,8 @@ LINK_KEYS = "mailer.installation.link_keys"
 FORGET = "mailer.erasing.forget_reader"  # called in the transaction that erases a reader
 HELD = "mailer.holding.sends_of"  # what a reader who asks is told besides
 OPTOUTS = HOME / "optouts.log"
+# Who leaves while the database is away is kept here; None where the disk may be gone at the next start.
+LEAVING_JOURNAL = None if MAILER_HOME_EPHEMERAL else HOME / "leaving.jsonl"
 
 # ---------------------------------------------------------------- log: ids and phrases, never an address or a key
 

@@ -12,21 +12,25 @@ from django.utils import translation
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
-from subscribers import links, optin, tokens
+from subscribers import links, optin, outages, tokens
 from subscribers.models import Subscriber, Subscription
 from subscribers.optin import PAGE
 from subscribers.pages import (
     ALLOWED,
     CONTENT_POLICY,
     Shown,
+    away,
     first_newsletter,
     kept_private,
     link_used,
     newsletter_shown,
     origin,
     page,
+    reader_of,
     signed_link,
+    speaking_to,
     to_reader,
+    try_later,
 )
 
 ONE_CLICK = "one-click"
@@ -36,33 +40,59 @@ ONE_CLICK = "one-click"
 def unsubscribe(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown) -> HttpResponse:
     """One button; pressing it, or a mail provider's one click (RFC 8058), unsubscribes at once."""
     if request.method == "POST" and not _by_our_button(request):
-        optin.leave(ticket.public_id, ticket.newsletter, origin(request, ONE_CLICK))
-        return _for_programs("Unsubscribed.")  # nobody reads it, and it is nobody's to undo
+        return _one_click(request, ticket)
     # Mails carry one link of their reader's; with this word behind it it leads on to the preferences.
     if request.method != "POST" and "preferences" in request.GET:
         return redirect(links.preferences_path(ticket.public_id, ticket.newsletter))
     return _leaving_page(request, ticket, newsletter)
 
 
-@to_reader
-def _leaving_page(
-    request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown, reader: Subscriber | None
-) -> HttpResponse:
+def _one_click(request: HttpRequest, ticket: tokens.Ticket) -> HttpResponse:
+    try:
+        outages.leave(ticket.public_id, ticket.newsletter, origin(request, ONE_CLICK))
+    except outages.NotKept:
+        return try_later(_for_programs("Not unsubscribed: the database is away. Please send it again.", 503))
+    return _for_programs("Unsubscribed.")  # nobody reads it, and it is nobody's to undo
+
+
+def _leaving_page(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown) -> HttpResponse:
     """The answer is the same for readers who left before and for those who left now; who is erased has no preferences.
 
-    Only the press that unsubscribed is offered to be undone.
+    Only the press that unsubscribed is offered to be undone. Without the database it works too, and offers neither.
     """
-    preferences = links.preferences_path(ticket.public_id, ticket.newsletter) if reader else ""
+    try:
+        reader = reader_of(ticket)
+    except outages.AWAY as error:
+        return _leaving_page_without_database(request, ticket, newsletter, error)
+    with speaking_to(reader, newsletter):
+        preferences = links.preferences_path(ticket.public_id, ticket.newsletter) if reader else ""
+        if request.method != "POST":
+            return page(request, "unsubscribe", newsletter, {"preferences": preferences})
+        try:
+            was = outages.leave(ticket.public_id, ticket.newsletter, origin(request, PAGE))
+        except outages.NotKept:
+            return away(request, newsletter)
+        if was == outages.KEPT:
+            preferences = ""
+        undo = links.undo_path(ticket.public_id, ticket.newsletter) if was == Subscription.State.ACTIVE else ""
+        return page(request, "unsubscribed", newsletter, {"preferences": preferences, "undo": undo})
+
+
+def _leaving_page_without_database(
+    request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown, because: Exception
+) -> HttpResponse:
     if request.method != "POST":
-        return page(request, "unsubscribe", newsletter, {"preferences": preferences})
-    was = optin.leave(ticket.public_id, ticket.newsletter, origin(request, PAGE))
-    undo = links.undo_path(ticket.public_id, ticket.newsletter) if was == Subscription.State.ACTIVE else ""
-    return page(request, "unsubscribed", newsletter, {"preferences": preferences, "undo": undo})
+        return page(request, "unsubscribe", newsletter)
+    try:
+        outages.keep(ticket.public_id, ticket.newsletter, PAGE, because)
+    except outages.NotKept:
+        return away(request, newsletter)
+    return page(request, "unsubscribed", newsletter)
 
 
-def _for_programs(words: str) -> HttpResponse:
+def _for_programs(words: str, status: int = 200) -> HttpResponse:
     """Without a page, which would cost as much as the unsubscribe itself."""
-    response = HttpResponse(words, content_type="text/plain; charset=utf-8")
+    response = HttpResponse(words, status=status, content_type="text/plain; charset=utf-8")
     response["Content-Security-Policy"] = CONTENT_POLICY
     response["Cache-Control"] = "no-store"
     return response

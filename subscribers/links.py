@@ -35,8 +35,12 @@ def confirm_url(public_id: UUID, newsletter: str) -> str:
 
 def unsubscribe_url(public_id: UUID, newsletter: str) -> str:
     """Good for ever."""
-    token = tokens.make(tokens.UNSUBSCRIBE, public_id, newsletter, keys()[-1])
-    return f"{settings.BASE_URL}{reverse('subscribers:unsubscribe', args=[token])}"
+    return f"{settings.BASE_URL}{unsubscribe_path(public_id, newsletter)}"
+
+
+def unsubscribe_path(public_id: UUID, newsletter: str) -> str:
+    """Good for ever."""
+    return reverse("subscribers:unsubscribe", args=[tokens.make(tokens.UNSUBSCRIBE, public_id, newsletter, keys()[-1])])
 
 
 def preferences_path(public_id: UUID, newsletter: str) -> str:

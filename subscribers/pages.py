@@ -18,6 +18,7 @@ from django.views.decorators.http import require_http_methods
 from subscribers import languages, limits, links, tokens
 from subscribers.models import Subscriber
 from subscribers.networks import client_address, network
+from subscribers.outages import AWAY, RETRY_AFTER
 from subscribers.records import Origin
 
 log = logging.getLogger(__name__)
@@ -118,7 +119,10 @@ def signed_link(purpose: str, expired: View | None = None) -> Callable[[View], V
                 return kept_private(page_in_house_language(request, "not_found", status=404))
             newsletter = newsletter_shown(ticket.newsletter)
             with translation.override(newsletter.language):
-                return kept_private(chosen(request, ticket, newsletter))
+                try:
+                    return kept_private(chosen(request, ticket, newsletter))
+                except AWAY:
+                    return kept_private(away(request, newsletter, _way_out(ticket, purpose)))
 
         # The signature says who asks; a cookie would keep out mail providers and readers without cookies.
         return csrf_exempt(require_http_methods(ALLOWED)(read))
@@ -134,11 +138,15 @@ def to_reader(view: View) -> View:
 
     @wraps(view)
     def speak(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown) -> HttpResponse:
-        reader = Subscriber.objects.filter(public_id=ticket.public_id).first()
+        reader = reader_of(ticket)
         with speaking_to(reader, newsletter):
             return view(request, ticket, newsletter, reader)
 
     return speak
+
+
+def reader_of(ticket: tokens.Ticket) -> Subscriber | None:
+    return Subscriber.objects.filter(public_id=ticket.public_id).first()
 
 
 def speaking_to(reader: Subscriber | None, newsletter: Shown) -> translation.override:
@@ -150,6 +158,21 @@ def kept_private(response: HttpResponse) -> HttpResponse:
     """The address of the page, which opens it to whoever has it, is told to nobody."""
     response["Referrer-Policy"] = "no-referrer"
     response["X-Robots-Tag"] = "noindex"
+    return response
+
+
+def _way_out(ticket: tokens.Ticket, purpose: str) -> str:
+    """Where a subscriber who came to leave can do so without the database."""
+    return links.unsubscribe_path(ticket.public_id, ticket.newsletter) if purpose == tokens.PREFERENCES else ""
+
+
+def away(request: HttpRequest, newsletter: Shown, unsubscribe: str = "") -> HttpResponse:
+    """The database cannot be asked, and nothing was changed."""
+    return try_later(page(request, "away", newsletter, {"unsubscribe": unsubscribe}, status=503))
+
+
+def try_later(response: HttpResponse) -> HttpResponse:
+    response["Retry-After"] = str(RETRY_AFTER)
     return response
 
 

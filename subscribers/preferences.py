@@ -12,12 +12,12 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone, translation
 from django.utils.translation import gettext
 
-from subscribers import changing, languages, limits, links, optin, tokens
+from subscribers import changing, languages, limits, links, optin, outages, tokens
 from subscribers.addresses import Address
 from subscribers.masking import masked_on_one_line
 from subscribers.models import Subscriber, Subscription
 from subscribers.optin import PREFERENCES, Answer
-from subscribers.pages import Shown, link_used, newsletter_shown, origin, page, signed_link, to_reader, too_many
+from subscribers.pages import Shown, away, link_used, newsletter_shown, origin, page, signed_link, to_reader, too_many
 from subscribers.tasks import send_confirmation, send_letter
 
 State = Subscription.State
@@ -34,8 +34,28 @@ class Choice:
 
 
 @signed_link(tokens.PREFERENCES)
+def preferences(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown) -> HttpResponse:
+    """The page; and the button that unsubscribes from everything works while the database is away, too."""
+    try:
+        return _preferences(request, ticket, newsletter)
+    except outages.AWAY as error:
+        if request.method != "POST" or request.POST.get("do") != "leave":
+            raise
+        return _leave_all_without_database(request, ticket, newsletter, error)
+
+
+def _leave_all_without_database(
+    request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown, because: Exception
+) -> HttpResponse:
+    try:
+        outages.keep(ticket.public_id, outages.ALL, PREFERENCES, because)
+    except outages.NotKept:
+        return away(request, newsletter)
+    return page(request, "unsubscribed", newsletter, {"everything": True})
+
+
 @to_reader
-def preferences(
+def _preferences(
     request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown, reader: Subscriber | None
 ) -> HttpResponse:
     """What the reader gets, and in which language we speak to them; they may change it, leave, or ask for a link."""

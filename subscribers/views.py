@@ -16,6 +16,7 @@ from subscribers import forms, limits, optin, tokens
 from subscribers.addresses import Address, AddressError, parse
 from subscribers.models import Subscriber, Subscription
 from subscribers.optin import Answer, Confirmation, Origin
+from subscribers.outages import AWAY
 from subscribers.pages import (
     ALLOWED,
     Shown,
@@ -28,6 +29,7 @@ from subscribers.pages import (
     signed_link,
     to_reader,
     too_many,
+    try_later,
 )
 from subscribers.tasks import send_confirmation
 
@@ -53,7 +55,18 @@ def _sign_up(request: HttpRequest, newsletter: Shown, form: forms.SignUp) -> Htt
     if made is not forms.Made.BY_A_PERSON:
         return _form(request, newsletter, form, notice=gettext("Almost there: press the button once more."))
     asking = origin(request, "form", promise(newsletter))
-    return _ask_to_confirm(request, newsletter, address, asking)
+    try:
+        return _ask_to_confirm(request, newsletter, address, asking)
+    except AWAY:
+        return _form_while_away(request, newsletter, form)
+
+
+def _form_while_away(request: HttpRequest, newsletter: Shown, form: forms.SignUp) -> HttpResponse:
+    """Nothing of it is kept: a sign-up is a wish that can be said again, and the address stays in the form."""
+    notice = gettext("We cannot take your subscription right now. Please try again in a minute.")
+    response = try_later(_form(request, newsletter, form, notice=notice))
+    response.status_code = 503
+    return response
 
 
 def _ask_to_confirm(request: HttpRequest, newsletter: Shown, address: Address, asking: Origin) -> HttpResponse:
@@ -155,3 +168,7 @@ def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpR
 
 def failed(request: HttpRequest) -> HttpResponse:
     return page_in_house_language(request, "failed", status=500)
+
+
+def without_database(request: HttpRequest) -> HttpResponse:
+    return try_later(page_in_house_language(request, "away", status=503))

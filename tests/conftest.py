@@ -15,6 +15,19 @@ def _keys_of_this_database():
 
 
 @pytest.fixture(autouse=True)
+def _nothing_is_known_to_be_away():
+    """Each test finds out for itself whether the database answers."""
+    from mailer import deadlines
+
+    deadlines.breaker.close()
+
+
+@pytest.fixture(autouse=True)
+def _no_journal_of_another_test(settings, tmp_path):
+    settings.LEAVING_JOURNAL = tmp_path / "leaving.jsonl"
+
+
+@pytest.fixture(autouse=True)
 def _an_installation(request):
     """Tests that commit leave empty tables behind, and the migrations do not run again."""
     marker = request.node.get_closest_marker("django_db")

@@ -10,6 +10,8 @@ from django.conf import settings
 from gunicorn.glogging import Logger
 from gunicorn.workers.gthread import ThreadWorker
 
+from mailer import keeping
+from mailer.keeping import Keeper
 from mailer.models import Process
 from mailer.presence import Presence
 
@@ -25,11 +27,13 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
         self._busy: dict[Any, float] = {}  # connection → since when a thread is busy with it
 
     def run(self) -> None:
-        presence = Presence(Process.Kind.WEB)
+        presence, keeper = Presence(Process.Kind.WEB, keeping.state), Keeper()
         presence.start()
+        keeper.start()
         try:
             super().run()
         finally:
+            keeper.stop()
             presence.stop()
 
     def handle(self, conn: Any) -> Any:

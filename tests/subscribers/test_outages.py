@@ -1,0 +1,142 @@
+"""While the database is away whoever leaves is kept, and everybody else gets words at once."""
+
+import pytest
+from django.db import OperationalError
+
+from subscribers import applying, journal, links, optin
+from tests import readers
+from tests.subscribers.doors import leave_path
+
+pytestmark = pytest.mark.django_db(transaction=True)
+CLICK = ("List-Unsubscribe=One-Click", "application/x-www-form-urlencoded")
+
+
+@pytest.fixture
+def ada():
+    links.keys()
+    reader = readers.confirmed()
+    reader.leave_path = leave_path(reader)
+    reader.preferences_path = links.preferences_path(reader.public_id, "weekly")
+    return reader
+
+
+@pytest.fixture
+def away(monkeypatch):
+    """The database refuses each cursor, as one that was stopped does."""
+    from django.db.backends.base.base import BaseDatabaseWrapper
+
+    with monkeypatch.context() as meanwhile:
+
+        def refuse(self, *given):
+            raise OperationalError("connection refused")
+
+        meanwhile.setattr(BaseDatabaseWrapper, "cursor", refuse)
+        meanwhile.setattr(BaseDatabaseWrapper, "ensure_connection", refuse)
+        yield meanwhile
+
+
+@pytest.fixture
+def back(away, monkeypatch):
+    return away.undo
+
+
+def kept(settings) -> list:
+    path = settings.LEAVING_JOURNAL
+    return [journal.parse(line) for line in path.read_bytes().splitlines()] if path.exists() else []
+
+
+def test_one_click_is_kept_and_applied_when_the_database_is_back(client, settings, ada, away, back):
+    answer = client.post(ada.leave_path, *CLICK)
+    assert (answer.status_code, answer.content) == (200, b"Unsubscribed.")
+    (line,) = kept(settings)
+    assert (line.public_id, line.newsletter, line.how) == (ada.public_id, "weekly", "one-click")
+    back()
+    assert applying.apply(settings.LEAVING_JOURNAL).left == 1
+    assert readers.history_of(ada)[-1] == ("unsubscribed", "one-click")
+
+
+def test_the_page_and_its_button_work_without_the_database(client, settings, ada, away):
+    page = client.get(ada.leave_path)
+    assert page.status_code == 200
+    assert b'name="from"' in page.content
+    assert b"/preferences/" not in page.content
+    pressed = client.post(ada.leave_path, {"from": "page"})
+    assert pressed.status_code == 200
+    assert b"You are unsubscribed" in pressed.content
+    assert b"/undo/" not in pressed.content, "there is nothing yet that could be undone"
+    assert [line.how for line in kept(settings)] == ["page"]
+
+
+def test_everything_can_be_left_without_the_database(client, settings, ada, away):
+    answer = client.post(ada.preferences_path, {"do": "leave"})
+    assert answer.status_code == 200
+    assert b"You are unsubscribed from everything." in answer.content
+    assert [(line.newsletter, line.how) for line in kept(settings)] == [("*", "preferences")]
+
+
+def test_the_preferences_say_that_they_cannot_be_shown_and_offer_the_way_out(client, ada, away):
+    for answer in (client.get(ada.preferences_path), client.post(ada.preferences_path, {"do": "save"})):
+        assert answer.status_code == 503
+        assert int(answer["Retry-After"]) > 0
+        assert b"nothing was changed" in answer.content
+        assert ada.leave_path.encode() in answer.content
+
+
+def test_a_forged_link_leaves_no_line(client, settings, ada, away):
+    assert client.post("/unsubscribe/" + "A" * 60 + "/", *CLICK).status_code == 404
+    assert kept(settings) == []
+
+
+def test_where_the_home_is_declared_ephemeral_the_sender_is_asked_to_try_again(client, settings, ada, away):
+    settings.LEAVING_JOURNAL = None
+    for answer in (client.post(ada.leave_path, *CLICK), client.post(ada.leave_path, {"from": "page"})):
+        assert answer.status_code == 503
+        assert int(answer["Retry-After"]) > 0
+
+
+def test_where_the_journal_cannot_be_written_either_the_sender_is_asked_to_try_again(client, settings, ada, away):
+    settings.LEAVING_JOURNAL = settings.LEAVING_JOURNAL.parent / "no folder" / "leaving.jsonl"
+    answers = [
+        client.post(ada.leave_path, *CLICK),
+        client.post(ada.leave_path, {"from": "page"}),
+        client.post(ada.preferences_path, {"do": "leave"}),
+    ]
+    assert [answer.status_code for answer in answers] == [503] * 3
+    assert all(int(answer["Retry-After"]) > 0 for answer in answers)
+
+
+def test_a_sign_up_says_so_and_keeps_the_address(client, ada, away, monkeypatch):
+    from subscribers import forms
+
+    monkeypatch.setattr(forms, "made", lambda _: forms.Made.BY_A_PERSON)
+    answer = client.post("/subscribe/", {"email": "new@readers.example", "form_time": forms.new_form_time()})
+    assert answer.status_code == 503
+    assert int(answer["Retry-After"]) > 0
+    assert b'value="new@readers.example"' in answer.content
+
+
+@pytest.mark.parametrize("path", ["/archive/", "/feed.xml", "/sitemap.xml", "/archive/2026-11-20/"])
+def test_other_pages_answer_in_words(client, path, ada, away):
+    answer = client.get(path)
+    assert answer.status_code == 503
+    assert int(answer["Retry-After"]) > 0
+    assert b"nothing was changed" in answer.content
+
+
+@pytest.mark.parametrize("name", ["confirm_url", "undo_path"])
+def test_confirming_and_undoing_answer_in_words(client, name, ada, away):
+    path = getattr(links, name)(ada.public_id, "weekly").removeprefix("http://127.0.0.1:8000")
+    for answer in (client.get(path), client.post(path)):
+        assert answer.status_code == 503
+        assert b"nothing was changed" in answer.content
+
+
+def test_a_leaving_is_kept_also_where_the_database_lacks_a_column(client, settings, ada, monkeypatch):
+    from django.db import ProgrammingError
+
+    def fail(*_):
+        raise ProgrammingError("column does not exist")
+
+    monkeypatch.setattr(optin, "leave", fail)
+    assert client.post(ada.leave_path, *CLICK).status_code == 200
+    assert len(kept(settings)) == 1
