@@ -8,11 +8,13 @@ import errno
 import logging
 import os
 import random
+import socket
 import threading
 import time
 
 log = logging.getLogger(__name__)
 
+SPARE = 3  # descriptors that looking up a name or trusting a certificate takes
 LONGEST = 60.0  # seconds; what was exhausted is often there again at once
 WHAT_RUNS_OUT = {
     errno.EMFILE: "this process has no file descriptor left (raise its limit: ulimit -n, LimitNOFILE)",
@@ -30,26 +32,31 @@ def shortage(error: BaseException | None) -> str:
     seen = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))
-        if isinstance(error, OSError) and error.errno in WHAT_RUNS_OUT:
+        if isinstance(error, socket.gaierror):  # has numbers of its own
+            if error.errno == socket.EAI_MEMORY:
+                return NO_MEMORY
+        elif isinstance(error, OSError) and error.errno in WHAT_RUNS_OUT:
             return WHAT_RUNS_OUT[error.errno]
         if isinstance(error, MemoryError):
             return NO_MEMORY
         if isinstance(error, RuntimeError) and "start new thread" in str(error):
             return NO_THREAD
-        error = error.__cause__ or error.__context__
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     return ""
 
 
-def shortage_of_descriptors() -> str:
-    """Return words when no file descriptor is left now.
-
-    Libraries hide that behind errors of their own: glibc finds no name server, OpenSSL no certificates.
-    """
+def no_descriptor() -> OSError | None:
+    """Return the error that opening a file meets now, when that is for want of a descriptor."""
+    opened: list[int] = []
     try:
-        os.close(os.open(os.devnull, os.O_RDONLY))
+        for _ in range(SPARE):
+            opened.append(os.open(os.devnull, os.O_RDONLY))
     except OSError as error:
-        return shortage(error)
-    return ""
+        return error if shortage(error) else None
+    finally:
+        for descriptor in opened:
+            os.close(descriptor)
+    return None
 
 
 class _Backoff:
@@ -63,14 +70,15 @@ class _Backoff:
     def rests(self) -> bool:
         return time.monotonic() < self._until
 
-    def lengthen(self) -> int:
-        """Lanes that fail in the same moment count once. Return the number of shortages in a row."""
+    def lengthen(self) -> bool:
+        """Return whether this is the first shortage in a row; lanes that fail in the same moment count once."""
         with self._lock:
-            if not self.rests():
-                self._streak += 1
-                seconds = min(LONGEST, 2.0 ** min(self._streak - 1, 10))
-                self._until = time.monotonic() + seconds * random.uniform(0.75, 1.0)  # noqa: S311 — jitter
-            return self._streak
+            if self.rests():
+                return False
+            self._streak += 1
+            seconds = min(LONGEST, 2.0 ** min(self._streak - 1, 10))
+            self._until = time.monotonic() + seconds * random.uniform(0.75, 1.0)  # noqa: S311 — jitter
+            return self._streak == 1
 
     def end(self) -> int:
         """Return how many shortages there were in a row."""
@@ -89,7 +97,7 @@ def rests() -> bool:
 
 def ran_out(of: str) -> None:
     """Rest a while, longer after each shortage in a row; the first is logged."""
-    if _backoff.lengthen() == 1:
+    if _backoff.lengthen():
         log.error("this worker rests", extra={"because": of})
 
 

@@ -1,17 +1,19 @@
 """One request to SendGrid, and what its answer means for the readers in it.
 
 SendGrid knows no idempotency key: a request that may have arrived must never be repeated blindly. So every answer is
-one of nine, each named by what is known afterwards, and nothing is tried twice here.
+one of ten, each named by what is known afterwards, and nothing is tried twice here.
 """
 
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from email.message import Message as Headers
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
+
+from mailer.exhaustion import shortage
 
 if TYPE_CHECKING:
     from mailer.sendgrid.transport import Reply
@@ -71,6 +73,11 @@ class NeverOpened:
 
 
 @dataclass(frozen=True)
+class Exhausted(NeverOpened):
+    """This machine had no descriptor, memory or port for a connection, which is no fault of the provider's."""
+
+
+@dataclass(frozen=True)
 class TooLate:
     """`first_byte_by` had passed before the first byte; no byte was written."""
 
@@ -81,6 +88,7 @@ class OutcomeUnknown:
 
     words: str
     status: int | None
+    cause: str = field(default="", compare=False)  # for logs: none of it is the provider's, who may quote an address
 
 
 Answer = Accepted | ReadersRefused | NoPlace | Refused | TooMany | NeverOpened | TooLate | OutcomeUnknown
@@ -114,18 +122,23 @@ class Client:
     def post(self, payload: dict[str, Any], first_byte_by: float | None = None) -> Answer:
         """What came of POST /v3/mail/send, asked once. `first_byte_by` is a limit by time.monotonic()."""
         from mailer.sendgrid.package import Unwritable
-        from mailer.sendgrid.transport import FirstByteTooLate, Lost, NotOpened
+        from mailer.sendgrid.transport import FirstByteTooLate, Lost, NotOpened, RanOut
 
         try:
             reply = self._api.mail.send.post(request_body=payload, first_byte_by=first_byte_by)
         except FirstByteTooLate:
             return TooLate()
+        except RanOut as error:
+            return Exhausted(str(error))
         except NotOpened as error:
             return NeverOpened(self._clean(str(error)))
         except Lost as error:
-            return OutcomeUnknown(self._clean(str(error)), error.status)
+            words = self._clean(str(error))
+            return OutcomeUnknown(words, error.status, words)
         except Unwritable as error:
             return Refused(self._clean(f"the request cannot be written as JSON: {error}"), 0)
+        except MemoryError as error:  # while the request was written as JSON: the transport knows the rest
+            return Exhausted(shortage(error))
         return self._meaning(reply, len(payload.get("personalizations", ())))
 
     def get(self, path: str) -> tuple[int, Any]:
@@ -153,11 +166,12 @@ class Client:
         if status == 202:
             return Accepted(self._clean(reply.headers.get("X-Message-Id", ""))[:200])
         if status < 300 or status == 408 or status >= 500:
-            return OutcomeUnknown(self._words(reply), status)
+            return OutcomeUnknown(self._words(reply), status, f"the provider answered {status}")
         if status == 429:
             return TooMany(self._words(reply), _wait(reply.headers))
         if not reply.whole and status in (400, *range(300, 400)):
-            return OutcomeUnknown(self._clean(f"the answer {status} was cut off"), status)
+            words = f"the answer {status} was cut off"
+            return OutcomeUnknown(words, status, words)
         if status == 413:
             return NoPlace(self._words(reply), status)
         if status == 400:

@@ -18,6 +18,8 @@ from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
+from mailer.exhaustion import no_descriptor, shortage
+
 # A server closes idle connections when it likes. Writing into one that it just closed looks like a lost answer.
 KEPT_FOR = 5.0
 LARGEST_BODY = 1_000_000
@@ -26,6 +28,10 @@ _CHUNK = 65_536
 
 class NotOpened(Exception):
     """There is no connection, and no byte was written; the words say why."""
+
+
+class RanOut(NotOpened):
+    """This machine lacks what a request needs, and no byte was written; the words say what."""
 
 
 class FirstByteTooLate(Exception):
@@ -68,8 +74,18 @@ class Transport:
     ) -> Reply:
         """The answer to one request, made at most once, within the timeout from the first look-up to the last byte.
 
-        `first_byte_by` is a limit by time.monotonic(). Raises NotOpened, FirstByteTooLate, Lost.
+        `first_byte_by` is a limit by time.monotonic(). Raises NotOpened, RanOut, FirstByteTooLate, Lost.
         """
+        try:
+            return self._exchange(method, path, headers, body, first_byte_by)
+        except (NotOpened, MemoryError) as error:
+            if words := shortage(error):
+                raise RanOut(words) from error
+            raise
+
+    def _exchange(
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes | None, first_byte_by: float | None
+    ) -> Reply:
         deadline = time.monotonic() + self._timeout
         if first_byte_by is not None and time.monotonic() > first_byte_by:
             raise FirstByteTooLate
@@ -79,6 +95,11 @@ class Transport:
             reply, reusable = self._request(wire, method, path, headers, body)
         except FirstByteTooLate:
             self._keep(connection)
+            raise
+        except MemoryError as error:
+            connection.close()
+            if wire.sent:
+                raise Lost(f"no answer could be read: {shortage(error)}") from error
             raise
         except BaseException:
             connection.close()
@@ -110,7 +131,7 @@ class Transport:
         try:
             places = socket.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as error:
-            raise NotOpened(f"the name {self._host} could not be resolved: {_reason(error)}") from error
+            raise NotOpened(f"the name {self._host} could not be resolved: {_reason(error)}") from _cause(error)
         failure: Exception | None = None
         for tried, (family, kind, protocol, _, address) in enumerate(places):
             # A share for each address: the first may be one that swallows packets.
@@ -121,7 +142,7 @@ class Transport:
             try:
                 plain = socket.socket(family, kind, protocol)
             except OSError as error:  # a family that this machine lacks, or no file descriptor left
-                failure = error
+                failure = _worse(failure, error)
                 continue
             try:
                 plain.settimeout(share)
@@ -129,7 +150,7 @@ class Transport:
                 plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 return _Connection(self._secured(plain, until) if self._secure else plain)
             except OSError as error:  # ssl.SSLError and timeouts are OSErrors
-                failure = error
+                failure = _worse(failure, _cause(error))
                 plain.close()
         raise NotOpened(f"no connection to {where}: {_reason(failure)}") from failure
 
@@ -176,8 +197,24 @@ def _read_body(response: http.client.HTTPResponse) -> tuple[bytes, bool]:
 
 @cache
 def _tls() -> ssl.SSLContext:
-    """One for the process: loading the certificates costs 40 ms."""
-    return ssl.create_default_context()
+    """One for the process: loading the certificates costs 40 ms.
+
+    Without a descriptor OpenSSL loads none, and says nothing; such a context would never trust anybody.
+    """
+    made = ssl.create_default_context()
+    if failure := no_descriptor():
+        raise failure
+    return made
+
+
+def _cause(error: Exception) -> Exception:
+    """What is behind it: without a descriptor glibc finds no name server and OpenSSL no certificate."""
+    return no_descriptor() or error
+
+
+def _worse(first: Exception | None, second: Exception) -> Exception:
+    """What is told of the two: a family that this machine lacks may not hide how another address failed."""
+    return first if first and not shortage(first) and shortage(second) else second
 
 
 class _Connection:
@@ -288,6 +325,8 @@ def _reason(error: Exception | None) -> str:
         return f"its certificate is not trusted ({error.verify_message})"
     if isinstance(error, ssl.SSLError):
         return f"TLS failed ({error.reason or 'the connection was closed'})"
+    if isinstance(error, http.client.HTTPException) and not isinstance(error, OSError):
+        return f"it was not HTTP ({type(error).__name__})"  # its words quote what came
     if isinstance(error, TimeoutError):
         return "timed out"
     if isinstance(error, OSError) and error.strerror:

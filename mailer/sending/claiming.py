@@ -17,7 +17,7 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import F
 
-from mailer import accounts, clock, schema
+from mailer import accounts, clock, exhaustion, schema
 from mailer.models import Attempt, Batch, Delivery
 from mailer.sending import gate, remembering, restoring, statements
 from mailer.sending.owners import this_owner
@@ -75,11 +75,14 @@ def claim_next(send_id: int) -> Claim | None:
 
 
 def _claimed(send_id: int, take: Take) -> Claim | None:
-    if not schema.may_claim():
+    if not schema.may_claim() or exhaustion.rests():
         return None
     attempt, begun = uuid.uuid4(), time.monotonic()
     try:
         taken = _claim(send_id, take, attempt)
+        if taken is not None and taken.members:
+            remembering.remember(taken.number)
+        return taken
     except Restored as error:
         log.critical("nothing is sent", extra={"because": str(error)})
         return None
@@ -88,9 +91,15 @@ def _claimed(send_id: int, take: Take) -> Claim | None:
     except (OperationalError, InterfaceError):
         _release_lost_claim(attempt, begun + settings.MAILER_LEASE)
         raise
-    if taken is not None and taken.members:
-        remembering.remember(taken.number)
-    return taken
+    except (OSError, MemoryError, RuntimeError) as error:
+        if not (words := exhaustion.shortage(error)):
+            raise
+        exhaustion.ran_out(words)
+        try:
+            _release(attempt, words)
+        except (OperationalError, InterfaceError):
+            _release_lost_claim(attempt, begun + settings.MAILER_LEASE)
+        return None
 
 
 def _claim(send_id: int, take: Take, attempt: uuid.UUID) -> Claim | None:
@@ -163,7 +172,7 @@ def _release_lost_claim(attempt: uuid.UUID, until: float) -> None:
         connection.close()
         try:
             if Attempt.objects.filter(pk=attempt, state=Attempt.State.OPEN).exists():
-                _release(attempt)
+                _release(attempt, "the database was lost while claiming")
             return
         except (OperationalError, InterfaceError):
             if time.monotonic() >= until:
@@ -171,12 +180,12 @@ def _release_lost_claim(attempt: uuid.UUID, until: float) -> None:
             time.sleep(0.5)
 
 
-def _release(attempt: uuid.UUID) -> None:
+def _release(attempt: uuid.UUID, words: str) -> None:
     with transaction.atomic():
         if Attempt.objects.filter(pk=attempt, state=Attempt.State.OPEN).update(
-            state=Attempt.State.UNSENT, ended_at=clock.now(), words="the database was lost while claiming"
+            state=Attempt.State.UNSENT, ended_at=clock.now(), words=words
         ):
             Batch.objects.filter(current_attempt=attempt).update(state=Batch.State.PLANNED, current_attempt=None)
             if account := accounts.known_account():
                 gate.answered(account.pk)
-            log.warning("claim released after the database was lost", extra={"attempt": attempt})
+            log.warning("claim released", extra={"attempt": attempt, "because": words})

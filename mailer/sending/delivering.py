@@ -8,9 +8,10 @@ from functools import lru_cache
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 
+from mailer import exhaustion
 from mailer.installation import link_keys
 from mailer.models import Send
-from mailer.sendgrid.client import Answer, TooLate
+from mailer.sendgrid.client import Answer, Exhausted, TooLate
 from mailer.sendgrid.current import current_client
 from mailer.sendgrid.payload import Message, Recipient, build_payload
 from mailer.sending.claiming import Claim, claim, claim_next
@@ -51,9 +52,22 @@ def _deliver(taken: Claim) -> None:
         _settle_until_written(taken, TooLate())  # nothing was sent, and once the database is back it is
         return
     except Exception as error:
+        if words := exhaustion.shortage(error):
+            _rest(taken, Exhausted(words))
+            return
         defect(taken, error)  # nothing was sent: the readers wait until the defect is mended
         raise
     answer = client.post(payload, first_byte_by=taken.committed + FIRST_BYTE_WITHIN)
+    if isinstance(answer, Exhausted):
+        _rest(taken, answer)
+        return
+    exhaustion.recovered()
+    _settle_until_written(taken, answer)
+
+
+def _rest(taken: Claim, answer: Exhausted) -> None:
+    """Nothing was sent, and the batch is planned again, for whichever worker has what this one lacks."""
+    exhaustion.ran_out(answer.words)
     _settle_until_written(taken, answer)
 
 
@@ -69,8 +83,11 @@ def _settle_until_written(taken: Claim, answer: Answer) -> None:
             connection.close()
             if time.monotonic() >= until:
                 raise
-            log.warning("answer not written yet, trying again", extra={"attempt": taken.attempt})
-            time.sleep(0.5)
+        except (OSError, MemoryError, RuntimeError) as error:
+            if not exhaustion.shortage(error) or time.monotonic() >= until:
+                raise
+        log.warning("answer not written yet, trying again", extra={"attempt": taken.attempt})
+        time.sleep(0.5)
 
 
 def _finish_send_of(batch_id: int) -> None:

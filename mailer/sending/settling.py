@@ -16,6 +16,7 @@ from mailer.models import Attempt, Batch, Delivery, Send
 from mailer.sendgrid.client import (
     Accepted,
     Answer,
+    Exhausted,
     NeverOpened,
     NoPlace,
     OutcomeUnknown,
@@ -47,6 +48,10 @@ def settle(claim: Claim, answer: Answer) -> None:
         case TooMany():
             gate.too_many(claim.account, clock.now(), answer.wait, answer.words)
             _plan_again(claim, Attempt.State.REFUSED, answer.words, answer.status)
+        case Exhausted():
+            # This machine's fault: it rests, and others may go on.
+            gate.answered(claim.account)
+            _plan_again(claim, Attempt.State.UNSENT, answer.words)
         case NeverOpened():
             gate.failed(claim.account, clock.now(), answer.words)
             _plan_again(claim, Attempt.State.UNSENT, answer.words)
@@ -55,7 +60,7 @@ def settle(claim: Claim, answer: Answer) -> None:
             _plan_again(claim, Attempt.State.UNSENT, "the worker was stopped between claim and request")
         case OutcomeUnknown():
             gate.failed(claim.account, clock.now(), answer.words)
-            leave_unknown(claim.attempt, answer.words, answer.status)
+            leave_unknown(claim.attempt, answer.words, answer.status, answer.cause or f"answered {answer.status}")
     finish_if_done(claim.send)
 
 
@@ -74,8 +79,11 @@ def pause_for(send: int, reason: str) -> None:
         log.error("send paused", extra={"send": send})
 
 
-def leave_unknown(attempt: UUID, words: str, status: int | None = None) -> bool:
-    """The attempt and its batch are `unknown`: what happened is not known, so nobody is mailed again blindly."""
+def leave_unknown(attempt: UUID, words: str, status: int | None = None, cause: str = "") -> bool:
+    """The attempt and its batch are `unknown`: what happened is not known, so nobody is mailed again blindly.
+
+    `cause` stands in the log instead of words that are the provider's.
+    """
     with transaction.atomic():
         ended = Attempt.objects.filter(pk=attempt, state=Attempt.State.OPEN).update(
             state=Attempt.State.UNKNOWN, ended_at=clock.now(), words=words[:500], status=status
@@ -87,7 +95,7 @@ def leave_unknown(attempt: UUID, words: str, status: int | None = None) -> bool:
             posting.filter(reached).update(state=Batch.State.ACCEPTED, settled_by="worker")
             posting.filter(~reached).update(state=Batch.State.UNKNOWN, was_unknown=True)
     if ended:
-        log.error("outcome unknown", extra={"attempt": attempt, "status": status})
+        log.error("outcome unknown", extra={"attempt": attempt, "status": status, "because": cause or words})
     return bool(ended)
 
 

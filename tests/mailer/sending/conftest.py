@@ -2,7 +2,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from mailer import celery
+from mailer import celery, exhaustion
 from mailer.models import Send
 from mailer.sending import delivering
 from tests import readers
@@ -13,6 +13,11 @@ from tests.stand_in import StandIn
 @pytest.fixture(autouse=True)
 def _nothing_kept_from_another_database():
     delivering._frozen.cache_clear()
+
+
+@pytest.fixture(autouse=True)
+def _rested():
+    exhaustion.recovered()
 
 
 @pytest.fixture(autouse=True)

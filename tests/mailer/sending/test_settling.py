@@ -288,3 +288,18 @@ def test_a_provider_that_does_not_listen_at_all_is_asked_once_a_gate(four, setti
     assert attempts(four) == ["unsent"]
     assert Gate.objects.get().streak == 1
     assert Gate.objects.get().closed_until <= timezone.now() + timedelta(seconds=2)
+
+
+def test_the_log_names_the_cause_of_an_unknown_outcome_and_quotes_nobody(four, api, caplog):
+    api.fail("answer", status=503, body="ada@readers.example is busy")
+    deliver(four)
+    (line,) = [record for record in caplog.records if record.message == "outcome unknown"]
+    assert line.because == "the provider answered 503"
+    assert "ada@readers.example" not in caplog.text
+
+
+def test_the_log_names_a_lost_answer(four, api, caplog):
+    api.fail("close after accepting")
+    deliver(four)
+    (line,) = [record for record in caplog.records if record.message == "outcome unknown"]
+    assert line.because.startswith("no answer came")

@@ -1,0 +1,95 @@
+"""A worker that runs out of descriptors, memory or threads rests; its send goes on, elsewhere or later."""
+
+import errno
+
+import pytest
+
+from mailer import exhaustion
+from mailer.models import Gate, Send
+from mailer.sending import claiming, delivering, remembering
+from mailer.sending.claiming import claim
+from mailer.sending.delivering import deliver_batch
+from tests.exhausting import no_descriptors
+from tests.mailer.sending.outgoing import attempts, balanced, batch_of, states
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+SHORTAGES = [
+    OSError(errno.EMFILE, "Too many open files"),
+    OSError(errno.ENOMEM, "Cannot allocate memory"),
+    MemoryError(),
+    RuntimeError("can't start new thread"),
+]
+
+
+def waits_for_others(send: Send) -> None:
+    """Its readers wait, the send runs, and the provider's circuit breaker is closed: others may go on."""
+    send.refresh_from_db()
+    assert (send.state, states(send)) == (Send.State.SENDING, ["planned"])
+    assert not Gate.objects.exclude(closed_until=None, trial_until=None, streak=0).exists()
+    balanced(send)
+
+
+def mailed_once_when_it_is_over(send: Send, api) -> None:
+    assert claim(batch_of(send).pk) is None, "it rests"
+    exhaustion._backoff._until = 0  # the rest is over
+    deliver_batch(batch_of(send).pk)
+    assert states(send) == ["accepted"]
+    assert set(api.times_mailed.values()) == {1}
+    assert not exhaustion.rests()
+
+
+def test_without_a_descriptor_the_batch_waits_and_is_mailed_once_later(four, api, caplog):
+    with no_descriptors():
+        deliver_batch(batch_of(four).pk)
+    waits_for_others(four)
+    assert api.requests == []
+    assert "this worker rests" in caplog.text
+    mailed_once_when_it_is_over(four, api)
+
+
+@pytest.mark.parametrize("shortage", SHORTAGES, ids=repr)
+def test_a_request_that_could_not_be_built_for_want_of_something_pauses_nothing(four, api, monkeypatch, shortage):
+    with monkeypatch.context() as patch:
+        patch.setattr(delivering, "build_payload", raising(shortage))
+        deliver_batch(batch_of(four).pk)
+    waits_for_others(four)
+    assert attempts(four) == ["unsent"]
+    mailed_once_when_it_is_over(four, api)
+
+
+@pytest.mark.parametrize(
+    ("where", "shortage"),
+    [
+        *(((claiming, "this_owner"), shortage) for shortage in SHORTAGES),
+        # After its commit. (A file that cannot be written only lags.)
+        *(((remembering, "_write"), shortage) for shortage in SHORTAGES if not isinstance(shortage, OSError)),
+    ],
+)
+def test_a_claim_that_fails_for_want_of_something_is_given_back(four, api, monkeypatch, where, shortage):
+    with monkeypatch.context() as patch:
+        patch.setattr(*where, raising(shortage))
+        assert claim(batch_of(four).pk) is None
+    waits_for_others(four)
+    mailed_once_when_it_is_over(four, api)
+
+
+def test_an_answer_that_cannot_be_written_for_want_of_memory_is_written_later(four, api, monkeypatch):
+    settle, failures = delivering.settle, [MemoryError(), OSError(errno.ENOMEM, "Cannot allocate memory")]
+
+    def fail_twice(*given):
+        if failures:
+            raise failures.pop()
+        settle(*given)
+
+    monkeypatch.setattr(delivering, "settle", fail_twice)
+    deliver_batch(batch_of(four).pk)
+    assert states(four) == ["accepted"]
+    assert len(api.accepted) == 1
+
+
+def raising(error):
+    def fail(*_, **__):
+        raise error
+
+    return fail
