@@ -42,7 +42,9 @@ def worker_here() -> Iterator[None]:
     try:
         yield
     finally:
-        worker.stop()
+        if in_flight := worker.stop():
+            about = counted(in_flight, "request")
+            click.echo(f"mailer: {about} still without an answer; mailer status tells how it ends.", err=True)
 
 
 def worker_swept_lately() -> bool:

@@ -128,6 +128,13 @@ def restart_broker(run: Run) -> None:
     run.broker.start()
 
 
+def stop_broker(run: Run) -> None:
+    """It never comes back: the database is the queue, and the workers go on."""
+    assert run.broker is not None
+    run.progress()
+    run.broker.stop()
+
+
 def restart_postgres(run: Run) -> None:
     """As a power cut ends it: connections break wherever they are, also at COMMIT."""
     assert run.postgres is not None
@@ -170,6 +177,7 @@ DISASTERS: dict[str, Callable[[Run], None]] = {
         kill_web,
         flush_broker,
         restart_broker,
+        stop_broker,
         restart_postgres,
         lock_sqlite,
         roll,
