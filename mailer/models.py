@@ -19,6 +19,7 @@ class Installation(models.Model):
     link_keys = models.JSONField(default=list)
     swept_at = models.DateTimeField(null=True)
     attempts = models.PositiveBigIntegerField(db_default=0)  # made so far; see mailer.sending.restoring
+    events_refused_at = models.DateTimeField(null=True)  # the last webhook post that was not taken; to some seconds
 
     class Meta:
         constraints = [models.CheckConstraint(condition=Q(id=1), name="only_one_installation")]
@@ -89,6 +90,21 @@ class Gate(models.Model):
         db_table = "mailer_circuit_breaker"
 
 
+class WebhookKey(models.Model):
+    """A key that verified posts of the event webhook, and an account whose requests they were about.
+
+    Only an event of a request of ours tells whose key it is: a key of another account verifies posts just as well.
+    """
+
+    account = models.ForeignKey(ProviderAccount, models.CASCADE, related_name="webhook_keys")
+    fingerprint = models.CharField(max_length=16)  # hex, the beginning of the key's SHA-256
+    verified_at = models.DateTimeField()  # its last post; to some seconds
+    heard_again_at = models.DateTimeField(null=True)  # the last of them that came after a refused post
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["fingerprint", "account"], name="one_webhook_key")]
+
+
 class Send(models.Model):
     """One issue on its way to one newsletter's readers: all that a request needs, frozen when it was planned."""
 
@@ -101,7 +117,7 @@ class Send(models.Model):
 
     class OnUnknown(models.TextChoices):
         HOLD = "hold"  # never twice: a person decides
-        RESEND = "resend"  # once events of other requests show that it never arrived
+        RESEND = "resend"  # after negative evidence; see mailer.sending.evidence
 
     newsletter = models.CharField(max_length=64)
     slug = models.CharField(max_length=200)
@@ -358,4 +374,6 @@ class Event(models.Model):
         indexes = [
             models.Index(fields=["id"], name="event_unapplied", condition=Q(applied_at__isnull=True)),
             models.Index(fields=["delivery"], name="event_told", condition=Q(details__isnull=False)),
+            # What was heard around a request; see mailer.sending.evidence.
+            models.Index(fields=["at", "received_at"], name="event_heard", condition=Q(attempt__isnull=False)),
         ]

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError
@@ -13,6 +14,7 @@ from django.views.decorators.http import require_POST
 
 from mailer import events
 from mailer.sendgrid.webhook import NotEvents, NotSigned, parse, verify
+from mailer.sending import hearing
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +39,8 @@ def sendgrid(request: HttpRequest) -> HttpResponse:
     4xx for what SendGrid did not sign; 503 while the database is away.
     """
     try:
-        found = parse(_signed_body(request))
+        body, key = _signed_body(request)
+        found = parse(body)
     except _Unwanted as unwanted:
         return _refuse(unwanted.status, str(unwanted))
     except NotSigned as error:
@@ -46,6 +49,7 @@ def sendgrid(request: HttpRequest) -> HttpResponse:
         return _refuse(400, str(error))
     try:
         ids = events.store(found)
+        hearing.record_verified(key, {event.attempt for event in found if event.attempt})
     except (DatabaseError, InterfaceError) as error:
         log.error("events not stored", extra={"events": len(found), "error": type(error).__name__})
         return HttpResponse("the database is away; post it again", status=503, content_type="text/plain")
@@ -53,8 +57,8 @@ def sendgrid(request: HttpRequest) -> HttpResponse:
     return HttpResponse(status=204)
 
 
-def _signed_body(request: HttpRequest) -> bytes:
-    """The raw body, signed by an owner of one of the keys. Raises _Unwanted, NotSigned."""
+def _signed_body(request: HttpRequest) -> tuple[bytes, bytes]:
+    """Return the raw body, and the key that signed it. Raises _Unwanted, NotSigned."""
     if not settings.SENDGRID_WEBHOOK_KEYS:
         raise _Unwanted(403, "events are refused: SENDGRID_WEBHOOK_PUBLIC_KEY is not set on this installation")
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
@@ -62,8 +66,8 @@ def _signed_body(request: HttpRequest) -> bytes:
         raise _Unwanted(415, "events are taken uncompressed only")
     body = _body(request)
     headers = request.headers
-    verify(body, headers.get(SIGNATURE), headers.get(TIMESTAMP), settings.SENDGRID_WEBHOOK_KEYS, timezone.now())  # noqa: TID251
-    return body
+    keys = settings.SENDGRID_WEBHOOK_KEYS
+    return body, verify(body, headers.get(SIGNATURE), headers.get(TIMESTAMP), keys, timezone.now())  # noqa: TID251
 
 
 def _body(request: HttpRequest) -> bytes:
@@ -88,5 +92,8 @@ def _apply(ids: Sequence[int]) -> None:
 
 
 def _refuse(status: int, words: str) -> HttpResponse:
+    """Whatever it held is not known now, so silence is no evidence until a later post is taken."""
     log.warning("events refused", extra={"status": status, "why": words})
+    with suppress(DatabaseError, InterfaceError):  # who posts is told of the refusal all the same
+        hearing.record_refused()
     return HttpResponse(words, status=status, content_type="text/plain")

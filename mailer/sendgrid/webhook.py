@@ -55,8 +55,8 @@ class ProviderEvent(NamedTuple):
 # ---------------------------------------------------------------- the signature
 
 
-def verify(body: bytes, signature: str | None, timestamp: str | None, keys: Sequence[bytes], now: datetime) -> None:
-    """The body came from the owner of one of the keys (DER SubjectPublicKeyInfo), at most 25 hours ago.
+def verify(body: bytes, signature: str | None, timestamp: str | None, keys: Sequence[bytes], now: datetime) -> bytes:
+    """Return which of the keys (DER SubjectPublicKeyInfo) signed the body, at most 25 hours ago.
 
     `signature` is base64 of a DER ECDSA signature (P-256, SHA-256) over the timestamp header and the body. Raises
     NotSigned.
@@ -69,8 +69,10 @@ def verify(body: bytes, signature: str | None, timestamp: str | None, keys: Sequ
     except (binascii.Error, ValueError):
         raise NotSigned("the signature is not base64") from None
     signed = timestamp.encode() + body
-    if not any(_is_signed(signed, raw, key) for key in keys):
-        raise NotSigned("the signature fits none of the keys in SENDGRID_WEBHOOK_PUBLIC_KEY")
+    for key in keys:
+        if _is_signed(signed, raw, key):
+            return key
+    raise NotSigned("the signature fits none of the keys in SENDGRID_WEBHOOK_PUBLIC_KEY")
 
 
 def _check_age(timestamp: str, now: datetime) -> None:

@@ -1,0 +1,72 @@
+"""Whether we could hear: when posts of the event webhook were taken last, and when they were refused.
+
+All web processes share the record, and a flood of junk posts is not a flood of writes.
+"""
+
+from collections.abc import Collection
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from uuid import UUID
+
+from django.db.models import Exists, Max, OuterRef, Q
+
+from mailer import clock
+from mailer.models import Installation, Send, WebhookKey
+
+EVERY = timedelta(seconds=5)  # the same news is written no more often
+LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+def fingerprint(key: bytes) -> str:
+    """Return what names a public key in the database."""
+    return sha256(key).hexdigest()[:16]
+
+
+def record_refused() -> None:
+    """Record that a post was refused: what it held is not known, so silence is no evidence."""
+    now = clock.now()
+    answered = WebhookKey.objects.filter(verified_at__gte=OuterRef("events_refused_at"))
+    stale = Q(events_refused_at=None) | Q(events_refused_at__lt=now - EVERY) | Exists(answered)
+    news = Installation.objects.filter(stale)
+    # Looked at first: on SQLite an UPDATE that finds nothing waits for the write lock too.
+    if news.exists():
+        news.update(events_refused_at=now)
+
+
+def record_verified(key: bytes, attempts: Collection[UUID]) -> None:
+    """Record that a post was verified by `key`, and that the key speaks for the accounts of these attempts."""
+    name = fingerprint(key)
+    _tie(name, attempts)
+    now, refused_at = clock.now(), _refused_at()
+    keys = WebhookKey.objects.filter(fingerprint=name)
+    if refused_at and keys.filter(verified_at__lte=refused_at).exists():
+        keys.update(verified_at=now, heard_again_at=now)
+    elif keys.filter(verified_at__lt=now - EVERY).exists():
+        keys.update(verified_at=now)
+
+
+def misses_posts(account: int, repeated_until: datetime) -> bool:
+    """Return whether a post was refused, and none that a key of this account signed was taken since.
+
+    Once one was taken after a refusal when the provider repeated no more, what is refused later tells nothing of what
+    was asked then: so who posts junk every minute holds nothing up for ever.
+    """
+    refused_at = _refused_at()
+    if refused_at is None:
+        return False
+    times = WebhookKey.objects.filter(account=account).aggregate(last=Max("verified_at"), again=Max("heard_again_at"))
+    if times["last"] and times["last"] > refused_at:
+        return False
+    return times["again"] is None or times["again"] < repeated_until
+
+
+def _refused_at() -> datetime | None:
+    return Installation.objects.values_list("events_refused_at", flat=True).first()
+
+
+def _tie(name: str, attempts: Collection[UUID]) -> None:
+    known = WebhookKey.objects.filter(fingerprint=name, account=OuterRef("account"))
+    sends = Send.objects.filter(~Exists(known), batches__attempts__in=list(attempts))
+    for account in sends.exclude(account=None).values_list("account", flat=True).distinct():
+        # As if long ago: the caller writes when.
+        WebhookKey.objects.get_or_create(fingerprint=name, account_id=account, defaults={"verified_at": LONG_AGO})

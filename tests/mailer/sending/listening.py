@@ -1,0 +1,60 @@
+"""The event webhook of these tests: signed posts that come in as SendGrid's do, about requests of any time."""
+
+import base64
+import json
+from datetime import datetime, timedelta
+from uuid import UUID, uuid4
+
+from django.test import Client
+from django.utils import timezone
+
+from mailer.installation import public_id
+from mailer.models import Attempt, Send
+from mailer.sendgrid.client import Accepted, Answer, OutcomeUnknown
+from mailer.sending.claiming import Claim
+from mailer.sending.settling import settle
+from tests.events import PATH, EventKeys
+from tests.mailer.sending.outgoing import claimed, open_gate
+
+KEYS = EventKeys()  # of the account
+OTHERS = EventKeys()  # of another account
+OURS = (base64.b64decode(KEYS.public),)
+LOST = OutcomeUnknown("no answer", None)
+OK = Accepted("id")
+
+
+def tell(attempt: UUID, at: datetime, by: EventKeys = KEYS) -> int:
+    """The answer to a post of one event: that the provider took this request, at a time by its own clock."""
+    ids = {"mailer_installation": public_id(), "mailer_attempt": str(attempt), "mailer_delivery": "1"}
+    return _post([{"event": "processed", "timestamp": int(at.timestamp()), "sg_event_id": uuid4().hex, **ids}], by)
+
+
+def junk(by: EventKeys = OTHERS) -> int:
+    """The answer to a post that says nothing of ours."""
+    return _post([], by)
+
+
+def _post(events: list[object], by: EventKeys) -> int:
+    body = json.dumps(events).encode()
+    client = Client(raise_request_exception=False)
+    return client.post(PATH, data=body, content_type="application/json", headers=by.headers(body)).status_code
+
+
+def requests(send: Send, *answers: Answer, ago: timedelta) -> list[Claim]:
+    """A request for each batch, made `ago` and a minute after each other, with these answers."""
+    taken = []
+    for number, answer in enumerate(answers):
+        open_gate()
+        taken.append(claimed(send, number))
+        settle(taken[-1], answer)
+        started(taken[-1], ago - timedelta(minutes=number))
+    return taken
+
+
+def started(taken: Claim, ago: timedelta) -> None:
+    Attempt.objects.filter(pk=taken.attempt).update(started_at=timezone.now() - ago)
+
+
+def tell_of(taken: Claim, by: EventKeys = KEYS) -> int:
+    """An event of this request, of the second at which it was made."""
+    return tell(taken.attempt, Attempt.objects.get(pk=taken.attempt).started_at, by)
