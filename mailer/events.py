@@ -25,7 +25,7 @@ from mailer.models import Event, Fact
 from mailer.sendgrid.bounces import Meaning, codes_of, meaning
 from mailer.sendgrid.policies import policy_of
 from mailer.sendgrid.webhook import ProviderEvent
-from mailer.sending import proving, thresholds
+from mailer.sending import evidence, thresholds
 from mailer.suppressing import Reader, Told
 
 log = logging.getLogger(__name__)
@@ -133,8 +133,8 @@ def apply(ids: Sequence[int]) -> None:
         return
     chosen = facts.choose(ids)
     attempts = facts.attempts_of(chosen)
-    # Attempts that were refused or never made are among them: they prove nothing, and `proving` raises the alarm.
-    proving.prove([attempt for attempt, known in attempts.items() if not known.proven])
+    # Attempts that were refused or never made are among them: they prove nothing, and `evidence` raises the alarm.
+    evidence.prove([attempt for attempt, known in attempts.items() if not known.proven])
     reading = _read(chosen, attempts)
     with transaction.atomic():
         facts.add(chosen, _facts_of(reading.told))

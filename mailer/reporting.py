@@ -7,7 +7,8 @@ from django.conf import settings
 from mailer import clock
 from mailer.models import Send
 from mailer.moments import describe
-from mailer.sending.accounting import Equation, count
+from mailer.sending.accounting import Equation, count, possibly_twice
+from mailer.sending.reconciling import doubts_of
 
 
 def in_words(send: Send) -> Iterator[str]:
@@ -40,5 +41,22 @@ def _open_ends(send: Send, equation: Equation) -> Iterator[str]:
             f"{equation.unknown} readers: it is not known whether the provider took their mail. "
             f"mailer reconcile {slug} shows the requests and settles them."
         )
+        yield from _why_unknown(send)
+    if twice := possibly_twice(send):
+        yield (
+            f"{twice} readers possibly have it twice: what was unknown was sent again, and the first request may have "
+            "arrived."
+        )
     if equation.rejected:
         yield f"{equation.rejected} readers were refused by the provider: mailer status {slug} --list rejected."
+
+
+def _why_unknown(send: Send) -> Iterator[str]:
+    """What the unknown requests of a send wait for."""
+    proven = (
+        "events show that nobody has it, and a worker sends it again"
+        if send.on_unknown == Send.OnUnknown.RESEND
+        else "events show that nobody has it; it may be sent again"
+    )
+    for doubt, readers in doubts_of(send).items():
+        yield f"  {readers} of them: {doubt.label if doubt else proven}."

@@ -128,8 +128,8 @@ if MAILER_LEASE < 3 * MAILER_HTTP_TIMEOUT:
         f"({MAILER_HTTP_TIMEOUT:g} s), or slow answers would count as lost."
     )
 MAILER_LANES = whole("MAILER_LANES", 4, 1, 64)
-# Seconds without an event after which a request is taken for lost; a 24th of it where events of others came.
-MAILER_EVIDENCE_WAIT = number("MAILER_EVIDENCE_WAIT", 86_400, 1)
+# 25 h: SendGrid repeats a failed post for 24. Silence of a 25th of it is enough to ask a person.
+MAILER_EVIDENCE_WAIT = number("MAILER_EVIDENCE_WAIT", 90_000, 1)
 MAILER_EVENTS_DAYS = whole("MAILER_EVENTS_DAYS", 90, 2, 3650)
 MAILER_BATCH_SIZE = whole("MAILER_BATCH_SIZE", 1000, 1, 1000)
 MAILER_PROXIES = whole("MAILER_PROXIES", 0, 0, 10)

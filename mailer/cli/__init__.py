@@ -21,7 +21,7 @@ COMMANDS = {
     "pause": ("steering", "Stop a send; no request starts afterwards."),
     "resume": ("steering", "Go on with a paused send."),
     "cancel": ("steering", "End a send for those who still wait."),
-    "reconcile": ("steering", "Show and settle what became of requests without an answer."),
+    "reconcile": ("reconciling", "Show and settle what became of requests without an answer."),
     "subscribers": ("subscribers", "Add, import, list, show, unsubscribe, erase and export readers."),
     "archive": ("archiving", "List the issues that were sent, or correct the web page of one."),
     "serve": ("serving", "Run the web process, where readers join and leave."),

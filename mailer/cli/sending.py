@@ -43,7 +43,7 @@ send.add_command(test)
     type=click.Choice(["hold", "resend"]),
     default="hold",
     show_default=True,
-    help="What to do when it is not known whether mail went out: wait for you, or send again once it surely did not.",
+    help="What to do when it is not known whether mail went out: wait for you, or send again on evidence it did not.",
 )
 @click.option("--ignore", "ignored", metavar="RULE", multiple=True, help="Send in spite of this finding; repeatable.")
 @click.option("--json", "as_json", is_flag=True, help="Print the plan or the receipt as JSON.")

@@ -39,6 +39,7 @@ def status(
     start()
     from mailer.cli.watching import exit_code, report, watch_only
     from mailer.sending.accounting import receipt
+    from mailer.sending.reconciling import doubts_of
 
     if send is None and (watch or outcome):
         raise Problem("name the send to look at; `mailer status` lists them.", Exit.USAGE)
@@ -54,6 +55,8 @@ def status(
         watch_only(found, as_json)
     result = receipt(found)
     if as_json:
+        if result["unknown"]:
+            result["unknown_because"] = {doubt or "never-arrived": n for doubt, n in doubts_of(found).items()}
         click.echo(json.dumps(result, ensure_ascii=False))
     else:
         report(found)
@@ -90,7 +93,7 @@ def _all_sends(as_json: bool) -> None:
     from rich.table import Table
 
     from mailer.models import Send
-    from mailer.sending.accounting import count, receipt
+    from mailer.sending.accounting import count, possibly_twice, receipt
 
     sends = list(Send.objects.defer("html", "text", "article").order_by("-created_at"))
     if as_json:
@@ -100,12 +103,16 @@ def _all_sends(as_json: bool) -> None:
     if not sends:
         click.echo("Nothing was sent yet. mailer send issue FILE rehearses an issue, and sends it once a key is set.")
         return
-    table = Table("newsletter", "issue", "state", "planned", "accepted", "open", "provider", box=None, pad_edge=False)
+    twice = {send.pk: possibly_twice(send) for send in sends}
+    doubled = ("possibly twice",) if any(twice.values()) else ()  # else the width of a terminal is better used
+    table = Table(
+        "newsletter", "issue", "state", "planned", "accepted", "open", *doubled, "provider", box=None, pad_edge=False
+    )
     for send in sends:
         equation = count(send)
         open_ = equation.unknown + equation.waiting + equation.rejected
-        numbers = (str(equation.planned), str(equation.accepted), str(open_))
-        table.add_row(send.newsletter, send.slug, send.state, *numbers, send.provider)
+        numbers = (equation.planned, equation.accepted, open_, *([twice[send.pk]] if doubled else []))
+        table.add_row(send.newsletter, send.slug, send.state, *map(str, numbers), send.provider)
     Console().print(table)
 
 

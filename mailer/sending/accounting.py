@@ -72,7 +72,7 @@ def receipt(send: Send) -> dict[str, Any]:
         "content_sha256": send.content_sha256,
         **equation,
         "skipped": _skipped_by_reason(send),
-        "possibly_twice": _possibly_twice(send),
+        "possibly_twice": possibly_twice(send),
         "batches": dict(batches),
         "events": _events(send),
         "at": _iso(send.due_at),
@@ -92,8 +92,8 @@ def _skipped_by_reason(send: Send) -> dict[str, int]:
     return dict(rows.values_list("reason").annotate(n=Count("pk")).order_by("reason"))
 
 
-def _possibly_twice(send: Send) -> int:
-    """Readers of batches that more than one attempt is known or feared to have reached."""
+def possibly_twice(send: Send) -> int:
+    """Return how many readers are in batches that more than one attempt is known or feared to have reached."""
     reached = [Attempt.State.ACCEPTED, Attempt.State.UNKNOWN]
     batches = (
         Batch.objects.filter(send=send, was_unknown=True, attempts__state__in=reached)

@@ -1,7 +1,10 @@
-"""What is unknown gets an end: by long silence, by a second mail, or by the editor's word."""
+"""What is unknown gets an end: by evidence that it never arrived, by a second mail, or by the editor's word."""
 
 import logging
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from uuid import UUID
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -9,63 +12,124 @@ from django.db.models import QuerySet
 from mailer import accounts
 from mailer.celery import hint_send
 from mailer.models import Batch, Send
-from mailer.sending.proving import never_arrived
+from mailer.sending import evidence
+from mailer.sending.evidence import SHORT, Doubt, doubt_about
 from mailer.sending.settling import accept_by
 
 log = logging.getLogger(__name__)
 
 
-def plan_unknown_again(batch: int, out_of: Collection[Send.State] = (Send.State.FINISHED,)) -> bool:
-    """An unknown batch goes out once more, because somebody knows or accepts that it may not have arrived.
+class MayGetItTwice(Exception):
+    """So many subscribers may get it twice, and that is not the number which was accepted."""
 
-    A send that was over, in one of the states `out_of`, goes on.
+    def __init__(self, subscribers: int) -> None:
+        super().__init__(subscribers)
+        self.subscribers = subscribers
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """A batch whose outcome is not known, and why silence does not show that it never arrived, if so."""
+
+    send: int
+    batch: int
+    attempt: UUID
+    subscribers: int
+    doubt: Doubt | None
+
+    @property
+    def may_get_it_twice(self) -> int:
+        return self.subscribers if self.doubt else 0
+
+
+def unknown_of(send: int) -> list[Unknown]:
+    """Return what is unknown of a send, judged as for a person who decides."""
+    return _judge(Batch.objects.filter(send=send), SHORT)
+
+
+def doubts_of(send: Send) -> dict[Doubt | None, int]:
+    """Return why unknown batches of a send stay so, with their subscribers; None where evidence is complete.
+
+    Judged as its policy does: with `resend` a worker acts alone, and waits for longer than a person has to.
+    """
+    alone = send.on_unknown == Send.OnUnknown.RESEND
+    counts: dict[Doubt | None, int] = {}
+    for one in _judge(Batch.objects.filter(send=send.pk), 1 if alone else SHORT):
+        counts[one.doubt] = counts.get(one.doubt, 0) + one.subscribers
+    return counts
+
+
+def plan_unknown_again(
+    batch: int, attempt: UUID | None = None, out_of: Collection[Send.State] = (Send.State.FINISHED,)
+) -> bool:
+    """Plan an unknown batch once more, because somebody knows or accepts that it may not have arrived.
+
+    Only if `attempt` is its last one, where that is given: what was decided was about this one. A send that was over,
+    in one of the states `out_of`, goes on.
     """
     with transaction.atomic():
         send = Send.objects.select_for_update(of=("self",)).filter(batches=batch).only("pk").first()
-        changed = send and Batch.objects.filter(pk=batch, state=Batch.State.UNKNOWN).update(
-            state=Batch.State.PLANNED, current_attempt=None, was_unknown=True
-        )
+        unknown = Batch.objects.filter(pk=batch, state=Batch.State.UNKNOWN)
+        judged = unknown.filter(current_attempt=attempt) if attempt else unknown
+        changed = send and judged.update(state=Batch.State.PLANNED, current_attempt=None, was_unknown=True)
         if send and changed:
             Send.objects.filter(pk=send.pk, state__in=out_of).update(state=Send.State.SENDING, finished_at=None)
     return bool(changed)
 
 
-def resend_unknown(send: int) -> int:
-    """Every unknown batch goes out once more; returns how many. Readers who had it get it twice.
+def resend_unknown(send: int, accept_duplicates: int = 0) -> int:
+    """Plan every unknown batch once more; return how many.
 
-    The one way out of `finished`, and of `cancelled` for these batches alone.
+    `accept_duplicates` is how many subscribers may get it twice, as somebody typed it: a number, not a yes, so that
+    nobody accepts more than they saw. Raises MayGetItTwice when it is another. The one way out of `finished`, and of
+    `cancelled` for these batches alone.
     """
-    over = (Send.State.FINISHED, Send.State.CANCELLED)
-    unknown = list(_unknown(send).values_list("pk", flat=True))
-    again = [batch for batch in unknown if plan_unknown_again(batch, over)]
-    hint_send(send, len(again))
-    return len(again)
+    unknown = unknown_of(send)
+    subscribers = sum(one.may_get_it_twice for one in unknown)
+    if subscribers != accept_duplicates:
+        raise MayGetItTwice(subscribers)
+    return len(_plan_again(unknown, (Send.State.FINISHED, Send.State.CANCELLED)))
 
 
 def assume_sent(send: int) -> int:
     """Every unknown batch counts as accepted on the editor's word; returns how many."""
-    attempts = list(_unknown(send).values_list("current_attempt", flat=True))
+    attempts = list(_unknown(Batch.objects.filter(send=send)).values_list("current_attempt", flat=True))
     return sum(accept_by(attempt, "editor") for attempt in attempts if attempt)
 
 
 def resend_what_never_arrived() -> int:
-    """Unknown batches of sends with the policy `resend` go out once more when it is clear that nobody has them.
+    """Plan unknown batches of sends with the policy `resend` once more when evidence shows that nobody has them.
 
-    Returns how many. The sweep asks; a send with the policy `hold` waits for its editor.
+    Return how many. The sweep asks; a send with the policy `hold` waits for its editor.
     """
-    sends = accounts.own_sends().filter(on_unknown=Send.OnUnknown.RESEND)
-    policy = Batch.objects.filter(state=Batch.State.UNKNOWN, send__in=sends)
-    lost = [batch.pk for batch in policy if never_arrived(batch)]
-    again = [batch for batch in lost if plan_unknown_again(batch)]
+    policy = Batch.objects.filter(send__in=accounts.own_sends().filter(on_unknown=Send.OnUnknown.RESEND))
+    again = _plan_again(one for one in _judge(policy, 1) if one.doubt is None)
     for batch in again:
         log.warning("no event came, sent again", extra={"batch": batch})
     return len(again)
 
 
-def all_never_arrived(send: int) -> bool:
-    """Silence says of every unknown batch of this send that nobody has its mail."""
-    return all(never_arrived(batch) for batch in _unknown(send))
+def _judge(batches: QuerySet[Batch], share: float) -> list[Unknown]:
+    wait = evidence.full_wait() * share
+    return [
+        Unknown(batch.send_id, batch.pk, batch.current_attempt, _readers(batch), doubt_about(batch, wait))
+        for batch in _unknown(batches).order_by("send", "number")
+        if batch.current_attempt
+    ]
 
 
-def _unknown(send: int) -> QuerySet[Batch]:
-    return Batch.objects.filter(send=send, state=Batch.State.UNKNOWN)
+def _readers(batch: Batch) -> int:
+    return batch.size - batch.skipped - batch.rejected
+
+
+def _unknown(batches: QuerySet[Batch]) -> QuerySet[Batch]:
+    sends = ("send__html", "send__text", "send__article", "send__headers", "send__placeholders")
+    return batches.filter(state=Batch.State.UNKNOWN).select_related("send").defer(*sends)
+
+
+def _plan_again(unknown: Iterable[Unknown], out_of: Collection[Send.State] = (Send.State.FINISHED,)) -> list[int]:
+    """Plan those that are still as they were judged; return the batches, of which a worker was told."""
+    again = [one for one in unknown if plan_unknown_again(one.batch, one.attempt, out_of)]
+    for send, batches in Counter(one.send for one in again).items():
+        hint_send(send, batches)
+    return [one.batch for one in again]

@@ -102,7 +102,8 @@ def _resend(run: Run, found: Findings) -> set[str]:
     # A batch that was unknown is not split, so a reader in it whom nobody names would hold it for ever.
     run.api.unnamed_bad_addresses.clear()
     if unknown:
-        code = run.stage.run("reconcile", SLUG, "--resend", "--yes", expect=None).code
+        number = run.stage.run("reconcile", SLUG, "--json", expect=None).json()["may_get_it_twice"]
+        code = run.stage.run("reconcile", SLUG, "--resend", "--accept-duplicates", str(number), expect=None).code
         if code not in WELL:
             found.add(f"reconcile --resend ended with {code}")
         if not run.calm():

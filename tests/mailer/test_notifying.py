@@ -7,7 +7,7 @@ from django.utils import timezone
 from mailer import notifying
 from mailer.models import Attempt, Send
 from mailer.sendgrid.client import OutcomeUnknown, Refused
-from mailer.sending.proving import prove
+from mailer.sending.evidence import prove
 from mailer.sending.settling import settle
 from mailer.sending.steering import pause, resume
 from tests.mailer.sending.conftest import _own_home, api, four, told  # noqa: F401 — the same stage

@@ -86,7 +86,10 @@ def test_killed_in_the_middle_nobody_gets_it_twice_and_the_rest_is_settled(embed
     assert (receipt["accepted"], receipt["unknown"]) == (360, 40)
     assert embedded.run("reconcile", "2026-11-20", expect=5).out.count("20 readers") == 2
 
-    settled = embedded.run("reconcile", "2026-11-20", "--resend", "--yes", "--json", **settings).json()
+    embedded.run("reconcile", "2026-11-20", "--resend", "--yes", expect=4, **settings)
+    assert len(addresses(api)) == 380, "a yes says nothing of how many would have it twice"
+    accepted = ("--resend", "--accept-duplicates", "40")
+    settled = embedded.run("reconcile", "2026-11-20", *accepted, "--json", **settings).json()
     assert (settled["accepted"], settled["unknown"]) == (400, 0)
     assert set(addresses(api)) == set(readers["active"])
     assert settled["possibly_twice"] == 40, "the editor asked for it, and is told whom it may concern"

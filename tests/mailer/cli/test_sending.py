@@ -1,5 +1,5 @@
 # ruff: noqa: F811 — the fixtures are those of tests/mailer/sending
-"""`send issue --at`, `--on-unknown`, `status` and `reconcile`, as an editor types them."""
+"""`send issue --at`, `--on-unknown` and `status`, as an editor types them."""
 
 import json
 from datetime import timedelta
@@ -7,12 +7,10 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from mailer.models import Attempt, Batch, Delivery, Event, Fact, Installation, Send
-from mailer.sendgrid.client import OutcomeUnknown
-from mailer.sending.settling import settle
+from mailer.models import Batch, Delivery, Event, Fact, Installation, Send
 from tests import readers
 from tests.mailer.sending.conftest import _own_home, api  # noqa: F401 — the same stage
-from tests.mailer.sending.outgoing import batch_of, claimed, deliver_all, planned
+from tests.mailer.sending.outgoing import deliver_all, planned
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -117,16 +115,3 @@ def test_status_lists_who_bounced_and_why_and_who_got_it(ready):
 def test_to_watch_or_list_a_send_must_be_named(ready):
     assert ready("status", "--watch").code == 2
     assert ready("status", "--list", "bounced").code == 2
-
-
-def test_reconcile_says_what_events_tell_of_an_unknown_request(ready, settings):
-    send = planned()
-    settle(claimed(send), OutcomeUnknown("no answer within 20 s", None))
-    assert batch_of(send).state == "unknown"
-    assert "no event webhook is set up" in ready("reconcile", "2026-11-20").out
-    settings.SENDGRID_WEBHOOK_KEYS = (b"key",)
-    assert "no event of it came yet" in ready("reconcile", "2026-11-20").out
-    Attempt.objects.update(started_at=timezone.now() - timedelta(hours=25))
-    shown = ready("reconcile", "2026-11-20")
-    assert (shown.code, "hardly accepted" in shown.out) == (5, True)
-    assert ready("reconcile", "2026-11-20", "--resend").code == 4

@@ -14,6 +14,7 @@ from mailer.sending.accounting import count
 from mailer.sending.claiming import Claim, claim
 from mailer.sending.delivering import deliver_batch
 from mailer.sending.planning import Plan, plan_send
+from mailer.sending.reconciling import resend_unknown, unknown_of
 from subscribers.models import Subscriber
 
 PLACEHOLDER = "zq0123456789abcdef"
@@ -80,6 +81,11 @@ def claimed(send: Send, number: int = 0) -> Claim:
     taken = claim(batch_of(send, number).pk)
     assert taken is not None
     return taken
+
+
+def resend_all(send: Send) -> int:
+    """All that is unknown is planned again, by somebody who accepts each duplicate."""
+    return resend_unknown(send.pk, sum(one.may_get_it_twice for one in unknown_of(send.pk)))
 
 
 def outcomes(send: Send) -> dict[str, tuple[str | None, str | None]]:

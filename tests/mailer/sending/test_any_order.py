@@ -42,13 +42,13 @@ from mailer.sending import delivering, reconciling, steering
 from mailer.sending.accounting import count
 from mailer.sending.again import Again, what_to_do
 from mailer.sending.claiming import Claim, claim
-from mailer.sending.proving import prove
+from mailer.sending.evidence import prove
 from mailer.sending.settling import settle
 from mailer.sweeping import sweep
 from subscribers import optin
 from subscribers.models import Suppression
 from tests import readers
-from tests.mailer.sending.outgoing import balanced, open_gate, planned
+from tests.mailer.sending.outgoing import balanced, open_gate, planned, resend_all
 
 SEVERAL = st.integers(0, 11)
 UNKNOWN = OutcomeUnknown("timed out", None)
@@ -262,7 +262,7 @@ class Sending(RuleBasedStateMachine):
     def the_editor_sends_what_is_unknown_again(self):
         unknown = Delivery.objects.filter(batch__state="unknown", outcome=None).values_list("pk", flat=True)
         self.world.resent.update(list(unknown))
-        if reconciling.resend_unknown(self.world.send.pk) and self.state() == "sending":
+        if resend_all(self.world.send) and self.state() == "sending":
             self.world.stopped = False
 
     @rule(sure=st.integers(0, 3))

@@ -19,11 +19,20 @@ from mailer.sending.accounting import count, receipt
 from mailer.sending.claiming import claim
 from mailer.sending.delivering import _frozen, _recipients, deliver_batch
 from mailer.sending.expiring import expire_attempts, settle_rehearsals
-from mailer.sending.reconciling import plan_unknown_again, resend_unknown
+from mailer.sending.reconciling import plan_unknown_again
 from mailer.sending.settling import settle
 from mailer.sending.steering import cancel, cancel_leftovers
 from tests import readers
-from tests.mailer.sending.outgoing import attempts, balanced, batch_of, claimed, deliver_all, planned, states
+from tests.mailer.sending.outgoing import (
+    attempts,
+    balanced,
+    batch_of,
+    claimed,
+    deliver_all,
+    planned,
+    resend_all,
+    states,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -200,5 +209,5 @@ def test_an_unknown_batch_of_a_replaced_rehearsal_is_no_matter(rehearsal):
 def test_what_is_accepted_is_not_planned_again(four):
     deliver_batch(batch_of(four).pk)
     assert not plan_unknown_again(batch_of(four).pk)
-    assert resend_unknown(four.pk) == 0
+    assert resend_all(four) == 0
     assert states(four) == ["accepted"]

@@ -23,9 +23,18 @@ from mailer.sending.accounting import count, receipt
 from mailer.sending.claiming import claim
 from mailer.sending.delivering import deliver_batch
 from mailer.sending.expiring import expire_attempts
-from mailer.sending.reconciling import assume_sent, resend_unknown
+from mailer.sending.reconciling import assume_sent
 from mailer.sending.settling import finish_if_done, settle
-from tests.mailer.sending.outgoing import attempts, balanced, batch_of, claimed, in_thread, open_gate, states
+from tests.mailer.sending.outgoing import (
+    attempts,
+    balanced,
+    batch_of,
+    claimed,
+    in_thread,
+    open_gate,
+    resend_all,
+    states,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -107,7 +116,7 @@ def test_nor_is_it_split_after_many_refusals_of_single_readers(four, late, api):
 
 @pytest.fixture
 def resent(four, late):
-    assert resend_unknown(four.pk) == 1
+    assert resend_all(four) == 1
     assert states(four) == ["planned"]
     return late
 
@@ -207,7 +216,7 @@ def test_a_send_is_not_finished_while_a_resend_is_being_planned(four, late):
     """PostgreSQL reads the batches as they were when the waiting statement began."""
     Send.objects.update(state=Send.State.SENDING)
     with transaction.atomic():
-        resend_unknown(four.pk)
+        resend_all(four)
         thread = in_thread(lambda: finish_if_done(four.pk))
         time.sleep(0.3)
     thread.join(20)

@@ -8,7 +8,7 @@ from mailer.sendgrid.client import Accepted, OutcomeUnknown, Refused, TooMany
 from mailer.sending.accounting import count, receipt
 from mailer.sending.claiming import claim
 from mailer.sending.delivering import deliver_batch
-from mailer.sending.reconciling import assume_sent, resend_unknown
+from mailer.sending.reconciling import assume_sent
 from mailer.sending.settling import settle
 from mailer.sending.steering import (
     WrongState,
@@ -29,6 +29,7 @@ from tests.mailer.sending.outgoing import (
     everybody,
     in_thread,
     open_gate,
+    resend_all,
     states,
 )
 
@@ -168,7 +169,7 @@ def test_resending_takes_a_send_out_of_finished_and_sends_only_what_was_unknown(
     settle(claimed(two_batches, 1), UNKNOWN)
     two_batches.refresh_from_db()
     assert two_batches.state == Send.State.FINISHED
-    assert resend_unknown(two_batches.pk) == 1
+    assert resend_all(two_batches) == 1
     balanced(two_batches)
     assert (two_batches.state, two_batches.finished_at) == (Send.State.SENDING, None)
     assert told == [two_batches.pk]
@@ -183,7 +184,7 @@ def test_resending_takes_a_send_out_of_finished_and_sends_only_what_was_unknown(
 def test_resending_within_a_cancelled_send_leaves_the_cancelled_cancelled(two_batches, api):
     settle(claimed(two_batches, 0), UNKNOWN)
     cancel(two_batches.pk)
-    resend_unknown(two_batches.pk)
+    resend_all(two_batches)
     deliver_all(two_batches)
     balanced(two_batches)
     assert (two_batches.state, states(two_batches)) == (Send.State.FINISHED, ["accepted", "cancelled"])
@@ -193,7 +194,7 @@ def test_resending_within_a_cancelled_send_leaves_the_cancelled_cancelled(two_ba
 def test_resending_in_a_paused_send_sends_nothing_yet(two_batches, api):
     settle(claimed(two_batches, 0), UNKNOWN)
     pause(two_batches.pk)
-    resend_unknown(two_batches.pk)
+    resend_all(two_batches)
     deliver_all(two_batches)
     balanced(two_batches)
     assert (two_batches.state, states(two_batches), api.requests) == (Send.State.PAUSED, ["planned", "planned"], [])
@@ -202,7 +203,7 @@ def test_resending_in_a_paused_send_sends_nothing_yet(two_batches, api):
 def test_nobody_who_left_after_the_unknown_request_is_mailed_by_a_resend(four, api):
     settle(claimed(four), UNKNOWN)
     optin.unsubscribe(everybody()[0].public_id, "weekly", readers.LINK)
-    resend_unknown(four.pk)
+    resend_all(four)
     deliver_all(four)
     balanced(four)
     assert (count(four).accepted, count(four).skipped) == (3, 1)

@@ -1,4 +1,4 @@
-"""What an event of a request proves, and what silence does."""
+"""What an event of a request shows."""
 
 import logging
 from datetime import timedelta
@@ -10,21 +10,16 @@ from mailer.models import Attempt, Batch
 from mailer.sendgrid.client import Accepted, OutcomeUnknown, ReadersRefused, Refused
 from mailer.sending.accounting import count, receipt
 from mailer.sending.claiming import claim
+from mailer.sending.evidence import prove
 from mailer.sending.expiring import expire_attempts
-from mailer.sending.proving import never_arrived, prove
-from mailer.sending.reconciling import all_never_arrived, assume_sent, resend_unknown, resend_what_never_arrived
+from mailer.sending.reconciling import assume_sent
 from mailer.sending.settling import settle
 from mailer.sending.steering import resume
-from tests.mailer.sending.outgoing import attempts, balanced, batch_of, batches, claimed, open_gate, states
+from tests.mailer.sending.outgoing import attempts, balanced, batch_of, batches, claimed, open_gate, resend_all, states
 
 pytestmark = pytest.mark.django_db
 
 LOST = OutcomeUnknown("no answer", None)
-
-
-@pytest.fixture(autouse=True)
-def _a_webhook(settings):
-    settings.SENDGRID_WEBHOOK_KEYS = (b"a key",)
 
 
 @pytest.fixture
@@ -33,10 +28,6 @@ def lost(four):
     taken = claimed(four)
     settle(taken, LOST)
     return taken
-
-
-def started(taken, ago: timedelta):
-    Attempt.objects.filter(pk=taken.attempt).update(started_at=timezone.now() - ago)
 
 
 def test_an_event_makes_an_unknown_batch_accepted(four, lost):
@@ -68,7 +59,7 @@ def test_an_event_ends_the_doubt_of_an_assumed_batch(four, lost):
 
 
 def test_an_event_after_a_resend_makes_the_second_request_needless(four, lost):
-    resend_unknown(four.pk)
+    resend_all(four)
     prove([lost.attempt])
     assert states(four) == ["accepted"]
     assert claim(batch_of(four).pk) is None
@@ -79,7 +70,7 @@ def test_an_event_after_a_resend_makes_the_second_request_needless(four, lost):
 
 @pytest.mark.parametrize("then", [Accepted("id"), LOST, Refused("401", 401)])
 def test_an_event_of_the_first_request_while_the_second_is_open(four, lost, then):
-    resend_unknown(four.pk)
+    resend_all(four)
     open_gate()
     second = claimed(four)
     prove([lost.attempt])
@@ -91,7 +82,7 @@ def test_an_event_of_the_first_request_while_the_second_is_open(four, lost, then
 
 
 def test_an_event_of_the_first_request_after_the_second_got_lost_too(four, lost):
-    resend_unknown(four.pk)
+    resend_all(four)
     open_gate()
     settle(claimed(four), LOST)
     prove([lost.attempt])
@@ -115,52 +106,6 @@ def test_events_of_requests_that_are_not_here_are_nobodys_proof(four):
 
     prove([uuid.uuid4()])
     assert states(four) == ["planned"]
-
-
-def test_silence_for_a_day_says_that_a_request_never_arrived(four, lost, settings):
-    assert not never_arrived(batch_of(four))
-    started(lost, timedelta(hours=23))
-    assert not never_arrived(batch_of(four))
-    started(lost, timedelta(hours=25))
-    assert never_arrived(batch_of(four))
-    settings.SENDGRID_WEBHOOK_KEYS = ()
-    assert not never_arrived(batch_of(four))
-
-
-@pytest.mark.parametrize(("heard", "proven"), [([0, 2], True), ([0], False), ([2], False), ([], False)])
-def test_an_hour_is_enough_where_requests_before_and_after_it_are_heard_of(four, settings, heard, proven):
-    settings.MAILER_BATCH_SIZE = 1
-    from tests.mailer.sending.outgoing import planned
-
-    send = planned(slug="in-singles", source="other")
-    taken = [claimed(send, number) for number in range(3)]
-    for number, one in enumerate(taken):
-        open_gate()
-        settle(one, LOST if number == 1 else Accepted("id"))
-        started(one, timedelta(minutes=70 - number))
-    prove([taken[number].attempt for number in heard])
-    assert never_arrived(batch_of(send, 1)) is proven
-    assert all_never_arrived(send.pk) is proven
-
-
-def test_with_the_policy_resend_what_never_arrived_goes_out_again(two_batches, api):
-    type(two_batches).objects.update(on_unknown="resend")
-    early, late = claimed(two_batches), claimed(two_batches, 1)
-    settle(early, LOST)
-    open_gate()
-    settle(late, LOST)
-    started(early, timedelta(hours=25))
-    assert resend_what_never_arrived() == 1
-    assert states(two_batches) == ["planned", "unknown"]
-    assert resend_what_never_arrived() == 0
-    two_batches.refresh_from_db()
-    assert two_batches.state == "sending"
-
-
-def test_with_the_policy_hold_nothing_goes_out_again_by_itself(four, lost):
-    started(lost, timedelta(days=9))
-    assert resend_what_never_arrived() == 0
-    assert states(four) == ["unknown"]
 
 
 def test_a_lease_that_ends_after_the_event_makes_nothing_unknown(four):

@@ -1,0 +1,156 @@
+"""`mailer reconcile`: the requests of which nobody knows whether they arrived, and what to do about them."""
+
+import json
+import sys
+from typing import Any
+
+import click
+
+from mailer.cli.steering import (
+    find,
+    json_option,
+    newsletter_option,
+    print_result,
+    require_provider,
+    send_argument,
+    yes_option,
+)
+from mailer.cli.terminal import Exit, Problem, confirm, on_terminal
+
+
+@click.command()
+@send_argument
+@newsletter_option
+@click.option("--resend", "way", flag_value="resend", help="Send those requests again; who had them gets them twice.")
+@click.option("--assume-sent", "way", flag_value="assume", help="Count them as accepted on your word.")
+@click.option(
+    "--accept-duplicates",
+    metavar="N",
+    type=click.IntRange(min=0),
+    help="With --resend, for programs: so many subscribers may get it twice. It must be the number that is shown.",
+)
+@yes_option
+@json_option
+def reconcile(
+    send: str, newsletter: str | None, way: str | None, accept_duplicates: int | None, yes: bool, as_json: bool
+) -> None:
+    """Show the requests of which nobody knows whether they arrived, and settle them.
+
+    --resend is a plain question, which --yes answers, only where events show that nobody has the mail. In every other
+    case it asks to type the number of subscribers who may get it twice; --yes does not answer that.
+    """
+    if accept_duplicates is not None and way != "resend":
+        raise Problem("--accept-duplicates goes with --resend.", Exit.USAGE)
+    found = find(send, newsletter)
+    from mailer.sending.expiring import expire_attempts
+    from mailer.sending.reconciling import unknown_of
+
+    expire_attempts()
+    unknown = unknown_of(found.pk)
+    if way is None or not unknown:
+        _show(found, unknown, as_json)
+        sys.exit(Exit.OPEN_ENDS if unknown else Exit.DONE)
+    require_provider(found)
+    if way == "assume":
+        subscribers = sum(one.subscribers for one in unknown)
+        confirm(f"Count {subscribers} readers of {found.slug} as mailed, on your word?", yes)
+        _assume(found, as_json)
+    else:
+        _resend(found, _accepted(found, unknown, accept_duplicates, yes), as_json)
+
+
+def _show(send: Any, unknown: list[Any], as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(_as_json(send, unknown), ensure_ascii=False))
+    elif not unknown:
+        click.echo(f"{send.slug}: nothing is unknown.")
+    else:
+        _show_unknown(send, unknown)
+
+
+def _show_unknown(send: Any, unknown: list[Any]) -> None:
+    from mailer.models import Attempt
+
+    subscribers = sum(one.subscribers for one in unknown)
+    click.echo(f"{send.slug}: for {subscribers} readers it is not known whether the provider took their mail.")
+    attempts = Attempt.objects.select_related("batch").in_bulk([one.attempt for one in unknown])
+    for one in unknown:
+        attempt = attempts[one.attempt]
+        at = f"{attempt.started_at:%Y-%m-%d %H:%M:%S} UTC"
+        click.echo(f"  batch {attempt.batch.number}: {one.subscribers} readers, asked at {at}; {attempt.words}")
+        click.echo(f"    {one.doubt.label if one.doubt else 'events show that nobody has it: it may be sent again'}")
+    twice = _may_get_it_twice(unknown)
+    risk = f"{twice} of them may get it twice, and you type that number" if twice else "nobody gets it twice"
+    click.echo("What to do:")
+    click.echo(f"  mailer reconcile {send.slug} --resend         sends them again; {risk}")
+    click.echo(f"  mailer reconcile {send.slug} --assume-sent    counts them as accepted on your word")
+
+
+def _as_json(send: Any, unknown: list[Any]) -> dict[str, Any]:
+    from mailer.sending.accounting import receipt
+
+    requests = [
+        {"attempt": str(one.attempt), "subscribers": one.subscribers, "doubt": one.doubt and one.doubt.value}
+        for one in unknown
+    ]
+    return {**receipt(send), "unknown_requests": requests, "may_get_it_twice": _may_get_it_twice(unknown)}
+
+
+def _may_get_it_twice(unknown: list[Any]) -> int:
+    return sum(one.may_get_it_twice for one in unknown)
+
+
+def _accepted(send: Any, unknown: list[Any], given: int | None, yes: bool) -> int:
+    """Return how many duplicates the user accepts; without an answer end with exit code 4 and nothing changed."""
+    twice = _may_get_it_twice(unknown)
+    if given is not None and given != twice:
+        raise Problem(_not_accepted(twice), Exit.NOT_CONFIRMED)
+    if given is not None:
+        return given
+    if not twice:
+        subscribers = sum(one.subscribers for one in unknown)
+        confirm(f"Events show that none of {subscribers} readers has {send.slug}. Send it to them again?", yes)
+        return 0
+    if not on_terminal():
+        raise Problem(_not_accepted(twice), Exit.NOT_CONFIRMED)
+    for reason in dict.fromkeys(one.doubt.label for one in unknown if one.doubt):
+        click.echo(f"It cannot be told who has {send.slug}: {reason}.", err=True)
+    typed = click.prompt(
+        f"{twice} subscribers may get it twice. Type that number to send it again",
+        err=True,
+        default="",
+        show_default=False,
+    )
+    if typed.strip() != str(twice):
+        raise Problem("Nothing was done.", Exit.NOT_CONFIRMED)
+    return twice
+
+
+def _not_accepted(twice: int) -> str:
+    if not twice:
+        return "Nothing was done: events show that nobody would get it twice now; add --yes to send it again."
+    return (
+        f"Nothing was done: {twice} subscribers may get it twice. Look at `mailer reconcile` without --resend first; "
+        f"to send it again in spite of that, add --accept-duplicates {twice} (--yes is not enough)."
+    )
+
+
+def _resend(send: Any, accepted: int, as_json: bool) -> None:
+    from mailer.cli.watching import carry_out
+    from mailer.sending.reconciling import MayGetItTwice, resend_unknown
+
+    def again() -> Any:
+        resend_unknown(send.pk, accepted)
+        return send
+
+    try:
+        carry_out(again, as_json)
+    except MayGetItTwice as other:
+        raise Problem(_not_accepted(other.subscribers), Exit.NOT_CONFIRMED) from None
+
+
+def _assume(send: Any, as_json: bool) -> None:
+    from mailer.sending.reconciling import assume_sent
+
+    assume_sent(send.pk)
+    print_result(send, as_json)

@@ -1,0 +1,119 @@
+"""Evidence: an event of a request shows that the provider took it whole; silence, that it never did, if we could hear.
+
+Waiting alone shows nothing. Events may be posted to nobody: the webhook's key is another account's, its address is
+wrong, the web process is down. So silence counts only where the provider's events of the same minutes were heard.
+"""
+
+import logging
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import TextChoices
+
+from mailer import clock
+from mailer.models import Attempt, Batch, Event, Send
+from mailer.sending import hearing
+from mailer.sending.settling import call_accepted, finish_if_done
+
+log = logging.getLogger(__name__)
+
+AROUND = timedelta(minutes=15)  # events this close to a request, on both sides of it, show that it would be heard of
+SHORT = 1 / 25  # of MAILER_EVIDENCE_WAIT: silence enough to ask a person, and not to act alone
+NEVER = (Attempt.State.REFUSED, Attempt.State.UNSENT)  # the provider took none of these, whatever an event says
+
+
+class Doubt(TextChoices):
+    """Why silence about an unknown request does not show that it never arrived."""
+
+    NO_WEBHOOK = "no-webhook", "no event webhook is set up, so only SendGrid's activity feed can tell"
+    REPORTED = "reported", "an event of it came and is being applied"
+    SINGLE = "single-request", "its send has no other request, so silence cannot tell: only a person can decide"
+    REFUSED = "posts-refused", "posts to the event webhook are refused: its event may be among them"
+    UNHEARD = "not-heard", "no events of other requests around it came, so an event of it may have been missed"
+    EARLY = "too-early", "events around it came and none of it; an event may still come"
+
+
+def prove(attempts: Collection[UUID]) -> None:
+    """Record that the provider accepted these attempts, because an event of each came. Repeating changes nothing.
+
+    An event of a request that was refused, or never made, is no evidence: something is wrong, and the log says so.
+    """
+    if not attempts:
+        return
+    rows = Attempt.objects.filter(pk__in=list(attempts), evidence_at=None)
+    # Nearly all of them: what is accepted needs no lock of its send.
+    rows.filter(state=Attempt.State.ACCEPTED).update(evidence_at=clock.now())
+    for attempt, batch, send, state in rows.order_by("batch").values_list("pk", "batch", "batch__send", "state"):
+        if state in (Attempt.State.REFUSED, Attempt.State.UNSENT):
+            log.error("an event of a request that was not accepted", extra={"attempt": attempt, "state": state})
+            continue
+        _prove(attempt, batch, send)
+        finish_if_done(send)
+
+
+def _prove(attempt: UUID, batch: int, send: int) -> None:
+    with transaction.atomic():
+        Send.objects.select_for_update().filter(pk=send).values_list("pk").first()
+        now = clock.now()
+        open_ = Attempt.objects.filter(pk=attempt, state__in=[Attempt.State.OPEN, Attempt.State.UNKNOWN])
+        news = open_.update(state=Attempt.State.ACCEPTED, ended_at=now, evidence_at=now)
+        if not news:  # accepted before; or refused a moment ago, and then it proves nothing
+            Attempt.objects.filter(pk=attempt, state=Attempt.State.ACCEPTED).update(evidence_at=now)
+            return
+        if not call_accepted(batch, attempt, "event"):
+            log.error("accepted late, readers may have it twice", extra={"attempt": attempt})
+
+
+def full_wait() -> timedelta:
+    """Return how long silence must last before a batch is sent again without a person: SendGrid repeats for 24 h."""
+    return timedelta(seconds=settings.MAILER_EVIDENCE_WAIT)
+
+
+def doubt_about(batch: Batch, wait: timedelta) -> Doubt | None:
+    """Return why silence does not show that an unknown batch never arrived; None if it does, after `wait` of it.
+
+    Of a batch that was sent again and lost again each request must be shown to have got nowhere.
+    """
+    attempts = batch.attempts.filter(state=Attempt.State.UNKNOWN)
+    doubts = [_doubt_about(attempt, batch, wait) for attempt in attempts]
+    return next((doubt for doubt in Doubt if doubt in doubts), None) if doubts else Doubt.UNHEARD
+
+
+def _doubt_about(attempt: Attempt, batch: Batch, wait: timedelta) -> Doubt | None:
+    if not settings.SENDGRID_WEBHOOK_KEYS:
+        return Doubt.NO_WEBHOOK
+    if Event.objects.filter(attempt=attempt.pk, applied_at=None).exists():
+        return Doubt.REPORTED
+    if not _has_other_requests(batch):
+        return Doubt.SINGLE
+    account = batch.send.account_id
+    if account is None:
+        return Doubt.UNHEARD
+    if hearing.misses_posts(account, attempt.started_at + full_wait()):
+        return Doubt.REFUSED
+    if not _heard_around(attempt, account):
+        return Doubt.UNHEARD
+    return Doubt.EARLY if clock.now() - attempt.started_at < wait else None
+
+
+def _has_other_requests(batch: Batch) -> bool:
+    others = Attempt.objects.filter(batch__send=batch.send_id).exclude(batch=batch)
+    return others.exclude(state__in=NEVER).exists()
+
+
+def _heard_around(attempt: Attempt, account: int) -> bool:
+    """Events of the account came since, which by its own clock happened shortly before the request and shortly after.
+
+    Only those of requests of ours say whose they are. A key may be another account's, and what it signs for another
+    installation is not kept.
+    """
+    at = attempt.started_at
+    return _heard(account, at, (at - AROUND, at)) and _heard(account, at, (at, at + AROUND))
+
+
+def _heard(account: int, since: datetime, between: tuple[datetime, datetime]) -> bool:
+    ours = Attempt.objects.filter(batch__send__account=account).exclude(state__in=NEVER)
+    return Event.objects.filter(received_at__gt=since, at__range=between, attempt__in=ours.values("pk")).exists()
