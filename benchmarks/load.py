@@ -21,6 +21,7 @@ from itertools import islice
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from tests import installed
 from tests.processes.conftest import editors_folder
 from tests.processes.stage import PATIENCE, Stage, free_port, new_postgres_database, wait_until
 from tests.stand_in import StandIn
@@ -118,7 +119,7 @@ def _play(stage: Stage, api: StandIn, folder: Path, options: argparse.Namespace)
 
 
 def _python(stage: Stage, *arguments: str) -> str:
-    environment = stage.environment(**stage.settings)
+    environment = stage.environment(**stage.settings, PYTHONPATH=str(installed.ROOT))
     done = subprocess.run(
         [sys.executable, *arguments], env=environment, cwd=stage.folder, capture_output=True, text=True, check=True
     )

@@ -3,7 +3,6 @@
 import http.client
 import re
 import socket
-import sys
 import time
 from contextlib import ExitStack
 
@@ -35,7 +34,7 @@ MALFORMED = {
 @pytest.fixture(scope="module")
 def web(tmp_path_factory):
     stage = Stage(editors_folder(tmp_path_factory.mktemp("attacked") / "newsletter"))
-    stage.command = [sys.executable, "-c", IN_A_HURRY]
+    stage.command = [stage.python, "-c", IN_A_HURRY]
     stage.settings["CELERY_BROKER_URL"] = "redis://127.0.0.1:9/0"  # so that no worker is started beside it
     port = free_port()
     stage.start("serve", "--port", str(port))

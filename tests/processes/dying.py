@@ -1,4 +1,6 @@
-"""A command of `mailer` that is killed before each of its writes: `python -m tests.processes.dying QUESTION COMMAND...`
+"""A command of `mailer` that is killed before each of its writes: `python -P dying.py QUESTION COMMAND...`
+
+The python is that of the installed product, which finds nothing else of the tests (-P).
 
 In round n it ends itself by SIGKILL before its n-th write: an SQL statement that changes rows, or a file of MAILER_HOME
 that is opened for writing. The rounds are forks of one process, because a start of Python for each would take a second.

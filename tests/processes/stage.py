@@ -1,4 +1,7 @@
-"""A whole installation for one test: an editor's folder, a database, perhaps a broker, and real processes."""
+"""A whole installation for one test: an editor's folder, a database, perhaps a broker, and real processes.
+
+They run what users install (tests/installed.py), never the sources in the environment of the tests.
+"""
 
 import csv
 import json
@@ -8,7 +11,6 @@ import signal
 import socket
 import sqlite3
 import subprocess
-import sys
 import time
 import urllib.request
 import uuid
@@ -18,6 +20,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from tests import installed
 from tests.environment import clean
 from tests.parts import postgres_url, skip_without
 from tests.processes.dying import rows
@@ -33,7 +36,8 @@ class Stage:
         self.database_url = database_url
         self.broker_url = broker_url
         self.settings: dict[str, str] = {}
-        self.command = [sys.executable, "-m", "mailer"]
+        self.python = str(installed.python())
+        self.command = [str(installed.mailer())]
         self._processes: list[subprocess.Popen[str]] = []
 
     @property
@@ -45,7 +49,7 @@ class Stage:
             "MAILER_HOME": str(self.folder.parent / f"home-{home}"),
             "DATABASE_URL": self.database_url,
             "CELERY_BROKER_URL": self.broker_url,
-            "PYTHONPATH": str(Path(__file__).resolve().parents[2]) if self.command[0] == sys.executable else "",
+            "PYTHONPATH": "",
             "COVERAGE_PROCESS_START": "",
         }
         return clean(dict(os.environ)) | given | self.settings | settings

@@ -3,7 +3,6 @@
 import os
 import re
 import shlex
-import shutil
 import subprocess
 import urllib.request
 from pathlib import Path
@@ -85,8 +84,6 @@ def test_init_never_overwrites_and_its_first_issue_can_be_rehearsed(embedded: St
 
 def test_help_is_instant(embedded: Stage):
     """Not a time, which a busy machine would falsify, but the reason for it: nothing heavy is imported."""
-    from sys import executable
-
     heavy = "django celery rich sendgrid premailer lxml markdown_it PIL"
     asked = (
         "import sys\nsys.argv = ['mailer', '--help']\n"
@@ -94,7 +91,9 @@ def test_help_is_instant(embedded: Stage):
         "try:\n    main()\nexcept SystemExit:\n    pass\n"
         f"print('heavy:', [name for name in {heavy.split()} if name in sys.modules])"
     )
-    seen = subprocess.run([executable, "-c", asked], cwd=ROOT, capture_output=True, text=True, check=True)
+    seen = subprocess.run(
+        [embedded.python, "-c", asked], cwd=embedded.folder, capture_output=True, text=True, check=True
+    )
     assert "heavy: []" in seen.stdout
 
 
@@ -124,20 +123,7 @@ def _try(command: str, shown: str, stage: Stage) -> None:
         assert re.search(pattern, re.sub(r"[ \t]+", " ", ran.out + ran.err)), f"{command}: not printed: {line}"
 
 
-def test_the_wheel_installed_elsewhere_carries_an_issue_to_its_readers(
-    embedded: Stage, api: StandIn, for_real, tmp_path
-):
-    """Templates, translations, starter and migrations travel inside the wheel."""
-    import sys
-
-    dist = tmp_path / "dist"
-    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(dist)]
-    subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
-    wheel = next(dist.glob("*.whl"))
-    python = _clean_environment(tmp_path / "venv", wheel)
-
-    embedded.command = [str(python.parent / "mailer")]
-    embedded.settings["PYTHONDONTWRITEBYTECODE"] = ""  # or each command would compile all that it loads
+def test_templates_translations_and_stylesheets_travel_inside_the_wheel(embedded: Stage, api: StandIn, for_real):
     readers = embedded.import_readers({"active": 3, "pending": 1})
     assert embedded.send("issues/2026-11-20.md")["provider"] == "rehearsal"
     embedded.send("issues/2026-11-20.md", **for_real)
@@ -156,20 +142,3 @@ def test_the_wheel_installed_elsewhere_carries_an_issue_to_its_readers(
     leave = api.recipients[0]["unsubscribe_url"].replace("https://news.example.com", base)
     assert post(leave, {"List-Unsubscribe": "One-Click"}) == 200
     assert state_of(embedded, api.recipients[0]["email"]) == "unsubscribed"
-
-
-def _clean_environment(folder: Path, wheel: Path) -> Path:
-    """A virtual environment with the locked dependencies and the wheel, and nothing else."""
-    import sys
-
-    python = folder / "bin" / "python"
-    lock = ["--require-hashes", "-r", str(ROOT / "requirements.lock")]
-    if uv := shutil.which("uv"):
-        install = [uv, "pip", "install", "-q", "--python", str(python)]
-        subprocess.run([uv, "venv", "-q", "--python", sys.executable, str(folder)], check=True)
-    else:
-        install = [str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check"]
-        subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
-    subprocess.run([*install, *lock], check=True)
-    subprocess.run([*install, "--no-deps", str(wheel)], check=True)
-    return python

@@ -4,7 +4,6 @@ import json
 import signal
 import sqlite3
 import subprocess
-import sys
 import time
 from contextlib import closing
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.processes import dying
 from tests.processes.stage import Stage, new_postgres_database, wait_until
 from tests.stand_in import StandIn
 
@@ -39,7 +39,7 @@ def change(stage: Stage, statement: str) -> None:
 
 def killed_before_each_write(stage: Stage, question: str, *arguments: str) -> list[dict[str, Any]]:
     """What the database said after each kill and, last, after the round that was let live."""
-    usual, stage.command = stage.command, [sys.executable, "-m", "tests.processes.dying", question]
+    usual, stage.command = stage.command, [stage.python, "-P", dying.__file__, question]
     lines = stage.run(*arguments).out.splitlines()
     stage.command = usual
     found = [json.loads(line) for line in lines if line.startswith('{"before"')]
@@ -103,7 +103,7 @@ def test_who_left_between_a_killed_import_and_the_next_stays_away(embedded: Stag
     embedded.run("manage", "migrate", "-v0")
     importing = a_file(tmp_path, people)
 
-    usual, embedded.command = embedded.command, [sys.executable, "-c", IN_SMALL_STEPS]
+    usual, embedded.command = embedded.command, [embedded.python, "-c", IN_SMALL_STEPS]
     process = embedded.start(*importing, DJANGO_SETTINGS_MODULE="mailer.settings")
     embedded.command = usual
     while embedded.ask(TAKEN_IN) == [[0, 0, 0]] and process.poll() is None:

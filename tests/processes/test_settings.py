@@ -1,6 +1,5 @@
 """A setting that is missing or malformed stops the start and is named, without a traceback."""
 
-import sys
 from pathlib import Path
 
 import pytest
@@ -83,7 +82,7 @@ def test_production_refuses_each_unsafe_setting_by_its_name(embedded: Stage, nam
         "    except Exception as error:\n"
         "        print(type(error).__name__, error)\n"
     )
-    embedded.command = [sys.executable, "-c", script]
+    embedded.command = [embedded.python, "-c", script]
     said = embedded.run(name, *unsafe, **SAFE).out.splitlines()
     assert [line for line in said if not line.startswith(f"SettingError {name} ")] == []
     assert len(said) == len(unsafe)
@@ -122,7 +121,7 @@ def test_a_start_that_was_killed_leaves_no_empty_secret_key_behind(embedded: Sta
     home = embedded.folder.parent / "home-editor"
     home.mkdir(mode=0o700)
     (home / "secret_key").touch(mode=0o600)
-    embedded.command = [sys.executable, "-c", "from mailer.settings import SECRET_KEY; print(SECRET_KEY)"]
+    embedded.command = [embedded.python, "-c", "from mailer.settings import SECRET_KEY; print(SECRET_KEY)"]
     first, second = embedded.run().out, embedded.run().out
     assert len(first) > 50
     assert first == second

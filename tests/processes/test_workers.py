@@ -5,16 +5,13 @@ The database is the queue: what happens to the broker makes a send slower and st
 
 import signal
 import subprocess
-import sys
 import time
-from pathlib import Path
 
 import pytest
 
 from tests.processes.stage import Stage, wait_until
 from tests.stand_in import StandIn
 
-ROOT = Path(__file__).resolve().parents[2]
 ISSUE = "issues/2026-11-20.md"
 
 TWO_LOOPS = """
@@ -32,7 +29,7 @@ print("apart:", made[0].hub is not None and made[0].hub is not made[1].hub)
 def test_the_two_workers_of_a_process_share_no_event_loop(distributed: Stage):
     """In one loop they read each other's sockets, and now and then one of them dies of it."""
     ran = subprocess.run(
-        [sys.executable, "-c", TWO_LOOPS],
+        [distributed.python, "-c", TWO_LOOPS],
         cwd=distributed.folder,
         env=distributed.environment(),
         capture_output=True,

@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -72,12 +71,18 @@ def test_a_database_that_is_not_there_is_named_with_the_reason_and_without_the_p
 def write_into(run, tmp_path: Path) -> Callable[[int], tuple[int, str]]:
     """`write_into(descriptor)` → exit code and stderr of a process whose export goes there."""
     database = connection.settings_dict["NAME"]
-    settings = Stage(tmp_path, f"sqlite:///{database}").environment()
+    stage = Stage(tmp_path, f"sqlite:///{database}")
 
     def write(descriptor: int) -> tuple[int, str]:
-        command = [sys.executable, "-m", "mailer", "subscribers", "export"]
+        command = [*stage.command, "subscribers", "export"]
         ran = subprocess.run(
-            command, cwd=tmp_path, env=settings, stdout=descriptor, stderr=subprocess.PIPE, text=True, check=False
+            command,
+            cwd=tmp_path,
+            env=stage.environment(),
+            stdout=descriptor,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
         )
         os.close(descriptor)
         return ran.returncode, ran.stderr
