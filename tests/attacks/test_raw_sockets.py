@@ -12,7 +12,11 @@ from tests.processes.conftest import editors_folder
 from tests.processes.stage import Stage, answers, free_port, wait_until
 
 # gunicorn's worker is a fork of this process, so what is set here holds there too.
-IN_A_HURRY = "import mailer.cli.listening as ours; ours.SENT = 1.0; from mailer.cli import main; main()"
+IN_A_HURRY = """
+import django; django.setup()
+import mailer.cli.listening as ours; ours.SENT = 1.0
+from mailer.cli import main; main()
+"""
 THREADS = 8
 TOKEN = "a-readers-token"
 POST = b"POST /subscribe/ HTTP/1.1\r\nHost: 127.0.0.1\r\n"
@@ -35,6 +39,7 @@ MALFORMED = {
 def web(tmp_path_factory):
     stage = Stage(editors_folder(tmp_path_factory.mktemp("attacked") / "newsletter"))
     stage.command = [stage.python, "-c", IN_A_HURRY]
+    stage.settings["DJANGO_SETTINGS_MODULE"] = "mailer.settings"
     stage.settings["CELERY_BROKER_URL"] = "redis://127.0.0.1:9/0"  # so that no worker is started beside it
     port = free_port()
     stage.start("serve", "--port", str(port))
