@@ -5,12 +5,11 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.core.mail import EmailMultiAlternatives
 from django.db.models import F, Max
 from django.utils import timezone
 
 from subscribers import languages, links
-from subscribers.composing import compose
+from subscribers.composing import ReaderMail, compose
 from subscribers.limits import CONFIRMATION_PAUSE
 from subscribers.models import Subscription, Suppression
 from subscribers.optin import confirming_lifts
@@ -95,7 +94,7 @@ def _may_be_mailed(subscription: Subscription, now: datetime) -> bool:
     return suppression is None or confirming_lifts(suppression, now)
 
 
-def _message(subscription: Subscription) -> EmailMultiAlternatives:
+def _message(subscription: Subscription) -> ReaderMail:
     """Nothing in it was typed by whoever filled in the form: it goes to people who may never have asked."""
     newsletter = settings.NEWSLETTERS[subscription.newsletter]
     reader = subscription.subscriber
@@ -103,4 +102,8 @@ def _message(subscription: Subscription) -> EmailMultiAlternatives:
         "confirm_url": links.confirm_url(reader.public_id, subscription.newsletter),
     }
     language = languages.chosen(reader.language, languages.supported(newsletter.language))
-    return compose("confirmation", subscription.newsletter, language, reader.email, context)
+    message = compose("confirmation", subscription.newsletter, language, reader.email, context)
+    # Whoever asks more than 7 days after a bounce may have a mailbox again; the provider's own list would drop this.
+    suppressed = Suppression.objects.filter(hash=reader.suppression_hash, reason=Suppression.Reason.BOUNCE)
+    message.bounced_before = suppressed.exists()
+    return message

@@ -108,6 +108,8 @@ def build_mail(message: EmailMessage) -> dict[str, Any]:
     }
     if headers:
         payload["headers"] = common_headers(headers)
+    if getattr(message, "bounced_before", False):
+        payload["mail_settings"] = {"bypass_bounce_management": {"enable": True}}
     if message.reply_to:
         payload["reply_to"] = _mailbox(message.reply_to[0])
     return payload

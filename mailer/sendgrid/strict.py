@@ -246,6 +246,8 @@ def _faults_of_issue(payload: Mapping[str, Any]) -> Iterator[Fault]:
         yield fault(f"An issue needs List-Unsubscribe-Post: {ONE_CLICK}.", "headers.List-Unsubscribe-Post")
     if not re.search(r"<[^<>@\s]+\.[^<>@\s]+>\Z", common.get("list-id", "")):
         yield fault("An issue needs List-ID with an id in < and >.", "headers.List-ID")
+    if any("bypass" in name for name in payload.get("mail_settings", {})):
+        yield fault("An issue never bypasses the provider's lists of bounces and complaints.", "mail_settings")
     if len(common) != len(payload.get("headers", {})):
         yield fault("A header stands twice.", "headers")
     links = Counter[str]()

@@ -6,10 +6,11 @@ from datetime import timedelta
 import pytest
 from django.core import mail
 from django.core.mail.backends import locmem
+from django.utils import timezone
 
 from subscribers import composing, confirmations, optin
 from subscribers.confirmations import ConfirmationFailed
-from subscribers.models import Subscription
+from subscribers.models import Subscription, Suppression
 from subscribers.tasks import send_confirmation
 from tests import readers
 from tests.readers import BEN
@@ -54,6 +55,16 @@ def test_both_parts_hold_the_link_that_confirms():
 
     token = link.rstrip("/").rpartition("/")[2]
     assert links.read(token, "confirm").public_id == reader.public_id
+
+
+def test_a_confirmation_long_after_a_bounce_asks_to_be_mailed_in_spite_of_it():
+    reader = readers.pending()
+    confirmations.send(one().pk)
+    optin.suppress(reader.suppression_hash, "bounce", readers.LINK)
+    Suppression.objects.update(at=timezone.now() - timedelta(days=8))
+    Subscription.objects.update(confirmation_due=timezone.now(), confirmation_tries=0, confirmation_tried_at=None)
+    assert confirmations.send(one().pk)
+    assert [message.bounced_before for message in mail.outbox] == [False, True]
 
 
 def test_nothing_that_the_visitor_typed_stands_in_the_mail():

@@ -3,7 +3,7 @@ import logging
 import pytest
 from django.core.mail import EmailMessage, EmailMultiAlternatives, get_connection
 
-from mailer.sendgrid.backend import NotSent
+from mailer.sendgrid.backend import NotSent, build_mail
 from tests.stand_in import StandIn
 
 
@@ -48,6 +48,14 @@ def test_a_plain_mail_goes_out_with_one_part(api):
     backend = get_connection("mailer.sendgrid.backend.SendGridBackend")
     assert EmailMessage("Hi", "Hello", "a@news.example.com", ["ada@example.com"], connection=backend).send() == 1
     assert api.accepted[0]["content"] == {"text/plain": "Hello"}
+
+
+def test_the_providers_own_list_of_bounces_is_bypassed_only_for_a_mail_that_asks_for_it(api):
+    mail = confirmation()
+    mail.bounced_before = True
+    assert mail.send() == 1
+    assert build_mail(mail)["mail_settings"] == {"bypass_bounce_management": {"enable": True}}
+    assert "mail_settings" not in build_mail(confirmation())
 
 
 def test_a_mail_to_nobody_is_no_request(api):

@@ -211,3 +211,9 @@ def test_any_json_is_answered_with_faults_never_with_a_crash(data):
 @pytest.mark.parametrize("value", ODD)
 def test_what_is_no_mail_at_all_is_refused(value):
     assert faults_of(value, JSON)
+
+
+def test_an_issue_that_bypasses_the_providers_lists_is_refused():
+    payload = {**request(), "mail_settings": {"bypass_bounce_management": {"enable": True}}}
+    assert fields(payload) == ["mail_settings"]
+    assert fields({**CONFIRMATION, "mail_settings": payload["mail_settings"]}) == []
