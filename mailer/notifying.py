@@ -4,17 +4,21 @@ import logging
 from datetime import timedelta
 
 from django.core.mail import EmailMessage
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from mailer import accounts, clock
 from mailer.models import Attempt, Batch, Send
 from mailer.reporting import in_words
 from mailer.sendgrid.backend import NotSent
+from mailer.sending.receiving import refusals_of
 
 log = logging.getLogger(__name__)
 
 IN_DOUBT = timedelta(hours=1)
-PAUSED, FINISHED, UNKNOWN = "paused", "finished", "unknown"
+PAUSED, FINISHED, UNKNOWN, REFUSED = "paused", "finished", "unknown", "refused"
+# Receivers refuse the sender or the content. Single ones do in nearly every send; this many are news.
+REFUSALS, REFUSED_SHARE = 5, 0.01
+LATE = timedelta(days=3)  # after its end; SendGrid tries for as long, and what comes then is news too
 
 
 def untold() -> list[int]:
@@ -28,9 +32,10 @@ def tell(send_id: int) -> None:
     news = _news(send) if send else ""
     if send is None or not news:
         return
-    before = send.notified
+    before, refused = send.notified, _is_refused(send)
     # Marked first: two workers at once, or a lost answer, must not make two mails.
-    if not Send.objects.filter(pk=send_id, notified=before).update(notified=f"{before} {news}".strip()):
+    told = dict.fromkeys([*before.split(), news, *([REFUSED] if refused else [])])  # each mail says that too
+    if not Send.objects.filter(pk=send_id, notified=before).update(notified=" ".join(told)):
         return
     try:
         _mail(send, news).send()
@@ -41,8 +46,9 @@ def tell(send_id: int) -> None:
 
 
 def _unwatched() -> QuerySet[Send]:
-    told_all = accounts.own_sends().exclude(notify="").exclude(notified__contains=FINISHED)
-    return told_all.defer("html", "text", "article")
+    late = Q(finished_at__gt=clock.now() - LATE) & ~Q(notified__contains=REFUSED)
+    news_may_come = accounts.own_sends().exclude(notify="").filter(~Q(notified__contains=FINISHED) | late)
+    return news_may_come.defer("html", "text", "article")
 
 
 def _news(send: Send) -> str:
@@ -51,8 +57,16 @@ def _news(send: Send) -> str:
     if send.state == Send.State.PAUSED and send.reason:
         return PAUSED if PAUSED not in told else ""
     if Batch.objects.filter(send=send, state=Batch.State.UNKNOWN).exists():
-        return UNKNOWN if UNKNOWN not in told and _long_in_doubt(send) else ""
-    return FINISHED if send.state == Send.State.FINISHED else ""
+        if UNKNOWN not in told and _long_in_doubt(send):
+            return UNKNOWN
+    elif send.state == Send.State.FINISHED and FINISHED not in told:
+        return FINISHED
+    return REFUSED if REFUSED not in told and _is_refused(send) else ""
+
+
+def _is_refused(send: Send) -> bool:
+    readers = sum(one.readers for one in refusals_of(send.pk))
+    return readers >= REFUSALS or readers > send.planned * REFUSED_SHARE
 
 
 def _long_in_doubt(send: Send) -> bool:
@@ -65,6 +79,7 @@ def _mail(send: Send, news: str) -> EmailMessage:
         PAUSED: f"{send.slug} is paused",
         FINISHED: f"{send.slug} is sent",
         UNKNOWN: f"{send.slug}: some requests stay unknown",
+        REFUSED: f"{send.slug}: receivers refuse your mail",
     }[news]
     return EmailMessage(
         subject=f"[mailer] {headline}",

@@ -179,25 +179,6 @@ def held(hashes: Iterable[str], now: datetime) -> set[str]:
     return set(rows.values_list("hash", flat=True))
 
 
-@dataclass(frozen=True)
-class Outage:
-    """A suspected outage in one send."""
-
-    domain: str
-    readers: int
-    until: datetime  # the last of them is mailed again from then on
-
-
-def of_send(send: int) -> list[Outage]:
-    """Return the suspected outages of a send, the largest first."""
-    until: dict[str, list[datetime]] = defaultdict(list)
-    rows = HardBounce.objects.filter(send=send, held_until__isnull=False, forgiven=False)
-    for domain, held_until in rows.values_list("domain", "held_until"):
-        if held_until:
-            until[domain].append(held_until)
-    return sorted((Outage(one, len(ends), max(ends)) for one, ends in until.items()), key=lambda one: -one.readers)
-
-
 def prune(now: datetime) -> int:
     """Delete bounces that no rule looks at any more, and those of erased readers; return how many."""
     old = HardBounce.objects.filter(Q(at__lt=now - KEPT) | Q(delivery__subscriber=None))

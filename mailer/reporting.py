@@ -8,6 +8,7 @@ from mailer import clock
 from mailer.models import Send
 from mailer.moments import describe
 from mailer.sending.accounting import Equation, count, possibly_twice
+from mailer.sending.receiving import outages_of, refusals_of
 from mailer.sending.reconciling import doubts_of
 
 
@@ -17,6 +18,7 @@ def in_words(send: Send) -> Iterator[str]:
     yield f"{send.newsletter}/{send.slug}: {send.state}{f' — {send.reason}' if send.reason else ''}"
     yield str(equation)
     yield from _open_ends(send, equation)
+    yield from _from_receivers(send)
 
 
 def when(send: Send) -> str:
@@ -60,3 +62,18 @@ def _why_unknown(send: Send) -> Iterator[str]:
     )
     for doubt, readers in doubts_of(send).items():
         yield f"  {readers} of them: {doubt.label if doubt else proven}."
+
+
+def _from_receivers(send: Send) -> Iterator[str]:
+    for one in refusals_of(send.pk):
+        yield f"{_readers(one.readers)} got nothing ({one.policy.key}): {one.policy.says}. To do: {one.policy.fix}."
+    for outage in outages_of(send.pk):
+        yield (
+            f"{_readers(outage.readers)} at {outage.domain} bounced as if they did not exist, which looks like an "
+            f"outage there: they are skipped until {outage.until:%Y-%m-%d %H:%M} UTC, and suppressed only if they "
+            "bounce again after that."
+        )
+
+
+def _readers(count: int) -> str:
+    return f"{count} reader{'' if count == 1 else 's'}"

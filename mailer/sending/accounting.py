@@ -7,6 +7,7 @@ from typing import Any
 from django.db.models import Count, F, Sum
 
 from mailer.models import Attempt, Batch, Delivery, Send
+from mailer.sending.receiving import outages_of, refusals_of
 
 _SHARE: dict[str, str] = {
     Batch.State.ACCEPTED: "accepted",
@@ -74,6 +75,13 @@ def receipt(send: Send) -> dict[str, Any]:
         "skipped": _skipped_by_reason(send),
         "possibly_twice": possibly_twice(send),
         "batches": dict(batches),
+        "refused_by_policy": [
+            {"code": one.policy.key, "readers": one.readers, "says": one.policy.says, "fix": one.policy.fix}
+            for one in refusals_of(send.pk)
+        ],
+        "suspected_outages": [
+            {"domain": one.domain, "readers": one.readers, "until": _iso(one.until)} for one in outages_of(send.pk)
+        ],
         "events": _events(send),
         "at": _iso(send.due_at),
         "first_request_at": _iso(send.first_request_at),

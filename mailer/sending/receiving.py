@@ -1,14 +1,23 @@
-"""For which domains a send's readers receive: counted once a send, since it reads each of its deliveries."""
+"""Where a send's readers receive their mail, and what receivers did with it as a whole."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import datetime
 
 from django.db import connection
+from django.db.models import Count
 
-from mailer.models import ReceivingDomains
+from mailer.models import HardBounce, PolicyBounce, ReceivingDomains
+from mailer.sendgrid.policies import Policy, policy_named
 
 SMALLEST = 5  # readers; what happens at a smaller domain says nothing about the domain
 
 
 def readers_by_domain(send: int) -> dict[str, int]:
-    """Return how many readers were planned at each domain that has at least five of them."""
+    """Return how many readers were planned at each domain that has at least five of them.
+
+    Counted once a send and kept, since it reads each of its deliveries.
+    """
     known = ReceivingDomains.objects.filter(send=send).values_list("readers", flat=True).first()
     if known is not None:
         return dict(known)
@@ -33,3 +42,40 @@ def _count(send: int) -> dict[str, int]:
             [send, SMALLEST],
         )
         return dict(cursor.fetchall())
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Mail of a send that a receiver's policy refused: our fault, not the readers'."""
+
+    policy: Policy
+    readers: int
+
+
+def refusals_of(*sends: int, since: datetime | None = None) -> list[Refusal]:
+    """Return why receivers refused mail of these sends, the most frequent reason first."""
+    rows = PolicyBounce.objects.filter(send__in=sends)
+    if since:
+        rows = rows.filter(at__gt=since)
+    counts = rows.values_list("policy").annotate(n=Count("pk")).order_by("-n", "policy")
+    return [Refusal(policy_named(key), readers) for key, readers in counts]
+
+
+@dataclass(frozen=True)
+class Outage:
+    """A receiving domain that seems to be out of order, in one send."""
+
+    domain: str
+    readers: int
+    until: datetime  # from then on the last of them may be mailed again
+
+
+def outages_of(send: int) -> list[Outage]:
+    """Return the suspected outages of a send, the largest first."""
+    ends: dict[str, list[datetime]] = defaultdict(list)
+    rows = HardBounce.objects.filter(send=send, held_until__isnull=False, forgiven=False)
+    for domain, held_until in rows.values_list("domain", "held_until"):
+        if held_until:
+            ends[domain].append(held_until)
+    found = [Outage(domain, len(of_one), max(of_one)) for domain, of_one in ends.items()]
+    return sorted(found, key=lambda one: (-one.readers, one.domain))

@@ -61,6 +61,7 @@ def _checks() -> Iterator[Check]:
         yield guarded("restore guard", here.restore_guard)
         yield guarded("clock", here.clock)
         yield guarded("worker", here.worker)
+        yield from here.refusals()
     key = account.key()
     yield key
     if key.state == "ok":

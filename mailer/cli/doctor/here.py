@@ -1,9 +1,12 @@
 """What can be seen without asking SendGrid: files, database, broker, worker, our own address."""
 
+from collections.abc import Iterator
+from datetime import timedelta
+
 from django.conf import settings
 
 from mailer.cli.doctor.check import Check
-from mailer.cli.terminal import database_address, knock, nowhere
+from mailer.cli.terminal import counted, database_address, knock, nowhere
 
 
 def newsletters() -> Check:
@@ -63,6 +66,20 @@ def worker() -> Check:
     if settings.EMBEDDED:
         return Check("worker", "ok", "none runs now; commands bring their own, `mailer serve` starts one")
     return Check("worker", "warning", "none has swept in the last minute; `mailer worker` or `mailer serve` starts one")
+
+
+def refusals() -> Iterator[Check]:
+    """What receivers hold against our domain, IP address or content, of the last week."""
+    from mailer import accounts, clock
+    from mailer.sending.receiving import refusals_of
+
+    sends = accounts.own_sends().values_list("pk", flat=True)
+    found = refusals_of(*sends, since=clock.now() - timedelta(days=7))
+    for one in found:
+        words = f"{counted(one.readers, 'mail')} in the last week: {one.policy.says}; {one.policy.fix}"
+        yield Check(f"receivers {one.policy.key}", "warning", words)
+    if not found:
+        yield Check("receivers", "ok", "none refused your domain, IP address or content in the last week")
 
 
 def base_url() -> Check:
