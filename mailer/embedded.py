@@ -28,6 +28,7 @@ from mailer.sweeping import Sweeper
 log = logging.getLogger(__name__)
 
 LONGEST_PAUSE = 30.0  # seconds between two looks for a broker that is away
+SLOW = 60.0  # seconds that a sweep or a batch may take besides a request and its answer: the database may be busy
 
 
 class EmbeddedWorker:
@@ -38,6 +39,8 @@ class EmbeddedWorker:
         self._stopping = threading.Event()
         self._ended = threading.Event()
         self._making = threading.Lock()
+        self._threads: dict[str, threading.Thread] = {}  # by queue
+        self._cut_off: set[str] = set()  # queues whose broker is away
         self.failure = ""  # why it cannot go on, for the operator
 
     def start(self) -> None:
@@ -52,7 +55,11 @@ class EmbeddedWorker:
         for kind, concurrency in ((lanes.issues, settings.MAILER_LANES), (lanes.mails, 1)):
             kind.open()
             queue = QUEUES[kind.name]
-            threading.Thread(target=self._serve, args=(queue, concurrency), name=f"celery-{queue}", daemon=True).start()
+            hearing = threading.Thread(
+                target=self._serve, args=(queue, concurrency), name=f"celery-{queue}", daemon=True
+            )
+            self._threads[queue] = hearing
+            hearing.start()
         self._sweeper.start()
         gc.freeze()  # what was loaded until now stays; the collector need not look at it again
         log.info("worker started", extra={"lanes": settings.MAILER_LANES, "provider": settings.PROVIDER})
@@ -64,6 +71,30 @@ class EmbeddedWorker:
     def end(self) -> None:
         """Let `wait` return. May be called by a signal handler."""
         self._ended.set()
+
+    def complaints(self) -> list[str]:
+        """What is wrong with this worker that starting it again may cure. An outage of the database is not."""
+        patience = 2 * settings.MAILER_LEASE + SLOW
+        deaf = [queue for queue, hearing in self._threads.items() if not hearing.is_alive()]
+        found = [f"hints of the queue {queue} are not taken" for queue in deaf]
+        if self._sweeper.silent_for > patience or not self._sweeper.is_alive():
+            found.append(f"it has not swept for {self._sweeper.silent_for:.0f} s")
+        for kind in (lanes.issues, lanes.mails):
+            if kind.longest_piece > patience:
+                found.append(f"a lane for {kind.name} has been at the same work for {kind.longest_piece:.0f} s")
+        return [] if self._stopping.is_set() else found
+
+    def state(self) -> dict[str, Any]:
+        """What metrics tell of it."""
+        return {
+            "well": not self.complaints(),
+            "broker": None if settings.EMBEDDED else not self._cut_off,
+            "swept": round(self._sweeper.silent_for, 1),
+            "lanes": {
+                kind.name: {"busy": kind.busy, "free": kind.free, "longest": round(kind.longest_piece, 1)}
+                for kind in (lanes.issues, lanes.mails)
+            },
+        }
 
     def stop(self, patience: float | None = None) -> int:
         """Claim nothing any more and wait for the requests in flight. Return how many `patience` seconds left over."""
@@ -107,9 +138,11 @@ class EmbeddedWorker:
                         "broker away, batches are taken from the database", extra={"queue": queue, "reason": str(error)}
                     )
                 away = True
+                self._cut_off.add(queue)
                 self._stopping.wait(pause)
                 pause = min(LONGEST_PAUSE, 2 * pause)
                 continue
+            self._cut_off.discard(queue)
             if away:
                 log.warning("broker is back", extra={"queue": queue})
             return True

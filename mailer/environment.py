@@ -54,6 +54,11 @@ def read(name: str, default: str = "") -> str:
     return (_dotenv.get(name) or "").strip() or default
 
 
+def home() -> Path:
+    """The folder of this installation's own files."""
+    return Path(read("MAILER_HOME") or CONFIG_FOLDER / "var").resolve()
+
+
 def number(name: str, default: float, at_least: float = 0) -> float:
     """A finite number. Raises SettingError."""
     text = read(name, str(default))

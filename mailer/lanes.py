@@ -26,6 +26,7 @@ class Lanes:
         self._changed = threading.Condition()
         self._busy = 0
         self._open = True
+        self._since: dict[int, float] = {}  # thread that holds a lane → when it began with its piece of work
 
     @contextmanager
     def lane(self) -> Iterator[bool]:
@@ -33,12 +34,15 @@ class Lanes:
         with self._changed:
             taken = self._open and self._busy < self._count()
             self._busy += taken
+            if taken:
+                self._since[threading.get_ident()] = time.monotonic()
         try:
             yield taken
         finally:
             if taken:
                 with self._changed:
                     self._busy -= 1
+                    del self._since[threading.get_ident()]
                     self._changed.notify_all()
 
     def run_aside(self, work: Callable[[], None]) -> None:
@@ -60,7 +64,15 @@ class Lanes:
     @property
     def is_open(self) -> bool:
         """Ask before each piece of work, also while holding a lane."""
+        if threading.get_ident() in self._since:
+            self._since[threading.get_ident()] = time.monotonic()
         return self._open
+
+    @property
+    def longest_piece(self) -> float:
+        """Seconds for which the slowest lane has been at one piece of work."""
+        now = time.monotonic()
+        return max(0.0, now - min(self._since.copy().values(), default=now))
 
     @property
     def busy(self) -> int:

@@ -17,6 +17,7 @@ from mailer.environment import (
     CONFIG_FOLDER,
     LOOPBACK,
     SettingError,
+    home,
     may_be_public,
     number,
     read,
@@ -37,23 +38,23 @@ NEWSLETTERS: dict[str, Newsletter] = read_newsletters(CONFIG) if CONFIG else {}
 # ---------------------------------------------------------------- files of this installation
 
 
-def _prepare_home(home: Path) -> Path:
+def _prepare_home(folder: Path) -> Path:
     """The folder exists, is closed to other users and stays out of git."""
     try:
-        home.mkdir(parents=True, mode=0o700, exist_ok=True)
-        if home.stat().st_mode & 0o077:
-            home.chmod(0o700)  # addresses and link keys lie in it
-        ignore = home / ".gitignore"
+        folder.mkdir(parents=True, mode=0o700, exist_ok=True)
+        if folder.stat().st_mode & 0o077:
+            folder.chmod(0o700)  # addresses and link keys lie in it
+        ignore = folder / ".gitignore"
         if not ignore.exists():
             ignore.write_text("*\n")
     except OSError as error:
         raise SettingError(
-            f"MAILER_HOME is {home}, which cannot be written ({error.strerror}); name a folder that can."
+            f"MAILER_HOME is {folder}, which cannot be written ({error.strerror}); name a folder that can."
         ) from error
-    return home
+    return folder
 
 
-HOME = _prepare_home(Path(read("MAILER_HOME") or CONFIG_FOLDER / "var").resolve())
+HOME = _prepare_home(home())
 MAILER_HOME_EPHEMERAL = bool(whole("MAILER_HOME_EPHEMERAL", 0, 0, 1))
 
 

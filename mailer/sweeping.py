@@ -92,6 +92,12 @@ class Sweeper(threading.Thread):
         self._clock = clocks.Watch()
         self._every = 1.0 if settings.EMBEDDED else EVERY
         self._tidied = time.monotonic() - TIDIED_EVERY + 60  # a short command has other things to do
+        self._turned = time.monotonic()
+
+    @property
+    def silent_for(self) -> float:
+        """Seconds since a sweep came to its end, or met an outage that it waits for."""
+        return time.monotonic() - self._turned
 
     def stop(self) -> None:
         self._stopping.set()
@@ -105,10 +111,13 @@ class Sweeper(threading.Thread):
                 if time.monotonic() - self._tidied > TIDIED_EVERY:
                     self._tidied = time.monotonic()
                     tidy()
+                self._turned = time.monotonic()
             except Restored as error:
+                self._turned = time.monotonic()
                 log.critical("nothing is sent", extra={"because": str(error)})
             # OSError: a full disk, or a file in MAILER_HOME that another user owns. The loop must outlive it.
             except (DatabaseError, InterfaceError, OSError) as error:
+                self._turned = time.monotonic()
                 log.warning("sweep failed, will try again", extra={"error": type(error).__name__})
                 connection.close()
             # A mistake of ours. To end here would be a worker that looks alive and finds nothing; to end the process

@@ -140,15 +140,22 @@ class _Companion:
 
 
 @click.command()
-def worker() -> None:
+@click.option(
+    "--health", is_flag=True, help="Only say whether the worker of this MAILER_HOME is well: ends with 0 or 1."
+)
+def worker(health: bool) -> None:
     """Run a worker: it sends what is planned and the confirmation mails, and sweeps. Run as many as you like.
 
     SIGTERM and Ctrl-C let the requests in flight finish.
     """
+    if health:
+        _tell_health()
+        return
     _start_patiently()
     from django.conf import settings
 
     from mailer.embedded import EmbeddedWorker
+    from mailer.health import Heartbeat
     from mailer.models import Process
     from mailer.presence import Presence
 
@@ -156,14 +163,32 @@ def worker() -> None:
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: running.end())
     running.start()
-    presence = Presence(Process.Kind.WORKER)
+    heartbeat = Heartbeat(settings.HOME, running.complaints)
+    presence = Presence(Process.Kind.WORKER, running.state)
+    heartbeat.start()
     presence.start()
     _tell_the_terminal(f"worker runs for {settings.PROVIDER}")
     running.wait()
     running.stop()
     presence.stop()
+    heartbeat.stop()
     if running.failure:
         raise Problem(f"{running.failure}.", Exit.FAILED)
+
+
+def _tell_health() -> None:
+    """In one line, without Django: a supervisor asks every few seconds, also while the database is away."""
+    from mailer import environment
+    from mailer.health import workers_of
+
+    home = environment.home()
+    found = workers_of(home)
+    if not found:
+        raise Problem(f"no worker runs with MAILER_HOME {home}; start one with `mailer worker`.")
+    sick = [f"worker {one.pid}: {one.wrong}" for one in found if one.wrong]
+    if sick:
+        raise Problem(f"{'. '.join(sick)}. Start it again; its log says more.")
+    click.echo(f"mailer: worker {', '.join(str(one.pid) for one in found)} is well")
 
 
 # What a developer runs where no newsletter is.
