@@ -10,9 +10,8 @@ from hashlib import sha256
 from uuid import UUID
 
 from django.db import IntegrityError, connection, transaction
-from django.utils import timezone
 
-from subscribers import limits, links, records
+from subscribers import clock, limits, links, records
 from subscribers.addresses import Address
 from subscribers.masking import masked
 from subscribers.models import Letter, Subscriber, Subscription, Suppression
@@ -36,7 +35,7 @@ def speak(public_id: UUID, language: str, origin: Origin) -> bool:
 
 
 def _set(public_id: UUID, field: str, value: str, origin: Origin) -> bool:
-    now = timezone.now()
+    now = clock.now()
     with transaction.atomic():
         reader = _locked(public_id)
         if reader is None or getattr(reader, field) == value:
@@ -48,7 +47,7 @@ def _set(public_id: UUID, field: str, value: str, origin: Origin) -> bool:
 
 def note_export(public_id: UUID, origin: Origin) -> None:
     """That the reader took a copy of their data is in their history."""
-    now = timezone.now()
+    now = clock.now()
     with transaction.atomic():
         reader = _locked(public_id)
         if reader is not None:
@@ -60,7 +59,7 @@ def note_export(public_id: UUID, origin: Origin) -> None:
 
 def ask_for_link(public_id: UUID, newsletter: str, origin: Origin) -> int | None:
     """A letter to the reader is due, which opens their data: its id. None: they asked enough, or are gone."""
-    now = timezone.now()
+    now = clock.now()
     with transaction.atomic():
         reader = _locked(public_id)
         if reader is None:
@@ -79,7 +78,7 @@ def ask_to_move(public_id: UUID, newsletter: str, to: Address, origin: Origin) -
 
     Pages answer the same in each case: it is not for the reader to learn who else reads.
     """
-    now = timezone.now()
+    now = clock.now()
     with transaction.atomic():
         reader = _locked(public_id)
         if reader is None:
@@ -139,7 +138,7 @@ def move(letter: UUID, origin: Origin) -> Moved:
     """
     try:
         with transaction.atomic():
-            return _move(letter, origin, timezone.now())
+            return _move(letter, origin, clock.now())
     except IntegrityError:
         return Moved.TAKEN  # somebody joined with it at this very moment
 

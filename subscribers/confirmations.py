@@ -6,9 +6,8 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db.models import F, Max
-from django.utils import timezone
 
-from subscribers import languages, links
+from subscribers import clock, languages, links
 from subscribers.composing import ReaderMail, compose
 from subscribers.limits import CONFIRMATION_PAUSE
 from subscribers.models import Subscription, Suppression
@@ -34,8 +33,11 @@ def due(now: datetime) -> Iterable[int]:
 def bring_forward(now: datetime) -> None:
     """Mails that a clock which was ahead put off are due as if it had been right. See mailer.sending.clocks."""
     Subscription.objects.filter(confirmation_tried_at__gt=now).update(confirmation_tried_at=now)
-    late = Subscription.objects.filter(confirmation_due__gt=now + NEXT_TRY[-1])
-    late.update(confirmation_due=now + CONFIRMATION_PAUSE)
+    late = Subscription.objects.filter(confirmation_due__gt=now)
+    # Not those who are invited, so many an hour: they are due far in the future and were never tried.
+    late.filter(confirmation_tries=0, confirmation_due=F("changed_at")).update(confirmation_due=now)
+    tried = late.filter(confirmation_tries__gt=0, confirmation_due__gt=now + NEXT_TRY[-1])
+    tried.update(confirmation_due=now + CONFIRMATION_PAUSE)
 
 
 def send(subscription_id: int) -> bool:
@@ -58,7 +60,7 @@ def send(subscription_id: int) -> bool:
 
 def _claimed(subscription_id: int) -> Subscription | None:
     """The subscription, its mail ours to send. Its new due time is when it is tried again, should this try fail."""
-    now = timezone.now()
+    now = clock.now()
     ours = Subscription.objects.filter(pk=subscription_id, confirmation_due__lte=now)
     subscription = ours.select_related("subscriber").first()
     if subscription is None:

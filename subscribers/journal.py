@@ -25,7 +25,7 @@ class Leaving:
     public_id: UUID
     newsletter: str
     how: str  # as `Consent.how`: one-click, page, preferences
-    at: datetime  # by the clock of the machine that answered
+    at: datetime  # by the database's clock, as far as the machine that answered knew it
 
 
 def append(path: Path, leaving: Leaving) -> None:

@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
 from django.db.models import F
-from django.utils import timezone, translation
+from django.utils import translation
 from django.utils.translation import gettext, gettext_noop
 
-from subscribers import languages, links
+from subscribers import clock, languages, links
 from subscribers.composing import compose
 from subscribers.models import Letter, Suppression
 from subscribers.optin import confirming_lifts
@@ -84,7 +84,7 @@ def send(letter_id: int) -> bool:
 
 def _claimed(letter_id: int) -> Letter | None:
     """The letter, ours to send. Its new due time is when it is tried again, should this try fail."""
-    now = timezone.now()
+    now = clock.now()
     ours = Letter.objects.filter(pk=letter_id, due__lte=now)
     letter = ours.select_related("subscriber").first()
     if letter is None:

@@ -14,10 +14,9 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.utils import timezone
 from django.utils.module_loading import import_string
 
-from subscribers import limits, links, optouts, records, tokens
+from subscribers import clock, limits, links, optouts, records, tokens
 from subscribers.addresses import Address
 from subscribers.models import Consent, Letter, Subscriber, Subscription, Suppression
 from subscribers.optouts import UNSUBSCRIBED, OptOut
@@ -60,7 +59,7 @@ def subscribe(address: Address, newsletter: str, *, name: str = "", language: st
     All addresses take the same steps here, known or not, so that neither answer nor time tells them apart.
     Raises limits.TooManyRequests.
     """
-    now = timezone.now()
+    now = clock.now()
     with transaction.atomic():
         limits.check_network(origin.ip, now)
         subscriber = records.reader(address, name, language, now)
@@ -111,7 +110,7 @@ class Confirmation(StrEnum):
 
 def confirm(public_id: UUID, newsletter: str, origin: Origin) -> Confirmation:
     """A pending reader is active, and what confirming lifts is lifted. The second time changes nothing."""
-    now = timezone.now()
+    now = clock.now()
     with transaction.atomic():
         subscription = records.find(public_id, newsletter)
         if subscription is None:
@@ -152,7 +151,7 @@ def unsubscribe(public_id: UUID, newsletter: str, origin: Origin) -> bool:
 
 def leave(public_id: UUID, newsletter: str, origin: Origin) -> str | None:
     """As `unsubscribe`, and the state that ended: only what was active may be made undone."""
-    now = timezone.now()
+    now = clock.now()
     with transaction.atomic():
         subscription = records.find(public_id, newsletter)
         if subscription is None or subscription.state == State.UNSUBSCRIBED:
@@ -166,7 +165,7 @@ def leave_at(clicked: datetime, public_id: UUID, newsletter: str, origin: Origin
 
     A click that is older than the newest confirmation, or undo, of its subscription is void: its reader came back.
     """
-    clicked = min(clicked, timezone.now())
+    clicked = min(clicked, clock.now())
     with transaction.atomic():
         subscription = records.find(public_id, newsletter)
         if subscription is None or subscription.state == State.UNSUBSCRIBED:
@@ -190,7 +189,7 @@ def undo(public_id: UUID, newsletter: str, origin: Origin) -> bool:
 
     The caller has the word of the very answer that said they left; everybody else needs a fresh double opt-in.
     """
-    now = timezone.now()
+    now = clock.now()
     with transaction.atomic():
         subscription = records.find(public_id, newsletter)
         if subscription is None or subscription.state == State.PENDING:
@@ -220,7 +219,7 @@ def add_active(
 
     Raises Refused for whoever left or may not be mailed: nobody but the reader brings them back.
     """
-    now = timezone.now()
+    now = clock.now()
     with transaction.atomic():
         subscriber = records.reader(address, name, language, now)
         suppression = Suppression.objects.filter(hash=subscriber.suppression_hash).first()
@@ -271,7 +270,7 @@ def suppress_all(
 
     In one transaction, so so some thousands at a time. `since` is for addresses whose reason is older than now.
     """
-    now = timezone.now()
+    now = clock.now()
     moments = dict.fromkeys(reasons, now) | {hash: min(at, now) for hash, at in (since or {}).items()}
     with transaction.atomic():
         changed = _suppress(reasons, note, moments)
@@ -313,7 +312,7 @@ def lift(hash: str, origin: Origin) -> str | None:
     For operators. Readers lift by confirming, and nobody else lifts an erasure: where a stronger reason stood before
     it, that reason alone is gone. Raises Refused.
     """
-    now = timezone.now()
+    now = clock.now()
     with transaction.atomic():
         suppression = Suppression.objects.select_for_update().filter(hash=hash).first()
         if suppression is None:
@@ -337,7 +336,7 @@ def forget(email_key: str, origin: Origin) -> bool:
     opt-in brings the reader back, and finds this step on record. What other apps hold of them goes too:
     settings.FORGET. Done again, it puts what a crash kept from it into the log of opt-outs.
     """
-    now = timezone.now()
+    now = clock.now()
     hash = links.suppression_hash(email_key)
     with transaction.atomic():
         reader = Subscriber.objects.select_for_update(no_key=True).filter(email_key=email_key).first()
@@ -374,7 +373,7 @@ def take_in(newsletter: str, newcomers: list[Newcomer], leaving: list[Newcomer],
 
     In the caller's transaction, some thousands at a time. Nobody is mailed.
     """
-    now = timezone.now()
+    now = clock.now()
     known = records.readers([*newcomers, *leaving], now)
     records.subscribe_all(newsletter, [(known[row.address.key].pk, row.state) for row in newcomers], now)
     if leaving:

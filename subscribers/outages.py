@@ -9,9 +9,8 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, InternalError, OperationalError
-from django.utils import timezone
 
-from subscribers import journal, optin
+from subscribers import clock, journal, optin
 from subscribers.journal import ALL as ALL
 from subscribers.journal import Leaving
 from subscribers.records import Origin
@@ -44,7 +43,7 @@ def keep(public_id: UUID, newsletter: str, how: str, because: Exception) -> None
     if path is None:
         raise NotKept("MAILER_HOME is ephemeral") from because
     try:
-        journal.append(path, Leaving(public_id, newsletter, how, timezone.now()))
+        journal.append(path, Leaving(public_id, newsletter, how, clock.estimated()))
     except OSError as error:
         log.error("a leaving is kept nowhere", extra={"database": type(because).__name__, "journal": error.strerror})
         raise NotKept("the journal cannot be written") from error

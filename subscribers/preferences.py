@@ -9,10 +9,10 @@ from functools import partial
 from django.conf import settings
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
-from django.utils import timezone, translation
+from django.utils import translation
 from django.utils.translation import gettext
 
-from subscribers import changing, languages, limits, links, optin, outages, tokens
+from subscribers import changing, clock, languages, limits, links, optin, outages, tokens
 from subscribers.addresses import Address
 from subscribers.masking import masked_on_one_line
 from subscribers.models import Subscriber, Subscription
@@ -119,7 +119,7 @@ def _words(reader: Subscriber, answer: Answer) -> str:
         return gettext(
             "%(name)s: we may not mail your address now, so you cannot confirm it. Reply to any issue, and we help you."
         )
-    if not limits.are_few(limits.mails_asked(reader.pk, reader.email_key, timezone.now())):
+    if not limits.are_few(limits.mails_asked(reader.pk, reader.email_key, clock.now())):
         return gettext(
             "%(name)s: no mail went out for it, because we mail three a day at most. Tick it again tomorrow."
         )

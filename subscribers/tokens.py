@@ -8,7 +8,7 @@ reads it learns a random id, a newsletter's label, and a mark that only our key 
 import hmac
 from binascii import Error as Base64Error
 from binascii import a2b_base64, b2a_base64
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -84,8 +84,11 @@ class Signer:
         return b2a_base64(raw, newline=False).rstrip(b"=").translate(URL_SAFE).decode()
 
 
-def read(token: str, purpose: str, keys: Sequence[bytes], now: datetime) -> Ticket:
-    """The ticket of a token that one of `keys` signed for this purpose. Raises TokenError, ExpiredToken."""
+def read(token: str, purpose: str, keys: Sequence[bytes], now: Callable[[], datetime]) -> Ticket:
+    """The ticket of a token that one of `keys` signed for this purpose. Raises TokenError, ExpiredToken.
+
+    `now` is called for tokens that expire only: leaving must not need a clock that may be away.
+    """
     raw = _decode(token)
     mac, payload = raw[:MAC_BYTES], raw[MAC_BYTES:]
     # Every key is tried, so that the time taken does not tell which one fitted.
@@ -94,7 +97,7 @@ def read(token: str, purpose: str, keys: Sequence[bytes], now: datetime) -> Tick
     newsletter, _, mailbox = payload[20:].decode().partition("\0")
     ticket = Ticket(UUID(bytes=payload[:16]), newsletter, mailbox)
     until = int.from_bytes(payload[16:20], "big")
-    if until and now.timestamp() >= until:
+    if until and now().timestamp() >= until:
         raise ExpiredToken(ticket)
     return ticket
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import orjson
-from django.utils import timezone
 
+from subscribers import clock
 from subscribers.networks import UNKNOWN, network
 
 MOMENTS = ("requested_at", "confirmed_at", "unsubscribed_at", "suppressed_at")
@@ -17,7 +17,7 @@ LONGEST = 500  # characters of one thing that is claimed
 class Dates:
     """The dates of a file. Those that prove nothing are kept as they are written, and counted here."""
 
-    now: datetime = field(default_factory=lambda: timezone.now())
+    now: datetime = field(default_factory=lambda: clock.now())
     line: int = 0  # of the row that is being read
     unreadable: int = 0
     first_unreadable: int = 0  # its line

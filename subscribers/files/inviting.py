@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db.models import Max
-from django.utils import timezone
 
+from subscribers import clock
 from subscribers.models import Subscription
 
 
@@ -20,7 +20,7 @@ class Invitations:
 
 def invitations(newsletter: str, per_hour: int) -> Invitations:
     """The first goes out after all confirmations that this newsletter has put off already: the rate holds for both."""
-    now = timezone.now()
+    now = clock.now()
     waiting = Subscription.objects.filter(newsletter=newsletter, confirmation_due__gt=now)
     last = waiting.aggregate(last=Max("confirmation_due"))["last"]
     return Invitations(per_hour, last + timedelta(hours=1 / per_hour) if last else now)

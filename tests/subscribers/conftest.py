@@ -4,6 +4,8 @@ from datetime import datetime, timedelta
 import pytest
 from django.utils import timezone
 
+import mailer.clock
+import subscribers.clock
 from subscribers.tasks import send_confirmation
 
 
@@ -24,6 +26,9 @@ class Clock:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
     monkeypatch.setattr(timezone, "now", clock)
+    for module in (subscribers.clock, mailer.clock):
+        monkeypatch.setattr(module, "now", clock)
+    monkeypatch.setattr(subscribers.clock, "estimated", clock)
     return clock
 
 

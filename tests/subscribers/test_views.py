@@ -129,6 +129,14 @@ def test_a_quick_hand_gets_through_with_the_second_press(client, monkeypatch):
     assert "Check your mail" in sign_up(client, form_time=kept).content.decode()
 
 
+def test_a_form_of_another_machine_whose_clock_is_ahead_gets_through_with_the_second_press(client, monkeypatch):
+    again = sign_up(client, form_time=form_time(-3 * 3600)).content.decode()
+    assert "press the button once more" in again
+    fresh = re.search(r'name="form_time" value="([^"]+)"', again)[1]
+    monkeypatch.setattr(forms, "FASTEST", timedelta(seconds=-1))
+    assert "Check your mail" in sign_up(client, form_time=fresh).content.decode()
+
+
 @pytest.mark.parametrize("wrong", ["", "form:1abc:forged"])
 def test_a_form_without_our_signature_comes_back_with_it(client, wrong):
     page = sign_up(client, form_time=wrong).content.decode()

@@ -210,12 +210,23 @@ def test_nobody_is_mailed_twice_when_a_later_clock_is_forgotten(once_ahead, two_
 def test_confirmations_that_a_later_clock_put_off_are_due_again(sqlite, off_by):
     pia = readers.pending()
     late = timezone.now() + timedelta(hours=25)
-    Subscription.objects.filter(subscriber=pia).update(confirmation_due=late, confirmation_tried_at=late)
+    Subscription.objects.filter(subscriber=pia).update(
+        confirmation_due=late, confirmation_tried_at=late, confirmation_tries=1
+    )
     Installation.objects.update(swept_at=late)
     clocks.adopt_if_behind()
     waiting = Subscription.objects.get(subscriber=pia)
     assert waiting.confirmation_due <= timezone.now() + timedelta(minutes=10)
     assert waiting.confirmation_tried_at <= timezone.now()
+
+
+def test_those_who_are_invited_so_many_an_hour_are_not_asked_all_at_once(sqlite):
+    pia = readers.pending()
+    in_their_turn = timezone.now() + timedelta(hours=40)
+    Subscription.objects.filter(subscriber=pia).update(confirmation_due=in_their_turn)
+    Installation.objects.update(swept_at=timezone.now() + timedelta(hours=25))
+    clocks.adopt_if_behind()
+    assert Subscription.objects.get(subscriber=pia).confirmation_due == in_their_turn
 
 
 def test_a_clock_that_is_not_behind_has_nothing_to_adopt():
