@@ -15,14 +15,17 @@ from mailer.cli.terminal import Exit, Problem, set_up, start
 @click.option("--json", "as_json", is_flag=True, help="Print the checks as JSON.")
 @click.option("--adopt", is_flag=True, help="Go on with a restored database, or a corrected clock.")
 @click.option("--read-suppressions", is_flag=True, help="Mail nobody any more whom SendGrid would not mail anyway.")
+@click.option("--received", metavar="FILE.eml", help="Judge a test mail that you saved from a real inbox.")
 @click.option("--yes", is_flag=True, help="Do what --read-suppressions would ask for.")
-def doctor(as_json: bool, adopt: bool, read_suppressions: bool, yes: bool) -> None:
+def doctor(as_json: bool, adopt: bool, read_suppressions: bool, received: str | None, yes: bool) -> None:
     """Check settings, database, clock, worker, restored backups, SendGrid's key, senders and webhook, DNS and BASE_URL.
 
     Exit code 1 when something is wrong. A warning stands where a rehearsal works, or where the key may not look.
+    --received judges a mail instead: signed and aligned (DKIM, SPF, DMARC), one-click unsubscribe, nothing tracked.
     """
-    if adopt and read_suppressions:
-        raise Problem("--adopt and --read-suppressions are two commands; give one of them.", Exit.USAGE)
+    if adopt + read_suppressions + bool(received) > 1:
+        commands = "--adopt, --read-suppressions and --received"
+        raise Problem(f"{commands} are different commands; give one of them.", Exit.USAGE)
     if adopt or read_suppressions:
         start()
     else:
@@ -35,12 +38,15 @@ def doctor(as_json: bool, adopt: bool, read_suppressions: bool, yes: bool) -> No
         from mailer.cli.doctor.suppressions import read_in
 
         read_in(as_json, yes)
+    elif received:
+        from mailer.cli.doctor.received import judge
+
+        _say(judge(received), as_json)
     else:
-        _look(as_json)
+        _say(list(_checks()), as_json)
 
 
-def _look(as_json: bool) -> None:
-    checks = list(_checks())
+def _say(checks: list[Check], as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([asdict(check) for check in checks], ensure_ascii=False))
     else:

@@ -45,12 +45,12 @@ def _dkim(domain: str) -> Check:
 
 def _key_at(host: str) -> bool:
     """A resolver follows SendGrid's CNAME, so the key itself is what comes back."""
-    return any("p=" in text for text in _texts(host))
+    return any("p=" in text for text in texts(host))
 
 
 def _spf(domain: str) -> Check:
     name = f"SPF {domain}"
-    records = [text for text in _texts(domain) if text.lower().split(" ")[0] == "v=spf1"]
+    records = [text for text in texts(domain) if text.lower().split(" ")[0] == "v=spf1"]
     if len(records) > 1:
         return Check(name, "warning", f"{len(records)} SPF records, of which receivers use none; join them into one")
     if not records:
@@ -60,10 +60,9 @@ def _spf(domain: str) -> Check:
 
 def _dmarc(domain: str) -> Check:
     name = f"DMARC {domain}"
-    for place in _itself_and_parents(domain):
-        records = [text for text in _texts(f"_dmarc.{place}") if text.replace(" ", "").lower().startswith("v=dmarc1")]
-        if records:
-            return Check(name, "ok", f"{records[0]} (at _dmarc.{place})")
+    for place in itself_and_parents(domain):
+        if record := dmarc_at(place):
+            return Check(name, "ok", f"{record} (at _dmarc.{place})")
     return Check(
         name,
         "warning",
@@ -71,14 +70,20 @@ def _dmarc(domain: str) -> Check:
     )
 
 
-def _itself_and_parents(domain: str) -> Iterator[str]:
+def dmarc_at(place: str) -> str:
+    """The DMARC record of exactly this domain; empty where there is none. Raises Unanswered."""
+    records = [text for text in texts(f"_dmarc.{place}") if text.replace(" ", "").lower().startswith("v=dmarc1")]
+    return records[0] if records else ""
+
+
+def itself_and_parents(domain: str) -> Iterator[str]:
     """Down to two labels: what lies above belongs to nobody who sends."""
     labels = domain.split(".")
     for start in range(max(1, len(labels) - 1)):
         yield ".".join(labels[start:])
 
 
-def _texts(host: str) -> list[str]:
+def texts(host: str) -> list[str]:
     """The TXT records there; none where the name does not exist. Raises Unanswered."""
     import dns.exception
     import dns.resolver
