@@ -329,6 +329,7 @@ SILENCED_SYSTEM_CHECKS = [
 # What `subscribers` needs to know of the installation, which it may not import.
 LINK_KEYS = "mailer.installation.link_keys"
 FORGET = "mailer.erasing.forget_reader"  # called in the transaction that erases a reader
+MAY_MAIL = "mailer.accounts.may_mail"
 HELD = "mailer.holding.sends_of"  # what a reader who asks is told besides
 OPTOUTS = HOME / "optouts.log"
 # Who leaves while the database is away is kept here; None where the disk may be gone at the next start.

@@ -13,6 +13,7 @@ from django.db import IntegrityError, connection, transaction
 
 from subscribers import clock, limits, links, records
 from subscribers.addresses import Address
+from subscribers.installations import list_id_of
 from subscribers.masking import masked
 from subscribers.models import Letter, Subscriber, Subscription, Suppression
 from subscribers.optin import Origin, Reason, State, Step, lift_by_confirming, suppress
@@ -119,6 +120,7 @@ def _ask(
     letter = Letter.objects.create(
         subscriber=reader,
         newsletter=newsletter,
+        list_id=list_id_of(newsletter),
         purpose=purpose,
         email=to.email,
         email_key=to.key,

@@ -9,6 +9,7 @@ from django.db.models import F, Max
 
 from subscribers import clock, languages, links
 from subscribers.composing import ReaderMail, compose
+from subscribers.installations import may_mail, newsletters_here
 from subscribers.limits import CONFIRMATION_PAUSE
 from subscribers.models import Subscription, Suppression
 from subscribers.optin import confirming_lifts
@@ -25,8 +26,10 @@ class ConfirmationFailed(Exception):
 
 
 def due(now: datetime) -> Iterable[int]:
-    """Ids of the subscriptions whose confirmation mail should go out by `now`, longest waiting first."""
-    waiting = Subscription.objects.filter(confirmation_due__lte=now).order_by("confirmation_due")
+    """Ids of the subscriptions whose confirmation mail should go out from here by `now`, longest waiting first."""
+    if not may_mail():
+        return []
+    waiting = Subscription.objects.filter(newsletters_here(), confirmation_due__lte=now).order_by("confirmation_due")
     return waiting.values_list("pk", flat=True).iterator()
 
 
@@ -61,9 +64,9 @@ def send(subscription_id: int) -> bool:
 def _claimed(subscription_id: int) -> Subscription | None:
     """The subscription, its mail ours to send. Its new due time is when it is tried again, should this try fail."""
     now = clock.now()
-    ours = Subscription.objects.filter(pk=subscription_id, confirmation_due__lte=now)
+    ours = Subscription.objects.filter(newsletters_here(), pk=subscription_id, confirmation_due__lte=now)
     subscription = ours.select_related("subscriber").first()
-    if subscription is None:
+    if subscription is None or not may_mail():
         return None
     tries = subscription.confirmation_tries
     if tries >= MOST_TRIES or not _may_be_mailed(subscription, now):
@@ -87,11 +90,7 @@ def _rests_until(subscription: Subscription, now: datetime) -> datetime | None:
 
 
 def _may_be_mailed(subscription: Subscription, now: datetime) -> bool:
-    """False for an address suppressed since the reader asked, and for a newsletter no longer configured."""
-    if subscription.newsletter not in settings.NEWSLETTERS:
-        about = {"subscription": subscription.pk, "newsletter": subscription.newsletter}
-        log.warning("confirmation dropped, newsletter.toml of this worker has no such newsletter", extra=about)
-        return False
+    """False for an address suppressed since the reader asked."""
     suppression = Suppression.objects.filter(hash=subscription.subscriber.suppression_hash).first()
     return suppression is None or confirming_lifts(suppression, now)
 

@@ -13,6 +13,7 @@ from django.utils.translation import gettext, gettext_noop
 
 from subscribers import clock, languages, links
 from subscribers.composing import compose
+from subscribers.installations import may_mail, newsletters_here
 from subscribers.models import Letter, Suppression
 from subscribers.optin import confirming_lifts
 
@@ -52,8 +53,11 @@ WORDS = {
 
 
 def due(now: datetime) -> Iterable[int]:
-    """Ids of the letters that should go out by `now`, longest waiting first."""
-    return Letter.objects.filter(due__lte=now).order_by("due").values_list("pk", flat=True).iterator()
+    """Ids of the letters that should go out from here by `now`, longest waiting first."""
+    if not may_mail():
+        return []
+    waiting = Letter.objects.filter(newsletters_here(), due__lte=now).order_by("due")
+    return waiting.values_list("pk", flat=True).iterator()
 
 
 def bring_forward(now: datetime) -> None:
@@ -85,9 +89,9 @@ def send(letter_id: int) -> bool:
 def _claimed(letter_id: int) -> Letter | None:
     """The letter, ours to send. Its new due time is when it is tried again, should this try fail."""
     now = clock.now()
-    ours = Letter.objects.filter(pk=letter_id, due__lte=now)
+    ours = Letter.objects.filter(newsletters_here(), pk=letter_id, due__lte=now)
     letter = ours.select_related("subscriber").first()
-    if letter is None:
+    if letter is None or not may_mail():
         return None
     if letter.tries >= len(NEXT_TRY) or not _may_be_mailed(letter, now):
         ours.update(due=None)
@@ -98,10 +102,6 @@ def _claimed(letter_id: int) -> Letter | None:
 
 def _may_be_mailed(letter: Letter, now: datetime) -> bool:
     """As for confirmations: nobody who complained is mailed, whoever asks."""
-    if letter.newsletter not in settings.NEWSLETTERS:
-        about = {"letter": letter.pk, "newsletter": letter.newsletter}
-        log.warning("letter dropped, newsletter.toml of this worker has no such newsletter", extra=about)
-        return False
     suppression = Suppression.objects.filter(hash=links.suppression_hash(letter.email_key)).first()
     return suppression is None or confirming_lifts(suppression, now)
 

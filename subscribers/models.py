@@ -42,6 +42,8 @@ class Subscription(models.Model):
     confirmation_due = models.DateTimeField(null=True, blank=True)
     confirmation_tries = models.PositiveSmallIntegerField(default=0)
     confirmation_tried_at = models.DateTimeField(null=True, blank=True)  # also when it failed: it may have arrived
+    # Of the newsletter.toml in whose name it is sent, because another installation may have one of the same name.
+    list_id = models.TextField(blank=True, db_default="", default="")
     created_at = models.DateTimeField(default=timezone.now)
     changed_at = models.DateTimeField(default=timezone.now)
 
@@ -147,6 +149,7 @@ class Letter(models.Model):
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     subscriber = models.ForeignKey(Subscriber, models.CASCADE, related_name="letters")
     newsletter = models.CharField(max_length=64)  # in whose name it is mailed
+    list_id = models.TextField(blank=True, db_default="", default="")  # see Subscription
     purpose = models.CharField(max_length=12, choices=Purpose.choices)
     email = models.CharField(max_length=320)  # where it goes
     email_key = models.CharField(max_length=320)

@@ -18,6 +18,7 @@ from django.utils.module_loading import import_string
 
 from subscribers import clock, limits, links, optouts, records, tokens
 from subscribers.addresses import Address
+from subscribers.installations import list_id_of
 from subscribers.models import Consent, Letter, Subscriber, Subscription, Suppression
 from subscribers.optouts import UNSUBSCRIBED, OptOut
 from subscribers.records import Newcomer as Newcomer
@@ -97,7 +98,11 @@ def confirming_lifts(suppression: Suppression, now: datetime) -> bool:
 
 def _ask(subscription: Subscription, tries: int, now: datetime) -> None:
     Subscription.objects.filter(pk=subscription.pk).update(
-        state=State.PENDING, confirmation_due=now, confirmation_tries=tries, changed_at=now
+        state=State.PENDING,
+        confirmation_due=now,
+        confirmation_tries=tries,
+        list_id=list_id_of(subscription.newsletter),
+        changed_at=now,
     )
 
 

@@ -3,11 +3,12 @@
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q
 
 from subscribers.models import Consent, Subscriber, Subscription
 
 KEPT = timedelta(days=30)
+WAITED = timedelta(days=90)
 AT_ONCE = 500
 
 
@@ -18,9 +19,10 @@ def purge_unconfirmed(now: datetime) -> int:
     """
     more = Consent.objects.filter(subscriber=OuterRef("subscriber"), newsletter=OuterRef("newsletter"))
     old = Subscription.objects.filter(
+        # Also what waited so long for a worker that would mail it, of a newsletter that nobody has any more, say.
+        Q(confirmation_due=None) | Q(confirmation_due__lt=now - WAITED),
         ~Exists(more.exclude(step=Consent.Step.REQUESTED)),
         state=Subscription.State.PENDING,
-        confirmation_due=None,
         changed_at__lt=now - KEPT,
     )
     purged = 0

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from django.db.models import Max
 
 from subscribers import clock
+from subscribers.installations import list_id_of
 from subscribers.models import Subscription
 
 
@@ -39,7 +40,8 @@ def invite(newsletter: str, email_keys: Sequence[str], invitations: Invitations)
         confirmation_tries=0,
     )
     ids = list(asked.order_by("pk").values_list("pk", flat=True))
+    list_id = list_id_of(newsletter)
     for pk in ids:
-        Subscription.objects.filter(pk=pk).update(confirmation_due=invitations.next_at)
+        Subscription.objects.filter(pk=pk).update(confirmation_due=invitations.next_at, list_id=list_id)
         invitations.next_at += timedelta(hours=1 / invitations.per_hour)
     return len(ids)

@@ -1,6 +1,7 @@
 import re
 import smtplib
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -103,14 +104,36 @@ def test_an_address_suppressed_since_is_not_mailed(clock):
     assert list(confirmations.due(clock.now)) == []
 
 
-def test_a_newsletter_that_is_gone_mails_nobody_and_the_log_says_whose_wish_it_was(settings, clock, caplog):
+def test_a_confirmation_of_a_newsletter_that_another_installation_has_waits_for_that_one(settings, clock):
     readers.pending()
-    settings.NEWSLETTERS = {}
-    assert not confirmations.send(one().pk)
+    weekly = settings.NEWSLETTERS["weekly"]
+    for here in ({}, {"weekly": replace(weekly, list_id="weekly.other.example")}):
+        settings.NEWSLETTERS = here
+        assert list(confirmations.due(clock.now)) == []
+        assert not confirmations.send(one().pk)
+    assert one().confirmation_tries == 0
+    settings.NEWSLETTERS = {"weekly": weekly}
+    assert list(confirmations.due(clock.now)) == [one().pk]
+
+
+def test_with_an_unknown_key_a_confirmation_waits(settings, clock, mailoutbox):
+    settings.SENDGRID_API_KEY, settings.PROVIDER = "SG.first", "api.sendgrid.com"
+    readers.pending()
+    assert list(confirmations.due(clock.now)) == [one().pk]  # the first key is adopted
+    settings.SENDGRID_API_KEY = "SG.unknown"
     assert list(confirmations.due(clock.now)) == []
-    (record,) = caplog.records
-    assert (record.subscription, record.newsletter) == (one().pk, "weekly")
-    assert BEN.email not in caplog.text
+    assert not confirmations.send(one().pk)
+    settings.SENDGRID_API_KEY = "SG.first"
+    assert confirmations.send(one().pk)
+    assert len(mailoutbox) == 1
+
+
+def test_a_rehearsal_swallows_no_confirmation_where_an_account_mails(settings, clock):
+    settings.SENDGRID_API_KEY, settings.PROVIDER = "SG.first", "api.sendgrid.com"
+    readers.pending()
+    assert list(confirmations.due(clock.now)) == [one().pk]
+    settings.SENDGRID_API_KEY, settings.PROVIDER = "", "rehearsal"
+    assert list(confirmations.due(clock.now)) == []
 
 
 def test_a_mail_that_failed_is_tried_three_times_in_all_and_never_within_ten_minutes(clock, no_mail):

@@ -1,6 +1,7 @@
 """The mails with a link: sent once, tried again later, gone after two days, in the reader's language."""
 
 import smtplib
+from dataclasses import replace
 
 import pytest
 from django.core import mail
@@ -82,14 +83,16 @@ def test_after_two_days_it_is_gone(clock):
     assert not Letter.objects.exists()
 
 
-def test_a_newsletter_that_is_gone_mails_nobody_and_the_log_says_which_letter(settings, caplog):
+def test_a_letter_of_a_newsletter_that_another_installation_has_waits_for_that_one(settings, clock):
     letter = asked()
-    settings.NEWSLETTERS = {}
-    assert not letters.send(letter)
-    assert not letters.send(letter)
-    (record,) = caplog.records
-    assert (record.letter, record.newsletter) == (letter, "weekly")
-    assert ADA.email not in caplog.text
+    weekly = settings.NEWSLETTERS["weekly"]
+    for here in ({}, {"weekly": replace(weekly, list_id="weekly.other.example")}):
+        settings.NEWSLETTERS = here
+        assert list(letters.due(clock.now)) == []
+        assert not letters.send(letter)
+    assert Letter.objects.get().tries == 0
+    settings.NEWSLETTERS = {"weekly": weekly}
+    assert list(letters.due(clock.now)) == [letter]
 
 
 def test_the_task_logs_ids_and_never_an_address(no_mail, caplog):

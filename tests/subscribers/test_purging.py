@@ -27,10 +27,18 @@ def test_after_thirty_days_an_address_that_nobody_confirmed_is_gone(pending, clo
     assert not Subscriber.objects.exists()
 
 
-def test_before_that_or_while_a_mail_is_due_it_stays(clock):
+def test_while_a_mail_is_due_it_stays_for_three_months(clock):
     readers.pending()
     clock.forward(days=31)
     assert purge_unconfirmed(clock.now) == 0
+    clock.forward(days=60)  # nobody has this newsletter any more
+    assert Subscription.objects.filter(confirmation_due__lt=clock.now).exists()
+    assert purge_unconfirmed(clock.now) == 1
+
+
+def test_before_that_it_stays(clock):
+    readers.pending()
+    clock.forward(days=31)
     Subscription.objects.update(confirmation_due=None, changed_at=clock.now - timedelta(days=29))
     assert purge_unconfirmed(clock.now) == 0
 
