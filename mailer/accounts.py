@@ -53,9 +53,14 @@ def this_account() -> ProviderAccount | None:
     return known_account() or _adopt_the_first()
 
 
+def is_unknown() -> bool:
+    """Tell whether this process's key is unknown, and not the first one either; adopt nothing."""
+    return known_account() is None and AccountKey.objects.filter(host=settings.PROVIDER).exists()
+
+
 def refuse_unknown_key() -> None:
     """Raise UnknownKey where `this_account` would find none; adopt nothing."""
-    if known_account() is None and AccountKey.objects.filter(host=settings.PROVIDER).exists():
+    if is_unknown():
         raise UnknownKey(unknown_key())
 
 
@@ -95,7 +100,7 @@ def may_mail() -> bool:
     Nor in a rehearsal beside an account that mails: its record would swallow what a subscriber waits for.
     """
     if settings.PROVIDER != REHEARSAL:
-        return this_account() is not None
+        return not is_unknown()
     return not AccountKey.objects.exclude(host__in=(REHEARSAL, *LOOPBACK)).exists()
 
 

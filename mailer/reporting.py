@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from django.conf import settings
 
 from mailer import clock
+from mailer.elsewhere import why_not_from_here
 from mailer.models import Send
 from mailer.moments import describe
 from mailer.sending.accounting import Equation, count, possibly_twice
@@ -34,7 +35,10 @@ def _open_ends(send: Send, equation: Equation) -> Iterator[str]:
         yield f"To go on: mailer resume {slug}. To end it: mailer cancel {slug}."
     if send.state == Send.State.SCHEDULED:
         yield f"It goes out {when(send)}, to those who may be mailed then; mailer cancel {slug} takes it back."
-    if send.state == Send.State.SENDING:
+    elsewhere = why_not_from_here(send) if send.state in (Send.State.SENDING, Send.State.SCHEDULED) else ""
+    if elsewhere:
+        yield f"Not from here: {elsewhere}."
+    elif send.state == Send.State.SENDING:
         yield f"It is not over: run a worker, or the same command again; mailer status {slug} shows how it stands."
     if equation.assumed:
         yield f"{equation.assumed} of the accepted count as mailed on your word (--assume-sent)."

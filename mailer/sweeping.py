@@ -11,7 +11,7 @@ from itertools import chain
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, close_old_connections, connection
 
-from mailer import accounts, clock, events, lanes, notifying, outages, presence, schema
+from mailer import accounts, clock, elsewhere, events, lanes, notifying, outages, presence, schema
 from mailer.logs import place_of
 from mailer.models import ProviderAccount, Send
 from mailer.sending import clocks, restoring
@@ -90,6 +90,7 @@ class Sweeper(threading.Thread):
         super().__init__(name="sweep", daemon=True)
         self._stopping = threading.Event()
         self._clock = clocks.Watch()
+        self._others = elsewhere.Watch()
         self._every = 1.0 if settings.EMBEDDED else EVERY
         self._tidied = time.monotonic() - TIDIED_EVERY + 60  # a short command has other things to do
         self._turned = time.monotonic()
@@ -108,6 +109,7 @@ class Sweeper(threading.Thread):
                 close_old_connections()
                 self._clock.look()
                 sweep()
+                self._others.look()
                 if time.monotonic() - self._tidied > TIDIED_EVERY:
                     self._tidied = time.monotonic()
                     tidy()

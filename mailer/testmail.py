@@ -12,6 +12,7 @@ from uuid import uuid4
 from django.conf import settings
 from django.db import transaction
 
+from mailer.accounts import UnknownKey, require_account
 from mailer.installation import public_id
 from mailer.media import keep_images
 from mailer.newsletter import Newsletter
@@ -55,9 +56,9 @@ def send_test(issue: "RenderedIssue", newsletter: Newsletter, to: Sequence[Addre
     """One request with the issue for everybody in `to`; what came of it.
 
     Who complained, was suppressed by hand or asked to be forgotten gets no test either, and then nobody does. Who
-    bounced does: a test is a way to see whether the mailbox works again.
+    bounced does: a test is a way to see whether the mailbox works again. With a key of an unknown account nobody does.
     """
-    if refusal := _refusal(to):
+    if refusal := _unknown_key() or _refusal(to):
         return Outcome(False, refusal)
     try:
         payload = _payload(issue, newsletter, to)
@@ -67,6 +68,14 @@ def send_test(issue: "RenderedIssue", newsletter: Newsletter, to: Sequence[Addre
     with transaction.atomic():
         keep_images(issue.images)
     return _outcome(current_client().post(payload), to)
+
+
+def _unknown_key() -> str:
+    try:
+        require_account()
+    except UnknownKey as error:
+        return str(error)
+    return ""
 
 
 def _refusal(to: Sequence[Address]) -> str:

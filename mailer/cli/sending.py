@@ -153,12 +153,14 @@ class _Issue:
 
     def _show(self, action: Any, dry_run: bool) -> int:
         """The plan is printed; how many readers it has."""
+        from mailer.accounts import name_here
         from mailer.sending.again import Again
         from mailer.sending.planning import audience_size
 
         issue, newsletter = self.plan.issue, self.plan.newsletter
         facts: dict[str, Any] = {
             "provider": self.plan.provider,
+            "account": name_here(),
             "database": database_address(),
             "newsletter": newsletter.label,
             "slug": issue.slug,
@@ -233,6 +235,12 @@ class _Issue:
                 "use the same provider for the whole send."
             )
 
+    def _require_own(self, before: Any) -> None:
+        from mailer.elsewhere import why_not_from_here
+
+        if why := why_not_from_here(before):
+            raise Problem(f"{self.slug} cannot be sent from here: {why}.")
+
     def _plan_and_send(self, before: Any) -> NoReturn:
         from mailer.cli.watching import carry_out
 
@@ -246,8 +254,10 @@ class _Issue:
         carry_out(lambda: self._plan(before), self.as_json)
 
     def _require_acceptable(self) -> None:
+        from mailer.accounts import refuse_unknown_key
         from mailer.sending.planning import why_refused
 
+        refuse_unknown_key()
         if why := why_refused(self.plan):
             raise Problem(f"{self.file}: no request with this issue would be accepted: {why}", Exit.FINDINGS)
 
@@ -313,6 +323,7 @@ class _Issue:
         from mailer.celery import MOST_HINTS, hint_send
         from mailer.cli.watching import carry_out
 
+        self._require_own(before)
         if before.state == "scheduled":
             click.echo(f"mailer: {self.slug} is scheduled; waiting for its time.", err=True)
         else:
@@ -334,6 +345,7 @@ class _Issue:
             resume(before.pk)
             return before
 
+        self._require_own(before)
         confirm(f"{self.slug} is paused; go on with the content that was planned?", self.yes)
         if self.detach:
             self._leave(go_on())

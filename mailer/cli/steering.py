@@ -89,11 +89,15 @@ def cancel(send: str, newsletter: str | None, yes: bool, as_json: bool) -> None:
 def require_provider(send: Any) -> None:
     from django.conf import settings
 
+    from mailer.elsewhere import why_not_from_here
+
     if send.provider != settings.PROVIDER:
         raise Problem(
             f"{send.slug} was planned for {send.provider}, but this process sends through {settings.PROVIDER}; "
             "set SENDGRID_API_KEY and SENDGRID_API_URL as they were."
         )
+    if why := why_not_from_here(send):
+        raise Problem(f"{send.slug} cannot be sent from here: {why}.")
 
 
 def print_result(send: Any, as_json: bool) -> None:

@@ -60,10 +60,12 @@ def test(file: Path, more: tuple[str, ...], first: tuple[str, ...], name: str | 
 def _facts(rendered: "RenderedIssue", newsletter: "Newsletter", to: "Sequence[Address]") -> dict[str, Any]:
     from django.conf import settings
 
+    from mailer.accounts import name_here
     from mailer.testmail import MARK
 
     return {
         "provider": settings.PROVIDER,
+        "account": name_here(),
         "newsletter": newsletter.label,
         "slug": rendered.slug,
         "subject": MARK + rendered.subject,

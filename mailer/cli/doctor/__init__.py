@@ -1,4 +1,4 @@
-"""`mailer doctor`: what stands between this installation and a real send, and two cures."""
+"""`mailer doctor`: what stands between this installation and a real send, and three cures."""
 
 import json
 import sys
@@ -15,18 +15,38 @@ from mailer.cli.terminal import Exit, Problem, set_up, start
 @click.option("--json", "as_json", is_flag=True, help="Print the checks as JSON.")
 @click.option("--adopt", is_flag=True, help="Go on with a restored database, or a corrected clock.")
 @click.option("--read-suppressions", is_flag=True, help="Mail nobody any more whom SendGrid would not mail anyway.")
+@click.option(
+    "--adopt-key", "account", is_flag=False, flag_value="", metavar="[ACCOUNT]", help="Say whose SENDGRID_API_KEY is."
+)
+@click.option("--fingerprint", metavar="HEX", help="Adopt the key with this fingerprint, which is not set here yet.")
 @click.option("--received", metavar="FILE.eml", help="Judge a test mail that you saved from a real inbox.")
 @click.option("--yes", is_flag=True, help="Do what --read-suppressions would ask for.")
-def doctor(as_json: bool, adopt: bool, read_suppressions: bool, received: str | None, yes: bool) -> None:
-    """Check settings, database, clock, worker, restored backups, SendGrid's key, senders and webhook, DNS and BASE_URL.
+def doctor(
+    as_json: bool,
+    adopt: bool,
+    read_suppressions: bool,
+    account: str | None,
+    fingerprint: str | None,
+    received: str | None,
+    yes: bool,
+) -> None:
+    """Check settings, database, clock, worker, account, backups, SendGrid's key, senders and webhook, DNS and BASE_URL.
 
     Exit code 1 when something is wrong. A warning stands where a rehearsal works, or where the key may not look.
     --received judges a mail instead: signed and aligned (DKIM, SPF, DMARC), one-click unsubscribe, nothing tracked.
     """
-    if adopt + read_suppressions + bool(received) > 1:
-        commands = "--adopt, --read-suppressions and --received"
-        raise Problem(f"{commands} are different commands; give one of them.", Exit.USAGE)
-    if adopt or read_suppressions:
+    acts = {
+        "--adopt": adopt,
+        "--adopt-key": account is not None,
+        "--read-suppressions": read_suppressions,
+        "--received": bool(received),
+    }
+    given = [name for name, is_given in acts.items() if is_given]
+    if len(given) > 1:
+        raise Problem(f"{' and '.join(given)} are different commands; give one of them.", Exit.USAGE)
+    if fingerprint and account is None:
+        raise Problem("--fingerprint goes with --adopt-key ACCOUNT.", Exit.USAGE)
+    if given and not received:
         start()
     else:
         set_up()  # wherever it is: to say what is missing is its work
@@ -34,6 +54,10 @@ def doctor(as_json: bool, adopt: bool, read_suppressions: bool, received: str | 
         from mailer.cli.doctor.adopting import adopt_database
 
         adopt_database(as_json)
+    elif account is not None:
+        from mailer.cli.doctor.keys import adopt_key
+
+        adopt_key(account, fingerprint or "", as_json)
     elif read_suppressions:
         from mailer.cli.doctor.suppressions import read_in
 
@@ -68,6 +92,8 @@ def _checks() -> Iterator[Check]:
         yield guarded("clock", here.clock)
         yield guarded("worker", here.worker)
         yield from here.refusals()
+        yield guarded("account", here.account)
+        yield from here.waiting_for_others()
     key = account.key()
     yield key
     if key.state == "ok":

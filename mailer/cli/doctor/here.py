@@ -82,6 +82,31 @@ def refusals() -> Iterator[Check]:
         yield Check("receivers", "ok", "none refused your domain, IP address or content in the last week")
 
 
+def account() -> Check:
+    from mailer import accounts
+    from mailer.models import REHEARSAL
+
+    if settings.PROVIDER == REHEARSAL:
+        return Check("account", "ok", "a rehearsal needs none")
+    known = accounts.known_account()
+    if known:
+        return Check("account", "ok", f"`{known.name}` ({known.host}), by the key {accounts.fingerprint()}")
+    try:
+        accounts.refuse_unknown_key()
+    except accounts.UnknownKey as unknown:
+        return Check("account", "error", str(unknown))
+    name = accounts.name_here()
+    return Check("account", "ok", f"the key {accounts.fingerprint()} becomes that of `{name}` when it is used first")
+
+
+def waiting_for_others() -> Iterator[Check]:
+    """Yield what is under way and cannot be sent from here."""
+    from mailer.elsewhere import waiting
+
+    for one in waiting():
+        yield Check(one.what, "warning", one.why)
+
+
 def base_url() -> Check:
     from mailer.doors import why_unreachable
 

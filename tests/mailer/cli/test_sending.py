@@ -8,6 +8,7 @@ import pytest
 from django.utils import timezone
 
 from mailer.models import Batch, Delivery, Event, Fact, Installation, Send
+from mailer.sweeping import sweep
 from tests import readers
 from tests.mailer.sending.conftest import _own_home, api  # noqa: F401 — the same stage
 from tests.mailer.sending.outgoing import deliver_all, planned
@@ -21,7 +22,7 @@ IN_AN_HOUR = ("--at", "+1h")
 @pytest.fixture
 def ready(run, api):
     """A worker has swept, and there is somebody to send to."""
-    Installation.objects.update(swept_at=timezone.now())
+    sweep()
     readers.confirmed()
     return run
 
