@@ -46,7 +46,7 @@ demo: .venv/run.stamp
 
 # Once on SQLite, and what touches the database once more on a real PostgreSQL.
 ON_POSTGRES := tests/mailer/sending tests/mailer/cli tests/mailer/test_sweeping.py tests/mailer/test_schema.py tests/mailer/test_clock.py \
-	tests/mailer/test_events.py tests/mailer/test_suppressing.py tests/mailer/test_notifying.py tests/mailer/test_metrics.py \
+	tests/mailer/test_events.py tests/mailer/test_suppressing.py tests/mailer/test_notifying.py tests/mailer/test_metrics.py tests/mailer/test_counting.py tests/mailer/test_presence.py \
 	tests/mailer/test_doors.py tests/mailer/test_views.py tests/subscribers
 
 # Thousands of requests and files of any shape; the database has little to say in them.

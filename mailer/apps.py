@@ -9,6 +9,9 @@ class MailerConfig(AppConfig):
     def ready(self) -> None:
         # Tasks of both apps find the app, and with it the broker, in every process.
         import mailer.celery  # noqa: F401
+        from mailer import counting
+
+        counting.listen()
 
 
 class AdminConfig(SimpleAdminConfig):

@@ -19,6 +19,7 @@ class Installation(models.Model):
     link_keys = models.JSONField(default=list)
     swept_at = models.DateTimeField(null=True)
     attempts = models.PositiveBigIntegerField(db_default=0)  # made so far; see mailer.sending.restoring
+    requests_counted_until = models.DateTimeField(db_default=Now())  # by when they ended; see mailer.counting
     events_refused_at = models.DateTimeField(null=True)  # the last webhook post that was not taken; to some seconds
 
     class Meta:
@@ -39,6 +40,17 @@ class Process(models.Model):
     started_at = models.DateTimeField()
     seen_at = models.DateTimeField(db_index=True)
     state = models.JSONField(default=dict)  # what it knows of itself: lanes, broker, proxies
+
+
+class Counter(models.Model):
+    """What happened so often since this database was made; see mailer.counting."""
+
+    name = models.CharField(max_length=32)
+    kind = models.CharField(max_length=32, blank=True)
+    value = models.FloatField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["name", "kind"], name="one_counter")]
 
 
 class Media(models.Model):
@@ -349,6 +361,7 @@ class Attempt(models.Model):
             )
         ]
         indexes = [
+            models.Index(fields=["ended_at"], name="attempt_ended"),
             models.Index(fields=["lease_until"], name="attempt_open", condition=Q(state="open")),
             models.Index(fields=["started_at"], name="attempt_unknown", condition=Q(state="unknown")),
         ]

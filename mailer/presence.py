@@ -16,7 +16,7 @@ from typing import Any
 from django.db import DatabaseError, InterfaceError, close_old_connections, connection
 from django.db.models import QuerySet
 
-from mailer import clock
+from mailer import clock, counting
 from mailer.models import Process
 
 log = logging.getLogger(__name__)
@@ -29,7 +29,10 @@ State = dict[str, Any]
 
 
 class Presence(threading.Thread):
-    """Keeps the row of this process until it is stopped. A database that is away is tried again."""
+    """Keeps the row of this process, and writes what it counted, until it is stopped.
+
+    A database that is away is tried again.
+    """
 
     def __init__(self, kind: Process.Kind, state: Callable[[], State] = dict) -> None:
         super().__init__(name="presence", daemon=True)
@@ -40,7 +43,9 @@ class Presence(threading.Thread):
     def run(self) -> None:
         while not self._stopping.is_set():
             self._quietly(self._write)
+            self._quietly(counting.flush)
             self._stopping.wait(EVERY)
+        self._quietly(counting.flush)
         self._quietly(self._remove)
         connection.close()
 

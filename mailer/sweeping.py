@@ -11,7 +11,7 @@ from itertools import chain
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, close_old_connections, connection
 
-from mailer import accounts, clock, elsewhere, events, lanes, notifying, outages, presence, schema
+from mailer import accounts, clock, counting, elsewhere, events, lanes, notifying, outages, presence, schema
 from mailer.logs import place_of
 from mailer.models import ProviderAccount, Send
 from mailer.sending import clocks, restoring
@@ -57,6 +57,7 @@ def sweep() -> None:
         # Who waits for a worker asks for one that may send: not one whose key is unknown.
         clocks.write_sweep(now)
         ProviderAccount.objects.filter(pk=account.pk).update(swept_at=now)
+    counting.count_requests()
 
 
 def tidy() -> None:

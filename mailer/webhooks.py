@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
-from mailer import events
+from mailer import counting, events
 from mailer.sendgrid.webhook import NotEvents, NotSigned, parse, verify
 from mailer.sending import hearing
 
@@ -51,8 +51,13 @@ def sendgrid(request: HttpRequest) -> HttpResponse:
         ids = events.store(found)
         hearing.record_verified(key, {event.attempt for event in found if event.attempt})
     except (DatabaseError, InterfaceError) as error:
+        counting.count(counting.POSTS, "not_stored")
         log.error("events not stored", extra={"events": len(found), "error": type(error).__name__})
         return HttpResponse("the database is away; post it again", status=503, content_type="text/plain")
+    counting.count(counting.POSTS, "stored")
+    if ids:  # else it is a post that came before
+        now = timezone.now()  # noqa: TID251 — to be compared with the provider's clock, and shown
+        counting.observe(counting.LAG, counting.LAGS, ((now - event.at).total_seconds() for event in found))
     _apply(ids)
     return HttpResponse(status=204)
 
@@ -93,6 +98,7 @@ def _apply(ids: Sequence[int]) -> None:
 
 def _refuse(status: int, words: str) -> HttpResponse:
     """Whatever it held is not known now, so silence is no evidence until a later post is taken."""
+    counting.count(counting.POSTS, "refused")
     log.warning("events refused", extra={"status": status, "why": words})
     with suppress(DatabaseError, InterfaceError):  # who posts is told of the refusal all the same
         hearing.record_refused()

@@ -4,6 +4,7 @@ for all processes together. Nothing here ever limits leaving."""
 from datetime import datetime, timedelta
 
 from django.db.models import Max
+from django.dispatch import Signal
 
 from subscribers.models import Consent, Letter
 
@@ -15,6 +16,8 @@ REQUESTS_A_NETWORK_HOUR = 60
 # More than this in an hour is an attack with many addresses, and our mail would be the weapon.
 REQUESTS_AN_HOUR = 1000
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+
+limited = Signal()  # with `reason`; whoever keeps statistics listens
 
 NO_MAIL = ", no mail"  # ends `Consent.how` of a request that was not answered by mail
 

@@ -188,6 +188,7 @@ def too_many(
     undo: Sequence[tuple[str, str]] = (),
 ) -> HttpResponse:
     """No mail goes out now. `undo`: names of what the same request unsubscribed from, and paths that undo it."""
+    limits.limited.send(sender=None, reason=str(reason))
     log.warning("sign-ups limited", extra={"reason": str(reason), "newsletter": newsletter.label})
     response = page(request, "too_many", newsletter, {"undo": undo}, status=429)
     response["Retry-After"] = str(int(limits.HOUR.total_seconds()))

@@ -6,10 +6,11 @@ import time
 from uuid import uuid4
 
 import pytest
-from django.db import DataError, OperationalError
+from django.db import DataError, OperationalError, connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
-from mailer import events, webhooks
+from mailer import counting, events, webhooks
 from mailer.installation import public_id
 from mailer.models import Event, Installation
 from tests.events import PATH, SIGNATURE, TIMESTAMP, EventKeys
@@ -159,3 +160,20 @@ def test_stored_events_are_acknowledged_even_when_they_cannot_be_applied_yet(mon
     assert Event.objects.get().applied_at is None
     assert [record.levelno for record in caplog.records if "not applied yet" in record.message] == [logging.ERROR]
     assert "ada@" not in caplog.text
+
+
+def test_posts_are_counted_without_a_write_for_each():
+    counting._pending.clear()
+    hour_ago = json.dumps([report(timestamp=int(time.time()) - 3600)]).encode()
+    assert post(hour_ago).status_code == 204
+    assert post(hour_ago).status_code == 204
+    with CaptureQueriesContext(connection) as asked:
+        for _ in range(200):
+            assert post(b"[]", headers={SIGNATURE: "forged"}).status_code == 403
+    written = [one["sql"] for one in asked if one["sql"].startswith(("INSERT", "UPDATE"))]
+    assert len(written) < 20, "that some were refused is on record, and seldom written"
+    counting.flush()
+    found = counting.totals()
+    assert found["webhook_posts"] == {"stored": 2, "refused": 200}
+    lags = found["webhook_lag_seconds"]
+    assert (lags["7200.0"], lags["sum"] >= 3600) == (1, True), "a repeat says nothing about how late events come"
