@@ -1,101 +1,174 @@
-"""What an operator's monitoring asks: is anything open, late or shut. A row a request is read, never a row a reader.
+"""What an operator's monitoring asks: is anything open, late or shut, and how much came of what was tried.
 
-In Prometheus' text format: https://prometheus.io/docs/instrumenting/exposition_formats/
+A row a request is read, never a row a subscriber; sums over requests are kept by mailer.counting.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import accumulate
+from typing import Any
 
 from django.conf import settings
 from django.db.models import Count, F, Q, QuerySet, Sum
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
-from mailer import clock
-from mailer.models import Batch, Event, Installation, ProviderAccount, Send
+from mailer import clock, counting, presence
+from mailer.models import Batch, Event, Installation, Process, ProviderAccount, Send
 from mailer.sending import gate
 from mailer.sending.accounting import count
 from subscribers.models import Letter, Subscription
 
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
+# figure → what a worker calls it, and what it means; see EmbeddedWorker.state
+WORKERS = {
+    "worker_well": ("well", "1: its sweep and its lanes move."),
+    "worker_broker_up": ("broker", "1: it hears its broker."),
+    "worker_seconds_since_sweep": ("swept", "Since this worker came to the end of a sweep."),
+}
+LANES = {
+    "worker_lanes_busy": ("busy", "Lanes of this worker that work."),
+    "worker_lanes_free": ("free", "Lanes of this worker that wait for work."),
+    "worker_lane_seconds": ("longest", "For how long its slowest lane has been at one request or mail."),
+}
+# name → meaning, label, and its values, so that a rate can be asked for before the first of them
+COUNTERS: dict[str, tuple[str, str, Sequence[str]]] = {
+    counting.REQUESTS: (
+        "Requests to the provider by what came of them; one that turned out accepted later counts twice.",
+        "outcome",
+        ("accepted", "refused", "unsent", "unknown"),
+    ),
+    counting.RATE_LIMITED: ("Requests that the provider answered with 429.", "", ("",)),
+    counting.POSTS: ("Posts to the event webhook.", "outcome", ("stored", "refused", "not_stored")),
+    counting.SIGN_UPS: (
+        "Sign-ups without a mail: somebody asked too often.",
+        "reason",
+        ("network", "everybody"),
+    ),
+    counting.LOGINS: ("Failed logins at /admin/.", "", ("",)),
+}
+HISTOGRAMS = {
+    counting.REQUEST_SECONDS: ("From a claim to the provider's answer on record.", counting.LATENCIES),
+    counting.LAG: ("From what happened to a mail until its event was stored here.", counting.LAGS),
+}
 OUTCOMES = ("accepted", "skipped", "rejected", "unknown", "waiting", "cancelled")
 
 
-def exposition() -> str:
-    """All gauges, as they stand now."""
-    return "".join(f"{line}\n" for line in _lines())
+def exposition() -> bytes:
+    """All figures, as they stand now."""
+    return generate_latest(_Figures())  # of a registry it needs `collect` alone
 
 
-def _lines() -> Iterator[str]:
-    now = clock.now()
-    yield from _gauge("mailer_readers", "Readers of the sends that are not over, and of the newest.", _readers())
-    yield from _gauge("mailer_unknown_readers", "Readers of whom nobody knows whether they were mailed.", _unknown())
-    yield from _gauge(
-        "mailer_batches", "Requests, planned or made.", _by_state(Batch.objects.all(), Batch.State.values)
-    )
-    yield from _gauge("mailer_sends", "Issues on their way or sent.", _by_state(Send.objects.all(), Send.State.values))
-    yield from _gauge(
-        "mailer_events_unapplied",
-        "Events that were stored and not acted on yet.",
-        {"": Event.objects.filter(applied_at=None).count()},
-    )
-    yield from _gauge("mailer_seconds_since_sweep", "Since a worker swept; +Inf: none ever did.", _since_sweep(now))
-    yield from _gauge("mailer_gate_open", "1: the provider may be asked now.", _gates(now))
-    yield from _gauge("mailer_confirmations_due", "Confirmation mails that should be out.", _confirmations(now))
-    yield from _gauge("mailer_letters_due", "Mails with a link that a reader asked for and should have.", _letters(now))
+class _Figures:
+    def collect(self) -> Iterator[Metric]:
+        now = clock.now()
+        yield from _sends(now)
+        yield from _mails(now)
+        yield from _processes(now)
+        yield from _counted()
 
 
-def _gauge(name: str, meaning: str, values: Mapping[str, float]) -> Iterator[str]:
-    """`values` by label, such as `state="planned"`; the empty label is none."""
-    yield f"# HELP {name} {meaning}"
-    yield f"# TYPE {name} gauge"
-    for label, value in values.items():
-        written = "+Inf" if value == float("inf") else f"{value:.15g}"
-        yield f"{name}{{{label}}} {written}" if label else f"{name} {written}"
+Labels = tuple[str, ...]
 
 
-def _readers() -> dict[str, int]:
+def _gauge(name: str, meaning: str, values: Mapping[Labels, float], labels: Labels = ()) -> Metric:
+    gauge = GaugeMetricFamily(f"mailer_{name}", meaning, labels=labels)
+    for these, value in values.items():
+        gauge.add_metric(these, value)
+    return gauge
+
+
+# ---------------------------------------------------------------- sends
+
+
+def _sends(now: datetime) -> Iterator[Metric]:
+    yield _gauge("readers", "Readers of the sends that are not over, and of the newest.", _readers(), ("outcome",))
+    yield _gauge("unknown_readers", "Readers of whom nobody knows whether they were mailed.", {(): _unknown()})
+    batches = _by_state(Batch.objects.all(), Batch.State.values)
+    yield _gauge("batches", "Requests, planned or made.", batches, ("state",))
+    sends = _by_state(Send.objects.all(), Send.State.values)
+    yield _gauge("sends", "Issues on their way or sent.", sends, ("state",))
+    yield _gauge("gate_open", "1: the provider may be asked now.", _gates(now), ("provider", "account"))
+
+
+def _readers() -> dict[Labels, float]:
     newest = Send.objects.order_by("-pk").values_list("pk", flat=True)[:1]
     over = (Send.State.FINISHED, Send.State.CANCELLED)
     sums: Counter[str] = Counter()
     for send in Send.objects.filter(~Q(state__in=over) | Q(pk__in=list(newest))).only("pk", "planned"):
         equation = count(send)
         sums.update({outcome: getattr(equation, outcome) for outcome in OUTCOMES})
-    return {f'outcome="{outcome}"': sums[outcome] for outcome in OUTCOMES}
+    return {(outcome,): sums[outcome] for outcome in OUTCOMES}
 
 
-def _unknown() -> dict[str, int]:
+def _unknown() -> int:
     open_ends = Batch.objects.filter(state=Batch.State.UNKNOWN)
     found = open_ends.aggregate(readers=Sum(F("size") - F("skipped") - F("rejected")))
-    return {"": found["readers"] or 0}
+    return int(found["readers"] or 0)
 
 
-def _by_state(rows: "QuerySet[Batch] | QuerySet[Send]", states: list[str]) -> dict[str, int]:
+def _by_state(rows: "QuerySet[Batch] | QuerySet[Send]", states: list[str]) -> dict[Labels, float]:
     counted = dict(rows.order_by().values_list("state").annotate(n=Count("pk")))
-    return {f'state="{state}"': counted.get(state, 0) for state in states}
+    return {(state,): counted.get(state, 0) for state in states}
 
 
-def _since_sweep(now: datetime) -> dict[str, float]:
-    swept = Installation.objects.values_list("swept_at", flat=True).get(pk=1)
-    return {"": abs(now - swept).total_seconds() if swept else float("inf")}
-
-
-def _gates(now: datetime) -> dict[str, int]:
+def _gates(now: datetime) -> dict[Labels, float]:
     known = {(account.host, account.name): account.pk for account in ProviderAccount.objects.order_by("pk")}
     if settings.PROVIDER not in [host for host, _ in known]:  # until the first worker starts
         known[settings.PROVIDER, ""] = 0
-    return {
-        f'provider="{_escaped(host)}",account="{_escaped(name)}"': int(gate.closed_until(account, now) is None)
-        for (host, name), account in known.items()
-    }
+    return {where: int(gate.closed_until(account, now) is None) for where, account in known.items()}
 
 
-def _escaped(text: str) -> str:
-    return text.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
+# ---------------------------------------------------------------- what waits to be done
 
 
-def _confirmations(now: datetime) -> dict[str, int]:
-    return {"": Subscription.objects.filter(confirmation_due__lte=now).count()}
+def _mails(now: datetime) -> Iterator[Metric]:
+    unapplied = Event.objects.filter(applied_at=None).count()
+    yield _gauge("events_unapplied", "Events that were stored and not acted on yet.", {(): unapplied})
+    confirmations = Subscription.objects.filter(confirmation_due__lte=now).count()
+    yield _gauge("confirmations_due", "Confirmation mails that should be out.", {(): confirmations})
+    letters = Letter.objects.filter(due__lte=now).count()
+    yield _gauge("letters_due", "Mails with a link that a reader asked for and should have.", {(): letters})
 
 
-def _letters(now: datetime) -> dict[str, int]:
-    return {"": Letter.objects.filter(due__lte=now).count()}
+# ---------------------------------------------------------------- processes
+
+
+def _processes(now: datetime) -> Iterator[Metric]:
+    swept = Installation.objects.values_list("swept_at", flat=True).get(pk=1)
+    since = abs(now - swept).total_seconds() if swept else float("inf")
+    yield _gauge("seconds_since_sweep", "Since a worker swept; +Inf: none ever did.", {(): since})
+    web = presence.running(Process.Kind.WEB, now).count()
+    yield _gauge("web_processes", "Web processes that were seen within half a minute.", {(): web})
+    seen = presence.running(Process.Kind.WORKER, now)
+    workers: dict[Labels, dict[str, Any]] = {(f"{one.host}:{one.pid}",): one.state for one in seen if one.state}
+    yield _gauge("workers", "Workers that were seen within half a minute.", {(): len(workers)})
+    for name, (key, meaning) in WORKERS.items():
+        told = {who: float(state[key]) for who, state in workers.items() if state[key] is not None}
+        yield _gauge(name, meaning, told, ("worker",))
+    lanes = {(*name, kind): told for name, state in workers.items() for kind, told in state["lanes"].items()}
+    for figure, (key, meaning) in LANES.items():
+        yield _gauge(figure, meaning, {where: told[key] for where, told in lanes.items()}, ("worker", "lanes"))
+
+
+# ---------------------------------------------------------------- what was counted
+
+
+def _counted() -> Iterator[Metric]:
+    totals = counting.totals()
+    for name, (meaning, label, kinds) in COUNTERS.items():
+        counter = CounterMetricFamily(f"mailer_{name}", meaning, labels=[label] if label else [])
+        known = dict.fromkeys(kinds, 0.0) | totals.get(name, {})
+        for kind, value in known.items():
+            counter.add_metric([kind] if label else [], value)
+        yield counter
+    for name, (meaning, limits) in HISTOGRAMS.items():
+        yield _histogram(name, meaning, limits, totals.get(name, {}))
+
+
+def _histogram(name: str, meaning: str, limits: tuple[float, ...], told: dict[str, float]) -> Metric:
+    below = [(kind, told.get(kind, 0.0)) for kind in (*map(str, limits), "+Inf")]
+    sums = accumulate(value for _, value in below)
+    buckets = [(kind, value) for (kind, _), value in zip(below, sums, strict=True)]
+    return HistogramMetricFamily(f"mailer_{name}", meaning, buckets=buckets, sum_value=told.get("sum", 0.0))

@@ -12,7 +12,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, Js
 from django.utils.cache import patch_cache_control
 from django.views.decorators.http import require_safe
 
-from mailer import readiness
+from mailer import proxies, readiness
 from mailer.installation import public_id
 from mailer.metrics import CONTENT_TYPE, exposition
 from mailer.models import Media
@@ -20,6 +20,10 @@ from subscribers.pages import kept_private, page_in_house_language
 
 log = logging.getLogger(__name__)
 
+UNREADABLE = (
+    "in production nobody reads /metrics without a token: set MAILER_METRICS_TOKEN, and send it as "
+    "`Authorization: Bearer TOKEN`"
+)
 BY_A_PROXY = ("X-Forwarded-", "X-Real-Ip", "X-Client-Ip", "Forwarded", "Via")
 
 
@@ -42,16 +46,22 @@ def _not_to_keep(answer: dict[str, object], status: int = 200) -> HttpResponse:
 
 @require_safe
 def metrics(request: HttpRequest) -> HttpResponse:
-    """Gauges for this machine itself, or for whoever holds the token; nobody else learns that the page exists."""
+    """Figures for whoever holds the token, and outside production for this machine itself.
+
+    In production nothing tells this machine from a visitor: a proxy here may add no header. Others do not learn that
+    the page exists.
+    """
+    if settings.PRODUCTION and not settings.MAILER_METRICS_TOKEN:
+        return HttpResponse(UNREADABLE, status=403, content_type="text/plain", headers={"Cache-Control": "no-store"})
     if not (_from_this_machine(request) or _has_metrics_token(request)):
         raise Http404
     return HttpResponse(exposition(), content_type=CONTENT_TYPE, headers={"Cache-Control": "no-store"})
 
 
 def _from_this_machine(request: HttpRequest) -> bool:
-    # Behind a proxy on this machine everybody comes from loopback. One that was not told of adds its headers all the
+    # Behind a proxy on this machine everybody comes from loopback. Most that were not told of add their headers all the
     # same.
-    if settings.MAILER_PROXIES or any(name.startswith(BY_A_PROXY) for name in request.headers):
+    if settings.PRODUCTION or settings.MAILER_PROXIES or any(name.startswith(BY_A_PROXY) for name in request.headers):
         return False
     return request.META.get("REMOTE_ADDR", "") in ("127.0.0.1", "::1")
 
@@ -79,6 +89,7 @@ def access_log(get_response: Callable[[HttpRequest], HttpResponseBase]) -> Calla
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
         started = time.monotonic()
+        proxies.notice(request)
         response = get_response(request)
         route = request.resolver_match.view_name if request.resolver_match else "none"
         milliseconds = round(1000 * (time.monotonic() - started))

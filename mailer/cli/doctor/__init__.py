@@ -91,6 +91,7 @@ def _checks() -> Iterator[Check]:
         yield guarded("restore guard", here.restore_guard)
         yield guarded("clock", here.clock)
         yield guarded("worker", here.worker)
+        yield guarded("proxies", here.proxies)
         yield from here.refusals()
         yield guarded("account", here.account)
         yield from here.waiting_for_others()

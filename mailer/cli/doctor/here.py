@@ -107,6 +107,19 @@ def waiting_for_others() -> Iterator[Check]:
         yield Check(one.what, "warning", one.why)
 
 
+def proxies() -> Check:
+    from mailer import clock
+    from mailer.models import Process
+    from mailer.presence import running
+    from mailer.proxies import UNTOLD
+
+    if settings.MAILER_PROXIES:
+        return Check("proxies", "ok", f"{settings.MAILER_PROXIES} before `mailer serve`")
+    if running(Process.Kind.WEB, clock.now()).filter(state__untold_proxy=True).exists():
+        return Check("proxies", "error", UNTOLD)
+    return Check("proxies", "ok", "none set, and no web process that runs has met one")
+
+
 def base_url() -> Check:
     from mailer.doors import why_unreachable
 
