@@ -309,6 +309,7 @@ class HardBounce(models.Model):
     dropped = models.BooleanField()  # the provider remembered an older bounce, and did not ask the receiver
     held_until = models.DateTimeField(null=True)  # in a suspected outage of the domain; empty: it counts at once
     forgiven = models.BooleanField(default=False)  # an operator lifted what it did
+    released_at = models.DateTimeField(null=True)  # taken off the provider's own list; see mailer.releasing
 
     class Meta:
         indexes = [models.Index(fields=["domain", "send"], name="hard_bounce_by_domain")]

@@ -22,6 +22,7 @@ from django.db.models import Count, F, Q
 from mailer.models import REHEARSAL, HardBounce, Send
 from mailer.sending.receiving import readers_by_domain
 from subscribers import records
+from subscribers.models import Subscriber, Suppression
 
 log = logging.getLogger(__name__)
 
@@ -177,6 +178,20 @@ def held(hashes: Iterable[str], now: datetime) -> set[str]:
     """Return those of these addresses that are held apart now."""
     rows = HardBounce.objects.filter(hash__in=list(hashes), held_until__gt=now, forgiven=False)
     return set(rows.values_list("hash", flat=True))
+
+
+def forgive(hashes: Collection[str]) -> int:
+    """Let nothing more follow from the bounces of these addresses: an operator says so. Return how many rows."""
+    return HardBounce.objects.filter(hash__in=hashes, forgiven=False).update(forgiven=True)
+
+
+def bounced_between(start: datetime, end: datetime, domain: str) -> set[str]:
+    """Return the addresses (hashes) at this domain that bounced for good in this time, or were suppressed for it."""
+    rows = HardBounce.objects.filter(domain=domain, at__range=(start, end), forgiven=False)
+    bounced = Suppression.objects.filter(reason=Suppression.Reason.BOUNCE, at__range=(start, end))
+    # Of those suppressed by a version that kept no bounces, the domain stands only with the subscriber.
+    there = Subscriber.objects.filter(suppression_hash__in=bounced.values("hash"), email_key__endswith=f"@{domain}")
+    return {*rows.values_list("hash", flat=True), *there.values_list("suppression_hash", flat=True)}
 
 
 def prune(now: datetime) -> int:

@@ -11,7 +11,19 @@ from itertools import chain
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, close_old_connections, connection
 
-from mailer import accounts, clock, counting, elsewhere, events, lanes, notifying, outages, presence, schema
+from mailer import (
+    accounts,
+    clock,
+    counting,
+    elsewhere,
+    events,
+    lanes,
+    notifying,
+    outages,
+    presence,
+    releasing,
+    schema,
+)
 from mailer.logs import place_of
 from mailer.models import ProviderAccount, Send
 from mailer.sending import clocks, restoring
@@ -82,6 +94,8 @@ def _mail_what_is_due() -> None:
         if not lanes.mails.is_open or time.monotonic() >= until:
             return
         mail(row)
+    if lanes.mails.is_open:
+        releasing.let_go()
 
 
 class Sweeper(threading.Thread):

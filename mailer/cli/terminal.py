@@ -164,8 +164,9 @@ def knock() -> None:
 
 
 def counted(number: int, noun: str) -> str:
-    """`1 error`, `2 errors`."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    """`1 error`, `2 errors`, `2 addresses`."""
+    plural = f"{noun}es" if noun.endswith("s") else f"{noun}s"
+    return f"{number} {noun if number == 1 else plural}"
 
 
 def on_terminal() -> bool:

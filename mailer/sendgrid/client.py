@@ -157,6 +157,19 @@ class Client:
         parsed = _json(reply.body)
         return reply.status_code, self._words(reply) if parsed is None else parsed
 
+    def delete(self, path: str, body: Any = None) -> tuple[int, str]:
+        """Status and words of DELETE `path`, such as `/v3/suppression/bounces`. Raises Unreachable."""
+        from mailer.sendgrid.transport import Lost, NotOpened
+
+        request = self._api
+        for part in path.removeprefix("/v3/").strip("/").split("/"):
+            request = request._(part)
+        try:
+            reply = request.delete(request_body=body)
+        except (NotOpened, Lost) as error:
+            raise Unreachable(self._clean(str(error))) from None
+        return reply.status_code, self._words(reply)
+
     def close(self) -> None:
         """This thread's connection is closed; the client may still be used."""
         self._transport.close()

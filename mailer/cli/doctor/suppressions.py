@@ -12,6 +12,7 @@ from typing import Any
 import click
 from django.conf import settings
 
+from mailer import clock, outages
 from mailer.cli.doctor.account import Unseen, ask
 from mailer.cli.doctor.check import Check
 from mailer.cli.terminal import Problem, confirm, counted
@@ -101,6 +102,7 @@ def _add(found: dict[str, str], page: list[dict[str, Any]], reason: str) -> None
     """Readers of this page whom nothing as strong stops yet are in `found`: hash → the strongest reason."""
     hashes = {hash for one in page if (hash := _hash(one.get("email")))}
     ours = set(Subscriber.objects.filter(suppression_hash__in=hashes).values_list("suppression_hash", flat=True))
+    ours -= outages.held(ours, clock.now())  # SendGrid knows nothing of outages
     stands = dict(Suppression.objects.filter(hash__in=ours).values_list("hash", "reason"))
     for hash in ours:
         strongest = max(optin.STRENGTH.get(known, -1) for known in (stands.get(hash, ""), found.get(hash, "")))

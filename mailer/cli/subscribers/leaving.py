@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mailer.cli.subscribers.lifting import lift_incident, lift_one
 from mailer.cli.subscribers.people import hash_of, newsletter_option, parse_address, reader_of
 from mailer.cli.terminal import Exit, Problem, choose_newsletter, confirm, counted, start
 
@@ -29,30 +30,37 @@ def unsubscribe(address: str, newsletter: str | None) -> None:
 
 
 @click.command()
-@click.argument("address")
-@click.option("--reason", required=True, metavar="TEXT", help="Why; it is kept.")
+@click.argument("address", required=False)
+@click.option("--reason", metavar="TEXT", help="Why; it is kept.")
 @click.option("--lift", is_flag=True, help="The address may be mailed again.")
-def suppress(address: str, reason: str, lift: bool) -> None:
-    """Let nobody mail an address, in any newsletter, whether or not it is known here; or lift that."""
-    if not reason.strip():
+@click.option("--bounced-between", "between", nargs=2, metavar="A B", help="Lift all bounces of this time (UTC).")
+@click.option("--domain", metavar="DOMAIN", help="With --bounced-between: the receiving domain that was out of order.")
+@click.option("--yes", is_flag=True, help="Lift an incident without asking.")
+def suppress(
+    address: str | None, reason: str | None, lift: bool, between: tuple[str, str] | None, domain: str | None, yes: bool
+) -> None:
+    """Let nobody mail an address, in any newsletter, whether or not it is known here; or lift that.
+
+    --lift --bounced-between A B --domain D undoes an incident: a domain that refused valid mailboxes for a while.
+    """
+    if between or domain:
+        if address or not (lift and between and domain):
+            raise Problem("an incident needs --lift --bounced-between A B --domain D, and no ADDRESS.", Exit.USAGE)
+        lift_incident(between, domain, (reason or "").strip() or f"bounced in an incident at {domain}", yes)
+        return
+    if not address:
+        raise Problem("name the address, or an incident: --lift --bounced-between A B --domain D.", Exit.USAGE)
+    if not reason or not reason.strip():
         raise Problem('--reason needs words, such as --reason "asked by phone".', Exit.USAGE)
+    if lift:
+        lift_one(address, reason)
+        return
     person = parse_address(address)
     start()
     from subscribers import optin
 
-    origin = optin.Origin(how="command", source=reason)
-    if not lift:
-        optin.suppress(hash_of(person), "manual", origin, note=reason)
-        click.echo(f"{person.email} is suppressed: nobody may mail it.")
-        return
-    try:
-        was = optin.lift(hash_of(person), origin)
-    except optin.Refused as refusal:
-        raise Problem(f"{person.email} stays suppressed: {refusal}.") from None
-    if was is None:
-        click.echo(f"{person.email} is not suppressed; nothing to lift.")
-    else:
-        click.echo(f"{person.email} may be mailed again, where they subscribed (it was suppressed: {was}).")
+    optin.suppress(hash_of(person), "manual", optin.Origin(how="command", source=reason), note=reason)
+    click.echo(f"{person.email} is suppressed: nobody may mail it.")
 
 
 @click.command()

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socketserver import BaseRequestHandler, ThreadingUDPServer
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import dns.flags
 import dns.message
@@ -65,6 +65,20 @@ def sendgrid(answers: dict[str, Any]) -> Iterator[str]:
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
+
+        def do_DELETE(self) -> None:
+            """What is deleted stands in `answers["deleted"]`; without that list the key may not."""
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            if "deleted" in answers:
+                answers["deleted"].append((unquote(self.path), json.loads(body) if body else None))
+            self.send_response(204 if "deleted" in answers else 403)
+            if "deleted" not in answers:
+                said = json.dumps(FORBIDDEN).encode()
+                self.send_header("Content-Length", str(len(said)))
+                self.end_headers()
+                self.wfile.write(said)
+            else:
+                self.end_headers()
 
         def log_message(self, *_: object) -> None:
             """Quiet."""
