@@ -4,6 +4,7 @@ So losing a message delays, doubling it changes nothing, and publishing one may 
 """
 
 import logging
+import ssl
 import time
 from typing import Any
 
@@ -16,6 +17,7 @@ from mailer import lanes
 log = logging.getLogger(__name__)
 
 ASKED_AGAIN_AFTER = 10.0  # seconds for which a broker that was not reached is left alone, so that nobody waits for it
+LONGEST_CONNECTING = 3.0  # seconds, also for a server that takes the connection and says nothing
 MOST_HINTS = 64  # for one send; a lane that is woken takes one batch after the other, so more would only be read
 
 
@@ -74,14 +76,34 @@ def reach_broker() -> None:
     if settings.EMBEDDED:
         return
     connection = app.connection_for_write()
+    # Not ensure_connection: it tries twice, with a pause in between.
+    lost = (*connection.recoverable_connection_errors, *connection.recoverable_channel_errors)
     try:
-        connection.ensure_connection(max_retries=1, timeout=3)
-    except (BrokerError, OSError) as error:
-        cause = error.__cause__ or error
-        reason = getattr(cause, "strerror", None) or type(cause).__name__
-        raise BrokerAway(f"{connection.hostname}:{connection.port} is not reached ({reason})") from error
+        connection.connect()
+    except (*lost, BrokerError, OSError) as error:
+        raise BrokerAway(f"{connection.hostname}:{connection.port} is not reached ({_reason(error)})") from error
     finally:
         connection.release()
+
+
+def _reason(error: BaseException) -> str:
+    """In words of the system or of TLS: the text of a library's error may hold a URL with a password."""
+    chain = []
+    while error not in chain:
+        chain.append(error)
+        error = error.__cause__ or error.__context__ or error
+    for one in chain:
+        if isinstance(one, ssl.SSLCertVerificationError):
+            return (
+                f"its certificate is not trusted: {one.verify_message}; name the authority with ssl_ca_certs=FILE in "
+                "the URL, or opt out of verifying with ssl_cert_reqs=none"
+            )
+        if isinstance(one, ssl.SSLError):
+            return f"TLS failed ({one.reason or 'no answer'}); does it speak TLS at this port?"
+    if settings.BROKER.tls is not None and any(isinstance(one, TimeoutError) for one in chain):
+        return "no answer to TLS; does it speak TLS at this port?"
+    said = [one.strerror for one in chain if isinstance(one, OSError) and one.strerror]
+    return said[0] if said else type(chain[0]).__name__
 
 
 def why_no_broker() -> str:
@@ -123,11 +145,12 @@ def make_app(current: bool) -> Celery:
         worker_prefetch_multiplier=1,
         task_time_limit=120,
         timezone="UTC",
-        broker_connection_timeout=3,
+        broker_connection_timeout=LONGEST_CONNECTING,
         # mailer.embedded waits for a broker that is away: one line instead of one for each try, and the process knows.
         broker_connection_retry_on_startup=False,
         broker_connection_retry=False,
-        broker_transport_options=_transport_options(),
+        broker_use_ssl=settings.BROKER.tls,
+        broker_transport_options=_transport_options(current),
         # Longer than MAILER_HTTP_TIMEOUT, or each rolling restart would leave requests without an answer.
         worker_soft_shutdown_timeout=settings.MAILER_HTTP_TIMEOUT + 5,
         worker_enable_soft_shutdown_on_idle=True,
@@ -138,7 +161,7 @@ def make_app(current: bool) -> Celery:
     return made
 
 
-def _transport_options() -> dict[str, float]:
+def _transport_options(current: bool) -> dict[str, float]:
     if settings.EMBEDDED:
         # The default of 1 s between looks made the embedded worker ten times slower.
         return {"polling_interval": 0.02}
@@ -147,8 +170,9 @@ def _transport_options() -> dict[str, float]:
             "visibility_timeout": 300,
             "unacked_restore_interval": 10,
             "unacked_restore_throttle": 1,
-            "socket_connect_timeout": 3,
-            "socket_timeout": 30,
+            "socket_connect_timeout": LONGEST_CONNECTING,
+            # A worker's own connection waits for messages, the others have somebody who waits for them.
+            "socket_timeout": LONGEST_CONNECTING if current else 30,
         }
     return {}
 

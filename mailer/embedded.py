@@ -62,6 +62,8 @@ class EmbeddedWorker:
             hearing.start()
         self._sweeper.start()
         gc.freeze()  # what was loaded until now stays; the collector need not look at it again
+        if not settings.BROKER.is_verified:
+            log.warning("the broker's certificate is not verified (ssl_cert_reqs=none)")
         log.info("worker started", extra={"lanes": settings.MAILER_LANES, "provider": settings.PROVIDER})
 
     def wait(self) -> None:

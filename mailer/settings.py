@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import dj_database_url
 
 from mailer import logs
+from mailer.brokers import read_broker
 from mailer.environment import (
     CONFIG,
     CONFIG_FOLDER,
@@ -198,9 +199,8 @@ def _sqlite(path: Path) -> dict[str, Any]:
 DATABASES = {"default": _database()}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-BROKER_URL = read("CELERY_BROKER_URL") or read("REDIS_URL")
-if BROKER_URL and not BROKER_URL.startswith(("redis://", "rediss://", "redis+socket://", "amqp://", "amqps://")):
-    raise SettingError("CELERY_BROKER_URL (or REDIS_URL) is not understood; give redis://…, rediss://… or amqp://….")
+BROKER = read_broker(read("CELERY_BROKER_URL") or read("REDIS_URL"))
+BROKER_URL = BROKER.url
 EMBEDDED = not BROKER_URL
 
 # ---------------------------------------------------------------- Django

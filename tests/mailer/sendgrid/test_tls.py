@@ -1,16 +1,12 @@
 """The way to the real SendGrid: the same requests over TLS."""
 
-import ipaddress
 import ssl
-from datetime import UTC, datetime, timedelta
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from mailer.sendgrid import transport
 from mailer.sendgrid.client import Accepted, Client, NeverOpened, OutcomeUnknown
+from tests.certificates import write_certificate
 from tests.mailer.sendgrid.letters import request
 from tests.stand_in import StandIn
 
@@ -18,26 +14,7 @@ from tests.stand_in import StandIn
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory):
     """A file with the key and a certificate for 127.0.0.1 that only those trust who are told to."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "stand-in")])
-    signed = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(datetime.now(UTC) - timedelta(days=1))
-        .not_valid_after(datetime.now(UTC) + timedelta(days=1))
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    path = tmp_path_factory.mktemp("tls") / "stand-in.pem"
-    path.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        + signed.public_bytes(serialization.Encoding.PEM)
-    )
-    return path
+    return write_certificate(tmp_path_factory.mktemp("tls") / "stand-in.pem")
 
 
 @pytest.fixture
