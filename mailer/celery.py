@@ -76,11 +76,10 @@ def reach_broker() -> None:
     if settings.EMBEDDED:
         return
     connection = app.connection_for_write()
-    # Not ensure_connection: it tries twice, with a pause in between.
-    lost = (*connection.recoverable_connection_errors, *connection.recoverable_channel_errors)
     try:
-        connection.connect()
-    except (*lost, BrokerError, OSError) as error:
+        # A second try only where the first one failed at once.
+        connection.ensure_connection(max_retries=1, interval_start=0, timeout=LONGEST_CONNECTING / 2)
+    except (BrokerError, OSError) as error:
         raise BrokerAway(f"{connection.hostname}:{connection.port} is not reached ({_reason(error)})") from error
     finally:
         connection.release()
@@ -100,10 +99,10 @@ def _reason(error: BaseException) -> str:
             )
         if isinstance(one, ssl.SSLError):
             return f"TLS failed ({one.reason or 'no answer'}); does it speak TLS at this port?"
-    if settings.BROKER.tls is not None and any(isinstance(one, TimeoutError) for one in chain):
-        return "no answer to TLS; does it speak TLS at this port?"
+    if any(isinstance(one, TimeoutError) for one in chain):
+        return "no answer to TLS; does it speak TLS at this port?" if settings.BROKER.tls else "it does not answer"
     said = [one.strerror for one in chain if isinstance(one, OSError) and one.strerror]
-    return said[0] if said else type(chain[0]).__name__
+    return said[0] if said else type(chain[min(1, len(chain) - 1)]).__name__
 
 
 def why_no_broker() -> str:

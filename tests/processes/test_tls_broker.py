@@ -43,7 +43,10 @@ def serve(listener: socket.socket, context: ssl.SSLContext, port: int) -> None:
 def carry(plain: socket.socket, context: ssl.SSLContext, port: int) -> None:
     """Pass on what each side says. One thread does both, since a TLS socket bears no second one."""
     try:
-        with context.wrap_socket(plain, server_side=True) as client, socket.create_connection(("127.0.0.1", port)) as server:
+        with (
+            context.wrap_socket(plain, server_side=True) as client,
+            socket.create_connection(("127.0.0.1", port)) as server,
+        ):
             client.settimeout(0.02)
             server.settimeout(0.02)
             while pass_on(client, server) and pass_on(server, client):

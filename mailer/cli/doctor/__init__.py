@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 
 import click
@@ -67,16 +67,18 @@ def doctor(
 
         _say(judge(received), as_json)
     else:
-        _say(list(_checks()), as_json)
+        _say(_checks(), as_json)
 
 
-def _say(checks: list[Check], as_json: bool) -> None:
+def _say(found: Iterable[Check], as_json: bool) -> None:
+    checks = []
+    marks = {"ok": "ok     ", "warning": "warning", "error": "ERROR  "}
+    for check in found:
+        checks.append(check)
+        if not as_json:
+            click.echo(f"{marks[check.state]}  {check.name}: {check.words}")
     if as_json:
         click.echo(json.dumps([asdict(check) for check in checks], ensure_ascii=False))
-    else:
-        marks = {"ok": "ok     ", "warning": "warning", "error": "ERROR  "}
-        for check in checks:
-            click.echo(f"{marks[check.state]}  {check.name}: {check.words}")
     sys.exit(Exit.FAILED if any(check.state == "error" for check in checks) else Exit.DONE)
 
 
@@ -86,7 +88,7 @@ def _checks() -> Iterator[Check]:
     yield here.newsletters()
     database = guarded("database", here.database)
     yield database
-    yield here.broker()
+    yield guarded("broker", here.broker)
     if database.state == "ok":
         yield guarded("restore guard", here.restore_guard)
         yield guarded("clock", here.clock)
@@ -95,7 +97,7 @@ def _checks() -> Iterator[Check]:
         yield from here.refusals()
         yield guarded("account", here.account)
         yield from here.waiting_for_others()
-    key = account.key()
+    key = guarded("SENDGRID_API_URL", account.key)
     yield key
     if key.state == "ok":
         yield from account.checks(database.state == "ok")

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.conf import settings
 
-from mailer.cli.doctor.check import Check, guarded
+from mailer.cli.doctor.check import Check, NoAnswer, guarded, in_time, patiently
 from mailer.cli.terminal import counted
 from mailer.sendgrid.client import Unreachable
 from mailer.sendgrid.current import current_client
@@ -23,9 +23,9 @@ class Unseen(Exception):
 
 
 def ask(path: str) -> Any:
-    """The JSON that SendGrid answers to GET `path`. Raises Unseen."""
+    """The JSON that SendGrid answers to GET `path`. Raises Unseen, and NoAnswer within a check."""
     try:
-        status, answer = current_client().get(path)
+        status, answer = in_time(lambda: current_client().get(path))
     except Unreachable as error:
         raise Unseen(str(error)) from error
     if status != 200:
@@ -37,7 +37,7 @@ def key() -> Check:
     if not settings.SENDGRID_API_KEY:
         return Check("SENDGRID_API_KEY", "warning", "not set: every send is a rehearsal")
     try:
-        status, answer = current_client().get("/v3/scopes")
+        status, answer = in_time(lambda: current_client().get("/v3/scopes"))
     except Unreachable as error:
         return Check("SENDGRID_API_URL", "error", f"{settings.PROVIDER} is not reached: {error}")
     if status != 200:
@@ -66,7 +66,7 @@ def checks(database: bool) -> Iterator[Check]:
 
 def _seen(name: str, look: Callable[[], Check], scope: str) -> Check:
     try:
-        return guarded(name, look)
+        return guarded(name, look, silence="warning")
     except Unseen as why:
         return Check(name, "warning", f"cannot be seen with this key ({why}); the scope {scope} shows it")
 
@@ -76,7 +76,12 @@ def _seen(name: str, look: Callable[[], Check], scope: str) -> Check:
 
 def senders() -> Iterator[Check]:
     """One for each address that a newsletter comes from."""
-    single, authenticated = _verified_addresses(), _authenticated_domains()
+    try:
+        with patiently():
+            single, authenticated = _verified_addresses(), _authenticated_domains()
+    except NoAnswer as why:
+        yield Check("senders", "warning", str(why))
+        return
     for email in sorted({newsletter.from_email for newsletter in settings.NEWSLETTERS.values()}):
         yield _sender(email, single, authenticated)
 

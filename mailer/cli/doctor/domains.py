@@ -1,13 +1,12 @@
 """What the DNS says of the domains that newsletters come from: large receivers refuse bulk mail that it does not vouch
 for."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from django.conf import settings
 
-from mailer.cli.doctor.check import Check
+from mailer.cli.doctor.check import PATIENCE, Check, NoAnswer, in_time, patiently
 
-PATIENCE = 5.0  # seconds for one question
 NAMESERVERS: list[str] = []  # those of this machine, unless a test names others
 PORT = 53
 SELECTORS = ("s1", "s2")  # SendGrid's, where it rotates the keys itself
@@ -24,9 +23,14 @@ def checks() -> Iterator[Check]:
     emails = {newsletter.from_email for newsletter in settings.NEWSLETTERS.values()}
     for domain in sorted({email.rpartition("@")[2].lower() for email in emails}):
         try:
-            yield from [_dkim(domain), _spf(domain), _dmarc(domain)]
-        except Unanswered as why:
+            yield from [_in_time(_dkim, domain), _in_time(_spf, domain), _in_time(_dmarc, domain)]
+        except (Unanswered, NoAnswer) as why:
             yield Check(f"DNS {domain}", "warning", f"no name server answers from here ({why})")
+
+
+def _in_time(look: Callable[[str], Check], domain: str) -> Check:
+    with patiently():
+        return look(domain)
 
 
 def _dkim(domain: str) -> Check:
@@ -92,7 +96,7 @@ def texts(host: str) -> list[str]:
         resolver = dns.resolver.Resolver(configure=not NAMESERVERS)
         if NAMESERVERS:
             resolver.nameservers, resolver.port = list(NAMESERVERS), PORT
-        answer = resolver.resolve(host, "TXT", lifetime=PATIENCE)
+        answer = in_time(lambda: resolver.resolve(host, "TXT", lifetime=PATIENCE))
     except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
         return []
     except (dns.exception.DNSException, OSError) as error:

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from django.conf import settings
 
-from mailer.cli.doctor.check import Check
+from mailer.cli.doctor.check import Check, in_time
 from mailer.cli.terminal import counted, database_address, knock, nowhere
 
 
@@ -23,7 +23,7 @@ def database() -> Check:
 
     if nowhere():
         return Check("database", "error", f"none at {database_address()}; run this in your newsletter's folder")
-    knock()
+    in_time(knock)
     schema.bring_up_to_date()
     schema.require_known()
     return Check("database", "ok", database_address())
@@ -52,7 +52,7 @@ def broker() -> Check:
         return Check("broker", "ok", "none set: commands send by a worker of their own, `mailer serve` starts one")
     from mailer.celery import app, why_no_broker
 
-    if why := why_no_broker():
+    if why := in_time(why_no_broker):
         return Check("broker", "error", why)
     connection = app.connection_for_write()
     where = f"{connection.hostname}:{connection.port}"
@@ -125,8 +125,10 @@ def proxies() -> Check:
 
 def base_url() -> Check:
     from mailer.doors import why_unreachable
+    from mailer.installation import public_id
 
-    why = why_unreachable(settings.BASE_URL)
+    public_id()  # asked once, with this thread's connection
+    why = in_time(lambda: why_unreachable(settings.BASE_URL))
     if not why:
         return Check("BASE_URL", "ok", f"{settings.BASE_URL} is this installation")
     return Check("BASE_URL", "warning" if settings.PROVIDER_IS_LOCAL else "error", why)

@@ -1,0 +1,88 @@
+"""Each check of the doctor ends in time, whatever does not answer, and says what it was."""
+
+import socket
+import threading
+import time
+from contextlib import contextmanager
+
+import pytest
+
+from mailer.brokers import Broker
+from mailer.cli.doctor import account, check, domains, here
+from mailer.cli.doctor.check import Check, NoAnswer, guarded, in_time, patiently
+from tests.mailer.sendgrid.listeners import server_that
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch):
+    monkeypatch.setattr(check, "PATIENCE", 0.3)
+
+
+@contextmanager
+def silence():
+    """A server that takes connections and says nothing until the test is over."""
+    over = threading.Event()
+    with server_that(lambda connection: over.wait(30)) as where:
+        yield where
+        over.set()
+
+
+def says_so(found: Check, state: str) -> None:
+    assert (found.state, found.words) == (state, "no answer within 0.3 seconds")
+
+
+def test_a_provider_that_says_nothing(settings):
+    with silence() as where:
+        settings.SENDGRID_API_KEY, settings.SENDGRID_API_URL = "SG.key", f"http://{where}"
+        says_so(guarded("SENDGRID_API_URL", account.key), "error")
+        says_so(account._seen("webhook", account.webhook, "some.scope"), "warning")
+        (senders,) = account.senders()
+        says_so(senders, "warning")
+
+
+def test_a_broker_that_says_nothing(settings, monkeypatch):
+    from mailer.celery import make_app
+
+    with silence() as where:
+        settings.EMBEDDED = False
+        settings.BROKER_URL, settings.BROKER = f"redis://{where}/0", Broker(f"redis://{where}/0")
+        monkeypatch.setattr("mailer.celery.app", make_app(current=False))
+        says_so(guarded("broker", here.broker), "error")
+
+
+def test_an_address_of_ours_that_says_nothing(settings):
+    with silence() as where:
+        settings.BASE_URL = f"http://{where}"
+        says_so(guarded("BASE_URL", here.base_url), "error")
+
+
+def test_a_name_that_is_looked_up_for_ever(settings, monkeypatch):
+    """The system's resolver knows no timeout of ours."""
+    over = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: over.wait(30) and [])
+    settings.SENDGRID_API_KEY, settings.SENDGRID_API_URL = "SG.key", "https://sendgrid.example"
+    says_so(guarded("SENDGRID_API_URL", account.key), "error")
+    over.set()
+
+
+def test_name_servers_that_take_their_time_for_each_question_share_one_patience(settings, monkeypatch):
+    settings.PROVIDER_IS_LOCAL = False
+    monkeypatch.setattr(domains, "texts", lambda host: in_time(lambda: time.sleep(0.2) or []))
+    (found,) = domains.checks()
+    assert (found.state, "no answer within" in found.words) == ("warning", True)
+
+
+def test_what_was_asked_may_end_in_a_timeout_of_its_own():
+    def ask():
+        raise TimeoutError("its own")
+
+    with patiently(), pytest.raises(TimeoutError, match="its own"):
+        in_time(ask)
+    with patiently(), pytest.raises(NoAnswer):
+        in_time(lambda: time.sleep(1))
+
+
+def test_outside_of_a_check_an_answer_may_take_its_time():
+    assert in_time(lambda: time.sleep(0.4) or "late") == "late"
