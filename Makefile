@@ -1,29 +1,32 @@
 # `make demo` and `make test` need Python 3.11 or later, make and git; nothing else.
 PYTHON ?= python3
-BIN := .venv/bin
+# Another Python gets an environment of its own: make test PYTHON=python3.13 VENV=.venv-3.13
+VENV ?= .venv
+BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null)
 ISSUE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test chaos lint lock messages clean
+.PHONY: help demo test test-sqlite test-postgres test-all chaos lint lock messages clean
 
 help:
 	@echo "make demo [ISSUE=path/to/issue.md]   rehearse a send to invented readers; nobody receives mail"
-	@echo "make test                            run every test"
+	@echo "make test                            run the tests, on SQLite and on PostgreSQL"
+	@echo "make test-all                        run the tests that \`make test\` leaves out: real servers, many kills, long walks"
 	@echo "make chaos RUNS=200                  kill, stall and starve real processes; nobody may be mailed twice"
 	@echo "make lint                            style, types, import floors, dependencies, migrations"
 	@echo "make lock                            pin the dependencies anew"
 	@echo "make messages                        compile the translations"
 
 # Each stamp names the lock that it installed, so a changed lock installs again.
-.venv/bin/python:
+$(BIN)/python:
 ifdef UV
-	uv venv -q --python $(PYTHON) .venv
+	uv venv -q --python $(PYTHON) $(VENV)
 else
-	$(PYTHON) -m venv .venv
+	$(PYTHON) -m venv $(VENV)
 endif
 
-.venv/run.stamp: requirements.lock pyproject.toml | .venv/bin/python
+$(VENV)/run.stamp: requirements.lock pyproject.toml | $(BIN)/python
 ifdef UV
 	uv pip install -q --compile-bytecode --python $(BIN)/python --require-hashes -r requirements.lock
 	uv pip install -q --python $(BIN)/python --no-deps -e .
@@ -33,7 +36,7 @@ else
 endif
 	@touch $@
 
-.venv/dev.stamp: requirements-dev.lock .venv/run.stamp
+$(VENV)/dev.stamp: requirements-dev.lock $(VENV)/run.stamp
 ifdef UV
 	uv pip install -q --compile-bytecode --python $(BIN)/python --require-hashes -r requirements-dev.lock
 else
@@ -41,7 +44,7 @@ else
 endif
 	@touch $@
 
-demo: .venv/run.stamp
+demo: $(VENV)/run.stamp
 	@$(BIN)/mailer demo $(if $(ISSUE),"$(ISSUE)")
 
 # Once on SQLite, and what touches the database once more on a real PostgreSQL.
@@ -52,17 +55,25 @@ ON_POSTGRES := tests/mailer/sending tests/mailer/cli tests/mailer/test_sweeping.
 # Thousands of requests and files of any shape; the database has little to say in them.
 NOT_TWICE := tests/subscribers/test_attacks.py tests/subscribers/files/test_exporting.py
 
-test: .venv/dev.stamp
-	@$(BIN)/python -m pytest -n 4 --ignore=tests/chaos
-	@MAILER_TEST_DATABASE=postgres $(BIN)/python -m pytest -n 4 $(ON_POSTGRES) $(patsubst %,--ignore=%,$(NOT_TWICE))
+test: test-sqlite test-postgres
+
+test-sqlite: $(VENV)/dev.stamp
+	@$(BIN)/python -m pytest -n 4 -m "not slow"
+
+test-postgres: $(VENV)/dev.stamp
+	@MAILER_TEST_DATABASE=postgres $(BIN)/python -m pytest -n 4 -m "not slow" $(ON_POSTGRES) $(patsubst %,--ignore=%,$(NOT_TWICE))
+
+# What is marked slow. It needs servers that no wheel brings: see .ci/run.
+test-all: $(VENV)/dev.stamp
+	@$(BIN)/python -m pytest -n 3 -m slow
 
 RUNS ?= 21
 SEED ?= 1
 JOBS ?= 2
-chaos: .venv/dev.stamp
+chaos: $(VENV)/dev.stamp
 	@$(BIN)/python -W ignore -m tests.chaos --runs $(RUNS) --seed $(SEED) --jobs $(JOBS)
 
-lint: .venv/dev.stamp
+lint: $(VENV)/dev.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -74,8 +85,8 @@ lock:
 	uv pip compile --universal --generate-hashes --no-emit-index-url --no-header -q -U pyproject.toml -o requirements.lock
 	uv pip compile --universal --generate-hashes --no-emit-index-url --no-header -q -U pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
 
-messages: .venv/dev.stamp
+messages: $(VENV)/dev.stamp
 	$(BIN)/python -m tests.messages
 
 clean:
-	rm -rf .venv var build dist
+	rm -rf .venv .venv-* var build dist

@@ -9,6 +9,8 @@ from tests.chaos.disasters import DISASTERS
 from tests.chaos.kinds import KINDS, Kind
 from tests.chaos.playing import play
 
+pytestmark = pytest.mark.slow
+
 IN_REQUEST = ("kill_after_acceptance", "kill_before_acceptance")
 # Each of IN_REQUEST kills both commands, or both workers.
 COMMANDS = Kind(
