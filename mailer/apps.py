@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.conf import settings
 from django.contrib.admin.apps import SimpleAdminConfig
 
 
@@ -9,9 +10,11 @@ class MailerConfig(AppConfig):
     def ready(self) -> None:
         # Tasks of both apps find the app, and with it the broker, in every process.
         import mailer.celery  # noqa: F401
-        from mailer import counting
+        from mailer import counting, sentry
 
         counting.listen()
+        if settings.SENTRY_DSN:
+            sentry.start(settings.SENTRY_DSN)
 
 
 class AdminConfig(SimpleAdminConfig):

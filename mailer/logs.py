@@ -95,12 +95,17 @@ class LineFormatter(logging.Formatter):
             "logger": record.name,
             "message": scrub(_message(record)),
         }
-        for name, value in vars(record).items():
-            if name not in _STANDARD and name not in found:
+        for name, value in own_keys(record).items():
+            if name not in found:
                 found[name] = value if isinstance(value, int | float | None) else scrub(str(value))
         if record.exc_info and record.exc_info[0]:
             found["traceback"] = scrub(self.formatException(record.exc_info))
         return found
+
+
+def own_keys(record: logging.LogRecord) -> dict[str, Any]:
+    """Return what was given as `extra`."""
+    return {name: value for name, value in vars(record).items() if name not in _STANDARD}
 
 
 def _message(record: logging.LogRecord) -> str:

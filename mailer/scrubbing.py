@@ -12,6 +12,8 @@ from django.conf import settings
 
 _PLAIN = r"[^\s\"'<>()\[\]{},;:=/\\|]"
 PATTERNS = (
+    # What PostgreSQL says of a row: it holds names besides addresses.
+    (re.compile(r"\bDETAIL:[^\n]*"), "DETAIL: [removed]"),
     (re.compile(r"(\w://)[^\s\"'<>]*@"), r"\1[removed]@"),  # user and password of a URL
     (re.compile(rf"(?:\"[^\"\n]+\"|{_PLAIN}+)(?:@|%40){_PLAIN}+"), "[address]"),
     (re.compile(r"\bSG\.[\w.-]+"), "[key]"),

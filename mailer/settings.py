@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import dj_database_url
 
-from mailer import logs
+from mailer import logs, sentry
 from mailer.brokers import read_broker
 from mailer.environment import (
     CONFIG,
@@ -343,6 +343,10 @@ if MAILER_LOG_LEVEL not in logs.LEVELS:
 MAILER_LOG_FORMAT = read("MAILER_LOG_FORMAT", "text")
 if MAILER_LOG_FORMAT not in logs.FORMATS:
     raise SettingError(f"MAILER_LOG_FORMAT is {MAILER_LOG_FORMAT!r}; it must be text or json.")
+
+SENTRY_DSN = read("SENTRY_DSN")
+if SENTRY_DSN and (why := sentry.why_unusable(SENTRY_DSN)):
+    raise SettingError(f"SENTRY_DSN {why}")
 
 LOGGING = {
     "version": 1,

@@ -8,10 +8,29 @@ import sys
 import tempfile
 from pathlib import Path
 
-OURS = ("SENDGRID_", "MAILER_", "DATABASE_URL", "CELERY_", "REDIS_URL", "BASE_URL", "SECRET_KEY", "PORT", "DJANGO_")
+OURS = (
+    "SENDGRID_",
+    "MAILER_",
+    "DATABASE_URL",
+    "CELERY_",
+    "REDIS_URL",
+    "BASE_URL",
+    "SECRET_KEY",
+    "PORT",
+    "DJANGO_",
+    "SENTRY_DSN",
+)
 KEPT = ("MAILER_TEST_",)
 # Set to nothing, which no `.env` fills.
-EMPTY = ("SENDGRID_API_KEY", "SENDGRID_API_URL", "DATABASE_URL", "CELERY_BROKER_URL", "REDIS_URL", "BASE_URL")
+EMPTY = (
+    "SENDGRID_API_KEY",
+    "SENDGRID_API_URL",
+    "DATABASE_URL",
+    "CELERY_BROKER_URL",
+    "REDIS_URL",
+    "BASE_URL",
+    "SENTRY_DSN",
+)
 
 
 def clean(environment: dict[str, str]) -> dict[str, str]:
