@@ -136,8 +136,8 @@ class Stage:
         for process in self._processes:
             self.stop(process, signal.SIGKILL)
 
-    def doctor(self) -> dict[str, str]:
-        found = json.loads(self.run("doctor", "--json", expect=None).out)
+    def doctor(self, **settings: str) -> dict[str, str]:
+        found = json.loads(self.run("doctor", "--json", expect=None, **settings).out)
         return {check["name"]: check["state"] for check in found}
 
     def status(self, slug: str, **settings: str) -> dict[str, Any]:

@@ -28,7 +28,10 @@ class Answers(BaseHTTPRequestHandler):
         """Quiet."""
 
     def has_key(self) -> bool:
-        return self.headers.get("Authorization") == f"Bearer {self.api.key}"
+        return self.key_given() in (self.api.key, *self.api.other_keys)
+
+    def key_given(self) -> str:
+        return self.headers.get("Authorization", "").removeprefix("Bearer ")
 
     def refuse_key(self) -> None:
         self.answer(401, {"errors": [error("The provided authorization grant is invalid, expired, or revoked", None)]})

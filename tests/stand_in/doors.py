@@ -80,6 +80,7 @@ class Handler(Answers):
         elif self.path != "/v3/mail/send":
             self.answer(404, {"errors": [error("Not found.", None)]})
         elif not self.has_key():
+            self.api.strangers += 1
             self.refuse_key()
         else:
             self.mail_send(body, at)
@@ -122,7 +123,7 @@ class Handler(Answers):
             self.api.note({"event": "refused", "errors": errors})
             self.answer(400, {"errors": errors})
             return
-        self.entry = self.api.received(payload, self.number, at)
+        self.entry = self.api.received(payload, self.number, at, self.key_given())
         if fault := self.api.take_fault(payload):
             self.meet(fault, payload, at)
         else:

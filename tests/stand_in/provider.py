@@ -33,6 +33,8 @@ class StandIn:
     ) -> None:
         self.tls = tls
         self.key = key
+        self.other_keys: set[str] = set()  # taken too: a newer key of this account, or one of another customer
+        self.strangers = 0  # mails with a key that is none of these, answered 401
         self.latency = latency
         self.strict = strict
         self.bad_addresses: set[str] = set()  # refused by index
@@ -135,12 +137,13 @@ class StandIn:
             if durable:
                 os.fsync(self._log.fileno())
 
-    def received(self, payload: dict[str, Any], connection: int, at: float) -> dict[str, Any]:
+    def received(self, payload: dict[str, Any], connection: int, at: float, key: str) -> dict[str, Any]:
         entry = {
             "attempt": payload.get("custom_args", {}).get("mailer_attempt"),
             "send": payload.get("custom_args", {}).get("mailer_send"),
             "emails": [one["to"][0]["email"] for one in payload["personalizations"]],
             "connection": connection,
+            "key": key,
             "at": at,
             "status": None,
         }
