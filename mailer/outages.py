@@ -129,14 +129,16 @@ def _is_gone(rows: Sequence[HardBounce]) -> bool:
 def _review(domains: Collection[str]) -> set[str]:
     """Hold the bounces of suspected outages apart, and no others; return the hashes of those for whom that is new."""
     counts: dict[str, dict[int, int]] = defaultdict(dict)
-    of_domains = HardBounce.objects.filter(domain__in=domains, dropped=False)
-    for domain, send, bounces in of_domains.values_list("domain", "send").annotate(n=Count("pk")).order_by():
-        counts[domain][send] = bounces
-    earlier = _earlier_sends({send for by_send in counts.values() for send in by_send})
+    apart: dict[tuple[str, int], int] = {}
+    of_domains = HardBounce.objects.filter(domain__in=domains, dropped=False).values_list("domain", "send").order_by()
+    for domain, send, bounces, held in of_domains.annotate(n=Count("pk"), held=Count("held_until")):
+        counts[domain][send], apart[domain, send] = bounces, held
+    earlier = _earlier_sends({send for _, send in apart})
     changed: set[str] = set()
-    for domain, by_send in counts.items():
-        for send in by_send:
-            changed |= _hold(domain, send, _is_suspected(domain, send, by_send, earlier[send]))
+    for (domain, send), held in apart.items():
+        suspected = _is_suspected(domain, send, counts[domain], earlier[send])
+        if held != (counts[domain][send] if suspected else 0):
+            changed |= _hold(domain, send, suspected)
     return changed
 
 

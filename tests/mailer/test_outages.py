@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -22,7 +22,7 @@ from subscribers.optin import Origin
 from tests import readers
 from tests.mailer.reports import DAY, HARD, Mailed, mailed, post
 from tests.mailer.sending.conftest import _own_home, api  # noqa: F401 — the same stage
-from tests.mailer.sending.outgoing import claimed, open_gate, planned
+from tests.mailer.sending.outgoing import claimed, in_thread, open_gate, planned
 from tests.mailer.test_events import everything
 
 pytestmark = pytest.mark.django_db
@@ -268,3 +268,24 @@ def events_of(reports: list[dict[str, Any]]) -> Any:
     from mailer.sendgrid.webhook import parse
 
     return parse(json.dumps(reports).encode())
+
+
+@pytest.mark.django_db(transaction=True)
+def test_bounces_that_come_through_several_processes_at_once_are_judged_together(gmail):
+    """Each sees at most ten of its own; only whoever judges last sees all of them."""
+    issue = mailed()
+    reports = hard(issue, gmail[:24])
+    failed: list[Exception] = []
+
+    def work(start: int) -> None:
+        try:
+            for one in reports[start::4]:
+                post(one)
+        except DatabaseError as error:
+            failed.append(error)
+
+    threads = [in_thread(lambda start=start: work(start)) for start in range(4)]
+    for thread in threads:
+        thread.join()
+    assert failed == []
+    assert (suppressed(), len(held())) == (0, 24)
