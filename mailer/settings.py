@@ -129,6 +129,8 @@ if MAILER_LEASE < 3 * MAILER_HTTP_TIMEOUT:
         f"MAILER_LEASE is {MAILER_LEASE:g} s; it must be at least three times MAILER_HTTP_TIMEOUT "
         f"({MAILER_HTTP_TIMEOUT:g} s), or slow answers would count as lost."
     )
+# Seconds that a worker which lost the database lets web processes unsubscribe first who left meanwhile.
+MAILER_LEAVING_WAIT = number("MAILER_LEAVING_WAIT", 15, 0)
 MAILER_LANES = whole("MAILER_LANES", 4, 1, 64)
 # 25 h: SendGrid repeats a failed post for 24. Silence of a 25th of it is enough to ask a person.
 MAILER_EVIDENCE_WAIT = number("MAILER_EVIDENCE_WAIT", 90_000, 1)

@@ -7,7 +7,7 @@ from django.db.backends.base.base import NO_DB_ALIAS
 from django.db.backends.postgresql import base
 from psycopg_pool import ConnectionPool
 
-from mailer import deadlines
+from mailer import deadlines, losses
 
 Base: Any = base.DatabaseWrapper  # django-stubs knows nothing of its pool
 
@@ -22,7 +22,11 @@ class Pool(ConnectionPool[Any]):
     def check_connection(conn: Any) -> None:
         if deadline := deadlines.current():
             deadline.watch(conn)
-        ConnectionPool.check_connection(conn)
+        try:
+            ConnectionPool.check_connection(conn)
+        except Exception:
+            losses.lost()
+            raise
 
 
 class DatabaseWrapper(Base):  # type: ignore[misc]
@@ -51,6 +55,7 @@ class DatabaseWrapper(Base):  # type: ignore[misc]
         try:
             connection = super().get_new_connection(conn_params)
         except (self.Database.OperationalError, self.Database.InterfaceError):
+            losses.lost()
             if deadline:
                 deadlines.breaker.open()
             raise
@@ -59,6 +64,8 @@ class DatabaseWrapper(Base):  # type: ignore[misc]
         return connection
 
     def _close(self) -> None:
+        if self.connection is not None and self.connection.broken:
+            losses.lost()
         if deadline := deadlines.current():
             deadline.release()
             if deadline.cancelled and self.connection is not None:

@@ -19,7 +19,7 @@ from django.db.models import F
 
 from mailer import accounts, clock, exhaustion, schema
 from mailer.models import Attempt, Batch, Delivery
-from mailer.sending import gate, remembering, restoring, statements
+from mailer.sending import gate, remembering, restoring, statements, yielding
 from mailer.sending.owners import this_owner
 from mailer.sending.restoring import Restored
 from subscribers.models import Subscription
@@ -75,7 +75,7 @@ def claim_next(send_id: int) -> Claim | None:
 
 
 def _claimed(send_id: int, take: Take) -> Claim | None:
-    if not schema.may_claim() or exhaustion.rests():
+    if not (schema.may_claim() and yielding.may_claim()) or exhaustion.rests():
         return None
     attempt, begun = uuid.uuid4(), time.monotonic()
     try:

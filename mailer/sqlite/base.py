@@ -11,7 +11,7 @@ from typing import Any
 from django.db import OperationalError
 from django.db.backends.sqlite3 import base
 
-from mailer import deadlines
+from mailer import deadlines, losses
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
@@ -36,6 +36,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
             super()._start_transaction_under_autocommit()  # type: ignore[misc]
         except BaseException:
             self._end_turn()
+            losses.lost()
             if deadlines.current() is not None:
                 deadlines.breaker.open()
             raise

@@ -1,0 +1,53 @@
+"""After an outage workers let those who left during it be unsubscribed before anybody is mailed."""
+
+import pytest
+from django.utils import timezone
+
+from mailer import losses
+from mailer.models import Batch
+from mailer.sending.claiming import claim
+from subscribers import journal
+from subscribers.journal import Leaving
+from tests import readers
+from tests.mailer.sending import outgoing
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def first_batch(send) -> int:
+    return Batch.objects.get(send=send, number=0).pk
+
+
+def test_who_lost_the_database_claims_nothing_for_a_while(settings):
+    readers.crowd(2)
+    batch = first_batch(outgoing.planned())
+    losses.lost()
+    assert claim(batch) is None
+    settings.MAILER_LEAVING_WAIT = 0
+    assert claim(batch) is not None
+
+
+def test_the_journal_of_its_own_home_is_applied_before_a_claim(settings):
+    ada, _ = readers.crowd(2)
+    batch = first_batch(outgoing.planned())
+    journal.append(settings.LEAVING_JOURNAL, Leaving(ada.public_id, "weekly", "one-click", timezone.now()))
+    claimed = claim(batch)
+    assert [member.email for member in claimed.members] == ["reader0002@readers.example"]
+    assert not settings.LEAVING_JOURNAL.exists()
+
+
+def test_nothing_is_claimed_while_another_process_applies_the_journal(settings):
+    ada, _ = readers.crowd(2)
+    batch = first_batch(outgoing.planned())
+    journal.append(settings.LEAVING_JOURNAL, Leaving(ada.public_id, "weekly", "one-click", timezone.now()))
+    with journal.alone(settings.LEAVING_JOURNAL):
+        assert claim(batch) is None
+    assert claim(batch) is not None
+
+
+def test_nothing_is_claimed_while_the_journal_cannot_be_read(settings, caplog):
+    readers.crowd(2)
+    batch = first_batch(outgoing.planned())
+    settings.LEAVING_JOURNAL.mkdir()
+    assert claim(batch) is None
+    assert "cannot be read" in caplog.text
