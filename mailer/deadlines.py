@@ -108,15 +108,19 @@ class Deadline:
 
 
 def _cancel(connection: Any) -> None:
-    """In a thread: it needs a connection of its own, which a stopped server does not take."""
-    with contextlib.suppress(Exception):
-        cancel = connection.pgconn.get_cancel()
-        threading.Thread(target=_quietly, args=(cancel.cancel,), name="cancel", daemon=True).start()
+    """In a thread of its own, because it needs a connection of its own, which a stopped server does not take."""
+    import psycopg  # not needed on SQLite, and slow to load
+
+    # Without it (before libpq 17) psycopg would hold Python's lock while it waits, and stop the whole process.
+    if psycopg.capabilities.has_cancel_safe():
+        threading.Thread(target=_cancel_quietly, args=(connection,), name="cancel", daemon=True).start()
 
 
-def _quietly(act: Any) -> None:
-    with contextlib.suppress(Exception):
-        act()
+def _cancel_quietly(connection: Any) -> None:
+    import psycopg
+
+    with contextlib.suppress(psycopg.Error):
+        connection.cancel_safe(timeout=2.0)
 
 
 class _Watcher:

@@ -47,6 +47,11 @@ def refresh() -> None:
         link_keys.cache_clear()
 
 
+def is_on_file() -> bool:
+    """Return whether a process of this MAILER_HOME can read its readers' links without the database."""
+    return _kept() is not None
+
+
 _Identity = tuple[str, list[str]]  # the public id, and the link keys in hex
 
 

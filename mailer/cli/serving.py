@@ -1,6 +1,7 @@
 """`mailer serve`, `mailer worker`, `mailer manage`: the processes of an installation."""
 
 import errno
+import logging
 import signal
 import socket
 import subprocess
@@ -12,6 +13,8 @@ import click
 
 from mailer import logs
 from mailer.cli.terminal import Exit, Problem, require_newsletter, set_up
+
+log = logging.getLogger(__name__)
 
 
 def _start_patiently() -> None:
@@ -25,6 +28,39 @@ def _start_patiently() -> None:
     from mailer.schema import bring_up_to_date
 
     bring_up_to_date()
+
+
+def _start_web() -> None:
+    """As a worker starts; but a web process that has the link keys on file starts without the database, too.
+
+    Subscribers leave while it is away, and their leavings are kept.
+    """
+    logs.run_as_service()
+    require_newsletter()
+    set_up()
+    from django.conf import settings
+    from django.db import connection
+
+    from mailer import deadlines, installation
+    from subscribers.outages import AWAY
+
+    if settings.LEAVING_JOURNAL is None or not installation.is_on_file():
+        _look_at_database()
+        return
+    try:
+        with deadlines.within(5.0):
+            _look_at_database()
+    except AWAY as error:
+        log.warning("started while the database is away", extra={"error": type(error).__name__})
+        connection.close()
+
+
+def _look_at_database() -> None:
+    from mailer.schema import bring_up_to_date
+    from mailer.sending import clocks
+
+    bring_up_to_date()
+    clocks.Watch().look()
 
 
 def _tell_the_terminal(sentence: str) -> None:
@@ -41,13 +77,10 @@ def serve(port: int | None) -> None:
     It listens at 127.0.0.1, or at all interfaces when PORT is set. Without a broker and on SQLite it starts a worker
     beside it, so that one command is a whole installation.
     """
-    _start_patiently()
+    _start_web()
     from django.conf import settings
     from django.db import connection, connections
 
-    from mailer.sending import clocks
-
-    clocks.Watch().look()
     host = "0.0.0.0" if settings.PORT else "127.0.0.1"  # noqa: S104 — PORT is how a platform says that it proxies
     port = port or settings.PORT or 8000
     _require_free(host, port)

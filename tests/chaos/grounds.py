@@ -27,6 +27,10 @@ class Postgres:
         self._sql(f"CREATE DATABASE {name}")
         return str(self._server.get_uri()).replace("/postgres?", f"/{name}?")
 
+    @property
+    def folder(self) -> str:
+        return str(self._server.pgdata)
+
     def end_at_once(self) -> None:
         self._control("-m", "immediate", "stop")
 
