@@ -1,5 +1,6 @@
 """Subscribers who press "unsubscribe" at a real web process while something is wrong with its database."""
 
+import http.client
 import os
 import signal
 import subprocess
@@ -48,7 +49,7 @@ def ask(url: str, body: bytes | None = None, patience: float = FOREVER) -> tuple
             return response.status, response.read().decode(), dict(response.headers)
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode(), dict(error.headers)
-    except OSError:
+    except (OSError, http.client.HTTPException):  # the process was killed, perhaps in the middle of its answer
         return 0, "", {}
 
 
