@@ -117,6 +117,7 @@ class EmbeddedWorker:
         try:
             while self._broker_answers(queue):
                 self._take_hints(queue, concurrency)
+                self._stopping.wait(1)  # a broker that answers and gives nothing must not be asked in a circle
         # A missing module, no memory, a defect: a process that only looks busy is worse than one that ends.
         except Exception as error:  # noqa: BLE001
             log.critical(
