@@ -1,20 +1,15 @@
 """What a web process does beside its requests: it applies the journal of leavings, and keeps the link keys at hand."""
 
-import fcntl
+import contextlib
 import logging
-import os
 import threading
 import time
-import uuid
-from functools import cache
-from pathlib import Path
-from typing import Any
 
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, close_old_connections, connection
 
 from mailer import installation
-from subscribers import applying, journal
+from subscribers import applying
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +39,8 @@ class Keeper(threading.Thread):
                 log.debug("the keeper will try again", extra={"error": type(error).__name__})
                 connection.close()
             self._stopping.wait(EVERY)
+        with contextlib.suppress(DatabaseError, InterfaceError, OSError):
+            self._turn()  # who left in the last two seconds
         connection.close()
 
     def _turn(self) -> None:
@@ -52,32 +49,3 @@ class Keeper(threading.Thread):
         if time.monotonic() >= self._refreshed + REFRESHED_EVERY:
             installation.refresh()
             self._refreshed = time.monotonic()
-
-
-def state() -> dict[str, Any]:
-    """Return what this web process says of its journal in the table of processes."""
-    path = settings.LEAVING_JOURNAL
-    if path is None:
-        return {}
-    waiting = journal.waiting(path)
-    return {
-        "home": str(home_id()),
-        "leaving_lines": waiting.lines,
-        "leaving_since": waiting.since.isoformat() if waiting.since else None,
-    }
-
-
-@cache
-def home_id() -> uuid.UUID:
-    """Return the id of this MAILER_HOME, made by the first process that asks: two with one home share its journal."""
-    with open(Path(settings.HOME) / "home-id", "r+b", buffering=0, opener=_create) as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        if found := file.read(36):
-            return uuid.UUID(found.decode())
-        made = uuid.uuid4()
-        file.write(str(made).encode())
-    return made
-
-
-def _create(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_CREAT, 0o600)

@@ -14,7 +14,7 @@ from django.db.models import Count, F, Q, QuerySet, Sum
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
-from mailer import clock, counting, presence
+from mailer import clock, counting, journals, presence
 from mailer.models import Batch, Event, Installation, Process, ProviderAccount, Send
 from mailer.sending import gate
 from mailer.sending.accounting import count
@@ -66,6 +66,7 @@ class _Figures:
         yield from _sends(now)
         yield from _mails(now)
         yield from _processes(now)
+        yield from _leavings(now)
         yield from _counted()
 
 
@@ -130,6 +131,16 @@ def _mails(now: datetime) -> Iterator[Metric]:
     yield _gauge("confirmations_due", "Confirmation mails that should be out.", {(): confirmations})
     letters = Letter.objects.filter(due__lte=now).count()
     yield _gauge("letters_due", "Mails with a link that a reader asked for and should have.", {(): letters})
+
+
+def _leavings(now: datetime) -> Iterator[Metric]:
+    found = journals.look(now)
+    meaning = "Who left while the database was away, and is not unsubscribed yet."
+    yield _gauge("leavings_waiting", meaning, {(): found.lines})
+    age = max(0.0, (now - found.since).total_seconds()) if found.since else 0.0
+    yield _gauge("leavings_oldest_seconds", "Since the click that waits longest.", {(): age})
+    meaning = "Ended without a word; their journals may hold leavings."
+    yield _gauge("web_processes_missing", meaning, {(): len(found.missing)})
 
 
 # ---------------------------------------------------------------- processes

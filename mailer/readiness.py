@@ -12,8 +12,9 @@ from pathlib import Path
 
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
+from django.utils import timezone
 
-from mailer import schema
+from mailer import journals, schema
 
 ROOM = 8_000_000  # bytes; with less, the next transactions of a send fail
 
@@ -65,5 +66,15 @@ def _is_read_only() -> bool:
         return bool(cursor.fetchone()[0] == "on")
 
 
+def leavings() -> str:
+    """Whether who left while the database was away is unsubscribed, which takes seconds once it is back."""
+    try:
+        since = journals.here().since
+    except OSError:
+        return "cannot be read"
+    now = timezone.now()  # noqa: TID251 — the click has the time of this machine too
+    return "wait" if since and since < now - journals.LATE else ""
+
+
 # Part → check. Whoever adds a reason adds it here.
-CHECKS: dict[str, Callable[[], str]] = {"database": database, "disk": disk}
+CHECKS: dict[str, Callable[[], str]] = {"database": database, "disk": disk, "leavings": leavings}

@@ -10,7 +10,7 @@ from django.conf import settings
 from gunicorn.glogging import Logger
 from gunicorn.workers.gthread import ThreadWorker
 
-from mailer import keeping, proxies
+from mailer import journals, proxies
 from mailer.keeping import Keeper
 from mailer.models import Process
 from mailer.presence import Presence
@@ -27,7 +27,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
         self._busy: dict[Any, float] = {}  # connection → since when a thread is busy with it
 
     def run(self) -> None:
-        presence, keeper = Presence(Process.Kind.WEB, lambda: keeping.state() | proxies.state()), Keeper()
+        presence, keeper = Presence(Process.Kind.WEB, lambda: journals.state() | proxies.state()), Keeper()
         presence.start()
         keeper.start()
         try:

@@ -94,6 +94,7 @@ def _checks() -> Iterator[Check]:
         yield guarded("clock", here.clock)
         yield guarded("worker", here.worker)
         yield guarded("proxies", here.proxies)
+        yield guarded("leavings", here.leavings)
         yield from here.refusals()
         yield guarded("account", here.account)
         yield from here.waiting_for_others()

@@ -110,6 +110,30 @@ def waiting_for_others() -> Iterator[Check]:
         yield Check(one.what, "warning", one.why)
 
 
+def leavings() -> Check:
+    """Whether everybody who left while the database was away is unsubscribed."""
+    from mailer import clock, journals
+
+    found = journals.look(clock.now())
+    if found.missing:
+        where = ", ".join(f"{row.host} (last seen {row.seen_at:%Y-%m-%d %H:%M} UTC)" for row in found.missing)
+        return Check(
+            "leavings",
+            "warning",
+            f"a web process ended without a word at {where}; if the database was away then, its MAILER_HOME may hold "
+            "leavings in leaving.jsonl: start `mailer serve` there again, before the next send",
+        )
+    if found.lines:
+        since = f" since {found.since:%Y-%m-%d %H:%M} UTC" if found.since else ""
+        return Check(
+            "leavings",
+            "warning",
+            f"{counted(found.lines, 'subscriber')} who left wait{since} in a journal; before the next send start "
+            "`mailer serve` in that MAILER_HOME, which unsubscribes them",
+        )
+    return Check("leavings", "ok", "nobody who left while the database was away waits to be unsubscribed")
+
+
 def proxies() -> Check:
     from mailer import clock
     from mailer.models import Process

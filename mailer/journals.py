@@ -1,0 +1,80 @@
+"""Which leavings wait for the database: in the journal of this MAILER_HOME, and in those of other web processes.
+
+A web process tells of its journal in the table of processes. One that was killed during an outage may have written
+lines that no row tells of, so it is missed until a web process runs in its MAILER_HOME again.
+"""
+
+import fcntl
+import os
+import uuid
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.utils.dateparse import parse_datetime
+
+from mailer.models import Process
+from subscribers import journal
+from subscribers.journal import Waiting
+
+MISSED_AFTER = timedelta(minutes=1)
+LATE = timedelta(minutes=1)  # far more than a journal waits once the database answers
+
+
+@dataclass(frozen=True)
+class Journals:
+    lines: int
+    since: datetime | None  # the click that waits longest
+    missing: tuple[Process, ...]  # web processes that ended without a word, the newest of each MAILER_HOME
+
+
+def look(now: datetime) -> Journals:
+    """Return what waits everywhere, by the database's clock. Raises DatabaseError, OSError."""
+    rows = Process.objects.filter(kind=Process.Kind.WEB, state__has_key="home").order_by("seen_at")
+    newest = {row.state["home"]: row for row in rows}
+    found = [_told(row) for home, row in newest.items() if home != str(home_id())] + [here()]
+    sinces = [waiting.since for waiting in found if waiting.since]
+    missing = tuple(row for row in newest.values() if row.seen_at < now - MISSED_AFTER)
+    return Journals(sum(waiting.lines for waiting in found), min(sinces, default=None), missing)
+
+
+def here() -> Waiting:
+    """Return what waits in this MAILER_HOME. Raises OSError."""
+    return journal.waiting(settings.LEAVING_JOURNAL) if settings.LEAVING_JOURNAL else Waiting()
+
+
+def _told(row: Process) -> Waiting:
+    since = row.state.get("leaving_since")
+    return Waiting(int(row.state.get("leaving_lines") or 0), parse_datetime(since) if since else None)
+
+
+def state() -> dict[str, Any]:
+    """Return what this web process says of its journal in the table of processes."""
+    path = settings.LEAVING_JOURNAL
+    if path is None:
+        return {}
+    waiting = journal.waiting(path)
+    return {
+        "home": str(home_id()),
+        "leaving_lines": waiting.lines,
+        "leaving_since": waiting.since.isoformat() if waiting.since else None,
+    }
+
+
+@cache
+def home_id() -> uuid.UUID:
+    """Return the id of this MAILER_HOME, made by the first process that asks: two with one home share its journal."""
+    with open(Path(settings.HOME) / "home-id", "r+b", buffering=0, opener=_create) as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        if found := file.read(36):
+            return uuid.UUID(found.decode())
+        made = uuid.uuid4()
+        file.write(str(made).encode())
+    return made
+
+
+def _create(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_CREAT, 0o600)
