@@ -6,7 +6,7 @@ from typing import Any
 
 from django.db.models import OuterRef, Subquery
 
-from mailer.models import Attempt, Delivery, Event, Fact
+from mailer.models import Attempt, Delivery, Event, Fact, HardBounce
 
 
 def sends_of(subscriber: int) -> list[dict[str, Any]]:
@@ -22,6 +22,7 @@ def _sends(subscriber: int) -> Iterator[dict[str, Any]]:
     found = Delivery.objects.filter(subscriber=subscriber).select_related("batch", "send")
     found = found.defer("send__html", "send__text")
     found = found.annotate(asked_at=Subquery(went.order_by("-started_at").values("started_at")[:1]))
+    held = dict(HardBounce.objects.filter(delivery__subscriber=subscriber).values_list("pk", "held_until"))
     for delivery in found.order_by("pk"):
         told = Event.objects.filter(delivery=delivery.pk, details__isnull=False).order_by("at")
         yield {
@@ -33,6 +34,7 @@ def _sends(subscriber: int) -> Iterator[dict[str, Any]]:
             "reason": delivery.reason or "",
             "at": None if delivery.outcome else _time(delivery.asked_at),
             "facts": [str(fact.name).lower() for fact in Fact if delivery.facts & fact],
+            "held_apart_until": _time(held.get(delivery.pk)),
             "events": [{"at": _time(event.at), "kind": event.kind, "details": event.details} for event in told],
         }
 

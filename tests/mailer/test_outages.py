@@ -15,6 +15,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from mailer import clock, events, outages
+from mailer.cli.subscribers.showing import _send_in_words
+from mailer.holding import sends_of
 from mailer.models import Delivery, HardBounce, Send
 from subscribers import optin
 from subscribers.models import Subscriber, Suppression
@@ -109,6 +111,17 @@ def mailed_again(slug: str) -> tuple[int, dict[str, int]]:
 def test_for_three_days_no_issue_goes_to_them(gmail):
     post(*hard(mailed(), gmail[:20], days_ago=2.9))
     assert mailed_again("while-held") == (40, {"bounced in a suspected outage of gmail.example": 20})
+
+
+def test_the_operator_sees_of_a_reader_that_they_are_held_apart(gmail):
+    issue = mailed()
+    post(*hard(issue, gmail[:20]))
+    (sent,) = sends_of(gmail[0].pk)
+    until = HardBounce.objects.get(delivery__subscriber=gmail[0]).held_until
+    assert sent["held_apart_until"] == until.isoformat(timespec="seconds")
+    assert "in a suspected outage: held apart until" in _send_in_words(sent)
+    (other,) = sends_of(gmail[30].pk)
+    assert other["held_apart_until"] is None
 
 
 def test_after_three_days_issues_go_to_them_again(gmail):

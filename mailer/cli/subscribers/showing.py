@@ -73,5 +73,7 @@ def _send_in_words(send: dict[str, Any]) -> str:
     what = ", ".join([send["outcome"], *send["facts"]])
     because = f": {send['reason']}" if send["reason"] else ""
     rehearsal = " (a rehearsal, not mailed)" if send["provider"] == "rehearsal" else ""
+    if send["held_apart_until"]:
+        because += f", in a suspected outage: held apart until {_utc(send['held_apart_until'])}"
     at = _utc(send["at"]) if send["at"] else "not mailed".ljust(23)
     return f"  {at}  {'issue':<12}  {send['newsletter']}/{send['issue']} · {what}{because}{rehearsal}"
