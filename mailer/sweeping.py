@@ -65,9 +65,8 @@ def sweep() -> None:
         lanes.mails.run_aside(_mail_what_is_due)
     for send in Send.objects.filter(state=Send.State.SENDING).values_list("pk", flat=True):
         finish_if_done(send)
-    if account := accounts.known_account():
-        # Who waits for a worker asks for one that may send: not one whose key is unknown.
-        clocks.write_sweep(now)
+    # Who waits for a worker asks for one that may send: not one whose key is unknown, or whose clock is wrong.
+    if (account := accounts.known_account()) and clocks.write_sweep(now):
         ProviderAccount.objects.filter(pk=account.pk).update(swept_at=now)
     counting.count_requests()
 

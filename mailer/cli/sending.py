@@ -297,7 +297,8 @@ class _Issue:
             click.echo(f"mailer: {why}; workers find the send by themselves within seconds.", err=True)
         if self.detach and not worker_swept_lately():
             raise Problem(
-                "no worker has swept in the last minute, so nobody would send; start one with `mailer worker`."
+                "no worker that may send has swept in the last minute, so nobody would send; start one with `mailer "
+                "worker`. If one runs, `mailer doctor` beside it, and its log, say what it waits for."
             )
         if settings.PROVIDER_IS_LOCAL:
             return

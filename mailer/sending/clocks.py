@@ -51,19 +51,25 @@ def why_wrong(off: timedelta) -> str:
     return f"{said}; {set_it}."
 
 
-def write_sweep(now: datetime) -> None:
-    """Write that a worker swept. On SQLite an earlier clock never takes back what a later one wrote."""
+def write_sweep(now: datetime) -> bool:
+    """Write that a worker swept that may send; return False, and write nothing, where the clock is wrong.
+
+    Who plans or watches a send asks for such a worker. On SQLite an earlier clock never takes back what a later wrote.
+    """
+    if abs(ahead()) > clock.WRONG:
+        return False
     rows = Installation.objects.all()
     if connection.vendor != "postgresql":
         rows = rows.filter(Q(swept_at=None) | Q(swept_at__lt=now))
     rows.update(swept_at=now)
+    return True
 
 
 class Watch:
     """Look at the clock at each sweep, and say what is wrong with it once and again when that changes."""
 
     def __init__(self) -> None:
-        self._said = timedelta(0)
+        self._said, self._said_at = timedelta(0), 0.0  # by time.monotonic()
         self._swept: datetime | None = None
         self._since = 0.0  # time.monotonic() when `_swept` was seen first
 
@@ -73,10 +79,16 @@ class Watch:
             self._adopt()
             off = ahead()
         worth_saying = abs(off) >= clock.WORTH_SAYING
-        if abs(off - self._said) < NOTEWORTHY and worth_saying == bool(self._said):
+        if abs(off - self._expected()) < NOTEWORTHY and worth_saying == bool(self._said):
             return
-        self._said = off if worth_saying else timedelta(0)
+        self._said, self._said_at = off if worth_saying else timedelta(0), time.monotonic()
         self._say(off)
+
+    def _expected(self) -> timedelta:
+        """How far it is ahead if it is the same clock as when that was said: it comes nearer to a sweep by itself."""
+        if connection.vendor == "postgresql" or not self._said:
+            return self._said
+        return self._said + timedelta(seconds=time.monotonic() - self._said_at)
 
     def _say(self, off: timedelta) -> None:
         if abs(off) > clock.WRONG:

@@ -68,7 +68,11 @@ def worker() -> Check:
         return Check("worker", "ok", "swept within the last minute")
     if settings.EMBEDDED:
         return Check("worker", "ok", "none runs now; commands bring their own, `mailer serve` starts one")
-    return Check("worker", "warning", "none has swept in the last minute; `mailer worker` or `mailer serve` starts one")
+    return Check(
+        "worker",
+        "warning",
+        "none that may send has swept in the last minute; `mailer worker` or `mailer serve` starts one",
+    )
 
 
 def refusals() -> Iterator[Check]:

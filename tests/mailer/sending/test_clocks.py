@@ -125,6 +125,17 @@ def test_it_says_by_how_much_and_what_to_do(postgresql, hours, words, off_by, sa
     assert "timedatectl set-ntp true" in line
 
 
+@pytest.mark.parametrize("hours", [-3, 3])
+def test_a_worker_that_may_not_send_is_not_taken_for_one_that_does(postgresql, hours, off_by):
+    Installation.objects.update(swept_at=None)
+    off_by(hours=hours)
+    sweep()
+    assert not worker_swept_lately()
+    off_by(hours=0)
+    sweep()
+    assert worker_swept_lately()
+
+
 # ---------------------------------------------------------------- SQLite, whose clock is the machine's
 
 
@@ -137,6 +148,19 @@ def test_a_worker_behind_the_last_sweep_does_not_claim_and_says_why(sqlite, four
     assert level == "ERROR"
     assert "0:02:00 behind the last sweep" in line
     assert "mailer doctor --adopt" in line
+
+
+def test_it_says_so_once_although_the_clock_comes_nearer_to_the_sweep(sqlite, off_by, said, monkeypatch):
+    sweep()
+    watch, began = clocks.Watch(), time.monotonic()
+    for seconds in range(0, 100, 5):
+        off_by(seconds=seconds - 180)
+        monkeypatch.setattr(time, "monotonic", lambda seconds=seconds: began + seconds)
+        watch.look()
+    assert [level for level, _ in said()] == ["ERROR"]
+    off_by(minutes=-30)
+    watch.look()
+    assert [level for level, _ in said()] == ["ERROR"]
 
 
 def test_a_sweep_by_an_earlier_clock_takes_nothing_back(sqlite, off_by):
@@ -160,17 +184,18 @@ def once_ahead(sqlite, two_batches, off_by):
     return taken
 
 
-def test_when_nobody_sweeps_by_the_later_clock_any_more_it_is_forgotten(once_ahead, monkeypatch, said, two_batches):
+def test_when_nobody_sweeps_by_the_later_clock_any_more_it_is_forgotten(
+    once_ahead, monkeypatch, said, two_batches, off_by
+):
     watch = clocks.Watch()
     watch.look()
     Gate.objects.all().delete()
     began = time.monotonic()
-    monkeypatch.setattr(time, "monotonic", lambda: began + clocks.ADOPTED_AFTER - 1)
-    watch.look()
-    assert claim(outgoing.batches(two_batches)[1].pk) is None
-    monkeypatch.setattr(time, "monotonic", lambda: began + clocks.ADOPTED_AFTER + 1)
-    watch.look()
-    assert claim(outgoing.batches(two_batches)[1].pk) is not None
+    for waited, claims in ((clocks.ADOPTED_AFTER - 1, False), (clocks.ADOPTED_AFTER + 1, True)):
+        monkeypatch.setattr(time, "monotonic", lambda waited=waited: began + waited)
+        off_by(seconds=waited)
+        watch.look()
+        assert (claim(outgoing.batches(two_batches)[1].pk) is not None) == claims
     assert [level for level, _ in said()] == ["ERROR", "WARNING", "INFO"]
 
 
@@ -179,7 +204,7 @@ def test_as_long_as_somebody_sweeps_by_the_later_clock_it_counts(once_ahead, mon
     began = time.monotonic()
     for minutes in range(0, 60, 5):
         monkeypatch.setattr(time, "monotonic", lambda minutes=minutes: began + 60 * minutes)
-        clocks.write_sweep(timezone.now() + timedelta(hours=25, minutes=minutes))
+        Installation.objects.update(swept_at=timezone.now() + timedelta(hours=25, minutes=minutes))
         watch.look()
     assert clocks.ahead() < timedelta(hours=-25)
 
