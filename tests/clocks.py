@@ -1,6 +1,7 @@
 """Clocks that a test moves: this machine's, and the database's."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from django.db import connection
@@ -37,3 +38,18 @@ class StandingClock:
         if connection.vendor == "postgresql":
             with connection.cursor() as cursor:
                 cursor.execute("SELECT set_config('tests.now', %s, true)", [moment.isoformat()])
+
+
+class MovedClock:
+    """The clock of the processes that are started with these settings; a test moves it, also while they run."""
+
+    def __init__(self, file: Path, **amount: float) -> None:
+        self._file = file
+        self.settings = {"PYTHONPATH": str(Path(__file__).parent / "moved"), "TESTS_CLOCK": str(file)}
+        self.move(**amount)
+
+    def move(self, **amount: float) -> None:
+        """By so much it is ahead of the right time from now on: `hours=-3`."""
+        new = self._file.with_suffix(".new")
+        new.write_text(str(timedelta(**amount).total_seconds()))
+        new.replace(self._file)
