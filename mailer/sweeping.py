@@ -59,7 +59,7 @@ def sweep() -> None:
     cancel_leftovers()
     fire_due()
     events.apply_leftovers()
-    resend_what_never_arrived()
+    _resend_now_and_then()
     feed_lanes()
     if lanes.mails.free:
         lanes.mails.run_aside(_mail_what_is_due)
@@ -69,6 +69,20 @@ def sweep() -> None:
     if (account := accounts.known_account()) and clocks.write_sweep(now):
         ProviderAccount.objects.filter(pk=account.pk).update(swept_at=now)
     counting.count_requests()
+
+
+class _Evidence:
+    looked_at = float("-inf")  # time.monotonic()
+
+
+def _resend_now_and_then() -> None:
+    """Look for evidence once in a thousandth of the time that it takes: to find none can cost 0.2 s a batch.
+
+    Measured with 250,000 events of one account in a quarter of an hour.
+    """
+    if time.monotonic() - _Evidence.looked_at > settings.MAILER_EVIDENCE_WAIT / 1000:
+        _Evidence.looked_at = time.monotonic()
+        resend_what_never_arrived()
 
 
 def tidy() -> None:

@@ -35,8 +35,6 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="event",
-            index=models.Index(
-                condition=models.Q(("attempt__isnull", False)), fields=["at", "received_at"], name="event_heard"
-            ),
+            index=models.Index(condition=models.Q(("attempt__isnull", False)), fields=["at"], name="event_heard"),
         ),
     ]

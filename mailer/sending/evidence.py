@@ -6,12 +6,12 @@ wrong, the web process is down. So silence counts only where the provider's even
 
 import logging
 from collections.abc import Collection
-from datetime import datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import TextChoices
+from django.db.models import QuerySet, TextChoices
 
 from mailer import clock
 from mailer.models import Attempt, Batch, Event, Send
@@ -111,9 +111,14 @@ def _heard_around(attempt: Attempt, account: int) -> bool:
     installation is not kept.
     """
     at = attempt.started_at
-    return _heard(account, at, (at - AROUND, at)) and _heard(account, at, (at, at + AROUND))
-
-
-def _heard(account: int, since: datetime, between: tuple[datetime, datetime]) -> bool:
     ours = Attempt.objects.filter(batch__send__account=account).exclude(state__in=NEVER)
-    return Event.objects.filter(received_at__gt=since, at__range=between, attempt__in=ours.values("pk")).exists()
+    heard = Event.objects.filter(received_at__gt=at, attempt__in=ours.values("pk"))
+    # The nearest first: of those before it only they came after it, so the others need not be walked through.
+    before = heard.filter(at__range=(at - AROUND, at)).order_by("-at")
+    after = heard.filter(at__range=(at, at + AROUND)).order_by("at")
+    return _any(before) and _any(after)
+
+
+def _any(events: QuerySet[Event]) -> bool:
+    # Not exists(): it takes the order away.
+    return bool(events.values_list("pk")[:1])
