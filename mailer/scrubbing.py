@@ -8,8 +8,6 @@ import re
 from functools import cache
 from urllib.parse import unquote, urlsplit
 
-from django.conf import settings
-
 _PLAIN = r"[^\s\"'<>()\[\]{},;:=/\\|]"
 PATTERNS = (
     # What PostgreSQL says of a row: it holds names besides addresses.
@@ -36,6 +34,8 @@ def scrub(text: str) -> str:
 @cache
 def _secrets() -> tuple[str, ...]:
     """Longest first, so that one within another leaves no rest."""
+    from django.conf import settings  # here: `mailer --help` loads the logs and not Django
+
     database = settings.DATABASES["default"]
     in_url = [urlsplit(url).password for url in (settings.BROKER_URL, settings.BASE_URL) if url]
     found = {
