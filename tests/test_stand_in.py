@@ -97,3 +97,12 @@ def state(where):
     question = urllib.request.Request(f"{where['url']}/state", headers={"Authorization": f"Bearer {where['key']}"})
     with urllib.request.urlopen(question) as answer:
         return json.load(answer)
+
+
+def test_it_lets_go_of_suppressed_addresses():
+    with StandIn() as api:
+        client = Client(api.url, api.key, 2)
+        assert client.delete("/v3/suppression/bounces", {"emails": ["ada@example.com"]})[0] == 204
+        assert client.delete("/v3/suppression/bounces/ada@example.com")[0] == 204
+        assert client.delete("/v3/elsewhere")[0] == 404
+        assert Client(api.url, "another key", 2).delete("/v3/suppression/bounces")[0] == 401

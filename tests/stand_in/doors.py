@@ -68,6 +68,16 @@ class Handler(Answers):
         else:
             self.answer(404, {"errors": [error("Not found.", None)]})
 
+    def do_DELETE(self) -> None:
+        """Of addresses on the lists of bounces and complaints, which the stand-in does not keep."""
+        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        if not self.has_key():
+            self.refuse_key()
+        elif self.path.startswith("/v3/suppression/"):
+            self.answer(204, None)
+        else:
+            self.answer(404, {"errors": [error("Not found.", None)]})
+
     def do_POST(self) -> None:
         at = time.monotonic()
         if self.path == "/v3/mail/send" and self.meets_early_fault():
