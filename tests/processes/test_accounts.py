@@ -4,6 +4,7 @@ import hashlib
 import os
 import pty
 import select
+import signal
 import subprocess
 import time
 from collections import Counter
@@ -178,3 +179,25 @@ def test_a_confirmation_is_not_mailed_by_a_foreign_key(
     with distributed.workers(1, **for_real):
         wait_until(lambda: api.accepted, "the first one's worker mails it")
     assert [request["key"] for request in api.requests] == [api.key]
+
+
+@pytest.mark.slow
+def test_a_send_under_way_goes_on_after_an_upgrade_from_hosts_to_accounts(stage: Stage, api: StandIn, for_real):
+    readers = stage.import_readers({"active": 60})["active"]
+    settings = for_real | {"MAILER_BATCH_SIZE": "2", "MAILER_LANES": "1"}
+    api.latency = 0.2
+    with stage.workers(1, **settings):
+        running = stage.start("send", "issue", ISSUE, "--yes", **settings)
+        wait_until(lambda: len(api.accepted) > 2, "some have it")
+        stage.stop(running, signal.SIGINT)
+    assert stage.status("2026-11-20", **settings)["state"] == "paused"
+    stage.run("manage", "migrate", "mailer", "0003_archive", "-v0", **settings)  # as the version before left it
+    api.latency = 0.0
+
+    stage.run("manage", "migrate", "-v0", **settings)
+    assert stage.ask("SELECT name, fingerprint FROM mailer_provideraccount JOIN mailer_accountkey ON true") == [
+        ["main", fingerprint(api.key)]
+    ]
+    with stage.workers(1, **settings):
+        stage.run("resume", "2026-11-20", **settings)
+    assert times_mailed(api) == Counter(readers)
