@@ -73,6 +73,7 @@ def audit(run: Run, found: Findings, may_be_twice: set[str] = frozenset()) -> St
     _nobody_after_leaving(run, truth, found)
     _only_the_audience(run, truth, found)
     _one_content(run, found)
+    _no_foreign_key(run, found)
     return now
 
 
@@ -132,6 +133,11 @@ def _one_content(run: Run, found: Findings) -> None:
     contents = {(one["subject"], *one["content"].values()) for one in run.api.accepted if one["send"]}
     if len(contents) > 1:
         found.add(f"I7 {len(contents)} different contents")
+
+
+def _no_foreign_key(run: Run, found: Findings) -> None:
+    if foreign := sum(request["key"] != run.api.key for request in run.api.requests) + run.api.strangers:
+        found.add(f"I13 {foreign} requests with the key of another account")
 
 
 def audit_end(run: Run, found: Findings, receipt: dict[str, Any], may_be_twice: set[str]) -> None:

@@ -135,6 +135,18 @@ def stop_broker(run: Run) -> None:
     run.broker.stop()
 
 
+def second_installation(run: Run) -> None:
+    """Workers of another newsletter.toml and key come to the same database and broker, and stay.
+
+    The provider knows that key as another customer's, or not at all.
+    """
+    if run.random.choice([True, False]):
+        run.api.other_keys.add(run.foreign_key)
+    for home in ("foreign0", "foreign1"):
+        run.second.start("worker", home=home)
+    run.progress(2)
+
+
 def restart_postgres(run: Run) -> None:
     """As a power cut ends it: connections break wherever they are, also at COMMIT."""
     assert run.postgres is not None
@@ -178,6 +190,7 @@ DISASTERS: dict[str, Callable[[Run], None]] = {
         flush_broker,
         restart_broker,
         stop_broker,
+        second_installation,
         restart_postgres,
         lock_sqlite,
         roll,

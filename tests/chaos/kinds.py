@@ -36,6 +36,7 @@ KINDS = (
     Kind("provider, two workers", True, ("fault", "fault", "refuse"), rounds=5),
     Kind("broker", True, ("flush_broker", "restart_broker", "kill_now")),
     Kind("broker gone for good", True, ("stop_broker", *KILLS), rounds=5, in_order=True),
+    Kind("a second installation", True, ("second_installation", *KILLS), rounds=5, in_order=True),
     Kind("PostgreSQL", True, ("restart_postgres", "kill_now"), rounds=6),
     Kind("SQLite locked", False, ("lock_sqlite", "kill_now"), rounds=5),
     Kind("readers leave", False, ("readers_leave", "readers_leave", *KILLS)),

@@ -12,7 +12,7 @@ from tests import events
 from tests.chaos.grounds import Postgres, own_postgres
 from tests.chaos.kinds import Kind
 from tests.chaos.ledger import Away, Ledger
-from tests.processes.conftest import editors_folder
+from tests.processes.conftest import CONFIG, editors_folder
 from tests.processes.stage import Broker, Stage, answers, free_port
 from tests.stand_in import StandIn
 
@@ -56,6 +56,8 @@ class Run:
         self.postgres: Postgres | None = own_postgres() if kind.distributed else None
         self.keys = events.EventKeys()
         self.stage = self._stage()
+        self.foreign_key = "SG.foreign.key"
+        self.second = self._second_installation()
         # On SQLite the web process shares the commands' folder, and brings a worker along.
         self.web = Hand("web" if kind.distributed else "editor")
         self.port = free_port()
@@ -79,6 +81,14 @@ class Run:
             "SENDGRID_WEBHOOK_PUBLIC_KEY": self.keys.public if self.kind.webhook else "",
             **(UNHURRIED if self.kind.unhurried else TIMES),
         }
+        return stage
+
+    def _second_installation(self) -> Stage:
+        """Beside the true one, with another newsletter.toml and key; nobody works there until a disaster starts it."""
+        newsletter = editors_folder(self.folder / "second" / "newsletter")
+        (newsletter / "newsletter.toml").write_text(CONFIG.replace("weekly.news.example.com", "weekly.second.example"))
+        stage = Stage(newsletter, self.stage.database_url, self.stage.broker_url)
+        stage.settings = self.stage.settings | {"SENDGRID_API_KEY": self.foreign_key}
         return stage
 
     @property
@@ -198,6 +208,7 @@ class Run:
 
     def close(self) -> None:
         self.stage.close()
+        self.second.close()
         self.api.stop()
         if self.broker is not None:
             self.broker.stop()
