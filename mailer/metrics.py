@@ -150,15 +150,19 @@ def _processes(now: datetime) -> Iterator[Metric]:
     swept = Installation.objects.values_list("swept_at", flat=True).get(pk=1)
     since = abs(now - swept).total_seconds() if swept else float("inf")
     yield _gauge("seconds_since_sweep", "Since a worker swept; +Inf: none ever did.", {(): since})
-    web = presence.running(Process.Kind.WEB, now).count()
-    yield _gauge("web_processes", "Web processes that were seen within half a minute.", {(): web})
+    web = presence.running(Process.Kind.WEB, now)
+    yield _gauge("web_processes", "Web processes that were seen within half a minute.", {(): len(web)})
+    # Processes with one MAILER_HOME share its journal, and each tells of it.
+    journals = {one.state.get("home"): one.state.get("leaving_lines", 0) for one in web}
+    waiting = sum(journals.values())
+    yield _gauge("leavings_waiting", "Clicks of subscribers who left that wait in a journal.", {(): waiting})
     seen = presence.running(Process.Kind.WORKER, now)
     workers: dict[Labels, dict[str, Any]] = {(f"{one.host}:{one.pid}",): one.state for one in seen if one.state}
     yield _gauge("workers", "Workers that were seen within half a minute.", {(): len(workers)})
     for name, (key, meaning) in WORKERS.items():
-        told = {who: float(state[key]) for who, state in workers.items() if state[key] is not None}
+        told = {who: float(state[key]) for who, state in workers.items() if state.get(key) is not None}
         yield _gauge(name, meaning, told, ("worker",))
-    lanes = {(*name, kind): told for name, state in workers.items() for kind, told in state["lanes"].items()}
+    lanes = {(*name, kind): told for name, state in workers.items() for kind, told in state.get("lanes", {}).items()}
     for figure, (key, meaning) in LANES.items():
         yield _gauge(figure, meaning, {where: told[key] for where, told in lanes.items()}, ("worker", "lanes"))
 

@@ -61,6 +61,8 @@ class Presence(threading.Thread):
         except (DatabaseError, InterfaceError, OSError) as error:
             log.debug("process not on record", extra={"error": type(error).__name__})
             connection.close()
+        else:
+            close_old_connections()  # the pool has few, and those who answer requests need them
 
     def _write(self) -> None:
         self._row.seen_at = clock.now()

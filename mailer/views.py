@@ -8,6 +8,7 @@ from collections.abc import Callable
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
 from django.core.files.uploadhandler import FileUploadHandler, StopUpload
+from django.db import DatabaseError, InterfaceError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.utils.cache import patch_cache_control
 from django.views.decorators.http import require_safe
@@ -55,7 +56,11 @@ def metrics(request: HttpRequest) -> HttpResponse:
         return HttpResponse(UNREADABLE, status=403, content_type="text/plain", headers={"Cache-Control": "no-store"})
     if not (_from_this_machine(request) or _has_metrics_token(request)):
         raise Http404
-    return HttpResponse(exposition(), content_type=CONTENT_TYPE, headers={"Cache-Control": "no-store"})
+    try:
+        figures = exposition()
+    except (DatabaseError, InterfaceError):
+        return HttpResponse("the database is away", status=503, content_type="text/plain", headers={"Retry-After": "5"})
+    return HttpResponse(figures, content_type=CONTENT_TYPE, headers={"Cache-Control": "no-store"})
 
 
 def _from_this_machine(request: HttpRequest) -> bool:

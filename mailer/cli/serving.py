@@ -215,7 +215,12 @@ def _tell_health() -> None:
     from mailer.health import workers_of
 
     home = environment.home()
-    found = workers_of(home)
+    try:
+        found = workers_of(home)
+    except OSError as error:
+        raise Problem(
+            f"{error.filename} cannot be read ({error.strerror}); ask as the user who runs the worker."
+        ) from None
     if not found:
         raise Problem(f"no worker runs with MAILER_HOME {home}; start one with `mailer worker`.")
     sick = [f"worker {one.pid}: {one.wrong}" for one in found if one.wrong]

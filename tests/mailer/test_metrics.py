@@ -1,6 +1,7 @@
 from datetime import timedelta
 
 import pytest
+from django.db import OperationalError
 from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -149,6 +150,30 @@ def test_a_worker_shows_with_its_lanes_and_its_broker_while_it_is_seen(client):
     assert found['mailer_worker_lanes_free{lanes="issues",worker="worker-a:1"}'] == 4
     assert found['mailer_worker_lanes_busy{lanes="mails",worker="worker-a:1"}'] == 0
     assert not [name for name in found if "worker-a:2" in name]
+
+
+def test_clicks_that_wait_in_a_journal_are_counted_once_for_each_home(client):
+    now = clock.now()
+    for pid, home, lines in ((1, "a", 3), (2, "a", 3), (3, "b", 1)):
+        told = {"home": home, "leaving_lines": lines}
+        Process.objects.create(kind="web", host="web", pid=pid, started_at=now, seen_at=now, state=told)
+    assert gauges(client)["mailer_leavings_waiting"] == 4
+
+
+def test_a_process_of_another_version_breaks_no_figure(client):
+    now = clock.now()
+    for kind in ("web", "worker"):
+        Process.objects.create(kind=kind, host="a", pid=1, started_at=now, seen_at=now, state={"well": True})
+    assert gauges(client)['mailer_worker_well{worker="a:1"}'] == 1
+
+
+def test_without_the_database_the_figures_say_so_and_fail_no_request(client, monkeypatch):
+    def away():
+        raise OperationalError("the database is away")
+
+    monkeypatch.setattr("mailer.views.exposition", away)
+    answer = client.get("/metrics")
+    assert (answer.status_code, answer["Retry-After"]) == (503, "5")
 
 
 def test_counters_begin_at_zero_so_that_their_first_rise_shows(client):

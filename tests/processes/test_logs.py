@@ -93,3 +93,18 @@ def test_a_start_that_fails_is_an_object_too_where_the_log_is_json(embedded: Sta
     away = {"DATABASE_URL": "postgres://ada:secret@127.0.0.1:9/news", "MAILER_LOG_FORMAT": "json"}
     last = embedded.run("worker", expect=1, **away).err.splitlines()[-1]
     assert "127.0.0.1" in json.loads(last)["message"]
+
+
+def test_the_log_of_a_worker_is_its_own_also_while_its_broker_is_away(distributed: Stage, broker):
+    """What Celery, kombu and redis have to say takes the same form, without the password of the broker's URL."""
+    locked = broker.url.replace("redis://", "redis://:hunter-secret@")  # a server without passwords takes any
+    worker = distributed.start("worker", MAILER_LOG_FORMAT="json", MAILER_LOG_LEVEL="DEBUG", CELERY_BROKER_URL=locked)
+    wait_until(distributed.swept, "the worker has swept")
+    broker.stop()
+    wait_until(lambda: "broker away" in distributed.logs(), "the worker knows")
+    broker.start()
+    wait_until(lambda: "broker is back" in distributed.logs(), "the worker hears again")
+    distributed.stop(worker)
+    written = [line for line in distributed.logs().splitlines() if line and not line.startswith("== ")]
+    assert {"worker started", "broker is back", "worker stopped"} <= {json.loads(line)["message"] for line in written}
+    assert "hunter-secret" not in distributed.logs()
