@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from django.utils import timezone
 
 from subscribers.clock import now as now
+from subscribers.clock import now_or_estimated as now_or_estimated
 
 WORTH_SAYING = timedelta(seconds=5)
 WRONG = timedelta(seconds=60)  # a worker whose clock is further off does not claim

@@ -7,7 +7,7 @@ containers are off by minutes or hours. On SQLite every process shares the machi
 import time
 from datetime import datetime, timedelta
 
-from django.db import connection
+from django.db import DatabaseError, InterfaceError, connection
 from django.utils import timezone
 
 _heard: tuple[datetime, float] | None = None  # what the database said last, and time.monotonic() then
@@ -26,6 +26,14 @@ def now() -> datetime:
         moment: datetime = cursor.fetchone()[0]
     _heard = (moment, time.monotonic())
     return moment
+
+
+def now_or_estimated() -> datetime:
+    """Return the database's time, also while it is away; then see `estimated`."""
+    try:
+        return now()
+    except (DatabaseError, InterfaceError):
+        return estimated()
 
 
 def estimated() -> datetime:

@@ -3,12 +3,14 @@ import gzip
 import json
 import logging
 import time
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
 from django.db import DataError, OperationalError, connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from mailer import counting, events, webhooks
 from mailer.installation import public_id
@@ -43,6 +45,15 @@ def post(body: bytes | None = None, *, at=None, by=KEYS, headers=None):
 def test_signed_events_are_stored_and_applied_before_the_answer():
     assert post().status_code == 204
     assert Event.objects.get().applied_at
+
+
+@pytest.mark.parametrize("hours", [-25, -3, 3, 25])
+def test_a_web_process_with_a_wrong_clock_takes_events(monkeypatch, hours):
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite has the clock of its machine")
+    right = timezone.now
+    monkeypatch.setattr(timezone, "now", lambda: right() + timedelta(hours=hours))
+    assert post().status_code == 204
 
 
 def test_events_are_posted_and_nothing_else(client):
