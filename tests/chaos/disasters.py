@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 from tests import events
-from tests.chaos.run import LEASE, Run
+from tests.chaos.run import HOURS_OFF, LEASE, Run
 
 # Each with the options that make it end; `times` and moments come from the seed.
 FAULTS: dict[str, dict[str, object]] = {
@@ -175,6 +175,22 @@ def roll(run: Run) -> None:
         run.tend()
 
 
+def move_clock(run: Run) -> None:
+    """The clock of a machine jumps while its processes run, and perhaps back. One worker's stays right, to send."""
+    run.progress()
+    run.moment()
+    home = run.random.choice(sorted(run.clocks))
+    if home in {hand.home for hand in run.hands}:
+        for hand in run.hands:
+            run.clocks[hand.home].move(hours=0)
+    hours = run.random.choice(HOURS_OFF)
+    run.story[-1] = f"clock of {home} {hours:+} h"
+    run.clocks[home].move(hours=hours)
+    time.sleep(run.random.uniform(0.5, LEASE))
+    if run.random.random() < 0.5 or not run.kind.distributed:
+        run.clocks[home].move(hours=0)
+
+
 DISASTERS: dict[str, Callable[[Run], None]] = {
     act.__name__: act
     for act in (
@@ -193,6 +209,7 @@ DISASTERS: dict[str, Callable[[Run], None]] = {
         second_installation,
         restart_postgres,
         lock_sqlite,
+        move_clock,
         roll,
     )
 }

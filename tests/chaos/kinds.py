@@ -39,6 +39,8 @@ KINDS = (
     Kind("a second installation", True, ("second_installation", *KILLS), rounds=5, in_order=True),
     Kind("PostgreSQL", True, ("restart_postgres", "kill_now"), rounds=6),
     Kind("SQLite locked", False, ("lock_sqlite", "kill_now"), rounds=5),
+    Kind("clock moved", False, ("move_clock", "move_clock", *KILLS), rounds=5),
+    Kind("clock moved, two workers", True, ("move_clock", "move_clock", "events_early", "kill_web", *KILLS), rounds=8),
     Kind("readers leave", False, ("readers_leave", "readers_leave", *KILLS)),
     Kind("readers leave, two workers", True, ("readers_leave", "readers_leave", *KILLS)),
     Kind("editors at once", False, KILLS, commands=3),

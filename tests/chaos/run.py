@@ -12,6 +12,7 @@ from tests import events
 from tests.chaos.grounds import Postgres, own_postgres
 from tests.chaos.kinds import Kind
 from tests.chaos.ledger import Away, Ledger
+from tests.clocks import MovedClock
 from tests.processes.conftest import CONFIG, editors_folder
 from tests.processes.stage import Broker, Stage, answers, free_port
 from tests.stand_in import StandIn
@@ -19,6 +20,7 @@ from tests.stand_in import StandIn
 ISSUE = "issues/2026-11-20.md"
 SLUG = "2026-11-20"
 LEASE = 4.5
+HOURS_OFF = (-25, -3, 3, 25)
 # Short, so that a run is; the rules of sending do not depend on them.
 TIMES = {"MAILER_HTTP_TIMEOUT": "1.5", "MAILER_LEASE": str(LEASE)}
 UNHURRIED = {"MAILER_HTTP_TIMEOUT": "10", "MAILER_LEASE": "30"}
@@ -64,6 +66,24 @@ class Run:
         homes = ("worker0", "worker1") if kind.distributed else ("editor",) * kind.commands
         self.hands = [Hand(home) for home in homes]
         self.readers: dict[str, list[str]] = {}
+        self.clocks = self._clocks() if "move_clock" in kind.disasters else {}
+
+    def _clocks(self) -> dict[str, MovedClock]:
+        """By home, which is a machine of its own. The planner's is off from the beginning."""
+        homes = {self.web.home, *(hand.home for hand in self.hands)}
+        if self.kind.distributed:
+            homes |= {"editor", "editor0"}
+        clocks = {home: MovedClock(self.folder / f"clock-{home}") for home in sorted(homes)}
+        if self.kind.distributed:
+            clocks["editor0"].move(hours=self.random.choice(HOURS_OFF))
+        self.stage.settings_of = {home: clock.settings for home, clock in clocks.items()}
+        return clocks
+
+    def set_clocks_right(self) -> None:
+        for clock in self.clocks.values():
+            clock.move(hours=0)
+        if self.clocks and not self.kind.distributed:  # SQLite cannot know that a clock that was ahead is right now
+            self.stage.run("doctor", "--adopt")
 
     def _stage(self) -> Stage:
         newsletter = editors_folder(self.folder / "newsletter")
@@ -197,6 +217,7 @@ class Run:
             self.api.faults.clear()
             self.api.latency = 0.0
         self.api.listen()
+        self.set_clocks_right()
         for hand in self.hands:
             hand.signal(signal.SIGCONT)
         end = time.monotonic() + 90

@@ -36,6 +36,7 @@ class Stage:
         self.database_url = database_url
         self.broker_url = broker_url
         self.settings: dict[str, str] = {}
+        self.settings_of: dict[str, dict[str, str]] = {}  # by home
         self.python = str(installed.python())
         self.command = [str(installed.mailer())]
         self._processes: list[subprocess.Popen[str]] = []
@@ -52,7 +53,7 @@ class Stage:
             "PYTHONPATH": "",
             "COVERAGE_PROCESS_START": "",
         }
-        return clean(dict(os.environ)) | given | self.settings | settings
+        return clean(dict(os.environ)) | given | self.settings | self.settings_of.get(home, {}) | settings
 
     def run(self, *arguments: str, home: str = "editor", expect: int | None = 0, **settings: str) -> "Result":
         done = subprocess.run(
