@@ -105,6 +105,23 @@ def events_early(run: Run) -> None:
     assert status in (204, 503), f"the webhook answered {status}"  # 503: the database is away, SendGrid repeats
 
 
+def deaf_webhook(run: Run) -> None:
+    """SendGrid reports all that it accepted, and nobody hears it: wrong key, wrong address, or no web process."""
+    run.progress()
+    why = run.random.choice(["key", "address", "process"])
+    run.story[-1] = f"deaf webhook: {why}"
+    if why == "process":
+        run.kill(run.web)
+        return
+    base = run.serve()
+    with run.api.lock:
+        told = events.events_of(run.api.accepted)[:1000]
+    if why == "address":
+        base = f"{base}/another"
+    status = events.post(base, events.EventKeys(), told)
+    assert status in (403, 404, 503), f"the webhook answered {status}"
+
+
 def kill_web(run: Run) -> None:
     run.progress()
     run.moment()
@@ -202,6 +219,7 @@ DISASTERS: dict[str, Callable[[Run], None]] = {
         refuse,
         readers_leave,
         events_early,
+        deaf_webhook,
         kill_web,
         flush_broker,
         restart_broker,

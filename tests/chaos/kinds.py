@@ -18,6 +18,7 @@ class Kind:
     bad: int = 0  # readers whom the provider refuses by name
     unnamed: int = 0  # and without saying whom it means
     webhook: bool = True  # else an editor resends what is unknown without evidence
+    deaf: bool = False  # no event is ever heard, and the policy is to send again what never arrived
     unhurried: bool = False  # times as in life: nothing but a lost request may be unknown
 
 
@@ -47,6 +48,10 @@ KINDS = (
     Kind("editors at once, two workers", True, KILLS, commands=4),
     Kind("bad readers", False, (*KILLS, "fault"), rounds=4, bad=5, unnamed=1),
     Kind("bad readers, two workers", True, (*KILLS, "fault"), rounds=4, bad=5, unnamed=1),
+    Kind("deaf webhook", False, ("deaf_webhook", "kill_after_acceptance"), rounds=4, deaf=True),
+    Kind("deaf webhook, two workers", True, ("deaf_webhook", "kill_after_acceptance"), rounds=4, deaf=True),
+    # Slower than the timeout: the provider takes the one request, and its answer is lost.
+    Kind("a send of one request", False, ("deaf_webhook",), rounds=1, batch=1000, latency=3.0, deaf=True),
     Kind("rolling restart", True, ("roll",), rounds=3, webhook=False, unhurried=True),
     Kind("everything", False, (*ALWAYS, "lock_sqlite"), rounds=8, commands=2, bad=3),
     Kind(

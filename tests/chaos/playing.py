@@ -12,9 +12,10 @@ from tests.chaos.auditing import Findings, audit, audit_end, truth_of
 from tests.chaos.disasters import DISASTERS
 from tests.chaos.kinds import Kind, kind_of
 from tests.chaos.ledger import Away
-from tests.chaos.run import ISSUE, SLUG, Run
+from tests.chaos.run import EVIDENCE_WAIT, ISSUE, SLUG, Run
 
 AT_ONCE = 500  # events in a body
+NOT_CONFIRMED = 4
 WELL = (0, 5)  # exit codes: done, and done with readers whom the provider refused
 
 
@@ -87,7 +88,9 @@ def _aftermath(run: Run, found: Findings) -> int:
     unknown = audit(run, found).of("unknown")
     if run.kind.unhurried and unknown:
         found.add("a rolling restart made requests unknown", lost=unknown)
-    if run.kind.webhook:
+    if run.kind.deaf:
+        _silence_is_not_evidence(run, found)
+    elif run.kind.webhook:
         _evidence(run, found)
     may_be_twice = _resend(run, found)
     audit_end(run, found, run.stage.status(SLUG), may_be_twice)
@@ -135,6 +138,19 @@ def _evidence(run: Run, found: Findings) -> None:
     states = run.ledger.attempts()
     if wrong := [attempt for attempt in truth.attempts if states[attempt][0] != "accepted"]:
         found.add(f"attempts with events that are not accepted: {sorted(wrong)}")
+
+
+def _silence_is_not_evidence(run: Run, found: Findings) -> None:
+    """Long after the wait nobody is mailed again, neither by a worker alone nor on a yes."""
+    before, unknown = set(run.ledger.attempts()), audit(run, found).of("unknown")
+    run.serve()  # on SQLite it brings a worker along
+    time.sleep(3 * EVIDENCE_WAIT)
+    code = run.stage.run("reconcile", SLUG, "--resend", "--yes", expect=None).code
+    if code != (NOT_CONFIRMED if unknown else 0):
+        found.add(f"reconcile --resend --yes ended with {code}, although nothing was heard")
+    if set(run.ledger.attempts()) != before:
+        found.add("silence was taken for evidence")
+    audit(run, found)
 
 
 def _accepted_but_unknown(run: Run) -> set[str]:
