@@ -142,3 +142,26 @@ def test_a_send_that_an_older_version_planned_during_the_upgrade_is_taken_in(min
     mine.refresh_from_db()
     assert mine.account.name == "main"
     assert claiming.claim(batch_of(mine).pk) is not None
+
+
+def test_a_notice_of_too_many_complaints_stops_the_next_send_of_its_own_account_only(mine, settings):
+    Send.objects.update(notice="too many complaints", state="finished")
+    settings.SENDGRID_API_KEY = THEIRS
+    accounts.adopt_key(accounts.fingerprint(), "clients")
+    assert outgoing.planned(slug="by-clients").state == "sending"
+    settings.SENDGRID_API_KEY = MINE
+    assert outgoing.planned(slug="by-main").state == "paused"
+
+
+def test_keys_of_two_accounts_send_each_their_own(mine, settings):
+    settings.SENDGRID_API_KEY = THEIRS
+    accounts.adopt_key(accounts.fingerprint(), "clients")
+    theirs = outgoing.planned(slug="by-clients")
+    assert claiming.claim(batch_of(mine).pk) is None
+    assert claiming.claim(batch_of(theirs).pk) is not None
+
+
+def test_a_renewed_key_of_the_same_account_sends_what_the_former_planned(mine, settings):
+    settings.SENDGRID_API_KEY = "SG.renewed"
+    accounts.adopt_key(accounts.fingerprint(), "main")
+    assert claiming.claim(batch_of(mine).pk) is not None
