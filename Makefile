@@ -3,7 +3,10 @@ PYTHON ?= python3
 # Another Python gets an environment of its own: make test PYTHON=python3.13 VENV=.venv-3.13
 VENV ?= .venv
 BIN := $(VENV)/bin
-UV := $(shell command -v uv 2>/dev/null)
+# Only one that runs: pyenv puts names on the PATH that answer "command not found".
+UV := $(shell uv --version >/dev/null 2>&1 && command -v uv)
+# As pip does: a company's proxy may have an authority of its own.
+export UV_SYSTEM_CERTS ?= 1
 ISSUE ?=
 
 .DEFAULT_GOAL := help

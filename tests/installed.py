@@ -112,12 +112,19 @@ def _packages(folder: Path) -> Path:
 
 def _install(folder: Path, *arguments: str) -> None:
     target = str(folder / "bin" / "python")
-    if uv := shutil.which("uv"):
-        _run(uv, "pip", "install", "-q", "--compile-bytecode", "--python", target, *arguments)
+    if _runs("uv"):
+        _run("uv", "pip", "install", "-q", "--compile-bytecode", "--python", target, *arguments)
     else:
         assert importlib.util.find_spec("pip"), "to install the product the tests need pip here, or uv on the PATH"
         quiet = ("-q", "--disable-pip-version-check")
         _run(sys.executable, "-m", "pip", "--python", target, "install", *quiet, *arguments)
+
+
+def _runs(program: str) -> bool:
+    """pyenv puts names on the PATH that answer "command not found"."""
+    if shutil.which(program) is None:
+        return False
+    return subprocess.run([program, "--version"], capture_output=True, check=False).returncode == 0
 
 
 def _run(*command: str, cwd: Path | None = None) -> None:
