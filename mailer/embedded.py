@@ -19,6 +19,7 @@ from django.db import connection
 from kombu.asynchronous import set_event_loop
 
 from mailer import accounts, celery, lanes, schema
+from mailer.exhaustion import shortage
 from mailer.logs import place_of
 from mailer.models import Attempt
 from mailer.sending import owners, restoring
@@ -115,8 +116,16 @@ class EmbeddedWorker:
     def _serve(self, queue: str, concurrency: int) -> None:
         """Take the hints of one queue until the worker stops. What is no outage of the broker ends the process."""
         try:
-            while self._broker_answers(queue):
-                self._take_hints(queue, concurrency)
+            while not self._stopping.is_set():
+                try:
+                    if self._broker_answers(queue):
+                        self._take_hints(queue, concurrency)
+                except (OSError, RuntimeError) as error:
+                    if not (words := shortage(error)):
+                        raise
+                    # It may be over in a moment; the sweep feeds the lanes meanwhile.
+                    log.error("no hints are taken for a while", extra={"queue": queue, "because": words})
+                    self._stopping.wait(LONGEST_PAUSE / 6)
                 self._stopping.wait(1)  # a broker that answers and gives nothing must not be asked in a circle
         # A missing module, no memory, a defect: a process that only looks busy is worse than one that ends.
         except Exception as error:  # noqa: BLE001

@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import socket
+import sys
 import time
 from typing import Any
 
@@ -11,9 +12,12 @@ from gunicorn.glogging import Logger
 from gunicorn.workers.gthread import ThreadWorker
 
 from mailer import journals, proxies
+from mailer.exhaustion import shortage
 from mailer.keeping import Keeper
 from mailer.models import Process
 from mailer.presence import Presence
+
+log = logging.getLogger(__name__)
 
 SENT = 10.0  # seconds in which a request must have come in whole
 ANSWERED = 60.0  # seconds in which it must be answered, and the answer taken
@@ -25,6 +29,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
         self._busy: dict[Any, float] = {}  # connection → since when a thread is busy with it
+        self._short = False  # the last connection could not be accepted
 
     def run(self) -> None:
         presence, keeper = Presence(Process.Kind.WEB, lambda: journals.state() | proxies.state()), Keeper()
@@ -35,6 +40,34 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
         finally:
             keeper.stop()
             presence.stop()
+
+    def init_process(self) -> None:
+        """One that cannot start for want of descriptors or memory ends, and gunicorn starts another.
+
+        By itself gunicorn takes that for a fault of the application and ends as a whole.
+        """
+        try:
+            super().init_process()
+        except (OSError, MemoryError, RuntimeError) as error:
+            if self.booted or not (words := shortage(error)):
+                raise
+            log.error("a web process could not start, another is tried", extra={"because": words})
+            time.sleep(1)
+            sys.exit(1)
+
+    def accept(self, listener: Any) -> None:
+        """Without a descriptor for it a connection waits. By itself gunicorn ends, and cuts the others off."""
+        try:
+            super().accept(listener)
+        except (OSError, MemoryError, RuntimeError) as error:
+            if not (words := shortage(error)):
+                raise
+            if not self._short:
+                log.error("connections wait", extra={"because": words})
+            self._short = True
+            time.sleep(0.1)  # it is still there when the loop comes round
+        else:
+            self._short = False
 
     def handle(self, conn: Any) -> Any:
         self._busy[conn] = time.monotonic()

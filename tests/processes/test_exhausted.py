@@ -1,0 +1,72 @@
+"""Processes that run out of file descriptors go on when there are some again; the send waits, and is not paused."""
+
+import os
+import resource
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from tests.processes.stage import Stage, answers, free_port, wait_until
+from tests.stand_in import StandIn
+
+linux = pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="no prlimit on this system")
+
+
+@contextmanager
+def starved(process: "subprocess.Popen[str]") -> Iterator[None]:
+    """The process and its children may open no more than they have; `/proc` tells how many."""
+    pids = [process.pid, *children_of(process.pid)]
+    before = {pid: resource.prlimit(pid, resource.RLIMIT_NOFILE) for pid in pids}
+    for pid in pids:
+        taken = {int(one) for one in os.listdir(f"/proc/{pid}/fd")}
+        most = next(number for number in range(len(taken) + 1) if number not in taken)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (most, before[pid][1]))
+    try:
+        yield
+    finally:
+        for pid in pids:
+            if os.path.exists(f"/proc/{pid}"):
+                resource.prlimit(pid, resource.RLIMIT_NOFILE, before[pid])
+
+
+def children_of(pid: int) -> list[int]:
+    with open(f"/proc/{pid}/task/{pid}/children") as file:
+        own = [int(one) for one in file.read().split()]
+    return own + [grandchild for child in own for grandchild in children_of(child)]
+
+
+@linux
+def test_a_worker_without_descriptors_rests_and_goes_on(distributed: Stage, api: StandIn, for_real: dict[str, str]):
+    distributed.settings = {**for_real, "MAILER_BATCH_SIZE": "2", "MAILER_LANES": "3"}
+    distributed.import_readers({"active": 120})
+    worker = distributed.start("worker", home="worker0")
+    wait_until(distributed.swept, "a worker has swept")
+    with starved(worker):
+        distributed.run("send", "issue", "issues/2026-11-20.md", "--yes", "--detach")
+        # One that has opened all that it needs before may get through.
+        wait_until(
+            lambda: "no file descriptor left" in distributed.logs() or distributed.finished(),
+            "the worker says what it lacks",
+        )
+        time.sleep(3)
+        assert distributed.ask("SELECT count(*) FROM mailer_send WHERE state = 'paused'") == [[0]]
+    wait_until(distributed.finished, "the send is finished")
+    assert worker.poll() is None
+    assert len(api.recipients) == len({reader["email"] for reader in api.recipients}) == 120
+    assert distributed.status("2026-11-20")["unknown"] == 0
+
+
+@linux
+def test_the_web_process_answers_again_when_descriptors_are_there_again(distributed: Stage):
+    port = free_port()
+    base = f"http://127.0.0.1:{port}"
+    web = distributed.start("serve", "--port", str(port))
+    wait_until(lambda: answers(f"{base}/readyz"), "the web process is ready")
+    with starved(web):
+        for _ in range(5):
+            answers(f"{base}/readyz")
+    wait_until(lambda: answers(f"{base}/readyz"), "it is ready again")
+    assert web.poll() is None
