@@ -84,14 +84,18 @@ def flush() -> None:
 def count_requests() -> None:
     """Count the requests that have ended, each once; of several sweeps at the same time one counts."""
     begin = Installation.objects.values_list("requests_counted_until", flat=True).get(pk=1)
-    until = clock.now() - SETTLED
+    now = clock.now()
+    until = now - SETTLED
+    mark = Installation.objects.filter(requests_counted_until=begin)
+    if begin > now:
+        mark.update(requests_counted_until=until)  # the clock was ahead, and has been set
+        return
     found = _requests(begin, until)
     if not found:
         return
     with transaction.atomic():
         _add(found)
         # Last, because each claim needs this row too.
-        mark = Installation.objects.filter(requests_counted_until=begin)
         if not mark.update(requests_counted_until=until):
             transaction.set_rollback(True)
 

@@ -9,16 +9,18 @@ from functools import cache
 from urllib.parse import unquote, urlsplit
 
 _PLAIN = r"[^\s\"'<>()\[\]{},;:=/\\|]"
+# Each looks at a letter a bounded number of times: whoever can bring a long text into an error must not stop the log.
 PATTERNS = (
     # What PostgreSQL says of a row: it holds names besides addresses.
     (re.compile(r"\bDETAIL:[^\n]*"), "DETAIL: [removed]"),
-    (re.compile(r"(\w://)[^\s\"'<>]*@"), r"\1[removed]@"),  # user and password of a URL
-    (re.compile(rf"(?:\"[^\"\n]+\"|{_PLAIN}+)(?:@|%40){_PLAIN}+"), "[address]"),
+    (re.compile(r"(\w://)[^\s\"'<>]{0,1000}@"), r"\1[removed]@"),  # user and password of a URL
+    (re.compile(rf"(?:\"[^\"\n]+\"|(?<!{_PLAIN}){_PLAIN}+)(?:@|%40){_PLAIN}+"), "[address]"),
     (re.compile(r"\bSG\.[\w.-]+"), "[key]"),
     (re.compile(r"(?i)\bbearer\s+[^\s\"']+"), "[key]"),
     # A subscriber's token is base64url of at least 36 bytes. Hex digests, which hold no capital, stay.
     (re.compile(r"(?<![\w-])(?=[\w-]*[A-Z])(?=[\w-]*[a-z])[\w-]{44,}"), "[token]"),
 )
+LONGEST = 32_000  # letters of a text; what is cut off was read by nobody
 SHORTEST_SECRET = 6  # a shorter one would be found in words
 
 
@@ -28,7 +30,7 @@ def scrub(text: str) -> str:
         text = text.replace(secret, "[secret]")
     for pattern, instead in PATTERNS:
         text = pattern.sub(instead, text)
-    return text
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]} … and {len(text) - LONGEST} more"
 
 
 @cache

@@ -14,7 +14,7 @@ from typing import Any
 from mailer.logs import WithoutPath, own_keys
 from mailer.scrubbing import scrub
 
-_URL = re.compile(r"[a-z][a-z0-9+.-]*://[^\s\"'<>]+", re.IGNORECASE)
+_URL = re.compile(r"(?<![a-z0-9+.-])[a-z][a-z0-9+.-]*://[^\s\"'<>]+", re.IGNORECASE)
 KEPT = ("event_id", "timestamp", "platform", "level", "logger", "release", "environment", "sdk")
 KEPT_OF_FRAMES = ("filename", "abs_path", "function", "module", "lineno", "in_app")
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 from django.db import OperationalError, connection
+from django.db.models import F
 
 from mailer import clock, counting
 from mailer.models import Attempt, Counter, Installation
@@ -122,3 +123,13 @@ def test_a_process_that_is_killed_takes_no_request_along_that_ended(hour_ago):
     counting.count_requests()
     counting._pending.clear()
     assert Counter.objects.get(name="requests").value == 1
+
+
+def test_requests_are_counted_again_when_a_clock_that_was_ahead_has_been_set(hour_ago):
+    Installation.objects.update(requests_counted_until=clock.now() + timedelta(hours=25))
+    counting.count_requests()
+    assert counting.totals() == {}
+    Installation.objects.update(requests_counted_until=F("requests_counted_until") - timedelta(minutes=2))
+    attempt("accepted", 60)
+    counting.count_requests()
+    assert counting.totals()["requests"] == {"accepted": 1}

@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from mailer import logs, scrubbing
+from mailer import logs, scrubbing, sentry
 from mailer.logs import MOST, CountingHandler, JsonFormatter, KeyValueFormatter, LineFormatter
 from subscribers import tokens
 from tests.mailer.test_presence import until
@@ -130,6 +130,15 @@ def test_what_an_operator_looks_for_stays(log):
     kept = f"batch {uuid4()} of 2026-11-20, sha256 {'ab' * 32}, at 10.0.0.7:6379, File mailer/sending/claiming.py"
     log.warning(kept)
     assert kept in log.written()[0].replace("\\", "")
+
+
+@pytest.mark.parametrize("part", ["a", "a://", '"', "a@", "A1b-", "%4", "SG.", "bearer "])
+def test_a_text_of_a_million_letters_does_not_stop_the_log(log, part):
+    """With a pattern that looks back and forth this would take hours."""
+    text = part * (1_000_000 // len(part))
+    log.warning("%s", text, extra={"why": sentry._URL.sub("", text)})
+    (line,) = log.written()
+    assert len(line) < 200_000
 
 
 # ---------------------------------------------------------------- warnings that repeat
