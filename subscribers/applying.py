@@ -44,23 +44,25 @@ def apply(path: Path) -> Applied | None:
 
 
 def _apply(path: Path) -> Applied:
-    found, end, bad = Applied(), 0, []
+    found, end = Applied(), 0
     while True:
         lines, end = journal.read(path, end)
-        for line in filter(bytes.strip, lines):
-            leaving = journal.parse(line)
-            if leaving is None:
-                bad.append(line[: journal.LONGEST_LINE])
-            left = _leave(leaving) if leaving else 0
-            found = Applied(found.lines + 1, found.left + left, len(bad))
+        found = _apply_lines(path, list(filter(bytes.strip, lines)), found)
         if journal.rename_if_read(path, end, _name_when_done(path, clock.now())):
             break
-    if bad:
-        journal.keep_aside(path, bad)
-        log.error("lines of the journal of leavings cannot be read", extra={"lines": len(bad), "kept_in": _aside(path)})
     _forget_old(path)
     log.warning("leavings applied that waited for the database", extra={"lines": found.lines, "left": found.left})
     return found
+
+
+def _apply_lines(path: Path, lines: list[bytes], before: Applied) -> Applied:
+    leavings = [(line, journal.parse(line)) for line in lines]
+    left = sum(_leave(leaving) for _, leaving in leavings if leaving)
+    # Before the journal is renamed: after a crash a line may stand there twice, and none is overlooked.
+    if bad := [line[: journal.LONGEST_LINE] for line, leaving in leavings if leaving is None]:
+        journal.keep_aside(path, bad)
+        log.error("lines of the journal of leavings cannot be read", extra={"lines": len(bad), "kept_in": _aside(path)})
+    return Applied(before.lines + len(lines), before.left + left, before.unreadable + len(bad))
 
 
 def _leave(leaving: Leaving) -> int:

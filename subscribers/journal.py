@@ -7,6 +7,7 @@ or renames the file holds its flock, and looks after locking whether the name st
 import fcntl
 import json
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from pathlib import Path
 from uuid import UUID
 
 ALL = "*"  # in the place of a newsletter's label, which holds only letters, digits and hyphens
+NEWSLETTER, HOW = re.compile(r"[*]|[\w-]{1,64}"), re.compile(r"[a-z-]{1,32}")
 LONGEST_LINE = 1000
 
 
@@ -178,4 +180,5 @@ def parse(line: bytes) -> Leaving | None:
         leaving = Leaving(UUID(said["public_id"]), str(said["newsletter"]), str(said["how"]), at)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
-    return leaving if at.tzinfo and leaving.newsletter and 0 < len(leaving.how) <= 32 else None
+    whole = at.tzinfo and at.year > 2000 and NEWSLETTER.fullmatch(leaving.newsletter) and HOW.fullmatch(leaving.how)
+    return leaving if whole else None

@@ -173,13 +173,23 @@ def leave_at(clicked: datetime, public_id: UUID, newsletter: str, origin: Origin
     clicked = min(clicked, clock.now())
     with transaction.atomic():
         subscription = records.find(public_id, newsletter)
-        if subscription is None or subscription.state == State.UNSUBSCRIBED:
+        if subscription is None:
+            return False
+        if subscription.state == State.UNSUBSCRIBED:
+            _note_again(subscription, clicked)
             return False
         steps = subscription.subscriber.consents.filter(newsletter=newsletter, step=Step.CONFIRMED)
         if steps.filter(at__gt=clicked).exists():
             return False
         _unsubscribe(subscription, origin, clicked)
     return True
+
+
+def _note_again(subscription: Subscription, clicked: datetime) -> None:
+    """Put into the log of opt-outs what a crash after the commit kept from it."""
+    reader, newsletter = subscription.subscriber, subscription.newsletter
+    if reader.consents.filter(newsletter=newsletter, step=Step.UNSUBSCRIBED, at=clicked).exists():
+        optouts.note([OptOut(reader.suppression_hash, newsletter, UNSUBSCRIBED, clicked)])
 
 
 def _unsubscribe(subscription: Subscription, origin: Origin, at: datetime) -> None:

@@ -71,6 +71,10 @@ def audit(run: Run, found: Findings, may_be_twice: set[str] = frozenset()) -> St
     _accepted_were_accepted(truth, now, found, may_be_twice)
     _refused_attempts_stay_refused(run, truth, found)
     _nobody_after_leaving(run, truth, found)
+    # A journal that still waits is applied within seconds; `calm` waits for batches alone.
+    if not run.until(lambda: set(run.left) <= run.ledger.unsubscribed(), 30):
+        lost = set(run.left) - run.ledger.unsubscribed()
+        found.add("I4 told that they have left, and not unsubscribed", lost=lost)
     _only_the_audience(run, truth, found)
     _one_content(run, found)
     _no_foreign_key(run, found)

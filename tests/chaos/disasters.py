@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 
 from tests import events
+from tests.chaos.leaving import leave_while_away
 from tests.chaos.run import HOURS_OFF, LEASE, Run
 
 # Each with the options that make it end; `times` and moments come from the seed.
@@ -226,6 +227,7 @@ DISASTERS: dict[str, Callable[[Run], None]] = {
         stop_broker,
         second_installation,
         restart_postgres,
+        leave_while_away,
         lock_sqlite,
         move_clock,
         roll,

@@ -19,6 +19,7 @@ class Kind:
     unnamed: int = 0  # and without saying whom it means
     webhook: bool = True  # else an editor resends what is unknown without evidence
     deaf: bool = False  # no event is ever heard, and the policy is to send again what never arrived
+    leaving_wait: float = 1.0  # seconds that a worker which lost the database waits, so that leavings are applied first
     unhurried: bool = False  # times as in life: nothing but a lost request may be unknown
 
 
@@ -44,6 +45,7 @@ KINDS = (
     Kind("clock moved, two workers", True, ("move_clock", "move_clock", "events_early", "kill_web", *KILLS), rounds=8),
     Kind("readers leave", False, ("readers_leave", "readers_leave", *KILLS)),
     Kind("readers leave, two workers", True, ("readers_leave", "readers_leave", *KILLS)),
+    Kind("database away while subscribers leave", True, ("leave_while_away", "kill_now"), rounds=4, leaving_wait=15.0),
     Kind("editors at once", False, KILLS, commands=3),
     Kind("editors at once, two workers", True, KILLS, commands=4),
     Kind("bad readers", False, (*KILLS, "fault"), rounds=4, bad=5, unnamed=1),

@@ -49,6 +49,14 @@ class Ledger:
         """A worker has swept."""
         return bool(self._rows("SELECT swept_at FROM mailer_installation WHERE swept_at IS NOT NULL"))
 
+    def unsubscribed(self) -> set[str]:
+        """Addresses of those who have left."""
+        rows = self._rows(
+            "SELECT s.email FROM subscribers_subscriber s JOIN subscribers_subscription w ON w.subscriber_id = s.id"
+            " WHERE w.state = 'unsubscribed'"
+        )
+        return {str(row[0]) for row in rows}
+
     def open(self) -> int:
         """Batches and attempts that have no end yet."""
         return int(self._rows(OPEN)[0][0])

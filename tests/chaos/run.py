@@ -101,6 +101,7 @@ class Run:
             "MAILER_LANES": str(self.random.randint(2, 3)),
             "SENDGRID_WEBHOOK_PUBLIC_KEY": self.keys.public if self.kind.webhook else "",
             "MAILER_EVIDENCE_WAIT": str(EVIDENCE_WAIT if self.kind.deaf else 90_000),
+            "MAILER_LEAVING_WAIT": str(self.kind.leaving_wait),
             **(UNHURRIED if self.kind.unhurried else TIMES),
         }
         return stage

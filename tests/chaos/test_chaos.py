@@ -19,13 +19,19 @@ COMMANDS = Kind(
 WORKERS = Kind(
     "workers", True, (*IN_REQUEST, "restart_postgres", *IN_REQUEST, *["kill_now"] * 2), in_order=True, readers=600
 )
+LEAVING = Kind("leaving", True, ("leave_while_away",) * 2, in_order=True, readers=600, leaving_wait=15.0)
 ROLLING = Kind("rolling restart", True, ("roll",), in_order=True, readers=600, webhook=False, unhurried=True)
 
 
 @pytest.mark.parametrize(
     ("kind", "kills"),
-    [(COMMANDS, 9), (WORKERS, 8), (ROLLING, 0)],
-    ids=["commands killed", "workers killed, PostgreSQL ended", "workers rolled"],
+    [(COMMANDS, 9), (WORKERS, 8), (ROLLING, 0), (LEAVING, 0)],
+    ids=[
+        "commands killed",
+        "workers killed, PostgreSQL ended",
+        "workers rolled",
+        "PostgreSQL away while subscribers leave",
+    ],
 )
 def test_each_reader_is_accounted_for_and_nobody_is_mailed_twice(kind: Kind, kills: int):
     result = play(seed=1, kind=kind)

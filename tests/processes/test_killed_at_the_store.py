@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import time
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -143,6 +144,33 @@ def test_a_reader_is_erased_whole_or_not_at_all_whenever_the_command_is_killed(e
     assert rounds[-1]["rows"] == erased
     log = [json.loads(line) for line in (home(embedded) / "optouts.log").read_text().splitlines()]
     assert {(line["hash"], line["reason"]) for line in log} == {(hash, "erased")}
+
+
+# ---------------------------------------------------------------- the journal of leavings
+
+APPLY = "from django.conf import settings; from subscribers import applying; applying.apply(settings.LEAVING_JOURNAL)"
+LEFT = "SELECT (SELECT count(*) FROM subscribers_subscription WHERE state = 'unsubscribed'), count(*)" + (
+    " FROM subscribers_consent WHERE step = 'unsubscribed'"
+)
+
+
+def test_each_line_of_the_journal_is_applied_once_whenever_its_process_is_killed(embedded: Stage):
+    embedded.import_readers({"active": 4})
+    people = embedded.ask("SELECT public_id, suppression_hash FROM subscribers_subscriber ORDER BY email")[:3]
+    journal = home(embedded) / "leaving.jsonl"
+    said = {"newsletter": "weekly", "how": "one-click", "at": datetime.now(UTC).isoformat()}
+    lines = [json.dumps({"public_id": str(reader), **said}) for reader, _ in people]
+    journal.write_text("\n".join([lines[0], "nonsense", *lines[1:], '{"public_id": "01']))
+
+    rounds = killed_before_each_write(embedded, LEFT, "manage", "shell", "-v0", "-c", APPLY)
+
+    seen = [after["rows"] for after in rounds]
+    assert all(left == steps for [[left, steps]] in seen), "a subscription and its history change together"
+    assert (seen[0], seen[-1], seen) == ([[0, 0]], [[3, 3]], sorted(seen))
+    noted = [json.loads(line)["hash"] for line in (home(embedded) / "optouts.log").read_text().splitlines()]
+    assert set(noted) == {hash for _, hash in people}
+    assert not journal.exists()
+    assert set((home(embedded) / "leaving.unreadable").read_text().splitlines()) == {"nonsense", '{"public_id": "01'}
 
 
 # ---------------------------------------------------------------- a restored database

@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import textwrap
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from uuid import UUID, uuid4
 
 import pytest
@@ -110,6 +110,22 @@ def test_what_waits_is_counted_since_the_oldest(path):
     journal.append(path, leaving())
     journal.append(path, leaving(at=AT + timedelta(minutes=1)))
     assert journal.waiting(path) == journal.Waiting(2, AT)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"newsletter": "a\0b"},
+        {"newsletter": ""},
+        {"newsletter": "x" * 65},
+        {"how": "a\0"},
+        {"at": datetime.min.replace(tzinfo=timezone(timedelta(hours=14)))},
+        {"at": datetime(2026, 11, 20)},
+    ],
+)
+def test_what_the_database_would_choke_on_is_not_a_leaving(path, changes):
+    journal.append(path, leaving(**changes))
+    assert written(path) == [None]
 
 
 @pytest.mark.parametrize(
