@@ -82,11 +82,16 @@ def _mails(kind: str, due: QuerySet[Any]) -> Iterator[Waiting]:
     theirs = due.exclude(newsletters_here()) if may_mail else due
     for newsletter, list_id in theirs.order_by("newsletter", "list_id").values_list("newsletter", "list_id").distinct():
         if not may_mail:
-            why = f"they wait for a worker with a known key; {_what_this_one_has(accounts.known_account())}"
+            why = f"they wait for {a_known_key()}"
         else:
             named = f" with the list_id {list_id}" if list_id else ""
             why = f"they wait for a worker whose newsletter.toml has `{newsletter}`{named}; {settings.CONFIG} has not"
         yield Waiting(f"{kind} of {newsletter}", why)
+
+
+def a_known_key() -> str:
+    """Say what single mails need where `accounts.may_mail` says no, and what this process has."""
+    return f"a worker with a known key; {_what_this_one_has(accounts.known_account())}"
 
 
 class Watch:

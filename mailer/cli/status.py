@@ -75,7 +75,7 @@ def find_send(name: str, newsletter: str | None) -> Any:
     from mailer.models import Send
 
     slug = read_issue(Path(name), settings.CONFIG).slug if Path(name).is_file() else name
-    sends = Send.objects.defer("html", "text", "article").filter(slug=slug).order_by("-pk")
+    sends = Send.objects.select_related("account").defer("html", "text", "article").filter(slug=slug).order_by("-pk")
     if newsletter:
         sends = sends.filter(newsletter=newsletter)
     found = list(sends)
@@ -95,7 +95,7 @@ def _all_sends(as_json: bool) -> None:
     from mailer.models import Send
     from mailer.sending.accounting import count, possibly_twice, receipt
 
-    sends = list(Send.objects.defer("html", "text", "article").order_by("-created_at"))
+    sends = list(Send.objects.select_related("account").defer("html", "text", "article").order_by("-created_at"))
     if as_json:
         for send in sends:
             click.echo(json.dumps(receipt(send), ensure_ascii=False))

@@ -110,6 +110,8 @@ def _send_confirmation(subscription_id: int, email: str) -> None:
     """The mail is sent from here where no broker carries hints, else by a worker; say which."""
     from django.conf import settings
 
+    from mailer import accounts
+    from mailer.elsewhere import a_known_key
     from mailer.sendgrid.current import rehearsals
     from subscribers import confirmations
     from subscribers.tasks import send_confirmation
@@ -119,6 +121,8 @@ def _send_confirmation(subscription_id: int, email: str) -> None:
         how = "a worker sends it now" if told else "a worker sends it as soon as one runs"
         click.echo(f"{email} is pending; {how}.")
         return
+    if not accounts.may_mail():
+        raise Problem(f"{email} is pending; the confirmation mail waits for {a_known_key()}.")
     try:
         confirmations.send(subscription_id)
     except confirmations.ConfirmationFailed as failure:

@@ -10,6 +10,7 @@ import pytest
 from mailer import accounts, clock
 from mailer.models import AccountKey, ProviderAccount, Send
 from mailer.sending.planning import schedule_send
+from subscribers.models import Subscription
 from tests import readers
 from tests.mailer.sending import outgoing
 from tests.mailer.sending.outgoing import a_plan, states
@@ -164,3 +165,11 @@ def test_the_plan_the_receipt_and_the_test_name_the_account(run, issue):
     receipt = json.loads(run("status", send.slug, "--json").out)
     assert (plan["account"], test["account"], receipt["account"]) == ("main",) * 3
     assert states(send) == ["planned"]
+
+
+def test_who_is_added_with_an_unknown_key_is_pending_and_their_mail_waits(run, other_key):
+    ran = run("subscribers", "add", "ben@readers.example", "--newsletter", "weekly", "--source", "a letter")
+    assert ran.code == 1
+    assert "ben@readers.example is pending; the confirmation mail waits for a worker with a known key" in ran.err
+    assert other_key in ran.err
+    assert Subscription.objects.get(subscriber__email="ben@readers.example").confirmation_due
