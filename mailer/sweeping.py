@@ -76,9 +76,9 @@ class _Evidence:
 
 
 def _resend_now_and_then() -> None:
-    """Look for evidence once in a thousandth of the time that it takes: to find none can cost 0.2 s a batch.
+    """Look for evidence once in a thousandth of the time that it takes: to find none can cost 0.1 s a batch.
 
-    Measured with 250,000 events of one account in a quarter of an hour.
+    Measured with 250,000 events in the quarter of an hour before the request; to find some takes 5 ms.
     """
     if time.monotonic() - _Evidence.looked_at > settings.MAILER_EVIDENCE_WAIT / 1000:
         _Evidence.looked_at = time.monotonic()

@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from mailer import events
+from mailer import events, sweeping
 from mailer.models import Attempt, Batch, Event, ProviderAccount, Send
 from mailer.sending.evidence import Doubt, full_wait
 from mailer.sending.reconciling import (
@@ -200,6 +200,18 @@ def test_where_events_around_it_came_a_day_of_silence_sends_again_alone(send):
     assert resend_what_never_arrived() == 1
     assert states(send) == ["accepted", "planned", "accepted", "planned"]
     assert resend_what_never_arrived() == 0
+
+
+def test_the_sweep_looks_for_evidence_now_and_then(send, monkeypatch):
+    """To find none is the most costly answer, and there is time: a worker waited for 25 hours."""
+    looks = []
+    monkeypatch.setattr(sweeping._Evidence, "looked_at", float("-inf"))
+    monkeypatch.setattr(sweeping, "resend_what_never_arrived", lambda: looks.append(resend_what_never_arrived()))
+    heard(send, DAY)
+    for _ in range(3):
+        sweeping.sweep()
+    assert looks == [1]
+    assert states(send)[1] == "planned"
 
 
 def test_an_hour_is_enough_to_ask_plainly_and_not_to_act_alone(send):
