@@ -1,5 +1,6 @@
 """Django's PostgreSQL, whose connections keep the deadline of the web request that uses them (`mailer.deadlines`)."""
 
+import time
 from typing import Any
 
 from django.db import OperationalError
@@ -12,6 +13,9 @@ from mailer import deadlines, losses
 Base: Any = base.DatabaseWrapper  # django-stubs knows nothing of its pool
 
 
+HUNG = 1.0  # seconds; a server that takes longer to say nothing hung, and web processes gave up on it
+
+
 class Pool(ConnectionPool[Any]):
     """Waits no longer than the deadline, also while it looks whether a connection still works."""
 
@@ -22,11 +26,14 @@ class Pool(ConnectionPool[Any]):
     def check_connection(conn: Any) -> None:
         if deadline := deadlines.current():
             deadline.watch(conn)
+        begun = time.monotonic()
         try:
             ConnectionPool.check_connection(conn)
         except Exception:
             losses.lost()
             raise
+        if time.monotonic() - begun > HUNG:
+            losses.lost()
 
 
 class DatabaseWrapper(Base):  # type: ignore[misc]

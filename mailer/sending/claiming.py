@@ -75,18 +75,18 @@ def claim_next(send_id: int) -> Claim | None:
 
 
 def _claimed(send_id: int, take: Take) -> Claim | None:
+    attempt, begun = uuid.uuid4(), time.monotonic()
     if not (schema.may_claim() and yielding.may_claim()) or exhaustion.rests():
         return None
-    attempt, begun = uuid.uuid4(), time.monotonic()
     try:
-        taken = _claim(send_id, take, attempt)
+        taken = _claim(send_id, take, attempt, begun)
         if taken is not None and taken.members:
             remembering.remember(taken.number)
         return taken
     except Restored as error:
         log.critical("nothing is sent", extra={"because": str(error)})
         return None
-    except _GateClosed:
+    except (_GateClosed, yielding.Hung):
         return None
     except (OperationalError, InterfaceError):
         _release_lost_claim(attempt, begun + settings.MAILER_LEASE)
@@ -102,7 +102,7 @@ def _claimed(send_id: int, take: Take) -> Claim | None:
         return None
 
 
-def _claim(send_id: int, take: Take, attempt: uuid.UUID) -> Claim | None:
+def _claim(send_id: int, take: Take, attempt: uuid.UUID, begun: float) -> Claim | None:
     with transaction.atomic():
         # The lock lets pause and cancel wait for this claim or prevent it.
         send = statements.lock_running_send(send_id)
@@ -129,6 +129,7 @@ def _claim(send_id: int, take: Take, attempt: uuid.UUID) -> Claim | None:
             if not send.requested:
                 statements.write_first_request(send.pk, now)
             number = restoring.count_attempt()
+        yielding.refuse_if_hung(begun)
     return Claim(attempt, number, batch, send.pk, send.account, members, time.monotonic(), lease_until)
 
 

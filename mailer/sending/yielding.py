@@ -5,6 +5,7 @@ them go first: after it lost the database it waits, and it never claims while a 
 """
 
 import logging
+import time
 
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError
@@ -13,6 +14,25 @@ from mailer import losses
 from subscribers import applying, journal
 
 log = logging.getLogger(__name__)
+
+
+SLOW = 1.0  # seconds; web processes give up after 1.4 and keep leavings
+
+
+class Hung(Exception):
+    """Rolls a claim back: the database hung in the middle of it, and web processes keep leavings since."""
+
+
+def refuse_if_hung(begun: float) -> None:
+    """Raise Hung if a claim that began then, by time.monotonic(), was held up so long that somebody may have left.
+
+    A server that wakes goes on with our claim before any web process has applied its journal. Not again soon: a
+    database that is always slow must not stop a send.
+    """
+    if time.monotonic() - begun > SLOW and losses.seconds_since() > 2 * settings.MAILER_LEAVING_WAIT:
+        losses.lost()
+        log.warning("the database hung, so who left meanwhile is unsubscribed first")
+        raise Hung
 
 
 def may_claim() -> bool:

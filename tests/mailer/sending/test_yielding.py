@@ -5,6 +5,7 @@ from django.utils import timezone
 
 from mailer import losses
 from mailer.models import Batch
+from mailer.sending import yielding
 from mailer.sending.claiming import claim
 from subscribers import journal
 from subscribers.journal import Leaving
@@ -51,3 +52,14 @@ def test_nothing_is_claimed_while_the_journal_cannot_be_read(settings, caplog):
     settings.LEAVING_JOURNAL.mkdir()
     assert claim(batch) is None
     assert "cannot be read" in caplog.text
+
+
+def test_a_claim_in_which_the_database_hung_is_not_made_and_the_next_one_is(settings, monkeypatch):
+    readers.crowd(2)
+    batch = first_batch(outgoing.planned())
+    monkeypatch.setattr(yielding, "SLOW", 0.0)
+    assert claim(batch) is None
+    assert Batch.objects.get(pk=batch).state == Batch.State.PLANNED
+    assert claim(batch) is None, "it waits"
+    monkeypatch.setattr(losses, "_lost_at", losses._lost_at - settings.MAILER_LEAVING_WAIT)
+    assert claim(batch) is not None, "a database that is always slow stops nothing"
