@@ -9,7 +9,7 @@ from tests.stand_in import StandIn
 
 
 @pytest.mark.parametrize(
-    ("settings", "words"),
+    ("given", "words"),
     [
         ({"MAILER_LEASE": "5"}, "MAILER_LEASE"),
         ({"MAILER_LANES": "many"}, "MAILER_LANES"),
@@ -26,8 +26,8 @@ from tests.stand_in import StandIn
         ({"SENDGRID_WEBHOOK_PUBLIC_KEY": "aHVudGVyNA=="}, "SENDGRID_WEBHOOK_PUBLIC_KEY is no P-256 public key"),
     ],
 )
-def test_a_bad_setting_is_named(embedded: Stage, settings, words):
-    ran = embedded.run("status", expect=2, **settings)
+def test_a_bad_setting_is_named(embedded: Stage, given, words):
+    ran = embedded.run("status", expect=2, **given)
     assert words in ran.err
     assert "hunter4" not in ran.err
 
