@@ -16,6 +16,7 @@ from tests.processes import dying
 from tests.processes.stage import Stage, new_postgres_database, wait_until
 from tests.stand_in import StandIn
 
+pytestmark = pytest.mark.slow
 ISSUE = "issues/2026-11-20.md"
 
 

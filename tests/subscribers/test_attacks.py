@@ -24,6 +24,7 @@ def token_of(path: str) -> str:
     return path.rstrip("/").rpartition("/")[2]
 
 
+@pytest.mark.slow
 def test_a_scanner_that_opens_every_link_of_every_mail_changes_nothing(client):
     """Three hundred issues and confirmations, the letters, and every link on the pages behind them."""
     crowd = readers.crowd(300)
@@ -160,6 +161,7 @@ def test_the_form_is_refused_from_another_site_and_signed_links_need_no_cookie()
     assert readers.state_of(reader) == "unsubscribed"
 
 
+@pytest.mark.slow
 def test_a_thousand_posts_for_one_address_from_everywhere_are_one_mail(client, clock, mailoutbox):
     """List bombing: many networks, one victim, ten minutes."""
     form = form_time()
