@@ -105,9 +105,16 @@ def _back_up(database: Path) -> None:
         return
     copy = database.with_suffix(database.suffix + ".before-upgrade")
     # Not a copy of the file: while others read, the latest commits stand only in the log beside it.
-    with closing(sqlite3.connect(copy)) as target:
-        connection.connection.backup(target)
-    shutil.copymode(database, copy)
+    try:
+        with closing(sqlite3.connect(copy)) as target:
+            connection.connection.backup(target)
+        shutil.copymode(database, copy)
+    except (sqlite3.Error, OSError) as error:
+        copy.unlink(missing_ok=True)  # half of it
+        raise ImproperlyConfigured(
+            f"{database} was not upgraded, because its copy {copy.name} cannot be written ({error}); make room, and "
+            "run the command again."
+        ) from error
     log.warning("database backed up before the upgrade", extra={"copy": copy.name})
 
 

@@ -71,13 +71,18 @@ def _secret_key() -> str:
 
 def _key_kept_in(path: Path) -> str:
     """The key in this file, the same for all processes; made by the first of them."""
-    with os.fdopen(os.open(path, os.O_CREAT | os.O_RDWR, 0o600), "r+") as file:
-        # Or a second process could read before the first has written, and go on with no key at all.
-        fcntl.flock(file, fcntl.LOCK_EX)
-        key = file.read()
-        if not key:  # a new file, or that of a process that was killed here
-            key = secrets.token_urlsafe(48)
-            file.write(key)
+    try:
+        with os.fdopen(os.open(path, os.O_CREAT | os.O_RDWR, 0o600), "r+") as file:
+            # Or a second process could read before the first has written, and go on with no key at all.
+            fcntl.flock(file, fcntl.LOCK_EX)
+            key = file.read()
+            if not key:  # a new file, or that of a process that was killed here
+                key = secrets.token_urlsafe(48)
+                file.write(key)
+    except OSError as error:
+        raise SettingError(
+            f"{path} cannot be used ({error.strerror}); make room, or set SECRET_KEY or another MAILER_HOME."
+        ) from error
     return key
 
 

@@ -1,5 +1,6 @@
 """`mailer init` and `mailer demo`: the first minutes."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -54,6 +55,9 @@ def _put(source: Path, target: Path) -> str:
     except FileExistsError:
         return "kept   "
     except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            target.unlink(missing_ok=True)  # half of it; the next `mailer init` would keep it
+            raise Problem(f"{target} cannot be written ({error.strerror}); make room and run it again.") from error
         raise Problem(f"{target} cannot be written ({error.strerror}); choose another folder.") from error
     return "written"
 

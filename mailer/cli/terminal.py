@@ -3,6 +3,7 @@
 import errno
 import logging
 import os
+import shutil
 import sys
 from enum import IntEnum
 from pathlib import Path
@@ -53,6 +54,11 @@ def explain(error: Exception) -> Problem | None:
         return Problem(str(error), Exit.USAGE)
     if "PoolTimeout" in (type(error).__name__, type(error.__cause__).__name__):
         return _why_no_connection(error)
+    if isinstance(error, DatabaseError) and is_full(error):
+        return Problem(
+            f"the disk of the database at {database_address()} is full, so this was not done; make room and run the "
+            "command again."
+        )
     if isinstance(error, DatabaseError | InterfaceError):
         return Problem(f"the database at {database_address()} does not do what was asked: {_first_line(error)}")
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -60,6 +66,15 @@ def explain(error: Exception) -> Problem | None:
         return Problem(f"{where} cannot be written: {error.strerror}; make room and run the command again.")
     fault = fault_in(error, _own_templates())
     return Problem(fault, Exit.USAGE) if fault else None
+
+
+def is_full(error: Exception) -> bool:
+    """SQLite says so in words only, and not even so where its log has no room; PostgreSQL by class 53100."""
+    from django.db import connection
+
+    if "disk I/O error" in str(error) and connection.vendor == "sqlite":
+        return shutil.disk_usage(Path(connection.settings_dict["NAME"]).parent).free < 1_000_000
+    return "disk is full" in str(error) or getattr(error.__cause__, "sqlstate", "") == "53100"
 
 
 def _why_no_connection(error: Exception) -> Problem:

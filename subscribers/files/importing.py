@@ -18,11 +18,12 @@ from django.db import IntegrityError, connection, transaction
 
 from subscribers import optin, records
 from subscribers.files import claims, inviting
-from subscribers.files.csv_records import FileError, closed_to_others, formula_restored, formula_safe
+from subscribers.files.csv_records import FileError, formula_restored, formula_safe
 from subscribers.files.headings import REJECTED_BECAUSE, REJECTED_LINE, is_ours
 from subscribers.files.inviting import Invitations
 from subscribers.files.staging import Stage as Stage
 from subscribers.files.staging import read as read
+from subscribers.files.wholes import whole_file
 from subscribers.optin import Newcomer, Origin
 
 EXAMPLES = 5
@@ -244,7 +245,7 @@ def _write_rejected(stage: Stage, path: Path) -> Path | None:
     try:
         if path.exists() and path.samefile(stage.path):
             raise FileError(f"{path} is the file that is imported, so nothing was; --rejected must name another one.")
-        with open(path, "w", encoding="utf-8-sig", newline="", opener=closed_to_others) as file:
+        with whole_file(path, "utf-8-sig") as file:
             writer = csv.writer(file)
             heading = stage.columns.heading
             kept = [place for place, name in enumerate(heading) if not is_ours(name)]

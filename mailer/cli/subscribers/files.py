@@ -1,5 +1,6 @@
 """`mailer subscribers import` and `export`: readers from a file and into one."""
 
+import errno
 import gc
 import json
 import sys
@@ -235,8 +236,8 @@ def _as_json(stage: "Stage", report: "Report", done: bool) -> str:
 def export(form: str, output: Path | None, newsletter: str | None) -> None:
     """Write out readers: address, state, newsletter, name, language and when they came and left."""
     start()
-    from subscribers.files.csv_records import closed_to_others
     from subscribers.files.exporting import write_csv, write_jsonl
+    from subscribers.files.wholes import whole_file
 
     label = choose_newsletter(newsletter) if newsletter else None
     write = write_csv if form == "csv" else write_jsonl
@@ -244,8 +245,13 @@ def export(form: str, output: Path | None, newsletter: str | None) -> None:
         write(sys.stdout, label)
         return
     try:
-        with open(output, "w", encoding="utf-8", newline="", opener=closed_to_others) as file:
+        with whole_file(output, "utf-8") as file:
             count = write(file, label)
     except OSError as error:
-        raise Problem(f"{output} cannot be written: {error.strerror}.", Exit.USAGE) from None
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        advice = "make room, or name another disk with -o" if full else "name another place with -o"
+        raise Problem(
+            f"{output} cannot be written: {error.strerror}; {advice}. Nothing was left there.",
+            Exit.FAILED if full else Exit.USAGE,
+        ) from None
     click.echo(f"{count} readers written to {output}.", err=True)

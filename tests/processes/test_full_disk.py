@@ -1,0 +1,115 @@
+"""A real disk that is full: whoever writes says so, leaves nothing half done, and goes on when there is room."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from tests.processes.stage import Stage, wait_until
+from tests.stand_in import StandIn
+
+ROOM = 24  # MB, of which an installation with some subscribers takes five
+
+
+class Disk:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._ballast = folder / "ballast"
+
+    def fill(self) -> None:
+        descriptor = os.open(self._ballast, os.O_WRONLY | os.O_CREAT, 0o600)
+        with suppress(OSError):
+            while os.write(descriptor, b"\0" * 4096):
+                pass
+        os.close(descriptor)
+
+    def make_room(self) -> None:
+        self._ballast.unlink(missing_ok=True)
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Disk]:
+    """A small disk of its own, which only root can make."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    made = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={ROOM}m,mode=0700", "tmpfs", str(folder)], capture_output=True, text=True
+    )
+    if made.returncode:
+        pytest.skip(f"a small disk can be made by root only: {made.stderr.strip()}")
+    yield Disk(folder)
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+@pytest.fixture
+def on_disk(embedded: Stage, disk: Disk) -> Stage:
+    """An installation whose home is on that disk."""
+    embedded.settings = {"MAILER_HOME": str(disk.folder / "home")}
+    return embedded
+
+
+def test_an_answer_that_finds_no_room_is_written_when_there_is_some(
+    on_disk: Stage, disk: Disk, api: StandIn, for_real: dict[str, str]
+):
+    on_disk.settings |= {**for_real, "MAILER_BATCH_SIZE": "5", "MAILER_LANES": "2"}
+    on_disk.import_readers({"active": 100})
+    api.latency = 0.3
+    sending = on_disk.start("send", "issue", "issues/2026-11-20.md", "--yes")
+    wait_until(lambda: len(api.accepted) >= 2, "the send is under way")
+    disk.fill()
+    wait_until(lambda: "trying again" in on_disk.logs() or "failed" in on_disk.logs(), "the full disk was met")
+    disk.make_room()
+    sending.wait(120)
+    on_disk.run("resume", "2026-11-20", expect=None)  # where the command itself found no room
+    result = on_disk.status("2026-11-20")
+    assert len(api.recipients) == len({reader["email"] for reader in api.recipients})
+    assert len(api.recipients) + result["unknown"] >= 100 == result["planned"]
+    assert result["accepted"] + result["unknown"] == 100
+    assert "Traceback" not in on_disk.logs()
+
+
+def test_commands_say_that_the_disk_of_the_database_is_full(on_disk: Stage, disk: Disk):
+    on_disk.import_readers({"active": 20})
+    disk.fill()
+    refused = on_disk.run("subscribers", "add", "ada@readers.example", expect=1)
+    assert "the disk of the database" in refused.err
+    assert "make room" in refused.err
+    disk.make_room()
+    on_disk.run("subscribers", "add", "ada@readers.example")
+
+
+def test_files_that_find_no_room_are_not_left_half_written(embedded: Stage, disk: Disk):
+    readers = embedded.import_readers({"active": 2000})["active"]
+    exported, rejected = disk.folder / "readers.csv", disk.folder / "rejected.csv"
+    bad = embedded.folder / "bad.csv"
+    bad.write_text("email\nnew@readers.example\n" + "not an address\n" * 2000)
+    importing = ("subscribers", "import", str(bad), "--state", "active", "--yes", "--rejected", str(rejected))
+    disk.fill()
+    failed = embedded.run("subscribers", "export", "-o", str(exported), expect=1)
+    assert "No space left on device; make room" in failed.err
+    assert "nothing was imported" in embedded.run(*importing, expect=None).err
+    failed = embedded.run("backup", str(disk.folder / "backup.sqlite3"), expect=1)
+    assert "was not backed up" in failed.err
+    assert {path.name for path in disk.folder.iterdir()} == {"ballast"}
+    disk.make_room()
+    embedded.run("subscribers", "export", "-o", str(exported))
+    embedded.run(*importing, expect=None)
+    assert len(exported.read_text().splitlines()) == len(readers) + 1
+    assert len(rejected.read_text().splitlines()) == 2001
+
+
+def test_a_newsletter_that_was_begun_on_a_full_disk_is_begun_anew(on_disk: Stage, disk: Disk, tmp_path: Path):
+    fresh = disk.folder / "fresh"
+    fresh.mkdir()
+    disk.fill()
+    on_disk.folder = fresh
+    failed = on_disk.run("init", expect=1, MAILER_HOME="")
+    assert "make room" in failed.err
+    disk.make_room()
+    assert all(path.stat().st_size for path in fresh.rglob("*") if path.is_file()), "no half file is kept"
+    on_disk.run("init", MAILER_HOME="")
+    shutil.rmtree(fresh)
