@@ -1,4 +1,5 @@
 import os
+from pathlib import Path
 
 import pytest
 
@@ -52,6 +53,14 @@ def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix, t
 
     if connection.vendor == "sqlite":
         connection.settings_dict["TEST"]["NAME"] = str(tmp_path_factory.mktemp("database") / "test.sqlite3")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """A folder of slow tests needs no marks."""
+    for item in items:
+        if Path(__file__).parent / "slow" in item.path.parents:
+            item.add_marker("slow")
 
 
 def pytest_terminal_summary(terminalreporter):
