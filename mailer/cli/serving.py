@@ -167,7 +167,7 @@ class _Companion:
 
     def _keep_running(self) -> None:
         while not self._stopping.is_set():
-            self._child = subprocess.Popen([sys.executable, "-m", "mailer", "worker"])
+            self._child = subprocess.Popen([sys.executable, "-P", "-m", "mailer", "worker"])
             self._child.wait()
             self._stopping.wait(2)
 

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from tests.processes.stage import Stage, wait_until
+from tests.processes.stage import Stage, answers, free_port, wait_until
 from tests.stand_in import StandIn
 
 ISSUE = "issues/2026-11-20.md"
@@ -138,3 +138,13 @@ def test_a_worker_that_is_stopped_claims_nothing_more(distributed: Stage, api: S
     assert states == {"accepted": made, "planned": 80 - made}
     time.sleep(1)
     assert len(api.requests) == made
+
+
+def test_files_beside_the_issues_that_are_named_like_modules_are_not_run(embedded: Stage):
+    """The web process starts its worker in the editor's folder."""
+    (embedded.folder / "email.py").write_text("raise SystemExit('this is not the standard library')\n")
+    base = f"http://127.0.0.1:{(port := free_port())}"
+    embedded.start("serve", "--port", str(port), BASE_URL=base)
+    wait_until(lambda: answers(f"{base}/healthz"), "the web process answers")
+    wait_until(embedded.swept, "its worker has swept")
+    assert "standard library" not in embedded.logs()
