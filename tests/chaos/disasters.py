@@ -8,7 +8,8 @@ from collections.abc import Callable
 
 from tests import events
 from tests.chaos.leaving import leave_while_away
-from tests.chaos.run import HOURS_OFF, LEASE, Run
+from tests.chaos.run import HOURS_OFF, LEASE, Hand, Run
+from tests.processes.starving import starved
 
 # Each with the options that make it end; `times` and moments come from the seed.
 FAULTS: dict[str, dict[str, object]] = {
@@ -209,6 +210,34 @@ def move_clock(run: Run) -> None:
         run.clocks[home].move(hours=0)
 
 
+def _at_work(run: Run) -> Hand:
+    """One that has started and sends: a kill before may have left three requests under way, and nobody at work."""
+    run.progress(4, patience=20)
+    run.moment()
+    return run.random.choice(run.hands)
+
+
+def exhaust_descriptors(run: Run) -> None:
+    """A process that works may open no more files and connections for some seconds."""
+    hand = _at_work(run)
+    if hand.lives:
+        assert hand.process is not None
+        with starved(hand.process):
+            time.sleep(run.random.uniform(0.5, LEASE + 2.0))
+
+
+def fill_disk(run: Run) -> None:
+    """No room in MAILER_HOME for some seconds, perhaps also for a process that starts meanwhile."""
+    hand = _at_work(run)
+    disk = run.disks[hand.home]
+    disk.fill()
+    if run.random.random() < 0.5:
+        run.story[-1] = "fill_disk, killed meanwhile"
+        run.kill(hand)
+        run.tend()
+    disk.keep_full(run.random.uniform(0.5, LEASE + 2.0))
+
+
 DISASTERS: dict[str, Callable[[Run], None]] = {
     act.__name__: act
     for act in (
@@ -230,6 +259,8 @@ DISASTERS: dict[str, Callable[[Run], None]] = {
         leave_while_away,
         lock_sqlite,
         move_clock,
+        exhaust_descriptors,
+        fill_disk,
         roll,
     )
 }

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from tests.processes.starving import can_starve, why_no_disk
+
 
 @dataclass(frozen=True)
 class Kind:
@@ -43,6 +45,10 @@ KINDS = (
     Kind("SQLite locked", False, ("lock_sqlite", "kill_now"), rounds=5),
     Kind("clock moved", False, ("move_clock", "move_clock", *KILLS), rounds=5),
     Kind("clock moved, two workers", True, ("move_clock", "move_clock", "events_early", "kill_web", *KILLS), rounds=8),
+    Kind("descriptors exhausted", False, (*["exhaust_descriptors"] * 2, *KILLS), rounds=6),
+    Kind("descriptors exhausted, two workers", True, (*["exhaust_descriptors"] * 2, *KILLS), rounds=6),
+    Kind("disk full", False, (*["fill_disk"] * 2, *KILLS), rounds=6),
+    Kind("disk full, two workers", True, (*["fill_disk"] * 2, *KILLS), rounds=6),
     Kind("readers leave", False, ("readers_leave", "readers_leave", *KILLS)),
     Kind("readers leave, two workers", True, ("readers_leave", "readers_leave", *KILLS)),
     Kind("database away while subscribers leave", True, ("leave_while_away", "kill_now"), rounds=4, leaving_wait=15.0),
@@ -70,3 +76,12 @@ KINDS = (
 def kind_of(seed: int) -> Kind:
     """Seeds go round the kinds, so a long run plays each alike often."""
     return KINDS[seed % len(KINDS)]
+
+
+def why_left_out(kind: Kind) -> str:
+    """What this machine lacks for the kind; empty where it can be played."""
+    if "fill_disk" in kind.disasters:
+        return why_no_disk()
+    if "exhaust_descriptors" in kind.disasters and not can_starve:
+        return "no prlimit on this system"
+    return ""

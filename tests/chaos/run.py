@@ -1,5 +1,6 @@
 """One run while it goes: the processes that work, the provider, and a nurse that starts again what died."""
 
+import contextlib
 import os
 import random
 import signal
@@ -15,6 +16,7 @@ from tests.chaos.ledger import Away, Ledger
 from tests.clocks import MovedClock
 from tests.processes.conftest import CONFIG, editors_folder
 from tests.processes.stage import Broker, Stage, answers, free_port
+from tests.processes.starving import Disk
 from tests.stand_in import StandIn
 
 ISSUE = "issues/2026-11-20.md"
@@ -68,6 +70,7 @@ class Run:
         self.hands = [Hand(home) for home in homes]
         self.readers: dict[str, list[str]] = {}
         self.clocks = self._clocks() if "move_clock" in kind.disasters else {}
+        self.disks: dict[str, Disk] = {}  # by home
 
     def _clocks(self) -> dict[str, MovedClock]:
         """By home, which is a machine of its own. The planner's is off from the beginning."""
@@ -122,6 +125,9 @@ class Run:
 
     def begin(self) -> None:
         """Readers are there and the issue is planned; the hands are at it."""
+        if "fill_disk" in self.kind.disasters:
+            for home in {hand.home for hand in self.hands}:
+                self.disks[home] = Disk(Path(self.stage.environment(home)["MAILER_HOME"]))
         if self.kind.distributed:
             self.stage.run("manage", "migrate", "-v0")
         counts = {"active": self.kind.readers, "pending": 5, "unsubscribed": 5}
@@ -236,8 +242,11 @@ class Run:
         return False
 
     def close(self) -> None:
-        self.stage.close()
-        self.second.close()
-        self.api.stop()
-        if self.broker is not None:
-            self.broker.stop()
+        with contextlib.ExitStack() as each:  # also when one of them fails; the last one first
+            for disk in self.disks.values():
+                each.callback(disk.close)
+            if self.broker is not None:
+                each.callback(self.broker.stop)
+            each.callback(self.api.stop)
+            each.callback(self.second.close)
+            each.callback(self.stage.close)

@@ -1,41 +1,14 @@
 """Processes that run out of file descriptors go on when there are some again; the send waits, and is not paused."""
 
-import os
-import resource
-import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 
 from tests.processes.stage import Stage, answers, free_port, wait_until
+from tests.processes.starving import can_starve, starved
 from tests.stand_in import StandIn
 
-linux = pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="no prlimit on this system")
-
-
-@contextmanager
-def starved(process: "subprocess.Popen[str]") -> Iterator[None]:
-    """The process and its children may open no more than they have; `/proc` tells how many."""
-    pids = [process.pid, *children_of(process.pid)]
-    before = {pid: resource.prlimit(pid, resource.RLIMIT_NOFILE) for pid in pids}
-    for pid in pids:
-        taken = {int(one) for one in os.listdir(f"/proc/{pid}/fd")}
-        most = next(number for number in range(len(taken) + 1) if number not in taken)
-        resource.prlimit(pid, resource.RLIMIT_NOFILE, (most, before[pid][1]))
-    try:
-        yield
-    finally:
-        for pid in pids:
-            if os.path.exists(f"/proc/{pid}"):
-                resource.prlimit(pid, resource.RLIMIT_NOFILE, before[pid])
-
-
-def children_of(pid: int) -> list[int]:
-    with open(f"/proc/{pid}/task/{pid}/children") as file:
-        own = [int(one) for one in file.read().split()]
-    return own + [grandchild for child in own for grandchild in children_of(child)]
+linux = pytest.mark.skipif(not can_starve, reason="no prlimit on this system")
 
 
 @linux

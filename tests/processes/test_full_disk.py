@@ -1,48 +1,24 @@
 """A real disk that is full: whoever writes says so, leaves nothing half done, and goes on when there is room."""
 
-import os
 import shutil
-import subprocess
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from tests.processes.stage import Stage, wait_until
+from tests.processes.starving import Disk, why_no_disk
 from tests.stand_in import StandIn
-
-ROOM = 24  # MB, of which an installation with some subscribers takes five
-
-
-class Disk:
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self._ballast = folder / "ballast"
-
-    def fill(self) -> None:
-        descriptor = os.open(self._ballast, os.O_WRONLY | os.O_CREAT, 0o600)
-        with suppress(OSError):
-            while os.write(descriptor, b"\0" * 4096):
-                pass
-        os.close(descriptor)
-
-    def make_room(self) -> None:
-        self._ballast.unlink(missing_ok=True)
 
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Disk]:
     """A small disk of its own, which only root can make."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    made = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={ROOM}m,mode=0700", "tmpfs", str(folder)], capture_output=True, text=True
-    )
-    if made.returncode:
-        pytest.skip(f"a small disk can be made by root only: {made.stderr.strip()}")
-    yield Disk(folder)
-    subprocess.run(["umount", "-l", str(folder)], check=True)
+    if why := why_no_disk():
+        pytest.skip(why)
+    disk = Disk(tmp_path / "disk")
+    yield disk
+    disk.close()
 
 
 @pytest.fixture
