@@ -5,13 +5,14 @@ import logging
 import os
 import shutil
 import sys
+from contextlib import suppress
 from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
 import click
 
-from mailer import logs
+from mailer import exhaustion, logs
 
 
 class Exit(IntEnum):
@@ -39,6 +40,11 @@ class Problem(click.ClickException):
 
 def explain(error: Exception) -> Problem | None:
     """The sentence for an error that a user, a provider or a network can cause; None for a defect of ours."""
+    if isinstance(error, Problem):
+        return error
+    # Before anything is imported, which takes a descriptor. SQLite does not say what it lacks.
+    if lacking := exhaustion.shortage(error) or exhaustion.shortage(exhaustion.no_descriptor()):
+        return Problem(f"{lacking}, so the command ended early; run it again when there is enough.")
     from django.core.exceptions import ImproperlyConfigured
     from django.db import DatabaseError, InterfaceError
 
@@ -46,8 +52,6 @@ def explain(error: Exception) -> Problem | None:
     from mailer.newsletter import NewsletterError
     from mailer.overrides import fault_in
 
-    if isinstance(error, Problem):
-        return error
     if isinstance(error, IssueError):
         return Problem(str(error), Exit.FINDINGS)
     if isinstance(error, NewsletterError | ImproperlyConfigured):
@@ -111,7 +115,8 @@ def database_address() -> str:
 
 def write_no_more() -> None:
     """What stdout still holds goes nowhere, or Python would try it once more at its end, and complain."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    with suppress(OSError):  # no descriptor left; then stdout itself is well
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def start(check_schema: bool = True) -> None:

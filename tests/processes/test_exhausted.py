@@ -43,3 +43,23 @@ def test_the_web_process_answers_again_when_descriptors_are_there_again(distribu
             answers(f"{base}/readyz")
     wait_until(lambda: answers(f"{base}/readyz"), "it is ready again")
     assert web.poll() is None
+
+
+# The lowest free descriptor is the limit: from here on nothing can be opened or imported.
+STARVED_FROM_THE_START = """
+import os, resource, sys
+from mailer.cli import main
+free = os.open(os.devnull, os.O_RDONLY)
+os.close(free)
+resource.setrlimit(resource.RLIMIT_NOFILE, (free, free))
+main()
+"""
+
+
+@pytest.mark.parametrize("command", [["worker"], ["serve"], ["status"], ["send", "issue", "issues/2026-11-20.md"]])
+def test_a_command_that_starts_without_descriptors_says_so(embedded: Stage, command: list[str]):
+    embedded.run("status", expect=None)
+    embedded.command = [embedded.python, "-c", STARVED_FROM_THE_START]
+    ended = embedded.run(*command, expect=1)
+    assert "no file descriptor left" in ended.err
+    assert "ulimit -n" in ended.err
