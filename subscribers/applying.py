@@ -1,7 +1,8 @@
 """The journal of leavings is applied to the database: whoever left while it was away has left.
 
-Each line is a transaction, and a line that was applied changes nothing the second time, so a process may be killed
-anywhere: what is not renamed yet is read again.
+BATCH lines are a transaction, because each waits for the disk twice: for the database and for the log of opt-outs. A
+line that was applied changes nothing the second time, so a process may be killed anywhere: what is not renamed yet is
+read again.
 """
 
 import logging
@@ -11,14 +12,14 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from django.conf import settings
+from django.db import DatabaseError, InternalError, OperationalError
 
-from subscribers import clock, journal, optin
-from subscribers.journal import ALL, Leaving
-from subscribers.models import Subscription
-from subscribers.optin import Origin, State
+from subscribers import clicks, clock, journal
+from subscribers.journal import Leaving
 
 log = logging.getLogger(__name__)
 
+BATCH = 200  # lines
 KEPT = timedelta(days=30)  # journals that were applied, for a person who asks what happened
 DONE = "applied"
 
@@ -35,7 +36,8 @@ class Applied:
 def apply(path: Path) -> Applied | None:
     """Everybody in the journal has left, and the journal has another name. Return None where nothing waits.
 
-    Also where another process of this home is at it. Raises DatabaseError; the rest is then applied the next time.
+    Also where another process of this home is at it. Raises DatabaseError, InterfaceError: then the journal keeps its
+    name, and is applied again the next time.
     """
     if not journal.waits(path):
         return None
@@ -57,7 +59,7 @@ def _apply(path: Path) -> Applied:
 
 def _apply_lines(path: Path, lines: list[bytes], before: Applied) -> Applied:
     leavings = [(line, journal.parse(line)) for line in lines]
-    left = sum(_leave(leaving) for _, leaving in leavings if leaving)
+    left = _leave_all([leaving for _, leaving in leavings if leaving])
     # Before the journal is renamed: after a crash a line may stand there twice, and none is overlooked.
     if bad := [line[: journal.LONGEST_LINE] for line, leaving in leavings if leaving is None]:
         journal.keep_aside(path, bad)
@@ -65,16 +67,38 @@ def _apply_lines(path: Path, lines: list[bytes], before: Applied) -> Applied:
     return Applied(before.lines + len(lines), before.left + left, before.unreadable + len(bad))
 
 
-def _leave(leaving: Leaving) -> int:
-    """Return how many subscriptions ended. Who is not known any more was erased, and needs nothing."""
-    origin = Origin(how=leaving.how, source="journal of leavings")
-    labels = [leaving.newsletter]
-    if leaving.newsletter == ALL:
-        theirs = Subscription.objects.filter(subscriber__public_id=leaving.public_id)
-        labels = list(
-            theirs.exclude(state=State.UNSUBSCRIBED).order_by("newsletter").values_list("newsletter", flat=True)
+def _leave_all(leavings: list[Leaving]) -> int:
+    """Return how many subscriptions ended. Raises the error of a line that cannot be applied, after all the others."""
+    left, failed = 0, list[DatabaseError]()
+    for begin in range(0, len(leavings), BATCH):
+        batch = leavings[begin : begin + BATCH]
+        try:
+            left += clicks.leave_all(batch)
+        except (OperationalError, InternalError):
+            raise  # the database is away
+        except DatabaseError:
+            ended, errors = _leave_one_by_one(batch)
+            left, failed = left + ended, failed + errors
+    if failed:
+        log.error(
+            "leavings cannot be applied, and stay in the journal",
+            extra={"lines": len(failed), "error": type(failed[0]).__name__},
         )
-    return sum(optin.leave_at(leaving.at, leaving.public_id, label, origin) for label in labels)
+        raise failed[0]
+    return left
+
+
+def _leave_one_by_one(leavings: list[Leaving]) -> tuple[int, list[DatabaseError]]:
+    """Return how many subscriptions ended, and the errors of lines that the database does not take."""
+    left, errors = 0, list[DatabaseError]()
+    for leaving in leavings:
+        try:
+            left += clicks.leave_all([leaving])
+        except (OperationalError, InternalError):
+            raise
+        except DatabaseError as error:
+            errors.append(error)
+    return left, errors
 
 
 def _name_when_done(path: Path, now: datetime) -> str:

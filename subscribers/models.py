@@ -27,7 +27,7 @@ class SubscriptionQuerySet(models.QuerySet["Subscription"]):
 
 
 class Subscription(models.Model):
-    """A reader's wish for one newsletter. Only `subscribers.optin` changes its state."""
+    """A reader's wish for one newsletter. Only `subscribers.optin` and `clicks` change its state."""
 
     class State(models.TextChoices):
         PENDING = "pending"

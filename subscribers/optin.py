@@ -1,5 +1,7 @@
 """Who agreed to what. The only writer of consent: every step of a reader is one function here.
 
+What waited in the journal of leavings is applied by `clicks`, many at once.
+
 Rows are locked in one order: the reader where their row is changed, subscriptions, suppression. The reader's lock is
 FOR NO KEY UPDATE, because inserting a Consent takes FOR KEY SHARE on the same row, and FOR UPDATE would deadlock with
 it; what does need FOR UPDATE, a new address and erasing, comes last in its transaction.
@@ -163,33 +165,6 @@ def leave(public_id: UUID, newsletter: str, origin: Origin) -> str | None:
             return None
         _unsubscribe(subscription, origin, now)
     return str(subscription.state)
-
-
-def leave_at(clicked: datetime, public_id: UUID, newsletter: str, origin: Origin) -> bool:
-    """As `unsubscribe`, for a click of a while ago, which keeps its time. Return False if it changed nothing.
-
-    A click that is older than the newest confirmation, or undo, of its subscription is void: its reader came back.
-    """
-    clicked = min(clicked, clock.now())
-    with transaction.atomic():
-        subscription = records.find(public_id, newsletter)
-        if subscription is None:
-            return False
-        if subscription.state == State.UNSUBSCRIBED:
-            _note_again(subscription, clicked)
-            return False
-        steps = subscription.subscriber.consents.filter(newsletter=newsletter, step=Step.CONFIRMED)
-        if steps.filter(at__gt=clicked).exists():
-            return False
-        _unsubscribe(subscription, origin, clicked)
-    return True
-
-
-def _note_again(subscription: Subscription, clicked: datetime) -> None:
-    """Put into the log of opt-outs what a crash after the commit kept from it."""
-    reader, newsletter = subscription.subscriber, subscription.newsletter
-    if reader.consents.filter(newsletter=newsletter, step=Step.UNSUBSCRIBED, at=clicked).exists():
-        optouts.note([OptOut(reader.suppression_hash, newsletter, UNSUBSCRIBED, clicked)])
 
 
 def _unsubscribe(subscription: Subscription, origin: Origin, at: datetime) -> None:

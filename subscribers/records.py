@@ -79,6 +79,19 @@ def find(public_id: UUID, newsletter: str) -> Subscription | None:
     return found.filter(subscriber__public_id=public_id, newsletter=newsletter).first()
 
 
+def find_all(public_ids: Collection[UUID]) -> list[Subscription]:
+    """The subscriptions of these readers, locked in one order: two who lock many must not wait for each other."""
+    found = Subscription.objects.select_for_update(of=("self",)).select_related("subscriber")
+    return list(found.filter(subscriber__public_id__in=public_ids).order_by("pk"))
+
+
+def newest(step: str, subscriptions: Iterable[Subscription]) -> dict[tuple[int, str], datetime]:
+    """When this step was last taken, by reader and newsletter, in the histories of these subscriptions' readers."""
+    steps = Consent.objects.filter(subscriber__in={one.subscriber_id for one in subscriptions}, step=step).order_by()
+    rows = steps.values_list("subscriber", "newsletter").annotate(last=Max("at"))
+    return {(reader, newsletter): last for reader, newsletter, last in rows}
+
+
 def record(reader: Subscriber, newsletter: str, step: str, origin: Origin, now: datetime) -> None:
     """The step is in the reader's history."""
     Consent(
@@ -214,6 +227,17 @@ def subscribe_all(newsletter: str, rows: Iterable[tuple[int, str]], now: datetim
     at = _moment(now)
     columns = ("subscriber_id", "newsletter", "state", "confirmation_tries", "created_at", "changed_at")
     _insert(Subscription, columns, [(pk, newsletter, state, 0, at, at) for pk, state in rows])
+
+
+def end_all(ends: Iterable[tuple[int, datetime]]) -> None:
+    """Each of these subscriptions is unsubscribed since its moment: (subscription, moment). They are locked."""
+    update = (
+        f"UPDATE {Subscription._meta.db_table} SET state = %s, confirmation_due = NULL, changed_at = %s"  # noqa: S608
+        " WHERE id = %s"
+    )
+    # Not by bulk_update, which took four fifths of the time of a journal of leavings.
+    with connection.cursor() as cursor:
+        cursor.executemany(update, [(str(Subscription.State.UNSUBSCRIBED), _moment(at), pk) for pk, at in ends])
 
 
 def record_all(steps: Iterable[tuple[int, str, str]], newsletter: str, origin: Origin, now: datetime) -> None:

@@ -84,9 +84,11 @@ def main() -> None:
     import django
 
     django.setup()
+    from subscribers import applying
     from subscribers.files import staging
 
     staging.CHUNK = 1000  # an import of few rows is several transactions
+    applying.BATCH = 2  # so is a journal of a few lines
     for moment in range(1, MOST):
         code, before = one_round(moment)
         answer = rows(os.environ["DATABASE_URL"], Path(os.environ["MAILER_HOME"]), question)

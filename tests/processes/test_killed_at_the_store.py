@@ -6,7 +6,7 @@ import sqlite3
 import subprocess
 import time
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -156,22 +156,52 @@ LEFT = "SELECT (SELECT count(*) FROM subscribers_subscription WHERE state = 'uns
 
 
 def test_each_line_of_the_journal_is_applied_once_whenever_its_process_is_killed(embedded: Stage):
-    embedded.import_readers({"active": 4})
-    people = embedded.ask("SELECT public_id, suppression_hash FROM subscribers_subscriber ORDER BY email")[:3]
+    embedded.import_readers({"active": 6})
+    people = embedded.ask("SELECT id, public_id, suppression_hash FROM subscribers_subscriber ORDER BY email")
+    ids = [str(reader) for _, reader, _ in people]
+    *leaving, [came_back, _, stays] = people
+    change(embedded, f"UPDATE subscribers_consent SET step = 'confirmed' WHERE subscriber_id = {came_back}")
+    hour, now = timedelta(hours=1), datetime.now(UTC)
     journal = home(embedded) / "leaving.jsonl"
-    said = {"newsletter": "weekly", "how": "one-click", "at": datetime.now(UTC).isoformat()}
-    lines = [json.dumps({"public_id": str(reader), **said}) for reader, _ in people]
-    journal.write_text("\n".join([lines[0], "nonsense", *lines[1:], '{"public_id": "01']))
+    journal.write_text(
+        "\n".join(
+            [
+                clicked(ids[0], now - hour),
+                "nonsense",
+                clicked(ids[1], now - hour, "*"),
+                clicked(ids[5], now - hour),  # before the confirmation
+                clicked(ids[1], now),  # once more
+                clicked(ids[2], now + hour),  # by a clock that runs ahead
+                clicked(ids[3], now - hour),
+                clicked(ids[4], now - hour, "*"),
+                '{"public_id": "01',
+            ]
+        )
+    )
 
     rounds = killed_before_each_write(embedded, LEFT, "manage", "shell", "-v0", "-c", APPLY)
 
     seen = [after["rows"] for after in rounds]
     assert all(left == steps for [[left, steps]] in seen), "a subscription and its history change together"
-    assert (seen[0], seen[-1], seen) == ([[0, 0]], [[3, 3]], sorted(seen))
-    noted = [json.loads(line)["hash"] for line in (home(embedded) / "optouts.log").read_text().splitlines()]
-    assert set(noted) == {hash for _, hash in people}
+    assert (seen[0], seen[-1], seen) == ([[0, 0]], [[5, 5]], sorted(seen))
+    log = [json.loads(line) for line in (home(embedded) / "optouts.log").read_text().splitlines()]
+    assert {line["hash"] for line in log} == {hash for *_, hash in leaving}
+    ended = {hash: datetime.fromisoformat(f"{at}+00:00") for hash, at in embedded.ask(ENDED)}
+    assert {line["hash"]: datetime.fromisoformat(line["at"]) for line in log} == ended
+    assert sorted(now - hour == at for at in ended.values()) == [False] + [True] * 4, "the time of the click is kept"
+    assert stays not in ended
     assert not journal.exists()
     assert set((home(embedded) / "leaving.unreadable").read_text().splitlines()) == {"nonsense", '{"public_id": "01'}
+
+
+def clicked(reader: str, at: datetime, newsletter: str = "weekly") -> str:
+    return json.dumps({"public_id": reader, "newsletter": newsletter, "how": "one-click", "at": at.isoformat()})
+
+
+ENDED = """
+    SELECT s.suppression_hash, c.at FROM subscribers_consent c JOIN subscribers_subscriber s ON s.id = c.subscriber_id
+    WHERE c.step = 'unsubscribed'
+"""
 
 
 # ---------------------------------------------------------------- a restored database

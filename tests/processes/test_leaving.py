@@ -15,7 +15,7 @@ import pytest
 from tests.chaos.grounds import Postgres, own_postgres
 from tests.processes.conftest import editors_folder
 from tests.processes.leavers import ONE_CLICK, Leavers, ask, hanging, ways_out
-from tests.processes.stage import PATIENCE, Broker, Stage, wait_until
+from tests.processes.stage import Broker, Stage, wait_until
 from tests.processes.test_readers_walk import serve
 from tests.stand_in import StandIn
 
@@ -73,8 +73,7 @@ def restart(stage: Stage, base: str, name: str = "web") -> None:
 
 
 def all_left_once(stage: Stage, clicks: dict[str, float], name: str = "editor") -> None:
-    patience = PATIENCE + len(clicks) / 10  # each is a transaction and a line on the disk
-    wait_until(lambda: set(clicks) <= set(left(stage, name)), f"{len(clicks)} have left", patience)
+    wait_until(lambda: set(clicks) <= set(left(stage, name)), f"{len(clicks)} have left")
     history = left(stage, name)
     assert {email: len(steps) for email, steps in history.items() if len(steps) > 1} == {}
     for email, clicked in clicks.items():

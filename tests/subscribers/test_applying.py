@@ -4,9 +4,10 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
+from django.db import IntegrityError, OperationalError, connection
 from django.utils import timezone
 
-from subscribers import applying, journal, optin, optouts
+from subscribers import applying, clicks, journal, optin, optouts
 from subscribers.journal import ALL, Leaving
 from subscribers.models import Consent, Subscription
 from tests import readers
@@ -82,6 +83,102 @@ def test_everything_is_left_by_one_line_and_only_by_its_reader(path):
     assert applying.apply(path).left == 2
     assert not Subscription.objects.filter(subscriber=ada).exclude(state="unsubscribed").exists()
     assert readers.state_of(ben) == "active"
+
+
+def left_at(reader):
+    return list(reader.consents.filter(step="unsubscribed").values_list("at", flat=True))
+
+
+def noted(path):
+    return {(optout.hash, optout.at) for optout in optouts.read(path.with_name("optouts.log"))}
+
+
+def test_a_large_journal_is_applied_in_batches_and_each_click_keeps_its_time(path, monkeypatch):
+    monkeypatch.setattr(applying, "BATCH", 3)
+    crowd = readers.crowd(8)
+    Consent.objects.update(at=timezone.now() - timedelta(days=1))
+    moments = {reader: clicked(path, reader, ago=60 - number) for number, reader in enumerate(crowd)}
+
+    assert applying.apply(path).left == 8
+
+    assert {reader: left_at(reader) for reader in crowd} == {reader: [at] for reader, at in moments.items()}
+    assert noted(path) == {(reader.suppression_hash, at) for reader, at in moments.items()}
+
+
+def test_of_several_clicks_in_one_batch_the_first_that_counts_ends_the_subscription(path):
+    ada = confirmed_a_while_ago()
+    clicked(path, ada, ago=2 * 86_400)  # before the confirmation
+    at = clicked(path, ada, ago=60)
+    clicked(path, ada, ALL, ago=30, how="preferences")
+    assert applying.apply(path).left == 1
+    assert left_at(ada) == [at]
+
+
+@pytest.mark.parametrize("newsletter", ["weekly", ALL])
+@pytest.mark.parametrize("ago", [60, -3600], ids=["", "by a clock that runs ahead"])
+def test_a_crash_after_the_commit_keeps_nobody_from_the_log_of_opt_outs(path, newsletter, ago):
+    ada = confirmed_a_while_ago()
+    clicked(path, ada, newsletter, ago)
+    content = path.read_bytes()
+    applying.apply(path)
+    path.with_name("optouts.log").unlink()
+    path.write_bytes(content)
+
+    assert applying.apply(path).left == 0
+    [at] = left_at(ada)
+    assert noted(path) == {(ada.suppression_hash, at)}
+
+
+@pytest.fixture
+def refused():
+    """A reader whose leaving the database does not take while there is an index."""
+    ada = confirmed_a_while_ago()
+    Consent.objects.create(subscriber=ada, newsletter="jianbao", step="unsubscribed", how="page")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "CREATE UNIQUE INDEX left_once ON subscribers_consent (subscriber_id)"
+            f" WHERE step = 'unsubscribed' AND subscriber_id = {ada.pk}"
+        )
+    yield ada
+    with connection.cursor() as cursor:
+        cursor.execute("DROP INDEX IF EXISTS left_once")
+
+
+def test_a_line_that_the_database_does_not_take_holds_up_nobody_and_stays_in_the_journal(path, refused, caplog):
+    crowd = readers.crowd(4)
+    Consent.objects.update(at=timezone.now() - timedelta(days=1))
+    for reader in (*crowd[:2], refused, *crowd[2:]):
+        clicked(path, reader)
+
+    for _ in range(2):
+        with pytest.raises(IntegrityError):
+            applying.apply(path)
+        assert [readers.state_of(reader) for reader in crowd] == ["unsubscribed"] * 4
+        assert [len(left_at(reader)) for reader in crowd] == [1] * 4
+    said = [record for record in caplog.records if "cannot be applied" in record.message]
+    assert [(one.lines, one.levelname) for one in said] == [(1, "ERROR")] * 2
+
+    with connection.cursor() as cursor:
+        cursor.execute("DROP INDEX left_once")
+    assert applying.apply(path).left == 1
+    assert readers.state_of(refused) == "unsubscribed"
+    assert not path.exists()
+
+
+def test_a_database_that_is_away_is_not_asked_for_each_line(path, monkeypatch):
+    for reader in readers.crowd(3):
+        clicked(path, reader)
+    asked = []
+
+    def away(leavings):
+        asked.append(len(leavings))
+        raise OperationalError
+
+    monkeypatch.setattr(clicks, "leave_all", away)
+    with pytest.raises(OperationalError):
+        applying.apply(path)
+    assert asked == [3]
+    assert path.exists()
 
 
 def test_who_was_erased_meanwhile_is_skipped(path):
