@@ -61,7 +61,8 @@ class Disk:
             text=True,
         )
         if made.returncode:
-            raise OSError(f"a small disk can be made by root only: {made.stderr.strip()}")
+            why = made.stderr.strip().partition("\n")[0]
+            raise OSError(f"a small disk can be made by root only: {why}")
         self.folder = folder
         self._ballast = folder / "ballast"
 
