@@ -1,7 +1,8 @@
 """After an outage nobody is mailed before those who left during it are unsubscribed.
 
 Web processes keep such leavings in their journals and apply them within seconds of the database's return. A worker lets
-them go first: after it lost the database it waits, and it never claims while a journal waits in its own MAILER_HOME.
+them go first: after it lost the database it waits, for some minutes also for journals that web processes tell of, and
+it never claims while a journal waits in its own MAILER_HOME.
 """
 
 import logging
@@ -10,12 +11,14 @@ import time
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError
 
-from mailer import losses
+from mailer import clock, losses, presence
+from mailer.models import Process
 from subscribers import applying, journal
 
 log = logging.getLogger(__name__)
 
 
+MOST = 300.0  # seconds after a loss; what then still waits in other homes needs a person, and a send must go on
 SLOW = 1.0  # seconds; web processes give up after 1.4 and keep leavings
 
 
@@ -37,7 +40,10 @@ def refuse_if_hung(begun: float) -> None:
 
 def may_claim() -> bool:
     """Return whether everybody who left has had the time to be unsubscribed; apply the journal of this home."""
-    return losses.seconds_since() >= settings.MAILER_LEAVING_WAIT and _journal_is_applied()
+    since = losses.seconds_since()
+    if since < settings.MAILER_LEAVING_WAIT or not _journal_is_applied():
+        return False
+    return since > MOST or not _journal_waits_elsewhere()
 
 
 def _journal_is_applied() -> bool:
@@ -55,3 +61,11 @@ def _journal_is_applied() -> bool:
         )
         return False
     return not journal.waits(path)  # another process may be at it
+
+
+def _journal_waits_elsewhere() -> bool:
+    """Return whether a web process that runs has told of lines in its journal, which it does every few seconds."""
+    telling = presence.running(Process.Kind.WEB, clock.now()).filter(state__leaving_lines__gt=0)
+    if waits := telling.exists():
+        log.warning("nothing is sent yet: a web process still unsubscribes who left")
+    return waits

@@ -1,10 +1,12 @@
 """After an outage workers let those who left during it be unsubscribed before anybody is mailed."""
 
+from datetime import timedelta
+
 import pytest
 from django.utils import timezone
 
-from mailer import losses
-from mailer.models import Batch
+from mailer import clock, losses
+from mailer.models import Batch, Process
 from mailer.sending import yielding
 from mailer.sending.claiming import claim
 from subscribers import journal
@@ -43,6 +45,47 @@ def test_nothing_is_claimed_while_another_process_applies_the_journal(settings):
     journal.append(settings.LEAVING_JOURNAL, Leaving(ada.public_id, "weekly", "one-click", timezone.now()))
     with journal.alone(settings.LEAVING_JOURNAL):
         assert claim(batch) is None
+    assert claim(batch) is not None
+
+
+def web_process(lines: int, seconds_ago: float = 0.0) -> Process:
+    seen = clock.now() - timedelta(seconds=seconds_ago)
+    state = {"leaving_lines": lines}
+    return Process.objects.create(kind="web", host="web-1", pid=7, started_at=seen, seen_at=seen, state=state)
+
+
+@pytest.fixture
+def waited(monkeypatch):
+    """Call it, and the database was lost so many seconds ago."""
+
+    def lost(seconds: float) -> None:
+        losses.lost()
+        monkeypatch.setattr(losses, "_lost_at", losses._lost_at - seconds)
+
+    return lost
+
+
+def test_after_a_loss_nothing_is_claimed_while_a_web_process_tells_of_a_journal(settings, waited, caplog):
+    readers.crowd(2)
+    batch = first_batch(outgoing.planned())
+    waited(settings.MAILER_LEAVING_WAIT)
+    web_process(lines=0)
+    telling = web_process(lines=3)
+    assert claim(batch) is None
+    assert "still unsubscribes who left" in caplog.text
+    Process.objects.filter(pk=telling.pk).update(state={"leaving_lines": 0})
+    assert claim(batch) is not None
+
+
+@pytest.mark.parametrize(
+    ("lost_ago", "seen_ago"), [(yielding.MOST + 1, 0), (20, 60), (None, 0)], ids=["minutes", "dead", "nothing lost"]
+)
+def test_a_journal_elsewhere_is_waited_for_neither_for_ever_nor_where_its_process_is_dead(lost_ago, seen_ago, waited):
+    readers.crowd(2)
+    batch = first_batch(outgoing.planned())
+    if lost_ago is not None:
+        waited(lost_ago)
+    web_process(lines=3, seconds_ago=seen_ago)
     assert claim(batch) is not None
 
 
