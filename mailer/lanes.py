@@ -26,7 +26,7 @@ class Lanes:
         self._changed = threading.Condition()
         self._busy = 0
         self._open = True
-        self._since: dict[int, float] = {}  # thread that holds a lane → when it began with its piece of work
+        self._since: dict[int, float] = {}  # thread that holds a lane → when it began with its last piece of work
 
     @contextmanager
     def lane(self) -> Iterator[bool]:
@@ -42,7 +42,7 @@ class Lanes:
             if taken:
                 with self._changed:
                     self._busy -= 1
-                    del self._since[threading.get_ident()]
+                    self._since.pop(threading.get_ident(), None)
                     self._changed.notify_all()
 
     def run_aside(self, work: Callable[[], None]) -> None:

@@ -293,7 +293,10 @@ class _Issue:
         from mailer.cli.watching import worker_swept_lately
         from mailer.doors import why_unreachable
 
+        somebody_sends = settings.EMBEDDED or worker_swept_lately()
         if why := why_no_broker():
+            if not somebody_sends:
+                raise Problem(f"{why}, and no worker has swept in the last minute. Nothing was sent.")
             click.echo(f"mailer: {why}; workers find the send by themselves within seconds.", err=True)
         if self.detach and not worker_swept_lately():
             raise Problem(

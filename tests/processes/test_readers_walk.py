@@ -60,7 +60,7 @@ def test_one_click_from_a_received_mail_unsubscribes_that_reader_and_no_other(st
     assert readers[0] not in [reader["email"] for reader in api.accepted[-1]["recipients"]]
 
 
-def test_a_sign_up_while_the_broker_is_away_is_confirmed_after_it_returns(
+def test_a_sign_up_while_the_broker_is_away_is_confirmed_all_the_same(
     distributed: Stage, broker: Broker, api: StandIn, for_real
 ):
     base = serve(distributed)
@@ -68,8 +68,6 @@ def test_a_sign_up_while_the_broker_is_away_is_confirmed_after_it_returns(
     with distributed.workers(1, **real):
         broker.stop()
         distributed.run("subscribers", "add", "late@readers.example", **real)
-        assert api.accepted == []
-        broker.start()
         wait_until(lambda: api.accepted, "the confirmation was sent")
     assert api.accepted[0]["recipients"][0]["email"] == "late@readers.example"
 

@@ -1,5 +1,6 @@
 """A setting that is missing or malformed stops the start and is named, without a traceback."""
 
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -162,7 +163,7 @@ def test_doctor_names_an_unreachable_broker(embedded: Stage):
     assert "CELERY_BROKER_URL: 127.0.0.1:9" in ran.out
 
 
-def test_without_its_broker_nothing_is_planned(embedded: Stage):
+def test_without_its_broker_and_without_a_worker_nothing_is_planned(embedded: Stage):
     embedded.import_readers({"active": 3})
     ran = embedded.run(
         "send", "issue", "issues/2026-11-20.md", "--yes", expect=1, CELERY_BROKER_URL="redis://127.0.0.1:9/0"
@@ -185,6 +186,11 @@ def test_a_wrong_key_pauses_the_send_with_the_providers_words_and_the_right_one_
 
     held = embedded.run("send", "issue", "issues/2026-11-20.md", "--yes", expect=1, **for_real)
     assert "mailer resume" in held.out
+    # The wrong key was the first one here, so that the right one looks like somebody else's until a person says so.
+    refused = embedded.run("resume", "2026-11-20", expect=1, **for_real)
+    assert "mailer doctor --adopt-key" in refused.err
+    right = hashlib.sha256(api.key.encode()).hexdigest()[:16]
+    embedded.run("doctor", "--adopt-key", "main", "--fingerprint", right, **for_real)
     embedded.run("resume", "2026-11-20", **for_real)
     assert len(api.recipients) == 3
 

@@ -55,7 +55,7 @@ def readers_pages(monkeypatch) -> dict[str, Seen]:
 
 def _what_went_wrong() -> dict[str, Seen]:
     """What Django or a limit answers in a view's place; to make each of them happen takes longer than to look at it."""
-    answers = {"forbidden": 403, "refused": 413, "too_many": 429, "failed": 500}
+    answers = {"forbidden": 403, "refused": 413, "too_many": 429, "failed": 500, "away": 503}
     request = RequestFactory().get("/")
     return {name: _seen(page_in_house_language(request, name, status)) for name, status in answers.items()}
 
@@ -99,7 +99,7 @@ def _path(url: str) -> str:
 
 
 def _seen(response) -> Seen:
-    assert response.status_code in (200, 403, 404, 410, 413, 429, 500), response.status_code
+    assert response.status_code in (200, 403, 404, 410, 413, 429, 500, 503), response.status_code
     page = response.content.decode()
     sheets = re.findall(r'<link rel="stylesheet" href="([^"]+)">', page)
     return Seen(page, {f"{BASE}{sheet}": (_sheet(sheet), "text/css") for sheet in sheets})
