@@ -18,6 +18,9 @@ from django.conf import settings
 from django.db import connection
 from kombu.asynchronous import set_event_loop
 
+# Celery would import the tasks later, and where it could not (no descriptor left) log that and drop their hints.
+import mailer.tasks  # noqa: F401
+import subscribers.tasks  # noqa: F401
 from mailer import accounts, celery, lanes, schema
 from mailer.exhaustion import shortage
 from mailer.logs import place_of

@@ -63,3 +63,16 @@ def test_a_command_that_starts_without_descriptors_says_so(embedded: Stage, comm
     ended = embedded.run(*command, expect=1)
     assert "no file descriptor left" in ended.err
     assert "ulimit -n" in ended.err
+
+
+def test_a_worker_knows_its_tasks_without_importing_anything_later(embedded: Stage):
+    names = "import django; django.setup(); import mailer.embedded; print(*mailer.celery.app.tasks)"
+    embedded.command = [embedded.python, "-c", names]
+    known = embedded.run(DJANGO_SETTINGS_MODULE="mailer.settings").out.split()
+    assert {
+        "mailer.deliver_send",
+        "mailer.deliver_batch",
+        "mailer.tell_editor",
+        "subscribers.send_confirmation",
+        "subscribers.send_letter",
+    } <= set(known)
