@@ -1,4 +1,6 @@
-"""How long a web request asks the database, from its first question, connecting and waiting for locks included.
+"""How long a web request waits for the database in all: connecting, statements, locks, commits, and nothing else.
+
+What else it does may be slow, a frozen broker or a visitor's line, and says nothing about the database.
 
 A PostgreSQL that is stopped or cut off does not refuse, it hangs, and neither a pool's timeout nor one of the server's
 ends that. So one thread watches the sockets of all requests: shortly before the time is over it asks the server to
@@ -11,11 +13,12 @@ hang, and all those behind them would wait for a thread.
 
 import contextlib
 import os
+import select
 import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 CANCEL_BEFORE = 0.3  # seconds before the end
@@ -52,26 +55,38 @@ breaker = CircuitBreaker()
 
 
 class Deadline:
-    """The end of the time that a thread has for the database. It begins with the first question."""
+    """The time that a thread has for the database. It runs while the thread waits for it."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
         self.reached = False  # the database did what it was asked, at least once
         self.missed = False
         self.cancelled = False  # the connection is spoilt: a cancel that comes late would hit its next user
-        self._ends: float | None = None
+        self._left = seconds
+        self._ends: float | None = None  # while the thread waits
         self._watched: tuple[Any, int] | None = None  # psycopg's connection, and a descriptor of our own of its socket
         self._lock = threading.Lock()
 
     def left(self) -> float:
-        """Return the seconds left; from the first call on they run."""
-        if self._ends is None:
-            self._ends = time.monotonic() + self.seconds
-        return max(0.0, self._ends - time.monotonic())
+        """Return the seconds left."""
+        ends = self._ends
+        return self._left if ends is None else max(0.0, ends - time.monotonic())
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Let the time run in the block, in which this thread waits for the database."""
+        if self._ends is not None:
+            yield  # within another wait
+            return
+        self._ends = time.monotonic() + self._left
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._left, self._ends = self.left(), None
 
     def watch(self, connection: Any) -> None:
         """From now on this is the connection that is cut at the end."""
-        self.left()
         with self._lock:
             self._forget()
             # A descriptor of our own: psycopg's may be closed, and its number be another file's, when we use it.
@@ -90,7 +105,9 @@ class Deadline:
                 return
             connection, descriptor = self._watched
             left = self._ends - time.monotonic()
-            if left <= CANCEL_BEFORE and not self.cancelled:
+            if left > CANCEL_BEFORE or _has_answered(descriptor):
+                return
+            if not self.cancelled:
                 self.cancelled = True
                 _cancel(connection)
             if left <= 0:
@@ -105,6 +122,13 @@ class Deadline:
             os.close(self._watched[1])
             self._watched = None
         _watcher.forget(self)
+
+
+def _has_answered(descriptor: int) -> bool:
+    """Return whether an answer is there that the thread has not read yet: the machine is busy, or was asleep."""
+    answers = select.poll()
+    answers.register(descriptor, select.POLLIN)
+    return bool(answers.poll(0))
 
 
 def _cancel(connection: Any) -> None:
@@ -160,7 +184,7 @@ def current() -> Deadline | None:
 
 @contextmanager
 def within(seconds: float) -> Iterator[Deadline]:
-    """In the block this thread asks the database for at most so long; then it gets an OperationalError."""
+    """In the block this thread waits for the database for at most so long; then it gets an OperationalError."""
     deadline = Deadline(seconds)
     _of_thread.deadline = deadline
     try:
@@ -176,6 +200,12 @@ def shortened(seconds: float) -> float:
     """Return the seconds that this thread may wait, at most `seconds`."""
     deadline = current()
     return seconds if deadline is None else min(seconds, deadline.left())
+
+
+def waiting() -> AbstractContextManager[None]:
+    """Return a context manager for a block in which this thread waits for the database."""
+    deadline = current()
+    return nullcontext() if deadline is None else deadline.running()
 
 
 def refused() -> bool:

@@ -6,6 +6,7 @@ from typing import Any
 from django.db import OperationalError
 from django.db.backends.base.base import NO_DB_ALIAS
 from django.db.backends.postgresql import base
+from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
 from mailer import deadlines, losses
@@ -16,11 +17,20 @@ Base: Any = base.DatabaseWrapper  # django-stubs knows nothing of its pool
 HUNG = 1.0  # seconds; a server that takes longer to say nothing hung, and web processes gave up on it
 
 
+class TimedConnection(Connection[Any]):
+    """Lets the deadline run while it waits for the server, and not in between."""
+
+    def wait(self, *given: Any, **named: Any) -> Any:
+        with deadlines.waiting():
+            return super().wait(*given, **named)
+
+
 class Pool(ConnectionPool[Any]):
     """Waits no longer than the deadline, also while it looks whether a connection still works."""
 
     def getconn(self, timeout: float | None = None) -> Any:
-        return super().getconn(deadlines.shortened(self.timeout if timeout is None else timeout))
+        with deadlines.waiting():
+            return super().getconn(deadlines.shortened(self.timeout if timeout is None else timeout))
 
     @staticmethod
     def check_connection(conn: Any) -> None:
@@ -46,6 +56,7 @@ class DatabaseWrapper(Base):  # type: ignore[misc]
         if self.alias not in self._connection_pools:
             pool = Pool(
                 kwargs=self.get_connection_params() | {"autocommit": True},
+                connection_class=TimedConnection,
                 open=False,
                 configure=self._configure_connection,
                 check=Pool.check_connection,

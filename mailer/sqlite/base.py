@@ -28,12 +28,13 @@ class DatabaseWrapper(base.DatabaseWrapper):
         if deadlines.refused():
             raise OperationalError("the database was locked a moment ago")
         turn = self._turns[str(self.settings_dict["NAME"])]
-        # Whose turn does not come in time asks SQLite, which says that the file is locked.
-        if turn.acquire(timeout=self._patience()):
-            self._turn = turn
         try:
-            self._wait_for_others(self._patience())
-            super()._start_transaction_under_autocommit()  # type: ignore[misc]
+            with deadlines.waiting():
+                # Whose turn does not come in time asks SQLite, which says that the file is locked.
+                if turn.acquire(timeout=self._patience()):
+                    self._turn = turn
+                self._wait_for_others(self._patience())
+                super()._start_transaction_under_autocommit()  # type: ignore[misc]
         except BaseException:
             self._end_turn()
             losses.lost()

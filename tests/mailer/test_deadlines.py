@@ -29,10 +29,20 @@ def locked():
     thread.start()
     holds.wait(60)
     try:
-        yield
+        yield over.set
     finally:
         over.set()
         thread.join()
+
+
+@contextmanager
+def ready_soon(seconds):
+    """Somebody holds the lock when the block begins, and lets it go after so long."""
+    with locked() as let_go:
+        timer = threading.Timer(seconds, let_go)
+        timer.start()
+        yield
+        timer.join()
 
 
 def write():
@@ -57,6 +67,26 @@ def test_one_locked_row_does_not_make_postgresql_look_away():
         write()
     connection.close()
     assert not deadlines.breaker.refuses(1.0)
+
+
+def test_only_waiting_for_the_database_counts_not_what_is_slow_afterwards():
+    """Such as a broker that hangs when the leaving is committed, or a visitor who reads slowly."""
+    with deadlines.within(1.0) as deadline:
+        write()
+        time.sleep(1.5)
+        with ready_soon(0.2):
+            write()
+    assert not deadline.missed
+    assert not deadline.cancelled
+    assert not deadlines.breaker.refuses(1.0)
+
+
+def test_all_waits_for_the_database_count_together():
+    with deadlines.within(20) as deadline:
+        for _ in range(2):
+            with ready_soon(0.3):
+                write()
+        assert deadline.left() < 20 - 2 * 0.2
 
 
 def test_outside_of_requests_the_database_is_waited_for():
