@@ -4,7 +4,9 @@ So losing a message delays, doubling it changes nothing, and publishing one may 
 """
 
 import logging
+import queue
 import ssl
+import threading
 import time
 from typing import Any
 
@@ -48,10 +50,47 @@ def hint_send(send: int, batches: int = 1) -> bool:
 def publish_hint(task: str, row: int) -> bool:
     """Tell a worker of one row, if a worker can be told. Never raises, and never waits long for a broker.
 
-    The sweep finds what was not told.
+    A web process does not wait at all, see `publish_aside`. The sweep finds what was not told.
     """
     if settings.EMBEDDED and not embedded_worker_runs:
         return False  # without a broker only a worker in this very process would hear it
+    return _aside.put(task, row) if _aside is not None else _publish(task, row)
+
+
+def publish_aside() -> None:
+    """Publish in a thread from now on: visitors must not wait for a broker, nor be told that the database is away."""
+    global _aside
+    _aside = _Aside()
+
+
+class _Aside:
+    """A thread that publishes, and a queue of hints for it. What finds the queue full is left to the sweep."""
+
+    def __init__(self) -> None:
+        self._hints: queue.Queue[tuple[str, int]] = queue.Queue(1000)
+        self._starting = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def put(self, task: str, row: int) -> bool:
+        with self._starting:  # with the first hint, so after gunicorn's fork
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(target=self._run, name="hints", daemon=True)
+                self._thread.start()
+        try:
+            self._hints.put_nowait((task, row))
+        except queue.Full:
+            return False
+        return True
+
+    def _run(self) -> None:
+        while True:
+            _publish(*self._hints.get())
+
+
+_aside: _Aside | None = None
+
+
+def _publish(task: str, row: int) -> bool:
     if time.monotonic() < _Broker.away_until:
         return False
     try:
@@ -60,7 +99,8 @@ def publish_hint(task: str, row: int) -> bool:
     except Exception as error:  # noqa: BLE001
         _Broker.away_until = time.monotonic() + ASKED_AGAIN_AFTER
         if not _Broker.was_away:
-            log.warning("broker not reached, workers find the row by themselves", extra={"error": type(error).__name__})
+            about = {"error": type(error).__name__, "reason": _reason(error)}
+            log.warning("broker not reached, workers find the row by themselves", extra=about)
         _Broker.was_away = True
         return False
     _Broker.was_away = False
@@ -85,6 +125,17 @@ def reach_broker() -> None:
         connection.release()
 
 
+# Errors of the libraries behind the brokers, by name: they are loaded only where they are used.
+REFUSALS = {
+    "AuthenticationError": "refuses the password",
+    "AccessRefused": "refuses user, password or virtual host",
+    "NotAllowed": "has no such virtual host for this user",
+    "ResponseError": "refuses what is asked; is the number of the database right?",
+    "NoPermissionError": "allows this user too little",
+    "BusyLoadingError": "is still loading its data",
+}
+
+
 def _reason(error: BaseException) -> str:
     """In words of the system or of TLS: the text of a library's error may hold a URL with a password."""
     chain = []
@@ -99,6 +150,9 @@ def _reason(error: BaseException) -> str:
             )
         if isinstance(one, ssl.SSLError):
             return f"TLS failed ({one.reason or 'no answer'}); does it speak TLS at this port?"
+    for one in chain:
+        if refusal := REFUSALS.get(type(one).__name__):
+            return f"it answers, and {refusal}"
     if any(isinstance(one, TimeoutError) for one in chain):
         return "no answer to TLS; does it speak TLS at this port?" if settings.BROKER.tls else "it does not answer"
     said = [one.strerror for one in chain if isinstance(one, OSError) and one.strerror]

@@ -31,35 +31,51 @@ class Lanes:
     @contextmanager
     def lane(self) -> Iterator[bool]:
         """Hold a lane for the block. False if none is free or the worker stops: then the work is left to others."""
-        with self._changed:
-            taken = self._open and self._busy < self._count()
-            self._busy += taken
+        taken = self._take()
+        try:
             if taken:
                 self._since[threading.get_ident()] = time.monotonic()
-        try:
             yield taken
         finally:
             if taken:
-                with self._changed:
-                    self._busy -= 1
-                    self._since.pop(threading.get_ident(), None)
-                    self._changed.notify_all()
+                self._give_back()
 
-    def run_aside(self, work: Callable[[], None]) -> None:
-        """Do `work` in a thread of its own, if a lane is free when that starts."""
+    def run_aside(self, work: Callable[[], None]) -> bool:
+        """Do `work` in a thread of its own. Return False if no lane is free."""
+        if not self._take():
+            return False
 
         def hold_a_lane() -> None:
+            self._since[threading.get_ident()] = time.monotonic()
             try:
-                with self.lane() as taken:
-                    if taken:
-                        work()
+                work()
             # It stays due in the database. Not the error's message: it may hold an address.
             except Exception as error:  # noqa: BLE001
                 log.error("work in a lane failed", extra={"error": type(error).__name__, "at": place_of(error)})
             finally:
-                connection.close()
+                try:
+                    connection.close()
+                finally:
+                    self._give_back()
 
-        threading.Thread(target=hold_a_lane, name=f"{self.name}-lane", daemon=True).start()
+        try:
+            threading.Thread(target=hold_a_lane, name=f"{self.name}-lane", daemon=True).start()
+        except RuntimeError:  # the system has no thread left
+            self._give_back()
+            raise
+        return True
+
+    def _take(self) -> bool:
+        with self._changed:
+            taken = self._open and self._busy < self._count()
+            self._busy += taken
+            return taken
+
+    def _give_back(self) -> None:
+        with self._changed:
+            self._busy -= 1
+            self._since.pop(threading.get_ident(), None)
+            self._changed.notify_all()
 
     @property
     def is_open(self) -> bool:

@@ -61,8 +61,7 @@ def sweep() -> None:
     events.apply_leftovers()
     _resend_now_and_then()
     feed_lanes()
-    if lanes.mails.free:
-        lanes.mails.run_aside(_mail_what_is_due)
+    lanes.mails.run_aside(_mail_what_is_due)
     for send in Send.objects.filter(state=Send.State.SENDING).values_list("pk", flat=True):
         finish_if_done(send)
     # Who waits for a worker asks for one that may send: not one whose key is unknown, or whose clock is wrong.

@@ -21,8 +21,8 @@ from mailer.cli.terminal import Exit, Problem, confirm, on_terminal
 @click.command()
 @send_argument
 @newsletter_option
-@click.option("--resend", "way", flag_value="resend", help="Send those requests again; who had them gets them twice.")
-@click.option("--assume-sent", "way", flag_value="assume", help="Count them as accepted on your word.")
+@click.option("--resend", is_flag=True, help="Send those requests again; who had them gets them twice.")
+@click.option("--assume-sent", is_flag=True, help="Count them as accepted on your word.")
 @click.option(
     "--accept-duplicates",
     metavar="N",
@@ -32,14 +32,22 @@ from mailer.cli.terminal import Exit, Problem, confirm, on_terminal
 @yes_option
 @json_option
 def reconcile(
-    send: str, newsletter: str | None, way: str | None, accept_duplicates: int | None, yes: bool, as_json: bool
+    send: str,
+    newsletter: str | None,
+    resend: bool,
+    assume_sent: bool,
+    accept_duplicates: int | None,
+    yes: bool,
+    as_json: bool,
 ) -> None:
     """Show the requests of which nobody knows whether they arrived, and settle them.
 
     --resend is a plain question, which --yes answers, only where events show that nobody has the mail. In every other
     case it asks to type the number of subscribers who may get it twice; --yes does not answer that.
     """
-    if accept_duplicates is not None and way != "resend":
+    if resend and assume_sent:
+        raise Problem("--resend and --assume-sent are opposites; give one of them.", Exit.USAGE)
+    if accept_duplicates is not None and not resend:
         raise Problem("--accept-duplicates goes with --resend.", Exit.USAGE)
     found = find(send, newsletter)
     from mailer.sending.expiring import expire_attempts
@@ -47,11 +55,11 @@ def reconcile(
 
     expire_attempts()
     unknown = unknown_of(found.pk)
-    if way is None or not unknown:
+    if not (resend or assume_sent) or not unknown:
         _show(found, unknown, as_json)
         sys.exit(Exit.OPEN_ENDS if unknown else Exit.DONE)
     require_provider(found)
-    if way == "assume":
+    if assume_sent:
         subscribers = sum(one.subscribers for one in unknown)
         confirm(f"Count {subscribers} readers of {found.slug} as mailed, on your word?", yes)
         _assume(found, as_json)

@@ -32,8 +32,9 @@ def feed(send: int) -> None:
 
 def feed_lanes() -> None:
     """Give each free lane of this process to a send that waits, in turn. They go on until nothing waits any more."""
-    waiting = list(_waiting())
-    for number in range(lanes.issues.free if waiting else 0):
+    free = lanes.issues.free
+    waiting = list(_waiting(free))
+    for number in range(free if waiting else 0):
         send, batches = waiting[number % len(waiting)]
         if number // len(waiting) < batches:
             lanes.issues.run_aside(_go_on_with(send))
@@ -70,8 +71,8 @@ def _deliver_some(send: int, until: float) -> bool:
     return True
 
 
-def _waiting() -> Iterator[tuple[int, int]]:
-    """Yield running sends of this worker with due batches, and how many are due, at most one for each lane."""
+def _waiting(at_most: int) -> Iterator[tuple[int, int]]:
+    """Yield running sends of this worker with due batches, and how many are due, counted to `at_most`."""
     now = clock.now()
     account = accounts.known_account()
     if account is None or gate.closed_until(account.pk, now) is not None:
@@ -79,11 +80,11 @@ def _waiting() -> Iterator[tuple[int, int]]:
     running = accounts.own_sends().filter(state=Send.State.SENDING)
     for send in running.order_by("last_request_at", "pk").values_list("pk", flat=True):
         due = Batch.objects.filter(send=send, state=Batch.State.PLANNED, not_before__lte=now)
-        if count := due.values("pk")[: lanes.issues.free].count():
+        if count := due.values("pk")[:at_most].count():
             yield send, count
 
 
 def _next_after(send: int) -> int | None:
     """Return the send that waits and is next in line after this one; itself when it is alone."""
-    waiting = sorted(found for found, _ in _waiting())
+    waiting = sorted(found for found, _ in _waiting(1))
     return next((found for found in waiting if found > send), waiting[0] if waiting else None)

@@ -1,5 +1,8 @@
 """A hint may fail in any way: the row is committed, and a worker finds it."""
 
+import threading
+import time
+
 import pytest
 from kombu.exceptions import OperationalError
 
@@ -26,6 +29,28 @@ def test_a_hint_names_a_task_and_a_row(published):
 def test_a_large_send_wakes_lanes_and_does_not_flood_the_broker(published):
     assert hint_send(3, 1000)
     assert published == [("mailer.deliver_send", 3)] * celery.MOST_HINTS
+
+
+def test_a_web_process_never_waits_for_a_broker_that_hangs(published, monkeypatch):
+    """A visitor would wait with it, and the time would be taken for the database's."""
+    may_go_on, heard = threading.Event(), []
+
+    def hang(task, args, **options):
+        may_go_on.wait(10)
+        heard.append((task, *args))
+
+    monkeypatch.setattr(celery.app, "send_task", hang)
+    monkeypatch.setattr(celery, "_aside", None)
+    celery.publish_aside()
+    assert celery._aside is not None
+    told = [publish_hint("subscribers.send_letter", row) for row in range(1100)]
+    assert told.count(False) in (99, 100), "what is too much for the queue is left to the sweep"
+    assert heard == []
+    may_go_on.set()
+    until = time.monotonic() + 10
+    while len(heard) < 1000 and time.monotonic() < until:
+        time.sleep(0.01)
+    assert heard[:1000] == [("subscribers.send_letter", row) for row in range(1000)]
 
 
 @pytest.mark.parametrize(

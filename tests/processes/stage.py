@@ -255,6 +255,11 @@ class Broker:
             self._process.wait()
             self._process = None
 
+    def hang(self) -> None:
+        """From now on it takes connections and says nothing."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
     def _listens(self) -> bool:
         with socket.socket() as one:
             return one.connect_ex(("127.0.0.1", self.port)) == 0

@@ -3,9 +3,12 @@
 The database is the queue: what happens to the broker makes a send slower and stops nothing.
 """
 
+import re
 import signal
 import subprocess
 import time
+import urllib.parse
+import urllib.request
 
 import pytest
 
@@ -148,3 +151,35 @@ def test_files_beside_the_issues_that_are_named_like_modules_are_not_run(embedde
     wait_until(lambda: answers(f"{base}/healthz"), "the web process answers")
     wait_until(embedded.swept, "its worker has swept")
     assert "standard library" not in embedded.logs()
+
+
+class Visitors:
+    """Who fills in the sign-up form of a web process, with one browser."""
+
+    def __init__(self, base: str) -> None:
+        self._base = base
+        self._browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
+        page = self._browser.open(f"{base}/", timeout=20).read().decode()
+        self._hidden = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', page))
+        time.sleep(2.1)  # who is faster is taken for a script
+
+    def sign_up(self, email: str) -> int:
+        form = urllib.parse.urlencode({**self._hidden, "email": email, "website": ""}).encode()
+        with self._browser.open(f"{self._base}/subscribe/", form, timeout=20) as answer:
+            return int(answer.status)
+
+
+def test_a_broker_that_hangs_keeps_no_visitor_waiting_and_is_not_taken_for_the_database(
+    distributed: Stage, broker, api: StandIn, for_real
+):
+    base = f"http://127.0.0.1:{(port := free_port())}"
+    distributed.start("serve", "--port", str(port), home="web", **for_real | {"BASE_URL": base})
+    wait_until(lambda: answers(f"{base}/healthz"), "the web process answers")
+    with distributed.workers(1, **for_real | {"BASE_URL": base}):
+        visitors = Visitors(base)
+        broker.hang()
+        for number in range(12):
+            assert visitors.sign_up(f"late-{number}@readers.example") == 200
+            assert answers(f"{base}/readyz"), "the database is well"
+        wait_until(lambda: len(api.recipients) == 12, "the confirmation mails are sent")
+    assert "leaving waits" not in distributed.logs()

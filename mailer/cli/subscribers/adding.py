@@ -118,7 +118,7 @@ def _send_confirmation(subscription_id: int, email: str) -> None:
 
     if not settings.EMBEDDED:
         told = send_confirmation.hint(subscription_id)
-        how = "a worker sends it now" if told else "a worker sends it as soon as one runs"
+        how = "a worker sends it now" if told else "a worker finds it within seconds, if one runs"
         click.echo(f"{email} is pending; {how}.")
         return
     if not accounts.may_mail():

@@ -124,3 +124,10 @@ def test_duplicates_are_accepted_only_for_a_resend(run, lost):
 
 def test_status_says_what_unknown_readers_wait_for(run, lost):
     assert "2 of them: no events of other requests around it came" in run("status", SLUG).out
+
+
+def test_two_opposite_ways_at_once_are_refused(run, lost):
+    refused = run("reconcile", SLUG, "--resend", "--assume-sent", "--yes")
+    assert refused.code == 2
+    assert "give one of them" in refused.err
+    assert Attempt.objects.filter(state=Attempt.State.UNKNOWN).count() == 1
