@@ -84,6 +84,16 @@ class WithoutPath(logging.Filter):
         return True
 
 
+class Unexpected(logging.Filter):
+    """Of Django's own records about requests, only errors that nobody caught pass.
+
+    An answer such as 503 was given on purpose; the access log has its status.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return bool(record.exc_info)
+
+
 class LineFormatter(logging.Formatter):
     """What both formats have in common: the fields of a line, without addresses, tokens and keys."""
 

@@ -359,7 +359,10 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"text": {"()": "mailer.logs.KeyValueFormatter"}, "json": {"()": "mailer.logs.JsonFormatter"}},
-    "filters": {"without_path": {"()": "mailer.logs.WithoutPath"}},
+    "filters": {
+        "without_path": {"()": "mailer.logs.WithoutPath"},
+        "unexpected": {"()": "mailer.logs.Unexpected"},
+    },
     "handlers": {
         "stderr": {"()": "mailer.logs.CountingHandler", "formatter": MAILER_LOG_FORMAT, "filters": ["without_path"]},
         "nowhere": {"class": "logging.NullHandler"},
@@ -373,7 +376,7 @@ LOGGING = {
         # At DEBUG the client logs the API key and the whole payload.
         "python_http_client": {"handlers": [], "level": "CRITICAL", "propagate": False},
         "django": {"handlers": [], "level": "WARNING"},  # without the handlers that Django gives it
-        "django.request": {"level": "ERROR"},
+        "django.request": {"level": "ERROR", "filters": ["unexpected"]},
         # Anybody can send a wrong Host or a huge body; the access log has its line, a traceback helps nobody.
         "django.security": {"handlers": [], "level": "CRITICAL", "propagate": False},
         # mailer.embedded says in one line what Celery says in many, with tracebacks, when the broker is away.

@@ -140,3 +140,20 @@ def test_a_leaving_is_kept_also_where_the_database_lacks_a_column(client, settin
     monkeypatch.setattr(optin, "leave", fail)
     assert client.post(ada.leave_path, *CLICK).status_code == 200
     assert len(kept(settings)) == 1
+
+
+def test_a_503_on_purpose_is_no_error_in_the_log(client, ada, away, caplog):
+    for path in (ada.preferences_path, "/readyz", "/metrics"):
+        assert client.get(path).status_code == 503
+    assert [record for record in caplog.records if record.name == "django.request"] == []
+
+
+def test_an_error_that_nobody_caught_is_logged_once_with_its_traceback(client, ada, monkeypatch, caplog):
+    def fail(*given):
+        raise RuntimeError("a defect")
+
+    client.raise_request_exception = False
+    monkeypatch.setattr("subscribers.tokens.read", fail)
+    assert client.get(ada.leave_path).status_code == 500
+    (logged,) = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert (logged.name, logged.exc_info[0]) == ("django.request", RuntimeError)
