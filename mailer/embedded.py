@@ -112,7 +112,8 @@ class EmbeddedWorker:
         celery.embedded_worker_runs = False
         worker_state.should_stop = 0
         in_flight = sum(kind.wait_until_idle(until) for kind in (lanes.issues, lanes.mails))
-        self._sweeper.join(2)
+        if self._sweeper.is_alive():  # not if the start failed
+            self._sweeper.join(2)
         log.info("worker stopped", extra={"in_flight": in_flight})
         return in_flight
 

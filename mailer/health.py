@@ -6,6 +6,7 @@ and nobody sets.
 """
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -41,7 +42,10 @@ class Word:
 
 
 class Heartbeat(threading.Thread):
-    """Writes what `complaints` finds until it is stopped."""
+    """Writes what `complaints` finds until it is stopped.
+
+    Made, its file has all the room that it will need, so MAILER_HOME can be written; OSError is raised if not.
+    """
 
     def __init__(self, home: Path, complaints: Callable[[], list[str]]) -> None:
         super().__init__(name="heartbeat", daemon=True)
@@ -51,25 +55,43 @@ class Heartbeat(threading.Thread):
         self._path = _folder(home) / f"{uuid.uuid4()}.health"
         self._path.parent.mkdir(mode=0o700, exist_ok=True)
         _remove_dead(home)
-        # It gets its name when it is locked, or another worker that starts could remove it.
-        unnamed = self._path.with_suffix(".starting")
-        self._file = os.open(unnamed, os.O_RDWR | os.O_CREAT, 0o600)
-        fcntl.flock(self._file, fcntl.LOCK_EX)
-        self._write()
-        unnamed.rename(self._path)
+        # It gets its name when it is locked and says something, or another worker that starts could remove it.
+        self._unnamed = self._path.with_suffix(".starting")
+        try:
+            self._file = os.open(self._unnamed, os.O_RDWR | os.O_CREAT, 0o600)
+            fcntl.flock(self._file, fcntl.LOCK_EX)
+            self._write_whole(b"")
+        except OSError:
+            self._unnamed.unlink(missing_ok=True)  # a supervisor tries again and again
+            raise
+
+    def start(self) -> None:
+        """The worker of this process is found from now on."""
+        self._tell()
+        super().start()
 
     def run(self) -> None:
         while not self._stopping.wait(EVERY):
-            with contextlib.suppress(OSError):  # then its silence tells
-                self._write()
+            self._tell()
 
     def stop(self) -> None:
         self._stopping.set()
-        self._path.unlink(missing_ok=True)
+        for path in (self._path, self._unnamed):
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
 
-    def _write(self) -> None:
+    def _tell(self) -> None:
+        """Write what is wrong. A file that cannot be written ends no worker: then its silence tells."""
         told = {"host": _HOST, "pid": os.getpid(), "at": time.monotonic(), "complaints": self._complaints()}
-        os.pwrite(self._file, json.dumps(told).encode()[:SPACE].ljust(SPACE), 0)
+        with contextlib.suppress(OSError):
+            self._write_whole(json.dumps(told).encode())
+            if not self._path.exists():
+                self._unnamed.rename(self._path)
+
+    def _write_whole(self, told: bytes) -> None:
+        written = os.pwrite(self._file, told[:SPACE].ljust(SPACE), 0)
+        if written < SPACE:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def workers_of(home: Path) -> list[Word]:

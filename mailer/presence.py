@@ -52,7 +52,8 @@ class Presence(threading.Thread):
     def stop(self, patience: float = 3.0) -> None:
         """The row is gone, if the database answers in time."""
         self._stopping.set()
-        self.join(patience)
+        if self.is_alive():
+            self.join(patience)
 
     def _quietly(self, act: Callable[[], None]) -> None:
         try:

@@ -1,5 +1,6 @@
 """`mailer serve`, `mailer worker`, `mailer manage`: the processes of an installation."""
 
+import contextlib
 import errno
 import logging
 import signal
@@ -7,12 +8,16 @@ import socket
 import subprocess
 import sys
 import threading
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from mailer import logs
 from mailer.cli.terminal import Exit, Problem, require_newsletter, set_up
+
+if TYPE_CHECKING:
+    from mailer.embedded import EmbeddedWorker
+    from mailer.health import Heartbeat
 
 log = logging.getLogger(__name__)
 
@@ -188,25 +193,41 @@ def worker(health: bool) -> None:
     from django.conf import settings
 
     from mailer.embedded import EmbeddedWorker
-    from mailer.health import Heartbeat
     from mailer.models import Process
     from mailer.presence import Presence
 
     running = EmbeddedWorker()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: running.end())
-    running.start()
-    heartbeat = Heartbeat(settings.HOME, running.complaints)
-    presence = Presence(Process.Kind.WORKER, running.state)
-    heartbeat.start()
-    presence.start()
-    _tell_the_terminal(f"worker runs for {settings.PROVIDER}")
-    running.wait()
-    running.stop()
-    presence.stop()
-    heartbeat.stop()
+    # Whatever ends this process later, it must not leave requests in flight: nobody would learn what became of them.
+    with contextlib.ExitStack() as ending:
+        heartbeat = _heartbeat_of(running)
+        ending.callback(heartbeat.stop)
+        presence = Presence(Process.Kind.WORKER, running.state)
+        ending.callback(presence.stop)
+        ending.callback(running.stop)
+        running.start()
+        heartbeat.start()
+        presence.start()
+        _tell_the_terminal(f"worker runs for {settings.PROVIDER}")
+        running.wait()
     if running.failure:
         raise Problem(f"{running.failure}.", Exit.FAILED)
+
+
+def _heartbeat_of(running: "EmbeddedWorker") -> "Heartbeat":
+    """Made before anything is claimed: a worker that cannot write MAILER_HOME must not begin."""
+    from django.conf import settings
+
+    from mailer.health import Heartbeat
+
+    try:
+        return Heartbeat(settings.HOME, running.complaints)
+    except OSError as error:
+        raise Problem(
+            f"MAILER_HOME is {settings.HOME}, which cannot be written ({error.strerror}); make room in it, or name a "
+            "folder that can. Nothing was claimed."
+        ) from error
 
 
 def _tell_health() -> None:

@@ -42,8 +42,8 @@ def worker_here() -> Iterator[None]:
     from mailer.embedded import EmbeddedWorker
 
     worker = EmbeddedWorker()
-    worker.start()
     try:
+        worker.start()
         yield
     finally:
         if in_flight := worker.stop():

@@ -8,6 +8,7 @@ import pytest
 from mailer import embedded, health, lanes, sweeping
 from mailer.embedded import EmbeddedWorker
 from mailer.health import Heartbeat, workers_of
+from tests.exhausting import no_room
 from tests.mailer.test_presence import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -48,10 +49,25 @@ def test_no_worker_is_found_where_none_runs_any_more(heartbeat, tmp_path):
     assert not (tmp_path / "run" / "killed.health").exists()
 
 
+def test_a_home_without_room_is_refused_at_the_start_and_nothing_is_left_in_it(tmp_path):
+    with no_room():
+        for _ in range(2):
+            with pytest.raises(OSError, match="too large"):
+                Heartbeat(tmp_path, list)
+    assert not list((tmp_path / "run").iterdir())
+
+
+def test_a_heartbeat_that_cannot_be_written_later_ends_nothing(heartbeat, tmp_path):
+    with no_room():
+        threading.Event().wait(0.05)
+    heartbeat.complaints.append("it has not swept for 200 s")
+    until(lambda: workers_of(tmp_path)[0].wrong == "it has not swept for 200 s")
+
+
 def test_the_worker_of_another_machine_is_not_judged_by_the_clock_of_this_one(heartbeat, tmp_path, monkeypatch):
     monkeypatch.setattr(health, "_HOST", "elsewhere")
     until(lambda: (tmp_path / "run").glob("*.health"))
-    monkeypatch.setattr(heartbeat, "_write", lambda: None)
+    monkeypatch.setattr(heartbeat, "_tell", lambda: None)
     monkeypatch.setattr(health, "_HOST", "here")
     assert workers_of(tmp_path) == []
 

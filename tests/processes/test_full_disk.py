@@ -48,6 +48,30 @@ def test_an_answer_that_finds_no_room_is_written_when_there_is_some(
     assert "Traceback" not in on_disk.logs()
 
 
+def test_a_worker_that_starts_on_a_full_disk_claims_nothing(
+    distributed: Stage, disk: Disk, api: StandIn, for_real: dict[str, str]
+):
+    home = disk.folder / "home"
+    distributed.settings = {**for_real, "MAILER_BATCH_SIZE": "5", "MAILER_LANES": "4"}
+    distributed.settings_of["worker0"] = {"MAILER_HOME": str(home)}
+    distributed.import_readers({"active": 60})
+    worker = distributed.start("worker", home="worker0")
+    wait_until(distributed.swept, "a worker has swept")
+    distributed.stop(worker)
+    distributed.run("send", "issue", "issues/2026-11-20.md", "--yes", "--detach")
+    api.latency = 1
+    disk.fill()
+    for _ in range(2):  # as a supervisor would
+        refused = distributed.run("worker", home="worker0", expect=1)
+        assert f"MAILER_HOME is {home}, which cannot be written (No space left on device)" in refused.err
+    assert not api.requests
+    disk.make_room()
+    distributed.start("worker", home="worker0")
+    wait_until(distributed.finished, "the send is finished")
+    assert len(api.recipients) == len({reader["email"] for reader in api.recipients}) == 60
+    assert distributed.status("2026-11-20")["unknown"] == 0
+
+
 def test_commands_say_that_the_disk_of_the_database_is_full(on_disk: Stage, disk: Disk):
     on_disk.import_readers({"active": 20})
     disk.fill()
