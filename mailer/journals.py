@@ -21,6 +21,7 @@ from subscribers import journal
 from subscribers.journal import Waiting
 
 MISSED_AFTER = timedelta(minutes=1)
+_LENGTH = 36  # bytes of a home's id
 LATE = timedelta(minutes=1)  # far more than a journal waits once the database answers
 
 
@@ -35,7 +36,8 @@ def look(now: datetime) -> Journals:
     """Return what waits everywhere, by the database's clock. Raises DatabaseError, OSError."""
     rows = Process.objects.filter(kind=Process.Kind.WEB, state__has_key="home").order_by("seen_at")
     newest = {row.state["home"]: row for row in rows}
-    found = [_told(row) for home, row in newest.items() if home != str(home_id())] + [here()]
+    this_home = _home_on_file()
+    found = [_told(row) for home, row in newest.items() if home != this_home] + [here()]
     sinces = [waiting.since for waiting in found if waiting.since]
     missing = tuple(row for row in newest.values() if row.seen_at < now - MISSED_AFTER)
     return Journals(sum(waiting.lines for waiting in found), min(sinces, default=None), missing)
@@ -67,13 +69,31 @@ def state() -> dict[str, Any]:
 @cache
 def home_id() -> uuid.UUID:
     """Return the id of this MAILER_HOME, made by the first process that asks: two with one home share its journal."""
-    with open(Path(settings.HOME) / "home-id", "r+b", buffering=0, opener=_create) as file:
+    with open(_id_file(), "r+b", buffering=0, opener=_create) as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        if found := file.read(36):
+        found = file.read()
+        if len(found) == _LENGTH:
             return uuid.UUID(found.decode())
+        # A new file, or one that found no room on its disk.
         made = uuid.uuid4()
-        file.write(str(made).encode())
+        try:
+            os.pwrite(file.fileno(), str(made).encode(), 0)
+        except OSError as error:
+            error.filename = str(_id_file())
+            raise
     return made
+
+
+def _home_on_file() -> str:
+    """The id of this MAILER_HOME if a web process ever ran in it: who only looks makes none."""
+    try:
+        return _id_file().read_text()
+    except FileNotFoundError:
+        return ""
+
+
+def _id_file() -> Path:
+    return Path(settings.HOME) / "home-id"
 
 
 def _create(path: str, flags: int) -> int:

@@ -38,7 +38,7 @@ def database() -> str:
 
 def disk() -> str:
     """Whether opt-outs, attempts and, on SQLite, the database itself can be written."""
-    for folder in _folders():
+    for folder in folders():
         try:
             if shutil.disk_usage(folder).free < ROOM:
                 return "full"
@@ -50,11 +50,12 @@ def disk() -> str:
     return ""
 
 
-def _folders() -> set[Path]:
-    folders = {Path(settings.HOME)}
+def folders() -> set[Path]:
+    """Return where this process writes."""
+    found = {Path(settings.HOME)}
     if connection.vendor == "sqlite":
-        folders.add(Path(connection.settings_dict["NAME"]).parent)
-    return folders
+        found.add(Path(connection.settings_dict["NAME"]).parent)
+    return found
 
 
 def _is_read_only() -> bool:

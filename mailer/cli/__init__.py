@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from mailer.cli.terminal import Exit, Problem, explain, write_no_more
+from mailer.cli.terminal import Exit, Problem, explain, name_stdout, write_no_more
 
 # name → (module, the line that `mailer --help` shows); the command is the function of that name in the module.
 COMMANDS = {
@@ -72,6 +72,7 @@ def main() -> None:
     # Imports and requests make many objects that are no garbage. Looking through them at every 700th, as Python does
     # by default, took a tenth of a start and a fifth of a send.
     gc.set_threshold(50_000)
+    name_stdout()
     try:
         cli.main(standalone_mode=False)
     except click.exceptions.Exit as stop:

@@ -1,6 +1,7 @@
 """What all commands share: exit codes, errors as sentences, questions, and the start of Django."""
 
 import errno
+import io
 import logging
 import os
 import shutil
@@ -8,11 +9,14 @@ import sys
 from contextlib import suppress
 from enum import IntEnum
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from mailer import exhaustion, logs
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 
 class Exit(IntEnum):
@@ -48,6 +52,7 @@ def explain(error: Exception) -> Problem | None:
     from django.core.exceptions import ImproperlyConfigured
     from django.db import DatabaseError, InterfaceError
 
+    from mailer.environment import home
     from mailer.issues import IssueError
     from mailer.newsletter import NewsletterError
     from mailer.overrides import fault_in
@@ -66,7 +71,7 @@ def explain(error: Exception) -> Problem | None:
     if isinstance(error, DatabaseError | InterfaceError):
         return Problem(f"the database at {database_address()} does not do what was asked: {_first_line(error)}")
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        where = error.filename or "what the command prints"
+        where = error.filename or f"a file, perhaps in MAILER_HOME ({home()}),"
         return Problem(f"{where} cannot be written: {error.strerror}; make room and run the command again.")
     fault = fault_in(error, _own_templates())
     return Problem(fault, Exit.USAGE) if fault else None
@@ -111,6 +116,26 @@ def database_address() -> str:
         return str(database["NAME"])
     host = database.get("HOST") or database.get("OPTIONS", {}).get("host") or "localhost"
     return f"{host}/{database['NAME']}"
+
+
+class _Stdout(io.FileIO):
+    """stdout, whose errors say so: those of the system name no file for what was opened before."""
+
+    def write(self, data: "ReadableBuffer") -> int:
+        try:
+            return super().write(data)
+        except OSError as error:
+            error.filename = "what the command prints"
+            raise
+
+
+def name_stdout() -> None:
+    """From now on an error of writing to stdout is told from one of writing to another file."""
+    out = sys.__stdout__
+    if out is None or out is not sys.stdout:  # closed, or somebody reads it in this process
+        return
+    raw = io.BufferedWriter(_Stdout(out.fileno(), "w", closefd=False))
+    sys.stdout = io.TextIOWrapper(raw, out.encoding, out.errors, line_buffering=out.line_buffering)
 
 
 def write_no_more() -> None:

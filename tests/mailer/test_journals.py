@@ -11,6 +11,7 @@ from mailer.cli.doctor import here
 from mailer.models import Process
 from subscribers import journal
 from subscribers.journal import Leaving
+from tests.exhausting import no_room
 
 pytestmark = pytest.mark.django_db
 
@@ -78,6 +79,18 @@ def test_readyz_names_leavings_that_should_be_applied_by_now(client, settings):
     leave(settings, ago=90)
     answer = client.get("/readyz")
     assert (answer.status_code, answer.json()) == (503, {"ready": False, "leavings": "wait"})
+
+
+def test_who_only_looks_makes_no_file_in_the_home(tmp_path):
+    journals.look(clock.now())
+    assert not (tmp_path / "home-id").exists()
+
+
+def test_a_home_id_that_found_no_room_is_made_when_there_is_some(tmp_path):
+    with no_room(), pytest.raises(OSError, match="home-id"):
+        journals.home_id()
+    made = journals.home_id()
+    assert (tmp_path / "home-id").read_text() == str(made)
 
 
 def test_all_processes_of_one_home_name_the_same_home(tmp_path):

@@ -82,6 +82,18 @@ def test_commands_say_that_the_disk_of_the_database_is_full(on_disk: Stage, disk
     on_disk.run("subscribers", "add", "ada@readers.example")
 
 
+def test_the_doctor_names_a_full_disk_and_takes_nothing_else_for_it(distributed: Stage, disk: Disk):
+    home = disk.folder / "home"
+    distributed.settings = {"MAILER_HOME": str(home)}
+    distributed.run("status")
+    disk.fill()
+    found = {check["name"]: check for check in distributed.run("doctor", "--json", expect=1).json()}
+    assert found["disk"]["state"] == "error"
+    assert found["disk"]["words"].startswith(f"full: {home};")
+    assert found["leavings"]["state"] == "ok"
+    assert not (home / "home-id").exists()
+
+
 def test_files_that_find_no_room_are_not_left_half_written(embedded: Stage, disk: Disk):
     readers = embedded.import_readers({"active": 2000})["active"]
     exported, rejected = disk.folder / "readers.csv", disk.folder / "rejected.csv"

@@ -30,7 +30,7 @@ def doctor(
     received: str | None,
     yes: bool,
 ) -> None:
-    """Check settings, database, clock, worker, account, backups, SendGrid's key, senders and webhook, DNS and BASE_URL.
+    """Check settings, disk, database, clock, worker, account, backups, SendGrid's key, senders, webhook, DNS, BASE_URL.
 
     Exit code 1 when something is wrong. A warning stands where a rehearsal works, or where the key may not look.
     --received judges a mail instead: signed and aligned (DKIM, SPF, DMARC), one-click unsubscribe, nothing tracked.
@@ -86,6 +86,7 @@ def _checks() -> Iterator[Check]:
     from mailer.cli.doctor import account, domains, here
 
     yield here.newsletters()
+    yield guarded("disk", here.disk)
     database = guarded("database", here.database)
     yield database
     yield guarded("broker", here.broker)

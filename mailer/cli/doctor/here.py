@@ -18,6 +18,17 @@ def newsletters() -> Check:
     return Check("newsletter.toml", "ok", f"{', '.join(settings.NEWSLETTERS)} ({settings.CONFIG})")
 
 
+def disk() -> Check:
+    from mailer import readiness
+
+    where = " and ".join(sorted(map(str, readiness.folders())))
+    if nowhere():
+        return Check("disk", "ok", "nothing is kept here yet")
+    if state := readiness.disk():
+        return Check("disk", "error", f"{state}: {where}; make room there, or let the user who runs mailer write")
+    return Check("disk", "ok", f"there is room in {where}")
+
+
 def database() -> Check:
     from mailer import schema
 

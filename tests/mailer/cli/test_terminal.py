@@ -1,5 +1,6 @@
 """What all commands share: where they refuse to work, and how they end when the world around them fails."""
 
+import errno
 import json
 import os
 import subprocess
@@ -10,6 +11,7 @@ import pytest
 from django.db import connection
 
 from mailer import environment
+from mailer.cli.terminal import explain
 from tests.processes.stage import Stage
 
 
@@ -107,4 +109,11 @@ def test_whoever_stops_reading_ends_a_command_quietly(write_into):
 def test_a_full_disk_is_said_in_a_sentence(write_into):
     code, words = write_into(os.open("/dev/full", os.O_WRONLY))
     assert (code, words.count("\n")) == (1, 1)
-    assert "No space left on device" in words
+    assert "what the command prints cannot be written: No space left on device" in words
+
+
+def test_another_file_without_room_is_not_taken_for_what_the_command_prints():
+    problem = explain(OSError(errno.ENOSPC, "No space left on device"))
+    assert problem
+    assert "MAILER_HOME" in problem.message
+    assert "prints" not in problem.message
