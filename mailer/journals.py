@@ -48,6 +48,19 @@ def here() -> Waiting:
     return journal.waiting(settings.LEAVING_JOURNAL) if settings.LEAVING_JOURNAL else Waiting()
 
 
+def where(row: Process) -> str:
+    """Return host and MAILER_HOME of a web process; versions before did not tell the folder."""
+    return f"{row.host}:{row.state['folder']}" if row.state.get("folder") else row.host
+
+
+def forget_missing(now: datetime) -> tuple[Process, ...]:
+    """Miss none of the web processes that are missing now; return them. Raises DatabaseError, OSError."""
+    missing = look(now).missing
+    homes = [row.state["home"] for row in missing]
+    Process.objects.filter(kind=Process.Kind.WEB, state__home__in=homes, seen_at__lt=now - MISSED_AFTER).delete()
+    return missing
+
+
 def _told(row: Process) -> Waiting:
     since = row.state.get("leaving_since")
     return Waiting(int(row.state.get("leaving_lines") or 0), parse_datetime(since) if since else None)
@@ -61,6 +74,7 @@ def state() -> dict[str, Any]:
     waiting = journal.waiting(path)
     return {
         "home": str(home_id()),
+        "folder": str(settings.HOME),
         "leaving_lines": waiting.lines,
         "leaving_since": waiting.since.isoformat() if waiting.since else None,
     }

@@ -22,6 +22,7 @@ from mailer.models import Process
 log = logging.getLogger(__name__)
 
 EVERY = 5.0  # seconds
+SILENCE = timedelta(seconds=2 * EVERY)  # no process that lives is silent for longer
 LATELY = timedelta(seconds=30)  # a process that was not seen for longer is not taken to run
 FORGOTTEN_AFTER = timedelta(days=7)
 
@@ -66,13 +67,27 @@ class Presence(threading.Thread):
             close_old_connections()  # the pool has few, and those who answer requests need them
 
     def _write(self) -> None:
-        self._row.seen_at = clock.now()
-        self._row.started_at = self._row.started_at or self._row.seen_at
+        now, starts = clock.now(), self._row._state.adding
         self._row.state = self._state()
+        self._row.seen_at = now
+        self._row.started_at = self._row.started_at or now
         self._row.save()
+        if starts:
+            self._succeed(now - SILENCE)
 
     def _remove(self) -> None:
         Process.objects.filter(pk=self._row.pk).delete()
+        if self._row.started_at:
+            self._succeed(max(self._row.started_at, clock.now() - SILENCE))
+
+    def _succeed(self, seen_before: datetime) -> None:
+        """Nobody misses a killed process any more whose MAILER_HOME this one looks after.
+
+        A row of one that lives, which was taken for dead, is back within seconds.
+        """
+        if home := self._row.state.get("home"):
+            dead = Process.objects.filter(kind=self._row.kind, state__home=home, seen_at__lt=seen_before)
+            dead.exclude(pk=self._row.pk).delete()
 
 
 def running(kind: Process.Kind, now: datetime) -> "QuerySet[Process]":

@@ -56,6 +56,15 @@ def test_a_web_process_that_died_is_missed_until_one_runs_in_its_home():
     assert here.leavings().state == "ok"
 
 
+def test_two_homes_of_one_host_are_told_apart():
+    web(120, folder="/srv/one")
+    web(120, folder="/srv/two")
+    words = here.leavings().words
+    assert "web-1:/srv/one" in words
+    assert "web-1:/srv/two" in words
+    assert "mailer doctor --forget-missing" in words
+
+
 def test_where_no_journal_is_kept_nobody_is_missed(settings):
     settings.LEAVING_JOURNAL = None
     assert journals.state() == {}

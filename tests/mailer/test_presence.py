@@ -42,6 +42,35 @@ def test_a_process_is_on_record_while_it_runs_and_gone_when_it_ended_in_order(we
     assert not Process.objects.exists()
 
 
+def at_home(home: str) -> Presence:
+    return Presence(Process.Kind.WEB, lambda: {"home": home})
+
+
+def killed(home: str, ago: timedelta) -> Process:
+    seen = clock.now() - ago
+    return Process.objects.create(kind="web", host="a", pid=1, started_at=seen, seen_at=seen, state={"home": home})
+
+
+def test_a_web_process_that_starts_ends_the_search_for_one_that_was_killed_in_its_home():
+    there, _here = killed("there", timedelta(minutes=5)), killed("here", timedelta(minutes=5))
+    web = at_home("here")
+    web.start()
+    until(lambda: set(Process.objects.values_list("pk", flat=True)) == {there.pk, web._row.pk})
+    web.stop(20)
+    assert list(Process.objects.all()) == [there]
+
+
+def test_a_web_process_that_ends_in_order_leaves_no_row_of_one_killed_before_it_began():
+    killed("here", timedelta(seconds=1))
+    alive = killed("here", timedelta(seconds=-5))
+    web = at_home("here")
+    web.start()
+    until(lambda: Process.objects.filter(pk=web._row.pk).exists())
+    assert Process.objects.count() == 3, "a process that was seen a second ago may live"
+    web.stop(20)
+    assert list(Process.objects.all()) == [alive]
+
+
 def test_a_database_that_is_away_for_a_while_ends_no_presence(web, monkeypatch):
     until(Process.objects.exists)
 

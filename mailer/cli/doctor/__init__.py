@@ -20,6 +20,7 @@ from mailer.cli.terminal import Exit, Problem, set_up, start
 )
 @click.option("--fingerprint", metavar="HEX", help="Adopt the key with this fingerprint, which is not set here yet.")
 @click.option("--received", metavar="FILE.eml", help="Judge a test mail that you saved from a real inbox.")
+@click.option("--forget-missing", is_flag=True, help="Accept that web processes which are missing are gone for good.")
 @click.option("--yes", is_flag=True, help="Do what --read-suppressions would ask for.")
 def doctor(
     as_json: bool,
@@ -28,6 +29,7 @@ def doctor(
     account: str | None,
     fingerprint: str | None,
     received: str | None,
+    forget_missing: bool,
     yes: bool,
 ) -> None:
     """Check settings, disk, database, clock, worker, account, backups, SendGrid's key, senders, webhook, DNS, BASE_URL.
@@ -40,6 +42,7 @@ def doctor(
         "--adopt-key": account is not None,
         "--read-suppressions": read_suppressions,
         "--received": bool(received),
+        "--forget-missing": forget_missing,
     }
     given = [name for name, is_given in acts.items() if is_given]
     if len(given) > 1:
@@ -62,6 +65,10 @@ def doctor(
         from mailer.cli.doctor.suppressions import read_in
 
         read_in(as_json, yes)
+    elif forget_missing:
+        from mailer.cli.doctor.forgetting import forget
+
+        forget(as_json)
     elif received:
         from mailer.cli.doctor.received import judge
 

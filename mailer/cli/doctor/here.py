@@ -131,12 +131,15 @@ def leavings() -> Check:
 
     found = journals.look(clock.now())
     if found.missing:
-        where = ", ".join(f"{row.host} (last seen {row.seen_at:%Y-%m-%d %H:%M} UTC)" for row in found.missing)
+        where = ", ".join(
+            f"{journals.where(row)} (last seen {row.seen_at:%Y-%m-%d %H:%M} UTC)" for row in found.missing
+        )
         return Check(
             "leavings",
             "warning",
             f"a web process ended without a word at {where}; if the database was away then, its MAILER_HOME may hold "
-            "leavings in leaving.jsonl: start `mailer serve` there again, before the next send",
+            "leavings in leaving.jsonl: start `mailer serve` there again, before the next send. If that machine is "
+            "gone for good, so are they: `mailer doctor --forget-missing`",
         )
     if found.lines:
         since = f" since {found.since:%Y-%m-%d %H:%M} UTC" if found.since else ""

@@ -11,9 +11,10 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
+from mailer import clock
 from mailer.cli.doctor import domains
 from mailer.cli.doctor.account import credits, key, senders, webhook
-from mailer.models import Installation
+from mailer.models import Installation, Process
 from mailer.sending import remembering
 from mailer.sweeping import sweep
 from tests import readers
@@ -299,3 +300,15 @@ def test_without_a_name_server_nothing_is_claimed(settings, monkeypatch):
 def test_for_a_provider_on_this_machine_no_name_server_is_asked(settings):
     settings.PROVIDER_IS_LOCAL = True
     assert list(domains.checks()) == []
+
+
+def test_a_web_process_whose_machine_is_gone_for_good_is_forgotten_on_request(run):
+    def web(ago: timedelta, folder: str) -> Process:
+        state, seen = {"home": folder, "folder": folder}, clock.now() - ago
+        return Process.objects.create(kind="web", host="web-1", pid=7, started_at=seen, seen_at=seen, state=state)
+
+    web(timedelta(minutes=5), "/srv/one")
+    alive = web(timedelta(0), "/srv/two")
+    assert "web-1:/srv/one" in run("doctor", "--forget-missing").out
+    assert list(Process.objects.all()) == [alive]
+    assert run("doctor", "--forget-missing").out == "No web process is missing.\n"

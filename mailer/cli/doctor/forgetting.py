@@ -1,0 +1,18 @@
+"""`mailer doctor --forget-missing`: an operator says that web processes which were killed never come back."""
+
+import json
+
+import click
+
+from mailer import clock, journals
+
+
+def forget(as_json: bool) -> None:
+    """No alarm asks for them any more; what was forgotten is printed."""
+    gone = [journals.where(row) for row in journals.forget_missing(clock.now())]
+    if as_json:
+        click.echo(json.dumps({"forgotten": gone}))
+    elif gone:
+        click.echo(f"Forgotten: {', '.join(gone)}. Who left there while the database was away is not unsubscribed.")
+    else:
+        click.echo("No web process is missing.")
