@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from django.conf import settings
-from django.db import connection
+from django.db import InterfaceError, OperationalError, connection
 
+from mailer import interruptions
 from mailer.logs import place_of
 
 log = logging.getLogger(__name__)
@@ -49,6 +50,8 @@ class Lanes:
             self._since[threading.get_ident()] = time.monotonic()
             try:
                 work()
+            except (OperationalError, InterfaceError) as error:
+                interruptions.failed(error)
             # It stays due in the database. Not the error's message: it may hold an address.
             except Exception as error:  # noqa: BLE001
                 log.error("work in a lane failed", extra={"error": type(error).__name__, "at": place_of(error)})

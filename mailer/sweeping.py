@@ -9,7 +9,7 @@ import time
 from itertools import chain
 
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, close_old_connections, connection
+from django.db import DatabaseError, InterfaceError, InternalError, OperationalError, close_old_connections, connection
 
 from mailer import (
     accounts,
@@ -17,6 +17,7 @@ from mailer import (
     counting,
     elsewhere,
     events,
+    interruptions,
     lanes,
     notifying,
     outages,
@@ -131,11 +132,13 @@ class Sweeper(threading.Thread):
         self._stopping.set()
 
     def run(self) -> None:
+        interruptions.Watch(lambda: self.silent_for, self._stopping).start()
         while not self._stopping.is_set():
             try:
                 close_old_connections()
                 self._clock.look()
                 sweep()
+                interruptions.over()
                 self._others.look()
                 if time.monotonic() - self._tidied > TIDIED_EVERY:
                     self._tidied = time.monotonic()
@@ -145,9 +148,15 @@ class Sweeper(threading.Thread):
                 self._turned = time.monotonic()
                 log.critical("nothing is sent", extra={"because": str(error)})
             # OSError: a full disk, or a file in MAILER_HOME that another user owns. The loop must outlive it.
-            except (DatabaseError, InterfaceError, OSError) as error:
+            except (OperationalError, InterfaceError, InternalError, OSError) as error:
                 self._turned = time.monotonic()
-                log.warning("sweep failed, will try again", extra={"error": type(error).__name__})
+                interruptions.failed(error)
+                connection.close()
+            except DatabaseError as error:
+                self._turned = time.monotonic()
+                log.warning(
+                    "sweep failed, will try again", extra={"error": type(error).__name__, "at": place_of(error)}
+                )
                 connection.close()
             # A mistake of ours. To end here would be a worker that looks alive and finds nothing; to end the process
             # would cut off its requests. As it goes on, `swept_at` stays old where the sweep never comes to its end,

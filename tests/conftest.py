@@ -18,9 +18,10 @@ def _keys_of_this_database():
 @pytest.fixture(autouse=True)
 def _nothing_is_known_to_be_away():
     """Each test finds out for itself whether the database answers."""
-    from mailer import deadlines, losses
+    from mailer import deadlines, interruptions, losses
 
     deadlines.breaker.close()
+    interruptions.over()
     losses.forget()
 
 

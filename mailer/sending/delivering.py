@@ -8,7 +8,7 @@ from functools import lru_cache
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 
-from mailer import exhaustion
+from mailer import exhaustion, interruptions
 from mailer.installation import link_keys
 from mailer.models import Send
 from mailer.sendgrid.client import Answer, Exhausted, TooLate
@@ -74,19 +74,23 @@ def _rest(taken: Claim, answer: Exhausted) -> None:
 def _settle_until_written(taken: Claim, answer: Answer) -> None:
     """The answer is in the database, if that comes back before the lease ends; else the sweep finds the attempt."""
     # By what this process measures itself: while the database is away its clock cannot be read.
-    until = taken.committed + settings.MAILER_LEASE
+    until, said = taken.committed + settings.MAILER_LEASE, ""
     while True:
         try:
             settle(taken, answer)
             return
-        except (OperationalError, InterfaceError):
+        except (OperationalError, InterfaceError) as error:
             connection.close()
             if time.monotonic() >= until:
                 raise
+            because = interruptions.failed(error)
         except (OSError, MemoryError, RuntimeError) as error:
-            if not exhaustion.shortage(error) or time.monotonic() >= until:
+            because = exhaustion.shortage(error)
+            if not because or time.monotonic() >= until:
                 raise
-        log.warning("answer not written yet, trying again", extra={"attempt": taken.attempt})
+        if because != said:
+            log.warning("answer not written yet, trying again", extra={"attempt": taken.attempt, "because": because})
+            said = because
         time.sleep(0.5)
 
 

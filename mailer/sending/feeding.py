@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 from django.db import InterfaceError, OperationalError, connection
 
-from mailer import accounts, clock, lanes
+from mailer import accounts, clock, interruptions, lanes
 from mailer.celery import hint_send
 from mailer.logs import place_of
 from mailer.models import Batch, Send
@@ -61,7 +61,7 @@ def _deliver_some(send: int, until: float) -> bool:
                 finish_if_done(send)
                 return False
     except (OperationalError, InterfaceError) as error:
-        log.warning("database lost, the sweep goes on when it is back", extra={"error": type(error).__name__})
+        interruptions.failed(error)  # the sweep goes on when it is over
         connection.close()
         return False
     # A defect of ours paused the send and is told there. Not its message: it may hold an address.

@@ -3,7 +3,7 @@ import time
 from datetime import timedelta
 
 import pytest
-from django.db import OperationalError
+from django.db import IntegrityError, OperationalError
 from django.utils import timezone
 
 from mailer import lanes, sweeping
@@ -72,10 +72,11 @@ def sweeper():
 @pytest.mark.parametrize(
     ("error", "told"),
     [
-        (OperationalError("database is locked"), "OperationalError"),
-        (PermissionError(13, "run/x.owner"), "PermissionError"),
-        (OSError(28, "disk full"), "OSError"),
-        (KeyError("ada@readers.example"), "KeyError"),  # a mistake of ours
+        (OperationalError("database is locked"), "the database does not work, the worker tries again"),
+        (PermissionError(13, "Permission denied", "run/x.owner"), "a file cannot be used; the worker tries again"),
+        (OSError(28, "No space left on device"), "the disk is full, make room; the worker tries again"),
+        (IntegrityError("UNIQUE constraint failed"), "sweep failed, will try again"),
+        (KeyError("ada@readers.example"), "sweep failed"),  # a mistake of ours
     ],
 )
 def test_the_loop_outlives_whatever_a_sweep_may_meet(sweeper, monkeypatch, caplog, error, told):
@@ -92,7 +93,7 @@ def test_the_loop_outlives_whatever_a_sweep_may_meet(sweeper, monkeypatch, caplo
     while len(swept) < 3 and time.monotonic() < until:
         time.sleep(0.01)
     assert len(swept) >= 3
-    assert [record.error for record in caplog.records] == [told]
+    assert [record.getMessage() for record in caplog.records] == [told]
     assert "ada@" not in caplog.text
 
 
