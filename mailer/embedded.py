@@ -94,6 +94,8 @@ class EmbeddedWorker:
         """What metrics tell of it."""
         return {
             "well": not self.complaints(),
+            "may_send": not self._sweeper.idle_because,
+            "because": self._sweeper.idle_because,
             "broker": None if settings.EMBEDDED else not self._cut_off,
             "swept": round(self._sweeper.silent_for, 1),
             "lanes": {

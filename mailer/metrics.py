@@ -24,6 +24,7 @@ CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 # figure → what a worker calls it, and what it means; see EmbeddedWorker.state
 WORKERS = {
     "worker_well": ("well", "1: its sweep and its lanes move."),
+    "worker_may_send": ("may_send", "0: its clock, key or database keeps it from sending; `mailer doctor` says which."),
     "worker_broker_up": ("broker", "1: it hears its broker."),
     "worker_seconds_since_sweep": ("swept", "Since this worker came to the end of a sweep."),
 }

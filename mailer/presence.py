@@ -95,6 +95,12 @@ def running(kind: Process.Kind, now: datetime) -> "QuerySet[Process]":
     return Process.objects.filter(kind=kind, seen_at__gte=now - LATELY).order_by("host", "pid")
 
 
+def idle_workers(now: datetime) -> str:
+    """Say which workers run and may not send, and why; empty if there are none."""
+    found = [one for one in running(Process.Kind.WORKER, now) if one.state.get("because")]
+    return " ".join(f"The worker {one.host}:{one.pid} runs but may not send: {one.state['because']}" for one in found)
+
+
 def forget_old(now: datetime) -> None:
     """Remove the rows of processes that nobody has seen for a week."""
     Process.objects.filter(seen_at__lt=now - FORGOTTEN_AFTER).delete()

@@ -71,6 +71,16 @@ def sweep() -> None:
     counting.count_requests()
 
 
+def why_nothing_is_sent() -> str:
+    """Return why this process may not claim, for the operator; empty if it may."""
+    if not schema.may_claim():
+        return "the database was migrated by a newer version of mailer; upgrade this one."
+    if accounts.is_unknown():
+        return accounts.unknown_key()
+    off = clocks.ahead()
+    return clocks.why_wrong(off) if abs(off) > clock.WRONG else ""
+
+
 class _Evidence:
     looked_at = float("-inf")  # time.monotonic()
 
@@ -122,6 +132,7 @@ class Sweeper(threading.Thread):
         self._every = 1.0 if settings.EMBEDDED else EVERY
         self._tidied = time.monotonic() - TIDIED_EVERY + 60  # a short command has other things to do
         self._turned = time.monotonic()
+        self.idle_because = ""  # why it may not claim; of its last sweep
 
     @property
     def silent_for(self) -> float:
@@ -139,6 +150,7 @@ class Sweeper(threading.Thread):
                 self._clock.look()
                 sweep()
                 interruptions.over()
+                self.idle_because = why_nothing_is_sent()
                 self._others.look()
                 if time.monotonic() - self._tidied > TIDIED_EVERY:
                     self._tidied = time.monotonic()
@@ -146,6 +158,7 @@ class Sweeper(threading.Thread):
                 self._turned = time.monotonic()
             except Restored as error:
                 self._turned = time.monotonic()
+                self.idle_because = str(error)
                 log.critical("nothing is sent", extra={"because": str(error)})
             # OSError: a full disk, or a file in MAILER_HOME that another user owns. The loop must outlive it.
             except (OperationalError, InterfaceError, InternalError, OSError) as error:

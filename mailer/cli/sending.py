@@ -289,6 +289,7 @@ class _Issue:
     def _require_reachable(self) -> None:
         from django.conf import settings
 
+        from mailer import clock, presence
         from mailer.celery import why_no_broker
         from mailer.cli.watching import worker_swept_lately
         from mailer.doors import why_unreachable
@@ -299,6 +300,8 @@ class _Issue:
                 raise Problem(f"{why}, and no worker has swept in the last minute. Nothing was sent.")
             click.echo(f"mailer: {why}; workers find the send by themselves within seconds.", err=True)
         if self.detach and not worker_swept_lately():
+            if idle := presence.idle_workers(clock.now()):
+                raise Problem(f"nobody would send. {idle}")
             raise Problem(
                 "no worker that may send has swept in the last minute, so nobody would send; start one with `mailer "
                 "worker`. If one runs, `mailer doctor` beside it, and its log, say what it waits for."

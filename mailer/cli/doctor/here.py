@@ -73,10 +73,18 @@ def broker() -> Check:
 
 
 def worker() -> Check:
+    from mailer import clock, presence
     from mailer.cli.watching import worker_swept_lately
 
+    idle = presence.idle_workers(clock.now())
     if worker_swept_lately():
-        return Check("worker", "ok", "swept within the last minute")
+        return Check(
+            "worker",
+            "warning" if idle else "ok",
+            f"swept within the last minute. {idle}" if idle else "swept within the last minute",
+        )
+    if idle:
+        return Check("worker", "error", idle)
     if settings.EMBEDDED:
         return Check("worker", "ok", "none runs now; commands bring their own, `mailer serve` starts one")
     return Check(
