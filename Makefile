@@ -82,7 +82,7 @@ lint: $(VENV)/dev.stamp
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/deptry .
-	$(BIN)/mailer manage makemigrations --check --dry-run
+	MAILER_HOME=$$(mktemp -d) $(BIN)/mailer manage makemigrations --check --dry-run
 
 lock:
 	uv pip compile --universal --generate-hashes --no-emit-index-url --no-header -q -U pyproject.toml -o requirements.lock

@@ -59,6 +59,12 @@ def home() -> Path:
     return Path(read("MAILER_HOME") or CONFIG_FOLDER / "var").resolve()
 
 
+def nowhere() -> bool:
+    """Neither a newsletter.toml, nor a setting, nor a database of before says that readers are kept here."""
+    chosen = CONFIG or read("MAILER_HOME") or read("DATABASE_URL")
+    return not chosen and not (CONFIG_FOLDER / "var" / "mailer.sqlite3").exists()
+
+
 def number(name: str, default: float, at_least: float = 0) -> float:
     """A finite number. Raises SettingError."""
     text = read(name, str(default))

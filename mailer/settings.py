@@ -20,6 +20,7 @@ from mailer.environment import (
     SettingError,
     home,
     may_be_public,
+    nowhere,
     number,
     read,
     web_address,
@@ -46,7 +47,7 @@ def _prepare_home(folder: Path) -> Path:
         if folder.stat().st_mode & 0o077:
             folder.chmod(0o700)  # addresses and link keys lie in it
         ignore = folder / ".gitignore"
-        if not ignore.exists():
+        if not ignore.exists() or not ignore.stat().st_size:  # empty where it once found no room
             ignore.write_text("*\n")
     except OSError as error:
         raise SettingError(
@@ -55,7 +56,8 @@ def _prepare_home(folder: Path) -> Path:
     return folder
 
 
-HOME = _prepare_home(home())
+# Where nobody keeps a newsletter, `mailer manage --help` and `mailer doctor` work and make nothing.
+HOME = home() if nowhere() else _prepare_home(home())
 MAILER_HOME_EPHEMERAL = bool(whole("MAILER_HOME_EPHEMERAL", 0, 0, 1))
 
 
@@ -66,6 +68,8 @@ def _secret_key() -> str:
         raise SettingError("SECRET_KEY must be set in production, to at least 50 random characters.")
     if given:
         return given
+    if nowhere():
+        return secrets.token_urlsafe(48)
     return _key_kept_in(HOME / "secret_key")
 
 

@@ -52,7 +52,6 @@ def explain(error: Exception) -> Problem | None:
     from django.core.exceptions import ImproperlyConfigured
     from django.db import DatabaseError, InterfaceError
 
-    from mailer.environment import home
     from mailer.issues import IssueError
     from mailer.newsletter import NewsletterError
     from mailer.overrides import fault_in
@@ -71,6 +70,8 @@ def explain(error: Exception) -> Problem | None:
     if isinstance(error, DatabaseError | InterfaceError):
         return Problem(f"the database at {database_address()} does not do what was asked: {_first_line(error)}")
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        from mailer.environment import home  # ends a command whose `.env` cannot be read
+
         where = error.filename or f"a file, perhaps in MAILER_HOME ({home()}),"
         return Problem(f"{where} cannot be written: {error.strerror}; make room and run the command again.")
     fault = fault_in(error, _own_templates())
@@ -169,7 +170,7 @@ def require_newsletter() -> None:
 
     A fresh database there would answer each command as if all was well, and the real list would know nothing of it.
     """
-    from mailer.environment import CONFIG_FOLDER
+    from mailer.environment import CONFIG_FOLDER, nowhere
 
     if nowhere():
         raise Problem(
@@ -177,14 +178,6 @@ def require_newsletter() -> None:
             "start one with `mailer init`, or set MAILER_CONFIG, MAILER_HOME or DATABASE_URL. Nothing was done.",
             Exit.USAGE,
         )
-
-
-def nowhere() -> bool:
-    """Neither a newsletter.toml, nor a setting, nor a database of before says that readers are kept here."""
-    from mailer.environment import CONFIG, CONFIG_FOLDER, read
-
-    chosen = CONFIG or read("MAILER_HOME") or read("DATABASE_URL")
-    return not chosen and not (CONFIG_FOLDER / "var" / "mailer.sqlite3").exists()
 
 
 def knock() -> None:

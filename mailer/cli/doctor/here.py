@@ -6,7 +6,8 @@ from datetime import timedelta
 from django.conf import settings
 
 from mailer.cli.doctor.check import Check, in_time
-from mailer.cli.terminal import counted, database_address, knock, nowhere
+from mailer.cli.terminal import counted, database_address, knock
+from mailer.environment import nowhere
 
 
 def newsletters() -> Check:

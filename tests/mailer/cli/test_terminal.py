@@ -59,6 +59,23 @@ def test_a_refused_command_leaves_not_even_a_folder(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("command", ["doctor", "manage --help", "manage help migrate", "manage check", "manage"])
+def test_what_works_anywhere_makes_nothing(tmp_path, command):
+    stage = Stage(tmp_path)
+    stage.run(*command.split(), expect=None, MAILER_HOME="")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_gitignore_that_found_no_room_is_written_at_the_next_start(tmp_path):
+    home = tmp_path / "home-editor"
+    home.mkdir()
+    (home / ".gitignore").touch()
+    folder = tmp_path / "newsletter"
+    folder.mkdir()
+    Stage(folder).run("manage", "check", expect=None)
+    assert (home / ".gitignore").read_text() == "*\n"
+
+
 def test_a_database_that_is_not_there_is_named_with_the_reason_and_without_the_password(tmp_path):
     stage = Stage(tmp_path, "postgres://mailer:hunter4@127.0.0.1:9/news")
     for ran in (stage.run("status", expect=1), stage.run("doctor", expect=1)):
