@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from django.conf import settings
 
-from mailer import clock
+from mailer import clock, presence
 from mailer.elsewhere import why_not_from_here
 from mailer.models import Send
 from mailer.moments import describe
@@ -35,6 +35,8 @@ def _open_ends(send: Send, equation: Equation) -> Iterator[str]:
         yield f"To go on: mailer resume {slug}. To end it: mailer cancel {slug}."
     if send.state == Send.State.SCHEDULED:
         yield f"It goes out {when(send)}, to those who may be mailed then; mailer cancel {slug} takes it back."
+    if send.state == Send.State.SENDING and (idle := presence.idle_workers(clock.now())):
+        yield idle
     elsewhere = why_not_from_here(send) if send.state in (Send.State.SENDING, Send.State.SCHEDULED) else ""
     if elsewhere:
         yield f"Not from here: {elsewhere}."

@@ -9,9 +9,11 @@ from mailer import clock, presence
 from mailer.cli.doctor.here import worker
 from mailer.embedded import EmbeddedWorker
 from mailer.metrics import exposition
-from mailer.models import Process
+from mailer.models import Process, Send
+from mailer.reporting import in_words
 from mailer.sending import clocks, restoring
 from mailer.sweeping import Sweeper, why_nothing_is_sent
+from tests.mailer.published import published
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -55,3 +57,10 @@ def test_a_restored_database_is_told_too(monkeypatch):
     sweeper.stop()
     sweeper.join(5)
     assert sweeper.idle_because == "The database was restored from a backup."
+
+
+def test_status_tells_it_where_a_send_is_not_over():
+    record({"because": "its clock is 3:00:00 behind."})
+    send = published()
+    send.state = Send.State.SENDING
+    assert "The worker mail1:7 runs but may not send: its clock is 3:00:00 behind." in list(in_words(send))
