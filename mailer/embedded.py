@@ -162,7 +162,7 @@ class EmbeddedWorker:
                 continue
             self._cut_off.discard(queue)
             if away:
-                log.warning("broker is back", extra={"queue": queue})
+                log.info("broker is back", extra={"queue": queue})
             return True
         return False
 

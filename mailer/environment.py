@@ -85,6 +85,14 @@ def whole(name: str, default: int, at_least: int, at_most: int) -> int:
     return int(value)
 
 
+def switch(name: str) -> bool:
+    """Off unless it is set to 1. Raises SettingError."""
+    text = read(name, "0")
+    if text not in ("0", "1"):
+        raise SettingError(f"{name} is {text!r}; it must be 0 or 1.")
+    return text == "1"
+
+
 def web_address(name: str, default: str, why: str) -> str:
     """An address without a trailing slash; plain http only on this machine. Raises SettingError."""
     text = read(name, default).rstrip("/")

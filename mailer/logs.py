@@ -132,7 +132,7 @@ class KeyValueFormatter(LineFormatter):
         fields = self.fields(record)
         time, level, logger, message = (fields.pop(name) for name in ("time", "level", "logger", "message"))
         plain = message.isprintable() and not set(message) & set('="')
-        keys = (f"{name}={_written(value)}" for name, value in fields.items())
+        keys = (f"{name}={_written(value)}" for name, value in fields.items() if value is not None)
         return " ".join([time, level, logger, message if plain else _quoted(message), *keys])
 
 

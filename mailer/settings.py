@@ -23,6 +23,7 @@ from mailer.environment import (
     nowhere,
     number,
     read,
+    switch,
     web_address,
     whole,
 )
@@ -58,7 +59,7 @@ def _prepare_home(folder: Path) -> Path:
 
 # Where nobody keeps a newsletter, `mailer manage --help` and `mailer doctor` work and make nothing.
 HOME = home() if nowhere() else _prepare_home(home())
-MAILER_HOME_EPHEMERAL = bool(whole("MAILER_HOME_EPHEMERAL", 0, 0, 1))
+MAILER_HOME_EPHEMERAL = switch("MAILER_HOME_EPHEMERAL")
 
 
 def _secret_key() -> str:
@@ -129,7 +130,9 @@ PROVIDER_IS_LOCAL = not SENDGRID_API_KEY or PROVIDER in LOOPBACK
 
 BASE_URL = web_address("BASE_URL", "http://127.0.0.1:8000", "because readers' links go there")
 if PRODUCTION and (not BASE_URL.startswith("https://") or not may_be_public(str(urlsplit(BASE_URL).hostname))):
-    raise SettingError("BASE_URL must be the public https address of this installation in production.")
+    raise SettingError(
+        f"BASE_URL is {BASE_URL!r}; in production it must be the public https address of this installation."
+    )
 
 MAILER_HTTP_TIMEOUT = number("MAILER_HTTP_TIMEOUT", 20, 0.1)
 MAILER_LEASE = number("MAILER_LEASE", 60, 0.3)

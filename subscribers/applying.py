@@ -42,7 +42,9 @@ def apply(path: Path) -> Applied | None:
     if not journal.waits(path):
         return None
     with journal.alone(path) as ours:
-        return _apply(path) if ours and journal.waits(path) else None
+        if not ours or not journal.waits(path) or journal.remove_if_empty(path):
+            return None
+        return _apply(path)
 
 
 def _apply(path: Path) -> Applied:

@@ -151,6 +151,18 @@ def rename_if_read(path: Path, end: int, name: str) -> bool:
         os.close(descriptor)
 
 
+def remove_if_empty(path: Path) -> bool:
+    """Remove a journal whose only line found no room on the disk. Return whether it is gone."""
+    descriptor = _open_locked(path)
+    try:
+        if os.fstat(descriptor).st_size:
+            return False
+        path.unlink()
+        return True
+    finally:
+        os.close(descriptor)
+
+
 @contextmanager
 def alone(path: Path) -> Iterator[bool]:
     """Whether this process is the only one that replays the journal; held while the block runs."""

@@ -21,7 +21,9 @@ from mailer.cli.terminal import Exit, Problem, confirm, on_terminal
 @click.command()
 @send_argument
 @newsletter_option
-@click.option("--resend", is_flag=True, help="Send those requests again; who had them gets them twice.")
+@click.option(
+    "--resend", is_flag=True, help="Send those requests again; subscribers who already have the mail get it twice."
+)
 @click.option("--assume-sent", is_flag=True, help="Count them as accepted on your word.")
 @click.option(
     "--accept-duplicates",

@@ -63,6 +63,12 @@ def test_the_message_of_a_library_cannot_forge_lines_or_keys(log):
     assert line.endswith('WARNING mailer.sending "cannot read x\\n2026-11-20 INFO mailer send=1"')
 
 
+def test_a_key_without_a_value_is_left_out_of_a_line(log):
+    log.warning("outcome unknown", extra={"attempt": 3, "status": None})
+    (line,) = log.written()
+    assert line.endswith(" outcome unknown attempt=3")
+
+
 def test_as_json_a_line_is_an_object(log):
     log.written(JsonFormatter)
     log.warning("why \u2028 and\n%s", "how", extra={"send": 12, "id": uuid4(), "level": "x", "none": None})

@@ -24,6 +24,7 @@ from tests.stand_in import StandIn
         ({"DATABASE_URL": "mysql://root@localhost/x"}, "DATABASE_URL"),
         ({"MAILER_CONFIG": "/nowhere/newsletter.toml"}, "MAILER_CONFIG"),
         ({"MAILER_ENV": "prod"}, "MAILER_ENV"),
+        ({"MAILER_HOME_EPHEMERAL": "ja"}, "MAILER_HOME_EPHEMERAL is 'ja'; it must be 0 or 1."),
         ({"SENDGRID_WEBHOOK_PUBLIC_KEY": "aHVudGVyNA=="}, "SENDGRID_WEBHOOK_PUBLIC_KEY is no P-256 public key"),
     ],
 )

@@ -48,6 +48,14 @@ def test_who_is_in_the_journal_has_left_at_the_time_of_the_click(path):
     assert (noted.hash, noted.newsletter, noted.at) == (ada.suppression_hash, "weekly", at)
 
 
+def test_an_empty_journal_is_removed_without_a_word(path, caplog):
+    path.touch()  # as a full disk leaves it
+    assert applying.apply(path) is None
+    assert not list(path.parent.glob("leaving.jsonl*"))[1:]
+    assert not path.exists()
+    assert not caplog.records
+
+
 def test_an_applied_journal_has_another_name_and_what_is_applied_twice_changes_nothing(path):
     ada = confirmed_a_while_ago()
     clicked(path, ada)

@@ -16,7 +16,12 @@ from mailer.cli.terminal import Exit, Problem, set_up, start
 @click.option("--adopt", is_flag=True, help="Go on with a restored database, or a corrected clock.")
 @click.option("--read-suppressions", is_flag=True, help="Mail nobody any more whom SendGrid would not mail anyway.")
 @click.option(
-    "--adopt-key", "account", is_flag=False, flag_value="", metavar="[ACCOUNT]", help="Say whose SENDGRID_API_KEY is."
+    "--adopt-key",
+    "account",
+    is_flag=False,
+    flag_value="",
+    metavar="[ACCOUNT]",
+    help="Say which account SENDGRID_API_KEY belongs to.",
 )
 @click.option("--fingerprint", metavar="HEX", help="Adopt the key with this fingerprint, which is not set here yet.")
 @click.option("--received", metavar="FILE.eml", help="Judge a test mail that you saved from a real inbox.")
