@@ -74,6 +74,8 @@ def explain(error: Exception) -> Problem | None:
 
         where = error.filename or f"a file, perhaps in MAILER_HOME ({home()}),"
         return Problem(f"{where} cannot be written: {error.strerror}; make room and run the command again.")
+    if isinstance(error, OSError) and error.filename and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return Problem(f"{error.filename}: {error.strerror}; let the user who runs this command read and write it.")
     fault = fault_in(error, _own_templates())
     return Problem(fault, Exit.USAGE) if fault else None
 

@@ -134,3 +134,11 @@ def test_another_file_without_room_is_not_taken_for_what_the_command_prints():
     assert problem
     assert "MAILER_HOME" in problem.message
     assert "prints" not in problem.message
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EPERM, errno.EROFS])
+def test_a_file_that_this_user_may_not_touch_is_named(number):
+    problem = explain(OSError(number, os.strerror(number), "/srv/news/var/home-id"))
+    assert problem is not None
+    assert "/srv/news/var/home-id" in problem.message
+    assert problem.exit_code == 1
