@@ -61,14 +61,14 @@ NOT_TWICE := tests/subscribers/test_attacks.py tests/subscribers/files/test_expo
 test: test-sqlite test-postgres
 
 test-sqlite: $(VENV)/dev.stamp
-	@$(BIN)/python -m pytest -n 4 -m "not slow"
+	@$(BIN)/python -m pytest -n 4 --dist worksteal -m "not slow"
 
 test-postgres: $(VENV)/dev.stamp
-	@MAILER_TEST_DATABASE=postgres $(BIN)/python -m pytest -n 4 -m "not slow" $(ON_POSTGRES) $(patsubst %,--ignore=%,$(NOT_TWICE))
+	@MAILER_TEST_DATABASE=postgres $(BIN)/python -m pytest -n 4 --dist worksteal -m "not slow" $(ON_POSTGRES) $(patsubst %,--ignore=%,$(NOT_TWICE))
 
 # What is marked slow. It needs servers that no wheel brings: see .ci/run.
 test-all: $(VENV)/dev.stamp
-	@$(BIN)/python -m pytest -n 3 -m slow
+	@$(BIN)/python -m pytest -n 3 --dist worksteal -m slow
 
 RUNS ?= 21
 SEED ?= 1

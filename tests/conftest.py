@@ -41,6 +41,16 @@ def _an_installation(request):
         Installation.objects.get_or_create(pk=1, defaults={"link_keys": ["11" * 32]})
 
 
+@pytest.fixture(autouse=True)
+def _no_threads_beside_a_test_that_commits_nothing(request, monkeypatch):
+    """A thread has a connection of its own, which sees nothing of the test's transaction and may wait for its locks."""
+    marker = request.node.get_closest_marker("django_db")
+    if marker and not marker.kwargs.get("transaction"):
+        from mailer.lanes import Lanes
+
+        monkeypatch.setattr(Lanes, "run_aside", lambda lanes, work: False)
+
+
 @pytest.fixture
 def up_to_date(monkeypatch):
     """Commands take the tests' database, which has its tables, as it is; to look each time is slow."""
