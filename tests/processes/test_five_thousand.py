@@ -18,7 +18,10 @@ BROKERS = {"Redis": Broker, "RabbitMQ": RabbitMQ}
 SMALL_STEPS = {"MAILER_BATCH_SIZE": "50", "MAILER_LANES": "2"}  # 100 requests
 
 
-@pytest.fixture(params=["Redis", pytest.param("RabbitMQ", marks=pytest.mark.slow)])
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(params=["Redis", "RabbitMQ"])
 def brokered(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Stage, Any]]:
     """PostgreSQL with a broker of this kind."""
     broker = BROKERS[request.param](tmp_path)

@@ -10,6 +10,8 @@ from tests.processes.stage import Stage, wait_until
 from tests.processes.starving import Disk, why_no_disk
 from tests.stand_in import StandIn
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Disk]:
