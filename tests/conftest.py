@@ -17,9 +17,11 @@ def _keys_of_this_database():
 
 @pytest.fixture(autouse=True)
 def _nothing_is_known_to_be_away():
-    """Each test finds out for itself whether the database answers."""
-    from mailer import deadlines, interruptions, losses
+    """Each test finds out for itself whether the database answers, and has open lanes."""
+    from mailer import deadlines, interruptions, lanes, losses
 
+    for kind in (lanes.issues, lanes.mails):
+        kind.open()
     deadlines.breaker.close()
     interruptions.over()
     losses.forget()
