@@ -49,6 +49,8 @@ def test_a_send_planned_and_half_worked_by_wrong_clocks_reaches_everybody_once(
     wrong = clock(hours=hours)
     distributed.start("worker", home="wrong", **wrong.settings)
     wait_until(lambda: "nothing is sent from here" in distributed.logs(), "the worker says that its clock is wrong")
+    idle = "SELECT count(*) FROM mailer_process WHERE state::text LIKE '%the clock of this machine%'"
+    wait_until(lambda: distributed.ask(idle) == [[1]], "others can read why it does not send")
     alone = distributed.run("send", "issue", ISSUE, "--yes", "--detach", expect=1)
     assert "the clock of this machine is" in alone.err
     with distributed.workers(1):
