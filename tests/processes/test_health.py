@@ -19,7 +19,7 @@ def test_a_supervisor_learns_whether_the_worker_is_well(stage: Stage):
     worker = stage.start("worker")
     wait_until(lambda: health(stage)[0] == 0, "the worker is well")
     assert "is well" in health(stage)[1]
-    assert stage.ask("SELECT kind, pid FROM mailer_process") == [["worker", worker.pid]]
+    wait_until(lambda: stage.ask("SELECT kind, pid FROM mailer_process") == [["worker", worker.pid]], "it is on record")
 
     os.kill(worker.pid, signal.SIGSTOP)
     wait_until(lambda: health(stage)[0] == 1, "a worker that hangs is not well")
@@ -35,7 +35,7 @@ def test_a_supervisor_learns_whether_the_worker_is_well(stage: Stage):
 def test_a_database_or_broker_that_is_away_is_waited_for_and_no_reason_to_start_a_worker_again(distributed, broker):
     worker = distributed.start("worker")
     wait_until(lambda: health(distributed)[0] == 0, "the worker is well")
-    assert distributed.ask("SELECT count(*) FROM mailer_process") == [[1]]
+    wait_until(lambda: distributed.ask("SELECT count(*) FROM mailer_process") == [[1]], "it is on record")
     broker.stop()
     wait_until(lambda: "broker away" in distributed.logs(), "the worker knows")
     assert health(distributed)[0] == 0
