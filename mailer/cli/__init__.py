@@ -26,7 +26,7 @@ COMMANDS = {
     "archive": ("archiving", "List the issues that were sent, or correct the web page of one."),
     "serve": ("serving", "Run the web process, where readers join and leave."),
     "worker": ("serving", "Run a worker, which sends."),
-    "backup": ("backup", "Write a copy of the database that can be put back."),
+    "backup": ("backup", "Write a copy of the database that can be put back, to a file or stdout."),
     "doctor": ("doctor", "Check settings, database, broker, key, sender, webhook and address."),
     "manage": ("serving", "Run one of Django's own commands, such as migrate."),
 }

@@ -1,88 +1,123 @@
 """`mailer backup`: a copy of the database that can be put back."""
 
 import os
-import shlex
+import shutil
+import signal
 import sqlite3
-from contextlib import closing, suppress
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from functools import partial
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 import click
 
-from mailer.cli.terminal import Exit, Problem, counted, start
+from mailer.cli.terminal import Exit, Problem, counted, start, write_no_more
+
+# Fills an empty file that only its owner reads with a checked copy; how many subscribers it has. Raises Problem.
+Copier = Callable[[Path], int]
 
 
 @click.command()
-@click.argument("file", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path))
+@click.argument("file", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path, allow_dash=True))
 def backup(file: Path) -> None:
-    """Write a consistent copy of the SQLite database to FILE, which must not exist yet.
+    """Write a consistent, checked copy of the database to FILE, which must not exist yet; `-` is stdout.
 
     Workers may go on sending meanwhile. FILE holds addresses and the key of readers' links: keep it as safe as the
-    database itself. On PostgreSQL it names the pg_dump command instead.
+    database itself. PostgreSQL is copied by its own pg_dump, in the custom format that pg_restore reads.
     """
     start(check_schema=False)
     from django.conf import settings
 
-    database = settings.DATABASES["default"]
-    if "sqlite" not in database["ENGINE"]:
-        raise Problem(
-            f"the database is PostgreSQL, which has a tool of its own: {_pg_dump(database, file)}", Exit.USAGE
-        )
-    source = Path(database["NAME"])
-    if not source.exists():
-        raise Problem(f"there is no database at {source}; run this in the newsletter's folder, or set MAILER_HOME.")
-    readers = back_up(source, file)
-    click.echo(f"{file}: {counted(readers, 'reader')}, {file.stat().st_size / 1e6:.1f} MB, checked")
+    # As Ctrl-C: what was begun is removed, and pg_dump does not go on alone.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    to_stdout = file == Path("-")
+    said = write_out(_copier(), Path(settings.HOME)) if to_stdout else back_up(_copier(), file)
+    click.echo(said, err=to_stdout)
     click.echo(f"To put it back one day, keep {settings.OPTOUTS} too: it names those who left since.", err=True)
 
 
-def back_up(source: Path, file: Path) -> int:
-    """FILE is a whole and checked copy, or is not there; how many readers it has. Raises Problem."""
+def _copier() -> Copier:
+    from django.conf import settings
+
+    database = settings.DATABASES["default"]
+    if "sqlite" not in database["ENGINE"]:
+        from mailer.cli.dumping import dump_postgres
+
+        return dump_postgres
+    source = Path(database["NAME"])
+    if not source.exists():
+        raise Problem(f"there is no database at {source}; run this in the newsletter's folder, or set MAILER_HOME.")
+    return partial(copy_sqlite, source)
+
+
+def back_up(copy: Copier, file: Path) -> str:
+    """Make FILE a whole and checked copy, or leave nothing there; what was written. Raises Problem."""
     if file.exists():
         raise Problem(f"{file} exists already, and backups are never overwritten; give another name.")
-    part = file.with_name(f"{file.name}.part")
+    with _part(file.with_name(f"{file.name}.part")) as part:
+        subscribers = copy(part)
+        with part.open("rb") as written:
+            os.fsync(written.fileno())
+        part.rename(file)
+    return _what(str(file), subscribers, file.stat().st_size)
+
+
+def write_out(copy: Copier, folder: Path) -> str:
+    """Write a whole and checked copy to stdout; what was written. Raises Problem.
+
+    It is made in `folder` first: who encrypts or uploads what comes out gets no byte of a copy that then fails.
+    """
+    if sys.stdout is None or sys.stdout.isatty():
+        raise Problem("a backup is no text for a terminal; send it to a file or a program, or give a name.", Exit.USAGE)
+    with _part(folder / f"backup-{os.getpid()}.part") as part:
+        subscribers = copy(part)
+        with part.open("rb") as file:
+            part.unlink()  # if this is killed while somebody reads slowly, no copy is left behind
+            try:
+                shutil.copyfileobj(file, sys.stdout.buffer, 1 << 20)
+                sys.stdout.flush()
+            except BrokenPipeError:
+                write_no_more()
+                raise Problem("who read the backup stopped before its end, so what they have is not whole.") from None
+            return _what("stdout", subscribers, file.tell())
+
+
+def _what(where: str, subscribers: int, size: int) -> str:
+    return f"{where}: {counted(subscribers, 'reader')}, {size / 1e6:.1f} MB, checked"
+
+
+@contextmanager
+def _part(part: Path) -> Iterator[Path]:
+    """An empty file that only its owner reads, gone at the end unless it was renamed. Raises Problem."""
     try:
         os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     except FileExistsError:
         raise Problem(f"{part} exists: another backup is writing it, or one was killed; remove it then.") from None
     except OSError as error:
-        raise Problem(f"{file} cannot be written ({error.strerror}); choose another place.") from error
+        raise Problem(f"{part.with_suffix('')} cannot be written ({error.strerror}); choose another place.") from error
     try:
-        readers = _copy(source, part)
-        part.rename(file)
-    except (sqlite3.Error, OSError) as error:
-        raise Problem(f"{source} was not backed up to {file}: {error}.") from error
+        yield part
     finally:
         with suppress(FileNotFoundError):
             part.unlink()
-    return readers
 
 
-def _copy(source: Path, part: Path) -> int:
-    # mode=rw: a source that vanished is not made anew.
-    with (
-        closing(sqlite3.connect(f"file:{quote(str(source))}?mode=rw", uri=True, timeout=20)) as reading,
-        closing(sqlite3.connect(part)) as writing,
-    ):
-        # All pages in one step: one snapshot, and whoever writes meanwhile neither waits nor makes it start again.
-        reading.backup(writing, pages=-1)
-        writing.execute("PRAGMA journal_mode=DELETE")  # one file, without a log beside it
-        found = [str(row[0]) for row in writing.execute("PRAGMA integrity_check")]
-        if found != ["ok"]:
-            raise sqlite3.DatabaseError(f"the copy is damaged ({found[0]}), and so may be the database")
-        return int(writing.execute("SELECT count(*) FROM subscribers_subscriber").fetchone()[0])
-
-
-def _pg_dump(database: dict[str, Any], file: Path) -> str:
-    """The command as it can be pasted. The password is asked for, or stands in ~/.pgpass."""
-    options = database.get("OPTIONS", {})
-    command = ["pg_dump", "--format=custom", f"--file={file}"]
-    for option, value in (
-        ("host", database.get("HOST") or options.get("host")),
-        ("port", database.get("PORT") or options.get("port")),
-        ("username", database.get("USER") or options.get("user")),
-    ):
-        if value:
-            command.append(f"--{option}={value}")
-    return shlex.join([*command, str(database["NAME"])])
+def copy_sqlite(source: Path, part: Path) -> int:
+    """Copy SQLite's file while it is in use."""
+    try:
+        # mode=rw: a source that vanished is not made anew.
+        with (
+            closing(sqlite3.connect(f"file:{quote(str(source))}?mode=rw", uri=True, timeout=20)) as reading,
+            closing(sqlite3.connect(part)) as writing,
+        ):
+            # All pages in one step: one snapshot, and whoever writes meanwhile neither waits nor makes it start again.
+            reading.backup(writing, pages=-1)
+            writing.execute("PRAGMA journal_mode=DELETE")  # one file, without a log beside it
+            found = [str(row[0]) for row in writing.execute("PRAGMA integrity_check")]
+            if found != ["ok"]:
+                raise sqlite3.DatabaseError(f"the copy is damaged ({found[0]}), and so may be the database")
+            return int(writing.execute("SELECT count(*) FROM subscribers_subscriber").fetchone()[0])
+    except (sqlite3.Error, OSError) as error:
+        raise Problem(f"{source} was not backed up: {error}.") from error
