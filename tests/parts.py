@@ -9,6 +9,7 @@ import shutil
 import tempfile
 from functools import cache
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -19,6 +20,8 @@ HOW_TO_GET = {
     "rabbitmq": "install RabbitMQ (Debian: apt-get install rabbitmq-server; macOS: brew install rabbitmq)",
     "vnu": "the W3C checker: npm install --prefix ~/.cache/mailer/vnu vnu-jar, and Java (Debian: default-jre-headless)",
     "faketime": "install libfaketime (Debian: apt-get install libfaketime)",
+    "nginx": "install nginx (Debian: apt-get install nginx; macOS: brew install nginx)",
+    "caddy": "install Caddy (Debian: apt-get install caddy; macOS: brew install caddy)",
     "spamassassin": "install SpamAssassin (Debian: apt-get install spamassassin; macOS: brew install spamassassin)",
 }
 missing: set[str] = set()
@@ -28,7 +31,7 @@ def is_required(part: str) -> bool:
     return part in os.environ.get("MAILER_TEST_REQUIRE", "").split(",")
 
 
-def skip_without(part: str, why: str = "") -> None:
+def skip_without(part: str, why: str = "") -> NoReturn:
     """Skip the test because `part` is not here; fail it where the part is required."""
     missing.add(part)
     reason = f"no {part} here: {HOW_TO_GET[part]}" + (f" ({why})" if why else "")
@@ -87,3 +90,13 @@ def vnu() -> list[str] | None:
 
 def spamassassin() -> str | None:
     return shutil.which("spamassassin")
+
+
+def nginx() -> str:
+    """The program; Debian keeps it where only root looks."""
+    found = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+    return found or skip_without("nginx")
+
+
+def caddy() -> str:
+    return shutil.which("caddy") or skip_without("caddy")
