@@ -240,6 +240,7 @@ MIDDLEWARE = [
     "mailer.views.nothing_loaded",
     "mailer.views.head_without_body",
     "mailer.waiting.InTime",
+    "mailer.refusals.BodiesThatCame",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

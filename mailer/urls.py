@@ -24,6 +24,6 @@ urlpatterns = [
     path("<further_newsletter:label>/feed.xml", pages.feed, name="feed_of"),
     path("", include(readers_urls)),
 ]
-handler400 = "mailer.views.refused"
+handler400 = "mailer.refusals.refused"
 handler404 = "subscribers.views.not_found"
 handler500 = "subscribers.views.failed"

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 
 from django.conf import settings
-from django.core.exceptions import RequestDataTooBig
 from django.core.files.uploadhandler import FileUploadHandler, StopUpload
 from django.db import DatabaseError, InterfaceError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
@@ -17,7 +16,6 @@ from mailer import proxies, readiness
 from mailer.installation import public_id
 from mailer.metrics import CONTENT_TYPE, exposition
 from mailer.models import Media
-from subscribers.pages import kept_private, page_in_house_language
 
 log = logging.getLogger(__name__)
 
@@ -123,12 +121,6 @@ def head_without_body(
 
 
 # ---------------------------------------------------------------- what nobody has a reason to send
-
-
-def refused(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Django calls this for a request that cannot be read: 413 for one that is too large, 400 for the rest."""
-    status = 413 if isinstance(exception, RequestDataTooBig) else 400
-    return kept_private(page_in_house_language(request, "refused", status))
 
 
 class NoFiles(FileUploadHandler):

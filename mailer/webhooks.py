@@ -7,17 +7,17 @@ from contextlib import suppress
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError
 from django.http import HttpRequest, HttpResponse
-from django.http.request import UnreadablePostError
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
 from mailer import clock, counting, events
+from mailer.bodies import FAULT, Fault
 from mailer.sendgrid.webhook import NotEvents, NotSigned, parse, verify
 from mailer.sending import hearing
+from subscribers.pages import obeys_broken_bodies
 
 log = logging.getLogger(__name__)
 
-LARGEST = 5_000_000  # bytes; SendGrid posts at most 768 kB
 SIGNATURE = "X-Twilio-Email-Event-Webhook-Signature"
 TIMESTAMP = "X-Twilio-Email-Event-Webhook-Timestamp"
 
@@ -30,6 +30,7 @@ class _Unwanted(Exception):
         self.status = status
 
 
+@obeys_broken_bodies  # it refuses them in words for a program
 @csrf_exempt
 @require_POST
 def sendgrid(request: HttpRequest) -> HttpResponse:
@@ -76,15 +77,9 @@ def _signed_body(request: HttpRequest) -> tuple[bytes, bytes]:
 
 def _body(request: HttpRequest) -> bytes:
     # Not request.body: Django's own limit is meant for forms.
-    length = request.META.get("CONTENT_LENGTH") or "0"
-    if length.isdigit() and int(length[:12]) > LARGEST:
-        raise _Unwanted(413, f"a post may hold {LARGEST:,} bytes")
-    try:
-        body: bytes = request.read(LARGEST + 1)
-    except UnreadablePostError:
-        raise _Unwanted(400, "the body ended early") from None
-    if len(body) > LARGEST:
-        raise _Unwanted(413, f"a post may hold {LARGEST:,} bytes")
+    if fault := request.META.get(FAULT):
+        raise _Unwanted(413 if fault is Fault.TOO_LARGE else 400, fault.value)
+    body: bytes = request.read()
     return body
 
 

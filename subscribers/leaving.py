@@ -5,7 +5,7 @@ No limit ever refuses a valid unsubscribe. Mail scanners open every link: GET an
 
 from django.conf import settings
 from django.core.exceptions import BadRequest, SuspiciousOperation
-from django.http import HttpRequest, HttpResponse, UnreadablePostError
+from django.http import HttpRequest, HttpResponse
 from django.http.multipartparser import MultiPartParserError
 from django.shortcuts import redirect
 from django.utils import translation
@@ -24,6 +24,7 @@ from subscribers.pages import (
     kept_private,
     link_used,
     newsletter_shown,
+    obeys_broken_bodies,
     origin,
     page,
     reader_of,
@@ -36,6 +37,7 @@ from subscribers.pages import (
 ONE_CLICK = "one-click"
 
 
+@obeys_broken_bodies
 @signed_link(tokens.UNSUBSCRIBE)
 def unsubscribe(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown) -> HttpResponse:
     """One button; pressing it, or a mail provider's one click (RFC 8058), unsubscribes at once."""
@@ -102,7 +104,7 @@ def _by_our_button(request: HttpRequest) -> bool:
     """Mail providers say nothing of a page. A body that cannot be read still came with a signed link: it is obeyed."""
     try:
         return request.POST.get("from") == PAGE
-    except (BadRequest, SuspiciousOperation, MultiPartParserError, UnreadablePostError):
+    except (BadRequest, SuspiciousOperation, MultiPartParserError):
         return False
 
 
@@ -119,6 +121,7 @@ def undo(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown, reader:
     return page(request, "undone", newsletter)
 
 
+@obeys_broken_bodies
 @csrf_exempt
 @require_http_methods(ALLOWED)
 def unsubscribe_test(request: HttpRequest, label: str = "", number: int = 0) -> HttpResponse:

@@ -12,6 +12,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import translation
+from django.utils.translation import gettext
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
@@ -91,14 +92,16 @@ def page(
     return response
 
 
-def page_in_house_language(request: HttpRequest, name: str, status: int) -> HttpResponse:
+def page_in_house_language(
+    request: HttpRequest, name: str, status: int, context: dict[str, Any] | None = None
+) -> HttpResponse:
     """A page for which no newsletter is known: in the frame of the one that the path begins with, or of the first."""
     labels = list(settings.NEWSLETTERS)
     below = request.path.split("/")[1]
     label = below if below in labels else next(iter(labels), "")
     newsletter = newsletter_shown(label) if label else Shown("", "", settings.LANGUAGE_CODE)
     with translation.override(newsletter.language):
-        return page(request, name, newsletter, status=status)
+        return page(request, name, newsletter, context, status)
 
 
 def signed_link(purpose: str, expired: View | None = None) -> Callable[[View], View]:
@@ -128,6 +131,12 @@ def signed_link(purpose: str, expired: View | None = None) -> Callable[[View], V
         return csrf_exempt(require_http_methods(ALLOWED)(read))
 
     return decorate
+
+
+def obeys_broken_bodies(view: View) -> View:
+    """Mark a view that does what its address says, also where the body of the request could not be read."""
+    view.obeys_broken_bodies = True  # type: ignore[attr-defined]
+    return view
 
 
 def to_reader(view: View) -> View:
@@ -174,6 +183,13 @@ def away(request: HttpRequest, newsletter: Shown, unsubscribe: str = "") -> Http
 def try_later(response: HttpResponse) -> HttpResponse:
     response["Retry-After"] = str(RETRY_AFTER)
     return response
+
+
+def no_button(request: HttpRequest) -> str:
+    """What the answer to a press says whose form arrived without the button; empty for what was only opened."""
+    if request.method != "POST":
+        return ""
+    return gettext("Nothing was changed: which button you pressed did not reach us. Please press it once more.")
 
 
 def link_used(request: HttpRequest, newsletter: Shown) -> HttpResponse:

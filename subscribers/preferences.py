@@ -17,7 +17,18 @@ from subscribers.addresses import Address
 from subscribers.masking import masked_on_one_line
 from subscribers.models import Subscriber, Subscription
 from subscribers.optin import PREFERENCES, Answer
-from subscribers.pages import Shown, away, link_used, newsletter_shown, origin, page, signed_link, to_reader, too_many
+from subscribers.pages import (
+    Shown,
+    away,
+    link_used,
+    newsletter_shown,
+    no_button,
+    origin,
+    page,
+    signed_link,
+    to_reader,
+    too_many,
+)
 from subscribers.tasks import send_confirmation, send_letter
 
 State = Subscription.State
@@ -68,7 +79,8 @@ def _preferences(
         return _leave_all(request, reader, newsletter)
     if wish == "link":
         return _mail_link(request, reader, newsletter)
-    return _shown(request, reader, newsletter)
+    notice = no_button(request)
+    return _shown(request, reader, newsletter, [notice] if notice else [], status=400 if notice else 200)
 
 
 def _save(request: HttpRequest, reader: Subscriber, newsletter: Shown) -> HttpResponse:
@@ -154,6 +166,7 @@ def _shown(
     newsletter: Shown,
     notices: Sequence[str] = (),
     left: Sequence[str] = (),
+    status: int = 200,
 ) -> HttpResponse:
     choices = _choices(reader)
     context = {
@@ -165,7 +178,7 @@ def _shown(
         "promise": _promise(),
         "undo": _undo(reader, left),
     }
-    return page(request, "preferences", newsletter, context)
+    return page(request, "preferences", newsletter, context, status)
 
 
 def _undo(reader: Subscriber, left: Sequence[str]) -> list[tuple[str, str]]:

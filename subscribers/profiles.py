@@ -16,7 +16,17 @@ from subscribers.changing import Moved
 from subscribers.forms import sent
 from subscribers.masking import masked_on_one_line
 from subscribers.models import Letter, Subscriber
-from subscribers.pages import CONTENT_POLICY, Shown, link_used, origin, page, signed_link, speaking_to, to_reader
+from subscribers.pages import (
+    CONTENT_POLICY,
+    Shown,
+    link_used,
+    no_button,
+    origin,
+    page,
+    signed_link,
+    speaking_to,
+    to_reader,
+)
 from subscribers.tasks import send_letter
 
 DATA, ADDRESS = "mailed link", "link to new address"  # `Consent.how`
@@ -44,7 +54,10 @@ def data(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown, reader:
         return page(request, "erased", newsletter) if wish == "delete" else link_used(request, newsletter)
     if ticket.mailbox != links.mailbox(reader.email_key):
         return link_used(request, newsletter)  # their address has changed, and another may read the old mailbox now
-    return WISHES.get(wish, _shown)(request, reader, newsletter)
+    if wish in WISHES:
+        return WISHES[wish](request, reader, newsletter)
+    notice = no_button(request)
+    return _shown(request, reader, newsletter, notice=notice, status=400 if notice else 200)
 
 
 def _shown(
@@ -53,6 +66,7 @@ def _shown(
     newsletter: Shown,
     wrong: dict[str, str] | None = None,
     notice: str = "",
+    status: int = 200,
 ) -> HttpResponse:
     wrong = wrong or {}
     context = {
@@ -62,7 +76,7 @@ def _shown(
         "preferences": links.preferences_path(reader.public_id, newsletter.label),
         "wrong": wrong,
     }
-    return page(request, "data", newsletter, context)
+    return page(request, "data", newsletter, context, status)
 
 
 def _rename(request: HttpRequest, reader: Subscriber, newsletter: Shown) -> HttpResponse:

@@ -155,7 +155,9 @@ def without_our_form(request: HttpRequest, reason: str = "") -> HttpResponse:
     newsletter = newsletter_shown(match.kwargs.get("label") or first_newsletter())
     form = forms.sign_up_of(request)
     with translation.override(newsletter.language):
-        if forms.made(form.form_time) is forms.Made.NOT_HERE:
+        if not request.POST:
+            notice = gettext("What you typed did not reach us. Please fill in the form once more.")
+        elif forms.made(form.form_time) is forms.Made.NOT_HERE:
             notice = gettext("Almost there: press the button once more.")
         else:
             notice = gettext("Your browser did not keep our cookie, which protects this form. Allow it and try again.")

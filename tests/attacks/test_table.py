@@ -70,7 +70,7 @@ ATTACKS: dict[str, list[str]] = {
         "mailer/test_webhooks.py::test_a_post_that_is_replayed_changes_nothing",
         "mailer/test_webhooks.py::test_a_body_that_is_no_array_is_refused_in_words",
         "mailer/test_webhooks.py::test_strange_events_do_no_harm_to_their_neighbours",
-        "mailer/test_webhooks.py::test_a_huge_body_is_refused_before_it_is_read",
+        "mailer/test_bodies.py::test_events_are_limited_too_and_a_length_that_says_so_is_not_read",
         "mailer/test_webhooks.py::test_a_compressed_body_is_refused_unopened",
         "mailer/test_webhooks.py::test_events_of_another_installation_on_the_account_are_acknowledged_and_dropped",
         "attacks/test_raw_sockets.py::test_a_huge_post_is_refused_by_its_length_alone",
@@ -131,6 +131,8 @@ ATTACKS: dict[str, list[str]] = {
     "clients that drip, or speak no HTTP": [
         "attacks/test_raw_sockets.py::test_those_who_drip_do_not_keep_the_others_out",
         "attacks/test_raw_sockets.py::test_what_is_no_http_is_refused_and_its_path_stays_out_of_the_log",
+        "attacks/test_raw_sockets.py::test_a_body_that_breaks_off_is_refused_as_that",
+        "mailer/test_bodies.py::test_nothing_is_done_and_the_answer_says_so",
         "attacks/test_raw_sockets.py::test_no_header_moves_a_request_to_another_page",
         "attacks/test_pages.py::test_no_door_puts_a_file_on_the_disk",
     ],
