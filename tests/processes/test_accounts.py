@@ -16,6 +16,8 @@ from tests.processes.conftest import CONFIG, editors_folder
 from tests.processes.stage import PATIENCE, Stage, wait_until
 from tests.stand_in import StandIn
 
+pytestmark = pytest.mark.slow
+
 ISSUE, NEXT = "issues/2026-11-20.md", "issues/2026-11-27.md"
 
 
@@ -70,7 +72,8 @@ def of_second(for_real) -> dict[str, str]:
 
 @pytest.mark.parametrize(
     "provider_takes_it",
-    [pytest.param(False, id="refused with 401", marks=pytest.mark.slow), pytest.param(True, id="of another customer")],
+    [False, True],
+    ids=["refused with 401", "of another customer"],
 )
 def test_a_second_installation_takes_nothing_and_pauses_nothing(
     distributed: Stage, second: Stage, api: StandIn, for_real, of_second, provider_takes_it: bool
@@ -108,7 +111,6 @@ def test_a_second_installation_takes_nothing_and_pauses_nothing(
     assert {request["key"] for request in api.requests} == {api.key}
 
 
-@pytest.mark.slow
 def test_two_accounts_share_a_database_and_each_sends_its_own(
     distributed: Stage, second: Stage, api: StandIn, for_real, of_second
 ):
@@ -163,7 +165,6 @@ def test_a_key_that_is_replaced_in_the_middle_is_adopted_and_nobody_gets_it_twic
     assert distributed.doctor(**settings)["account"] == "ok"
 
 
-@pytest.mark.slow
 def test_a_confirmation_is_not_mailed_by_a_foreign_key(
     distributed: Stage, second: Stage, api: StandIn, for_real, of_second
 ):
@@ -181,7 +182,6 @@ def test_a_confirmation_is_not_mailed_by_a_foreign_key(
     assert [request["key"] for request in api.requests] == [api.key]
 
 
-@pytest.mark.slow
 def test_a_send_under_way_goes_on_after_an_upgrade_from_hosts_to_accounts(stage: Stage, api: StandIn, for_real):
     readers = stage.import_readers({"active": 60})["active"]
     settings = for_real | {"MAILER_BATCH_SIZE": "2", "MAILER_LANES": "1"}

@@ -8,6 +8,8 @@ from tests.processes.stage import Stage, answers, free_port, wait_until
 from tests.processes.starving import can_starve, starved
 from tests.stand_in import StandIn
 
+pytestmark = pytest.mark.slow
+
 linux = pytest.mark.skipif(not can_starve, reason="no prlimit on this system")
 
 

@@ -3,9 +3,13 @@
 import json
 import urllib.request
 
+import pytest
+
 from tests.processes.stage import Stage, answers, free_port, wait_until
 from tests.processes.test_logs import status_of
 from tests.processes.test_settings import SAFE
+
+pytestmark = pytest.mark.slow
 
 JUNK = 40
 TOKEN = "a-long-token-of-the-operator"

@@ -3,7 +3,11 @@
 import os
 import signal
 
+import pytest
+
 from tests.processes.stage import Stage, wait_until
+
+pytestmark = pytest.mark.slow
 
 
 def health(stage: Stage) -> tuple[int, str]:

@@ -19,11 +19,13 @@ from tests.processes.stage import Broker, Stage, wait_until
 from tests.processes.test_readers_walk import serve
 from tests.stand_in import StandIn
 
+pytestmark = pytest.mark.slow
+
 ISSUE = "issues/2026-11-20.md"
 # Without a deadline a request hangs for ten seconds at least. How fast one is on a quiet machine is not for a test.
 HANGS = 8.0
 OUTAGE = 10.0  # seconds
-A_MINUTE = pytest.param("stopped", 60.0, marks=pytest.mark.slow)
+A_MINUTE = ("stopped", 60.0)
 
 
 @pytest.fixture

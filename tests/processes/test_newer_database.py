@@ -10,6 +10,8 @@ import pytest
 from tests.processes.stage import PATIENCE, Stage, free_port, wait_until
 from tests.stand_in import StandIn
 
+pytestmark = pytest.mark.slow
+
 UPGRADE = """
     INSERT INTO django_migrations (app, name, applied)
     VALUES ('mailer', '9999_from_the_future', '2026-11-20 09:00:00')

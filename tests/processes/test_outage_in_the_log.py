@@ -10,6 +10,8 @@ from tests.processes.conftest import editors_folder
 from tests.processes.leavers import hanging
 from tests.processes.stage import Broker, Stage, wait_until
 
+pytestmark = pytest.mark.slow
+
 AWAY = "WARNING mailer.interruptions the database does not work"
 BACK = "INFO mailer.interruptions database and files work again"
 

@@ -14,6 +14,8 @@ from tests.certificates import write_certificate
 from tests.processes.stage import Broker, Stage
 from tests.stand_in import StandIn
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def certificate(tmp_path: Path) -> Path:

@@ -15,6 +15,8 @@ import pytest
 from tests.processes.stage import Stage, answers, free_port, wait_until
 from tests.stand_in import StandIn
 
+pytestmark = pytest.mark.slow
+
 ISSUE = "issues/2026-11-20.md"
 
 TWO_LOOPS = """

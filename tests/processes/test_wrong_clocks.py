@@ -11,14 +11,15 @@ from tests.clocks import FaketimeClock, MovedClock
 from tests.processes.stage import Stage, wait_until
 from tests.stand_in import StandIn
 
+pytestmark = pytest.mark.slow
+
 ISSUE, SLUG = "issues/2026-11-20.md", "2026-11-20"
-OTHERS = [pytest.param(hours, marks=pytest.mark.slow) for hours in (-25, -3, 3)]
-OFF = pytest.mark.parametrize("hours", [25, *OTHERS], ids="{:+} h".format)
+OFF = pytest.mark.parametrize("hours", [25, -25, -3, 3], ids="{:+} h".format)
 UNKNOWN = "SELECT count(*) FROM mailer_batch WHERE state = 'unknown'"
 SEEN = "SELECT max(seen_at) FROM mailer_process WHERE kind = 'worker'"
 
 
-@pytest.fixture(params=[MovedClock, pytest.param(FaketimeClock, marks=pytest.mark.slow)])
+@pytest.fixture(params=[MovedClock, FaketimeClock])
 def clock(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., MovedClock]:
     return lambda **amount: request.param(tmp_path / f"clock-{len(list(tmp_path.glob('clock-*')))}", **amount)
 
