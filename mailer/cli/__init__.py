@@ -28,6 +28,7 @@ COMMANDS = {
     "worker": ("serving", "Run a worker, which sends."),
     "backup": ("backup", "Write a copy of the database that can be put back, to a file or stdout."),
     "doctor": ("doctor", "Check settings, database, broker, key, sender, webhook and address."),
+    "version": ("version", "Print the versions of mailer, Python and the database's program."),
     "manage": ("serving", "Run one of Django's own commands, such as migrate."),
 }
 

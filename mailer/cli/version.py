@@ -1,0 +1,24 @@
+"""`mailer version`: what a report of a fault must name."""
+
+import platform
+from importlib.metadata import version as version_of
+
+import click
+
+
+@click.command()
+def version() -> None:
+    """Print the versions of mailer, of Python and of what reaches the database. It asks nobody and makes nothing."""
+    click.echo(f"mailer {version_of('markdown-mailer')}")
+    click.echo(f"Python {platform.python_version()} on {platform.system()}")
+    click.echo(f"database {_database()}")
+
+
+def _database() -> str:
+    from mailer.environment import read
+
+    if read("DATABASE_URL").startswith(("postgres", "pgsql")):
+        return f"PostgreSQL, through psycopg {version_of('psycopg')}"
+    import sqlite3
+
+    return f"SQLite {sqlite3.sqlite_version}"
