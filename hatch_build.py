@@ -1,0 +1,55 @@
+"""What the package says of its repository, where it is built in one: addresses of the project, and a README that links.
+
+The package index shows README.md far from the files that it links to. The addresses are those of the repository whose
+workflow builds the package, so a fork's package leads to the fork; a build elsewhere names none.
+"""
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+from hatchling.metadata.plugin.interface import MetadataHookInterface
+
+RELATIVE = re.compile(r"(!?)\[([^\]]*)\]\((?!https?://|#)([^)]+)\)")
+
+
+class Repository(MetadataHookInterface):
+    PLUGIN_NAME = "custom"
+
+    def update(self, metadata: dict[str, Any]) -> None:
+        readme = (Path(self.root) / "README.md").read_text(encoding="utf-8")
+        address = repository()
+        metadata["readme"] = {"content-type": "text/markdown", "text": linked(readme, address)}
+        metadata["urls"] = urls(address)
+
+
+def repository() -> tuple[str, str]:
+    """The address of the repository and the tag or branch that is built; nothing twice where there is none."""
+    server, name = os.environ.get("GITHUB_SERVER_URL"), os.environ.get("GITHUB_REPOSITORY")
+    return (f"{server}/{name}", os.environ.get("GITHUB_REF_NAME", "HEAD")) if server and name else ("", "")
+
+
+def linked(readme: str, address: tuple[str, str]) -> str:
+    """The README whose links to files of the repository work from anywhere."""
+    base, ref = address
+    if not base:
+        return readme
+    return RELATIVE.sub(lambda found: f"{found[1]}[{found[2]}]({base}/{kind(found[1])}/{ref}/{found[3]})", readme)
+
+
+def kind(mark: str) -> str:
+    """An image is shown as it is, a page as the repository's site shows it."""
+    return "raw" if mark else "blob"
+
+
+def urls(address: tuple[str, str]) -> dict[str, str]:
+    base, ref = address
+    if not base:
+        return {}
+    return {
+        "Source": base,
+        "Documentation": f"{base}/tree/{ref}/docs",
+        "Changelog": f"{base}/blob/{ref}/CHANGELOG.md",
+        "Issues": f"{base}/issues",
+    }

@@ -1,0 +1,158 @@
+"""What a tag publishes: the workflow, the packages, the changelog."""
+
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from trove_classifiers import classifiers
+
+import hatch_build
+from tests import releasing
+from tests.installed import ROOT
+
+WORKFLOW = ROOT / ".github" / "workflows" / "release.yml"
+CHANGELOG = """\
+# Changelog
+
+## Unreleased
+
+## 0.2.0 — 2026-11-28
+
+New.
+
+### Added
+
+- It.
+
+## 0.1.0 — 2026-01-01
+
+Old.
+"""
+
+
+@pytest.fixture(scope="module")
+def jobs() -> dict:
+    return yaml.safe_load(WORKFLOW.read_text())["jobs"]
+
+
+@pytest.fixture(scope="module")
+def packages(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    return releasing.build(tmp_path_factory.mktemp("dist"))
+
+
+def test_the_notes_of_a_release_are_its_section_of_the_changelog():
+    assert releasing.notes("0.2.0", CHANGELOG) == "New.\n\n### Added\n\n- It."
+
+
+@pytest.mark.parametrize(
+    "changelog",
+    ["", "## 0.2.0\n\nNo date.\n", "## 0.2.0 — 2026-11-28\n\n## 0.1.0 — 2026-01-01\n", "## 0x2x0 — 2026-11-28\n\nA.\n"],
+)
+def test_a_version_without_a_dated_section_is_not_released(changelog):
+    with pytest.raises(releasing.NotReleasable, match=r"CHANGELOG\.md"):
+        releasing.notes("0.2.0", changelog)
+
+
+def test_a_tag_that_is_not_the_version_is_not_released():
+    releasing.check_tag(f"v{releasing.version()}", CHANGELOG)
+    with pytest.raises(releasing.NotReleasable, match="the same"):
+        releasing.check_tag("v9.9.9", CHANGELOG)
+
+
+def test_lines_under_unreleased_are_not_forgotten_by_a_release():
+    with pytest.raises(releasing.NotReleasable, match="Unreleased"):
+        releasing.check_tag(
+            f"v{releasing.version()}", CHANGELOG.replace("## Unreleased\n", "## Unreleased\n\n- More.\n")
+        )
+
+
+def test_the_sdist_alone_makes_the_same_wheel_as_the_repository(packages, tmp_path):
+    releasing._run(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path), cwd=ROOT)
+    (direct,) = tmp_path.glob("*.whl")
+    assert releasing.files(packages[1]) == releasing.files(direct)
+
+
+def test_the_package_index_would_take_the_packages(packages):
+    releasing.judge(*packages)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("which", [0, 1], ids=["sdist", "wheel"])
+def test_what_is_published_installs_and_rehearses_a_send_from_another_folder(packages, which, tmp_path):
+    said = releasing.try_out(packages[which], tmp_path)
+    assert said.startswith(f"mailer {releasing.version()}\n")
+    assert "accepted" in said
+
+
+def test_links_of_the_readme_work_on_the_package_index():
+    linked = hatch_build.linked((ROOT / "README.md").read_text(), ("https://git.example/me/mailer", "v0.2.0"))
+    assert "](https://git.example/me/mailer/blob/v0.2.0/docs/hosting.md)" in linked
+    assert "](https://git.example/me/mailer/raw/v0.2.0/docs/images/sample.png)" in linked
+    assert not re.findall(r"\]\((?!https://)[^)]*\)", linked)
+
+
+def test_a_build_outside_a_workflow_names_no_repository(monkeypatch):
+    monkeypatch.delenv("GITHUB_REPOSITORY", raising=False)
+    assert hatch_build.repository() == ("", "")
+    assert hatch_build.linked("[a](b.md)", ("", "")) == "[a](b.md)"
+    assert hatch_build.urls(("", "")) == {}
+
+
+def test_each_link_of_the_readme_leads_to_a_file():
+    for link in re.findall(r"\]\((?!https?://)([^)#]+)", (ROOT / "README.md").read_text()):
+        assert (ROOT / link).exists(), link
+
+
+def test_each_classifier_is_one():
+    found = releasing.project()["classifiers"]
+    assert set(found) <= set(classifiers)
+    assert found == sorted(found)
+
+
+def test_each_action_is_pinned_to_a_commit_and_its_version_is_said():
+    for line in WORKFLOW.read_text().splitlines():
+        if "uses:" in line:
+            assert re.search(r"uses: [\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$", line), line
+
+
+def test_each_job_may_do_what_it_needs_and_no_more(jobs):
+    assert yaml.safe_load(WORKFLOW.read_text())["permissions"] == {}
+    assert {name: job["permissions"] for name, job in jobs.items()} == {
+        "build": {"contents": "read"},
+        "packages": {"id-token": "write"},
+        "image": {"contents": "read", "packages": "write", "id-token": "write", "attestations": "write"},
+        "notes": {"contents": "write"},
+    }
+
+
+def test_nothing_is_published_that_was_not_checked(jobs):
+    def before(name: str) -> set[str]:
+        needed = jobs[name].get("needs", [])
+        needed = [needed] if isinstance(needed, str) else needed
+        return {*needed, *(earlier for one in needed for earlier in before(one))}
+
+    assert all("build" in before(name) for name in jobs if name != "build")
+    (check,) = (step for step in jobs["build"]["steps"] if "run" in step)
+    assert check == {"run": "make release-check", "env": {"TAG": "${{ github.ref_name }}"}}
+    assert "release-check:" in (ROOT / "Makefile").read_text()
+
+
+def test_no_step_pastes_what_others_wrote_into_a_shell(jobs):
+    """A tag's name is anybody's text who may push one: it reaches scripts by the environment."""
+    runs = [step["run"] for job in jobs.values() for step in job["steps"] if "run" in step]
+    assert runs
+    assert not [run for run in runs if "${{" in run]
+
+
+def test_what_the_package_says_of_its_repository_follows_the_workflow(monkeypatch, tmp_path):
+    for name, value in {"SERVER_URL": "https://git.example", "REPOSITORY": "me/mailer", "REF_NAME": "v0.2.0"}.items():
+        monkeypatch.setenv(f"GITHUB_{name}", value)
+    _, wheel = releasing.build(tmp_path)
+    shutil.unpack_archive(wheel, tmp_path / "wheel", "zip")
+    (metadata,) = (tmp_path / "wheel").glob("*.dist-info/METADATA")
+    said = metadata.read_text()
+    assert "Project-URL: Changelog, https://git.example/me/mailer/blob/v0.2.0/CHANGELOG.md\n" in said
+    assert "https://git.example/me/mailer/raw/v0.2.0/docs/images/sample.png" in said
