@@ -12,6 +12,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import idna
 from django.core.exceptions import ImproperlyConfigured
 from dotenv import dotenv_values
 
@@ -108,6 +109,15 @@ def web_address(name: str, default: str, why: str) -> str:
     if parts.scheme == "http" and parts.hostname not in LOOPBACK:
         raise SettingError(f"{name} is {text!r}: plain http is taken only for this machine, {why}; use https.")
     return text
+
+
+def origin_of(address: str) -> str:
+    """Scheme, host and port of a web address, as browsers write them into `Origin`."""
+    parts = urlsplit(address)
+    name = parts.hostname or ""
+    host = f"[{name}]" if ":" in name else name if name.isascii() else idna.encode(name, uts46=True).decode()
+    usual = parts.port in (None, {"http": 80, "https": 443}[parts.scheme])
+    return f"{parts.scheme}://{host}" if usual else f"{parts.scheme}://{host}:{parts.port}"
 
 
 def may_be_public(host: str) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import dj_database_url
+import idna
 
 from mailer import logs, sentry
 from mailer.brokers import read_broker
@@ -22,6 +23,7 @@ from mailer.environment import (
     may_be_public,
     nowhere,
     number,
+    origin_of,
     read,
     switch,
     web_address,
@@ -134,6 +136,11 @@ if PRODUCTION and (not BASE_URL.startswith("https://") or not may_be_public(str(
         f"BASE_URL is {BASE_URL!r}; in production it must be the public https address of this installation."
     )
 
+try:
+    ORIGIN = origin_of(BASE_URL)
+except idna.IDNAError:
+    raise SettingError(f"BASE_URL is {BASE_URL!r}, whose host is no domain name.") from None
+
 MAILER_HTTP_TIMEOUT = number("MAILER_HTTP_TIMEOUT", 20, 0.1)
 MAILER_LEASE = number("MAILER_LEASE", 60, 0.3)
 if MAILER_LEASE < 3 * MAILER_HTTP_TIMEOUT:
@@ -222,7 +229,7 @@ EMBEDDED = not BROKER_URL
 DEBUG = False
 ROOT_URLCONF = "mailer.urls"
 WSGI_APPLICATION = "mailer.wsgi.application"
-ALLOWED_HOSTS = sorted({str(urlsplit(BASE_URL).hostname), *LOOPBACK})
+ALLOWED_HOSTS = sorted({str(urlsplit(ORIGIN).hostname), *LOOPBACK})
 INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "subscribers",
@@ -320,6 +327,8 @@ AXES_ENABLE_ADMIN = False
 _https = BASE_URL.startswith("https://")
 CSRF_COOKIE_SECURE = SESSION_COOKIE_SECURE = _https
 CSRF_COOKIE_HTTPONLY = True
+# Our own forms come from there, whatever a proxy makes of Host and of https.
+CSRF_TRUSTED_ORIGINS = [ORIGIN]
 SESSION_COOKIE_PATH = "/admin/"
 SESSION_COOKIE_AGE = 12 * 3600
 SECURE_CONTENT_TYPE_NOSNIFF = True

@@ -4,15 +4,17 @@ without a cookie of ours, but for the sign-up form, whose cookie guards against 
 Mail scanners open every link of a mail, and some run its scripts: GET and HEAD change nothing here.
 """
 
+import logging
 from functools import partial
 
+from django.conf import settings
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.utils import translation
 from django.utils.translation import gettext
 from django.views.decorators.http import require_http_methods
 
-from subscribers import forms, limits, optin, tokens
+from subscribers import forms, limits, optin, origins, tokens
 from subscribers.addresses import Address, AddressError, parse
 from subscribers.models import Subscriber, Subscription
 from subscribers.optin import Answer, Confirmation, Origin
@@ -32,6 +34,8 @@ from subscribers.pages import (
     try_later,
 )
 from subscribers.tasks import send_confirmation
+
+log = logging.getLogger(__name__)
 
 
 @require_http_methods(ALLOWED)
@@ -149,19 +153,30 @@ def _confirm_opened(request: HttpRequest, reader: Subscriber, newsletter: Shown)
 
 def without_our_form(request: HttpRequest, reason: str = "") -> HttpResponse:
     """Django calls this for a POST that no page of ours made. A sign-up gets our form, filled in; nothing changed."""
+    why = origins.why(request, reason)
     match = request.resolver_match
     if match is None or match.func is not subscribe or request.method != "POST":
-        return page_in_house_language(request, "forbidden", status=403)
+        log.warning("form refused", extra={"because": why.value})
+        return page_in_house_language(request, "forbidden", 403, {"why": why.name, "address": settings.BASE_URL})
     newsletter = newsletter_shown(match.kwargs.get("label") or first_newsletter())
     form = forms.sign_up_of(request)
+    ours = forms.made(form.form_time) is not forms.Made.NOT_HERE
+    # A form that stands on another site is answered by ours each time.
+    log.log(logging.WARNING if ours else logging.INFO, "form refused", extra={"because": why.value})
     with translation.override(newsletter.language):
-        if not request.POST:
-            notice = gettext("What you typed did not reach us. Please fill in the form once more.")
-        elif forms.made(form.form_time) is forms.Made.NOT_HERE:
-            notice = gettext("Almost there: press the button once more.")
-        else:
-            notice = gettext("Your browser did not keep our cookie, which protects this form. Allow it and try again.")
-        return _form(request, newsletter, form, notice=notice)
+        return _form(request, newsletter, form, notice=_once_more(request, newsletter, why, ours))
+
+
+def _once_more(request: HttpRequest, newsletter: Shown, why: origins.Why, ours: bool) -> str:
+    """What to do, on the form that comes back. `ours`: it was our form that was filled in."""
+    if not request.POST:
+        return gettext("What you typed did not reach us. Please fill in the form once more.")
+    if ours and why is origins.Why.NO_COOKIE:
+        return gettext("Your browser did not keep our cookie, which protects this form. Allow it and try again.")
+    if ours and why is origins.Why.ELSEWHERE:
+        said = gettext("Your browser says that this form came from another address than ours. Please use the one at %s")
+        return said % f"{settings.BASE_URL}{newsletter.form_path}"
+    return gettext("Almost there: press the button once more.")
 
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:

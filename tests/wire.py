@@ -15,6 +15,7 @@ FORM = "application/x-www-form-urlencoded"
 class Answer:
     status: int
     headers: dict[str, str]
+    cookies: list[str]
     text: str
 
 
@@ -62,7 +63,8 @@ def ask(method: str, path: str, body: Iterable[bytes | Exception] = (), **enviro
     finally:
         request_started.connect(close_old_connections)
     status, headers = begun[0]
-    return Answer(int(status.split()[0]), dict(headers), told.decode())
+    cookies = [value for name, value in headers if name == "Set-Cookie"]
+    return Answer(int(status.split()[0]), dict(headers), cookies, told.decode())
 
 
 def post(path: str, body: bytes, **environ: str) -> Answer:

@@ -12,8 +12,10 @@ from django.test import Client, RequestFactory
 from django.utils import timezone
 
 from mailer.archive.correcting import correct
+from mailer.refusals import Cause, refuse
 from subscribers import forms, links, tokens
 from subscribers.models import Letter
+from subscribers.origins import Why
 from subscribers.pages import page_in_house_language
 from tests import readers
 from tests.golden import ISSUES
@@ -57,7 +59,13 @@ def _what_went_wrong() -> dict[str, Seen]:
     """What Django or a limit answers in a view's place; to make each of them happen takes longer than to look at it."""
     answers = {"forbidden": 403, "refused": 413, "too_many": 429, "failed": 500, "away": 503}
     request = RequestFactory().get("/")
-    return {name: _seen(page_in_house_language(request, name, status)) for name, status in answers.items()}
+    seen = {name: _seen(page_in_house_language(request, name, status)) for name, status in answers.items()}
+    for cause in Cause:
+        seen[f"refused, {cause}"] = _seen(refuse(request, cause))
+    for why in Why:
+        context = {"why": why.name, "address": settings.BASE_URL}
+        seen[f"forbidden, {why.name}"] = _seen(page_in_house_language(request, "forbidden", 403, context))
+    return seen
 
 
 def _of_their_own(newsletter: str, suffix: str) -> dict[str, Seen]:
