@@ -1,0 +1,41 @@
+"""What docs/upgrading.md promises of migrations: old processes work beside a new database, and there is a way back."""
+
+from collections.abc import Iterator
+
+from django.db import models
+from django.db.migrations import Migration, operations
+from django.db.migrations.loader import MigrationLoader
+
+from mailer.schema import OURS
+
+TAKES_ONLY_AN_INDEX = "0005_one_index_of_readers_each"
+
+
+def ours() -> Iterator[Migration]:
+    for (app, _), migration in MigrationLoader(None, ignore_no_migrations=True).disk_migrations.items():
+        if app in OURS:
+            yield migration
+
+
+def only_adds(operation: object, new_tables: set[str]) -> bool:
+    """Whether a process of the version before, which does not know of it, may write on."""
+    match operation:
+        case operations.AddField(field=field):
+            return field.null or field.many_to_many or field.db_default is not models.NOT_PROVIDED
+        case operations.AddConstraint(model_name=name):
+            return name.lower() in new_tables
+        case operations.SeparateDatabaseAndState(database_operations=changes):
+            return not changes
+    return isinstance(operation, operations.CreateModel | operations.AddIndex | operations.RunPython)
+
+
+def test_a_migration_only_adds_what_the_version_before_need_not_know():
+    for migration in ours():
+        new = {operation.name_lower for operation in migration.operations if hasattr(operation, "bases")}
+        wrong = [operation for operation in migration.operations if not only_adds(operation, new)]
+        assert not wrong or migration.name == TAKES_ONLY_AN_INDEX, (migration.name, wrong)
+
+
+def test_each_migration_can_be_undone():
+    for migration in ours():
+        assert all(operation.reversible for operation in migration.operations), migration.name

@@ -1,0 +1,48 @@
+"""The way back of docs/upgrading.md: the new version takes its migrations back, with a send under way."""
+
+import pytest
+
+from tests.installed import ROOT
+from tests.processes.stage import Stage, wait_until
+from tests.stand_in import StandIn
+
+pytestmark = pytest.mark.slow
+ISSUE = "issues/2026-11-20.md"
+KEPT = {
+    "readers": "SELECT id, email FROM subscribers_subscriber ORDER BY id",
+    "consent": "SELECT subscriber_id, step FROM subscribers_consent ORDER BY id",
+    "deliveries": "SELECT batch_id, subscriber_id, outcome FROM mailer_delivery ORDER BY 1, 2",
+    "batches": "SELECT id, state, size FROM mailer_batch ORDER BY id",
+}
+
+
+def before_the_newest(app: str) -> str:
+    return sorted(path.stem for path in (ROOT / app / "migrations").glob("0*.py"))[-2]
+
+
+def test_migrations_taken_back_and_made_again_in_the_middle_of_a_send_lose_and_double_nothing(
+    stage: Stage, api: StandIn, for_real: dict[str, str]
+):
+    stage.settings = {**for_real, "MAILER_BATCH_SIZE": "2", "MAILER_LANES": "1"}
+    readers = stage.import_readers({"active": 20})["active"]
+    api.latency = 0.3
+    with stage.workers(1):
+        stage.run("send", "issue", ISSUE, "--yes", "--detach") if stage.distributed else stage.start(
+            "send", "issue", ISSUE, "--yes"
+        )
+        wait_until(lambda: len(api.accepted) >= 3, "the send is under way")
+        stage.run("pause", "2026-11-20")
+    kept = {name: stage.ask(question) for name, question in KEPT.items()}
+    assert 0 < len(api.recipients) < len(readers)
+
+    for app in ("mailer", "subscribers"):
+        stage.run("manage", "migrate", app, before_the_newest(app))
+    assert {name: stage.ask(question) for name, question in KEPT.items()} == kept
+    stage.run("manage", "migrate")
+    assert {name: stage.ask(question) for name, question in KEPT.items()} == kept
+
+    api.latency = 0
+    with stage.workers(1):
+        stage.run("resume", "2026-11-20")
+        wait_until(stage.finished, "the send is finished")
+    assert sorted(reader["email"] for reader in api.recipients) == readers
