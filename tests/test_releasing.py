@@ -13,7 +13,8 @@ import hatch_build
 from tests import releasing
 from tests.installed import ROOT
 
-WORKFLOW = ROOT / ".github" / "workflows" / "release.yml"
+WORKFLOWS = ROOT / ".github" / "workflows"
+WORKFLOW = WORKFLOWS / "release.yml"
 CHANGELOG = """\
 # Changelog
 
@@ -112,10 +113,18 @@ def test_each_classifier_is_one():
     assert found == sorted(found)
 
 
-def test_each_action_is_pinned_to_a_commit_and_its_version_is_said():
-    for line in WORKFLOW.read_text().splitlines():
+@pytest.mark.parametrize("workflow", sorted(WORKFLOWS.iterdir()), ids=lambda path: path.name)
+def test_each_action_is_pinned_to_a_commit_and_its_version_is_said(workflow):
+    for line in workflow.read_text().splitlines():
         if "uses:" in line:
             assert re.search(r"uses: [\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$", line), line
+
+
+def test_each_supported_python_is_tested():
+    tested = yaml.safe_load((WORKFLOWS / "test.yml").read_text())["jobs"]["test"]["strategy"]["matrix"]["python"]
+    named = [name.rpartition(" ")[2] for name in releasing.project()["classifiers"] if ":: Python :: 3." in name]
+    assert tested == named
+    assert releasing.project()["requires-python"] == f">={tested[0]}"
 
 
 def test_each_job_may_do_what_it_needs_and_no_more(jobs):
