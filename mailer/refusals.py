@@ -4,6 +4,7 @@ import logging
 from enum import StrEnum
 from typing import Any
 
+from django.conf import settings
 from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils.deprecation import MiddlewareMixin
@@ -20,6 +21,7 @@ class Cause(StrEnum):
     TOO_LARGE = "too large"
     BROKEN_OFF = "broken off"
     NOT_UNDERSTOOD = "not understood"
+    WRONG_HOST = "wrong host"
 
 
 CAUSES = {
@@ -49,6 +51,7 @@ def refused(request: HttpRequest, exception: Exception) -> HttpResponse:
     return refuse(request, Cause.TOO_LARGE if large else Cause.NOT_UNDERSTOOD)
 
 
-def refuse(request: HttpRequest, cause: Cause) -> HttpResponse:
-    status = 413 if cause is Cause.TOO_LARGE else 400
-    return kept_private(page_in_house_language(request, "refused", status, {"cause": cause}))
+def refuse(request: HttpRequest, cause: Cause, status: int = 0) -> HttpResponse:
+    status = status or (413 if cause is Cause.TOO_LARGE else 400)
+    context = {"cause": cause, "address": settings.BASE_URL}
+    return kept_private(page_in_house_language(request, "refused", status, context))

@@ -13,9 +13,11 @@ from django.utils.cache import patch_cache_control
 from django.views.decorators.http import require_safe
 
 from mailer import proxies, readiness
+from mailer.hosts import FOREIGN
 from mailer.installation import public_id
 from mailer.metrics import CONTENT_TYPE, exposition
 from mailer.models import Media
+from subscribers.pages import at_any_host
 
 log = logging.getLogger(__name__)
 
@@ -26,12 +28,14 @@ UNREADABLE = (
 BY_A_PROXY = ("X-Forwarded-", "X-Real-Ip", "X-Client-Ip", "Forwarded", "Via")
 
 
+@at_any_host  # load balancers ask by an address of their own
 @require_safe
 def healthz(request: HttpRequest) -> HttpResponse:
     """This installation's id: a sender asks for it before a real send, so that readers can leave."""
     return _not_to_keep({"installation": public_id()})
 
 
+@at_any_host
 @require_safe
 def readyz(request: HttpRequest) -> HttpResponse:
     """200 when this process can serve and the database can be written, else 503 and what is wrong."""
@@ -43,6 +47,7 @@ def _not_to_keep(answer: dict[str, object], status: int = 200) -> HttpResponse:
     return JsonResponse(answer, status=status, headers={"Cache-Control": "no-store"})
 
 
+@at_any_host
 @require_safe
 def metrics(request: HttpRequest) -> HttpResponse:
     """Figures for whoever holds the token, and outside production for this machine itself.
@@ -64,6 +69,9 @@ def metrics(request: HttpRequest) -> HttpResponse:
 def _from_this_machine(request: HttpRequest) -> bool:
     # Behind a proxy on this machine everybody comes from loopback. Most that were not told of add their headers all the
     # same.
+    # A page whose name was made to lead here would make a visitor's browser ask in its name.
+    if FOREIGN in request.META:
+        return False
     if settings.PRODUCTION or settings.MAILER_PROXIES or any(name.startswith(BY_A_PROXY) for name in request.headers):
         return False
     return request.META.get("REMOTE_ADDR", "") in ("127.0.0.1", "::1")
@@ -75,6 +83,7 @@ def _has_metrics_token(request: HttpRequest) -> bool:
     return bool(token) and secrets.compare_digest(given.encode(), f"Bearer {token}".encode())
 
 
+@at_any_host  # mails of before a move name the old one
 @require_safe
 def media(request: HttpRequest, sha256: str, extension: str) -> HttpResponse:
     """An image of an issue. Its name is its content, so it may be kept for ever."""

@@ -14,7 +14,7 @@ from mailer import clock, counting, events
 from mailer.bodies import FAULT, Fault
 from mailer.sendgrid.webhook import NotEvents, NotSigned, parse, verify
 from mailer.sending import hearing
-from subscribers.pages import obeys_broken_bodies
+from subscribers.pages import at_any_host, obeys_broken_bodies
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +30,7 @@ class _Unwanted(Exception):
         self.status = status
 
 
+@at_any_host
 @obeys_broken_bodies  # it refuses them in words for a program
 @csrf_exempt
 @require_POST

@@ -19,6 +19,7 @@ from subscribers.pages import (
     ALLOWED,
     CONTENT_POLICY,
     Shown,
+    at_any_host,
     away,
     first_newsletter,
     kept_private,
@@ -121,6 +122,7 @@ def undo(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown, reader:
     return page(request, "undone", newsletter)
 
 
+@at_any_host
 @obeys_broken_bodies
 @csrf_exempt
 @require_http_methods(ALLOWED)

@@ -128,7 +128,7 @@ def signed_link(purpose: str, expired: View | None = None) -> Callable[[View], V
                     return kept_private(away(request, newsletter, _way_out(ticket, purpose)))
 
         # The signature says who asks; a cookie would keep out mail providers and readers without cookies.
-        return csrf_exempt(require_http_methods(ALLOWED)(read))
+        return at_any_host(csrf_exempt(require_http_methods(ALLOWED)(read)))
 
     return decorate
 
@@ -136,6 +136,12 @@ def signed_link(purpose: str, expired: View | None = None) -> Callable[[View], V
 def obeys_broken_bodies(view: View) -> View:
     """Mark a view that does what its address says, also where the body of the request could not be read."""
     view.obeys_broken_bodies = True  # type: ignore[attr-defined]
+    return view
+
+
+def at_any_host(view: View) -> View:
+    """Mark a view that works under any name of ours, also an old one: it needs no cookie."""
+    view.at_any_host = True  # type: ignore[attr-defined]
     return view
 
 

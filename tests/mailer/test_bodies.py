@@ -51,8 +51,8 @@ def events(count: int = 1, **more: str) -> bytes:
     return json.dumps([report(**more) for _ in range(count)]).encode()
 
 
-def signed(body: bytes) -> dict[str, str]:
-    return environ_of(KEYS.headers(body)) | {"CONTENT_TYPE": "application/json"}
+def signed(body: bytes, keys: EventKeys = KEYS) -> dict[str, str]:
+    return environ_of(keys.headers(body)) | {"CONTENT_TYPE": "application/json"}
 
 
 def filled_in(path: str, **fields: str) -> tuple[bytes, dict[str, str]]:

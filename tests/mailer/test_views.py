@@ -123,7 +123,8 @@ def test_no_log_holds_a_readers_token_whatever_goes_wrong(monkeypatch):
     monkeypatch.setattr("subscribers.tokens.read", fail)
     assert browser.get("/unsubscribe/a-readers-token/").status_code == 500
     assert browser.post("/confirm/a-readers-token/").status_code == 500
-    assert browser.get("/confirm/a-readers-token/", headers={"Host": "elsewhere.example.com"}).status_code == 400
+    assert browser.get("/confirm/a-readers-token/", headers={"Host": "elsewhere.example.com"}).status_code == 500
+    assert browser.post("/subscribe/", headers={"Host": "elsewhere.example.com"}).status_code == 400
     logged = log.getvalue()
     assert "a defect" in logged
     assert "unsubscribe" in logged

@@ -107,7 +107,7 @@ def _path(url: str) -> str:
 
 
 def _seen(response) -> Seen:
-    assert response.status_code in (200, 403, 404, 410, 413, 429, 500, 503), response.status_code
+    assert response.status_code in (200, 400, 403, 404, 410, 413, 429, 500, 503), response.status_code
     page = response.content.decode()
     sheets = re.findall(r'<link rel="stylesheet" href="([^"]+)">', page)
     return Seen(page, {f"{BASE}{sheet}": (_sheet(sheet), "text/css") for sheet in sheets})
