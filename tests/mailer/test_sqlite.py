@@ -1,14 +1,16 @@
-"""The writers of one process wait in line for SQLite, and nobody keeps the line for good."""
+"""Writers wait in line for SQLite, in one process and between them, and nobody keeps the line for good."""
 
 import threading
+import time
+from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 
 import pytest
 from django.db import OperationalError, connection, transaction
 
 from mailer.models import Installation
-from mailer.sqlite.base import DatabaseWrapper
+from mailer.sqlite.base import DatabaseWrapper, next_of_all
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -89,3 +91,55 @@ def test_whose_turn_does_not_come_hears_that_the_file_is_locked(monkeypatch):
         with pytest.raises(OperationalError, match="locked"):
             pool.submit(in_a_thread, ends_well).result()
     assert not taken()
+
+
+class OfAnotherProcess(DatabaseWrapper):
+    """A connection that shares no line in memory with the others, as those of another process."""
+
+    _turns: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+
+
+def test_a_process_that_writes_without_pause_lets_another_one_in_between():
+    """By itself SQLite lets whoever waits sleep for longer and longer, and the other one takes turn after turn."""
+    assert Installation.objects.update(link_keys=["22" * 32])
+    begun, over, waited, written = threading.Event(), threading.Event(), [], 0
+
+    def write_without_pause():
+        nonlocal written
+        busy = OfAnotherProcess(connection.settings_dict)
+        while not over.is_set():
+            with transaction_of(busy) as cursor:
+                cursor.execute("UPDATE mailer_installation SET link_keys = link_keys")
+                time.sleep(0.002)  # as long as a disk takes
+            written += 1
+            begun.set()
+        busy.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        writer = pool.submit(write_without_pause)
+        assert begun.wait(20)
+        try:
+            for _ in range(30):
+                time.sleep(0.005)  # the other one is in the middle of it again
+                before = written
+                with transaction.atomic():
+                    Installation.objects.update(link_keys=["22" * 32])
+                    waited.append(written - before)
+        finally:
+            over.set()
+        writer.result()
+    assert max(waited) <= 3
+
+
+@contextmanager
+def transaction_of(other):
+    other.set_autocommit(False, force_begin_transaction_with_broken_autocommit=True)
+    with other.cursor() as cursor:
+        yield cursor
+    other.commit()
+    other.set_autocommit(True)
+
+
+def test_writers_go_on_where_the_file_of_the_line_cannot_be_made(monkeypatch, tmp_path):
+    with next_of_all(str(tmp_path / "not" / "there"), time.monotonic() + 60):
+        ends_well()
