@@ -115,16 +115,20 @@ def _require_free(host: str, port: int) -> None:
 def _run_gunicorn(address: str, processes: int, companion: "_Companion | None") -> None:
     from gunicorn.app.base import BaseApplication
 
-    from mailer.cli.listening import PatientWorker, TokenlessLog
+    from mailer.cli import listening
 
     class Web(BaseApplication):  # type: ignore[misc]
         def load_config(self) -> None:
             for name, value in {
                 "bind": [address],
                 "workers": processes,
-                "worker_class": PatientWorker,
-                "logger_class": TokenlessLog,
+                "worker_class": listening.PatientWorker,
+                "logger_class": listening.TokenlessLog,
                 "threads": 8,
+                "worker_connections": listening.most_connections(),
+                "keepalive": listening.KEPT,
+                "http_parser": "python",  # mailer.cli.receiving hands it bytes in memory
+                "sendfile": False,  # it would send from a thread, as slowly as the client takes it
                 "timeout": 60,
                 "graceful_timeout": 25,
                 "control_socket_disable": True,

@@ -2,7 +2,7 @@
 
 import socket
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 import pytest
 
@@ -12,7 +12,7 @@ from tests.processes.stage import Stage, answers, free_port, wait_until
 # gunicorn's worker is a fork of this process, so what is set here holds there too.
 IN_A_HURRY = """
 import django; django.setup()
-import mailer.cli.listening as ours; ours.SENT = 1.0
+import mailer.cli.listening as ours; ours.RECEIVED = 1.0
 from mailer.cli import main; main()
 """
 THREADS = 8
@@ -125,3 +125,58 @@ def test_a_huge_post_is_refused_by_its_length_alone(web):
         POST.replace(b"/subscribe/", b"/webhooks/sendgrid/") + b"Connection: close\r\nContent-Length: 100000000\r\n\r\n"
     )
     assert status(say(web[1], head)) in (403, 413)
+
+
+def hear(line: socket.socket, enough: int = 1) -> bytes:
+    """What comes back until so many answers are there or the server hangs up."""
+    heard = b""
+    with suppress(ConnectionResetError):
+        while heard.count(b"HTTP/1.1 ") < enough and (piece := line.recv(65_536)):
+            heard += piece
+    return heard
+
+
+def test_a_request_that_does_not_end_in_time_is_told_so(web):
+    with socket.create_connection(("127.0.0.1", web[1]), timeout=20) as line:
+        line.sendall(POST)
+        assert status(hear(line)) == 408
+
+
+def test_a_connection_that_says_nothing_is_closed_without_a_word(web):
+    with socket.create_connection(("127.0.0.1", web[1]), timeout=20) as line:
+        assert line.recv(100) == b""
+
+
+def test_a_body_that_waits_for_leave_to_come_gets_it_and_is_read_whole(web):
+    head = b"POST /unsubscribe/x/ HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nExpect: 100-continue\r\n"
+    with socket.create_connection(("127.0.0.1", web[1]), timeout=20) as line:
+        line.sendall(head + b"Content-Length: 26\r\n\r\n")
+        assert hear(line) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        line.sendall(b"List-Unsubscribe=One-Click")
+        assert status(hear(line)) == 404
+
+
+def test_requests_that_come_at_once_are_answered_one_after_the_other(web):
+    get = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", web[1]), timeout=20) as line:
+        line.sendall(3 * get + get[:20])
+        assert hear(line, 3).count(b"HTTP/1.1 200 OK") == 3
+        line.sendall(get[20:])
+        assert b"HTTP/1.1 200 OK" in hear(line)
+
+
+def test_those_who_do_not_take_their_answers_do_not_keep_the_others_out(web):
+    """More than the kernel takes for them, and more of them than there are threads."""
+    big = b"GET /static/admin/js/vendor/xregexp/xregexp.js HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+    with ExitStack() as held:
+        for _ in range(2 * THREADS):
+            line = held.enter_context(socket.socket())
+            line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            line.connect(("127.0.0.1", web[1]))
+            line.sendall(10 * big)
+        for _ in range(20):
+            assert answers(f"http://127.0.0.1:{web[1]}/healthz")
+        line.settimeout(20)
+        heard = 0
+        while heard < 3_000_000:  # and who takes them after all gets them whole
+            heard += len(line.recv(65_536))
