@@ -158,6 +158,8 @@ MAILER_BATCH_SIZE = whole("MAILER_BATCH_SIZE", 1000, 1, 1000)
 MAILER_PROXIES = whole("MAILER_PROXIES", 0, 0, 10)
 MAILER_METRICS_TOKEN = read("MAILER_METRICS_TOKEN")
 PORT = whole("PORT", 0, 0, 65535)
+MAILER_WEB_PROCESSES = whole("MAILER_WEB_PROCESSES", 2, 1, 64)
+MAILER_WEB_THREADS = whole("MAILER_WEB_THREADS", 8, 1, 64)
 
 # ---------------------------------------------------------------- database and broker
 
@@ -185,7 +187,12 @@ def _database() -> dict[str, Any]:
         **database.get("OPTIONS", {}),
         # A pool that does not give up soon waits twice as long after each failure, and a server that is back after a
         # minute is found a minute later.
-        "pool": {"min_size": 0, "max_size": 16, "timeout": 10, "reconnect_timeout": 2},
+        "pool": {
+            "min_size": 0,
+            "max_size": max(16, MAILER_WEB_THREADS + 4),
+            "timeout": 10,
+            "reconnect_timeout": 2,
+        },
     }
     database["ENGINE"] = "mailer.postgresql"
     database["CONN_MAX_AGE"] = 0

@@ -3,6 +3,8 @@
 import contextlib
 import errno
 import logging
+import os
+import re
 import signal
 import socket
 import subprocess
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
     from mailer.health import Heartbeat
 
 log = logging.getLogger(__name__)
+
+GRACE = 25  # seconds that requests have to end after SIGTERM
+WORKER_GRACE = 20  # seconds, beyond MAILER_HTTP_TIMEOUT, in which a worker has surely ended after SIGTERM
 
 
 def _start_patiently() -> None:
@@ -74,46 +79,84 @@ def _tell_the_terminal(sentence: str) -> None:
         click.echo(f"mailer: {sentence} (Ctrl-C stops)", err=True)
 
 
+class _Address(click.ParamType):  # type: ignore[type-arg]
+    """HOST:PORT, with an IPv6 address in brackets, or unix:PATH; both as gunicorn takes them."""
+
+    name = "address"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if re.fullmatch(r"unix:/.+", value):
+            return value
+        parts = re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[^:\[\]/\s]+):([0-9]{1,5})", value)
+        if not parts or not 1 <= int(parts[2]) <= 65535:
+            self.fail(f"{value!r} is neither HOST:PORT nor unix:/PATH, such as 127.0.0.1:8000 or [::1]:8000.")
+        return value
+
+
 @click.command()
 @click.option("--port", type=click.IntRange(1, 65535), help="Port to listen at [default: PORT, else 8000].")
-def serve(port: int | None) -> None:
+@click.option("--bind", type=_Address(), help="Address and port to listen at, or unix:/PATH of a socket.")
+def serve(port: int | None, bind: str | None) -> None:
     """Run the web process: subscribe, confirm and unsubscribe pages, one-click endpoint, images.
 
     It listens at 127.0.0.1, or at all interfaces when PORT is set. Without a broker and on SQLite it starts a worker
     beside it, so that one command is a whole installation.
     """
+    if port and bind:
+        raise click.UsageError("--bind names the port, too; leave --port out.")
     _start_web()
     from django.conf import settings
     from django.db import connection, connections
 
     host = "0.0.0.0" if settings.PORT else "127.0.0.1"  # noqa: S104 — PORT is how a platform says that it proxies
-    port = port or settings.PORT or 8000
-    _require_free(host, port)
-    address = f"{host}:{port}"
-    small = connection.vendor == "sqlite"  # one writer at a time: a second process would only wait
+    address = bind or f"{host}:{port or settings.PORT or 8000}"
+    _require_free(address)
+    small = connection.vendor == "sqlite"
     companion = _Companion() if settings.EMBEDDED and small else None
     connections.close_all()
     if not small:
         # gunicorn forks, and the threads that fill a pool stay behind: its processes would wait for them in vain.
         connection.close_pool()  # type: ignore[attr-defined]
-    _run_gunicorn(address, 1 if small else 2, companion)
+    _run_gunicorn(address, companion)
 
 
-def _require_free(host: str, port: int) -> None:
-    """gunicorn would try for five seconds, in ten lines."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as asked:
-        asked.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as gunicorn does: a closed one lingers
+def _require_free(address: str) -> None:
+    """Raise Problem when nobody can listen there. gunicorn would try for five seconds, in ten lines."""
+    from gunicorn.util import parse_address
+
+    name = parse_address(address)
+    try:
+        if isinstance(name, str):
+            _require_free_path(name)
+            return
+        family = socket.AF_INET6 if ":" in name[0] else socket.AF_INET
+        with socket.socket(family, socket.SOCK_STREAM) as asked:
+            asked.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as gunicorn does: a closed one lingers
+            asked.bind(name)
+    except OSError as error:
+        why = "another program listens there" if error.errno == errno.EADDRINUSE else error.strerror
+        raise Problem(
+            f"{address} cannot be listened at: {why}; choose another address with --port or --bind.", Exit.USAGE
+        ) from None
+
+
+def _require_free_path(path: str) -> None:
+    """gunicorn removes the file that is there, also while another program listens at it."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asked:
         try:
-            asked.bind((host, port))
-        except OSError as error:
-            why = "another program listens there" if error.errno == errno.EADDRINUSE else error.strerror
-            raise Problem(
-                f"port {port} of {host} is not to be had: {why}; choose another one with --port.", Exit.USAGE
-            ) from None
+            asked.connect(path)
+        except (FileNotFoundError, ConnectionRefusedError):
+            folder = os.path.dirname(path)
+            if not os.access(folder, os.W_OK):
+                raise OSError(errno.EACCES, f"{folder} cannot be written") from None
+        else:
+            raise OSError(errno.EADDRINUSE, "it is in use")
 
 
-def _run_gunicorn(address: str, processes: int, companion: "_Companion | None") -> None:
+def _run_gunicorn(address: str, companion: "_Companion | None") -> None:
+    from django.conf import settings
     from gunicorn.app.base import BaseApplication
+    from gunicorn.arbiter import Arbiter
 
     from mailer.cli import listening
 
@@ -121,16 +164,16 @@ def _run_gunicorn(address: str, processes: int, companion: "_Companion | None") 
         def load_config(self) -> None:
             for name, value in {
                 "bind": [address],
-                "workers": processes,
+                "workers": settings.MAILER_WEB_PROCESSES,
                 "worker_class": listening.PatientWorker,
                 "logger_class": listening.TokenlessLog,
-                "threads": 8,
+                "threads": settings.MAILER_WEB_THREADS,
                 "worker_connections": listening.most_connections(),
                 "keepalive": listening.KEPT,
                 "http_parser": "python",  # mailer.cli.receiving hands it bytes in memory
                 "sendfile": False,  # it would send from a thread, as slowly as the client takes it
                 "timeout": 60,
-                "graceful_timeout": 25,
+                "graceful_timeout": GRACE,
                 "control_socket_disable": True,
                 # Never the path: it holds readers' tokens. mailer.views.access_log names the route instead.
                 "accesslog": None,
@@ -142,8 +185,6 @@ def _run_gunicorn(address: str, processes: int, companion: "_Companion | None") 
                 if name in self.cfg.settings:
                     self.cfg.set(name, value)
             self.cfg.set("when_ready", lambda server: ready())
-            if companion is not None:
-                self.cfg.set("on_exit", lambda server: companion.stop())
 
         def load(self) -> Any:
             from mailer.wsgi import application
@@ -151,11 +192,20 @@ def _run_gunicorn(address: str, processes: int, companion: "_Companion | None") 
             return application
 
     def ready() -> None:
-        _tell_the_terminal(f"listening at http://{address}")
+        _tell_the_terminal(f"listening at {address if address.startswith('unix:') else f'http://{address}'}")
         if companion is not None:
             companion.start()
 
-    Web().run()
+    class Master(Arbiter):  # type: ignore[misc]
+        def stop(self, graceful: bool = True) -> None:
+            """The web processes and the worker end at the same time, so that a stop takes no longer than the longer."""
+            if companion is not None:
+                companion.end()
+            super().stop(graceful)
+            if companion is not None:
+                companion.wait()
+
+    Master(Web()).run()
 
 
 class _Companion:
@@ -168,11 +218,17 @@ class _Companion:
     def start(self) -> None:
         threading.Thread(target=self._keep_running, name="worker", daemon=True).start()
 
-    def stop(self) -> None:
+    def end(self) -> None:
         self._stopping.set()
         if self._child is not None and self._child.poll() is None:
             self._child.terminate()
-            self._child.wait(60)
+
+    def wait(self) -> None:
+        from django.conf import settings
+
+        if self._child is not None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._child.wait(settings.MAILER_HTTP_TIMEOUT + WORKER_GRACE)
 
     def _keep_running(self) -> None:
         while not self._stopping.is_set():

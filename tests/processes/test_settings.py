@@ -15,6 +15,8 @@ from tests.stand_in import StandIn
         ({"MAILER_LEASE": "5"}, "MAILER_LEASE"),
         ({"MAILER_LANES": "many"}, "MAILER_LANES"),
         ({"MAILER_LANES": "1e400"}, "MAILER_LANES"),
+        ({"MAILER_WEB_PROCESSES": "0"}, "MAILER_WEB_PROCESSES is 0; it must be at least 1."),
+        ({"MAILER_WEB_THREADS": "65"}, "MAILER_WEB_THREADS is 65; it must be a whole number from 1 to 64."),
         ({"MAILER_HTTP_TIMEOUT": "inf", "MAILER_LEASE": "inf"}, "MAILER_HTTP_TIMEOUT"),
         ({"CELERY_BROKER_URL": "foo://hunter4@127.0.0.1"}, "CELERY_BROKER_URL"),
         ({"BASE_URL": "https://user:hunter4@news.example.com"}, "BASE_URL"),
