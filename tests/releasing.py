@@ -1,7 +1,7 @@
 """What a release is made of: a version, a dated section of the changelog, an sdist and a wheel that install and work.
 
 `make release-check [TAG=v0.2.0]`, which the release workflow runs, checks all of it, and leaves the packages in dist/
-and the notes in build/notes.md. Its tests are tests/test_releasing.py.
+and notes and lock file in build/. Its tests are tests/test_releasing.py.
 """
 
 import os
@@ -20,6 +20,7 @@ from typing import Any
 from tests.installed import LOCK, ROOT, _install
 
 CHANGELOG = ROOT / "CHANGELOG.md"
+OURS = ("mailer", "subscribers")
 DIST, BUILD = ROOT / "dist", ROOT / "build"
 
 
@@ -54,6 +55,19 @@ def check_tag(tag: str, changelog: str) -> None:
         raise NotReleasable(f"the tag is {tag}, and pyproject.toml has the version {version()}; they must be the same.")
     if re.search(r"^## Unreleased\n\s*[^\s#]", changelog, re.M):
         raise NotReleasable(f"CHANGELOG.md has lines under Unreleased; move them below {version()}.")
+
+
+def newest_migrations() -> str:
+    newest = (max(path.name[:4] for path in (ROOT / app / "migrations").glob("0*.py")) for app in OURS)
+    return "Database: {} {}, {} {}.".format(*(part for pair in zip(OURS, newest, strict=True) for part in pair))
+
+
+def check_way_back(text: str) -> None:
+    """The notes name the migrations that a later version is taken back to. Raises NotReleasable."""
+    if newest_migrations() not in text.splitlines():
+        raise NotReleasable(
+            f"CHANGELOG.md does not name the migrations of this version; write a line `{newest_migrations()}`"
+        )
 
 
 def build(folder: Path) -> tuple[Path, Path]:
@@ -103,10 +117,12 @@ def main() -> None:
     if tag := os.environ.get("TAG"):
         check_tag(tag, changelog)
     text = notes(version(), changelog)
+    check_way_back(text)
     for folder in (DIST, BUILD):
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
     (BUILD / "notes.md").write_text(f"{text}\n")
+    shutil.copy(LOCK, BUILD)
     packages = build(DIST)
     judge(*packages)
     for package in packages:

@@ -70,6 +70,12 @@ def test_lines_under_unreleased_are_not_forgotten_by_a_release():
         )
 
 
+def test_a_release_names_the_migrations_that_a_later_one_goes_back_to():
+    releasing.check_way_back(f"New.\n\n{releasing.newest_migrations()}\n")
+    with pytest.raises(releasing.NotReleasable, match=r"write a line `Database: mailer \d{4}, subscribers \d{4}\.`"):
+        releasing.check_way_back("Database: mailer 0001, subscribers 0001.")
+
+
 def test_the_sdist_alone_makes_the_same_wheel_as_the_repository(packages, tmp_path):
     releasing._run(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path), cwd=ROOT)
     (direct,) = tmp_path.glob("*.whl")

@@ -70,7 +70,9 @@ def write_out(copy: Copier, folder: Path) -> str:
     It is made in `folder` first: who encrypts or uploads what comes out gets no byte of a copy that then fails.
     """
     if sys.stdout is None or sys.stdout.isatty():
-        raise Problem("a backup is no text for a terminal; send it to a file or a program, or give a name.", Exit.USAGE)
+        raise Problem(
+            "a backup is not text for a terminal; send it to a file or a program, or give a name.", Exit.USAGE
+        )
     with _part(folder / f"backup-{os.getpid()}.part") as part:
         subscribers = copy(part)
         with part.open("rb") as file:
@@ -80,7 +82,9 @@ def write_out(copy: Copier, folder: Path) -> str:
                 sys.stdout.flush()
             except BrokenPipeError:
                 write_no_more()
-                raise Problem("who read the backup stopped before its end, so what they have is not whole.") from None
+                raise Problem(
+                    "the program that read the backup stopped before its end, so what it has is not whole."
+                ) from None
             return _what("stdout", subscribers, file.tell())
 
 

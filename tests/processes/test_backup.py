@@ -67,7 +67,7 @@ def test_sqlite_goes_to_stdout_as_a_file_that_is_the_database(on_sqlite: Stage, 
 def test_a_terminal_gets_no_backup(on_sqlite: Stage):
     terminal, shown = os.openpty()
     code, said = pour(on_sqlite, shown)
-    assert (code, "no text for a terminal" in said) == (2, True)
+    assert (code, "not text for a terminal" in said) == (2, True)
     os.close(shown)
     os.close(terminal)
 
