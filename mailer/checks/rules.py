@@ -16,6 +16,7 @@ ERRORS = (
     "image-missing",
     "image-unreadable",
     "image-too-large",
+    "image-too-complex",
     "relative-left",
     "unsafe-target",
     "placeholder-left",

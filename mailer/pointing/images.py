@@ -12,7 +12,6 @@ LARGEST_FILE = 10 * 1024 * 1024  # bytes
 LARGEST = 5 * 1024 * 1024  # of what readers load
 LARGEST_DRAWING = 1024 * 1024
 TYPES = {"PNG": ("png", "image/png"), "JPEG": ("jpg", "image/jpeg"), "GIF": ("gif", "image/gif")}
-SMALLER = "save it smaller; 1200 pixels of width are enough"
 REMEMBERED = 32  # a preview renders the same images again and again
 
 
@@ -78,24 +77,26 @@ def _read(path: Path, target: str) -> bytes:
             f'image "{target}" cannot be read ({error.strerror})', "check the file's permissions"
         ) from error
     if len(content) > LARGEST_FILE:
-        raise ImageError(f'image "{target}" is larger than 10 MB', SMALLER, "image-too-large")
+        raise ImageError(f'image "{target}" is larger than 10 MB', pictures.TooLarge.fix, pictures.TooLarge.rule)
     return content
 
 
-_done: OrderedDict[str, Image] = OrderedDict()
+_done: OrderedDict[str, Image | pictures.Unfit] = OrderedDict()
 
 
 def _remembered(content: bytes, target: str) -> Image:
     digest = hashlib.sha256(content).hexdigest()
-    image = _done.get(digest)
-    if image is None:
-        image = _done[digest] = _for_mail(content, target)
+    made = _done.get(digest)
+    if made is None:
+        made = _done[digest] = _for_mail(content)
         if len(_done) > REMEMBERED:
             _done.popitem(last=False)
-    return image
+    if isinstance(made, pictures.Unfit):
+        raise ImageError(f'image "{target}" {made}', made.fix, made.rule)
+    return made
 
 
-def _for_mail(content: bytes, target: str) -> Image:
+def _for_mail(content: bytes) -> Image | pictures.Unfit:
     try:
         density = 1
         if drawings.is_drawing(content):
@@ -103,12 +104,10 @@ def _for_mail(content: bytes, target: str) -> Image:
                 raise pictures.TooLarge("is larger than 1 MB")
             content, density = drawings.to_png(content)
         picture = pictures.for_mail(content)
-    except pictures.Unreadable as error:
-        raise ImageError(f'image "{target}" {error}', "save it as PNG or JPEG") from None
-    except pictures.TooLarge as error:
-        raise ImageError(f'image "{target}" {error}', SMALLER, "image-too-large") from None
-    if len(picture.content) > LARGEST:
-        raise ImageError(f'image "{target}" is larger than 5 MB', SMALLER, "image-too-large")
+        if len(picture.content) > LARGEST:
+            raise pictures.TooLarge("is larger than 5 MB")
+    except pictures.Unfit as unfit:
+        return unfit
     extension, content_type = TYPES[picture.kind]
     digest = hashlib.sha256(picture.content).hexdigest()
     return Image(digest, extension, content_type, picture.width, picture.height, picture.content, density)

@@ -22,12 +22,31 @@ ORIENTATION = 0x0112  # EXIF
 QUALITY = 85
 
 
-class Unreadable(ValueError):
-    """The bytes are no picture; the text goes on from "image … "."""
+class Unfit(ValueError):
+    """The bytes cannot go into a mail; the text goes on from "image … "."""
+
+    rule, fix = "", ""
 
 
-class TooLarge(ValueError):
-    """To open the picture would take too much; the text goes on from "image … "."""
+class Unreadable(Unfit):
+    """They are no picture."""
+
+    rule, fix = "image-unreadable", "save it as PNG or JPEG"
+
+
+class TooLarge(Unfit):
+    """To open it would take too much."""
+
+    rule, fix = "image-too-large", "save it smaller; 1200 pixels of width are enough"
+
+
+class TooComplex(Unfit):
+    """To draw it takes too much time or memory."""
+
+    rule, fix = "image-too-complex", "draw it with fewer filters, masks and repetitions, or save it as PNG"
+
+    def __init__(self) -> None:
+        super().__init__("takes too long, or too much memory, to be drawn")
 
 
 @dataclass(frozen=True)

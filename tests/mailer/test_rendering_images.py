@@ -3,12 +3,14 @@
 import contextlib
 import io
 import random
+import re
 import zlib
 from pathlib import Path
 
 import pytest
 from PIL import Image as Pillow
 
+from mailer.pointing import drawings
 from mailer.pointing.images import Image, ImageError, read_image
 
 
@@ -140,6 +142,9 @@ def test_a_drawing_becomes_a_png(read, size, pixels, density):
     assert opened(image).convert("RGBA").getpixel((1, 1)) == (255, 0, 0, 255)
 
 
+AGAIN = "".join(f'<g id="a{n}">' + f'<use href="#a{n - 1}"/>' * 10 + "</g>" for n in range(1, 12))
+
+
 @pytest.mark.parametrize(
     ("inside", "says"),
     [
@@ -149,14 +154,8 @@ def test_a_drawing_becomes_a_png(read, size, pixels, density):
         ('<feImage href="../x.png"/>', "not inside of the drawing"),
         ('<image href="data:image/svg+xml;base64,AAAA"/>', "not inside of the drawing"),
         ('<image href="data:image/png;base64,AAAA"/>', "is damaged"),
-        ('<filter id="f"><feTurbulence numOctaves="9999999"/></filter>', "feTurbulence"),
         ("<g>", "no SVG that can be read"),
-        (
-            '<g id="a0"><rect/></g>'
-            + "".join(f'<g id="a{n}">' + f'<use href="#a{n - 1}"/>' * 10 + "</g>" for n in range(1, 12)),
-            "too many elements",
-        ),
-        ('<g id="a"><use href="#a"/></g>', "too many elements"),
+        (f'<g id="a0">{BOX}</g>{AGAIN}', "limit reached"),
     ],
 )
 def test_a_drawing_that_is_not_safe_or_not_the_same_everywhere_is_refused(read, inside, says):
@@ -177,6 +176,40 @@ def test_a_drawing_that_is_not_safe_or_not_the_same_everywhere_is_refused(read, 
 def test_a_hostile_drawing_is_refused(read, document):
     with pytest.raises(ImageError):
         read(document, "a.svg")
+
+
+# Each asks for much more than it says, in a way of its own.
+MASKED = '<rect width="9" height="9" style="mask:url(#m{})"/>'
+MASKS = "".join(f'<mask id="m{n}">{MASKED.format(n + 1) * 9}</mask>' for n in range(9))
+BLURS = "".join(f'<feGaussianBlur stdDeviation="{n}"/>' for n in range(20, 220))
+FILTERED = '<filter id="f">{}</filter><rect width="90" height="90" filter="url(#f)"/>'
+
+
+@pytest.mark.parametrize(
+    "inside",
+    [
+        FILTERED.format('<feTurbulence baseFrequency=".9" numOctaves="9999999"/>'),
+        FILTERED.format(BLURS),
+        f'<g style="filter:{"blur(9px) " * 200}"><rect width="90" height="90"/></g>',
+        MASKS + MASKED.format(0),
+    ],
+    ids=["one filter", "many filters", "style", "masks of a style"],
+)
+def test_a_drawing_that_takes_too_much_is_stopped_whatever_it_asks_for_and_not_tried_again(read, monkeypatch, inside):
+    document = SVG.format(size='viewBox="0 0 640 640"', inside=f'<g transform="scale(6)">{inside}</g>')
+    with pytest.raises(ImageError) as error:
+        read(document, "a.svg")
+    assert error.value.rule == "image-too-complex"
+    monkeypatch.setattr(drawings, "to_png", lambda *_: pytest.fail("drawn again"))
+    with pytest.raises(ImageError, match=re.escape('"b.svg"')):
+        read(document, "b.svg")
+
+
+@pytest.mark.parametrize("size", ['width="{}" height="1"', 'viewBox="0 0 1 {}"', 'width="1" height="{}x"'])
+def test_a_number_of_any_length_is_read_at_once(read, size):
+    """A pattern that tries each way to divide the digits took hours."""
+    with pytest.raises(ImageError):
+        read(SVG.format(size=size.format("1" * 100_000), inside=BOX), "a.svg")
 
 
 def png_claiming(width: int, height: int) -> bytes:
