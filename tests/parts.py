@@ -23,9 +23,12 @@ HOW_TO_GET = {
     "faketime": "install libfaketime (Debian: apt-get install libfaketime)",
     "nginx": "install nginx (Debian: apt-get install nginx; macOS: brew install nginx)",
     "caddy": "install Caddy (Debian: apt-get install caddy; macOS: brew install caddy)",
+    "systemd": "systemd-analyze, which Debian's package systemd holds",
+    "buildah": "install buildah and debootstrap (Debian: apt-get install buildah debootstrap), and be root",
     "spamassassin": "install SpamAssassin (Debian: apt-get install spamassassin; macOS: brew install spamassassin)",
 }
 missing: set[str] = set()
+_WITH_SBIN = f"{os.environ.get('PATH', '')}:/usr/local/sbin:/usr/sbin:/sbin"  # where Debian keeps servers
 
 
 def is_required(part: str) -> bool:
@@ -94,10 +97,20 @@ def spamassassin() -> str | None:
 
 
 def nginx() -> str:
-    """The program; Debian keeps it where only root looks."""
-    found = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
-    return found or skip_without("nginx")
+    return shutil.which("nginx", path=_WITH_SBIN) or skip_without("nginx")
 
 
 def caddy() -> str:
     return shutil.which("caddy") or skip_without("caddy")
+
+
+def systemd_analyze() -> str:
+    return shutil.which("systemd-analyze") or skip_without("systemd")
+
+
+def buildah() -> str:
+    """Builds images without a daemon; what it needs of the machine is given to root alone."""
+    found = shutil.which("buildah", path=_WITH_SBIN)
+    if found is None or shutil.which("debootstrap", path=_WITH_SBIN) is None or os.geteuid() != 0:
+        skip_without("buildah")
+    return found
