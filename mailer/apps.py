@@ -10,9 +10,10 @@ class MailerConfig(AppConfig):
     def ready(self) -> None:
         # Tasks of both apps find the app, and with it the broker, in every process.
         import mailer.celery  # noqa: F401
-        from mailer import counting, sentry
+        from mailer import counting, proxies, sentry
 
         counting.listen()
+        proxies.listen()
         if settings.SENTRY_DSN:
             sentry.start(settings.SENTRY_DSN)
 

@@ -27,3 +27,20 @@ def why_unreachable(base_url: str) -> str:
     if not isinstance(answer, dict) or answer.get("installation") != public_id():
         return f"{address} is another installation than this database; use the same DATABASE_URL on both sides."
     return ""
+
+
+def faults_in_front(base_url: str) -> list[str] | None:
+    """What the web process at `base_url` says of the proxies in front, by the names of `proxies.Fault`.
+
+    None where this installation does not answer, or one of an older version does.
+    """
+    request = urllib.request.Request(f"{base_url}/healthz?front", headers={"User-Agent": "mailer-doctor"})  # noqa: S310
+    try:
+        with urllib.request.urlopen(request, timeout=TIMEOUT) as response:  # noqa: S310
+            answer = json.loads(response.read(10_000))
+    except (OSError, http.client.HTTPException, ValueError, RecursionError):
+        return None
+    if not isinstance(answer, dict) or answer.get("installation") != public_id():
+        return None
+    found = answer.get("front")
+    return [str(name) for name in found] if isinstance(found, list) else None

@@ -15,6 +15,7 @@ from django.http.request import split_domain_port, validate_host
 from django.urls import Resolver404, ResolverMatch, is_valid_path, resolve
 from django.utils.deprecation import MiddlewareMixin
 
+from mailer.proxies import FOREIGN
 from mailer.refusals import Cause, refuse
 
 log = logging.getLogger(__name__)
@@ -22,7 +23,6 @@ log = logging.getLogger(__name__)
 # In the address that a visitor is led to. Who comes back with it and still under another name was led in a circle: the
 # proxy at BASE_URL passes on a name of its own.
 LED_HERE = "led-here"
-FOREIGN = "mailer.foreign_host"  # in the environment of what is answered under another name
 
 UNPASSED = (
     "a request for BASE_URL came in under another name: the proxy must pass on the name that visitors ask for, in "

@@ -13,7 +13,6 @@ from django.utils.cache import patch_cache_control
 from django.views.decorators.http import require_safe
 
 from mailer import proxies, readiness
-from mailer.hosts import FOREIGN
 from mailer.installation import public_id
 from mailer.metrics import CONTENT_TYPE, exposition
 from mailer.models import Media
@@ -31,8 +30,14 @@ BY_A_PROXY = ("X-Forwarded-", "X-Real-Ip", "X-Client-Ip", "Forwarded", "Via")
 @at_any_host  # load balancers ask by an address of their own
 @require_safe
 def healthz(request: HttpRequest) -> HttpResponse:
-    """This installation's id: a sender asks for it before a real send, so that readers can leave."""
-    return _not_to_keep({"installation": public_id()})
+    """This installation's id: a sender asks for it before a real send, so that readers can leave.
+
+    With `?front` also what the proxies in front do wrong, by the names of `proxies.Fault`: `mailer doctor` asks.
+    """
+    answer: dict[str, object] = {"installation": public_id()}
+    if "front" in request.GET:
+        answer["front"] = [fault.name for fault in proxies.faults_of(request)]
+    return _not_to_keep(answer)
 
 
 @at_any_host
@@ -70,7 +75,7 @@ def _from_this_machine(request: HttpRequest) -> bool:
     # Behind a proxy on this machine everybody comes from loopback. Most that were not told of add their headers all the
     # same.
     # A page whose name was made to lead here would make a visitor's browser ask in its name.
-    if FOREIGN in request.META:
+    if proxies.FOREIGN in request.META:
         return False
     if settings.PRODUCTION or settings.MAILER_PROXIES or any(name.startswith(BY_A_PROXY) for name in request.headers):
         return False

@@ -51,9 +51,10 @@ def _start_web() -> None:
     from django.conf import settings
     from django.db import connection
 
-    from mailer import deadlines, installation
+    from mailer import deadlines, installation, proxies
     from subscribers.outages import AWAY
 
+    proxies.warn_at_start()
     if settings.LEAVING_JOURNAL is None or not installation.is_on_file():
         _look_at_database()
         return

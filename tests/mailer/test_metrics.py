@@ -5,8 +5,7 @@ from django.db import OperationalError
 from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 
-from mailer import clock, counting, proxies
-from mailer.cli.doctor import here
+from mailer import clock, counting
 from mailer.embedded import EmbeddedWorker
 from mailer.models import Batch, Event, Gate, Installation, Process, ProviderAccount, Send
 from subscribers import changing, limits
@@ -210,22 +209,3 @@ def test_failed_logins_and_limited_sign_ups_are_counted(client, monkeypatch):
     found = gauges(client)
     assert found["mailer_logins_failed_total"] == 1
     assert found['mailer_sign_ups_limited_total{reason="network"}'] == 1
-
-
-# ---------------------------------------------------------------- a proxy that the settings do not know
-
-
-def test_a_proxy_that_no_setting_names_is_logged_once_and_shown_by_doctor(client, settings, monkeypatch, caplog):
-    monkeypatch.setattr(proxies._Seen, "forwarded", False)
-    client.get("/healthz")
-    assert proxies.state() == {}
-    assert here.proxies().state == "ok"
-    for _ in range(2):
-        client.get("/healthz", HTTP_X_FORWARDED_FOR="192.0.2.7")
-    assert [record.levelname for record in caplog.records if record.name == "mailer.proxies"] == ["WARNING"]
-    now = clock.now()
-    Process.objects.create(kind="web", host="web", pid=1, started_at=now, seen_at=now, state=proxies.state())
-    assert here.proxies().state == "error"
-    assert "MAILER_PROXIES" in here.proxies().words
-    settings.MAILER_PROXIES = 1
-    assert here.proxies().state == "ok"

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from django.conf import settings
 
-from mailer.cli.doctor.check import Check, in_time
+from mailer.cli.doctor.check import Check, NoAnswer, in_time
 from mailer.cli.terminal import counted, database_address, knock
 from mailer.environment import nowhere
 
@@ -162,16 +162,40 @@ def leavings() -> Check:
 
 
 def proxies() -> Check:
+    """By what a request through BASE_URL shows, and by what the web processes that run have met."""
+    from mailer.proxies import FORGOTTEN, Fault
+
+    asked, met = _faults_in_front(), _faults_met()
+    words = [fault.value for fault in Fault if fault.name in {*asked, *met}]
+    if words:
+        # One that came past the proxies may have been the operator's own.
+        mild = {"SCHEME", "LOCAL_HOST"} >= set(asked) and {"FEWER"} >= met
+        return Check("proxies", "warning" if mild else "error", "; ".join(words))
+    if settings.MAILER_PROXIES:
+        return Check("proxies", "ok", f"{settings.MAILER_PROXIES} before `mailer serve`")
+    if settings.BASE_URL.startswith("https://"):
+        return Check("proxies", "warning", FORGOTTEN)
+    return Check("proxies", "ok", "none set, and no web process that runs has met one")
+
+
+def _faults_in_front() -> list[str]:
+    from mailer.doors import faults_in_front
+    from mailer.installation import public_id
+
+    public_id()  # asked once, with this thread's connection
+    try:
+        return in_time(lambda: faults_in_front(settings.BASE_URL)) or []
+    except NoAnswer:
+        return []  # the check of BASE_URL says so
+
+
+def _faults_met() -> set[str]:
     from mailer import clock
     from mailer.models import Process
     from mailer.presence import running
-    from mailer.proxies import UNTOLD
 
-    if settings.MAILER_PROXIES:
-        return Check("proxies", "ok", f"{settings.MAILER_PROXIES} before `mailer serve`")
-    if running(Process.Kind.WEB, clock.now()).filter(state__untold_proxy=True).exists():
-        return Check("proxies", "error", UNTOLD)
-    return Check("proxies", "ok", "none set, and no web process that runs has met one")
+    states = running(Process.Kind.WEB, clock.now()).values_list("state", flat=True)
+    return {name for state in states for name in state.get("proxy_faults", ())}
 
 
 def base_url() -> Check:
