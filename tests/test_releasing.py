@@ -11,7 +11,7 @@ from trove_classifiers import classifiers
 
 import hatch_build
 from tests import releasing
-from tests.installed import ROOT
+from tests.installed import ROOT, SOURCES
 
 WORKFLOWS = ROOT / ".github" / "workflows"
 WORKFLOW = WORKFLOWS / "release.yml"
@@ -160,6 +160,16 @@ def test_no_step_pastes_what_others_wrote_into_a_shell(jobs):
     runs = [step["run"] for job in jobs.values() for step in job["steps"] if "run" in step]
     assert runs
     assert not [run for run in runs if "${{" in run]
+
+
+def test_the_image_is_built_from_all_that_the_wheel_is(jobs):
+    """Else the last step of a release fails, when the packages are out."""
+    (push,) = (step["with"] for step in jobs["image"]["steps"] if step.get("id") == "push")
+    copied = re.findall(r"^COPY (?!--)(.+) \S+$", (ROOT / push["file"]).read_text(), re.M)
+    let_in = (ROOT / ".dockerignore").read_text().splitlines()
+    for source in SOURCES:
+        assert source in " ".join(copied).split(), source
+        assert f"!{source}" in let_in
 
 
 def test_what_the_package_says_of_its_repository_follows_the_workflow(monkeypatch, tmp_path):
