@@ -10,6 +10,8 @@ import re
 import socket
 import ssl
 import threading
+import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -17,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from urllib.parse import quote, urljoin, urlsplit
 
+from mailer.checks.internet import Address, is_public
 from mailer.checks.proofs import Proof, shortened
 from mailer.findings import Finding
 from mailer.pointing.links import Destinations, LinkError, absolute
@@ -24,6 +27,8 @@ from mailer.pointing.links import Destinations, LinkError, absolute
 LANES = 8
 PATIENCE = 10.0  # seconds for connecting, and again between two pieces of an answer
 DEADLINE = 20.0  # seconds for a whole answer, however slowly it drips
+WHOLE = 180.0  # seconds for all answers; no new one is asked for later
+MOST_FAILURES = 2  # requests without an answer, after which a host is asked no more
 MOST_REDIRECTS = 5
 AGENT = "mailer-link-check/1.0 (reads the links of a newsletter before it is sent)"
 FOR_GOOD = (301, 308)
@@ -31,7 +36,6 @@ REDIRECTS = (301, 302, 303, 307, 308)
 # Sites that let people in and programs not; 999 is LinkedIn's.
 REFUSALS = (401, 402, 403, 405, 406, 407, 418, 425, 429, 451, 503, 999)
 
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Place = tuple[int, tuple[str, int]]  # family, and address with port
 
 
@@ -42,19 +46,7 @@ class Answer:
     status: int = 0  # of the last page; 0: there was no answer
     reason: str = ""  # why there was none
     moved_to: str = ""  # where the address leads for good, or on another site
-
-
-def is_public(address: Address) -> bool:
-    """Whether an address belongs to the open internet, also where IPv6 wraps an IPv4 address."""
-    if isinstance(address, ipaddress.IPv6Address) and (wrapped := _wrapped(address)):
-        return is_public(wrapped)
-    return address.is_global and not address.is_multicast
-
-
-def _wrapped(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
-    if address in ipaddress.ip_network("64:ff9b::/96") or address in ipaddress.ip_network("::/96"):
-        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-    return address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
+    asked: bool = True  # else `reason` says why it was left out
 
 
 def fetch(addresses: Iterable[str], may_connect: Callable[[Address], bool] = is_public) -> dict[str, Answer]:
@@ -80,11 +72,17 @@ class _Unreachable(Exception):
     """No answer; the text goes on from "does not answer: "."""
 
 
+class _NotAsked(Exception):
+    """The text goes on from "was not asked: "."""
+
+
 class _Visitor:
     def __init__(self, may_connect: Callable[[Address], bool]) -> None:
         self.may_connect = may_connect
         self._locks: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()
+        self._failures: Counter[str] = Counter()  # by host; each under the lock of its own
+        self._until = time.monotonic() + WHOLE
 
     def visit(self, address: str) -> Answer:
         """Follow `address` to its last page."""
@@ -94,6 +92,8 @@ class _Visitor:
                 status, location = self._status(here)
             except _Unreachable as error:
                 return Answer(0, str(error))
+            except _NotAsked as error:
+                return Answer(0, str(error), asked=False)
             if status not in REDIRECTS or not location:
                 leads_away = moved or _host(here).removeprefix("www.") != _host(address).removeprefix("www.")
                 return Answer(status, "", here if here != address and leads_away else "")
@@ -117,6 +117,8 @@ class _Visitor:
                 status, location = self._ask("HEAD", parts.scheme, host, port, path)
             except _Unreachable:
                 status, location = 0, ""
+                if self._failures[host] >= MOST_FAILURES:
+                    raise
             # Many sites have no answer to HEAD, or a wrong one.
             return (status, location) if 0 < status < 400 else self._ask("GET", parts.scheme, host, port, path)
 
@@ -125,6 +127,17 @@ class _Visitor:
             return self._locks.setdefault(host.lower(), threading.Lock())
 
     def _ask(self, method: str, scheme: str, host: str, port: int | None, path: str) -> tuple[int, str]:
+        if self._failures[host] >= MOST_FAILURES:
+            raise _NotAsked("its site gave no answer before")
+        if time.monotonic() > self._until:
+            raise _NotAsked(f"{WHOLE:g} seconds were over")
+        try:
+            return self._answer(method, scheme, host, port, path)
+        except _Unreachable:
+            self._failures[host] += 1
+            raise
+
+    def _answer(self, method: str, scheme: str, host: str, port: int | None, path: str) -> tuple[int, str]:
         addresses = self._resolve(host, port or (443 if scheme == "https" else 80))
         connection = _connection(scheme, host, port, addresses)
         late = threading.Timer(DEADLINE, _hang_up, [connection])
@@ -249,6 +262,8 @@ def _address(proof: Proof, target: str) -> str:
 
 def _told(address: str, answer: Answer) -> tuple[str, str, str] | None:
     """(rule, message, fix), or None for a page that is there."""
+    if not answer.asked:
+        return "link-unasked", f'"{address}" was not asked: {answer.reason}', "open it in a browser, or check again"
     if not answer.status:
         return "link-dead", f'"{address}" does not answer: {answer.reason}', "correct the link, or take it out"
     if answer.status in REFUSALS:

@@ -59,6 +59,7 @@ WARNINGS = (
     "link-dead",
     "link-moved",
     "link-refused",
+    "link-unasked",
 )
 RULES: dict[str, Severity] = {**dict.fromkeys(ERRORS, "error"), **dict.fromkeys(WARNINGS, "warning")}
 

@@ -5,6 +5,7 @@ import socket
 import ssl
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -153,14 +154,19 @@ def test_several_hosts_are_asked_at_once():
     [
         "127.0.0.1", "10.1.2.3", "192.168.1.1", "172.16.0.1", "169.254.169.254", "100.64.0.1", "0.0.0.0", "224.0.0.1",
         "255.255.255.255", "::1", "::", "fe80::1", "fc00::1", "ff02::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1",
-        "64:ff9b::7f00:1", "2002:7f00:1::", "2002:a00:1::", "::127.0.0.1",
+        "64:ff9b::7f00:1", "2002:7f00:1::", "2002:a00:1::", "::127.0.0.1", "fec0::1", "fd00:ec2::254", "168.63.129.16",
+        "::ffff:0:10.0.0.1", "::ffff:0:8.8.8.8", "64:ff9b:1::a00:1", "2001::1", "2001:db8::1", "3fff::1", "5f00::1",
+        "100::1", "192.0.0.170", "192.88.99.1", "198.19.0.1", "203.0.113.7", "240.0.0.1", "4000::1",
     ],
 )  # fmt: skip
 def test_addresses_inside_of_networks_are_not_public(address):
     assert not is_public(ipaddress.ip_address(address))
 
 
-@pytest.mark.parametrize("address", ["93.184.216.34", "8.8.8.8", "2606:4700:4700::1111", "::ffff:8.8.8.8"])
+PUBLIC = ["93.184.216.34", "8.8.8.8", "2606:4700:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808"]
+
+
+@pytest.mark.parametrize("address", PUBLIC)
 def test_addresses_of_the_internet_are(address):
     assert is_public(ipaddress.ip_address(address))
 
@@ -271,6 +277,27 @@ def test_a_server_that_drips_is_hung_up_on(monkeypatch):
         done.set()
 
 
+def test_a_host_that_does_not_answer_is_asked_twice_and_no_more(monkeypatch):
+    tries = []
+
+    def nobody(self, method: str, scheme: str, host: str, *_: object) -> tuple[int, str]:
+        tries.append(host)
+        raise fetching._Unreachable("nothing came")
+
+    monkeypatch.setattr(fetching._Visitor, "_answer", nobody)
+    pages = [f"https://slow.example/{number}" for number in range(50)]
+    answers = fetch([*pages, "https://other.example/"])
+    assert Counter(tries) == {"slow.example": 2, "other.example": 2}
+    assert [answers[page].asked for page in pages] == [True] + [False] * 49
+
+
+def test_after_the_time_for_all_of_them_no_site_is_asked(site, monkeypatch):
+    monkeypatch.setattr(fetching, "WHOLE", 0.0)
+    found = fetch([f"{site.url}/here"], loopback)
+    assert [answer.asked for answer in found.values()] == [False]
+    assert site.asked == []
+
+
 def test_answers_become_findings_at_the_place_of_the_link(proof):
     made = proof(
         "---\ntitle: T\npreheader: p\n---\n\n[A](https://a.example/gone) [B](https://b.example/#x)\n\n"
@@ -291,13 +318,14 @@ def test_answers_become_findings_at_the_place_of_the_link(proof):
             "https://b.example/": Answer(200, "", "https://new.example/"),
             "https://c.example/": Answer(403),
             "https://f.example/": Answer(0, "there is no site of this name"),
-            "https://git.example.com/weekly/issues/other.md": Answer(200),
+            "https://git.example.com/weekly/issues/other.md": Answer(0, "its site gave no answer before", asked=False),
         },
     )
     assert [(finding.rule, finding.line, finding.column) for finding in told] == [
         ("link-dead", 6, 1),
         ("link-moved", 6, 29),
         ("link-refused", 8, 1),
+        ("link-unasked", 8, 25),
         ("link-dead", 8, 63),
     ]
     assert {finding.severity for finding in told} == {"warning"}
