@@ -78,8 +78,8 @@ def _check(file: Path, name: str | None, links: bool) -> "list[Finding]":
 def _print_text(found: "list[tuple[Path, Finding]]", files: int) -> None:
     write = _coloured() if sys.stdout.isatty() else _plain
     for file, finding in found:
-        place = f"{file}:{finding.line}:{finding.column}"
-        write(place, finding.severity, f"{finding.rule} {finding.message}; {finding.fix}")
+        place, words = terminal.one_line(f"{file}:{finding.line}:{finding.column}"), f"{finding.message}; {finding.fix}"
+        write(place, finding.severity, terminal.one_line(f"{finding.rule} {words}"))
     click.echo(_summary([finding for _, finding in found], files))
 
 
@@ -119,7 +119,7 @@ def _print_github(found: "list[tuple[Path, Finding]]", files: int) -> None:
     """Workflow commands: docs.github.com, "Workflow commands for GitHub Actions"."""
     for file, finding in found:
         place = f"file={_property(str(file))},line={finding.line},col={finding.column},title={_property(finding.rule)}"
-        click.echo(f"::{finding.severity} {place}::{_data(f'{finding.message}; {finding.fix}')}")
+        click.echo(f"::{finding.severity} {place}::{_data(terminal.printable(f'{finding.message}; {finding.fix}'))}")
 
 
 def _data(text: str) -> str:

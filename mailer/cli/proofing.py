@@ -13,7 +13,7 @@ from mailer.archive import Entry, archive_root, before, entries
 from mailer.checks import blocking
 from mailer.checks.proofs import Proof
 from mailer.checks.rules import FINAL, RULES
-from mailer.cli.terminal import Exit, Problem, choose_newsletter, counted
+from mailer.cli.terminal import Exit, Problem, choose_newsletter, counted, one_line
 from mailer.findings import Finding
 from mailer.issues import read_issue
 from mailer.markup import BackIssue
@@ -57,7 +57,7 @@ def tell(file: Path, findings: Iterable[Finding]) -> None:
     """One line a finding on stderr, as editors and terminals understand them."""
     for finding in findings:
         place = f"{file}:{finding.line}:{finding.column}"
-        click.echo(f"{place} {finding.severity} {finding.rule} {finding.message}; {finding.fix}", err=True)
+        click.echo(one_line(f"{place} {finding.severity} {finding.rule} {finding.message}; {finding.fix}"), err=True)
 
 
 def stop_at_errors(file: Path, findings: list[Finding], outcome: str) -> None:

@@ -4,6 +4,7 @@ import errno
 import io
 import logging
 import os
+import re
 import shutil
 import sys
 from contextlib import suppress
@@ -28,6 +29,22 @@ class Exit(IntEnum):
     OPEN_ENDS = 5  # ended with something rejected or unknown
 
 
+def printable(text: str) -> str:
+    """The text with what steers a terminal made visible, because files and sites have a say in what is printed.
+
+    Control characters, and those that turn the order of writing around (Unicode TR 36, "bidirectional text spoofing").
+    """
+    return text if _STEERS.search(text) is None else _STEERS.sub(lambda found: ascii(found[0])[1:-1], text)
+
+
+_STEERS = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def one_line(text: str) -> str:
+    """The text as it may stand in a line of its own: no site writes a line that looks like another finding."""
+    return printable(text).replace("\n", "\\n")
+
+
 class Problem(click.ClickException):
     """A sentence that says what, where and what to do; and how the command ends."""
 
@@ -39,7 +56,7 @@ class Problem(click.ClickException):
         if logs.are_json():
             logging.getLogger("mailer").critical(self.message)
         else:
-            click.echo(f"mailer: {self.message}", err=True)
+            click.echo(printable(f"mailer: {self.message}"), err=True)
 
 
 def explain(error: Exception) -> Problem | None:

@@ -96,6 +96,16 @@ def test_links_are_asked_for_only_when_wanted(check, monkeypatch):
     assert ':8:1 warning link-dead "http://a.example/" answers 404; ' in ran.out
 
 
+@pytest.mark.parametrize("form", ["text", "github"])
+def test_a_site_cannot_steer_the_editors_terminal(check, monkeypatch, form):
+    hostile = "https://b.example/\x1b[2J\x1b]0;title\x07\x9b31m\u202eevil\r\n\x00issues/2.md:1:1 error slug"
+    monkeypatch.setattr(fetching, "fetch", lambda asked: {one: Answer(200, "", hostile) for one in asked})
+    said = check(WARNED, "--links", "--format", form).out
+    assert "link-moved" in said
+    assert not set(said) & set("\x1b\x07\x9b\u202e\r\x00")
+    assert not [line for line in said.splitlines() if line.startswith("issues/2.md")]
+
+
 def test_an_issue_that_was_sent_may_be_linked_though_its_file_is_gone(check):
     from django.utils import timezone
 
