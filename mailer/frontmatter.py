@@ -120,13 +120,18 @@ def _refuse_what_no_issue_needs(source: str) -> None:
 def _toml(lines: list[str]) -> dict[str, str]:
     try:
         return _as_text(tomllib.loads("\n".join(lines)))
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except tomllib.TOMLDecodeError as error:
         found = re.search(r"line (\d+)", str(error))
         what = str(error).partition(" (at ")[0]
         raise FrontMatterError(
             int(found[1]) + 1 if found else len(lines) + 1,
             f"the front matter is not TOML: {what[:1].lower()}{what[1:]}",
             'write lines such as title = "…"',
+        ) from None
+    except (ValueError, RecursionError):
+        longest = max(range(len(lines)), key=lambda number: len(lines[number]))
+        raise FrontMatterError(
+            longest + 2, "the front matter holds a number that is too long, or is nested too deeply", "write plain text"
         ) from None
 
 

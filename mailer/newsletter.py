@@ -102,7 +102,9 @@ class _Reader:
 
     def _parse(self) -> dict[str, Any]:
         try:
-            return tomllib.loads(self.text)
+            data = tomllib.loads(self.text)
+            str(data)  # a long number in hexadecimal is read, and cannot be written out
+            return data
         except tomllib.TOMLDecodeError as error:
             what, _, place = str(error).partition(" (at ")
             found = re.search(r"line (\d+)", place)
@@ -110,6 +112,9 @@ class _Reader:
                 int(found[1]) if found else len(self.lines),
                 f'this is not TOML: {what[:1].lower()}{what[1:]}; write lines such as name = "The Weekly".',
             )
+        except (ValueError, RecursionError):
+            longest = max(range(len(self.lines)), key=lambda number: len(self.lines[number]))
+            self._fail(longest + 1, "a number here is too long, or something is nested too deeply; write plain text.")
 
     def _newsletter(self, label: str, table: Any) -> Newsletter:
         self._check_label(label)

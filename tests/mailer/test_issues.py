@@ -108,6 +108,9 @@ def test_without_configuration_and_git_the_folder_is_the_issues_own(written, tmp
         ("---\ntitle: !!python/object:os.system x\n---\ntext\n", 2, "tag"),
         ("---\n" + "x: y\n" * 5000 + "---\ntext\n", 1, "longer than"),
         ("+++\ntitle = A\n+++\ntext\n", 2, "not TOML"),
+        (f"+++\ntitle = 'A'\nn = {'9' * 5000}\n+++\ntext\n", 3, "too long"),
+        (f"+++\ntitle = 'A'\nn = 0x{'f' * 9000}\n+++\ntext\n", 3, "too long"),
+        (f"+++\ntitle = 'A'\nn = {'[' * 3000}{']' * 3000}\n+++\ntext\n", 3, "too deeply"),
         (b"# T\n" + b"x" * 1_000_001, 1, "larger than 1 MB"),
     ],
 )

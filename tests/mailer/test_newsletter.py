@@ -97,6 +97,8 @@ def test_a_bad_value_is_named_with_its_line(written, line, says):
         ('[newsletter]\nname = "x"\n', ":1 'newsletter' means nothing here"),
         ("", ":1 there is no newsletter"),
         ("[newsletters.weekly]\nname = oops\n", ":2 this is not TOML"),
+        (f"{GOOD}max_per_hour = {'9' * 5000}\n", ":5 a number here is too long"),
+        (f"{GOOD}max_per_hour = 0x{'f' * 9000}\n", ":5 a number here is too long"),
         ('[newsletters.weekly]\nname = "caf\u00e9"\n'.encode("latin-1"), ":2 this line is not UTF-8"),
     ],
 )
