@@ -10,7 +10,7 @@ import socket
 import ssl
 import subprocess
 import urllib.parse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.cookies import SimpleCookie
@@ -61,6 +61,24 @@ def nginx(folder: Path, upstream: int, changes: dict[str, str] | None = None) ->
     main.write_text(_NGINX.format(folder=front.folder, user="user root;" if os.geteuid() == 0 else ""))
     with _running(front, [program, "-p", str(front.folder), "-c", str(main), "-e", str(front.folder / "start.log")]):
         yield front
+
+
+@contextmanager
+def plain_nginx(folder: Path, sites: Sequence[str], around: str = "") -> Iterator[list[Front]]:
+    """nginx as people set it up themselves: a site for each of these directives, each at a port of its own."""
+    program, front = parts.nginx(), _front(folder)
+    certificate = write_certificate(front.folder / "certificate.pem", HOST)
+    fronts = [front, *(Front(free_port(), front.plain_port, front.folder) for _ in sites[1:])]
+    servers = [
+        f"server {{ listen 127.0.0.1:{one.port} ssl; ssl_certificate {certificate}; "
+        f"ssl_certificate_key {certificate}; location / {{ {site} }} }}"
+        for one, site in zip(fronts, sites, strict=True)
+    ]
+    (front.folder / "mailer.conf").write_text("\n".join([around, *servers]))
+    main = front.folder / "nginx.conf"
+    main.write_text(_NGINX.format(folder=front.folder, user="user root;" if os.geteuid() == 0 else ""))
+    with _running(front, [program, "-p", str(front.folder), "-c", str(main), "-e", str(front.folder / "start.log")]):
+        yield fronts
 
 
 # As Debian's, without its folders. A test may say from where a visitor comes, or no IPv6 address could be tried.
