@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes.stage import Broker, Stage, new_postgres_database
+from tests.processes.stage import Broker, Stage, free_port, new_postgres_database
+from tests.processes.walks import in_production, start_web
 from tests.stand_in import StandIn
 
 ISSUE = """\
@@ -92,3 +93,12 @@ def for_real(api: StandIn) -> dict[str, str]:
         "SENDGRID_API_URL": api.url,
         "BASE_URL": "https://news.example.com",
     }
+
+
+@pytest.fixture
+def web(embedded: Stage, for_real: dict[str, str]) -> int:
+    """The port of a `mailer serve` in production, which a proxy is to stand before."""
+    port = free_port()
+    embedded.settings |= in_production(for_real)
+    start_web(embedded, port)
+    return port

@@ -1,10 +1,13 @@
 """Clients that hold a web process up: they send a request byte by byte, take its answer so, or say nothing at all."""
 
+import asyncio
 import selectors
 import socket
+import ssl
 import threading
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import chain, cycle, islice, repeat
 from types import TracebackType
@@ -126,3 +129,60 @@ class Drippers:
                 self._selector.unregister(client.line)
             client.line.close()
             client.line = None
+
+
+class TlsDrippers:
+    """As `Drippers`, behind TLS and at a host: they send a request byte by byte and come back when they are cut off."""
+
+    SENT = {kind: KINDS[kind] for kind in ("headers", "a body", "a chunked body")}
+
+    def __init__(self, port: int, host: str, number: int) -> None:
+        self._port, self._host = port, host
+        self._open = 0
+        self._loop = asyncio.new_event_loop()
+        self._all_open = threading.Event()
+        self._kinds = list(islice(cycle(self.SENT), number))
+        self._thread = threading.Thread(target=self._run, name="drippers", daemon=True)
+
+    def __enter__(self) -> "TlsDrippers":
+        self._thread.start()
+        assert self._all_open.wait(60), "the drippers are not connected"
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._loop.call_soon_threadsafe(self._all.cancel)
+        self._thread.join()
+
+    def open(self) -> int:
+        """Return how many of them are connected now."""
+        return self._open
+
+    def _run(self) -> None:
+        self._all = self._loop.create_task(self._drip_all())
+        with suppress(asyncio.CancelledError):
+            self._loop.run_until_complete(self._all)
+        self._loop.close()
+
+    async def _drip_all(self) -> None:
+        await asyncio.gather(*map(self._drip_again, self._kinds))
+
+    async def _drip_again(self, kind: str) -> None:
+        while True:
+            with suppress(OSError):
+                await self._drip(*self.SENT[kind])
+
+    async def _drip(self, at_once: bytes, after: bytes) -> None:
+        trusting = ssl._create_unverified_context()
+        _, line = await asyncio.open_connection("127.0.0.1", self._port, ssl=trusting, server_hostname=self._host)
+        self._open += 1
+        if self._open == len(self._kinds):
+            self._all_open.set()
+        try:
+            line.write(at_once.replace(b"127.0.0.1", self._host.encode()))
+            for byte in cycle(after):
+                line.write(bytes([byte]))
+                await line.drain()
+                await asyncio.sleep(0.5)
+        finally:
+            self._open -= 1
+            line.close()

@@ -192,35 +192,29 @@ class Visitor:
     front: Front
     address: str = "127.0.0.1"
     plain: bool = False  # comes to port 80
+    chunked: bool = False  # streams what it posts, as tunnels and CDNs do
     headers: dict[str, str] = field(default_factory=dict)
     cookies: dict[str, str] = field(default_factory=dict)
 
     def open(self, path: str) -> Answer:
         return self.ask("GET", path)
 
-    def press(self, path: str, fields: dict[str, str], *, chunked: bool = False) -> Answer:
+    def press(self, path: str, fields: dict[str, str]) -> Answer:
         """Post a form as browsers do."""
         headers = {"Content-Type": "application/x-www-form-urlencoded", "Origin": f"https://{HOST}"}
-        return self.ask("POST", path, urllib.parse.urlencode(fields).encode(), headers, chunked=chunked)
+        return self.ask("POST", path, urllib.parse.urlencode(fields).encode(), headers)
 
-    def ask(
-        self,
-        method: str,
-        path: str,
-        body: bytes | None = None,
-        headers: dict[str, str] | None = None,
-        *,
-        chunked: bool = False,
-    ) -> Answer:
+    def ask(self, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None) -> Answer:
         connection = _Connection(self.front, self.address, self.plain)
         given = {"Host": HOST, "Referer": f"https://{HOST}{path}", **self.headers, **(headers or {})}
         if self.cookies:
             given["Cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
-        if chunked and body is not None:  # in pieces, as tunnels and CDNs stream it
+        pieces: Any = body
+        if self.chunked and body:
+            pieces = iter([body[:7], body[7:]])
             given["Transfer-Encoding"] = "chunked"
         try:
-            pieces = iter([body[:7], body[7:]]) if chunked and body else body
-            connection.request(method, path, pieces, given, encode_chunked=chunked)
+            connection.request(method, path, pieces, given, encode_chunked=pieces is not body)
             response = connection.getresponse()
             answer = Answer(response.status, response.read().decode(), response.headers)
         finally:

@@ -1,45 +1,20 @@
 """The files of deploy/ in real nginx and Caddy: who comes through them can join, leave, report and log in."""
 
-import json
 import re
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from tests.events import PATH, EventKeys, events_of
+from tests.events import PATH
+from tests.processes.dripping import TlsDrippers
 from tests.processes.fronts import FRONTS, HOST, Front, Visitor
-from tests.processes.stage import Stage, answers, free_port, wait_until
-from tests.processes.test_readers_walk import state_of
+from tests.processes.leavers import ways_out
+from tests.processes.stage import Stage, wait_until
+from tests.processes.walks import ISSUE, ONE_CLICK, join, report, start_web, walk_through, way_out
 from tests.stand_in import StandIn
 
 pytestmark = pytest.mark.slow
-
-ISSUE = "issues/2026-11-20.md"
-PASSWORD = "a sentence nobody guesses"
-ONE_CLICK = {"List-Unsubscribe": "One-Click"}
-KEYS = EventKeys()
-
-
-@pytest.fixture
-def web(embedded: Stage, api: StandIn, for_real: dict[str, str]) -> int:
-    """The port of a `mailer serve` that is set up as docs/hosting.md says."""
-    port = free_port()
-    embedded.settings |= for_real | {
-        "BASE_URL": f"https://{HOST}",
-        "MAILER_ENV": "production",
-        "MAILER_PROXIES": "1",
-        "SECRET_KEY": "0123456789abcdefghijklmnopqrstuvwxyz-0123456789abcdefghijklmnopqrstuvwxyz",
-        "SENDGRID_WEBHOOK_PUBLIC_KEY": KEYS.public,
-    }
-    start_web(embedded, port)
-    return port
-
-
-def start_web(stage: Stage, port: int) -> None:
-    stage.start("serve", "--port", str(port))
-    wait_until(lambda: answers(f"http://127.0.0.1:{port}/healthz"), "the web process answers")
 
 
 @pytest.fixture(params=list(FRONTS))
@@ -48,84 +23,11 @@ def front(request: pytest.FixtureRequest, tmp_path: Path, web: int):
         yield started
 
 
-def hidden(name: str, page: str) -> str:
-    found = re.search(rf'name="{name}" value="([^"]+)"', page)
-    assert found, page
-    return found[1]
-
-
-def sign_up(visitor: Visitor, email: str) -> str:
-    """Fill in the form; the page that answers it."""
-    form = visitor.open("/")
-    assert form.status == 200, form.text
-    time.sleep(2.5)  # nobody fills a form in less; a robot does
-    fields = {name: hidden(name, form.text) for name in ("csrfmiddlewaretoken", "form_time")}
-    answer = visitor.press("/subscribe/", fields | {"email": email, "website": ""})
-    assert answer.status == 200, answer.text
-    return answer.text
-
-
-def path_in(mail: dict, purpose: str) -> str:
-    found = re.search(rf"https://{HOST}(/{purpose}/[^\s/]+/)", mail["content"]["text/plain"])
-    assert found, mail["content"]
-    return found[1]
-
-
-def log_in(visitor: Visitor) -> int:
-    form = visitor.open("/admin/login/")
-    fields = {"username": "ada", "password": PASSWORD, "csrfmiddlewaretoken": hidden("csrfmiddlewaretoken", form.text)}
-    return visitor.press("/admin/login/?next=/admin/", fields).status
-
-
-def report(visitor: Visitor, requests: list[dict], *, chunked: bool = False) -> int:
-    """SendGrid's signed post about what it accepted."""
-    body = json.dumps(events_of(requests)).encode()
-    return visitor.ask("POST", PATH, body, KEYS.headers(body), chunked=chunked).status
-
-
-def join(stage: Stage, api: StandIn, visitor: Visitor, email: str) -> str:
-    """Sign up and confirm; the path of the confirmation link."""
-    sign_up(visitor, email)
-    mailed = wait_until(
-        lambda: [one for one in api.accepted if one["recipients"][0]["email"] == email], "the confirmation was mailed"
-    )
-    confirm = path_in(mailed[0], "confirm")
-    page = visitor.open(confirm)
-    assert (page.status, state_of(stage, email)) == (200, "pending")
-    assert visitor.press(confirm, {}).status == 200
-    assert state_of(stage, email) == "active"
-    return confirm
-
-
-def way_out(api: StandIn) -> str:
-    """The path of the one-click link in the newest mail."""
-    header = api.accepted[-1]["recipients"][0]["header"]
-    return header.strip("<>").removeprefix(f"https://{HOST}")
-
-
-def make_operator(stage: Stage) -> None:
-    account = {"USERNAME": "ada", "EMAIL": "ada@readers.example", "PASSWORD": PASSWORD}
-    superuser = {f"DJANGO_SUPERUSER_{name}": value for name, value in account.items()}
-    stage.run("manage", "createsuperuser", "--noinput", **superuser)
-
-
+@pytest.mark.parametrize("chunked", [False, True])
 def test_a_subscriber_joins_and_leaves_events_arrive_and_an_operator_logs_in(
-    front: Front, embedded: Stage, api: StandIn
+    front: Front, embedded: Stage, api: StandIn, chunked: bool
 ):
-    ada = Visitor(front, "127.1.2.3", headers={"X-Forwarded-For": "192.0.2.77"})
-    join(embedded, api, ada, "ada@readers.example")
-    embedded.send(ISSUE)
-
-    assert report(Visitor(front), api.accepted) == 204
-    assert embedded.ask("SELECT count(*) FROM mailer_event WHERE kind = 'delivered'") == [[1]]
-
-    assert Visitor(front).press(way_out(api), ONE_CLICK).status == 200
-    assert state_of(embedded, "ada@readers.example") == "unsubscribed"
-
-    make_operator(embedded)
-    operator = Visitor(front)
-    assert log_in(operator) == 302
-    assert operator.open("/admin/").status == 200
+    walk_through(front, embedded, api, chunked=chunked)
     networks = embedded.ask("SELECT DISTINCT ip FROM subscribers_consent WHERE step = 'requested'")
     assert networks == [["127.1.2.0/24"]], "neither the proxy's nor what the visitor wrote into a header"
 
@@ -190,3 +92,41 @@ def test_what_mailer_would_not_take_the_proxy_does_not_take(front: Front):
     assert visitor.ask("POST", "/subscribe/", b"x" * 70_000).status in too_large
     assert visitor.ask("POST", PATH, b"x" * 5_300_000).status in too_large
     assert visitor.ask("POST", PATH, b"x" * 4_000_000).status == 403, "as large, but not signed"
+
+
+# What is taken out of the shipped files makes them the proxies that people have: file → header → (old, new).
+WITHOUT = {
+    "nginx": {
+        "Host": ("    proxy_set_header Host $http_host;\n", ""),
+        "X-Forwarded-For": ("    proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;\n", ""),
+        "X-Forwarded-Proto": ("    proxy_set_header X-Forwarded-Proto $scheme;\n", ""),
+        "a buffer": ("proxy_request_buffering on;", "proxy_request_buffering off;"),
+    },
+    "caddy": {
+        "Host": ("\t\tlb_try_interval", "\t\theader_up Host {upstream_hostport}\n\t\tlb_try_interval"),
+        "X-Forwarded-For": ("\t\tlb_try_duration", "\t\theader_up -X-Forwarded-For\n\t\tlb_try_duration"),
+        "X-Forwarded-Proto": ("lb_try_interval 250ms\n", "lb_try_interval 250ms\n\t\theader_up -X-Forwarded-Proto\n"),
+        "a buffer": ("\t\t{$MAILER_CADDY_BUFFERS:request_buffers 5MiB}\n", ""),
+    },
+}
+
+
+@pytest.mark.parametrize("chunked", [False, True], ids=["whole", "chunked"])
+@pytest.mark.parametrize("missing", ["Host", "X-Forwarded-For", "X-Forwarded-Proto", "a buffer", "all of them"])
+@pytest.mark.parametrize("name", list(FRONTS))
+def test_everybody_comes_through_a_proxy_that_is_not_set_up_as_ours(
+    name: str, missing: str, chunked: bool, tmp_path: Path, web: int, embedded: Stage, api: StandIn
+):
+    changes = dict(WITHOUT[name].values() if missing == "all of them" else [WITHOUT[name][missing]])
+    with FRONTS[name](tmp_path / name, web, changes) as front:
+        walk_through(front, embedded, api, chunked=chunked)
+
+
+def test_readers_leave_through_a_proxy_while_two_hundred_clients_drip(front: Front, embedded: Stage):
+    embedded.import_readers({"active": 20})
+    ways = ways_out(embedded)
+    with TlsDrippers(front.port, HOST, 200) as drippers:
+        for path in ways.values():
+            assert Visitor(front).press(path, ONE_CLICK).status == 200
+        assert drippers.open() > 100, "they were there meanwhile"
+    assert embedded.ask("SELECT DISTINCT state FROM subscribers_subscription") == [["unsubscribed"]]
