@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple, TextIO
 
 LONGEST_LINE = 65_536  # characters
+TAIL = 1000  # characters of the end of a longer one, where its state may stand
 LONGEST_RECORD = 20  # lines; more in one quoted field is a quotation mark that somebody forgot to close
 BYTE_ORDER_MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 LOST = "\ufffd"  # stands for bytes that are no text in this encoding
@@ -41,6 +42,7 @@ class BadRecord:
     line: int
     reason: str
     cells: list[str]  # where none can be told apart, the row as it stands
+    pieces: tuple[str, ...] = ()  # all that can be read of it, in no sure order: it may name somebody who left
 
 
 @dataclass(frozen=True)
@@ -177,11 +179,13 @@ class _Lines:
         self.number -= len(lines)
 
     def _read(self) -> str:
-        """A line; of one longer than we read, the beginning, without its end mark."""
+        """A line; of one longer than we read, the beginning and the end."""
         line = self._file.readline(LONGEST_LINE)
         if len(line) == LONGEST_LINE and not line.endswith(("\n", "\r")):
+            more = last = ""
             while (more := self._file.readline(LONGEST_LINE)) and not more.endswith(("\n", "\r")):
-                pass
+                last = more
+            line += (last + more)[-TAIL:]
         return line
 
 
@@ -192,6 +196,11 @@ def _find_separator(lines: _Lines) -> str:
         lines.take()
         return heading.strip()[4]
     return max(",;\t|", key=heading.count)
+
+
+def pieces(text: str, separator: str) -> tuple[str, ...]:
+    """What stands between the separators of a row that is broken."""
+    return tuple(piece.strip("\"' \t\r\n").replace("\0", "") for piece in text.split(separator))
 
 
 def _read_record(lines: _Lines, separator: str) -> Record | BadRecord:
@@ -207,14 +216,17 @@ def _read_record(lines: _Lines, separator: str) -> Record | BadRecord:
         cells = next(csv.reader(feed(), delimiter=separator, strict=True))
     except (csv.Error, StopIteration):
         lines.give_back(taken[1:])
-        return BadRecord(start, "a quotation mark is not closed, or text follows it", [taken[0].rstrip("\r\n")])
+        reason = "a quotation mark is not closed, or text follows it"
+        return BadRecord(start, reason, [taken[0].rstrip("\r\n")], pieces(taken[0], separator))
     text = "".join(taken)
     if any(len(line) >= LONGEST_LINE for line in taken):
-        return BadRecord(start, f"the line is longer than {LONGEST_LINE} characters", [text[:200]])
+        reason = f"the line is longer than {LONGEST_LINE} characters"
+        return BadRecord(start, reason, [text[:200]], pieces(text, separator))
     if "\0" in text:
-        return BadRecord(start, "the row holds NUL characters", [cell.replace("\0", LOST) for cell in cells])
+        shown, read = [cell.replace("\0", LOST) for cell in cells], tuple(cell.replace("\0", "") for cell in cells)
+        return BadRecord(start, "the row holds NUL characters", shown, read)
     if LOST in text:
-        return BadRecord(start, "the row holds broken characters; save the file as CSV UTF-8", cells)
+        return BadRecord(start, "the row holds broken characters; save the file as CSV UTF-8", cells, tuple(cells))
     return Record(start, cells)
 
 

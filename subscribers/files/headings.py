@@ -104,6 +104,11 @@ class Columns:
         return bool(self.whole) or any(kind in STATES for kind, _ in self.voices)
 
     @property
+    def speaking(self) -> frozenset[str]:
+        """The fields that have a say in who gets mail."""
+        return frozenset(field for _, field in self.voices)
+
+    @property
     def read(self) -> tuple[tuple[str, str], ...]:
         """(heading, the field it was read as), in the file's order."""
         pairs = sorted(zip(self.places, self.fields, strict=True))

@@ -21,6 +21,7 @@ from subscribers.files import claims, inviting
 from subscribers.files.csv_records import FileError, formula_restored, formula_safe
 from subscribers.files.headings import REJECTED_BECAUSE, REJECTED_LINE, is_ours
 from subscribers.files.inviting import Invitations
+from subscribers.files.staging import KEPT_OUT, ONLY_SUPPRESSED
 from subscribers.files.staging import Stage as Stage
 from subscribers.files.staging import read as read
 from subscribers.files.wholes import whole_file
@@ -54,6 +55,8 @@ class Report:
     newly_suppressed: int = 0  # by the file: bounced, complained
     duplicates: int = 0  # named more than once in the file
     rejected: int = 0
+    kept_out: int = 0  # a rejected row names them, and nobody knows what it says: no other row takes them in
+    first_kept_out: int = 0  # its line
     invited: int = 0
     new_by_state: dict[str, int] = field(default_factory=dict)  # whom nobody may mail: `suppressed`
     first_rejected: tuple[Rejected, ...] = ()
@@ -175,7 +178,8 @@ def _since(row: Newcomer) -> datetime | None:
     return claims.Dates().past(orjson.loads(row.claimed or "{}").get("suppressed_at", ""))
 
 
-def _judge(newsletter: str, rows: list[Newcomer]) -> _Verdict:
+def _judge(newsletter: str, found: list[Newcomer]) -> _Verdict:
+    rows = [row for row in found if row.state != KEPT_OUT]
     hashes = records.hashes_of(rows)
     there = records.wishes(newsletter, list(hashes))
     not_active = [wish.reader for wish in there.values() if wish.state != "active"]
@@ -183,7 +187,8 @@ def _judge(newsletter: str, rows: list[Newcomer]) -> _Verdict:
     suppressed = records.suppressed(list(hashes.values()))
     verdict = _Verdict()
     if not there and not suppressed:
-        verdict.new, verdict.to_suppress = rows, [row for row in rows if row.suppressed]
+        verdict.new = [row for row in rows if row.state != ONLY_SUPPRESSED]
+        verdict.to_suppress = [row for row in rows if row.suppressed]
         return verdict
     for row in rows:
         wish = there.get(row.address.key)
@@ -196,6 +201,8 @@ def _judge_row(row: Newcomer, state: str | None, left: bool, suppressed: str | N
     stronger = optin.STRENGTH.get(row.suppressed, -1) > optin.STRENGTH.get(suppressed or "", -1)
     if stronger:
         verdict.to_suppress.append(row)
+    if row.state == ONLY_SUPPRESSED:
+        return
     if state is None and suppressed and (suppressed == "erased" or not row.suppressed):
         verdict.suppressed += 1
     elif state is None:
@@ -224,7 +231,14 @@ def _count(stage: Stage, verdicts: Iterator[_Verdict]) -> Report:
     by_state = Counter[str]()
     for (state, suppressed), count in new.items():
         by_state["suppressed" if suppressed else state] += count
-    return replace(report, new=new.total(), new_by_state=dict(by_state), duplicates=stage.good - stage.distinct)
+    return replace(
+        report,
+        new=new.total(),
+        new_by_state=dict(by_state),
+        duplicates=stage.good - stage.distinct,
+        kept_out=stage.kept_out,
+        first_kept_out=stage.first_kept_out,
+    )
 
 
 def _with_rejected(stage: Stage, report: Report, rejected_file: Path | None) -> Report:

@@ -6,7 +6,17 @@ from typing import Any
 
 import orjson
 
-from subscribers.files.csv_records import LONGEST_LINE, BadRecord, FileError, Record, Watch, formula_safe, nobody
+from subscribers.files.csv_records import (
+    LONGEST_LINE,
+    TAIL,
+    BadRecord,
+    FileError,
+    Record,
+    Watch,
+    formula_safe,
+    nobody,
+    pieces,
+)
 
 SUFFIXES = (".jsonl", ".ndjson", ".json")
 MOST_NAMES = 1000  # more than that is no list of readers
@@ -30,7 +40,8 @@ def read_records(path: Path, watch: Watch = nobody) -> Iterator[Record | BadReco
     for number, line, end in _lines(path):
         found = _read(line)
         if isinstance(found, str):
-            yield BadRecord(number, found, [line[:1000].decode(errors="replace").strip()])
+            text = line.decode(errors="replace").strip()
+            yield BadRecord(number, found, [text[:1000]], pieces(text.replace("\\u0000", ""), '"'))
         else:
             yield Record(number, [_as_text(found.get(name)) for name in names])
         if number % 1000 == 0:
@@ -57,8 +68,10 @@ def _lines(path: Path) -> Iterator[tuple[int, bytes, int]]:
             while line := file.readline(LONGEST_LINE + 1):
                 number, end = number + 1, end + len(line)
                 if len(line) > LONGEST_LINE and not line.endswith(b"\n"):
+                    more = last = b""
                     while (more := file.readline(LONGEST_LINE)) and not more.endswith(b"\n"):
-                        pass
+                        last = more
+                    line += (last + more)[-TAIL:]
                 line = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
                 if line.strip():
                     yield number, line, end

@@ -1,72 +1,18 @@
 """One row of a file, whoever wrote it, as what it makes of a reader. Where cells disagree, what mails least counts."""
 
 import re
+import unicodedata
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from subscribers.addresses import clean_name, is_language_code, parse
+from subscribers.addresses import LONGEST_NAME, clean_name, is_language_code, parse
 from subscribers.files.claims import Dates, claims, moment
 from subscribers.files.csv_records import formula_restored
 from subscribers.files.headings import Columns
+from subscribers.files.words import AWAY, COMPLAINED, HERE, LEFT, NO, NOTHING, STATES, YES, Verdict, is_leaving, least
 from subscribers.models import Suppression
-from subscribers.optin import STRENGTH
 from subscribers.records import Newcomer
 
-Verdict = tuple[str, str]  # state, suppressed because
-
-HERE: Verdict = ("active", "")
-LEFT: Verdict = ("unsubscribed", "")
-BOUNCED: Verdict = ("active", "bounce")
-COMPLAINED: Verdict = ("unsubscribed", "complaint")
-# What the files of other services call it: (state, suppressed because); None: the row does not tell.
-STATES: dict[str, Verdict | None] = {
-    "active": HERE,
-    "confirmed": HERE,
-    "subscribed": HERE,
-    "pending": ("pending", ""),
-    "unconfirmed": ("pending", ""),
-    "unsubscribed": LEFT,
-    "bounced": BOUNCED,
-    "cleaned": BOUNCED,
-    "complained": COMPLAINED,
-    # Buttondown
-    "regular": HERE,
-    "premium": HERE,
-    "gifted": HERE,
-    "trialed": HERE,
-    "unpaid": HERE,
-    "churning": HERE,
-    "churned": HERE,
-    "past_due": HERE,
-    "unactivated": ("pending", ""),
-    "removed": LEFT,
-    "undeliverable": BOUNCED,
-    # beehiiv
-    "validating": ("pending", ""),
-    "inactive": LEFT,
-    "invalid": BOUNCED,
-    # listmonk: "enabled" is no subscription, only somebody who is not blocked.
-    "enabled": None,
-    "disabled": LEFT,
-    "blocklisted": ("unsubscribed", "manual"),
-    "blacklisted": ("unsubscribed", "manual"),
-    # Services in China
-    "订阅": HERE,
-    "已订阅": HERE,
-    "已确认": HERE,
-    "未确认": ("pending", ""),
-    "待确认": ("pending", ""),
-    "已退订": LEFT,
-    "退订": LEFT,
-    "取消订阅": LEFT,
-    "退信": BOUNCED,
-    "投诉": COMPLAINED,
-}
-STATE_ORDER = ("active", "pending", "unsubscribed")  # the later mails less
-SUPPRESSED_ORDER = ("", *sorted(STRENGTH, key=lambda reason: STRENGTH[reason]))
-YES = {"true", "1", "yes", "y", "t", "on", "x", "✓", "是"}
-NO = {"false", "0", "no", "n", "f", "off", "否"}
-AWAY = {"unsubscribed": LEFT, "bounced": BOUNCED, "complained": COMPLAINED}
-NOTHING = {"null", "none", "nan", "n/a", "-", "\\n", "0000-00-00", "0000-00-00 00:00:00"}  # how databases write no day
 _A_DAY = re.compile(r"\d{2}")  # in whatever order: enough to know that there is one
 
 
@@ -78,24 +24,53 @@ class UnknownState(BadRow):
     """The word for the state is none of `STATES`."""
 
 
-def newcomer(
-    cells: Sequence[str], columns: Columns, default_state: str | None, newsletter: str, dates: Dates
-) -> Newcomer:
+@dataclass
+class Reading:
+    """How the rows of a file are read, and what was odd in them."""
+
+    columns: Columns
+    newsletter: str
+    default_state: str | None
+    dates: Dates
+    long_names: int = 0
+    first_long_name: int = 0  # its line
+
+
+def newcomer(cells: Sequence[str], reading: Reading) -> Newcomer:
     """The reader of a row. Raises BadRow, AddressError."""
-    count = len(columns.heading)
-    if len(cells) > count and any(cell.strip() for cell in cells[count:]):
-        raise BadRow(f"the row has {len(cells)} columns, the heading {count}")
-    values = _values(cells, columns)
-    if (other := values.get("newsletter")) and other != newsletter:
-        raise BadRow(f"the row is for the newsletter {other[:64]!r}; this import is for {newsletter!r}")
+    columns, dates = reading.columns, reading.dates
+    if len(cells) != len(columns.heading) and is_shifted(cells, columns):
+        raise BadRow(f"the row has {len(cells)} columns, the heading {len(columns.heading)}")
+    values = values_of(cells, columns)
+    if (other := values.get("newsletter")) and other != reading.newsletter:
+        raise BadRow(f"the row is for the newsletter {other[:64]!r}; this import is for {reading.newsletter!r}")
     address = parse(values.get("email", ""))
-    state, suppressed = _state(values, columns, default_state, dates)
+    state, suppressed = _state(values, reading)
     if "state 2" in values:
         values["state"] = " / ".join(values[field] for kind, field in columns.voices if kind == "state")
-    return Newcomer(address, state, _name(values), _language(values), suppressed, claims(values, state, dates))
+    return Newcomer(address, state, _name(values, reading), _language(values), suppressed, claims(values, state, dates))
 
 
-def _values(cells: Sequence[str], columns: Columns) -> dict[str, str]:
+def is_shifted(cells: Sequence[str], columns: Columns) -> bool:
+    """Whether nobody knows which cell is which: there are more than the heading has names for, or too few of them and
+    a word of leaving where none belongs."""
+    count = len(columns.heading)
+    if len(cells) >= count:
+        return any(cell.strip() for cell in cells[count:])
+    voices = {place for field, place in zip(columns.fields, columns.places, strict=True) if field in columns.speaking}
+    return any(
+        place not in voices and (verdict := word_in_any_cell(cell)) and is_leaving(verdict)
+        for place, cell in enumerate(cells)
+    )
+
+
+def word_in_any_cell(cell: str) -> Verdict | None:
+    """What a cell says that may be the state; a number may be anything."""
+    word = formula_restored(cell.strip()).lower()
+    return None if word.isdigit() else STATES.get(word)
+
+
+def values_of(cells: Sequence[str], columns: Columns) -> dict[str, str]:
     """The cells by field. Short rows lack the last fields."""
     if len(cells) < len(columns.heading):
         cells = [*cells, *[""] * (len(columns.heading) - len(cells))]
@@ -105,8 +80,19 @@ def _values(cells: Sequence[str], columns: Columns) -> dict[str, str]:
     return values
 
 
-def _name(values: dict[str, str]) -> str:
-    return clean_name(values.get("name") or f"{values.get('first_name', '')} {values.get('last_name', '')}")
+def _name(values: dict[str, str], reading: Reading) -> str:
+    name = values.get("name") or f"{values.get('first_name', '')} {values.get('last_name', '')}"
+    if len(name) > LONGEST_NAME:
+        name = _cut(name, reading)
+    return clean_name(name)
+
+
+def _cut(name: str, reading: Reading) -> str:
+    name = " ".join(unicodedata.normalize("NFC", name).split())
+    if len(name) > LONGEST_NAME:
+        reading.long_names += 1
+        reading.first_long_name = reading.first_long_name or reading.dates.line
+    return name[:LONGEST_NAME]
 
 
 def _language(values: dict[str, str]) -> str:
@@ -116,19 +102,17 @@ def _language(values: dict[str, str]) -> str:
     return language
 
 
-def _state(values: dict[str, str], columns: Columns, default_state: str | None, dates: Dates) -> Verdict:
+def _state(values: dict[str, str], reading: Reading) -> Verdict:
+    columns = reading.columns
     if columns.only_a_word and (word := _by_word(values["state"])):
         return word
     said = [(kind, text) for kind, field in columns.voices if (text := values[field])]
     here = [_by_word(columns.whole), *(_here(kind, text) for kind, text in said)]
-    away = [_away(kind, text, values, dates) for kind, text in said]
+    away = [_away(kind, text, values, reading.dates) for kind, text in said]
     known = [verdict for verdict in (*here, *away) if verdict]
     if not any(here):
-        known += _by_default(default_state, values, gone=bool(known))
-    if len(known) == 1:
-        return known[0]
-    state = max((state for state, _ in known), key=STATE_ORDER.index)
-    return state, max((reason for _, reason in known), key=SUPPRESSED_ORDER.index)
+        known += _by_default(reading.default_state, values, gone=bool(known))
+    return known[0] if len(known) == 1 else least(known)
 
 
 def _by_default(default_state: str | None, values: dict[str, str], gone: bool) -> list[Verdict]:
@@ -139,6 +123,22 @@ def _by_default(default_state: str | None, values: dict[str, str], gone: bool) -
     if default_state is None and not gone:
         raise BadRow("the row does not say the reader's state; add it, or import with --state")
     return [(default_state, "")] if default_state else []
+
+
+def heard(values: dict[str, str], reading: Reading) -> tuple[list[Verdict], bool]:
+    """What each column says that can be understood, and whether there is one that cannot."""
+    found: list[Verdict | None] = []
+    understood = True
+    for kind, field in reading.columns.voices:
+        if text := values[field]:
+            try:
+                found += [_here(kind, text), _away(kind, text, values, reading.dates)]
+            except BadRow:
+                understood = False
+    known = [verdict for verdict in (_by_word(reading.columns.whole), *found) if verdict]
+    if not known and values.get("subscribed") == "":
+        understood = False  # a tick that nobody made
+    return known + ([(reading.default_state, "")] if reading.default_state else []), understood
 
 
 def _here(kind: str, said: str) -> Verdict | None:
@@ -157,9 +157,9 @@ def _here(kind: str, said: str) -> Verdict | None:
 
 
 def _by_word(said: str) -> Verdict | None:
-    if not said:
-        return None
     word = said.lower()
+    if not word or word in NOTHING:
+        return None
     if word not in STATES:
         raise UnknownState(f"state is {said[:40]!r}, which is no state that we know")
     return STATES[word]

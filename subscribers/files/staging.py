@@ -10,17 +10,22 @@ from types import TracebackType
 
 import orjson
 
+from subscribers import links
 from subscribers.addresses import Address, AddressError, parse
 from subscribers.files import csv_records, json_lines
 from subscribers.files.claims import Dates
 from subscribers.files.csv_records import BadRecord, FileError, Record, Watch, formula_restored, nobody
 from subscribers.files.headings import Columns, HeadingError, recognise
-from subscribers.files.rows import STATE_ORDER, SUPPRESSED_ORDER, BadRow, UnknownState, newcomer
+from subscribers.files.restricting import Kind, Restriction, restrictions
+from subscribers.files.rows import BadRow, Reading, UnknownState, newcomer
+from subscribers.files.words import STATE_ORDER, SUPPRESSED_ORDER
 from subscribers.records import Newcomer, hashes_of
 
 CHUNK = 20_000  # rows in a transaction: two thirds of a second, in which on SQLite nobody else can write
 
 STATES = {state: number for number, state in enumerate(STATE_ORDER)}
+KEPT_OUT = "kept out"
+ONLY_SUPPRESSED = ""  # the state of somebody whom a row for another newsletter names as suppressed
 REASONS = {reason: number for number, reason in enumerate(SUPPRESSED_ORDER)}
 
 
@@ -30,12 +35,18 @@ class Stage:
     def __init__(self, path: Path, newsletter: str) -> None:
         self.path, self.newsletter = path, newsletter
         self.good = 0  # rows
-        self.distinct = 0  # readers, once `chunks` went through all of them
+        # Once `chunks` went through all of them:
+        self.distinct = 0  # readers
+        self.kept_out = 0  # addresses that a row names of which nobody knows what it says
+        self.first_kept_out = 0  # its line
         self.columns = Columns((), (), ())
         self.guesses: list[str] = []  # what the file did not tell, and what it was taken for
         self.dates = Dates()
+        self.reading = Reading(self.columns, newsletter, None, self.dates)
         self.unknown_states = False  # rows were rejected for a word that we do not know
+        self.leaving = 0  # rows that were rejected, and yet say that somebody left or is suppressed
         self._waiting: list[Newcomer] = []
+        self._restricting: list[tuple[int, Restriction]] = []
         # A file without a name: SQLite unlinks it as it opens it, so a killed import leaves no addresses behind.
         # No isolation: nothing but this process reads it, and nothing is lost with it.
         self._rows = sqlite3.connect("", isolation_level=None)
@@ -44,6 +55,8 @@ class Stage:
             PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-16000;
             CREATE TABLE reader (hash TEXT, key TEXT, email TEXT, state INTEGER, name TEXT, language TEXT,
                                  suppressed INTEGER, claimed TEXT);
+            CREATE TABLE restricting (hash TEXT, key TEXT, email TEXT, state INTEGER, suppressed INTEGER, claimed TEXT,
+                                      kind INTEGER, line INTEGER);
             CREATE TABLE rejected (line INTEGER, reason TEXT, cells BLOB);
             BEGIN;
             """
@@ -72,34 +85,84 @@ class Stage:
             ],
         )
         self._waiting.clear()
+        hashes = links.suppression_hashes([row.address.key for _, row in self._restricting])
+        self._rows.executemany(
+            "INSERT INTO restricting VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                (hashes[to.key], to.key, to.email, STATES[state], REASONS[reason], claim, int(kind), line)
+                for line, (to, kind, state, reason, claim) in self._restricting
+            ],
+        )
+        self._restricting.clear()
 
     def sort(self) -> None:
         """The rows stand by their hash: the database's largest index then grows at one end, not in all its pages."""
-        self._rows.execute("CREATE TABLE sorted AS SELECT * FROM reader ORDER BY hash, state DESC")
+        self._rows.execute(
+            f"""
+            CREATE TABLE sorted AS
+            SELECT hash, key, email, state, name, language, suppressed, claimed, {Kind.GOOD:d} AS kind, 0 AS line
+            FROM reader
+            UNION ALL SELECT hash, key, email, state, '', '', suppressed, claimed, kind, line FROM restricting
+            ORDER BY hash, kind, state DESC
+            """  # noqa: S608 — a number of ours
+        )
         self._rows.executescript("DROP TABLE reader; PRAGMA cache_size=-1000; PRAGMA shrink_memory;")
 
-    def reject(self, line: int, reason: str, cells: list[str]) -> None:
-        self._rows.execute("INSERT INTO rejected VALUES (?, ?, ?)", (line, reason, orjson.dumps(cells)))
+    def reject(self, record: Record | BadRecord, reason: str) -> None:
+        """The row makes no reader, but it may say of some that they left."""
+        self._rows.execute("INSERT INTO rejected VALUES (?, ?, ?)", (record.line, reason, orjson.dumps(record.cells)))
+        found = [(record.line, restriction) for restriction in restrictions(record, self.reading)]
+        self.leaving += any(restriction.kind == Kind.RESTRICTS for _, restriction in found)
+        self._restricting += found
+        if len(self._restricting) >= CHUNK:
+            self.flush()
 
     def chunks(self) -> Iterator[list[Newcomer]]:
         """Each reader once. Where the file names an address twice, what mails least counts."""
-        self.distinct, chunk = 0, list[Newcomer]()
+        self.distinct = self.kept_out = self.first_kept_out = 0
+        chunk = list[Newcomer]()
         with closing(self._rows.execute("SELECT * FROM sorted ORDER BY rowid")) as found:
-            for hash, key, email, state, name, language, reason, claimed in found:
+            for hash, key, email, state, name, language, reason, claimed, kind, line in found:
+                row = Newcomer(
+                    Address(email, key), STATE_ORDER[state], name, language, SUPPRESSED_ORDER[reason], claimed, hash
+                )
                 if chunk and chunk[-1].hash == hash:
-                    reason = max(reason, REASONS[chunk[-1].suppressed])
-                    chunk[-1] = chunk[-1]._replace(suppressed=SUPPRESSED_ORDER[reason])
+                    chunk[-1] = self._merged(chunk[-1], row, kind, line)
                     continue
                 if len(chunk) >= CHUNK:
                     yield chunk
                     chunk = []
-                self.distinct += 1
-                suppressed = SUPPRESSED_ORDER[reason]
-                chunk.append(
-                    Newcomer(Address(email, key), STATE_ORDER[state], name, language, suppressed, claimed, hash)
-                )
+                if kind == Kind.GOOD:
+                    self.distinct += 1
+                    chunk.append(row)
+                elif alone := self._alone(row, kind, line):
+                    chunk.append(alone)
         if chunk:
             yield chunk
+
+    def _alone(self, row: Newcomer, kind: int, line: int) -> Newcomer | None:
+        """What becomes of an address that no good row names."""
+        if kind == Kind.BARS:
+            return self._keep_out(row, line)
+        if kind == Kind.CAPS:
+            return row._replace(state=ONLY_SUPPRESSED) if row.suppressed else None
+        return row
+
+    def _merged(self, one: Newcomer, row: Newcomer, kind: int, line: int) -> Newcomer:
+        if kind == Kind.BARS:
+            if one.state in (KEPT_OUT, ONLY_SUPPRESSED, "unsubscribed"):
+                return one
+            return one._replace(state="unsubscribed") if one.suppressed else self._keep_out(one, line)
+        if REASONS[row.suppressed] > REASONS[one.suppressed]:
+            one = one._replace(suppressed=row.suppressed)
+        if one.state != ONLY_SUPPRESSED and STATES[row.state] > STATES[one.state]:
+            one = one._replace(state=row.state, claimed=row.claimed)
+        return one
+
+    def _keep_out(self, row: Newcomer, line: int) -> Newcomer:
+        self.kept_out += 1
+        self.first_kept_out = min(self.first_kept_out or line, line)
+        return row._replace(state=KEPT_OUT)
 
     @property
     def rejected(self) -> int:
@@ -165,8 +228,9 @@ def _fill(
     if columns.also_email:
         names = ", ".join(columns.also_email)
         stage.guesses.append(f"More than one column may be the address; not read: {names} (--map email=COLUMN).")
+    stage.reading = Reading(columns, stage.newsletter, default_state, stage.dates)
     for record in records:
-        _take(stage, record, columns, default_state)
+        _take(stage, record)
     stage.flush()
     stage.sort()
 
@@ -181,17 +245,17 @@ def _overlooked(columns: Columns) -> str:
     )
 
 
-def _take(stage: Stage, record: Record | BadRecord, columns: Columns, default_state: str | None) -> None:
-    if isinstance(record, BadRecord):
-        stage.reject(record.line, record.reason, record.cells)
-        return
+def _take(stage: Stage, record: Record | BadRecord) -> None:
     stage.dates.line = record.line
+    if isinstance(record, BadRecord):
+        stage.reject(record, record.reason)
+        return
     try:
-        stage.add(newcomer(record.cells, columns, default_state, stage.newsletter, stage.dates))
+        stage.add(newcomer(record.cells, stage.reading))
     except (AddressError, BadRow) as error:
         # Spreadsheets end files in rows of empty cells.
         if any(cell.strip() for cell in record.cells):
-            stage.reject(record.line, str(error), record.cells)
+            stage.reject(record, str(error))
             stage.unknown_states |= isinstance(error, UnknownState)
 
 

@@ -165,11 +165,23 @@ def _some(names: Sequence[str], most: int = 20) -> str:
 
 def _notes(stage: "Stage") -> list[str]:
     """What somebody should look at before they agree."""
+    from subscribers.addresses import LONGEST_NAME
+
     notes, dates = list(stage.guesses), stage.dates
     if doubtful := stage.columns.doubtful:
         notes.append(
             f"Look at what is not read and may say who left: {_some(doubtful)}. --map state=COLUMN takes a column of "
             "words such as unsubscribed, --map subscribed=COLUMN or --map unsubscribed=COLUMN one of yes and no."
+        )
+    if stage.leaving:
+        notes.append(
+            f"{counted(stage.leaving, 'rejected row')} all the same {'says' if stage.leaving == 1 else 'say'} that "
+            "somebody left or may not be mailed, and that counts."
+        )
+    if long := stage.reading.long_names:
+        notes.append(
+            f"{counted(long, 'name')} longer than {LONGEST_NAME} characters will be cut, the first in line "
+            f"{stage.reading.first_long_name}."
         )
     if dates.unreadable:
         notes.append(
@@ -185,7 +197,7 @@ def _notes(stage: "Stage") -> list[str]:
 
 
 def _known_states() -> str:
-    from subscribers.files.rows import STATES
+    from subscribers.files.words import STATES
 
     return ", ".join(STATES)
 
@@ -211,6 +223,7 @@ def _lines(report: "Report") -> list[str]:
         (report.newly_suppressed, "suppressed by the file"),
         (report.duplicates, "named more than once, counted once"),
         (report.rejected, "rejected"),
+        (report.kept_out, f"kept out: a row that cannot be read names them, the first in line {report.first_kept_out}"),
     )
     return [f"{count} {what}" for count, what in counts if count or what.startswith("new")]
 

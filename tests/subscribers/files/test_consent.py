@@ -7,7 +7,7 @@ import pytest
 from subscribers.files.csv_records import FileError
 from subscribers.files.exporting import rows
 from subscribers.files.importing import apply, plan, read
-from subscribers.files.staging import Stage
+from subscribers.files.staging import KEPT_OUT, Stage
 from subscribers.models import Consent, Subscription, Suppression
 from tests.readers import ADA
 
@@ -29,7 +29,8 @@ def staged(tmp_path: Path):
 def said(stage: Stage) -> list[str]:
     """What becomes of each row, in the file's order: its state, why nobody may mail them, or `rejected`."""
     with stage:
-        good = {row.address.email: row.suppressed or row.state for chunk in stage.chunks() for row in chunk}
+        people = [row for chunk in stage.chunks() for row in chunk if row.state != KEPT_OUT]
+        good = {row.address.email: row.suppressed or row.state for row in people}
         count = len(good) + stage.rejected
         return [good.get(f"{number}@readers.example", "rejected") for number in range(1, count + 1)]
 
