@@ -181,3 +181,14 @@ def test_what_the_package_says_of_its_repository_follows_the_workflow(monkeypatc
     said = metadata.read_text()
     assert "Project-URL: Changelog, https://git.example/me/mailer/blob/v0.2.0/CHANGELOG.md\n" in said
     assert "https://git.example/me/mailer/raw/v0.2.0/docs/images/sample.png" in said
+
+
+def test_the_commands_of_an_upgrade_name_units_and_services_that_are_shipped():
+    text = "".join((ROOT / "docs" / name).read_text() for name in ("upgrading.md", "hosting.md"))
+    units = set(re.findall(r"systemctl \w+ (mailer[\w@-]*)", text))
+    assert units
+    assert all((ROOT / "deploy" / "systemd" / f"{unit}.service").exists() for unit in units), units
+    composed = yaml.safe_load((ROOT / "deploy" / "compose.yaml").read_text())["services"]
+    asked = set(re.findall(r"docker compose exec (?:-T )?(\w+)", text))
+    assert asked
+    assert asked <= set(composed)
