@@ -15,6 +15,7 @@ from django.http.request import split_domain_port, validate_host
 from django.urls import Resolver404, ResolverMatch, is_valid_path, resolve
 from django.utils.deprecation import MiddlewareMixin
 
+from mailer.environment import LOOPBACK
 from mailer.proxies import FOREIGN
 from mailer.refusals import Cause, refuse
 
@@ -79,8 +80,9 @@ def _match(request: HttpRequest) -> ResolverMatch | None:
 
 def _lead(request: HttpRequest, match: ResolverMatch | None) -> HttpResponse:
     """To the same page at BASE_URL. What was posted is not repeated there, and nobody is led twice."""
-    led = LED_HERE in request.GET
-    if match is None or led or request.method not in ("GET", "HEAD"):
+    led, home = LED_HERE in request.GET, urlsplit(settings.ORIGIN).hostname
+    # From another machine nobody is led to their own.
+    if match is None or led or home in LOOPBACK or request.method not in ("GET", "HEAD"):
         log.log(logging.WARNING if led else logging.INFO, UNPASSED if led else "a request for another host was refused")
         return refuse(request, Cause.WRONG_HOST)
     path = request.get_full_path()

@@ -96,6 +96,12 @@ def test_other_pages_lead_to_the_same_one_at_base_url_and_never_in_a_circle(path
     ]
 
 
+def test_from_elsewhere_nobody_is_led_to_their_own_machine(settings):
+    settings.BASE_URL = settings.ORIGIN = "http://127.0.0.1:8000"
+    answer = ask("GET", "/subscribe/", HTTP_HOST="a-tunnel.example")
+    assert (answer.status, "Location" in answer.headers, "BASE_URL must be" in answer.text) == (400, False, True)
+
+
 @pytest.mark.parametrize("host", FOREIGN)
 def test_a_form_is_not_repeated_elsewhere_but_told_its_address(host):
     before = everything()

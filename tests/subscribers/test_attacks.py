@@ -3,7 +3,6 @@
 import re
 
 import pytest
-from django.conf import settings
 from django.test import Client
 
 from subscribers import confirmations, limits, links, tokens
@@ -132,8 +131,7 @@ def test_no_page_leads_or_posts_anywhere_else_whatever_the_request_says(client):
         for answer in (client.get(path, evil), client.post(path, evil, headers={"referer": "https://evil.example/"})):
             assert "Location" not in answer.headers
             assert "evil.example" not in answer.content.decode()
-    led = client.get("/subscribe/", evil, headers={"host": "evil.example"})
-    assert led["Location"].startswith(f"{settings.BASE_URL}/subscribe/?")
+    assert client.get("/subscribe/", headers={"host": "evil.example"}).status_code == 400
 
 
 @pytest.mark.parametrize("line_break", ["\r\n", "\n", "\r", "%0d%0a", "\x00", "\u2028"])
