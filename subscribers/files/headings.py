@@ -112,11 +112,11 @@ class Columns:
     def read(self) -> tuple[tuple[str, str], ...]:
         """(heading, the field it was read as), in the file's order."""
         pairs = sorted(zip(self.places, self.fields, strict=True))
-        return tuple((_shown(self.heading[place]), field.partition(" ")[0]) for place, field in pairs)
+        return tuple((printable(self.heading[place]), field.partition(" ")[0]) for place, field in pairs)
 
     @property
     def not_read(self) -> tuple[str, ...]:
-        return tuple(map(_shown, self._not_read()))
+        return tuple(map(printable, self._not_read()))
 
     @property
     def doubtful(self) -> tuple[str, ...]:
@@ -124,13 +124,13 @@ class Columns:
         known = _HARMLESS | {name for field, names in NAMES.items() if field not in VOICES for name in names}
         unread = [(name, _plain(name)) for name in self._not_read()]
         return tuple(
-            _shown(name) for name, plain in unread if _SOUNDS_LIKE_CONSENT.search(plain) and plain not in known
+            printable(name) for name, plain in unread if _SOUNDS_LIKE_CONSENT.search(plain) and plain not in known
         )
 
     @property
     def also_email(self) -> tuple[str, ...]:
         """Columns that could be the address too, and were not read."""
-        return tuple(_shown(name) for name in self._not_read() if _plain(name) in NAMES["email"])
+        return tuple(printable(name) for name in self._not_read() if _plain(name) in NAMES["email"])
 
     def _not_read(self) -> Iterator[str]:
         read, ours = set(self.places), (REJECTED_LINE, REJECTED_BECAUSE)
@@ -187,12 +187,12 @@ def _chosen(field: str, name: str, places: Mapping[str, Sequence[int]], heading:
 
 
 def _listed(heading: Iterable[str]) -> str:
-    names = ", ".join(_shown(name) for name in heading if name.strip() and "@" not in name)[:200]
+    names = ", ".join(printable(name) for name in heading if name.strip() and "@" not in name)[:200]
     return f"are {names}" if names else "are none with a name"
 
 
-def _shown(name: str) -> str:
-    """The heading as a terminal may show it."""
+def printable(name: str) -> str:
+    """A heading or a cell as a terminal may show it."""
     return "".join(character if character.isprintable() else "?" for character in name.strip())[:60]
 
 

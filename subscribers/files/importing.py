@@ -21,8 +21,10 @@ from subscribers.files import claims, inviting
 from subscribers.files.csv_records import FileError, formula_restored, formula_safe
 from subscribers.files.headings import REJECTED_BECAUSE, REJECTED_LINE, is_ours
 from subscribers.files.inviting import Invitations
-from subscribers.files.staging import KEPT_OUT, ONLY_SUPPRESSED
+from subscribers.files.staging import KEPT_OUT, NO_ANSWERS, ONLY_SUPPRESSED
+from subscribers.files.staging import Answers as Answers
 from subscribers.files.staging import Stage as Stage
+from subscribers.files.staging import Undecided as Undecided
 from subscribers.files.staging import read as read
 from subscribers.files.wholes import whole_file
 from subscribers.optin import Newcomer, Origin
@@ -79,9 +81,11 @@ class _Verdict:
 Watch = Callable[[int], None]
 
 
-def import_csv(path: Path, newsletter: str, default_state: str | None, source: str) -> Report:
+def import_csv(
+    path: Path, newsletter: str, default_state: str | None, source: str, answers: Answers = NO_ANSWERS
+) -> Report:
     """The file's readers are taken in. Raises FileError for a file that cannot be read as a whole."""
-    with read(path, newsletter, default_state) as stage:
+    with read(path, newsletter, default_state, answers) as stage:
         return apply(stage, source)
 
 

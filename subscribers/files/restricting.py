@@ -10,7 +10,8 @@ from subscribers.addresses import Address, AddressError, parse
 from subscribers.files.claims import claims
 from subscribers.files.csv_records import LOST, BadRecord, Record, formula_restored
 from subscribers.files.rows import Reading, heard, is_shifted, values_of, word_in_any_cell
-from subscribers.files.words import HERE, LEFT, STATES, Verdict, is_leaving, least
+from subscribers.files.voices import by_word
+from subscribers.files.words import HERE, LEFT, Verdict, is_leaving, least
 
 MOST_ADDRESSES = 20  # of one row
 # What stands around an address in an export: `Ada <ada@example.org>`, `mailto:ada@example.org`.
@@ -56,13 +57,14 @@ _BARRED: Found = (Kind.BARS, HERE, "")
 def _of_columns(cells: Sequence[str], reading: Reading) -> Found:
     """The columns are where the heading says, so that each tells what it knows."""
     values = values_of(cells, reading.columns)
-    known, understood = heard(values, reading)
+    known, unknown = heard(values, reading)
     if (other := values.get("newsletter")) and other != reading.newsletter:
         # Leaving another newsletter is not leaving this one; who bounced or complained there is mailed nowhere.
         return _capped([("active", reason) for _, reason in known if reason])
+    reading.count_unknown(unknown)
     if not any(map(is_leaving, known)):
-        return _capped(known) if understood else _BARRED
-    verdict = least(known if understood else [*known, LEFT])
+        return _BARRED if unknown else _capped(known)
+    verdict = least([*known, LEFT] if unknown else known)
     return Kind.RESTRICTS, verdict, claims(values, verdict[0], reading.dates)
 
 
@@ -70,7 +72,7 @@ def _of_broken(cells: Sequence[str], reading: Reading) -> Found:
     """Nobody knows which cell is which, so a word of leaving counts wherever it stands."""
     columns = reading.columns
     known = [verdict for cell in cells if (verdict := word_in_any_cell(cell))]
-    known += [verdict for verdict in [STATES.get(columns.whole)] if verdict]
+    known += [verdict for verdict in [by_word(columns.whole, {})] if verdict]
     known += [(reading.default_state, "")] if reading.default_state else []
     if any(map(is_leaving, known)):
         verdict = least(known)

@@ -1,27 +1,19 @@
 """One row of a file, whoever wrote it, as what it makes of a reader. Where cells disagree, what mails least counts."""
 
-import re
 import unicodedata
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 
 from subscribers.addresses import LONGEST_NAME, clean_name, is_language_code, parse
-from subscribers.files.claims import Dates, claims, moment
+from subscribers.files.claims import Dates, claims
 from subscribers.files.csv_records import formula_restored
 from subscribers.files.headings import Columns
-from subscribers.files.words import AWAY, COMPLAINED, HERE, LEFT, NO, NOTHING, STATES, YES, Verdict, is_leaving, least
-from subscribers.models import Suppression
+from subscribers.files.voices import BadRow, Mapped, UnknownState, away, by_word, here
+from subscribers.files.words import UnknownWord, Verdict, is_leaving, least, state_of
 from subscribers.records import Newcomer
 
-_A_DAY = re.compile(r"\d{2}")  # in whatever order: enough to know that there is one
-
-
-class BadRow(ValueError):
-    """The row makes no reader; the message is the reason."""
-
-
-class UnknownState(BadRow):
-    """The word for the state is none of `STATES`."""
+MOST_WORDS = 1000
 
 
 @dataclass
@@ -32,8 +24,16 @@ class Reading:
     newsletter: str
     default_state: str | None
     dates: Dates
+    mapped: Mapped = field(default_factory=dict)
     long_names: int = 0
     first_long_name: int = 0  # its line
+    unknown: Counter[str] = field(default_factory=Counter)  # words for a state that nobody knows
+
+    def count_unknown(self, words: Iterable[str]) -> None:
+        for word in words:
+            shown = "an address" if "@" in word else word.strip()[:40]
+            if shown:  # a file may have a million
+                self.unknown[shown if shown in self.unknown or len(self.unknown) < MOST_WORDS else "others"] += 1
 
 
 def newcomer(cells: Sequence[str], reading: Reading) -> Newcomer:
@@ -67,7 +67,12 @@ def is_shifted(cells: Sequence[str], columns: Columns) -> bool:
 def word_in_any_cell(cell: str) -> Verdict | None:
     """What a cell says that may be the state; a number may be anything."""
     word = formula_restored(cell.strip()).lower()
-    return None if word.isdigit() else STATES.get(word)
+    if word[:1].isdigit():
+        return None
+    try:
+        return state_of(word)
+    except UnknownWord:
+        return None
 
 
 def values_of(cells: Sequence[str], columns: Columns) -> dict[str, str]:
@@ -104,13 +109,13 @@ def _language(values: dict[str, str]) -> str:
 
 def _state(values: dict[str, str], reading: Reading) -> Verdict:
     columns = reading.columns
-    if columns.only_a_word and (word := _by_word(values["state"])):
+    if columns.only_a_word and (word := by_word(values["state"], reading.mapped)):
         return word
     said = [(kind, text) for kind, field in columns.voices if (text := values[field])]
-    here = [_by_word(columns.whole), *(_here(kind, text) for kind, text in said)]
-    away = [_away(kind, text, values, reading.dates) for kind, text in said]
-    known = [verdict for verdict in (*here, *away) if verdict]
-    if not any(here):
+    present = [by_word(columns.whole, {}), *(here(kind, text, reading.mapped) for kind, text in said)]
+    gone = [away(kind, text, values, reading.dates, reading.mapped) for kind, text in said]
+    known = [verdict for verdict in (*present, *gone) if verdict]
+    if not any(present):
         known += _by_default(reading.default_state, values, gone=bool(known))
     return known[0] if len(known) == 1 else least(known)
 
@@ -125,76 +130,17 @@ def _by_default(default_state: str | None, values: dict[str, str], gone: bool) -
     return [(default_state, "")] if default_state else []
 
 
-def heard(values: dict[str, str], reading: Reading) -> tuple[list[Verdict], bool]:
-    """What each column says that can be understood, and whether there is one that cannot."""
-    found: list[Verdict | None] = []
-    understood = True
-    for kind, field in reading.columns.voices:
-        if text := values[field]:
+def heard(values: dict[str, str], reading: Reading) -> tuple[list[Verdict], list[str]]:
+    """What each column says that can be understood, and the words that cannot."""
+    columns, mapped, unknown = reading.columns, reading.mapped, []
+    found = [by_word(columns.whole, {})]
+    for kind, name in columns.voices:
+        if text := values[name]:
             try:
-                found += [_here(kind, text), _away(kind, text, values, reading.dates)]
-            except BadRow:
-                understood = False
-    known = [verdict for verdict in (_by_word(reading.columns.whole), *found) if verdict]
+                found += [here(kind, text, mapped), away(kind, text, values, reading.dates, mapped)]
+            except UnknownState as error:
+                unknown.append(error.word)
+    known = [verdict for verdict in found if verdict]
     if not known and values.get("subscribed") == "":
-        understood = False  # a tick that nobody made
-    return known + ([(reading.default_state, "")] if reading.default_state else []), understood
-
-
-def _here(kind: str, said: str) -> Verdict | None:
-    """What a column says that can say of readers that they are here."""
-    if kind == "state":
-        return _by_word(said)
-    if kind not in ("subscribed", "disabled"):
-        return None
-    word = said.lower()
-    if word in STATES:
-        return STATES[word]
-    yes = word in YES or moment(said) is not None  # the day on which they did it
-    if not yes and word not in NO:
-        raise BadRow(f"whether they get mail is {said[:40]!r}; write yes or no")
-    return HERE if yes == (kind == "subscribed") else LEFT
-
-
-def _by_word(said: str) -> Verdict | None:
-    word = said.lower()
-    if not word or word in NOTHING:
-        return None
-    if word not in STATES:
-        raise UnknownState(f"state is {said[:40]!r}, which is no state that we know")
-    return STATES[word]
-
-
-def _away(kind: str, said: str, values: dict[str, str], dates: Dates) -> Verdict | None:
-    """What a column says that can only say of readers that they are gone."""
-    if said.lower() in NOTHING:
-        return None
-    if kind in AWAY:
-        return _by_switch(kind, said)
-    if kind == "unsubscribed_at":
-        return _by_date(said, values, dates)
-    if kind == "suppressed":
-        if said.lower() not in Suppression.Reason.values:
-            raise BadRow(f"suppressed is {said[:40]!r}; known are {', '.join(Suppression.Reason.values)}")
-        return ("active", said.lower())
-    if kind == "left_because" and ("abuse" in said.lower() or "spam" in said.lower()):
-        return COMPLAINED
-    return None
-
-
-def _by_switch(kind: str, said: str) -> Verdict | None:
-    word = said.lower()
-    if word in NO:
-        return None
-    if word in STATES:
-        return STATES[word] if STATES[word] in AWAY.values() else None
-    if word not in YES and not _A_DAY.search(word):
-        raise BadRow(f"whether they are {kind} is {said[:40]!r}; write yes or no")
-    return AWAY[kind]
-
-
-def _by_date(said: str, values: dict[str, str], dates: Dates) -> Verdict | None:
-    """Who left later than they came has left, whatever their state says; and so has who left we cannot read when."""
-    left = moment(said)
-    came = [at for name in ("requested_at", "confirmed_at") if (at := dates.past(values.get(name, "")))]
-    return None if left and any(at >= left for at in came) else LEFT
+        unknown.append("")  # a tick that nobody made
+    return known + ([(reading.default_state, "")] if reading.default_state else []), unknown

@@ -2,8 +2,10 @@
 
 import sqlite3
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import closing, suppress
+from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 from types import TracebackType
@@ -15,12 +17,14 @@ from subscribers.addresses import Address, AddressError, parse
 from subscribers.files import csv_records, json_lines
 from subscribers.files.claims import Dates
 from subscribers.files.csv_records import BadRecord, FileError, Record, Watch, formula_restored, nobody
-from subscribers.files.headings import Columns, HeadingError, recognise
+from subscribers.files.headings import Columns, HeadingError, printable, recognise
 from subscribers.files.restricting import Kind, Restriction, restrictions
-from subscribers.files.rows import BadRow, Reading, UnknownState, newcomer
-from subscribers.files.words import STATE_ORDER, SUPPRESSED_ORDER
+from subscribers.files.rows import Reading, newcomer
+from subscribers.files.voices import BadRow
+from subscribers.files.words import OUR_STATES, STATE_ORDER, SUPPRESSED_ORDER
 from subscribers.records import Newcomer, hashes_of
 
+MOST_SHOWN = 20  # words in a message
 CHUNK = 20_000  # rows in a transaction: two thirds of a second, in which on SQLite nobody else can write
 
 STATES = {state: number for number, state in enumerate(STATE_ORDER)}
@@ -43,7 +47,6 @@ class Stage:
         self.guesses: list[str] = []  # what the file did not tell, and what it was taken for
         self.dates = Dates()
         self.reading = Reading(self.columns, newsletter, None, self.dates)
-        self.unknown_states = False  # rows were rejected for a word that we do not know
         self.leaving = 0  # rows that were rejected, and yet say that somebody left or is suppressed
         self._waiting: list[Newcomer] = []
         self._restricting: list[tuple[int, Restriction]] = []
@@ -174,20 +177,40 @@ class Stage:
             yield line, reason, orjson.loads(cells)
 
 
+@dataclass(frozen=True)
+class Answers:
+    """What an operator said of a file, where it does not tell by itself."""
+
+    columns: Mapping[str, str] = field(default_factory=dict)  # field → heading
+    states: Mapping[str, str] = field(default_factory=dict)  # word → one of OUR_STATES
+    reject_unknown: bool = False  # rows with a word for their state that nobody knows
+
+
+NO_ANSWERS = Answers()
+
+
+class Undecided(FileError):
+    """Somebody must first say what the file says; the message asks."""
+
+    def __init__(self, message: str, unknown_states: Mapping[str, int]) -> None:
+        super().__init__(message)
+        self.unknown_states = unknown_states
+
+
 def read(
     path: Path,
     newsletter: str,
     default_state: str | None,
-    chosen: Mapping[str, str] | None = None,
+    answers: Answers = NO_ANSWERS,
     watch: Watch = nobody,
 ) -> Stage:
     """The file's rows, good ones and rejected ones; the database has not been asked. Raises FileError.
 
-    `chosen` says which column is which field, where the headings do not; `watch` is told how many bytes were read.
+    `default_state` is of rows that do not say it; `watch` is told how many bytes were read.
     """
     stage = Stage(path, newsletter)
     try:
-        _fill(stage, _records(stage, watch), default_state, chosen or {})
+        _fill(stage, _records(stage, watch), default_state, answers)
     except sqlite3.Error as error:
         stage.__exit__(None, None, None)
         raise FileError(
@@ -209,14 +232,12 @@ def _records(stage: Stage, watch: Watch) -> Iterator[Record | BadRecord]:
     return csv_records.read_records(stage.path, encoding, watch)
 
 
-def _fill(
-    stage: Stage, records: Iterator[Record | BadRecord], default_state: str | None, chosen: Mapping[str, str]
-) -> None:
+def _fill(stage: Stage, records: Iterator[Record | BadRecord], default_state: str | None, answers: Answers) -> None:
     heading = next(records, None)
     if isinstance(heading, Record) and len(heading.cells) == 1 and _is_address(heading.cells[0]):
         stage.guesses.append("Its first line is an address, so it is taken for a plain list without a heading.")
         heading, records = Record(1, ["email"]), chain([heading], records)
-    columns = stage.columns = _columns(heading, chosen, stage.path)
+    columns = stage.columns = _columns(heading, answers.columns, stage.path)
     if not columns.says_state and default_state is None:
         raise FileError(
             f"{stage.path} does not say who confirmed: it has no column named state{_overlooked(columns)}. If all of "
@@ -228,11 +249,32 @@ def _fill(
     if columns.also_email:
         names = ", ".join(columns.also_email)
         stage.guesses.append(f"More than one column may be the address; not read: {names} (--map email=COLUMN).")
-    stage.reading = Reading(columns, stage.newsletter, default_state, stage.dates)
+    mapped = {word.strip().lower(): OUR_STATES[state] for word, state in answers.states.items()}
+    stage.reading = Reading(columns, stage.newsletter, default_state, stage.dates, mapped)
     for record in records:
         _take(stage, record)
+    if stage.reading.unknown and not answers.reject_unknown:
+        raise _undecided(stage)
     stage.flush()
     stage.sort()
+
+
+def _undecided(stage: Stage) -> Undecided:
+    unknown = stage.reading.unknown
+    return Undecided(
+        f"{stage.path} says in words that are not known who gets mail, so nothing was imported: {say_counts(unknown)}. "
+        f"--map-state WORD=STATE says what one means ({', '.join(OUR_STATES)}) and may be given again; with "
+        "--reject-unknown the rows of all others are rejected, and their addresses kept out.",
+        dict(unknown),
+    )
+
+
+def say_counts(values: Counter[str]) -> str:
+    """`'vip' (3 rows), 'lead' (1 row)`, the more frequent ones first."""
+    shown = [
+        f"{printable(value)!r} ({count} {'row' if count == 1 else 'rows'})" for value, count in values.most_common()
+    ]
+    return ", ".join(shown[:MOST_SHOWN]) + (f" and {len(shown) - MOST_SHOWN} more" if len(shown) > MOST_SHOWN else "")
 
 
 def _overlooked(columns: Columns) -> str:
@@ -256,7 +298,6 @@ def _take(stage: Stage, record: Record | BadRecord) -> None:
         # Spreadsheets end files in rows of empty cells.
         if any(cell.strip() for cell in record.cells):
             stage.reject(record, str(error))
-            stage.unknown_states |= isinstance(error, UnknownState)
 
 
 def _is_address(cell: str) -> bool:

@@ -15,7 +15,7 @@ from mailer.cli.subscribers.people import json_option, newsletter_option
 from mailer.cli.terminal import Exit, Problem, choose_newsletter, confirm, counted, database_address, on_terminal, start
 
 if TYPE_CHECKING:
-    from subscribers.files.importing import Report, Stage
+    from subscribers.files.importing import Report, Stage, Undecided
 
 A_FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -29,6 +29,10 @@ A_FILE = click.Path(dir_okay=False, path_type=Path)
 )
 @newsletter_option
 @click.option("--map", "mapped", multiple=True, metavar="FIELD=COLUMN", help="Which column is the email, the name …")
+@click.option(
+    "--map-state", "mapped_states", multiple=True, metavar="WORD=STATE", help="What a word for the state means."
+)
+@click.option("--reject-unknown", is_flag=True, help="Reject rows whose state nobody knows, and keep them out.")
 @click.option("--source", default="", metavar="TEXT", help="Where the list comes from; kept with each reader.")
 @click.option("--invite", is_flag=True, help="Mail each pending reader once, and ask them to confirm.")
 @click.option("--per-hour", type=click.IntRange(1, 100_000), default=500, show_default=True, help="For --invite.")
@@ -41,6 +45,8 @@ def import_(
     state: str | None,
     newsletter: str | None,
     mapped: tuple[str, ...],
+    mapped_states: tuple[str, ...],
+    reject_unknown: bool,
     source: str,
     invite: bool,
     per_hour: int,
@@ -54,17 +60,17 @@ def import_(
     Shows first what would change. Nobody who left, bounced or was erased comes back by a file, and without --invite
     nobody is mailed. It can be stopped at any time; the same command again does the rest.
     """
-    chosen = _chosen(mapped)
+    columns, states = _chosen(mapped), _states(mapped_states)
     _require_file(file)
     start()
     from subscribers.files.csv_records import FileError
-    from subscribers.files.importing import apply, plan, read
+    from subscribers.files.importing import Answers, Undecided, apply, plan, read
     from subscribers.files.inviting import invitations
 
     label = choose_newsletter(newsletter)
     try:
         with _no_collecting(), _bar("Reading", file.stat().st_size) as watch:
-            stage = read(file, label, state, chosen, watch)
+            stage = read(file, label, state, Answers(columns, states, reject_unknown), watch)
         with stage:
             with _bar("Planning", stage.good) as watch:
                 planned = plan(stage, watch)
@@ -79,6 +85,8 @@ def import_(
             with _no_collecting(), _bar("Importing", stage.good) as watch:
                 report = apply(stage, origin, invitations=queue, rejected=rejected, watch=watch)
     except FileError as error:
+        if as_json and isinstance(error, Undecided):
+            click.echo(_question_as_json(error))
         raise Problem(str(error), Exit.USAGE) from None
     click.echo(_as_json(stage, report, done=True)) if as_json else _show_report(report)
     if report.rejected:
@@ -118,6 +126,21 @@ def _chosen(mapped: tuple[str, ...]) -> dict[str, str]:
     return chosen
 
 
+def _states(mapped: tuple[str, ...]) -> dict[str, str]:
+    from subscribers.files.words import OUR_STATES
+
+    states = {}
+    for text in mapped:
+        word, equals, state = text.rpartition("=")
+        if not (word and equals and state in OUR_STATES):
+            known = ", ".join(OUR_STATES)
+            raise Problem(
+                f'--map-state {text!r} is not understood; write --map-state "VIP=active" ({known}).', Exit.USAGE
+            )
+        states[word] = state
+    return states
+
+
 @contextmanager
 def _bar(what: str, total: int) -> Iterator[Callable[[int], None]]:
     """A bar on the terminal that a function moves; where nobody looks, none."""
@@ -140,8 +163,6 @@ def _show_plan(stage: "Stage", report: "Report", per_hour: int | None) -> None:
         click.echo(f"    {stage.path}:{rejected.line} {rejected.reason}", err=True)
     if report.rejected > len(report.first_rejected):
         click.echo(f"    and {report.rejected - len(report.first_rejected)} more", err=True)
-    if stage.unknown_states:
-        click.echo(f"    Known states: {_known_states()}", err=True)
     if per_hour:
         click.echo(f"  Pending readers who were never mailed are asked to confirm, {per_hour} an hour.", err=True)
     elif report.new_by_state.get("pending"):
@@ -166,6 +187,7 @@ def _some(names: Sequence[str], most: int = 20) -> str:
 def _notes(stage: "Stage") -> list[str]:
     """What somebody should look at before they agree."""
     from subscribers.addresses import LONGEST_NAME
+    from subscribers.files.staging import say_counts
 
     notes, dates = list(stage.guesses), stage.dates
     if doubtful := stage.columns.doubtful:
@@ -183,6 +205,8 @@ def _notes(stage: "Stage") -> list[str]:
             f"{counted(long, 'name')} longer than {LONGEST_NAME} characters will be cut, the first in line "
             f"{stage.reading.first_long_name}."
         )
+    if unknown := stage.reading.unknown:
+        notes.append(f"Rejected and kept out, because nobody knows what their state means: {say_counts(unknown)}.")
     if dates.unreadable:
         notes.append(
             f"{counted(dates.unreadable, 'date')} could not be read, the first in line {dates.first_unreadable}: kept "
@@ -194,12 +218,6 @@ def _notes(stage: "Stage") -> list[str]:
             "and proof of nothing."
         )
     return notes
-
-
-def _known_states() -> str:
-    from subscribers.files.words import STATES
-
-    return ", ".join(STATES)
 
 
 def _show_report(report: "Report") -> None:
@@ -226,6 +244,11 @@ def _lines(report: "Report") -> list[str]:
         (report.kept_out, f"kept out: a row that cannot be read names them, the first in line {report.first_kept_out}"),
     )
     return [f"{count} {what}" for count, what in counts if count or what.startswith("new")]
+
+
+def _question_as_json(error: "Undecided") -> str:
+    values = {"done": False, "error": str(error), "unknown_states": dict(error.unknown_states)}
+    return json.dumps(values, ensure_ascii=False)
 
 
 def _as_json(stage: "Stage", report: "Report", done: bool) -> str:

@@ -117,7 +117,7 @@ def test_an_import_says_what_became_of_the_rows(tmp_path):
 
 def test_a_dry_run_shows_the_plan_and_writes_nothing(tmp_path):
     path = tmp_path / "people.csv"
-    path.write_text(f"email,state,Phone,Opt-in text\n{ADA.email},active,1,\n{BEN.email},bounced,,\nx@,vip,,\n")
+    path.write_text(f"email,state,Phone,Opt-in text\n{ADA.email},active,1,\n{BEN.email},bounced,,\nx@,active,,\n")
     result = run("import", str(path), *WEEKLY, "--dry-run", "--json")
     assert result.exit_code == 0
     plan = json.loads(result.stdout)
@@ -135,9 +135,23 @@ def test_a_plan_says_once_what_holds_for_many_rows(tmp_path):
     rows = [f"r{number}@readers.example,{day}" for number, day in enumerate(["vip", "vip", "active", "active"])]
     path = tmp_path / "people.csv"
     path.write_text("email,state,confirmed_at\n" + "".join(f"{row},5/11/23\n" for row in rows))
-    plan = run("import", str(path), *WEEKLY, "--dry-run").stderr
-    assert plan.count("Known states: active, confirmed") == plan.count("pending") == 1
+    plan = run("import", str(path), *WEEKLY, "--dry-run", "--reject-unknown").stderr
+    assert plan.count("nobody knows what their state means: 'vip' (2 rows).") == 1
     assert "2 dates could not be read, the first in line 4" in plan
+
+
+def test_an_import_asks_what_unknown_words_mean_and_is_told(tmp_path):
+    path = people(tmp_path, f"{ADA.email},vip", f"{BEN.email},active")
+    result = run("import", path, *WEEKLY, "--dry-run", "--json")
+    assert result.exit_code == Exit.USAGE
+    assert "'vip' (1 row). --map-state WORD=STATE" in result.stderr
+    assert json.loads(result.stdout)["unknown_states"] == {"vip": 1}
+    assert run("import", path, *WEEKLY, "--map-state", "vip", "--yes").exit_code == Exit.USAGE
+    assert run("import", path, *WEEKLY, "--map-state", "vip=friend", "--yes").exit_code == Exit.USAGE
+    plan = run("import", path, *WEEKLY, "--reject-unknown", "--dry-run")
+    assert "1 kept out: a row that cannot be read names them, the first in line 2" in plan.stderr
+    assert run("import", path, *WEEKLY, "--map-state", "VIP=pending", "--yes").exit_code == 0
+    assert Subscription.objects.get(subscriber__email=ADA.email).state == "pending"
 
 
 def test_an_import_reads_files_only(tmp_path):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from subscribers.files.importing import Report, import_csv
+from subscribers.files.importing import Answers, Report, import_csv
 
 
 @pytest.fixture
@@ -18,9 +18,15 @@ class Folder:
     def __init__(self, folder: Path) -> None:
         self.path = folder / "people.csv"
 
-    def take_in(self, content: str | bytes, state: str | None = None, newsletter: str = "weekly") -> Report:
+    def take_in(
+        self,
+        content: str | bytes,
+        state: str | None = None,
+        newsletter: str = "weekly",
+        answers: Answers = Answers(),  # noqa: B008 — frozen
+    ) -> Report:
         self.path.write_bytes(content.encode() if isinstance(content, str) else content)
-        return import_csv(self.path, newsletter, state, "file people.csv")
+        return import_csv(self.path, newsletter, state, "file people.csv", answers)
 
     @property
     def rejected(self) -> list[tuple[int, str, list[str]]]:

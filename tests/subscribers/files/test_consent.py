@@ -6,7 +6,7 @@ import pytest
 
 from subscribers.files.csv_records import FileError
 from subscribers.files.exporting import rows
-from subscribers.files.importing import apply, plan, read
+from subscribers.files.importing import Answers, apply, plan, read
 from subscribers.files.staging import KEPT_OUT, Stage
 from subscribers.models import Consent, Subscription, Suppression
 from tests.readers import ADA
@@ -21,7 +21,7 @@ def staged(tmp_path: Path):
     def write(content: str, state: str | None = None, chosen: dict[str, str] | None = None, name="people.csv") -> Stage:
         path = tmp_path / name
         path.write_text(content)
-        return read(path, "weekly", state, chosen)
+        return read(path, "weekly", state, Answers(chosen or {}, reject_unknown=True))
 
     return write
 
@@ -107,7 +107,7 @@ def test_every_column_is_named_as_read_or_not_and_those_that_may_say_who_left_on
         assert stage.columns.not_read == ("E-Mail", "Opt-Out Newsletter", "Status")
         assert stage.columns.doubtful == ("Opt-Out Newsletter", "Status")
         assert stage.guesses == ["More than one column may be the address; not read: E-Mail (--map email=COLUMN)."]
-        assert stage.unknown_states
+        assert stage.reading.unknown == {"true": 1}
     with pytest.raises(FileError, match=r"not read \(Newsletter-Opt\): --map state=COLUMN"):
         staged(people("Newsletter-Opt", "no"))
 

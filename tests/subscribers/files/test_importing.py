@@ -11,6 +11,7 @@ from subscribers import optin
 from subscribers.addresses import parse
 from subscribers.files import importing, inviting, staging
 from subscribers.files.csv_records import FileError, find_encoding, read_records
+from subscribers.files.importing import Answers
 from subscribers.models import Consent, Subscriber, Subscription, Suppression
 from tests import readers
 from tests.readers import ADA, BEN, CLEO, DORA
@@ -97,14 +98,15 @@ def test_a_column_of_any_name_can_be_mapped(file):
     file.path.write_text("Kontakt;Anrede;Status\nada@readers.example;Ada;Stammkunde\n")
     chosen = {"email": "kontakt", "name": "Anrede", "state": "nowhere"}
     with pytest.raises(FileError, match="there is no such column; there are Kontakt, Anrede, Status"):
-        importing.read(file.path, "weekly", "active", chosen)
-    with importing.read(file.path, "weekly", "active", {"email": "kontakt", "name": "Anrede"}) as stage:
+        importing.read(file.path, "weekly", "active", Answers(chosen))
+    mapped = {"email": "kontakt", "name": "Anrede"}
+    with importing.read(file.path, "weekly", "active", Answers(mapped, reject_unknown=True)) as stage:
         assert "state is 'Stammkunde'" in next(stage.rejected_rows())[1]
     with pytest.raises(FileError, match="off is no field"):
-        importing.read(file.path, "weekly", "active", {"off": "Status"})
+        importing.read(file.path, "weekly", "active", Answers({"off": "Status"}))
     file.path.write_text("ada@readers.example,Ada\nben@readers.example,Ben\n")
     with pytest.raises(FileError, match="looks like a reader"):
-        importing.read(file.path, "weekly", "active", {"email": "ada@readers.example"})
+        importing.read(file.path, "weekly", "active", Answers({"email": "ada@readers.example"}))
 
 
 def test_bytes_that_are_no_text_are_refused(file):

@@ -9,6 +9,7 @@ from tests.readers import ADA, BEN
 
 pytestmark = pytest.mark.django_db
 
+REJECT = importing.Answers(reject_unknown=True)
 ACTIVE = f"{ADA.email},Ada,active,en,weekly"
 # The row of somebody who is {state}, each rejected for another reason.
 DEFECTS = {
@@ -79,12 +80,12 @@ def test_a_rejected_row_unsubscribes_whom_no_other_row_names_and_who_reads_here(
 )
 def test_whom_a_row_names_that_says_nothing_readable_no_other_row_takes_in(file, unreadable: str):
     active = f"{BEN.email},Ben,active,en,weekly"
-    report = file.take_in(a_file(ACTIVE, active, unreadable.format("neither yes nor no")))
+    report = file.take_in(a_file(ACTIVE, active, unreadable.format("neither yes nor no")), answers=REJECT)
     assert (report.new, report.kept_out, report.first_kept_out) == (1, 1, 4)
     assert (state_of(ADA.email), state_of(BEN.email)) == (None, "active")
     # Nor as one who is asked to confirm; but one who left may be taken in as that.
-    assert file.take_in(a_file(ACTIVE.replace("active", "pending"), unreadable.format("?"))).new == 0
-    file.take_in(a_file(ACTIVE.replace("active", "unsubscribed"), unreadable.format("?")))
+    assert file.take_in(a_file(ACTIVE.replace("active", "pending"), unreadable.format("?")), answers=REJECT).new == 0
+    file.take_in(a_file(ACTIVE.replace("active", "unsubscribed"), unreadable.format("?")), answers=REJECT)
     assert state_of(ADA.email) == "unsubscribed"
 
 

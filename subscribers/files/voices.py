@@ -1,0 +1,111 @@
+"""What one column says of who gets mail, in words, by yes and no, or by a day."""
+
+import re
+from collections.abc import Mapping
+
+from subscribers.files.claims import Dates, moment
+from subscribers.files.words import (
+    AWAY,
+    COMPLAINED,
+    HERE,
+    LEFT,
+    NOTHING,
+    NUMBERS,
+    UnknownWord,
+    Verdict,
+    is_leaving,
+    is_no,
+    is_yes,
+    state_of,
+)
+from subscribers.models import Suppression
+
+_A_DAY = re.compile(r"\d{2}")  # in whatever order: enough to know that there is one
+Mapped = Mapping[str, Verdict]  # what an operator said of words, in lower case
+
+
+class BadRow(ValueError):
+    """The row makes no reader; the message is the reason."""
+
+
+class UnknownState(BadRow):
+    """Nobody knows what the word says of who gets mail."""
+
+    def __init__(self, message: str, word: str) -> None:
+        super().__init__(message)
+        self.word = word
+
+
+def here(kind: str, said: str, mapped: Mapped) -> Verdict | None:
+    """What a column says that can say of readers that they are here. Raises UnknownState."""
+    if kind == "state":
+        return by_word(said, mapped)
+    if kind not in ("subscribed", "disabled"):
+        return None
+    word = said.lower()
+    if word in mapped:
+        return mapped[word]
+    if is_yes(word) or moment(said) is not None:  # the day on which they did it
+        return HERE if kind == "subscribed" else LEFT
+    if is_no(word):
+        return LEFT if kind == "subscribed" else HERE
+    try:
+        return state_of(word)
+    except UnknownWord:
+        raise UnknownState(f"whether they get mail is {said[:40]!r}; write yes or no", said) from None
+
+
+def by_word(said: str, mapped: Mapped) -> Verdict | None:
+    """What the word for a state says; None: it does not tell. Raises UnknownState."""
+    word = said.lower()
+    if word in mapped:
+        return mapped[word]
+    if not word or word in NOTHING:
+        return None
+    if word in NUMBERS:
+        return NUMBERS[word]
+    try:
+        return state_of(word)
+    except UnknownWord:
+        raise UnknownState(f"state is {said[:40]!r}, which is no state that we know", said) from None
+
+
+def away(kind: str, said: str, values: dict[str, str], dates: Dates, mapped: Mapped) -> Verdict | None:
+    """What a column says that can only say of readers that they are gone. Raises UnknownState."""
+    word = said.lower()
+    if word in NOTHING:
+        return None
+    if word in mapped and kind not in ("state", "subscribed", "disabled", "left_because"):
+        return mapped[word]
+    if kind in AWAY:
+        return _by_switch(kind, said)
+    if kind == "unsubscribed_at":
+        return _by_date(said, values, dates)
+    if kind == "suppressed":
+        if word not in Suppression.Reason.values:
+            known = ", ".join(Suppression.Reason.values)
+            raise UnknownState(f"suppressed is {said[:40]!r}; known are {known}", said)
+        return ("active", word)
+    if kind == "left_because" and ("abuse" in word or "spam" in word):
+        return COMPLAINED
+    return None
+
+
+def _by_switch(kind: str, said: str) -> Verdict | None:
+    word = said.lower()
+    if is_no(word):
+        return None
+    if is_yes(word) or _A_DAY.search(word):
+        return AWAY[kind]
+    try:
+        verdict = state_of(word)
+    except UnknownWord:
+        raise UnknownState(f"whether they are {kind} is {said[:40]!r}; write yes or no", said) from None
+    return verdict if verdict and is_leaving(verdict) else None
+
+
+def _by_date(said: str, values: dict[str, str], dates: Dates) -> Verdict | None:
+    """Who left later than they came has left, whatever their state says; and so has who left we cannot read when."""
+    left = moment(said)
+    came = [at for name in ("requested_at", "confirmed_at") if (at := dates.past(values.get(name, "")))]
+    return None if left and any(at >= left for at in came) else LEFT
