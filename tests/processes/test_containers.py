@@ -151,6 +151,7 @@ echo ended: $?
 {checks["image"]} 2>/dev/null || echo ill: image
 touch /opt/mailer/x 2>/dev/null || echo read-only
 python -m pip --version 2>/dev/null || echo no pip
+pg_dump --version | cut -d " " -f 1
 """
     said = inside(images, folder, script).splitlines()
     assert said == [
@@ -161,6 +162,7 @@ python -m pip --version 2>/dev/null || echo no pip
         "ill: image",
         "read-only",
         "no pip",
+        "pg_dump",
     ]
 
 
