@@ -60,9 +60,10 @@ def import_(
     Shows first what would change. Nobody who left, bounced or was erased comes back by a file, and without --invite
     nobody is mailed. It can be stopped at any time; the same command again does the rest.
     """
-    columns, states = _chosen(mapped), _states(mapped_states)
+    columns = _chosen(mapped)
     _require_file(file)
     start()
+    states = _states(mapped_states)
     from subscribers.files.csv_records import FileError
     from subscribers.files.importing import Answers, Undecided, apply, plan, read
     from subscribers.files.inviting import invitations
