@@ -21,11 +21,12 @@ from django.db.backends.sqlite3 import base
 from mailer import deadlines, losses
 
 MOMENT = 0.0005  # seconds
+EAGER = 0.005  # seconds in which a process may take turn after turn; each change of process costs a moment
 
 
 @contextlib.contextmanager
 def next_of_all(path: str, until: float) -> Iterator[None]:
-    """No other process is the next to write while the block runs.
+    """No other process begins to write before this one, from here to the end of the block.
 
     Without the file, or when the wait took until then, it runs all the same: this decides who is first, not who may.
     """
@@ -51,7 +52,7 @@ def _locked(descriptor: int) -> bool:
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
-    """Has its process's turn from BEGIN to the end of the transaction, and is the next of all processes until BEGIN."""
+    """Has its process's turn from BEGIN to the end of the transaction; processes take turns."""
 
     _turns: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)  # by file
 
@@ -69,9 +70,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
                 # Whose turn does not come in time asks SQLite, which says that the file is locked.
                 if turn.acquire(timeout=self._patience()):
                     self._turn = turn
-                until = time.monotonic() + self._patience()
-                with next_of_all(f"{self.settings_dict['NAME']}.next", until):
-                    self._begin(until)
+                self._begin(time.monotonic() + self._patience())
         except BaseException:
             self._end_turn()
             losses.lost()
@@ -82,19 +81,30 @@ class DatabaseWrapper(base.DatabaseWrapper):
             deadline.reached = True
 
     def _begin(self, until: float) -> None:
-        """SQLite's own waiting would sleep longer and longer, while all other processes wait for this one."""
+        """SQLite's own waiting would sleep longer and longer, while other processes take turn after turn."""
+        line = f"{self.settings_dict['NAME']}.next"
         self._wait_for_others(0)
         try:
-            while True:
-                try:
-                    super()._start_transaction_under_autocommit()  # type: ignore[misc]
-                    return
-                except OperationalError as error:
-                    if "locked" not in str(error) or time.monotonic() >= until:
-                        raise
-                time.sleep(MOMENT)
+            with next_of_all(line, until):
+                """Whoever has waited for long goes first."""
+            if not self._try_to_begin(min(until, time.monotonic() + EAGER)):
+                with next_of_all(line, until):
+                    if not self._try_to_begin(until):
+                        super()._start_transaction_under_autocommit()  # type: ignore[misc]
         finally:
             self._wait_for_others(self._patience())
+
+    def _try_to_begin(self, until: float) -> bool:
+        while True:
+            try:
+                super()._start_transaction_under_autocommit()  # type: ignore[misc]
+                return True
+            except OperationalError as error:
+                if "locked" not in str(error):
+                    raise
+            if time.monotonic() >= until:
+                return False
+            time.sleep(MOMENT)
 
     def _patience(self) -> float:
         return deadlines.shortened(self.settings_dict["OPTIONS"]["timeout"])
