@@ -116,6 +116,10 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
             """The next one finds room, too, so that none waits to be accepted."""
         self._begin(connection)
 
+    def set_accept_enabled(self, enabled: bool) -> None:
+        """While all threads are busy, new connections are left to processes that have one to spare."""
+        super().set_accept_enabled(enabled and len(self._busy) < self.cfg.threads)
+
     def on_client_socket_readable(self, conn: Connection, client: Any) -> None:
         if conn not in self.keepalived_conns:  # it was closed by what was readable, too
             return
@@ -164,6 +168,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
     def _hand_over(self, connection: Connection) -> None:
         self._wait_no_more(connection)
         self._busy.add(connection)
+        self.set_accept_enabled(self._accepting)
         self.enqueue_req(connection)
 
     # ---------------------------------------------------------------- from a thread to the client

@@ -3,6 +3,7 @@
 import os
 import selectors
 import socket
+import threading
 import time
 from contextlib import ExitStack
 
@@ -52,10 +53,14 @@ class Web:
 
     def turn(self) -> None:
         """Go round until nothing happens any more."""
-        while self.worker._busy or self.worker.poller.select(0.01):
+        while self._something_happens():
             self.worker.wait_for_and_dispatch_events(0.01)
         self.worker._swept = 0.0
         self.worker.murder_pending()
+
+    def _something_happens(self) -> bool:
+        self.worker.set_accept_enabled(True)  # as the loop does each time that it comes round
+        return bool(self.worker._busy or self.worker.poller.select(0.01))
 
     def close(self) -> None:
         self.clients.close()
@@ -98,6 +103,20 @@ def test_of_many_unfinished_requests_of_one_network_the_oldest_ends(web, monkeyp
     assert heard(second) == heard(third) == heard(newest) == b""
     web.says(newest, b"\r\n")
     assert heard(newest).startswith(b"HTTP/1.1 200 ")
+
+
+def test_a_process_whose_threads_are_all_busy_leaves_new_connections_to_the_others(web):
+    over = threading.Event()
+    web.worker.wsgi = lambda environ, start_response: over.wait(20) and answer(environ, start_response)
+    lines = []
+    for _ in range(4):
+        lines.append(web.clients.enter_context(socket.create_connection(web.listener.getsockname(), timeout=20)))
+        lines[-1].sendall(GET)
+        web.worker.wait_for_and_dispatch_events(0.1)
+    assert (web.worker.nr_conns, web.worker._accepting) == (2, False)
+    over.set()
+    web.turn()
+    assert all(heard(line).startswith(b"HTTP/1.1 200 ") for line in lines)
 
 
 def test_connections_that_wait_for_a_next_request_are_not_counted_as_unfinished(web, monkeypatch):
