@@ -234,6 +234,8 @@ class _Companion:
     def _keep_running(self) -> None:
         while not self._stopping.is_set():
             self._child = subprocess.Popen([sys.executable, "-P", "-m", "mailer", "worker"])
+            if self._stopping.is_set():  # since before it was there to be told
+                self._child.terminate()
             self._child.wait()
             self._stopping.wait(2)
 

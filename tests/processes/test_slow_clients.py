@@ -79,13 +79,17 @@ def test_readers_leave_while_two_hundred_clients_drip(stage, proxies):
     assert "Traceback" not in stage.logs()
 
 
-def test_it_stops_although_clients_drip(stage):
+def test_it_stops_with_its_worker_although_clients_drip(stage):
+    del stage.settings["CELERY_BROKER_URL"]  # so that a worker is started beside it
     port = start(stage)
+    wait_until(stage.swept, "the worker has swept")
     process = stage._processes[-1]
-    with Drippers(port, 50, tuple(set(KINDS) - {"nothing"})):
+    with Drippers(port, 50):
         time.sleep(1)
-        stage.stop(process, signal.SIGTERM)
-    assert process.returncode == 0
+        process.send_signal(signal.SIGTERM)  # not to its children: Docker tells the first process alone
+        assert process.wait(PATIENCE) == 0
+    assert stage.logs().count("worker stopped") == 1
+    assert stage.ask("SELECT count(*) FROM mailer_process") == [[0]]
     assert "Traceback" not in stage.logs()
 
 
