@@ -40,8 +40,8 @@ class Fault(Enum):
         "$proxy_add_x_forwarded_for;), or lower MAILER_PROXIES, and let nobody reach `mailer serve` past them"
     )
     HOST = (
-        "another name than that of BASE_URL comes in Host, so pages are refused: let the proxy pass on the name that "
-        "visitors ask for (nginx: proxy_set_header Host $host;)"
+        "another name than that of BASE_URL comes in Host, so visitors are led to BASE_URL once more for each page: "
+        "let the proxy pass on the name that visitors ask for (nginx: proxy_set_header Host $host;)"
     )
     LOCAL_HOST = (
         "the name of this machine comes in Host, so visitors of an old address of yours are not led to BASE_URL: let "
@@ -76,12 +76,13 @@ def notice(request: HttpRequest) -> None:
         return
     addresses = _addresses(request)
     if addresses and not settings.MAILER_PROXIES:
-        _remember(Fault.UNTOLD)
+        remember(Fault.UNTOLD)
     elif addresses < settings.MAILER_PROXIES:
-        _remember(Fault.FEWER)
+        remember(Fault.FEWER)
 
 
-def _remember(fault: Fault) -> None:
+def remember(fault: Fault) -> None:
+    """Log it once a process, and tell doctor."""
     if fault not in _Seen.faults:
         _Seen.faults.add(fault)
         log.warning(fault.value)

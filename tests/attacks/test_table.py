@@ -29,6 +29,7 @@ ATTACKS: dict[str, list[str]] = {
     "posts forged by another site": [
         "attacks/test_pages.py::test_every_post_of_another_site_is_refused_but_for_the_signed_links",
         "attacks/test_admin_door.py::test_nobody_is_logged_in_by_a_page_of_somebody_else",
+        "mailer/test_fronts.py::test_a_form_of_another_address_names_ours",
         "subscribers/test_attacks.py::test_the_form_is_refused_from_another_site_and_signed_links_need_no_cookie",
         "subscribers/test_attacks.py::test_a_scanner_that_opens_every_link_of_every_mail_changes_nothing",
     ],
@@ -52,6 +53,7 @@ ATTACKS: dict[str, list[str]] = {
     "open redirects, javascript: and data: addresses": [
         "subscribers/test_attacks.py::test_no_page_leads_or_posts_anywhere_else_whatever_the_request_says",
         "attacks/test_admin_door.py::test_a_login_leads_nowhere_else",
+        "mailer/test_hosts.py::test_nobody_is_led_to_another_place_than_base_url",
         "attacks/test_public_urls.py::test_no_request_gets_more_than_an_orderly_answer",
         "mailer/checks/test_links.py::test_an_issues_own_bad_links_are_told_where_they_stand",
     ],

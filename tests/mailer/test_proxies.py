@@ -77,7 +77,7 @@ def running(*faults: Fault) -> None:
         (2, NAMED | SECURE | forwarded("203.0.113.7"), "error", ["fewer addresses come"]),
         (1, NAMED | SECURE, "error", ["X-Forwarded-For $proxy_add_x_forwarded_for"]),
         (1, NAMED | forwarded("203.0.113.7"), "warning", ["X-Forwarded-Proto $scheme"]),
-        (1, {"Host": "web:8000"} | SECURE | forwarded("203.0.113.7"), "error", ["pages are refused", "Host $host"]),
+        (1, {"Host": "web:8000"} | SECURE | forwarded("203.0.113.7"), "warning", ["led to BASE_URL", "Host $host"]),
         (1, {"Host": "127.0.0.1:8000"} | SECURE | forwarded("203.0.113.7"), "warning", ["Host $host"]),
         (1, {"Host": "127.0.0.1:8000"}, "error", ["Host $host", "X-Forwarded-Proto $scheme", "proxy_add_x_forwarded"]),
     ],
