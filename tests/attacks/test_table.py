@@ -37,7 +37,7 @@ ATTACKS: dict[str, list[str]] = {
         "subscribers/files/test_exporting.py::test_what_a_spreadsheet_would_calculate_is_exported_as_text",
         "subscribers/files/test_exporting.py::test_neutralising_a_formula_can_always_be_undone",
         "subscribers/files/test_exporting.py::test_an_export_is_imported_back_unchanged",
-        "subscribers/files/test_importing.py::test_rejected_rows_go_where_they_are_wanted_closed_to_others_and_calculate_nothing",
+        "subscribers/files/test_rejecting.py::test_rejected_rows_go_where_they_are_wanted_closed_to_others_and_calculate_nothing",
         "attacks/test_terminal.py::test_what_a_provider_says_of_a_bounce_steers_no_terminal",
     ],
     "ids and addresses without a signature": [
@@ -121,9 +121,9 @@ ATTACKS: dict[str, list[str]] = {
         "processes/test_settings.py::test_nothing_in_the_environment_switches_debugging_on",
     ],
     "files to import that are huge, wide, broken": [
-        "subscribers/files/test_importing.py::test_a_hostile_file_makes_no_reader_and_no_trouble",
+        "subscribers/files/test_rejecting.py::test_a_hostile_file_makes_no_reader_and_no_trouble",
         "subscribers/files/test_importing.py::test_bytes_that_are_no_text_are_refused",
-        "subscribers/files/test_importing.py::test_good_rows_are_kept_and_bad_rows_are_written_down_with_their_reasons",
+        "subscribers/files/test_rejecting.py::test_good_rows_are_kept_and_bad_rows_are_written_down_with_their_reasons",
     ],
     "guessing the operator's password": [
         "mailer/test_admin.py::test_five_wrong_passwords_close_the_door_even_for_the_right_one",
