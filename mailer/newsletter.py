@@ -154,8 +154,8 @@ class _Reader:
         """Where `key` of newsletter `label` stands (its table, for no key); tomllib does not say."""
         table, of_table = "", 1
         for number, line in enumerate(self.lines, 1):
-            if header := re.match(r"\s*\[+\s*([^\]#]+?)\s*\]+", line):
-                table = header[1].replace('"', "").replace("'", "").removeprefix("newsletters.").strip()
+            if header := re.match(r"\s*\[\[?([^\[\]#]+)\]", line):
+                table = header[1].strip().replace('"', "").replace("'", "").removeprefix("newsletters.").strip()
                 if table == label:
                     of_table = number
                 if (not label and table.split(".")[0] == key) or (table == label and not key):

@@ -30,7 +30,7 @@ CONTENT_POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
 ALLOWED = ("GET", "HEAD", "POST")
-PART_OF_ROUTE = re.compile(r"<[^>]+>")
+PART_OF_ROUTE = re.compile(r"<[^<>]+>")
 View = Callable[..., HttpResponse]
 
 

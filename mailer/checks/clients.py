@@ -221,7 +221,7 @@ _ATTRIBUTES = {
 # ---------------------------------------------------------------- CSS
 
 _COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
-_RULE = re.compile(r"([^{};]*)\{([^{}]*)\}")
+_RULE = re.compile(r"(?<![^{};])([^{};]*)\{([^{}]*)\}")  # from the beginning of a rule on
 
 
 def _of_sheet(sheet: str) -> set[str]:
@@ -259,7 +259,7 @@ def _of_selector(selector: str) -> set[str]:
     used = {"css-selector-grouping"} if "," in selector else set()
     for one in selector.split(","):
         one = one.strip()
-        bare = re.sub(r"\[[^\]]*\]", "", one)
+        bare = re.sub(r"\[[^\[\]]*\]", "", one)
         for pattern, slug in _SELECTORS:
             if re.search(pattern, one if pattern.startswith(r"\[") else bare):
                 used.add(slug)
@@ -319,7 +319,7 @@ _PROPERTIES = {
 def _of_value(value: str) -> set[str]:
     used = {"css-important"} if "!important" in value else set()
     value = re.sub(r"'[^']*'|\"[^\"]*\"|url\([^)]*\)|#[0-9a-f]+", "", value)
-    for name in re.findall(r"([a-z-]+)\(", value):
+    for name in re.findall(r"(?<![a-z-])([a-z-]+)\(", value):
         used.add(_FUNCTIONS.get(name, f"css-{name}"))
     for unit in re.findall(r"\d(%|[a-z]+)", value):
         used.add("css-unit-percent" if unit == "%" else f"css-unit-{unit}")

@@ -242,8 +242,18 @@ def _errors(parsed: Any) -> list[dict[str, Any]]:
 
 def _text(body: bytes) -> str:
     """The words of a page or text that is no JSON of SendGrid's."""
-    text = body[:20_000].decode("utf-8", "replace")
-    return re.sub(r"<(script|style|title)\b.*?</\1\s*>|<[^>]*>", " ", text, flags=re.DOTALL | re.IGNORECASE).strip()
+    words, *tags = body[:20_000].decode("utf-8", "replace").split("<")
+    hidden = ""
+    for piece in tags:
+        tag, closed, rest = piece.partition(">")
+        name = tag.removeprefix("/").partition(" ")[0].lower()
+        if hidden:
+            hidden = "" if tag.startswith("/") and name == hidden else hidden
+        elif name in ("script", "style", "title"):
+            hidden = name
+        if not hidden:
+            words += f" {rest}" if closed else f"<{piece}"
+    return words.strip()
 
 
 def _wait(headers: Headers) -> float:

@@ -39,7 +39,7 @@ _OTHER_MATTERS = re.compile(
     r"temporar\w+|later|rate|limit\w*|reputation|dmarc|spf|dkim|suspended|verify)\b",
     re.IGNORECASE,
 )
-_ADDRESSES_AND_LINKS = re.compile(r"\S*@\S*|\b\w+://\S+")
+_ADDRESSES_AND_LINKS = re.compile(r"(?<!\S)\S*@\S*|\b\w+://\S+")
 _FOR_NOW = re.compile(r"\s*4\d\d\b")
 
 

@@ -1,0 +1,130 @@
+"""No pattern of ours takes long, whatever it is given: none tries each way to divide a long text.
+
+The guard is CPU time, many times what a pattern needs that reads its text once, so that a busy machine fails nothing.
+"""
+
+import ast
+import importlib
+import re
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+import mailer
+import subscribers
+
+pytestmark = pytest.mark.slow
+
+LENGTH = 40_000
+ENOUGH = 2.0  # seconds of CPU for one text; a pattern that reads it once takes a hundredth
+# What looks for the pattern everywhere, and what only at the beginning.
+USES = {"match": "match", "fullmatch": "fullmatch"} | dict.fromkeys(
+    ("search", "findall", "finditer", "sub", "subn", "split"), "search"
+)
+SIGNS = " \t\n0aZ_-.,:;/\\\"'`<>()[]{}!?&=#@%*+|~^$é中"
+PIECES = (
+    "a ",
+    "a.",
+    "a-",
+    "<a",
+    "a>",
+    "](",
+    "![",
+    "{{",
+    "{%",
+    "a@",
+    "[a",
+    "()",
+    "\r\n",
+    "\n ",
+    "1.",
+    "&#",
+    '="',
+    "<!--",
+)
+NOT_IMPORTED = ("__main__", "wsgi", "drawing")  # these run something
+
+
+def sources() -> Iterator[tuple[str, Path]]:
+    """Each module with its file."""
+    for package in (mailer, subscribers):
+        top = Path(package.__path__[0])
+        for path in sorted(top.rglob("*.py")):
+            yield ".".join(path.relative_to(top.parent).with_suffix("").parts), path
+
+
+def calls(path: Path) -> Iterator[tuple[str, str, int]]:
+    """Patterns that stand as text in a call of `re`, with what is called, and flags."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        match node:
+            case ast.Call(func=ast.Attribute(value=ast.Name(id="re"), attr=name), args=[ast.Constant(value=text), *_]):
+                if name in USES:
+                    named = {one.attr for one in ast.walk(node) if isinstance(one, ast.Attribute)}
+                    yield text, USES[name], sum(flag for flag in re.RegexFlag if flag.name in named)
+
+
+def kept(module: str, used: str) -> Iterator[tuple[str | bytes, str, int]]:
+    """Patterns that a module keeps under a name, also those put together from pieces; used as all code says."""
+    if not module.endswith(NOT_IMPORTED):
+        for name, value in vars(importlib.import_module(module.removesuffix(".__init__"))).items():
+            if isinstance(value, re.Pattern):
+                for use in set(re.findall(rf"\b{name}[.]({'|'.join(USES)})\b", used)) or {"search"}:
+                    yield value.pattern, USES[use], value.flags
+
+
+def patterns() -> dict[tuple[str | bytes, str, int], str]:
+    """Each pattern of both packages and how it is used, and a module that has it."""
+    used = "\n".join(path.read_text(encoding="utf-8") for _, path in sources())
+    return {found: module for module, path in sources() for found in (*calls(path), *kept(module, used))}
+
+
+@contextmanager
+def cpu(seconds: float) -> Iterator[None]:
+    def over(*_: object) -> None:
+        raise TimeoutError
+
+    before = signal.signal(signal.SIGVTALRM, over)
+    signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
+
+
+def texts(pattern: str | bytes) -> Iterator[str]:
+    """Long texts: of signs that mean something somewhere, and of the words that the pattern itself looks for."""
+    source = pattern.decode("latin-1") if isinstance(pattern, bytes) else pattern
+    own = {re.sub(r"\\(\W)", r"\1", word) for word in re.findall(r"(?:\\[^\w\s]|[\w<>/:#!@%&=~'\"-])+", source)}
+    for piece in (*SIGNS, *PIECES, *sorted(own)):
+        yield from (f"{(piece * LENGTH)[:LENGTH]}{end}" for end in ("", "\0"))
+
+
+def takes_long(pattern: re.Pattern, use: str = "search") -> str:
+    """The beginning of a text that the pattern takes long for."""
+    for text in texts(pattern.pattern):
+        try:
+            with cpu(ENOUGH):
+                getattr(pattern, use)(text.encode() if isinstance(pattern.pattern, bytes) else text)
+        except TimeoutError:
+            return text[:6]
+    return ""
+
+
+def test_the_guard_finds_a_pattern_that_tries_each_way():
+    assert takes_long(re.compile(r"\d*\.?\d+x"), "match") == "000000"
+    assert takes_long(re.compile(r"\d+x"), "search") == "000000"  # from each digit anew
+    assert not takes_long(re.compile(r"\d+x"), "match")
+
+
+def test_no_pattern_takes_long_for_a_long_text():
+    found = patterns()
+    assert len(found) > 100
+    slow = {}
+    for (text, use, flags), module in found.items():
+        if given := takes_long(re.compile(text, flags), use):
+            slow[f"{module} {use} {text!r}"] = given
+    assert slow == {}
