@@ -1,89 +1,13 @@
-"""Which column of a file says what: our own names, and those of the services that people come from.
+"""Which column of a file says what."""
 
-Where the names come from: Mailchimp, Substack (email_list.csv) and beehiiv from the examples in TryGhost/migrate
-(packages/mg-*-members*); Substack's dashboard export from its own column menu; Ghost from TryGhost/Ghost
-(members-csv); listmonk from cmd/subscribers.go; Buttondown from docs.buttondown.com (api-subscribers-introduction).
-"""
-
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-# Field → headings that mean it, the better ones first. In lower case; `_` and `-` count as spaces.
-NAMES: Mapping[str, tuple[str, ...]] = {
-    "email": ("email", "e mail", "email address", "e mail address", "subscriber email", "mail", "邮箱", "电子邮件"),
-    "state": (
-        "state",
-        "status",
-        "subscriber type",
-        "email marketing status",
-        "subscription status",
-        "subscriber status",
-        "email status",
-        "状态",
-        "订阅状态",
-    ),
-    "name": ("name", "full name", "姓名"),
-    "first_name": ("first name", "firstname", "fname"),
-    "last_name": ("last name", "lastname", "lname"),
-    "language": ("language",),
-    "newsletter": ("newsletter",),
-    "suppressed": ("suppressed",),
-    "requested_at": (
-        "requested at",
-        "optin time",
-        "created at",
-        "creation date",
-        "start date",
-        "subscription date",
-        "subscribed at",
-    ),
-    "confirmed_at": ("confirmed at", "confirm time"),
-    "unsubscribed_at": ("unsubscribed at", "unsub time", "unsubscription date", "unsubscribe date", "opt out date"),
-    "suppressed_at": ("suppressed at", "clean time", "undeliverability date"),
-    "source": ("source", "subscription source (free)", "acquisition source", "utm source", "referrer url"),
-    "network": ("network", "confirm ip", "optin ip", "ip address"),
-    "subscribed": (  # no: gets no mail
-        "subscribed to emails",
-        "subscribed",
-        "is subscribed",
-        "opted in",
-        "opt in",
-        "optin",
-        "accepts email marketing",
-        "accepts marketing",
-        "是否订阅",
-        "订阅",
-    ),
-    "disabled": ("email disabled",),  # yes: gets no mail; no: gets it
-    # Yes, or the day. No does not tell that they ever agreed.
-    "unsubscribed": (
-        "unsub time",
-        "deleted at",
-        "unsubscribed",
-        "is unsubscribed",
-        "opted out",
-        "opt out",
-        "optout",
-        "email opt out",
-        "退订",
-        "已退订",
-        "是否退订",
-    ),
-    "bounced": ("clean time", "bounced", "is bounced", "hard bounced", "bounced at", "退信"),
-    "complained": ("complained", "is complained", "投诉"),
-    "left_because": ("unsub reason", "unsubscription reason"),
-}
-# What has a say in who gets mail. Of such columns all count, and of two that disagree the one that mails least.
-STATES = ("state", "subscribed", "disabled", "unsubscribed", "bounced", "complained")
-VOICES = (*STATES, "unsubscribed_at", "suppressed", "left_because")
+from subscribers.files.fields import NAMES, STATES, VOICES, sounds_of_consent
+from subscribers.files.words import UnknownWord, folded, is_no, is_yes, state_of
+
 # The columns that we put before those of rejected rows; nothing else reads them.
 REJECTED_LINE, REJECTED_BECAUSE = "rejected line", "rejected because"
-_SOUNDS_LIKE_CONSENT = re.compile(
-    r"subscri|\bopt|unsub|bounce|status|state|consent|complain|\bactive\b|状态|订阅|退订|狀態|訂閱|退訂"
-)
-# They do sound like it. Substack's says who pays; Mailchimp's, more of an unsubscription that is read.
-_HARMLESS = {"active subscription", "unsub campaign title", "unsub campaign id", "unsub reason other"}
 
 
 class HeadingError(ValueError):
@@ -98,6 +22,7 @@ class Columns:
     voices: tuple[tuple[str, str], ...] = ()  # (what it is, field) of each that has a say in who gets mail
     whole: str = ""  # the state of every row, where headings and the file's name tell it
     only_a_word: bool = False  # one column tells the state, and nothing else has a say in it
+    ignored: frozenset[int] = frozenset()  # places of columns of which an operator said that they say nothing
 
     @property
     def says_state(self) -> bool:
@@ -121,34 +46,56 @@ class Columns:
     @property
     def doubtful(self) -> tuple[str, ...]:
         """Columns that were not read, though their headings sound as if they told who gets mail."""
-        known = _HARMLESS | {name for field, names in NAMES.items() if field not in VOICES for name in names}
-        unread = [(name, _plain(name)) for name in self._not_read()]
-        return tuple(
-            printable(name) for name, plain in unread if _SOUNDS_LIKE_CONSENT.search(plain) and plain not in known
-        )
+        unread = [self.heading[place] for place in self.unread if place not in self.ignored]
+        return tuple(printable(name) for name in unread if sounds_of_consent(name))
 
     @property
     def also_email(self) -> tuple[str, ...]:
         """Columns that could be the address too, and were not read."""
-        return tuple(printable(name) for name in self._not_read() if _plain(name) in NAMES["email"])
+        return tuple(printable(name) for name in self._not_read() if folded(name) in NAMES["email"])
 
     def _not_read(self) -> Iterator[str]:
+        yield from (self.heading[place] for place in self.unread)
+
+    @property
+    def unread(self) -> tuple[int, ...]:
+        """The places of the columns that were not read."""
         read, ours = set(self.places), (REJECTED_LINE, REJECTED_BECAUSE)
-        for place, name in enumerate(self.heading):
-            if place not in read and name.strip() and _plain(name) not in ours:
-                yield name
+        return tuple(
+            place
+            for place, name in enumerate(self.heading)
+            if place not in read and name.strip() and folded(name) not in ours
+        )
 
 
-def recognise(heading: Sequence[str], chosen: Mapping[str, str], file_name: str) -> Columns:
-    """The place of each field that the heading names. `chosen` (field → heading) goes first. Raises HeadingError."""
-    places: dict[str, list[int]] = {}
-    for place, name in enumerate(map(_plain, heading)):
-        places.setdefault(name, []).append(place)
-    found = {field: there for field in NAMES if (there := [p for name in NAMES[field] for p in places.get(name, ())])}
+def recognise(
+    heading: Sequence[str],
+    chosen: Mapping[str, str],
+    file_name: str,
+    ignored: Sequence[str] = (),
+    examples: Sequence[Sequence[str]] = (),
+) -> Columns:
+    """The place of each field that the heading names. Raises HeadingError.
+
+    `chosen` (field → heading) and `ignored` (headings) go first, then what stands in the first rows, the `examples`.
+    """
+    everywhere: dict[str, list[int]] = {}
+    for place, name in enumerate(map(folded, heading)):
+        everywhere.setdefault(name, []).append(place)
+    left_out = frozenset(_place("--ignore-column ", name, everywhere, heading) for name in ignored)
+    taken = {field: _chosen(field, name, everywhere, heading) for field, name in chosen.items()}
+    free = {
+        name: [p for p in there if p not in left_out and p not in taken.values()] for name, there in everywhere.items()
+    }
+    found = {field: there for field in NAMES if (there := [p for name in NAMES[field] for p in free.get(name, ())])}
+    places = {name: there for name, there in free.items() if there}
     # Buttondown's `type` tells who gets mail; Substack's, who pays.
     if "state" not in found and "type" in places and "creation date" in places:
         found["state"] = places["type"]
-    found |= {field: [_chosen(field, name, places, heading)] for field, name in chosen.items()}
+    if "delivery status" in places and "role" in places:
+        found["role"] = places["role"]
+    _correct(found, examples)
+    found |= {field: [place] for field, place in taken.items()}
     if "email" not in found:
         raise HeadingError(
             f"the first line must name the columns, one of them email: none of the columns is email; "
@@ -158,7 +105,37 @@ def recognise(heading: Sequence[str], chosen: Mapping[str, str], file_name: str)
     voices = tuple((kind, field) for field in columns if (kind := field.partition(" ")[0]) in VOICES)
     whole = _whole("state" in found, places, file_name)
     only_a_word = not whole and voices == (("state", "state"),)
-    return Columns(tuple(heading), tuple(columns), tuple(columns.values()), voices, whole, only_a_word)
+    return Columns(tuple(heading), tuple(columns), tuple(columns.values()), voices, whole, only_a_word, left_out)
+
+
+def _correct(found: dict[str, list[int]], examples: Sequence[Sequence[str]]) -> None:
+    """Take back what the cells do not bear out: a guess by a heading yields to what stands below it.
+
+    Mailchimp's permission `Email` (Yes, No) stands beside `Email Address`, and a `Newsletter` of yes and no is consent.
+    """
+    addresses = [place for place in found.get("email", ()) if any("@" in cell for cell in _cells(examples, place))]
+    others = [place for place in found.get("email", ()) if place not in addresses]
+    if addresses and others:
+        found["email"] = addresses
+        if permissions := [place for place in others if _is_consent(_cells(examples, place))]:
+            found["permission"] = permissions
+    if "newsletter" in found and _is_consent(_cells(examples, found["newsletter"][0])):
+        found["subscribed"] = found.get("subscribed", []) + found.pop("newsletter")
+
+
+def _cells(examples: Sequence[Sequence[str]], place: int) -> list[str]:
+    return [cell for row in examples if place < len(row) and (cell := row[place].strip())]
+
+
+def _is_consent(cells: Sequence[str]) -> bool:
+    return bool(cells) and all(is_yes(cell.lower()) or is_no(cell.lower()) or _is_state(cell.lower()) for cell in cells)
+
+
+def _is_state(word: str) -> bool:
+    try:
+        return state_of(word) is not None
+    except UnknownWord:
+        return False
 
 
 def _numbered(found: Mapping[str, Sequence[int]]) -> Iterator[tuple[str, int]]:
@@ -169,21 +146,21 @@ def _numbered(found: Mapping[str, Sequence[int]]) -> Iterator[tuple[str, int]]:
             yield from ((f"{field} {number}", place) for number, place in enumerate(places[1:], start=2))
 
 
-def _plain(name: str) -> str:
-    return " ".join(name.lower().replace("_", " ").replace("-", " ").split())
-
-
 def is_ours(name: str) -> bool:
     """Whether this column was put there by an earlier import, to say what is wrong with the row."""
-    return _plain(name) in (REJECTED_LINE, REJECTED_BECAUSE)
+    return folded(name) in (REJECTED_LINE, REJECTED_BECAUSE)
 
 
 def _chosen(field: str, name: str, places: Mapping[str, Sequence[int]], heading: Iterable[str]) -> int:
     if field not in NAMES:
         raise HeadingError(f"--map {field}={name}: {field} is no field; known are {', '.join(NAMES)}.")
-    if _plain(name) not in places:
-        raise HeadingError(f"--map {field}={name}: there is no such column; there {_listed(heading)}.")
-    return places[_plain(name)][0]
+    return _place(f"--map {field}=", name, places, heading)
+
+
+def _place(option: str, name: str, places: Mapping[str, Sequence[int]], heading: Iterable[str]) -> int:
+    if folded(name) not in places:
+        raise HeadingError(f"{option}{name}: there is no such column; there {_listed(heading)}.")
+    return places[folded(name)][0]
 
 
 def _listed(heading: Iterable[str]) -> str:

@@ -60,6 +60,8 @@ def _of_columns(cells: Sequence[str], reading: Reading) -> Found:
     known, unknown = heard(values, reading)
     if (other := values.get("newsletter")) and other != reading.newsletter:
         # Leaving another newsletter is not leaving this one; who bounced or complained there is mailed nowhere.
+        if (said := word_in_any_cell(other)) and is_leaving(said):
+            return Kind.RESTRICTS, said, claims(values, said[0], reading.dates)  # no newsletter has such a name
         return _capped([("active", reason) for _, reason in known if reason])
     reading.count_unknown(unknown)
     if not any(map(is_leaving, known)):

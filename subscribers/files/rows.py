@@ -25,6 +25,7 @@ class Reading:
     default_state: str | None
     dates: Dates
     mapped: Mapped = field(default_factory=dict)
+    heard: dict[str, Verdict] = field(default_factory=dict)  # words for a state, as they are written
     long_names: int = 0
     first_long_name: int = 0  # its line
     unknown: Counter[str] = field(default_factory=Counter)  # words for a state that nobody knows
@@ -109,11 +110,16 @@ def _language(values: dict[str, str]) -> str:
 
 def _state(values: dict[str, str], reading: Reading) -> Verdict:
     columns = reading.columns
-    if columns.only_a_word and (word := by_word(values["state"], reading.mapped)):
-        return word
-    said = [(kind, text) for kind, field in columns.voices if (text := values[field])]
-    present = [by_word(columns.whole, {}), *(here(kind, text, reading.mapped) for kind, text in said)]
-    gone = [away(kind, text, values, reading.dates, reading.mapped) for kind, text in said]
+    if columns.only_a_word:
+        said = values["state"]
+        if verdict := reading.heard.get(said) or by_word(said, reading.mapped):
+            reading.heard[said] = verdict  # a file of a million rows has five such words
+            return verdict
+    if values.get("permission") == "":
+        raise BadRow("whether they permit mail is left empty; write yes or no")
+    voices = [(kind, text) for kind, field in columns.voices if (text := values[field])]
+    present = [by_word(columns.whole, {}), *(here(kind, text, reading.mapped) for kind, text in voices)]
+    gone = [away(kind, text, values, reading.dates, reading.mapped) for kind, text in voices]
     known = [verdict for verdict in (*present, *gone) if verdict]
     if not any(present):
         known += _by_default(reading.default_state, values, gone=bool(known))
@@ -141,6 +147,6 @@ def heard(values: dict[str, str], reading: Reading) -> tuple[list[Verdict], list
             except UnknownState as error:
                 unknown.append(error.word)
     known = [verdict for verdict in found if verdict]
-    if not known and values.get("subscribed") == "":
+    if values.get("permission") == "" or (not known and values.get("subscribed") == ""):
         unknown.append("")  # a tick that nobody made
     return known + ([(reading.default_state, "")] if reading.default_state else []), unknown

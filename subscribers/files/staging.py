@@ -3,10 +3,10 @@
 import sqlite3
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from types import TracebackType
 
@@ -20,10 +20,12 @@ from subscribers.files.csv_records import BadRecord, FileError, Record, Watch, f
 from subscribers.files.headings import Columns, HeadingError, printable, recognise
 from subscribers.files.restricting import Kind, Restriction, restrictions
 from subscribers.files.rows import Reading, newcomer
+from subscribers.files.unread import Unread
 from subscribers.files.voices import BadRow
 from subscribers.files.words import OUR_STATES, STATE_ORDER, SUPPRESSED_ORDER
 from subscribers.records import Newcomer, hashes_of
 
+EXAMPLES = 1000  # rows that are looked at before the columns are named
 MOST_SHOWN = 20  # words in a message
 CHUNK = 20_000  # rows in a transaction: two thirds of a second, in which on SQLite nobody else can write
 
@@ -184,6 +186,7 @@ class Answers:
     columns: Mapping[str, str] = field(default_factory=dict)  # field → heading
     states: Mapping[str, str] = field(default_factory=dict)  # word → one of OUR_STATES
     reject_unknown: bool = False  # rows with a word for their state that nobody knows
+    ignored: Sequence[str] = ()  # headings of columns that say nothing of who gets mail
 
 
 NO_ANSWERS = Answers()
@@ -192,9 +195,11 @@ NO_ANSWERS = Answers()
 class Undecided(FileError):
     """Somebody must first say what the file says; the message asks."""
 
-    def __init__(self, message: str, unknown_states: Mapping[str, int]) -> None:
+    def __init__(
+        self, message: str, unknown_states: Mapping[str, int], columns: Mapping[str, Mapping[str, int]]
+    ) -> None:
         super().__init__(message)
-        self.unknown_states = unknown_states
+        self.unknown_states, self.columns = unknown_states, columns
 
 
 def read(
@@ -237,7 +242,9 @@ def _fill(stage: Stage, records: Iterator[Record | BadRecord], default_state: st
     if isinstance(heading, Record) and len(heading.cells) == 1 and _is_address(heading.cells[0]):
         stage.guesses.append("Its first line is an address, so it is taken for a plain list without a heading.")
         heading, records = Record(1, ["email"]), chain([heading], records)
-    columns = stage.columns = _columns(heading, answers.columns, stage.path)
+    examples = list(islice(records, EXAMPLES))
+    records = chain(examples, records)
+    columns = stage.columns = _columns(heading, examples, answers, stage.path)
     if not columns.says_state and default_state is None:
         raise FileError(
             f"{stage.path} does not say who confirmed: it has no column named state{_overlooked(columns)}. If all of "
@@ -251,30 +258,44 @@ def _fill(stage: Stage, records: Iterator[Record | BadRecord], default_state: st
         stage.guesses.append(f"More than one column may be the address; not read: {names} (--map email=COLUMN).")
     mapped = {word.strip().lower(): OUR_STATES[state] for word, state in answers.states.items()}
     stage.reading = Reading(columns, stage.newsletter, default_state, stage.dates, mapped)
+    unread = Unread(columns)
     for record in records:
         _take(stage, record)
-    if stage.reading.unknown and not answers.reject_unknown:
-        raise _undecided(stage)
+        if isinstance(record, Record):
+            unread.look(record.cells)
+    # Who is taken in as unsubscribed gets no mail, whatever else the file says.
+    telling = unread.telling() if default_state != "unsubscribed" else {}
+    unknown = Counter[str]() if answers.reject_unknown else stage.reading.unknown
+    if telling or unknown:
+        raise _undecided(stage.path, unknown, telling)
     stage.flush()
     stage.sort()
 
 
-def _undecided(stage: Stage) -> Undecided:
-    unknown = stage.reading.unknown
-    return Undecided(
-        f"{stage.path} says in words that are not known who gets mail, so nothing was imported: {say_counts(unknown)}. "
-        f"--map-state WORD=STATE says what one means ({', '.join(OUR_STATES)}) and may be given again; with "
-        "--reject-unknown the rows of all others are rejected, and their addresses kept out.",
-        dict(unknown),
-    )
+def _undecided(path: Path, unknown: Counter[str], columns: Mapping[str, Counter[str]]) -> Undecided:
+    said = [f"{path} does not say clearly who gets mail, so nothing was imported."]
+    if unknown:
+        said.append(
+            f"Words for a state that are not known: {say_counts(unknown)}. --map-state WORD=STATE says what one means "
+            f"({', '.join(OUR_STATES)}) and may be given again; with --reject-unknown the rows of all others are "
+            "rejected, and their addresses kept out."
+        )
+    if columns:
+        listed = "; ".join(f"{name}: {say_counts(values, most=5)}" for name, values in columns.items())
+        said.append(
+            f"Columns that were not read, and may say who must not be mailed: {listed}. --map says what such a column "
+            'is: --map subscribed="NAME" or --map do_not_mail="NAME" one of yes and no, --map state="NAME" one of '
+            'words, --map unsubscribed_at="NAME" one of days. --ignore-column "NAME" leaves out one that says '
+            "something else."
+        )
+    return Undecided(" ".join(said), dict(unknown), {name: dict(values) for name, values in columns.items()})
 
 
-def say_counts(values: Counter[str]) -> str:
-    """`'vip' (3 rows), 'lead' (1 row)`, the more frequent ones first."""
-    shown = [
-        f"{printable(value)!r} ({count} {'row' if count == 1 else 'rows'})" for value, count in values.most_common()
-    ]
-    return ", ".join(shown[:MOST_SHOWN]) + (f" and {len(shown) - MOST_SHOWN} more" if len(shown) > MOST_SHOWN else "")
+def say_counts(values: Counter[str], most: int = MOST_SHOWN) -> str:
+    """`'vip' (3 rows), 'lead' (1 row)`, the more frequent ones first; no addresses."""
+    found = [("an address" if "@" in value else printable(value), count) for value, count in values.most_common(most)]
+    shown = ", ".join(f"{value!r} ({count} {'row' if count == 1 else 'rows'})" for value, count in found)
+    return shown + (f" and {len(values) - most} more" if len(values) > most else "")
 
 
 def _overlooked(columns: Columns) -> str:
@@ -306,7 +327,9 @@ def _is_address(cell: str) -> bool:
     return False
 
 
-def _columns(heading: Record | BadRecord | None, chosen: Mapping[str, str], path: Path) -> Columns:
+def _columns(
+    heading: Record | BadRecord | None, examples: Sequence[Record | BadRecord], answers: Answers, path: Path
+) -> Columns:
     if heading is None or not heading.line or not heading.cells:
         raise FileError(f"{path} is empty; its first line must name the columns: email, or email,name,state.")
     if isinstance(heading, BadRecord):
@@ -317,6 +340,8 @@ def _columns(heading: Record | BadRecord | None, chosen: Mapping[str, str], path
             "in it. Write a line before it such as email,name,state."
         )
     try:
-        return recognise([formula_restored(cell) for cell in heading.cells], chosen, path.name)
+        names = [formula_restored(cell) for cell in heading.cells]
+        rows = [record.cells for record in examples if isinstance(record, Record)]
+        return recognise(names, answers.columns, path.name, answers.ignored, rows)
     except HeadingError as error:
         raise FileError(f"{path}:{heading.line} {error}") from None

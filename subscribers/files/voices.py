@@ -5,14 +5,19 @@ from collections.abc import Mapping
 
 from subscribers.files.claims import Dates, moment
 from subscribers.files.words import (
+    ASKED,
     AWAY,
+    BLOCKED,
+    BOUNCED,
     COMPLAINED,
+    DO_NOT_CONTACT,
     HERE,
     LEFT,
     NOTHING,
     NUMBERS,
     UnknownWord,
     Verdict,
+    folded,
     is_leaving,
     is_no,
     is_yes,
@@ -21,6 +26,7 @@ from subscribers.files.words import (
 from subscribers.models import Suppression
 
 _A_DAY = re.compile(r"\d{2}")  # in whatever order: enough to know that there is one
+_SWITCHES = AWAY | {"do_not_mail": LEFT}
 Mapped = Mapping[str, Verdict]  # what an operator said of words, in lower case
 
 
@@ -40,15 +46,15 @@ def here(kind: str, said: str, mapped: Mapped) -> Verdict | None:
     """What a column says that can say of readers that they are here. Raises UnknownState."""
     if kind == "state":
         return by_word(said, mapped)
-    if kind not in ("subscribed", "disabled"):
+    if kind not in ("subscribed", "permission", "disabled"):
         return None
     word = said.lower()
     if word in mapped:
         return mapped[word]
     if is_yes(word) or moment(said) is not None:  # the day on which they did it
-        return HERE if kind == "subscribed" else LEFT
+        return LEFT if kind == "disabled" else HERE
     if is_no(word):
-        return LEFT if kind == "subscribed" else HERE
+        return HERE if kind == "disabled" else LEFT
     try:
         return state_of(word)
     except UnknownWord:
@@ -75,13 +81,23 @@ def away(kind: str, said: str, values: dict[str, str], dates: Dates, mapped: Map
     word = said.lower()
     if word in NOTHING:
         return None
-    if word in mapped and kind not in ("state", "subscribed", "disabled", "left_because"):
+    if word in mapped and kind in (*_SWITCHES, "suppressed"):
         return mapped[word]
-    if kind in AWAY:
+    if kind in _SWITCHES:
         return _by_switch(kind, said)
+    if kind == "bounce_reason":
+        return None if is_no(word) else BOUNCED
+    if kind == "double_optin":
+        return ASKED if is_no(word) or word == "2" else None
+    if kind == "dnc_channel":
+        return LEFT if "mail" in word else None
+    if kind == "role":
+        return LEFT if folded(word) == "nonmember" else None
     if kind == "unsubscribed_at":
         return _by_date(said, values, dates)
     if kind == "suppressed":
+        if is_yes(word) or is_no(word):
+            return BLOCKED if is_yes(word) else None
         if word not in Suppression.Reason.values:
             known = ", ".join(Suppression.Reason.values)
             raise UnknownState(f"suppressed is {said[:40]!r}; known are {known}", said)
@@ -93,10 +109,12 @@ def away(kind: str, said: str, values: dict[str, str], dates: Dates, mapped: Map
 
 def _by_switch(kind: str, said: str) -> Verdict | None:
     word = said.lower()
+    if kind == "do_not_mail" and word in DO_NOT_CONTACT:
+        return DO_NOT_CONTACT[word]
     if is_no(word):
         return None
     if is_yes(word) or _A_DAY.search(word):
-        return AWAY[kind]
+        return _SWITCHES[kind]
     try:
         verdict = state_of(word)
     except UnknownWord:

@@ -204,9 +204,10 @@ class UnknownWord(ValueError):
 
 def state_of(word: str) -> Verdict | None:
     """What the word says, in lower case; None: it is known, and does not tell. Raises UnknownWord."""
-    for known in (word, folded(word)):
-        if known in STATES:
-            return STATES[known]
+    if word in STATES:
+        return STATES[word]
+    if (bare := folded(word)) in STATES:
+        return STATES[bare]
     if _REFUSED.fullmatch(word):
         return BOUNCED
     raise UnknownWord(word)

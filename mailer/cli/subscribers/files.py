@@ -32,6 +32,9 @@ A_FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option(
     "--map-state", "mapped_states", multiple=True, metavar="WORD=STATE", help="What a word for the state means."
 )
+@click.option(
+    "--ignore-column", "ignored", multiple=True, metavar="NAME", help="A column that says nothing of who gets mail."
+)
 @click.option("--reject-unknown", is_flag=True, help="Reject rows whose state nobody knows, and keep them out.")
 @click.option("--source", default="", metavar="TEXT", help="Where the list comes from; kept with each reader.")
 @click.option("--invite", is_flag=True, help="Mail each pending reader once, and ask them to confirm.")
@@ -46,6 +49,7 @@ def import_(
     newsletter: str | None,
     mapped: tuple[str, ...],
     mapped_states: tuple[str, ...],
+    ignored: tuple[str, ...],
     reject_unknown: bool,
     source: str,
     invite: bool,
@@ -71,7 +75,7 @@ def import_(
     label = choose_newsletter(newsletter)
     try:
         with _no_collecting(), _bar("Reading", file.stat().st_size) as watch:
-            stage = read(file, label, state, Answers(columns, states, reject_unknown), watch)
+            stage = read(file, label, state, Answers(columns, states, reject_unknown, ignored), watch)
         with stage:
             with _bar("Planning", stage.good) as watch:
                 planned = plan(stage, watch)
@@ -248,7 +252,12 @@ def _lines(report: "Report") -> list[str]:
 
 
 def _question_as_json(error: "Undecided") -> str:
-    values = {"done": False, "error": str(error), "unknown_states": dict(error.unknown_states)}
+    values = {
+        "done": False,
+        "error": str(error),
+        "unknown_states": error.unknown_states,
+        "unclear_columns": error.columns,
+    }
     return json.dumps(values, ensure_ascii=False)
 
 
