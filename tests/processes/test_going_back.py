@@ -24,8 +24,8 @@ def test_migrations_taken_back_and_made_again_in_the_middle_of_a_send_lose_and_d
     stage: Stage, api: StandIn, for_real: dict[str, str]
 ):
     stage.settings = {**for_real, "MAILER_BATCH_SIZE": "2", "MAILER_LANES": "1"}
-    readers = stage.import_readers({"active": 20})["active"]
-    api.latency = 0.3
+    readers = stage.import_readers({"active": 60})["active"]
+    api.latency = 1.0  # a minute for all, of which a few seconds are needed
     with stage.workers(1):
         stage.run("send", "issue", ISSUE, "--yes", "--detach") if stage.distributed else stage.start(
             "send", "issue", ISSUE, "--yes"
