@@ -70,6 +70,10 @@ def test_lines_under_unreleased_are_not_forgotten_by_a_release():
         )
 
 
+def test_the_changelog_has_a_section_of_this_version():
+    assert releasing.notes(releasing.version(), releasing.CHANGELOG.read_text())
+
+
 def test_a_release_names_the_migrations_that_a_later_one_goes_back_to():
     releasing.check_way_back(f"New.\n\n{releasing.newest_migrations()}\n")
     with pytest.raises(releasing.NotReleasable, match=r"write a line `Database: mailer \d{4}, subscribers \d{4}\.`"):
