@@ -9,13 +9,18 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from io import TextIOWrapper
-from pathlib import Path
 from typing import BinaryIO, NamedTuple, TextIO
+
+from subscribers.files.archives import FileError as FileError
+from subscribers.files.archives import Source
+from subscribers.files.fields import NAMES
+from subscribers.files.words import folded
 
 LONGEST_LINE = 65_536  # characters
 TAIL = 1000  # characters of the end of a longer one, where its state may stand
 LONGEST_RECORD = 20  # lines; more in one quoted field is a quotation mark that somebody forgot to close
 BYTE_ORDER_MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+SEPARATORS = ",;\t|"
 LOST = "\ufffd"  # stands for bytes that are no text in this encoding
 
 
@@ -24,10 +29,6 @@ Watch = Callable[[int], None]
 
 def nobody(done: int) -> None:
     """Nobody watches how far a file is read."""
-
-
-class FileError(ValueError):
-    """The file as a whole cannot be read; the message says why and what to do."""
 
 
 class Record(NamedTuple):
@@ -51,7 +52,7 @@ class Encoding:
     guess: str = ""  # why we think so, where the file itself does not tell
 
 
-def find_encoding(path: Path) -> Encoding:
+def find_encoding(path: Source) -> Encoding:
     """The encoding that the file is in, or most likely is in. Raises FileError."""
     try:
         with path.open("rb") as file:
@@ -127,7 +128,7 @@ def _in_gb2312(character: str) -> bool:
     return True
 
 
-def read_records(path: Path, encoding: Encoding, watch: Watch = nobody) -> Iterator[Record | BadRecord]:
+def read_records(path: Source, encoding: Encoding, watch: Watch = nobody) -> Iterator[Record | BadRecord]:
     """The heading and each row, in order. Memory does not grow with the file. Raises FileError.
 
     `watch` is told now and then how many bytes were read.
@@ -167,6 +168,14 @@ class _Lines:
             self._waiting.append(line)
         return self._waiting[0]
 
+    def peek_filled(self, most: int = 6) -> list[str]:
+        """The next lines, without empty ones before them, which are passed over."""
+        while (line := self.peek()) is not None and not line.strip():
+            self.take()
+        while len(self._waiting) < most and (line := self._read()):
+            self._waiting.append(line)
+        return list(self._waiting)
+
     def take(self) -> str | None:
         line = self._waiting.popleft() if self._waiting else self._read()
         if not line:
@@ -191,11 +200,20 @@ class _Lines:
 
 def _find_separator(lines: _Lines) -> str:
     """Comma, semicolon, tab or bar: the one that the heading has most of. Excel's own line `sep=;` is passed over."""
-    heading = lines.peek() or ""
-    if heading.lower().startswith("sep=") and len(heading.strip()) == 5:
+    first = lines.peek_filled()
+    said = first[0].strip().strip('"') if first else ""
+    if said.lower().startswith("sep=") and len(said) == 5:
         lines.take()
-        return heading.strip()[4]
-    return max(",;\t|", key=heading.count)
+        return said[4]
+    # A title may stand above the heading.
+    heading = next(filter(_names_addresses, first), first[0] if first else "")
+    return max(SEPARATORS, key=heading.count)
+
+
+def _names_addresses(line: str) -> bool:
+    return len(line) < LONGEST_LINE and any(
+        folded(cell.strip().strip('"')) in NAMES["email"] for separator in SEPARATORS for cell in line.split(separator)
+    )
 
 
 def pieces(text: str, separator: str) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from subscribers.files.csv_records import formula_restored
 from subscribers.files.fields import NAMES, STATES, VOICES, sounds_of_consent
 from subscribers.files.words import UnknownWord, folded, is_no, is_yes, state_of
 
@@ -108,6 +109,12 @@ def recognise(
     return Columns(tuple(heading), tuple(columns), tuple(columns.values()), voices, whole, only_a_word, left_out)
 
 
+def names_addresses(cells: Sequence[str], chosen: Mapping[str, str]) -> bool:
+    """Whether one of these cells is the heading of the addresses."""
+    wanted = {folded(chosen["email"])} if "email" in chosen else set(NAMES["email"])
+    return any(folded(formula_restored(cell)) in wanted for cell in cells)
+
+
 def _correct(found: dict[str, list[int]], examples: Sequence[Sequence[str]]) -> None:
     """Take back what the cells do not bear out: a guess by a heading yields to what stands below it.
 
@@ -183,6 +190,10 @@ def _whole(has_state: bool, places: Mapping[str, object], file_name: str) -> str
         )
     if name.startswith("unsubscribed"):
         return "unsubscribed"
+    if name.startswith(("suppression_unsubscribes", "suppression_global")):
+        return "unsubscribed"
+    if not has_state and {"reason", "created"} <= places.keys():
+        return "bounced"  # SendGrid's lists of bounces, blocks and invalid addresses
     if has_state or "member rating" not in places or {"unsub time", "clean time"} <= places.keys():
         return ""
     if "unsub time" in places:

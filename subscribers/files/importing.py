@@ -41,8 +41,9 @@ IN_BULK = {
 
 @dataclass(frozen=True)
 class Rejected:
-    line: int
+    line: int  # the first one
     reason: str
+    rows: int = 1
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,7 @@ class Report:
     new: int = 0
     unchanged: int = 0  # there already
     stay_unsubscribed: int = 0  # the file would have them back
+    stay_pending: int = 0  # the file says active; they have not confirmed here
     left: int = 0  # unsubscribed by the file
     suppressed: int = 0  # nobody may mail them: not taken in
     newly_suppressed: int = 0  # by the file: bounced, complained
@@ -74,6 +76,7 @@ class _Verdict:
     to_suppress: list[Newcomer] = field(default_factory=list)
     unchanged: int = 0
     stay_unsubscribed: int = 0
+    stay_pending: int = 0
     suppressed: int = 0
     invited: int = 0
 
@@ -215,6 +218,8 @@ def _judge_row(row: Newcomer, state: str | None, left: bool, suppressed: str | N
         verdict.leaving.append(row)
     elif left and row.state != "unsubscribed":
         verdict.stay_unsubscribed += 1
+    elif state == "pending" and row.state == "active" and not row.suppressed:
+        verdict.stay_pending += 1
     else:
         verdict.unchanged += 1
 
@@ -227,6 +232,7 @@ def _count(stage: Stage, verdicts: Iterator[_Verdict]) -> Report:
             report,
             unchanged=report.unchanged + verdict.unchanged,
             stay_unsubscribed=report.stay_unsubscribed + verdict.stay_unsubscribed,
+            stay_pending=report.stay_pending + verdict.stay_pending,
             left=report.left + len(verdict.leaving),
             suppressed=report.suppressed + verdict.suppressed,
             newly_suppressed=report.newly_suppressed + len(verdict.to_suppress),
@@ -246,9 +252,7 @@ def _count(stage: Stage, verdicts: Iterator[_Verdict]) -> Report:
 
 
 def _with_rejected(stage: Stage, report: Report, rejected_file: Path | None) -> Report:
-    first = tuple(
-        Rejected(line, reason) for (line, reason, _), _ in zip(stage.rejected_rows(), range(EXAMPLES), strict=False)
-    )
+    first = tuple(Rejected(line, reason, rows) for line, reason, rows in stage.reasons(EXAMPLES))
     return replace(report, rejected=stage.rejected, first_rejected=first, rejected_file=rejected_file)
 
 

@@ -1,16 +1,17 @@
 """Readers as JSON lines, one object a line: the records of `csv_records` in another dress."""
 
+import codecs
+import json
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import orjson
 
+from subscribers.files.archives import FileError, Source
 from subscribers.files.csv_records import (
     LONGEST_LINE,
     TAIL,
     BadRecord,
-    FileError,
     Record,
     Watch,
     formula_safe,
@@ -19,21 +20,23 @@ from subscribers.files.csv_records import (
 )
 
 SUFFIXES = (".jsonl", ".ndjson", ".json")
+PIECE = 1 << 16  # bytes of an array that are read at once
 MOST_NAMES = 1000  # more than that is no list of readers
 
 
-def is_json(path: Path) -> bool:
+def is_json(path: Source) -> bool:
     """Whether the file is to be read here; its name or its first character tells."""
     if path.suffix.lower() in SUFFIXES:
         return True
     try:
         with path.open("rb") as file:
-            return file.read(64).removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b'{"')
+            head = b"".join(file.read(64).removeprefix(b"\xef\xbb\xbf").split())
+            return head.startswith((b'{"', b'[{"'))
     except OSError as error:
         raise FileError(f"{path} cannot be read: {error.strerror or error}.") from error
 
 
-def read_records(path: Path, watch: Watch = nobody) -> Iterator[Record | BadRecord]:
+def read_records(path: Source, watch: Watch = nobody) -> Iterator[Record | BadRecord]:
     """The names that occur, as a heading, and a record for each line. Raises FileError."""
     names = _names(path)
     yield Record(1, names)
@@ -48,22 +51,27 @@ def read_records(path: Path, watch: Watch = nobody) -> Iterator[Record | BadReco
             watch(end)
 
 
-def _names(path: Path) -> list[str]:
+def _names(path: Source) -> list[str]:
     names: dict[str, None] = {}
     for number, line, _ in _lines(path):
         found = _read(line)
-        if number == 1 and line.lstrip().startswith(b"["):
-            raise FileError(f"{path} is one JSON array; write one object a line (jq -c '.[]' does).")
         names |= dict.fromkeys(found) if isinstance(found, dict) else {}
         if len(names) > MOST_NAMES:
             raise FileError(f"{path}:{number} the objects have more than {MOST_NAMES} names; is it a list of readers?")
     return list(names)
 
 
-def _lines(path: Path) -> Iterator[tuple[int, bytes, int]]:
-    """Number, content, and where it ends; of a line longer than we read, too much to be taken for a whole one."""
+def _lines(path: Source) -> Iterator[tuple[int, bytes, int]]:
+    """Number, content, and where it ends; of a line longer than we read, too much to be taken for a whole one.
+
+    Of an array, each of its objects instead.
+    """
     try:
         with path.open("rb") as file:
+            if file.read(64).removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"["):
+                yield from _elements(path, file)
+                return
+            file.seek(0)
             number = end = 0
             while line := file.readline(LONGEST_LINE + 1):
                 number, end = number + 1, end + len(line)
@@ -77,6 +85,35 @@ def _lines(path: Path) -> Iterator[tuple[int, bytes, int]]:
                     yield number, line, end
     except OSError as error:
         raise FileError(f"{path} cannot be read: {error.strerror or error}.") from error
+
+
+def _elements(path: Source, file: BinaryIO) -> Iterator[tuple[int, bytes, int]]:
+    """Each object of an array with the line on which it begins; memory does not grow with the array."""
+    file.seek(0)
+    decode, read = codecs.getincrementaldecoder("utf-8-sig")("replace").decode, json.JSONDecoder().raw_decode
+    text, number, opened = decode(file.read(PIECE)), 1, False
+    while True:
+        rest = text.lstrip("\ufeff \t\r\n," if opened else "\ufeff \t\r\n[")
+        number += text[: len(text) - len(rest)].count("\n")
+        text, opened = rest, True
+        if text.startswith("]"):
+            return
+        try:
+            _, end = read(text)
+        except ValueError:
+            data = file.read(PIECE) if len(text) <= LONGEST_LINE else b""
+            if not data:
+                raise FileError(
+                    f"{path}:{number} the JSON array cannot be read from here on, so nothing was imported; write one "
+                    "object a line (jq -c '.[]' does), or mend it."
+                ) from None
+            text += decode(data)
+            continue
+        yield number, text[:end].encode(), file.tell()
+        number += text[:end].count("\n")
+        text = text[end:]
+        if len(text) < PIECE // 4:
+            text += decode(file.read(PIECE))
 
 
 def _read(line: bytes) -> dict[str, Any] | str:

@@ -14,6 +14,8 @@ from subscribers.files.words import UnknownWord, Verdict, is_leaving, least, sta
 from subscribers.records import Newcomer
 
 MOST_WORDS = 1000
+# What web pages and spreadsheets leave around a cell, and nobody sees.
+INVISIBLE = " \t\u00a0\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\u202a\u202c\u202f\u3000\ufeff"
 
 
 @dataclass
@@ -81,8 +83,11 @@ def values_of(cells: Sequence[str], columns: Columns) -> dict[str, str]:
     if len(cells) < len(columns.heading):
         cells = [*cells, *[""] * (len(columns.heading) - len(cells))]
     values = dict(zip(columns.fields, [cells[place].strip() for place in columns.places], strict=True))
-    if "'" in ",".join(values.values()):
-        return {field: formula_restored(text).strip() for field, text in values.items()}
+    all_of_it = ",".join(values.values())
+    if "'" in all_of_it:
+        values = {field: formula_restored(text).strip() for field, text in values.items()}
+    if not all_of_it.isascii():
+        values = {field: text.strip(INVISIBLE) for field, text in values.items()}
     return values
 
 

@@ -4,7 +4,7 @@ import sqlite3
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
@@ -13,11 +13,12 @@ from types import TracebackType
 import orjson
 
 from subscribers import links
-from subscribers.addresses import Address, AddressError, parse
-from subscribers.files import csv_records, json_lines
+from subscribers.addresses import Address, AddressError
+from subscribers.files import csv_records, json_lines, plain_lists
+from subscribers.files.archives import Source, unpacked
 from subscribers.files.claims import Dates
 from subscribers.files.csv_records import BadRecord, FileError, Record, Watch, formula_restored, nobody
-from subscribers.files.headings import Columns, HeadingError, printable, recognise
+from subscribers.files.headings import Columns, HeadingError, names_addresses, printable, recognise
 from subscribers.files.restricting import Kind, Restriction, restrictions
 from subscribers.files.rows import Reading, newcomer
 from subscribers.files.unread import Unread
@@ -25,6 +26,7 @@ from subscribers.files.voices import BadRow
 from subscribers.files.words import OUR_STATES, STATE_ORDER, SUPPRESSED_ORDER
 from subscribers.records import Newcomer, hashes_of
 
+MOST_TITLES = 5  # lines above the heading
 EXAMPLES = 1000  # rows that are looked at before the columns are named
 MOST_SHOWN = 20  # words in a message
 CHUNK = 20_000  # rows in a transaction: two thirds of a second, in which on SQLite nobody else can write
@@ -40,6 +42,7 @@ class Stage:
 
     def __init__(self, path: Path, newsletter: str) -> None:
         self.path, self.newsletter = path, newsletter
+        self.name = path.name  # of the list, which may stand in an archive
         self.good = 0  # rows
         # Once `chunks` went through all of them:
         self.distinct = 0  # readers
@@ -173,6 +176,11 @@ class Stage:
     def rejected(self) -> int:
         return int(self._rows.execute("SELECT count(*) FROM rejected").fetchone()[0])
 
+    def reasons(self, most: int) -> Iterator[tuple[int, str, int]]:
+        """First line, reason and rows, of the reasons why rows were rejected: many may lack the same."""
+        counted = "SELECT min(line) AS first, reason, count(*) FROM rejected GROUP BY reason ORDER BY first LIMIT ?"
+        yield from self._rows.execute(counted, (most,))
+
     def rejected_rows(self) -> Iterator[tuple[int, str, list[str]]]:
         """Line, reason, cells."""
         for line, reason, cells in self._rows.execute("SELECT line, reason, cells FROM rejected ORDER BY line"):
@@ -215,7 +223,9 @@ def read(
     """
     stage = Stage(path, newsletter)
     try:
-        _fill(stage, _records(stage, watch), default_state, answers)
+        with unpacked(path) as source:
+            stage.name = source.name
+            _fill(stage, _records(stage, source, watch), default_state, answers)
     except sqlite3.Error as error:
         stage.__exit__(None, None, None)
         raise FileError(
@@ -228,23 +238,20 @@ def read(
     return stage
 
 
-def _records(stage: Stage, watch: Watch) -> Iterator[Record | BadRecord]:
-    if json_lines.is_json(stage.path):
-        return json_lines.read_records(stage.path, watch)
-    encoding = csv_records.find_encoding(stage.path)
+def _records(stage: Stage, source: Source, watch: Watch) -> Iterator[Record | BadRecord]:
+    if json_lines.is_json(source):
+        return json_lines.read_records(source, watch)
+    encoding = csv_records.find_encoding(source)
     if encoding.guess:
         stage.guesses.append(f"Read as {encoding.name}: {encoding.guess}. Names may be wrong; CSV UTF-8 is sure.")
-    return csv_records.read_records(stage.path, encoding, watch)
+    return csv_records.read_records(source, encoding, watch)
 
 
 def _fill(stage: Stage, records: Iterator[Record | BadRecord], default_state: str | None, answers: Answers) -> None:
-    heading = next(records, None)
-    if isinstance(heading, Record) and len(heading.cells) == 1 and _is_address(heading.cells[0]):
-        stage.guesses.append("Its first line is an address, so it is taken for a plain list without a heading.")
-        heading, records = Record(1, ["email"]), chain([heading], records)
+    heading, records = _heading(stage, records, answers)
     examples = list(islice(records, EXAMPLES))
     records = chain(examples, records)
-    columns = stage.columns = _columns(heading, examples, answers, stage.path)
+    columns = stage.columns = _columns(heading, examples, answers, stage)
     if not columns.says_state and default_state is None:
         raise FileError(
             f"{stage.path} does not say who confirmed: it has no column named state{_overlooked(columns)}. If all of "
@@ -316,25 +323,38 @@ def _take(stage: Stage, record: Record | BadRecord) -> None:
     try:
         stage.add(newcomer(record.cells, stage.reading))
     except (AddressError, BadRow) as error:
-        # Spreadsheets end files in rows of empty cells.
-        if any(cell.strip() for cell in record.cells):
+        # Spreadsheets end files in rows of empty cells, and other separators than the heading's.
+        if any(cell.strip(" ,;\t|") for cell in record.cells):
             stage.reject(record, str(error))
 
 
-def _is_address(cell: str) -> bool:
-    with suppress(AddressError):
-        return bool(parse(cell))
-    return False
+def _heading(
+    stage: Stage, records: Iterator[Record | BadRecord], answers: Answers
+) -> tuple[Record | BadRecord | None, Iterator[Record | BadRecord]]:
+    """The line that names the columns, and the rows below it."""
+    first = list(islice(records, MOST_TITLES + 1))
+    if first and plain_lists.is_plain(first[0]):
+        stage.guesses.append("Its first line is an address, so it is taken for a plain list without a heading.")
+        return Record(1, plain_lists.HEADING), plain_lists.records(chain(first, records))
+    for number, record in enumerate(first):
+        if any("@" in cell for cell in record.cells):
+            break  # a row, and no title
+        if isinstance(record, Record) and names_addresses(record.cells, answers.columns):
+            if number:
+                stage.guesses.append(f"The lines before line {record.line} are taken for a title.")
+            return record, chain(first[number + 1 :], records)
+    return (first[0] if first else None), chain(first[1:], records)
 
 
 def _columns(
-    heading: Record | BadRecord | None, examples: Sequence[Record | BadRecord], answers: Answers, path: Path
+    heading: Record | BadRecord | None, examples: Sequence[Record | BadRecord], answers: Answers, stage: Stage
 ) -> Columns:
+    path = stage.path
     if heading is None or not heading.line or not heading.cells:
         raise FileError(f"{path} is empty; its first line must name the columns: email, or email,name,state.")
     if isinstance(heading, BadRecord):
         raise FileError(f"{path}:{heading.line} the line that names the columns is broken: {heading.reason}.")
-    if any("@" in cell and _is_address(cell) for cell in heading.cells):
+    if any("@" in cell and plain_lists.is_address(cell) for cell in heading.cells):
         raise FileError(
             f"{path}:{heading.line} the first line must name the columns, and looks like a reader: an address stands "
             "in it. Write a line before it such as email,name,state."
@@ -342,6 +362,6 @@ def _columns(
     try:
         names = [formula_restored(cell) for cell in heading.cells]
         rows = [record.cells for record in examples if isinstance(record, Record)]
-        return recognise(names, answers.columns, path.name, answers.ignored, rows)
+        return recognise(names, answers.columns, stage.name, answers.ignored, rows)
     except HeadingError as error:
         raise FileError(f"{path}:{heading.line} {error}") from None

@@ -157,7 +157,11 @@ _REFUSED = re.compile(r"[45](\.\d{1,3}){2}|[45]\d\d")
 @lru_cache(4096)
 def folded(word: str) -> str:
     """The word without accents, in lower case, with single spaces for `_` and `-`: désabonné is desabonne."""
-    bare = "".join(c for c in unicodedata.normalize("NFKD", word.lower()) if not unicodedata.combining(c))
+    bare = "".join(
+        c
+        for c in unicodedata.normalize("NFKD", word.lower())
+        if not unicodedata.combining(c) and unicodedata.category(c) != "Cf"
+    )
     return " ".join(bare.replace("_", " ").replace("-", " ").split())
 
 

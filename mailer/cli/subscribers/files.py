@@ -165,9 +165,16 @@ def _show_plan(stage: "Stage", report: "Report", per_hour: int | None) -> None:
     for line in [*_reading(stage), *_notes(stage), *_lines(report)]:
         click.echo(f"  {line}", err=True)
     for rejected in report.first_rejected:
-        click.echo(f"    {stage.path}:{rejected.line} {rejected.reason}", err=True)
-    if report.rejected > len(report.first_rejected):
-        click.echo(f"    and {report.rejected - len(report.first_rejected)} more", err=True)
+        rows = f" ({rejected.rows} rows, this is the first)" if rejected.rows > 1 else ""
+        click.echo(f"    {stage.path}:{rejected.line} {rejected.reason}{rows}", err=True)
+    if more := report.rejected - sum(rejected.rows for rejected in report.first_rejected):
+        click.echo(f"    and {more} more", err=True)
+    if report.stay_pending:
+        click.echo(
+            "  Who is pending here stays so, whatever a file says: --invite asks those who were never mailed, and "
+            "mailer subscribers add ADDRESS --active --source TEXT is for one whose consent you have.",
+            err=True,
+        )
     if per_hour:
         click.echo(f"  Pending readers who were never mailed are asked to confirm, {per_hour} an hour.", err=True)
     elif report.new_by_state.get("pending"):
@@ -242,6 +249,7 @@ def _lines(report: "Report") -> list[str]:
         (report.unchanged, "already there, unchanged"),
         (report.left, "unsubscribed by the file"),
         (report.stay_unsubscribed, "left before and stay unsubscribed"),
+        (report.stay_pending, "pending here and active in the file, stay pending"),
         (report.suppressed, "suppressed, not taken in"),
         (report.newly_suppressed, "suppressed by the file"),
         (report.duplicates, "named more than once, counted once"),
@@ -291,7 +299,8 @@ def export(form: str, output: Path | None, newsletter: str | None) -> None:
         write(sys.stdout, label)
         return
     try:
-        with whole_file(output, "utf-8") as file:
+        # Excel takes a CSV file without the mark for Windows-1252; programs that read standard output want none.
+        with whole_file(output, "utf-8-sig" if form == "csv" else "utf-8") as file:
             count = write(file, label)
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)

@@ -336,6 +336,10 @@ def test_an_export_goes_to_the_terminal_or_to_a_file_closed_to_others(tmp_path):
     assert (result.stdout, result.exit_code) == ("", 0)
     assert json.loads(path.read_text().splitlines()[0])["state"] == "active"
     assert path.stat().st_mode & 0o077 == 0
+    # Excel reads a CSV file as UTF-8 only with the mark; what another program reads has none.
+    run("export", "-o", str(tmp_path / "readers.csv"), *WEEKLY)
+    assert (tmp_path / "readers.csv").read_bytes().startswith(b"\xef\xbb\xbfemail,")
+    assert not run("export").stdout_bytes.startswith(b"\xef")
     assert run("export", "-o", str(tmp_path / "no" / "folder.csv")).exit_code == Exit.USAGE
 
 
