@@ -4,9 +4,7 @@ The base is Debian with its Python, made by debootstrap: images of registries ca
 """
 
 import json
-import re
 import shlex
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,19 +15,12 @@ import yaml
 from tests import parts
 from tests.installed import ROOT
 from tests.processes.conftest import CONFIG
+from tests.processes.machines import OF_THIS_MACHINE, debian, run
 
 pytestmark = pytest.mark.slow
 
 BASE_MB = 150  # python:3.13-slim, unpacked, takes about 125
 LARGEST_MB = 400
-# So that a company's package index and its authority are found in there, too.
-OF_THIS_MACHINE = (
-    "/etc/ssl/certs",
-    "/usr/local/share/ca-certificates",
-    "/etc/pip.conf",
-    "/etc/xdg/pip",
-    "/etc/resolv.conf",
-)
 
 
 @dataclass(frozen=True)
@@ -53,12 +44,6 @@ class Images:
         return size / 1e6
 
 
-def run(*command: str) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
-    assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
-    return done.stdout
-
-
 @pytest.fixture
 def images(tmp_path: Path) -> Iterator[Images]:
     """`base` and `mailer`."""
@@ -72,21 +57,15 @@ def images(tmp_path: Path) -> Iterator[Images]:
 
 def _with_base(images: Images) -> Images:
     system = images.folder / "system"
-    packages = "--include=python3,python3-venv,python3-pip,ca-certificates"
-    run("debootstrap", "--variant=minbase", packages, _codename(), str(system), "http://deb.debian.org/debian")
+    debian(system, "python3", "python3-venv", "python3-pip")
     base = images.buildah("from", "scratch")
     images.buildah("copy", "-q", base, str(system), "/")
     images.buildah("commit", "-q", base, "localhost/base")
     return images
 
 
-def _codename() -> str:
-    release = Path("/etc/os-release").read_text()
-    return re.search(r"^VERSION_CODENAME=(\w+)$", release, flags=re.M)[1]
-
-
 def _with_mailer(images: Images) -> Images:
-    shared = [f"--volume={path}:{path}:ro" for path in OF_THIS_MACHINE if Path(path).exists()]
+    shared = [f"--volume={path}:{path}:ro" for path in OF_THIS_MACHINE]
     images.buildah(
         *("bud", "--quiet", "--format=docker", "--isolation=chroot", "--network=host", *shared),
         *("--file=deploy/Dockerfile", "--ignorefile=.dockerignore", "--build-arg=PYTHON=localhost/base"),
