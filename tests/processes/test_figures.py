@@ -28,6 +28,7 @@ def test_all_processes_count_into_the_same_figures_and_lose_nothing_when_they_st
     serving = distributed.start("serve", "--port", str(port), home="web", **settings)
     wait_until(lambda: answers(f"{base}/healthz"), "the web process answers")
     assert status_of(f"{base}/metrics") == 404
+    assert distributed.logs().count("MAILER_PROXIES is 0, but BASE_URL is https") == 1, "the start says so"
     with distributed.workers(1, **settings):
         wait_until(lambda: figures(base)["mailer_workers"] == 1, "the worker shows")
         wait_until(lambda: figures(base)["mailer_web_processes"] == 2, "both web processes show")
@@ -50,10 +51,18 @@ def test_a_proxy_that_no_setting_names_is_told_by_the_log_and_by_doctor(distribu
     base = f"http://127.0.0.1:{(port := free_port())}"
     distributed.start("serve", "--port", str(port))
     wait_until(lambda: answers(f"{base}/healthz"), "the web process answers")
-    assert distributed.doctor()["proxies"] == "ok"
+    assert distributed.doctor(BASE_URL=base)["proxies"] == "ok"
     forwarded = urllib.request.Request(f"{base}/healthz", headers={"X-Forwarded-For": "192.0.2.7"})
     for _ in range(5):
         with urllib.request.urlopen(forwarded, timeout=20) as answer:
             json.loads(answer.read())
-    wait_until(lambda: distributed.doctor()["proxies"] == "error", "doctor knows")
+    wait_until(lambda: distributed.doctor(BASE_URL=base)["proxies"] == "error", "doctor knows")
     assert 1 <= distributed.logs().count("MAILER_PROXIES is 0") <= 2, "once a process"
+
+
+def test_doctor_learns_through_base_url_what_no_visitor_has_shown_yet(distributed: Stage):
+    base = f"http://127.0.0.1:{(port := free_port())}"
+    distributed.start("serve", "--port", str(port), BASE_URL=base, MAILER_PROXIES="1")
+    wait_until(lambda: answers(f"{base}/healthz"), "the web process answers")
+    assert distributed.doctor(BASE_URL=base)["proxies"] == "error", "no proxy wrote the address that doctor came from"
+    assert "MAILER_PROXIES" not in distributed.logs()
