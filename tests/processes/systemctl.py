@@ -6,6 +6,7 @@ Timers never fire, and hardening is left out: `systemd-analyze` judges that.
 
 import os
 import pwd
+import re
 import shlex
 import signal
 import subprocess
@@ -61,14 +62,14 @@ def stop(name):
         os.kill(pid, signal.SIGTERM)
         while Path(f"/proc/{pid}/exe").resolve().is_file():  # a zombie has none
             time.sleep(0.1)
-    except ProcessLookupError:
+    except (ProcessLookupError, FileNotFoundError):
         """It ended by itself."""
 
 
 verb, *names = [argument for argument in sys.argv[1:] if argument != "--now"]
 for name in (f"{name}.service" if "." not in name else name for name in names):
     if name.endswith(".timer"):
-        assert any((folder / name.replace("@web", "@")).exists() for folder in FOLDERS), name
+        assert any((folder / re.sub("@[a-z]+", "@", name)).exists() for folder in FOLDERS), name
         continue
     if verb in ("stop", "restart", "disable"):
         stop(name)

@@ -46,6 +46,15 @@ for second in $(seq 60); do curl -skf --resolve {HOST}:443:127.0.0.1 https://{HO
 echo
 """
 
+UNTIL_WELL = "for second in $(seq 60); do mailer worker --health && break; sleep 1; done\n"
+# As Debian starts them.
+POSTGRES_AND_REDIS_RUN = """
+mkdir -p /dev/shm && chmod 1777 /dev/shm
+pg_ctlcluster $(pg_lsclusters -h | cut -d' ' -f1,2) start
+redis-server --daemonize yes >/dev/null
+systemctl start mailer-web
+"""
+
 
 def section(title: str) -> list[str]:
     """The commands of a section: a string for each block."""
@@ -143,7 +152,7 @@ def test_each_command_of_the_bare_server_works_as_it_stands_there(machine: Machi
         typed(without_index + "\n"),
         CAUGHT_UP,
         "stat -c '%A %U' /etc/mailer/mailer.env /var/lib/mailer /var/lib/mailer-backups/*\n",
-        "for second in $(seq 60); do mailer worker --health && break; sleep 1; done\n",
+        UNTIL_WELL,
         "systemctl stop mailer-web; cat /root/doctor\n",
     ]
     log = tmp_path / "sendgrid.log"
@@ -161,3 +170,24 @@ def test_each_command_of_the_bare_server_works_as_it_stands_there(machine: Machi
     assert "is well" in upgraded
     assert re.search(r"^ok +database", upgraded, flags=re.M), upgraded
     assert "ada@readers.example" in log.read_text()
+    takes_postgres_and_a_worker(machine)
+
+
+def takes_postgres_and_a_worker(machine: Machine) -> None:
+    """The same machine, as the page goes on: before there are subscribers."""
+    install, _, rest = section("PostgreSQL and workers of their own")[0].partition("\n")
+    machine.type(f"{install}\n", network=True)
+    script = [
+        POSTGRES_AND_REDIS_RUN,
+        rest,
+        UNTIL_WELL,
+        "curl -s http://127.0.0.1:8000/readyz; echo\n",
+        "mailer subscribers add ben@readers.example --active --source 'a test'\n",
+        typed("mailer send issue issues/hello.md\n"),
+        "systemctl start mailer-backup.service\n",
+        "for unit in mailer-web mailer-worker; do systemctl stop $unit; done\n",
+    ]
+    stand_in = f"{sys.executable} -m tests.stand_in --port 9000 & "
+    said = machine.type("".join(script), network=False, beside=stand_in)
+    assert '{"ready": true}' in said
+    assert "accepted 1" in said
