@@ -1,12 +1,15 @@
 """`/admin/`: Django's own, closed to strangers, with nothing in it that could break a rule of sending or consent."""
 
-from ipaddress import ip_address
+from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Any
 
+from axes.models import AccessAttempt
 from django.conf import settings
 from django.contrib.admin import AdminSite, site
 from django.contrib.admin.forms import AdminAuthenticationForm
 from django.core.validators import MaxLengthValidator
+from django.db.models.signals import pre_save
+from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 
@@ -66,7 +69,9 @@ def _guarded(response: HttpResponseBase) -> HttpResponseBase:
 
 
 def visitor(request: HttpRequest) -> str | None:
-    """Whose failed logins are counted together; None, for those who come without a readable address, is one of them.
+    """Whose failed logins are counted together: the first address of a network, /24 or /64, and not a visitor's own.
+
+    None, for those who come without a readable address, is one of them.
 
     PostgreSQL keeps addresses only: what a proxy writes otherwise ("unknown", or with a port) would make the record
     fail, and a guess that is not on record closes no door.
@@ -78,6 +83,15 @@ def visitor(request: HttpRequest) -> str | None:
 
 def _readable(address: str) -> str | None:
     try:
-        return str(ip_address(address.partition("%")[0]))
+        ip = ip_address(address.partition("%")[0])
     except ValueError:
         return None
+    if isinstance(ip, IPv6Address) and ip.ipv4_mapped:
+        ip = ip.ipv4_mapped
+    return str(ip_network((ip.packed, 24 if ip.version == 4 else 64), strict=False).network_address)
+
+
+@receiver(pre_save, sender=AccessAttempt)
+def _keep_no_form(instance: AccessAttempt, **_: Any) -> None:
+    """What was typed and asked for, axes would keep at each try; a name, a network and a count are enough."""
+    instance.get_data = instance.post_data = instance.path_info = instance.http_accept = ""

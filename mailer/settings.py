@@ -325,10 +325,12 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
-# Five wrong passwords from one address, or for one name, close the door of /admin/ for a quarter of an hour.
+# Five wrong passwords for a name from one network close the door of /admin/ to that name from there, for a quarter of
+# an hour that further tries do not prolong. By the name alone anybody could lock the operator out.
 AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = 0.25  # hours
-AXES_LOCKOUT_PARAMETERS = ["ip_address", "username"]
+AXES_LOCKOUT_PARAMETERS = [["ip_address", "username"]]
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_CLIENT_IP_CALLABLE = "mailer.admin_site.visitor"
 AXES_LOCKOUT_CALLABLE = "mailer.admin_site.locked"
 AXES_DISABLE_ACCESS_LOG = True

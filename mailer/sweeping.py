@@ -6,8 +6,10 @@ Every write is a compare-and-set, so any number of sweeps at once is harmless. T
 import logging
 import threading
 import time
+from datetime import timedelta
 from itertools import chain
 
+from axes.models import AccessAttempt
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, InternalError, OperationalError, close_old_connections, connection
 
@@ -96,13 +98,15 @@ def _resend_now_and_then() -> None:
 
 
 def tidy() -> None:
-    """What need not be kept is gone: events and letters of long ago, addresses that nobody confirmed."""
+    """What need not be kept is gone: events and letters of long ago, addresses that nobody confirmed,
+    wrong passwords that count no more."""
     now = clock.now()
     events.prune(now)
     outages.prune(now)
     letters.forget_old(now)
     purge_unconfirmed(now)
     presence.forget_old(now)
+    AccessAttempt.objects.filter(attempt_time__lt=now - timedelta(hours=settings.AXES_COOLOFF_TIME)).delete()
 
 
 def _mail_what_is_due() -> None:
