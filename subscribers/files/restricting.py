@@ -9,7 +9,7 @@ from typing import NamedTuple
 from subscribers.addresses import Address, AddressError, parse
 from subscribers.files.claims import claims
 from subscribers.files.csv_records import LOST, BadRecord, Record, formula_restored
-from subscribers.files.rows import Reading, heard, is_shifted, values_of, word_in_any_cell
+from subscribers.files.rows import Reading, heard, is_odd, is_shifted, values_of, word_in_any_cell
 from subscribers.files.voices import by_word
 from subscribers.files.words import HERE, LEFT, Verdict, is_leaving, least
 
@@ -41,7 +41,7 @@ def restrictions(record: Record | BadRecord, reading: Reading) -> Iterator[Restr
     addresses = _addresses(cells, reading)
     if not addresses:
         return
-    if isinstance(record, BadRecord) or is_shifted(cells, reading.columns):
+    if isinstance(record, BadRecord) or is_odd(cells, reading) or is_shifted(cells, reading):
         found = _of_broken(cells, reading)
     else:
         found = _of_columns(cells, reading)

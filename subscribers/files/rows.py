@@ -27,6 +27,7 @@ class Reading:
     default_state: str | None
     dates: Dates
     mapped: Mapped = field(default_factory=dict)
+    usual: int = 0  # cells in most of the first rows, where all of them lack the last, or end with a separator
     heard: dict[str, Verdict] = field(default_factory=dict)  # words for a state, as they are written
     long_names: int = 0
     first_long_name: int = 0  # its line
@@ -42,7 +43,7 @@ class Reading:
 def newcomer(cells: Sequence[str], reading: Reading) -> Newcomer:
     """The reader of a row. Raises BadRow, AddressError."""
     columns, dates = reading.columns, reading.dates
-    if len(cells) != len(columns.heading) and is_shifted(cells, columns):
+    if len(cells) != len(columns.heading) and is_shifted(cells, reading):
         raise BadRow(f"the row has {len(cells)} columns, the heading {len(columns.heading)}")
     values = values_of(cells, columns)
     if (other := values.get("newsletter")) and other != reading.newsletter:
@@ -54,17 +55,31 @@ def newcomer(cells: Sequence[str], reading: Reading) -> Newcomer:
     return Newcomer(address, state, _name(values, reading), _language(values), suppressed, claims(values, state, dates))
 
 
-def is_shifted(cells: Sequence[str], columns: Columns) -> bool:
-    """Whether nobody knows which cell is which: there are more than the heading has names for, or too few of them and
-    a word of leaving where none belongs."""
-    count = len(columns.heading)
-    if len(cells) >= count:
-        return any(cell.strip() for cell in cells[count:])
-    voices = {place for field, place in zip(columns.fields, columns.places, strict=True) if field in columns.speaking}
-    return any(
-        place not in voices and (verdict := word_in_any_cell(cell)) and is_leaving(verdict)
-        for place, cell in enumerate(cells)
-    )
+def is_shifted(cells: Sequence[str], reading: Reading) -> bool:
+    """Whether nobody knows which cell is which.
+
+    There are more than the heading has names for. Or they are not as many as in other rows, so that a yes, a day or a
+    word of leaving may stand in the place of another.
+    """
+    columns = reading.columns
+    if any(cell.strip() for cell in cells[len(columns.heading) :]):
+        return True
+    places = [place for field, place in zip(columns.fields, columns.places, strict=True) if field in columns.speaking]
+    if any(is_word_of_leaving(cell) for place, cell in enumerate(cells) if place not in places):
+        return True
+    if not is_odd(cells, reading) or not any(cell.strip() for cell in cells):
+        return False
+    return bool(places) and (not columns.only_a_word or places[0] >= len(cells))
+
+
+def is_odd(cells: Sequence[str], reading: Reading) -> bool:
+    """Whether the row has more or fewer cells than the heading, and than most of the first rows."""
+    return len(cells) not in (len(reading.columns.heading), reading.usual)
+
+
+def is_word_of_leaving(cell: str) -> bool:
+    verdict = word_in_any_cell(cell)
+    return verdict is not None and is_leaving(verdict)
 
 
 def word_in_any_cell(cell: str) -> Verdict | None:

@@ -264,11 +264,11 @@ def _fill(stage: Stage, records: Iterator[Record | BadRecord], default_state: st
         names = ", ".join(columns.also_email)
         stage.guesses.append(f"More than one column may be the address; not read: {names} (--map email=COLUMN).")
     mapped = {word.strip().lower(): OUR_STATES[state] for word, state in answers.states.items()}
-    stage.reading = Reading(columns, stage.newsletter, default_state, stage.dates, mapped)
-    unread = Unread(columns)
+    stage.reading = Reading(columns, stage.newsletter, default_state, stage.dates, mapped, _usual(examples))
+    unread, lengths = Unread(columns), (len(columns.heading), stage.reading.usual)
     for record in records:
         _take(stage, record)
-        if isinstance(record, Record):
+        if isinstance(record, Record) and len(record.cells) in lengths:
             unread.look(record.cells)
     # Who is taken in as unsubscribed gets no mail, whatever else the file says.
     telling = unread.telling() if default_state != "unsubscribed" else {}
@@ -277,6 +277,13 @@ def _fill(stage: Stage, records: Iterator[Record | BadRecord], default_state: st
         raise _undecided(stage.path, unknown, telling)
     stage.flush()
     stage.sort()
+
+
+def _usual(examples: Sequence[Record | BadRecord]) -> int:
+    """How many cells nearly all of the first rows have; 0 if they differ."""
+    lengths = Counter(len(record.cells) for record in examples if isinstance(record, Record))
+    length, rows = lengths.most_common(1)[0] if lengths else (0, 0)
+    return length if rows >= 0.9 * lengths.total() else 0
 
 
 def _undecided(path: Path, unknown: Counter[str], columns: Mapping[str, Counter[str]]) -> Undecided:
