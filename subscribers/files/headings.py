@@ -55,6 +55,12 @@ class Columns:
         """Columns that could be the address too, and were not read."""
         return tuple(printable(name) for name in self._not_read() if folded(name) in NAMES["email"])
 
+    def says_numbers(self, examples: Sequence[Sequence[str]]) -> bool:
+        """Whether a column of words for the state holds numbers, which mean other things in other places."""
+        places = dict(zip(self.fields, self.places, strict=True))
+        columns = [_cells(examples, places[field]) for kind, field in self.voices if kind == "state"]
+        return any(cells and all(map(str.isdigit, cells)) for cells in columns)
+
     def _not_read(self) -> Iterator[str]:
         yield from (self.heading[place] for place in self.unread)
 
@@ -190,8 +196,9 @@ def _whole(has_state: bool, places: Mapping[str, object], file_name: str) -> str
         )
     if name.startswith("unsubscribed"):
         return "unsubscribed"
-    if name.startswith(("suppression_unsubscribes", "suppression_global")):
-        return "unsubscribed"
+    if name.startswith("suppression_") and not has_state:  # SendGrid's
+        kinds = (("spam", "complained"), ("bounce", "bounced"), ("block", "bounced"), ("invalid", "bounced"))
+        return next((state for kind, state in kinds if kind in name), "unsubscribed")
     if not has_state and {"reason", "created"} <= places.keys():
         return "bounced"  # SendGrid's lists of bounces, blocks and invalid addresses
     if has_state or "member rating" not in places or {"unsub time", "clean time"} <= places.keys():

@@ -2,6 +2,7 @@
 
 import codecs
 import json
+import re
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
@@ -21,6 +22,7 @@ from subscribers.files.csv_records import (
 
 SUFFIXES = (".jsonl", ".ndjson", ".json")
 PIECE = 1 << 16  # bytes of an array that are read at once
+_OPENING, _BETWEEN = re.compile(r"\s*\[?\s*"), re.compile(r"[\s,]*")
 MOST_NAMES = 1000  # more than that is no list of readers
 
 
@@ -91,29 +93,25 @@ def _elements(path: Source, file: BinaryIO) -> Iterator[tuple[int, bytes, int]]:
     """Each object of an array with the line on which it begins; memory does not grow with the array."""
     file.seek(0)
     decode, read = codecs.getincrementaldecoder("utf-8-sig")("replace").decode, json.JSONDecoder().raw_decode
-    text, number, opened = decode(file.read(PIECE)), 1, False
+    text, number, place, between = decode(file.read(PIECE)), 1, 0, _OPENING
     while True:
-        rest = text.lstrip("\ufeff \t\r\n," if opened else "\ufeff \t\r\n[")
-        number += text[: len(text) - len(rest)].count("\n")
-        text, opened = rest, True
-        if text.startswith("]"):
+        if found := between.match(text, place):
+            number, place, between = number + text.count("\n", place, found.end()), found.end(), _BETWEEN
+        if text.startswith("]", place):
             return
         try:
-            _, end = read(text)
-        except ValueError:
-            data = file.read(PIECE) if len(text) <= LONGEST_LINE else b""
+            _, end = read(text, place)
+        except (ValueError, RecursionError):  # cut off by the end of the piece, or no JSON, or nested to hurt
+            data = file.read(PIECE) if len(text) - place <= LONGEST_LINE else b""
             if not data:
                 raise FileError(
                     f"{path}:{number} the JSON array cannot be read from here on, so nothing was imported; write one "
                     "object a line (jq -c '.[]' does), or mend it."
                 ) from None
-            text += decode(data)
+            text, place = text[place:] + decode(data), 0
             continue
-        yield number, text[:end].encode(), file.tell()
-        number += text[:end].count("\n")
-        text = text[end:]
-        if len(text) < PIECE // 4:
-            text += decode(file.read(PIECE))
+        yield number, text[place:end].encode(), file.tell()
+        number, place = number + text.count("\n", place, end), end
 
 
 def _read(line: bytes) -> dict[str, Any] | str:

@@ -260,6 +260,11 @@ def _fill(stage: Stage, records: Iterator[Record | BadRecord], default_state: st
         )
     if columns.whole:
         stage.guesses.append(f"By its name or its columns all of its readers are {columns.whole}.")
+    if columns.says_numbers([record.cells for record in examples if isinstance(record, Record)]):
+        stage.guesses.append(
+            "Numbers as states are read as Mailtrain's: 1 subscribed, 2 unsubscribed, 3 bounced, 4 complained. "
+            "--map-state 2=pending says what else one means."
+        )
     if columns.also_email:
         names = ", ".join(columns.also_email)
         stage.guesses.append(f"More than one column may be the address; not read: {names} (--map email=COLUMN).")

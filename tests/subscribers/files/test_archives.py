@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from subscribers.files import archives, importing
+from subscribers.files import archives, importing, json_lines, staging, unread
 from subscribers.files.archives import FileError
 from subscribers.models import Subscriber, Subscription
 from tests import readers
@@ -125,20 +125,29 @@ def test_a_json_array_that_breaks_off_imports_nothing(file):
     assert not Subscriber.objects.exists()
 
 
-def test_memory_does_not_grow_with_rows_that_only_restrict_nor_with_an_array(tmp_path: Path):
-    path = tmp_path / "people.json"
-    with path.open("w") as target:
-        target.write("[")
-        for number in range(60_000):
-            target.write(f'{{"email": "Ada <r{number}@readers.example>", "state": "unsubscribed"}},\n')
-        target.write('{"email": "last@readers.example", "state": "active"}]')
-    tracemalloc.start()
-    with importing.read(path, "weekly", None) as stage:
-        assert (stage.leaving, stage.rejected, stage.good) == (60_000, 60_000, 1)
-        assert sum(len(chunk) for chunk in stage.chunks()) == 60_001
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert peak < 60 << 20  # what is restricted waits in chunks of 20,000
+def test_an_array_that_is_nested_to_hurt_is_refused(file):
+    file.path = file.path.with_suffix(".json")
+    for hostile in ("[" * 100_000, '[{"a":' * 50_000, "[" + "x" * 300_000):
+        with pytest.raises(FileError, match="cannot be read from here on"):
+            file.take_in(hostile)
+
+
+def test_memory_does_not_grow_with_rows_that_only_restrict_nor_with_an_array(tmp_path: Path, monkeypatch):
+    for module, name, size in ((staging, "CHUNK", 100), (unread, "BATCH", 100), (json_lines, "PIECE", 4096)):
+        monkeypatch.setattr(module, name, size)
+    monkeypatch.setattr(staging, "EXAMPLES", 100)
+    peaks = []
+    for count in (50, 1500):  # the first one fills the caches
+        path = tmp_path / "people.json"
+        rows = (f'{{"email": "Ada <r{n}@readers.example>", "state": "unsubscribed"}},\n' for n in range(count))
+        path.write_text("[" + "".join(rows) + '{"email": "last@readers.example", "state": "active"}]')
+        tracemalloc.start()
+        with importing.read(path, "weekly", None) as stage:
+            assert (stage.leaving, stage.rejected, stage.good) == (count, count, 1)
+            assert sum(len(chunk) for chunk in stage.chunks()) == count + 1
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert max(peaks) < 700_000  # bytes; all rows at once would take three times as much
 
 
 def test_who_is_pending_here_and_active_in_the_file_is_shown_as_that(file):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from subscribers.files.importing import Answers, Undecided
+from subscribers.files.importing import Answers, Undecided, read
 from subscribers.files.voices import by_word
 from subscribers.files.words import SERVICES, STATE_ORDER, STATES, is_leaving, is_no, is_yes, split
 from subscribers.models import Subscriber, Subscription
@@ -88,3 +88,20 @@ def test_what_is_rejected_for_its_word_no_other_row_takes_in(file):
     report = file.take_in(f"email,state\n{rows}", answers=Answers(reject_unknown=True))
     assert (report.new, report.rejected, report.kept_out, report.first_kept_out) == (1, 1, 1, 2)
     assert Subscription.objects.get().subscriber.email == BEN.email
+
+
+def test_numbers_are_read_as_mailtrains_and_that_is_said(file):
+    file.path.write_text(f"email,status\n{ADA.email},1\n{BEN.email},2\n")
+    with read(file.path, "weekly", None) as stage:
+        assert "Numbers as states are read as Mailtrain's" in stage.guesses[0]
+        assert stage.good == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("spam_reports", "complaint"), ("bounces", "bounce"), ("global_unsubscribes", "unsubscribed")],
+)
+def test_sendgrids_lists_are_told_by_their_names(file, name: str, expected: str):
+    file.path = file.path.with_name(f"suppression_{name}.csv")
+    report = file.take_in(f"email,created\n{ADA.email},2024-03-02T10:11:12Z\n")
+    assert report.new_by_state == {"unsubscribed" if expected == "unsubscribed" else "suppressed": 1}
