@@ -216,17 +216,21 @@ VOICES = (
 _CONSENT = re.compile(
     r"subscri|\bopt|status|state|consent|permi(ssion|so)|\bactiv|gdpr|dsgvo|rgpd|mailing|newsletter|email marketing"
     r"|confirm|verif|agree|allow|einwillig|zustimm|erlaubnis|\baktiv|\bactif|\bactivo|\bativo|\battivo|\babo\b|abonn|angemeldet"
-    r"|inscri|iscri|suscri|statut|estado|stato|状态|订阅|狀態|訂閱|同意|许可|接收"
+    r"|marketing|werbung|publici|pubblici|contact|kontakt|mailable|sendable|\bsend|recei|\be ?mails?\b"
+    r"|\bwants?\b|accord"
+    r"|consenso|允许|允許|发送|發送|inscri|iscri|suscri|statut|estado|stato|状态|订阅|狀態|訂閱|同意|许可|接收"
 )
 _LEAVING = re.compile(
     r"unsub|\bopt(ed)? ?out|bounce|complain|spam|abuse|black ?list|block|suppress|\bdo ?not\b|\bdont\b|donot|\bdnc\b"
-    r"|\bno ?(e ?)?mail"
+    r"|\bno ?((e ?)?mail|marketing|contact|newsletter)|\bnot\b|\bnever\b|\bstop|archiv|inactiv|deactiv"
+    r"|inaktiv|deaktiv|\bnicht\b|\bniet\b|\bgeen\b|afmeld|uitgeschr|desactiv|inativ|inattiv|disattiv"
+    r"|opposi|oposi|liste rouge|molest|\bnon (contatt|invia)|avregistr|avmeld|odhlas|wypis|отпис"
     r"|exclu|remov|delet|\bleft\b|\bquit\b|\bleav|cancel|undeliver|invalid|revok|withdr|\bout\b"
     r"|abgemeld|abmeld|abbestell|austrag|ausgetrag|sperr|widerruf|widerspr|keine? |kundig|geloscht|unzustell"
-    r"|desabo|desins|resili|refus|retrait|retir|\bne pas\b|liste noire|supprim|bloqu|annul"
+    r"|desabo|desins|resili|refus|retrait|retir|\bne (pas|plus)\b|liste noire|supprim|bloqu|annul"
     r"|\bbajas?\b|\bno (enviar|contactar|desea)|rechaz|revoc|eliminad|lista negra"
     r"|descadastr|\bnao (enviar|contatar)|disiscri|cancell"
-    r"|退订|退訂|拒|黑名|投诉|投訴|屏蔽|取消|删除|刪除|退信|停止|勿"
+    r"|退订|退訂|拒|黑名|投诉|投訴|屏蔽|取消|删除|刪除|退信|停止|停用|配信停止|免打扰|免打擾|勿"
 )
 # They do sound like it. Substack's says who pays; Mailchimp's, more of an unsubscription that is read.
 HARMLESS = {
@@ -238,8 +242,9 @@ HARMLESS = {
 }
 # Nor is what is said of other ways to reach somebody, or how often it happened.
 _OTHER = re.compile(
-    r"\b(sms|mms|phone|mobile|call|calls|whatsapp|push|direct mail|postal|post|fax)\b"
+    r"\b(sms|mms|phone|mobile|call|calls|whatsapp|push|direct mail|postal|post|fax|html)\b"
     r"|\b(viber|telefon|telefono|telephone|courrier)\b"
+    r"|\bids?\b|\b(opened|opens|clicked|clicks|dropped|delivered|sent|seen|viewed|views|received)\b|\(\d+ ?mo\)"
     r"|\bcount\b|count$|\btotal\b|\bnumber\b|\banzahl\b|\bscore\b|\brate\b|短信|电话"
 )
 _KNOWN = HARMLESS | {name for field, names in NAMES.items() if field not in VOICES for name in names}

@@ -1,5 +1,6 @@
 """What stands in the columns that nobody reads: one that may say who must not be mailed is asked about."""
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from subscribers.files.words import NOTHING, UnknownWord, folded, is_leaving, is
 
 MOST_VALUES = 200  # different ones in a column; more are names, notes or numbers
 BATCH = 2000  # rows that are counted at once, which takes a fifth of the time of counting each
+_TAGS, _BETWEEN_TAGS = re.compile(r"\b(tag|label|group|segment|etikett|etiquet|标签)"), re.compile(r"[,;|]")
 _EMPTY = NOTHING | {"", "[]", "{}"}
 
 
@@ -19,6 +21,7 @@ class _Column:
     place: int
     leaving: bool  # its heading sounds so
     consent: bool
+    tags: bool  # each value may hold several words
     values: Counter[str] = field(default_factory=Counter)
 
     def thin_out(self) -> bool:
@@ -29,7 +32,7 @@ class _Column:
         if self.leaving:
             matters = dict(list(matters.items())[:MOST_VALUES])
         self.values = Counter(matters)
-        return self.consent
+        return self.consent or self.tags
 
     def telling(self) -> Counter[str]:
         """The values that may say who must not be mailed."""
@@ -38,7 +41,8 @@ class _Column:
             if (word := _plain(value)) and word.lower() not in _EMPTY:
                 plain[word] += count
         numbers = {word for word in plain if word.isdigit()}
-        if numbers - {"0", "1"} and not self.leaving:
+        # Other numbers count something, and a 1 in every row is a yes of everybody, or nothing.
+        if not self.leaving and (numbers - {"0", "1"} or numbers == {"1"}):
             plain = Counter({word: count for word, count in plain.items() if word not in numbers})
         return plain if any(map(self._matters, plain)) else Counter()
 
@@ -48,6 +52,8 @@ class _Column:
             return False
         if self.leaving:
             return not is_no(low)
+        if self.tags and any(_says_gone(part.strip(" \"'[]")) for part in _BETWEEN_TAGS.split(low)):
+            return True
         return _says_gone(low) or (self.consent and (is_yes(low) or is_no(low)))
 
 
@@ -57,7 +63,7 @@ class Unread:
     def __init__(self, columns: Columns) -> None:
         watched = [place for place in columns.unread if place not in columns.ignored]
         self._columns = [
-            _Column(name, place, sounds_of_leaving(name), sounds_of_consent(name))
+            _Column(name, place, sounds_of_leaving(name), sounds_of_consent(name), bool(_TAGS.search(folded(name))))
             for place in watched
             if folded(name := columns.heading[place]) not in HARMLESS and not is_of_others(name)
         ]
