@@ -9,6 +9,8 @@ import json
 import logging
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import partial
@@ -23,6 +25,8 @@ UNSUBSCRIBED = "unsubscribed"  # every other reason is a Suppression.Reason
 LONGEST_LINE = 1000
 TAIL = 32_768  # bytes
 
+_replaying = ContextVar("_replaying", default=False)
+
 
 @dataclass(frozen=True)
 class OptOut:
@@ -36,9 +40,25 @@ class OptOut:
 
 def note(optouts: Iterable[OptOut]) -> None:
     """Once the transaction is committed, and before the answer to it leaves, these are in the log."""
+    if _replaying.get():
+        return
     lines = "".join(_line(optout) for optout in optouts)
     if lines:
         transaction.on_commit(partial(_append, lines.encode()))
+
+
+@contextmanager
+def replaying() -> Iterator[None]:
+    """Note nothing in the block: what it applies stands in the log already, with its own moment and reason.
+
+    A second line would be newer than what its reader did since, and for an address that an older backup does not know
+    it would say more than they did. The next backup that is put back would obey it.
+    """
+    token = _replaying.set(True)
+    try:
+        yield
+    finally:
+        _replaying.reset(token)
 
 
 def _line(optout: OptOut) -> str:

@@ -32,13 +32,15 @@ def replay(path: Path) -> Replayed:
     """The database knows each opt-out of the log. The second time changes nothing, and a missing log is an empty one.
 
     An opt-out that its reader, or an operator, took back later does nothing, where the reader's history shows it: what
-    was lifted before they were erased, or before they ever came, stands again. Rather mail one too few.
+    was lifted before they were erased, or before they ever came, stands again. Rather mail one too few. The log stays
+    as it is, so the next backup that is put back, an older or a newer one, finds in it what readers did and no more.
     """
     found = Replayed()
     lines = optouts.read(path)
     while chunk := list(islice(lines, CHUNK)):
         known = [optout for optout in chunk if optout is not None]
-        left, suppressed = _replay(known)
+        with optouts.replaying():
+            left, suppressed = _replay(known)
         found = replace(
             found,
             lines=found.lines + len(chunk),
