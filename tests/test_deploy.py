@@ -2,6 +2,7 @@
 in tests/processes/test_fronts.py and test_containers.py.
 """
 
+import ipaddress
 import re
 import subprocess
 import sys
@@ -40,6 +41,11 @@ def services(name: str) -> dict[str, dict[str, Any]]:
 def ours(name: str) -> dict[str, dict[str, Any]]:
     """The services that run mailer."""
     return {label: one for label, one in services(name).items() if "build" in one}
+
+
+def places(service: dict[str, Any]) -> list[str]:
+    """Its volumes in the short syntax: where from, where to."""
+    return [place for place in service.get("volumes", []) if isinstance(place, str)]
 
 
 def settings() -> set[str]:
@@ -120,9 +126,34 @@ def test_mailer_runs_with_no_more_rights_than_it_needs(name):
 def test_what_must_last_lies_in_volumes(name):
     found = services(name)
     volumes = set(yaml.safe_load(text(name))["volumes"])
-    kept = {label: {place.split(":")[0] for place in one.get("volumes", [])} & volumes for label, one in found.items()}
+    kept = {label: {place.split(":")[0] for place in places(one)} & volumes for label, one in found.items()}
     assert {label for label, names in kept.items() if not names} <= {"broker"}
     assert all(f"{label}:/var/lib/mailer" in one["volumes"] for label, one in ours(name).items())
+
+
+@pytest.mark.parametrize("name", COMPOSE)
+def test_a_wrong_path_of_the_newsletter_is_an_error_and_makes_no_empty_folder(name):
+    for label, one in ours(name).items():
+        [bound] = [place for place in one["volumes"] if not isinstance(place, str)]
+        assert (bound["type"], bound["target"], bound["read_only"]) == ("bind", "/newsletter", True), label
+        assert bound["bind"] == {"create_host_path": False}, label
+
+
+@pytest.mark.parametrize("name", COMPOSE)
+def test_the_logs_of_containers_are_bounded(name):
+    for label, one in services(name).items():
+        assert set(one["logging"]["options"]) == {"max-size", "max-file"}, label
+
+
+@pytest.mark.parametrize("name", COMPOSE)
+def test_the_proxy_sees_the_addresses_of_visitors_who_come_by_ipv6(name):
+    """By IPv4 alone Docker's own proxy would take their connections, and all of them would have its address."""
+    outside = yaml.safe_load(text(name))["networks"]["outside"]
+    assert outside["enable_ipv6"] is True
+    # Docker before 27 makes none by itself.
+    [network] = [ipaddress.ip_network(one["subnet"]) for one in outside["ipam"]["config"]]
+    assert network.version == 6
+    assert network.is_private
 
 
 def test_nobody_is_killed_in_the_middle_of_a_request():
