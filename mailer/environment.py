@@ -8,6 +8,7 @@ made. A variable that is set to nothing counts as set: `SENDGRID_API_KEY= mailer
 
 import math
 import os
+import re
 from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -24,6 +25,13 @@ class SettingError(ImproperlyConfigured):
 
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1", "[::1]")
+# Of what RFC 3986 lets stand in an address: it ends a line of a file that programs read.
+CONTACT = re.compile(
+    r"mailto:[\w.!#$%&'*+/=?^`{|}~-]+@(?:[A-Za-z0-9-]+[.])+[A-Za-z0-9-]{2,}"
+    r"|https://(?:[A-Za-z0-9-]+[.])+[A-Za-z0-9-]{2,}(?::\d+)?(?:[/?][\w.~!$&'()*+,;=:@%/?-]*)?"
+    r"|tel:[+][\d.()-]+",
+    re.ASCII,
+)
 
 # ---------------------------------------------------------------- the editor's folder
 
@@ -109,6 +117,17 @@ def web_address(name: str, default: str, why: str) -> str:
     if parts.scheme == "http" and parts.hostname not in LOOPBACK:
         raise SettingError(f"{name} is {text!r}: plain http is taken only for this machine, {why}; use https.")
     return text
+
+
+def contact(name: str) -> str:
+    """Where people write to, as an address that security.txt may hold (RFC 9116, 2.5.3). Raises SettingError."""
+    text = read(name)
+    address = text if ":" in text else f"mailto:{text}"
+    if text and not CONTACT.fullmatch(address):
+        raise SettingError(
+            f"{name} is {text!r}; give a mail address, or an address that begins with mailto:, https:// or tel:+."
+        )
+    return address if text else ""
 
 
 def origin_of(address: str) -> str:

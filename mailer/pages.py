@@ -1,13 +1,13 @@
-"""HTTP's door to the archive: the issues that were sent, by year and one by one; their feed; what robots ask for."""
+"""HTTP's door to the archive: the issues that were sent, by year and one by one; their feed; what programs ask for."""
 
 from contextlib import ExitStack
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.utils import timezone, translation
 from django.utils.cache import patch_cache_control
@@ -28,6 +28,7 @@ from subscribers.pages import CONTENT_POLICY, first_newsletter, newsletter_shown
 READING_POLICY = CONTENT_POLICY.replace("img-src 'self'", "img-src 'self' https:")
 FRESH = 300  # seconds for which a page may be kept
 SITEMAP_LIMIT = 50_000  # addresses, by sitemaps.org
+SECURITY_DAYS = 90  # RFC 9116 asks for less than a year
 
 
 @require_safe
@@ -92,6 +93,23 @@ def sitemap(request: HttpRequest) -> HttpResponse:
         found += [(f"{root}{quote(entry.slug, safe='')}/", entry.updated) for entry in entries(label)]
     body = render_to_string("pages/sitemap.xml", {"addresses": found[:SITEMAP_LIMIT]})
     return _for_robots(HttpResponse(body, content_type="application/xml"))
+
+
+@require_safe
+def security(request: HttpRequest) -> HttpResponse:
+    """Whom to tell of a hole in this installation (RFC 9116), where its operator has said that."""
+    if not settings.MAILER_SECURITY_CONTACT:
+        raise Http404
+    # Midnight, so that the answer is the same all day.
+    expires = datetime.now(UTC).date() + timedelta(days=SECURITY_DAYS)  # noqa: TID251 — needs no database
+    spoken = dict.fromkeys(language_tag(newsletter.language) for newsletter in settings.NEWSLETTERS.values())
+    lines = [
+        f"Contact: {settings.MAILER_SECURITY_CONTACT}",
+        f"Expires: {expires}T00:00:00Z",
+        *([f"Preferred-Languages: {', '.join(spoken)}"] if spoken else []),
+        f"Canonical: {settings.BASE_URL}/.well-known/security.txt",
+    ]
+    return _for_robots(HttpResponse("".join(f"{line}\n" for line in lines), content_type="text/plain; charset=utf-8"))
 
 
 @require_safe

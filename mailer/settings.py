@@ -19,6 +19,7 @@ from mailer.environment import (
     CONFIG_FOLDER,
     LOOPBACK,
     SettingError,
+    contact,
     home,
     may_be_public,
     nowhere,
@@ -157,6 +158,7 @@ MAILER_EVENTS_DAYS = whole("MAILER_EVENTS_DAYS", 90, 2, 3650)
 MAILER_BATCH_SIZE = whole("MAILER_BATCH_SIZE", 1000, 1, 1000)
 MAILER_PROXIES = whole("MAILER_PROXIES", 0, 0, 10)
 MAILER_METRICS_TOKEN = read("MAILER_METRICS_TOKEN")
+MAILER_SECURITY_CONTACT = contact("MAILER_SECURITY_CONTACT")
 PORT = whole("PORT", 0, 0, 65535)
 MAILER_WEB_PROCESSES = whole("MAILER_WEB_PROCESSES", 2, 1, 64)
 MAILER_WEB_THREADS = whole("MAILER_WEB_THREADS", 8, 1, 64)

@@ -13,6 +13,7 @@ urlpatterns = [
     path("metrics", views.metrics, name="metrics"),
     path("webhooks/sendgrid/", webhooks.sendgrid, name="sendgrid_events"),
     path("media/<slug:sha256>.<slug:extension>", views.media, name="media"),
+    path(".well-known/security.txt", pages.security, name="security"),
     path("robots.txt", pages.robots, name="robots"),
     path("sitemap.xml", pages.sitemap, name="sitemap"),
     re_path("^colours/(?P<accent>[0-9a-f]{6})[.]css$", pages.colours, name="colours"),

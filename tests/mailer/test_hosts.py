@@ -26,11 +26,13 @@ pytestmark = pytest.mark.django_db
 OLD = "letters.example.org"
 FOREIGN = [OLD, "mailer_backend", "web:8000", "10.0.0.7:8000", "news.example.com.evil.example", "", "a b", "[::"]
 PAGES = ["/", "/subscribe/", "/jianbao/", "/archive/", "/feed.xml", "/robots.txt", "/admin/login/", "/archive"]
+PAGES.append("/.well-known/security.txt")
 
 
 @pytest.fixture(autouse=True)
-def _a_new_process(monkeypatch):
+def _a_new_process(monkeypatch, settings):
     monkeypatch.setattr(proxies._Seen, "faults", set())
+    settings.MAILER_SECURITY_CONTACT = "mailto:security@example.com"
 
 
 # ---------------------------------------------------------------- what its signature vouches for
