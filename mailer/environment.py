@@ -6,9 +6,11 @@ Settings have their names and meanings in `mailer.settings`; commands ask here o
 made. A variable that is set to nothing counts as set: `SENDGRID_API_KEY= mailer …` rehearses whatever the `.env` says.
 """
 
+import io
 import math
 import os
 import re
+from difflib import get_close_matches
 from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -16,6 +18,7 @@ from urllib.parse import urlsplit
 import idna
 from django.core.exceptions import ImproperlyConfigured
 from dotenv import dotenv_values
+from dotenv.parser import Binding, parse_stream
 
 from mailer.newsletter import find_config
 
@@ -43,21 +46,60 @@ CONFIG_FOLDER: Path = CONFIG.parent if CONFIG else Path.cwd()
 
 
 def _read_dotenv(path: Path) -> dict[str, str | None]:
+    """The settings in the file; none where it does not exist. Raises SettingError.
+
+    Whatever else keeps it from being read stops the command: without its `.env` a server would take the defaults, and
+    keep a second, empty list of readers.
+    """
     try:
-        return dotenv_values(path)
+        text = path.read_text("utf-8-sig")
     except UnicodeDecodeError:
         raise SettingError(f"{path} is not UTF-8; save it as UTF-8.") from None
     except OSError as error:
+        if _is_absent(path, error):
+            return {}
         raise SettingError(
-            f"{path} cannot be read ({error.strerror}); let the user who runs this command read it."
+            f"{_place_of(path)} cannot be read ({error.strerror}); let the user who runs this command read it."
         ) from None
+    for binding in parse_stream(io.StringIO(text)):
+        _refuse_what_sets_nothing(path, binding)
+    return dotenv_values(stream=io.StringIO(text))
+
+
+def _is_absent(path: Path, error: OSError) -> bool:
+    """A link that leads nowhere is there, and some name the folder of their Python packages `.env`."""
+    if isinstance(error, FileNotFoundError):
+        return not path.is_symlink()
+    return isinstance(error, IsADirectoryError) and (path / "pyvenv.cfg").exists()
+
+
+def _place_of(path: Path) -> str:
+    return f"{path} leads to {os.path.realpath(path)}, which" if path.is_symlink() else str(path)
+
+
+def _refuse_what_sets_nothing(path: Path, binding: Binding) -> None:
+    """Raises SettingError for a line that is neither a setting nor a comment, without its text, which may be a key."""
+    text = binding.original.string
+    is_named = binding.key is not None and re.fullmatch(r"[A-Za-z_][\w.-]*", binding.key)
+    if not binding.error and (binding.key is None or (is_named and binding.value is not None)):
+        return
+    line = binding.original.line + text[: len(text) - len(text.lstrip())].count("\n")
+    quoted = ", with nothing behind a value in quotes, and both quotes" if "=" in text else ""
+    raise SettingError(f"{path}:{line} is not a setting; write NAME=value{quoted}.")
 
 
 _dotenv = _read_dotenv(CONFIG_FOLDER / ".env")
 
+# Every name that was asked for, and those that deploy/ and the tests ask for elsewhere.
+_known = {"MAILER_CONFIG", "MAILER_HOST", "MAILER_OLD_HOSTS", "MAILER_IMAGE", "MAILER_UPSTREAM", "MAILER_CADDY_BUFFERS"}
+_OF_TESTS = "MAILER_TEST_"
+# What Kubernetes and Docker set beside a service that is called mailer.
+_OF_SERVICES = re.compile(r"MAILER(_\w+)?_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP)(_\w+)?)")
+
 
 def read(name: str, default: str = "") -> str:
     """The value without spaces around it; the default where there is none."""
+    _known.add(name)
     if name in os.environ:
         return os.environ[name].strip() or default
     return (_dotenv.get(name) or "").strip() or default
@@ -72,6 +114,39 @@ def nowhere() -> bool:
     """Neither a newsletter.toml, nor a setting, nor a database of before says that readers are kept here."""
     chosen = CONFIG or read("MAILER_HOME") or read("DATABASE_URL")
     return not chosen and not (CONFIG_FOLDER / "var" / "mailer.sqlite3").exists()
+
+
+def misnamed() -> list[str]:
+    """Names that look like settings and are none, each with where it is set and the nearest that is one.
+
+    Ask when the settings are made: known is what they asked for.
+    """
+    ours = [name for name in _dotenv if name not in _known and (name.startswith("MAILER_") or _nearest(name))]
+    theirs = [name for name, value in os.environ.items() if name not in _known and _is_meant(name, value)]
+    return [
+        *(_not_known(name, str(CONFIG_FOLDER / ".env")) for name in ours if not name.startswith(_OF_TESTS)),
+        *(_not_known(name, "the environment") for name in sorted(theirs) if name not in ours),
+    ]
+
+
+def _is_meant(name: str, value: str) -> bool:
+    """Others use the environment, too."""
+    if not name.startswith("MAILER_") or name.startswith(_OF_TESTS):
+        return False
+    return not (_OF_SERVICES.fullmatch(name) or value.startswith(("tcp://", "udp://")))
+
+
+def _not_known(name: str, place: str) -> str:
+    nearest = _nearest(name)
+    return f"{name} in {place} is not a setting{f'; is {nearest} meant?' if nearest else ', see docs/settings.md'}"
+
+
+def _nearest(name: str) -> str:
+    """The setting that is probably meant; empty where none is near. Names alike only in their prefix are not."""
+    if not name.startswith("MAILER_"):
+        return next(iter(get_close_matches(name, _known, 1, 0.85)), "")
+    rests = {known.removeprefix("MAILER_"): known for known in _known}
+    return next((rests[rest] for rest in get_close_matches(name.removeprefix("MAILER_"), rests, 1)), "")
 
 
 def number(name: str, default: float, at_least: float = 0) -> float:

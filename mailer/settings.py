@@ -69,7 +69,9 @@ def _secret_key() -> str:
     given = read("SECRET_KEY")
     # Five different letters and no "django-insecure-" are what Django's deploy check asks for.
     if PRODUCTION and (len(given) < 50 or len(set(given)) < 5 or given.startswith("django-insecure-")):
-        raise SettingError("SECRET_KEY must be set in production, to at least 50 random characters.")
+        raise SettingError(
+            "SECRET_KEY must be set in production, to at least 50 random characters; `openssl rand -hex 32` makes them."
+        )
     if given:
         return given
     if nowhere():

@@ -35,6 +35,7 @@ def _start_patiently() -> None:
     logs.run_as_service()
     require_newsletter()
     set_up()
+    _warn_of_settings()
     from mailer.schema import bring_up_to_date
 
     bring_up_to_date()
@@ -54,6 +55,7 @@ def _start_web() -> None:
     from mailer import deadlines, installation, proxies
     from subscribers.outages import AWAY
 
+    _warn_of_settings()
     proxies.warn_at_start()
     if settings.LEAVING_JOURNAL is None or not installation.is_on_file():
         _look_at_database()
@@ -64,6 +66,21 @@ def _start_web() -> None:
     except AWAY as error:
         log.warning("started while the database is away", extra={"error": type(error).__name__})
         connection.close()
+
+
+def _warn_of_settings() -> None:
+    """Log what is probably not meant. It stops nobody: subscribers must be able to leave all the same."""
+    from django.conf import settings
+
+    from mailer import environment
+
+    if not settings.NEWSLETTERS:
+        log.warning(
+            f"no newsletter.toml at or above {settings.CONFIG_FOLDER}: subscribers can leave, but nobody can join and "
+            "nothing is sent from here; start in your newsletter's folder, or set MAILER_CONFIG"
+        )
+    for name in environment.misnamed():
+        log.warning(name)
 
 
 def _look_at_database() -> None:

@@ -98,6 +98,7 @@ def _checks() -> Iterator[Check]:
     from mailer.cli.doctor import account, domains, here
 
     yield here.newsletters()
+    yield from here.misnamed()
     yield guarded("disk", here.disk)
     database = guarded("database", here.database)
     yield database

@@ -19,6 +19,14 @@ def newsletters() -> Check:
     return Check("newsletter.toml", "ok", f"{', '.join(settings.NEWSLETTERS)} ({settings.CONFIG})")
 
 
+def misnamed() -> Iterator[Check]:
+    """Yield what looks like a setting, and sets nothing."""
+    from mailer import environment
+
+    for words in environment.misnamed():
+        yield Check("settings", "warning", words)
+
+
 def disk() -> Check:
     from mailer import readiness
 

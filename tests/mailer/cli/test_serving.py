@@ -4,6 +4,9 @@ import socket
 
 import pytest
 
+from subscribers import links
+from tests import readers
+
 
 def test_a_port_that_is_taken_is_said_once_and_nobody_claims_to_listen(run):
     with socket.socket() as other:
@@ -13,6 +16,40 @@ def test_a_port_that_is_taken_is_said_once_and_nobody_claims_to_listen(run):
     assert (ran.code, ran.out) == (2, "")
     assert "another program listens there; choose another address with --port or --bind" in ran.err
     assert "listening at" not in ran.err
+
+
+@pytest.fixture
+def taken():
+    """The port of another program."""
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        yield other.getsockname()[1]
+
+
+def test_a_server_that_finds_no_newsletter_says_so(run, taken, settings):
+    assert "no newsletter.toml" not in run("serve", "--port", taken).err
+    settings.NEWSLETTERS = {}
+    ran = run("serve", "--port", taken)
+    assert "no newsletter.toml at or above" in ran.err
+    assert "set MAILER_CONFIG" in ran.err
+
+
+def test_subscribers_leave_and_nobody_joins_where_no_newsletter_is_found(client, db, settings):
+    ada = readers.confirmed()
+    settings.NEWSLETTERS = {}
+    link = links.unsubscribe_path(ada.public_id, "weekly")
+    assert client.post(link, {"List-Unsubscribe": "One-Click"}).status_code == 200
+    assert readers.state_of(ada) == "unsubscribed"
+    assert client.get("/subscribe/").status_code == 404
+
+
+def test_a_server_with_a_mistyped_setting_says_which_is_meant(run, taken, monkeypatch):
+    monkeypatch.setenv("MAILER_PROXYS", "1")
+    assert (
+        "MAILER_PROXYS in the environment is not a setting; is MAILER_PROXIES meant?"
+        in run("serve", "--port", taken).err
+    )
 
 
 def test_an_account_without_a_terminal_to_ask_at_is_not_called_made(run):
