@@ -8,6 +8,7 @@ import urllib.request
 from mailer.installation import public_id
 
 TIMEOUT = 10.0  # seconds
+BY_A_PROXY = (502, 503, 504)  # `mailer serve` itself never answers /healthz so
 
 
 def why_unreachable(base_url: str) -> str:
@@ -18,6 +19,11 @@ def why_unreachable(base_url: str) -> str:
         with urllib.request.urlopen(request, timeout=TIMEOUT) as response:  # noqa: S310
             answer = json.loads(response.read(10_000))
     except urllib.error.HTTPError as error:
+        if error.code in BY_A_PROXY:
+            return (
+                f"{address} answers {error.code}: the proxy is there, and `mailer serve` behind it does not answer; "
+                "start it, or correct the address that the proxy passes requests to."
+            )
         return f"{address} answers {error.code}; is BASE_URL the address of `mailer serve`?"
     except (OSError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", None) or error

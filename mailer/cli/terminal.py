@@ -84,6 +84,8 @@ def explain(error: Exception) -> Problem | None:
             f"the disk of the database at {database_address()} is full, so this was not done; make room and run the "
             "command again."
         )
+    if isinstance(error, DatabaseError) and (shut := _shut_file(error)):
+        return Problem(shut)
     if isinstance(error, DatabaseError | InterfaceError):
         return Problem(f"the database at {database_address()} does not do what was asked: {_first_line(error)}")
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -104,6 +106,25 @@ def is_full(error: Exception) -> bool:
     if "disk I/O error" in str(error) and connection.vendor == "sqlite":
         return shutil.disk_usage(Path(connection.settings_dict["NAME"]).parent).free < 1_000_000
     return "disk is full" in str(error) or getattr(error.__cause__, "sqlstate", "") == "53100"
+
+
+def _shut_file(error: Exception) -> str:
+    """SQLite does not say which of its files it may not use, nor why; empty where it may use them all."""
+    from django.db import connection
+
+    if connection.vendor != "sqlite" or not re.search("unable to open|readonly database", str(error)):
+        return ""
+    path = Path(connection.settings_dict["NAME"])
+    for one in (path.parent, path, Path(f"{path}-wal"), Path(f"{path}-shm")):
+        try:
+            os.close(os.open(one, os.O_RDONLY if one == path.parent else os.O_RDWR))
+        except OSError as why:
+            if one in (path.parent, path) or not isinstance(why, FileNotFoundError):
+                return (
+                    f"the database at {path} cannot be opened ({one}: {why.strerror}); let the user who runs this "
+                    "command read and write it and its folder."
+                )
+    return ""
 
 
 def _why_no_connection(error: Exception) -> Problem:

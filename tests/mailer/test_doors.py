@@ -63,7 +63,10 @@ def test_an_address_of_the_real_pages_is_reachable(live_server):
         (b"[" * 9_000, 200, "answers something else than mailer"),
         (b"{" + b" " * 20_000 + b"}", 200, "answers something else than mailer"),
         (b"no", 404, "answers 404"),
-        (b"no", 502, "answers 502"),
+        (b"no", 500, "is BASE_URL the address of `mailer serve`?"),
+        (b"no", 502, "answers 502: the proxy is there, and `mailer serve` behind it does not answer; start it"),
+        (b"no", 503, "answers 503: the proxy is there"),
+        (b"no", 504, "answers 504: the proxy is there"),
     ],
 )
 def test_an_address_that_leads_elsewhere_is_explained(body, status, words):

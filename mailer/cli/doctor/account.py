@@ -57,7 +57,16 @@ def checks(database: bool) -> Iterator[Check]:
     yield from senders()
     if database:
         yield _seen("credits", credits, "user.credits.read")
-    yield _seen("webhook", webhook, "user.webhooks.event.settings.read")
+    seen = _seen("webhook", webhook, "user.webhooks.event.settings.read")
+    yield seen
+    # Known without SendGrid; where its settings are seen and wrong, that check says what to set.
+    if seen.state == "warning" and not settings.SENDGRID_WEBHOOK_KEYS:
+        yield Check(
+            "SENDGRID_WEBHOOK_PUBLIC_KEY",
+            "warning",
+            "not set: every event is refused, so bounces and complaints stay unknown here; copy the key from "
+            "Settings, Mail Settings, Event Webhook at SendGrid",
+        )
     if database:
         from mailer.cli.doctor.suppressions import at_a_glance
 

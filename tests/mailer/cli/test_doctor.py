@@ -77,6 +77,24 @@ def test_a_key_that_may_only_send_is_no_error(examined, account):
     assert "403" in found["credits"][1]
 
 
+def test_a_webhook_key_that_is_not_set_is_said_also_where_sendgrid_shows_nothing(examined, account, settings):
+    name = "SENDGRID_WEBHOOK_PUBLIC_KEY"
+    assert name not in examined()
+    settings.SENDGRID_WEBHOOK_KEYS = ()
+    assert name not in examined(), "the check of the webhook says so"
+    del account[WEBHOOKS]
+    state, words = examined()[name]
+    assert state == "warning"
+    assert "not set: every event is refused" in words
+
+
+def test_a_mistyped_setting_is_a_warning(examined, monkeypatch):
+    monkeypatch.setenv("MAILER_PROXYS", "1")
+    state, words = examined()["settings"]
+    assert state == "warning"
+    assert "is MAILER_PROXIES meant?" in words
+
+
 def test_a_key_that_may_not_send_is_an_error(account):
     account["/v3/scopes"] = {"scopes": ["user.credits.read"]}
     assert key().state == "error"

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 
 from mailer import environment
 from mailer.cli.terminal import explain
@@ -107,6 +107,42 @@ def write_into(run, tmp_path: Path) -> Callable[[int], tuple[int, str]]:
         return ran.returncode, ran.stderr
 
     return write
+
+
+@pytest.fixture
+def restored(monkeypatch, tmp_path: Path):
+    """A database of SQLite that another user put back."""
+    path = tmp_path / "mailer.sqlite3"
+    path.touch()
+    monkeypatch.setitem(connection.settings_dict, "NAME", path)
+    monkeypatch.setattr(type(connection), "vendor", "sqlite", raising=False)
+    return path
+
+
+@pytest.mark.parametrize("said", ["unable to open database file", "attempt to write a readonly database"])
+def test_a_database_that_belongs_to_another_user_is_said_with_the_cure(restored, monkeypatch, said):
+    def open_as_another(path, *_):
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr("mailer.cli.terminal.os.open", open_as_another)
+    problem = explain(OperationalError(said))
+    assert problem
+    assert f"the database at {restored} cannot be opened" in problem.message
+    assert "Permission denied); let the user who runs this command read and write it" in problem.message
+
+
+def test_a_folder_in_the_place_of_the_database_is_said(restored):
+    restored.unlink()
+    restored.mkdir()
+    problem = explain(OperationalError("unable to open database file"))
+    assert problem
+    assert "Is a directory" in problem.message
+
+
+def test_another_trouble_of_a_database_that_can_be_opened_is_told_as_it_is(restored):
+    problem = explain(OperationalError("unable to open database file"))
+    assert problem
+    assert "does not do what was asked: unable to open" in problem.message
 
 
 on_sqlite = pytest.mark.skipif(
