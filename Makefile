@@ -10,7 +10,7 @@ export UV_SYSTEM_CERTS ?= 1
 ISSUE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-sqlite test-postgres test-all chaos lint lock messages release-check clean
+.PHONY: help demo test test-sqlite test-postgres test-all chaos lint lock messages sbom release-check clean
 
 help:
 	@echo "make demo [ISSUE=path/to/issue.md]   rehearse a send to invented readers; nobody receives mail"
@@ -18,6 +18,7 @@ help:
 	@echo "make test-all                        run the tests that \`make test\` leaves out: real servers, many kills, long walks"
 	@echo "make chaos RUNS=200                  kill, stall and starve real processes; nobody may be mailed twice"
 	@echo "make lint                            style, types, import floors, dependencies, migrations"
+	@echo "make sbom                            list what requirements.lock installs, for scanners: build/sbom.cdx.json"
 	@echo "make release-check [TAG=v0.2.0]      build, judge, install and try what would be published"
 	@echo "make lock                            pin the dependencies anew"
 	@echo "make messages                        compile the translations"
@@ -91,6 +92,9 @@ lock:
 
 messages: $(VENV)/dev.stamp
 	$(BIN)/python -m tests.messages
+
+sbom: $(VENV)/dev.stamp
+	@$(BIN)/python -c "from tests import releasing; print(releasing.sbom(releasing.BUILD))"
 
 # By the environment: what is in a tag's name reaches no shell.
 export TAG ?=

@@ -1,7 +1,7 @@
 """What a release is made of: a version, a dated section of the changelog, an sdist and a wheel that install and work.
 
 `make release-check [TAG=v0.2.0]`, which the release workflow runs, checks all of it, and leaves the packages in dist/
-and notes and lock file in build/. Its tests are tests/test_releasing.py.
+and notes, lock file and SBOM in build/. Its tests are tests/test_releasing.py.
 """
 
 import os
@@ -105,6 +105,16 @@ def try_out(package: Path, folder: Path) -> str:
     return "".join(_run(mailer, *command, cwd=folder / "elsewhere") for command in (["version"], ["demo"]))
 
 
+def sbom(folder: Path) -> Path:
+    """What the lock file installs, with versions and hashes, as CycloneDX: scanners look for known holes by it."""
+    folder.mkdir(exist_ok=True)
+    file = folder / "sbom.cdx.json"
+    file.unlink(missing_ok=True)
+    tool = (sys.executable, "-W", "ignore", "-m", "cyclonedx_py", "requirements", "--output-reproducible")
+    _run(*tool, "--pyproject", str(ROOT / "pyproject.toml"), "--output-file", str(file), str(LOCK))
+    return file
+
+
 def _run(*command: str, cwd: Path | None = None) -> str:
     done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -123,6 +133,7 @@ def main() -> None:
         folder.mkdir()
     (BUILD / "notes.md").write_text(f"{text}\n")
     shutil.copy(LOCK, BUILD)
+    sbom(BUILD)
     packages = build(DIST)
     judge(*packages)
     for package in packages:

@@ -1,5 +1,6 @@
 """What a tag publishes: the workflow, the packages, the changelog."""
 
+import json
 import re
 import shutil
 import sys
@@ -11,7 +12,7 @@ from trove_classifiers import classifiers
 
 import hatch_build
 from tests import releasing
-from tests.installed import ROOT, SOURCES
+from tests.installed import LOCK, ROOT, SOURCES
 
 WORKFLOWS = ROOT / ".github" / "workflows"
 WORKFLOW = WORKFLOWS / "release.yml"
@@ -96,6 +97,21 @@ def test_what_is_published_installs_and_rehearses_a_send_from_another_folder(pac
     said = releasing.try_out(packages[which], tmp_path)
     assert said.startswith(f"mailer {releasing.version()}\n")
     assert "accepted" in said
+
+
+def test_the_sbom_names_every_package_of_the_lock_file_with_its_hashes(tmp_path):
+    told = json.loads(releasing.sbom(tmp_path).read_text())
+    assert (told["bomFormat"], told["metadata"]["component"]["version"]) == ("CycloneDX", releasing.version())
+    locked = dict(re.findall(r"^([\w.-]+)(?:\[[\w,]+\])?==([\w.]+)", LOCK.read_text(), re.M))
+    assert locked["django"]
+    assert {one["name"]: one["version"] for one in told["components"]} == locked
+    assert all(one["externalReferences"][0]["hashes"] for one in told["components"])
+
+
+def test_a_release_carries_its_lock_file_and_its_sbom(jobs, tmp_path):
+    (create,) = (step["run"] for step in jobs["notes"]["steps"] if "gh release create" in step.get("run", ""))
+    for file in (LOCK, releasing.sbom(tmp_path)):
+        assert f"notes/{file.name}" in create.split()
 
 
 def test_links_of_the_readme_work_on_the_package_index():
