@@ -69,7 +69,7 @@ def clock() -> Check:
 
 def broker() -> Check:
     if settings.EMBEDDED:
-        return Check("broker", "ok", "none set: commands send by a worker of their own, `mailer serve` starts one")
+        return Check("broker", "ok", f"none set: commands send by a worker of their own, {_starts_one()}")
     from mailer.celery import app, why_no_broker
 
     if why := in_time(why_no_broker):
@@ -95,12 +95,15 @@ def worker() -> Check:
     if idle:
         return Check("worker", "error", idle)
     if settings.EMBEDDED:
-        return Check("worker", "ok", "none runs now; commands bring their own, `mailer serve` starts one")
-    return Check(
-        "worker",
-        "warning",
-        "none that may send has swept in the last minute; `mailer worker` or `mailer serve` starts one",
-    )
+        return Check("worker", "ok", f"none runs now; commands bring their own, {_starts_one()}")
+    return Check("worker", "warning", "none that may send has swept in the last minute; `mailer worker` runs one")
+
+
+def _starts_one() -> str:
+    """`mailer serve` brings a worker only where one command is a whole installation."""
+    from django.db import connection
+
+    return "`mailer serve` starts one" if connection.vendor == "sqlite" else "`mailer worker` runs one"
 
 
 def refusals() -> Iterator[Check]:

@@ -14,6 +14,7 @@ from django.utils import timezone
 from mailer import clock
 from mailer.cli.doctor import domains
 from mailer.cli.doctor.account import credits, key, senders, webhook
+from mailer.cli.doctor.here import broker, worker
 from mailer.models import Installation, Process
 from mailer.sending import remembering
 from mailer.sweeping import sweep
@@ -330,3 +331,13 @@ def test_a_web_process_whose_machine_is_gone_for_good_is_forgotten_on_request(ru
     assert "web-1:/srv/one" in run("doctor", "--forget-missing").out
     assert list(Process.objects.all()) == [alive]
     assert run("doctor", "--forget-missing").out == "No web process is missing.\n"
+
+
+@pytest.mark.django_db
+def test_where_serve_starts_no_worker_the_doctor_does_not_say_so(settings, monkeypatch):
+    settings.EMBEDDED = False
+    assert worker().words == "none that may send has swept in the last minute; `mailer worker` runs one"
+    settings.EMBEDDED = True
+    for vendor, words in (("sqlite", "`mailer serve` starts one"), ("postgresql", "`mailer worker` runs one")):
+        monkeypatch.setattr(type(connection), "vendor", vendor, raising=False)
+        assert words in broker().words
