@@ -18,16 +18,6 @@ from tests.installed import ROOT
 DEPLOY = ROOT / "deploy"
 COMPOSE = ("compose.yaml", "compose.sqlite.yaml")
 UNITS = sorted(path.name for path in (DEPLOY / "systemd").iterdir())
-# What the files of deploy/ tell each other; mailer itself reads none of it.
-AMONG_THEMSELVES = {
-    "MAILER_CADDY_BUFFERS",
-    "MAILER_HOST",
-    "MAILER_IMAGE",
-    "MAILER_OLD_HOSTS",
-    "MAILER_UPSTREAM",
-    "NEWSLETTER",
-    "POSTGRES_PASSWORD",
-}
 
 
 def text(name: str) -> str:
@@ -49,7 +39,7 @@ def places(service: dict[str, Any]) -> list[str]:
 
 
 def settings() -> set[str]:
-    """All that docs/settings.md names."""
+    """All that docs/settings.md names: what mailer reads, and what the files of deploy/ tell each other."""
     return set(re.findall(r"`([A-Z][A-Z_]+)`", (ROOT / "docs" / "settings.md").read_text()))
 
 
@@ -78,7 +68,7 @@ def test_what_compose_asks_of_its_env_file_is_in_the_example(name):
 @pytest.mark.parametrize("name", COMPOSE)
 def test_compose_and_its_example_set_what_mailer_knows(name):
     given = example().union(*(one["environment"] for one in ours(name).values()))
-    assert given - settings() <= AMONG_THEMSELVES
+    assert given <= settings()
 
 
 def test_the_image_and_the_units_set_what_mailer_knows():
@@ -89,6 +79,7 @@ def test_the_image_and_the_units_set_what_mailer_knows():
 
 def test_the_caddyfile_reads_what_compose_gives_it():
     read = set(re.findall(r"\{\$(\w+)", text("Caddyfile")))
+    assert read <= settings()
     for name in COMPOSE:
         assert set(services(name)["proxy"]["environment"]) <= read
 
