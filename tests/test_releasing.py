@@ -204,11 +204,16 @@ def test_what_the_package_says_of_its_repository_follows_the_workflow(monkeypatc
 
 
 def test_the_commands_of_an_upgrade_name_units_and_services_that_are_shipped():
-    text = "".join((ROOT / "docs" / name).read_text() for name in ("upgrading.md", "hosting.md"))
-    units = set(re.findall(r"systemctl \w+ (mailer[\w@-]*)", text))
-    assert units
-    assert all((ROOT / "deploy" / "systemd" / f"{unit}.service").exists() for unit in units), units
+    text = "".join((ROOT / "docs" / name).read_text() for name in ("upgrading.md", "hosting.md", "ten-minutes.md"))
+    named = re.findall(r"systemctl \w+(?: --[\w-]+)*((?: mailer[\w@.-]*)+)", text)
+    # mailer-web is mailer-web.service, and mailer-health@web.timer is made of mailer-health@.timer.
+    units = {
+        re.sub(r"@\w+", "@", unit if "." in unit else f"{unit}.service") for line in named for unit in line.split()
+    }
+    assert {"mailer-web.service", "mailer-health@.timer"} <= units
+    assert all((ROOT / "deploy" / "systemd" / unit).exists() for unit in units), units
     composed = yaml.safe_load((ROOT / "deploy" / "compose.yaml").read_text())["services"]
-    asked = set(re.findall(r"docker compose exec (?:-T )?(\w+)", text))
-    assert asked
+    verbs = r"docker compose (?:exec|run|logs)(?: --?\w+)* (\w+)|docker compose (?:stop|restart)((?: \w+)+)"
+    asked = {service for groups in re.findall(verbs, text) for service in " ".join(groups).split()}
+    assert {"web", "worker", "database", "release"} <= asked
     assert asked <= set(composed)

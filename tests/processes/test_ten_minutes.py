@@ -34,6 +34,10 @@ EDITOR = f"""#!/bin/sh
 sed -i 's/^SENDGRID_API_KEY=.*/SENDGRID_API_KEY={KEY}/' "$1"
 echo SENDGRID_API_URL=http://127.0.0.1:9000 >> "$1"
 """
+JOURNALCTL = """#!/bin/sh
+while [ "$1" != -u ]; do shift; done
+tail -n 20 "/var/log/$2.service.log"
+"""
 TYPED = {
     # It names what nobody can have here: a public address, DNS, SendGrid's own settings.
     "mailer doctor": "mailer doctor > /root/doctor || true",
@@ -76,6 +80,7 @@ class Machine:
         debian(self.system, "curl")  # curl is ours, to look at it from outside
         self._write("usr/sbin/policy-rc.d", "#!/bin/sh\nexit 101\n")
         self._write("usr/local/bin/edit", EDITOR)
+        self._write("usr/local/bin/journalctl", JOURNALCTL)
         self._write("usr/local/bin/systemctl", (ROOT / "tests" / "processes" / "systemctl.py").read_text())
 
     def _write(self, path: str, text: str) -> None:
