@@ -148,7 +148,17 @@ def lift_by_confirming(hash: str, reader: Subscriber, now: datetime) -> bool:
         erased.subscriber = reader
         erased.save(force_insert=True)
     suppression.delete()
+    for newsletter in records.newsletters_left(suppression.note):
+        _stay_out(reader, newsletter, suppression.at)
     return True
+
+
+def _stay_out(reader: Subscriber, newsletter: str, at: datetime) -> None:
+    """No file brings a reader into what they left before this database knew them; what they asked for here stays."""
+    new = {"state": State.UNSUBSCRIBED, "created_at": at, "changed_at": at}
+    _, is_new = Subscription.objects.get_or_create(subscriber=reader, newsletter=newsletter, defaults=new)
+    if is_new:
+        records.record(reader, newsletter, Step.UNSUBSCRIBED, Origin(how="restore"), at)
 
 
 def unsubscribe(public_id: UUID, newsletter: str, origin: Origin) -> bool:

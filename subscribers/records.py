@@ -19,6 +19,7 @@ from subscribers.models import Consent, Subscriber, Subscription, Suppression
 Step = Consent.Step
 # So begin the sources of steps that let an address be mailed again: an operator's word, and a reader's new address.
 LIFTED, MOVED = "lifted: ", "address changed"
+LEFT = "left: "  # so begins the note of a suppression that stands for what somebody left who is not known here
 
 
 @dataclass(frozen=True)
@@ -118,6 +119,11 @@ def confirmed(hashes: Collection[str]) -> dict[str, datetime]:
     """When the readers of these addresses last confirmed; those who never did are left out."""
     steps = Consent.objects.filter(subscriber__suppression_hash__in=hashes, step=Step.CONFIRMED)
     return dict(steps.order_by().values_list("subscriber__suppression_hash").annotate(last=Max("at")))
+
+
+def newsletters_left(note: str) -> list[str]:
+    """The newsletters that this note of a suppression names; none where it is another note."""
+    return note.removeprefix(LEFT).split(", ") if note.startswith(LEFT) else []
 
 
 def erasure(suppression: Suppression) -> Consent | None:

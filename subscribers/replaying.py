@@ -13,7 +13,7 @@ from subscribers.addresses import Address
 from subscribers.models import Consent, Subscriber, Subscription, Suppression
 from subscribers.optin import Newcomer, Origin, Reason, State, Step
 from subscribers.optouts import UNSUBSCRIBED, OptOut
-from subscribers.records import LIFTED, MOVED
+from subscribers.records import LEFT, LIFTED, MOVED, newsletters_left
 
 CHUNK = 1000  # lines looked up at once
 
@@ -106,7 +106,9 @@ class _Known:
         hashes = {optout.hash for optout in chunk}
         readers = Subscriber.objects.filter(suppression_hash__in=hashes)
         self.readers = {reader.suppression_hash: reader for reader in readers}
-        self.suppressed = dict(Suppression.objects.filter(hash__in=hashes).values_list("hash", "reason"))
+        suppressions = Suppression.objects.filter(hash__in=hashes).values_list("hash", "reason", "note")
+        self.suppressed = {hash: reason for hash, reason, _ in suppressions}
+        self.left_unknown = {hash: names for hash, _, note in suppressions if (names := newsletters_left(note))}
         self.steps: dict[str, list[tuple[str, str, datetime, str]]] = {}
         steps = Consent.objects.filter(
             subscriber__suppression_hash__in=hashes, step__in=[Step.CONFIRMED, Step.UNSUBSCRIBED, Step.CHANGED]
@@ -123,7 +125,8 @@ class _Known:
     def _lacks_leaving(self, optout: OptOut) -> bool:
         """Neither this unsubscribing is there nor anything of the reader's own after it."""
         if optout.hash not in self.readers:
-            return optout.hash not in self.suppressed
+            names = self.left_unknown.get(optout.hash, [optout.newsletter])
+            return optout.hash not in self.suppressed or optout.newsletter not in names
         return not any(
             newsletter == optout.newsletter and step in (Step.CONFIRMED, Step.UNSUBSCRIBED) and at >= optout.at
             for newsletter, step, at, _ in self.steps.get(optout.hash, ())
@@ -165,13 +168,20 @@ def _leave(optout: OptOut, reader: Subscriber | None) -> bool:
     if reader is None:
         # They came and left after the backup. The file that brought them may be imported again, and must not bring
         # them back; this reason is the one that a confirmation of their own lifts.
-        return optin.suppress(optout.hash, Reason.ERASED, origin)
+        return optin.suppress(optout.hash, Reason.ERASED, origin, note=_left_unknown(optout))
     if reader.subscriptions.filter(newsletter=optout.newsletter).exists():
         return optin.unsubscribe(reader.public_id, optout.newsletter, origin)
     address = Address(reader.email, reader.email_key)
     with transaction.atomic():
         optin.take_in(optout.newsletter, [Newcomer(address, State.UNSUBSCRIBED)], [], origin)
     return True
+
+
+def _left_unknown(optout: OptOut) -> str:
+    """The note that says which newsletters they left, so that they stay out of these when they join another."""
+    notes = Suppression.objects.filter(hash=optout.hash).values_list("note", flat=True)
+    names = [name for note in notes for name in newsletters_left(note)]
+    return LEFT + ", ".join(dict.fromkeys([*names, optout.newsletter]))
 
 
 def _origin(optout: OptOut) -> Origin:

@@ -76,6 +76,30 @@ def test_whom_an_older_backup_does_not_know_keeps_the_other_newsletter_in_the_ne
     assert readers.suppression_of(anna) is None
 
 
+def test_whom_the_backup_does_not_know_stays_out_of_what_they_left_when_they_join_another(
+    database, settings, tmp_path, clock
+):
+    settings.OPTOUTS = tmp_path / "optouts.log"
+    older = back_up()
+    for newsletter in ("weekly", "monthly"):
+        anna = readers.confirmed(newsletter)
+        optin.unsubscribe(anna.public_id, newsletter, HERE)
+    put_back(older)
+    assert replay(settings.OPTOUTS).left == 2
+    assert replay(settings.OPTOUTS).left == 0
+
+    clock.forward(days=1)
+    anna = readers.confirmed("second")
+    for newsletter in ("weekly", "monthly"):
+        with pytest.raises(optin.Refused):
+            optin.add_active(parse(readers.ADA.email), newsletter, origin=HERE)
+    assert deliverable() == {(readers.ADA.email, "second")}
+    assert replay(settings.OPTOUTS).left == 0
+    clock.forward(days=1)  # an address is not mailed twice at once
+    readers.confirmed("weekly")
+    assert deliverable() == {(readers.ADA.email, "second"), (readers.ADA.email, "weekly")}, "they may come back"
+
+
 def test_who_came_back_stays_in_the_newer_backup_when_an_older_one_was_adopted_in_between(
     database, settings, tmp_path, clock
 ):
