@@ -26,6 +26,7 @@ from mailer.cli.terminal import Exit, Problem, set_up, start
 @click.option("--fingerprint", metavar="HEX", help="Adopt the key with this fingerprint, which is not set here yet.")
 @click.option("--received", metavar="FILE.eml", help="Judge a test mail that you saved from a real inbox.")
 @click.option("--forget-missing", is_flag=True, help="Accept that web processes which are missing are gone for good.")
+@click.option("--security", is_flag=True, help="Check instead what stands open to people whom it does not concern.")
 @click.option("--yes", is_flag=True, help="Do what --read-suppressions would ask for.")
 def doctor(
     as_json: bool,
@@ -35,6 +36,7 @@ def doctor(
     fingerprint: str | None,
     received: str | None,
     forget_missing: bool,
+    security: bool,
     yes: bool,
 ) -> None:
     """Check settings, disk, database, clock, worker, account, backups, SendGrid's key, senders, webhook, DNS, BASE_URL.
@@ -48,13 +50,14 @@ def doctor(
         "--read-suppressions": read_suppressions,
         "--received": bool(received),
         "--forget-missing": forget_missing,
+        "--security": security,
     }
     given = [name for name, is_given in acts.items() if is_given]
     if len(given) > 1:
         raise Problem(f"{' and '.join(given)} are different commands; give one of them.", Exit.USAGE)
     if fingerprint and account is None:
         raise Problem("--fingerprint goes with --adopt-key ACCOUNT.", Exit.USAGE)
-    if given and not received:
+    if given and not (received or security):
         start()
     else:
         set_up()  # wherever it is: to say what is missing is its work
@@ -78,6 +81,10 @@ def doctor(
         from mailer.cli.doctor.received import judge
 
         _say(judge(received), as_json)
+    elif security:
+        from mailer.cli.doctor.security import checks
+
+        _say(checks(), as_json)
     else:
         _say(_checks(), as_json)
 

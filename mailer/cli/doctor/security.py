@@ -1,0 +1,130 @@
+"""`mailer doctor --security`: how this installation is closed to those whom nothing of it concerns.
+
+What it cannot see it says: it must not be taken for more than it is.
+"""
+
+import os
+import stat
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+from django.conf import settings
+
+from mailer.cli.doctor import here
+from mailer.cli.doctor.check import Check, guarded
+from mailer.cli.terminal import counted
+
+LONG = 50  # characters of SECRET_KEY, as production asks for
+TOKEN = 16  # of MAILER_METRICS_TOKEN, at least
+UNUSED = timedelta(days=90)  # since the last login
+
+
+def checks() -> Iterator[Check]:
+    """Yield what an operator can close better; of each thing whether it is in order."""
+    yield environment()
+    yield secret_key()
+    yield from files()
+    yield metrics()
+    yield webhook()
+    yield contact()
+    yield debug()
+    database = guarded("database", here.database)
+    yield database
+    if database.state == "ok":
+        yield guarded("proxies", here.proxies)
+        yield guarded("operators", operators)
+    yield from unseen()
+
+
+def environment() -> Check:
+    if settings.PRODUCTION:
+        return Check("MAILER_ENV", "ok", f"production; readers' links lead to {settings.BASE_URL}")
+    words = "local: unsafe settings are not refused; set MAILER_ENV=production on a server"
+    return Check("MAILER_ENV", "warning", words)
+
+
+def secret_key() -> Check:
+    if len(settings.SECRET_KEY) < LONG:
+        fix = 'python3 -c "import secrets; print(secrets.token_urlsafe(48))"'
+        return Check("SECRET_KEY", "error", f"shorter than {LONG} characters; logins could be forged: {fix} makes one")
+    return Check("SECRET_KEY", "ok", f"{LONG} characters or more")
+
+
+def files() -> Iterator[Check]:
+    """Yield each place of addresses and keys that every user of this machine can open."""
+    home, database = Path(settings.HOME), settings.DATABASES["default"]
+    kept = [home, settings.CONFIG_FOLDER / ".env"]
+    if "sqlite" in database["ENGINE"] and not Path(database["NAME"]).is_relative_to(home):
+        kept.append(Path(database["NAME"]))
+    there = [path for path in kept if path.exists()]
+    opened = [path for path in there if _is_open(path)]
+    for path in opened:
+        yield Check("files", "error", f"every user of this machine may open {path}; run `chmod o= {path}`")
+    if there and not opened:
+        yield Check("files", "ok", f"not open to every user: {', '.join(map(str, there))}")
+    if os.geteuid() == 0:
+        yield Check("user", "warning", "this is root; run mailer by a user of its own, as deploy/ does")
+
+
+def _is_open(path: Path) -> bool:
+    """Whether everybody may read or write it, and get there. A group is one that somebody made for it."""
+    reachable = all(parent.stat().st_mode & stat.S_IXOTH for parent in path.absolute().parents)
+    return reachable and bool(path.stat().st_mode & (stat.S_IROTH | stat.S_IWOTH))
+
+
+def metrics() -> Check:
+    token = settings.MAILER_METRICS_TOKEN
+    if not token:
+        return Check("/metrics", "ok", "nobody in production, and this machine elsewhere, as no token is set")
+    if len(token) < TOKEN:
+        return Check("/metrics", "warning", f"MAILER_METRICS_TOKEN has fewer than {TOKEN} characters; take more")
+    return Check("/metrics", "ok", "whoever sends MAILER_METRICS_TOKEN")
+
+
+def webhook() -> Check:
+    if settings.SENDGRID_WEBHOOK_KEYS:
+        return Check(
+            "webhook", "ok", f"posts need the signature of {counted(len(settings.SENDGRID_WEBHOOK_KEYS), 'key')}"
+        )
+    words = "SENDGRID_WEBHOOK_PUBLIC_KEY is not set: every post is refused, and bounces and complaints stay unseen"
+    return Check("webhook", "warning", words)
+
+
+def contact() -> Check:
+    if settings.MAILER_SECURITY_CONTACT:
+        return Check("security.txt", "ok", settings.MAILER_SECURITY_CONTACT)
+    words = "nobody is named who hears of holes; set MAILER_SECURITY_CONTACT"
+    return Check("security.txt", "warning", words)
+
+
+def debug() -> Check:
+    if settings.DEBUG:
+        return Check("debug", "error", "on: pages of errors show settings and rows; start mailer by its own commands")
+    return Check("debug", "ok", "off; no setting switches it on")
+
+
+def operators() -> Check:
+    """Accounts that see subscribers at /admin/, and whether anybody uses them."""
+    from django.contrib.auth.models import User
+    from django.db.models import Q
+
+    from mailer import clock
+
+    accounts = User.objects.filter(is_active=True, is_staff=True)
+    unused = Q(last_login=None) | Q(last_login__lt=clock.now() - UNUSED)
+    idle = accounts.filter(unused).count()
+    said = (
+        f"{counted(accounts.count(), 'account')} of /admin/, {accounts.filter(is_superuser=True).count()} of superusers"
+    )
+    if idle:
+        cure = "`mailer manage shell` deletes or deactivates those that nobody needs"
+        return Check("operators", "warning", f"{said}; {idle} without a login for {UNUSED.days} days: {cure}")
+    return Check("operators", "ok", said)
+
+
+def unseen() -> Iterator[Check]:
+    """Yield what nobody looked at."""
+    scan = "not looked at; give the release's sbom.cdx.json to a scanner, and stay on the newest release"
+    yield Check("packages with known holes", "warning", scan)
+    yield Check("backups", "warning", "not looked for; encrypt those that leave this machine, and delete old ones")
