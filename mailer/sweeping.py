@@ -11,6 +11,7 @@ from itertools import chain
 
 from axes.models import AccessAttempt
 from django.conf import settings
+from django.contrib.sessions.models import Session
 from django.db import DatabaseError, InterfaceError, InternalError, OperationalError, close_old_connections, connection
 
 from mailer import (
@@ -99,13 +100,14 @@ def _resend_now_and_then() -> None:
 
 def tidy() -> None:
     """What need not be kept is gone: events and letters of long ago, addresses that nobody confirmed,
-    wrong passwords that count no more."""
+    wrong passwords that count no more, logins that ended."""
     now = clock.now()
     events.prune(now)
     outages.prune(now)
     letters.forget_old(now)
     purge_unconfirmed(now)
     presence.forget_old(now)
+    Session.objects.filter(expire_date__lt=now).delete()
     AccessAttempt.objects.filter(attempt_time__lt=now - timedelta(hours=settings.AXES_COOLOFF_TIME)).delete()
 
 

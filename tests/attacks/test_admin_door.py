@@ -6,6 +6,7 @@ import pytest
 from axes.models import AccessAttempt
 from django.contrib.auth.hashers import MD5PasswordHasher
 from django.contrib.auth.models import User
+from django.contrib.sessions.models import Session
 from django.db.models import F
 from django.test import Client
 from django.utils import timezone
@@ -92,6 +93,15 @@ def test_of_a_guess_stays_a_name_a_network_and_a_count_and_these_not_for_long():
     AccessAttempt.objects.update(attempt_time=timezone.now() - timedelta(hours=1))
     tidy()
     assert not AccessAttempt.objects.exists()
+
+
+def test_a_login_that_ended_is_not_kept_and_one_that_did_not_is():
+    assert log_in(password=PASSWORD).status_code == 302
+    tidy()
+    Session.objects.get()
+    Session.objects.update(expire_date=timezone.now() - timedelta(hours=1))
+    tidy()
+    assert not Session.objects.exists()
 
 
 def test_behind_a_proxy_what_the_visitor_wrote_before_its_entry_does_not_count(settings):
