@@ -119,6 +119,9 @@ ATTACKS: dict[str, list[str]] = {
         "mailer/sendgrid/test_client.py::test_addresses_are_not_logged",
         "processes/test_settings.py::test_production_refuses_each_unsafe_setting_by_its_name",
         "processes/test_settings.py::test_nothing_in_the_environment_switches_debugging_on",
+        "mailer/test_security_txt.py::test_what_nobody_could_write_to_stops_the_start_and_is_named",
+        "mailer/cli/test_doctor_security.py::test_a_setting_that_stands_open_is_found",
+        "mailer/cli/test_doctor_security.py::test_a_file_that_is_open_is_named_with_the_command_that_closes_it",
     ],
     "files to import that are huge, wide, broken": [
         "subscribers/files/test_rejecting.py::test_a_hostile_file_makes_no_reader_and_no_trouble",
