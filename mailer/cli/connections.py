@@ -25,6 +25,7 @@ class Connection(TConn):  # type: ignore[misc]
         self.network = network_of(client)
         self.kept = False  # it stays open after the answer
         self.incomplete = False  # its client is at sending a request
+        self.handed = 0  # bytes of the request that a thread has; while it has them, nobody else looks at the parser
         self.until = 0.0  # by time.monotonic(), the end of what it is at
 
     def held(self) -> int:

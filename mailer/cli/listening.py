@@ -6,6 +6,7 @@ are quick get through however many are slow.
 """
 
 import contextlib
+import gc
 import logging
 import resource
 import selectors
@@ -40,6 +41,8 @@ INCOMPLETE = 50  # requests of one network that may be on their way to one proce
 CONNECTIONS = 1000  # of one process
 SPARE = 100  # descriptors of a process for all but connections
 MEMORY = 64_000_000  # bytes of requests and answers on their way that one process keeps
+GARBAGE = 8_000_000  # bytes of requests that were answered, after which Python looks for what still refers to them
+LEFT_TO_OTHERS = 0.05  # seconds that a process without a thread to spare leaves new connections to others
 LOGGED_EVERY = 60.0  # seconds
 
 
@@ -49,6 +52,8 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
         self._short = False  # the last connection could not be accepted
+        self._full_since: float | None = None  # since then all threads are busy
+        self._answered = 0  # bytes of requests, since the last look for garbage
         self._waiting: dict[Connection, None] = {}  # for their clients, the longest first; idle ones are gunicorn's
         self._busy: set[Connection] = set()  # a thread has them, or will have
         self._incomplete: Counter[str] = Counter()  # network → requests on their way
@@ -59,6 +64,9 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
         presence, keeper = Presence(Process.Kind.WEB, lambda: journals.state() | proxies.state()), Keeper()
         presence.start()
         keeper.start()
+        # What is here now stays; to look for garbage takes a moment, and not the longer the more code there is.
+        gc.collect()
+        gc.freeze()
         try:
             super().run()
         finally:
@@ -117,8 +125,24 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
         self._begin(connection)
 
     def set_accept_enabled(self, enabled: bool) -> None:
-        """While all threads are busy, new connections are left to processes that have one to spare."""
-        super().set_accept_enabled(enabled and len(self._busy) < self.cfg.threads)
+        """While all threads are busy, new connections are left to processes that have one to spare, for a moment.
+
+        Not for longer, or whoever keeps the threads busy would keep everybody else out: a connection that was accepted
+        has its turn after those before it.
+        """
+        super().set_accept_enabled(enabled and not self._leaves_to_others())
+
+    def _leaves_to_others(self) -> bool:
+        if not self._is_full():
+            self._full_since = None
+            return False
+        now = time.monotonic()
+        self._full_since = self._full_since or now
+        return now < self._full_since + LEFT_TO_OTHERS
+
+    def _is_full(self) -> bool:
+        threads: int = self.cfg.threads
+        return len(self._busy) >= threads
 
     def on_client_socket_readable(self, conn: Connection, client: Any) -> None:
         if conn not in self.keepalived_conns:  # it was closed by what was readable, too
@@ -168,6 +192,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
     def _hand_over(self, connection: Connection) -> None:
         self._wait_no_more(connection)
         self._busy.add(connection)
+        connection.handed = int(connection.parser.held())
         self.set_accept_enabled(self._accepting)
         self.enqueue_req(connection)
 
@@ -176,6 +201,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
     def finish_request(self, conn: Connection, fs: Any) -> None:
         """The thread has answered; what the client has not taken yet is sent as it takes it."""
         self._busy.discard(conn)
+        self._collect_garbage(conn.handed)
         if conn.sock.fileno() < 0:  # gunicorn closed it, as an answer that broke off
             self.nr_conns -= 1
             return
@@ -185,6 +211,13 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
         if conn.held() > PIECE:
             self._keep_within_memory()
 
+    def _collect_garbage(self, answered: int) -> None:
+        """Let go of large requests now: Python looks late for what refers to itself, and counts objects, not bytes."""
+        self._answered += answered
+        if self._answered >= GARBAGE:
+            self._answered = 0
+            gc.collect()
+
     def _send(self, connection: Connection) -> None:
         try:
             if not connection.sock.flush():
@@ -193,7 +226,8 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
             self._drop(connection)
             return
         self._wait_no_more(connection)
-        if not connection.kept:
+        crowded = connection.parser.held() > 0 and self._is_full()  # it sent more, and others wait for their first
+        if not connection.kept or crowded:
             self._say_goodbye(connection)
         elif connection.parser.held():
             self._begin(connection)
@@ -265,7 +299,8 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
         return longest is not None
 
     def _keep_within_memory(self) -> None:
-        held = sum(connection.held() for connection in [*self._waiting, *self._busy])
+        held = sum(connection.held() for connection in self._waiting)
+        held += sum(connection.handed + connection.sock.size for connection in self._busy)
         for connection in [one for one in self._waiting if one.held() > PIECE]:
             if held <= MEMORY:
                 return

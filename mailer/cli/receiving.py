@@ -14,8 +14,9 @@ from gunicorn.http.errors import InvalidChunkSize, LimitRequestHeaders
 from gunicorn.http.message import Request
 from gunicorn.http.parser import RequestParser
 
+from mailer.bodies import limit_of
+
 LARGEST_HEAD = 32_768  # bytes of the request line and all headers
-LARGEST_BODY = 5_000_001  # one more than any page takes (mailer.bodies), so that it can say that it was too much
 FRAMING = 65_536  # bytes that the framing of a chunked body may take in any case; beyond, as many as the body itself
 
 _BARE_LF = re.compile(rb"(?<!\r)\n")
@@ -92,7 +93,7 @@ class Requests(RequestParser):  # type: ignore[misc]
     def _body_ends(self, request: Request) -> bool:
         reader = request.body.reader
         if isinstance(reader, LengthReader):
-            if reader.length > LARGEST_BODY:
+            if reader.length > limit_of(request.path):
                 _leave_body(request)
                 return True
             return bool(reader.length <= self.held())
@@ -102,7 +103,7 @@ class Requests(RequestParser):  # type: ignore[misc]
         if self._chunks.are_wasteful():
             self._refusal = InvalidChunkSize(b"too many small chunks")
             return True
-        if self._chunks.size >= LARGEST_BODY:
+        if self._chunks.size > limit_of(request.path):
             request.force_close()  # of what follows nothing is read
             return True
         return self._chunks.ended
@@ -111,6 +112,7 @@ class Requests(RequestParser):  # type: ignore[misc]
 def _leave_body(request: Request) -> None:
     """Let pages refuse the request by its length. Whoever reads the body is told that it is not here."""
     request.body = Body(_Unread())
+    request._expected_100_continue = False
     request.force_close()
 
 

@@ -1,5 +1,6 @@
 """Who is closed when a web process runs short of something: never one who is quick."""
 
+import gc
 import os
 import selectors
 import socket
@@ -151,7 +152,7 @@ def test_a_new_connection_takes_the_place_of_an_idle_one_and_then_of_the_slowest
 
 def test_large_requests_that_do_not_end_are_closed_before_they_fill_the_memory(web, monkeypatch):
     monkeypatch.setattr(listening, "MEMORY", 500_000)
-    head = b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 400000\r\n\r\n"
+    head = b"POST /webhooks/ HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 400000\r\n\r\n"
     oldest, small = web.client(head + b"a" * 300_000), web.client(BEGUN)
     newest = web.client(head)
     web.says(newest, b"b" * 399_999)
@@ -163,7 +164,7 @@ def test_large_requests_that_do_not_end_are_closed_before_they_fill_the_memory(w
 
 def test_who_does_not_take_an_answer_is_closed_in_the_end(web, monkeypatch, caplog):
     body = b"a" * 4_000_000
-    line = web.client(b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: %d\r\n\r\n" % len(body))
+    line = web.client(b"POST /webhooks/ HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: %d\r\n\r\n" % len(body))
     sent = 0
     while sent < len(body):
         sent += line.send(body[sent : sent + 65_536])
@@ -176,6 +177,30 @@ def test_who_does_not_take_an_answer_is_closed_in_the_end(web, monkeypatch, capl
     web.turn()
     assert "slow connections were closed" in caplog.text
     assert not web.worker._waiting
+
+
+def test_who_sends_request_after_request_without_waiting_keeps_nobody_out(web, monkeypatch):
+    """Their requests are here whole, so that all threads were busy for ever and no connection was accepted."""
+    for _ in range(web.worker.cfg.threads):
+        line = web.clients.enter_context(socket.create_connection(web.listener.getsockname(), timeout=20))
+        line.sendall(GET * 50)
+    monkeypatch.setattr(web.worker, "_is_full", lambda: True)
+    web.turn()
+    late = time.monotonic() + listening.LEFT_TO_OTHERS
+    monkeypatch.setattr(time, "monotonic", lambda: late)
+    web.turn()
+    assert web.worker._accepting
+    assert not web.worker._busy
+    assert heard(line).count(b"HTTP/1.1 200 ") == 1  # and then it is hung up on
+
+
+def test_requests_that_were_answered_leave_no_memory_behind(web, monkeypatch):
+    collected = []
+    monkeypatch.setattr(gc, "collect", lambda: collected.append(True))
+    monkeypatch.setattr(listening, "GARBAGE", 100_000)
+    for _ in range(4):
+        web.client(b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 50000\r\n\r\n" + b"a" * 50_000)
+    assert len(collected) == 2
 
 
 def test_who_hangs_up_at_any_moment_leaves_nothing_behind(web):

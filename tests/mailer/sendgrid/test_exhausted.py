@@ -72,4 +72,4 @@ def test_no_memory_after_the_first_byte_is_unknown_and_the_connection_is_not_use
     assert isinstance(answer, OutcomeUnknown)
     assert "no memory left" in answer.words
     assert isinstance(client.post(request()), Accepted)
-    assert api.requests[-1]["connection"] == 2
+    assert len({one["connection"] for one in api.requests}) == len(api.requests)
