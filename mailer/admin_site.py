@@ -1,17 +1,22 @@
 """`/admin/`: Django's own, closed to strangers, with nothing in it that could break a rule of sending or consent."""
 
+import threading
+from datetime import timedelta
 from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Any
 
 from axes.models import AccessAttempt
+from axes.signals import user_locked_out
 from django.conf import settings
 from django.contrib.admin import AdminSite, site
 from django.contrib.admin.forms import AdminAuthenticationForm
 from django.core.validators import MaxLengthValidator
+from django.db.models import Sum
 from django.db.models.signals import pre_save
 from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
+from django.utils import timezone
 
 from subscribers.networks import client_address
 
@@ -22,6 +27,9 @@ POLICY = (
 
 
 LONGEST_NAME = 150  # letters, as Django keeps them
+GUESSES = 30  # wrong passwords from one network, for whatever names; then it waits as long as one for a name does
+# To check a password keeps a processor busy for a moment. Whoever posts many leaves threads to those who unsubscribe.
+_checking = threading.BoundedSemaphore(2)
 
 
 class LoginForm(AdminAuthenticationForm):
@@ -41,18 +49,40 @@ class Site(AdminSite):
     login_form = LoginForm
 
     def login(self, request: HttpRequest, extra_context: Any = None) -> Any:
-        return _guarded(super().login(request, extra_context))
+        if request.method == "POST" and _guessed(network := visitor(request)) >= GUESSES:
+            user_locked_out.send("mailer", request=request, username=None, ip_address=network)
+            return locked(request, limit=GUESSES, whole_network=True)
+        if request.method == "POST" and not _checking.acquire(blocking=False):
+            return _busy()
+        try:
+            return _guarded(super().login(request, extra_context))
+        finally:
+            if request.method == "POST":
+                _checking.release()
 
     def admin_view(self, view: Any, cacheable: bool = False) -> Any:
         inner = super().admin_view(view, cacheable)
         return lambda *given, **named: _guarded(inner(*given, **named))
 
 
-def locked(request: HttpRequest, *_: Any) -> HttpResponseBase:
+def _guessed(network: str | None) -> int:
+    """How many wrong passwords came from this network lately, for whatever names. By the clock that axes counts by."""
+    since = timezone.now() - timedelta(hours=settings.AXES_COOLOFF_TIME)  # noqa: TID251
+    lately = AccessAttempt.objects.filter(ip_address=network, attempt_time__gte=since)
+    return int(lately.aggregate(all=Sum("failures_since_start"))["all"] or 0)
+
+
+def _busy() -> HttpResponseBase:
+    words = "Others are logging in at this moment. Go back, and try again in a second."
+    return HttpResponse(words, status=503, content_type="text/plain", headers={"Retry-After": "1"})
+
+
+def locked(request: HttpRequest, *_: Any, limit: int = 0, whole_network: bool = False) -> HttpResponseBase:
     """The answer to who guessed too often, in words that tell how long to wait."""
     told = {
         "title": "Too many wrong passwords",
-        "limit": settings.AXES_FAILURE_LIMIT,
+        "limit": limit or settings.AXES_FAILURE_LIMIT,
+        "whole_network": whole_network,
         "minutes": round(settings.AXES_COOLOFF_TIME * 60),
     }
     page: HttpResponse = render(request, "admin/locked.html", site.each_context(request) | told, status=429)

@@ -11,6 +11,7 @@ from django.db.models import F
 from django.test import Client
 from django.utils import timezone
 
+from mailer import admin_site
 from mailer.sweeping import tidy
 
 pytestmark = pytest.mark.django_db
@@ -73,6 +74,32 @@ def test_a_stranger_locks_out_their_own_network_and_never_the_operator(guessing,
     for number in range(1, 21):
         log_in(REMOTE_ADDR=guessing.format(number))
     assert not is_open(neighbour)
+    assert is_open(HOME)
+
+
+def test_a_network_that_tries_name_after_name_waits_before_a_password_is_checked():
+    """Each check takes a processor for a moment, and enough of them kept everybody else waiting."""
+    for number in range(admin_site.GUESSES):
+        log_in(f"user{number}", REMOTE_ADDR="198.51.100.7")
+    CountingHasher.used = 0
+    refused = log_in("another", REMOTE_ADDR="198.51.100.8")
+    assert refused.status_code == 429
+    assert "from this network" in refused.text
+    assert "with this name" not in refused.text
+    assert CountingHasher.used == 0
+    assert is_open(HOME)
+
+
+def test_no_more_passwords_are_checked_at_a_time_than_leave_threads_to_others():
+    for _ in range(2):
+        admin_site._checking.acquire()
+    try:
+        busy = log_in(password=PASSWORD, REMOTE_ADDR=HOME)
+        assert (busy.status_code, busy["Retry-After"]) == (503, "1")
+        assert Client().get("/admin/login/").status_code == 200
+    finally:
+        for _ in range(2):
+            admin_site._checking.release()
     assert is_open(HOME)
 
 
