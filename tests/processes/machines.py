@@ -24,7 +24,7 @@ def debian(folder: Path, *packages: str) -> None:
     codename = re.search(r"^VERSION_CODENAME=(\w+)$", release, flags=re.M)
     assert codename, release
     include = f"--include={','.join(['ca-certificates', *packages])}"
-    command = ["debootstrap", "--variant=minbase", include, codename[1], str(folder), "http://deb.debian.org/debian"]
+    command = ["debootstrap", "--variant=minbase", include, codename[1], str(folder)]
     for _ in range(2):  # it gives up at the first download that fails, and goes on where it was when it is run again
         if subprocess.run(command, capture_output=True, check=False).returncode == 0:
             return
