@@ -57,6 +57,42 @@ def default_level() -> str:
     return "INFO" if _Process.is_service else "WARNING"
 
 
+def configuration(level: str, form: str) -> dict[str, Any]:
+    """What Django's LOGGING is for our level and format."""
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"text": {"()": "mailer.logs.KeyValueFormatter"}, "json": {"()": "mailer.logs.JsonFormatter"}},
+        "filters": {
+            "without_path": {"()": "mailer.logs.WithoutPath"},
+            "unexpected": {"()": "mailer.logs.Unexpected"},
+        },
+        "handlers": {
+            "stderr": {"()": "mailer.logs.CountingHandler", "formatter": form, "filters": ["without_path"]},
+            "nowhere": {"class": "logging.NullHandler"},
+        },
+        # Libraries never below WARNING: at DEBUG Django logs each query with its values.
+        "root": {"handlers": ["stderr"], "level": "WARNING" if level in ("DEBUG", "INFO") else level},
+        "loggers": {
+            "mailer": {"level": level},
+            "subscribers": {"level": level},
+            "gunicorn": {"level": level},
+            # At DEBUG the client logs the API key and the whole payload.
+            "python_http_client": {"handlers": [], "level": "CRITICAL", "propagate": False},
+            "django": {"handlers": [], "level": "WARNING"},  # without the handlers that Django gives it
+            "django.request": {"level": "ERROR", "filters": ["unexpected"]},
+            # Anybody can send a wrong Host or a huge body; the access log has its line, a traceback helps nobody.
+            "django.security": {"handlers": [], "level": "CRITICAL", "propagate": False},
+            # mailer.embedded says in one line what Celery says in many, with tracebacks, when the broker is away.
+            "celery.worker": {"handlers": ["nowhere"], "propagate": False},
+            # It writes names and addresses of those who fail to log in.
+            "axes": {"handlers": [], "level": "CRITICAL", "propagate": False},
+            # Each try to connect would be a line; the command says in one what could not be reached.
+            "psycopg.pool": {"level": "ERROR"},
+        },
+    }
+
+
 def _log_uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     if not issubclass(kind, KeyboardInterrupt | SystemExit):
         logging.getLogger("mailer").critical("uncaught error", exc_info=(kind, error, trace))

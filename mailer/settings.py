@@ -388,35 +388,4 @@ SENTRY_DSN = read("SENTRY_DSN")
 if SENTRY_DSN and (why := sentry.why_unusable(SENTRY_DSN)):
     raise SettingError(f"SENTRY_DSN {why}")
 
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"text": {"()": "mailer.logs.KeyValueFormatter"}, "json": {"()": "mailer.logs.JsonFormatter"}},
-    "filters": {
-        "without_path": {"()": "mailer.logs.WithoutPath"},
-        "unexpected": {"()": "mailer.logs.Unexpected"},
-    },
-    "handlers": {
-        "stderr": {"()": "mailer.logs.CountingHandler", "formatter": MAILER_LOG_FORMAT, "filters": ["without_path"]},
-        "nowhere": {"class": "logging.NullHandler"},
-    },
-    # Libraries never below WARNING: at DEBUG Django logs each query with its values.
-    "root": {"handlers": ["stderr"], "level": "WARNING" if MAILER_LOG_LEVEL in ("DEBUG", "INFO") else MAILER_LOG_LEVEL},
-    "loggers": {
-        "mailer": {"level": MAILER_LOG_LEVEL},
-        "subscribers": {"level": MAILER_LOG_LEVEL},
-        "gunicorn": {"level": MAILER_LOG_LEVEL},
-        # At DEBUG the client logs the API key and the whole payload.
-        "python_http_client": {"handlers": [], "level": "CRITICAL", "propagate": False},
-        "django": {"handlers": [], "level": "WARNING"},  # without the handlers that Django gives it
-        "django.request": {"level": "ERROR", "filters": ["unexpected"]},
-        # Anybody can send a wrong Host or a huge body; the access log has its line, a traceback helps nobody.
-        "django.security": {"handlers": [], "level": "CRITICAL", "propagate": False},
-        # mailer.embedded says in one line what Celery says in many, with tracebacks, when the broker is away.
-        "celery.worker": {"handlers": ["nowhere"], "propagate": False},
-        # It writes names and addresses of those who fail to log in.
-        "axes": {"handlers": [], "level": "CRITICAL", "propagate": False},
-        # Each try to connect would be a line; the command says in one what could not be reached.
-        "psycopg.pool": {"level": "ERROR"},
-    },
-}
+LOGGING = logs.configuration(MAILER_LOG_LEVEL, MAILER_LOG_FORMAT)
