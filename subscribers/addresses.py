@@ -13,6 +13,8 @@ PLAIN = re.compile(rf"{LOCAL_PART.pattern}@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{{0,61}}
 LONGEST_ADDRESS = 254  # RFC 5321 §4.5.3.1.3, less the angle brackets
 LONGEST_LOCAL_PART = 64  # octets; RFC 5321 §4.5.3.1.1
 LONGEST_NAME = 200
+# What web pages and spreadsheets leave around a text, and nobody sees.
+INVISIBLE = " \t\u00a0\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\u202a\u202c\u202f\u3000\ufeff"
 LANGUAGE_CODE = re.compile(r"(?=.{2,16}$)[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*")
 
 
@@ -106,7 +108,7 @@ def _readable(key: str) -> str:
 
 def clean_name(text: str) -> str:
     """The name on one line with single spaces. Raises AddressError for one that no greeting could hold."""
-    name = " ".join(unicodedata.normalize("NFC", text).split())
+    name = " ".join(unicodedata.normalize("NFC", text).split()).strip(INVISIBLE)
     if not name.isprintable() and any(unicodedata.category(character) in ("Cc", "Cs") for character in name):
         raise AddressError(gettext_noop("The name holds a control character."))
     if len(name) > LONGEST_NAME:

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from subscribers.addresses import LONGEST_NAME, clean_name, is_language_code, parse
+from subscribers.addresses import INVISIBLE, LONGEST_NAME, clean_name, is_language_code, parse
 from subscribers.files.claims import Dates, claims
 from subscribers.files.csv_records import formula_restored
 from subscribers.files.headings import Columns
@@ -14,8 +14,6 @@ from subscribers.files.words import UnknownWord, Verdict, is_leaving, least, sta
 from subscribers.records import Newcomer
 
 MOST_WORDS = 1000
-# What web pages and spreadsheets leave around a cell, and nobody sees.
-INVISIBLE = " \t\u00a0\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\u202a\u202c\u202f\u3000\ufeff"
 
 
 @dataclass

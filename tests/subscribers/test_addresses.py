@@ -92,6 +92,11 @@ def test_letter_case_does_not_make_another_reader(local: str, domain: str):
     assert parse(address.key).key == address.key
 
 
+def test_a_name_neither_begins_nor_ends_with_what_nobody_sees():
+    assert clean_name("\u200b\u00a0Ada\u00ad ") == "Ada"
+    assert clean_name("\u00ad") == ""
+
+
 def test_names_stand_on_one_line():
     assert clean_name(" Ada\r\n  Byron\t") == "Ada Byron"
     with pytest.raises(AddressError, match="control"):
