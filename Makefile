@@ -58,7 +58,7 @@ ON_POSTGRES := tests/mailer/sending tests/mailer/cli tests/mailer/test_sweeping.
 	tests/mailer/test_doors.py tests/mailer/test_views.py tests/subscribers
 
 # Thousands of requests and files of any shape; the database has little to say in them.
-NOT_TWICE := tests/subscribers/test_attacks.py tests/subscribers/files/test_exporting.py
+NOT_TWICE := tests/subscribers/test_attacks.py $(patsubst %,tests/subscribers/files/test_%.py,exporting services unread words archives)
 
 test: test-sqlite test-postgres
 

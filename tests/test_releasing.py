@@ -99,6 +99,7 @@ def test_what_is_published_installs_and_rehearses_a_send_from_another_folder(pac
     assert "accepted" in said
 
 
+@pytest.mark.slow
 def test_the_sbom_names_every_package_of_the_lock_file_with_its_hashes(tmp_path):
     told = json.loads(releasing.sbom(tmp_path).read_text())
     assert (told["bomFormat"], told["metadata"]["component"]["version"]) == ("CycloneDX", releasing.version())
@@ -108,6 +109,7 @@ def test_the_sbom_names_every_package_of_the_lock_file_with_its_hashes(tmp_path)
     assert all(one["externalReferences"][0]["hashes"] for one in told["components"])
 
 
+@pytest.mark.slow
 def test_a_release_carries_its_lock_file_and_its_sbom(jobs, tmp_path):
     (create,) = (step["run"] for step in jobs["notes"]["steps"] if "gh release create" in step.get("run", ""))
     for file in (LOCK, releasing.sbom(tmp_path)):

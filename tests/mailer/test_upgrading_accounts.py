@@ -10,6 +10,8 @@ import pytest
 
 from mailer.accounts import fingerprint_of
 
+pytestmark = pytest.mark.slow
+
 OLD = """
 from django.db.migrations.executor import MigrationExecutor
 from django.db import connection

@@ -13,6 +13,8 @@ from tests.processes.stage import Stage, answers, free_port, wait_until
 from tests.processes.test_settings import SAFE
 from tests.stand_in import StandIn
 
+pytestmark = pytest.mark.slow
+
 TEXT = re.compile(r"(\S+) (\S+) (\S+) (.*)")
 KEY = re.compile(r' (\w+)=("(?:[^"\\]|\\.)*"|\S+)')
 REFUSED = 30
