@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.chaos.grounds import Postgres, own_postgres
 from tests.processes.stage import Broker, Stage, free_port, new_postgres_database
 from tests.processes.walks import in_production, start_web
 from tests.stand_in import StandIn
@@ -67,6 +68,21 @@ def broker(tmp_path: Path) -> Iterator[Broker]:
 @pytest.fixture
 def distributed(tmp_path: Path, broker: Broker) -> Iterator[Stage]:
     stage = Stage(editors_folder(tmp_path / "newsletter"), new_postgres_database(), broker.url)
+    stage.run("manage", "migrate", "-v0")
+    yield stage
+    stage.close()
+
+
+@pytest.fixture
+def postgres() -> Postgres:
+    """A server of its own, which a test may stop or freeze."""
+    return own_postgres()
+
+
+@pytest.fixture
+def machines(tmp_path: Path, broker: Broker, postgres: Postgres) -> Iterator[Stage]:
+    """A PostgreSQL that can be broken; web process and worker with homes of their own."""
+    stage = Stage(editors_folder(tmp_path / "newsletter"), postgres.new_database(), broker.url)
     stage.run("manage", "migrate", "-v0")
     yield stage
     stage.close()

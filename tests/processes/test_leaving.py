@@ -12,10 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.grounds import Postgres, own_postgres
-from tests.processes.conftest import editors_folder
+from tests.chaos.grounds import Postgres
 from tests.processes.leavers import ONE_CLICK, Leavers, ask, hanging, ways_out
-from tests.processes.stage import Broker, Stage, wait_until
+from tests.processes.stage import Stage, wait_until
 from tests.processes.test_readers_walk import serve
 from tests.stand_in import StandIn
 
@@ -26,20 +25,6 @@ ISSUE = "issues/2026-11-20.md"
 HANGS = 8.0
 OUTAGE = 10.0  # seconds
 A_MINUTE = ("stopped", 60.0)
-
-
-@pytest.fixture
-def postgres() -> Postgres:
-    return own_postgres()
-
-
-@pytest.fixture
-def machines(tmp_path: Path, broker: Broker, postgres: Postgres):
-    """A PostgreSQL that can be broken; web process and worker with homes of their own."""
-    stage = Stage(editors_folder(tmp_path / "newsletter"), postgres.new_database(), broker.url)
-    stage.run("manage", "migrate", "-v0")
-    yield stage
-    stage.close()
 
 
 def home(stage: Stage, name: str = "web") -> Path:

@@ -1,10 +1,8 @@
 """Who agreed to what, and what nobody else can make of it."""
 
-import threading
 from datetime import timedelta
 
 import pytest
-from django.db import connection, connections
 
 from subscribers import changing, limits, optin
 from subscribers.addresses import parse
@@ -367,66 +365,3 @@ def test_an_editor_cannot_add_a_suppressed_address():
     with pytest.raises(Refused, match="bounce"):
         optin.add_active(ADDRESS, "weekly", origin=COMMAND)
     assert Consent.objects.filter(subscriber=reader, step="imported").count() == 0
-
-
-# ---------------------------------------------------------------- races
-
-
-@pytest.mark.django_db(transaction=True)
-def test_twenty_requests_at_once_make_one_reader_and_one_mail():
-    answers: list[Answer] = []
-    errors = at_once(20, lambda number: answers.append(ask()))
-    assert not errors
-    assert Subscriber.objects.count() == Subscription.objects.count() == 1
-    assert answers.count(Answer.MAIL_DUE) == 1
-    assert len(answers) == 20
-
-
-@pytest.mark.django_db(transaction=True)
-def test_asking_confirming_leaving_suppressing_and_erasing_at_once_never_deadlock():
-    reader = readers.pending(who=ADA)
-    steps = [
-        lambda: ask(),
-        lambda: optin.confirm(reader.public_id, "weekly", LINK),
-        lambda: optin.unsubscribe(reader.public_id, "weekly", Origin(how="one-click")),
-        lambda: suppress(reader, "bounce"),
-    ]
-    assert not at_once(24, lambda number: steps[number % 4]())
-    assert readers.suppression_of(reader) == "bounce"
-    assert readers.history_of(reader).count(("unsubscribed", "one-click")) <= 1
-    steps.append(lambda: optin.forget(ADDRESS.key, COMMAND))
-    assert not at_once(25, lambda number: steps[number % 5]())
-    assert readers.suppression_of(reader) == "bounce"
-
-
-@pytest.mark.django_db(transaction=True)
-def test_many_readers_who_name_one_strangers_address_at_once_make_one_letter():
-    people = readers.crowd(8)
-    victim = parse("victim@elsewhere.example")
-    letters = []
-    assert not at_once(
-        8, lambda number: letters.append(changing.ask_to_move(people[number].public_id, "weekly", victim, LINK))
-    )
-    assert sum(letter is not None for letter in letters) == 1
-
-
-def at_once(count: int, act) -> list[BaseException]:
-    errors: list[BaseException] = []
-    gate = threading.Barrier(count)
-
-    def run(number: int) -> None:
-        try:
-            gate.wait()
-            act(number)
-        except BaseException as error:  # noqa: BLE001 — the test looks at all of them
-            errors.append(error)
-        finally:
-            connections.close_all()
-
-    threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    connection.ensure_connection()
-    return errors

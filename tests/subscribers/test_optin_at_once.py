@@ -1,0 +1,78 @@
+"""Many who join, confirm, leave and are erased at the same moment: one reader, one mail, no deadlock."""
+
+import threading
+
+import pytest
+from django.db import connection, connections
+
+from subscribers import changing, optin
+from subscribers.addresses import parse
+from subscribers.models import Subscriber, Subscription
+from subscribers.optin import Answer, Origin, Request
+from tests import readers
+from tests.readers import ADA, FORM, LINK
+
+pytestmark = pytest.mark.django_db(transaction=True)
+ADDRESS = parse(ADA.email)
+COMMAND = Origin(how="command", source="asked at the fair")
+
+
+def ask() -> Request:
+    return optin.subscribe(ADDRESS, "weekly", origin=Origin(how="form", ip=FORM.ip))
+
+
+def test_twenty_requests_at_once_make_one_reader_and_one_mail():
+    answers: list[Answer] = []
+    errors = at_once(20, lambda number: answers.append(ask().answer))
+    assert not errors
+    assert Subscriber.objects.count() == Subscription.objects.count() == 1
+    assert answers.count(Answer.MAIL_DUE) == 1
+    assert len(answers) == 20
+
+
+def test_asking_confirming_leaving_suppressing_and_erasing_at_once_never_deadlock():
+    reader = readers.pending(who=ADA)
+    steps = [
+        lambda: ask(),
+        lambda: optin.confirm(reader.public_id, "weekly", LINK),
+        lambda: optin.unsubscribe(reader.public_id, "weekly", Origin(how="one-click")),
+        lambda: optin.suppress(reader.suppression_hash, "bounce", Origin(how="event")),
+    ]
+    assert not at_once(24, lambda number: steps[number % 4]())
+    assert readers.suppression_of(reader) == "bounce"
+    assert readers.history_of(reader).count(("unsubscribed", "one-click")) <= 1
+    steps.append(lambda: optin.forget(ADDRESS.key, COMMAND))
+    assert not at_once(25, lambda number: steps[number % 5]())
+    assert readers.suppression_of(reader) == "bounce"
+
+
+def test_many_readers_who_name_one_strangers_address_at_once_make_one_letter():
+    people = readers.crowd(8)
+    victim = parse("victim@elsewhere.example")
+    letters = []
+    assert not at_once(
+        8, lambda number: letters.append(changing.ask_to_move(people[number].public_id, "weekly", victim, LINK))
+    )
+    assert sum(letter is not None for letter in letters) == 1
+
+
+def at_once(count: int, act) -> list[BaseException]:
+    errors: list[BaseException] = []
+    gate = threading.Barrier(count)
+
+    def run(number: int) -> None:
+        try:
+            gate.wait()
+            act(number)
+        except BaseException as error:  # noqa: BLE001 — the test looks at all of them
+            errors.append(error)
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    connection.ensure_connection()
+    return errors
