@@ -45,7 +45,7 @@ def unsubscribe(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown) 
     if request.method == "POST" and not _by_our_button(request):
         return _one_click(request, ticket)
     # Mails carry one link of their reader's; with this word behind it it leads on to the preferences.
-    if request.method != "POST" and "preferences" in request.GET:
+    if request.method != "POST" and any(tokens.begun_by(name) == "preferences" for name in request.GET):
         return redirect(links.preferences_path(ticket.public_id, ticket.newsletter))
     return _leaving_page(request, ticket, newsletter)
 

@@ -43,6 +43,7 @@ class Shown:
     language: str
     postal_address: str = ""
     accent: str = ""  # six hexadecimal digits
+    contact: str = ""  # the address that answers to its mails go to
 
     @property
     def root(self) -> str:
@@ -67,6 +68,7 @@ def newsletter_shown(label: str) -> Shown:
         languages.supported(newsletter.language),
         newsletter.postal_address,
         newsletter.accent_color.removeprefix("#"),
+        newsletter.reply_to or newsletter.from_email,
     )
 
 
@@ -107,7 +109,7 @@ def page_in_house_language(
 def signed_link(purpose: str, expired: View | None = None) -> Callable[[View], View]:
     """The view gets the ticket of its token, and the newsletter; `expired` gets those whose time is over.
 
-    It speaks the newsletter's language. A token that is not ours ends in the page for lost links.
+    It speaks the newsletter's language. A token that is not ours ends in the page for damaged links.
     """
 
     def decorate(view: View) -> View:
@@ -119,7 +121,7 @@ def signed_link(purpose: str, expired: View | None = None) -> Callable[[View], V
             except tokens.ExpiredToken as over:
                 chosen, ticket = expired or _over, over.ticket
             except tokens.TokenError:
-                return kept_private(page_in_house_language(request, "not_found", status=404))
+                return damaged(request)
             newsletter = newsletter_shown(ticket.newsletter)
             with translation.override(newsletter.language):
                 try:
@@ -217,6 +219,12 @@ def too_many(
     return response
 
 
+def damaged(request: HttpRequest) -> HttpResponse:
+    """A link of which a part was lost or changed. It names every newsletter's way out: whose link it was is unknown."""
+    shown = [newsletter_shown(label) for label in settings.NEWSLETTERS]
+    return kept_private(page_in_house_language(request, "damaged", status=404, context={"newsletters": shown}))
+
+
 @to_reader
 def _over(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown, reader: Subscriber | None) -> HttpResponse:
     return link_used(request, newsletter)
@@ -227,7 +235,7 @@ def origin(request: HttpRequest, how: str, wording: str = "") -> Origin:
     remote, forwarded = request.META.get("REMOTE_ADDR", ""), request.META.get("HTTP_X_FORWARDED_FOR", "")
     match = request.resolver_match
     # The route, not the path: a token in a consent record would open its door for whoever reads it.
-    path = f"/{PART_OF_ROUTE.sub('…', match.route)}" if match and "token" in match.kwargs else request.path
+    path = f"/{PART_OF_ROUTE.sub('…/', match.route)}" if match and "token" in match.kwargs else request.path
     return Origin(
         how=how,
         source=f"{settings.BASE_URL}{path}",

@@ -4,7 +4,7 @@ from django.conf import settings
 from django.urls import path, register_converter
 from django.urls.converters import SlugConverter
 
-from subscribers import leaving, preferences, profiles, views
+from subscribers import leaving, preferences, profiles, tokens, views
 
 
 class FurtherNewsletter(SlugConverter):
@@ -16,23 +16,50 @@ class FurtherNewsletter(SlugConverter):
         return value
 
 
+class Token:
+    """The rest of a link from its token on, of which the token alone counts; what was cut short is empty.
+
+    Any end is taken, also none: a redirect to the right one would turn a mail provider's POST into a GET.
+    """
+
+    regex = r"[\s\S]*"
+
+    def to_python(self, value: str) -> str:
+        return tokens.begun_by(value)
+
+    def to_url(self, value: str) -> str:
+        return f"{value}/"
+
+
+class CopyNumber:
+    """The number of a copy of a test mail, with any end, as the tokens of real ones have."""
+
+    regex = r"[0-9]{1,9}(?![0-9A-Za-z_-])[\s\S]*"
+
+    def to_python(self, value: str) -> int:
+        return int(tokens.begun_by(value))
+
+    def to_url(self, value: int) -> str:
+        return f"{value}/"
+
+
 register_converter(FurtherNewsletter, "further_newsletter")
+register_converter(Token, "token")
+register_converter(CopyNumber, "copy_number")
 
 app_name = "subscribers"
 urlpatterns = [
     path("", views.subscribe, name="home"),
     path("subscribe/", views.subscribe, name="subscribe"),
-    path("confirm/<str:token>/", views.confirm, name="confirm"),
-    # Before the tokens, none of which is this short.
+    path("confirm/<token:token>", views.confirm, name="confirm"),
+    # Before the tokens, which take what is left: none of them is as short as `test` or `undo`.
     path("unsubscribe/test/", leaving.unsubscribe_test),
-    path("unsubscribe/test/<slug:label>/<int:number>/", leaving.unsubscribe_test, name="unsubscribe_test"),
-    path("unsubscribe/undo/<str:token>/", leaving.undo, name="undo"),
-    path("unsubscribe/<str:token>/", leaving.unsubscribe, name="unsubscribe"),
-    # Without its slash too: a redirect would turn a mail provider's POST into a GET.
-    path("unsubscribe/<str:token>", leaving.unsubscribe),
-    path("preferences/data/<str:token>/", profiles.data, name="data"),
-    path("preferences/address/<str:token>/", profiles.address, name="address"),
-    path("preferences/<str:token>/", preferences.preferences, name="preferences"),
+    path("unsubscribe/test/<slug:label>/<copy_number:number>", leaving.unsubscribe_test, name="unsubscribe_test"),
+    path("unsubscribe/undo/<token:token>", leaving.undo, name="undo"),
+    path("unsubscribe/<token:token>", leaving.unsubscribe, name="unsubscribe"),
+    path("preferences/data/<token:token>", profiles.data, name="data"),
+    path("preferences/address/<token:token>", profiles.address, name="address"),
+    path("preferences/<token:token>", preferences.preferences, name="preferences"),
     path("<further_newsletter:label>/", views.subscribe, name="home_of"),
     path("<further_newsletter:label>/subscribe/", views.subscribe, name="subscribe_to"),
 ]

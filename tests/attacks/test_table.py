@@ -49,6 +49,13 @@ ATTACKS: dict[str, list[str]] = {
         "subscribers/test_attacks.py::test_each_token_opens_its_own_door_only",
         "subscribers/test_attacks.py::test_a_damaged_token_opens_nothing",
         "subscribers/test_attacks.py::test_a_token_of_another_installation_opens_nothing",
+        "attacks/test_behind_links.py::test_a_link_that_was_cut_anywhere_changes_nothing_and_its_page_says_so",
+        "attacks/test_behind_links.py::test_what_begins_with_no_letter_of_a_token_is_ignored_and_what_begins_with_one_damages_the_link",
+    ],
+    "what gateways and mail programs leave behind a link": [
+        "attacks/test_behind_links.py::test_a_link_opens_whatever_stands_behind_it",
+        "attacks/test_behind_links.py::test_one_click_unsubscribes_whatever_stands_behind_its_link",
+        "attacks/test_behind_links.py::test_the_page_of_a_damaged_link_names_another_way_to_leave",
     ],
     "open redirects, javascript: and data: addresses": [
         "subscribers/test_attacks.py::test_no_page_leads_or_posts_anywhere_else_whatever_the_request_says",

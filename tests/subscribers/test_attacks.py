@@ -62,7 +62,7 @@ def test_a_damaged_token_opens_nothing(client):
         # Every letter of one token, a few of the others: what they say in front of the signature is alike.
         places = range(len(token)) if path.startswith("/preferences/data/") else (0, 22, len(token) - 1)
         wrong = [token[:at] + ("A" if token[at] != "A" else "B") + token[at + 1 :] for at in places]
-        wrong += [token[:-1], token[1:], token + "A", token + "=", token.upper(), token[:40]]
+        wrong += [token[:-1], token[1:], token + "A", "=" + token, token.upper(), token[:40]]
         for one in wrong:
             answer = client.post(path.replace(token, one), {"do": "delete", "sure": "yes"})
             assert answer.status_code == 404, one

@@ -45,6 +45,7 @@ def readers_pages(monkeypatch) -> dict[str, Seen]:
         "test unsubscribe": _get("/unsubscribe/test/weekly/1/"),
         "test unsubscribed": _post("/unsubscribe/test/weekly/1/"),
         "not found": _get("/nothing/"),
+        "damaged": _get("/unsubscribe/x/"),
         **_what_went_wrong(),
         **_of_their_own("weekly", ""),
         **_of_their_own("jianbao", " in Chinese"),
