@@ -9,15 +9,11 @@ from django.db.models import OuterRef, Subquery
 from mailer.models import Attempt, Delivery, Event, Fact, HardBounce
 
 
-def sends_of(subscriber: int) -> list[dict[str, Any]]:
+def sends_of(subscriber: int) -> Iterator[dict[str, Any]]:
     """What was planned for the reader, oldest first, with what became of it; events as long as they are kept.
 
     As JSON can say it; times are UTC, ISO 8601.
     """
-    return list(_sends(subscriber))
-
-
-def _sends(subscriber: int) -> Iterator[dict[str, Any]]:
     went = Attempt.objects.filter(batch=OuterRef("batch")).exclude(state__in=["refused", "unsent"])
     found = Delivery.objects.filter(subscriber=subscriber).select_related("batch", "send")
     found = found.defer("send__html", "send__text")

@@ -1,6 +1,7 @@
 """What a reader changes about themself: name, language, address. The only writer of profiles and of letters.
 
-Each change is a step in their history, in words that hold neither the old value nor the new one in full.
+Each change is a step in their history, in words that hold neither the old value nor the new one in full. Of changes
+that are no consent the last one of each kind stays there.
 """
 
 from dataclasses import replace
@@ -15,8 +16,10 @@ from subscribers import clock, limits, links, records
 from subscribers.addresses import Address
 from subscribers.installations import list_id_of
 from subscribers.masking import masked
-from subscribers.models import Letter, Subscriber, Subscription, Suppression
+from subscribers.models import Consent, Letter, Subscriber, Subscription, Suppression
 from subscribers.optin import Origin, Reason, State, Step, lift_by_confirming, suppress
+
+About = Consent.About
 
 
 class Moved(StrEnum):
@@ -27,22 +30,23 @@ class Moved(StrEnum):
 
 def rename(public_id: UUID, name: str, origin: Origin) -> bool:
     """The reader has this name. False: they had it, or there is no such reader."""
-    return _set(public_id, "name", name, origin)
+    return _set(public_id, About.NAME, name, origin)
 
 
 def speak(public_id: UUID, language: str, origin: Origin) -> bool:
     """Pages and mails about their subscription speak this language to the reader. False: they did, or no reader."""
-    return _set(public_id, "language", language, origin)
+    return _set(public_id, About.LANGUAGE, language, origin)
 
 
-def _set(public_id: UUID, field: str, value: str, origin: Origin) -> bool:
+def _set(public_id: UUID, field: About, value: str, origin: Origin) -> bool:
+    """`field` is also what it is called in the subscriber's row."""
     now = clock.now()
     with transaction.atomic():
         reader = _locked(public_id)
         if reader is None or getattr(reader, field) == value:
             return False
         Subscriber.objects.filter(pk=reader.pk).update(**{field: value})
-        _record(reader, f"{field} changed", origin, now)
+        _record(reader, f"{field} changed", origin, now, field)
     return True
 
 
@@ -52,7 +56,7 @@ def note_export(public_id: UUID, origin: Origin) -> None:
     with transaction.atomic():
         reader = _locked(public_id)
         if reader is not None:
-            _record(reader, "took a copy of their data", origin, now)
+            _record(reader, "took a copy of their data", origin, now, About.COPY)
 
 
 # ---------------------------------------------------------------- letters
@@ -113,10 +117,11 @@ def _ask(
     reader: Subscriber, newsletter: str, purpose: Letter.Purpose, to: Address | None, origin: Origin, now: datetime
 ) -> int | None:
     what = f"asked for a link: {purpose}"
+    about = About.LINK if purpose == Letter.Purpose.DATA else About.ADDRESS
     if to is None:
-        _record(reader, what, replace(origin, how=origin.how + limits.NO_MAIL), now)
+        _record(reader, what, replace(origin, how=origin.how + limits.NO_MAIL), now, about)
         return None
-    _record(reader, what, origin, now)
+    _record(reader, what, origin, now, about)
     letter = Letter.objects.create(
         subscriber=reader,
         newsletter=newsletter,
@@ -185,5 +190,6 @@ def _locked(public_id: UUID) -> Subscriber | None:
     return Subscriber.objects.select_for_update(no_key=True).filter(public_id=public_id).first()
 
 
-def _record(reader: Subscriber, what: str, origin: Origin, now: datetime) -> None:
-    records.record(reader, "", Step.CHANGED, replace(origin, source=f"{what} {origin.source}".strip()), now)
+def _record(reader: Subscriber, what: str, origin: Origin, now: datetime, about: About | None = None) -> None:
+    said = replace(origin, source=f"{what} {origin.source}".strip())
+    records.record(reader, "", Step.CHANGED, said, now, about=about or "")

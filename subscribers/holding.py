@@ -1,6 +1,13 @@
-"""Everything that is held of one reader, ready to be handed to them (GDPR, articles 15 and 20) or to answer with."""
+"""Everything that is held of one reader, ready to be handed to them (GDPR, articles 15 and 20) or to answer with.
 
+A history may be long, so it is read in chunks and never stands in memory as a whole.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
+from heapq import merge
 from operator import attrgetter
 from typing import Any
 
@@ -11,9 +18,22 @@ from subscribers import links, records
 from subscribers.addresses import Address
 from subscribers.models import Consent, Subscriber, Suppression
 
+CHUNK = 1000
 
-def held(address: Address) -> dict[str, Any] | None:
-    """As JSON can say it; times are UTC, ISO 8601. What other apps hold is in it too: settings.HELD. None: nothing."""
+
+@dataclass(frozen=True)
+class Newest:
+    """The part of a history to be told: so many steps, without those that are newer still."""
+
+    steps: int
+    skipped: int = 0
+
+
+def held(address: Address, part: Newest | None = None) -> dict[str, Any] | None:
+    """As JSON can say it, but for iterators in place of long lists; times are UTC, ISO 8601. None: nothing is held.
+
+    What other apps hold is in it too: settings.HELD.
+    """
     reader = Subscriber.objects.filter(email_key=address.key).first()
     suppression = Suppression.objects.filter(hash=links.suppression_hash(address.key)).first()
     if reader is None and suppression is None:
@@ -26,10 +46,31 @@ def held(address: Address) -> dict[str, Any] | None:
         "since": _time(reader.created_at) if reader else None,
         "suppressed": _suppressed(suppression),
         "subscriptions": _subscriptions(reader) if reader else [],
-        "history": _history(reader, suppression),
+        "history": _history(reader, suppression, part),
         "links_asked_for": _letters(reader) if reader else [],
-        "sends": import_string(settings.HELD)(reader.pk) if reader else [],
+        "sends": iter(import_string(settings.HELD)(reader.pk) if reader else ()),
     }
+
+
+def as_json(held: dict[str, Any]) -> Iterator[str]:
+    """The pieces of a JSON document with what `held` returned, in which each step and send has a line of its own."""
+    before = "{\n  "
+    for name, value in held.items():
+        yield f"{before}{json.dumps(name)}: "
+        if isinstance(value, Iterator):
+            yield from _lines(value)
+        else:
+            yield json.dumps(value, ensure_ascii=False)
+        before = ",\n  "
+    yield "\n}\n"
+
+
+def _lines(items: Iterator[Any]) -> Iterator[str]:
+    before, after = "[\n    ", "[]"
+    for item in items:
+        yield before + json.dumps(item, ensure_ascii=False)
+        before, after = ",\n    ", "\n  ]"
+    yield after
 
 
 def _time(at: datetime | None) -> str | None:
@@ -60,12 +101,25 @@ def _subscriptions(reader: Subscriber) -> list[dict[str, Any]]:
     ]
 
 
-def _history(reader: Subscriber | None, suppression: Suppression | None) -> list[dict[str, Any]]:
+def _history(
+    reader: Subscriber | None, suppression: Suppression | None, part: Newest | None
+) -> Iterator[dict[str, Any]]:
     """Of an erased reader the erasure alone is left. It stays the first step of whoever comes back."""
     erased = records.erasure(suppression) if suppression else None
-    steps = [erased] if erased else []
-    steps += reader.consents.order_by("at", "pk") if reader else []
-    return [_step(step) for step in sorted(steps, key=attrgetter("at"))]
+    steps = _steps(reader, part) if reader else iter(())
+    return map(_step, merge([erased] if erased else [], steps, key=attrgetter("at")))
+
+
+def _steps(reader: Subscriber, part: Newest | None) -> Iterator[Consent]:
+    """Oldest first, each chunk by a query of its own: no cursor waits for whoever reads slowly."""
+    if part:
+        newest = reader.consents.order_by("-at", "-pk")[part.skipped : part.skipped + part.steps]
+        yield from reversed(newest)
+        return
+    found = steps = reader.consents.order_by("at", "pk")
+    while chunk := list(found[:CHUNK]):
+        yield from chunk
+        found = steps.filter(at__gte=chunk[-1].at).exclude(at=chunk[-1].at, pk__lte=chunk[-1].pk)
 
 
 def _step(step: Consent) -> dict[str, Any]:

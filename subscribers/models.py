@@ -17,6 +17,9 @@ class Subscriber(models.Model):
     name = models.CharField(max_length=200, blank=True, default="")
     language = models.CharField(max_length=16, blank=True, default="")
     created_at = models.DateTimeField(default=timezone.now)
+    # How much signed links changed in the hour that began then; see subscribers.spending.
+    changes_since = models.DateTimeField(null=True, blank=True)
+    changes = models.PositiveSmallIntegerField(default=0, db_default=0)
 
 
 class SubscriptionQuerySet(models.QuerySet["Subscription"]):
@@ -72,7 +75,10 @@ class Subscription(models.Model):
 
 
 class Consent(models.Model):
-    """One step of a reader's consent, as it happened. Written once, never changed."""
+    """One step of a reader's consent, as it happened. Written once, never changed.
+
+    A change that is no consent (`about`) is kept until the next of its kind: anybody with a link can repeat those.
+    """
 
     class Step(models.TextChoices):
         REQUESTED = "requested"
@@ -82,12 +88,20 @@ class Consent(models.Model):
         CHANGED = "changed"
         ERASED = "erased"
 
+    class About(models.TextChoices):
+        LANGUAGE = "language"
+        NAME = "name"
+        COPY = "copy"  # of their data was taken
+        LINK = "link"  # to their data was asked for
+        ADDRESS = "address"  # a new one was named; that they have it since is a step of its own
+
     # Indexed by `consent_history`.
     subscriber = models.ForeignKey(Subscriber, models.CASCADE, related_name="consents", db_index=False)
     newsletter = models.CharField(max_length=64)
     step = models.CharField(max_length=12, choices=Step.choices)
     at = models.DateTimeField(default=timezone.now)
     how = models.CharField(max_length=32)  # form, link, one-click, command, import
+    about = models.CharField(max_length=12, choices=About.choices, blank=True, default="", db_default="")
     source = models.TextField(blank=True, default="")  # address of the form, file name, or the editor's words
     wording = models.TextField(blank=True, default="")  # what the reader was shown, exactly
     wording_version = models.CharField(max_length=32, blank=True, default="")
@@ -107,7 +121,12 @@ class Consent(models.Model):
                     step__in=["requested", "confirmed", "unsubscribed", "imported", "changed", "erased"]
                 ),
                 name="consent_step_known",
-            )
+            ),
+            models.UniqueConstraint(
+                fields=["subscriber", "newsletter", "about"],
+                condition=~models.Q(about=""),
+                name="last_of_what_is_no_consent",
+            ),
         ]
 
 

@@ -5,10 +5,11 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import wraps
-from typing import Any
+from typing import Any, TypeVar
 
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import translation
@@ -31,7 +32,8 @@ CONTENT_POLICY = (
 )
 ALLOWED = ("GET", "HEAD", "POST")
 PART_OF_ROUTE = re.compile(r"<[^<>]+>")
-View = Callable[..., HttpResponse]
+View = Callable[..., HttpResponseBase]
+Answer = TypeVar("Answer", bound=HttpResponseBase)
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,7 @@ def signed_link(purpose: str, expired: View | None = None) -> Callable[[View], V
 
     def decorate(view: View) -> View:
         @wraps(view)
-        def read(request: HttpRequest, token: str) -> HttpResponse:
+        def read(request: HttpRequest, token: str) -> HttpResponseBase:
             chosen = view
             try:
                 ticket = links.read(token, purpose)
@@ -154,7 +156,7 @@ def to_reader(view: View) -> View:
     """
 
     @wraps(view)
-    def speak(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown) -> HttpResponse:
+    def speak(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown) -> HttpResponseBase:
         reader = reader_of(ticket)
         with speaking_to(reader, newsletter):
             return view(request, ticket, newsletter, reader)
@@ -171,7 +173,7 @@ def speaking_to(reader: Subscriber | None, newsletter: Shown) -> translation.ove
     return translation.override(languages.chosen(reader.language if reader else "", newsletter.language))
 
 
-def kept_private(response: HttpResponse) -> HttpResponse:
+def kept_private(response: Answer) -> Answer:
     """The address of the page, which opens it to whoever has it, is told to nobody."""
     response["Referrer-Policy"] = "no-referrer"
     response["X-Robots-Tag"] = "noindex"
@@ -223,6 +225,14 @@ def damaged(request: HttpRequest) -> HttpResponse:
     """A link of which a part was lost or changed. It names every newsletter's way out: whose link it was is unknown."""
     shown = [newsletter_shown(label) for label in settings.NEWSLETTERS]
     return kept_private(page_in_house_language(request, "damaged", status=404, context={"newsletters": shown}))
+
+
+def changed_enough(request: HttpRequest, newsletter: Shown, undo: Sequence[tuple[str, str]] = ()) -> HttpResponse:
+    """The subscriber's links changed enough for an hour; `undo` as in `too_many`."""
+    log.warning("changes by links limited", extra={"newsletter": newsletter.label})
+    response = page(request, "too_many", newsletter, {"undo": undo, "of_one": True}, status=429)
+    response["Retry-After"] = str(int(limits.HOUR.total_seconds()))
+    return response
 
 
 @to_reader

@@ -9,6 +9,7 @@ from functools import partial
 from django.conf import settings
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.utils import translation
 from django.utils.translation import gettext
 
@@ -20,6 +21,7 @@ from subscribers.optin import PREFERENCES, Answer
 from subscribers.pages import (
     Shown,
     away,
+    changed_enough,
     link_used,
     newsletter_shown,
     no_button,
@@ -29,6 +31,7 @@ from subscribers.pages import (
     to_reader,
     too_many,
 )
+from subscribers.spending import ChangedEnough, spend
 from subscribers.tasks import send_confirmation, send_letter
 
 State = Subscription.State
@@ -45,7 +48,7 @@ class Choice:
 
 
 @signed_link(tokens.PREFERENCES)
-def preferences(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown) -> HttpResponse:
+def preferences(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown) -> HttpResponseBase:
     """The page; and the button that unsubscribes from everything works while the database is away, too."""
     try:
         return _preferences(request, ticket, newsletter)
@@ -85,14 +88,20 @@ def _preferences(
 
 def _save(request: HttpRequest, reader: Subscriber, newsletter: Shown) -> HttpResponse:
     language = _language_wanted(request)
-    if language:
-        changing.speak(reader.public_id, language, origin(request, PREFERENCES))
     # Against what the page showed: a form that was open for long must not undo what came since.
     had, ticked = set(request.POST.getlist("had")), set(request.POST.getlist("newsletter"))
     offered = [choice.label for choice in _choices(reader)]
+    # First, because what follows may be refused.
     left = _leave(request, reader, [label for label in offered if label in had - ticked])
+    joining = [label for label in offered if label in ticked - had]
     try:
-        joined = [(label, _join(request, reader, label)) for label in offered if label in ticked - had]
+        if language or joining:
+            spend(reader.public_id, len(joining) + bool(language))
+        if language:
+            changing.speak(reader.public_id, language, origin(request, PREFERENCES))
+        joined = [(label, _join(request, reader, label)) for label in joining]
+    except ChangedEnough:
+        return changed_enough(request, newsletter, _undo(reader, left))
     except limits.TooManyRequests as reason:
         return too_many(request, newsletter, reason, _undo(reader, left))
     if language:
@@ -154,6 +163,10 @@ def _leave(request: HttpRequest, reader: Subscriber, labels: Sequence[str]) -> l
 
 def _mail_link(request: HttpRequest, reader: Subscriber, newsletter: Shown) -> HttpResponse:
     asking = origin(request, PREFERENCES)
+    try:
+        spend(reader.public_id)
+    except ChangedEnough:
+        return changed_enough(request, newsletter)
     letter = changing.ask_for_link(reader.public_id, newsletter.label, asking)
     if letter is not None:
         transaction.on_commit(partial(send_letter.hint, letter))

@@ -2,12 +2,14 @@
 And the page behind the link in the mail to their new address.
 """
 
-import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
+from tempfile import SpooledTemporaryFile
+from typing import IO
 
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from django.utils.translation import gettext
 
 from subscribers import changing, holding, links, optin, tokens
@@ -19,6 +21,7 @@ from subscribers.models import Letter, Subscriber
 from subscribers.pages import (
     CONTENT_POLICY,
     Shown,
+    changed_enough,
     link_used,
     no_button,
     origin,
@@ -27,11 +30,15 @@ from subscribers.pages import (
     speaking_to,
     to_reader,
 )
+from subscribers.spending import COPY, ChangedEnough, spend
 from subscribers.tasks import send_letter
 
 DATA, ADDRESS = "mailed link", "link to new address"  # `Consent.how`
 
-Answer = Callable[[HttpRequest, Subscriber, Shown], HttpResponse]
+IN_MEMORY = 1_000_000  # bytes of a copy
+PIECE = 65_536
+
+Answer = Callable[[HttpRequest, Subscriber, Shown], HttpResponseBase]
 
 
 @to_reader
@@ -47,7 +54,7 @@ def _too_late(
 
 @signed_link(tokens.DATA, expired=_too_late)
 @to_reader
-def data(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown, reader: Subscriber | None) -> HttpResponse:
+def data(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown, reader: Subscriber | None) -> HttpResponseBase:
     """Name, address, a copy of everything, and deletion."""
     wish = request.POST.get("do", "") if request.method == "POST" else ""
     if reader is None:
@@ -55,7 +62,10 @@ def data(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown, reader:
     if ticket.mailbox != links.mailbox(reader.email_key):
         return link_used(request, newsletter)  # their address has changed, and another may read the old mailbox now
     if wish in WISHES:
-        return WISHES[wish](request, reader, newsletter)
+        try:
+            return WISHES[wish](request, reader, newsletter)
+        except ChangedEnough:
+            return changed_enough(request, newsletter)
     notice = no_button(request)
     return _shown(request, reader, newsletter, notice=notice, status=400 if notice else 200)
 
@@ -84,8 +94,10 @@ def _rename(request: HttpRequest, reader: Subscriber, newsletter: Shown) -> Http
         name = clean_name(sent(request, "name"))
     except AddressError as error:
         return _shown(request, reader, newsletter, {"name": gettext(str(error))})
-    changing.rename(reader.public_id, name, origin(request, DATA))
-    reader.refresh_from_db()
+    if name != reader.name:
+        spend(reader.public_id)
+        changing.rename(reader.public_id, name, origin(request, DATA))
+        reader.refresh_from_db()
     return _shown(request, reader, newsletter, notice=gettext("Saved."))
 
 
@@ -96,20 +108,41 @@ def _move(request: HttpRequest, reader: Subscriber, newsletter: Shown) -> HttpRe
         return _shown(request, reader, newsletter, {"email": gettext(str(error))})
     if to.key == reader.email_key:
         return _shown(request, reader, newsletter, {"email": gettext("This is your address already.")})
+    spend(reader.public_id)
     letter = changing.ask_to_move(reader.public_id, newsletter.label, to, origin(request, DATA))
     if letter is not None:
         transaction.on_commit(partial(send_letter.hint, letter))
     return page(request, "link_mailed", newsletter, {"address": masked_on_one_line(to.email)})
 
 
-def _export(request: HttpRequest, reader: Subscriber, newsletter: Shown) -> HttpResponse:
+def _export(request: HttpRequest, reader: Subscriber, newsletter: Shown) -> HttpResponseBase:
+    spend(reader.public_id, COPY)
     changing.note_export(reader.public_id, origin(request, DATA))
-    body = json.dumps(holding.held(Address(reader.email, reader.email_key)), ensure_ascii=False, indent=2)
-    response = HttpResponse(body, content_type="application/json; charset=utf-8")
+    copy, length = _copy(reader)
+    response = StreamingHttpResponse(_in_pieces(copy), content_type="application/json; charset=utf-8")
+    response["Content-Length"] = str(length)
     response["Content-Disposition"] = 'attachment; filename="my-data.json"'
     response["Content-Security-Policy"] = CONTENT_POLICY
     response["Cache-Control"] = "no-store"
     return response
+
+
+def _copy(reader: Subscriber) -> tuple[IO[bytes], int]:
+    """What is held of the subscriber, in memory as long as it is short: a long history waits on the disk to be sent.
+
+    Whole before the answer begins, so that a database that goes away leaves an error and no half a file.
+    """
+    file = SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115 — `_in_pieces` closes it
+    for piece in holding.as_json(holding.held(Address(reader.email, reader.email_key)) or {}):
+        file.write(piece.encode())
+    length = file.tell()
+    file.seek(0)
+    return file, length
+
+
+def _in_pieces(file: IO[bytes]) -> Iterator[bytes]:
+    with file:
+        yield from iter(partial(file.read, PIECE), b"")
 
 
 def _delete(request: HttpRequest, reader: Subscriber, newsletter: Shown) -> HttpResponse:

@@ -93,14 +93,20 @@ def newest(step: str, subscriptions: Iterable[Subscription]) -> dict[tuple[int, 
     return {(reader, newsletter): last for reader, newsletter, last in rows}
 
 
-def record(reader: Subscriber, newsletter: str, step: str, origin: Origin, now: datetime) -> None:
-    """The step is in the reader's history."""
+def record(reader: Subscriber, newsletter: str, step: str, origin: Origin, now: datetime, *, about: str = "") -> None:
+    """The step is in the reader's history; `about` is what it changed that is no consent: the last one is kept.
+
+    Then the reader must be locked.
+    """
+    if about:
+        Consent.objects.filter(subscriber=reader, newsletter=newsletter, about=about).delete()
     Consent(
         subscriber=reader,
         newsletter=newsletter,
         step=step,
         at=now,
         how=origin.how,
+        about=about,
         source=origin.source,
         wording=origin.wording,
         wording_version=origin.wording_version,

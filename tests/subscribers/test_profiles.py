@@ -64,7 +64,7 @@ def test_the_copy_holds_everything_as_a_file(client):
     answer = client.post(data_path(reader), {"do": "export"})
     assert answer["Content-Disposition"] == 'attachment; filename="my-data.json"'
     assert answer["Cache-Control"] == "no-store"
-    held = json.loads(answer.content)
+    held = json.loads(b"".join(answer.streaming_content))
     assert (held["email"], held["name"]) == (ADA.email, ADA.name)
     assert [step["step"] for step in held["history"]] == ["requested", "confirmed", "changed"]
     assert held["history"][0]["wording"] == readers.FORM.wording

@@ -1,34 +1,59 @@
 """`mailer subscribers show`: all that is held of one reader, ready to answer a complaint with or to hand out."""
 
-import json
+import sys
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from mailer.cli.subscribers.people import json_option, parse_address
-from mailer.cli.terminal import Problem, start
+from mailer.cli.subscribers.people import json_option, parse_address, reader_of
+from mailer.cli.terminal import Exit, Problem, start
+
+if TYPE_CHECKING:
+    from subscribers.addresses import Address
+
+ON_A_PAGE = 50  # steps
 
 
 @click.command()
 @click.argument("address")
+@click.option(
+    "--page",
+    type=click.IntRange(1),
+    help=f"{ON_A_PAGE} steps of their history, as a terminal shows them: 2 for those before the newest.",
+)
 @json_option
-def show(address: str, as_json: bool) -> None:
+def show(address: str, page: int | None, as_json: bool) -> None:
     """Show one reader: newsletters, suppression, each step of their consent with its wording, and what they were sent.
 
-    --json is everything that is held of them, for readers who ask what that is.
+    A pipe gets the whole history. --json is everything that is held of them, for readers who ask what that is.
     """
     person = parse_address(address)
     start()
     from subscribers import holding
 
-    held = holding.held(person)
+    paged = not as_json and (page is not None or sys.stdout.isatty())
+    skipped = ON_A_PAGE * ((page or 1) - 1)
+    held = holding.held(person, holding.Newest(ON_A_PAGE, skipped) if paged else None)
     if held is None:
         raise Problem(f"{person.email} is not known here; `mailer subscribers list` shows who is.")
     if as_json:
-        click.echo(json.dumps(held, ensure_ascii=False, indent=2))
-    else:
-        click.echo("\n".join(_in_words(held)))
+        for piece in holding.as_json(held):
+            click.echo(piece, nl=False)
+        return
+    steps = _steps_of(person) if paged else 0
+    if skipped and skipped >= steps:
+        raise Problem(f"there is no page {page}: {steps} steps, {ON_A_PAGE} on a page.", Exit.USAGE)
+    for line in _in_words(held):
+        click.echo(line)
+    if steps > skipped + ON_A_PAGE:
+        earlier = f"--page {(page or 1) + 1} shows earlier ones, --json all"
+        click.echo(f"{ON_A_PAGE} of {steps} steps; {earlier}.", err=True)
+
+
+def _steps_of(person: "Address") -> int:
+    reader = reader_of(person)
+    return reader.consents.count() if reader else 0
 
 
 # ---------------------------------------------------------------- in words

@@ -1,0 +1,33 @@
+"""How much signed links may change of one subscriber in an hour: whoever has a link can press its buttons by a script.
+
+Leaving is never counted, nor refused.
+"""
+
+from uuid import UUID
+
+from django.db.models import F, Q
+
+from subscribers import clock
+from subscribers.limits import HOUR
+from subscribers.models import Subscriber
+
+CHANGES_AN_HOUR = 30
+COPY = 10  # changes that a copy of everything stands for: it costs as much as the history is long
+
+
+class ChangedEnough(Exception):
+    """This subscriber's links changed enough within the hour. Nothing was changed."""
+
+
+def spend(public_id: UUID, changes: int = 1) -> None:
+    """So many changes of this subscriber's hour are used up. Raises ChangedEnough.
+
+    The hour is a fixed one: it begins with its first change, and what is refused does not prolong it.
+    """
+    now = clock.now()
+    reader = Subscriber.objects.filter(public_id=public_id)
+    over = reader.filter(Q(changes_since=None) | Q(changes_since__lte=now - HOUR))
+    if over.update(changes_since=now, changes=changes):
+        return
+    if not reader.filter(changes__lte=CHANGES_AN_HOUR - changes).update(changes=F("changes") + changes):
+        raise ChangedEnough
