@@ -13,9 +13,9 @@ from django.template.response import TemplateResponse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from subscribers import links, optin
+from subscribers import histories, links, optin
 from subscribers.addresses import AddressError, parse
-from subscribers.models import Consent, Subscriber, Subscription, Suppression
+from subscribers.models import Subscriber, Subscription, Suppression
 from subscribers.optin import Origin
 
 if TYPE_CHECKING:
@@ -86,29 +86,6 @@ class SubscriptionsShown(_Shown):
     changed = moment("changed_at", "changed")
 
 
-class HistoryShown(_Shown):
-    model = Consent
-    verbose_name_plural = "history"
-    fields = readonly_fields = (
-        "on",
-        "newsletter",
-        "step",
-        "how",
-        "source",
-        "wording",
-        "wording_version",
-        "language",
-        "ip",
-        "claims",
-    )
-    ordering = ("at", "pk")
-    on = moment("at", "when")
-
-    @admin.display(description="said by the file")
-    def claims(self, step: Consent) -> str:
-        return ", ".join(f"{name} {value}" for name, value in (step.claimed or {}).items()) or "–"
-
-
 @dataclass(frozen=True)
 class LettingGo:
     """What an operator reads before a reader is let go."""
@@ -150,7 +127,8 @@ class SubscriberAdmin(LookedAt):
     ordering = ("email_key",)
     list_per_page = 50
     fields = readonly_fields = ("email", "name", "language", "created", "suppressed")
-    inlines = (SubscriptionsShown, HistoryShown)
+    inlines = (SubscriptionsShown,)
+    change_form_template = "admin/subscriber.html"
     actions = ("unsubscribe_one", "suppress_one")
     created = moment("created_at", "created")
 
@@ -169,6 +147,12 @@ class SubscriberAdmin(LookedAt):
 
     def called(self, row: Subscriber) -> str:
         return row.email
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *given: Any, **named: Any
+    ) -> HttpResponse:
+        context["history"] = histories.page_of(context["original"], request.GET.get("history"))
+        return super().render_change_form(request, context, *given, **named)
 
     @admin.display(description="newsletters")
     def newsletters(self, reader: Subscriber) -> str:

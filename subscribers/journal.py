@@ -8,16 +8,21 @@ import fcntl
 import json
 import os
 import re
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 from uuid import UUID
 
 ALL = "*"  # in the place of a newsletter's label, which holds only letters, digits and hyphens
 NEWSLETTER, HOW = re.compile(r"[*]|[\w-]{1,64}"), re.compile(r"[a-z-]{1,32}")
 LONGEST_LINE = 1000
+AGAIN_AFTER = 10.0  # seconds
+MOST_FRESH = 10_000
 
 
 @dataclass(frozen=True)
@@ -31,7 +36,10 @@ class Leaving:
 
 
 def append(path: Path, leaving: Leaving) -> None:
-    """Write the leaving to the disk. Raises OSError: then it is not there, and must not be acknowledged."""
+    """The leaving is on the disk. Raises OSError: then it is not there, and must not be acknowledged.
+
+    Whoever presses again and again adds a line in ten seconds.
+    """
     line = json.dumps(
         {
             "public_id": str(leaving.public_id),
@@ -42,13 +50,39 @@ def append(path: Path, leaving: Leaving) -> None:
     )
     descriptor = _open_locked(path)
     try:
+        click = _Click(os.fstat(descriptor).st_ino, leaving.public_id, leaving.newsletter)
+        if _is_fresh(click) and os.fstat(descriptor).st_size:
+            return
         _write_whole(descriptor, line.encode() + b"\n")
         _make_name_last(descriptor, path)
         # Outside of the lock, so that many who leave at once share the disk's time.
         fcntl.flock(descriptor, fcntl.LOCK_UN)
         os.fsync(descriptor)
+        _remember(click)
     finally:
         os.close(descriptor)
+
+
+class _Click(NamedTuple):
+    file: int  # one that was applied has another name, and the next click needs a new line
+    public_id: UUID
+    newsletter: str
+
+
+_fresh: dict[_Click, float] = {}  # time.monotonic() when its line was on the disk; oldest first
+_fresh_lock = threading.Lock()
+
+
+def _is_fresh(click: _Click) -> bool:
+    return _fresh.get(click, -AGAIN_AFTER) > time.monotonic() - AGAIN_AFTER
+
+
+def _remember(click: _Click) -> None:
+    with _fresh_lock:
+        _fresh.pop(click, None)
+        _fresh[click] = time.monotonic()
+        while len(_fresh) > MOST_FRESH:
+            del _fresh[next(iter(_fresh))]
 
 
 def _open_locked(path: Path) -> int:

@@ -248,7 +248,7 @@ def those_who_left(newsletter: str, subscriber_ids: Iterable[int]) -> set[int]:
     steps = Consent.objects.filter(
         subscriber_id__in=ids, newsletter=newsletter, step__in=[Step.CONFIRMED, Step.IMPORTED, Step.UNSUBSCRIBED]
     )
-    for subscriber_id, step in steps.order_by("at", "pk").values_list("subscriber_id", "step"):
+    for subscriber_id, step in steps.order_by("at", "pk").values_list("subscriber_id", "step").iterator():
         last[subscriber_id] = step
     there = Subscription.objects.filter(subscriber_id__in=ids, newsletter=newsletter)
     return {

@@ -49,16 +49,17 @@ def _of(newsletter: str) -> Any:
     return Subscription.objects.order_by("pk").filter(newsletter=newsletter)
 
 
-def _histories(wishes: Iterable[Subscription]) -> dict[tuple[int, str], list[Consent]]:
-    """The steps of each of these subscriptions, oldest first."""
-    steps: dict[tuple[int, str], list[Consent]] = defaultdict(list)
+def _histories(wishes: Iterable[Subscription]) -> dict[tuple[int, str], dict[str, str]]:
+    """What the steps of each of these subscriptions tell: later ones more than earlier ones. A history may be long."""
+    told: dict[tuple[int, str], dict[str, str]] = defaultdict(dict)
     readers = {wish.subscriber_id for wish in wishes}
-    for step in Consent.objects.filter(subscriber__in=readers).exclude(step=Step.CHANGED).order_by("at", "pk"):
-        steps[step.subscriber_id, step.newsletter].append(step)
-    return steps
+    steps = Consent.objects.filter(subscriber__in=readers).exclude(step=Step.CHANGED).defer("wording")
+    for step in steps.order_by("at", "pk").iterator(chunk_size=CHUNK):
+        told[step.subscriber_id, step.newsletter] |= _told(step)
+    return told
 
 
-def _row(wish: Subscription, history: Iterable[Consent]) -> dict[str, str]:
+def _row(wish: Subscription, told: dict[str, str]) -> dict[str, str]:
     reader = wish.subscriber
     row = dict.fromkeys(COLUMNS, "") | {
         "email": reader.email,
@@ -69,8 +70,7 @@ def _row(wish: Subscription, history: Iterable[Consent]) -> dict[str, str]:
         "suppressed": getattr(wish, "suppressed", None) or "",
         "suppressed_at": _text(getattr(wish, "suppressed_at", None)),
     }
-    for step in history:
-        row |= _told(step)
+    row |= told
     if wish.state == State.PENDING:
         row["confirmed_at"] = ""
     if row["unsubscribed_at"] and wish.state == State.ACTIVE and moment(row["unsubscribed_at"]) is None:

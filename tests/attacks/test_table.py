@@ -95,6 +95,17 @@ ATTACKS: dict[str, list[str]] = {
         "subscribers/test_attacks.py::test_a_friend_with_a_forwarded_mail_learns_and_changes_nothing_that_is_only_its_readers",
         "subscribers/test_preferences.py::test_a_friend_can_ask_for_one_mail_only_and_never_subscribe_anybody",
     ],
+    "a button of a signed link pressed by a script": [
+        "attacks/test_growth.py::test_who_toggles_the_language_leaves_one_row_and_is_stopped_for_an_hour",
+        "attacks/test_growth.py::test_each_kind_of_change_that_is_no_consent_keeps_its_last_row_alone",
+        "attacks/test_growth.py::test_a_leaving_is_never_refused_whatever_was_used_up",
+        "attacks/test_growth.py::test_a_copy_of_everything_is_made_three_times_an_hour",
+        "attacks/test_growth.py::test_a_copy_of_a_long_history_holds_all_of_it_and_little_memory",
+        "attacks/test_growth.py::test_admin_shows_a_page_of_a_long_history_by_few_queries",
+        "attacks/test_growth.py::test_show_pages_a_long_history_and_a_pipe_gets_all_of_it",
+        "attacks/test_growth.py::test_the_export_of_all_readers_holds_little_memory_whatever_the_history",
+        "attacks/test_growth.py::test_who_leaves_again_and_again_while_the_database_is_away_adds_a_line_in_ten_seconds",
+    ],
     "line breaks into headers": [
         "subscribers/test_attacks.py::test_no_input_reaches_a_header",
         "mailer/test_issues.py::test_a_title_cannot_carry_a_line_break_into_a_header",

@@ -1,0 +1,40 @@
+"""The history of one subscriber as `/admin/` shows it: a page at a time, because it may be as long as anything."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.core.paginator import Page, Paginator
+
+from subscribers.models import Consent, Subscriber
+
+ON_A_PAGE = 50
+COLUMNS = ("when", "newsletter", "step", "how", "source", "wording", "version", "language", "network", "the file said")
+
+
+@dataclass(frozen=True)
+class Shown:
+    columns: tuple[str, ...]
+    page: "Page[Consent]"
+    rows: list[tuple[Any, ...]]
+
+
+def page_of(reader: Subscriber, number: str | None) -> Shown:
+    """The page with this number of the subscriber's steps, newest first; the nearest one where there is none."""
+    page = Paginator(reader.consents.order_by("-at", "-pk"), ON_A_PAGE).get_page(number)
+    return Shown(COLUMNS, page, [_row(step) for step in page])
+
+
+def _row(step: Consent) -> tuple[Any, ...]:
+    claims = ", ".join(f"{name} {value}" for name, value in (step.claimed or {}).items())
+    return (
+        f"{step.at:%Y-%m-%d %H:%M} UTC",
+        step.newsletter,
+        step.get_step_display(),
+        step.how,
+        step.source,
+        step.wording,
+        step.wording_version,
+        step.language,
+        step.ip,
+        claims,
+    )
