@@ -8,7 +8,19 @@ from django.core.paginator import Page, Paginator
 from subscribers.models import Consent, Subscriber
 
 ON_A_PAGE = 50
-COLUMNS = ("when", "newsletter", "step", "how", "source", "wording", "version", "language", "network", "the file said")
+COLUMNS = (
+    "when",
+    "newsletter",
+    "step",
+    "how",
+    "source",
+    "basis",
+    "wording",
+    "version",
+    "language",
+    "network",
+    "the file said",
+)
 
 
 @dataclass(frozen=True)
@@ -32,6 +44,7 @@ def _row(step: Consent) -> tuple[Any, ...]:
         step.get_step_display(),
         step.how,
         step.source,
+        step.basis,
         step.wording,
         step.wording_version,
         step.language,

@@ -129,6 +129,7 @@ def _step(step: Consent) -> dict[str, Any]:
         "step": step.step,
         "how": step.how,
         "source": step.source,
+        "basis": step.basis,
         "wording": step.wording,
         "wording_version": step.wording_version,
         "language": step.language,

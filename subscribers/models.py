@@ -103,6 +103,8 @@ class Consent(models.Model):
     how = models.CharField(max_length=32)  # form, link, one-click, command, import
     about = models.CharField(max_length=12, choices=About.choices, blank=True, default="", db_default="")
     source = models.TextField(blank=True, default="")  # address of the form, file name, or the editor's words
+    # How they agreed elsewhere, in the words of whoever imported or added them.
+    basis = models.TextField(blank=True, default="", db_default="")
     wording = models.TextField(blank=True, default="")  # what the reader was shown, exactly
     wording_version = models.CharField(max_length=32, blank=True, default="")
     language = models.CharField(max_length=16, blank=True, default="")

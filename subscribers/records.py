@@ -32,6 +32,7 @@ class Origin:
     wording_version: str = ""
     language: str = ""
     ip: str = ""  # as networks.network() cut it
+    basis: str = ""  # how they agreed elsewhere, as an editor says
 
 
 class Newcomer(NamedTuple):
@@ -108,6 +109,7 @@ def record(reader: Subscriber, newsletter: str, step: str, origin: Origin, now: 
         how=origin.how,
         about=about,
         source=origin.source,
+        basis=origin.basis,
         wording=origin.wording,
         wording_version=origin.wording_version,
         language=origin.language,

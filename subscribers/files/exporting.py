@@ -90,7 +90,7 @@ def _told(step: Consent) -> dict[str, str]:
         source = {"source": claimed["source"]} if "source" in claimed else {}
         return {"unsubscribed_at": at} | told | source
     # The day of an import, or of the command that added them, is not the day on which they agreed.
-    return told | {"source": claimed.get("source", step.source)}
+    return told | {"source": claimed.get("source") or step.basis or step.source}
 
 
 def _text(at: datetime | None) -> str:

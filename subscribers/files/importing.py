@@ -102,19 +102,22 @@ def apply(
     stage: Stage,
     source: str,
     *,
+    basis: str = "",
     invitations: Invitations | None = None,
     rejected: Path | None = None,
     watch: Watch = lambda rows: None,
 ) -> Report:
     """The stage's readers are in the database, and its rejected rows in a file beside the one they came from.
 
+    `basis` is how they agreed to get mail; it is kept with each of them.
     With `invitations` those who are pending are asked to confirm, one after the other. A process that dies halfway
     leaves whole chunks behind; the same import again does the rest. Raises FileError for a file it cannot write.
     """
     written = _write_rejected(stage, rejected or rejected_file_of(stage.path))
     with _sqlite_in_bulk():
         chunks = _giving_way(_watched(stage, watch))
-        verdicts = (_take_in(stage.newsletter, rows, source, invitations) for rows in chunks)
+        origin = Origin(how="import", source=source, basis=basis)
+        verdicts = (_take_in(stage.newsletter, rows, origin, invitations) for rows in chunks)
         report = _count(stage, verdicts)
     return _with_rejected(stage, report, rejected_file=written)
 
@@ -153,16 +156,15 @@ def _giving_way(chunks: Iterator[list[Newcomer]]) -> Iterator[list[Newcomer]]:
         yield rows
 
 
-def _take_in(newsletter: str, rows: list[Newcomer], source: str, invitations: Invitations | None) -> _Verdict:
+def _take_in(newsletter: str, rows: list[Newcomer], origin: Origin, invitations: Invitations | None) -> _Verdict:
     try:
-        return _take_in_once(newsletter, rows, source, invitations)
+        return _take_in_once(newsletter, rows, origin, invitations)
     except IntegrityError:
         # Somebody of these signed up between our look and our write; now we see them.
-        return _take_in_once(newsletter, rows, source, invitations)
+        return _take_in_once(newsletter, rows, origin, invitations)
 
 
-def _take_in_once(newsletter: str, rows: list[Newcomer], source: str, invitations: Invitations | None) -> _Verdict:
-    origin = Origin(how="import", source=source)
+def _take_in_once(newsletter: str, rows: list[Newcomer], origin: Origin, invitations: Invitations | None) -> _Verdict:
     with transaction.atomic():
         verdict = _judge(newsletter, rows)
         optin.take_in(newsletter, verdict.new, verdict.leaving, origin)

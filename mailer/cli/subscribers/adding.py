@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mailer.cli.subscribers.people import newsletter_option, parse_address, reader_of
+from mailer.cli.subscribers.people import newsletter_option, parse_address, parse_basis, reader_of
 from mailer.cli.terminal import Exit, Problem, choose_newsletter, start
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def add(address: str, newsletter: str | None, name: str, language: str, active: 
     """
     if active and not source.strip():
         raise Problem('--active needs --source "where and when they agreed".', Exit.USAGE)
-    person = _person(address, name, language)
+    person, source = _person(address, name, language), parse_basis(source)
     start()
     label = choose_newsletter(newsletter)
     if active:
@@ -50,7 +50,7 @@ def _add_active(person: "tuple[Address, str, str]", label: str, source: str) -> 
     from subscribers import optin
 
     address, name, language = person
-    origin = optin.Origin(how="command", source=source)
+    origin = optin.Origin(how="command", basis=source)
     try:
         optin.add_active(address, label, name=name, language=language, origin=origin)
     except optin.Refused as refusal:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mailer.cli.subscribers.people import json_option, newsletter_option
+from mailer.cli.subscribers.people import json_option, newsletter_option, parse_basis
 from mailer.cli.terminal import Exit, Problem, choose_newsletter, confirm, counted, database_address, on_terminal, start
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ A_FILE = click.Path(dir_okay=False, path_type=Path)
     "--ignore-column", "ignored", multiple=True, metavar="NAME", help="A column that says nothing of who gets mail."
 )
 @click.option("--reject-unknown", is_flag=True, help="Reject rows whose state nobody knows, and keep them out.")
-@click.option("--source", default="", metavar="TEXT", help="Where the list comes from; kept with each reader.")
+@click.option("--source", default="", metavar="TEXT", help="How they agreed to get mail; kept with each reader.")
 @click.option("--invite", is_flag=True, help="Mail each pending reader once, and ask them to confirm.")
 @click.option("--per-hour", type=click.IntRange(1, 100_000), default=500, show_default=True, help="For --invite.")
 @click.option("--rejected", type=A_FILE, help="Where rejected rows go, with reasons; FILE.rejected.csv if not given.")
@@ -64,7 +64,7 @@ def import_(
     Shows first what would change. Nobody who left, bounced or was erased comes back by a file, and without --invite
     nobody is mailed. It can be stopped at any time; the same command again does the rest.
     """
-    columns = _chosen(mapped)
+    columns, source = _chosen(mapped), parse_basis(source)
     _require_file(file)
     start()
     states = _states(mapped_states)
@@ -84,11 +84,12 @@ def import_(
                 click.echo(_as_json(stage, planned, done=False))
             if dry_run:
                 return
+            basis = source or _ask_for_basis(planned, yes)
             confirm(f"Import into {label}?", yes)
             queue = invitations(label, per_hour) if invite else None
-            origin = f"file {file.name}" + (f": {source.strip()}" if source.strip() else "")
             with _no_collecting(), _bar("Importing", stage.good) as watch:
-                report = apply(stage, origin, invitations=queue, rejected=rejected, watch=watch)
+                origin = f"file {file.name}"
+                report = apply(stage, origin, basis=basis, invitations=queue, rejected=rejected, watch=watch)
     except FileError as error:
         if as_json and isinstance(error, Undecided):
             click.echo(_question_as_json(error))
@@ -96,6 +97,25 @@ def import_(
     click.echo(_as_json(stage, report, done=True)) if as_json else _show_report(report)
     if report.rejected:
         sys.exit(Exit.OPEN_ENDS)
+
+
+def _ask_for_basis(planned: "Report", yes: bool) -> str:
+    """How those who will be mailed agreed to it; "" where nobody is to be asked, and where nobody new will be."""
+    coming = planned.new_by_state.get("active", 0) + planned.new_by_state.get("pending", 0)
+    if not coming:
+        return ""
+    if yes or not on_terminal():
+        click.echo(
+            "  Nothing is kept of how they agreed to get mail, and you may have to show it: --source TEXT says it.",
+            err=True,
+        )
+        return ""
+    asked: str = click.prompt(
+        f"How did {'this reader' if coming == 1 else f'these {coming} readers'} agree to get mail, where and when? "
+        "It is kept with each",
+        err=True,
+    )
+    return parse_basis(asked)
 
 
 @contextmanager

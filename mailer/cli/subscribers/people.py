@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from subscribers.models import Subscriber
 
 newsletter_option = click.option("--newsletter", metavar="NAME", help="Which newsletter, if there are several.")
+LONGEST_BASIS = 300
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
@@ -21,6 +22,17 @@ def parse_address(address: str) -> "Address":
         return parse(address)
     except AddressError as error:
         raise Problem(f"{address!r}: {error}", Exit.USAGE) from None
+
+
+def parse_basis(source: str) -> str:
+    """The value of --source, on one line."""
+    basis = " ".join(source.split())
+    if len(basis) > LONGEST_BASIS or not basis.isprintable():
+        raise Problem(
+            f"--source takes one line of at most {LONGEST_BASIS} letters, because it is kept with each reader.",
+            Exit.USAGE,
+        )
+    return basis
 
 
 def hash_of(person: "Address") -> str:

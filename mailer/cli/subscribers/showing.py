@@ -84,7 +84,7 @@ def _utc(at: str | None) -> str:
 
 def _step_in_words(step: dict[str, Any]) -> Iterator[str]:
     network = f"network {step['network']}" if step["network"] else ""
-    details = " · ".join(filter(None, [step["newsletter"], step["how"], step["source"], network]))
+    details = " · ".join(filter(None, [step["newsletter"], step["how"], step["source"], step["basis"], network]))
     yield f"  {_utc(step['at'])}  {step['step']:<12}  {details}"
     if step["wording"]:
         which = ", ".join(filter(None, [f"version {step['wording_version']}", step["language"]]))

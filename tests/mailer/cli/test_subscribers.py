@@ -57,7 +57,7 @@ def test_adding_twice_mails_once_and_says_why():
 def test_adding_an_active_reader_needs_the_source_of_their_consent():
     assert run("add", ADA.email, *WEEKLY, "--active").exit_code == Exit.USAGE
     assert run("add", ADA.email, *WEEKLY, "--active", "--source", "the fair").exit_code == 0
-    assert Consent.objects.get().source == "the fair"
+    assert Consent.objects.get().basis == "the fair"
     assert mail.outbox == []
     assert "already" in run("add", ADA.email, *WEEKLY).stdout
 
@@ -263,8 +263,35 @@ def test_show_quotes_what_the_reader_agreed_to_and_what_a_file_claimed(tmp_path)
     run("import", str(path), *WEEKLY, "--state", "active", "--source", "the book fair", "--yes")
     assert "they were shown (version 1, en): “I want to get The Weekly by mail.”" in run("show", ADA.email).stdout
     shown = run("show", BEN.email).stdout
-    assert "weekly · import · file fair.csv: the book fair" in shown
+    assert "weekly · import · file fair.csv · the book fair" in shown
     assert "the file said: confirmed at 2019-05-06T07:08:09+00:00, network 192.0.2.0/24, state active" in shown
+
+
+def test_an_import_asks_at_a_terminal_how_the_readers_agreed_and_keeps_the_answer_with_each(tmp_path, monkeypatch):
+    path = tmp_path / "fair.csv"
+    path.write_text(f"email\n{ADA.email}\n{BEN.email}\n")
+    monkeypatch.setattr("mailer.cli.subscribers.files.on_terminal", lambda: True)
+    monkeypatch.setattr("mailer.cli.terminal.on_terminal", lambda: True)
+    given = ["import", str(path), *WEEKLY, "--state", "active"]
+    asked = CliRunner().invoke(cli, ["subscribers", *given], input="\n the book  fair, 2026\ny\n")
+    assert "How did these 2 readers agree to get mail" in asked.stderr
+    assert list(Consent.objects.values_list("basis", flat=True)) == ["the book fair, 2026"] * 2
+    assert json.loads(run("show", ADA.email, "--json").stdout)["history"][0]["basis"] == "the book fair, 2026"
+    assert "the book fair, 2026" in run("export").stdout
+    again = CliRunner().invoke(cli, ["subscribers", *given], input="y\n")
+    assert "How did" not in again.stderr  # nobody is new
+
+
+def test_an_import_that_nobody_is_asked_about_goes_on_and_says_what_it_lacks(tmp_path):
+    path = tmp_path / "fair.csv"
+    path.write_text(f"email\n{ADA.email}\n")
+    left = run("import", str(path), *WEEKLY, "--state", "unsubscribed", "--yes")
+    assert (left.exit_code, "--source" in left.stderr) == (0, False)
+    path.write_text(f"email\n{BEN.email}\n")
+    active = run("import", str(path), *WEEKLY, "--state", "active", "--yes")
+    assert active.exit_code == 0
+    assert "Nothing is kept of how they agreed to get mail" in active.stderr
+    assert run("import", str(path), *WEEKLY, "--state", "active", "--source", "x" * 301).exit_code == Exit.USAGE
 
 
 def test_erasing_a_reader_shows_what_goes_and_asks_first():
