@@ -41,7 +41,7 @@ import django; django.setup()
 from mailer.installation import link_keys
 from subscribers import tokens
 from subscribers.models import Subscriber
-token = tokens.Signer(tokens.UNSUBSCRIBE, "weekly", link_keys()[-1]).token
+token = tokens.Signer(tokens.UNSUBSCRIBE, "weekly", link_keys().links[0].key).token
 for email, public_id in Subscriber.objects.order_by("-pk").values_list("email", "public_id").iterator():
     print(email, f"/unsubscribe/{token(public_id.bytes)}/")
 """

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 from django.utils import timezone
 
+from subscribers.clock import estimated as estimated
 from subscribers.clock import now as now
 from subscribers.clock import now_or_estimated as now_or_estimated
 

@@ -15,8 +15,8 @@ class Installation(models.Model):
     """The one row that says who we are; made by the first migration."""
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
-    # Hex, oldest first. The newest signs readers' links, all are accepted, the oldest keys the suppression hashes.
-    link_keys = models.JSONField(default=list)
+    suppression_key = models.CharField(max_length=64, db_default="")  # hex; another would disarm all suppressions
+    link_keys = models.JSONField(default=list)  # for 0.2.0, which may run beside this version; see mailer.rotating
     swept_at = models.DateTimeField(null=True)
     attempts = models.PositiveBigIntegerField(db_default=0)  # made so far; see mailer.sending.restoring
     requests_counted_until = models.DateTimeField(db_default=Now())  # by when they ended; see mailer.counting
@@ -24,6 +24,16 @@ class Installation(models.Model):
 
     class Meta:
         constraints = [models.CheckConstraint(condition=Q(id=1), name="only_one_installation")]
+
+
+class LinkKey(models.Model):
+    """A key for subscribers' links, known by its id; see mailer.rotating. A retired one has lost the key itself."""
+
+    key = models.CharField(max_length=64, null=True)  # noqa: DJ001 — hex; NULL once retired
+    fingerprint = models.CharField(max_length=16, unique=True)
+    created_at = models.DateTimeField()
+    signs_from = models.DateTimeField()
+    retired_at = models.DateTimeField(null=True)
 
 
 class Process(models.Model):

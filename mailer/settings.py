@@ -368,6 +368,7 @@ SILENCED_SYSTEM_CHECKS = [
 
 # What `subscribers` needs to know of the installation, which it may not import.
 LINK_KEYS = "mailer.installation.link_keys"
+LINK_KEYS_AGAIN = "mailer.installation.link_keys_again"
 FORGET = "mailer.erasing.forget_reader"  # called in the transaction that erases a reader
 MAY_MAIL = "mailer.accounts.may_mail"
 HELD = "mailer.holding.sends_of"  # what a reader who asks is told besides

@@ -20,6 +20,7 @@ from mailer import (
     counting,
     elsewhere,
     events,
+    installation,
     interruptions,
     lanes,
     notifying,
@@ -56,6 +57,7 @@ def sweep() -> None:
     if schema.is_newer():
         return
     now = clock.now()
+    installation.reread()  # a new link key is known here long before it signs
     restoring.check()
     accounts.this_account()  # the first key is adopted
     accounts.take_in_nobodys()

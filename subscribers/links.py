@@ -11,24 +11,29 @@ from django.utils.module_loading import import_string
 from subscribers import clock, tokens
 
 
-def keys() -> tuple[bytes, ...]:
-    """The installation's link keys, oldest first: the newest signs, all are accepted."""
-    found: tuple[bytes, ...] = import_string(settings.LINK_KEYS)()
+def keys() -> tokens.Keys:
+    """The installation's keys, as this process knows them."""
+    found: tokens.Keys = import_string(settings.LINK_KEYS)()
     return found
 
 
+def signing_key() -> bytes:
+    """By an estimate of the database's clock: a page that works without the database is not to wait for it."""
+    return keys().signing(clock.estimated())
+
+
 def suppression_hash(email_key: str) -> str:
-    return tokens.suppression_hash(email_key, keys())
+    return tokens.suppression_hash(email_key, keys().suppressions)
 
 
 def suppression_hashes(email_keys: Iterable[str]) -> dict[str, str]:
-    return tokens.suppression_hashes(email_keys, keys())
+    return tokens.suppression_hashes(email_keys, keys().suppressions)
 
 
 def confirm_url(public_id: UUID, newsletter: str) -> str:
     """Good for a week from now."""
     expires = clock.now_or_estimated() + tokens.CONFIRM_LIFE
-    token = tokens.make(tokens.CONFIRM, public_id, newsletter, keys()[-1], expires)
+    token = tokens.make(tokens.CONFIRM, public_id, newsletter, signing_key(), expires)
     return f"{settings.BASE_URL}{reverse('subscribers:confirm', args=[token])}"
 
 
@@ -39,12 +44,16 @@ def unsubscribe_url(public_id: UUID, newsletter: str) -> str:
 
 def unsubscribe_path(public_id: UUID, newsletter: str) -> str:
     """Good for ever."""
-    return reverse("subscribers:unsubscribe", args=[tokens.make(tokens.UNSUBSCRIBE, public_id, newsletter, keys()[-1])])
+    return reverse(
+        "subscribers:unsubscribe", args=[tokens.make(tokens.UNSUBSCRIBE, public_id, newsletter, signing_key())]
+    )
 
 
 def preferences_path(public_id: UUID, newsletter: str) -> str:
     """Good for ever."""
-    return reverse("subscribers:preferences", args=[tokens.make(tokens.PREFERENCES, public_id, newsletter, keys()[-1])])
+    return reverse(
+        "subscribers:preferences", args=[tokens.make(tokens.PREFERENCES, public_id, newsletter, signing_key())]
+    )
 
 
 def undo_path(public_id: UUID, newsletter: str) -> str:
@@ -55,7 +64,7 @@ def undo_path(public_id: UUID, newsletter: str) -> str:
 def data_url(public_id: UUID, newsletter: str, email_key: str) -> str:
     """Good for half an hour from now, as long as the reader has this address: it goes there and nowhere else."""
     until = clock.now_or_estimated() + tokens.DATA_LIFE
-    token = tokens.make_for(mailbox(email_key), tokens.DATA, public_id, newsletter, keys()[-1], until)
+    token = tokens.make_for(mailbox(email_key), tokens.DATA, public_id, newsletter, signing_key(), until)
     return f"{settings.BASE_URL}{reverse('subscribers:data', args=[token])}"
 
 
@@ -71,7 +80,7 @@ def address_url(letter: UUID, newsletter: str) -> str:
 
 
 def _for_a_while(name: str, purpose: str, public_id: UUID, newsletter: str, life: timedelta) -> str:
-    token = tokens.make(purpose, public_id, newsletter, keys()[-1], clock.now_or_estimated() + life)
+    token = tokens.make(purpose, public_id, newsletter, signing_key(), clock.now_or_estimated() + life)
     return reverse(f"subscribers:{name}", args=[token])
 
 
@@ -81,5 +90,12 @@ def unsubscribe_url_of_test(newsletter: str, number: int) -> str:
 
 
 def read(token: str, purpose: str) -> tokens.Ticket:
-    """Raises TokenError, ExpiredToken."""
-    return tokens.read(token, purpose, keys(), clock.now_or_estimated)
+    """Raises TokenError, ExpiredToken; DatabaseError if a newer key may have signed it and cannot be asked for."""
+    known = keys()
+    try:
+        return tokens.read(token, purpose, known.verifying(), clock.now_or_estimated)
+    except tokens.UnknownSignature:
+        again: tokens.Keys = import_string(settings.LINK_KEYS_AGAIN)()
+        if again == known:
+            raise
+    return tokens.read(token, purpose, again.verifying(), clock.now_or_estimated)

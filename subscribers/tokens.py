@@ -44,8 +44,34 @@ class Ticket:
     mailbox: str = ""  # the mark of the only address for which it is good
 
 
+@dataclass(frozen=True)
+class LinkKey:
+    key: bytes
+    signs_from: datetime
+
+
+@dataclass(frozen=True)
+class Keys:
+    """An installation's keys. All of `links`, oldest first, verify; `suppressions` makes hashes and never changes."""
+
+    links: tuple[LinkKey, ...]
+    suppressions: bytes
+
+    def verifying(self) -> tuple[bytes, ...]:
+        return tuple(one.key for one in self.links)
+
+    def signing(self, now: datetime) -> bytes:
+        """Return the newest whose time has come: until then other processes may not know it."""
+        due = [one.key for one in self.links if one.signs_from <= now]
+        return due[-1] if due else self.links[0].key
+
+
 class TokenError(ValueError):
     """We never made this token for this purpose."""
+
+
+class UnknownSignature(TokenError):
+    """It looks like a token, and none of the keys has signed it for this purpose."""
 
 
 class ExpiredToken(TokenError):
@@ -95,7 +121,7 @@ def read(token: str, purpose: str, keys: Sequence[bytes], now: Callable[[], date
     mac, payload = raw[:MAC_BYTES], raw[MAC_BYTES:]
     # Every key is tried, so that the time taken does not tell which one fitted.
     if not sum([hmac.compare_digest(mac, _mac(key, purpose, payload)) for key in keys]):
-        raise TokenError("the link is not one of ours")
+        raise UnknownSignature("the link is not one of ours")
     newsletter, _, mailbox = payload[20:].decode().partition("\0")
     ticket = Ticket(UUID(bytes=payload[:16]), newsletter, mailbox)
     until = int.from_bytes(payload[16:20], "big")
@@ -112,14 +138,14 @@ def begun_by(text: str) -> str:
     return NO_LETTER.split(text, maxsplit=1)[0]
 
 
-def suppression_hash(email_key: str, keys: Sequence[bytes]) -> str:
-    """What is kept of an address that nobody may mail, hex. The oldest key makes it, so that it never changes."""
-    return hmac.digest(keys[0], b"suppression\0" + email_key.encode(), "sha256").hex()
+def suppression_hash(email_key: str, key: bytes) -> str:
+    """What is kept of an address that nobody may mail, hex."""
+    return hmac.digest(key, b"suppression\0" + email_key.encode(), "sha256").hex()
 
 
-def suppression_hashes(email_keys: Iterable[str], keys: Sequence[bytes]) -> dict[str, str]:
+def suppression_hashes(email_keys: Iterable[str], key: bytes) -> dict[str, str]:
     """Key → what `suppression_hash` makes of it. Preparing the key is half the cost, and files hold a million."""
-    begun = hmac.new(keys[0], b"suppression\0", "sha256")
+    begun = hmac.new(key, b"suppression\0", "sha256")
     found = {}
     for email_key in email_keys:
         mac = begun.copy()

@@ -11,8 +11,7 @@ def _keys_of_this_database():
     """Each test database is another installation with other keys."""
     from mailer import installation
 
-    installation.public_id.cache_clear()
-    installation.link_keys.cache_clear()
+    installation.forget()
 
 
 @pytest.fixture(autouse=True)
@@ -37,10 +36,10 @@ def _an_installation(request):
     """Tests that commit leave empty tables behind, and the migrations do not run again."""
     marker = request.node.get_closest_marker("django_db")
     if marker:
-        from mailer.models import Installation
+        from tests.installing import an_installation
 
         request.getfixturevalue("transactional_db" if marker.kwargs.get("transaction") else "db")
-        Installation.objects.get_or_create(pk=1, defaults={"link_keys": ["11" * 32]})
+        an_installation()
 
 
 @pytest.fixture(autouse=True)

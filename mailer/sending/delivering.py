@@ -8,7 +8,7 @@ from functools import lru_cache
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 
-from mailer import exhaustion, interruptions
+from mailer import clock, exhaustion, interruptions
 from mailer.installation import link_keys
 from mailer.models import Send
 from mailer.sendgrid.client import Answer, Exhausted, TooLate
@@ -102,7 +102,10 @@ def _finish_send_of(batch_id: int) -> None:
 
 def _recipients(taken: Claim) -> list[Recipient]:
     frozen = _frozen(taken.send)
-    token = tokens.Signer(tokens.UNSUBSCRIBE, frozen.newsletter, link_keys()[-1]).token
+    # One key for the whole request, and an attempt is never posted twice: a new one may carry the signatures of a newer
+    # key, and the links of both open.
+    key = link_keys().signing(clock.estimated())
+    token = tokens.Signer(tokens.UNSUBSCRIBE, frozen.newsletter, key).token
     prefix = f"{frozen.base_url}/unsubscribe/"
     return [
         Recipient(member.delivery, member.email, member.name, f"{prefix}{token(member.public_id)}/")

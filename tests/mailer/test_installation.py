@@ -1,10 +1,13 @@
 """Who we are and the link keys, from the database or, while it is away, from the file that a web process keeps."""
 
+import json
+
 import pytest
 from django.db import OperationalError
 
-from mailer import installation
-from mailer.models import Installation
+from mailer import clock, installation, rotating
+from mailer.models import Installation, LinkKey
+from tests.installing import a_newer_key_signs
 
 pytestmark = pytest.mark.django_db
 
@@ -14,24 +17,19 @@ def _a_home_of_its_own(settings, tmp_path):
     settings.HOME = tmp_path
 
 
-def anew():
-    """As another process, which has read nothing yet."""
-    installation.public_id.cache_clear()
-    installation.link_keys.cache_clear()
+def refuse(**_):
+    raise OperationalError("connection refused")
 
 
 @pytest.fixture
 def away(monkeypatch):
-    def refuse(**_):
-        raise OperationalError("connection refused")
-
     return lambda: monkeypatch.setattr(Installation.objects, "get", refuse)
 
 
 def test_a_process_that_starts_without_the_database_knows_the_keys_from_the_file(away):
     installation.refresh()
     known = installation.public_id(), installation.link_keys()
-    anew()
+    installation.forget()
     away()
     assert (installation.public_id(), installation.link_keys()) == known
 
@@ -45,13 +43,84 @@ def test_the_file_is_for_its_owner_alone(tmp_path):
 def test_keys_that_change_are_known_at_the_next_refresh(away):
     installation.refresh()
     old = installation.link_keys()
-    Installation.objects.update(link_keys=["11" * 32, "22" * 32])
+    rotating.rotate()
     installation.refresh()
-    assert installation.link_keys() != old
     new = installation.link_keys()
-    anew()
+    assert (new.links[:1], len(new.links), new.suppressions) == (old.links, 2, old.suppressions)
+    installation.forget()
     away()
     assert installation.link_keys() == new
+
+
+def test_a_file_of_the_version_before_is_read(tmp_path, away):
+    content = {"installation": str(installation.this_installation().public_id), "link_keys": ["11" * 32, "22" * 32]}
+    (tmp_path / "link-keys").write_text(json.dumps(content))
+    away()
+    keys = installation.link_keys()
+    assert keys.verifying() == (b"\x11" * 32, b"\x22" * 32)
+    assert (keys.signing(clock.estimated()), keys.suppressions) == (b"\x22" * 32, b"\x11" * 32)
+
+
+def test_an_unknown_signature_is_looked_up_once_in_five_seconds(monkeypatch, django_assert_num_queries):
+    now = [1000.0]
+    monkeypatch.setattr(installation.time, "monotonic", lambda: now[0])
+    installation.link_keys()
+    rotating.rotate()
+    assert len(installation.link_keys_again().links) == 2
+    rotating.retire(LinkKey.objects.latest("pk").pk)
+    with django_assert_num_queries(0):
+        for _ in range(100):
+            assert len(installation.link_keys_again().links) == 2
+    now[0] += 5
+    assert len(installation.link_keys_again().links) == 1
+
+
+def test_a_look_that_failed_is_repeated(monkeypatch):
+    installation.link_keys()
+    with monkeypatch.context() as gone:
+        gone.setattr(Installation.objects, "get", refuse)
+        for _ in range(2):
+            with pytest.raises(OperationalError):
+                installation.link_keys_again()
+    rotating.rotate()
+    assert len(installation.link_keys_again().links) == 2
+
+
+def test_a_restored_database_learns_of_the_keys_that_signed_since_its_backup():
+    """Their mails are in people's mailboxes."""
+    installation.refresh()
+    backup = list(LinkKey.objects.all())
+    a_newer_key_signs()
+    installation.refresh()
+    lost = installation.link_keys().links[-1].key
+    LinkKey.objects.exclude(pk__in=[one.pk for one in backup]).delete()
+    installation.refresh()
+    keys = installation.link_keys()
+    assert keys.verifying()[-1] == lost
+    assert keys.signing(clock.now()) != lost, "other processes do not know it yet"
+    assert keys.signing(clock.now() + installation.WAIT) == lost
+
+
+def test_a_key_that_was_retired_stays_so_in_a_restored_database():
+    old = LinkKey.objects.get()
+    a_newer_key_signs()
+    rotating.retire(old.pk)
+    installation.refresh()
+    new = installation.link_keys().links[0].key
+    # The backup is older than both.
+    LinkKey.objects.all().delete()
+    old.save(force_insert=True)
+    installation.refresh()
+    assert installation.link_keys().verifying() == (new,)
+    assert LinkKey.objects.get(pk=old.pk).key is None
+
+
+def test_keys_of_another_installation_are_not_taken_over(tmp_path):
+    content = {"installation": "another", "link_keys": ["33" * 32]}
+    (tmp_path / "link-keys").write_text(json.dumps(content))
+    installation.refresh()
+    assert LinkKey.objects.count() == 1
+    assert "33" * 32 not in (tmp_path / "link-keys").read_text()
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b'{"installation": "a", "link_keys": []}', b"\xff"])

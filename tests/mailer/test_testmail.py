@@ -9,13 +9,14 @@ from PIL import Image
 
 from mailer.cli.testing import test as command
 from mailer.issues import read_issue
-from mailer.models import Batch, Delivery, Installation, Media, Send
+from mailer.models import Batch, Delivery, Media, Send
 from mailer.rendering import render_issue
 from mailer.testmail import MOST, read_addressees
 from subscribers import optin
 from subscribers.addresses import AddressError
 from subscribers.models import Consent, Subscriber, Subscription
 from tests import readers
+from tests.installing import an_installation
 from tests.readers import ADA, LINK
 from tests.stand_in import StandIn
 
@@ -35,7 +36,7 @@ BASE = "https://news.example.com"
 
 @pytest.fixture(autouse=True)
 def _an_installation(transactional_db, settings, tmp_path, up_to_date):
-    Installation.objects.get_or_create(pk=1, defaults={"link_keys": ["11" * 32]})
+    an_installation()
     settings.HOME = tmp_path / "home"
     settings.HOME.mkdir()
 

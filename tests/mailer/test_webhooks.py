@@ -14,8 +14,9 @@ from django.utils import timezone
 
 from mailer import counting, events
 from mailer.installation import public_id
-from mailer.models import Event, Installation
+from mailer.models import Event
 from tests.events import PATH, SIGNATURE, TIMESTAMP, EventKeys
+from tests.installing import an_installation
 
 pytestmark = pytest.mark.django_db
 
@@ -25,7 +26,7 @@ KEYS = EventKeys()
 @pytest.fixture(autouse=True)
 def _our_key(settings):
     settings.SENDGRID_WEBHOOK_KEYS = (base64.b64decode(KEYS.public),)
-    Installation.objects.get_or_create(pk=1, defaults={"link_keys": ["11" * 32]})
+    an_installation()
 
 
 def report(**more):

@@ -19,7 +19,7 @@ import django; django.setup()
 from mailer.installation import link_keys
 from subscribers import tokens
 from subscribers.models import Subscriber
-token = tokens.Signer(tokens.UNSUBSCRIBE, "weekly", link_keys()[-1]).token
+token = tokens.Signer(tokens.UNSUBSCRIBE, "weekly", link_keys().links[0].key).token
 print(*(f"/unsubscribe/{token(one.public_id.bytes)}/" for one in Subscriber.objects.all()))
 """
 

@@ -28,9 +28,9 @@ def log(settings, tmp_path):
 @pytest.fixture
 def committed(log, transactional_db):
     """Tests whose commits are real, as the log follows them."""
-    from mailer.models import Installation
+    from tests.installing import an_installation
 
-    Installation.objects.get_or_create(pk=1, defaults={"link_keys": ["11" * 32]})
+    an_installation()
     return log
 
 

@@ -25,9 +25,9 @@ HERE = Origin(how="command")
 @pytest.fixture
 def database(transactional_db):
     """Commits are real, as the log of opt-outs follows them."""
-    from mailer.models import Installation
+    from tests.installing import an_installation
 
-    Installation.objects.get_or_create(pk=1, defaults={"link_keys": ["11" * 32]})
+    an_installation()
 
 
 def back_up():

@@ -8,7 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from subscribers import tokens
-from subscribers.tokens import CONFIRM, UNSUBSCRIBE, ExpiredToken, Ticket, TokenError, make, read, suppression_hash
+from subscribers.tokens import (
+    CONFIRM,
+    UNSUBSCRIBE,
+    ExpiredToken,
+    Keys,
+    LinkKey,
+    Ticket,
+    TokenError,
+    make,
+    read,
+    suppression_hash,
+)
 
 NOW = datetime(2026, 11, 22, 9, tzinfo=UTC)
 OLD, NEW = b"o" * 32, b"n" * 32
@@ -79,11 +90,22 @@ def test_any_other_text_is_refused(text: str):
         read(text, UNSUBSCRIBE, [NEW], lambda: NOW)
 
 
-def test_the_hash_of_a_suppressed_address_outlives_new_keys():
-    before = suppression_hash("ada@example.com", [OLD])
-    assert suppression_hash("ada@example.com", [OLD, NEW]) == before
-    assert suppression_hash("ben@example.com", [OLD]) != before
+def test_the_hash_of_a_suppressed_address_is_that_of_its_key():
+    before = suppression_hash("ada@example.com", OLD)
+    assert suppression_hash("ada@example.com", NEW) != before
+    assert suppression_hash("ben@example.com", OLD) != before
     assert len(before) == 64
+
+
+def test_a_new_key_signs_once_its_time_has_come():
+    later = NOW + timedelta(minutes=10)
+    keys = Keys((LinkKey(OLD, NOW - timedelta(days=1)), LinkKey(NEW, later)), OLD)
+    assert [keys.signing(at) for at in (NOW, later - timedelta(seconds=1), later)] == [OLD, OLD, NEW]
+    assert keys.verifying() == (OLD, NEW)
+
+
+def test_an_only_key_signs_whatever_the_clock_shows():
+    assert Keys((LinkKey(NEW, NOW),), OLD).signing(NOW - timedelta(days=1)) == NEW
 
 
 def test_a_thousand_tokens_a_request_cost_next_to_nothing():

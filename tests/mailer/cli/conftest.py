@@ -19,9 +19,9 @@ class Ran:
 @pytest.fixture
 def installation(transactional_db):
     """Tests that commit leave empty tables behind, and the migrations do not run again."""
-    from mailer.models import Installation
+    from tests.installing import an_installation
 
-    Installation.objects.get_or_create(pk=1, defaults={"link_keys": ["11" * 32]})
+    an_installation()
 
 
 @pytest.fixture

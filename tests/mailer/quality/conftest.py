@@ -19,6 +19,6 @@ def glass() -> Iterator[Glass]:
 @pytest.fixture
 def _an_installation(transactional_db):
     """Links are signed with the keys that a real installation makes at its first start."""
-    from mailer.models import Installation
+    from tests.installing import an_installation
 
-    Installation.objects.get_or_create(pk=1, defaults={"link_keys": ["11" * 32]})
+    an_installation()

@@ -75,7 +75,7 @@ def _of_their_own(newsletter: str, suffix: str) -> dict[str, Seen]:
     readers.pending("weekly" if newsletter == "jianbao" else "jianbao", readers.Named("Zoë", reader.email))
     preferences = links.preferences_path(reader.public_id, newsletter)
     data = links.data_url(reader.public_id, newsletter, reader.email_key)
-    late = tokens.make("data", reader.public_id, newsletter, links.keys()[-1], timezone.now())
+    late = tokens.make("data", reader.public_id, newsletter, links.signing_key(), timezone.now())
     moving = Letter.objects.create(
         subscriber=reader, newsletter=newsletter, purpose="address", email="z@new.example", email_key="z@new.example"
     )

@@ -1,0 +1,24 @@
+"""What the first migrations make: tests that commit leave empty tables behind, and the migrations do not run again."""
+
+from datetime import UTC, datetime, timedelta
+
+from mailer import installation, rotating
+from mailer.installation import row_of
+from mailer.models import Installation, LinkKey
+
+KEY = bytes.fromhex("11" * 32)
+
+
+def an_installation() -> None:
+    """There is an installation with a link key, this one if there was none."""
+    Installation.objects.get_or_create(pk=1, defaults={"link_keys": [KEY.hex()], "suppression_key": KEY.hex()})
+    if not LinkKey.objects.filter(key__isnull=False).exists():
+        row_of(KEY, datetime(2026, 1, 1, tzinfo=UTC)).save()
+
+
+def a_newer_key_signs() -> int:
+    """A new key signs since a while, and this process knows. Its number."""
+    new = rotating.rotate()
+    LinkKey.objects.filter(pk=new.number).update(signs_from=new.created_at - timedelta(minutes=5))
+    installation.reread()
+    return new.number

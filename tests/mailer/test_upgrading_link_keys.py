@@ -1,0 +1,53 @@
+"""A database of the version before link keys had rows, with two keys and somebody who complained."""
+
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+from mailer.installation import fingerprint_of
+from subscribers.tokens import suppression_hash
+
+FIRST, SECOND = b"1" * 32, b"2" * 32
+OLD = """
+from django.db.migrations.executor import MigrationExecutor
+from django.db import connection
+before = [("mailer", "0009_released_bounces"), ("subscribers", "0007_whose_mails_are_due")]
+MigrationExecutor(connection).migrate(before)
+connection.cursor().execute("UPDATE mailer_installation SET link_keys = %s", [KEYS])
+"""
+ASKED = """
+import json
+from mailer.schema import bring_up_to_date
+bring_up_to_date()
+from mailer import rotating
+from subscribers import links
+keys = [one.state.value for one in rotating.listed()]
+print(json.dumps([links.suppression_hash("dora@readers.example"), links.signing_key().hex(), keys]))
+"""
+
+
+def python(home: Path, code: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", f"import django; django.setup()\n{code}"],
+        env=os.environ | {"MAILER_HOME": str(home), "DATABASE_URL": ""},
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_newest_key_signs_and_the_oldest_goes_on_making_the_hashes(tmp_path):
+    keys = [FIRST, SECOND]
+    python(tmp_path, OLD.replace("KEYS", repr(json.dumps([key.hex() for key in keys]))))
+    hashed, signing, states = json.loads(python(tmp_path, ASKED))
+    assert hashed == suppression_hash("dora@readers.example", FIRST)
+    assert (signing, states) == (SECOND.hex(), ["verifies", "signs"])
+    with sqlite3.connect(tmp_path / "mailer.sqlite3") as opened:
+        assert opened.execute("SELECT fingerprint FROM mailer_linkkey ORDER BY id").fetchall() == [
+            (fingerprint_of(key),) for key in keys
+        ]
