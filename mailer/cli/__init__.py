@@ -27,6 +27,7 @@ COMMANDS = {
     "serve": ("serving", "Run the web process, where readers join and leave."),
     "worker": ("serving", "Run a worker, which sends."),
     "backup": ("backup", "Write a copy of the database that can be put back, to a file or stdout."),
+    "keys": ("keys", "List, replace and retire the keys that subscribers' links are signed with."),
     "doctor": ("doctor", "Check settings, database, broker, key, sender, webhook and address."),
     "version": ("version", "Print the versions of mailer, Python and the database's program."),
     "manage": ("serving", "Run one of Django's own commands, such as migrate."),

@@ -112,6 +112,7 @@ def _checks() -> Iterator[Check]:
     yield guarded("broker", here.broker)
     if database.state == "ok":
         yield guarded("restore guard", here.restore_guard)
+        yield guarded("link keys", here.link_keys)
         yield guarded("clock", here.clock)
         yield guarded("worker", here.worker)
         yield guarded("proxies", here.proxies)

@@ -56,6 +56,14 @@ def restore_guard() -> Check:
     return Check("restore guard", "ok", "the database knows of every request made from here, and of who left")
 
 
+def link_keys() -> Check:
+    from mailer import rotating
+
+    alive = [one for one in rotating.listed() if one.state is not rotating.State.RETIRED]
+    told = ", ".join(f"{one.number} {one.state.value}" for one in alive)
+    return Check("link keys", "ok", f"{told}; `mailer keys rotate` makes another")
+
+
 def clock() -> Check:
     from mailer.clock import WRONG
     from mailer.sending import clocks

@@ -1,0 +1,117 @@
+"""`mailer keys`: the keys that subscribers' links are signed with. No command shows one."""
+
+import json
+from dataclasses import asdict
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from mailer.cli.terminal import Exit, Problem, confirm, counted, start
+
+if TYPE_CHECKING:
+    from mailer.rotating import Listed, Signed
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+
+
+@click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@json_option
+@click.pass_context
+def keys(context: click.Context, as_json: bool) -> None:
+    """List, replace and retire the keys that subscribers' links are signed with."""
+    if context.invoked_subcommand is None:
+        context.invoke(show, as_json=as_json)
+
+
+@keys.command("list")
+@json_option
+def show(as_json: bool) -> None:
+    """List the keys: number, when they were made, and what they do. `mailer keys` alone does the same."""
+    start()
+    from mailer import rotating
+
+    found = rotating.listed()
+    if as_json:
+        click.echo(json.dumps([_as_json(one) for one in found]))
+        return
+    for one in found:
+        click.echo(f"{one.number}  made {_time(one.created_at)}  {_state(one)}")
+
+
+@keys.command()
+@json_option
+def rotate(as_json: bool) -> None:
+    """Make a new key. It signs after 10 minutes; the links of mails from before go on working."""
+    start()
+    from mailer import rotating
+
+    try:
+        new = rotating.rotate()
+    except rotating.Refused as refused:
+        raise Problem(f"{refused}; nothing was done.") from None
+    if as_json:
+        click.echo(json.dumps(_as_json(new)))
+        return
+    click.echo(f"Key {new.number} is stored; links are signed with it from {_time(new.signs_from)} on.")
+    click.echo("Older keys go on verifying. If one leaked, `mailer keys retire NUMBER --break-links` ends it then.")
+
+
+@keys.command()
+@click.argument("number", type=int)
+@click.option("--break-links", is_flag=True, help="Go on although links in mails will open nothing any more.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@json_option
+def retire(number: int, break_links: bool, yes: bool, as_json: bool) -> None:
+    """Forget a key, for one that leaked: links that it signed, also those to unsubscribe, open nothing any more.
+
+    Only a key that has not signed yet goes without --break-links, which says how many links would break and asks.
+    """
+    start()
+    from mailer import rotating
+
+    try:
+        key, signed = rotating.require_retirable(number), rotating.signed_by(number)
+        if key.state is rotating.State.VERIFIES:
+            _agree(number, signed, break_links, yes)
+        done = rotating.retire(number)
+    except rotating.NoSuchKey as refused:
+        raise Problem(f"{refused}.", Exit.USAGE) from None
+    except rotating.Refused as refused:
+        raise Problem(f"{refused}; nothing was done.") from None
+    if as_json:
+        click.echo(json.dumps(_as_json(done) | {"broken": asdict(signed)}))
+    else:
+        click.echo(f"Key {number} is retired; within a minute no process takes its links any more.")
+
+
+def _agree(number: int, signed: "Signed", break_links: bool, yes: bool) -> None:
+    mails, subscribers = counted(signed.mails, "mail"), counted(signed.subscribers, "subscriber")
+    broken = (
+        f"key {number} signed the links of {mails} to {subscribers}, as far as this database tells; "
+        f"{signed.without_newer} of them got none with the signature of a newer key since"
+    )
+    if not break_links:
+        raise Problem(
+            f"{broken}. Nobody could unsubscribe by those mails any more, by one click neither. Nothing was done; "
+            "--break-links goes on all the same.",
+            Exit.NOT_CONFIRMED,
+        )
+    click.echo(f"{broken[0].upper()}{broken[1:]}.", err=True)
+    click.echo("Links from single mails (to confirm, to change data) that it signed break, too.", err=True)
+    confirm("Nobody could unsubscribe by those mails any more, by one click neither. Retire the key?", yes)
+
+
+def _state(one: "Listed") -> str:
+    if one.retired_at:
+        return f"retired {_time(one.retired_at)}"
+    return f"waits until {_time(one.signs_from)}, then signs" if one.state == "waits" else one.state.value
+
+
+def _time(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M} UTC"
+
+
+def _as_json(one: "Listed") -> dict[str, object]:
+    times = ("created_at", "signs_from", "retired_at")
+    return asdict(one) | {name: value.isoformat() if (value := getattr(one, name)) else None for name in times}
