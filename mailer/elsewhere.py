@@ -12,7 +12,7 @@ from django.db.models import QuerySet
 from mailer import accounts, clock
 from mailer.models import REHEARSAL, ProviderAccount, Send
 from subscribers.installations import newsletters_here
-from subscribers.models import Letter, Subscription
+from subscribers.models import Letter, Notice, Subscription
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +67,7 @@ def waiting() -> Iterator[Waiting]:
             yield Waiting(f"{send.newsletter}/{send.slug}", why, send.pk)
     yield from _mails("confirmation mails", Subscription.objects.filter(confirmation_due__lt=clock.now() - LATE))
     yield from _mails("mails with a link", Letter.objects.filter(due__lt=clock.now() - LATE))
+    yield from _mails("mails about a step", Notice.objects.filter(due__lt=clock.now() - LATE))
 
 
 def _sends_of_others() -> QuerySet[Send]:

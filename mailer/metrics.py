@@ -18,7 +18,7 @@ from mailer import clock, counting, journals, presence
 from mailer.models import Batch, Event, Installation, Process, ProviderAccount, Send
 from mailer.sending import gate
 from mailer.sending.accounting import count
-from subscribers.models import Letter, Subscription
+from subscribers.models import Letter, Notice, Subscription
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 # figure → what a worker calls it, and what it means; see EmbeddedWorker.state
@@ -130,8 +130,10 @@ def _mails(now: datetime) -> Iterator[Metric]:
     yield _gauge("events_unapplied", "Events that were stored and not acted on yet.", {(): unapplied})
     confirmations = Subscription.objects.filter(confirmation_due__lte=now).count()
     yield _gauge("confirmations_due", "Confirmation mails that should be out.", {(): confirmations})
-    letters = Letter.objects.filter(due__lte=now).count()
-    yield _gauge("letters_due", "Mails with a link that a reader asked for and should have.", {(): letters})
+    letters = Letter.objects.filter(due__lte=now).count() + Notice.objects.filter(due__lte=now).count()
+    yield _gauge(
+        "letters_due", "Mails to one subscriber, with a link or news of a step, that should be out.", {(): letters}
+    )
 
 
 def _leavings(now: datetime) -> Iterator[Metric]:

@@ -39,7 +39,7 @@ from mailer.sending.restoring import Restored
 from mailer.sending.scheduling import fire_due
 from mailer.sending.settling import finish_if_done
 from mailer.sending.steering import cancel_leftovers
-from subscribers import confirmations, letters
+from subscribers import confirmations, letters, telling
 from subscribers.purging import purge_unconfirmed
 from subscribers.tasks import send_confirmation, send_letter
 
@@ -107,6 +107,7 @@ def tidy() -> None:
     events.prune(now)
     outages.prune(now)
     letters.forget_old(now)
+    telling.forget_old(now)
     purge_unconfirmed(now)
     presence.forget_old(now)
     Session.objects.filter(expire_date__lt=now).delete()
@@ -119,6 +120,7 @@ def _mail_what_is_due() -> None:
     due = chain(
         ((send_confirmation.run, row) for row in confirmations.due(now)),
         ((send_letter.run, row) for row in letters.due(now)),
+        ((telling.tell, row) for row in telling.due(now)),
         ((notifying.tell, send) for send in notifying.untold()),
     )
     for mail, row in due:

@@ -4,19 +4,20 @@ Locks as `optin` does: subscriptions, in the order of their ids.
 """
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from datetime import datetime
-from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Q
 
-from subscribers import clock, optouts, records
+from subscribers import clock, optouts, records, undoing
 from subscribers.journal import ALL, Leaving
 from subscribers.models import Consent, Subscription
 from subscribers.optouts import UNSUBSCRIBED, OptOut
 
 SOURCE = "journal of leavings"  # as `Consent.source`
+UNDONE = Q(how=records.UNDO)
 
 Step, State = Consent.Step, Subscription.State
 Left = tuple[Subscription, Leaving]
@@ -25,12 +26,14 @@ Left = tuple[Subscription, Leaving]
 def leave_all(leavings: Collection[Leaving]) -> int:
     """Unsubscribe who clicked, at the time of their first click that counts; return how many subscriptions ended.
 
-    A click that is older than the newest confirmation, or undo, of its subscription is void: its reader came back.
-    Who was erased meanwhile needs nothing, and what was applied before changes nothing.
+    A click that is older than the newest confirmation of its subscription is void: its reader came back. So is one
+    older than the newest leaving on record; an undo of that leaving voids no later click. Who was erased meanwhile
+    needs nothing, and what was applied before changes nothing.
     """
     clicks = _Clicks(leavings, clock.now())
     with transaction.atomic():
-        found = [one for one in records.find_all({leaving.public_id for leaving in leavings}) if clicks.of(one)]
+        found = [one for one in records.find_all(clicks.readers()) if clicks.of(one)]
+        undoing.end(one for one in found if one.state == State.UNSUBSCRIBED)
         left = _leaving([one for one in found if one.state != State.UNSUBSCRIBED], clicks)
         # A crash after the commit may have kept these from the log of opt-outs.
         again = _opt_outs_of([one for one in found if one.state == State.UNSUBSCRIBED])
@@ -43,24 +46,58 @@ class _Clicks:
     """What was clicked, by subscription."""
 
     def __init__(self, leavings: Collection[Leaving], now: datetime) -> None:
-        self._known: defaultdict[tuple[UUID, str], list[Leaving]] = defaultdict(list)
+        self.now = now
+        self._known: defaultdict[tuple[int, str], list[Leaving]] = defaultdict(list)
+        behind = records.readers_behind({leaving.public_id for leaving in leavings})
         for leaving in leavings:
-            self._known[leaving.public_id, leaving.newsletter].append(replace(leaving, at=min(leaving.at, now)))
+            if leaving.public_id in behind:
+                reader, held = behind[leaving.public_id]
+                for newsletter in _ended(leaving.newsletter, held):
+                    self._known[reader, newsletter].append(replace(leaving, at=min(leaving.at, now)))
+
+    def readers(self) -> set[int]:
+        return {reader for reader, _ in self._known}
 
     def of(self, one: Subscription) -> list[Leaving]:
-        reader = one.subscriber.public_id
+        reader = one.subscriber_id
         return self._known.get((reader, one.newsletter), []) + self._known.get((reader, ALL), [])
+
+
+def _ended(newsletter: str, held: set[str] | None) -> Iterable[str]:
+    """What a click ends by the id in its link. `held`: what may be left by a former id, None for the id of today."""
+    if held is None:
+        return [newsletter]
+    return held if newsletter == ALL else held & {newsletter}
 
 
 def _leaving(subscriptions: list[Subscription], clicks: _Clicks) -> list[Left]:
     """Return those that end, each with the click that ended it."""
-    confirmed = records.newest(Step.CONFIRMED, subscriptions)
-    left = []
-    for one in subscriptions:
-        since = confirmed.get((one.subscriber_id, one.newsletter))
-        if valid := [click for click in clicks.of(one) if since is None or click.at >= since]:
-            left.append((one, min(valid, key=lambda click: click.at)))
-    return left
+    histories = _Histories(subscriptions)
+    valid = [(one, [click for click in clicks.of(one) if histories.allow(one, click)]) for one in subscriptions]
+    earliest = [(one, min(found, key=lambda click: click.at)) for one, found in valid if found]
+    return [(one, histories.dated(one, click, clicks.now)) for one, click in earliest]
+
+
+class _Histories:
+    """When the subscriptions were confirmed, ended and undone last."""
+
+    def __init__(self, subscriptions: list[Subscription]) -> None:
+        self._confirmed = records.newest(subscriptions, ~UNDONE, step=Step.CONFIRMED)
+        self._ended = records.newest(subscriptions, step=Step.UNSUBSCRIBED)
+        self._undone = records.newest(subscriptions, UNDONE, step=Step.CONFIRMED)
+
+    def allow(self, one: Subscription, click: Leaving) -> bool:
+        confirmed, ended = self._confirmed.get(_key(one)), self._ended.get(_key(one))
+        return (confirmed is None or click.at >= confirmed) and (ended is None or click.at > ended)
+
+    def dated(self, one: Subscription, click: Leaving, now: datetime) -> Leaving:
+        """The click as it is put on record: after an undo that it overrules, or the history would read as undone."""
+        undone = self._undone.get(_key(one))
+        return replace(click, at=now) if undone is not None and click.at <= undone else click
+
+
+def _key(one: Subscription) -> tuple[int, str]:
+    return one.subscriber_id, one.newsletter
 
 
 def _unsubscribe(left: list[Left]) -> None:
@@ -79,8 +116,8 @@ def _unsubscribe(left: list[Left]) -> None:
 
 
 def _opt_outs_of(subscriptions: list[Subscription]) -> list[OptOut]:
-    ended = records.newest(Step.UNSUBSCRIBED, subscriptions)
-    found = [(one, ended.get((one.subscriber_id, one.newsletter))) for one in subscriptions]
+    ended = records.newest(subscriptions, step=Step.UNSUBSCRIBED)
+    found = [(one, ended.get(_key(one))) for one in subscriptions]
     return [_opt_out(one, at) for one, at in found if at]
 
 

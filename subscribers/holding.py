@@ -48,6 +48,8 @@ def held(address: Address, part: Newest | None = None) -> dict[str, Any] | None:
         "subscriptions": _subscriptions(reader) if reader else [],
         "history": _history(reader, suppression, part),
         "links_asked_for": _letters(reader) if reader else [],
+        "told": _notices(reader) if reader else [],
+        "former_ids": _former_ids(reader) if reader else [],
         "sends": iter(import_string(settings.HELD)(reader.pk) if reader else ()),
     }
 
@@ -136,6 +138,21 @@ def _step(step: Consent) -> dict[str, Any]:
         "network": step.ip,
         "claimed": step.claimed or {},
     }
+
+
+def _notices(reader: Subscriber) -> list[dict[str, Any]]:
+    """What they were told without asking, kept for two days too; of a move, with the address that they left."""
+    return [
+        {"at": _time(notice.at), "to": notice.email, "of": notice.kind}
+        for notice in reader.notices.order_by("at", "pk")
+    ]
+
+
+def _former_ids(reader: Subscriber) -> list[dict[str, str]]:
+    """By which links from before a move still unsubscribe, and from what."""
+    return [
+        {"id": str(former.public_id), "newsletter": former.newsletter} for former in reader.former_ids.order_by("pk")
+    ]
 
 
 def _letters(reader: Subscriber) -> list[dict[str, Any]]:

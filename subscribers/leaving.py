@@ -12,9 +12,8 @@ from django.utils import translation
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
-from subscribers import links, optin, outages, tokens
-from subscribers.models import Subscriber, Subscription
-from subscribers.optin import PAGE
+from subscribers import links, outages, tokens, undoing
+from subscribers.models import Subscriber
 from subscribers.pages import (
     ALLOWED,
     CONTENT_POLICY,
@@ -34,6 +33,8 @@ from subscribers.pages import (
     to_reader,
     try_later,
 )
+from subscribers.records import UNDO
+from subscribers.undoing import PAGE
 
 ONE_CLICK = "one-click"
 
@@ -72,13 +73,14 @@ def _leaving_page(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown
         if request.method != "POST":
             return page(request, "unsubscribe", newsletter, {"preferences": preferences})
         try:
-            was = outages.leave(ticket.public_id, ticket.newsletter, origin(request, PAGE))
+            left = outages.leave(ticket.public_id, ticket.newsletter, origin(request, PAGE))
         except outages.NotKept:
             return away(request, newsletter)
-        if was == outages.KEPT:
-            preferences = ""
-        undo = links.undo_path(ticket.public_id, ticket.newsletter) if was == Subscription.State.ACTIVE else ""
-        return page(request, "unsubscribed", newsletter, {"preferences": preferences, "undo": undo})
+        context: dict[str, object] = {"preferences": "" if left == outages.KEPT else preferences}
+        if left and left.leaving:
+            context["undo"] = links.undo_path(ticket.public_id, ticket.newsletter, left.leaving)
+        context["undone_often"] = bool(left and left.undone_often)
+        return page(request, "unsubscribed", newsletter, context)
 
 
 def _leaving_page_without_database(
@@ -117,7 +119,7 @@ def undo(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown, reader:
         return link_used(request, newsletter)
     if request.method != "POST":
         return page(request, "undo", newsletter)
-    if not optin.undo(reader.public_id, newsletter.label, origin(request, "undo")):
+    if not undoing.undo(reader.public_id, newsletter.label, ticket.only_for, origin(request, UNDO)):
         return link_used(request, newsletter)
     return page(request, "undone", newsletter)
 

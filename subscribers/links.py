@@ -56,9 +56,11 @@ def preferences_path(public_id: UUID, newsletter: str) -> str:
     )
 
 
-def undo_path(public_id: UUID, newsletter: str) -> str:
-    """Good for half an hour from now, as long as nothing else happens to the subscription."""
-    return _for_a_while("undo", tokens.UNDO, public_id, newsletter, tokens.UNDO_LIFE)
+def undo_path(public_id: UUID, newsletter: str, leaving: int) -> str:
+    """Good for half an hour from now, for this one leaving, as long as nothing else happens to the subscription."""
+    until = clock.now_or_estimated() + tokens.UNDO_LIFE
+    token = tokens.make_for(str(leaving), tokens.UNDO, public_id, newsletter, signing_key(), until)
+    return reverse("subscribers:undo", args=[token])
 
 
 def data_url(public_id: UUID, newsletter: str, email_key: str) -> str:

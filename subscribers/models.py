@@ -22,6 +22,20 @@ class Subscriber(models.Model):
     changes = models.PositiveSmallIntegerField(default=0, db_default=0)
 
 
+class FormerId(models.Model):
+    """An id that a subscriber had before they moved, for one newsletter that they had then.
+
+    Links with it lie in the old mailbox. They still unsubscribe from that newsletter, and open nothing else.
+    """
+
+    public_id = models.UUIDField(editable=False)
+    subscriber = models.ForeignKey(Subscriber, models.CASCADE, related_name="former_ids")
+    newsletter = models.CharField(max_length=64)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["public_id", "newsletter"], name="one_former_id_each")]
+
+
 class SubscriptionQuerySet(models.QuerySet["Subscription"]):
     def deliverable(self) -> "SubscriptionQuerySet":
         """Those who confirmed, did not leave, and whose address nobody suppressed: the only audience there is."""
@@ -30,7 +44,7 @@ class SubscriptionQuerySet(models.QuerySet["Subscription"]):
 
 
 class Subscription(models.Model):
-    """A reader's wish for one newsletter. Only `subscribers.optin` and `clicks` change its state."""
+    """A reader's wish for one newsletter. Only `subscribers.optin`, `undoing` and `clicks` change its state."""
 
     class State(models.TextChoices):
         PENDING = "pending"
@@ -47,6 +61,8 @@ class Subscription(models.Model):
     confirmation_tried_at = models.DateTimeField(null=True, blank=True)  # also when it failed: it may have arrived
     # Of the newsletter.toml in whose name it is sent, because another installation may have one of the same name.
     list_id = models.TextField(blank=True, db_default="", default="")
+    # The one leaving, by the id of its Consent, that the link in its answer may undo: any later step empties it.
+    undoable = models.BigIntegerField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
     changed_at = models.DateTimeField(default=timezone.now)
 
@@ -177,6 +193,8 @@ class Letter(models.Model):
     asked_at = models.DateTimeField(default=timezone.now)
     due = models.DateTimeField(null=True, blank=True)
     tries = models.PositiveSmallIntegerField(default=0)
+    # What the letter to a new address names, and its button confirms: labels. None: written before letters named them.
+    newsletters = models.JSONField(null=True, blank=True)
 
     class Meta:
         indexes = [
@@ -185,4 +203,33 @@ class Letter(models.Model):
         ]
         constraints = [
             models.CheckConstraint(condition=models.Q(purpose__in=["data", "address"]), name="letter_purpose_known")
+        ]
+
+
+class Notice(models.Model):
+    """A mail that tells a subscriber what was done, and that nobody asked for. The row is the queue, as of a Letter."""
+
+    class Kind(models.TextChoices):
+        UNDONE = "undone"  # a leaving
+        MOVED = "moved"  # to the former address
+        ERASED = "erased"  # its subscriber is no more; the row is deleted as soon as it is sent
+
+    subscriber = models.ForeignKey(Subscriber, models.CASCADE, related_name="notices", null=True)  # None: erased
+    newsletter = models.CharField(max_length=64)  # in whose name it is mailed
+    list_id = models.TextField(blank=True, default="")  # see Subscription
+    kind = models.CharField(max_length=12, choices=Kind.choices)
+    email = models.CharField(max_length=320)  # where it goes
+    email_key = models.CharField(max_length=320)
+    language = models.CharField(max_length=16, blank=True, default="")  # as the subscriber chose it
+    at = models.DateTimeField(default=timezone.now)
+    due = models.DateTimeField(null=True, blank=True)
+    tries = models.PositiveSmallIntegerField(default=0)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["email_key", "at"], name="notice_by_address"),
+            models.Index(fields=["due"], name="notice_due", condition=models.Q(due__isnull=False)),
+        ]
+        constraints = [
+            models.CheckConstraint(condition=models.Q(kind__in=["undone", "moved", "erased"]), name="notice_kind_known")
         ]

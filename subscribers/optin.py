@@ -18,20 +18,20 @@ from django.conf import settings
 from django.db import transaction
 from django.utils.module_loading import import_string
 
-from subscribers import clock, limits, links, optouts, records, tokens
+from subscribers import clock, limits, links, notices, optouts, records, undoing
 from subscribers.addresses import Address
 from subscribers.installations import list_id_of
 from subscribers.models import Consent, Letter, Subscriber, Subscription, Suppression
 from subscribers.optouts import UNSUBSCRIBED, OptOut
 from subscribers.records import Newcomer as Newcomer
 from subscribers.records import Origin as Origin
+from subscribers.undoing import Left as Left
 
 log = logging.getLogger(__name__)
 
 Step, State, Reason = Consent.Step, Subscription.State, Suppression.Reason
 
-PAGE, PREFERENCES = "page", "preferences"
-BY_A_PAGE = (PAGE, PREFERENCES)  # `Consent.how` of a step that its reader took on a page, where it can be made undone
+RESTORE = "restore"  # `Consent.how` of what the log of opt-outs does again: told and counted when it first happened
 BOUNCE_RESTS = timedelta(days=7)  # so long a bounced address gets no confirmation mail either
 # A weaker reason never replaces a stronger one.
 STRENGTH: Mapping[str, int] = {Reason.ERASED: 0, Reason.BOUNCE: 1, Reason.MANUAL: 2, Reason.COMPLAINT: 3}
@@ -127,7 +127,7 @@ def confirm(public_id: UUID, newsletter: str, origin: Origin) -> Confirmation:
         if subscription.state == State.UNSUBSCRIBED:
             return Confirmation.LEFT
         Subscription.objects.filter(pk=subscription.pk).update(
-            state=State.ACTIVE, confirmation_due=None, changed_at=now
+            state=State.ACTIVE, confirmation_due=None, undoable=None, changed_at=now
         )
         lift_by_confirming(subscription.subscriber.suppression_hash, subscription.subscriber, now)
         records.record(subscription.subscriber, newsletter, Step.CONFIRMED, origin, now)
@@ -158,7 +158,7 @@ def _stay_out(reader: Subscriber, newsletter: str, at: datetime) -> None:
     new = {"state": State.UNSUBSCRIBED, "created_at": at, "changed_at": at}
     _, is_new = Subscription.objects.get_or_create(subscriber=reader, newsletter=newsletter, defaults=new)
     if is_new:
-        records.record(reader, newsletter, Step.UNSUBSCRIBED, Origin(how="restore"), at)
+        records.record(reader, newsletter, Step.UNSUBSCRIBED, Origin(how=RESTORE), at)
 
 
 def unsubscribe(public_id: UUID, newsletter: str, origin: Origin) -> bool:
@@ -166,49 +166,39 @@ def unsubscribe(public_id: UUID, newsletter: str, origin: Origin) -> bool:
     return leave(public_id, newsletter, origin) is not None
 
 
-def leave(public_id: UUID, newsletter: str, origin: Origin) -> str | None:
-    """As `unsubscribe`, and the state that ended: only what was active may be made undone."""
-    now = clock.now()
-    with transaction.atomic():
-        subscription = records.find(public_id, newsletter)
-        if subscription is None or subscription.state == State.UNSUBSCRIBED:
-            return None
-        _unsubscribe(subscription, origin, now)
-    return str(subscription.state)
+def leave(public_id: UUID, newsletter: str, origin: Origin) -> Left | None:
+    """As `unsubscribe`, and what ended: only what was active may be made undone, and only this leaving.
 
-
-def _unsubscribe(subscription: Subscription, origin: Origin, at: datetime) -> None:
-    reader, newsletter = subscription.subscriber, subscription.newsletter
-    _leave([subscription.pk], at)
-    records.record(reader, newsletter, Step.UNSUBSCRIBED, origin, at)
-    optouts.note([OptOut(reader.suppression_hash, newsletter, UNSUBSCRIBED, at)])
-
-
-def undo(public_id: UUID, newsletter: str, origin: Origin) -> bool:
-    """The reader, who left by a page of ours just now, did not leave. False: that is not so, or no longer.
-
-    The caller has the word of the very answer that said they left; everybody else needs a fresh double opt-in.
+    Leaving once more changes nothing but that: a friend with a forwarded mail may have left before, for them.
     """
     now = clock.now()
     with transaction.atomic():
-        subscription = records.find(public_id, newsletter)
-        if subscription is None or subscription.state == State.PENDING:
-            return False
-        if subscription.state == State.ACTIVE:
-            return True
-        reader = subscription.subscriber
-        last = reader.consents.filter(newsletter=newsletter).order_by("-at", "-pk").first()
-        gone_for_good = Suppression.objects.filter(hash=reader.suppression_hash).exists()
-        if gone_for_good or last is None or last.how not in BY_A_PAGE or last.at <= now - tokens.UNDO_LIFE:
-            return False
-        Subscription.objects.filter(pk=subscription.pk).update(state=State.ACTIVE, changed_at=now)
-        records.record(reader, newsletter, Step.CONFIRMED, origin, now)
-    return True
+        subscription = records.find_to_leave(public_id, newsletter)
+        if subscription is None:
+            return None
+        if subscription.state == State.UNSUBSCRIBED:
+            undoing.end([subscription])
+            return None
+        leaving = _unsubscribe(subscription, origin, now)
+        return undoing.offered(subscription, public_id, origin, leaving, now)
+
+
+def end(subscription: Subscription, origin: Origin) -> None:
+    """End a locked subscription that is active or pending. In the caller's transaction."""
+    _unsubscribe(subscription, origin, clock.now())
+
+
+def _unsubscribe(subscription: Subscription, origin: Origin, at: datetime) -> int:
+    reader, newsletter = subscription.subscriber, subscription.newsletter
+    _leave([subscription.pk], at)
+    leaving = records.record(reader, newsletter, Step.UNSUBSCRIBED, origin, at)
+    optouts.note([OptOut(reader.suppression_hash, newsletter, UNSUBSCRIBED, at)])
+    return leaving
 
 
 def _leave(subscription_ids: Iterable[int], now: datetime) -> None:
     Subscription.objects.filter(pk__in=list(subscription_ids)).update(
-        state=State.UNSUBSCRIBED, confirmation_due=None, changed_at=now
+        state=State.UNSUBSCRIBED, confirmation_due=None, undoable=None, changed_at=now
     )
 
 
@@ -346,6 +336,9 @@ def forget(email_key: str, origin: Origin) -> bool:
             return False
         # Whoever confirms or leaves locks the subscription first and the suppression after it.
         list(Subscription.objects.select_for_update().filter(subscriber=reader).order_by("pk"))
+        notices.forget(email_key)
+        if reader and _hears_of_erasure(reader, origin):
+            notices.erased(reader, now)
         suppress(hash, Reason.ERASED, origin)
         _note_erasure(hash, reader, origin, now)
         # Also where a stronger reason stands: an older backup that is put back must forget them again.
@@ -358,6 +351,12 @@ def forget(email_key: str, origin: Origin) -> bool:
             reader.delete()
     log.info("reader erased")
     return True
+
+
+def _hears_of_erasure(reader: Subscriber, origin: Origin) -> bool:
+    """Once, and not where somebody else typed in the address and nobody ever confirmed it."""
+    known = reader.consents.filter(step__in=[Step.CONFIRMED, Step.IMPORTED]).exists()
+    return known and origin.how != RESTORE and notices.may_be_told(reader)
 
 
 def _note_erasure(hash: str, reader: Subscriber | None, origin: Origin, now: datetime) -> None:

@@ -13,6 +13,7 @@ from django.db import DatabaseError, InterfaceError, InternalError, OperationalE
 from subscribers import clock, journal, optin
 from subscribers.journal import ALL as ALL
 from subscribers.journal import Leaving
+from subscribers.optin import Left
 from subscribers.records import Origin
 
 log = logging.getLogger(__name__)
@@ -20,14 +21,14 @@ log = logging.getLogger(__name__)
 # What the database, and no mistake of ours, can cause. A read-only one raises InternalError.
 AWAY = (OperationalError, InterfaceError, InternalError)
 RETRY_AFTER = 30  # seconds
-KEPT = "kept"
+KEPT = Left("kept")  # nothing can be undone of it: what ends is not known yet
 
 
 class NotKept(Exception):
     """Neither the database nor the journal could be written: try again later. Nothing was promised."""
 
 
-def leave(public_id: UUID, newsletter: str, origin: Origin) -> str | None:
+def leave(public_id: UUID, newsletter: str, origin: Origin) -> Left | None:
     """Unsubscribe as `optin.leave` does, or return KEPT: then it will be. Raises NotKept."""
     try:
         return optin.leave(public_id, newsletter, origin)

@@ -2,9 +2,10 @@
 see and do: newsletters, language, and leaving, with the address masked. For everything else it mails a fresh link.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from types import MappingProxyType
 
 from django.conf import settings
 from django.db import transaction
@@ -17,7 +18,7 @@ from subscribers import changing, clock, languages, limits, links, optin, outage
 from subscribers.addresses import Address
 from subscribers.masking import masked_on_one_line
 from subscribers.models import Subscriber, Subscription
-from subscribers.optin import PREFERENCES, Answer
+from subscribers.optin import Answer, Left
 from subscribers.pages import (
     Shown,
     away,
@@ -33,6 +34,7 @@ from subscribers.pages import (
 )
 from subscribers.spending import ChangedEnough, spend
 from subscribers.tasks import send_confirmation, send_letter
+from subscribers.undoing import PREFERENCES
 
 State = Subscription.State
 
@@ -108,7 +110,7 @@ def _save(request: HttpRequest, reader: Subscriber, newsletter: Shown) -> HttpRe
         # Only now: what was agreed to is on record in the language that the form had. `to_reader` puts it back.
         translation.activate(language)
     told = [_what_became(reader, label, answer) for label, answer in joined if answer is not Answer.ACTIVE]
-    notices = [gettext("Saved."), *told]
+    notices = [gettext("Saved."), *told, *_no_undo(left)]
     return _shown(request, reader, newsletter, notices, left)
 
 
@@ -152,13 +154,15 @@ def _words(reader: Subscriber, answer: Answer) -> str:
 def _leave_all(request: HttpRequest, reader: Subscriber, newsletter: Shown) -> HttpResponse:
     wishes = reader.subscriptions.exclude(state=State.UNSUBSCRIBED).order_by("newsletter")
     left = _leave(request, reader, list(wishes.values_list("newsletter", flat=True)))
-    return _shown(request, reader, newsletter, [gettext("You are unsubscribed from everything.")], left)
+    notices = [gettext("You are unsubscribed from everything."), *_no_undo(left)]
+    return _shown(request, reader, newsletter, notices, left)
 
 
-def _leave(request: HttpRequest, reader: Subscriber, labels: Sequence[str]) -> list[str]:
-    """Of these newsletters, those that the reader read until now."""
+def _leave(request: HttpRequest, reader: Subscriber, labels: Sequence[str]) -> dict[str, Left]:
+    """Of these newsletters, those that the reader got or had asked for until now."""
     leaving = origin(request, PREFERENCES)
-    return [label for label in labels if optin.leave(reader.public_id, label, leaving) == State.ACTIVE]
+    left = {label: optin.leave(reader.public_id, label, leaving) for label in labels}
+    return {label: one for label, one in left.items() if one}
 
 
 def _mail_link(request: HttpRequest, reader: Subscriber, newsletter: Shown) -> HttpResponse:
@@ -178,7 +182,7 @@ def _shown(
     reader: Subscriber,
     newsletter: Shown,
     notices: Sequence[str] = (),
-    left: Sequence[str] = (),
+    left: Mapping[str, Left] = MappingProxyType({}),
     status: int = 200,
 ) -> HttpResponse:
     choices = _choices(reader)
@@ -194,8 +198,18 @@ def _shown(
     return page(request, "preferences", newsletter, context, status)
 
 
-def _undo(reader: Subscriber, left: Sequence[str]) -> list[tuple[str, str]]:
-    return [(newsletter_shown(label).name, links.undo_path(reader.public_id, label)) for label in left]
+def _undo(reader: Subscriber, left: Mapping[str, Left]) -> list[tuple[str, str]]:
+    return [
+        (newsletter_shown(label).name, links.undo_path(reader.public_id, label, one.leaving))
+        for label, one in left.items()
+        if one.leaving
+    ]
+
+
+def _no_undo(left: Mapping[str, Left]) -> list[str]:
+    """What those read in the place of a button to undo who used it up."""
+    again = gettext("%(name)s: to get it again, tick it and press the button in the email that we send you then.")
+    return [again % {"name": newsletter_shown(label).name} for label, one in left.items() if one.undone_often]
 
 
 def _promise() -> str:

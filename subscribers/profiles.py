@@ -59,7 +59,7 @@ def data(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown, reader:
     wish = request.POST.get("do", "") if request.method == "POST" else ""
     if reader is None:
         return page(request, "erased", newsletter) if wish == "delete" else link_used(request, newsletter)
-    if ticket.mailbox != links.mailbox(reader.email_key):
+    if ticket.only_for != links.mailbox(reader.email_key):
         return link_used(request, newsletter)  # their address has changed, and another may read the old mailbox now
     if wish in WISHES:
         try:

@@ -10,15 +10,16 @@ from uuid import UUID
 
 import orjson
 from django.db import connection
-from django.db.models import Max
+from django.db.models import Max, Q
 
 from subscribers import links
 from subscribers.addresses import Address
-from subscribers.models import Consent, Subscriber, Subscription, Suppression
+from subscribers.models import Consent, FormerId, Subscriber, Subscription, Suppression
 
 Step = Consent.Step
 # So begin the sources of steps that let an address be mailed again: an operator's word, and a reader's new address.
 LIFTED, MOVED = "lifted: ", "address changed"
+UNDO = "undo"  # `Consent.how` of a step by which a leaving was made undone
 LEFT = "left: "  # so begins the note of a suppression that stands for what somebody left who is not known here
 
 
@@ -81,27 +82,61 @@ def find(public_id: UUID, newsletter: str) -> Subscription | None:
     return found.filter(subscriber__public_id=public_id, newsletter=newsletter).first()
 
 
-def find_all(public_ids: Collection[UUID]) -> list[Subscription]:
+def find_to_leave(public_id: UUID, newsletter: str) -> Subscription | None:
+    """As `find`, also by an id that the reader had before they moved, for a newsletter that they had then.
+
+    The id of today first: a move that commits between the two questions is found by the second.
+    """
+    if (now := find(public_id, newsletter)) is not None:
+        return now
+    former = FormerId.objects.filter(public_id=public_id, newsletter=newsletter).values("subscriber")
+    found = Subscription.objects.select_for_update(of=("self",)).select_related("subscriber")
+    return found.filter(subscriber__in=former, newsletter=newsletter).first()
+
+
+def readers_behind(public_ids: Collection[UUID]) -> dict[UUID, tuple[int, set[str] | None]]:
+    """The reader of each of these ids, and the newsletters that it may end: None for all.
+
+    In the order of `find_to_leave`. Ids of readers who are no more are left out.
+    """
+    found: dict[UUID, tuple[int, set[str] | None]] = {
+        public_id: (pk, None)
+        for public_id, pk in Subscriber.objects.filter(public_id__in=public_ids).values_list("public_id", "pk")
+    }
+    former: dict[UUID, tuple[int, set[str]]] = {}
+    rows = FormerId.objects.filter(public_id__in=set(public_ids) - set(found))
+    for public_id, pk, newsletter in rows.values_list("public_id", "subscriber", "newsletter"):
+        former.setdefault(public_id, (pk, set()))[1].add(newsletter)
+    return found | former
+
+
+def find_all(readers: Collection[int]) -> list[Subscription]:
     """The subscriptions of these readers, locked in one order: two who lock many must not wait for each other."""
     found = Subscription.objects.select_for_update(of=("self",)).select_related("subscriber")
-    return list(found.filter(subscriber__public_id__in=public_ids).order_by("pk"))
+    return list(found.filter(subscriber__in=readers).order_by("pk"))
 
 
-def newest(step: str, subscriptions: Iterable[Subscription]) -> dict[tuple[int, str], datetime]:
+def newest(subscriptions: Iterable[Subscription], *which: Q, step: str) -> dict[tuple[int, str], datetime]:
     """When this step was last taken, by reader and newsletter, in the histories of these subscriptions' readers."""
-    steps = Consent.objects.filter(subscriber__in={one.subscriber_id for one in subscriptions}, step=step).order_by()
+    readers = {one.subscriber_id for one in subscriptions}
+    steps = Consent.objects.filter(*which, subscriber__in=readers, step=step).order_by()
     rows = steps.values_list("subscriber", "newsletter").annotate(last=Max("at"))
     return {(reader, newsletter): last for reader, newsletter, last in rows}
 
 
-def record(reader: Subscriber, newsletter: str, step: str, origin: Origin, now: datetime, *, about: str = "") -> None:
-    """The step is in the reader's history; `about` is what it changed that is no consent: the last one is kept.
+def undos(reader: Subscriber, newsletter: str, since: datetime) -> int:
+    """How often leaving this newsletter was made undone since then."""
+    return reader.consents.filter(newsletter=newsletter, step=Step.CONFIRMED, how=UNDO, at__gt=since).count()
+
+
+def record(reader: Subscriber, newsletter: str, step: str, origin: Origin, now: datetime, *, about: str = "") -> int:
+    """The step is in the reader's history; return its id. Of what is no consent (`about`) the last one is kept.
 
     Then the reader must be locked.
     """
     if about:
         Consent.objects.filter(subscriber=reader, newsletter=newsletter, about=about).delete()
-    Consent(
+    consent = Consent(
         subscriber=reader,
         newsletter=newsletter,
         step=step,
@@ -114,7 +149,9 @@ def record(reader: Subscriber, newsletter: str, step: str, origin: Origin, now: 
         wording_version=origin.wording_version,
         language=origin.language,
         ip=origin.ip,
-    ).save(force_insert=True)
+    )
+    consent.save(force_insert=True)
+    return int(consent.pk)
 
 
 def moved(readers: Iterable[int]) -> dict[int, datetime]:
@@ -246,8 +283,8 @@ def subscribe_all(newsletter: str, rows: Iterable[tuple[int, str]], now: datetim
 def end_all(ends: Iterable[tuple[int, datetime]]) -> None:
     """Each of these subscriptions is unsubscribed since its moment: (subscription, moment). They are locked."""
     update = (
-        f"UPDATE {Subscription._meta.db_table} SET state = %s, confirmation_due = NULL, changed_at = %s"  # noqa: S608
-        " WHERE id = %s"
+        f"UPDATE {Subscription._meta.db_table} SET state = %s, confirmation_due = NULL, undoable = NULL,"  # noqa: S608
+        " changed_at = %s WHERE id = %s"
     )
     # Not by bulk_update, which took four fifths of the time of a journal of leavings.
     with connection.cursor() as cursor:

@@ -185,4 +185,4 @@ def _left_unknown(optout: OptOut) -> str:
 
 
 def _origin(optout: OptOut) -> Origin:
-    return Origin(how="restore", source=f"log of opt-outs, {optout.at:%Y-%m-%d %H:%M} UTC")
+    return Origin(how=optin.RESTORE, source=f"log of opt-outs, {optout.at:%Y-%m-%d %H:%M} UTC")

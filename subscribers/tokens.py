@@ -1,8 +1,9 @@
 """Signed links: what a token says, it was we who said it. Pure: keys and clock are passed in.
 
 A token is base64url(mac ‖ reader ‖ expiry ‖ newsletter), with HMAC-SHA256 cut to 128 bits over the purpose and the
-rest; one that is good for a single mailbox ends in a zero byte and that mailbox's mark. It carries no secret; whoever
-reads it learns a random id, a newsletter's label, and a mark that only our key can make of an address.
+rest; one that is good for a single mailbox or leaving ends in a zero byte and that mailbox's mark, or the leaving's
+number. It carries no secret; whoever reads it learns a random id, a newsletter's label, and a mark that only our key
+can make of an address.
 """
 
 import hmac
@@ -41,7 +42,7 @@ class Ticket:
 
     public_id: UUID
     newsletter: str
-    mailbox: str = ""  # the mark of the only address for which it is good
+    only_for: str = ""  # what alone it is good for: a mailbox by its mark, a leaving by its number
 
 
 @dataclass(frozen=True)
@@ -87,9 +88,9 @@ def make(purpose: str, public_id: UUID, newsletter: str, key: bytes, expires: da
     return Signer(purpose, newsletter, key, expires).token(public_id.bytes)
 
 
-def make_for(mailbox: str, purpose: str, public_id: UUID, newsletter: str, key: bytes, expires: datetime) -> str:
-    """A token as `make` makes it, whose ticket also names the mark of the mailbox that it goes to."""
-    return make(purpose, public_id, f"{newsletter}\0{mailbox}", key, expires)
+def make_for(only: str, purpose: str, public_id: UUID, newsletter: str, key: bytes, expires: datetime) -> str:
+    """A token as `make` makes it, whose ticket also names what alone it is good for."""
+    return make(purpose, public_id, f"{newsletter}\0{only}", key, expires)
 
 
 class Signer:
@@ -122,8 +123,8 @@ def read(token: str, purpose: str, keys: Sequence[bytes], now: Callable[[], date
     # Every key is tried, so that the time taken does not tell which one fitted.
     if not sum([hmac.compare_digest(mac, _mac(key, purpose, payload)) for key in keys]):
         raise UnknownSignature("the link is not one of ours")
-    newsletter, _, mailbox = payload[20:].decode().partition("\0")
-    ticket = Ticket(UUID(bytes=payload[:16]), newsletter, mailbox)
+    newsletter, _, only_for = payload[20:].decode().partition("\0")
+    ticket = Ticket(UUID(bytes=payload[:16]), newsletter, only_for)
     until = int.from_bytes(payload[16:20], "big")
     if until and now().timestamp() >= until:
         raise ExpiredToken(ticket)

@@ -58,8 +58,11 @@ def bounced(newsletter: str = "weekly", who: Named = DORA) -> Subscriber:
 
 def move(reader: Subscriber, email: str) -> changing.Moved:
     """The reader asked for another address, and pressed the button in the mail that went there."""
+    reader.refresh_from_db()
     changing.ask_to_move(reader.public_id, "weekly", parse(email), LINK)
-    return changing.move(Letter.objects.latest("pk").public_id, LINK)
+    moved = changing.move(Letter.objects.latest("pk").public_id, LINK)
+    reader.refresh_from_db()
+    return moved
 
 
 def everybody(newsletter: str = "weekly") -> dict[str, Subscriber]:

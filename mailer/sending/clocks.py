@@ -18,7 +18,7 @@ from mailer import clock
 from mailer.models import Attempt, Batch, Gate, Installation, Send
 from mailer.sending.gate import LONGEST_WAIT
 from mailer.sending.planning import spread
-from subscribers import confirmations, letters
+from subscribers import confirmations, letters, telling
 
 log = logging.getLogger(__name__)
 
@@ -143,6 +143,7 @@ def _bring_forward(now: datetime) -> None:
     Gate.objects.filter(closed_until__gt=reset).update(closed_until=reset)
     confirmations.bring_forward(now)
     letters.bring_forward(now)
+    telling.bring_forward(now)
 
 
 def _swept_at() -> datetime | None:

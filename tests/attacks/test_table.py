@@ -106,6 +106,16 @@ ATTACKS: dict[str, list[str]] = {
         "attacks/test_growth.py::test_the_export_of_all_readers_holds_little_memory_whatever_the_history",
         "attacks/test_growth.py::test_who_leaves_again_and_again_while_the_database_is_away_adds_a_line_in_ten_seconds",
     ],
+    "a friend who presses Undo after the owner left": [
+        "attacks/test_undo_links.py::test_a_friend_who_left_for_the_owner_cannot_undo_the_owners_own_leaving",
+        "attacks/test_undo_links.py::test_any_later_leaving_ends_undo",
+        "attacks/test_undo_links.py::test_an_undo_link_undoes_no_other_leaving_than_its_own",
+        "attacks/test_undo_links.py::test_an_undo_link_is_used_once",
+        "attacks/test_undo_links.py::test_the_subscriber_is_told_of_an_undo_with_the_link_to_leave",
+        "attacks/test_undo_links.py::test_after_two_undos_in_thirty_days_only_a_fresh_confirmation_brings_back",
+        "attacks/test_undo_links.py::test_a_click_that_waited_in_the_journal_is_not_undone_by_an_older_leavings_link",
+        "attacks/test_undo_links.py::test_the_mailbox_is_told_of_a_deletion_and_then_forgotten",
+    ],
     "line breaks into headers": [
         "subscribers/test_attacks.py::test_no_input_reaches_a_header",
         "mailer/test_issues.py::test_a_title_cannot_carry_a_line_break_into_a_header",

@@ -5,7 +5,7 @@ import re
 from django.conf import settings
 
 from subscribers import links, tokens
-from subscribers.models import Consent, Letter, Subscriber, Subscription, Suppression
+from subscribers.models import Consent, FormerId, Letter, Notice, Subscriber, Subscription, Suppression
 
 
 def path_of(url: str) -> str:
@@ -28,6 +28,12 @@ def data_path(reader: Subscriber, newsletter: str = "weekly") -> str:
     return path_of(links.data_url(reader.public_id, newsletter, reader.email_key))
 
 
+def undo_path(reader: Subscriber, newsletter: str = "weekly") -> str:
+    """The link that undoes the last leaving; where there was none, one that was signed all the same."""
+    leaving = reader.consents.filter(newsletter=newsletter, step="unsubscribed").order_by("-pk").first()
+    return links.undo_path(reader.public_id, newsletter, leaving.pk if leaving else 0)
+
+
 def every_path(reader: Subscriber) -> dict[str, str]:
     """One link of each purpose, by purpose."""
     moving = Letter.objects.create(
@@ -40,7 +46,7 @@ def every_path(reader: Subscriber) -> dict[str, str]:
     return {
         tokens.CONFIRM: confirm_path(reader),
         tokens.UNSUBSCRIBE: leave_path(reader),
-        tokens.UNDO: links.undo_path(reader.public_id, "weekly"),
+        tokens.UNDO: undo_path(reader),
         tokens.PREFERENCES: preferences_path(reader),
         tokens.DATA: data_path(reader),
         tokens.ADDRESS: path_of(links.address_url(moving.public_id, "weekly")),
@@ -54,5 +60,5 @@ def undo_in(answer) -> str:
 
 
 def everything() -> list[list[tuple]]:
-    models = (Subscriber, Subscription, Consent, Suppression, Letter)
+    models = (Subscriber, Subscription, Consent, Suppression, Letter, FormerId, Notice)
     return [list(model.objects.order_by("pk").values_list()) for model in models]

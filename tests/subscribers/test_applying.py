@@ -7,7 +7,7 @@ import pytest
 from django.db import IntegrityError, OperationalError, connection
 from django.utils import timezone
 
-from subscribers import applying, clicks, journal, optin, optouts
+from subscribers import applying, clicks, journal, optin, optouts, undoing
 from subscribers.journal import ALL, Leaving
 from subscribers.models import Consent, Subscription
 from tests import readers
@@ -78,8 +78,8 @@ def test_a_click_before_the_newest_confirmation_is_void(path):
 def test_a_click_before_its_undo_is_void(path):
     ada = confirmed_a_while_ago()
     clicked(path, ada)
-    optin.leave(ada.public_id, "weekly", readers.FORM.__class__(how="page"))
-    optin.undo(ada.public_id, "weekly", LINK)
+    left = optin.leave(ada.public_id, "weekly", readers.FORM.__class__(how="page"))
+    undoing.undo(ada.public_id, "weekly", str(left.leaving), LINK)
     assert applying.apply(path).left == 0
     assert readers.state_of(ada) == "active"
 

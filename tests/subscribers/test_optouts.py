@@ -7,7 +7,7 @@ import pytest
 from django.db import transaction
 from django.utils import timezone
 
-from subscribers import links, optin, optouts
+from subscribers import links, optin, optouts, undoing
 from subscribers.addresses import parse
 from subscribers.files.importing import import_csv
 from subscribers.models import Subscriber, Subscription, Suppression
@@ -119,7 +119,7 @@ def test_whatever_readers_and_operators_do_the_log_knows_of_nobody_who_would_be_
 
     for step in (
         lambda: optin.unsubscribe(ada.public_id, "weekly", here),
-        lambda: optin.undo(ada.public_id, "weekly", here),
+        lambda: undoing.undo(ada.public_id, "weekly", "1", here),
         lambda: optin.suppress(ada.suppression_hash, "complaint", here),
         lambda: optin.lift(ada.suppression_hash, here),
         lambda: optin.suppress(ada.suppression_hash, "bounce", here),

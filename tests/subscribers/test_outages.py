@@ -125,9 +125,9 @@ def test_other_pages_answer_in_words(client, path, ada, away):
     assert b"nothing was changed" in answer.content
 
 
-@pytest.mark.parametrize("name", ["confirm_url", "undo_path"])
-def test_confirming_and_undoing_answer_in_words(client, name, ada, away):
-    path = getattr(links, name)(ada.public_id, "weekly").removeprefix("http://127.0.0.1:8000")
+@pytest.mark.parametrize(("name", "more"), [("confirm_url", ()), ("undo_path", (1,))])
+def test_confirming_and_undoing_answer_in_words(client, name, more, ada, away):
+    path = getattr(links, name)(ada.public_id, "weekly", *more).removeprefix("http://127.0.0.1:8000")
     for answer in (client.get(path), client.post(path)):
         assert answer.status_code == 503
         assert b"nothing was changed" in answer.content

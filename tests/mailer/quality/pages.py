@@ -21,6 +21,7 @@ from tests import readers
 from tests.golden import ISSUES
 from tests.mailer.published import published
 from tests.mailer.quality.mails import BASE, Seen, rendered
+from tests.subscribers.doors import undo_path
 
 
 def readers_pages(monkeypatch) -> dict[str, Seen]:
@@ -41,7 +42,7 @@ def readers_pages(monkeypatch) -> dict[str, Seen]:
         "link used": _post(used),
         "unsubscribe": _get(leave),
         "unsubscribed": _post(leave, {"from": "page"}),
-        "undone": _post(links.undo_path(reader.public_id, "weekly")),
+        "undone": _post(undo_path(reader)),
         "test unsubscribe": _get("/unsubscribe/test/weekly/1/"),
         "test unsubscribed": _post("/unsubscribe/test/weekly/1/"),
         "not found": _get("/nothing/"),
@@ -82,7 +83,7 @@ def _of_their_own(newsletter: str, suffix: str) -> dict[str, Seen]:
     move = links.address_url(moving.public_id, newsletter)
     seen = {
         "preferences, left": _post(preferences, {"do": "save", "had": newsletter}),
-        "undo": _get(links.undo_path(reader.public_id, newsletter)),
+        "undo": _get(undo_path(reader, newsletter)),
         "link mailed": _post(preferences, {"do": "link"}),
         "data": _get(data),
         "data, not ticked": _post(data, {"do": "delete"}),

@@ -1,0 +1,61 @@
+"""What a subscriber is told by mail although they asked for no mail: a leaving undone, an address changed, an erasure.
+
+Whoever did it by a link that was forwarded or stolen cannot keep the owner of the mailbox from hearing of it. Written
+in the transaction of the step itself; `telling` mails what is written here.
+"""
+
+from datetime import datetime, timedelta
+
+from django.conf import settings
+
+from subscribers.installations import list_id_of
+from subscribers.models import Notice, Subscriber, Suppression
+
+UNDONE_PAUSE = timedelta(days=1)
+
+Kind = Notice.Kind
+
+
+def undone(reader: Subscriber, newsletter: str, now: datetime) -> None:
+    """Tell the subscriber that a leaving was undone, once a day at most. Their row is locked, so that it is once."""
+    today = Notice.objects.filter(kind=Kind.UNDONE, email_key=reader.email_key, at__gt=now - UNDONE_PAUSE)
+    if not today.exists():
+        _write(Kind.UNDONE, reader, newsletter, now, subscriber=reader)
+
+
+def moved(reader: Subscriber, newsletter: str, now: datetime) -> None:
+    """Tell the mailbox that the subscriber, as given, leaves behind."""
+    _write(Kind.MOVED, reader, newsletter, now, subscriber=reader)
+
+
+def erased(reader: Subscriber, now: datetime) -> None:
+    """Tell the mailbox of a subscriber who is about to be erased. Their row may go: the notice does not need it."""
+    # In the name of a newsletter that they get, else of one that they got: "active" comes first.
+    known = reader.subscriptions.filter(newsletter__in=settings.NEWSLETTERS).order_by("state", "newsletter")
+    newsletter = known.values_list("newsletter", flat=True).first() or next(iter(settings.NEWSLETTERS), None)
+    if newsletter:
+        _write(Kind.ERASED, reader, newsletter, now, subscriber=None)
+
+
+def forget(email_key: str) -> None:
+    """Delete what names this address, but for the news of its erasure, which deletes itself."""
+    Notice.objects.filter(email_key=email_key).exclude(kind=Kind.ERASED).delete()
+
+
+def may_be_told(reader: Subscriber) -> bool:
+    """Return False where nobody may mail the address, as it stands before the step."""
+    return not Suppression.objects.filter(hash=reader.suppression_hash).exists()
+
+
+def _write(kind: Kind, reader: Subscriber, newsletter: str, now: datetime, *, subscriber: Subscriber | None) -> None:
+    Notice.objects.create(
+        subscriber=subscriber,
+        newsletter=newsletter,
+        list_id=list_id_of(newsletter),
+        kind=kind,
+        email=reader.email,
+        email_key=reader.email_key,
+        language=reader.language,
+        at=now,
+        due=now,
+    )
