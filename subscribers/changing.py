@@ -4,19 +4,20 @@ Each change is a step in their history, in words that hold neither the old value
 that are no consent the last one of each kind stays there.
 """
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
 from hashlib import sha256
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from django.db import IntegrityError, connection, transaction
 
-from subscribers import clock, limits, links, records
+from subscribers import clock, limits, links, notices, optin, records
 from subscribers.addresses import Address
 from subscribers.installations import list_id_of
 from subscribers.masking import masked
-from subscribers.models import Consent, Letter, Subscriber, Subscription, Suppression
+from subscribers.models import Consent, FormerId, Letter, Subscriber, Subscription, Suppression
 from subscribers.optin import Origin, Reason, State, Step, lift_by_confirming, suppress
 
 About = Consent.About
@@ -89,7 +90,9 @@ def ask_to_move(public_id: UUID, newsletter: str, to: Address, origin: Origin) -
         if reader is None:
             return None
         allowed = to.key != reader.email_key and _may_get_letters(to, reader, now)
-        return _ask(reader, newsletter, Letter.Purpose.ADDRESS, to if allowed else None, origin, now)
+        gets = reader.subscriptions.filter(state=State.ACTIVE).order_by("newsletter")
+        named = list(gets.values_list("newsletter", flat=True))
+        return _ask(reader, newsletter, Letter.Purpose.ADDRESS, to if allowed else None, origin, now, named)
 
 
 def _may_get_letters(to: Address, reader: Subscriber, now: datetime) -> bool:
@@ -114,7 +117,13 @@ def _one_at_a_time(to: Address) -> None:
 
 
 def _ask(
-    reader: Subscriber, newsletter: str, purpose: Letter.Purpose, to: Address | None, origin: Origin, now: datetime
+    reader: Subscriber,
+    newsletter: str,
+    purpose: Letter.Purpose,
+    to: Address | None,
+    origin: Origin,
+    now: datetime,
+    named: list[str] | None = None,
 ) -> int | None:
     what = f"asked for a link: {purpose}"
     about = About.LINK if purpose == Letter.Purpose.DATA else About.ADDRESS
@@ -131,6 +140,7 @@ def _ask(
         email_key=to.key,
         asked_at=now,
         due=now,
+        newsletters=named,
     )
     return letter.pk
 
@@ -141,7 +151,9 @@ def _ask(
 def move(letter: UUID, origin: Origin) -> Moved:
     """The reader's mails go to the address that this letter went to. The second time changes nothing.
 
-    Only the reader's last letter counts: an address given by mistake must not take over later.
+    Only the reader's last letter counts: an address given by mistake must not take over later. The new address gets
+    the newsletters that its letter named and no others; the reader gets a new id, because links with the old one lie
+    in a mailbox that may be somebody else's by now; and that mailbox is told.
     """
     try:
         with transaction.atomic():
@@ -161,14 +173,42 @@ def _move(public_id: UUID, origin: Origin, now: datetime) -> Moved:
         return Moved.MOVED
     if Subscriber.objects.filter(email_key=letter.email_key).exists() or _held_back(reader):
         return Moved.TAKEN
-    hash = links.suppression_hash(letter.email_key)
+    wishes = list(reader.subscriptions.select_for_update().order_by("pk"))
+    hash, told = links.suppression_hash(letter.email_key), notices.may_be_told(reader)
     if not lift_by_confirming(hash, reader, now):
         return Moved.TAKEN
     Subscriber.objects.filter(pk=reader.pk).update(suppression_hash=hash)
-    _record_move(reader, origin, now)
+    _leave_links_behind(reader, wishes)
+    _record_move(reader, letter, wishes, origin, now)
+    if told:
+        notices.moved(reader, letter.newsletter, now)
     # Last: from here the row is locked against those who record a step of this reader, and they may hold what we need.
-    Subscriber.objects.filter(pk=reader.pk).update(email=letter.email, email_key=letter.email_key)
+    Subscriber.objects.filter(pk=reader.pk).update(email=letter.email, email_key=letter.email_key, public_id=uuid4())
     return Moved.MOVED
+
+
+def _leave_links_behind(reader: Subscriber, wishes: list[Subscription]) -> None:
+    """By links of the old mailbox one may leave what went there, and nothing else; mails that wait stay here."""
+    former = [wish.newsletter for wish in wishes if wish.state == State.ACTIVE]
+    FormerId.objects.bulk_create(
+        FormerId(public_id=reader.public_id, subscriber=reader, newsletter=newsletter) for newsletter in former
+    )
+    reader.letters.update(due=None)
+
+
+def named_in(letter: Letter, wishes: Iterable[Subscription]) -> list[str]:
+    """Of these subscriptions, the newsletters that the new address gets: those that are active and that it was told of.
+
+    A letter from before letters named them was told of what was active when it was asked for.
+    """
+    return [
+        wish.newsletter
+        for wish in wishes
+        if wish.state == State.ACTIVE
+        and (
+            wish.changed_at <= letter.asked_at if letter.newsletters is None else wish.newsletter in letter.newsletters
+        )
+    ]
 
 
 def _held_back(reader: Subscriber) -> bool:
@@ -177,11 +217,15 @@ def _held_back(reader: Subscriber) -> bool:
     return suppression is not None and suppression.reason not in (Reason.BOUNCE, Reason.ERASED)
 
 
-def _record_move(reader: Subscriber, origin: Origin, now: datetime) -> None:
+def _record_move(reader: Subscriber, letter: Letter, wishes: list[Subscription], origin: Origin, now: datetime) -> None:
     _record(reader, f"{records.MOVED}, it was {masked(reader.email)}", origin, now)
-    active = Subscription.objects.filter(subscriber=reader, state=State.ACTIVE)
-    for newsletter in active.values_list("newsletter", flat=True):
-        records.record(reader, newsletter, Step.CONFIRMED, origin, now)
+    named = named_in(letter, wishes)
+    for wish in wishes:
+        if wish.newsletter in named:
+            records.record(reader, wish.newsletter, Step.CONFIRMED, origin, now)
+        elif wish.state != State.UNSUBSCRIBED:
+            optin.end(wish, replace(origin, source=f"not confirmed at the new address {origin.source}".strip()))
+    Subscription.objects.filter(subscriber=reader).update(undoable=None)
     # Neither an old list that is imported nor an old backup that is put back may mail what they left behind.
     suppress(reader.suppression_hash, Reason.ERASED, origin)
 

@@ -1,7 +1,7 @@
 """Which of our languages speaks to the readers of a newsletter."""
 
 from django.conf import settings
-from django.utils.translation import get_supported_language_variant
+from django.utils.translation import get_language_info, get_supported_language_variant
 
 
 def supported(language: str) -> str:
@@ -18,6 +18,18 @@ def chosen(language: str, otherwise: str) -> str:
         return get_supported_language_variant(language.lower().replace("_", "-"))
     except LookupError:
         return otherwise
+
+
+def titled(label: str) -> str:
+    """A newsletter as people call it, with the language that it is written in: The Weekly (English)."""
+    newsletter = settings.NEWSLETTERS.get(label)
+    if newsletter is None:
+        return label
+    try:
+        language = get_language_info(newsletter.language.lower())["name_translated"]
+    except KeyError:
+        language = newsletter.language
+    return f"{newsletter.name} ({language})"
 
 
 def tag(language: str) -> str:

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
@@ -12,6 +13,7 @@ from django.utils import translation
 from django.utils.translation import gettext, gettext_noop
 
 from subscribers import clock, languages, links
+from subscribers.changing import named_in
 from subscribers.composing import compose
 from subscribers.installations import may_mail, newsletters_here
 from subscribers.models import Letter, Suppression
@@ -111,13 +113,23 @@ def _message(letter: Letter) -> EmailMultiAlternatives:
     newsletter = settings.NEWSLETTERS[letter.newsletter]
     language = languages.chosen(letter.subscriber.language, languages.supported(newsletter.language))
     with translation.override(language):
+        gets = named(letter)
         context = _words(letter.purpose, newsletter.name) | {"url": _url(letter)}
+        context |= {"named": gets, "nothing_named": gets == []}
     return compose("link", letter.newsletter, language, letter.email, context)
 
 
-def _words(purpose: str, name: str) -> dict[str, str]:
+def _words(purpose: str, name: str) -> dict[str, Any]:
     words = WORDS[Letter.Purpose(purpose)]
     return {part: gettext(text) % {"name": name} for part, text in vars(words).items()}
+
+
+def named(letter: Letter) -> list[str] | None:
+    """The newsletters that a new address will get, as people call them; None for letters that name none."""
+    if letter.purpose != Letter.Purpose.ADDRESS:
+        return None
+    gets = named_in(letter, letter.subscriber.subscriptions.order_by("newsletter"))
+    return [languages.titled(label) for label in gets]
 
 
 def _url(letter: Letter) -> str:

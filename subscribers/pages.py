@@ -18,7 +18,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
 from subscribers import languages, limits, links, tokens
-from subscribers.models import Subscriber
+from subscribers.models import FormerId, Subscriber
 from subscribers.networks import client_address, network
 from subscribers.outages import AWAY, RETRY_AFTER
 from subscribers.records import Origin
@@ -152,16 +152,32 @@ def at_any_host(view: View) -> View:
 def to_reader(view: View) -> View:
     """The view, below `signed_link`, also gets the ticket's reader, or None, and speaks the language that they chose.
 
-    Not part of `signed_link`: a mail provider's one click reads no page, and is not to wait for this query.
+    A link from before its reader moved ends here: the old mailbox may be somebody else's by now. Not part of
+    `signed_link`: a mail provider's one click reads no page, and is not to wait for this query.
     """
 
     @wraps(view)
     def speak(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown) -> HttpResponseBase:
         reader = reader_of(ticket)
+        if reader is None and (former := _former(ticket)):
+            return _moved(request, ticket, newsletter, former)
         with speaking_to(reader, newsletter):
             return view(request, ticket, newsletter, reader)
 
     return speak
+
+
+def _former(ticket: tokens.Ticket) -> list[FormerId]:
+    return list(FormerId.objects.select_related("subscriber").filter(public_id=ticket.public_id))
+
+
+def _moved(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown, former: list[FormerId]) -> HttpResponse:
+    """What a link from before a move says: where to go for what it opened, and what it can still do."""
+    unsubscribe = ""
+    if ticket.newsletter in {one.newsletter for one in former}:
+        unsubscribe = links.unsubscribe_path(ticket.public_id, ticket.newsletter)
+    with speaking_to(former[0].subscriber, newsletter):
+        return page(request, "moved", newsletter, {"unsubscribe": unsubscribe}, status=410)
 
 
 def reader_of(ticket: tokens.Ticket) -> Subscriber | None:

@@ -12,12 +12,12 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.translation import gettext
 
-from subscribers import changing, holding, links, optin, tokens
+from subscribers import changing, holding, languages, letters, links, optin, tokens
 from subscribers.addresses import Address, AddressError, clean_name, parse
 from subscribers.changing import Moved
 from subscribers.forms import sent
 from subscribers.masking import masked_on_one_line
-from subscribers.models import Letter, Subscriber
+from subscribers.models import Letter, Subscriber, Subscription
 from subscribers.pages import (
     CONTENT_POLICY,
     Shown,
@@ -176,9 +176,21 @@ def address(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown) -> H
         return link_used(request, newsletter)
     with speaking_to(letter.subscriber, newsletter):
         if request.method != "POST":
-            return page(request, "address", newsletter)
+            return page(request, "address", newsletter, {"named": letters.named(letter)})
         moved = changing.move(ticket.public_id, origin(request, ADDRESS))
         if moved is Moved.GONE:
             return link_used(request, newsletter)
-        context = {"moved": moved is Moved.MOVED, "taken": moved is Moved.TAKEN}
-        return page(request, "address", newsletter, context, status=200 if moved is Moved.MOVED else 409)
+        if moved is Moved.TAKEN:
+            return page(request, "address", newsletter, {"taken": True}, status=409)
+        return page(request, "address", newsletter, _after_move(letter, newsletter))
+
+
+def _after_move(letter: Letter, newsletter: Shown) -> dict[str, object]:
+    """What the new address gets now, and where it may get more: the first link with the reader's new id."""
+    reader = Subscriber.objects.get(letters=letter)
+    gets = reader.subscriptions.filter(state=Subscription.State.ACTIVE).order_by("newsletter")
+    return {
+        "moved": True,
+        "named": [languages.titled(label) for label in gets.values_list("newsletter", flat=True)],
+        "preferences": links.preferences_path(reader.public_id, newsletter.label),
+    }

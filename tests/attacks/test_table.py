@@ -116,6 +116,15 @@ ATTACKS: dict[str, list[str]] = {
         "attacks/test_undo_links.py::test_a_click_that_waited_in_the_journal_is_not_undone_by_an_older_leavings_link",
         "attacks/test_undo_links.py::test_the_mailbox_is_told_of_a_deletion_and_then_forgotten",
     ],
+    "links in a mailbox that its subscriber left behind": [
+        "attacks/test_moves.py::test_a_link_of_the_old_mailbox_opens_nothing_and_says_where_to_go",
+        "attacks/test_moves.py::test_no_link_of_the_old_mailbox_mints_a_fresh_one",
+        "attacks/test_moves.py::test_a_confirm_link_of_the_old_mailbox_does_not_confirm_for_the_new_address",
+        "attacks/test_moves.py::test_the_unsubscribe_link_of_an_old_mail_works_for_ever",
+        "attacks/test_moves.py::test_an_old_link_ends_only_what_was_read_at_that_address",
+        "attacks/test_moves.py::test_the_letter_of_a_move_names_each_newsletter_and_language_and_one_press_confirms_those_alone",
+        "attacks/test_moves.py::test_the_old_address_is_told_of_a_move",
+    ],
     "line breaks into headers": [
         "subscribers/test_attacks.py::test_no_input_reaches_a_header",
         "mailer/test_issues.py::test_a_title_cannot_carry_a_line_break_into_a_header",
