@@ -39,7 +39,7 @@ from mailer.sending.restoring import Restored
 from mailer.sending.scheduling import fire_due
 from mailer.sending.settling import finish_if_done
 from mailer.sending.steering import cancel_leftovers
-from subscribers import confirmations, letters, telling
+from subscribers import auditing, confirmations, letters, telling
 from subscribers.purging import purge_unconfirmed
 from subscribers.tasks import send_confirmation, send_letter
 
@@ -102,13 +102,14 @@ def _resend_now_and_then() -> None:
 
 def tidy() -> None:
     """What need not be kept is gone: events and letters of long ago, addresses that nobody confirmed,
-    wrong passwords that count no more, logins that ended."""
+    wrong passwords that count no more, logins that ended, rows of the audit log of two years ago."""
     now = clock.now()
     events.prune(now)
     outages.prune(now)
     letters.forget_old(now)
     telling.forget_old(now)
     purge_unconfirmed(now)
+    auditing.forget_old(now)
     presence.forget_old(now)
     Session.objects.filter(expire_date__lt=now).delete()
     AccessAttempt.objects.filter(attempt_time__lt=now - timedelta(hours=settings.AXES_COOLOFF_TIME)).delete()

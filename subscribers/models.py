@@ -1,6 +1,8 @@
 """Readers, what they asked for, how they asked, and whom nobody may mail."""
 
 import uuid
+from datetime import datetime
+from typing import Any, NoReturn
 
 from django.db import models
 from django.db.models import Exists, OuterRef
@@ -233,3 +235,61 @@ class Notice(models.Model):
         constraints = [
             models.CheckConstraint(condition=models.Q(kind__in=["undone", "moved", "erased"]), name="notice_kind_known")
         ]
+
+
+class AppendOnly(models.QuerySet["AuditEntry"]):
+    """Rows are added. A trigger of the database refuses the rest, also to what does not come by the ORM."""
+
+    def update(self, **values: Any) -> NoReturn:
+        raise TypeError("the audit log is append-only")
+
+    def delete(self) -> NoReturn:
+        raise TypeError("the audit log is append-only; see subscribers.auditing.forget_old")
+
+    def delete_before(self, at: datetime) -> int:
+        return super().filter(at__lt=at)._raw_delete(self.db)
+
+
+class AuditEntry(models.Model):
+    """Who looked at subscribers, or did something to them. Nothing in it names a subscriber by address."""
+
+    class By(models.TextChoices):
+        COMMAND = "command"
+        ADMIN = "admin"
+        SUBSCRIBER = "subscriber"  # themself, by a link that was mailed to them
+
+    class Action(models.TextChoices):
+        SHOWN = "shown"
+        SEARCHED = "searched"
+        LISTED = "listed"
+        EXPORTED = "exported"
+        ADDED = "added"
+        IMPORTED = "imported"
+        UNSUBSCRIBED = "unsubscribed"
+        SUPPRESSED = "suppressed"
+        LIFTED = "lifted"
+        ERASED = "erased"
+
+    at = models.DateTimeField(default=timezone.now, db_index=True)
+    by = models.CharField(max_length=12, choices=By.choices)
+    who = models.CharField(max_length=150, blank=True, default="")  # user of the system, or of /admin/
+    place = models.CharField(max_length=255, blank=True, default="")  # host of a command; network, /24 or /48
+    action = models.CharField(max_length=16, choices=Action.choices)
+    # Of one subscriber: their public id, which leads nowhere once they are erased; else the hash of an address that
+    # belongs to nobody here.
+    subject = models.CharField(max_length=64, blank=True, default="")
+    count = models.PositiveIntegerField(default=1)  # of subscribers
+    detail = models.TextField(blank=True, default="")  # which list, which file
+    reason = models.TextField(blank=True, default="")
+
+    objects = AppendOnly.as_manager()
+
+    class Meta:
+        verbose_name, verbose_name_plural = "audit entry", "audit entries"
+        indexes = [models.Index(fields=["subject", "at"], name="audit_of_one", condition=~models.Q(subject=""))]
+
+    def save(self, *given: Any, **named: Any) -> None:
+        super().save(*given, **named | {"force_insert": True})
+
+    def delete(self, *given: Any, **named: Any) -> NoReturn:
+        raise TypeError("the audit log is append-only; see subscribers.auditing.forget_old")

@@ -12,8 +12,9 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.translation import gettext
 
-from subscribers import changing, holding, languages, letters, links, optin, tokens
+from subscribers import auditing, changing, holding, languages, letters, links, optin, tokens
 from subscribers.addresses import Address, AddressError, clean_name, parse
+from subscribers.auditing import Act, Action, Actor, By
 from subscribers.changing import Moved
 from subscribers.forms import sent
 from subscribers.masking import masked_on_one_line
@@ -148,7 +149,10 @@ def _in_pieces(file: IO[bytes]) -> Iterator[bytes]:
 def _delete(request: HttpRequest, reader: Subscriber, newsletter: Shown) -> HttpResponse:
     if request.POST.get("sure") != "yes":
         return _shown(request, reader, newsletter, {"sure": gettext("Tick this to delete everything.")})
-    optin.forget(reader.email_key, origin(request, DATA))
+    asked = origin(request, DATA)
+    with transaction.atomic():
+        auditing.write(Actor(By.SUBSCRIBER, "", asked.ip), Act(Action.ERASED, str(reader.public_id)))
+        optin.forget(reader.email_key, asked)
     return page(request, "erased", newsletter)
 
 

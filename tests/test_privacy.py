@@ -10,7 +10,7 @@ from django.conf import settings
 from django.test import Client
 
 from mailer import outages
-from subscribers import applying, letters, purging
+from subscribers import applying, auditing, letters, purging
 from tests.installed import ROOT
 
 TEXT = (ROOT / "docs" / "privacy.md").read_text()
@@ -40,6 +40,7 @@ def test_each_table_is_named_once_with_what_it_holds_or_as_holding_nothing_of_a_
         ("Letter", letters.KEPT),
         ("Event", timedelta(days=90)),
         ("HardBounce", outages.KEPT),
+        ("AuditEntry", auditing.KEPT),
     ],
 )
 def test_the_days_are_those_of_the_code(table, kept):
