@@ -160,6 +160,8 @@ MAILER_EVENTS_DAYS = whole("MAILER_EVENTS_DAYS", 90, 2, 3650)
 MAILER_BATCH_SIZE = whole("MAILER_BATCH_SIZE", 1000, 1, 1000)
 MAILER_PROXIES = whole("MAILER_PROXIES", 0, 0, 10)
 MAILER_METRICS_TOKEN = read("MAILER_METRICS_TOKEN")
+# Who runs commands, where many people are one user of the system: kept in the audit log, as a claim.
+MAILER_OPERATOR = read("MAILER_OPERATOR")
 MAILER_SECURITY_CONTACT = contact("MAILER_SECURITY_CONTACT")
 PORT = whole("PORT", 0, 0, 65535)
 MAILER_WEB_PROCESSES = whole("MAILER_WEB_PROCESSES", 2, 1, 64)

@@ -23,6 +23,7 @@ COMMANDS = {
     "cancel": ("steering", "End a send for those who still wait."),
     "reconcile": ("reconciling", "Show and settle what became of requests without an answer."),
     "subscribers": ("subscribers", "Add, import, list, show, unsubscribe, erase and export readers."),
+    "audit": ("auditing", "Show who looked at, exported, suppressed or erased subscribers."),
     "archive": ("archiving", "List the issues that were sent, or correct the web page of one."),
     "serve": ("serving", "Run the web process, where readers join and leave."),
     "worker": ("serving", "Run a worker, which sends."),

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from mailer.cli.operators import audit_look
 from mailer.cli.terminal import Exit, Problem, start
 
 OUTCOMES = (
@@ -132,9 +133,11 @@ def _list(send: Any, outcome: str, form: str) -> None:
 def _deliveries(send: Any, outcome: str) -> Iterator[tuple[str, str]]:
     """Address and reason of each delivery with this outcome; an erased reader has no address any more."""
     from mailer.models import Delivery
+    from subscribers.auditing import Act, Action
 
     deliveries = Delivery.objects.filter(send=send).order_by("pk")
     rows = _with_facts(deliveries, outcome) if outcome in FACTS else _with_outcome(deliveries, outcome)
+    audit_look(Act(Action.LISTED, count=rows.count(), detail=f"{outcome} of {send.newsletter}/{send.slug}"))
     for email, reason in rows.iterator(2000):
         yield email or "(erased)", reason or ""
 

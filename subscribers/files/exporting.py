@@ -45,6 +45,12 @@ def rows(newsletter: str | None) -> Iterator[dict[str, str]]:
             yield _row(wish, histories[wish.subscriber_id, wish.newsletter])
 
 
+def count_of(newsletter: str | None) -> int:
+    """How many rows there are."""
+    found = Subscription.objects.all() if newsletter is None else _of(newsletter)
+    return int(found.count())
+
+
 def _of(newsletter: str) -> Any:
     return Subscription.objects.order_by("pk").filter(newsletter=newsletter)
 

@@ -15,9 +15,11 @@ from django.conf import settings
 from mailer import clock, outages
 from mailer.cli.doctor.account import Unseen, ask
 from mailer.cli.doctor.check import Check
+from mailer.cli.operators import audit
 from mailer.cli.terminal import Problem, confirm, counted
 from subscribers import links, optin
 from subscribers.addresses import AddressError, parse
+from subscribers.auditing import Act, Action
 from subscribers.models import Subscriber, Suppression
 from subscribers.optin import Origin, Reason
 
@@ -75,6 +77,7 @@ def _show(found: dict[str, str]) -> None:
 
 
 def _suppress(found: dict[str, str]) -> int:
+    audit(Act(Action.SUPPRESSED, count=len(found), detail="SendGrid's suppressions"))
     rest, done = iter(found.items()), 0
     while chunk := dict(islice(rest, CHUNK)):
         done += optin.suppress_all(chunk, Origin(how="command", source="SendGrid's suppressions"))

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mailer.cli.operators import audit
 from mailer.cli.subscribers.people import newsletter_option, parse_address, parse_basis, reader_of
 from mailer.cli.terminal import Exit, Problem, choose_newsletter, start
 
@@ -47,12 +48,17 @@ def _person(address: str, name: str, language: str) -> "tuple[Address, str, str]
 
 
 def _add_active(person: "tuple[Address, str, str]", label: str, source: str) -> None:
-    from subscribers import optin
+    from django.db import transaction
+
+    from subscribers import auditing, optin
+    from subscribers.auditing import Act, Action
 
     address, name, language = person
     origin = optin.Origin(how="command", basis=source)
     try:
-        optin.add_active(address, label, name=name, language=language, origin=origin)
+        with transaction.atomic():
+            optin.add_active(address, label, name=name, language=language, origin=origin)
+            audit(Act(Action.ADDED, auditing.subject_of(address), detail=f"active, {label}", reason=source))
     except optin.Refused as refusal:
         raise Problem(
             f"{address.email} was not added to {label}: {refusal}. "
@@ -63,11 +69,16 @@ def _add_active(person: "tuple[Address, str, str]", label: str, source: str) -> 
 
 
 def _add_pending(person: "tuple[Address, str, str]", label: str, source: str) -> None:
-    from subscribers import optin
+    from django.db import transaction
+
+    from subscribers import auditing, optin
+    from subscribers.auditing import Act, Action
 
     address, name, language = person
     origin = optin.Origin(how="command", source=source)
-    request = optin.subscribe(address, label, name=name, language=language, origin=origin)
+    with transaction.atomic():
+        request = optin.subscribe(address, label, name=name, language=language, origin=origin)
+        audit(Act(Action.ADDED, auditing.subject_of(address), detail=f"pending, {label}", reason=source))
     if request.answer in (optin.Answer.MAIL_DUE, optin.Answer.ACTIVE):
         _keep(person, origin)  # before the mail, which speaks the reader's language
     if request.answer is optin.Answer.MAIL_DUE:

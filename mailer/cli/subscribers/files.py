@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mailer.cli.operators import audit, audit_look
 from mailer.cli.subscribers.people import json_option, newsletter_option, parse_basis
 from mailer.cli.terminal import Exit, Problem, choose_newsletter, confirm, counted, database_address, on_terminal, start
 
@@ -68,6 +69,7 @@ def import_(
     _require_file(file)
     start()
     states = _states(mapped_states)
+    from subscribers.auditing import Act, Action
     from subscribers.files.csv_records import FileError
     from subscribers.files.importing import Answers, Undecided, apply, plan, read
     from subscribers.files.inviting import invitations
@@ -87,6 +89,7 @@ def import_(
             basis = source or _ask_for_basis(planned, yes)
             confirm(f"Import into {label}?", yes)
             queue = invitations(label, per_hour) if invite else None
+            audit(Act(Action.IMPORTED, count=stage.distinct, detail=f"{file.name} into {label}", reason=basis))
             with _no_collecting(), _bar("Importing", stage.good) as watch:
                 origin = f"file {file.name}"
                 report = apply(stage, origin, basis=basis, invitations=queue, rejected=rejected, watch=watch)
@@ -310,11 +313,14 @@ def _as_json(stage: "Stage", report: "Report", done: bool) -> str:
 def export(form: str, output: Path | None, newsletter: str | None) -> None:
     """Write out readers: address, state, newsletter, name, language and when they came and left."""
     start()
-    from subscribers.files.exporting import write_csv, write_jsonl
+    from subscribers.auditing import Act, Action
+    from subscribers.files.exporting import count_of, write_csv, write_jsonl
     from subscribers.files.wholes import whole_file
 
     label = choose_newsletter(newsletter) if newsletter else None
     write = write_csv if form == "csv" else write_jsonl
+    where = f"{label or 'all'} to {output.name if output else 'stdout'}"
+    audit_look(Act(Action.EXPORTED, count=count_of(label), detail=where))
     if output is None:
         write(sys.stdout, label)
         return

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mailer.cli.operators import audit
 from mailer.cli.subscribers.lifting import lift_incident, lift_one
 from mailer.cli.subscribers.people import hash_of, newsletter_option, parse_address, reader_of
 from mailer.cli.terminal import Exit, Problem, choose_newsletter, confirm, counted, start
@@ -19,13 +20,18 @@ def unsubscribe(address: str, newsletter: str | None) -> None:
     """Unsubscribe one reader from one newsletter."""
     person = parse_address(address)
     start()
+    from django.db import transaction
+
     from subscribers import optin
+    from subscribers.auditing import Act, Action
 
     label = choose_newsletter(newsletter)
     reader = reader_of(person)
     if reader is None or not reader.subscriptions.filter(newsletter=label).exists():
         raise Problem(f"{person.email} does not read {label}; `mailer subscribers show {person.email}` tells more.")
-    changed = optin.unsubscribe(reader.public_id, label, optin.Origin(how="command"))
+    with transaction.atomic():
+        if changed := optin.unsubscribe(reader.public_id, label, optin.Origin(how="command")):
+            audit(Act(Action.UNSUBSCRIBED, str(reader.public_id), detail=label))
     click.echo(f"{person.email} {'is' if changed else 'was already'} unsubscribed from {label}.")
 
 
@@ -57,9 +63,14 @@ def suppress(
         return
     person = parse_address(address)
     start()
-    from subscribers import optin
+    from django.db import transaction
 
-    optin.suppress(hash_of(person), "manual", optin.Origin(how="command", source=reason), note=reason)
+    from subscribers import auditing, optin
+    from subscribers.auditing import Act, Action
+
+    with transaction.atomic():
+        audit(Act(Action.SUPPRESSED, auditing.subject_of(person), reason=reason))
+        optin.suppress(hash_of(person), "manual", optin.Origin(how="command", source=reason), note=reason)
     click.echo(f"{person.email} is suppressed: nobody may mail it.")
 
 
@@ -74,11 +85,16 @@ def forget(address: str, yes: bool) -> None:
     """
     person = parse_address(address)
     start()
-    from subscribers import optin
+    from django.db import transaction
+
+    from subscribers import auditing, optin
+    from subscribers.auditing import Act, Action
 
     _show_what_goes(person)
     confirm("Erase this reader? It cannot be undone.", yes)
-    optin.forget(person.key, optin.Origin(how="command"))
+    with transaction.atomic():
+        audit(Act(Action.ERASED, auditing.subject_of(person)))
+        optin.forget(person.key, optin.Origin(how="command"))
     click.echo(f"{person.email} is erased; nobody may mail it until its reader confirms anew.")
 
 

@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, time
 
 import click
 
+from mailer.cli.operators import audit
 from mailer.cli.subscribers.people import hash_of, parse_address
 from mailer.cli.terminal import Exit, Problem, confirm, counted, start
 
@@ -14,14 +15,20 @@ CHUNK = 1000
 def lift_one(address: str, reason: str) -> None:
     person = parse_address(address)
     start()
+    from django.db import transaction
+
     from mailer import outages
-    from subscribers import optin
+    from subscribers import auditing, optin
+    from subscribers.auditing import Act, Action
 
     try:
-        was = optin.lift(hash_of(person), optin.Origin(how="command", source=reason))
+        with transaction.atomic():
+            was = optin.lift(hash_of(person), optin.Origin(how="command", source=reason))
+            held_apart = outages.forgive([hash_of(person)])
+            if was or held_apart:
+                audit(Act(Action.LIFTED, auditing.subject_of(person), reason=reason))
     except optin.Refused as refusal:
         raise Problem(f"{person.email} stays suppressed: {refusal}.") from None
-    held_apart = outages.forgive([hash_of(person)])
     if was is None and not held_apart:
         click.echo(f"{person.email} is not suppressed; nothing to lift.")
         return
@@ -55,9 +62,11 @@ def _lift(hashes: Collection[str], reason: str) -> int:
     """How many may be mailed now: a complaint, or an operator's own decision, stays."""
     from mailer import outages
     from subscribers import optin
+    from subscribers.auditing import Act, Action
     from subscribers.models import Suppression
 
     origin = optin.Origin(how="command", source=reason)
+    audit(Act(Action.LIFTED, count=len(hashes), reason=reason))
     outages.forgive(hashes)
     for hash in Suppression.objects.filter(hash__in=hashes, reason=Suppression.Reason.BOUNCE).values_list("hash"):
         optin.lift(hash[0], origin)

@@ -2,13 +2,13 @@
 
 import json
 import sys
-from datetime import UTC, datetime
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from mailer.cli.subscribers.people import json_option, newsletter_option
+from mailer.cli.operators import audit_look
+from mailer.cli.subscribers.people import json_option, newsletter_option, parse_day
 from mailer.cli.terminal import Exit, Problem, choose_newsletter, start
 
 if TYPE_CHECKING:
@@ -42,14 +42,20 @@ def list_(
     as_json: bool,
 ) -> None:
     """List readers, newest first."""
-    moment = _moment(since) if since else None
+    moment = parse_day(since) if since else None
     start()
+    from subscribers.auditing import Act, Action
+
     label = choose_newsletter(newsletter) if newsletter else None
     found = _found(state, label)
     if moment:
         found = found.filter(changed_at__gte=moment)
     if domain:
         found = found.filter(subscriber__email_key__endswith=f"@{_domain_key(domain)}")
+    total = found.count()
+    filters = {"state": state, "newsletter": label, "since": since, "domain": "given" if domain else None}
+    told = ", ".join(f"{name} {value}" for name, value in filters.items() if value)
+    audit_look(Act(Action.LISTED, count=total, detail=told))
     size = limit or (None if as_json or not sys.stdout.isatty() else ON_A_PAGE)
     if page > 1 and not size:
         raise Problem("--page needs --limit here: without it all readers are written.", Exit.USAGE)
@@ -58,7 +64,6 @@ def list_(
     if as_json:
         _print_json(shown.iterator(chunk_size=2000))
         return
-    total = found.count()
     if not total:
         _say_how_readers_come(filtered=bool(state or label or moment or domain))
         return
@@ -68,14 +73,6 @@ def list_(
     if size and total > size:
         rest = f"; --page {page + 1} shows the next" if first + size < total else ""
         click.echo(f"{first + 1} to {min(first + size, total)} of {total}{rest}, `export` all.", err=True)
-
-
-def _moment(text: str) -> datetime:
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        raise Problem(f"--since {text!r} is no date; write one such as 2026-11-20.", Exit.USAGE) from None
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def _domain_key(domain: str) -> str:

@@ -1,5 +1,6 @@
 """What the commands for readers share: their options, and from an address to what is known of it."""
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
@@ -33,6 +34,15 @@ def parse_basis(source: str) -> str:
             Exit.USAGE,
         )
     return basis
+
+
+def parse_day(text: str) -> datetime:
+    """The value of --since."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise Problem(f"--since {text!r} is no date; write one such as 2026-11-20.", Exit.USAGE) from None
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def hash_of(person: "Address") -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mailer.cli.operators import audit_look
 from mailer.cli.subscribers.people import json_option, parse_address, reader_of
 from mailer.cli.terminal import Exit, Problem, start
 
@@ -30,13 +31,15 @@ def show(address: str, page: int | None, as_json: bool) -> None:
     """
     person = parse_address(address)
     start()
-    from subscribers import holding
+    from subscribers import auditing, holding
+    from subscribers.auditing import Act, Action
 
     paged = not as_json and (page is not None or sys.stdout.isatty())
     skipped = ON_A_PAGE * ((page or 1) - 1)
     held = holding.held(person, holding.Newest(ON_A_PAGE, skipped) if paged else None)
     if held is None:
         raise Problem(f"{person.email} is not known here; `mailer subscribers list` shows who is.")
+    audit_look(Act(Action.SHOWN, auditing.subject_of(person)))
     if as_json:
         for piece in holding.as_json(held):
             click.echo(piece, nl=False)

@@ -1,0 +1,91 @@
+"""`mailer audit`: who looked at subscribers, or did something to them."""
+
+import json
+import sys
+from datetime import datetime
+from typing import Any
+
+import click
+
+from mailer.cli.subscribers.people import json_option, parse_address, parse_day
+from mailer.cli.terminal import start
+
+ON_A_PAGE = 50
+ACTIONS = (
+    *("shown", "searched", "listed", "exported", "added", "imported"),
+    *("unsubscribed", "suppressed", "lifted", "erased"),
+)
+
+
+@click.command()
+@click.option("--since", metavar="DATE", help="That day (UTC) or later, such as 2026-11-20.")
+@click.option("--who", metavar="NAME", help="By this user of the system, or of /admin/.")
+@click.option("--action", type=click.Choice(ACTIONS))
+@click.option("--about", metavar="ADDRESS", help="About the subscriber with this address.")
+@click.option("--limit", type=click.IntRange(1), help=f"At most so many; {ON_A_PAGE} on a terminal.")
+@json_option
+def audit(
+    since: str | None, who: str | None, action: str | None, about: str | None, limit: int | None, as_json: bool
+) -> None:
+    """Show who looked at, exported, suppressed or erased subscribers, newest first.
+
+    It cannot be changed, and is kept for two years.
+    """
+    moment = parse_day(since) if since else None
+    start()
+    found = _found(moment, who, action, about)
+    size = limit or (None if as_json or not sys.stdout.isatty() else ON_A_PAGE)
+    shown = (found[: size + 1] if size else found).iterator(chunk_size=2000)
+    if as_json:
+        _print_json(shown, size)
+        return
+    count = 0
+    for count, entry in enumerate(shown, 1):
+        if count == size + 1 if size else False:
+            click.echo(f"The newest {size}; --limit and --since show others.", err=True)
+            return
+        click.echo(_in_words(entry))
+    if not count:
+        click.echo("Nothing.", err=True)
+
+
+def _found(moment: datetime | None, who: str | None, action: str | None, about: str | None) -> Any:
+    from django.db.models import Q
+
+    from subscribers import auditing
+    from subscribers.models import AuditEntry
+
+    found = AuditEntry.objects.order_by("-at", "-pk")
+    if moment:
+        found = found.filter(at__gte=moment)
+    if who:
+        found = found.filter(Q(who=who) | Q(who__startswith=f"{who} (") | Q(who__endswith=f" {who})"))
+    if action:
+        found = found.filter(action=action)
+    if about:
+        found = found.filter(subject__in=auditing.subjects_of(parse_address(about)))
+    return found
+
+
+def _in_words(entry: Any) -> str:
+    by = f"{entry.who}@{entry.place}" if entry.by == "command" else f"{entry.who} in /admin/ from {entry.place}"
+    if entry.by == "subscriber":
+        by = f"the subscriber from {entry.place}"
+    what = f"subscriber {entry.subject}" if entry.subject else f"{entry.count} subscribers"
+    details = " · ".join(filter(None, [what, entry.detail, entry.reason]))
+    return f"{entry.at:%Y-%m-%d %H:%M:%S} UTC  {entry.action:<12}  {by}  {details}"
+
+
+def _print_json(entries: Any, size: int | None) -> None:
+    before = "["
+    for number, entry in enumerate(entries):
+        if number == size:
+            break
+        click.echo(before + json.dumps(_as_json(entry), ensure_ascii=False), nl=False)
+        before = ",\n "
+    click.echo("[]" if before == "[" else "]")
+
+
+def _as_json(entry: Any) -> dict[str, Any]:
+    names = ("by", "who", "place", "action", "subject", "count", "detail", "reason")
+    return {"at": entry.at.isoformat(timespec="seconds")} | {name: getattr(entry, name) for name in names}
