@@ -10,7 +10,7 @@ from django.utils.text import Truncator
 
 from mailer.models import Batch, Send
 from mailer.sending.accounting import count, receipt
-from subscribers.admin import LookedAt, moment
+from subscribers.looking import LookedAt, moment
 
 _REST = F("batches__size") - F("batches__skipped") - F("batches__rejected")
 

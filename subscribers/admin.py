@@ -1,84 +1,24 @@
 """Readers in `/admin/`: found, their history read, and let go by the same functions as everywhere."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.db import transaction
 from django.db.models import OuterRef, Prefetch, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
 
-from subscribers import histories, links, optin
+from subscribers import auditing, histories, links, optin
 from subscribers.addresses import AddressError, parse
-from subscribers.models import Subscriber, Subscription, Suppression
+from subscribers.auditing import Act, Action
+from subscribers.looking import LookedAt, LookingIsAudited, RowsShown, moment, operator
+from subscribers.models import AuditEntry, Subscriber, Subscription, Suppression
 from subscribers.optin import Origin
 
-if TYPE_CHECKING:
-    Inline = admin.TabularInline[Any, Subscriber]
-    ModelAdmin = admin.ModelAdmin[Any]
-else:  # generic in the stubs alone
-    Inline, ModelAdmin = admin.TabularInline, admin.ModelAdmin
 
-
-class LookedAt(ModelAdmin):
-    """Rows that `/admin/` shows and never writes."""
-
-    change_form_template = "admin/shown.html"
-    show_full_result_count = False
-
-    def called(self, row: Any) -> str:
-        """What an operator calls the row. Not its `__str__`, which could carry an address into a log."""
-        raise NotImplementedError
-
-    def render_change_form(
-        self, request: HttpRequest, context: dict[str, Any], *given: Any, **named: Any
-    ) -> HttpResponse:
-        context["subtitle"] = self.called(context["original"])
-        return super().render_change_form(request, context, *given, **named)
-
-    def action_checkbox(self, obj: Any) -> SafeString:
-        told = {"class": "action-select", "aria-label": f"Choose {self.called(obj)}"}
-        return forms.CheckboxInput(told, lambda _: False).render(ACTION_CHECKBOX_NAME, str(obj.pk))
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-
-class _Shown(Inline):
-    template = "admin/rows_shown.html"
-    extra = 0
-    can_delete = False
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-
-def moment(field: str, words: str) -> Callable[[Any, Any], str]:
-    """A column with the moment in `field`. It names its zone: operators sit in any."""
-
-    @admin.display(description=words, ordering=field)
-    def shown(_: Any, row: Any) -> str:
-        at = getattr(row, field)
-        return format_html('<span class="nowrap">{}</span>', f"{at:%Y-%m-%d %H:%M} UTC") if at else "–"
-
-    return shown
-
-
-class SubscriptionsShown(_Shown):
+class SubscriptionsShown(RowsShown):
     model = Subscription
     fields = readonly_fields = ("newsletter", "state", "since", "changed")
     ordering = ("newsletter",)
@@ -120,7 +60,7 @@ class Why(forms.Form):
 
 
 @admin.register(Subscriber)
-class SubscriberAdmin(LookedAt):
+class SubscriberAdmin(LookingIsAudited):
     list_display = ("email", "name", "newsletters", "suppressed_because", "created")
     search_fields = ("email", "email_key")
     search_help_text = "Address, or a part of it"
@@ -147,6 +87,9 @@ class SubscriberAdmin(LookedAt):
 
     def called(self, row: Subscriber) -> str:
         return row.email
+
+    def subject_of(self, row: Subscriber) -> str:
+        return str(row.public_id)
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *given: Any, **named: Any
@@ -175,7 +118,11 @@ class SubscriberAdmin(LookedAt):
         if "sure" not in request.POST:
             return self._ask(request, reader, UNSUBSCRIBE)
         labels = reader.subscriptions.order_by("newsletter").values_list("newsletter", flat=True)
-        left = [label for label in labels if optin.unsubscribe(reader.public_id, label, _by(request))]
+        with transaction.atomic():
+            left = [label for label in labels if optin.unsubscribe(reader.public_id, label, _by(request))]
+            if left:
+                act = Act(Action.UNSUBSCRIBED, self.subject_of(reader), detail=", ".join(left))
+                auditing.write(operator(request), act)
         what = f"Unsubscribed from {', '.join(left)}" if left else "Unsubscribed from everything before"
         self.message_user(request, f"{what}: {reader.email}")
         return None
@@ -190,7 +137,10 @@ class SubscriberAdmin(LookedAt):
             return self._ask(request, reader, SUPPRESS, why)
         reason = why.cleaned_data["reason"]
         origin = _by(request, reason)
-        if optin.suppress(reader.suppression_hash, Suppression.Reason.MANUAL, origin, note=reason):
+        with transaction.atomic():
+            auditing.write(operator(request), Act(Action.SUPPRESSED, self.subject_of(reader), reason=reason))
+            is_new = optin.suppress(reader.suppression_hash, Suppression.Reason.MANUAL, origin, note=reason)
+        if is_new:
             self.message_user(request, f"Suppressed, nobody may mail it: {reader.email}")
         else:
             stands = f"Suppressed before, by a stronger reason that stays: {reader.email}"
@@ -216,7 +166,7 @@ class SubscriberAdmin(LookedAt):
 
 
 @admin.register(Suppression)
-class SuppressionAdmin(LookedAt):
+class SuppressionAdmin(LookingIsAudited):
     """Addresses that nobody may mail. Of those that belong to no reader only a keyed hash is known."""
 
     list_display = ("address", "reason", "note", "since")
@@ -232,7 +182,9 @@ class SuppressionAdmin(LookedAt):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Suppression]:
         reader = Subscriber.objects.filter(suppression_hash=OuterRef("hash"))
         found: QuerySet[Suppression] = super().get_queryset(request)
-        return found.annotate(email=Subquery(reader.values("email")[:1]))
+        return found.annotate(
+            email=Subquery(reader.values("email")[:1]), public_id=Subquery(reader.values("public_id")[:1])
+        )
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Suppression], search_term: str
@@ -245,9 +197,41 @@ class SuppressionAdmin(LookedAt):
     def called(self, row: Any) -> str:
         return self.address(row)
 
+    def subject_of(self, row: Any) -> str:
+        return str(row.public_id or row.hash)
+
     @admin.display(description="address")
     def address(self, suppression: Any) -> str:
         return suppression.email or f"no reader's ({suppression.hash[:8]}…)"
+
+
+@admin.register(AuditEntry)
+class AuditEntryAdmin(LookedAt):
+    """Who looked at subscribers, or did something to them; added to, and never changed."""
+
+    list_display = ("on", "action", "about", "who", "place", "detail", "reason")
+    list_filter = ("action", "by")
+    search_fields = ("who", "subject")
+    search_help_text = "A user, or the whole address of a subscriber"
+    ordering = ("-at", "-pk")
+    list_per_page = 50
+    fields = readonly_fields = ("on", "action", "about", "by", "who", "place", "detail", "reason")
+    on = moment("at", "when")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[AuditEntry], search_term: str
+    ) -> tuple[QuerySet[AuditEntry], bool]:
+        try:
+            return queryset.filter(subject__in=auditing.subjects_of(parse(search_term))), False
+        except AddressError:
+            return super().get_search_results(request, queryset, search_term)
+
+    def called(self, row: AuditEntry) -> str:
+        return f"{row.at:%Y-%m-%d %H:%M} {row.action}"
+
+    @admin.display(description="about")
+    def about(self, row: AuditEntry) -> str:
+        return row.subject or ("1 subscriber" if row.count == 1 else f"{row.count} subscribers")
 
 
 def _key_of(text: str) -> str:

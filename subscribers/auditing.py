@@ -16,7 +16,7 @@ from django.db import InterfaceError, InternalError, OperationalError, transacti
 
 from subscribers import clock, links
 from subscribers.addresses import Address
-from subscribers.models import AuditEntry, Subscriber
+from subscribers.models import AuditEntry, FormerId, Subscriber
 
 log = logging.getLogger(__name__)
 
@@ -77,8 +77,9 @@ def subject_of(address: Address) -> str:
 
 
 def subjects_of(address: Address) -> set[str]:
-    """All that may stand for this address: its subscriber's id, and its hash from before they came."""
-    return {subject_of(address), links.suppression_hash(address.key)}
+    """All that may stand for this address: its subscriber's ids, and its hash from before they came."""
+    former = FormerId.objects.filter(subscriber__email_key=address.key).values_list("public_id", flat=True)
+    return {subject_of(address), links.suppression_hash(address.key), *map(str, former)}
 
 
 def without_addresses(text: str) -> str:

@@ -125,6 +125,14 @@ ATTACKS: dict[str, list[str]] = {
         "attacks/test_moves.py::test_the_letter_of_a_move_names_each_newsletter_and_language_and_one_press_confirms_those_alone",
         "attacks/test_moves.py::test_the_old_address_is_told_of_a_move",
     ],
+    "an operator who looks unseen, or covers it up": [
+        "mailer/cli/test_auditing.py::test_each_command_that_looks_at_subscribers_or_does_something_to_them_is_a_row",
+        "mailer/cli/test_auditing.py::test_what_cannot_be_audited_is_not_done_but_looking_is_and_says_so",
+        "mailer/test_admin.py::test_who_looks_at_readers_here_is_in_the_audit_log_and_what_they_typed_is_not",
+        "mailer/test_admin.py::test_the_audit_log_is_shown_and_nothing_in_it_can_be_changed_here",
+        "subscribers/test_auditing.py::test_neither_the_orm_nor_sql_changes_or_deletes_a_row",
+        "subscribers/test_auditing.py::test_rows_of_two_years_ago_are_let_go_and_younger_ones_are_not",
+    ],
     "line breaks into headers": [
         "subscribers/test_attacks.py::test_no_input_reaches_a_header",
         "mailer/test_issues.py::test_a_title_cannot_carry_a_line_break_into_a_header",
