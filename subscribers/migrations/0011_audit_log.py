@@ -74,7 +74,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'verbose_name': 'audit entry',
-                'verbose_name_plural': 'audit log',
+                'verbose_name_plural': 'audit entries',
                 'indexes': [models.Index(condition=models.Q(('subject', ''), _negated=True), fields=['subject', 'at'], name='audit_of_one')],
             },
         ),

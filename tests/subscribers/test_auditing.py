@@ -106,3 +106,10 @@ def test_who_only_looks_may_do_so_with_a_full_database_and_the_log_tells(monkeyp
     monkeypatch.setattr(AuditEntry, "save", fails)
     assert not auditing.looked(EDITOR, Act(Action.SHOWN))
     assert "a look is not in the audit log" in caplog.text
+
+
+def test_who_moved_is_found_by_what_was_written_down_before():
+    reader = readers.confirmed()
+    an_entry(action=Action.SHOWN, subject=str(reader.public_id))
+    readers.move(reader, "ada@elsewhere.example")
+    assert str(reader.public_id) in auditing.subjects_of(readers.parse("ada@elsewhere.example"))
