@@ -5,6 +5,7 @@ from contextlib import suppress
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from mailer import installation, rotating
@@ -17,7 +18,7 @@ from subscribers.models import Subscriber
 from tests import readers
 from tests.installing import a_newer_key_signs
 from tests.mailer.sending.conftest import _own_home, api, four  # noqa: F401
-from tests.mailer.sending.outgoing import batch_of, claimed, deliver_all, planned, resend_all, states
+from tests.mailer.sending.outgoing import batch_of, claimed, deliver_all, in_thread, planned, resend_all, states
 from tests.subscribers.conftest import clock  # noqa: F401
 
 pytestmark = pytest.mark.django_db
@@ -106,7 +107,7 @@ def test_a_new_key_can_be_taken_back_and_the_next_has_another_number(first):
     new = rotating.rotate().number
     rotating.retire(new)
     assert rotating.signed_by(new) == Signed(0, 0, 0)
-    assert rotating.rotate().number == new + 1
+    assert rotating.rotate().number > new
     assert states_of_keys() == ["signs", "retired", "waits"]
 
 
@@ -154,3 +155,32 @@ def test_a_rehearsal_signed_nothing_that_anybody_got(db, settings, first):
     taken = claimed(send)
     Attempt.objects.filter(pk=taken.attempt).update(state="accepted")
     assert rotating.signed_by(first) == Signed(0, 0, 0)
+
+
+def test_a_process_with_a_wrong_clock_signs_with_a_new_key_when_the_others_do(monkeypatch, first):
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite has the clock of its machine")
+    right = timezone.now
+    monkeypatch.setattr(timezone, "now", lambda: right() + timedelta(hours=3))
+    rotating.rotate()
+    installation.reread()
+    assert links.signing_key() == links.keys().links[0].key
+    LinkKey.objects.exclude(pk=first).update(signs_from=right())
+    monkeypatch.setattr(timezone, "now", lambda: right() - timedelta(hours=3))
+    installation.reread()
+    assert links.signing_key() == links.keys().links[-1].key
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_who_rotate_at_once_one_makes_a_key(first):
+    refused = []
+
+    def rotate():
+        try:
+            rotating.rotate()
+        except Refused:
+            refused.append(1)
+
+    for thread in [in_thread(rotate) for _ in range(4)]:
+        thread.join()
+    assert (LinkKey.objects.count(), len(refused)) == (2, 3)
