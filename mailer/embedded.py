@@ -7,6 +7,7 @@ broker that is away is waited for while the sweep feeds the lanes.
 
 import gc
 import logging
+import os
 import socket
 import threading
 import time
@@ -16,6 +17,7 @@ from celery.exceptions import WorkerShutdown
 from celery.worker import state as worker_state
 from django.conf import settings
 from django.db import connection
+from django.template import engines
 from kombu.asynchronous import set_event_loop
 
 # Celery would import the tasks later, and where it could not (no descriptor left) log that and drop their hints.
@@ -49,6 +51,7 @@ class EmbeddedWorker:
 
     def start(self) -> None:
         """Raises Restored."""
+        self._import_what_is_used_later()
         schema.is_newer()  # a worker that was restarted during an upgrade waits, as one that runs does
         restoring.check()
         accounts.this_account()
@@ -118,6 +121,21 @@ class EmbeddedWorker:
             self._sweeper.join(2)
         log.info("worker stopped", extra={"in_flight": in_flight})
         return in_flight
+
+    def _import_what_is_used_later(self) -> None:
+        """Import what Celery and Django load by name at the first use, while there are descriptors.
+
+        Where an import fails half-way for want of one, some packages (cssutils) cannot be imported again.
+        """
+        os.environ.setdefault("CELERY_SKIP_CHECKS", "1")  # Django's checks are for developers, and each queue ran them
+        engines.all()
+        try:
+            celery.app.connection_for_write().get_transport_cls()
+            self._controller("issues", concurrency=1)
+        except Exception as error:
+            if shortage(error):
+                raise
+            # A missing package, a wrong URL: the thread that meets it names it, and ends the process.
 
     def _serve(self, queue: str, concurrency: int) -> None:
         """Take the hints of one queue until the worker stops. What is no outage of the broker ends the process."""

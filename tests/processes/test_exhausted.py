@@ -78,3 +78,26 @@ def test_a_worker_knows_its_tasks_without_importing_anything_later(embedded: Sta
         "subscribers.send_confirmation",
         "subscribers.send_letter",
     } <= set(known)
+
+
+IMPORTED_LATER = """
+import sys
+import django
+django.setup()
+from mailer.embedded import EmbeddedWorker
+worker = EmbeddedWorker()
+worker._import_what_is_used_later()
+before = set(sys.modules)
+worker._controller("issues", 3)
+worker._controller("confirmations", 1)
+django.template.engines.all()
+print(*sorted(set(sys.modules) - before))
+"""
+
+
+@pytest.mark.parametrize("broker", ["", "redis://127.0.0.1:1/0", "amqp://127.0.0.1:1"])
+def test_a_worker_imports_everything_before_it_hears(embedded: Stage, broker: str):
+    """What is imported half for want of a descriptor may never be imported again in the same process."""
+    embedded.command = [embedded.python, "-c", IMPORTED_LATER]
+    later = embedded.run(DJANGO_SETTINGS_MODULE="mailer.settings", CELERY_BROKER_URL=broker)
+    assert later.out.split() == []
