@@ -189,7 +189,8 @@ def _move(public_id: UUID, origin: Origin, now: datetime) -> Moved:
 
 def _leave_links_behind(reader: Subscriber, wishes: list[Subscription]) -> None:
     """By links of the old mailbox one may leave what went there, and nothing else; mails that wait stay here."""
-    former = [wish.newsletter for wish in wishes if wish.state == State.ACTIVE]
+    # Where nothing went there, the id is kept all the same: its links say where to go instead.
+    former = [wish.newsletter for wish in wishes if wish.state == State.ACTIVE] or [""]
     FormerId.objects.bulk_create(
         FormerId(public_id=reader.public_id, subscriber=reader, newsletter=newsletter) for newsletter in former
     )

@@ -1,7 +1,7 @@
 """Which of our languages speaks to the readers of a newsletter."""
 
 from django.conf import settings
-from django.utils.translation import get_language_info, get_supported_language_variant
+from django.utils.translation import get_language_info, get_supported_language_variant, gettext
 
 
 def supported(language: str) -> str:
@@ -29,7 +29,7 @@ def titled(label: str) -> str:
         language = get_language_info(newsletter.language.lower())["name_translated"]
     except KeyError:
         language = newsletter.language
-    return f"{newsletter.name} ({language})"
+    return gettext("%(name)s (%(language)s)") % {"name": newsletter.name, "language": language}
 
 
 def tag(language: str) -> str:

@@ -32,7 +32,7 @@ class FormerId(models.Model):
 
     public_id = models.UUIDField(editable=False)
     subscriber = models.ForeignKey(Subscriber, models.CASCADE, related_name="former_ids")
-    newsletter = models.CharField(max_length=64)
+    newsletter = models.CharField(max_length=64)  # empty for one who had none
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["public_id", "newsletter"], name="one_former_id_each")]

@@ -208,7 +208,7 @@ def _undo(reader: Subscriber, left: Mapping[str, Left]) -> list[tuple[str, str]]
 
 def _no_undo(left: Mapping[str, Left]) -> list[str]:
     """What those read in the place of a button to undo who used it up."""
-    again = gettext("%(name)s: to get it again, tick it and press the button in the email that we send you then.")
+    again = gettext("%(name)s: to receive it again, tick it and confirm by email.")
     return [again % {"name": newsletter_shown(label).name} for label, one in left.items() if one.undone_often]
 
 

@@ -35,7 +35,7 @@ WORDS = {
         gettext_noop("You are still subscribed to %(name)s"),
         gettext_noop("You were unsubscribed from %(name)s, and right after that somebody pressed Undo on the page."),
         gettext_noop(
-            "If that was you, there is nothing to do. If not, unsubscribe here: that link cannot undo it again."
+            "If that was you, there is nothing to do. If not, unsubscribe again: that Undo link no longer works."
         ),
         gettext_noop("Unsubscribe"),
     ),
@@ -45,8 +45,10 @@ WORDS = {
         gettext_noop("If it was not you, reply to this email. Unsubscribe links in earlier emails still work."),
     ),
     Kind.ERASED: Words(
-        gettext_noop("Your data at %(name)s is deleted"),
-        gettext_noop("Your subscriptions have ended and your data is deleted. This is the last email that you get."),
+        gettext_noop("Your data at %(name)s has been deleted"),
+        gettext_noop(
+            "Your subscriptions have ended and your data is deleted. This is the last email you will receive."
+        ),
         gettext_noop("If it was not you who asked for it, reply to this email. You can always subscribe again."),
     ),
 }

@@ -211,7 +211,10 @@ def test_a_letter_of_a_move_says_so_where_nothing_is_left_to_read(client):
     ada = readers.unsubscribed("weekly", ADA)
     changing.ask_to_move(ada.public_id, "weekly", parse(NEW), LINK)
     (message,) = mailed("address")
-    assert "It will get no newsletter" in message.body
+    assert "It will receive no newsletter" in message.body
+    assert changing.move(Letter.objects.get().public_id, LINK) is changing.Moved.MOVED
+    assert "came to the new address" in client.get(preferences_path(ada)).content.decode()
+    assert FormerId.objects.get().newsletter == ""
 
 
 def test_the_old_address_is_told_of_a_move(moved):

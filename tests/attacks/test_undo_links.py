@@ -153,14 +153,14 @@ def test_after_two_undos_in_thirty_days_only_a_fresh_confirmation_brings_back(cl
         clock.forward(days=1)
     third = client.post(leave_path(ada), BUTTON)
     assert undo_in(third) == ""
-    assert "subscribe and press the button in the email" in third.content.decode()
+    assert "subscribe and confirm by email" in third.content.decode()
     assert 'href="/subscribe/"' in third.content.decode()
     assert client.post(undo_path(ada)).status_code == 410
     assert readers.state_of(ada) == "unsubscribed"
     readers.confirmed()
     page = client.post(preferences_path(ada), {"do": "leave"}).content.decode()
     assert "/unsubscribe/undo/" not in page
-    assert "The Weekly: to get it again, tick it" in page
+    assert "The Weekly: to receive it again, tick it" in page
     readers.confirmed()
     clock.forward(days=30)
     assert pressed_undo(client, ada) == 200

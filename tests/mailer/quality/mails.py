@@ -66,12 +66,29 @@ def confirmation(newsletter: str) -> Seen:
 
 
 def letter(newsletter: str) -> Seen:
-    """The mail with the link that a reader asked for. Needs the database."""
+    """The mail with a link and the most in it, for a new address. Needs the database."""
     from django.core import mail
 
     from subscribers import changing, letters
+    from subscribers.addresses import parse
     from tests import readers
 
     reader = readers.confirmed(newsletter, readers.Named("", f"reader-of-{newsletter}@readers.example"))
-    letters.send(changing.ask_for_link(reader.public_id, newsletter, readers.LINK))
+    new = parse(f"new-of-{newsletter}@readers.example")
+    letters.send(changing.ask_to_move(reader.public_id, newsletter, new, readers.LINK))
+    return Seen(mail.outbox[-1].alternatives[0].content)
+
+
+def notice(newsletter: str, kind: str = "undone") -> Seen:
+    """A mail that tells what was done; this one has a button. Needs the database."""
+    from django.core import mail
+
+    from subscribers import notices, telling
+    from subscribers.models import Notice
+    from tests import readers
+
+    reader = readers.confirmed(newsletter, readers.Named("", f"told-of-{newsletter}@readers.example"))
+    tell = {"undone": notices.undone, "moved": notices.moved}[kind]
+    tell(reader, newsletter, reader.created_at)
+    telling.tell(Notice.objects.latest("pk").pk)
     return Seen(mail.outbox[-1].alternatives[0].content)

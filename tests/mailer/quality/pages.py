@@ -9,14 +9,14 @@ from django.conf import settings
 from django.contrib.staticfiles import finders
 from django.core import signing
 from django.test import Client, RequestFactory
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from mailer.archive.correcting import correct
 from mailer.refusals import Cause, refuse
 from subscribers import forms, links, tokens
 from subscribers.models import Letter
 from subscribers.origins import Why
-from subscribers.pages import page_in_house_language
+from subscribers.pages import newsletter_shown, page, page_in_house_language
 from tests import readers
 from tests.golden import ISSUES
 from tests.mailer.published import published
@@ -77,23 +77,37 @@ def _of_their_own(newsletter: str, suffix: str) -> dict[str, Seen]:
     preferences = links.preferences_path(reader.public_id, newsletter)
     data = links.data_url(reader.public_id, newsletter, reader.email_key)
     late = tokens.make("data", reader.public_id, newsletter, links.signing_key(), timezone.now())
-    moving = Letter.objects.create(
-        subscriber=reader, newsletter=newsletter, purpose="address", email="z@new.example", email_key="z@new.example"
-    )
-    move = links.address_url(moving.public_id, newsletter)
+    undone_often = {"undone_often": True}
     seen = {
+        **_of_a_move(newsletter),
         "preferences, left": _post(preferences, {"do": "save", "had": newsletter}),
         "undo": _get(undo_path(reader, newsletter)),
         "link mailed": _post(preferences, {"do": "link"}),
         "data": _get(data),
         "data, not ticked": _post(data, {"do": "delete"}),
         "data, too late": _get(f"/preferences/data/{late}/"),
-        "new address": _get(move),
+        "unsubscribed, no more undo": _shown("unsubscribed", newsletter, undone_often),
         "deleted": _post(data, {"do": "delete", "sure": "yes"}),
     }
     if newsletter == "jianbao":  # those with the most on them; the others differ in words alone
-        seen = {name: seen[name] for name in ("preferences, left", "data, not ticked")}
+        seen = {name: seen[name] for name in ("preferences, left", "data, not ticked", "link of the old address")}
     return {f"{name}{suffix}": page for name, page in seen.items()}
+
+
+def _of_a_move(newsletter: str) -> dict[str, Seen]:
+    reader = readers.confirmed(newsletter, readers.Named("Zack", f"zack-of-{newsletter}@readers.example"))
+    old = links.preferences_path(reader.public_id, newsletter)
+    to = f"zack-of-{newsletter}@new.example"
+    moving = Letter.objects.create(subscriber=reader, newsletter=newsletter, purpose="address", email=to, email_key=to)
+    move = links.address_url(moving.public_id, newsletter)
+    return {"new address": _get(move), "new address, pressed": _post(move), "link of the old address": _get(old)}
+
+
+def _shown(name: str, newsletter: str, context: dict[str, object]) -> Seen:
+    """A page that takes days to get to."""
+    shown = newsletter_shown(newsletter)
+    with translation.override(shown.language):
+        return _seen(page(RequestFactory().get("/"), name, shown, context))
 
 
 def _get(url: str) -> Seen:

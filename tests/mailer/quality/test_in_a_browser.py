@@ -11,7 +11,7 @@ from tests.golden import ISSUES
 from tests.mailer.previewing.conftest import desk, file, folder  # noqa: F401 — fixtures
 from tests.mailer.quality.admin import operators_pages
 from tests.mailer.quality.glass import FLAWLESS, Glass
-from tests.mailer.quality.mails import BASE, Seen, confirmation, letter, mail, named
+from tests.mailer.quality.mails import BASE, Seen, confirmation, letter, mail, named, notice
 from tests.mailer.quality.pages import readers_pages
 
 MAILS = [*(path.stem for path in ISSUES), "seed", "largest"]
@@ -38,8 +38,8 @@ def test_a_mail_fits_a_narrow_phone_and_axe_finds_nothing_against_it(glass: Glas
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("newsletter", ["weekly", "jianbao"])
-def test_so_do_the_mail_to_confirm_and_the_one_with_a_link(glass: Glass, newsletter: str):
-    assert [glass.look(confirmation(newsletter)), glass.look(letter(newsletter))] == [FLAWLESS, FLAWLESS]
+def test_so_do_the_mail_to_confirm_the_one_with_a_link_and_the_one_that_tells(glass: Glass, newsletter: str):
+    assert [glass.look(one(newsletter)) for one in (confirmation, letter, notice)] == [FLAWLESS] * 3
 
 
 @pytest.mark.usefixtures("_an_installation")

@@ -10,7 +10,7 @@ import pytest
 from django.test.signals import template_rendered
 
 from tests.golden import ISSUES, ROOT
-from tests.mailer.quality.mails import REAL, Seen, confirmation, letter, mail
+from tests.mailer.quality.mails import REAL, Seen, confirmation, letter, mail, notice
 from tests.mailer.quality.pages import readers_pages
 from tests.parts import skip_without, vnu
 
@@ -67,7 +67,7 @@ def test_mails_are_valid_but_for_what_clients_need(tmp_path: Path):
     assert len(ALLOWED) <= 10
     issues = {str(path): mail(path) for path in [*ISSUES, *REAL]}
     mails = issues | {
-        f"{one.__name__} {two}": one(two) for one in (confirmation, letter) for two in ("weekly", "jianbao")
+        f"{one.__name__} {two}": one(two) for one in (confirmation, letter, notice) for two in ("weekly", "jianbao")
     }
     found = errors(mails, tmp_path)
     assert {message: where for message, where in found.items() if not allowed(message)} == {}
