@@ -8,10 +8,9 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
-from hashlib import sha256
 from uuid import UUID, uuid4
 
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 
 from subscribers import clock, limits, links, notices, optin, records
 from subscribers.addresses import Address
@@ -65,8 +64,13 @@ def note_export(public_id: UUID, origin: Origin) -> None:
 
 def ask_for_link(public_id: UUID, newsletter: str, origin: Origin) -> int | None:
     """A letter to the reader is due, which opens their data: its id. None: they asked enough, or are gone."""
-    now = clock.now()
     with transaction.atomic():
+        known = Subscriber.objects.filter(public_id=public_id).values_list("email_key", flat=True).first()
+        if known is None:
+            return None
+        mailbox = limits.mailbox(known)
+        limits.one_at_a_time(mailbox)
+        now = clock.now()
         reader = _locked(public_id)
         if reader is None:
             return None
@@ -74,8 +78,10 @@ def ask_for_link(public_id: UUID, newsletter: str, origin: Origin) -> int | None
         before = Letter.objects.filter(subscriber=reader, purpose=Letter.Purpose.DATA, asked_at__gt=now - limits.DAY)
         asked = list(before.values_list("asked_at", flat=True))
         # The pause is between two of these: who has just joined, or moved here, need not wait for their data.
-        few = limits.are_few(limits.mails_asked(reader.pk, reader.email_key, now))
+        few = limits.are_few(limits.asked(mailbox, limits.Budget.SIGNED, now))
         allowed = few and limits.allows_mail(asked, now)
+        if allowed:
+            limits.note(mailbox, limits.Budget.SIGNED, now)
         return _ask(reader, newsletter, Letter.Purpose.DATA, to if allowed else None, origin, now)
 
 
@@ -84,36 +90,27 @@ def ask_to_move(public_id: UUID, newsletter: str, to: Address, origin: Origin) -
 
     Pages answer the same in each case: it is not for the reader to learn who else reads.
     """
-    now = clock.now()
+    mailbox = limits.mailbox(to.key)
     with transaction.atomic():
+        limits.one_at_a_time(mailbox)
+        now = clock.now()
         reader = _locked(public_id)
         if reader is None:
             return None
-        allowed = to.key != reader.email_key and _may_get_letters(to, reader, now)
+        allowed = to.key != reader.email_key and _may_get_letters(mailbox, reader, now)
+        if allowed:
+            limits.note(mailbox, limits.Budget.TYPED, now)
         gets = reader.subscriptions.filter(state=State.ACTIVE).order_by("newsletter")
         named = list(gets.values_list("newsletter", flat=True))
         return _ask(reader, newsletter, Letter.Purpose.ADDRESS, to if allowed else None, origin, now, named)
 
 
-def _may_get_letters(to: Address, reader: Subscriber, now: datetime) -> bool:
+def _may_get_letters(mailbox: str, reader: Subscriber, now: datetime) -> bool:
     """Whoever has a link of their own must not be able to fill other people's mailboxes by it."""
-    _one_at_a_time(to)
     theirs = reader.letters.filter(purpose=Letter.Purpose.ADDRESS, asked_at__gt=now - limits.DAY)
     if theirs.count() >= limits.LINKS_A_DAY:
         return False
-    asked = limits.letters_asked(to.key, now)
-    there = Subscriber.objects.filter(email_key=to.key).first()
-    if there is not None:
-        asked += limits.confirmations_asked(there.pk, now)
-    return limits.allows_mail(asked, now)
-
-
-def _one_at_a_time(to: Address) -> None:
-    """Many readers who name one address at the same moment are counted one after the other."""
-    if connection.vendor == "postgresql":  # SQLite has one writer anyway
-        number = int.from_bytes(sha256(to.key.encode()).digest()[:8], "big", signed=True)
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [number])
+    return limits.allows_mail(limits.asked(mailbox, limits.Budget.TYPED, now), now)
 
 
 def _ask(

@@ -1,9 +1,11 @@
 """What a visitor may fill in, and how we tell our own form, filled in by a person, from anything else."""
 
+import secrets
 import time
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum
+from hashlib import sha256
 
 from django.core import signing
 from django.http import HttpRequest
@@ -41,8 +43,13 @@ def sign_up_of(request: HttpRequest) -> SignUp:
 
 
 def new_form_time() -> str:
-    """When this form was shown, signed."""
-    return signing.TimestampSigner(salt=SALT).sign("form")
+    """When this form was shown, signed; no two are alike, for each is spent by one mail."""
+    return signing.TimestampSigner(salt=SALT).sign(secrets.token_urlsafe(9))
+
+
+def token_of(form: SignUp) -> str:
+    """By what it is known that this form was spent."""
+    return sha256(form.form_time.encode()).hexdigest()
 
 
 def made(form_time: str) -> Made:

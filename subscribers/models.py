@@ -133,7 +133,6 @@ class Consent(models.Model):
     class Meta:
         indexes = [
             models.Index(fields=["subscriber", "at"], name="consent_history"),
-            models.Index(fields=["ip", "at"], name="consent_by_network"),
         ]
         constraints = [
             models.CheckConstraint(
@@ -175,6 +174,35 @@ class Suppression(models.Model):
                 condition=models.Q(reason__in=["bounce", "complaint", "erased", "manual"]),
                 name="suppression_reason_known",
             )
+        ]
+
+
+class MailRequest(models.Model):
+    """A mail that somebody asked for, so that limits can count it. Kept for a day.
+
+    Also one that was not sent because its address is subscribed or suppressed: else limits would tell strangers which.
+    """
+
+    class Budget(models.TextChoices):
+        TYPED = "typed"  # whoever typed the address into a form
+        SIGNED = "signed"  # its subscriber, by a link that was mailed there; or the operator
+
+    mailbox = models.CharField(max_length=64)  # keyed hash; see limits.mailbox
+    budget = models.CharField(max_length=8, choices=Budget.choices)
+    at = models.DateTimeField(default=timezone.now)
+    network = models.CharField(max_length=45, blank=True, default="")  # as in Consent; of what was typed
+    token = models.CharField(max_length=64, blank=True, default="")  # of the form that is spent by this mail
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["mailbox", "at"], name="mail_request_by_mailbox"),
+            models.Index(fields=["network", "at"], name="mail_request_by_network"),
+        ]
+        constraints = [
+            models.UniqueConstraint(fields=["token"], condition=~models.Q(token=""), name="one_mail_a_form"),
+            models.CheckConstraint(
+                condition=models.Q(budget__in=["typed", "signed"]), name="mail_request_budget_known"
+            ),
         ]
 
 

@@ -52,25 +52,37 @@ class Answer(StrEnum):
 
 @dataclass(frozen=True)
 class Request:
-    subscription_id: int
+    subscription_id: int  # 0: nothing is on record
     answer: Answer
 
 
-def subscribe(address: Address, newsletter: str, *, name: str = "", language: str = "", origin: Origin) -> Request:
+def subscribe(
+    address: Address,
+    newsletter: str,
+    *,
+    name: str = "",
+    language: str = "",
+    origin: Origin,
+    typed: limits.Typed | None = None,
+) -> Request:
     """The wish is on record, and where it may be, a confirmation mail is due.
 
-    All addresses take the same steps here, known or not, so that neither answer nor time tells them apart.
-    Raises limits.TooManyRequests.
+    `typed` is for what anybody can ask for; without it, it is the subscriber by a signed link, or the operator. All
+    addresses take the same steps here, known or not, so that neither answer nor time tells them apart.
+    Raises limits.TooManyRequests, limits.TokenSpent.
     """
-    now = clock.now()
+    mailbox = limits.mailbox(address.key)
     with transaction.atomic():
-        limits.check_network(origin.ip, now)
+        limits.one_at_a_time(origin.ip if typed else "", mailbox)
+        now = clock.now()
+        if not _counted(mailbox, origin.ip, typed, now):
+            return Request(0, _answer_without_mail(address, newsletter, now))
         subscriber = records.reader(address, name, language, now)
         subscription = records.subscription(subscriber, newsletter, now)
-        asked = limits.confirmations_asked(subscriber.pk, now)
-        answer = _answer(subscriber, subscription, asked + limits.letters_asked(address.key, now), now)
+        answer = _answer(subscriber.suppression_hash, subscription.state, now)
         if answer is Answer.MAIL_DUE:
-            _ask(subscription, tries=subscription.confirmation_tries if asked else 0, now=now)
+            goes_on = limits.confirmations_asked(subscriber.pk, now)
+            _ask(subscription, tries=subscription.confirmation_tries if goes_on else 0, now=now)
             records.record(subscriber, newsletter, Step.REQUESTED, origin, now)
         else:
             quiet = replace(origin, how=origin.how + limits.NO_MAIL)
@@ -78,14 +90,34 @@ def subscribe(address: Address, newsletter: str, *, name: str = "", language: st
     return Request(subscription.pk, answer)
 
 
-def _answer(subscriber: Subscriber, subscription: Subscription, asked: list[datetime], now: datetime) -> Answer:
-    suppression = Suppression.objects.filter(hash=subscriber.suppression_hash).first()
+def _counted(mailbox: str, network: str, typed: limits.Typed | None, now: datetime) -> bool:
+    """Count a mail to this mailbox. Return False if it had enough, or the form was pressed twice: no mail then."""
+    if typed and limits.was_spent(typed.token, mailbox):
+        return False
+    if typed:
+        limits.check_network(network, now)
+    budget = limits.Budget.TYPED if typed else limits.Budget.SIGNED
+    if not limits.allows_mail(limits.asked(mailbox, budget, now), now):
+        return False
+    limits.note(mailbox, budget, now, network=network if typed else "", token=typed.token if typed else "")
+    return True
+
+
+def _answer_without_mail(address: Address, newsletter: str, now: datetime) -> Answer:
+    known = Subscription.objects.filter(subscriber__email_key=address.key, newsletter=newsletter)
+    state = known.values_list("state", flat=True).first() or ""
+    answer = _answer(links.suppression_hash(address.key), state, now)
+    return Answer.ASKED_ENOUGH if answer is Answer.MAIL_DUE else answer
+
+
+def _answer(suppression_hash: str, state: str, now: datetime) -> Answer:
+    suppression = Suppression.objects.filter(hash=suppression_hash).first()
     if suppression and not confirming_lifts(suppression, now):
         return Answer.SUPPRESSED
     # An active reader whose address bounced long ago confirms anew; until then nothing is sent to them anyway.
-    if subscription.state == State.ACTIVE and not suppression:
+    if state == State.ACTIVE and not suppression:
         return Answer.ACTIVE
-    return Answer.MAIL_DUE if limits.allows_mail(asked, now) else Answer.ASKED_ENOUGH
+    return Answer.MAIL_DUE
 
 
 def confirming_lifts(suppression: Suppression, now: datetime) -> bool:

@@ -223,16 +223,11 @@ def link_used(request: HttpRequest, newsletter: Shown) -> HttpResponse:
     return page(request, "link_used", newsletter, status=410)
 
 
-def too_many(
-    request: HttpRequest,
-    newsletter: Shown,
-    reason: limits.TooManyRequests,
-    undo: Sequence[tuple[str, str]] = (),
-) -> HttpResponse:
-    """No mail goes out now. `undo`: names of what the same request unsubscribed from, and paths that undo it."""
+def too_many(request: HttpRequest, newsletter: Shown, reason: limits.TooManyRequests) -> HttpResponse:
+    """No mail goes out now."""
     limits.limited.send(sender=None, reason=str(reason))
     log.warning("sign-ups limited", extra={"reason": str(reason), "newsletter": newsletter.label})
-    response = page(request, "too_many", newsletter, {"undo": undo}, status=429)
+    response = page(request, "too_many", newsletter, status=429)
     response["Retry-After"] = str(int(limits.HOUR.total_seconds()))
     return response
 
@@ -244,7 +239,10 @@ def damaged(request: HttpRequest) -> HttpResponse:
 
 
 def changed_enough(request: HttpRequest, newsletter: Shown, undo: Sequence[tuple[str, str]] = ()) -> HttpResponse:
-    """The subscriber's links changed enough for an hour; `undo` as in `too_many`."""
+    """The subscriber's links changed enough for an hour.
+
+    `undo`: names of what the same request unsubscribed from, and paths that undo it.
+    """
     log.warning("changes by links limited", extra={"newsletter": newsletter.label})
     response = page(request, "too_many", newsletter, {"undo": undo, "of_one": True}, status=429)
     response["Retry-After"] = str(int(limits.HOUR.total_seconds()))

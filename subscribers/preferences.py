@@ -30,7 +30,6 @@ from subscribers.pages import (
     page,
     signed_link,
     to_reader,
-    too_many,
 )
 from subscribers.spending import ChangedEnough, spend
 from subscribers.tasks import send_confirmation, send_letter
@@ -104,8 +103,6 @@ def _save(request: HttpRequest, reader: Subscriber, newsletter: Shown) -> HttpRe
         joined = [(label, _join(request, reader, label)) for label in joining]
     except ChangedEnough:
         return changed_enough(request, newsletter, _undo(reader, left))
-    except limits.TooManyRequests as reason:
-        return too_many(request, newsletter, reason, _undo(reader, left))
     if language:
         # Only now: what was agreed to is on record in the language that the form had. `to_reader` puts it back.
         translation.activate(language)
@@ -142,7 +139,8 @@ def _words(reader: Subscriber, answer: Answer) -> str:
         return gettext(
             "%(name)s: we may not mail your address now, so you cannot confirm it. Reply to any issue, and we help you."
         )
-    if not limits.are_few(limits.mails_asked(reader.pk, reader.email_key, clock.now())):
+    mailbox = limits.mailbox(reader.email_key)
+    if not limits.are_few(limits.asked(mailbox, limits.Budget.SIGNED, clock.now())):
         return gettext(
             "%(name)s: no mail went out for it, because we mail three a day at most. Tick it again tomorrow."
         )

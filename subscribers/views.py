@@ -5,6 +5,7 @@ Mail scanners open every link of a mail, and some run its scripts: GET and HEAD 
 """
 
 import logging
+from dataclasses import replace
 from functools import partial
 
 from django.conf import settings
@@ -57,10 +58,10 @@ def _sign_up(request: HttpRequest, newsletter: Shown, form: forms.SignUp) -> Htt
         return _form(request, newsletter, form, error=gettext(str(error)))
     made = forms.made(form.form_time)
     if made is not forms.Made.BY_A_PERSON:
-        return _form(request, newsletter, form, notice=gettext("Almost there: press the button once more."))
+        return _form(request, newsletter, form, notice=_again())
     asking = origin(request, "form", promise(newsletter))
     try:
-        return _ask_to_confirm(request, newsletter, address, asking)
+        return _ask_to_confirm(request, newsletter, address, asking, form)
     except AWAY:
         return _form_while_away(request, newsletter, form)
 
@@ -73,15 +74,27 @@ def _form_while_away(request: HttpRequest, newsletter: Shown, form: forms.SignUp
     return response
 
 
-def _ask_to_confirm(request: HttpRequest, newsletter: Shown, address: Address, asking: Origin) -> HttpResponse:
+def _ask_to_confirm(
+    request: HttpRequest, newsletter: Shown, address: Address, asking: Origin, form: forms.SignUp
+) -> HttpResponse:
     try:
         # Their language is the one they choose: who reads two newsletters hears from each in its own.
-        asked = optin.subscribe(address, newsletter.label, origin=asking)
+        asked = optin.subscribe(address, newsletter.label, origin=asking, typed=limits.Typed(forms.token_of(form)))
     except limits.TooManyRequests as reason:
         return too_many(request, newsletter, reason)
+    except limits.TokenSpent:
+        return _form(request, newsletter, replace(form, form_time=""), notice=_again())
+    _hint(asked)
+    return _check_your_mail(request, newsletter)
+
+
+def _hint(asked: optin.Request) -> None:
     if asked.answer is Answer.MAIL_DUE:
         transaction.on_commit(partial(send_confirmation.hint, asked.subscription_id))
-    return _check_your_mail(request, newsletter)
+
+
+def _again() -> str:
+    return gettext("Almost there: press the button once more.")
 
 
 def _form(
@@ -121,7 +134,9 @@ def _expired(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown, rea
     if request.method != "POST":
         return page(request, "expired", newsletter, {"promise": promise(newsletter)}, status=410)
     asking = origin(request, "link", promise(newsletter))
-    return _ask_to_confirm(request, newsletter, Address(reader.email, reader.email_key), asking)
+    asked = optin.subscribe(Address(reader.email, reader.email_key), newsletter.label, origin=asking)
+    _hint(asked)
+    return _check_your_mail(request, newsletter)
 
 
 @signed_link(tokens.CONFIRM, expired=_expired)
@@ -176,7 +191,7 @@ def _once_more(request: HttpRequest, newsletter: Shown, why: origins.Why, ours: 
     if ours and why is origins.Why.ELSEWHERE:
         said = gettext("Your browser says that this form came from another address than ours. Please use the one at %s")
         return said % f"{settings.BASE_URL}{newsletter.form_path}"
-    return gettext("Almost there: press the button once more.")
+    return _again()
 
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.test import Client
 
 from mailer import outages
-from subscribers import applying, auditing, letters, purging
+from subscribers import applying, auditing, letters, limits, purging
 from tests.installed import ROOT
 
 TEXT = (ROOT / "docs" / "privacy.md").read_text()
@@ -45,6 +45,10 @@ def test_each_table_is_named_once_with_what_it_holds_or_as_holding_nothing_of_a_
 )
 def test_the_days_are_those_of_the_code(table, kept):
     assert re.search(rf"\b{kept.days}\b", rows("In the database")[table])
+
+
+def test_requests_are_kept_as_long_as_limits_look_back():
+    assert f"{limits.DAY.total_seconds() / 3600:.0f} hours" in rows("In the database")["MailRequest"]
 
 
 def test_the_default_days_of_events_and_the_times_of_admin_are_those_of_the_settings():

@@ -66,13 +66,20 @@ ATTACKS: dict[str, list[str]] = {
     ],
     "asking who reads, and mailing victims by our form": [
         "subscribers/test_views.py::test_everybody_gets_the_same_answer",
-        "subscribers/test_optin.py::test_a_network_cannot_tell_readers_from_strangers_by_its_limit",
-        "subscribers/test_optin.py::test_an_attack_from_everywhere_trips_the_breaker",
+        "attacks/test_signing_up.py::test_a_network_counts_the_same_for_readers_and_strangers",
+        "attacks/test_signing_up.py::test_one_mailbox_under_many_spellings_gets_one_mail_in_ten_minutes_and_three_a_day",
+        "attacks/test_signing_up.py::test_sixty_posts_of_one_form_at_once_make_one_mail",
+        "attacks/test_signing_up.py::test_sixty_spellings_at_once_make_one_mail",
         "subscribers/test_attacks.py::test_a_thousand_posts_for_one_address_from_everywhere_are_one_mail",
         "subscribers/test_preferences.py::test_one_in_ten_minutes_and_three_a_day_whatever_is_asked",
         "subscribers/test_profiles.py::test_nobody_can_fill_the_mailboxes_of_others_by_it",
         "subscribers/test_profiles.py::test_the_page_does_not_tell_who_reads_or_who_may_not_be_mailed",
         "attacks/test_admin_door.py::test_a_login_takes_as_long_for_a_name_that_does_not_exist",
+    ],
+    "shutting the form for others, and using up what is a subscriber's": [
+        "attacks/test_signing_up.py::test_seventeen_networks_that_ask_for_seventeen_mails_keep_nobody_out",
+        "attacks/test_signing_up.py::test_no_flood_of_other_steps_pushes_a_networks_mails_out_of_the_count",
+        "attacks/test_signing_up.py::test_signed_links_still_mail_their_subscriber_while_strangers_hammer",
     ],
     "a webhook unsigned, forged, stale, replayed, malformed, huge, of somebody else": [
         "mailer/test_webhooks.py::test_what_sendgrid_did_not_sign_now_is_refused",

@@ -173,7 +173,7 @@ def test_a_machine_beside_us_comes_without_a_proxy(path, said):
 
 
 def test_no_limit_shuts_all_visitors_out_silently(monkeypatch, said):
-    monkeypatch.setattr(limits, "REQUESTS_A_NETWORK_HOUR", 0)
+    monkeypatch.setattr(limits, "MAILS_A_NETWORK_HOUR", 0)
     with behind(0):
         assert sign_up(HTTP_ORIGIN=HOME).status == 429
         assert said() == [], "who comes without a proxy is shut out alone"

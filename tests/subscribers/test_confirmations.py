@@ -182,7 +182,6 @@ def test_who_asks_anew_just_after_a_retry_waits_for_the_ten_minutes(clock, no_ma
     assert confirmations.send(one().pk)  # the retry
     clock.forward(minutes=1)
     readers.pending()
-    readers.pending("jianbao")
     assert [confirmations.send(pk) for pk in confirmations.due(clock.now)] == [False]
     clock.forward(minutes=8, seconds=59)
     assert list(confirmations.due(clock.now)) == []

@@ -18,7 +18,7 @@ COMMAND = Origin(how="command", source="asked at the fair")
 
 
 def ask() -> Request:
-    return optin.subscribe(ADDRESS, "weekly", origin=Origin(how="form", ip=FORM.ip))
+    return optin.subscribe(ADDRESS, "weekly", origin=Origin(how="form", ip=FORM.ip), typed=readers.typed())
 
 
 def test_twenty_requests_at_once_make_one_reader_and_one_mail():

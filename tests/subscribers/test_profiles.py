@@ -27,6 +27,7 @@ def _hints(hints):
 
 def asked_to_move(reader: Subscriber, to: str = NEW) -> str:
     """The path in the mail to the new address; empty when no mail went out."""
+    readers.a_day_later()
     Client(enforce_csrf_checks=True).post(data_path(reader), {"do": "move", "email": to})
     sent = [letters.send(letter.pk) for letter in Letter.objects.exclude(due=None)]
     if not any(sent):

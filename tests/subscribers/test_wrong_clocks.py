@@ -55,7 +55,7 @@ def test_a_worker_with_a_wrong_clock_sends_what_is_due_and_nothing_earlier(wrong
 def test_a_wrong_clock_lets_nobody_ask_for_mail_after_mail(wrong):
     readers.pending()
     wrong()
-    again = optin.subscribe(parse(BEN.email), "weekly", origin=FORM)
+    again = optin.subscribe(parse(BEN.email), "weekly", origin=FORM, typed=readers.typed())
     assert again.answer is Answer.ASKED_ENOUGH
 
 

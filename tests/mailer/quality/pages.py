@@ -1,6 +1,7 @@
 """Every page that a reader can meet, as the web process serves it. Needs the database."""
 
 import re
+import secrets
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -167,4 +168,4 @@ def _form_time(age: float = 10) -> str:
     shown = timezone.now().timestamp() - age
     signer = signing.TimestampSigner(salt=forms.SALT)
     signer.timestamp = lambda: signing.b62_encode(int(shown))
-    return signer.sign("form")
+    return signer.sign(secrets.token_urlsafe(9))
