@@ -141,7 +141,7 @@ def _step(step: Consent) -> dict[str, Any]:
 
 
 def _notices(reader: Subscriber) -> list[dict[str, Any]]:
-    """What they were told without asking, kept for two days too; of a move, with the address that they left."""
+    """What they were told without asking, kept for two days too."""
     return [
         {"at": _time(notice.at), "to": notice.email, "of": notice.kind}
         for notice in reader.notices.order_by("at", "pk")

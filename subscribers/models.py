@@ -242,9 +242,10 @@ class Notice(models.Model):
     class Kind(models.TextChoices):
         UNDONE = "undone"  # a leaving
         MOVED = "moved"  # to the former address
-        ERASED = "erased"  # its subscriber is no more; the row is deleted as soon as it is sent
+        ERASED = "erased"
 
-    subscriber = models.ForeignKey(Subscriber, models.CASCADE, related_name="notices", null=True)  # None: erased
+    # None for an address that is nobody's any more: the row is deleted as soon as it is sent.
+    subscriber = models.ForeignKey(Subscriber, models.CASCADE, related_name="notices", null=True)
     newsletter = models.CharField(max_length=64)  # in whose name it is mailed
     list_id = models.TextField(blank=True, default="")  # see Subscription
     kind = models.CharField(max_length=12, choices=Kind.choices)

@@ -24,8 +24,8 @@ def undone(reader: Subscriber, newsletter: str, now: datetime) -> None:
 
 
 def moved(reader: Subscriber, newsletter: str, now: datetime) -> None:
-    """Tell the mailbox that the subscriber, as given, leaves behind."""
-    _write(Kind.MOVED, reader, newsletter, now, subscriber=reader)
+    """Tell the mailbox that the subscriber, as given, leaves behind; also if they are erased a moment later."""
+    _write(Kind.MOVED, reader, newsletter, now, subscriber=None)
 
 
 def erased(reader: Subscriber, now: datetime) -> None:
@@ -38,7 +38,7 @@ def erased(reader: Subscriber, now: datetime) -> None:
 
 
 def forget(email_key: str) -> None:
-    """Delete what names this address, but for the news of its erasure, which deletes itself."""
+    """Delete what names this address, but for the news of its erasure, which is deleted once it is sent."""
     Notice.objects.filter(email_key=email_key).exclude(kind=Kind.ERASED).delete()
 
 

@@ -150,8 +150,9 @@ def _words(reader: Subscriber, answer: Answer) -> str:
 
 
 def _leave_all(request: HttpRequest, reader: Subscriber, newsletter: Shown) -> HttpResponse:
-    wishes = reader.subscriptions.exclude(state=State.UNSUBSCRIBED).order_by("newsletter")
-    left = _leave(request, reader, list(wishes.values_list("newsletter", flat=True)))
+    # Also what they left before: whoever says it again means it, and no link of that leaving undoes it any more.
+    every = reader.subscriptions.order_by("newsletter").values_list("newsletter", flat=True)
+    left = _leave(request, reader, list(every))
     notices = [gettext("You are unsubscribed from everything."), *_no_undo(left)]
     return _shown(request, reader, newsletter, notices, left)
 

@@ -104,9 +104,9 @@ def _claimed(notice_id: int) -> Notice | None:
 
 
 def _end(notice: Notice) -> None:
-    """It is not due any more. Of who is erased nothing waits to be forgotten."""
+    """It is not due any more. An address that is nobody's any more does not wait to be forgotten."""
     row = Notice.objects.filter(pk=notice.pk)
-    if notice.kind == Kind.ERASED:
+    if notice.subscriber is None:
         row.delete()
     else:
         row.update(due=None)

@@ -218,9 +218,11 @@ def test_a_letter_of_a_move_says_so_where_nothing_is_left_to_read(client):
 
 
 def test_the_old_address_is_told_of_a_move(moved):
+    optin.forget(parse(NEW).key, LINK)  # by a thief, at once
     (message,) = mailed("moved")
     assert message.to == [ADA.email]
     assert message.subject == "Your address for The Weekly has changed"
     assert "reply to this email" in message.body
     assert NEW not in message.body + message.alternatives[0][0]
     assert "http" not in message.body
+    assert not Notice.objects.filter(kind="moved").exists(), "the address is nobody's, and is not kept"

@@ -67,6 +67,14 @@ def test_a_friend_who_left_for_the_owner_cannot_undo_the_owners_own_leaving(clie
     assert not Notice.objects.exists()
 
 
+def test_who_leaves_everything_ends_undo_also_of_what_was_left_before(client):
+    ada = two_newsletters()
+    undo = undo_in(client.post(leave_path(ada), BUTTON))
+    client.post(preferences_path(ada), {"do": "leave"})
+    assert client.post(undo).status_code == 410
+    assert readers.state_of(ada) == "unsubscribed"
+
+
 @pytest.mark.parametrize("again", ["page", "preferences", "command"])
 def test_any_later_leaving_ends_undo(client, again):
     ada = readers.confirmed()

@@ -4,10 +4,12 @@ import threading
 
 import pytest
 from django.db import connection, connections
+from django.utils import timezone
 
-from subscribers import changing, optin
+from subscribers import changing, clicks, optin, undoing
 from subscribers.addresses import parse
-from subscribers.models import Subscriber, Subscription
+from subscribers.journal import ALL, Leaving
+from subscribers.models import Letter, Subscriber, Subscription
 from subscribers.optin import Answer, Origin, Request
 from tests import readers
 from tests.readers import ADA, FORM, LINK
@@ -54,6 +56,27 @@ def test_many_readers_who_name_one_strangers_address_at_once_make_one_letter():
         8, lambda number: letters.append(changing.ask_to_move(people[number].public_id, "weekly", victim, LINK))
     )
     assert sum(letter is not None for letter in letters) == 1
+
+
+def test_moving_leaving_undoing_and_erasing_at_once_never_deadlock():
+    reader = readers.confirmed(who=ADA)
+    readers.confirmed("jianbao", ADA)
+    readers.pending("another", ADA)
+    changing.ask_to_move(reader.public_id, "weekly", parse("ada@new.example"), LINK)
+    letter = Letter.objects.get().public_id
+    left = optin.leave(reader.public_id, "jianbao", Origin(how="page"))
+    steps = [
+        lambda: changing.move(letter, LINK),
+        lambda: optin.leave(reader.public_id, "weekly", Origin(how="one-click")),
+        lambda: undoing.undo(reader.public_id, "jianbao", str(left.leaving), LINK),
+        lambda: clicks.leave_all([Leaving(reader.public_id, ALL, "preferences", timezone.now())]),
+        lambda: optin.suppress(reader.suppression_hash, "bounce", Origin(how="event")),
+    ]
+    assert not at_once(25, lambda number: steps[number % 5]())
+    reader.refresh_from_db()
+    assert readers.state_of(reader) == "unsubscribed", "whether the click came before the move or after it"
+    steps.append(lambda: optin.forget(reader.email_key, COMMAND))
+    assert not at_once(24, lambda number: steps[number % 6]())
 
 
 def at_once(count: int, act) -> list[BaseException]:
