@@ -81,7 +81,8 @@ def forget(address: str, yes: bool) -> None:
     """Erase one reader: name, newsletters, consent and what the provider told of them.
 
     What stays is a keyed hash of the address, by which no import can bring it back; only the reader can, by confirming
-    anew. `show ADDRESS --json` before this is a copy of what was held.
+    anew. `show ADDRESS --json` before this is a copy of what was held. One last email tells the mailbox, unless it
+    never confirmed or is suppressed: `suppress` first is the way to erase without a word.
     """
     person = parse_address(address)
     start()
