@@ -209,7 +209,7 @@ class SuppressionAdmin(LookingIsAudited):
 class AuditEntryAdmin(LookedAt):
     """Who looked at subscribers, or did something to them; added to, and never changed."""
 
-    list_display = ("on", "action", "about", "who", "place", "detail", "reason")
+    list_display = ("on", "action", "about", "who", "place", "why")
     list_filter = ("action", "by")
     search_fields = ("who", "subject")
     search_help_text = "A user, or the whole address of a subscriber"
@@ -231,7 +231,11 @@ class AuditEntryAdmin(LookedAt):
 
     @admin.display(description="about")
     def about(self, row: AuditEntry) -> str:
-        return row.subject or ("1 subscriber" if row.count == 1 else f"{row.count} subscribers")
+        return auditing.about(row)
+
+    @admin.display(description="detail, reason")
+    def why(self, row: AuditEntry) -> str:
+        return " · ".join(filter(None, [row.detail, row.reason])) or "–"
 
 
 def _key_of(text: str) -> str:

@@ -23,7 +23,9 @@ log = logging.getLogger(__name__)
 Action, By = AuditEntry.Action, AuditEntry.By
 
 KEPT = timedelta(days=730)  # as the triggers of migration 0011 have it
+SAME_LOOK = timedelta(minutes=10)
 LONGEST = 500  # letters
+LENGTH_OF_ID = 36  # of a public id; hashes are longer
 
 
 @dataclass(frozen=True)
@@ -60,14 +62,23 @@ def write(actor: Actor, act: Act) -> None:
 
 
 def looked(actor: Actor, act: Act) -> bool:
-    """As `write`, for who only looks. False: a full or read-only database did not keep it, and looking goes on."""
+    """As `write`, for who only looks. False: a full or read-only database did not keep it, and looking goes on.
+
+    Looking at one subscriber again within minutes, as by pages of their history, is the same look.
+    """
     try:
         with transaction.atomic():
-            write(actor, act)
+            if not _just_looked(actor, act):
+                write(actor, act)
     except (OperationalError, InternalError, InterfaceError) as error:
         log.error("a look is not in the audit log", extra={"action": act.action, "error": type(error).__name__})
         return False
     return True
+
+
+def _just_looked(actor: Actor, act: Act) -> bool:
+    same = AuditEntry.objects.filter(by=actor.by, who=_short(actor.who, 150), action=act.action, detail=act.detail)
+    return bool(act.subject) and same.filter(subject=act.subject, at__gt=clock.now() - SAME_LOOK).exists()
 
 
 def subject_of(address: Address) -> str:
@@ -80,6 +91,15 @@ def subjects_of(address: Address) -> set[str]:
     """All that may stand for this address: its subscriber's ids, and its hash from before they came."""
     former = FormerId.objects.filter(subscriber__email_key=address.key).values_list("public_id", flat=True)
     return {subject_of(address), links.suppression_hash(address.key), *map(str, former)}
+
+
+def about(entry: AuditEntry) -> str:
+    """Whom the entry is about, in words."""
+    if len(entry.subject) > LENGTH_OF_ID:
+        return f"address {entry.subject[:8]}… of nobody here"
+    if entry.subject:
+        return f"subscriber {entry.subject}"
+    return f"{entry.count} subscriber{'' if entry.count == 1 else 's'}"
 
 
 def without_addresses(text: str) -> str:

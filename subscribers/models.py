@@ -300,7 +300,7 @@ class AuditEntry(models.Model):
         ERASED = "erased"
 
     at = models.DateTimeField(default=timezone.now, db_index=True)
-    by = models.CharField(max_length=12, choices=By.choices)
+    by = models.CharField("way", max_length=12, choices=By.choices)
     who = models.CharField(max_length=150, blank=True, default="")  # user of the system, or of /admin/
     place = models.CharField(max_length=255, blank=True, default="")  # host of a command; network, /24 or /48
     action = models.CharField(max_length=16, choices=Action.choices)

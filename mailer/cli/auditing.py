@@ -68,11 +68,12 @@ def _found(moment: datetime | None, who: str | None, action: str | None, about: 
 
 
 def _in_words(entry: Any) -> str:
+    from subscribers.auditing import about
+
     by = f"{entry.who}@{entry.place}" if entry.by == "command" else f"{entry.who} in /admin/ from {entry.place}"
     if entry.by == "subscriber":
         by = f"the subscriber from {entry.place}"
-    what = f"subscriber {entry.subject}" if entry.subject else f"{entry.count} subscribers"
-    details = " · ".join(filter(None, [what, entry.detail, entry.reason]))
+    details = " · ".join(filter(None, [about(entry), entry.detail, entry.reason]))
     return f"{entry.at:%Y-%m-%d %H:%M:%S} UTC  {entry.action:<12}  {by}  {details}"
 
 

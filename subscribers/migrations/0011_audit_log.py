@@ -43,10 +43,10 @@ def guard(apps, schema_editor):
 def unguard(apps, schema_editor):
     with schema_editor.connection.cursor() as cursor:
         if schema_editor.connection.vendor == "postgresql":
-            cursor.execute("DROP FUNCTION subscribers_audit_refuses() CASCADE")
+            cursor.execute("DROP FUNCTION IF EXISTS subscribers_audit_refuses() CASCADE")
         else:
             for name in SQLITE:
-                cursor.execute(f"DROP TRIGGER {name}")
+                cursor.execute(f"DROP TRIGGER IF EXISTS {name}")
 
 
 class Migration(migrations.Migration):
@@ -63,7 +63,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('at', models.DateTimeField(db_index=True, default=django.utils.timezone.now)),
-                ('by', models.CharField(choices=[('command', 'Command'), ('admin', 'Admin'), ('subscriber', 'Subscriber')], max_length=12)),
+                ('by', models.CharField(verbose_name='way', choices=[('command', 'Command'), ('admin', 'Admin'), ('subscriber', 'Subscriber')], max_length=12)),
                 ('who', models.CharField(blank=True, default='', max_length=150)),
                 ('place', models.CharField(blank=True, default='', max_length=255)),
                 ('action', models.CharField(choices=[('shown', 'Shown'), ('searched', 'Searched'), ('listed', 'Listed'), ('exported', 'Exported'), ('added', 'Added'), ('imported', 'Imported'), ('unsubscribed', 'Unsubscribed'), ('suppressed', 'Suppressed'), ('lifted', 'Lifted'), ('erased', 'Erased')], max_length=16)),

@@ -65,6 +65,15 @@ def test_rows_of_two_years_ago_are_let_go_and_younger_ones_are_not(guarded):
         auditing.forget_old(now + timedelta(days=700))  # a clock that is far ahead
 
 
+def test_a_subscriber_who_is_looked_at_again_within_minutes_is_one_row():
+    for subject in ("one", "two", "one"):
+        assert auditing.looked(EDITOR, Act(Action.SHOWN, subject))
+    assert auditing.looked(Actor(By.ADMIN, "somebody else", ""), Act(Action.SHOWN, "one"))
+    for _ in range(2):
+        assert auditing.looked(EDITOR, Act(Action.LISTED, count=2))
+    assert AuditEntry.objects.count() == 5
+
+
 def test_words_that_hold_an_address_are_left_out():
     entry = an_entry(reason=f"asked by <{ADA.email}> by phone", detail="export-ada%40readers.example.csv to stdout")
     assert (entry.reason, entry.detail) == ("asked by [address] by phone", "[address] to stdout")
