@@ -158,7 +158,9 @@ def _retirable(number: int, keys: list[Listed], now: datetime) -> Listed:
     if key.state is State.WAITS and key.signs_from - now < KNOWN_WITHIN:
         raise Refused(f"key {number} begins to sign in a moment; retire it once another does")
     if key.state is State.VERIFIES and now - signs.signs_from < KNOWN_WITHIN:
-        raise Refused(f"key {signs.number} signs since a moment ago; try again in a minute, when all processes know it")
+        raise Refused(
+            f"key {signs.number} began to sign a moment ago; try again in a minute, when each process does it"
+        )
     return key
 
 

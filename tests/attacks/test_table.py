@@ -52,6 +52,13 @@ ATTACKS: dict[str, list[str]] = {
         "attacks/test_behind_links.py::test_a_link_that_was_cut_anywhere_changes_nothing_and_its_page_says_so",
         "attacks/test_behind_links.py::test_what_begins_with_no_letter_of_a_token_is_ignored_and_what_begins_with_one_damages_the_link",
     ],
+    "link keys that leaked, signatures that were made up": [
+        "attacks/test_link_keys.py::test_made_up_signatures_cost_one_look_into_the_database_in_five_seconds",
+        "attacks/test_link_keys.py::test_a_key_that_leaked_opens_nothing_once_it_is_retired",
+        "attacks/test_link_keys.py::test_who_must_not_be_mailed_is_known_under_each_later_key",
+        "mailer/test_installation.py::test_a_key_that_was_retired_stays_so_in_a_restored_database",
+        "mailer/cli/test_keys.py::test_they_are_listed_with_what_they_do_and_never_shown",
+    ],
     "what gateways and mail programs leave behind a link": [
         "attacks/test_behind_links.py::test_a_link_opens_whatever_stands_behind_it",
         "attacks/test_behind_links.py::test_one_click_unsubscribes_whatever_stands_behind_its_link",

@@ -96,7 +96,7 @@ def test_the_key_that_signs_is_not_retired_nor_one_that_signed_a_moment_ago(cloc
     with pytest.raises(Refused, match="begins to sign in a moment"):
         rotating.retire(new)
     clock.forward(minutes=1)
-    with pytest.raises(Refused, match="signs since a moment ago"):
+    with pytest.raises(Refused, match="began to sign a moment ago"):
         rotating.retire(first)
     clock.forward(minutes=1)
     assert rotating.retire(first).state is State.RETIRED
