@@ -182,16 +182,16 @@ def address(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown) -> H
         if request.method != "POST":
             return page(request, "address", newsletter, {"named": letters.named(letter)})
         moved = changing.move(ticket.public_id, origin(request, ADDRESS))
-        if moved is Moved.GONE:
-            return link_used(request, newsletter)
         if moved is Moved.TAKEN:
             return page(request, "address", newsletter, {"taken": True}, status=409)
-        return page(request, "address", newsletter, _after_move(letter, newsletter))
+        reader = Subscriber.objects.filter(pk=letter.subscriber_id).first()
+        if moved is Moved.GONE or reader is None:
+            return link_used(request, newsletter)
+        return page(request, "address", newsletter, _after_move(reader, newsletter))
 
 
-def _after_move(letter: Letter, newsletter: Shown) -> dict[str, object]:
+def _after_move(reader: Subscriber, newsletter: Shown) -> dict[str, object]:
     """What the new address gets now, and where it may get more: the first link with the reader's new id."""
-    reader = Subscriber.objects.get(letters=letter)
     gets = reader.subscriptions.filter(state=Subscription.State.ACTIVE).order_by("newsletter")
     return {
         "moved": True,

@@ -1,13 +1,15 @@
 """Pages and mails speak the language that their reader chose, else the newsletter's; the records say which it was."""
 
 import re
+from dataclasses import replace
 
 import pytest
 from django.core import mail
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import translation
 
-from subscribers import confirmations, optin
+from subscribers import confirmations, languages, optin
 from subscribers.models import Consent, Subscriber, Subscription
 from tests import readers
 from tests.readers import ADA, LINK
@@ -77,3 +79,16 @@ def test_the_mail_to_confirm_speaks_it_and_signing_up_once_more_changes_no_choic
         confirmations.send(wish.pk)
     assert [message.subject for message in mail.outbox] == ["请确认订阅：The Weekly", "Please confirm: The Weekly"]
     assert list(Subscriber.objects.order_by("pk").values_list("language", flat=True)) == [CHINESE, ""]
+
+
+def test_a_newsletter_is_called_by_its_name_and_language(settings):
+    weekly = settings.NEWSLETTERS["weekly"]
+    settings.NEWSLETTERS = {
+        "weekly": weekly,
+        "brief": replace(weekly, name="Brief", language="zh-CN"),
+        "odd": replace(weekly, name="Odd", language="tlh"),
+    }
+    titles = [languages.titled(label) for label in ("weekly", "brief", "odd", "gone")]
+    assert titles == ["The Weekly (English)", "Brief (Simplified Chinese)", "Odd (tlh)", "gone"]
+    with translation.override("zh-hans"):
+        assert languages.titled("brief") == "《Brief》（简体中文）"
