@@ -251,6 +251,7 @@ class Notice(models.Model):
     kind = models.CharField(max_length=12, choices=Kind.choices)
     email = models.CharField(max_length=320)  # where it goes
     email_key = models.CharField(max_length=320)
+    mailbox = models.CharField(max_length=64, blank=True, db_default="", default="")  # as of a MailRequest
     language = models.CharField(max_length=16, blank=True, default="")  # as the subscriber chose it
     at = models.DateTimeField(default=timezone.now)
     due = models.DateTimeField(null=True, blank=True)
@@ -259,6 +260,7 @@ class Notice(models.Model):
     class Meta:
         indexes = [
             models.Index(fields=["email_key", "at"], name="notice_by_address"),
+            models.Index(fields=["mailbox", "at"], name="notice_by_mailbox"),
             models.Index(fields=["due"], name="notice_due", condition=models.Q(due__isnull=False)),
         ]
         constraints = [

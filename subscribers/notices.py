@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 
+from subscribers import limits
 from subscribers.installations import list_id_of
 from subscribers.models import Notice, Subscriber, Suppression
 
@@ -17,8 +18,8 @@ Kind = Notice.Kind
 
 
 def undone(reader: Subscriber, newsletter: str, now: datetime) -> None:
-    """Tell the subscriber that a leaving was undone, once a day at most. Their row is locked, so that it is once."""
-    today = Notice.objects.filter(kind=Kind.UNDONE, email_key=reader.email_key, at__gt=now - UNDONE_PAUSE)
+    """Tell the subscriber that a leaving was undone, a mailbox once a day at most. Their row is locked."""
+    today = Notice.objects.filter(kind=Kind.UNDONE, mailbox=limits.mailbox(reader.email_key), at__gt=now - UNDONE_PAUSE)
     if not today.exists():
         _write(Kind.UNDONE, reader, newsletter, now, subscriber=reader)
 
@@ -55,6 +56,7 @@ def _write(kind: Kind, reader: Subscriber, newsletter: str, now: datetime, *, su
         kind=kind,
         email=reader.email,
         email_key=reader.email_key,
+        mailbox=limits.mailbox(reader.email_key),
         language=reader.language,
         at=now,
         due=now,

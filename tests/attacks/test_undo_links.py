@@ -147,6 +147,12 @@ def test_one_mailbox_hears_of_undos_once_a_day(client, clock):
     assert Notice.objects.filter(kind="undone").count() == 2
 
 
+def test_addresses_of_one_mailbox_hear_of_it_as_one(client):
+    for email in ("ada@readers.example", "ada+news@readers.example", "ADA+x@readers.example"):
+        assert pressed_undo(client, readers.confirmed(who=readers.Named("Ada", email))) == 200
+    assert Notice.objects.filter(kind="undone").count() == 1
+
+
 def test_who_left_again_before_the_mail_went_out_is_not_told_that_they_are_subscribed(client):
     ada = readers.confirmed()
     assert pressed_undo(client, ada) == 200
