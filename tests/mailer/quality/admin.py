@@ -11,7 +11,8 @@ from django.test import Client
 
 import subscribers
 from mailer.models import Batch, Send
-from subscribers.models import Subscriber
+from subscribers import clock, records
+from subscribers.models import AuditEntry, Subscriber
 from tests import readers
 from tests.mailer.quality.mails import BASE, Seen
 from tests.mailer.sending import outgoing
@@ -29,6 +30,9 @@ def operators_pages() -> dict[str, Seen]:
         made["login locked"] = browser.post("/admin/login/", log_in | {"username": "nobody"})
     browser.force_login(User.objects.get(), backend="django.contrib.auth.backends.ModelBackend")
     readers.everybody()
+    records.record_all(
+        [(Subscriber.objects.get(email=readers.CLEO.email).pk, "changed", "")] * 120, "", readers.LINK, clock.now()
+    )
     Batch.objects.filter(send=outgoing.planned()).update(state=Batch.State.UNKNOWN)
     paths = {
         "start": "/admin/",
@@ -37,9 +41,12 @@ def operators_pages() -> dict[str, Seen]:
         "sends": "/admin/mailer/send/",
         "a send": f"/admin/mailer/send/{Send.objects.get().pk}/change/",
         "suppressions": "/admin/subscribers/suppression/",
+        "audit log": "/admin/subscribers/auditentry/",
     }
     made |= {name: browser.get(path) for name, path in paths.items()}
     suppress = {"action": "suppress_one", "_selected_action": Subscriber.objects.get(email=readers.ADA.email).pk}
+    made["an audit entry"] = browser.get(f"{paths['audit log']}{AuditEntry.objects.latest('pk').pk}/change/")
+    made["earlier steps"] = browser.get(f"{paths['a reader']}?history=2")
     made["suppress, no reason given"] = browser.post(paths["readers"], suppress | {"sure": "yes"})
     return {name: _seen(answer, browser) for name, answer in made.items()}
 
