@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from subscribers import links, tokens
 from tests import readers
+from tests.mailer.published import published
 from tests.subscribers.doors import every_path, everything, leave_path
 
 pytestmark = pytest.mark.django_db
@@ -170,3 +171,12 @@ def test_the_page_of_a_damaged_link_names_another_way_to_leave(client):
     for newsletter in installation.NEWSLETTERS.values():
         contact = newsletter.reply_to or newsletter.from_email
         assert f'<p>{newsletter.name}<br><a href="mailto:{contact}?subject=Unsubscribe">{contact}</a></p>' in page
+
+
+@pytest.mark.parametrize("behind", [*BEHIND, "-", ".-.", "。", "）"])
+def test_the_link_of_an_issue_opens_whatever_stands_behind_it(client, behind):
+    send = published("2026-11-20")
+    plain = client.get(f"/archive/{send.slug}/")
+    answer = client.generic("GET", with_behind(f"/archive/{send.slug}/", behind))
+    assert (answer.status_code, answer.content) == (200, plain.content)
+    assert client.get(f"/archive/{send.slug}x/").status_code == 404
