@@ -28,7 +28,7 @@ class Fault(Enum):
 
     UNTOLD = (
         "MAILER_PROXIES is 0, but requests come through a proxy (X-Forwarded-For): all visitors count as one, and the "
-        "limits of sign-ups and logins shut them out together; set MAILER_PROXIES to the number of your proxies"
+        "limits of sign-ups and logins hold for all of them together; set MAILER_PROXIES to the number of your proxies"
     )
     MORE = (
         "more proxies add to X-Forwarded-For than MAILER_PROXIES says: visitors count by the address of one of your "
@@ -53,7 +53,7 @@ class Fault(Enum):
     )
 
 
-ALL_AS_ONE = "a limit for one visitor was reached, and as MAILER_PROXIES is 0 behind a proxy, it shuts out everybody"
+ALL_AS_ONE = "a limit for one visitor was reached, and as MAILER_PROXIES is 0 behind a proxy, it holds for everybody"
 FORGOTTEN = (
     "MAILER_PROXIES is 0, but BASE_URL is https, so a proxy stands in front of `mailer serve`: set MAILER_PROXIES to "
     "the number of your proxies, or all visitors may count as one"
@@ -116,7 +116,7 @@ def state() -> dict[str, Any]:
 
 
 def listen() -> None:
-    """Say so when a limit may have shut out all visitors together."""
+    """Say so when a limit may hold for all visitors together."""
     limits.limited.connect(_limited)
     user_locked_out.connect(_locked)
 

@@ -39,7 +39,7 @@ from mailer.sending.restoring import Restored
 from mailer.sending.scheduling import fire_due
 from mailer.sending.settling import finish_if_done
 from mailer.sending.steering import cancel_leftovers
-from subscribers import auditing, confirmations, letters, limits, telling
+from subscribers import auditing, confirmations, letters, queue, telling
 from subscribers.purging import purge_unconfirmed
 from subscribers.tasks import send_confirmation, send_letter
 
@@ -108,7 +108,7 @@ def tidy() -> None:
     outages.prune(now)
     letters.forget_old(now)
     telling.forget_old(now)
-    limits.forget_old(now)
+    queue.forget_old(now)
     purge_unconfirmed(now)
     auditing.forget_old(now)
     presence.forget_old(now)

@@ -3,15 +3,16 @@
 import logging
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from itertools import chain
 
 from django.conf import settings
 from django.db.models import F, Max
 
-from subscribers import clock, languages, links
+from subscribers import clock, languages, links, queue
 from subscribers.composing import ReaderMail, compose
 from subscribers.installations import may_mail, newsletters_here
 from subscribers.limits import CONFIRMATION_PAUSE
-from subscribers.models import Subscription, Suppression
+from subscribers.models import MailRequest, Subscription, Suppression
 from subscribers.optin import confirming_lifts
 
 log = logging.getLogger(__name__)
@@ -26,16 +27,22 @@ class ConfirmationFailed(Exception):
 
 
 def due(now: datetime) -> Iterable[int]:
-    """Ids of the subscriptions whose confirmation mail should go out from here by `now`, longest waiting first."""
+    """Ids of the subscriptions whose confirmation mail should go out from here by `now`.
+
+    First those in the queue of what was typed into forms, as many as may; of others those that wait longest.
+    """
     if not may_mail():
         return []
-    waiting = Subscription.objects.filter(newsletters_here(), confirmation_due__lte=now).order_by("confirmation_due")
-    return waiting.values_list("pk", flat=True).iterator()
+    ours = Subscription.objects.filter(newsletters_here())
+    others = ours.filter(confirmation_due__lte=now).exclude(pk__in=queue.waiting().values("subscription"))
+    rest = others.order_by("confirmation_due").values_list("pk", flat=True)
+    return chain(queue.due(now, ours), rest.iterator())
 
 
 def bring_forward(now: datetime) -> None:
     """Mails that a clock which was ahead put off are due as if it had been right. See mailer.sending.clocks."""
     Subscription.objects.filter(confirmation_tried_at__gt=now).update(confirmation_tried_at=now)
+    queue.bring_forward(now)
     late = Subscription.objects.filter(confirmation_due__gt=now)
     # Not those who are invited, so many an hour: they are due far in the future and were never tried.
     late.filter(confirmation_tries=0, confirmation_due=F("changed_at")).update(confirmation_due=now)
@@ -68,24 +75,37 @@ def _claimed(subscription_id: int) -> Subscription | None:
     subscription = ours.select_related("subscriber").first()
     if subscription is None or not may_mail():
         return None
-    tries = subscription.confirmation_tries
-    if tries >= MOST_TRIES or not _may_be_mailed(subscription, now):
+    tries, place = subscription.confirmation_tries, queue.place_of(subscription_id)
+    over = place is not None and queue.is_over(place, now)
+    if over or tries >= MOST_TRIES or not _may_be_mailed(subscription, now):
         ours.filter(confirmation_tries=tries).update(confirmation_due=None)
         return None
-    if rests := _rests_until(subscription, now):
+    if place and not queue.has_turn(place, now, Subscription.objects.filter(newsletters_here())):
+        return None
+    if rests := _rests_until(subscription, place, now):
         ours.filter(confirmation_tries=tries).update(confirmation_due=rests)
         return None
     subscription.confirmation_due = lease = now + NEXT_TRY[tries]
     claimed = ours.filter(confirmation_tries=tries).update(
         confirmation_due=lease, confirmation_tries=F("confirmation_tries") + 1, confirmation_tried_at=now
     )
+    if claimed and place:
+        MailRequest.objects.filter(pk=place.pk).update(sent_at=now)
     return subscription if claimed else None
 
 
-def _rests_until(subscription: Subscription, now: datetime) -> datetime | None:
-    """Until when the reader gets no further one: a retry, maybe for another newsletter, was just before a new wish."""
-    tried = Subscription.objects.filter(subscriber=subscription.subscriber).aggregate(at=Max("confirmation_tried_at"))
-    until = tried["at"] + CONFIRMATION_PAUSE if tried["at"] else now
+def _rests_until(subscription: Subscription, place: MailRequest | None, now: datetime) -> datetime | None:
+    """Until when the mailbox gets no further one: a retry, maybe of another wish, was just before a new one."""
+    tried = []
+    signed = place is not None and place.budget == MailRequest.Budget.SIGNED
+    if place:
+        mailbox = MailRequest.objects.filter(mailbox=place.mailbox, budget=place.budget)
+        others = mailbox if signed else mailbox.exclude(subscription=subscription)
+        tried.append(others.aggregate(at=Max("sent_at"))["at"])
+    if not signed:  # what strangers typed delays nothing that was asked for by a signed link
+        wishes = Subscription.objects.filter(subscriber=subscription.subscriber)
+        tried.append(wishes.aggregate(at=Max("confirmation_tried_at"))["at"])
+    until = max((at + CONFIRMATION_PAUSE for at in tried if at), default=now)
     return until if until > now else None
 
 

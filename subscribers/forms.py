@@ -13,7 +13,7 @@ from django.http import HttpRequest
 FASTEST = timedelta(seconds=2)  # people take longer, scripts do not
 OLDEST = timedelta(hours=24)
 SALT = "subscribers.forms"
-LONGEST_INPUT = 400
+LONGEST_INPUT, LONGEST_ANSWER = 400, 800
 
 
 class Made(Enum):
@@ -29,16 +29,22 @@ class SignUp:
     email: str  # as sent, unchecked
     bait: str  # the field that no person sees
     form_time: str  # signed
+    wait: str = ""  # signed; see `challenges`
+    answer: str = ""  # to a challenge
 
 
-def sent(request: HttpRequest, name: str) -> str:
+def sent(request: HttpRequest, name: str, longest: int = LONGEST_INPUT) -> str:
     """What stands in this field, as far as anybody would type; "" without the field."""
-    return request.POST.get(name, "")[:LONGEST_INPUT]
+    return request.POST.get(name, "")[:longest]
 
 
 def sign_up_of(request: HttpRequest) -> SignUp:
     return SignUp(
-        email=sent(request, "email").strip(), bait=sent(request, "website"), form_time=sent(request, "form_time")
+        email=sent(request, "email").strip(),
+        bait=sent(request, "website"),
+        form_time=sent(request, "form_time"),
+        wait=sent(request, "wait"),
+        answer=sent(request, "altcha", LONGEST_ANSWER),
     )
 
 

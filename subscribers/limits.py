@@ -6,6 +6,7 @@ What strangers typed and what a subscriber asked for by a signed link are counte
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import Enum
 from hashlib import sha256
 
 from django.db import IntegrityError, connection, transaction
@@ -19,21 +20,36 @@ Budget = MailRequest.Budget
 # One mailbox gets at most this many mails with a link, to confirm or from a page, of each budget.
 LINKS_A_DAY = 3
 CONFIRMATION_PAUSE = timedelta(minutes=10)
-# A conference in one room may subscribe; a script may not.
-MAILS_A_NETWORK_HOUR = 60
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+# A network that causes more mails in an hour is asked for some effort for each further one: a conference in one room
+# may subscribe, a script shall find it dear. So is everybody while the queue's rate is used up.
+FREE_A_NETWORK_HOUR = 10
+MOST_COUNTED = 60  # a network that causes more is no louder: of a flood the oldest is pushed out, not the newest
+# Who waited instead of solving: each further mail of the network goes out so much later.
+SPACING, LONGEST_DELAY = timedelta(minutes=1), timedelta(hours=12)
+UNSOLVED = 100  # added to the rank: solved ones go first
+# Confirmations that forms cause: so many in ten minutes are no weapon, and few newsletters ever have more.
+RATE, PERIOD = 200, timedelta(minutes=10)
 
 limited = Signal()  # with `reason`; whoever keeps statistics listens
 
 NO_MAIL = ", no mail"  # ends `Consent.how` of a request that was not answered by mail
 
 
-class TooManyRequests(Exception):
-    """This network asked for too many mails within the hour. Nothing was changed."""
+class EffortNeeded(Exception):
+    """Some effort must come with this form, by its reason: "network" or "everybody". Nothing was changed."""
 
 
 class TokenSpent(Exception):
     """The form led to a mail to somebody else before. Nothing was changed."""
+
+
+class Effort(Enum):
+    """What a form brings along where its network caused many mails."""
+
+    NONE = "none"
+    WAITED = "waited"
+    SOLVED = "solved"
 
 
 @dataclass(frozen=True)
@@ -41,6 +57,16 @@ class Typed:
     """What came along with a form that anybody can fill in."""
 
     token: str  # what is spent by one mail
+    effort: Effort = Effort.NONE
+
+
+@dataclass(frozen=True)
+class Counted:
+    """A mail that limits allow."""
+
+    request: MailRequest
+    due: datetime
+    queued: bool  # it may take a while
 
 
 def mailbox(email_key: str) -> str:
@@ -76,14 +102,13 @@ def allows_mail(asked: list[datetime], now: datetime) -> bool:
     return are_few(asked) and not any(at > now - CONFIRMATION_PAUSE for at in asked)
 
 
-def check_network(network: str, now: datetime) -> None:
-    """Raise TooManyRequests when this network used up its hour. Says nothing about any address."""
-    if network and mails_of_network(network, now) >= MAILS_A_NETWORK_HOUR:
-        raise TooManyRequests("network")
-
-
 def mails_of_network(network: str, now: datetime) -> int:
     return MailRequest.objects.filter(network=network, at__gt=now - HOUR).count()
+
+
+def room(now: datetime) -> int:
+    """How many more confirmations that forms caused may go out now."""
+    return RATE - MailRequest.objects.filter(budget=Budget.TYPED, sent_at__gt=now - PERIOD).count()
 
 
 def was_spent(token: str, mailbox: str) -> bool:
@@ -94,17 +119,41 @@ def was_spent(token: str, mailbox: str) -> bool:
     return spent is not None
 
 
-def note(mailbox: str, budget: str, now: datetime, *, network: str = "", token: str = "") -> MailRequest:
+def count_typed(mailbox: str, network: str, typed: Typed, now: datetime) -> Counted | None:
+    """Count a mail that a form asks for. None: the mailbox had enough, or the form was pressed twice.
+
+    Raises EffortNeeded, TokenSpent. All of it looks at mailbox and network alone, never at who reads.
+    """
+    if was_spent(typed.token, mailbox):
+        return None
+    mails, is_busy = mails_of_network(network, now), room(now) <= 0
+    if typed.effort is Effort.NONE and (is_busy or mails >= FREE_A_NETWORK_HOUR):
+        raise EffortNeeded("everybody" if is_busy else "network")
+    if not allows_mail(asked(mailbox, Budget.TYPED, now), now):
+        return None
+    rank = min(mails, MOST_COUNTED) + (0 if typed.effort is Effort.SOLVED else UNSOLVED)
+    request = note(mailbox, Budget.TYPED, now, network=network, token=typed.token, rank=rank)
+    late = mails - FREE_A_NETWORK_HOUR + 1 if typed.effort is Effort.WAITED else 0
+    delay = min(max(0, late) * SPACING, LONGEST_DELAY)
+    return Counted(request, now + delay, is_busy or bool(delay))
+
+
+def count_signed(mailbox: str, now: datetime) -> Counted | None:
+    """Count a mail that a subscriber asks for by a signed link, or the operator. None: the mailbox had enough."""
+    if not allows_mail(asked(mailbox, Budget.SIGNED, now), now):
+        return None
+    return Counted(note(mailbox, Budget.SIGNED, now), now, queued=False)
+
+
+def note(mailbox: str, budget: str, now: datetime, *, network: str = "", token: str = "", rank: int = 0) -> MailRequest:
     """The request is counted. Raises TokenSpent when another process was quicker with the same form."""
     try:
         with transaction.atomic():
-            return MailRequest.objects.create(mailbox=mailbox, budget=budget, at=now, network=network, token=token)
+            return MailRequest.objects.create(
+                mailbox=mailbox, budget=budget, at=now, network=network, token=token, rank=rank
+            )
     except IntegrityError:
         raise TokenSpent from None
-
-
-def forget_old(now: datetime) -> None:
-    MailRequest.objects.filter(at__lt=now - DAY).delete()
 
 
 def confirmations_asked(subscriber_id: int, now: datetime) -> bool:

@@ -178,7 +178,7 @@ class Suppression(models.Model):
 
 
 class MailRequest(models.Model):
-    """A mail that somebody asked for, so that limits can count it. Kept for a day.
+    """A mail that somebody asked for, so that limits can count it; and its place in the queue. Kept for a day.
 
     Also one that was not sent because its address is subscribed or suppressed: else limits would tell strangers which.
     """
@@ -192,11 +192,17 @@ class MailRequest(models.Model):
     at = models.DateTimeField(default=timezone.now)
     network = models.CharField(max_length=45, blank=True, default="")  # as in Consent; of what was typed
     token = models.CharField(max_length=64, blank=True, default="")  # of the form that is spent by this mail
+    # Of a confirmation. Without a constraint: an older version that deletes subscriptions does not know this table.
+    subscription = models.ForeignKey(Subscription, models.SET_NULL, null=True, db_constraint=False, related_name="+")
+    rank = models.PositiveSmallIntegerField(default=0, db_default=0)  # the lower the sooner; see limits
+    sent_at = models.DateTimeField(null=True, blank=True)  # the last try
 
     class Meta:
         indexes = [
             models.Index(fields=["mailbox", "at"], name="mail_request_by_mailbox"),
             models.Index(fields=["network", "at"], name="mail_request_by_network"),
+            models.Index(fields=["sent_at"], name="mail_request_sent"),
+            models.Index(fields=["rank", "at"], name="mail_request_waiting", condition=models.Q(sent_at=None)),
         ]
         constraints = [
             models.UniqueConstraint(fields=["token"], condition=~models.Q(token=""), name="one_mail_a_form"),

@@ -18,10 +18,10 @@ from django.conf import settings
 from django.db import transaction
 from django.utils.module_loading import import_string
 
-from subscribers import clock, limits, links, notices, optouts, records, undoing
+from subscribers import clock, limits, links, notices, optouts, queue, records, undoing
 from subscribers.addresses import Address
 from subscribers.installations import list_id_of
-from subscribers.models import Consent, Letter, Subscriber, Subscription, Suppression
+from subscribers.models import Consent, Letter, MailRequest, Subscriber, Subscription, Suppression
 from subscribers.optouts import UNSUBSCRIBED, OptOut
 from subscribers.records import Newcomer as Newcomer
 from subscribers.records import Origin as Origin
@@ -54,6 +54,7 @@ class Answer(StrEnum):
 class Request:
     subscription_id: int  # 0: nothing is on record
     answer: Answer
+    queued: bool = False  # a mail may take a while
 
 
 def subscribe(
@@ -69,38 +70,27 @@ def subscribe(
 
     `typed` is for what anybody can ask for; without it, it is the subscriber by a signed link, or the operator. All
     addresses take the same steps here, known or not, so that neither answer nor time tells them apart.
-    Raises limits.TooManyRequests, limits.TokenSpent.
+    Raises limits.EffortNeeded, limits.TokenSpent.
     """
     mailbox = limits.mailbox(address.key)
     with transaction.atomic():
         limits.one_at_a_time(origin.ip if typed else "", mailbox)
         now = clock.now()
-        if not _counted(mailbox, origin.ip, typed, now):
+        counted = limits.count_typed(mailbox, origin.ip, typed, now) if typed else limits.count_signed(mailbox, now)
+        if counted is None:
             return Request(0, _answer_without_mail(address, newsletter, now))
         subscriber = records.reader(address, name, language, now)
         subscription = records.subscription(subscriber, newsletter, now)
         answer = _answer(subscriber.suppression_hash, subscription.state, now)
         if answer is Answer.MAIL_DUE:
-            goes_on = limits.confirmations_asked(subscriber.pk, now)
-            _ask(subscription, tries=subscription.confirmation_tries if goes_on else 0, now=now)
+            _ask(subscription, counted, now)
             records.record(subscriber, newsletter, Step.REQUESTED, origin, now)
         else:
             quiet = replace(origin, how=origin.how + limits.NO_MAIL)
             records.record(subscriber, newsletter, Step.REQUESTED, quiet, now)
-    return Request(subscription.pk, answer)
-
-
-def _counted(mailbox: str, network: str, typed: limits.Typed | None, now: datetime) -> bool:
-    """Count a mail to this mailbox. Return False if it had enough, or the form was pressed twice: no mail then."""
-    if typed and limits.was_spent(typed.token, mailbox):
-        return False
     if typed:
-        limits.check_network(network, now)
-    budget = limits.Budget.TYPED if typed else limits.Budget.SIGNED
-    if not limits.allows_mail(limits.asked(mailbox, budget, now), now):
-        return False
-    limits.note(mailbox, budget, now, network=network if typed else "", token=typed.token if typed else "")
-    return True
+        queue.push_out()
+    return Request(subscription.pk, answer, counted.queued)
 
 
 def _answer_without_mail(address: Address, newsletter: str, now: datetime) -> Answer:
@@ -130,14 +120,16 @@ def confirming_lifts(suppression: Suppression, now: datetime) -> bool:
     return suppression.reason == Reason.ERASED
 
 
-def _ask(subscription: Subscription, tries: int, now: datetime) -> None:
+def _ask(subscription: Subscription, counted: limits.Counted, now: datetime) -> None:
+    goes_on = limits.confirmations_asked(subscription.subscriber_id, now)
     Subscription.objects.filter(pk=subscription.pk).update(
         state=State.PENDING,
-        confirmation_due=now,
-        confirmation_tries=tries,
+        confirmation_due=counted.due,
+        confirmation_tries=subscription.confirmation_tries if goes_on else 0,
         list_id=list_id_of(subscription.newsletter),
         changed_at=now,
     )
+    MailRequest.objects.filter(pk=counted.request.pk).update(subscription=subscription)
 
 
 class Confirmation(StrEnum):

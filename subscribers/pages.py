@@ -30,6 +30,7 @@ WORDING_VERSION = "1"
 CONTENT_POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
+WITH_A_SCRIPT_OF_OURS = f"{CONTENT_POLICY}; script-src 'self'; worker-src 'self'"
 ALLOWED = ("GET", "HEAD", "POST")
 PART_OF_ROUTE = re.compile(r"<[^<>]+>")
 View = Callable[..., HttpResponseBase]
@@ -82,13 +83,18 @@ def first_newsletter() -> str:
 
 
 def page(
-    request: HttpRequest, name: str, newsletter: Shown, context: dict[str, Any] | None = None, status: int = 200
+    request: HttpRequest,
+    name: str,
+    newsletter: Shown,
+    context: dict[str, Any] | None = None,
+    status: int = 200,
+    policy: str = CONTENT_POLICY,
 ) -> HttpResponse:
-    """A page in the active language, which loads nothing but our own stylesheet and is kept by nobody."""
+    """A page in the active language, which loads nothing but what is our own and is kept by nobody."""
     values = {"newsletter": newsletter, "language": translation.get_language()} | (context or {})
     body = render_to_string(f"pages/{name}.html", values, request=request)
     response = HttpResponse(body, status=status)
-    response["Content-Security-Policy"] = CONTENT_POLICY
+    response["Content-Security-Policy"] = policy
     response["Cache-Control"] = "no-store"
     # Without any referrer a browser would send `Origin: null` with our own form, and Django would take it for forged.
     response["Referrer-Policy"] = "same-origin"
@@ -223,15 +229,6 @@ def link_used(request: HttpRequest, newsletter: Shown) -> HttpResponse:
     return page(request, "link_used", newsletter, status=410)
 
 
-def too_many(request: HttpRequest, newsletter: Shown, reason: limits.TooManyRequests) -> HttpResponse:
-    """No mail goes out now."""
-    limits.limited.send(sender=None, reason=str(reason))
-    log.warning("sign-ups limited", extra={"reason": str(reason), "newsletter": newsletter.label})
-    response = page(request, "too_many", newsletter, status=429)
-    response["Retry-After"] = str(int(limits.HOUR.total_seconds()))
-    return response
-
-
 def damaged(request: HttpRequest) -> HttpResponse:
     """A link of which a part was lost or changed. It names every newsletter's way out: whose link it was is unknown."""
     shown = [newsletter_shown(label) for label in settings.NEWSLETTERS]
@@ -244,7 +241,7 @@ def changed_enough(request: HttpRequest, newsletter: Shown, undo: Sequence[tuple
     `undo`: names of what the same request unsubscribed from, and paths that undo it.
     """
     log.warning("changes by links limited", extra={"newsletter": newsletter.label})
-    response = page(request, "too_many", newsletter, {"undo": undo, "of_one": True}, status=429)
+    response = page(request, "too_many", newsletter, {"undo": undo}, status=429)
     response["Retry-After"] = str(int(limits.HOUR.total_seconds()))
     return response
 

@@ -171,8 +171,10 @@ def _mail_link(request: HttpRequest, reader: Subscriber, newsletter: Shown) -> H
     except ChangedEnough:
         return changed_enough(request, newsletter)
     letter = changing.ask_for_link(reader.public_id, newsletter.label, asking)
-    if letter is not None:
-        transaction.on_commit(partial(send_letter.hint, letter))
+    if letter is None:
+        notice = gettext("No link was mailed: we mail one in ten minutes and three a day. Please ask again later.")
+        return _shown(request, reader, newsletter, [notice])
+    transaction.on_commit(partial(send_letter.hint, letter))
     return page(request, "link_mailed", newsletter, {"address": masked_on_one_line(reader.email)})
 
 

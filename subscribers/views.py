@@ -15,13 +15,14 @@ from django.utils import translation
 from django.utils.translation import gettext
 from django.views.decorators.http import require_http_methods
 
-from subscribers import forms, limits, optin, origins, tokens
+from subscribers import challenges, clock, forms, limits, optin, origins, tokens
 from subscribers.addresses import Address, AddressError, parse
 from subscribers.models import Subscriber, Subscription
-from subscribers.optin import Answer, Confirmation, Origin
+from subscribers.optin import Answer, Confirmation
 from subscribers.outages import AWAY
 from subscribers.pages import (
     ALLOWED,
+    WITH_A_SCRIPT_OF_OURS,
     Shown,
     first_newsletter,
     link_used,
@@ -31,7 +32,6 @@ from subscribers.pages import (
     page_in_house_language,
     signed_link,
     to_reader,
-    too_many,
     try_later,
 )
 from subscribers.tasks import send_confirmation
@@ -59,9 +59,8 @@ def _sign_up(request: HttpRequest, newsletter: Shown, form: forms.SignUp) -> Htt
     made = forms.made(form.form_time)
     if made is not forms.Made.BY_A_PERSON:
         return _form(request, newsletter, form, notice=_again())
-    asking = origin(request, "form", promise(newsletter))
     try:
-        return _ask_to_confirm(request, newsletter, address, asking, form)
+        return _ask_to_confirm(request, newsletter, address, form)
     except AWAY:
         return _form_while_away(request, newsletter, form)
 
@@ -74,18 +73,29 @@ def _form_while_away(request: HttpRequest, newsletter: Shown, form: forms.SignUp
     return response
 
 
-def _ask_to_confirm(
-    request: HttpRequest, newsletter: Shown, address: Address, asking: Origin, form: forms.SignUp
-) -> HttpResponse:
+def _ask_to_confirm(request: HttpRequest, newsletter: Shown, address: Address, form: forms.SignUp) -> HttpResponse:
+    asking, token = origin(request, "form", promise(newsletter)), forms.token_of(form)
+    effort = challenges.effort(form.answer, form.wait, token, asking.ip, clock.now())
     try:
         # Their language is the one they choose: who reads two newsletters hears from each in its own.
-        asked = optin.subscribe(address, newsletter.label, origin=asking, typed=limits.Typed(forms.token_of(form)))
-    except limits.TooManyRequests as reason:
-        return too_many(request, newsletter, reason)
+        asked = optin.subscribe(address, newsletter.label, origin=asking, typed=limits.Typed(token, effort))
+    except limits.EffortNeeded as reason:
+        return _slow_down(request, newsletter, form, asking.ip, reason)
     except limits.TokenSpent:
         return _form(request, newsletter, replace(form, form_time=""), notice=_again())
     _hint(asked)
-    return _check_your_mail(request, newsletter)
+    return _check_your_mail(request, newsletter, asked.queued)
+
+
+def _slow_down(
+    request: HttpRequest, newsletter: Shown, form: forms.SignUp, network: str, reason: limits.EffortNeeded
+) -> HttpResponse:
+    """The form again, with work for the browser, or a wait where it runs no scripts. Nothing to see, hear or solve."""
+    limits.limited.send(sender=None, reason=str(reason))
+    log.info("sign-up asked for some effort", extra={"reason": str(reason), "newsletter": newsletter.label})
+    asked = challenges.ask(forms.token_of(form), network, clock.now(), form.wait)
+    context = vars(asked) | {"email": form.email, "form_time": form.form_time, "promise": promise(newsletter)}
+    return page(request, "slow_down", newsletter, context, policy=WITH_A_SCRIPT_OF_OURS)
 
 
 def _hint(asked: optin.Request) -> None:
@@ -112,8 +122,9 @@ def _form(
     return page(request, "subscribe", newsletter, context)
 
 
-def _check_your_mail(request: HttpRequest, newsletter: Shown) -> HttpResponse:
-    return page(request, "check_your_mail", newsletter)
+def _check_your_mail(request: HttpRequest, newsletter: Shown, queued: bool = False) -> HttpResponse:
+    """What it says is true for every address: those who read already, or must not be mailed, get no mail."""
+    return page(request, "check_your_mail", newsletter, {"queued": queued})
 
 
 def promise(newsletter: Shown) -> str:

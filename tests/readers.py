@@ -35,8 +35,8 @@ DORA = Named("Dora", "dora@readers.example")
 
 
 def typed() -> limits.Typed:
-    """A fresh form, filled in."""
-    return limits.Typed(secrets.token_hex())
+    """A fresh form, filled in, with all that any network may be asked for."""
+    return limits.Typed(secrets.token_hex(), limits.Effort.SOLVED)
 
 
 def confirmed(newsletter: str = "weekly", who: Named = ADA) -> Subscriber:

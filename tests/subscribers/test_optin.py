@@ -148,20 +148,9 @@ def test_letters_take_no_try_from_a_confirmation(clock):
     assert Subscription.objects.get().confirmation_tries == 0
 
 
-def test_one_network_may_ask_only_so_often_an_hour(clock):
-    for number in range(limits.MAILS_A_NETWORK_HOUR):
-        ask(f"n{number}@readers.example")
-    with pytest.raises(limits.TooManyRequests):
-        ask("late@readers.example")
-    assert not Subscriber.objects.filter(email="late@readers.example").exists()
-    assert ask("elsewhere@readers.example", ip="198.51.100.0/24") is Answer.MAIL_DUE
-    clock.forward(hours=1)
-    assert ask("late@readers.example") is Answer.MAIL_DUE
-
-
 def test_no_limit_keeps_anybody_from_leaving(monkeypatch):
     reader = readers.confirmed()
-    monkeypatch.setattr(limits, "MAILS_A_NETWORK_HOUR", 0)
+    monkeypatch.setattr(limits, "FREE_A_NETWORK_HOUR", 0)
     assert optin.unsubscribe(reader.public_id, "weekly", Origin(how="one-click", ip=FORM.ip))
 
 

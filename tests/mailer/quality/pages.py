@@ -14,7 +14,7 @@ from django.utils import timezone, translation
 
 from mailer.archive.correcting import correct
 from mailer.refusals import Cause, refuse
-from subscribers import forms, links, tokens
+from subscribers import forms, limits, links, tokens
 from subscribers.models import Letter
 from subscribers.origins import Why
 from subscribers.pages import newsletter_shown, page, page_in_house_language
@@ -48,6 +48,7 @@ def readers_pages(monkeypatch) -> dict[str, Seen]:
         "test unsubscribed": _post("/unsubscribe/test/weekly/1/"),
         "not found": _get("/nothing/"),
         "damaged": _get("/unsubscribe/x/"),
+        **_slowed_down(monkeypatch),
         **_what_went_wrong(),
         **_of_their_own("weekly", ""),
         **_of_their_own("jianbao", " in Chinese"),
@@ -56,6 +57,16 @@ def readers_pages(monkeypatch) -> dict[str, Seen]:
     now = timezone.now()
     monkeypatch.setattr(timezone, "now", lambda: now + timedelta(days=9))
     return {**made, "expired": _get(confirm)}
+
+
+def _slowed_down(monkeypatch) -> dict[str, Seen]:
+    """What a network sees that caused many mails, as without JavaScript; and who waits in the queue."""
+    fields = {"email": "ada@example.com", "form_time": _form_time()}
+    with monkeypatch.context() as many:
+        many.setattr(limits, "FREE_A_NETWORK_HOUR", 0)
+        slow, chinese = (_post(path, fields) for path in ("/subscribe/", "/jianbao/subscribe/"))
+    waits = page_in_house_language(RequestFactory().get("/"), "check_your_mail", 200, {"queued": True})
+    return {"slow down": slow, "slow down in Chinese": chinese, "check mail, queued": _seen(waits)}
 
 
 def _what_went_wrong() -> dict[str, Seen]:
@@ -127,7 +138,9 @@ def _seen(response) -> Seen:
     assert response.status_code in (200, 400, 403, 404, 410, 413, 429, 500, 503), response.status_code
     page = response.content.decode()
     sheets = re.findall(r'<link rel="stylesheet" href="([^"]+)">', page)
-    return Seen(page, {f"{BASE}{sheet}": (_sheet(sheet), "text/css") for sheet in sheets})
+    scripts = re.findall(r'<script src="([^"]+)">', page)  # not run here: they would lead to another page
+    files = {f"{BASE}{sheet}": (_sheet(sheet), "text/css") for sheet in sheets}
+    return Seen(page, files | {f"{BASE}{script}": (b"", "text/javascript") for script in scripts})
 
 
 def _sheet(path: str) -> bytes:

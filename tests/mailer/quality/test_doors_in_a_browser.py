@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from subscribers import forms
+from subscribers import challenges, forms, limits
 from subscribers.models import Subscription
 from tests import readers
 from tests.mailer.quality.glass import Glass
@@ -44,6 +44,33 @@ def test_a_form_on_another_site_needs_one_press_more_and_then_signs_up(
 
     assert glass.walk(join, scripts=scripts) == (ADA.email, "Check your mail")
     assert Subscription.objects.get().state == "pending"
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without"])
+def test_a_network_that_caused_many_mails_waits_for_its_browser_or_for_a_minute(
+    glass: Glass, live_server, monkeypatch, scripts: bool
+):
+    """Nothing to see, hear or solve (WCAG 2.2, 3.3.8), by the keyboard alone, and within the page's own policy."""
+    monkeypatch.setattr(forms, "FASTEST", timedelta(seconds=-1))
+    monkeypatch.setattr(limits, "FREE_A_NETWORK_HOUR", 0)
+    monkeypatch.setattr(challenges, "WAIT", timedelta(0) if not scripts else timedelta(minutes=1))
+
+    def join(page) -> list[str]:
+        page.goto(f"{live_server.url}/subscribe/")
+        page.get_by_role("textbox", name="Email address").press_sequentially(ADA.email)
+        page.keyboard.press("Enter")
+        if scripts:
+            page.get_by_role("heading", name="Check your mail").wait_for()
+            return []
+        said = [page.get_by_role("heading").inner_text(), page.get_by_role("status").inner_text()]
+        page.keyboard.press("Tab")
+        page.keyboard.press("Enter")
+        return [*said, page.get_by_role("heading").inner_text()]
+
+    seen = glass.walk(join, scripts=scripts)
+    assert Subscription.objects.get().state == "pending"
+    assert not seen or (seen[0], seen[2]) == ("One moment", "Check your mail")
+    assert not seen or "then press the button" in seen[1]
 
 
 def test_a_scanner_that_runs_scripts_changes_nothing(glass: Glass, live_server):
