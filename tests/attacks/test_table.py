@@ -119,6 +119,7 @@ ATTACKS: dict[str, list[str]] = {
     ],
     "a button of a signed link pressed by a script": [
         "attacks/test_growth.py::test_who_toggles_the_language_leaves_one_row_and_is_stopped_for_an_hour",
+        "attacks/test_growth.py::test_no_button_of_any_link_makes_rows_without_end",
         "attacks/test_growth.py::test_each_kind_of_change_that_is_no_consent_keeps_its_last_row_alone",
         "attacks/test_growth.py::test_a_leaving_is_never_refused_whatever_was_used_up",
         "attacks/test_growth.py::test_a_copy_of_everything_is_made_three_times_an_hour",
