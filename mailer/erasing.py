@@ -1,4 +1,4 @@
-"""What the ledger holds of a person is gone with their subscriber row. `subscribers.optin.forget` calls this."""
+"""What the ledger holds of a person is gone with their subscriber row. `subscribers.erasing.forget` calls this."""
 
 from django.db import connection
 from django.db.models import Q

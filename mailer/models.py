@@ -9,6 +9,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 REHEARSAL = "rehearsal"
+ATTEMPT_STATES = ["open", "accepted", "refused", "unsent", "unknown"]
 
 
 class Installation(models.Model):
@@ -365,12 +366,7 @@ class Attempt(models.Model):
     evidence_at = models.DateTimeField(null=True)  # when the first event of it came
 
     class Meta:
-        constraints = [
-            models.CheckConstraint(
-                condition=Q(state__in=["open", "accepted", "refused", "unsent", "unknown"]),
-                name="attempt_state_known",
-            )
-        ]
+        constraints = [models.CheckConstraint(condition=Q(state__in=ATTEMPT_STATES), name="attempt_state_known")]
         indexes = [
             models.Index(fields=["ended_at"], name="attempt_ended"),
             models.Index(fields=["lease_until"], name="attempt_open", condition=Q(state="open")),
@@ -398,7 +394,6 @@ class Event(models.Model):
         indexes = [
             models.Index(fields=["id"], name="event_unapplied", condition=Q(applied_at__isnull=True)),
             models.Index(fields=["delivery"], name="event_told", condition=Q(details__isnull=False)),
-            # What was heard around a request; see mailer.sending.evidence. Not received_at too: that costs a third more
-            # for each event that is stored, and the nearest event nearly always answers.
+            # For mailer.sending.evidence. Not received_at too: storing an event would cost a third more.
             models.Index(fields=["at"], name="event_heard", condition=Q(attempt__isnull=False)),
         ]

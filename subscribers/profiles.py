@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.translation import gettext
 
-from subscribers import auditing, changing, holding, languages, letters, links, optin, tokens
+from subscribers import auditing, changing, erasing, holding, languages, letters, links, tokens
 from subscribers.addresses import Address, AddressError, clean_name, parse
 from subscribers.auditing import Act, Action, Actor, By
 from subscribers.changing import Moved
@@ -152,7 +152,7 @@ def _delete(request: HttpRequest, reader: Subscriber, newsletter: Shown) -> Http
     asked = origin(request, DATA)
     with transaction.atomic():
         auditing.write(Actor(By.SUBSCRIBER, "", asked.ip), Act(Action.ERASED, str(reader.public_id)))
-        optin.forget(reader.email_key, asked)
+        erasing.forget(reader.email_key, asked)
     return page(request, "erased", newsletter)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from django.db import transaction
 
-from subscribers import optin, optouts
+from subscribers import erasing, optin, optouts
 from subscribers.addresses import Address
 from subscribers.models import Consent, Subscriber, Subscription, Suppression
 from subscribers.optin import Newcomer, Origin, Reason, State, Step
@@ -93,7 +93,7 @@ def _forget_again(chunk: list[OptOut], known: "_Known") -> int:
     erased = {optout.hash: optout for optout in chunk if optout.reason == Reason.ERASED}
     held = [(known.readers[hash], optout) for hash, optout in erased.items() if hash in known.readers]
     return sum(
-        optin.forget(reader.email_key, _origin(optout))
+        erasing.forget(reader.email_key, _origin(optout))
         for reader, optout in held
         if reader.created_at <= optout.at and not known.outlived(optout)
     )

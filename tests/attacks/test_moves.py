@@ -6,7 +6,7 @@ import re
 import pytest
 from django.core import mail
 
-from subscribers import changing, confirmations, journal, letters, optin, telling
+from subscribers import changing, confirmations, erasing, journal, letters, telling
 from subscribers.addresses import parse
 from subscribers.applying import apply
 from subscribers.journal import ALL, Leaving
@@ -167,7 +167,7 @@ def test_an_old_click_that_waited_in_the_journal_counts_after_the_move(clock, mo
 
 
 def test_the_links_of_an_erased_subscriber_answer_as_for_strangers(client, moved):
-    optin.forget(parse(NEW).key, LINK)
+    erasing.forget(parse(NEW).key, LINK)
     assert not FormerId.objects.exists()
     assert client.post(moved["weekly"], *ONE_CLICK).status_code == 200
     assert "came to the new address" not in client.get(moved["preferences"]).content.decode()
@@ -218,7 +218,7 @@ def test_a_letter_of_a_move_says_so_where_nothing_is_left_to_read(client):
 
 
 def test_the_old_address_is_told_of_a_move(moved):
-    optin.forget(parse(NEW).key, LINK)  # by a thief, at once
+    erasing.forget(parse(NEW).key, LINK)  # by a thief, at once
     (message,) = mailed("moved")
     assert message.to == [ADA.email]
     assert message.subject == "Your address for The Weekly has changed"

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from django.core import mail
 
-from subscribers import changing, journal, letters, optin, telling
+from subscribers import changing, erasing, journal, letters, optin, telling
 from subscribers.applying import apply
 from subscribers.journal import ALL, Leaving
 from subscribers.models import Consent, Letter, Notice, Subscriber, Subscription, Suppression
@@ -224,19 +224,19 @@ def test_the_mailbox_is_told_of_a_deletion_and_then_forgotten(client):
 
 def test_erasing_again_or_by_the_log_of_opt_outs_tells_nobody_twice():
     ada = readers.confirmed()
-    optin.forget(ada.email_key, Origin(how="command"))
-    optin.forget(ada.email_key, Origin(how="command"))
+    erasing.forget(ada.email_key, Origin(how="command"))
+    erasing.forget(ada.email_key, Origin(how="command"))
     assert len(mailed("erased")) == 1
     back = readers.confirmed()
-    optin.forget(back.email_key, Origin(how=optin.RESTORE))
+    erasing.forget(back.email_key, Origin(how=optin.RESTORE))
     assert not Notice.objects.exists()
 
 
 def test_nobody_is_told_of_the_erasure_of_an_address_that_a_stranger_typed_in_or_that_may_not_be_mailed():
-    optin.forget(readers.pending().email_key, LINK)
+    erasing.forget(readers.pending().email_key, LINK)
     ada = readers.confirmed()
     optin.suppress(ada.suppression_hash, Suppression.Reason.COMPLAINT, LINK)
-    optin.forget(ada.email_key, LINK)
+    erasing.forget(ada.email_key, LINK)
     assert not Notice.objects.exists()
 
 

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from mailer.cli import cli
 from mailer.models import Attempt, Batch, Delivery, Event
-from subscribers import optin
+from subscribers import erasing, optin
 from tests import readers
 from tests.mailer.reports import HARD, Mailed, counters, mailed, post
 from tests.mailer.sending.conftest import _own_home, api  # noqa: F401 — the same stage
@@ -55,7 +55,7 @@ def test_the_ledger_quotes_an_erased_reader_no_longer_and_its_numbers_stay(issue
     address_only = {"kind": "bounce", "at": timezone.now(), "details": {"email": ADA.email.upper()}}
     Event.objects.create(**address_only, id_hash=uuid4().int >> 70, fact_hash=uuid4().int >> 70)
     before = counters(issue.send)
-    optin.forget(ADA.email, COMMAND)
+    erasing.forget(ADA.email, COMMAND)
     everything = [*chain.from_iterable(model.objects.values() for model in apps.get_models())]
     assert "ada@" not in str(everything).lower()
     assert Delivery.objects.get().subscriber is None

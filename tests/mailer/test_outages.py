@@ -18,7 +18,7 @@ from mailer import clock, events, outages
 from mailer.cli.subscribers.showing import _send_in_words
 from mailer.holding import sends_of
 from mailer.models import Delivery, HardBounce, Send
-from subscribers import optin
+from subscribers import erasing, optin
 from subscribers.models import Subscriber, Suppression
 from subscribers.optin import Origin
 from tests import readers
@@ -203,7 +203,7 @@ def test_hard_bounces_in_an_outage_pause_a_send_like_any_other(api, settings):
 
 def test_an_erased_reader_leaves_no_bounce_behind(gmail):
     post(*hard(mailed(), gmail[:20]))
-    optin.forget(gmail[0].email_key, Origin(how="command"))
+    erasing.forget(gmail[0].email_key, Origin(how="command"))
     assert HardBounce.objects.count() == 19
     Delivery.objects.filter(subscriber=gmail[1]).update(subscriber=None)
     outages.prune(clock.now())

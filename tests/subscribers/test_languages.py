@@ -9,7 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import translation
 
-from subscribers import confirmations, languages, optin
+from subscribers import confirmations, erasing, languages
 from subscribers.models import Consent, Subscriber, Subscription
 from tests import readers
 from tests.readers import ADA, LINK
@@ -40,7 +40,7 @@ def test_behind_every_link_of_theirs_until_it_is_over_and_after(client, clock):
     assert [spoken(left), spoken(client.post(undo_in(left)))] == [CHINESE, CHINESE]
     clock.forward(days=9)
     assert {purpose: spoken(client.get(path)) for purpose, path in paths.items()} == dict.fromkeys(paths, CHINESE)
-    optin.forget(reader.email_key, LINK)
+    erasing.forget(reader.email_key, LINK)
     assert {spoken(client.get(path)) for path in paths.values()} == {"en"}
 
 

@@ -5,7 +5,7 @@ from uuid import uuid4
 import pytest
 from django.test import Client
 
-from subscribers import links, optin
+from subscribers import erasing, links, optin
 from subscribers.addresses import parse
 from subscribers.models import Subscriber, Subscription
 from tests import readers
@@ -75,7 +75,7 @@ def test_leaving_twice_or_after_erasure_gets_the_same_answer(client):
 
 def test_who_is_erased_is_not_offered_preferences_that_are_gone(client):
     reader = readers.confirmed()
-    optin.forget(reader.email_key, FORM)
+    erasing.forget(reader.email_key, FORM)
     for answer in (client.get(leave_path(reader)), client.post(leave_path(reader), {"from": "page"})):
         assert answer.status_code == 200
         assert "/preferences/" not in answer.content.decode()

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from subscribers import changing, limits, optin
+from subscribers import changing, erasing, limits, optin
 from subscribers.addresses import parse
 from subscribers.models import Consent, Subscriber, Subscription, Suppression
 from subscribers.optin import Answer, Confirmation, Origin, Refused
@@ -257,26 +257,26 @@ def test_many_are_suppressed_at_once_each_by_their_own_reason(clock):
 
 def test_of_an_erased_reader_only_the_keyed_hash_is_left():
     reader = readers.confirmed()
-    assert optin.forget(ADDRESS.key, COMMAND)
+    assert erasing.forget(ADDRESS.key, COMMAND)
     assert (Subscriber.objects.count(), Subscription.objects.count(), Consent.objects.count()) == (0, 0, 0)
     left = Suppression.objects.get()
     assert (left.hash, left.reason, left.note) == (reader.suppression_hash, "erased", "")
-    assert not optin.forget(parse("nobody@readers.example").key, COMMAND)
+    assert not erasing.forget(parse("nobody@readers.example").key, COMMAND)
 
 
 def test_erasing_again_leaves_the_step_on_record_as_it_was(clock):
     readers.confirmed()
-    optin.forget(ADDRESS.key, Origin(how="mailed link"))
+    erasing.forget(ADDRESS.key, Origin(how="mailed link"))
     erased_at = clock.now
     clock.forward(days=3)
-    assert optin.forget(ADDRESS.key, COMMAND)
+    assert erasing.forget(ADDRESS.key, COMMAND)
     left = Suppression.objects.get()
     assert (left.erased_at, left.erased_how) == (erased_at, "mailed link")
 
 
 def test_an_erased_reader_comes_back_by_a_fresh_double_opt_in_only(clock):
     old = readers.confirmed()
-    optin.forget(ADDRESS.key, COMMAND)
+    erasing.forget(ADDRESS.key, COMMAND)
     erased_at = clock.now
     clock.forward(days=1)
     with pytest.raises(Refused, match="erased"):
@@ -300,7 +300,7 @@ def test_a_stronger_reason_outlives_the_erasure_without_its_words(clock):
     optin.suppress(reader.suppression_hash, "manual", COMMAND, note="Ada Lovelace asked by phone")
     since = clock.now
     clock.forward(days=3)
-    optin.forget(ADDRESS.key, COMMAND)
+    erasing.forget(ADDRESS.key, COMMAND)
     left = Suppression.objects.get()
     assert (left.reason, left.at, left.note, left.erased_at) == ("manual", since, "", clock.now)
     assert optin.lift(left.hash, COMMAND) == "manual"

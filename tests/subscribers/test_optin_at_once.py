@@ -6,7 +6,7 @@ import pytest
 from django.db import connection, connections
 from django.utils import timezone
 
-from subscribers import changing, clicks, optin, undoing
+from subscribers import changing, clicks, erasing, optin, undoing
 from subscribers.addresses import parse
 from subscribers.journal import ALL, Leaving
 from subscribers.models import Letter, Subscriber, Subscription
@@ -43,7 +43,7 @@ def test_asking_confirming_leaving_suppressing_and_erasing_at_once_never_deadloc
     assert not at_once(24, lambda number: steps[number % 4]())
     assert readers.suppression_of(reader) == "bounce"
     assert readers.history_of(reader).count(("unsubscribed", "one-click")) <= 1
-    steps.append(lambda: optin.forget(ADDRESS.key, COMMAND))
+    steps.append(lambda: erasing.forget(ADDRESS.key, COMMAND))
     assert not at_once(25, lambda number: steps[number % 5]())
     assert readers.suppression_of(reader) == "bounce"
 
@@ -75,7 +75,7 @@ def test_moving_leaving_undoing_and_erasing_at_once_never_deadlock():
     assert not at_once(25, lambda number: steps[number % 5]())
     reader.refresh_from_db()
     assert readers.state_of(reader) == "unsubscribed", "whether the click came before the move or after it"
-    steps.append(lambda: optin.forget(reader.email_key, COMMAND))
+    steps.append(lambda: erasing.forget(reader.email_key, COMMAND))
     assert not at_once(24, lambda number: steps[number % 6]())
 
 

@@ -7,7 +7,7 @@ import pytest
 from django.db import transaction
 from django.utils import timezone
 
-from subscribers import links, optin, optouts, undoing
+from subscribers import erasing, links, optin, optouts, undoing
 from subscribers.addresses import parse
 from subscribers.files.importing import import_csv
 from subscribers.models import Subscriber, Subscription, Suppression
@@ -124,7 +124,7 @@ def test_whatever_readers_and_operators_do_the_log_knows_of_nobody_who_would_be_
         lambda: optin.lift(ada.suppression_hash, here),
         lambda: optin.suppress(ada.suppression_hash, "bounce", here),
         lambda: readers.confirmed("weekly", readers.ADA),
-        lambda: optin.forget(readers.ADA.email, here),
+        lambda: erasing.forget(readers.ADA.email, here),
         lambda: readers.confirmed("another", readers.ADA),
         lambda: optin.unsubscribe(ben.public_id, "weekly", here),
         lambda: readers.move(ben, "ben@new.example"),

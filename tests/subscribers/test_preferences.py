@@ -7,7 +7,7 @@ import pytest
 from django.core import mail
 from django.test import Client
 
-from subscribers import letters, limits, optin
+from subscribers import erasing, letters, limits, optin
 from subscribers.models import Consent, Letter, Subscriber, Subscription
 from tests import readers
 from tests.readers import ADA, LINK
@@ -143,7 +143,7 @@ def test_the_language_is_kept_and_spoken_at_once(client):
 def test_of_an_erased_reader_nothing_is_shown(client):
     reader = readers.confirmed()
     path = preferences_path(reader)
-    optin.forget(reader.email_key, LINK)
+    erasing.forget(reader.email_key, LINK)
     before = everything()
     assert {client.get(path).status_code, client.post(path, LINK_PLEASE).status_code} == {410}
     assert everything() == before

@@ -7,7 +7,7 @@ import pytest
 from django.core import mail
 from django.test import Client
 
-from subscribers import letters, links, optin
+from subscribers import erasing, letters, links, optin
 from subscribers.addresses import parse
 from subscribers.models import Consent, Letter, Subscriber, Subscription, Suppression
 from subscribers.replaying import replay
@@ -137,7 +137,7 @@ def test_nobody_slips_away_from_a_complaint_to_another_address(client, reason):
 def test_erasing_forgets_a_wish_of_somebody_else_to_read_at_this_address():
     reader = readers.confirmed()
     assert asked_to_move(reader)
-    optin.forget(NEW, LINK)
+    erasing.forget(NEW, LINK)
     assert not Letter.objects.exists()
 
 
@@ -203,7 +203,7 @@ def test_the_old_address_comes_back_by_confirming_only(client):
 
 def test_moving_to_the_address_of_an_erased_reader_keeps_that_step(client):
     readers.confirmed(who=readers.Named("Nell", NEW))
-    optin.forget(parse(NEW).key, LINK)
+    erasing.forget(parse(NEW).key, LINK)
     reader = readers.confirmed()
     client.post(asked_to_move(reader))
     assert ("erased", "link") in readers.history_of(reader)

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from subscribers import links, optin
+from subscribers import erasing, links, optin
 from subscribers.addresses import parse
 from subscribers.models import Consent, Subscriber, Subscription, Suppression
 from subscribers.optin import Origin
@@ -109,7 +109,7 @@ def test_who_came_back_stays_in_the_newer_backup_when_an_older_one_was_adopted_i
     older = back_up()
     clock.forward(hours=1)
     optin.unsubscribe(Subscriber.objects.get(email=readers.ADA.email).public_id, "weekly", HERE)
-    optin.forget(readers.BEN.email, HERE)
+    erasing.forget(readers.BEN.email, HERE)
     clock.forward(hours=1)
     for who in PEOPLE:
         readers.confirmed(who=who)
@@ -164,7 +164,7 @@ class Restorations:
         if what == "leave":
             happened = reader is not None and optin.unsubscribe(reader.public_id, newsletter, HERE)
         elif what == "erase":
-            happened = optin.forget(who.email, HERE)
+            happened = erasing.forget(who.email, HERE)
         else:
             happened = optin.suppress(hash, what, HERE)
         if happened:

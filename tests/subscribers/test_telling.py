@@ -8,7 +8,7 @@ import pytest
 from django.core import mail
 from django.core.mail.backends import locmem
 
-from subscribers import letters, notices, optin, telling
+from subscribers import erasing, letters, notices, optin, telling
 from subscribers.models import Notice, Suppression
 from tests import readers
 from tests.readers import ADA, LINK
@@ -67,7 +67,7 @@ def test_one_that_failed_is_tried_once_more_after_ten_minutes_and_logs_no_addres
 
 
 def test_of_an_erased_subscriber_nothing_stays_although_nobody_could_be_told(clock, no_mail):
-    optin.forget(readers.confirmed().email_key, LINK)
+    erasing.forget(readers.confirmed().email_key, LINK)
     for _ in range(3):
         telling.tell(Notice.objects.get().pk)
         clock.forward(hours=1)

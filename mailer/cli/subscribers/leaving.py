@@ -88,14 +88,14 @@ def forget(address: str, yes: bool) -> None:
     start()
     from django.db import transaction
 
-    from subscribers import auditing, optin
+    from subscribers import auditing, erasing, optin
     from subscribers.auditing import Act, Action
 
     _show_what_goes(person)
     confirm("Erase this reader? It cannot be undone.", yes)
     with transaction.atomic():
         audit(Act(Action.ERASED, auditing.subject_of(person)))
-        optin.forget(person.key, optin.Origin(how="command"))
+        erasing.forget(person.key, optin.Origin(how="command"))
     click.echo(f"{person.email} is erased; nobody may mail it until its reader confirms anew.")
 
 

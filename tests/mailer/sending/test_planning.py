@@ -6,7 +6,7 @@ from django.db import DatabaseError, IntegrityError, connection, transaction
 from mailer.models import REHEARSAL, Batch, Delivery, Media, Send
 from mailer.sending import planning
 from mailer.sending.planning import NobodyToSend, audience_size, plan_send
-from subscribers import optin
+from subscribers import erasing
 from tests import readers
 from tests.mailer.sending.outgoing import (
     SKETCH,
@@ -206,7 +206,7 @@ def erased(email, failures):
 
     def forget():
         try:
-            optin.forget(email, readers.LINK)
+            erasing.forget(email, readers.LINK)
         except DatabaseError as error:
             failures.append(error)
 

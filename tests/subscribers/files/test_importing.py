@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from django.db import IntegrityError
 
-from subscribers import optin
+from subscribers import erasing, optin
 from subscribers.addresses import parse
 from subscribers.files import importing, inviting, staging
 from subscribers.files.csv_records import FileError, find_encoding, read_records
@@ -255,7 +255,7 @@ def test_those_who_are_invited_are_asked_one_after_the_other_and_once(file, cloc
 
 def test_whoever_was_erased_is_not_brought_back_by_any_file(file):
     readers.confirmed()
-    optin.forget(ADA.email, readers.LINK)
+    erasing.forget(ADA.email, readers.LINK)
     report = file.take_in(f"email,state\n{ADA.email},active\n{ADA.email},bounced\n")
     assert (report.new, report.suppressed) == (0, 1)
     assert Subscriber.objects.count() == 0

@@ -1,0 +1,65 @@
+"""Erase a subscriber: rows, letters, notices, and what the ledger holds of them. One of the writers of consent."""
+
+import logging
+from datetime import datetime
+
+from django.conf import settings
+from django.db import transaction
+from django.utils.module_loading import import_string
+
+from subscribers import clock, links, notices, optin, optouts
+from subscribers.models import Consent, Letter, Subscriber, Subscription, Suppression
+from subscribers.optouts import OptOut
+from subscribers.records import Origin
+
+log = logging.getLogger(__name__)
+
+Step, Reason = Consent.Step, Suppression.Reason
+
+
+def forget(email_key: str, origin: Origin) -> bool:
+    """Leave only the keyed hash of a subscriber's address, so that no file brings it back. Return False if not known.
+
+    A stronger reason why nobody may mail the address stays, with its date and without its words. Only a fresh double
+    opt-in brings the reader back, and finds this step on record. What other apps hold of them goes too:
+    settings.FORGET. Done again, it puts what a crash kept from it into the log of opt-outs.
+    """
+    now = clock.now()
+    hash = links.suppression_hash(email_key)
+    with transaction.atomic():
+        reader = Subscriber.objects.select_for_update(no_key=True).filter(email_key=email_key).first()
+        # Somebody may have named this address as their new one.
+        named, _ = Letter.objects.filter(email_key=email_key).delete()
+        if reader is None and not named and not Suppression.objects.filter(hash=hash).exists():
+            return False
+        # Whoever confirms or leaves locks the subscription first and the suppression after it.
+        list(Subscription.objects.select_for_update().filter(subscriber=reader).order_by("pk"))
+        notices.forget(email_key)
+        if reader and _hears_of_erasure(reader, origin):
+            notices.erased(reader, now)
+        optin.suppress(hash, Reason.ERASED, origin)
+        _note_erasure(hash, reader, origin, now)
+        # Also where a stronger reason stands: an older backup that is put back must forget them again.
+        optouts.note([OptOut(hash, "", str(Reason.ERASED), now)])
+        if reader:
+            # A send that is being planned has this reader in it already, unseen. Wait for it here, or it would commit
+            # between the statement that looks for deliveries and the one that deletes the reader, and fail this.
+            list(Subscriber.objects.select_for_update().filter(pk=reader.pk))
+            import_string(settings.FORGET)(reader.pk, reader.email)
+            reader.delete()
+    log.info("reader erased")
+    return True
+
+
+def _hears_of_erasure(reader: Subscriber, origin: Origin) -> bool:
+    """Once, and not where somebody else typed in the address and nobody ever confirmed it."""
+    known = reader.consents.filter(step__in=[Step.CONFIRMED, Step.IMPORTED]).exists()
+    return known and origin.how != optin.RESTORE and notices.may_be_told(reader)
+
+
+def _note_erasure(hash: str, reader: Subscriber | None, origin: Origin, now: datetime) -> None:
+    Suppression.objects.filter(hash=hash).update(note="")
+    erased = Suppression.objects.filter(hash=hash)
+    if reader is None:  # erased before: that is the step on record, not this
+        erased = erased.filter(erased_at=None)
+    erased.update(erased_at=now, erased_how=origin.how)
