@@ -2,6 +2,7 @@
 And the page behind the link in the mail to their new address.
 """
 
+import logging
 from collections.abc import Callable, Iterator
 from functools import partial
 from tempfile import SpooledTemporaryFile
@@ -22,6 +23,7 @@ from subscribers.models import Letter, Subscriber, Subscription
 from subscribers.pages import (
     CONTENT_POLICY,
     Shown,
+    away,
     changed_enough,
     link_used,
     no_button,
@@ -35,6 +37,8 @@ from subscribers.spending import COPY, ChangedEnough, spend
 from subscribers.tasks import send_letter
 
 DATA, ADDRESS = "mailed link", "link to new address"  # `Consent.how`
+
+log = logging.getLogger(__name__)
 
 IN_MEMORY = 1_000_000  # bytes of a copy
 PIECE = 65_536
@@ -119,7 +123,11 @@ def _move(request: HttpRequest, reader: Subscriber, newsletter: Shown) -> HttpRe
 def _export(request: HttpRequest, reader: Subscriber, newsletter: Shown) -> HttpResponseBase:
     spend(reader.public_id, COPY)
     changing.note_export(reader.public_id, origin(request, DATA))
-    copy, length = _copy(reader)
+    try:
+        copy, length = _copy(reader)
+    except OSError as error:
+        log.error("a copy of everything found no room in TMPDIR", extra={"error": error.strerror})
+        return away(request, newsletter)
     response = StreamingHttpResponse(_in_pieces(copy), content_type="application/json; charset=utf-8")
     response["Content-Length"] = str(length)
     response["Content-Disposition"] = 'attachment; filename="my-data.json"'

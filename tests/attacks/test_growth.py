@@ -228,6 +228,15 @@ def test_show_pages_a_long_history_and_a_pipe_gets_all_of_it(long, up_to_date):
     assert run("--page", "2003").exit_code == 2
 
 
+def test_a_copy_that_finds_no_room_on_the_disk_says_so_and_the_log_names_what_is_full(client, monkeypatch, caplog):
+    reader = with_history(100)
+    monkeypatch.setattr("subscribers.profiles.IN_MEMORY", 1000)
+    monkeypatch.setattr("tempfile.tempdir", "/proc/no-room")
+    answer = client.post(data_path(reader), {"do": "export"})
+    assert (answer.status_code, answer["Retry-After"]) == (503, "30")
+    assert "found no room" in caplog.text
+
+
 @pytest.mark.parametrize("many", MANY)
 def test_the_export_of_all_readers_holds_little_memory_whatever_the_history(many):
     with_history(many)

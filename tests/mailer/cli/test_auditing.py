@@ -3,10 +3,12 @@
 import getpass
 import json
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from click.testing import CliRunner, Result
-from django.db import OperationalError
+from django.db import OperationalError, connection, transaction
 
 from mailer.cli import cli, operators
 from subscribers.models import AuditEntry, Consent, Subscriber
@@ -91,6 +93,34 @@ def test_what_an_operator_says_of_themself_stands_beside_the_user_of_the_system(
     run("subscribers", "show", ADA.email)
     for who in (getpass.getuser(), "grace"):
         assert len(run("audit", "--who", who).stdout.splitlines()) == 1
+
+
+@contextmanager
+def read_only() -> Iterator[None]:
+    """As a standby is, and a file without room."""
+    is_postgresql = connection.vendor == "postgresql"
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL transaction_read_only = on" if is_postgresql else "PRAGMA query_only = 1")
+        yield
+        if is_postgresql:
+            transaction.set_rollback(True)  # ends it
+        else:
+            cursor.execute("PRAGMA query_only = 0")
+
+
+def test_a_database_that_cannot_be_written_may_be_looked_at_and_nothing_else(tmp_path):
+    ada = readers.confirmed()
+    with read_only():
+        shown = run("subscribers", "show", ADA.email)
+        listed = run("subscribers", "list")
+        exported = run("subscribers", "export", "-o", str(tmp_path / "all.csv"))
+        erased = run("subscribers", "forget", ADA.email, "--yes")
+    for looked in (shown, listed, exported):
+        assert (looked.exit_code, "not in the audit log" in looked.stderr) == (0, True)
+    assert ADA.email in (tmp_path / "all.csv").read_text("utf-8-sig")
+    assert erased.exit_code == 1
+    assert readers.state_of(ada) == "active"
+    assert audited() == []
 
 
 def fails(*given, **named):
