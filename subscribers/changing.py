@@ -164,7 +164,7 @@ def _move(public_id: UUID, origin: Origin, now: datetime) -> Moved:
     if letter is None:
         return Moved.GONE
     reader = Subscriber.objects.select_for_update(no_key=True).filter(pk=letter.subscriber_id).first()
-    if reader is None or reader.letters.filter(purpose=letter.purpose, pk__gt=letter.pk).exists():
+    if reader is None or is_superseded(letter):
         return Moved.GONE
     if reader.email_key == letter.email_key:
         return Moved.MOVED
@@ -182,6 +182,12 @@ def _move(public_id: UUID, origin: Origin, now: datetime) -> Moved:
     # Last: from here the row is locked against those who record a step of this reader, and they may hold what we need.
     Subscriber.objects.filter(pk=reader.pk).update(email=letter.email, email_key=letter.email_key, public_id=uuid4())
     return Moved.MOVED
+
+
+def is_superseded(letter: Letter) -> bool:
+    """Tell whether the subscriber has named another new address since this letter was asked for."""
+    newer = Letter.objects.filter(subscriber=letter.subscriber_id, purpose=letter.purpose, pk__gt=letter.pk)
+    return newer.exists()
 
 
 def _leave_links_behind(reader: Subscriber, wishes: list[Subscription]) -> None:

@@ -188,7 +188,7 @@ def address(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown) -> H
         return link_used(request, newsletter)
     with speaking_to(letter.subscriber, newsletter):
         if request.method != "POST":
-            return page(request, "address", newsletter, {"named": letters.named(letter)})
+            return _address_opened(request, letter, newsletter)
         moved = changing.move(ticket.public_id, origin(request, ADDRESS))
         if moved is Moved.TAKEN:
             return page(request, "address", newsletter, {"taken": True}, status=409)
@@ -196,6 +196,15 @@ def address(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown) -> H
         if moved is Moved.GONE or reader is None:
             return link_used(request, newsletter)
         return page(request, "address", newsletter, _after_move(reader, newsletter))
+
+
+def _address_opened(request: HttpRequest, letter: Letter, newsletter: Shown) -> HttpResponse:
+    """What the button would do, or did; who was named once as a new address, and is it no more, is told nothing."""
+    if changing.is_superseded(letter):
+        return link_used(request, newsletter)
+    if letter.subscriber.email_key == letter.email_key:
+        return page(request, "address", newsletter, _after_move(letter.subscriber, newsletter))
+    return page(request, "address", newsletter, {"named": letters.named(letter)})
 
 
 def _after_move(reader: Subscriber, newsletter: Shown) -> dict[str, object]:

@@ -118,9 +118,13 @@ def _may_be_mailed(notice: Notice, now: datetime) -> bool:
 
 
 def _is_true(notice: Notice) -> bool:
-    """Nobody is told that they are subscribed who left since."""
-    got = Subscription.objects.filter(subscriber=notice.subscriber, newsletter=notice.newsletter)
-    return notice.kind != Kind.UNDONE or got.filter(state=Subscription.State.ACTIVE).exists()
+    """Nobody is told that they are subscribed who left since, nor a mailbox that they left behind.
+
+    The link in it would have the id that they got at the move.
+    """
+    got = Subscription.objects.filter(subscriber__email_key=notice.email_key, newsletter=notice.newsletter)
+    active = got.filter(subscriber=notice.subscriber, state=Subscription.State.ACTIVE)
+    return notice.kind != Kind.UNDONE or active.exists()
 
 
 def _message(notice: Notice) -> ReaderMail:

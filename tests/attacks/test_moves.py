@@ -6,7 +6,7 @@ import re
 import pytest
 from django.core import mail
 
-from subscribers import changing, confirmations, erasing, journal, letters, telling
+from subscribers import changing, confirmations, erasing, journal, letters, links, telling
 from subscribers.addresses import parse
 from subscribers.applying import apply
 from subscribers.journal import ALL, Leaving
@@ -226,3 +226,26 @@ def test_the_old_address_is_told_of_a_move(moved):
     assert NEW not in message.body + message.alternatives[0][0]
     assert "http" not in message.body
     assert not Notice.objects.filter(kind="moved").exists(), "the address is nobody's, and is not kept"
+
+
+def test_news_of_an_undo_that_waits_goes_to_nobody_after_a_move(client):
+    """It says "You are still subscribed", and the link in it would have the subscriber's new id."""
+    ada = readers.confirmed()
+    client.post(undo_in(client.post(leave_path(ada), BUTTON)))
+    waiting = Notice.objects.get(kind="undone").pk
+    readers.move(ada, NEW)
+    assert not telling.tell(waiting)
+    assert mail.outbox == []
+    assert Notice.objects.get(pk=waiting).due is None
+
+
+def test_the_link_to_a_new_address_that_the_subscriber_left_again_tells_nothing_of_them(client):
+    ada = two_newsletters()
+    paths = []
+    for address in (NEW, "ada@newest.example"):
+        assert readers.move(ada, address) is changing.Moved.MOVED
+        paths.append(path_of(links.address_url(Letter.objects.latest("pk").public_id, "weekly")))
+    left, used = [client.get(path) for path in paths]
+    assert left.status_code == client.post(paths[0]).status_code == 410
+    assert "The Weekly (English)" not in left.content.decode()
+    assert used.content == client.post(paths[1]).content, "a link that was used says so, and asks nothing"
