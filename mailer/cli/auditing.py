@@ -41,7 +41,7 @@ def audit(
         return
     count = 0
     for count, entry in enumerate(shown, 1):
-        if count == size + 1 if size else False:
+        if size and count > size:
             click.echo(f"The newest {size}; --limit and --since show others.", err=True)
             return
         click.echo(_in_words(entry))
