@@ -41,7 +41,7 @@ def ask(form: str, network: str, now: datetime, wait: str = "") -> Asked:
     """`wait` is the one that this form has been given before; it goes on."""
     left = _left(wait, form, network, now)
     if left is None:
-        left, wait = WAIT, _signer().sign(f"{_bound(form, network)}:{(now + WAIT).timestamp():.0f}")
+        left, wait = WAIT, _signer().sign(f"{_bound(form, network)}:{int((now + WAIT).timestamp())}")
     return Asked(_challenge(form, network, now), wait, max(2, ceil(left.total_seconds())))
 
 

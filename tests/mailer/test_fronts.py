@@ -90,6 +90,7 @@ def test_a_visitor_signs_up_and_leaves_and_an_operator_logs_in(proxies, send):
     User.objects.create_superuser("operator", "operator@example.org", PASSWORD)
     for number, front in enumerate(FRONTS):
         with behind(proxies):
+            readers.a_day_later()
             browser = Browser(front, send)
             email = f"visitor-{number}@readers.example"
             joined = browser.fill_in("/subscribe/", email=email, website="", form_time=form_time())
