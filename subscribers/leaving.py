@@ -21,8 +21,10 @@ from subscribers.pages import (
     at_any_host,
     away,
     first_newsletter,
+    former_of,
     kept_private,
     link_used,
+    moved,
     newsletter_shown,
     obeys_broken_bodies,
     origin,
@@ -63,11 +65,15 @@ def _leaving_page(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown
     """The answer is the same for readers who left before and for those who left now; who is erased has no preferences.
 
     Only the press that unsubscribed is offered to be undone. Without the database it works too, and offers neither.
+    A link from before a move says so where it can end nothing: they may get the newsletter at the new address.
     """
     try:
         reader = reader_of(ticket)
+        former = [] if reader else former_of(ticket)
     except outages.AWAY as error:
         return _leaving_page_without_database(request, ticket, newsletter, error)
+    if former and ticket.newsletter not in {one.newsletter for one in former}:
+        return moved(request, ticket, newsletter, former)
     with speaking_to(reader, newsletter):
         preferences = links.preferences_path(ticket.public_id, ticket.newsletter) if reader else ""
         if request.method != "POST":

@@ -165,19 +165,20 @@ def to_reader(view: View) -> View:
     @wraps(view)
     def speak(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown) -> HttpResponseBase:
         reader = reader_of(ticket)
-        if reader is None and (former := _former(ticket)):
-            return _moved(request, ticket, newsletter, former)
+        if reader is None and (former := former_of(ticket)):
+            return moved(request, ticket, newsletter, former)
         with speaking_to(reader, newsletter):
             return view(request, ticket, newsletter, reader)
 
     return speak
 
 
-def _former(ticket: tokens.Ticket) -> list[FormerId]:
+def former_of(ticket: tokens.Ticket) -> list[FormerId]:
+    """What the links of this ticket's id still unsubscribe from; empty unless its reader has moved."""
     return list(FormerId.objects.select_related("subscriber").filter(public_id=ticket.public_id))
 
 
-def _moved(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown, former: list[FormerId]) -> HttpResponse:
+def moved(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown, former: list[FormerId]) -> HttpResponse:
     """What a link from before a move says: where to go for what it opened, and what it can still do."""
     unsubscribe = ""
     if ticket.newsletter in {one.newsletter for one in former}:

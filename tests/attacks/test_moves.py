@@ -134,6 +134,9 @@ def test_an_old_link_ends_only_what_was_read_at_that_address(client, clock, move
     clock.forward(minutes=11)
     ada = readers.confirmed("another", readers.Named("Ada", NEW))
     assert client.post(moved["another"], *ONE_CLICK).status_code == 200
+    for answer in (client.get(moved["another"]), client.post(moved["another"], BUTTON)):
+        assert answer.status_code == 410, "nobody is told that they left"
+        assert "came to the new address" in answer.content.decode()
     assert readers.state_of(ada, "another") == "active"
 
 
