@@ -29,6 +29,7 @@ from subscribers.pages import (
     obeys_broken_bodies,
     origin,
     page,
+    pressed,
     reader_of,
     signed_link,
     speaking_to,
@@ -123,7 +124,7 @@ def undo(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown, reader:
     """For half an hour after the press that unsubscribed: one button makes it undone."""
     if reader is None:
         return link_used(request, newsletter)
-    if request.method != "POST":
+    if not pressed(request):
         return page(request, "undo", newsletter)
     if not undoing.undo(reader.public_id, newsletter.label, ticket.only_for, origin(request, UNDO)):
         return link_used(request, newsletter)

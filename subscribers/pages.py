@@ -218,6 +218,11 @@ def try_later(response: HttpResponse) -> HttpResponse:
     return response
 
 
+def pressed(request: HttpRequest) -> bool:
+    """Tell whether the one button of a page was pressed: scanners try a mail provider's one click at every link."""
+    return request.method == "POST" and "List-Unsubscribe" not in request.POST
+
+
 def no_button(request: HttpRequest) -> str:
     """What the answer to a press says whose form arrived without the button; empty for what was only opened."""
     if request.method != "POST":

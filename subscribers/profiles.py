@@ -29,6 +29,7 @@ from subscribers.pages import (
     no_button,
     origin,
     page,
+    pressed,
     signed_link,
     speaking_to,
     to_reader,
@@ -187,7 +188,7 @@ def address(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown) -> H
     if letter is None:
         return link_used(request, newsletter)
     with speaking_to(letter.subscriber, newsletter):
-        if request.method != "POST":
+        if not pressed(request):
             return _address_opened(request, letter, newsletter)
         moved = changing.move(ticket.public_id, origin(request, ADDRESS))
         if moved is Moved.TAKEN:

@@ -30,6 +30,7 @@ from subscribers.pages import (
     origin,
     page,
     page_in_house_language,
+    pressed,
     signed_link,
     to_reader,
     try_later,
@@ -142,7 +143,7 @@ def _expired(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown, rea
     """A confirmation link older than a week: one button mails a new one."""
     if reader is None or not newsletter.form_path:
         return link_used(request, newsletter)
-    if request.method != "POST":
+    if not pressed(request):
         return page(request, "expired", newsletter, {"promise": promise(newsletter)}, status=410)
     asking = origin(request, "link", promise(newsletter))
     asked = optin.subscribe(Address(reader.email, reader.email_key), newsletter.label, origin=asking)
@@ -156,7 +157,7 @@ def confirm(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown, read
     """One button; pressing it confirms, and pressing it or opening the link again shows the same page."""
     if reader is None:
         return link_used(request, newsletter)
-    if request.method != "POST":
+    if not pressed(request):
         return _confirm_opened(request, reader, newsletter)
     result = optin.confirm(reader.public_id, newsletter.label, origin(request, "link", promise(newsletter)))
     if result in (Confirmation.CONFIRMED, Confirmation.BEFORE):

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from subscribers import links, tokens
 from tests import readers
 from tests.mailer.published import published
-from tests.subscribers.doors import every_path, everything, leave_path
+from tests.readers import ADA
+from tests.subscribers.doors import confirm_path, every_path, everything, leave_path, undo_in
 
 pytestmark = pytest.mark.django_db
 
@@ -180,3 +181,21 @@ def test_the_link_of_an_issue_opens_whatever_stands_behind_it(client, behind):
     answer = client.generic("GET", with_behind(f"/archive/{send.slug}/", behind))
     assert (answer.status_code, answer.content) == (200, plain.content)
     assert client.get(f"/archive/{send.slug}x/").status_code == 404
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
+def test_a_scanner_that_tries_one_click_at_every_link_of_a_mail_changes_nothing_but_by_that_to_unsubscribe(
+    client, method
+):
+    """Gateways test what mail providers may post (RFC 8058), and do not know which link of a mail it is for."""
+    ada = readers.confirmed("weekly", ADA)
+    asked_for = confirm_path(readers.pending("jianbao", ADA), "jianbao")
+    undo = undo_in(client.post(leave_path(ada), {"from": "page"}))
+    paths = every_path(ada) | {"asked for": asked_for, tokens.UNDO: undo}
+    paths.pop(tokens.UNSUBSCRIBE)
+    before = everything()
+    for path in paths.values():
+        answer = client.generic(method, path, "List-Unsubscribe=One-Click", "application/x-www-form-urlencoded")
+        assert answer.status_code in (200, 400, 410)
+    assert everything() == before
+    assert [client.post(path).status_code for path in (asked_for, undo)] == [200, 200], "a person's press does it"
