@@ -129,9 +129,11 @@ def count_typed(mailbox: str, network: str, typed: Typed, now: datetime) -> Coun
     mails, is_busy = mails_of_network(network, now), room(now) <= 0
     if typed.effort is Effort.NONE and (is_busy or mails >= FREE_A_NETWORK_HOUR):
         raise EffortNeeded("everybody" if is_busy else "network")
-    if not allows_mail(asked(mailbox, Budget.TYPED, now), now):
-        return None
     rank = min(mails, MOST_COUNTED) + (0 if typed.effort is Effort.SOLVED else UNSOLVED)
+    if not allows_mail(asked(mailbox, Budget.TYPED, now), now):
+        # What a stranger typed before may wait far behind; whoever made more effort now brings it forward.
+        MailRequest.objects.filter(mailbox=mailbox, budget=Budget.TYPED, sent_at=None, rank__gt=rank).update(rank=rank)
+        return None
     request = note(mailbox, Budget.TYPED, now, network=network, token=typed.token, rank=rank)
     late = mails - FREE_A_NETWORK_HOUR + 1 if typed.effort is Effort.WAITED else 0
     delay = min(max(0, late) * SPACING, LONGEST_DELAY)

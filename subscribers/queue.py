@@ -44,7 +44,7 @@ def has_turn(place: MailRequest, now: datetime, ours: QuerySet[Subscription]) ->
 
 
 def is_over(place: MailRequest, now: datetime) -> bool:
-    return place.sent_at is None and place.at <= now - DAY
+    return place.budget == Budget.TYPED and place.sent_at is None and place.at <= now - DAY
 
 
 def push_out() -> None:
@@ -65,7 +65,8 @@ def push_out() -> None:
 
 def _forget(subscriptions: list[int], people: set[int]) -> None:
     """Nothing is left of those that nothing else is known of, as after the thirty days of `purging`."""
-    Subscription.objects.filter(pk__in=subscriptions).update(confirmation_due=None)
+    # Not one whose mail is leaving at this moment.
+    Subscription.objects.filter(pk__in=subscriptions, confirmation_tries=0).update(confirmation_due=None)
     known = Consent.objects.exclude(step=Consent.Step.REQUESTED)
     here = known.filter(subscriber=OuterRef("subscriber"), newsletter=OuterRef("newsletter"))
     pending = Subscription.objects.filter(pk__in=subscriptions, state=Subscription.State.PENDING)

@@ -311,6 +311,15 @@ def test_while_the_rate_is_used_up_everybody_is_asked_for_work_and_told_that_it_
     assert send_all(clock) == ["new@readers.example"]
 
 
+def test_a_mail_that_a_stranger_asked_for_before_is_brought_forward_by_who_solved(clock, narrow):
+    for number in range(20):
+        ask(f"victim{number}@readers.example", 10 + number // 5)
+    ask("ada@readers.example", 10)
+    ask("ada@readers.example", 3, limits.Effort.SOLVED)
+    clock.forward(minutes=15)
+    assert send_all(clock)[0] == "ada@readers.example"
+
+
 def test_what_waited_for_a_day_is_not_sent_any_more(clock):
     ask("ada@readers.example", 1)
     subscription = Subscription.objects.get()

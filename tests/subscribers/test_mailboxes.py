@@ -1,0 +1,22 @@
+"""Which spellings are one mailbox, for limits."""
+
+import pytest
+
+from subscribers.mailboxes import folded
+
+
+@pytest.mark.parametrize(
+    ("email_key", "mailbox"),
+    [
+        ("ada@readers.example", "ada@readers.example"),
+        ("ada+news@readers.example", "ada@readers.example"),
+        ("ada+a+b@readers.example", "ada@readers.example"),
+        ("a.d.a@readers.example", "a.d.a@readers.example"),
+        ("a.d.a+news@gmail.com", "ada@gmail.com"),
+        ("ada@googlemail.com", "ada@gmail.com"),
+        ("+ada@readers.example", "+ada@readers.example"),
+        ("ada@sub.gmail.com", "ada@sub.gmail.com"),
+    ],
+)
+def test_tags_do_not_count_nor_dots_at_gmail(email_key, mailbox):
+    assert folded(email_key) == mailbox
