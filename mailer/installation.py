@@ -116,6 +116,10 @@ def row_of(key: bytes, now: datetime) -> LinkKey:
     return LinkKey(key=key.hex(), fingerprint=fingerprint_of(key), created_at=now, signs_from=now + WAIT)
 
 
+def _retired(fingerprint: str, now: datetime) -> LinkKey:
+    return LinkKey(fingerprint=fingerprint, created_at=now, signs_from=now, retired_at=now)
+
+
 def _identity() -> _Identity:
     if _Process.identity is None:
         try:
@@ -154,6 +158,9 @@ def _make_up_for_a_restore(kept: _Identity, asked: _Identity) -> bool:
     back = [row_of(one.key, now) for one in lost]
     LinkKey.objects.bulk_create(back, ignore_conflicts=True)  # another web process may be faster
     retired = gone.update(key=None, retired_at=now)
+    # What this backup lacks is kept from the next one, which may have it alive.
+    never = [_retired(one, now) for one in kept.retired if one not in known]
+    LinkKey.objects.bulk_create(never, ignore_conflicts=True)
     log.warning("link keys made up for a restored database", extra={"back": len(back), "retired": retired})
     return True
 

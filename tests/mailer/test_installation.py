@@ -115,6 +115,23 @@ def test_a_key_that_was_retired_stays_so_in_a_restored_database():
     assert LinkKey.objects.get(pk=old.pk).key is None
 
 
+def test_a_key_that_was_retired_stays_so_after_a_backup_from_before_it_and_then_a_newer_one():
+    """Whoever put back the wrong backup puts back another; the key that leaked is alive in that."""
+    first = LinkKey.objects.get()
+    leaked = a_newer_key_signs()
+    alive = LinkKey.objects.get(pk=leaked)
+    a_newer_key_signs()
+    rotating.retire(leaked)
+    installation.refresh()
+    for backup in ([first], [first, alive]):
+        LinkKey.objects.all().delete()
+        LinkKey.objects.bulk_create(backup)
+        installation.refresh()
+        installation.refresh()
+    assert bytes.fromhex(alive.key) not in installation.link_keys().verifying()
+    assert [one.state for one in rotating.listed() if one.number == leaked] == ["retired"]
+
+
 def test_keys_of_another_installation_are_not_taken_over(tmp_path):
     content = {"installation": "another", "link_keys": ["33" * 32]}
     (tmp_path / "link-keys").write_text(json.dumps(content))
