@@ -96,8 +96,12 @@ def _claimed(notice_id: int) -> Notice | None:
     notice = ours.select_related("subscriber").first()
     if notice is None or not may_mail():
         return None
-    if notice.tries >= len(NEXT_TRY) or not _may_be_mailed(notice, now) or not _is_true(notice):
+    if notice.tries >= len(NEXT_TRY) or not _may_be_mailed(notice, now):
         _end(notice)
+        return None
+    if not _is_true(notice):
+        # Gone, or the mailbox would hear of no other undo today.
+        ours.delete()
         return None
     lease = now + NEXT_TRY[notice.tries]
     return notice if ours.filter(tries=notice.tries).update(due=lease, tries=F("tries") + 1) else None

@@ -160,6 +160,15 @@ def test_who_left_again_before_the_mail_went_out_is_not_told_that_they_are_subsc
     assert mailed("undone") == []
 
 
+def test_a_mail_about_an_undo_that_was_never_sent_does_not_keep_back_that_about_the_next(client):
+    ada = readers.confirmed()
+    assert pressed_undo(client, ada) == 200
+    leaving = client.post(leave_path(ada), BUTTON)
+    assert mailed("undone") == []
+    assert client.post(undo_in(leaving)).status_code == 200
+    assert len(mailed("undone")) == 1
+
+
 def test_after_two_undos_in_thirty_days_only_a_fresh_confirmation_brings_back(client, clock):
     ada = readers.confirmed()
     for _ in range(2):
