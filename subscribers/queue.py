@@ -10,7 +10,7 @@ from datetime import datetime
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from subscribers.limits import DAY, LONGEST_DELAY, Budget, room
+from subscribers.limits import DAY, Budget, room
 from subscribers.models import Consent, MailRequest, Subscriber, Subscription
 
 LENGTH = 2000
@@ -84,7 +84,7 @@ def forget_old(now: datetime) -> None:
 
 def bring_forward(now: datetime) -> None:
     """As if a clock that was ahead had been right."""
-    late = waiting().filter(subscription__confirmation_due__gt=now + LONGEST_DELAY).values("subscription")
+    late = waiting().filter(at__gt=now).values("subscription")
     Subscription.objects.filter(pk__in=late, confirmation_tries=0).update(confirmation_due=now)
     MailRequest.objects.filter(at__gt=now).update(at=now)
     MailRequest.objects.filter(sent_at__gt=now).update(sent_at=now)

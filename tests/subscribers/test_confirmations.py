@@ -209,3 +209,14 @@ def test_the_task_logs_ids_and_never_an_address(no_mail, caplog):
     assert record.error == "SMTPRecipientsRefused"
     assert BEN.email not in caplog.text
     assert record.exc_info is None
+
+
+def test_requests_of_a_clock_that_was_ahead_wait_no_longer_and_limit_nobody_for_longer(clock):
+    clock.forward(hours=25)
+    readers.pending()
+    clock.forward(hours=-25)
+    confirmations.bring_forward(clock.now)
+    (due,) = confirmations.due(clock.now)
+    assert confirmations.send(due)
+    clock.forward(days=1)
+    assert readers.pending().subscriptions.get().confirmation_due == clock.now
