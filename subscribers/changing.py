@@ -10,6 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID, uuid4
 
+from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from subscribers import clock, limits, links, notices, optin, records
@@ -128,6 +129,8 @@ def _ask(
         _record(reader, what, replace(origin, how=origin.how + limits.NO_MAIL), now, about)
         return None
     _record(reader, what, origin, now, about)
+    if newsletter not in settings.NEWSLETTERS:  # the link is from a newsletter that is no more, and mails nothing
+        newsletter = notices.in_whose_name(reader)
     letter = Letter.objects.create(
         subscriber=reader,
         newsletter=newsletter,

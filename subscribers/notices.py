@@ -31,11 +31,15 @@ def moved(reader: Subscriber, newsletter: str, now: datetime) -> None:
 
 def erased(reader: Subscriber, now: datetime) -> None:
     """Tell the mailbox of a subscriber who is about to be erased. Their row may go: the notice does not need it."""
-    # In the name of a newsletter that they get, else of one that they got: "active" comes first.
-    known = reader.subscriptions.filter(newsletter__in=settings.NEWSLETTERS).order_by("state", "newsletter")
-    newsletter = known.values_list("newsletter", flat=True).first() or next(iter(settings.NEWSLETTERS), None)
-    if newsletter:
+    if newsletter := in_whose_name(reader):
         _write(Kind.ERASED, reader, newsletter, now, subscriber=None)
+
+
+def in_whose_name(reader: Subscriber) -> str:
+    """Return the newsletter that writes to them where none is given: one that they get, else one that they got."""
+    known = reader.subscriptions.filter(newsletter__in=settings.NEWSLETTERS).order_by("state", "newsletter")
+    active_first = known.values_list("newsletter", flat=True)
+    return active_first.first() or next(iter(settings.NEWSLETTERS), "")
 
 
 def forget(email_key: str) -> None:

@@ -1,5 +1,6 @@
 """The mails with a link: sent once, tried again later, gone after two days, in the reader's language."""
 
+import re
 import smtplib
 import time
 from dataclasses import replace
@@ -13,6 +14,7 @@ from subscribers.models import Letter
 from subscribers.tasks import send_letter
 from tests import readers
 from tests.readers import ADA, LINK
+from tests.subscribers.doors import preferences_path
 
 pytestmark = pytest.mark.django_db
 
@@ -75,6 +77,18 @@ def test_one_that_failed_is_tried_once_more_and_never_within_ten_minutes(clock, 
                 assert letters.send(due) is False
     assert [int((at - tries[0]).total_seconds() // 60) for at in tries] == [0, 10]
     assert Letter.objects.get().due is None
+
+
+def test_who_asks_by_a_link_of_a_newsletter_that_is_no_more_is_mailed_by_one_that_they_get(client, clock):
+    readers.unsubscribed("weekly", ADA)
+    readers.confirmed("jianbao", ADA)
+    ada = readers.confirmed("given-up", ADA)
+    client.post(preferences_path(ada, "given-up"), {"do": "link"})
+    assert [letters.send(one) for one in letters.due(clock.now)] == [True]
+    (message,) = mail.outbox
+    assert "report@news.example.com" in message.from_email
+    link = re.search(r"http://\S+(/preferences/data/\S+)", message.body)[1]
+    assert "嵌入式AI简报" in client.get(link).content.decode()
 
 
 def test_after_two_days_it_is_gone(clock):
