@@ -87,7 +87,12 @@ BODIES = st.one_of(
     st.binary(max_size=50),
     st.sampled_from(
         [
-            *(b"email=%00&form_time=x", b"email=%ED%A0%80@readers.example&website=", b"do=delete&sure=yes"),
+            *(
+                b"email=a%40b.example&form_time=x&wait=%00%3A%ED%A0%80&altcha=%5B%5B%00",
+                b"email=%00&form_time=x",
+                b"email=%ED%A0%80@readers.example&website=",
+                b"do=delete&sure=yes",
+            ),
             *(b"do=move&email=a%0d%0ab@readers.example", b"do=save&newsletter=%00&language=%ff&had=", b"do=link"),
             *(b"List-Unsubscribe=One-Click", b"username=%00&password=x", b"username=" + b"u" * 400 + b"&password=x"),
             *(b"&a=" * 2000, b"a=" + b"z" * 70_000, b"[" * 50_000, b"\xff\xfe\x00"),
