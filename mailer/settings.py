@@ -263,6 +263,7 @@ MIDDLEWARE = [
     "mailer.refusals.BodiesThatCame",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "mailer.hosts.WithSingleSlashes",
     "mailer.hosts.WithItsSlash",
     "mailer.hosts.OwnOrigin",
     "mailer.hosts.UnderAnyName",

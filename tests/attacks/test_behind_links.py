@@ -199,3 +199,18 @@ def test_a_scanner_that_tries_one_click_at_every_link_of_a_mail_changes_nothing_
         assert answer.status_code in (200, 400, 410)
     assert everything() == before
     assert [client.post(path).status_code for path in (asked_for, undo)] == [200, 200], "a person's press does it"
+
+
+@pytest.mark.parametrize("slashes", ["//", "///"])
+def test_a_link_opens_although_a_gateway_doubled_its_slashes(client, paths, slashes):
+    for path in paths.values():
+        assert client.get("/", PATH_INFO=path.replace("/", slashes)).status_code in OPENED
+    ada = readers.confirmed("jianbao")
+    doubled = leave_path(ada, "jianbao").replace("/", slashes)
+    assert client.post("/", {"List-Unsubscribe": "One-Click"}, PATH_INFO=doubled).status_code == 200
+    assert readers.state_of(ada, "jianbao") == "unsubscribed"
+
+
+@pytest.mark.parametrize("path", ["//admin/", "/admin//login/", "//metrics", "//subscribe/"])
+def test_nothing_else_opens_under_a_path_with_doubled_slashes(client, path):
+    assert client.get("/", PATH_INFO=path).status_code in (404, 302)
