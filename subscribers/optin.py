@@ -15,6 +15,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Q
 
 from subscribers import clock, limits, links, optouts, queue, records, undoing
 from subscribers.addresses import Address
@@ -80,12 +81,9 @@ def subscribe(
         subscriber = records.reader(address, name, language, now)
         subscription = records.subscription(subscriber, newsletter, now)
         answer = _answer(subscriber.suppression_hash, subscription.state, now)
-        if answer is Answer.MAIL_DUE:
-            _ask(subscription, counted, now)
-            records.record(subscriber, newsletter, Step.REQUESTED, origin, now)
-        else:
-            quiet = replace(origin, how=origin.how + limits.NO_MAIL)
-            records.record(subscriber, newsletter, Step.REQUESTED, quiet, now)
+        _ask(subscription, answer, counted, now)
+        how = origin.how if answer is Answer.MAIL_DUE else origin.how + limits.NO_MAIL
+        records.record(subscriber, newsletter, Step.REQUESTED, replace(origin, how=how), now)
     if typed:
         queue.push_out()
     return Request(subscription.pk, answer, counted.queued)
@@ -118,16 +116,18 @@ def confirming_lifts(suppression: Suppression, now: datetime) -> bool:
     return suppression.reason == Reason.ERASED
 
 
-def _ask(subscription: Subscription, counted: limits.Counted, now: datetime) -> None:
+def _ask(subscription: Subscription, answer: Answer, counted: limits.Counted, now: datetime) -> None:
+    """A mail is due, where it may be. The statements are the same for all, or their time would tell who reads."""
+    may_be = Q() if answer is Answer.MAIL_DUE else Q(pk=0)
     goes_on = limits.confirmations_asked(subscription.subscriber_id, now)
-    Subscription.objects.filter(pk=subscription.pk).update(
+    Subscription.objects.filter(may_be, pk=subscription.pk).update(
         state=State.PENDING,
         confirmation_due=counted.due,
         confirmation_tries=subscription.confirmation_tries if goes_on else 0,
         list_id=list_id_of(subscription.newsletter),
         changed_at=now,
     )
-    MailRequest.objects.filter(pk=counted.request.pk).update(subscription=subscription)
+    MailRequest.objects.filter(may_be, pk=counted.request.pk).update(subscription=subscription)
 
 
 class Confirmation(StrEnum):

@@ -81,6 +81,7 @@ ATTACKS: dict[str, list[str]] = {
         "attacks/test_signing_up.py::test_a_solution_is_good_for_its_own_form_network_and_half_hour",
         "attacks/test_signing_up.py::test_a_bot_without_javascript_waits_and_its_mails_go_out_one_a_minute",
         "attacks/test_signing_up.py::test_what_is_asked_of_a_network_is_the_same_for_readers_and_strangers",
+        "attacks/test_signing_up.py::test_the_database_has_the_same_work_with_everybody_who_is_known",
         "subscribers/test_attacks.py::test_a_thousand_posts_for_one_address_from_everywhere_are_one_mail",
         "subscribers/test_preferences.py::test_one_in_ten_minutes_and_three_a_day_whatever_is_asked",
         "subscribers/test_profiles.py::test_nobody_can_fill_the_mailboxes_of_others_by_it",
