@@ -200,7 +200,7 @@ def _leave_links_behind(reader: Subscriber, wishes: list[Subscription]) -> None:
     FormerId.objects.bulk_create(
         FormerId(public_id=reader.public_id, subscriber=reader, newsletter=newsletter) for newsletter in former
     )
-    reader.letters.update(due=None)
+    reader.letters.exclude(due=None).update(due=None)
 
 
 def named_in(letter: Letter, wishes: Iterable[Subscription]) -> list[str]:
