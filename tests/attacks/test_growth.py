@@ -156,6 +156,7 @@ def press_everything(client, reader, number: int) -> None:
     client.post("/subscribe/", {"email": ADA.email, "form_time": form_time()})
 
 
+@pytest.mark.slow
 def test_no_button_of_any_link_makes_rows_without_end(client, clock):  # noqa: F811
     reader = readers.confirmed()
     counted = []

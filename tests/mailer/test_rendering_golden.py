@@ -27,6 +27,7 @@ def test_the_sample_issues_look_as_they_were_approved(path):
         assert content == (FOLDER / name).read_text(encoding="utf-8"), "look at the mail; then python -m tests.golden"
 
 
+@pytest.mark.slow
 def test_every_process_and_order_gives_the_same_bytes():
     seen = set()
     for seed, order in (("0", "forward"), ("1", "backward"), ("random", "forward")):

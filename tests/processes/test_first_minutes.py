@@ -123,6 +123,7 @@ def _try(command: str, shown: str, stage: Stage) -> None:
         assert re.search(pattern, re.sub(r"[ \t]+", " ", ran.out + ran.err)), f"{command}: not printed: {line}"
 
 
+@pytest.mark.slow
 def test_templates_translations_and_stylesheets_travel_inside_the_wheel(embedded: Stage, api: StandIn, for_real):
     readers = embedded.import_readers({"active": 3, "pending": 1})
     assert embedded.send("issues/2026-11-20.md")["provider"] == "rehearsal"

@@ -36,6 +36,7 @@ def test_each_confirmed_reader_gets_one_mail_and_nobody_else_does(stage: Stage, 
     assert all(url.startswith("<https://news.example.com/unsubscribe/") for url in urls)
 
 
+@pytest.mark.slow
 def test_a_rehearsal_before_and_a_second_run_after_change_nothing(stage: Stage, api: StandIn, for_real):
     readers = stage.import_readers({"active": 30})
     with stage.workers():
@@ -53,6 +54,7 @@ def test_a_rehearsal_before_and_a_second_run_after_change_nothing(stage: Stage, 
     assert len(api.requests) == made
 
 
+@pytest.mark.slow
 def test_a_worker_without_a_key_leaves_real_batches_alone(distributed: Stage, api: StandIn, for_real):
     distributed.import_readers({"active": 5})
     keyless = distributed.start("worker", home="keyless")
@@ -95,6 +97,7 @@ def test_killed_in_the_middle_nobody_gets_it_twice_and_the_rest_is_settled(embed
     assert settled["possibly_twice"] == 40, "the editor asked for it, and is told whom it may concern"
 
 
+@pytest.mark.slow
 def test_a_killed_worker_is_replaced_by_the_others(distributed: Stage, api: StandIn, for_real):
     readers = distributed.import_readers({"active": 300})
     api.latency = 0.3
@@ -161,6 +164,7 @@ def test_a_schedule_fires_while_the_command_waits(embedded: Stage, api: StandIn,
     assert receipt["at"] < receipt["first_request_at"]
 
 
+@pytest.mark.slow
 def test_what_an_editor_assumes_is_shown_apart(embedded: Stage, api: StandIn, for_real):
     embedded.import_readers({"active": 20})
     api.fail("error after accepting")
@@ -170,6 +174,7 @@ def test_what_an_editor_assumes_is_shown_apart(embedded: Stage, api: StandIn, fo
     assert embedded.status("2026-11-20")["assumed"] == 20
 
 
+@pytest.mark.slow
 def test_twenty_editors_at_once_make_one_send(stage: Stage, api: StandIn, for_real):
     readers = stage.import_readers({"active": 50})
     with stage.workers(1, **for_real):

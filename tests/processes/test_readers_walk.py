@@ -6,6 +6,8 @@ import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pytest
+
 from tests.parts import chromium, skip_without
 from tests.processes.stage import Broker, Stage, answers, free_port, wait_until
 from tests.stand_in import StandIn
@@ -60,6 +62,7 @@ def test_one_click_from_a_received_mail_unsubscribes_that_reader_and_no_other(st
     assert readers[0] not in [reader["email"] for reader in api.accepted[-1]["recipients"]]
 
 
+@pytest.mark.slow
 def test_a_sign_up_while_the_broker_is_away_is_confirmed_all_the_same(
     distributed: Stage, broker: Broker, api: StandIn, for_real
 ):

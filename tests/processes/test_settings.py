@@ -177,6 +177,7 @@ def test_without_its_broker_and_without_a_worker_nothing_is_planned(embedded: St
     assert "Nothing was sent" in embedded.run("status").out + ran.err
 
 
+@pytest.mark.slow
 def test_a_wrong_key_pauses_the_send_with_the_providers_words_and_the_right_one_goes_on(
     embedded: Stage, api: StandIn, for_real
 ):

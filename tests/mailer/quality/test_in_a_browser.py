@@ -52,6 +52,7 @@ def test_so_does_every_page_that_a_reader_meets(glass: Glass, monkeypatch):
 OUT_OF_SIGHT = "Change or view list link"
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_so_does_every_page_that_an_operator_opens(glass: Glass, settings):
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

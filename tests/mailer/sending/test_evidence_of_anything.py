@@ -152,6 +152,7 @@ def taken_back():
         pass
 
 
+@pytest.mark.slow
 @hypothesis_settings(
     max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
