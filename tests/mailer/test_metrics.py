@@ -84,7 +84,7 @@ def test_the_cost_does_not_grow_with_the_readers(client, django_assert_max_num_q
     readers.crowd(50)
     outgoing.planned()
     gauges(client)
-    with django_assert_max_num_queries(17):
+    with django_assert_max_num_queries(18):
         gauges(client)
 
 
