@@ -189,9 +189,9 @@ FILTERED = '<filter id="f">{}</filter><rect width="90" height="90" filter="url(#
     "inside",
     [
         FILTERED.format('<feTurbulence baseFrequency=".9" numOctaves="9999999"/>'),
-        FILTERED.format(BLURS),
+        pytest.param(FILTERED.format(BLURS), marks=pytest.mark.slow),
         f'<g style="filter:{"blur(9px) " * 200}"><rect width="90" height="90"/></g>',
-        MASKS + MASKED.format(0),
+        pytest.param(MASKS + MASKED.format(0), marks=pytest.mark.slow),
     ],
     ids=["one filter", "many filters", "style", "masks of a style"],
 )

@@ -157,6 +157,7 @@ def test_sigterm_lets_requests_finish_and_the_printed_result_is_the_last_word(em
     assert sorted(addresses(api)) == sorted(readers["active"])
 
 
+@pytest.mark.slow
 def test_a_schedule_fires_while_the_command_waits(embedded: Stage, api: StandIn, for_real):
     embedded.import_readers({"active": 3})
     receipt = embedded.run("send", "issue", ISSUE, "--at", "+3s", "--yes", "--json", **for_real).json()

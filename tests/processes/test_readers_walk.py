@@ -101,6 +101,7 @@ def test_three_machines_share_one_database_and_nothing_else(distributed: Stage, 
     assert state_of(distributed, readers[0]) == "unsubscribed"
 
 
+@pytest.mark.slow
 def test_a_reader_walks_in_and_out_in_a_browser(embedded: Stage, tmp_path: Path):
     program = chromium()
     if program is None:

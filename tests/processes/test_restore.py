@@ -4,6 +4,8 @@ import shutil
 import signal
 from pathlib import Path
 
+import pytest
+
 from tests.processes.stage import Stage, wait_until
 from tests.processes.test_readers_walk import post, serve
 from tests.stand_in import StandIn
@@ -18,6 +20,7 @@ def put_back(backup: Path, database: Path) -> None:
     shutil.copy(backup, database)
 
 
+@pytest.mark.slow
 def test_a_backup_put_back_in_the_middle_of_a_send_mails_nobody_twice_and_brings_nobody_back(
     embedded: Stage, api: StandIn, for_real, tmp_path: Path
 ):
