@@ -72,7 +72,7 @@ def _challenge(form: str, network: str, now: datetime) -> str:
 def _is_solved(answer: str, form: str, network: str, now: datetime) -> bool:
     match _read(answer):
         case {"algorithm": "SHA-256", "salt": str(salt), "number": int(number), "signature": str(signature)}:
-            challenge = sha256(f"{salt}{number}".encode()).hexdigest()
+            challenge = sha256(f"{salt}{number}".encode("utf-8", "replace")).hexdigest()
             ours = compare_digest(_signature(challenge).encode(), signature.encode("utf-8", "replace"))
             return ours and _is_for(salt, form, network, now)
     return False

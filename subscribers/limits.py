@@ -13,7 +13,7 @@ from django.db import IntegrityError, connection, transaction
 from django.dispatch import Signal
 
 from subscribers import links, mailboxes
-from subscribers.models import Consent, MailRequest
+from subscribers.models import Consent, MailRequest, Subscription
 
 Budget = MailRequest.Budget
 
@@ -131,13 +131,24 @@ def count_typed(mailbox: str, network: str, typed: Typed, now: datetime) -> Coun
         raise EffortNeeded("everybody" if is_busy else "network")
     rank = min(mails, MOST_COUNTED) + (0 if typed.effort is Effort.SOLVED else UNSOLVED)
     if not allows_mail(asked(mailbox, Budget.TYPED, now), now):
-        # What a stranger typed before may wait far behind; whoever made more effort now brings it forward.
-        MailRequest.objects.filter(mailbox=mailbox, budget=Budget.TYPED, sent_at=None, rank__gt=rank).update(rank=rank)
+        _bring_forward(mailbox, rank, typed.effort, now)
         return None
     request = note(mailbox, Budget.TYPED, now, network=network, token=typed.token, rank=rank)
     late = mails - FREE_A_NETWORK_HOUR + 1 if typed.effort is Effort.WAITED else 0
     delay = min(max(0, late) * SPACING, LONGEST_DELAY)
     return Counted(request, now + delay, is_busy or bool(delay))
+
+
+def _bring_forward(mailbox: str, rank: int, effort: Effort, now: datetime) -> None:
+    """What a stranger typed before may wait far behind; whoever made more effort now brings it forward.
+
+    Locks requests before subscriptions, as `queue.push_out` does.
+    """
+    waiting = MailRequest.objects.filter(mailbox=mailbox, budget=Budget.TYPED, sent_at=None)
+    waiting.filter(rank__gt=rank).update(rank=rank)
+    if effort is not Effort.WAITED:
+        late = Subscription.objects.filter(pk__in=waiting.values("subscription"), confirmation_tries=0)
+        late.filter(confirmation_due__gt=now).update(confirmation_due=now)
 
 
 def count_signed(mailbox: str, now: datetime) -> Counted | None:

@@ -85,7 +85,7 @@ def subscribe(
         how = origin.how if answer is Answer.MAIL_DUE else origin.how + limits.NO_MAIL
         records.record(subscriber, newsletter, Step.REQUESTED, replace(origin, how=how), now)
     if typed:
-        queue.push_out()
+        queue.push_out(now)
     return Request(subscription.pk, answer, counted.queued)
 
 
@@ -122,12 +122,22 @@ def _ask(subscription: Subscription, answer: Answer, counted: limits.Counted, no
     goes_on = limits.confirmations_asked(subscription.subscriber_id, now)
     Subscription.objects.filter(may_be, pk=subscription.pk).update(
         state=State.PENDING,
-        confirmation_due=counted.due,
+        confirmation_due=max(now, min(subscription.confirmation_due or counted.due, counted.due)),
         confirmation_tries=subscription.confirmation_tries if goes_on else 0,
         list_id=list_id_of(subscription.newsletter),
         changed_at=now,
     )
-    MailRequest.objects.filter(may_be, pk=counted.request.pk).update(subscription=subscription)
+    _take_place(subscription, may_be, counted.request)
+
+
+def _take_place(subscription: Subscription, may_be: Q, request: MailRequest) -> None:
+    """One request alone stands for a subscription in the queue: what a stranger asks too puts no wish back."""
+    waiting = list(MailRequest.objects.filter(may_be, subscription=subscription, sent_at=None))
+    signed = [one for one in waiting if one.budget == MailRequest.Budget.SIGNED]
+    place = signed[0] if signed else request
+    rank = min([request.rank, *(one.rank for one in waiting)])
+    MailRequest.objects.filter(pk__in=[one.pk for one in waiting]).update(subscription=None)
+    MailRequest.objects.filter(may_be, pk=place.pk).update(subscription=subscription, rank=rank)
 
 
 class Confirmation(StrEnum):

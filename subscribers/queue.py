@@ -10,7 +10,7 @@ from datetime import datetime
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from subscribers.limits import DAY, Budget, room
+from subscribers.limits import CONFIRMATION_PAUSE, DAY, Budget, room
 from subscribers.models import Consent, MailRequest, Subscriber, Subscription
 
 LENGTH = 2000
@@ -47,12 +47,12 @@ def is_over(place: MailRequest, now: datetime) -> bool:
     return place.budget == Budget.TYPED and place.sent_at is None and place.at <= now - DAY
 
 
-def push_out() -> None:
+def push_out(now: datetime) -> None:
     """No more than LENGTH and a few wait. Call it outside of transactions: it locks rows of many people."""
     over = waiting().count() - LENGTH
     if over < AT_ONCE:
         return
-    last = waiting().filter(subscription__confirmation_tries=0).order_by("-rank", "at", "pk")[:over]
+    last = waiting().filter(_is_resting(now, "subscription__")).order_by("-rank", "at", "pk")[:over]
     rows = list(last.values_list("pk", "subscription", "subscription__subscriber"))
     with transaction.atomic():
         # Who is being changed by somebody else at this moment stays; the next request looks again.
@@ -60,17 +60,23 @@ def push_out() -> None:
         free = set(people.filter(pk__in=[person for _, _, person in rows]).values_list("pk", flat=True))
         gone = [(row, subscription) for row, subscription, person in rows if person in free]
         MailRequest.objects.filter(pk__in=[row for row, _ in gone]).delete()
-        _forget([subscription for _, subscription in gone], free)
+        _forget([subscription for _, subscription in gone], free, now)
 
 
-def _forget(subscriptions: list[int], people: set[int]) -> None:
+def _is_resting(now: datetime, path: str = "") -> Q:
+    """Of a subscription no mail is leaving at this moment."""
+    tried_at = f"{path}confirmation_tried_at"
+    return Q(**{tried_at: None}) | Q(**{f"{tried_at}__lte": now - CONFIRMATION_PAUSE})
+
+
+def _forget(subscriptions: list[int], people: set[int], now: datetime) -> None:
     """Nothing is left of those that nothing else is known of, as after the thirty days of `purging`."""
-    # Not one whose mail is leaving at this moment.
-    Subscription.objects.filter(pk__in=subscriptions, confirmation_tries=0).update(confirmation_due=None)
+    Subscription.objects.filter(_is_resting(now), pk__in=subscriptions).update(confirmation_due=None)
     known = Consent.objects.exclude(step=Consent.Step.REQUESTED)
     here = known.filter(subscriber=OuterRef("subscriber"), newsletter=OuterRef("newsletter"))
     pending = Subscription.objects.filter(pk__in=subscriptions, state=Subscription.State.PENDING)
-    pending.filter(~Exists(here), confirmation_due=None).delete()
+    # Who was mailed before holds a link that still confirms.
+    pending.filter(~Exists(here), confirmation_due=None, confirmation_tried_at=None).delete()
     anywhere = known.filter(subscriber=OuterRef("pk"))
     Subscriber.objects.filter(~Exists(anywhere), pk__in=people, subscriptions=None).delete()
 
@@ -78,7 +84,7 @@ def _forget(subscriptions: list[int], people: set[int]) -> None:
 def forget_old(now: datetime) -> None:
     """What waited for a day is not sent any more, and requests of that age count no more."""
     over = waiting().filter(at__lte=now - DAY).values("subscription")
-    Subscription.objects.filter(pk__in=over, confirmation_tries=0).update(confirmation_due=None)
+    Subscription.objects.filter(_is_resting(now), pk__in=over).update(confirmation_due=None)
     MailRequest.objects.filter(at__lte=now - DAY).delete()
 
 

@@ -2,13 +2,11 @@
 
 import json
 import re
-import secrets
 import threading
 from base64 import b64decode, b64encode
 from html import unescape
 
 import pytest
-from django.core import mail
 from django.db import connection, connections
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -16,8 +14,8 @@ from django.test.utils import CaptureQueriesContext
 from subscribers import challenges, changing, confirmations, limits, optin, queue
 from subscribers.addresses import parse
 from subscribers.models import Consent, MailRequest, Subscriber, Subscription
-from subscribers.optin import Origin
 from tests import readers, solving
+from tests.attacks.sign_ups import ask, send_all, use_up
 from tests.readers import LINK
 from tests.subscribers.doors import everything, preferences_path
 from tests.subscribers.test_views import form_time
@@ -30,18 +28,6 @@ GMAIL = ["victim@gmail.com", "v.i.c.t.i.m@gmail.com", "victim+1@gmail.com", "vic
 def _hints(hints, monkeypatch):
     monkeypatch.setattr(challenges, "HARDEST", 500)
     return hints
-
-
-def ask(email: str, network: int, effort: limits.Effort = limits.Effort.NONE) -> None:
-    """What `sign_up` does below its page."""
-    origin = Origin(how="form", ip=f"10.{network // 250}.{network % 250}.0/24")
-    optin.subscribe(parse(email), "weekly", origin=origin, typed=limits.Typed(secrets.token_hex(), effort))
-
-
-def use_up(network: int) -> None:
-    """This network caused as many mails as need no effort."""
-    for number in range(limits.FREE_A_NETWORK_HOUR):
-        ask(f"n{number}-of-{network}@readers.example", network)
 
 
 def field(name: str, page) -> str:
@@ -200,9 +186,17 @@ def test_a_solution_is_good_for_its_own_form_network_and_half_hour(clock):
         solving.packed(said | {"signature": "ä"}),
         solving.packed(said | {"number": True}),
         solving.packed(said | {"salt": 1}),
+        solving.packed(said | {"salt": "\ud800"}),
         solving.packed([]),
     ]
-    wrong += ["", "!", "A" * 800, solving.packed(said)[:-4], "é" * 9, b64encode(b"[" * 500).decode()]
+    wrong += [
+        "",
+        "!",
+        "A" * 800,
+        solving.packed(said)[:-4],
+        "é" * 9,
+        b64encode(b"[" * 500).decode(),
+    ]
     for one in wrong:
         assert "One moment" in sign_up("victim@readers.example", form=form, altcha=one).content.decode(), one
     assert "One moment" in sign_up("victim@readers.example", 2, form=form, altcha=answer).content.decode()
@@ -268,20 +262,6 @@ def test_with_proxies_forgotten_everybody_is_one_network_and_nobody_is_shut_out(
 
 
 # ---------------------------------------------------------------- the queue
-
-
-@pytest.fixture
-def narrow(monkeypatch):
-    monkeypatch.setattr(limits, "RATE", 5)
-    monkeypatch.setattr(queue, "LENGTH", 30)
-    monkeypatch.setattr(queue, "AT_ONCE", 1)
-
-
-def send_all(clock) -> list[str]:
-    mail.outbox.clear()
-    for due in list(confirmations.due(clock.now)):
-        confirmations.send(due)
-    return [message.to[0] for message in mail.outbox]
 
 
 @pytest.mark.parametrize("networks", [1, 120])

@@ -74,6 +74,8 @@ ATTACKS: dict[str, list[str]] = {
     "asking who reads, and mailing victims by our form": [
         "subscribers/test_views.py::test_everybody_gets_the_same_answer",
         "attacks/test_signing_up.py::test_a_network_counts_the_same_for_readers_and_strangers",
+        "attacks/test_queue.py::test_mailboxes_that_were_mailed_before_and_ask_again_push_nobody_else_out",
+        "attacks/test_queue.py::test_a_stranger_who_types_an_address_puts_no_wish_of_its_subscriber_back",
         "attacks/test_signing_up.py::test_one_mailbox_under_many_spellings_gets_one_mail_in_ten_minutes_and_three_a_day",
         "attacks/test_signing_up.py::test_sixty_posts_of_one_form_at_once_make_one_mail",
         "attacks/test_signing_up.py::test_sixty_spellings_at_once_make_one_mail",

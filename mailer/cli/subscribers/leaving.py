@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mailer.cli.operators import audit
+from mailer.cli.operators import audit, audit_look
 from mailer.cli.subscribers.lifting import lift_incident, lift_one
 from mailer.cli.subscribers.people import hash_of, newsletter_option, parse_address, reader_of
 from mailer.cli.terminal import Exit, Problem, choose_newsletter, confirm, counted, start
@@ -92,6 +92,7 @@ def forget(address: str, yes: bool) -> None:
     from subscribers.auditing import Act, Action
 
     _show_what_goes(person)
+    audit_look(Act(Action.SHOWN, auditing.subject_of(person)))  # also where they then do not erase
     confirm("Erase this reader? It cannot be undone.", yes)
     with transaction.atomic():
         audit(Act(Action.ERASED, auditing.subject_of(person)))

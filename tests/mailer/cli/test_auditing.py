@@ -58,6 +58,7 @@ def test_each_command_that_looks_at_subscribers_or_does_something_to_them_is_a_r
         ("suppressed", str(ada.public_id), 1),
         ("lifted", str(ada.public_id), 1),
         ("suppressed", nobody, 1),
+        ("shown", str(cleo.public_id), 1),
         ("erased", str(cleo.public_id), 1),
         ("added", str(ben.public_id), 1),
     ]
@@ -66,6 +67,12 @@ def test_each_command_that_looks_at_subscribers_or_does_something_to_them_is_a_r
         assert row["who"].startswith(getpass.getuser())
         assert "readers.example" not in str(row).replace("domain", "")
     assert AuditEntry.objects.get(action="imported").reason == "the fair"
+
+
+def test_who_is_shown_what_erasing_would_take_and_does_not_erase_has_looked():
+    ada = readers.confirmed()
+    assert run("subscribers", "forget", ADA.email).exit_code == 4
+    assert audited() == [("shown", str(ada.public_id), 1)]
 
 
 def test_the_log_is_shown_newest_first_and_filtered():
