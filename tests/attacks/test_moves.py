@@ -12,6 +12,7 @@ from subscribers.applying import apply
 from subscribers.journal import ALL, Leaving
 from subscribers.models import Consent, FormerId, Letter, Notice, Subscriber, Subscription
 from tests import readers
+from tests.attacks.mailboxes import BUTTON, NEW, ONE_CLICK, mailed
 from tests.readers import ADA, LINK
 from tests.subscribers.doors import (
     confirm_path,
@@ -25,24 +26,11 @@ from tests.subscribers.doors import (
 )
 
 pytestmark = pytest.mark.django_db
-NEW = "ada@new.example"
-BUTTON = {"from": "page"}
-ONE_CLICK = ("List-Unsubscribe=One-Click", "text/plain")
 
 
 @pytest.fixture(autouse=True)
 def _hints(hints):
     return hints
-
-
-def mailed(purpose: str) -> list[mail.EmailMessage]:
-    """Send what waits of this purpose or kind; the messages that went out."""
-    before = len(mail.outbox)
-    for letter in Letter.objects.filter(purpose=purpose).exclude(due=None):
-        letters.send(letter.pk)
-    for notice in Notice.objects.filter(kind=purpose).exclude(due=None):
-        telling.tell(notice.pk)
-    return mail.outbox[before:]
 
 
 def two_newsletters() -> Subscriber:

@@ -1,0 +1,20 @@
+"""What a subscriber's mailbox holds, and what a press of its links posts."""
+
+from django.core import mail
+
+from subscribers import letters, telling
+from subscribers.models import Letter, Notice
+
+NEW = "ada@new.example"
+BUTTON = {"from": "page"}
+ONE_CLICK = ("List-Unsubscribe=One-Click", "text/plain")
+
+
+def mailed(purpose: str) -> list[mail.EmailMessage]:
+    """Send what waits of this purpose or kind; the messages that went out."""
+    before = len(mail.outbox)
+    for letter in Letter.objects.filter(purpose=purpose).exclude(due=None):
+        letters.send(letter.pk)
+    for notice in Notice.objects.filter(kind=purpose).exclude(due=None):
+        telling.tell(notice.pk)
+    return mail.outbox[before:]
