@@ -53,9 +53,9 @@ demo: $(VENV)/run.stamp
 	@$(BIN)/mailer demo $(if $(ISSUE),"$(ISSUE)")
 
 # Once on SQLite, and what touches the database once more on a real PostgreSQL.
-ON_POSTGRES := tests/mailer/sending tests/mailer/cli tests/mailer/test_sweeping.py tests/mailer/test_schema.py tests/mailer/test_clock.py \
-	tests/mailer/test_events.py tests/mailer/test_suppressing.py tests/mailer/test_notifying.py tests/mailer/test_metrics.py tests/mailer/test_counting.py tests/mailer/test_presence.py \
-	tests/mailer/test_doors.py tests/mailer/test_views.py tests/subscribers
+ON_POSTGRES := tests/mailer/sending tests/mailer/cli tests/mailer/worker/test_sweeping.py tests/mailer/store/test_schema.py tests/mailer/store/test_clock.py \
+	tests/mailer/events/test_receiving.py tests/mailer/events/test_suppressing.py tests/mailer/worker/test_notifying.py tests/mailer/web/test_metrics.py tests/mailer/store/test_counting.py tests/mailer/store/test_presence.py \
+	tests/mailer/publishing/test_reachability.py tests/mailer/web/test_views.py tests/subscribers
 
 # Thousands of requests and files of any shape; the database has little to say in them.
 NOT_TWICE := tests/subscribers/test_attacks.py $(patsubst %,tests/subscribers/files/test_%.py,exporting services unread words archives)

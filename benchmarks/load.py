@@ -38,7 +38,7 @@ BODY = b"List-Unsubscribe=One-Click"
 # Run inside the installation: the path of each reader's link, in the order of their ids.
 LINKS = """
 import django; django.setup()
-from mailer.installation import link_keys
+from mailer.store.installation import link_keys
 from subscribers import tokens
 from subscribers.models import Subscriber
 token = tokens.Signer(tokens.UNSUBSCRIBE, "weekly", link_keys().links[0].key).token

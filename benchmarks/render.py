@@ -108,14 +108,14 @@ def _times(work: Callable[[], object]) -> Times:
 
 
 def _render(path: Path) -> Any:
-    from mailer.issues import read_issue
-    from mailer.rendering import render_issue
+    from mailer.content.issues import read_issue
+    from mailer.content.rendering import render_issue
 
     return render_issue(read_issue(path), _newsletter(path), base_url="https://news.example.com")
 
 
 def _newsletter(path: Path) -> Any:
-    from mailer.newsletter import find_config, read_newsletters
+    from mailer.config.newsletter import find_config, read_newsletters
 
     config = find_config(path.parent) or (SEED.parents[1] / "newsletter.toml" if SEED.exists() else None)
     return next(iter(read_newsletters(config or Path(os.environ["MAILER_CONFIG"])).values()))
@@ -125,7 +125,7 @@ class _Caught:
     """What our own way hands to mrml and to premailer, caught on its way."""
 
     def __init__(self, path: Path) -> None:
-        from mailer import mjml, rendering
+        from mailer.content import mjml, rendering
 
         self._to_html, self._inline, self._fill = mjml.to_html, rendering.inline_styles, mjml.Slots.fill
         self.template = self.css = self.mjml = self.page = ""

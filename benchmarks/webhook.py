@@ -176,7 +176,7 @@ def _posts(keys: EventKeys, readers: int, per_post: int, bounces: bool) -> Itera
 
 def _events(readers: int, bounces: bool) -> Iterator[tuple[float, dict[str, Any]]]:
     """Events, each with its place."""
-    from mailer.installation import public_id
+    from mailer.store.installation import public_id
 
     chance, now = random.Random(1), int(time.time())  # noqa: S311 — nothing secret
     for number in range(1, readers + 1):
@@ -205,7 +205,7 @@ def _events(readers: int, bounces: bool) -> Iterator[tuple[float, dict[str, Any]
 
 def _post(body: bytes, headers: dict[str, str]) -> float:
     """CPU-seconds of one post."""
-    from mailer.wsgi import application
+    from mailer.web.wsgi import application
 
     environ = {
         "REQUEST_METHOD": "POST",

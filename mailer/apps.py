@@ -10,7 +10,9 @@ class MailerConfig(AppConfig):
     def ready(self) -> None:
         # Tasks of both apps find the app, and with it the broker, in every process.
         import mailer.celery  # noqa: F401
-        from mailer import counting, proxies, sentry
+        from mailer.config import sentry
+        from mailer.store import counting
+        from mailer.web import proxies
 
         counting.listen()
         proxies.listen()
@@ -19,6 +21,6 @@ class MailerConfig(AppConfig):
 
 
 class AdminConfig(SimpleAdminConfig):
-    """Only the web process loads what `/admin/` shows; see mailer.urls."""
+    """Only the web process loads what `/admin/` shows; see mailer.web.urls."""
 
-    default_site = "mailer.admin_site.Site"
+    default_site = "mailer.web.admin_site.Site"

@@ -179,7 +179,7 @@ def what_is_wrong(error: Exception) -> str:
     return f"the broker cannot be used ({type(error).__name__}); check the URL"
 
 
-# Set by mailer.embedded while this process holds a worker.
+# Set by mailer.worker.embedded while this process holds a worker.
 embedded_worker_runs = False
 
 
@@ -199,7 +199,7 @@ def make_app(current: bool) -> Celery:
         task_time_limit=120,
         timezone="UTC",
         broker_connection_timeout=LONGEST_CONNECTING,
-        # mailer.embedded waits for a broker that is away: one line instead of one for each try, and the process knows.
+        # mailer.worker.embedded waits for a broker that is away: with one line, and so that the process knows.
         broker_connection_retry_on_startup=False,
         broker_connection_retry=False,
         broker_use_ssl=settings.BROKER.tls,

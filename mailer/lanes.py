@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 
-from mailer import interruptions
-from mailer.logs import place_of
+from mailer.config.logs import place_of
+from mailer.store import interruptions
 
 log = logging.getLogger(__name__)
 

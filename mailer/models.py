@@ -17,10 +17,12 @@ class Installation(models.Model):
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     suppression_key = models.CharField(max_length=64, db_default="")  # hex; another would disarm all suppressions
-    link_keys = models.JSONField(default=list)  # for 0.2.0, which may run beside this version; see mailer.rotating
+    link_keys = models.JSONField(
+        default=list
+    )  # for 0.2.0, which may run beside this version; see mailer.store.rotating
     swept_at = models.DateTimeField(null=True)
-    attempts = models.PositiveBigIntegerField(db_default=0)  # made so far; see mailer.sending.restoring
-    requests_counted_until = models.DateTimeField(db_default=Now())  # by when they ended; see mailer.counting
+    attempts = models.PositiveBigIntegerField(db_default=0)  # made so far; see mailer.sending.restore_guard
+    requests_counted_until = models.DateTimeField(db_default=Now())  # by when they ended; see mailer.store.counting
     events_refused_at = models.DateTimeField(null=True)  # the last webhook post that was not taken; to some seconds
 
     class Meta:
@@ -28,7 +30,7 @@ class Installation(models.Model):
 
 
 class LinkKey(models.Model):
-    """A key for subscribers' links, known by its id; see mailer.rotating. A retired one has lost the key itself."""
+    """A key for subscribers' links, known by its id; see store.rotating. A retired one has lost the key itself."""
 
     key = models.CharField(max_length=64, null=True)  # noqa: DJ001 — hex; NULL once retired
     fingerprint = models.CharField(max_length=16, unique=True)
@@ -38,7 +40,7 @@ class LinkKey(models.Model):
 
 
 class Process(models.Model):
-    """A web process or worker, as it was when it said last that it lives; see mailer.presence."""
+    """A web process or worker, as it was when it said last that it lives; see mailer.store.presence."""
 
     class Kind(models.TextChoices):
         WEB = "web"
@@ -54,7 +56,7 @@ class Process(models.Model):
 
 
 class Counter(models.Model):
-    """What happened so often since this database was made; see mailer.counting."""
+    """What happened so often since this database was made; see mailer.store.counting."""
 
     name = models.CharField(max_length=32)
     kind = models.CharField(max_length=32, blank=True)
@@ -86,7 +88,7 @@ class ProviderAccount(models.Model):
 class AccountKey(models.Model):
     """An API key of an account, known by its fingerprint alone. Keys of before stay, so that workers change one by one.
 
-    Which key belongs to which account only a person can say; see mailer.accounts.
+    Which key belongs to which account only a person can say; see mailer.store.accounts.
     """
 
     account = models.ForeignKey(ProviderAccount, models.CASCADE, related_name="keys")
@@ -310,7 +312,7 @@ class Delivery(models.Model):
 
 
 class HardBounce(models.Model):
-    """That an address bounced for good, and when: `mailer.outages` decides by it what becomes of the address."""
+    """That an address bounced for good, and when: `mailer.events.outages` decides by it what becomes of the address."""
 
     delivery = models.OneToOneField(Delivery, models.CASCADE, primary_key=True)
     send = models.ForeignKey(Send, models.CASCADE, db_index=False)
@@ -320,14 +322,14 @@ class HardBounce(models.Model):
     dropped = models.BooleanField()  # the provider remembered an older bounce, and did not ask the receiver
     held_until = models.DateTimeField(null=True)  # in a suspected outage of the domain; empty: it counts at once
     forgiven = models.BooleanField(default=False)  # an operator lifted what it did
-    released_at = models.DateTimeField(null=True)  # taken off the provider's own list; see mailer.releasing
+    released_at = models.DateTimeField(null=True)  # taken off the provider's own list; see mailer.worker.releasing
 
     class Meta:
         indexes = [models.Index(fields=["domain", "send"], name="hard_bounce_by_domain")]
 
 
 class PolicyBounce(models.Model):
-    """That a receiver refused us, and by which policy (`mailer.sendgrid.policies`)."""
+    """That a receiver refused us, and by which policy (`mailer.providers.sendgrid.policies`)."""
 
     delivery = models.OneToOneField(Delivery, models.CASCADE, primary_key=True)
     send = models.ForeignKey(Send, models.CASCADE)
@@ -355,7 +357,7 @@ class Attempt(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     batch = models.ForeignKey(Batch, models.CASCADE, related_name="attempts")
     state = models.CharField(max_length=8, choices=State.choices, default=State.OPEN)
-    owner = models.UUIDField()  # the worker process; see mailer.sending.owners
+    owner = models.UUIDField()  # the worker process; see mailer.sending.worker_locks
     lease_until = models.DateTimeField()
     members = models.PositiveIntegerField()
     started_at = models.DateTimeField(default=timezone.now)
@@ -375,7 +377,7 @@ class Attempt(models.Model):
 
 
 class Event(models.Model):
-    """A fact that the provider reported, as it came and once. `mailer.events` stores it, then applies it."""
+    """A fact that the provider reported, as it came and once. `mailer.events.receiving` stores it, then applies it."""
 
     kind = models.CharField(max_length=24)  # the provider's word: processed, delivered, bounce …
     # No foreign keys: a restored database may lack what an event is about, and the event must be kept all the same.

@@ -1,4 +1,4 @@
-"""Django's settings, and the only reader of the environment; `mailer.environment` says how it is read."""
+"""Django's settings, and the only reader of the environment; `mailer.config.environment` says how it is read."""
 
 import base64
 import fcntl
@@ -12,9 +12,9 @@ from urllib.parse import urlsplit
 import dj_database_url
 import idna
 
-from mailer import logs, sentry
-from mailer.brokers import read_broker
-from mailer.environment import (
+from mailer.config import logs, sentry
+from mailer.config.brokers import read_broker
+from mailer.config.environment import (
     CONFIG,
     CONFIG_FOLDER,
     LOOPBACK,
@@ -30,7 +30,7 @@ from mailer.environment import (
     web_address,
     whole,
 )
-from mailer.newsletter import Newsletter, read_newsletters
+from mailer.config.newsletter import Newsletter, read_newsletters
 
 _package = Path(__file__).resolve().parent
 
@@ -117,7 +117,7 @@ def _webhook_keys() -> tuple[bytes, ...]:
 
 
 def _webhook_key(text: str) -> bytes:
-    from mailer.sendgrid.webhook import public_key  # loads cryptography, which takes a while
+    from mailer.providers.sendgrid.webhook import public_key  # loads cryptography, which takes a while
 
     try:
         key = base64.b64decode(text, validate=True)
@@ -240,8 +240,8 @@ EMBEDDED = not BROKER_URL
 # ---------------------------------------------------------------- Django
 
 DEBUG = False
-ROOT_URLCONF = "mailer.urls"
-WSGI_APPLICATION = "mailer.wsgi.application"
+ROOT_URLCONF = "mailer.web.urls"
+WSGI_APPLICATION = "mailer.web.wsgi.application"
 ALLOWED_HOSTS = sorted({str(urlsplit(ORIGIN).hostname), *LOOPBACK})
 INSTALLED_APPS = [
     "django.contrib.staticfiles",
@@ -256,17 +256,17 @@ INSTALLED_APPS = [
     "axes",
 ]
 MIDDLEWARE = [
-    "mailer.views.access_log",
-    "mailer.views.nothing_loaded",
-    "mailer.views.head_without_body",
-    "mailer.waiting.InTime",
-    "mailer.refusals.BodiesThatCame",
+    "mailer.web.views.access_log",
+    "mailer.web.views.nothing_loaded",
+    "mailer.web.views.head_without_body",
+    "mailer.web.waiting.InTime",
+    "mailer.web.refusals.BodiesThatCame",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "mailer.hosts.WithSingleSlashes",
-    "mailer.hosts.WithItsSlash",
-    "mailer.hosts.OwnOrigin",
-    "mailer.hosts.UnderAnyName",
+    "mailer.web.hosts.WithSingleSlashes",
+    "mailer.web.hosts.WithItsSlash",
+    "mailer.web.hosts.OwnOrigin",
+    "mailer.web.hosts.UnderAnyName",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -284,7 +284,7 @@ TEMPLATE_FOLDERS = [
 ]
 TEMPLATES = [
     {
-        "BACKEND": "mailer.mjml.MjmlTemplates",
+        "BACKEND": "mailer.content.mjml.MjmlTemplates",
         "NAME": "mjml",
         "DIRS": TEMPLATE_FOLDERS,
         "OPTIONS": {
@@ -316,7 +316,7 @@ TEMPLATES = [
         },
     },
 ]
-EMAIL_BACKEND = "mailer.sendgrid.backend.SendGridBackend"
+EMAIL_BACKEND = "mailer.providers.sendgrid.backend.SendGridBackend"
 
 STATIC_URL = "static/"
 WHITENOISE_USE_FINDERS = True  # the few files are served from the package; nothing to collect
@@ -325,7 +325,7 @@ TIME_ZONE = "UTC"  # Celery reads this too: anything else shifts its clock.
 USE_I18N = True
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("zh-hans", "简体中文")]
-LOCALE_PATHS = [_package / "locale"]
+LOCALE_PATHS = [folder for folder in (_package / "locale", _package.parent / "locale") if folder.is_dir()]
 
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
 AUTH_PASSWORD_VALIDATORS = [
@@ -338,8 +338,8 @@ AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = 0.25  # hours
 AXES_LOCKOUT_PARAMETERS = [["ip_address", "username"]]
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
-AXES_CLIENT_IP_CALLABLE = "mailer.admin_site.visitor"
-AXES_LOCKOUT_CALLABLE = "mailer.admin_site.locked"
+AXES_CLIENT_IP_CALLABLE = "mailer.web.admin_site.visitor"
+AXES_LOCKOUT_CALLABLE = "mailer.web.admin_site.locked"
 AXES_DISABLE_ACCESS_LOG = True
 AXES_ENABLE_ADMIN = False
 
@@ -356,8 +356,8 @@ SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if MAILER_PROXIES 
 SECURE_HSTS_SECONDS = 31_536_000 if PRODUCTION else 0
 X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 65_536
-FILE_UPLOAD_HANDLERS = ["mailer.views.NoFiles"]
-CSRF_FAILURE_VIEW = "subscribers.views.without_our_form"
+FILE_UPLOAD_HANDLERS = ["mailer.web.views.NoFiles"]
+CSRF_FAILURE_VIEW = "subscribers.web.views.without_our_form"
 SILENCED_SYSTEM_CHECKS = [
     # The checks look at the first engine only; /admin/ has its own.
     "admin.E402",
@@ -370,11 +370,11 @@ SILENCED_SYSTEM_CHECKS = [
 ]
 
 # What `subscribers` needs to know of the installation, which it may not import.
-LINK_KEYS = "mailer.installation.link_keys"
-LINK_KEYS_AGAIN = "mailer.installation.link_keys_again"
-FORGET = "mailer.erasing.forget_reader"  # called in the transaction that erases a reader
-MAY_MAIL = "mailer.accounts.may_mail"
-HELD = "mailer.holding.sends_of"  # what a reader who asks is told besides
+LINK_KEYS = "mailer.store.installation.link_keys"
+LINK_KEYS_AGAIN = "mailer.store.installation.link_keys_again"
+FORGET = "mailer.privacy.erasing.forget_reader"  # called in the transaction that erases a reader
+MAY_MAIL = "mailer.store.accounts.may_mail"
+HELD = "mailer.privacy.exporting.sends_of"  # what a reader who asks is told besides
 OPTOUTS = HOME / "optouts.log"
 # Who leaves while the database is away is kept here; None where the disk may be gone at the next start.
 LEAVING_JOURNAL = None if MAILER_HOME_EPHEMERAL else HOME / "leaving.jsonl"

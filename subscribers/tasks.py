@@ -4,7 +4,7 @@ import logging
 
 from celery import shared_task
 
-from subscribers import confirmations, letters
+from subscribers.mail import confirmations, link_mails
 
 log = logging.getLogger(__name__)
 
@@ -22,6 +22,6 @@ def send_confirmation(subscription_id: int) -> None:
 @shared_task(name="subscribers.send_letter", ignore_result=True)  # type: ignore[untyped-decorator]
 def send_letter(letter_id: int) -> None:
     try:
-        letters.send(letter_id)
-    except letters.LetterFailed as failure:
+        link_mails.send(letter_id)
+    except link_mails.LetterFailed as failure:
         log.warning("letter failed", extra={"letter": letter_id, "error": type(failure.__cause__).__name__})

@@ -9,7 +9,7 @@ from tests import parts
 @pytest.fixture(autouse=True)
 def _keys_of_this_database():
     """Each test database is another installation with other keys."""
-    from mailer import installation
+    from mailer.store import installation
 
     installation.forget()
 
@@ -17,7 +17,9 @@ def _keys_of_this_database():
 @pytest.fixture(autouse=True)
 def _nothing_is_known_to_be_away():
     """Each test finds out for itself whether the database answers, and has open lanes."""
-    from mailer import deadlines, interruptions, lanes, losses
+    from mailer import lanes
+    from mailer.config import deadlines
+    from mailer.store import interruptions, losses
 
     for kind in (lanes.issues, lanes.mails):
         kind.open()
@@ -55,7 +57,7 @@ def _no_threads_beside_a_test_that_commits_nothing(request, monkeypatch):
 @pytest.fixture
 def up_to_date(monkeypatch):
     """Commands take the tests' database, which has its tables, as it is; to look each time is slow."""
-    monkeypatch.setattr("mailer.schema.bring_up_to_date", lambda: None)
+    monkeypatch.setattr("mailer.store.schema.bring_up_to_date", lambda: None)
 
 
 @pytest.fixture(scope="session")

@@ -13,9 +13,9 @@ ISSUES = sorted((STARTER / "issues").glob("*.md"))
 
 def golden(path: Path) -> dict[str, str]:
     """File name → content, for one issue."""
-    from mailer.issues import read_issue
-    from mailer.newsletter import read_newsletters
-    from mailer.rendering import render_issue
+    from mailer.config.newsletter import read_newsletters
+    from mailer.content.issues import read_issue
+    from mailer.content.rendering import render_issue
 
     (newsletter,) = read_newsletters(STARTER / "newsletter.toml").values()
     issue = read_issue(path, STARTER / "newsletter.toml")

@@ -2,9 +2,9 @@
 
 from datetime import UTC, datetime, timedelta
 
-from mailer import installation, rotating
-from mailer.installation import row_of
 from mailer.models import Installation, LinkKey
+from mailer.store import installation, rotating
+from mailer.store.installation import row_of
 
 KEY = bytes.fromhex("11" * 32)
 

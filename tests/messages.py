@@ -4,7 +4,7 @@ from pathlib import Path
 
 import polib
 
-LOCALE = Path(__file__).resolve().parents[1] / "mailer" / "locale"
+LOCALE = Path(__file__).resolve().parents[1] / "locale"
 
 
 def catalogues() -> list[Path]:
@@ -21,4 +21,4 @@ def compiled(catalogue: Path) -> bytes:
 if __name__ == "__main__":
     for catalogue in catalogues():
         catalogue.with_suffix(".mo").write_bytes(compiled(catalogue))
-        print(catalogue.with_suffix(".mo").relative_to(LOCALE.parents[1]))
+        print(catalogue.with_suffix(".mo").relative_to(LOCALE.parent))

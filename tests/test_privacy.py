@@ -9,8 +9,9 @@ from django.apps import apps
 from django.conf import settings
 from django.test import Client
 
-from mailer import outages
-from subscribers import applying, auditing, letters, limits, purging
+from mailer.events import outages
+from subscribers import applying, auditing, limits, purging
+from subscribers.mail import link_mails
 from tests.installed import ROOT
 
 TEXT = (ROOT / "docs" / "privacy.md").read_text()
@@ -37,7 +38,7 @@ def test_each_table_is_named_once_with_what_it_holds_or_as_holding_nothing_of_a_
     [
         ("Subscriber", purging.KEPT),
         ("Subscriber", purging.WAITED),
-        ("Letter", letters.KEPT),
+        ("Letter", link_mails.KEPT),
         ("Event", timedelta(days=90)),
         ("HardBounce", outages.KEPT),
         ("AuditEntry", auditing.KEPT),

@@ -9,8 +9,8 @@ import urllib.request
 
 import pytest
 
-from mailer.sendgrid.client import Accepted, Client, NeverOpened, OutcomeUnknown, Refused
-from tests.mailer.sendgrid.letters import request
+from mailer.providers.sendgrid.client import Accepted, Client, NeverOpened, OutcomeUnknown, Refused
+from tests.mailer.providers.sendgrid.letters import request
 from tests.stand_in import StandIn
 
 

@@ -42,7 +42,7 @@ class Pieces:
 
 def ask(method: str, path: str, body: Iterable[bytes | Exception] = (), **environ: str) -> Answer:
     """What the application answers; `environ` holds headers as WSGI names them (HTTP_HOST)."""
-    from mailer.wsgi import application
+    from mailer.web.wsgi import application
 
     asked = {
         "REQUEST_METHOD": method,

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from django.db import transaction
 
-from mailer import clock
 from mailer.archive import Page
-from mailer.media import keep_images
 from mailer.models import Correction, Send
+from mailer.store import clock
+from mailer.store.media import keep_images
 
 if TYPE_CHECKING:  # rendering loads parsers that the web process never needs
-    from mailer.rendering import RenderedIssue
+    from mailer.content.rendering import RenderedIssue
 
 log = logging.getLogger(__name__)
 

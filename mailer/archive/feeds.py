@@ -11,8 +11,8 @@ from django.utils.feedgenerator import Atom1Feed
 from django.utils.xmlutils import SimplerXMLGenerator
 
 from mailer.archive import Page
-from mailer.languages import language_tag
-from mailer.newsletter import Newsletter
+from mailer.config.newsletter import Newsletter
+from mailer.content.languages import language_tag
 
 LENGTH = 20  # issues
 # XML has no way to write these (XML 1.0, 2.2): one of them, such as "&#12;" in an issue, would break the whole feed.

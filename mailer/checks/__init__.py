@@ -9,10 +9,10 @@ from collections.abc import Iterable, Set
 from mailer.checks import clients, colours, headings, images, links, mailing, sizes, words
 from mailer.checks.proofs import Proof
 from mailer.checks.rules import FINAL, RULES
-from mailer.findings import Finding
-from mailer.issues import Issue
-from mailer.newsletter import Newsletter
-from mailer.rendering import RenderedIssue
+from mailer.config.newsletter import Newsletter
+from mailer.content.findings import Finding
+from mailer.content.issues import Issue
+from mailer.content.rendering import RenderedIssue
 
 __all__ = ["FINAL", "RULES", "blocking", "check", "ignorable", "look", "without"]
 

@@ -13,7 +13,7 @@ from lxml import html as lxml_html
 
 from mailer.checks.proofs import Proof
 from mailer.checks.rules import names
-from mailer.findings import Finding
+from mailer.content.findings import Finding
 
 DATA = Path(__file__).with_name("caniemail.json")
 WORTH = {"y": 1.0, "a": 0.5, "n": 0.0}  # "u", unknown, counts for nothing either way

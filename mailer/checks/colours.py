@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from mailer.checks.proofs import Proof
-from mailer.colours import PAPER, contrast, palette
-from mailer.findings import Finding
+from mailer.content.colours import PAPER, contrast, palette
+from mailer.content.findings import Finding
 
 ENOUGH = 4.5
 

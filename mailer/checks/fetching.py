@@ -21,8 +21,8 @@ from urllib.parse import quote, urljoin, urlsplit
 
 from mailer.checks.internet import Address, is_public
 from mailer.checks.proofs import Proof, shortened
-from mailer.findings import Finding
-from mailer.pointing.links import Destinations, LinkError, absolute
+from mailer.content.assets.links import Destinations, LinkError, absolute
+from mailer.content.findings import Finding
 
 LANES = 8
 PATIENCE = 10.0  # seconds for connecting, and again between two pieces of an answer

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from mailer.checks.proofs import Proof, shortened
-from mailer.findings import Finding
-from mailer.markup import plain
+from mailer.content.findings import Finding
+from mailer.content.markdown import plain
 
 
 def look(proof: Proof) -> Iterator[Finding]:

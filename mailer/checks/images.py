@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 from urllib.parse import unquote
 
 from mailer.checks.proofs import Picture, Proof, shortened
-from mailer.findings import Finding
+from mailer.content.findings import Finding
 
 FILE_NAME = re.compile(r".*\.(png|jpe?g|gif|webp|svg|bmp|avif|heic)", re.IGNORECASE)
 # What cameras, phones and programs call a picture, and what templates leave behind.

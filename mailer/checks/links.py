@@ -8,8 +8,8 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from mailer.checks.proofs import Link, Proof, shortened
 from mailer.checks.rules import names
-from mailer.findings import Finding
-from mailer.issues import slug_of
+from mailer.content.findings import Finding
+from mailer.content.issues import slug_of
 
 SHORTENERS = names(
     "adf.ly bit.do bit.ly buff.ly cutt.ly dlvr.it dwz.cn fb.me goo.gl git.io ift.tt is.gd j.mp lnkd.in mrw.so ow.ly "

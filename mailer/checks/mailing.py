@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from mailer.checks.proofs import Proof
 from mailer.checks.rules import names
-from mailer.findings import Finding
+from mailer.content.findings import Finding
 
 # RFC 2606: no mail comes from these or reaches them, and whoever leaves one in has not got round to newsletter.toml.
 RESERVED = names("example test invalid localhost example.com example.net example.org")

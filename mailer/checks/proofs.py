@@ -10,11 +10,11 @@ from lxml import html
 from markdown_it.token import Token
 
 from mailer.checks.rules import RULES
-from mailer.findings import Finding
-from mailer.issues import Issue
-from mailer.markup import Document, parse, plain
-from mailer.newsletter import Newsletter
-from mailer.rendering import RenderedIssue
+from mailer.config.newsletter import Newsletter
+from mailer.content.findings import Finding
+from mailer.content.issues import Issue
+from mailer.content.markdown import Document, parse, plain
+from mailer.content.rendering import RenderedIssue
 
 
 @dataclass(frozen=True)

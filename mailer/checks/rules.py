@@ -1,6 +1,6 @@
 """The names of all findings, and how much each of them matters."""
 
-from mailer.findings import Severity
+from mailer.content.findings import Severity
 
 ERRORS = (
     # Without these no mail can be made of the file at all.

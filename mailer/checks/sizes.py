@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from mailer.checks.proofs import Proof, shortened
-from mailer.findings import Finding
-from mailer.rendering import LARGEST
+from mailer.content.findings import Finding
+from mailer.content.rendering import LARGEST
 
 GETTING_LARGE = 80 * 1024  # bytes
 LARGEST_STYLE = 16 * 1024  # Gmail drops a style element that is longer

@@ -56,7 +56,7 @@ def list_(newsletter: str | None, as_json: bool) -> None:
         ]
         click.echo(json.dumps(rows, ensure_ascii=False))
         return
-    from mailer.markup import as_list_item
+    from mailer.content.markdown import as_list_item
 
     for entry in listed:
         click.echo(as_list_item(entry.title, _address(label, entry.slug)))
@@ -125,7 +125,7 @@ def _require_address(sent_from: str) -> None:
 
     from django.conf import settings
 
-    from mailer.environment import LOOPBACK
+    from mailer.config.environment import LOOPBACK
 
     here, there = (urlsplit(url).hostname in LOOPBACK for url in (settings.BASE_URL, sent_from))
     if here and not there:

@@ -12,7 +12,7 @@ import click
 from mailer.cli import terminal
 
 if TYPE_CHECKING:
-    from mailer.findings import Finding
+    from mailer.content.findings import Finding
 
 COLOURS = {"error": "bold red", "warning": "yellow"}
 
@@ -56,7 +56,7 @@ def check(
 def _check(file: Path, name: str | None, links: bool) -> "list[Finding]":
     from mailer.checks import look, without
     from mailer.cli.proofing import read_proof
-    from mailer.issues import IssueError
+    from mailer.content.issues import IssueError
 
     try:
         proof = read_proof(file, name)

@@ -10,7 +10,7 @@ import click
 from mailer.cli.terminal import Exit, Problem, confirm, counted, start
 
 if TYPE_CHECKING:
-    from mailer.rotating import Listed, Signed
+    from mailer.store.rotating import Listed, Signed
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 
@@ -29,7 +29,7 @@ def keys(context: click.Context, as_json: bool) -> None:
 def show(as_json: bool) -> None:
     """List the keys: number, when they were made, and what they do. `mailer keys` alone does the same."""
     start()
-    from mailer import rotating
+    from mailer.store import rotating
 
     found = rotating.listed()
     if as_json:
@@ -44,7 +44,7 @@ def show(as_json: bool) -> None:
 def rotate(as_json: bool) -> None:
     """Make a new key. It signs after 10 minutes; the links of mails from before go on working."""
     start()
-    from mailer import rotating
+    from mailer.store import rotating
 
     try:
         new = rotating.rotate()
@@ -68,7 +68,7 @@ def retire(number: int, break_links: bool, yes: bool, as_json: bool) -> None:
     Only a key that has not signed yet goes without --break-links, which says how many links would break and asks.
     """
     start()
-    from mailer import rotating
+    from mailer.store import rotating
 
     try:
         key, signed = rotating.require_retirable(number), rotating.signed_by(number)

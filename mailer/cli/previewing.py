@@ -55,7 +55,7 @@ def _require_newsletter(file: Path, name: str | None) -> None:
     """A newsletter is chosen; a mistake in the issue is for the page to show."""
     from django.conf import settings
 
-    from mailer.issues import IssueError, read_issue
+    from mailer.content.issues import IssueError, read_issue
 
     wanted = name
     if name is None and settings.NEWSLETTERS:
@@ -99,7 +99,7 @@ def _sent() -> "dict[str, list[Entry]]":
     from django.db import connection
 
     from mailer.archive import entries
-    from mailer.schema import bring_up_to_date
+    from mailer.store.schema import bring_up_to_date
 
     try:
         bring_up_to_date()
@@ -137,7 +137,7 @@ def _page(file: Path) -> Callable[[str], str]:
     from django.conf import settings
     from django.template.loader import render_to_string
 
-    from mailer.testmail import MARK, MOST
+    from mailer.publishing.testmail import MARK, MOST
 
     context = {
         "file": file,
@@ -156,9 +156,9 @@ def _send_test(draft: "Draft", written: list[str]) -> "Answered":
     from django.db import connection
 
     from mailer.previewing.server import Answered
-    from mailer.schema import bring_up_to_date
-    from mailer.sendgrid.current import rehearsals
-    from mailer.testmail import read_addressees, send_test
+    from mailer.providers.current import rehearsals
+    from mailer.publishing.testmail import read_addressees, send_test
+    from mailer.store.schema import bring_up_to_date
     from subscribers.addresses import AddressError
 
     assert draft.rendered is not None

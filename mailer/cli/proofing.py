@@ -14,10 +14,10 @@ from mailer.checks import blocking
 from mailer.checks.proofs import Proof
 from mailer.checks.rules import FINAL, RULES
 from mailer.cli.terminal import Exit, Problem, choose_newsletter, counted, one_line
-from mailer.findings import Finding
-from mailer.issues import read_issue
-from mailer.markup import BackIssue
-from mailer.rendering import render_issue
+from mailer.content.findings import Finding
+from mailer.content.issues import read_issue
+from mailer.content.markdown import BackIssue
+from mailer.content.rendering import render_issue
 
 
 def read_proof(file: Path, newsletter: str | None) -> Proof:

@@ -8,7 +8,7 @@ import click
 from mailer.cli import terminal
 
 if TYPE_CHECKING:
-    from mailer.rendering import RenderedIssue
+    from mailer.content.rendering import RenderedIssue
 
 
 @click.command()

@@ -11,7 +11,7 @@ import click
 from mailer.cli.terminal import Exit, Problem, confirm, database_address, on_terminal, start
 from mailer.cli.testing import test
 
-# What a plan shows as `action`, by the value of mailer.sending.again.Again that --json gives.
+# What a plan shows as `action`, by the value of mailer.sending.existing.Again that --json gives.
 DRY_RUN_WOULD = {
     "plan": "would be planned and sent",
     "replace": "would take the place of a former plan, of which nothing was sent",
@@ -85,8 +85,8 @@ def issue(
 
 
 def _moment(text: str, zone: str) -> datetime:
-    from mailer import clock
-    from mailer.moments import BadMoment, read_moment
+    from mailer.config.times import BadMoment, read_moment
+    from mailer.store import clock
 
     try:
         return read_moment(text, zone, clock.now())
@@ -103,7 +103,7 @@ class _Issue:
         self.slug: str = plan.issue.slug
 
     def go(self, dry_run: bool) -> None:
-        from mailer.sending.again import Again, standing, what_to_do
+        from mailer.sending.existing import Again, standing, what_to_do
 
         before = standing(self.plan.newsletter.label, self.slug, self.plan.provider)
         action = what_to_do(before, self.plan.issue.source_sha256)
@@ -135,7 +135,7 @@ class _Issue:
         """With its error or exit code, as far as they are known without a request."""
         from mailer.cli.watching import exit_code
         from mailer.sending.accounting import receipt
-        from mailer.sending.again import Again
+        from mailer.sending.existing import Again
 
         if before is not None:
             self._require_same_provider(before)
@@ -153,9 +153,9 @@ class _Issue:
 
     def _show(self, action: Any, dry_run: bool) -> int:
         """The plan is printed; how many readers it has."""
-        from mailer.accounts import name_here
-        from mailer.sending.again import Again
+        from mailer.sending.existing import Again
         from mailer.sending.planning import audience_size
+        from mailer.store.accounts import name_here
 
         issue, newsletter = self.plan.issue, self.plan.newsletter
         facts: dict[str, Any] = {
@@ -205,15 +205,15 @@ class _Issue:
                 )
 
     def _when(self) -> str:
-        from mailer import clock
-        from mailer.moments import describe
+        from mailer.config.times import describe
+        from mailer.store import clock
 
         assert self.due_at is not None
         return describe(self.due_at, self.plan.newsletter.timezone, clock.now())
 
     def _renamed(self) -> str:
         """What to say if the same bytes were sent under another name; else nothing."""
-        from mailer.sending.again import same_source_elsewhere
+        from mailer.sending.existing import same_source_elsewhere
 
         if self.plan.provider == "rehearsal":
             return ""
@@ -236,7 +236,7 @@ class _Issue:
             )
 
     def _require_own(self, before: Any) -> None:
-        from mailer.elsewhere import why_not_from_here
+        from mailer.store.elsewhere import why_not_from_here
 
         if why := why_not_from_here(before):
             raise Problem(f"{self.slug} cannot be sent from here: {why}.")
@@ -254,8 +254,8 @@ class _Issue:
         carry_out(lambda: self._plan(before), self.as_json)
 
     def _require_acceptable(self) -> None:
-        from mailer.accounts import refuse_unknown_key
         from mailer.sending.planning import why_refused
+        from mailer.store.accounts import refuse_unknown_key
 
         refuse_unknown_key()
         if why := why_refused(self.plan):
@@ -270,7 +270,7 @@ class _Issue:
     def _plan(self, before: Any) -> Any:
         from django.db import IntegrityError
 
-        from mailer.sending.again import discard_unsent, standing
+        from mailer.sending.existing import discard_unsent, standing
         from mailer.sending.planning import NobodyToSend, plan_send, schedule_send
 
         if before is not None and not discard_unsent(before):
@@ -289,10 +289,10 @@ class _Issue:
     def _require_reachable(self) -> None:
         from django.conf import settings
 
-        from mailer import clock, presence
         from mailer.celery import why_no_broker
         from mailer.cli.watching import worker_swept_lately
-        from mailer.doors import why_unreachable
+        from mailer.publishing.reachability import why_unreachable
+        from mailer.store import clock, presence
 
         somebody_sends = settings.EMBEDDED or worker_swept_lately()
         if why := why_no_broker():
@@ -319,7 +319,7 @@ class _Issue:
         if self.as_json:
             click.echo(json.dumps(receipt(send), ensure_ascii=False))
         elif send.state == "scheduled":
-            from mailer.reporting import when
+            from mailer.publishing.reporting import when
 
             click.echo(f"{self.slug} goes out {when(send)}; mailer status {self.slug} shows how it goes.")
         else:

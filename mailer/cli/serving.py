@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mailer import logs
 from mailer.cli.terminal import Exit, Problem, require_newsletter, set_up
+from mailer.config import logs
 
 if TYPE_CHECKING:
-    from mailer.embedded import EmbeddedWorker
-    from mailer.health import Heartbeat
+    from mailer.worker.embedded import EmbeddedWorker
+    from mailer.worker.health import Heartbeat
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ def _start_patiently() -> None:
     require_newsletter()
     set_up()
     _warn_of_settings()
-    from mailer.schema import bring_up_to_date
+    from mailer.store.schema import bring_up_to_date
 
     bring_up_to_date()
 
@@ -52,7 +52,9 @@ def _start_web() -> None:
     from django.conf import settings
     from django.db import connection
 
-    from mailer import deadlines, installation, proxies
+    from mailer.config import deadlines
+    from mailer.store import installation
+    from mailer.web import proxies
     from subscribers.outages import AWAY
 
     _warn_of_settings()
@@ -72,7 +74,7 @@ def _warn_of_settings() -> None:
     """Log what is probably not meant. It stops nobody: subscribers must be able to leave all the same."""
     from django.conf import settings
 
-    from mailer import environment
+    from mailer.config import environment
 
     if not settings.NEWSLETTERS:
         log.warning(
@@ -84,8 +86,8 @@ def _warn_of_settings() -> None:
 
 
 def _look_at_database() -> None:
-    from mailer.schema import bring_up_to_date
     from mailer.sending import clocks
+    from mailer.store.schema import bring_up_to_date
 
     bring_up_to_date()
     clocks.Watch().look()
@@ -176,7 +178,7 @@ def _run_gunicorn(address: str, companion: "_Companion | None") -> None:
     from gunicorn.app.base import BaseApplication
     from gunicorn.arbiter import Arbiter
 
-    from mailer.cli import listening
+    from mailer.web import listening
 
     class Web(BaseApplication):  # type: ignore[misc]
         def load_config(self) -> None:
@@ -188,12 +190,12 @@ def _run_gunicorn(address: str, companion: "_Companion | None") -> None:
                 "threads": settings.MAILER_WEB_THREADS,
                 "worker_connections": listening.most_connections(),
                 "keepalive": listening.KEPT,
-                "http_parser": "python",  # mailer.cli.receiving hands it bytes in memory
+                "http_parser": "python",  # mailer.web.receiving hands it bytes in memory
                 "sendfile": False,  # it would send from a thread, as slowly as the client takes it
                 "timeout": 60,
                 "graceful_timeout": GRACE,
                 "control_socket_disable": True,
-                # Never the path: it holds readers' tokens. mailer.views.access_log names the route instead.
+                # Never the path: it holds readers' tokens. mailer.web.views.access_log names the route instead.
                 "accesslog": None,
                 # A proxy may pass on what visitors write. By SCRIPT_NAME they would reach paths that it closes to them.
                 "forwarder_headers": "",
@@ -205,7 +207,7 @@ def _run_gunicorn(address: str, companion: "_Companion | None") -> None:
             self.cfg.set("when_ready", lambda server: ready())
 
         def load(self) -> Any:
-            from mailer.wsgi import application
+            from mailer.web.wsgi import application
 
             return application
 
@@ -272,9 +274,9 @@ def worker(health: bool) -> None:
     _start_patiently()
     from django.conf import settings
 
-    from mailer.embedded import EmbeddedWorker
     from mailer.models import Process
-    from mailer.presence import Presence
+    from mailer.store.presence import Presence
+    from mailer.worker.embedded import EmbeddedWorker
 
     running = EmbeddedWorker()
     for name in (signal.SIGTERM, signal.SIGINT):
@@ -299,7 +301,7 @@ def _heartbeat_of(running: "EmbeddedWorker") -> "Heartbeat":
     """Made before anything is claimed: a worker that cannot write MAILER_HOME must not begin."""
     from django.conf import settings
 
-    from mailer.health import Heartbeat
+    from mailer.worker.health import Heartbeat
 
     try:
         return Heartbeat(settings.HOME, running.complaints)
@@ -312,8 +314,8 @@ def _heartbeat_of(running: "EmbeddedWorker") -> "Heartbeat":
 
 def _tell_health() -> None:
     """In one line, without Django: a supervisor asks every few seconds, also while the database is away."""
-    from mailer import environment
-    from mailer.health import workers_of
+    from mailer.config import environment
+    from mailer.worker.health import workers_of
 
     home = environment.home()
     try:

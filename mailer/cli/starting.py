@@ -83,7 +83,7 @@ def demo(issue: Path | None) -> None:
 
 def _forget_settings(issue: Path) -> None:
     """Nobody's shell and no `.env` may mail invented people: what is set to nothing is not filled by a `.env`."""
-    from mailer.newsletter import find_config
+    from mailer.config.newsletter import find_config
 
     for name in list(os.environ):
         if name.startswith(("SENDGRID_", "MAILER_", "CELERY_", "DJANGO_")):
@@ -100,7 +100,7 @@ def _forget_settings(issue: Path) -> None:
 def _newsletter_for(issue: Path) -> str:
     from django.conf import settings
 
-    from mailer.issues import read_issue
+    from mailer.content.issues import read_issue
 
     named = read_issue(issue, settings.CONFIG).newsletter
     if named and named not in settings.NEWSLETTERS:

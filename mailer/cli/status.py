@@ -72,7 +72,7 @@ def find_send(name: str, newsletter: str | None) -> Any:
     """The send of a slug or of an issue's file; a real one before a rehearsal."""
     from django.conf import settings
 
-    from mailer.issues import read_issue
+    from mailer.content.issues import read_issue
     from mailer.models import Send
 
     slug = read_issue(Path(name), settings.CONFIG).slug if Path(name).is_file() else name

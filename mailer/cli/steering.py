@@ -89,7 +89,7 @@ def cancel(send: str, newsletter: str | None, yes: bool, as_json: bool) -> None:
 def require_provider(send: Any) -> None:
     from django.conf import settings
 
-    from mailer.elsewhere import why_not_from_here
+    from mailer.store.elsewhere import why_not_from_here
 
     if send.provider != settings.PROVIDER:
         raise Problem(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mailer import exhaustion, logs
+from mailer.config import exhaustion, logs
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -69,9 +69,9 @@ def explain(error: Exception) -> Problem | None:
     from django.core.exceptions import ImproperlyConfigured
     from django.db import DatabaseError, InterfaceError
 
-    from mailer.issues import IssueError
-    from mailer.newsletter import NewsletterError
-    from mailer.overrides import fault_in
+    from mailer.config.newsletter import NewsletterError
+    from mailer.content.issues import IssueError
+    from mailer.content.overrides import fault_in
 
     if isinstance(error, IssueError):
         return Problem(str(error), Exit.FINDINGS)
@@ -89,7 +89,7 @@ def explain(error: Exception) -> Problem | None:
     if isinstance(error, DatabaseError | InterfaceError):
         return Problem(f"the database at {database_address()} does not do what was asked: {_first_line(error)}")
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        from mailer.environment import home  # ends a command whose `.env` cannot be read
+        from mailer.config.environment import home  # ends a command whose `.env` cannot be read
 
         where = error.filename or f"a file, perhaps in MAILER_HOME ({home()}),"
         return Problem(f"{where} cannot be written: {error.strerror}; make room and run the command again.")
@@ -190,7 +190,7 @@ def start(check_schema: bool = True) -> None:
     require_newsletter()
     set_up()
     if check_schema:
-        from mailer import schema
+        from mailer.store import schema
 
         knock()
         schema.bring_up_to_date()
@@ -210,7 +210,7 @@ def require_newsletter() -> None:
 
     A fresh database there would answer each command as if all was well, and the real list would know nothing of it.
     """
-    from mailer.environment import CONFIG_FOLDER, nowhere
+    from mailer.config.environment import CONFIG_FOLDER, nowhere
 
     if nowhere():
         raise Problem(

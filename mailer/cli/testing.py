@@ -11,10 +11,10 @@ from mailer.cli.terminal import Exit, Problem, start
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mailer.findings import Finding
-    from mailer.newsletter import Newsletter
-    from mailer.rendering import RenderedIssue
-    from mailer.testmail import Outcome
+    from mailer.config.newsletter import Newsletter
+    from mailer.content.findings import Finding
+    from mailer.content.rendering import RenderedIssue
+    from mailer.publishing.testmail import Outcome
     from subscribers.addresses import Address
 
 
@@ -35,7 +35,7 @@ def test(file: Path, more: tuple[str, ...], first: tuple[str, ...], name: str | 
     start()
     from mailer.checks import look
     from mailer.cli.proofing import read_proof
-    from mailer.testmail import read_addressees, send_test
+    from mailer.publishing.testmail import read_addressees, send_test
     from subscribers.addresses import AddressError
 
     try:
@@ -60,8 +60,8 @@ def test(file: Path, more: tuple[str, ...], first: tuple[str, ...], name: str | 
 def _facts(rendered: "RenderedIssue", newsletter: "Newsletter", to: "Sequence[Address]") -> dict[str, Any]:
     from django.conf import settings
 
-    from mailer.accounts import name_here
-    from mailer.testmail import MARK
+    from mailer.publishing.testmail import MARK
+    from mailer.store.accounts import name_here
 
     return {
         "provider": settings.PROVIDER,
@@ -95,7 +95,7 @@ def _show_findings(file: Path, findings: "list[Finding]") -> None:
 def _tell(outcome: "Outcome", to: "Sequence[Address]") -> None:
     from django.conf import settings
 
-    from mailer.sendgrid.current import rehearsals
+    from mailer.providers.current import rehearsals
 
     if not outcome.accepted:
         raise Problem(f"the test was not accepted: {outcome.words}")

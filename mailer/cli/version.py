@@ -15,7 +15,7 @@ def version() -> None:
 
 
 def _database() -> str:
-    from mailer.environment import read
+    from mailer.config.environment import read
 
     if read("DATABASE_URL").startswith(("postgres", "pgsql")):
         return f"PostgreSQL, through psycopg {version_of('psycopg')}"

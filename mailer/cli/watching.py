@@ -16,13 +16,13 @@ import click
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 
-from mailer import clock
-from mailer.accounts import known_account
 from mailer.cli.terminal import Exit, Problem, counted, write_no_more
 from mailer.models import Batch, Installation, Send
-from mailer.reporting import in_words, when
+from mailer.publishing.reporting import in_words, when
 from mailer.sending.accounting import count, receipt
 from mailer.sending.steering import WrongState, pause
+from mailer.store import clock
+from mailer.store.accounts import known_account
 
 T = TypeVar("T")
 
@@ -39,7 +39,7 @@ def worker_here() -> Iterator[None]:
     if not settings.EMBEDDED:
         yield
         return
-    from mailer.embedded import EmbeddedWorker
+    from mailer.worker.embedded import EmbeddedWorker
 
     worker = EmbeddedWorker()
     try:

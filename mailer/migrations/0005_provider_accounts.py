@@ -8,7 +8,7 @@ def make_accounts(apps, schema_editor):
     """An account for each host that a send was planned for; the sends belong to it.
 
     Their keys are not known from before. The one of the process that upgrades, where it has one, is the account's;
-    else the first that comes (mailer.accounts).
+    else the first that comes (mailer.store.accounts).
     """
     Send = apps.get_model("mailer", "Send")
     ProviderAccount = apps.get_model("mailer", "ProviderAccount")
@@ -25,7 +25,7 @@ def make_accounts(apps, schema_editor):
 def _adopt_key_of_this_process(apps, account):
     from django.conf import settings
 
-    from mailer.accounts import fingerprint_of
+    from mailer.store.accounts import fingerprint_of
 
     if account.host == settings.PROVIDER:
         apps.get_model("mailer", "AccountKey").objects.create(

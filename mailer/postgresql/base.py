@@ -1,4 +1,4 @@
-"""Django's PostgreSQL, whose connections keep the deadline of the web request that uses them (`mailer.deadlines`)."""
+"""Django's PostgreSQL, whose connections keep the deadline of the web request that uses them (`config.deadlines`)."""
 
 import time
 from typing import Any
@@ -9,7 +9,8 @@ from django.db.backends.postgresql import base
 from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
-from mailer import deadlines, losses
+from mailer.config import deadlines
+from mailer.store import losses
 
 Base: Any = base.DatabaseWrapper  # django-stubs knows nothing of its pool
 

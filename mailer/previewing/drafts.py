@@ -12,12 +12,12 @@ from urllib.parse import unquote
 from django.template.autoreload import reset_loaders
 
 from mailer.checks import check
-from mailer.findings import Finding
-from mailer.issues import Issue, IssueError, read_issue
-from mailer.markup import BackIssue
-from mailer.newsletter import Newsletter, NewsletterError, read_newsletters
-from mailer.overrides import fault_in
-from mailer.rendering import RenderedIssue, render_issue
+from mailer.config.newsletter import Newsletter, NewsletterError, read_newsletters
+from mailer.content.findings import Finding
+from mailer.content.issues import Issue, IssueError, read_issue
+from mailer.content.markdown import BackIssue
+from mailer.content.overrides import fault_in
+from mailer.content.rendering import RenderedIssue, render_issue
 
 log = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock, Thread
 
-from mailer.loopback import LoopbackServer, QuietHandler
+from mailer.config.loopback import LoopbackServer, QuietHandler
 from mailer.previewing.drafts import Draft
 from mailer.previewing.showing import Addresses, page_state
 from mailer.previewing.watching import Latest

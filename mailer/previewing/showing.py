@@ -4,8 +4,8 @@ import re
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from mailer.content.rendering import LARGEST, RenderedIssue
 from mailer.previewing.drafts import Draft
-from mailer.rendering import LARGEST, RenderedIssue
 
 Scheme = Literal["light", "dark"]
 

@@ -17,11 +17,12 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import F
 
-from mailer import accounts, clock, exhaustion, schema
+from mailer.config import exhaustion
 from mailer.models import Attempt, Batch, Delivery
-from mailer.sending import gate, remembering, restoring, statements, yielding
-from mailer.sending.owners import this_owner
-from mailer.sending.restoring import Restored
+from mailer.sending import circuit_breaker, remembering, restore_guard, statements, yielding
+from mailer.sending.restore_guard import Restored
+from mailer.sending.worker_locks import this_owner
+from mailer.store import accounts, clock, schema
 from subscribers.models import Subscription
 
 log = logging.getLogger(__name__)
@@ -60,7 +61,7 @@ class _GateClosed(Exception):
 def claim(batch_id: int) -> Claim | None:
     """Claim this batch: make it `posting` and skip who left since it was planned. Return None if not now.
 
-    None when another worker has it, its send does not run or is not this process's (see mailer.accounts), its time has
+    None when another worker has it, its send does not run or is not this process's (see store.accounts), its time has
     not come, the gate is closed, this machine's clock is wrong, the database was restored from a backup or migrated by
     a newer version, or nobody is left in the batch (then it is `empty`).
     """
@@ -123,12 +124,12 @@ def _claim(send_id: int, take: Take, attempt: uuid.UUID, begun: float) -> Claim 
         if not members:
             Batch.objects.filter(pk=batch).update(state=Batch.State.EMPTY, current_attempt=None)
         else:
-            if on_trial and not gate.enter(send.account, now):
+            if on_trial and not circuit_breaker.enter(send.account, now):
                 raise _GateClosed
             statements.open_attempt(attempt, batch, this_owner(), len(members), now, lease_until)
             if not send.requested:
                 statements.write_first_request(send.pk, now)
-            number = restoring.count_attempt()
+            number = restore_guard.count_attempt()
         yielding.refuse_if_hung(begun)
     return Claim(attempt, number, batch, send.pk, send.account, members, time.monotonic(), lease_until)
 
@@ -188,5 +189,5 @@ def _release(attempt: uuid.UUID, words: str) -> None:
         ):
             Batch.objects.filter(current_attempt=attempt).update(state=Batch.State.PLANNED, current_attempt=None)
             if account := accounts.known_account():
-                gate.answered(account.pk)
+                circuit_breaker.answered(account.pk)
             log.warning("claim released", extra={"attempt": attempt, "because": words})

@@ -14,11 +14,11 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Exists, OuterRef, Q
 
-from mailer import clock
 from mailer.models import Attempt, Batch, Gate, Installation, Send
-from mailer.sending.gate import LONGEST_WAIT
+from mailer.sending.circuit_breaker import LONGEST_WAIT
 from mailer.sending.planning import spread
-from subscribers import confirmations, letters, telling
+from mailer.store import clock
+from subscribers.mail import confirmations, link_mails, telling
 
 log = logging.getLogger(__name__)
 
@@ -142,7 +142,7 @@ def _bring_forward(now: datetime) -> None:
     reset = now + timedelta(seconds=LONGEST_WAIT)
     Gate.objects.filter(closed_until__gt=reset).update(closed_until=reset)
     confirmations.bring_forward(now)
-    letters.bring_forward(now)
+    link_mails.bring_forward(now)
     telling.bring_forward(now)
 
 

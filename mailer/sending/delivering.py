@@ -8,15 +8,16 @@ from functools import lru_cache
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 
-from mailer import clock, exhaustion, interruptions
-from mailer.installation import link_keys
+from mailer.config import exhaustion
 from mailer.models import Send
-from mailer.sendgrid.client import Answer, Exhausted, TooLate
-from mailer.sendgrid.current import current_client
-from mailer.sendgrid.payload import Message, Recipient, build_payload
+from mailer.providers.current import current_client
+from mailer.providers.sendgrid.client import Answer, Exhausted, TooLate
+from mailer.providers.sendgrid.payload import Message, Recipient, build_payload
 from mailer.sending.claiming import Claim, claim, claim_next
 from mailer.sending.messages import message_of
 from mailer.sending.settling import defect, finish_if_done, settle
+from mailer.store import clock, interruptions
+from mailer.store.installation import link_keys
 from subscribers import tokens
 
 log = logging.getLogger(__name__)

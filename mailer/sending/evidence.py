@@ -13,10 +13,10 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet, TextChoices
 
-from mailer import clock
 from mailer.models import Attempt, Batch, Event, Send
 from mailer.sending import hearing
 from mailer.sending.settling import call_accepted, finish_if_done
+from mailer.store import clock
 
 log = logging.getLogger(__name__)
 

@@ -8,12 +8,12 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import F
 
-from mailer import clock
 from mailer.models import REHEARSAL, Attempt, Batch
-from mailer.sendgrid.rehearsal import accepted_attempts
-from mailer.sending import owners
+from mailer.providers.rehearsal import accepted_attempts
+from mailer.sending import worker_locks
 from mailer.sending.reconciling import plan_unknown_again
 from mailer.sending.settling import accept_by, leave_unknown
+from mailer.store import clock
 
 log = logging.getLogger(__name__)
 
@@ -30,10 +30,10 @@ def expire_attempts() -> int:
     ):
         if lease_until < now:
             expired += leave_unknown(attempt, "the worker's lease ran out before an answer was written")
-        elif owners.is_dead(owner):
+        elif worker_locks.is_dead(owner):
             expired += leave_unknown(attempt, "the worker died before an answer was written")
     if expired:
-        owners.tidy(set(Attempt.objects.filter(state=Attempt.State.OPEN).values_list("owner", flat=True)))
+        worker_locks.tidy(set(Attempt.objects.filter(state=Attempt.State.OPEN).values_list("owner", flat=True)))
     settle_rehearsals()
     return expired
 
@@ -51,7 +51,7 @@ def settle_rehearsals() -> None:
     )
     rows = unknown.values_list("pk", "batch", "batch__send", "owner", "status")
     # Before the record is read: a worker may write it and end in between.
-    over = [(*row[:3], row[4] is not None or not owners.is_alive(row[3])) for row in rows]
+    over = [(*row[:3], row[4] is not None or not worker_locks.is_alive(row[3])) for row in rows]
     for attempt, batch, send, is_over in over:
         if str(attempt) in accepted_attempts(Path(settings.HOME) / "rehearsals", send):
             accept_by(attempt, "record")

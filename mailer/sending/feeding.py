@@ -9,13 +9,14 @@ from collections.abc import Callable, Iterator
 
 from django.db import InterfaceError, OperationalError, connection
 
-from mailer import accounts, clock, interruptions, lanes
+from mailer import lanes
 from mailer.celery import hint_send
-from mailer.logs import place_of
+from mailer.config.logs import place_of
 from mailer.models import Batch, Send
-from mailer.sending import gate
+from mailer.sending import circuit_breaker
 from mailer.sending.delivering import deliver_next
 from mailer.sending.settling import finish_if_done
+from mailer.store import accounts, clock, interruptions
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +76,7 @@ def _waiting(at_most: int) -> Iterator[tuple[int, int]]:
     """Yield running sends of this worker with due batches, and how many are due, counted to `at_most`."""
     now = clock.now()
     account = accounts.known_account()
-    if account is None or gate.closed_until(account.pk, now) is not None:
+    if account is None or circuit_breaker.closed_until(account.pk, now) is not None:
         return
     running = accounts.own_sends().filter(state=Send.State.SENDING)
     for send in running.order_by("last_request_at", "pk").values_list("pk", flat=True):

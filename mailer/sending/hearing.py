@@ -10,8 +10,8 @@ from uuid import UUID
 
 from django.db.models import Exists, Max, OuterRef, Q
 
-from mailer import clock
 from mailer.models import Installation, Send, WebhookKey
+from mailer.store import clock
 
 EVERY = timedelta(seconds=5)  # the same news is written no more often
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)

@@ -1,8 +1,8 @@
 """What all readers of a send get alike, as the provider is told it."""
 
-from mailer.installation import public_id
 from mailer.models import Send
-from mailer.sendgrid.payload import Message
+from mailer.providers.sendgrid.payload import Message
+from mailer.store.installation import public_id
 
 
 def message_of(send: Send) -> Message:

@@ -14,19 +14,19 @@ from django.conf import settings
 from django.db import DatabaseError, connection, transaction
 from django.db.models import F, QuerySet
 
-from mailer import accounts, clock
 from mailer.celery import hint_send
-from mailer.media import keep_images
+from mailer.config.newsletter import Newsletter
 from mailer.models import REHEARSAL, Batch, Delivery, Send
-from mailer.newsletter import Newsletter
-from mailer.sendgrid.payload import PayloadError, Recipient, build_payload, issue_headers
-from mailer.sendgrid.rehearsal import forget
-from mailer.sendgrid.strict import faults_of
+from mailer.providers.rehearsal import forget
+from mailer.providers.sendgrid.payload import PayloadError, Recipient, build_payload, issue_headers
+from mailer.providers.sendgrid.strict import faults_of
 from mailer.sending.messages import message_of
+from mailer.store import accounts, clock
+from mailer.store.media import keep_images
 from subscribers.models import Subscription
 
 if TYPE_CHECKING:  # rendering loads parsers that a worker never needs
-    from mailer.rendering import RenderedIssue
+    from mailer.content.rendering import RenderedIssue
 
 log = logging.getLogger(__name__)
 
@@ -83,7 +83,7 @@ def plan_send(plan: Plan) -> Send:
 
     It starts paused when the newsletter's last send ended in too many bounces or complaints. Raises NobodyToSend, or
     IntegrityError when a send of this newsletter and slug exists: a rehearsal replaces its predecessor, a real send
-    replaces only one that was cancelled before any request (see mailer.sending.again). Raises UnknownKey.
+    replaces only one that was cancelled before any request (see mailer.sending.existing). Raises UnknownKey.
     """
     if not _audience(plan.newsletter.label).exists():
         raise NobodyToSend(plan.newsletter.label)

@@ -8,7 +8,7 @@ from django.db import connection
 from django.db.models import Count
 
 from mailer.models import HardBounce, PolicyBounce, ReceivingDomains
-from mailer.sendgrid.policies import Policy, policy_named
+from mailer.providers.sendgrid.policies import Policy, policy_named
 
 SMALLEST = 5  # readers; what happens at a smaller domain says nothing about the domain
 

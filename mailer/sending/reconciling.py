@@ -9,12 +9,12 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import QuerySet
 
-from mailer import accounts
 from mailer.celery import hint_send
 from mailer.models import Batch, Send
 from mailer.sending import evidence
 from mailer.sending.evidence import SHORT, Doubt, doubt_about
 from mailer.sending.settling import accept_by
+from mailer.store import accounts
 
 log = logging.getLogger(__name__)
 

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from django.conf import settings
 
-from mailer import exhaustion
-from mailer.installation import public_id
+from mailer.config import exhaustion
+from mailer.store.installation import public_id
 
 log = logging.getLogger(__name__)
 

@@ -5,9 +5,9 @@ from datetime import timedelta
 
 from django.db import DatabaseError, transaction
 
-from mailer import accounts, clock
 from mailer.models import Send
 from mailer.sending.planning import NobodyToSend, anew_when_overtaken, choose_audience, same_readers_throughout
+from mailer.store import accounts, clock
 
 log = logging.getLogger(__name__)
 

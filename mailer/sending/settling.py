@@ -11,9 +11,8 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef, QuerySet
 
-from mailer import clock
 from mailer.models import Attempt, Batch, Delivery, Send
-from mailer.sendgrid.client import (
+from mailer.providers.sendgrid.client import (
     Accepted,
     Answer,
     Exhausted,
@@ -25,9 +24,10 @@ from mailer.sendgrid.client import (
     TooLate,
     TooMany,
 )
-from mailer.sending import gate, statements
+from mailer.sending import circuit_breaker, statements
 from mailer.sending.claiming import Claim
 from mailer.sending.splitting import MOST_ROUNDS, only_one_left, refuse_single, split
+from mailer.store import clock
 
 log = logging.getLogger(__name__)
 
@@ -46,27 +46,27 @@ def settle(claim: Claim, answer: Answer) -> None:
         case Refused():
             _refuse(claim, answer)
         case TooMany():
-            gate.too_many(claim.account, clock.now(), answer.wait, answer.words)
+            circuit_breaker.too_many(claim.account, clock.now(), answer.wait, answer.words)
             _plan_again(claim, Attempt.State.REFUSED, answer.words, answer.status)
         case Exhausted():
             # This machine's fault: it rests, and others may go on.
-            gate.answered(claim.account)
+            circuit_breaker.answered(claim.account)
             _plan_again(claim, Attempt.State.UNSENT, answer.words)
         case NeverOpened():
-            gate.failed(claim.account, clock.now(), answer.words)
+            circuit_breaker.failed(claim.account, clock.now(), answer.words)
             _plan_again(claim, Attempt.State.UNSENT, answer.words)
         case TooLate():
-            gate.answered(claim.account)
+            circuit_breaker.answered(claim.account)
             _plan_again(claim, Attempt.State.UNSENT, "the worker was stopped between claim and request")
         case OutcomeUnknown():
-            gate.failed(claim.account, clock.now(), answer.words)
+            circuit_breaker.failed(claim.account, clock.now(), answer.words)
             leave_unknown(claim.attempt, answer.words, answer.status, answer.cause or f"answered {answer.status}")
     finish_if_done(claim.send)
 
 
 def defect(claim: Claim, error: Exception) -> None:
     """Nothing was sent because our own code failed: the batch waits and the send is paused with the reason."""
-    gate.answered(claim.account)
+    circuit_breaker.answered(claim.account)
     with _locked(claim):
         _end_attempt(claim, Attempt.State.UNSENT, type(error).__name__)
         if _back_to_planned(claim):
@@ -148,13 +148,13 @@ def _accept(claim: Claim, answer: Accepted) -> None:
         news = statements.end_attempt(claim.attempt, Attempt.State.ACCEPTED, "", answer.status, answer.message_id, now)
         if news and not call_accepted(claim.batch, claim.attempt, "worker"):
             log.error("accepted late, readers may have it twice", extra={"attempt": claim.attempt})
-        gate.accepted(claim.account)
+        circuit_breaker.accepted(claim.account)
 
 
 def _reject_readers(claim: Claim, answer: ReadersRefused) -> None:
     """Those the provider named are rejected with its words; the rest goes at once, in halves after three rounds."""
     refused = {claim.members[index].delivery: words for index, words in answer.words.items()}
-    gate.answered(claim.account)
+    circuit_breaker.answered(claim.account)
     with _locked(claim):
         _end_attempt(claim, Attempt.State.REFUSED, f"{len(refused)} readers refused", answer.status)
         if not _mine(claim).update(rounds=F("rounds") + 1):
@@ -172,7 +172,7 @@ def _reject_readers(claim: Claim, answer: ReadersRefused) -> None:
 
 def _search_the_place(claim: Claim, answer: NoPlace) -> None:
     """The provider refused the whole batch without saying whom it means: halve it until the reader is alone."""
-    gate.answered(claim.account)
+    circuit_breaker.answered(claim.account)
     with _locked(claim):
         _end_attempt(claim, Attempt.State.REFUSED, answer.words, answer.status)
         if not _mine(claim).exists():
@@ -190,7 +190,7 @@ def _search_the_place(claim: Claim, answer: NoPlace) -> None:
 
 def _refuse(claim: Claim, answer: Refused) -> None:
     """The provider wants nothing of this send: it is paused with the provider's words, its readers wait."""
-    gate.answered(claim.account)
+    circuit_breaker.answered(claim.account)
     with _locked(claim):
         _end_attempt(claim, Attempt.State.REFUSED, answer.words, answer.status)
         if _back_to_planned(claim):

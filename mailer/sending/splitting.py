@@ -2,8 +2,8 @@
 
 from django.db.models import F, Max, Q, QuerySet
 
-from mailer import clock
 from mailer.models import Batch, Delivery
+from mailer.store import clock
 
 MOST_ROUNDS = 3  # refusals of named readers before a batch is halved
 

@@ -12,8 +12,8 @@ from uuid import UUID
 from django.conf import settings
 from django.db import connection
 
-from mailer import accounts, clock
 from mailer.models import Attempt, Batch, Send
+from mailer.store import accounts, clock
 
 ReaderRow = tuple[int, UUID | str | None, str | None, str, str | None, str | None, str | None]
 
@@ -28,7 +28,7 @@ class RunningSend(NamedTuple):
 
 
 def lock_running_send(send: int) -> RunningSend | None:
-    """Return the send if it is `sending` and for this process to send, as mailer.accounts says; else None.
+    """Return the send if it is `sending` and for this process to send, as mailer.store.accounts says; else None.
 
     Nobody else claims or settles of it until the transaction ends.
     """

@@ -6,13 +6,13 @@ from functools import partial
 
 from django.db import transaction
 
-from mailer import clock
 from mailer.celery import MOST_HINTS, hint_send
 from mailer.models import Batch, Send
 from mailer.sending.expiring import expire_attempts
 from mailer.sending.planning import spread
 from mailer.sending.scheduling import fire, wait_for_its_time
 from mailer.sending.settling import finish_if_done
+from mailer.store import clock
 
 
 class WrongState(Exception):

@@ -11,8 +11,8 @@ import time
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError
 
-from mailer import clock, losses, presence
 from mailer.models import Process
+from mailer.store import clock, losses, presence
 from subscribers import applying, journal
 
 log = logging.getLogger(__name__)

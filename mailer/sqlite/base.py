@@ -18,7 +18,8 @@ from typing import Any
 from django.db import OperationalError
 from django.db.backends.sqlite3 import base
 
-from mailer import deadlines, losses
+from mailer.config import deadlines
+from mailer.store import losses
 
 MOMENT = 0.0005  # seconds
 EAGER = 0.005  # seconds in which a process may take turn after turn; each change of process costs a moment

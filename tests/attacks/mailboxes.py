@@ -2,7 +2,7 @@
 
 from django.core import mail
 
-from subscribers import letters, telling
+from subscribers.mail import link_mails, telling
 from subscribers.models import Letter, Notice
 
 NEW = "ada@new.example"
@@ -14,7 +14,7 @@ def mailed(purpose: str) -> list[mail.EmailMessage]:
     """Send what waits of this purpose or kind; the messages that went out."""
     before = len(mail.outbox)
     for letter in Letter.objects.filter(purpose=purpose).exclude(due=None):
-        letters.send(letter.pk)
+        link_mails.send(letter.pk)
     for notice in Notice.objects.filter(kind=purpose).exclude(due=None):
         telling.tell(notice.pk)
     return mail.outbox[before:]

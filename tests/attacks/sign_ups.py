@@ -4,8 +4,9 @@ import secrets
 
 from django.core import mail
 
-from subscribers import confirmations, limits, optin
+from subscribers import limits, optin
 from subscribers.addresses import parse
+from subscribers.mail import confirmations
 from subscribers.optin import Origin
 
 

@@ -11,8 +11,8 @@ from django.db.models import F
 from django.test import Client
 from django.utils import timezone
 
-from mailer import admin_site
-from mailer.sweeping import tidy
+from mailer.web import admin_site
+from mailer.worker.sweeping import tidy
 
 pytestmark = pytest.mark.django_db
 PASSWORD = "correct horse battery staple"

@@ -23,7 +23,7 @@ from tests import readers
 from tests.readers import ADA
 from tests.subscribers.conftest import clock  # noqa: F401 — the same clock
 from tests.subscribers.doors import confirm_path, data_path, leave_path, preferences_path, undo_in
-from tests.subscribers.test_views import form_time
+from tests.subscribers.web.test_views import form_time
 
 pytestmark = pytest.mark.django_db
 ROWS = 100_000
@@ -231,7 +231,7 @@ def test_show_pages_a_long_history_and_a_pipe_gets_all_of_it(long, up_to_date):
 
 def test_a_copy_that_finds_no_room_on_the_disk_says_so_and_the_log_names_what_is_full(client, monkeypatch, caplog):
     reader = with_history(100)
-    monkeypatch.setattr("subscribers.profiles.IN_MEMORY", 1000)
+    monkeypatch.setattr("subscribers.web.my_data.IN_MEMORY", 1000)
     monkeypatch.setattr("tempfile.tempdir", "/proc/no-room")
     answer = client.post(data_path(reader), {"do": "export"})
     assert (answer.status_code, answer["Retry-After"]) == (503, "30")

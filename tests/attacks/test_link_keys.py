@@ -4,8 +4,8 @@ import pytest
 from django.db import OperationalError, connection
 from django.test.utils import CaptureQueriesContext
 
-from mailer import installation, rotating
 from mailer.models import Installation, LinkKey
+from mailer.store import installation, rotating
 from subscribers import links, optin, tokens
 from subscribers.models import Suppression
 from tests import readers

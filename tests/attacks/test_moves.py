@@ -6,10 +6,11 @@ import re
 import pytest
 from django.core import mail
 
-from subscribers import changing, confirmations, erasing, journal, letters, links, telling
+from subscribers import changing, erasing, journal, links
 from subscribers.addresses import parse
 from subscribers.applying import apply
 from subscribers.journal import ALL, Leaving
+from subscribers.mail import confirmations, link_mails, telling
 from subscribers.models import Consent, FormerId, Letter, Notice, Subscriber, Subscription
 from tests import readers
 from tests.attacks.mailboxes import BUTTON, NEW, ONE_CLICK, mailed
@@ -98,7 +99,7 @@ def test_a_confirmation_or_letter_that_waits_is_not_mailed_after_the_move(clock)
     data = changing.ask_for_link(ada.public_id, "weekly", LINK)
     readers.move(ada, NEW)
     assert list(confirmations.due(clock.now)) == []
-    assert not letters.send(data)
+    assert not link_mails.send(data)
     assert mail.outbox == []
 
 

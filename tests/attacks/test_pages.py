@@ -8,13 +8,13 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.test.client import BOUNDARY, MULTIPART_CONTENT, encode_multipart
 
-from subscribers import confirmations
+from subscribers.mail import confirmations
 from subscribers.models import Consent
 from tests import readers
 from tests.attacks.test_public_urls import ROUTES
 from tests.mailer.published import published
 from tests.subscribers.doors import data_path, every_path, everything, leave_path, preferences_path
-from tests.subscribers.test_views import form_time
+from tests.subscribers.web.test_views import form_time
 from tests.wire import post
 
 pytestmark = pytest.mark.django_db

@@ -17,7 +17,7 @@ from django.urls import URLResolver, get_resolver
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mailer.logs import KeyValueFormatter
+from mailer.config.logs import KeyValueFormatter
 from tests import readers
 from tests.readers import ADA
 from tests.subscribers.doors import every_path

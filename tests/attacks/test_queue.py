@@ -4,8 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from subscribers import confirmations, limits, optin, queue
+from subscribers import limits, optin, queue
 from subscribers.addresses import parse
+from subscribers.mail import confirmations
 from subscribers.models import MailRequest, Subscription
 from tests.attacks.sign_ups import ask, send_all, use_up
 from tests.readers import LINK

@@ -12,7 +12,7 @@ from tests.processes.stage import Stage, answers, free_port, wait_until
 # gunicorn's worker is a fork of this process, so what is set here holds there too.
 IN_A_HURRY = """
 import django; django.setup()
-import mailer.cli.listening as ours; ours.RECEIVED = 1.0
+import mailer.web.listening as ours; ours.RECEIVED = 1.0
 from mailer.cli import main; main()
 """
 THREADS = 8

@@ -11,14 +11,16 @@ from django.db import connection, connections
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from subscribers import challenges, changing, confirmations, limits, optin, queue
+from subscribers import changing, limits, optin, queue
 from subscribers.addresses import parse
+from subscribers.mail import confirmations
 from subscribers.models import Consent, MailRequest, Subscriber, Subscription
+from subscribers.web import challenges
 from tests import readers, solving
 from tests.attacks.sign_ups import ask, send_all, use_up
 from tests.readers import LINK
 from tests.subscribers.doors import everything, preferences_path
-from tests.subscribers.test_views import form_time
+from tests.subscribers.web.test_views import form_time
 
 pytestmark = pytest.mark.django_db
 GMAIL = ["victim@gmail.com", "v.i.c.t.i.m@gmail.com", "victim+1@gmail.com", "vic.tim+a+b@googlemail.com"]

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from mailer.sendgrid.webhook import parse
+from mailer.providers.sendgrid.webhook import parse
 from subscribers.addresses import AddressError, clean_name
 from subscribers.files.csv_records import formula_safe
 

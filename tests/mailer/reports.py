@@ -10,12 +10,12 @@ from uuid import uuid4
 import pytest
 from django.utils import timezone
 
-from mailer import events
-from mailer.installation import public_id
+from mailer.events import receiving
 from mailer.models import Attempt, Batch, Delivery, Fact, Send
-from mailer.sendgrid.client import Accepted
-from mailer.sendgrid.webhook import parse
+from mailer.providers.sendgrid.client import Accepted
+from mailer.providers.sendgrid.webhook import parse
 from mailer.sending.settling import settle
+from mailer.store.installation import public_id
 from subscribers.models import Subscriber
 from tests import readers
 from tests.events import event
@@ -58,8 +58,8 @@ def mailed(slug: str = "2026-11-20", answer: Any = None, ago: timedelta = timede
 
 def post(*reports: dict[str, Any]) -> int:
     """How many of these events were new; they are applied."""
-    ids = events.store(parse(json.dumps(reports).encode()))
-    events.apply(ids)
+    ids = receiving.store(parse(json.dumps(reports).encode()))
+    receiving.apply(ids)
     return len(ids)
 
 

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 from lxml import html
 
-from mailer.issues import read_issue
-from mailer.markup import BackIssue, as_list_item, parse, to_text
-from mailer.markup.text import Numbers
-from mailer.newsletter import Newsletter
-from mailer.rendering import RenderedIssue, render_issue
+from mailer.config.newsletter import Newsletter
+from mailer.content.issues import read_issue
+from mailer.content.markdown import BackIssue, as_list_item, parse, to_text
+from mailer.content.markdown.text import Numbers
+from mailer.content.rendering import RenderedIssue, render_issue
 
 BASE = "https://news.example.com"
 SENT = [BackIssue(f"Boards of {month}", f"{BASE}/archive/{month}/") for month in ("May", "April", "March")]

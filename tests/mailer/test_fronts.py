@@ -9,14 +9,14 @@ from django.contrib.auth.models import User
 from django.core.wsgi import get_wsgi_application
 from django.test import override_settings
 
-from mailer.bodies import WholeBodies
-from mailer.environment import origin_of
-from subscribers import forms
+from mailer.config.environment import origin_of
+from mailer.web.bodies import WholeBodies
 from subscribers.models import Subscriber
+from subscribers.web import forms
 from tests import readers
 from tests.readers import ADA
 from tests.subscribers.doors import preferences_path
-from tests.subscribers.test_views import form_time
+from tests.subscribers.web.test_views import form_time
 from tests.wire import Answer, ask, environ_of, post, streamed
 
 pytestmark = pytest.mark.django_db
@@ -33,7 +33,7 @@ def _at_home(settings, monkeypatch):
     settings.CSRF_TRUSTED_ORIGINS = [HOME]
     settings.CSRF_COOKIE_SECURE = settings.SESSION_COOKIE_SECURE = True
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-    monkeypatch.setattr("mailer.wsgi.application", WholeBodies(get_wsgi_application()))
+    monkeypatch.setattr("mailer.web.wsgi.application", WholeBodies(get_wsgi_application()))
 
 
 def behind(proxies: int):

@@ -5,14 +5,14 @@ from datetime import timedelta
 
 import pytest
 
-from mailer import clock, presence
 from mailer.cli.doctor.here import worker
-from mailer.embedded import EmbeddedWorker
-from mailer.metrics import exposition
 from mailer.models import Process, Send
-from mailer.reporting import in_words
-from mailer.sending import clocks, restoring
-from mailer.sweeping import Sweeper, why_nothing_is_sent
+from mailer.publishing.reporting import in_words
+from mailer.sending import clocks, restore_guard
+from mailer.store import clock, presence
+from mailer.web.metrics import exposition
+from mailer.worker.embedded import EmbeddedWorker
+from mailer.worker.sweeping import Sweeper, why_nothing_is_sent
 from tests.mailer.published import published
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -46,9 +46,9 @@ def test_a_worker_that_may_send_has_nothing_to_say():
 
 def test_a_restored_database_is_told_too(monkeypatch):
     def restored():
-        raise restoring.Restored("The database was restored from a backup.")
+        raise restore_guard.Restored("The database was restored from a backup.")
 
-    monkeypatch.setattr(restoring, "check", restored)
+    monkeypatch.setattr(restore_guard, "check", restored)
     sweeper = Sweeper()
     sweeper.start()
     until = time.monotonic() + 20

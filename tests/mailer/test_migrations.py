@@ -6,7 +6,7 @@ from django.db import models
 from django.db.migrations import Migration, operations
 from django.db.migrations.loader import MigrationLoader
 
-from mailer.schema import OURS
+from mailer.store.schema import OURS
 
 TAKES_ONLY_AN_INDEX = "0005_one_index_of_readers_each"
 

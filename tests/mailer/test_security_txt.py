@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.test import Client
 
-from mailer.environment import SettingError, contact
+from mailer.config.environment import SettingError, contact
 
 PATH = "/.well-known/security.txt"
 

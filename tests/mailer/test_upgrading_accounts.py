@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mailer.accounts import fingerprint_of
+from mailer.store.accounts import fingerprint_of
 
 pytestmark = pytest.mark.slow
 
@@ -27,8 +27,8 @@ for slug, provider, header in [
     headers = {"List-ID": header} if header else {}
     old.objects.create(newsletter="weekly", slug=slug, provider=provider, headers=headers)
 """
-UPGRADE = "from mailer.schema import bring_up_to_date; bring_up_to_date()"
-FIRST_SWEEP = "from mailer import accounts; accounts.this_account()"
+UPGRADE = "from mailer.store.schema import bring_up_to_date; bring_up_to_date()"
+FIRST_SWEEP = "from mailer.store import accounts; accounts.this_account()"
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from mailer.installation import fingerprint_of
+from mailer.store.installation import fingerprint_of
 from subscribers.tokens import suppression_hash
 
 FIRST, SECOND = b"1" * 32, b"2" * 32
@@ -20,9 +20,9 @@ connection.cursor().execute("UPDATE mailer_installation SET link_keys = %s", [KE
 """
 ASKED = """
 import json
-from mailer.schema import bring_up_to_date
+from mailer.store.schema import bring_up_to_date
 bring_up_to_date()
-from mailer import rotating
+from mailer.store import rotating
 from subscribers import links
 keys = [one.state.value for one in rotating.listed()]
 print(json.dumps([links.suppression_hash("dora@readers.example"), links.signing_key().hex(), keys]))

@@ -68,7 +68,7 @@ def test_a_command_that_starts_without_descriptors_says_so(embedded: Stage, comm
 
 
 def test_a_worker_knows_its_tasks_without_importing_anything_later(embedded: Stage):
-    names = "import django; django.setup(); import mailer.embedded; print(*mailer.celery.app.tasks)"
+    names = "import django; django.setup(); import mailer.worker.embedded; print(*mailer.celery.app.tasks)"
     embedded.command = [embedded.python, "-c", names]
     known = embedded.run(DJANGO_SETTINGS_MODULE="mailer.settings").out.split()
     assert {
@@ -84,7 +84,7 @@ IMPORTED_LATER = """
 import sys
 import django
 django.setup()
-from mailer.embedded import EmbeddedWorker
+from mailer.worker.embedded import EmbeddedWorker
 worker = EmbeddedWorker()
 worker._import_what_is_used_later()
 before = set(sys.modules)

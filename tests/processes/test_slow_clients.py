@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 
 LINK = """
 import django; django.setup()
-from mailer.installation import link_keys
+from mailer.store.installation import link_keys
 from subscribers import tokens
 from subscribers.models import Subscriber
 token = tokens.Signer(tokens.UNSUBSCRIBE, "weekly", link_keys().links[0].key).token

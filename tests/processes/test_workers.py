@@ -24,7 +24,7 @@ import os
 os.environ["DJANGO_SETTINGS_MODULE"] = "mailer.settings"
 import django
 django.setup()
-from mailer.embedded import EmbeddedWorker
+from mailer.worker.embedded import EmbeddedWorker
 worker = EmbeddedWorker()
 made = [worker._controller(queue, 1) for queue in ("issues", "confirmations")]
 print("apart:", made[0].hub is not None and made[0].hub is not made[1].hub)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from mailer.sendgrid.strict import faults_of
+from mailer.providers.sendgrid.strict import faults_of
 from tests.stand_in.doors import Server
 from tests.stand_in.essentials import error
 from tests.stand_in.faults import FAULTS, Fault

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 import pytest
 from django.utils import timezone
 
-import mailer.clock
+import mailer.store.clock
 import subscribers.clock
 from subscribers.tasks import send_confirmation
 
@@ -26,7 +26,7 @@ class Clock:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
     monkeypatch.setattr(timezone, "now", clock)
-    for module in (subscribers.clock, mailer.clock):
+    for module in (subscribers.clock, mailer.store.clock):
         monkeypatch.setattr(module, "now", clock)
     monkeypatch.setattr(subscribers.clock, "estimated", clock)
     return clock

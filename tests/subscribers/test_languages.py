@@ -9,12 +9,13 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import translation
 
-from subscribers import confirmations, erasing, languages
+from subscribers import erasing, languages
+from subscribers.mail import confirmations
 from subscribers.models import Consent, Subscriber, Subscription
 from tests import readers
 from tests.readers import ADA, LINK
 from tests.subscribers.doors import confirm_path, every_path, leave_path, preferences_path, undo_in
-from tests.subscribers.test_views import sign_up
+from tests.subscribers.web.test_views import sign_up
 
 pytestmark = pytest.mark.django_db
 BUTTON = {"from": "page"}

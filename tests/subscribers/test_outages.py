@@ -108,7 +108,7 @@ def test_where_the_journal_cannot_be_written_either_the_sender_is_asked_to_try_a
 
 
 def test_a_sign_up_says_so_and_keeps_the_address(client, ada, away, monkeypatch):
-    from subscribers import forms
+    from subscribers.web import forms
 
     monkeypatch.setattr(forms, "made", lambda _: forms.Made.BY_A_PERSON)
     answer = client.post("/subscribe/", {"email": "new@readers.example", "form_time": forms.new_form_time()})

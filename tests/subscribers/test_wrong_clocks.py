@@ -7,8 +7,9 @@ from django.core import mail
 from django.db import OperationalError, connection
 from django.utils import timezone
 
-from subscribers import applying, changing, clock, confirmations, letters, links, optin, outages
+from subscribers import applying, changing, clock, links, optin, outages
 from subscribers.addresses import parse
+from subscribers.mail import confirmations, link_mails
 from subscribers.models import Letter, Subscription
 from subscribers.optin import Answer, Origin
 from subscribers.tokens import CONFIRM, DATA
@@ -80,8 +81,8 @@ def test_a_letter_asked_for_at_a_wrong_clock_goes_out_at_once(wrong):
     ada = readers.confirmed()
     wrong()
     changing.ask_for_link(ada.public_id, "weekly", Origin(how="page"))
-    (due,) = letters.due(clock.now())
-    assert letters.send(due)
+    (due,) = link_mails.due(clock.now())
+    assert link_mails.send(due)
     assert Letter.objects.get().due is None
 
 

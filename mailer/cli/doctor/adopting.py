@@ -7,7 +7,7 @@ import click
 
 from mailer.cli.terminal import Problem, counted
 from mailer.sending.clocks import adopt_if_behind
-from mailer.sending.restoring import Adopted, adopt
+from mailer.sending.restore_guard import Adopted, adopt
 
 
 def adopt_database(as_json: bool) -> None:

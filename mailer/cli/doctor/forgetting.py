@@ -4,7 +4,7 @@ import json
 
 import click
 
-from mailer import clock, journals
+from mailer.store import clock, journals
 
 
 def forget(as_json: bool) -> None:

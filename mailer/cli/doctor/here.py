@@ -7,7 +7,7 @@ from django.conf import settings
 
 from mailer.cli.doctor.check import Check, NoAnswer, in_time
 from mailer.cli.terminal import counted, database_address, knock
-from mailer.environment import nowhere
+from mailer.config.environment import nowhere
 
 
 def newsletters() -> Check:
@@ -21,14 +21,14 @@ def newsletters() -> Check:
 
 def misnamed() -> Iterator[Check]:
     """Yield what looks like a setting, and sets nothing."""
-    from mailer import environment
+    from mailer.config import environment
 
     for words in environment.misnamed():
         yield Check("settings", "warning", words)
 
 
 def disk() -> Check:
-    from mailer import readiness
+    from mailer.web import readiness
 
     where = " and ".join(sorted(map(str, readiness.folders())))
     if nowhere():
@@ -39,7 +39,7 @@ def disk() -> Check:
 
 
 def database() -> Check:
-    from mailer import schema
+    from mailer.store import schema
 
     if nowhere():
         return Check("database", "error", f"none at {database_address()}; run this in your newsletter's folder")
@@ -50,14 +50,14 @@ def database() -> Check:
 
 
 def restore_guard() -> Check:
-    from mailer.sending import restoring
+    from mailer.sending import restore_guard
 
-    restoring.check()
+    restore_guard.check()
     return Check("restore guard", "ok", "the database knows of every request made from here, and of who left")
 
 
 def link_keys() -> Check:
-    from mailer import rotating
+    from mailer.store import rotating
 
     alive = [one for one in rotating.listed() if one.state is not rotating.State.RETIRED]
     told = ", ".join(f"{one.number} {one.state.value}" for one in alive)
@@ -65,8 +65,8 @@ def link_keys() -> Check:
 
 
 def clock() -> Check:
-    from mailer.clock import WRONG
     from mailer.sending import clocks
+    from mailer.store.clock import WRONG
 
     off = clocks.ahead()
     if why := clocks.why_wrong(off):
@@ -90,8 +90,8 @@ def broker() -> Check:
 
 
 def worker() -> Check:
-    from mailer import clock, presence
     from mailer.cli.watching import worker_swept_lately
+    from mailer.store import clock, presence
 
     idle = presence.idle_workers(clock.now())
     if worker_swept_lately():
@@ -116,8 +116,8 @@ def _starts_one() -> str:
 
 def refusals() -> Iterator[Check]:
     """What receivers hold against our domain, IP address or content, of the last week."""
-    from mailer import accounts, clock
     from mailer.sending.receiving import refusals_of
+    from mailer.store import accounts, clock
 
     sends = accounts.own_sends().values_list("pk", flat=True)
     found = refusals_of(*sends, since=clock.now() - timedelta(days=7))
@@ -129,8 +129,8 @@ def refusals() -> Iterator[Check]:
 
 
 def account() -> Check:
-    from mailer import accounts
     from mailer.models import REHEARSAL
+    from mailer.store import accounts
 
     if settings.PROVIDER == REHEARSAL:
         return Check("account", "ok", "a rehearsal needs none")
@@ -147,7 +147,7 @@ def account() -> Check:
 
 def waiting_for_others() -> Iterator[Check]:
     """Yield what is under way and cannot be sent from here."""
-    from mailer.elsewhere import waiting
+    from mailer.store.elsewhere import waiting
 
     for one in waiting():
         yield Check(one.what, "warning", one.why)
@@ -155,7 +155,7 @@ def waiting_for_others() -> Iterator[Check]:
 
 def leavings() -> Check:
     """Whether everybody who left while the database was away is unsubscribed."""
-    from mailer import clock, journals
+    from mailer.store import clock, journals
 
     found = journals.look(clock.now())
     if found.missing:
@@ -182,7 +182,7 @@ def leavings() -> Check:
 
 def proxies() -> Check:
     """By what a request through BASE_URL shows, and by what the web processes that run have met."""
-    from mailer.proxies import FORGOTTEN, Fault
+    from mailer.web.proxies import FORGOTTEN, Fault
 
     asked, met = _faults_in_front(), _faults_met()
     words = [fault.value for fault in Fault if fault.name in {*asked, *met}]
@@ -198,8 +198,8 @@ def proxies() -> Check:
 
 
 def _faults_in_front() -> list[str]:
-    from mailer.doors import faults_in_front
-    from mailer.installation import public_id
+    from mailer.publishing.reachability import faults_in_front
+    from mailer.store.installation import public_id
 
     public_id()  # asked once, with this thread's connection
     try:
@@ -209,17 +209,17 @@ def _faults_in_front() -> list[str]:
 
 
 def _faults_met() -> set[str]:
-    from mailer import clock
     from mailer.models import Process
-    from mailer.presence import running
+    from mailer.store import clock
+    from mailer.store.presence import running
 
     states = running(Process.Kind.WEB, clock.now()).values_list("state", flat=True)
     return {name for state in states for name in state.get("proxy_faults", ())}
 
 
 def base_url() -> Check:
-    from mailer.doors import why_unreachable
-    from mailer.installation import public_id
+    from mailer.publishing.reachability import why_unreachable
+    from mailer.store.installation import public_id
 
     public_id()  # asked once, with this thread's connection
     why = in_time(lambda: why_unreachable(settings.BASE_URL))

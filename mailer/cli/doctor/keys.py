@@ -6,9 +6,9 @@ import re
 import click
 from django.conf import settings
 
-from mailer import accounts
 from mailer.cli.terminal import Exit, Problem, on_terminal
 from mailer.models import REHEARSAL, ProviderAccount
+from mailer.store import accounts
 
 
 def adopt_key(name: str, fingerprint: str, as_json: bool) -> None:

@@ -109,7 +109,7 @@ def operators() -> Check:
     from django.contrib.auth.models import User
     from django.db.models import Q
 
-    from mailer import clock
+    from mailer.store import clock
 
     accounts = User.objects.filter(is_active=True, is_staff=True)
     unused = Q(last_login=None) | Q(last_login__lt=clock.now() - UNUSED)

@@ -12,11 +12,12 @@ from typing import Any
 import click
 from django.conf import settings
 
-from mailer import clock, outages
 from mailer.cli.doctor.account import Unseen, ask
 from mailer.cli.doctor.check import Check
 from mailer.cli.operators import audit
 from mailer.cli.terminal import Problem, confirm, counted
+from mailer.events import outages
+from mailer.store import clock
 from subscribers import links, optin
 from subscribers.addresses import AddressError, parse
 from subscribers.auditing import Act, Action

@@ -99,7 +99,7 @@ def _add_pending(person: "tuple[Address, str, str]", label: str, source: str) ->
 
 def _keep(person: "tuple[Address, str, str]", origin: "Origin") -> None:
     """Name and language that were given are the reader's, also where they were here before with others."""
-    from mailer.languages import language_of_chrome
+    from mailer.content.languages import language_of_chrome
     from subscribers.changing import rename, speak
 
     address, name, language = person
@@ -121,10 +121,10 @@ def _send_confirmation(subscription_id: int, email: str) -> None:
     """The mail is sent from here where no broker carries hints, else by a worker; say which."""
     from django.conf import settings
 
-    from mailer import accounts
-    from mailer.elsewhere import a_known_key
-    from mailer.sendgrid.current import rehearsals
-    from subscribers import confirmations
+    from mailer.providers.current import rehearsals
+    from mailer.store import accounts
+    from mailer.store.elsewhere import a_known_key
+    from subscribers.mail import confirmations
     from subscribers.tasks import send_confirmation
 
     if not settings.EMBEDDED:

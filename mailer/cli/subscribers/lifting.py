@@ -17,7 +17,7 @@ def lift_one(address: str, reason: str) -> None:
     start()
     from django.db import transaction
 
-    from mailer import outages
+    from mailer.events import outages
     from subscribers import auditing, optin
     from subscribers.auditing import Act, Action
 
@@ -43,7 +43,7 @@ def lift_incident(between: tuple[str, str], domain: str, reason: str, yes: bool)
     if first > last:
         raise Problem(f"--bounced-between: {between[0]} is after {between[1]}.", Exit.USAGE)
     start()
-    from mailer import outages
+    from mailer.events import outages
 
     name = _domain(domain)
     hashes = sorted(outages.bounced_between(first, last, name))
@@ -60,7 +60,7 @@ def lift_incident(between: tuple[str, str], domain: str, reason: str, yes: bool)
 
 def _lift(hashes: Collection[str], reason: str) -> int:
     """How many may be mailed now: a complaint, or an operator's own decision, stays."""
-    from mailer import outages
+    from mailer.events import outages
     from subscribers import optin
     from subscribers.auditing import Act, Action
     from subscribers.models import Suppression
@@ -85,7 +85,7 @@ def _emails(hashes: Collection[str]) -> list[str]:
 def _release(emails: list[str], reason: str) -> None:
     from django.conf import settings
 
-    from mailer import releasing
+    from mailer.worker import releasing
 
     if reason not in releasing.LISTS:
         return

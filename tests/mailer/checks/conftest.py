@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from mailer.checks.proofs import Proof
-from mailer.findings import Finding
-from mailer.issues import read_issue
-from mailer.newsletter import Newsletter
-from mailer.rendering import render_issue
+from mailer.config.newsletter import Newsletter
+from mailer.content.findings import Finding
+from mailer.content.issues import read_issue
+from mailer.content.rendering import render_issue
 
 BASE = "https://news.example.com"
 GOOD = "---\ntitle: Boards of spring\ndate: 2026-11-20\npreheader: Three small ones.\n---\n\nHello there.\n"

@@ -10,10 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mailer.checks import FINAL, RULES, blocking, check, ignorable, look, without
-from mailer.findings import Finding
-from mailer.issues import IssueError, read_issue
-from mailer.newsletter import read_newsletters
-from mailer.rendering import render_issue
+from mailer.config.newsletter import read_newsletters
+from mailer.content.findings import Finding
+from mailer.content.issues import IssueError, read_issue
+from mailer.content.rendering import render_issue
 
 ROOT = Path(__file__).resolve().parents[3]
 ARCHIVE = (ROOT / "../shared/issues").resolve()

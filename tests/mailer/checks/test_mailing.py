@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from mailer.checks import look
-from mailer.newsletter import read_newsletters
+from mailer.config.newsletter import read_newsletters
 from tests.golden import STARTER
 
 INVENTED = "editor@weekly.example"

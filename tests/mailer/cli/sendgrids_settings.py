@@ -14,7 +14,7 @@ import dns.message
 import dns.rcode
 import dns.rrset
 
-from mailer.installation import public_id
+from mailer.store.installation import public_id
 
 PUBLIC_KEY = "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEgLk="
 WEBHOOK = {

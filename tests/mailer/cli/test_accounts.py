@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from mailer import accounts, clock
 from mailer.models import AccountKey, ProviderAccount, Send
 from mailer.sending.planning import schedule_send
+from mailer.store import accounts, clock
 from subscribers.models import Subscription
 from tests import readers
 from tests.mailer.sending import outgoing

@@ -11,13 +11,13 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from mailer import clock
 from mailer.cli.doctor import domains
 from mailer.cli.doctor.account import credits, key, senders, webhook
 from mailer.cli.doctor.here import broker, worker
 from mailer.models import Installation, Process
 from mailer.sending import remembering
-from mailer.sweeping import sweep
+from mailer.store import clock
+from mailer.worker.sweeping import sweep
 from tests import readers
 from tests.mailer.cli import sendgrids_settings as recorded
 
@@ -42,7 +42,7 @@ def account(settings, tmp_path) -> Iterator[dict[str, Any]]:
 @pytest.fixture
 def examined(run, account) -> Callable[[], dict[str, tuple[str, str]]]:
     """`examined()` → name of each check → state and words."""
-    from mailer.installation import public_id
+    from mailer.store.installation import public_id
 
     public_id()  # asked once a process; the thread that answers for BASE_URL need not
 

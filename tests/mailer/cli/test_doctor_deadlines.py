@@ -7,10 +7,10 @@ from contextlib import contextmanager
 
 import pytest
 
-from mailer.brokers import Broker
 from mailer.cli.doctor import account, check, domains, here
 from mailer.cli.doctor.check import Check, NoAnswer, guarded, in_time, patiently
-from tests.mailer.sendgrid.listeners import server_that
+from mailer.config.brokers import Broker
+from tests.mailer.providers.sendgrid.listeners import server_that
 
 pytestmark = pytest.mark.django_db
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from django.contrib.auth.models import User
 
-from mailer import clock
 from mailer.cli.doctor import security
+from mailer.store import clock
 
 pytestmark = pytest.mark.django_db
 

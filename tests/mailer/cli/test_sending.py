@@ -8,7 +8,7 @@ import pytest
 from django.utils import timezone
 
 from mailer.models import Batch, Delivery, Event, Fact, Installation, Send
-from mailer.sweeping import sweep
+from mailer.worker.sweeping import sweep
 from tests import readers
 from tests.mailer.sending.conftest import _own_home, api  # noqa: F401 — the same stage
 from tests.mailer.sending.outgoing import deliver_all, planned

@@ -2,9 +2,9 @@
 
 import pytest
 
-from mailer.issues import read_issue
-from mailer.newsletter import read_newsletters
-from mailer.rendering import render_issue
+from mailer.config.newsletter import read_newsletters
+from mailer.content.issues import read_issue
+from mailer.content.rendering import render_issue
 from tests.golden import STARTER
 
 

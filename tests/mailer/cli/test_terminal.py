@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from django.db import OperationalError, connection
 
-from mailer import environment
 from mailer.cli.terminal import explain
+from mailer.config import environment
 from tests.processes.stage import Stage
 
 

@@ -4,7 +4,7 @@ from importlib.metadata import version
 
 import pytest
 
-from mailer import environment
+from mailer.config import environment
 
 
 @pytest.mark.parametrize(

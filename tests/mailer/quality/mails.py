@@ -36,9 +36,9 @@ def named(name: str) -> Path:
 
 @cache
 def rendered(path: Path):
-    from mailer.issues import read_issue
-    from mailer.newsletter import read_newsletters
-    from mailer.rendering import render_issue
+    from mailer.config.newsletter import read_newsletters
+    from mailer.content.issues import read_issue
+    from mailer.content.rendering import render_issue
 
     real = path.is_relative_to(ARCHIVE)
     config = (ARCHIVE / "awesome-embedded-ai" if real else STARTER) / "newsletter.toml"
@@ -56,7 +56,7 @@ def confirmation(newsletter: str) -> Seen:
     """The mail that asks a new reader to confirm. Needs the database."""
     from django.core import mail
 
-    from subscribers import confirmations
+    from subscribers.mail import confirmations
     from subscribers.models import Subscription
     from tests import readers
 
@@ -69,13 +69,14 @@ def letter(newsletter: str) -> Seen:
     """The mail with a link and the most in it, for a new address. Needs the database."""
     from django.core import mail
 
-    from subscribers import changing, letters
+    from subscribers import changing
     from subscribers.addresses import parse
+    from subscribers.mail import link_mails
     from tests import readers
 
     reader = readers.confirmed(newsletter, readers.Named("", f"reader-of-{newsletter}@readers.example"))
     new = parse(f"new-of-{newsletter}@readers.example")
-    letters.send(changing.ask_to_move(reader.public_id, newsletter, new, readers.LINK))
+    link_mails.send(changing.ask_to_move(reader.public_id, newsletter, new, readers.LINK))
     return Seen(mail.outbox[-1].alternatives[0].content)
 
 
@@ -83,7 +84,8 @@ def notice(newsletter: str, kind: str = "undone") -> Seen:
     """A mail that tells what was done; this one has a button. Needs the database."""
     from django.core import mail
 
-    from subscribers import notices, telling
+    from subscribers import notices
+    from subscribers.mail import telling
     from subscribers.models import Notice
     from tests import readers
 

@@ -13,11 +13,12 @@ from django.test import Client, RequestFactory
 from django.utils import timezone, translation
 
 from mailer.archive.correcting import correct
-from mailer.refusals import Cause, refuse
-from subscribers import forms, limits, links, tokens
+from mailer.web.refusals import Cause, refuse
+from subscribers import limits, links, tokens
 from subscribers.models import Letter
-from subscribers.origins import Why
-from subscribers.pages import newsletter_shown, page, page_in_house_language
+from subscribers.web import forms
+from subscribers.web.origins import Why
+from subscribers.web.pages import newsletter_shown, page, page_in_house_language
 from tests import readers
 from tests.golden import ISSUES
 from tests.mailer.published import published

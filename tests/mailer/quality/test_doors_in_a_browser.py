@@ -5,8 +5,9 @@ from datetime import timedelta
 
 import pytest
 
-from subscribers import challenges, forms, limits
+from subscribers import limits
 from subscribers.models import Subscription
+from subscribers.web import challenges, forms
 from tests import readers
 from tests.mailer.quality.glass import Glass
 from tests.readers import ADA

@@ -9,8 +9,8 @@ from uuid import uuid4
 
 import pytest
 
-from mailer.sendgrid.payload import Message, Recipient, build_payload, issue_headers
-from mailer.sendgrid.rehearsal import mail_of
+from mailer.providers.rehearsal import mail_of
+from mailer.providers.sendgrid.payload import Message, Recipient, build_payload, issue_headers
 from tests.golden import ISSUES
 from tests.mailer.quality.mails import BASE, LEAVE, confirmation, named, rendered
 from tests.parts import skip_without, spamassassin

@@ -2,7 +2,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from mailer import celery, exhaustion
+from mailer import celery
+from mailer.config import exhaustion
 from mailer.models import Send
 from mailer.sending import delivering
 from tests import readers

@@ -8,11 +8,11 @@ from uuid import UUID, uuid4
 from django.test import Client
 from django.utils import timezone
 
-from mailer.installation import public_id
 from mailer.models import Attempt, Send
-from mailer.sendgrid.client import Accepted, Answer, OutcomeUnknown
+from mailer.providers.sendgrid.client import Accepted, Answer, OutcomeUnknown
 from mailer.sending.claiming import Claim
 from mailer.sending.settling import settle
+from mailer.store.installation import public_id
 from tests.events import PATH, EventKeys
 from tests.mailer.sending.outgoing import claimed, open_gate
 

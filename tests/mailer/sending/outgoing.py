@@ -8,8 +8,8 @@ from typing import Any
 from django.conf import settings
 from django.db import connection
 
+from mailer.content.rendering import Image, RenderedIssue
 from mailer.models import Attempt, Batch, Delivery, Gate, Send
-from mailer.rendering import Image, RenderedIssue
 from mailer.sending.accounting import count
 from mailer.sending.claiming import Claim, claim
 from mailer.sending.delivering import deliver_batch

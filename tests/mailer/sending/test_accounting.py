@@ -3,7 +3,7 @@ import json
 import pytest
 
 from mailer.models import Send
-from mailer.sendgrid.client import Accepted, OutcomeUnknown, ReadersRefused
+from mailer.providers.sendgrid.client import Accepted, OutcomeUnknown, ReadersRefused
 from mailer.sending.accounting import Equation, attempted, count, receipt
 from mailer.sending.settling import settle
 from mailer.sending.steering import cancel

@@ -28,7 +28,7 @@ from hypothesis.stateful import (
 )
 
 from mailer.models import Attempt, Batch, Delivery, Gate, Send
-from mailer.sendgrid.client import (
+from mailer.providers.sendgrid.client import (
     Accepted,
     NeverOpened,
     NoPlace,
@@ -40,11 +40,11 @@ from mailer.sendgrid.client import (
 )
 from mailer.sending import delivering, reconciling, steering
 from mailer.sending.accounting import count
-from mailer.sending.again import Again, what_to_do
 from mailer.sending.claiming import Claim, claim
 from mailer.sending.evidence import prove
+from mailer.sending.existing import Again, what_to_do
 from mailer.sending.settling import settle
-from mailer.sweeping import sweep
+from mailer.worker.sweeping import sweep
 from subscribers import optin
 from subscribers.models import Suppression
 from tests import readers

@@ -7,11 +7,11 @@ from django.db import InterfaceError, OperationalError, connection, connections,
 from django.utils import timezone
 
 from mailer.models import REHEARSAL, Attempt, Batch, Send
-from mailer.sending import gate
+from mailer.sending import circuit_breaker
 from mailer.sending.claiming import claim
 from mailer.sending.delivering import deliver_batch
-from mailer.sending.owners import this_owner
 from mailer.sending.steering import pause, resume
+from mailer.sending.worker_locks import this_owner
 from subscribers import optin
 from subscribers.models import Subscription, Suppression
 from tests import readers
@@ -132,7 +132,7 @@ def test_a_send_that_everybody_left_is_finished_without_a_request(four, api):
 
 
 def test_an_empty_batch_does_not_take_the_way_of_the_one_claimant(two_batches):
-    gate.failed(two_batches.account_id, timezone.now(), "refused")
+    circuit_breaker.failed(two_batches.account_id, timezone.now(), "refused")
     open_gate()
     for reader in everybody()[:2]:
         leave(reader)
@@ -168,13 +168,13 @@ def test_a_batch_that_is_gone_is_no_matter(four):
 
 
 def test_nobody_is_claimed_while_the_gate_is_closed(four):
-    gate.too_many(four.account_id, timezone.now(), 30, "too many requests")
+    circuit_breaker.too_many(four.account_id, timezone.now(), 30, "too many requests")
     assert claim(batch_of(four).pk) is None
     assert (states(four), attempts(four)) == (["planned"], [])
 
 
 def test_after_a_failure_one_claimant_at_a_time_has_the_way(two_batches):
-    gate.failed(two_batches.account_id, timezone.now(), "no connection")
+    circuit_breaker.failed(two_batches.account_id, timezone.now(), "no connection")
     open_gate()
     assert claim(batch_of(two_batches, 0).pk) is not None
     assert claim(batch_of(two_batches, 1).pk) is None
@@ -236,7 +236,7 @@ def test_a_claim_that_was_not_committed_when_the_connection_broke_never_was(four
 
 @pytest.mark.django_db(transaction=True)
 def test_a_claim_given_back_frees_the_way_of_the_one_claimant(four, lose_the_database):
-    gate.failed(four.account_id, timezone.now(), "no connection")
+    circuit_breaker.failed(four.account_id, timezone.now(), "no connection")
     open_gate()
     lose_the_database(OperationalError, heard=True)
     with pytest.raises(OperationalError):

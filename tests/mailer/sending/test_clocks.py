@@ -8,14 +8,14 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from mailer import clock
 from mailer.cli.watching import worker_swept_lately
 from mailer.models import Attempt, Batch, Gate, Installation
-from mailer.sending import clocks, gate
+from mailer.sending import circuit_breaker, clocks
 from mailer.sending.claiming import claim
 from mailer.sending.delivering import deliver_batch
 from mailer.sending.expiring import expire_attempts
-from mailer.sweeping import sweep
+from mailer.store import clock
+from mailer.worker.sweeping import sweep
 from subscribers.models import Subscription
 from tests import readers
 from tests.mailer.sending import outgoing
@@ -178,7 +178,7 @@ def once_ahead(sqlite, two_batches, off_by):
     off_by(hours=25)
     Batch.objects.update(not_before=timezone.now())
     taken = claim(outgoing.batches(two_batches)[0].pk)
-    gate.too_many(two_batches.account_id, timezone.now(), 30, "too many requests")
+    circuit_breaker.too_many(two_batches.account_id, timezone.now(), 30, "too many requests")
     sweep()
     off_by(hours=0)
     return taken
@@ -214,7 +214,9 @@ def test_what_waited_for_the_later_clock_goes_on_when_it_is_forgotten(once_ahead
     in_flight, waiting = outgoing.batches(two_batches)
     now = timezone.now()
     assert waiting.not_before <= now
-    assert gate.closed_until(two_batches.account_id, now) <= now + timedelta(seconds=gate.LONGEST_WAIT)
+    assert circuit_breaker.closed_until(two_batches.account_id, now) <= now + timedelta(
+        seconds=circuit_breaker.LONGEST_WAIT
+    )
     assert Attempt.objects.get().lease_until <= now + timedelta(seconds=settings.MAILER_LEASE)
     assert in_flight.state == Batch.State.POSTING
     assert worker_swept_lately()

@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 
 from mailer.models import Attempt, Batch
-from mailer.sendgrid.client import Accepted, OutcomeUnknown, ReadersRefused, Refused
+from mailer.providers.sendgrid.client import Accepted, OutcomeUnknown, ReadersRefused, Refused
 from mailer.sending.accounting import count, receipt
 from mailer.sending.claiming import claim
 from mailer.sending.evidence import prove

@@ -16,10 +16,10 @@ from hypothesis import HealthCheck, event, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from mailer import clock
 from mailer.models import Attempt, Batch, Event, Installation, ProviderAccount, Send
 from mailer.sending import hearing
 from mailer.sending.evidence import SHORT, doubt_about, full_wait
+from mailer.store import clock
 
 pytestmark = pytest.mark.django_db
 

@@ -4,7 +4,7 @@ import errno
 
 import pytest
 
-from mailer import exhaustion
+from mailer.config import exhaustion
 from mailer.models import Gate, Send
 from mailer.sending import claiming, delivering, remembering
 from mailer.sending.claiming import claim

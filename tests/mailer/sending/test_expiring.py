@@ -11,10 +11,10 @@ import pytest
 from django.utils import timezone
 
 from mailer.models import REHEARSAL, Attempt, Send
-from mailer.sendgrid.client import Accepted, OutcomeUnknown
-from mailer.sendgrid.current import current_client
-from mailer.sendgrid.payload import build_payload
-from mailer.sending import owners
+from mailer.providers.current import current_client
+from mailer.providers.sendgrid.client import Accepted, OutcomeUnknown
+from mailer.providers.sendgrid.payload import build_payload
+from mailer.sending import worker_locks
 from mailer.sending.accounting import count, receipt
 from mailer.sending.claiming import claim
 from mailer.sending.delivering import _frozen, _recipients, deliver_batch
@@ -38,7 +38,7 @@ pytestmark = pytest.mark.django_db
 
 WORKER = """
 import django; django.setup()
-from mailer.sending.owners import this_owner
+from mailer.sending.worker_locks import this_owner
 print(this_owner(), flush=True)
 input()
 """
@@ -95,7 +95,7 @@ def test_a_dead_owners_file_goes_when_nothing_of_it_is_open(four, worker, settin
     worker.die()
     expire_attempts()
     assert not file.exists()
-    assert not owners.is_dead(worker.owner)
+    assert not worker_locks.is_dead(worker.owner)
 
 
 def test_a_living_worker_is_left_alone_until_its_lease_ends(four):

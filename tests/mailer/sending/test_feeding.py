@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from mailer import lanes
 from mailer.models import REHEARSAL, Batch, Send
-from mailer.sending import feeding, gate
+from mailer.sending import circuit_breaker, feeding
 from mailer.sending.feeding import feed, feed_lanes
 from mailer.sending.steering import pause
 from mailer.tasks import deliver_batch, deliver_send
@@ -172,9 +172,9 @@ def test_what_may_not_be_sent_now_takes_no_lane(four, api, settings):
     Batch.objects.update(not_before=timezone.now() + timedelta(minutes=1))
     assert nothing_happens()
     Batch.objects.update(not_before=timezone.now())
-    gate.too_many(four.account_id, timezone.now(), 30, "too many requests")
+    circuit_breaker.too_many(four.account_id, timezone.now(), 30, "too many requests")
     assert nothing_happens()
-    gate.Gate.objects.all().delete()
+    circuit_breaker.Gate.objects.all().delete()
     settings.PROVIDER = REHEARSAL
     assert nothing_happens()
     settings.PROVIDER = four.provider

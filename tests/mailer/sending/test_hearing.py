@@ -6,10 +6,10 @@ import pytest
 from django.db import DatabaseError, connection
 from django.test.utils import CaptureQueriesContext
 
-from mailer import clock
-from mailer.bodies import FAULT, Fault
 from mailer.models import Installation, WebhookKey
 from mailer.sending import hearing
+from mailer.store import clock
+from mailer.web.bodies import FAULT, Fault
 from tests.mailer.sending.listening import KEYS, OK, OTHERS, OURS, junk, requests, tell_of
 
 pytestmark = pytest.mark.django_db

@@ -8,7 +8,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from mailer.models import Attempt, Batch, Send
-from mailer.sendgrid.client import (
+from mailer.providers.sendgrid.client import (
     Accepted,
     NeverOpened,
     NoPlace,
@@ -18,7 +18,7 @@ from mailer.sendgrid.client import (
     TooLate,
     TooMany,
 )
-from mailer.sending import gate
+from mailer.sending import circuit_breaker
 from mailer.sending.accounting import count, receipt
 from mailer.sending.claiming import claim
 from mailer.sending.delivering import deliver_batch
@@ -231,4 +231,4 @@ def test_workers_that_settle_the_last_batches_at_once_finish_the_send(two_batche
         thread.join(20)
     two_batches.refresh_from_db()
     assert two_batches.state == Send.State.FINISHED
-    assert gate.closed_until(two_batches.account_id, timezone.now()) is None
+    assert circuit_breaker.closed_until(two_batches.account_id, timezone.now()) is None

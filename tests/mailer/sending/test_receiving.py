@@ -5,17 +5,18 @@ import json
 
 import pytest
 
-from mailer import clock, notifying
 from mailer.cli.doctor import here
 from mailer.models import Send
-from mailer.reporting import in_words
+from mailer.publishing.reporting import in_words
 from mailer.sending.accounting import receipt
 from mailer.sending.receiving import refusals_of
+from mailer.store import clock
+from mailer.worker import notifying
 from tests import readers
 from tests.mailer.reports import HARD, Mailed, mailed, post
 from tests.mailer.sending.conftest import _own_home, api  # noqa: F401 — the same stage
 from tests.mailer.sending.outgoing import everybody
-from tests.mailer.test_notifying import EDITOR, told_now
+from tests.mailer.worker.test_notifying import EDITOR, told_now
 
 pytestmark = pytest.mark.django_db
 
@@ -60,7 +61,7 @@ def test_one_delivery_with_two_policies_counts_once(refused):
 
 
 def test_the_editor_is_told_once_and_also_after_the_end_of_the_send(api, settings):
-    settings.EMAIL_BACKEND = "mailer.sendgrid.backend.SendGridBackend"
+    settings.EMAIL_BACKEND = "mailer.providers.sendgrid.backend.SendGridBackend"
     issue = mailed_to(10)
     Send.objects.update(notify=EDITOR, state="finished")
     assert told_now(api) == ["[mailer] 2026-11-20 is sent"]
@@ -75,7 +76,7 @@ def test_the_editor_is_told_once_and_also_after_the_end_of_the_send(api, setting
 
 
 def test_what_the_mail_about_the_end_says_is_not_told_again(api, settings, refused):
-    settings.EMAIL_BACKEND = "mailer.sendgrid.backend.SendGridBackend"
+    settings.EMAIL_BACKEND = "mailer.providers.sendgrid.backend.SendGridBackend"
 
     Send.objects.update(notify=EDITOR, state="finished", finished_at=clock.now())
     assert told_now(api) == ["[mailer] 2026-11-20 is sent"]

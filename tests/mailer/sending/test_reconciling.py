@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from mailer import events, sweeping
+from mailer.events import receiving
 from mailer.models import Attempt, Batch, Event, ProviderAccount, Send
 from mailer.sending.evidence import Doubt, full_wait
 from mailer.sending.reconciling import (
@@ -20,6 +20,7 @@ from mailer.sending.reconciling import (
     unknown_of,
 )
 from mailer.sending.settling import settle
+from mailer.worker import sweeping
 from tests import readers
 from tests.mailer.sending.listening import KEYS, LOST, OK, OTHERS, OURS, junk, requests, started, tell, tell_of
 from tests.mailer.sending.outgoing import batch_of, claimed, open_gate, planned, states
@@ -167,7 +168,7 @@ def test_without_a_webhook_key_silence_is_no_evidence(send, settings):
 
 def test_an_event_that_is_stored_and_not_applied_yet_is_no_silence(send, monkeypatch):
     taken = heard(send, DAY)
-    monkeypatch.setattr("mailer.events.apply", lambda ids: None)
+    monkeypatch.setattr("mailer.events.receiving.apply", lambda ids: None)
     tell_of(taken[1])
     nobody_twice(send)
     assert doubts_of(send) == {Doubt.REPORTED: 1}
@@ -175,7 +176,7 @@ def test_an_event_that_is_stored_and_not_applied_yet_is_no_silence(send, monkeyp
 
 def test_once_events_are_deleted_by_age_nothing_is_left_to_go_by(send, settings):
     heard(send, DAY)
-    assert events.prune(timezone.now() + timedelta(days=91)) == 2
+    assert receiving.prune(timezone.now() + timedelta(days=91)) == 2
     nobody_twice(send)
 
 

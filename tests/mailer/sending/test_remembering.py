@@ -9,9 +9,9 @@ from itertools import count
 
 import pytest
 
-from mailer.installation import public_id
 from mailer.sending import remembering
 from mailer.sending.remembering import highest_seen, remember
+from mailer.store.installation import public_id
 
 pytestmark = pytest.mark.django_db
 

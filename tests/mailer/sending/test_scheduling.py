@@ -9,7 +9,7 @@ from django.db import DatabaseError
 from django.utils import timezone
 
 from mailer.models import Batch, Send
-from mailer.sending.again import Again, what_to_do
+from mailer.sending.existing import Again, what_to_do
 from mailer.sending.planning import schedule_send
 from mailer.sending.scheduling import NOBODY, fire_due
 from mailer.sending.steering import cancel, pause, resume

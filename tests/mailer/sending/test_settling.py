@@ -10,7 +10,7 @@ from django.db import OperationalError, connections
 from django.utils import timezone
 
 from mailer.models import Attempt, Batch, Gate, Send
-from mailer.sendgrid.payload import PayloadError
+from mailer.providers.sendgrid.payload import PayloadError
 from mailer.sending import delivering
 from mailer.sending.accounting import count
 from mailer.sending.delivering import deliver_batch

@@ -3,7 +3,7 @@
 import pytest
 
 from mailer.models import Send
-from mailer.sendgrid.client import NoPlace, ReadersRefused
+from mailer.providers.sendgrid.client import NoPlace, ReadersRefused
 from mailer.sending.accounting import count
 from mailer.sending.delivering import deliver_batch
 from mailer.sending.settling import settle

@@ -4,7 +4,7 @@ import time
 import pytest
 
 from mailer.models import Send
-from mailer.sendgrid.client import Accepted, OutcomeUnknown, Refused, TooMany
+from mailer.providers.sendgrid.client import Accepted, OutcomeUnknown, Refused, TooMany
 from mailer.sending.accounting import count, receipt
 from mailer.sending.claiming import claim
 from mailer.sending.delivering import deliver_batch

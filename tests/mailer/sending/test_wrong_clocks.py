@@ -6,19 +6,20 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from mailer import clock, events
 from mailer.cli.watching import worker_swept_lately
-from mailer.installation import public_id
+from mailer.events import receiving
 from mailer.models import Attempt, Batch, Event, Gate, Send
-from mailer.sendgrid.client import Accepted, OutcomeUnknown, TooMany
-from mailer.sendgrid.webhook import ProviderEvent
-from mailer.sending import gate
+from mailer.providers.sendgrid.client import Accepted, OutcomeUnknown, TooMany
+from mailer.providers.sendgrid.webhook import ProviderEvent
+from mailer.sending import circuit_breaker
 from mailer.sending.claiming import claim
 from mailer.sending.expiring import expire_attempts
 from mailer.sending.planning import schedule_send, spread
 from mailer.sending.scheduling import fire_due
 from mailer.sending.settling import settle
-from mailer.sweeping import sweep
+from mailer.store import clock
+from mailer.store.installation import public_id
+from mailer.worker.sweeping import sweep
 from tests import readers
 from tests.mailer.sending import outgoing
 from tests.mailer.sending.outgoing import a_plan
@@ -91,7 +92,7 @@ def test_a_wrong_clock_closes_the_gate_for_as_long_as_any_other(wrong, two_batch
     settle(taken, OutcomeUnknown("503", 503))
     settle(also, TooMany("too many requests", 30))
     assert timedelta(0) < Gate.objects.get().closed_until - clock.now() <= timedelta(seconds=30)
-    assert gate.closed_until(two_batches.account_id, clock.now()) is not None
+    assert circuit_breaker.closed_until(two_batches.account_id, clock.now()) is not None
     assert claim(second.pk) is None
 
 
@@ -113,5 +114,5 @@ def test_whoever_has_a_wrong_clock_sees_that_a_worker_swept(wrong, db):
 
 def test_events_are_received_at_the_right_time(wrong, four):
     wrong()
-    events.store([ProviderEvent("processed", None, None, clock.now(), public_id(), None, 1, 2)])
+    receiving.store([ProviderEvent("processed", None, None, clock.now(), public_id(), None, 1, 2)])
     assert is_now(Event.objects.get().received_at)

@@ -5,10 +5,10 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from mailer import clock, losses
 from mailer.models import Batch, Process
 from mailer.sending import yielding
 from mailer.sending.claiming import claim
+from mailer.store import clock, losses
 from subscribers import journal
 from subscribers.journal import Leaving
 from tests import readers

@@ -1,0 +1,1 @@
+"""What this process was told: settings, newsletter.toml, where its log goes."""

@@ -1,0 +1,186 @@
+"""Links and images of an issue are pointed at addresses that work in a mail, or the editor hears which one cannot."""
+
+import re
+from collections.abc import Iterable, Set
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from urllib.parse import urlsplit
+
+from markdown_it.token import Token
+
+from mailer.config.newsletter import Newsletter, NewsletterError
+from mailer.content.assets.images import Image, ImageError, read_image
+from mailer.content.assets.links import Destinations, LinkError, absolute
+from mailer.content.issues import Issue
+from mailer.content.markdown import Document, Reference, Remark, plain
+
+WIDEST = 576  # pixels between the margins of a card
+UNKNOWN_WIDTH = 560
+
+
+def point_links(document: Document, issue: Issue, newsletter: Newsletter, archive_url: str, sent: Set[str]) -> None:
+    """Every href is absolute or an anchor of this mail; a link that can lead nowhere is its words only."""
+    place = PurePosixPath(*issue.path.resolve().parent.relative_to(issue.folder).parts)
+    destinations = Destinations(newsletter.source_url, place, archive_url, frozenset(sent))
+    anchors = document.anchors()
+    links = list(document.links())
+    words = _words(document) if any(not link.target.strip() for link in links) else {}
+    for link in links:
+        target = link.target.strip()
+        if "href" not in link.token.attrs:
+            continue  # `<a name="x">` is a place, not a link
+        if "{{" in target or "%7B%7B" in target:
+            _unlink(document, link, "liquid", "has an address to be filled in", "write the address out")
+        elif not target:
+            pressed = words.get(id(link.token)) or "[]()"
+            _unlink(document, link, "link-empty", "has no address", "give it one, or take the brackets out", pressed)
+        elif target.startswith("#"):
+            if not anchors.use(target):
+                fix = "name a heading of this issue, or take the link out"
+                _unlink(document, link, "anchor-broken", "points at no place of this issue", fix)
+        else:
+            try:
+                link.token.attrs["href"] = absolute(target, destinations)
+            except LinkError as error:
+                document.remarks.append(Remark(link.line, link.column, error.rule, error.message, error.fix, "error"))
+                del link.token.attrs["href"]
+    _drop_unlinked(document)
+
+
+def _words(document: Document) -> dict[int, str]:
+    """What a reader presses, by the identity of the token that opens the link."""
+    words: dict[int, list[Token]] = {}
+    for token in document.tokens:
+        inside: list[Token] = []
+        for child in token.children or []:
+            if child.type == "link_open":
+                inside = words[id(child)] = []
+            elif child.type == "link_close":
+                inside = []
+            inside.append(child)
+    return {opening: plain(inside).strip() for opening, inside in words.items()}
+
+
+def _unlink(document: Document, link: Reference, rule: str, why: str, fix: str, named: str = "") -> None:
+    message = f'link "{named or link.target}" {why}; its words stay, the link goes'
+    document.remarks.append(Remark(link.line, link.column, rule, message, fix))
+    link.token.attrs.pop("href", None)
+
+
+def _drop_unlinked(document: Document) -> None:
+    """A link without an address loses its tags and keeps its words."""
+    for token in document.tokens:
+        if not token.children:
+            continue
+        kept = []
+        dropping: list[bool] = []
+        for child in token.children:
+            if child.type == "link_open":
+                dropping.append("href" not in child.attrs)
+                if dropping[-1]:
+                    continue
+            elif child.type == "link_close" and (not dropping or dropping.pop()):
+                continue
+            kept.append(child)
+        token.children = kept
+
+
+def point_images(document: Document, issue: Issue, base_url: str) -> tuple[Image, ...]:
+    """Every src is an https address or one of ours, with a width; the images that must be served there.
+
+    An image that cannot be shown is its alt text.
+    """
+    used: dict[str, Image] = {}
+    for reference in list(document.images()):
+        target = reference.target.strip()
+        try:
+            if _scheme(target):
+                _point_remote(document, reference)
+            else:
+                image = read_image(target, issue.path.resolve().parent, issue.folder)
+                _point_own(reference.token, image, base_url)
+                used[image.sha256] = image
+        except (ImageError, LinkError) as error:
+            document.remarks.append(
+                Remark(reference.line, reference.column, error.rule, error.message, error.fix, "error")
+            )
+            _show_alt(reference.token)
+    return tuple(used.values())
+
+
+def _show_alt(token: Token) -> None:
+    token.type, token.tag, token.content, token.attrs = "text", "", plain(token.children or []), {}
+    token.children = None
+
+
+def _point_own(token: Token, image: Image, base_url: str) -> None:
+    width = min(image.width // image.density, WIDEST, int(token.attrs.get("width") or WIDEST)) or 1
+    token.attrs["src"] = address_of(image, base_url)
+    token.attrs["width"] = width
+    token.attrs["height"] = max(1, round(image.height * width / image.width))
+
+
+def address_of(image: Image, base_url: str) -> str:
+    return f"{base_url}/media/{image.name}"
+
+
+def _scheme(target: str) -> str:
+    if target.startswith("//"):
+        return "https"
+    found = re.match(r"([A-Za-z][A-Za-z0-9+.-]*):", re.sub(r"[\x00-\x20]", "", target))
+    return found[1].lower() if found else ""
+
+
+def _point_remote(document: Document, reference: Reference) -> None:
+    target = f"https:{reference.target}" if reference.target.startswith("//") else reference.target
+    scheme = _scheme(target)
+    if scheme != "https":
+        raise ImageError(
+            f'image needs an address that mail clients can reach, got "{target[:80]}"',
+            "put the file into the newsletter's folder, or give an https address",
+            "image-missing" if scheme == "http" else "unsafe-target",
+        )
+    reference.token.attrs["src"] = absolute(target, Destinations())
+    reference.token.attrs["width"] = _remote_width(document, reference)
+    reference.token.attrs.pop("height", None)
+
+
+def _remote_width(document: Document, reference: Reference) -> int:
+    """As the editor said, else as the file's name says (badge-88x31.png), else nearly the whole card."""
+    given = int(reference.token.attrs.get("width") or 0)
+    if given:
+        return min(given, WIDEST)
+    named = re.search(r"(?<!\d)(\d{2,4})x(\d{2,4})(?!\d)", urlsplit(reference.target).path)
+    if named:
+        return max(1, min(int(named[1]), WIDEST))
+    alt = plain(reference.token.children or [])
+    message = f'image "{alt}" from another site has no width; {UNKNOWN_WIDTH} is taken'
+    fix = 'put the file into the newsletter\'s folder, or write <img src="…" alt="…" width="…">'
+    document.remarks.append(Remark(reference.line, reference.column, "image-width", message, fix))
+    return UNKNOWN_WIDTH
+
+
+@dataclass(frozen=True)
+class Logo:
+    address: str  # "" for none
+    images: tuple[Image, ...]
+
+
+def read_logo(newsletter: Newsletter, base_url: str) -> Logo:
+    """The newsletter's logo, from its own folder or an https address. Raises `NewsletterError`."""
+    if not newsletter.logo:
+        return Logo("", ())
+    if _scheme(newsletter.logo) == "https":
+        return Logo(newsletter.logo, ())
+    try:
+        image = read_image(newsletter.logo, newsletter.folder, newsletter.folder)
+    except ImageError as error:
+        raise NewsletterError(
+            f"{newsletter.folder / 'newsletter.toml'} logo of {newsletter.label}: {error.message}; {error.fix}"
+        ) from None
+    return Logo(address_of(image, base_url), (image,))
+
+
+def without_repeats(images: Iterable[Image]) -> tuple[Image, ...]:
+    """Each image once, in the order of first use."""
+    return tuple({image.sha256: image for image in images}.values())

@@ -1,0 +1,113 @@
+"""Image files of a newsletter's folder → `Image`: read once, made fit for mail, named by their own hash."""
+
+import hashlib
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import unquote
+
+from mailer.content.assets import raster, svg
+
+LARGEST_FILE = 10 * 1024 * 1024  # bytes
+LARGEST = 5 * 1024 * 1024  # of what readers load
+LARGEST_DRAWING = 1024 * 1024
+TYPES = {"PNG": ("png", "image/png"), "JPEG": ("jpg", "image/jpeg"), "GIF": ("gif", "image/gif")}
+REMEMBERED = 32  # a preview renders the same images again and again
+
+
+class ImageError(ValueError):
+    """The file cannot go into a mail."""
+
+    def __init__(self, message: str, fix: str, rule: str = "image-unreadable") -> None:
+        super().__init__(message)
+        self.message, self.fix, self.rule = message, fix, rule
+
+
+@dataclass(frozen=True)
+class Image:
+    sha256: str
+    extension: str  # without the dot
+    content_type: str
+    width: int
+    height: int
+    content: bytes = field(repr=False)
+    density: int = 1  # pixels of the file for one that is shown
+
+    @property
+    def name(self) -> str:
+        return f"{self.sha256}.{self.extension}"
+
+
+def read_image(target: str, beside: Path, folder: Path) -> Image:
+    """The image that `target`, as written in a file of folder `beside`, names, fit for mail. Raises `ImageError`.
+
+    Nothing outside of `folder` is read, whatever `..` or a symbolic link says.
+    """
+    return _remembered(_read(_inside(target, beside, folder), target), target)
+
+
+def _inside(target: str, beside: Path, folder: Path) -> Path:
+    written = unquote(target.split("?")[0].split("#")[0])
+    where = folder / written.lstrip("/") if written.startswith("/") else beside / written
+    try:
+        path = where.resolve()
+    except (OSError, ValueError, RuntimeError):
+        raise ImageError(f'image "{target}" has no usable path', "name a file of the newsletter's folder") from None
+    if not path.is_relative_to(folder.resolve()):
+        raise ImageError(
+            f'image "{target}" lies outside of the newsletter\'s folder {folder}',
+            "put the file into the folder, or give an https address",
+            "image-missing",
+        )
+    return path
+
+
+def _read(path: Path, target: str) -> bytes:
+    if not path.is_file():
+        raise ImageError(
+            f'image needs an address that mail clients can reach, got "{target}", and there is no such file',
+            "put the file into the newsletter's folder, or give an https address",
+            "image-missing",
+        )
+    try:
+        with path.open("rb") as file:
+            content = file.read(LARGEST_FILE + 1)
+    except OSError as error:
+        raise ImageError(
+            f'image "{target}" cannot be read ({error.strerror})', "check the file's permissions"
+        ) from error
+    if len(content) > LARGEST_FILE:
+        raise ImageError(f'image "{target}" is larger than 10 MB', raster.TooLarge.fix, raster.TooLarge.rule)
+    return content
+
+
+_done: OrderedDict[str, Image | raster.Unfit] = OrderedDict()
+
+
+def _remembered(content: bytes, target: str) -> Image:
+    digest = hashlib.sha256(content).hexdigest()
+    made = _done.get(digest)
+    if made is None:
+        made = _done[digest] = _for_mail(content)
+        if len(_done) > REMEMBERED:
+            _done.popitem(last=False)
+    if isinstance(made, raster.Unfit):
+        raise ImageError(f'image "{target}" {made}', made.fix, made.rule)
+    return made
+
+
+def _for_mail(content: bytes) -> Image | raster.Unfit:
+    try:
+        density = 1
+        if svg.is_drawing(content):
+            if len(content) > LARGEST_DRAWING:
+                raise raster.TooLarge("is larger than 1 MB")
+            content, density = svg.to_png(content)
+        picture = raster.for_mail(content)
+        if len(picture.content) > LARGEST:
+            raise raster.TooLarge("is larger than 5 MB")
+    except raster.Unfit as unfit:
+        return unfit
+    extension, content_type = TYPES[picture.kind]
+    digest = hashlib.sha256(picture.content).hexdigest()
+    return Image(digest, extension, content_type, picture.width, picture.height, picture.content, density)

@@ -1,0 +1,200 @@
+"""A Markdown file → `Issue`: what the editor wrote, before anything is rendered."""
+
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path, PurePath
+
+from mailer.config.newsletter import FILE_NAME
+from mailer.content.findings import Finding, Severity
+from mailer.content.frontmatter import FrontMatter, FrontMatterError, read_front_matter
+from mailer.content.markdown import MarkupError, first_heading
+
+LIMIT = 1_000_000  # bytes
+LONGEST_SLUG = 100
+
+
+class IssueError(ValueError):
+    """No mail can be made of the file; the text says where, why and what to do: `path:line:col message; fix`."""
+
+    def __init__(self, path: Path, line: int, column: int, message: str, fix: str, rule: str) -> None:
+        super().__init__(path, line, column, message, fix, rule)
+        self.path, self.line, self.column, self.message, self.fix, self.rule = path, line, column, message, fix, rule
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}:{self.column} {self.message}; {self.fix}"
+
+    @property
+    def finding(self) -> Finding:
+        """The same, for those who list what they found."""
+        return Finding(self.line, self.column, self.rule, "error", self.message, self.fix)
+
+
+@dataclass(frozen=True)
+class Issue:
+    path: Path  # as it was given
+    folder: Path  # the newsletter's folder, absolute: no file is read from outside of it
+    slug: str
+    title: str
+    date: date | None
+    language: str  # lower case; "" is the newsletter's
+    newsletter: str | None
+    preheader: str
+    number: str
+    body: str  # Markdown after the front matter, LF newlines
+    body_line: int  # the line of the file where `body` starts, from 1
+    source: bytes
+    ignore: frozenset[str] = frozenset()  # rules whose findings the editor does not want to hear of
+    findings: tuple[Finding, ...] = ()  # what is odd about the file itself and its front matter
+
+    def finding(self, line: int, column: int, rule: str, severity: Severity, message: str, fix: str) -> Finding:
+        """Something to know about a place of `body`; line and column counted from 0, as the Markdown parser does."""
+        return Finding(self.body_line + line, column + 1, rule, severity, message, fix)
+
+    def error(self, line: int, rule: str, message: str, fix: str) -> IssueError:
+        """Why no mail can be made, at a line of `body` counted from 0."""
+        return IssueError(self.path, self.body_line + line, 1, message, fix, rule)
+
+
+def read_issue(path: Path, config: Path | None = None) -> Issue:
+    """The issue in `path`; `config` is the newsletter.toml in use. Raises `IssueError`."""
+    source = _read(path)
+    text = _decode(path, source)
+    try:
+        front = read_front_matter(text)
+    except FrontMatterError as error:
+        raise IssueError(path, error.line, 1, error.message, error.fix, "front-matter") from None
+    lines = text.split("\n")
+    body = "\n".join(lines[front.end :])
+    places = (front.values.get("date", ""), path.stem, path.resolve().parent.name)
+    title, day = _one_line(front.values.get("title", "")), _date(*places, front.values.get("title", ""))
+    if not title or not day:
+        heading = _heading(path, body, front.end + 1)
+        title, day = title or heading, day or _date(heading)
+    if not title:
+        raise IssueError(path, front.end + 1, 1, "the issue has no title", 'begin with a line "# Title"', "no-subject")
+    return Issue(
+        path=path,
+        folder=_newsletter_folder(path.resolve(), config),
+        slug=_slug(path, front.values.get("slug", "")),
+        title=title,
+        date=day,
+        language=_language(front.values),
+        newsletter=front.values.get("newsletter") or None,
+        preheader=_first_of(front.values, "preheader", "description", "summary", "excerpt"),
+        number=_first_of(front.values, "number", "issue"),
+        body=body,
+        body_line=front.end + 1,
+        source=source,
+        ignore=frozenset(re.findall(r"[\w-]+", front.values.get("ignore", ""))),
+        findings=tuple(_odd_values(front, lines)),
+    )
+
+
+def _heading(path: Path, body: str, line: int) -> str:
+    try:
+        return first_heading(body)
+    except MarkupError as error:
+        raise IssueError(path, line + error.line, 1, error.message, error.fix, error.rule) from None
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            source = file.read(LIMIT + 1)
+    except OSError as error:
+        what = (error.strerror or type(error).__name__).lower()
+        raise IssueError(
+            path, 1, 1, f"the file cannot be read ({what})", "give the path of a Markdown file", "unreadable"
+        ) from error
+    if len(source) > LIMIT:
+        raise IssueError(
+            path,
+            1,
+            1,
+            "the file is larger than 1 MB",
+            "give a Markdown file; images stay files of their own",
+            "size-limit",
+        )
+    return source
+
+
+def _decode(path: Path, source: bytes) -> str:
+    try:
+        text = source.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = source[: error.start]
+        column = len(before[before.rfind(b"\n") + 1 :].decode("utf-8", "replace")) + 1
+        line = before.count(b"\n") + 1
+        raise IssueError(path, line, column, "this is not UTF-8", "save the file as UTF-8", "not-utf8") from None
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    # Nobody sees control characters, and XML has no way to write them.
+    return re.sub(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]", "", text)
+
+
+def _newsletter_folder(path: Path, config: Path | None) -> Path:
+    if config is not None and path.is_relative_to(config.resolve().parent):
+        return config.resolve().parent
+    marked = (folder for folder in path.parents if (folder / FILE_NAME).is_file() or (folder / ".git").exists())
+    return next(marked, path.parent)
+
+
+def slug_of(path: PurePath, given: str = "") -> str:
+    """The slug of the issue in a file of that path whose front matter names `given`; "" if no character can stand."""
+    stem = path.stem if path.stem.lower() not in ("index", "readme") else path.parent.name
+    text = unicodedata.normalize("NFC", given or stem).lower()
+    return re.sub(r"-{2,}", "-", re.sub(r"[^\w.\-]+", "-", text)).strip("-.")
+
+
+def _slug(path: Path, given: str) -> str:
+    slug = slug_of(path.resolve(), given)
+    if not slug:
+        raise IssueError(
+            path, 1, 1, "no letter of the file's name can stand in an address", 'add "slug: …" on top', "slug"
+        )
+    if len(slug) > LONGEST_SLUG:
+        raise IssueError(
+            path, 1, 1, f"the slug is longer than {LONGEST_SLUG} characters", 'add a short "slug: …" on top', "slug"
+        )
+    return slug
+
+
+def _date(*places: str) -> date | None:
+    """The first day that one of `places` names: front matter, file name, folder, title."""
+    for text in places:
+        for match in re.finditer(r"(?<!\d)(\d{4})(?:[-/._]|\s*年\s*)(\d{1,2})(?:[-/._]|\s*月\s*)(\d{1,2})(?!\d)", text):
+            try:
+                return date(*map(int, match.groups()))
+            except ValueError:
+                continue  # 9999-99-99 stands for "not yet" in many archives
+    return None
+
+
+def _language(values: Mapping[str, str]) -> str:
+    text = _first_of(values, "language", "lang").lower().replace("_", "-")
+    return text if re.fullmatch(r"[a-z]{2,3}(-[a-z0-9]{2,8})*", text) else ""
+
+
+def _odd_values(front: FrontMatter, lines: list[str]) -> Iterator[Finding]:
+    if re.search(r"[\x00-\x1f\x7f\x85\u2028\u2029]", front.values.get("title", "").strip()):
+        what = "the title holds a line break or a control character, which a mail's subject cannot"
+        yield Finding(_line_of("title", front, lines), 1, "header-control", "error", what, "write it on one line")
+    if layout := front.values.get("layout"):
+        what = f'"layout: {layout[:40]}" is left out: it is for a site generator'
+        yield Finding(_line_of("layout", front, lines), 1, "liquid", "warning", what, "nothing needs to be done")
+
+
+def _line_of(key: str, front: FrontMatter, lines: list[str]) -> int:
+    written = (re.match(rf"\s*[\"']?{key}[\"']?\s*[:=]", line, re.IGNORECASE) for line in lines[: front.end])
+    return next((number for number, found in enumerate(written, 1) if found), 1)
+
+
+def _first_of(values: Mapping[str, str], *keys: str) -> str:
+    return next((text for key in keys if (text := _one_line(values.get(key, "")))), "")
+
+
+def _one_line(text: str) -> str:
+    """Fit for a mail's header: no line break survives."""
+    return " ".join(re.sub(r"[\x00-\x1f\x7f\x85\u2028\u2029]", " ", text).split(" ")).strip()

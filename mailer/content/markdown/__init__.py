@@ -1,0 +1,38 @@
+"""Markdown → sections of safe HTML; Markdown → plain text.
+
+The straight line: `parsing` reads Markdown into tokens (`cjk`, `liquid` and `raw_html` mend what Markdown in the wild
+brings), `sections` splits them at h2 and finds stories, then `html` and `text` write each section.
+`completeness` looks whether the finished mail still holds all of it.
+"""
+
+from mailer.content.markdown.anchors import Anchors
+from mailer.content.markdown.back_issues import BackIssue, as_list_item
+from mailer.content.markdown.completeness import lost_words_or_links
+from mailer.content.markdown.html import inline_to_html, to_html
+from mailer.content.markdown.parsing import Document, MarkupError, Reference, Remark, first_heading, parse
+from mailer.content.markdown.sections import Section, empty_sections, split
+from mailer.content.markdown.text import Numbers, display_width, in_short_lines, inline_to_text, plain, to_text
+
+__all__ = [
+    "Anchors",
+    "BackIssue",
+    "Document",
+    "MarkupError",
+    "Numbers",
+    "Reference",
+    "Remark",
+    "Section",
+    "as_list_item",
+    "display_width",
+    "empty_sections",
+    "first_heading",
+    "in_short_lines",
+    "inline_to_html",
+    "inline_to_text",
+    "lost_words_or_links",
+    "parse",
+    "plain",
+    "split",
+    "to_html",
+    "to_text",
+]

@@ -1,0 +1,35 @@
+"""The places of an issue that its own links can point at: headings, and `<a name>` of the editor's own."""
+
+import re
+from urllib.parse import unquote
+
+from markdown_it.token import Token
+
+from mailer.content.markdown.text import plain
+
+
+class Anchors:
+    def __init__(self, tokens: list[Token]) -> None:
+        self._headings: dict[str, Token] = {}
+        self._fixed = {f"note-{int(token.meta['id']) + 1}" for token in tokens if token.type == "footnote_open"}
+        for position, token in enumerate(tokens):
+            if token.type == "heading_open":
+                words = _as_sites_write_it(plain(tokens[position + 1].children or []))
+                self._headings.setdefault(words, token)
+            self._fixed |= {str(child.meta["anchor"]) for child in token.children or [] if "anchor" in child.meta}
+
+    def use(self, target: str) -> bool:
+        """Whether "#name" points at a place of the issue; if at a heading, that heading has the name from now on."""
+        name = unquote(target.removeprefix("#"))
+        if name in self._fixed:
+            return True
+        heading = self._headings.get(name)
+        if heading is None:
+            return False
+        heading.attrs["id"] = name
+        return True
+
+
+def _as_sites_write_it(words: str) -> str:
+    """The anchor that GitHub and most site generators give a heading."""
+    return re.sub(r"\s", "-", re.sub(r"[^\w\s-]", "", words.lower()))

@@ -1,0 +1,127 @@
+"""Tokens → HTML that mail clients can show and that holds nothing but what the allow-lists name."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import nh3
+from markdown_it import MarkdownIt
+from markdown_it.renderer import RendererHTML
+from markdown_it.token import Token
+
+from mailer.content.markdown import highlighting
+from mailer.content.markdown.raw_html import ALLOWED
+
+ATTRIBUTES: dict[str, set[str]] = {
+    "a": {"href", "title", "id", "class"},
+    "img": {"src", "alt", "title", "width", "height", "class"},
+    "ol": {"start", "dir"},
+    "td": {"style", "colspan", "rowspan", "dir"},
+    "th": {"style", "colspan", "rowspan", "dir"},
+    "blockquote": {"dir"},
+    **{tag: {"id", "dir"} for tag in ("h1", "h4", "h5", "h6", "li", "sup")},
+    **{tag: {"id", "class", "dir"} for tag in ("h2", "h3", "ul", "table", "div", "p", "span", "pre")},
+}
+CLASSES = {"story", "source", "wide", "code", "picture", "caption", *highlighting.CLASSES}
+
+
+class MailRenderer(RendererHTML):
+    """markdown-it's HTML, with the few places where mail differs from the web."""
+
+    def table_open(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
+        # The box scrolls on a phone, where a wide table would stretch the whole mail.
+        return f'<div class="wide">{self.renderToken(tokens, idx, options, env)}'
+
+    def table_close(self, *_: Any) -> str:
+        return "</table></div>\n"
+
+    def fence(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
+        words = tokens[idx].info.split()
+        code = highlighting.to_html(tokens[idx].content.rstrip(), words[0] if words else "")
+        return f'<pre class="code"><code>{code}</code></pre>\n'
+
+    code_block = fence
+
+    def html_block(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
+        return self.renderInline(tokens[idx].children or [], options, env)
+
+    def paragraph_open(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
+        children = tokens[idx + 1].children or [] if idx + 1 < len(tokens) else []
+        seen = [child.type for child in children if child.type not in ("link_open", "link_close")]
+        if not tokens[idx].hidden and seen == ["image"]:
+            return '<p class="picture">'
+        return str(self.renderToken(tokens, idx, options, env))
+
+    def hardbreak(self, *_: Any) -> str:
+        return "<br>\n"
+
+    def footnote_ref(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
+        number = int(tokens[idx].meta["id"]) + 1
+        return f'<sup><a href="#note-{number}">{number}</a></sup>'
+
+    def footnote_block_open(self, *_: Any) -> str:
+        return "<ol>\n"
+
+    def footnote_open(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
+        return f'<li id="note-{int(tokens[idx].meta["id"]) + 1}">'
+
+    def footnote_anchor(self, *_: Any) -> str:
+        return ""  # a way back needs a place that mail clients seldom keep
+
+    def footnote_block_close(self, *_: Any) -> str:
+        return "</ol>\n"
+
+    def footnote_close(self, *_: Any) -> str:
+        return "</li>\n"
+
+    def heading_open(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
+        return str(self.renderToken([_below_title(tokens[idx])], 0, options, env))
+
+    def heading_close(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
+        return str(self.renderToken([_below_title(tokens[idx])], 0, options, env))
+
+
+def _below_title(token: Token) -> Token:
+    """The issue's title is the only h1 and the section's the only h2."""
+    below = {"h1": "h3", "h2": "h3"}.get(token.tag, token.tag)
+    return Token(token.type, below, token.nesting, attrs=dict(token.attrs), block=True)
+
+
+_markdown = MarkdownIt("commonmark", {"xhtmlOut": False, "html": True}, renderer_cls=MailRenderer)
+_renderer = MailRenderer(_markdown)
+
+
+def to_html(tokens: Sequence[Token]) -> str:
+    """Block tokens as safe HTML: an unclosed tag ends with them, scripts and styles are gone."""
+    return _sanitise(_renderer.render(list(tokens), _markdown.options, {}))
+
+
+def inline_to_html(children: Sequence[Token]) -> str:
+    return _sanitise(_renderer.renderInline(list(children), _markdown.options, {}))
+
+
+def _only_our_values(tag: str, attribute: str, value: str) -> str | None:
+    if attribute == "style":
+        aligned = re.search(r"text-align:\s*(left|right|center)\b", value)
+        return aligned[0] if aligned else None
+    if attribute == "dir":
+        return value.lower() if value.lower() in ("rtl", "ltr") else None
+    if attribute != "class":
+        return value
+    return " ".join(name for name in value.split() if name in CLASSES) or None
+
+
+# Made once: its lists take longer to read than most pieces of an issue.
+_cleaner = nh3.Cleaner(
+    tags=set(ALLOWED),
+    attributes=ATTRIBUTES,
+    attribute_filter=_only_our_values,
+    url_schemes={"http", "https", "mailto", "tel"},
+    filter_style_properties={"text-align"},
+    link_rel=None,
+    strip_comments=True,
+)
+
+
+def _sanitise(html: str) -> str:
+    return _cleaner.clean(html)

@@ -1,0 +1,353 @@
+"""Markdown → tokens: CommonMark with tables, strikethrough, footnotes, task lists and bare addresses as links."""
+
+import re
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from markdown_it import MarkdownIt
+from markdown_it.rules_core import StateCore, block, normalize
+from markdown_it.token import Token
+from mdit_py_plugins.footnote import footnote_plugin
+from mdit_py_plugins.tasklists import tasklists_plugin
+
+from mailer.content.markdown import raw_html
+from mailer.content.markdown.anchors import Anchors
+from mailer.content.markdown.back_issues import BackIssue, with_back_issues
+from mailer.content.markdown.cjk import cjk_plugin, end_bare_addresses, join_wide_lines
+from mailer.content.markdown.limits import beyond_a_mail
+from mailer.content.markdown.liquid import liquid_plugin
+from mailer.content.markdown.shortcuts import Helpers, Linkify
+from mailer.content.markdown.text import plain
+
+# Deeper than any text needs; far deeper input crashes mail software (and premailer loses text past 254 tags).
+DEEPEST = 48
+# A link's words are shorter; and a text made to be slow must not be searched for each of its links.
+FARTHEST = 1000
+MOST_SEARCHES = 2000
+AUTOLINK_SCHEMES = ("http", "https", "mailto", "tel")
+
+
+_MARKS = {"linkify": "", "autolink": "", "html": "<"}
+
+
+class MarkupError(ValueError):
+    """The text cannot be a mail. `line` counts from 0 in the text."""
+
+    def __init__(self, line: int, message: str, fix: str, rule: str) -> None:
+        super().__init__(message)
+        self.line, self.message, self.fix, self.rule = line, message, fix, rule
+
+
+@dataclass(frozen=True)
+class Remark:
+    """Something an editor should know of, though the mail can be made. Line and column count from 0."""
+
+    line: int
+    column: int
+    rule: str
+    message: str
+    fix: str
+    severity: Literal["error", "warning"] = "warning"
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A link or an image of the text, to be pointed somewhere: `token.attrs` holds href or src as written."""
+
+    token: Token
+    target: str
+    line: int  # from 0
+    column: int
+
+
+@dataclass
+class Document:
+    source: str
+    tokens: list[Token]
+    remarks: list[Remark] = field(default_factory=list)
+
+    def links(self) -> Iterator[Reference]:
+        return self._references("link_open", "href", "[")
+
+    def anchors(self) -> Anchors:
+        return Anchors(self.tokens)
+
+    def images(self) -> Iterator[Reference]:
+        return self._references("image", "src", "![")
+
+    def _references(self, kind: str, attribute: str, mark: str) -> Iterator[Reference]:
+        lines = self.source.split("\n")
+        places = _Places(lines)
+        for token in self.tokens:
+            begin, end = token.map or (0, len(lines))
+            for child in token.children or []:
+                if child.type == kind:
+                    target = str(child.attrs.get(attribute, ""))
+                    line, column = places.of(target, begin, end, _MARKS.get(child.markup, mark))
+                    yield Reference(child, target, line, column)
+
+
+def parse(source: str, back_issues: Sequence[BackIssue] = ()) -> Document:
+    """The tokens of a Markdown text, with a list of `back_issues` where it asks for one.
+
+    Raises `MarkupError` for text that is too long or nested too deeply.
+    """
+    _refuse_long(source)
+    env: dict[str, list[tuple[int, str]]] = {}
+    tokens = list(with_back_issues(_parser().parse(source, env), back_issues, _parser().parse))
+    _refuse_deep(tokens)
+    document = Document(source, tokens)
+    dropped: set[str] = set()
+    for line, text in env.get("left_out", []):
+        document.remarks.append(_left_out(line, text))
+    if RIGHT_TO_LEFT.search(source):
+        _mark_direction(tokens)
+    for token in tokens:
+        if token.type == "html_block":
+            token.children = raw_html.tokens_of_block(token.content, dropped)
+        elif token.children:
+            token.children = join_wide_lines(
+                end_bare_addresses(raw_html.resolve(_visible_autolinks(token.children), dropped))
+            )
+        if token.children:
+            token.children = _take_left_out(token, document)
+    _refuse_deep_html(tokens)
+    document.tokens = _with_captions(_without_empty_paragraphs(tokens))
+    return document
+
+
+def first_heading(source: str) -> str:
+    """The words of the first `# heading`, or nothing. Raises `MarkupError` for text that is too long."""
+    _refuse_long(source)
+    # Nearly always the first line that looks like one is one, and what follows need not be read to know.
+    looks = _MAYBE_H1.search(source)
+    if looks and "]" not in looks[0]:
+        words = _first_h1(source[: looks.end()])
+        if words:
+            return words
+    return _first_h1(source) if looks else ""
+
+
+_MAYBE_H1 = re.compile(r"^[ \t>*+\-\d.)]*#(?:[ \t].*)?$|^.*\n[ \t>*+\-\d.)]*=+[ \t]*$", re.MULTILINE)
+
+
+def _first_h1(source: str) -> str:
+    md = _parser()
+    env: dict[str, Any] = {}
+    state = StateCore(source, md, env)
+    for rule in (normalize, block):
+        rule(state)
+    for position, token in enumerate(state.tokens):
+        if token.type == "heading_open" and token.tag == "h1":
+            children = md.parseInline(state.tokens[position + 1].content, env)[0].children
+            return plain(raw_html.resolve(children or [], set()))
+    return ""
+
+
+class _AsWritten(MarkdownIt):
+    """Addresses stay as written until they are checked, so that an error can quote the editor's own words."""
+
+    def normalizeLink(self, url: str) -> str:
+        return url
+
+    def normalizeLinkText(self, link: str) -> str:
+        return link
+
+    def validateLink(self, url: str) -> bool:
+        return True
+
+
+def _parser() -> MarkdownIt:
+    """The parser of this thread: it takes milliseconds to make, and its linkify keeps notes while it reads."""
+    if not hasattr(_own, "parser"):
+        _own.parser = _new_parser()
+    parser: MarkdownIt = _own.parser
+    return parser
+
+
+_own = threading.local()
+
+
+def _new_parser() -> MarkdownIt:
+    md = _AsWritten("commonmark", {"html": True, "linkify": True, "typographer": False, "maxNesting": 2 * DEEPEST + 14})
+    md.enable(["table", "strikethrough", "linkify"])
+    md.linkify = Linkify()
+    md.helpers = Helpers()  # type: ignore[assignment]  # it is typed as the module that it is by default
+    # Without this "deci.ai" and "i.MX" in running text would become links.
+    md.linkify.set({"fuzzy_link": False, "fuzzy_email": False, "fuzzy_ip": False})
+    md.use(footnote_plugin).use(tasklists_plugin).use(liquid_plugin).use(cjk_plugin)
+    return md
+
+
+def _refuse_long(source: str) -> None:
+    much = beyond_a_mail(source)
+    if much:
+        what = f"the text has {much}, and a mail has room for far less"
+        raise MarkupError(0, what, "shorten the issue, or send it as several", "size-limit")
+
+
+def _refuse_deep(tokens: list[Token]) -> None:
+    depth = 0
+    for token in tokens:
+        if token.type in _NESTS:
+            depth += token.nesting
+        if depth > DEEPEST or any(child.level > DEEPEST for child in token.children or ()):
+            raise _too_deep(token)
+
+
+_NESTS = {f"{kind}_{end}" for kind in ("bullet_list", "ordered_list", "blockquote") for end in ("open", "close")}
+
+
+def _refuse_deep_html(tokens: list[Token]) -> None:
+    depth = 0
+    for token in tokens:
+        for child in token.children or []:
+            if child.type == "html_inline":
+                depth = max(0, depth + raw_html.nesting(child.content))
+                if depth > DEEPEST:
+                    raise _too_deep(token)
+
+
+def _too_deep(token: Token) -> MarkupError:
+    return MarkupError(
+        token.map[0] if token.map else 0,
+        f"lists, quotes, emphasis or HTML tags stand more than {DEEPEST} deep in each other here",
+        "take some of them out",
+        "nesting",
+    )
+
+
+def _visible_autolinks(children: list[Token]) -> list[Token]:
+    """`<std::vec>` reads as an address of scheme "std"; it is code that must stay visible."""
+    result: list[Token] = []
+    prose = False
+    for child in children:
+        if child.type == "link_open" and child.markup == "autolink":
+            scheme = str(child.attrs["href"]).split(":")[0].lower()
+            prose = scheme not in AUTOLINK_SCHEMES
+        if prose and child.type in ("link_open", "link_close"):
+            prose = child.type == "link_open"
+            result.append(Token("text", "", 0, content="<" if prose else ">"))
+        else:
+            result.append(child)
+    return result
+
+
+def _take_left_out(token: Token, document: Document) -> list[Token]:
+    line = token.map[0] if token.map else 0
+    kept = []
+    for child in token.children or []:
+        if child.type == "left_out":
+            document.remarks.append(_left_out(line, str(child.meta["text"]), str(child.meta["rule"])))
+            line += int(child.meta["newlines"])
+        else:
+            line += child.type in ("softbreak", "hardbreak") and not child.meta.get("html")
+            line += child.content.count("\n") if child.type == "text" else 0
+            kept.append(child)
+    return kept
+
+
+_WHY = {
+    "liquid": "it is for a site generator, and a mail runs nothing",
+    "html-dropped": "mail clients do not show it",
+    "html-unwrapped": "mail clients do not know it; the text in it stays",
+}
+_FIX = {
+    "liquid": "write out what it stands for",
+    "html-dropped": "take it out, or say it in Markdown",
+    "html-unwrapped": "say it in Markdown, or leave it",
+}
+
+
+def _left_out(line: int, text: str, rule: str = "liquid") -> Remark:
+    shown = " ".join(text.split())
+    shown = shown if len(shown) <= 60 else f"{shown[:59]}…"
+    named = "html-dropped" if rule == "html-unwrapped" else rule
+    return Remark(line, 0, named, f"{shown} is left out: {_WHY[rule]}", _FIX[rule])
+
+
+RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
+_FIRST_LETTER = re.compile(r"[^\W\d_]")
+_DIRECTED = {f"{kind}_open" for kind in ("paragraph", "heading", "bullet_list", "ordered_list", "blockquote", "table")}
+
+
+def _mark_direction(tokens: list[Token]) -> None:
+    """Blocks whose first letter reads from right to left say so, as browsers do for `dir="auto"` and mail cannot."""
+    backwards = False
+    for token in reversed(tokens):
+        if token.type == "inline":
+            first = _FIRST_LETTER.search(token.content)
+            backwards = bool(first and RIGHT_TO_LEFT.match(first[0]))
+        elif backwards and token.type in _DIRECTED:
+            token.attrs["dir"] = "rtl"
+
+
+def _with_captions(tokens: list[Token]) -> list[Token]:
+    """The title of an image that stands alone is a paragraph below it."""
+    result: list[Token] = []
+    for token in tokens:
+        result.append(token)
+        if token.type != "paragraph_close" or len(result) < 3:
+            continue
+        seen = [child for child in result[-2].children or [] if child.type not in ("link_open", "link_close")]
+        if len(seen) == 1 and seen[0].type == "image" and (caption := str(seen[0].attrs.pop("title", ""))):
+            words = Token("inline", "", 0, map=result[-2].map, children=[Token("text", "", 0, content=caption)])
+            result += [
+                Token("paragraph_open", "p", 1, attrs={"class": "caption"}, map=result[-2].map, block=True),
+                words,
+                Token("paragraph_close", "p", -1, block=True),
+            ]
+    return result
+
+
+def _without_empty_paragraphs(tokens: list[Token]) -> list[Token]:
+    kept: list[Token] = []
+    for token in tokens:
+        empty = len(kept) > 1 and kept[-1].type == "inline" and not _shows(kept[-1].children or [])
+        if token.type == "paragraph_close" and empty:
+            del kept[-2:]
+        elif token.type != "html_block" or _shows(token.children or []):
+            kept.append(token)
+    return kept
+
+
+def _shows(children: list[Token]) -> bool:
+    return any(child.type in ("image", "code_inline", "footnote_ref") or child.content.strip() for child in children)
+
+
+class _Places:
+    """Where targets were written: in their block, else anywhere (`[name]: target`), else where the block begins."""
+
+    def __init__(self, lines: list[str]) -> None:
+        self._lines = lines
+        self._last = (0, 0)  # links come in the order of the text, so each search goes on from the last place
+        self._searches = 0
+
+    def of(self, target: str, begin: int, end: int, mark: str) -> tuple[int, int]:
+        """Line and column, from 0, of the `mark` before `target`, which belongs to lines `begin` to `end`."""
+        if not target:
+            return begin, 0
+        found = self._find(target, *max(self._last, (begin, 0)), end) or self._find_from_the_top(target, begin, end)
+        if not found:
+            return begin, 0
+        number, column = found
+        if begin <= number < end:
+            self._last = (number, column + len(target))
+        farthest = max(0, column - FARTHEST)
+        return number, max(self._lines[number].rfind(mark, farthest, column), farthest) if mark else column
+
+    def _find_from_the_top(self, target: str, begin: int, end: int) -> tuple[int, int] | None:
+        self._searches += 1
+        if self._searches > MOST_SEARCHES:
+            return None
+        return self._find(target, begin, 0, end) or self._find(target, 0, 0, len(self._lines))
+
+    def _find(self, target: str, number: int, column: int, end: int) -> tuple[int, int] | None:
+        for line in range(number, min(end, len(self._lines))):
+            found = self._lines[line].find(target, column)
+            if found >= 0:
+                return line, found
+            column = 0
+        return None

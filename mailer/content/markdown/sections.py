@@ -1,0 +1,217 @@
+"""Tokens → sections at h2, with list items of the form "link, hard break, summary" turned into stories."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from markdown_it.token import Token
+
+from mailer.content.markdown.text import plain
+
+# "Title | Source": where the source is set muted.
+SOURCE = re.compile(r"^(?P<title>.*?\S)?(?P<source>\s*[|｜]\s*[^|｜]{1,120})$", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Section:
+    title: str  # "" before the first heading and after the last rule
+    heading: tuple[Token, ...]  # children of the heading, which may be links
+    tokens: tuple[Token, ...]
+    stories: int
+    anchor: str = ""  # the heading's id, if a link of the issue points at it
+
+
+def split(tokens: list[Token], title: str) -> tuple[Section, ...]:
+    """The sections that hold something; the h1 that repeats the issue's title is dropped."""
+    sections = []
+    for run in _runs(_without_title(tokens, title)):
+        heading: tuple[Token, ...] = ()
+        anchor = ""
+        if run and run[0].type == "heading_open":
+            anchor = str(run[0].attrs.get("id", ""))
+            heading, run = tuple(run[1].children or []), run[3:]
+        if _holds_something(run):
+            body, stories = _with_stories(_trim_rules(run))
+            sections.append(Section(plain(heading), heading, tuple(body), stories, anchor))
+    return tuple(sections)
+
+
+def empty_sections(tokens: list[Token], title: str) -> Iterator[Token]:
+    """The headings that `split` drops, because nothing stands below them."""
+    for run in _runs(_without_title(tokens, title)):
+        if run and run[0].type == "heading_open" and not _holds_something(run[3:]):
+            yield run[1]
+
+
+def _holds_something(run: list[Token]) -> bool:
+    return any(token.type != "hr" for token in run)
+
+
+def _runs(tokens: list[Token]) -> list[list[Token]]:
+    return _apart_after_last_rule(list(_at_headings(tokens)))
+
+
+def _without_title(tokens: list[Token], title: str) -> list[Token]:
+    for position, token in enumerate(tokens):
+        if token.type == "heading_open" and token.tag == "h1":
+            if _same(plain(tokens[position + 1].children or []), title):
+                return tokens[:position] + tokens[position + 3 :]
+            break
+    return tokens
+
+
+def _same(one: str, other: str) -> bool:
+    return re.sub(r"\W", "", one).casefold() == re.sub(r"\W", "", other).casefold()
+
+
+def _at_headings(tokens: list[Token]) -> Iterator[list[Token]]:
+    """Tokens from one h1 or h2 at the top level to the next; an h1 right above an h2 stays with it."""
+    run: list[Token] = []
+    for token in tokens:
+        begins = token.type == "heading_open" and token.tag in ("h1", "h2") and token.level == 0
+        only_h1 = len(run) == 3 and run[0].type == "heading_open" and run[0].tag == "h1"
+        if (begins and not (only_h1 and token.tag == "h2")) or token.type == "footnote_block_open":
+            yield run
+            run = []
+        run.append(token)
+    yield run
+
+
+def _apart_after_last_rule(runs: list[list[Token]]) -> list[list[Token]]:
+    """What follows the first rule of the last section is a colophon: a card of its own, without a title."""
+    footnotes = runs.pop() if runs and runs[-1][:1] and runs[-1][0].type == "footnote_block_open" else None
+    if len(runs) > 1:
+        last = runs.pop()
+        rule = next((n for n, token in enumerate(last) if token.type == "hr" and token.level == 0), len(last))
+        runs += [last[:rule], last[rule + 1 :]]
+    return [*runs, footnotes] if footnotes else runs
+
+
+def _trim_rules(run: list[Token]) -> list[Token]:
+    """A rule where a card begins or ends says nothing."""
+    while run and run[0].type == "hr":
+        run = run[1:]
+    while run and run[-1].type == "hr":
+        run = run[:-1]
+    return run
+
+
+# ---------------------------------------------------------------- stories
+
+
+def _with_stories(run: list[Token]) -> tuple[list[Token], int]:
+    result: list[Token] = []
+    stories = position = 0
+    while position < len(run):
+        token = run[position]
+        if token.type == "bullet_list_open" and token.level == 0:
+            end = closing(run, position)
+            items = list(_items(run[position + 1 : end]))
+            if _are_stories(items):
+                for item in items:
+                    result += _story(item)
+                stories += len(items)
+            else:
+                result += run[position : end + 1]
+            position = end + 1
+        else:
+            result.append(token)
+            position += 1
+    return result, stories
+
+
+def closing(tokens: "list[Token] | tuple[Token, ...]", position: int) -> int:
+    """Where the token that opens at `position` closes."""
+    depth = 0
+    for number in range(position, len(tokens)):
+        depth += tokens[number].nesting
+        if depth == 0:
+            return number
+    return len(tokens) - 1
+
+
+def _items(tokens: list[Token]) -> Iterator[list[Token]]:
+    position = 0
+    while position < len(tokens):
+        end = closing(tokens, position)
+        yield tokens[position + 1 : end]
+        position = end + 1
+
+
+def _are_stories(items: list[list[Token]]) -> bool:
+    """Most items are a title, a hard break and a summary, and one title at least is a link."""
+    broken = [item for item in items if _title_end(item)]
+    linked = [item for item in broken if any(child.type == "link_open" for child in _title(item))]
+    return bool(linked) and 2 * len(broken) > len(items)
+
+
+def _title_end(item: list[Token]) -> int:
+    if len(item) < 3 or item[0].type != "paragraph_open":
+        return 0
+    children = item[1].children or []
+    return next((n for n, child in enumerate(children) if child.type == "hardbreak"), 0)
+
+
+def _title(item: list[Token]) -> list[Token]:
+    children = item[1].children or []
+    while children and children[0].type == "text" and not children[0].content.strip():
+        children = children[1:]
+    end = next((n for n, child in enumerate(children) if child.type == "hardbreak"), len(children))
+    return children[:end]
+
+
+def _story(item: list[Token]) -> list[Token]:
+    """A heading with the title, a paragraph for each line of the summary, then whatever else the item holds."""
+    if len(item) < 3 or item[0].type != "paragraph_open":
+        return item
+    title = _title(item)
+    tokens = [
+        Token("heading_open", "h3", 1, attrs={"class": "story"}, map=item[1].map),
+        _line(item[1], _mute_source(title)),
+        Token("heading_close", "h3", -1),
+    ]
+    for line in _lines((item[1].children or [])[_title_end(item) + 1 :] if _title_end(item) else []):
+        tokens += [
+            Token("paragraph_open", "p", 1, map=item[1].map),
+            _line(item[1], line),
+            Token("paragraph_close", "p", -1),
+        ]
+    return tokens + item[3:]
+
+
+def _line(inline: Token, children: list[Token]) -> Token:
+    """A part of an item's first paragraph. `dataclasses.replace` does the same in five times the time."""
+    return Token("inline", "", 0, map=inline.map, level=1, children=children, content=inline.content, block=True)
+
+
+def _lines(children: list[Token]) -> Iterator[list[Token]]:
+    line: list[Token] = []
+    depth = 0
+    for child in children:
+        depth += child.nesting
+        if child.type == "hardbreak" and depth == 0:
+            if line:
+                yield line
+            line = []
+        else:
+            line.append(child)
+    if line:
+        yield line
+
+
+def _mute_source(title: list[Token]) -> list[Token]:
+    """The "| Source" at the end of a title stands in a span of its own."""
+    texts = [n for n, child in enumerate(title) if child.type == "text" and child.content.strip()]
+    if not texts:
+        return title
+    at = texts[-1]
+    found = SOURCE.match(title[at].content)
+    if not found or (found["title"] is None and len(texts) == 1):
+        return title
+    muted = [
+        Token("source_open", "span", 1, attrs={"class": "source"}),
+        Token("text", "", 0, content=found["source"]),
+        Token("source_close", "span", -1),
+    ]
+    before = [Token("text", "", 0, content=found["title"])] if found["title"] else []
+    return [*title[:at], *before, *muted, *title[at + 1 :]]

@@ -1,0 +1,246 @@
+"""Tokens → plain text, for the part of the mail that needs no HTML: the same words, the same links."""
+
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from markdown_it.token import Token
+
+from mailer.content.markdown.cjk import is_wide
+
+COLUMNS = 72
+LONGEST_LINE = 990  # bytes
+STORY = "■ "
+
+
+class Numbers:
+    """Which number stands for which address. One for an issue; `used` begins anew with each section."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}
+        self._used: list[str] = []
+
+    def of(self, address: str) -> int:
+        if address not in self._used:
+            self._used.append(address)
+        return self._numbers.setdefault(address, len(self._numbers) + 1)
+
+    def take_used(self) -> list[tuple[int, str]]:
+        """The addresses since the last call, and their numbers."""
+        used, self._used = self._used, []
+        return sorted((self._numbers[address], address) for address in used)
+
+
+def plain(children: Iterable[Token]) -> str:
+    """Words only, in one line."""
+    parts = []
+    for child in children:
+        if child.type in ("text", "text_special", "code_inline"):
+            parts.append(child.content)
+        elif child.type == "image":
+            parts.append(plain(child.children or []))
+        elif child.type in ("softbreak", "hardbreak"):
+            parts.append(" ")
+    return " ".join("".join(parts).split())
+
+
+def to_text(tokens: Sequence[Token], numbers: Numbers) -> str:
+    """Block tokens as paragraphs with a blank line between; links get numbers."""
+    return _joined(list(filter(None, _blocks(list(tokens), numbers))))
+
+
+def inline_to_text(children: Sequence[Token], numbers: Numbers) -> str:
+    """Inline tokens as one line."""
+    return " ".join(_inline(children, numbers).split())
+
+
+def _joined(blocks: list[str]) -> str:
+    """A blank line between blocks, but none between a story's title and its summary."""
+    text = ""
+    for block in blocks:
+        last = text.rsplit("\n", 1)[-1]
+        text += ("" if not text else "\n" if last.startswith(STORY) else "\n\n") + block
+    return text
+
+
+def _blocks(tokens: list[Token], numbers: Numbers) -> list[str]:
+    blocks = []
+    position = 0
+    while position < len(tokens):
+        end = _closing(tokens, position)
+        token, inside = tokens[position], tokens[position + 1 : end]
+        write = _WRITERS.get(token.type)
+        if write:
+            blocks.append(write(token, inside, numbers))
+        elif token.type == "inline":
+            blocks.append(_inline(token.children or [], numbers))
+        elif inside:
+            blocks.append(to_text(inside, numbers))
+        position = end + 1
+    return blocks
+
+
+def _closing(tokens: list[Token], position: int) -> int:
+    depth = 0
+    for number in range(position, len(tokens)):
+        depth += tokens[number].nesting
+        if depth == 0:
+            return number
+    return len(tokens) - 1
+
+
+# ---------------------------------------------------------------- blocks
+
+
+def _heading(token: Token, inside: list[Token], numbers: Numbers) -> str:
+    words = to_text(inside, numbers).replace("\n", " ")
+    return f"{STORY}{words}" if token.attrs.get("class") == "story" else f"{words}\n{underline(words, '·')}"
+
+
+def underline(words: str, stroke: str) -> str:
+    return stroke * min(display_width(words), COLUMNS)
+
+
+def _bullets(token: Token, inside: list[Token], numbers: Numbers) -> str:
+    return _list(inside, numbers, lambda _: "- ")
+
+
+def _numbered(token: Token, inside: list[Token], numbers: Numbers) -> str:
+    first = int(token.attrs.get("start", 1))
+    return _list(inside, numbers, lambda position: f"{first + position}. ")
+
+
+def _list(inside: list[Token], numbers: Numbers, mark: Callable[[int], str]) -> str:
+    items: list[str] = []
+    position = 0
+    while position < len(inside):
+        end = _closing(inside, position)
+        lead = mark(len(items))
+        tight = any(token.type == "paragraph_open" and token.hidden for token in inside[position:end])
+        blocks = filter(None, _blocks(inside[position + 1 : end], numbers))
+        items.append(_indent(("\n" if tight else "\n\n").join(blocks), lead, " " * len(lead)))
+        position = end + 1
+    return "\n".join(items)
+
+
+def _indent(text: str, first: str, rest: str) -> str:
+    lines = text.split("\n")
+    return "\n".join(((rest if number else first) + line).rstrip() for number, line in enumerate(lines))
+
+
+def _quote(token: Token, inside: list[Token], numbers: Numbers) -> str:
+    return _indent(to_text(inside, numbers), "> ", "> ")
+
+
+def _code(token: Token, inside: list[Token], numbers: Numbers) -> str:
+    return _indent(token.content.rstrip("\n"), "    ", "    ")
+
+
+def _rule(token: Token, inside: list[Token], numbers: Numbers) -> str:
+    return "* * *"
+
+
+def _html(token: Token, inside: list[Token], numbers: Numbers) -> str:
+    return _inline(token.children or [], numbers)
+
+
+def _table(token: Token, inside: list[Token], numbers: Numbers) -> str:
+    rows: list[list[str]] = []
+    for cell in inside:
+        if cell.type == "tr_open":
+            rows.append([])
+        elif cell.type == "inline":
+            rows[-1].append(_inline(cell.children or [], numbers).replace("\n", " "))
+    widths = [max(map(display_width, column)) for column in zip(*rows, strict=False)]
+    if sum(widths) + 3 * len(widths) > COLUMNS:
+        widths = [0] * len(widths)  # too wide to stand in columns: cells follow each other
+    lines = [
+        " | ".join(_padded(cell, width) for cell, width in zip(row, widths, strict=False)).rstrip() for row in rows
+    ]
+    return "\n".join([lines[0], underline(lines[0], "-"), *lines[1:]])
+
+
+def _padded(cell: str, width: int) -> str:
+    return cell + " " * max(width - display_width(cell), 0)
+
+
+def _footnote(token: Token, inside: list[Token], numbers: Numbers) -> str:
+    return f"({int(token.meta['id']) + 1}) {to_text(inside, numbers)}"
+
+
+_WRITERS: dict[str, Callable[[Token, list[Token], Numbers], str]] = {
+    "heading_open": _heading,
+    "bullet_list_open": _bullets,
+    "ordered_list_open": _numbered,
+    "blockquote_open": _quote,
+    "fence": _code,
+    "code_block": _code,
+    "hr": _rule,
+    "html_block": _html,
+    "table_open": _table,
+    "footnote_open": _footnote,
+}
+
+
+# ---------------------------------------------------------------- inside of a paragraph
+
+
+def _inline(children: Sequence[Token], numbers: Numbers) -> str:
+    parts: list[str] = []
+    links: list[tuple[str, int]] = []
+    for child in children:
+        if child.type == "link_open":
+            links.append((str(child.attrs.get("href", "")), len(parts)))
+        elif child.type == "link_close" and links:
+            address, start = links.pop()
+            parts.append(_pointer(address, "".join(parts[start:]), numbers))
+        else:
+            parts.append(_words(child))
+    for address, start in links:
+        parts.append(_pointer(address, "".join(parts[start:]), numbers))
+    lines = "".join(parts).split("\n")
+    return "\n".join(" ".join(line.split(" ")).strip() for line in lines).strip()
+
+
+def _pointer(address: str, words: str, numbers: Numbers) -> str:
+    """What follows a link's words: nothing where they are the address, else its number."""
+    shown = words.strip()
+    if not address or address.startswith("#") or address in (shown, f"mailto:{shown}", f"{shown}/"):
+        return ""
+    return f" [{numbers.of(address)}]"
+
+
+def _words(child: Token) -> str:
+    if child.type in ("softbreak", "hardbreak"):
+        return " " if child.type == "softbreak" else "\n"
+    if child.type == "image":
+        alt = plain(child.children or [])
+        return f"[{alt}]" if alt else ""
+    if child.type == "footnote_ref":
+        return f" ({int(child.meta['id']) + 1})"
+    if child.type == "html_inline":
+        return "\n" if child.meta.get("breaks") else ""
+    return child.content
+
+
+def in_short_lines(text: str) -> str:
+    """The text with no line over 998 bytes, which is what mail servers pass on (RFC 5322 §2.1.1)."""
+    return "\n".join(piece for line in text.split("\n") for piece in _pieces(line))
+
+
+def _pieces(line: str) -> Iterator[str]:
+    while len(line.encode()) > LONGEST_LINE:
+        room = len(line.encode()[:LONGEST_LINE].decode("utf-8", "ignore"))
+        # After a space, else between wide characters, else where it must be.
+        space = line.rfind(" ", room // 2, room)
+        wide = next((n for n in range(room, room // 2, -1) if is_wide(line[n - 1])), room)
+        cut = space + 1 if space > 0 else wide
+        yield line[:cut].rstrip()
+        line = line[cut:]
+    yield line
+
+
+def display_width(text: str) -> int:
+    """Columns in a terminal: wide characters take two, combining marks none."""
+    return sum(
+        0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text
+    )

@@ -1,0 +1,323 @@
+"""`Issue` → `RenderedIssue`: subject, HTML, text and images, complete but for each reader's own links.
+
+The stages, in order: Markdown to tokens; links and images pointed at addresses that work in a mail; sections to safe
+HTML with styles inlined; the MJML template with slots; the slots filled; and a look whether anything got lost.
+"""
+
+import gc
+import hashlib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from html import escape
+from urllib.parse import quote
+
+from django.template.loader import get_template, render_to_string
+from django.utils import translation
+from django.utils.formats import date_format
+from django.utils.translation import gettext
+
+from mailer.config.newsletter import Newsletter
+from mailer.content.assets import point_images, point_links, read_logo, without_repeats
+from mailer.content.assets.images import Image
+from mailer.content.colours import palette
+from mailer.content.findings import Finding
+from mailer.content.issues import Issue
+from mailer.content.languages import direction, language_of_chrome, language_tag
+from mailer.content.markdown import (
+    BackIssue,
+    Document,
+    MarkupError,
+    Numbers,
+    Section,
+    display_width,
+    empty_sections,
+    in_short_lines,
+    inline_to_html,
+    inline_to_text,
+    lost_words_or_links,
+    parse,
+    plain,
+    split,
+    to_html,
+    to_text,
+)
+from mailer.content.mjml import Slots, inline_styles
+
+LARGEST = 102_400  # bytes; Gmail clips what is longer, and with it the unsubscribe link
+LINK_GROWTH = 200  # bytes that a reader's own unsubscribe link takes more than its placeholder
+PREHEADER = 110  # characters that an inbox shows at most
+# Keeps the inbox from showing the text that follows. A raw U+034F also keeps clients from guessing another charset.
+PADDING = "\u034f\u200c\u00a0" * 60
+
+
+@dataclass(frozen=True)
+class RenderedIssue:
+    slug: str
+    language: str
+    subject: str
+    preheader: str
+    html: str
+    text: str
+    article: str  # the content alone, as an HTML fragment without styles
+    images: tuple[Image, ...]
+    placeholders: Mapping[str, str]  # what stands in html and text for each reader's own address
+    source_sha256: str  # the issue's bytes and those of the images it uses
+    content_sha256: str  # subject, html and text
+    day: date | None = None  # as the issue itself says
+    number: str = ""
+    findings: tuple[Finding, ...] = ()  # what an editor should know of; sorted
+
+
+@contextmanager
+def _collecting_later() -> Iterator[None]:
+    """No garbage collection in here: a tenth of the time of a long issue, and it finds nothing.
+
+    Tokens are thousands of objects that all live until the end, and hold no cycles, so they go without it.
+    """
+    # Whoever turns it off turns it on: of threads that render at once, the last to end leaves it on.
+    collects = gc.isenabled()
+    if collects:
+        gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
+
+
+@_collecting_later()
+def render_issue(
+    issue: Issue,
+    newsletter: Newsletter,
+    *,
+    base_url: str,
+    sent_slugs: frozenset[str] = frozenset(),
+    archive_url: str = "",
+    back_issues: Sequence[BackIssue] = (),
+) -> RenderedIssue:
+    """The issue as its readers get it; the same bytes for the same input.
+
+    `sent_slugs` are issues of this newsletter with a page in its archive at `archive_url` (ends in "/"; default
+    base_url/archive/), for links between issues; `back_issues`, newest first, are listed where the issue asks for it.
+    What cannot be shown is left out and told in `findings`. Raises `IssueError` where nothing can be made at all, and
+    `NewsletterError` for a logo that cannot be used.
+    """
+    language = issue.language or newsletter.language
+    archive_url = archive_url or f"{base_url}/archive/"
+    document = _parse(issue, back_issues)
+    point_links(document, issue, newsletter, archive_url, sent_slugs)
+    images = point_images(document, issue, base_url)
+    logo = read_logo(newsletter, base_url)
+    sections = split(document.tokens, issue.title)
+    placeholders = {"unsubscribe": _placeholder("unsubscribe", issue, newsletter)}
+    bodies = tuple(_heading(section) + to_html(section.tokens) for section in sections)
+    with translation.override(language_of_chrome(language)):
+        mail = _Mail(issue, newsletter, language, sections, bodies, placeholders, logo.address, archive_url)
+        subject, preheader, text = mail.subject(), mail.preheader(), mail.text()
+        html = mail.html(preheader)
+    used = without_repeats((*images, *logo.images))
+    found = (*issue.findings, *_told(document, issue), *_missing(html, issue, sections))
+    return RenderedIssue(
+        slug=issue.slug,
+        language=language,
+        subject=subject,
+        preheader=preheader,
+        html=html,
+        text=text,
+        article="\n".join(f"<section>{body}</section>" for body in bodies),
+        images=used,
+        placeholders=placeholders,
+        source_sha256=_sha256(issue.source, *(image.content for image in used)),
+        content_sha256=_sha256(subject.encode(), html.encode(), text.encode()),
+        day=issue.date,
+        number=issue.number,
+        findings=tuple(sorted(set(found))),
+    )
+
+
+def _parse(issue: Issue, back_issues: Sequence[BackIssue]) -> Document:
+    try:
+        return parse(issue.body, back_issues)
+    except MarkupError as error:
+        raise issue.error(error.line, error.rule, error.message, error.fix) from None
+
+
+def _placeholder(name: str, issue: Issue, newsletter: Newsletter) -> str:
+    """A word that occurs nowhere in the mail. Made from the source, so that the same source gives the same hash."""
+    around = f"{issue.body}{issue.title}{issue.preheader}{newsletter}"
+    salt = 0
+    while True:
+        token = "zq" + _sha256(issue.source, name.encode(), str(salt).encode())[:16]
+        if token not in around:
+            return token
+        salt += 1
+
+
+def _sha256(*parts: bytes) -> str:
+    """Each part with its length before it, so that text cannot move from one part into the next."""
+    return hashlib.sha256(b"".join(b"%d:%s" % (len(part), part) for part in parts)).hexdigest()
+
+
+def _heading(section: Section) -> str:
+    anchor = f' id="{escape(section.anchor)}"' if section.anchor else ""
+    return f"<h2{anchor}>{inline_to_html(section.heading)}</h2>" if section.title else ""
+
+
+def _bar(section: Section) -> str:
+    return '<div class="bar">&#8202;</div>' if section.title else ""
+
+
+def _told(document: Document, issue: Issue) -> Iterator[Finding]:
+    """What parsing and pointing had to leave out."""
+    for remark in document.remarks:
+        yield issue.finding(remark.line, remark.column, remark.rule, remark.severity, remark.message, remark.fix)
+    for heading in empty_sections(document.tokens, issue.title):
+        line = heading.map[0] if heading.map else 0
+        what = f'section "{plain(heading.children or [])}" has no text and is left out'
+        yield issue.finding(line, 0, "section-empty", "warning", what, "write something below it, or take it out")
+
+
+def _missing(html: str, issue: Issue, sections: tuple[Section, ...]) -> Iterator[Finding]:
+    """What the mail as a whole lacks, or has too much of."""
+    if not sections:
+        yield issue.finding(0, 0, "empty-body", "error", "the issue has no text", "write something below its title")
+    lost = lost_words_or_links(html, sections)
+    if lost:
+        shown = lost.text if len(lost.text) <= 60 else f"{lost.text[:59]}…"
+        fix = "simplify the HTML or Markdown around it"
+        yield issue.finding(lost.line, 0, "html-dropped", "error", f'"{shown}" would be lost in the mail', fix)
+    size = len(html.encode()) + LINK_GROWTH
+    if size > LARGEST:
+        what = f"the mail has {size:,} bytes, and Gmail cuts off what is over {LARGEST:,}, the unsubscribe link too"
+        yield issue.finding(0, 0, "size-limit", "error", what, "shorten the issue, or send it as two")
+
+
+class _Mail:
+    """One issue's words and slots, as the templates take them. The language of the chrome is active."""
+
+    def __init__(
+        self,
+        issue: Issue,
+        newsletter: Newsletter,
+        language: str,
+        sections: tuple[Section, ...],
+        bodies: tuple[str, ...],
+        placeholders: Mapping[str, str],
+        logo: str,
+        archive_url: str,
+    ) -> None:
+        self.issue, self.newsletter, self.sections, self.bodies = issue, newsletter, sections, bodies
+        self.context = {
+            "title": issue.title,
+            "newsletter": newsletter,
+            "language": language_tag(language),
+            "direction": direction(language),
+            "dateline": self._dateline(),
+            "logo": logo,
+            "web_url": f"{archive_url}{quote(issue.slug, safe='')}/",
+            "archive_url": archive_url,
+            "accent_color": newsletter.accent_color,
+            "palette": palette(newsletter.accent_color),
+            "contents": [section for section in sections if section.title],
+            **placeholders,
+        }
+
+    def _dateline(self) -> str:
+        number = gettext("No. {number}").format(number=self.issue.number) if self.issue.number else ""
+        day = date_format(self.issue.date, gettext("j F Y")) if self.issue.date else ""
+        return " · ".join(filter(None, (day, number)))
+
+    def subject(self) -> str:
+        return " ".join(_filled("issue/subject.txt", self.context).split())
+
+    def preheader(self) -> str:
+        """The editor's own, else the first words of the issue, else its first stories."""
+        if self.issue.preheader:
+            return self.issue.preheader
+        words = ""
+        for more in self._first_words():
+            words = f"{words} {more}".strip()
+            if len(words) > PREHEADER:
+                break
+        return _shortened(words)
+
+    def _first_words(self) -> Iterator[str]:
+        for section in self.sections:
+            story = False
+            for token in section.tokens:
+                story = token.attrs.get("class") == "story" if token.type == "heading_open" else story
+                if token.type == "inline" and (story or not section.title or not section.stories):
+                    yield plain(token.children or []).split(" | ")[0]
+                story = story and token.type != "heading_close"
+
+    def html(self, preheader: str) -> str:
+        slots = Slots()
+        css = _filled("_parts/content.css", self.context)
+        fragments = inline_styles(
+            {
+                f"section-{number}": _bar(section) + body
+                for number, (section, body) in enumerate(zip(self.sections, self.bodies, strict=True))
+            },
+            css,
+        )
+        opening, contents = (
+            "",
+            self._part("contents") if sum(bool(section.title) for section in self.sections) > 1 else "",
+        )
+        rest = list(fragments.values())
+        if self.sections and not self.sections[0].title:
+            opening = rest.pop(0)
+        template = get_template("email/issue/body.mjml")
+        page = template.render(
+            self.context
+            | {
+                "slots": {
+                    "title": slots.put(escape(self.issue.title)),
+                    "preheader": slots.put(escape(preheader) + PADDING),
+                    "masthead": slots.put(self._part("masthead")),
+                    "opening": slots.put(opening + contents) if opening or contents else "",
+                    "sections": [slots.put(section) for section in rest],
+                    "footer": slots.put(self._part("footer")),
+                }
+            }
+        )
+        return slots.fill(page)
+
+    def _part(self, name: str) -> str:
+        return _filled(f"issue/{name}.html", self.context).strip()
+
+    def text(self) -> str:
+        numbers = Numbers()
+        sections = []
+        for section in self.sections:
+            title = inline_to_text(section.heading, numbers)
+            text = to_text(section.tokens, numbers)
+            # As words: Django looks up for each number how the language writes it.
+            addresses = [(str(number), address) for number, address in numbers.take_used()]
+            sections.append({"title": title, "line": _line(title), "text": text, "addresses": addresses})
+        context = self.context | {"sections": sections, "title_line": _line(self.issue.title, "=")}
+        text = _filled("issue/body.txt", context)
+        return in_short_lines(re.sub(r"\n{3,}", "\n\n", text).strip()) + "\n"
+
+
+def _filled(name: str, context: Mapping[str, object]) -> str:
+    """What the template email/`name`, which is no MJML, makes of the context."""
+    # Without the engine's name Django asks the one for MJML first. The exception that this one answers with holds its
+    # callers and they hold it, so all tokens of the issue would stay until the garbage is collected.
+    return render_to_string(f"email/{name}", dict(context), using="pages")
+
+
+def _line(words: str, stroke: str = "-") -> str:
+    return stroke * min(display_width(words), 72)
+
+
+def _shortened(words: str) -> str:
+    if len(words) <= PREHEADER:
+        return words
+    cut = words[: PREHEADER - 1]
+    # Between words where the language has any.
+    space = cut.rfind(" ")
+    return (cut[:space] if space > PREHEADER * 2 // 3 else cut).rstrip(" ,;:，、；：") + "…"

@@ -1,0 +1,278 @@
+"""What the provider reports of mails: stored once and as it came, then applied to the ledger and to readers.
+
+Applying adds facts and computes from facts, and never counts reports, so events in any order and any number lead to
+the same end. What a crash leaves stored and not applied, the sweep applies.
+"""
+
+import logging
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import takewhile
+from operator import itemgetter
+from typing import Any
+from uuid import UUID
+
+import orjson
+from django.conf import settings
+from django.db import InterfaceError, OperationalError, connection, transaction
+
+from mailer.events import facts, suppressing
+from mailer.events.facts import Chosen, Known
+from mailer.events.suppressing import Reader, Told
+from mailer.models import Event, Fact
+from mailer.providers.sendgrid.bounces import Meaning, codes_of, meaning
+from mailer.providers.sendgrid.policies import policy_of
+from mailer.providers.sendgrid.webhook import ProviderEvent
+from mailer.sending import evidence, thresholds
+from mailer.store import clock
+from mailer.store.installation import public_id
+
+log = logging.getLogger(__name__)
+
+FACT_HASH = ProviderEvent._fields.index("fact_hash")
+# They carry words, and no more follows from them than the fact.
+ONLY_FACTS = ("deferred", "group_resubscribe")
+FACTS = {
+    Meaning.HARD: Fact.HARD,
+    Meaning.SOFT: Fact.SOFT,
+    Meaning.POLICY: Fact.POLICY,
+    Meaning.COMPLAINT: Fact.COMPLAINED,
+}
+WAITED_FOR = suppressing.WITHIN  # how long a bounce without ids waits for the outcome of a request
+LEFT_ALONE = timedelta(seconds=10)  # the request that stored them is still applying them
+CHUNK = 1000
+GIVEN_UP = timedelta(days=1)  # an event that cannot be applied for so long is a defect, and is only logged
+MOST_PRUNED = 50 * CHUNK  # in one sweep
+
+# Raw SQL: 1,000 events cost 5 ms of CPU on SQLite and 22 on PostgreSQL; by bulk_create 33 and 44.
+_COLUMNS = "kind, attempt, delivery, at, received_at, details, id_hash, fact_hash"
+_INSERT = f"INSERT OR IGNORE INTO mailer_event ({_COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)"  # noqa: S608 — ours
+_INSERT_ON_POSTGRES = f"""
+    INSERT INTO mailer_event ({_COLUMNS})
+    SELECT kind, attempt, delivery, at, clock_timestamp(), details::jsonb, id_hash, fact_hash FROM unnest(
+        %s::text[], %s::uuid[], %s::bigint[], %s::timestamptz[], %s::text[], %s::bigint[], %s::bigint[]
+    ) AS told (kind, attempt, delivery, at, details, id_hash, fact_hash)
+    ON CONFLICT DO NOTHING RETURNING id"""  # noqa: S608 — ours
+
+
+# ---------------------------------------------------------------- storing
+
+
+def store(events: Iterable[ProviderEvent]) -> Sequence[int]:
+    """Events of this installation that were not known are committed; returns their ids, to be applied.
+
+    Two posts with the same events at the same time wait for each other in one order, so neither fails. Events of
+    attempts that we do not know (an older backup was put back) are kept too.
+    """
+    ours = sorted(_of_this_installation(events), key=itemgetter(FACT_HASH))
+    if not ours:
+        return []
+    with transaction.atomic(), connection.cursor() as cursor:
+        return _insert_on_postgres(cursor, ours) if connection.vendor == "postgresql" else _insert(cursor, ours)
+
+
+def _of_this_installation(events: Iterable[ProviderEvent]) -> list[ProviderEvent]:
+    """The account may belong to other programs too. A bounce that comes late may have lost all that we gave along."""
+    me = public_id()
+    return [
+        event if event.installation == me else event._replace(attempt=None, delivery=None)
+        for event in events
+        if event.installation == me or (event.installation is None and event.kind == "bounce" and _email(event.details))
+    ]
+
+
+def _email(details: dict[str, str] | None) -> str:
+    return details.get("email", "") if details else ""
+
+
+def _insert(cursor: Any, events: list[ProviderEvent]) -> range:
+    """SQLite: one writer at a time, so that the new ids are those above the last."""
+    adapt = connection.ops.adapt_datetimefield_value
+    moments = {at: adapt(at) for at in {event.at for event in events}}
+    attempts = {attempt: attempt and attempt.hex for attempt in {event.attempt for event in events}}
+    now = adapt(clock.now())
+    last = _last_id(cursor)
+    cursor.executemany(
+        _INSERT,
+        [
+            (kind, attempts[attempt], delivery, moments[at], now, _json(details), id_hash, fact_hash)
+            for kind, attempt, delivery, at, _, details, id_hash, fact_hash in events
+        ],
+    )
+    return range(last + 1, _last_id(cursor) + 1)
+
+
+def _last_id(cursor: Any) -> int:
+    cursor.execute("SELECT max(id) FROM mailer_event")
+    return int(cursor.fetchone()[0] or 0)
+
+
+def _insert_on_postgres(cursor: Any, events: list[ProviderEvent]) -> list[int]:
+    kinds, attempts, deliveries, moments, _, details, id_hashes, fact_hashes = map(list, zip(*events, strict=True))
+    texts = [_json(one) for one in details]
+    arrays = [kinds, attempts, deliveries, moments, texts, id_hashes, fact_hashes]
+    cursor.execute(_INSERT_ON_POSTGRES, arrays)
+    return [row[0] for row in cursor.fetchall()]
+
+
+def _json(details: dict[str, str] | None) -> str | None:
+    return None if details is None else orjson.dumps(details).decode()
+
+
+# ---------------------------------------------------------------- applying
+
+
+def apply(ids: Sequence[int]) -> None:
+    """Evidence, facts, counters, suppressions and thresholds say what these events say. Repeating changes nothing.
+
+    Facts are committed before readers are touched: erasing a reader locks them before their deliveries, so that both
+    in one transaction could deadlock with it. What leads to more than a fact counts as applied only after that.
+    """
+    if not ids:
+        return
+    chosen = facts.choose(ids)
+    attempts = facts.attempts_of(chosen)
+    # Attempts that were refused or never made are among them: they prove nothing, and `evidence` raises the alarm.
+    evidence.prove([attempt for attempt, known in attempts.items() if not known.proven])
+    reading = _read(chosen, attempts)
+    with transaction.atomic():
+        facts.add(chosen, _facts_of(reading.told))
+        reconsidered = facts.delivered_after_all(chosen)
+        facts.mark_applied(chosen, but={*reading.events, *reconsidered})
+    suppressing.react(reading.told, {reader for reader in reconsidered.values() if reader})
+    thresholds.check({one.reader.send for one in reading.told if one.meaning in (Meaning.HARD, Meaning.COMPLAINT)})
+    _finish(reading, reconsidered)
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """Events that say more than a fact."""
+
+    told: list[Told]
+    by_address: list[Told]  # those of `told` that had no ids
+    nobodys: list[int]  # about nobody whom we mailed
+    addressed: list[int]  # those of `nobodys` that hold an address
+    waiting: list[int]  # about an address whose request has no known outcome yet
+
+    @property
+    def events(self) -> set[int]:
+        return {*(one.event for one in self.told), *self.nobodys, *self.waiting}
+
+
+def _read(chosen: Chosen, attempts: Mapping[UUID, Known]) -> _Reading:
+    reading = _Reading([], [], [], [], [])
+    rows = list(chosen.events().filter(details__isnull=False).exclude(kind__in=ONLY_FACTS))
+    readers = suppressing.readers_of(row.delivery for row in rows if row.delivery)
+    for row in rows:
+        if row.kind == "bounce" and (row.attempt is None or row.delivery is None):
+            _read_by_address(reading, row)
+            continue
+        attempt, reader = attempts.get(row.attempt or UUID(int=0)), readers.get(row.delivery or 0)
+        if attempt and reader and attempt.went_out and reader.send == attempt.send:
+            reading.told.append(_told(row, reader))
+        else:
+            _leave_out(reading, row)
+    return reading
+
+
+def _read_by_address(reading: _Reading, row: Event) -> None:
+    found = suppressing.find_reader(_email(row.details), row.at)
+    if found.reader:
+        told = _told(row, found.reader)
+        reading.told.append(told)
+        reading.by_address.append(told)
+    elif found.wait and clock.now() - row.received_at < WAITED_FOR:
+        reading.waiting.append(row.pk)
+    else:
+        _leave_out(reading, row)
+
+
+def _told(row: Event, reader: Reader) -> Told:
+    details = row.details or {}
+    means = meaning(row.kind, details)
+    policy = policy_of(codes_of(details), details).key if means is Meaning.POLICY else ""
+    return Told(row.pk, means, reader, row.at, row.kind == "dropped", policy)
+
+
+def _leave_out(reading: _Reading, row: Event) -> None:
+    reading.nobodys.append(row.pk)
+    if _email(row.details):
+        reading.addressed.append(row.pk)
+
+
+def _facts_of(told: Iterable[Told]) -> dict[Fact, set[int]]:
+    """Fact → deliveries."""
+    found: dict[Fact, set[int]] = defaultdict(set)
+    for one in told:
+        if one.meaning in FACTS:
+            found[FACTS[one.meaning]].add(one.reader.delivery)
+    return found
+
+
+def _finish(reading: _Reading, reconsidered: Iterable[int]) -> None:
+    """The last events are applied too. What names only an address keeps it no longer than this."""
+    now = clock.now()
+    if not reading.told and not reading.nobodys and not reconsidered:
+        return
+    with transaction.atomic():
+        for one in reading.by_address:
+            details = Event.objects.values_list("details", flat=True).get(pk=one.event) or {}
+            kept = {name: words for name, words in details.items() if name != "email"}
+            Event.objects.filter(pk=one.event).update(delivery=one.reader.delivery, details=kept)
+        Event.objects.filter(pk__in=reading.addressed).update(details=None)
+        done = [*(one.event for one in reading.told), *reading.nobodys, *reconsidered]
+        Event.objects.filter(pk__in=done, applied_at=None).update(applied_at=now)
+
+
+# ---------------------------------------------------------------- the sweep's part
+
+
+def apply_leftovers() -> int:
+    """Events that a crash left stored and not applied are applied; returns how many were looked at.
+
+    One that cannot be applied holds up no other: its neighbours are applied without it, and it is tried again in each
+    sweep, for a day.
+    """
+    looked_at = last = 0
+    left = Event.objects.filter(applied_at=None, received_at__lt=clock.now() - LEFT_ALONE).order_by("pk")
+    while ids := list(left.filter(pk__gt=last).values_list("pk", flat=True)[:CHUNK]):
+        _apply_or_isolate(ids)
+        looked_at, last = looked_at + len(ids), ids[-1]
+    return looked_at
+
+
+def _apply_or_isolate(ids: Sequence[int]) -> None:
+    try:
+        apply(ids)
+    except (OperationalError, InterfaceError):
+        raise  # the database is away, and the events are not to blame
+    except Exception as error:  # noqa: BLE001 — a defect in one event's meaning must not hold up all others
+        if len(ids) == 1:
+            _put_off(ids[0], error)
+            return
+        middle = len(ids) // 2
+        _apply_or_isolate(ids[:middle])
+        _apply_or_isolate(ids[middle:])
+
+
+def _put_off(event: int, error: Exception) -> None:
+    given_up = Event.objects.filter(pk=event, received_at__lt=clock.now() - GIVEN_UP).update(applied_at=clock.now())
+    phrase = "event given up" if given_up else "event not applied, will try again"
+    log.error(phrase, extra={"event": event, "error": type(error).__name__})
+
+
+def prune(now: datetime) -> int:
+    """Events older than MAILER_EVENTS_DAYS are deleted, some at a time; returns how many. Facts and counters stay.
+
+    Ids rise with time, so the oldest stand first and no index on time is needed.
+    """
+    before, pruned = now - timedelta(days=settings.MAILER_EVENTS_DAYS), 0
+    while pruned < MOST_PRUNED:
+        oldest = Event.objects.order_by("pk").values_list("pk", "received_at")[:CHUNK]
+        old = [pk for pk, received_at in takewhile(lambda row: row[1] < before, oldest)]
+        if not old:
+            break
+        pruned += Event.objects.filter(pk__in=old).delete()[0]
+    return pruned

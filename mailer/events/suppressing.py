@@ -1,0 +1,266 @@
+"""What bounces, complaints and SendGrid's own unsubscribe do to readers.
+
+Suppressions are computed from what stands in the database and never counted up, so events in any order end alike.
+"""
+
+import logging
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import F, Max, Q, Window
+from django.db.models.functions import RowNumber
+
+from mailer.events import outages
+from mailer.events.outages import Bounced
+from mailer.models import REHEARSAL, Attempt, Batch, Delivery, Fact, PolicyBounce
+from mailer.providers.sendgrid.bounces import Meaning
+from subscribers import addresses, optin, records
+from subscribers.models import Subscriber, Suppression
+from subscribers.optin import Origin
+
+log = logging.getLogger(__name__)
+
+EVENT = Origin(how="event")
+Reason = Suppression.Reason
+
+# A soft bounce says little; three in a row over two weeks say that nobody reads there.
+IN_A_ROW = 3
+APART = timedelta(days=14)
+# How these rules know their own suppressions: only those do they take back.
+SOFT_NOTE = "three soft bounces"
+HARD_NOTE = "hard bounce"
+
+WITHIN = timedelta(days=7)  # between an accepted delivery and a bounce that names only an address
+CLOCKS = timedelta(minutes=5)  # by which the provider's and ours may differ
+_ON_ITS_WAY = (Batch.State.POSTING, Batch.State.UNKNOWN, Batch.State.ACCEPTED)
+_MAY_HAVE_ARRIVED = (Attempt.State.OPEN, Attempt.State.UNKNOWN, Attempt.State.ACCEPTED)
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Whom a delivery was for; all but the first three are empty once the reader was erased."""
+
+    delivery: int
+    send: int
+    newsletter: str
+    subscriber: int | None
+    public_id: UUID | None
+    hash: str | None
+    email_key: str | None
+
+    @property
+    def domain(self) -> str:
+        return (self.email_key or "").rpartition("@")[2]
+
+
+@dataclass(frozen=True)
+class Told:
+    """What an event says of a reader."""
+
+    event: int
+    meaning: Meaning
+    reader: Reader
+    at: datetime  # by the provider's clock
+    dropped: bool = False  # not tried: the provider remembered something older
+    policy: str = ""  # key of a Policy, where the receiver refused us
+
+
+def readers_of(deliveries: Iterable[int]) -> dict[int, Reader]:
+    """By delivery; those that we do not know are left out."""
+    rows = Delivery.objects.filter(pk__in=set(deliveries)).values_list(
+        "pk",
+        "send",
+        "send__newsletter",
+        "subscriber",
+        "subscriber__public_id",
+        "subscriber__suppression_hash",
+        "subscriber__email_key",
+    )
+    return {row[0]: Reader(*row) for row in rows}
+
+
+# ---------------------------------------------------------------- a bounce that names only an address
+
+
+@dataclass(frozen=True)
+class Found:
+    reader: Reader | None = None
+    wait: bool = False  # it may be about a request whose outcome is not known yet
+
+
+def find_reader(email: str, at: datetime) -> Found:
+    """The reader with this address whose latest delivery was accepted within 7 days before; else nobody.
+
+    Others mail through the same account, and an old bounce may be about somebody who had the address before.
+    """
+    try:
+        key = addresses.parse(email).key
+    except addresses.AddressError:
+        return Found()
+    recent = Delivery.objects.filter(
+        subscriber__email_key=key,
+        outcome=None,
+        batch__state__in=_ON_ITS_WAY,
+        batch__attempts__state__in=_MAY_HAVE_ARRIVED,
+        batch__attempts__started_at__range=(at - WITHIN, at + CLOCKS),
+    ).exclude(send__provider=REHEARSAL)
+    rows = recent.annotate(asked=Max("batch__attempts__started_at")).order_by("-asked", "-pk")
+    states = list(rows.values_list("pk", "batch__state"))
+    accepted = [delivery for delivery, state in states if state == Batch.State.ACCEPTED]
+    if accepted:
+        return Found(readers_of(accepted[:1])[accepted[0]])
+    return Found(wait=bool(states))
+
+
+# ---------------------------------------------------------------- what follows
+
+
+def react(told: Sequence[Told], reconsidered: Collection[int]) -> None:
+    """Suppress readers who bounced for good or complained, unsubscribe those who left, look at soft bounces.
+
+    `reconsidered` are readers of whom a delivery turned out to be delivered after it bounced.
+    """
+    by_meaning: dict[Meaning, list[Told]] = defaultdict(list)
+    for one in told:
+        by_meaning[one.meaning].append(one)
+    _suppress(_reasons(by_meaning[Meaning.COMPLAINT], Reason.COMPLAINT), "")
+    spared = _judge_hard_bounces(by_meaning[Meaning.HARD])
+    for one in by_meaning[Meaning.LEFT]:
+        if one.reader.public_id:
+            optin.unsubscribe(one.reader.public_id, one.reader.newsletter, EVENT)
+    soft = {one.reader.subscriber for one in by_meaning[Meaning.SOFT] if one.reader.subscriber}
+    _look_at_soft_bounces({*soft, *reconsidered, *spared})
+    _note_policies(by_meaning[Meaning.POLICY])
+
+
+def _judge_hard_bounces(told: Sequence[Told]) -> Collection[int]:
+    """Suppress whose address is gone, and let go whom an outage explains; return the subscribers of the latter."""
+    ours = _of_this_address([one.reader for one in told])
+    bounces = [
+        Bounced(one.reader.delivery, one.reader.send, one.reader.hash, one.reader.domain, one.at, one.dropped)
+        for one in told
+        if one.reader.hash and one.reader in ours
+    ]
+    outages.note(bounces)
+    with transaction.atomic():
+        judgement = outages.judge(bounces)
+        _suppress(dict.fromkeys(judgement.gone, str(Reason.BOUNCE)), HARD_NOTE)
+        wrong = Suppression.objects.filter(hash__in=judgement.spared, reason=Reason.BOUNCE, note=HARD_NOTE)
+        let_go = list(wrong.values_list("hash", flat=True))
+        for hash in let_go:
+            optin.lift(hash, EVENT)
+    return Subscriber.objects.filter(suppression_hash__in=let_go).values_list("pk", flat=True)
+
+
+def _of_this_address(readers: Sequence[Reader]) -> list[Reader]:
+    """Without those who took another address since the mail: the old one bounced, and it is suppressed already.
+
+    Complaints are about persons, and go with them.
+    """
+    moved = records.moved(reader.subscriber for reader in readers if reader.subscriber)
+    if not moved:
+        return list(readers)
+    mails = Delivery.objects.filter(pk__in=[reader.delivery for reader in readers if reader.subscriber in moved])
+    asked = dict(mails.values_list("pk").annotate(asked=Max("batch__attempts__started_at")))
+    return [
+        reader
+        for reader in readers
+        if reader.subscriber not in moved or asked[reader.delivery] > moved[reader.subscriber]
+    ]
+
+
+def _reasons(told: Iterable[Told], reason: str) -> dict[str, str]:
+    return {one.reader.hash: reason for one in told if one.reader.hash}
+
+
+def _suppress(reasons: Mapping[str, str], note: str) -> None:
+    """As `optin.suppress_all`, but who is suppressed as strongly already stays so: their record shows it once."""
+    standing = {one.hash: one for one in Suppression.objects.filter(hash__in=reasons)} if reasons else {}
+    news = {hash: reason for hash, reason in reasons.items() if _is_news(standing.get(hash), reason, note)}
+    if news:
+        optin.suppress_all(news, EVENT, note=note)
+
+
+def _is_news(standing: Suppression | None, reason: str, note: str) -> bool:
+    if standing is None or optin.STRENGTH[reason] > optin.STRENGTH[standing.reason]:
+        return True
+    # A hard bounce takes the place of what soft ones made, or the latter might be taken back.
+    return standing.reason == reason and standing.note == SOFT_NOTE and note != SOFT_NOTE
+
+
+def _look_at_soft_bounces(readers: Collection[int]) -> None:
+    """Each of these readers is suppressed exactly if the rule of three says so, as far as it is for the rule to say."""
+    if not readers:
+        return
+    last: dict[str, list[tuple[int, datetime]]] = defaultdict(list)
+    moved = records.moved(readers)
+    for subscriber, hash, facts, at in _last_deliveries(readers):
+        if subscriber not in moved or at > moved[subscriber]:
+            last[hash].append((facts, at))
+    gone = {hash for hash, deliveries in last.items() if _is_gone(deliveries)}
+    _suppress(dict.fromkeys(gone, str(Reason.BOUNCE)), SOFT_NOTE)
+    ours = Suppression.objects.filter(hash__in=last.keys() - gone, reason=Reason.BOUNCE, note=SOFT_NOTE)
+    for hash in ours.values_list("hash", flat=True):
+        optin.lift(hash, EVENT)
+
+
+def _last_deliveries(readers: Collection[int]) -> Iterable[tuple[int, str, int, datetime]]:
+    """Reader, hash, facts and moment of the last three sends that were, or may have been, mailed to each reader.
+
+    Also those whose outcome is not known yet: else the answer would depend on when their evidence comes.
+    """
+    mailed = Delivery.objects.filter(
+        subscriber__in=readers, outcome=None, batch__state__in=_ON_ITS_WAY, send__first_request_at__isnull=False
+    ).exclude(send__provider=REHEARSAL)
+    newest = Window(
+        RowNumber(), partition_by=[F("subscriber")], order_by=[F("send__first_request_at").desc(), F("pk").desc()]
+    )
+    last = mailed.annotate(newest=newest, asked_at=F("send__first_request_at")).filter(newest__lte=IN_A_ROW)
+    rows: Iterable[tuple[int, str, int, datetime]] = last.values_list(
+        "subscriber", "subscriber__suppression_hash", "facts", "asked_at"
+    )
+    return rows
+
+
+def _is_gone(deliveries: Sequence[tuple[int, datetime]]) -> bool:
+    moments = [at for _, at in deliveries]
+    return (
+        len(deliveries) == IN_A_ROW
+        and all(facts & Fact.SOFT and not facts & Fact.DELIVERED for facts, _ in deliveries)
+        and max(moments) - min(moments) >= APART
+    )
+
+
+def _note_policies(told: Collection[Told]) -> None:
+    """The editor's own matter: servers refuse the sender or the content, and readers are not to blame."""
+    if not told:
+        return
+    first: dict[int, Told] = {}
+    for one in sorted(told, key=lambda one: (one.at, one.policy), reverse=True):
+        first[one.reader.delivery] = one
+    rows = [
+        PolicyBounce(delivery_id=pk, send_id=one.reader.send, policy=one.policy, at=one.at)
+        for pk, one in sorted(first.items())
+    ]
+    PolicyBounce.objects.bulk_create(rows, ignore_conflicts=True)
+    for row in PolicyBounce.objects.filter(pk__in=first):
+        ours = first[row.pk]
+        if (ours.at, ours.policy) < (row.at, row.policy):
+            earlier = Q(at__gt=ours.at) | Q(at=ours.at, policy__gt=ours.policy)
+            PolicyBounce.objects.filter(earlier, pk=row.pk).update(at=ours.at, policy=ours.policy)
+    _alert(told)
+
+
+def _alert(told: Collection[Told]) -> None:
+    log.warning(
+        "mail bounced because of its sender or content, look at your domain's reputation",
+        extra={
+            "sends": sorted({one.reader.send for one in told}),
+            "bounces": len(told),
+            "policies": sorted({one.policy for one in told}),
+        },
+    )

@@ -1,0 +1,1 @@
+"""What the ledger holds of one person: handed to them, or erased."""

@@ -1,0 +1,77 @@
+"""What SendGrid's report of a bounce or a drop means for the subscriber."""
+
+import re
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
+
+from mailer.providers.sendgrid.no_such_user import says_no_such_user
+from mailer.providers.sendgrid.policies import is_policy
+
+# RFC 3463; those that say that the mailbox or its domain does not exist. 5.4.1 is Microsoft 365's "Recipient address
+# rejected: Access denied", for an address that its directory does not list.
+GONE = frozenset({"5.1.1", "5.1.2", "5.1.3", "5.1.10", "5.2.1", "5.4.1"})
+# They say nothing by themselves; outlook.com answers 5.5.0 for an address that nobody has.
+VAGUE = frozenset({"5.5.0", "5.0.0"})
+UNCLASSIFIED = ("", "unclassified")
+# `bounced` was seen in the field.
+FOR_GOOD = ("bounce", "bounced")
+# Many bounces carry their code only in the server's sentence. Not a part of an IP address.
+_STATUS = re.compile(r"(?<![\d.])[245]\.\d{1,3}\.\d{1,3}(?![\d.]*\d)")
+
+# Exactly these: "Invalid SMTPAPI header" is our mistake and not the reader's address.
+_DROPPED = {
+    "bounced address": "hard",
+    "invalid": "hard",
+    "invalid address": "hard",
+    "spam reporting address": "complaint",
+    "unsubscribed address": "left",
+}
+
+
+class Meaning(StrEnum):
+    HARD = "hard"  # nobody is there
+    SOFT = "soft"  # not now
+    POLICY = "policy"  # because of us
+    COMPLAINT = "complaint"
+    LEFT = "left"  # through SendGrid's own unsubscribe
+    NOTHING = "nothing"
+
+
+def meaning(kind: str, details: Mapping[str, str]) -> Meaning:
+    """What an event says of its reader. Unclear bounces are soft: three of them over two weeks tell enough."""
+    if kind == "bounce":
+        return _of_bounce(details)
+    if kind == "dropped":
+        return Meaning(_DROPPED.get(details.get("reason", "").strip().lower(), "nothing"))
+    if kind == "spamreport":
+        return Meaning.COMPLAINT
+    return Meaning.LEFT if kind in ("unsubscribe", "group_unsubscribe") else Meaning.NOTHING
+
+
+def _of_bounce(details: Mapping[str, str]) -> Meaning:
+    codes = list(codes_of(details))
+    # First: a server that refuses us may well call the address invalid.
+    if is_policy(codes, details):
+        return Meaning.POLICY
+    if details.get("type", "").strip().lower() in FOR_GOOD and _nobody_is_there(codes, details):
+        return Meaning.HARD
+    return Meaning.SOFT
+
+
+def _nobody_is_there(codes: list[str], details: Mapping[str, str]) -> bool:
+    classification = details.get("bounce_classification", "").strip().lower()
+    if classification not in UNCLASSIFIED:
+        return "invalid" in classification
+    clear = [code for code in codes if code not in VAGUE]
+    if clear:
+        return clear[0] in GONE
+    return says_no_such_user(" ".join(details.get(name, "") for name in ("reason", "response")).strip())
+
+
+def codes_of(details: Mapping[str, str]) -> Iterator[str]:
+    """Enhanced status codes (RFC 3463): first the field of its own, then those in the server's sentence.
+
+    They differ: SendGrid's field was seen to say 5.0.0 where the server had said 5.7.606.
+    """
+    for name in ("status", "reason", "response"):
+        yield from _STATUS.findall(details.get(name, ""))

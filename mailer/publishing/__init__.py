@@ -1,0 +1,1 @@
+"""What editors and operators do with an issue, below the terminal and HTTP."""

@@ -1,0 +1,52 @@
+"""Whether readers can reach us: the public address answers as this very installation."""
+
+import http.client
+import json
+import urllib.error
+import urllib.request
+
+from mailer.store.installation import public_id
+
+TIMEOUT = 10.0  # seconds
+BY_A_PROXY = (502, 503, 504)  # `mailer serve` itself never answers /healthz so
+
+
+def why_unreachable(base_url: str) -> str:
+    """Why `base_url` does not lead to this installation, in words for the operator; empty when it does."""
+    address = f"{base_url}/healthz"
+    request = urllib.request.Request(address, headers={"User-Agent": "mailer-doctor"})  # noqa: S310 — http(s), checked in settings
+    try:
+        with urllib.request.urlopen(request, timeout=TIMEOUT) as response:  # noqa: S310
+            answer = json.loads(response.read(10_000))
+    except urllib.error.HTTPError as error:
+        if error.code in BY_A_PROXY:
+            return (
+                f"{address} answers {error.code}: the proxy is there, and `mailer serve` behind it does not answer; "
+                "start it, or correct the address that the proxy passes requests to."
+            )
+        return f"{address} answers {error.code}; is BASE_URL the address of `mailer serve`?"
+    except (OSError, http.client.HTTPException) as error:
+        reason = getattr(error, "reason", None) or error
+        return f"{address} does not answer ({reason}); start `mailer serve` there, or correct BASE_URL."
+    except (ValueError, RecursionError):
+        return f"{address} answers something else than mailer; is BASE_URL the address of `mailer serve`?"
+    if not isinstance(answer, dict) or answer.get("installation") != public_id():
+        return f"{address} is another installation than this database; use the same DATABASE_URL on both sides."
+    return ""
+
+
+def faults_in_front(base_url: str) -> list[str] | None:
+    """What the web process at `base_url` says of the proxies in front, by the names of `proxies.Fault`.
+
+    None where this installation does not answer, or one of an older version does.
+    """
+    request = urllib.request.Request(f"{base_url}/healthz?front", headers={"User-Agent": "mailer-doctor"})  # noqa: S310
+    try:
+        with urllib.request.urlopen(request, timeout=TIMEOUT) as response:  # noqa: S310
+            answer = json.loads(response.read(10_000))
+    except (OSError, http.client.HTTPException, ValueError, RecursionError):
+        return None
+    if not isinstance(answer, dict) or answer.get("installation") != public_id():
+        return None
+    found = answer.get("front")
+    return [str(name) for name in found] if isinstance(found, list) else None

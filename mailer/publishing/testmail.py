@@ -1,0 +1,130 @@
+"""A test mail: exactly what readers would get, to a few people who look at it first.
+
+The subject begins with [TEST], and the unsubscribe link leads to a page where nothing can be changed. No send, no
+delivery, no reader and no figure knows of it; the one thing written is the images, which the mail must show.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from django.conf import settings
+from django.db import transaction
+
+from mailer.config.newsletter import Newsletter
+from mailer.providers.current import current_client
+from mailer.providers.sendgrid.client import Accepted, Answer, OutcomeUnknown, ReadersRefused, TooLate
+from mailer.providers.sendgrid.payload import Message, PayloadError, Recipient, build_payload, issue_headers
+from mailer.store.accounts import UnknownKey, require_account
+from mailer.store.installation import public_id
+from mailer.store.media import keep_images
+from subscribers import links
+from subscribers.addresses import Address, AddressError, parse
+from subscribers.models import Suppression
+
+if TYPE_CHECKING:  # rendering loads parsers that the rest of this does not need
+    from mailer.content.rendering import RenderedIssue
+
+MARK = "[TEST] "
+MOST = 20  # people who look at a test; more are an audience, and want `send issue`
+
+
+@dataclass(frozen=True)
+class Outcome:
+    accepted: bool
+    words: str  # why not: the provider's words, or ours
+
+
+def read_addressees(written: Iterable[str]) -> tuple[Address, ...]:
+    """The addresses in the order given, each reader once. Raises AddressError, which names the one that is wrong."""
+    found: dict[str, Address] = {}
+    for text in written:
+        try:
+            address = parse(text)
+        except AddressError as error:
+            raise AddressError(f"{text!r} cannot be mailed: {error}") from None
+        found.setdefault(address.key, address)
+    if not found:
+        raise AddressError("Give at least one address to send the test to.")
+    if len(found) > MOST:
+        raise AddressError(f"A test goes to at most {MOST} addresses, and these are {len(found)}.")
+    return tuple(found.values())
+
+
+def send_test(issue: "RenderedIssue", newsletter: Newsletter, to: Sequence[Address]) -> Outcome:
+    """One request with the issue for everybody in `to`; what came of it.
+
+    Who complained, was suppressed by hand or asked to be forgotten gets no test either, and then nobody does. Who
+    bounced does: a test is a way to see whether the mailbox works again. With a key of an unknown account nobody does.
+    """
+    if refusal := _unknown_key() or _refusal(to):
+        return Outcome(False, refusal)
+    try:
+        payload = _payload(issue, newsletter, to)
+    except PayloadError as error:
+        return Outcome(False, str(error))
+    # Committed before the request: the mail may be opened the moment it is accepted.
+    with transaction.atomic():
+        keep_images(issue.images)
+    return _outcome(current_client().post(payload), to)
+
+
+def _unknown_key() -> str:
+    try:
+        require_account()
+    except UnknownKey as error:
+        return str(error)
+    return ""
+
+
+def _refusal(to: Sequence[Address]) -> str:
+    hashes = {links.suppression_hash(address.key): address.email for address in to}
+    refused = Suppression.objects.filter(hash__in=hashes).exclude(reason=Suppression.Reason.BOUNCE).first()
+    if refused is None:
+        return ""
+    return (
+        f"{hashes[refused.hash]} may not be mailed ({refused.reason}), so nothing was sent; leave the address out, or "
+        "see `mailer subscribers suppress --help` for --lift."
+    )
+
+
+def _payload(issue: "RenderedIssue", newsletter: Newsletter, to: Sequence[Address]) -> dict[str, Any]:
+    message = Message(
+        subject=MARK + issue.subject,
+        from_email=newsletter.from_email,
+        from_name=newsletter.from_name,
+        reply_to=newsletter.reply_to,
+        html=issue.html,
+        text=issue.text,
+        headers=issue_headers(newsletter.label, newsletter.name, newsletter.list_id, settings.BASE_URL),
+        unsubscribe_placeholder=issue.placeholders["unsubscribe"],
+        custom_args={},
+    )
+    people = [
+        Recipient(number, address.email, "", links.unsubscribe_url_of_test(newsletter.label, number))
+        for number, address in enumerate(to, 1)
+    ]
+    return _unbooked(build_payload(message, people, uuid4()))
+
+
+def _unbooked(payload: dict[str, Any]) -> dict[str, Any]:
+    """The request without attempt and deliveries: no row stands behind a test, and its events must meet none."""
+    people = [
+        {name: part for name, part in one.items() if name != "custom_args"} for one in payload["personalizations"]
+    ]
+    arguments = {"mailer_installation": public_id(), "mailer_test": payload["custom_args"]["mailer_attempt"]}
+    return {**payload, "personalizations": people, "custom_args": arguments}
+
+
+def _outcome(answer: Answer, to: Sequence[Address]) -> Outcome:
+    if isinstance(answer, Accepted):
+        return Outcome(True, "")
+    if isinstance(answer, ReadersRefused):
+        named = [f"{to[index].email}: {words}" for index, words in answer.words.items() if index < len(to)]
+        return Outcome(False, "; ".join(named))
+    if isinstance(answer, OutcomeUnknown):
+        return Outcome(False, f"{answer.words} (whether the test arrives is not known; look before you send another)")
+    if isinstance(answer, TooLate):
+        return Outcome(False, "the request could not begin in time; try again")
+    return Outcome(False, answer.words)

@@ -1,6 +1,0 @@
-"""All that we know of SendGrid, and nothing else does.
-
-`payload` builds a request, `client` posts it and says what the answer means, `transport` moves the bytes. `strict`
-knows what SendGrid refuses, `rehearsal` is the local stand-in that applies it, `backend` carries Django's own mail,
-and `current` hands out the client that this installation is configured for.
-"""

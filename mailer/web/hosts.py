@@ -1,0 +1,126 @@
+"""Requests under a name that is not that of BASE_URL: an old one after a move, or what a proxy passes on in its place.
+
+Nothing that we answer is made from the name in `Host`, so what needs no cookie works under any: links that are signed,
+one-click, the webhook, images of old mails. The rest is led to BASE_URL, and to nowhere else. Who was led there and
+comes in under another name still has come through a proxy that passes on a name of its own, and is answered.
+"""
+
+import logging
+import re
+from contextlib import suppress
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core.exceptions import DisallowedHost
+from django.http import HttpRequest, HttpResponse
+from django.http.request import split_domain_port, validate_host
+from django.urls import Resolver404, ResolverMatch, is_valid_path, resolve
+from django.utils.deprecation import MiddlewareMixin
+
+from mailer.config.environment import LOOPBACK
+from mailer.web import proxies
+from mailer.web.refusals import Cause, refuse
+
+log = logging.getLogger(__name__)
+
+SLASHES = re.compile("/{2,}")
+LED = "led-here=1"  # ends the address to which a visitor was led
+
+
+class WithSingleSlashes(MiddlewareMixin):
+    """Middleware: a signed link opens although a gateway that rewrote it doubled its slashes.
+
+    No other path: a proxy may keep strangers out of some, and need not know them under two names.
+    """
+
+    def process_request(self, request: HttpRequest) -> None:
+        single = SLASHES.sub("/", request.path_info)
+        if single != request.path_info and (match := _match_of(single)) and "token" in match.kwargs:
+            request.path = request.path_info = single
+
+
+class WithItsSlash(MiddlewareMixin):
+    """Middleware: a POST needs no slash at its end. Django would redirect it, and it would arrive as a GET."""
+
+    def process_request(self, request: HttpRequest) -> None:
+        path = request.path_info
+        if request.method == "POST" and not is_valid_path(path) and is_valid_path(f"{path}/"):
+            request.path, request.path_info = f"{request.path}/", f"{path}/"
+
+
+class OwnOrigin(MiddlewareMixin):
+    """Middleware: a form of ours is known as such where a proxy sets `Referrer-Policy: no-referrer`.
+
+    Then browsers send `Origin: null`. No page can make its visitors' browsers send this `Sec-Fetch-Site`.
+    """
+
+    def process_request(self, request: HttpRequest) -> None:
+        if request.headers.get("Origin") == "null" and request.headers.get("Sec-Fetch-Site") == "same-origin":
+            request.META["HTTP_ORIGIN"] = settings.ORIGIN
+
+
+class UnderAnyName(MiddlewareMixin):
+    """Middleware: below it each request is one for BASE_URL, or for this machine itself."""
+
+    def process_request(self, request: HttpRequest) -> HttpResponse | None:
+        led = _was_led(request)
+        if _is_ours(request):
+            return None
+        match = request.resolver_match = _match(request)
+        if not (match and getattr(match.func, "at_any_host", False)):
+            # A browser names an origin in `Origin` that no other page can make it name.
+            if not (led or request.headers.get("Origin") == settings.ORIGIN):
+                return _lead(request, match)
+            proxies.remember(proxies.Fault.HOST)
+        request.META["HTTP_HOST"] = urlsplit(settings.ORIGIN).netloc
+        request.META[proxies.FOREIGN] = True
+        return None
+
+
+def _was_led(request: HttpRequest) -> bool:
+    """Take the mark of that off the address: some pages know what their queries may hold."""
+    query: str = request.META.get("QUERY_STRING", "")
+    led = query == LED or query.endswith(f"&{LED}")
+    if led:
+        request.META["QUERY_STRING"] = query.removesuffix(LED).removesuffix("&")
+    return led
+
+
+def _is_ours(request: HttpRequest) -> bool:
+    try:
+        request.get_host()
+    except DisallowedHost:
+        return _was_ours(request)
+    return True
+
+
+def _was_ours(request: HttpRequest) -> bool:
+    """Whether our proxy says that it was asked for our name, as Apache does. Then that is the one which counts."""
+    claimed = request.headers.get("X-Forwarded-Host", "").rpartition(",")[2].strip()
+    if not settings.MAILER_PROXIES or not validate_host(split_domain_port(claimed)[0], settings.ALLOWED_HOSTS):
+        return False
+    request.META["HTTP_HOST"] = claimed
+    return True
+
+
+def _match(request: HttpRequest) -> ResolverMatch | None:
+    return _match_of(request.path_info)
+
+
+def _match_of(path_info: str) -> ResolverMatch | None:
+    for path in (path_info, f"{path_info}/"):
+        with suppress(Resolver404):
+            return resolve(path)
+    return None
+
+
+def _lead(request: HttpRequest, match: ResolverMatch | None) -> HttpResponse:
+    """To the same page at BASE_URL; but what was posted is not repeated there."""
+    at_home = urlsplit(settings.ORIGIN).hostname in LOOPBACK  # from another machine nobody is led to their own
+    if match is None or at_home or request.method not in ("GET", "HEAD"):
+        log.info("a request for another host was refused")
+        return refuse(request, Cause.WRONG_HOST)
+    path = request.get_full_path()
+    response = refuse(request, Cause.WRONG_HOST, 302)
+    response["Location"] = f"{settings.BASE_URL}{path}{'&' if '?' in path else '?'}{LED}"
+    return response

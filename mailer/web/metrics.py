@@ -1,0 +1,192 @@
+"""What an operator's monitoring asks: is anything open, late or shut, and how much came of what was tried.
+
+A row a request is read, never a row a subscriber; sums over requests are kept by mailer.store.counting.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from itertools import accumulate
+from typing import Any
+
+from django.conf import settings
+from django.db.models import Count, F, Q, QuerySet, Sum
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+
+from mailer.models import Batch, Event, Installation, Process, ProviderAccount, Send
+from mailer.sending import circuit_breaker
+from mailer.sending.accounting import count
+from mailer.store import clock, counting, journals, presence
+from subscribers.models import Letter, Notice, Subscription
+
+CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
+# figure → what a worker calls it, and what it means; see EmbeddedWorker.state
+WORKERS = {
+    "worker_well": ("well", "1: its sweep and its lanes move."),
+    "worker_may_send": ("may_send", "0: its clock, key or database keeps it from sending; `mailer doctor` says which."),
+    "worker_broker_up": ("broker", "1: it hears its broker."),
+    "worker_seconds_since_sweep": ("swept", "Since this worker came to the end of a sweep."),
+}
+LANES = {
+    "worker_lanes_busy": ("busy", "Lanes of this worker that work."),
+    "worker_lanes_free": ("free", "Lanes of this worker that wait for work."),
+    "worker_lane_seconds": ("longest", "For how long its slowest lane has been at one request or mail."),
+}
+# name → meaning, label, and its values, so that a rate can be asked for before the first of them
+COUNTERS: dict[str, tuple[str, str, Sequence[str]]] = {
+    counting.REQUESTS: (
+        "Requests to the provider by what came of them; one that turned out accepted later counts twice.",
+        "outcome",
+        ("accepted", "refused", "unsent", "unknown"),
+    ),
+    counting.RATE_LIMITED: ("Requests that the provider answered with 429.", "", ("",)),
+    counting.POSTS: ("Posts to the event webhook.", "outcome", ("stored", "refused", "not_stored")),
+    counting.SIGN_UPS: (
+        "Sign-ups without a mail: somebody asked too often.",
+        "reason",
+        ("network", "everybody"),
+    ),
+    counting.LOGINS: ("Failed logins at /admin/.", "", ("",)),
+}
+HISTOGRAMS = {
+    counting.REQUEST_SECONDS: ("From a claim to the provider's answer on record.", counting.LATENCIES),
+    counting.LAG: ("From what happened to a mail until its event was stored here.", counting.LAGS),
+}
+OUTCOMES = ("accepted", "skipped", "rejected", "unknown", "waiting", "cancelled")
+
+
+def exposition() -> bytes:
+    """All figures, as they stand now."""
+    return generate_latest(_Figures())  # of a registry it needs `collect` alone
+
+
+class _Figures:
+    def collect(self) -> Iterator[Metric]:
+        now = clock.now()
+        yield from _sends(now)
+        yield from _mails(now)
+        yield from _processes(now)
+        yield from _leavings(now)
+        yield from _counted()
+
+
+Labels = tuple[str, ...]
+
+
+def _gauge(name: str, meaning: str, values: Mapping[Labels, float], labels: Labels = ()) -> Metric:
+    gauge = GaugeMetricFamily(f"mailer_{name}", meaning, labels=labels)
+    for these, value in values.items():
+        gauge.add_metric(these, value)
+    return gauge
+
+
+# ---------------------------------------------------------------- sends
+
+
+def _sends(now: datetime) -> Iterator[Metric]:
+    yield _gauge("readers", "Readers of the sends that are not over, and of the newest.", _readers(), ("outcome",))
+    yield _gauge("unknown_readers", "Readers of whom nobody knows whether they were mailed.", {(): _unknown()})
+    batches = _by_state(Batch.objects.all(), Batch.State.values)
+    yield _gauge("batches", "Requests, planned or made.", batches, ("state",))
+    sends = _by_state(Send.objects.all(), Send.State.values)
+    yield _gauge("sends", "Issues on their way or sent.", sends, ("state",))
+    yield _gauge("gate_open", "1: the provider may be asked now.", _gates(now), ("provider", "account"))
+
+
+def _readers() -> dict[Labels, float]:
+    newest = Send.objects.order_by("-pk").values_list("pk", flat=True)[:1]
+    over = (Send.State.FINISHED, Send.State.CANCELLED)
+    sums: Counter[str] = Counter()
+    for send in Send.objects.filter(~Q(state__in=over) | Q(pk__in=list(newest))).only("pk", "planned"):
+        equation = count(send)
+        sums.update({outcome: getattr(equation, outcome) for outcome in OUTCOMES})
+    return {(outcome,): sums[outcome] for outcome in OUTCOMES}
+
+
+def _unknown() -> int:
+    open_ends = Batch.objects.filter(state=Batch.State.UNKNOWN)
+    found = open_ends.aggregate(readers=Sum(F("size") - F("skipped") - F("rejected")))
+    return int(found["readers"] or 0)
+
+
+def _by_state(rows: "QuerySet[Batch] | QuerySet[Send]", states: list[str]) -> dict[Labels, float]:
+    counted = dict(rows.order_by().values_list("state").annotate(n=Count("pk")))
+    return {(state,): counted.get(state, 0) for state in states}
+
+
+def _gates(now: datetime) -> dict[Labels, float]:
+    known = {(account.host, account.name): account.pk for account in ProviderAccount.objects.order_by("pk")}
+    if settings.PROVIDER not in [host for host, _ in known]:  # until the first worker starts
+        known[settings.PROVIDER, ""] = 0
+    return {where: int(circuit_breaker.closed_until(account, now) is None) for where, account in known.items()}
+
+
+# ---------------------------------------------------------------- what waits to be done
+
+
+def _mails(now: datetime) -> Iterator[Metric]:
+    unapplied = Event.objects.filter(applied_at=None).count()
+    yield _gauge("events_unapplied", "Events that were stored and not acted on yet.", {(): unapplied})
+    confirmations = Subscription.objects.filter(confirmation_due__lte=now).count()
+    yield _gauge("confirmations_due", "Confirmation mails that should be out.", {(): confirmations})
+    letters = Letter.objects.filter(due__lte=now).count() + Notice.objects.filter(due__lte=now).count()
+    yield _gauge(
+        "letters_due", "Mails to one subscriber, with a link or news of a step, that should be out.", {(): letters}
+    )
+
+
+def _leavings(now: datetime) -> Iterator[Metric]:
+    found = journals.look(now)
+    meaning = "Who left while the database was away, and is not unsubscribed yet."
+    yield _gauge("leavings_waiting", meaning, {(): found.lines})
+    age = max(0.0, (now - found.since).total_seconds()) if found.since else 0.0
+    yield _gauge("leavings_oldest_seconds", "Since the click that waits longest.", {(): age})
+    meaning = "Ended without a word; their journals may hold leavings."
+    yield _gauge("web_processes_missing", meaning, {(): len(found.missing)})
+
+
+# ---------------------------------------------------------------- processes
+
+
+def _processes(now: datetime) -> Iterator[Metric]:
+    swept = Installation.objects.values_list("swept_at", flat=True).get(pk=1)
+    since = abs(now - swept).total_seconds() if swept else float("inf")
+    yield _gauge("seconds_since_sweep", "Since a worker swept; +Inf: none ever did.", {(): since})
+    web = presence.running(Process.Kind.WEB, now)
+    yield _gauge("web_processes", "Web processes that were seen within half a minute.", {(): len(web)})
+    # Processes with one MAILER_HOME share its journal, and each tells of it.
+    journals = {one.state.get("home"): one.state.get("leaving_lines", 0) for one in web}
+    waiting = sum(journals.values())
+    yield _gauge("leavings_waiting", "Clicks of subscribers who left that wait in a journal.", {(): waiting})
+    seen = presence.running(Process.Kind.WORKER, now)
+    workers: dict[Labels, dict[str, Any]] = {(f"{one.host}:{one.pid}",): one.state for one in seen if one.state}
+    yield _gauge("workers", "Workers that were seen within half a minute.", {(): len(workers)})
+    for name, (key, meaning) in WORKERS.items():
+        told = {who: float(state[key]) for who, state in workers.items() if state.get(key) is not None}
+        yield _gauge(name, meaning, told, ("worker",))
+    lanes = {(*name, kind): told for name, state in workers.items() for kind, told in state.get("lanes", {}).items()}
+    for figure, (key, meaning) in LANES.items():
+        yield _gauge(figure, meaning, {where: told[key] for where, told in lanes.items()}, ("worker", "lanes"))
+
+
+# ---------------------------------------------------------------- what was counted
+
+
+def _counted() -> Iterator[Metric]:
+    totals = counting.totals()
+    for name, (meaning, label, kinds) in COUNTERS.items():
+        counter = CounterMetricFamily(f"mailer_{name}", meaning, labels=[label] if label else [])
+        known = dict.fromkeys(kinds, 0.0) | totals.get(name, {})
+        for kind, value in known.items():
+            counter.add_metric([kind] if label else [], value)
+        yield counter
+    for name, (meaning, limits) in HISTOGRAMS.items():
+        yield _histogram(name, meaning, limits, totals.get(name, {}))
+
+
+def _histogram(name: str, meaning: str, limits: tuple[float, ...], told: dict[str, float]) -> Metric:
+    below = [(kind, told.get(kind, 0.0)) for kind in (*map(str, limits), "+Inf")]
+    sums = accumulate(value for _, value in below)
+    buckets = [(kind, value) for (kind, _), value in zip(below, sums, strict=True)]
+    return HistogramMetricFamily(f"mailer_{name}", meaning, buckets=buckets, sum_value=told.get("sum", 0.0))

@@ -1,0 +1,183 @@
+"""HTTP's door to the archive: the issues that were sent, by year and one by one; their feed; what programs ask for."""
+
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from itertools import groupby
+from urllib.parse import quote
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.http import Http404, HttpRequest, HttpResponse
+from django.template.loader import render_to_string
+from django.utils import timezone, translation
+from django.utils.cache import patch_cache_control
+from django.utils.http import http_date
+from django.utils.translation import gettext
+from django.views.decorators.http import conditional_page, require_safe
+
+from mailer.archive import archive_root, entries, newest
+from mailer.archive import page as page_of
+from mailer.archive.feeds import LENGTH, atom
+from mailer.config.newsletter import Newsletter
+from mailer.content.colours import mix, palette
+from mailer.content.languages import direction, language_of_chrome, language_tag
+from mailer.store.installation import public_id
+from subscribers.web.pages import CONTENT_POLICY, first_newsletter, newsletter_shown
+
+# Images of an issue may stand elsewhere; everything else is ours.
+READING_POLICY = CONTENT_POLICY.replace("img-src 'self'", "img-src 'self' https:")
+FRESH = 300  # seconds for which a page may be kept
+SITEMAP_LIMIT = 50_000  # addresses, by sitemaps.org
+SECURITY_DAYS = 90  # RFC 9116 asks for less than a year
+
+
+@require_safe
+@conditional_page
+def archive(request: HttpRequest, label: str = "") -> HttpResponse:
+    """All issues that were sent, by year."""
+    newsletter = _newsletter(label)
+    with _speaking(newsletter, newsletter.language):
+        listed = entries(newsletter.label)
+        listed.sort(key=lambda entry: entry.dated, reverse=True)
+        by_year = groupby(listed, lambda entry: entry.dated.year)
+        years = [(str(year), list(issues)) for year, issues in by_year]
+        return _page("archive", newsletter, newsletter.language, {"years": years, "address": _root(newsletter)})
+
+
+@require_safe
+@conditional_page
+def archive_issue(request: HttpRequest, slug: str, label: str = "") -> HttpResponse:
+    """The web page of a sent issue: its content without any reader's link, and nothing that could run."""
+    newsletter = _newsletter(label)
+    page = page_of(newsletter.label, slug)
+    if page is None:
+        return _not_yet(newsletter)
+    language = page.entry.language or newsletter.language
+    with _speaking(newsletter, language):
+        number = gettext("No. {number}").format(number=page.entry.number) if page.entry.number else ""
+        values = {"page": page, "number": number, "address": f"{_root(newsletter)}{quote(slug, safe='')}/"}
+        return _dated(_page("archive_issue", newsletter, language, values), page.entry.updated)
+
+
+def _not_yet(newsletter: Newsletter) -> HttpResponse:
+    """The link in a test or a rehearsal leads here, and so does that of a mail whose acceptance is not known yet."""
+    with _speaking(newsletter, newsletter.language):
+        response = _page("archive_missing", newsletter, newsletter.language, {})
+    response.status_code = 404
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+@require_safe
+@conditional_page
+def feed(request: HttpRequest, label: str = "") -> HttpResponse:
+    """The last issues as Atom, with all their words."""
+    newsletter = _newsletter(label)
+    pages = newest(newsletter.label, LENGTH)
+    address = f"{_root(newsletter).removesuffix('archive/')}feed.xml"
+    body = atom(newsletter, pages, _root(newsletter), address, public_id())
+    response = HttpResponse(body, content_type="application/atom+xml; charset=utf-8")
+    response["Content-Security-Policy"] = "default-src 'none'"
+    patch_cache_control(response, public=True, max_age=FRESH)
+    return _dated(response, max((page.entry.updated for page in pages), default=None))
+
+
+@require_safe
+def sitemap(request: HttpRequest) -> HttpResponse:
+    """Every page that search engines may show: forms, archives, issues."""
+    labels = list(settings.NEWSLETTERS)
+    found: list[tuple[str, datetime | None]] = []
+    for label in labels:
+        root = archive_root(settings.BASE_URL, label, labels)
+        found += [(f"{root.removesuffix('archive/')}subscribe/", None), (root, None)]
+        found += [(f"{root}{quote(entry.slug, safe='')}/", entry.updated) for entry in entries(label)]
+    body = render_to_string("pages/sitemap.xml", {"addresses": found[:SITEMAP_LIMIT]})
+    return _for_robots(HttpResponse(body, content_type="application/xml"))
+
+
+@require_safe
+def security(request: HttpRequest) -> HttpResponse:
+    """Whom to tell of a hole in this installation (RFC 9116), where its operator has said that."""
+    if not settings.MAILER_SECURITY_CONTACT:
+        raise Http404
+    # Midnight, so that the answer is the same all day.
+    expires = datetime.now(UTC).date() + timedelta(days=SECURITY_DAYS)  # noqa: TID251 — needs no database
+    spoken = dict.fromkeys(language_tag(newsletter.language) for newsletter in settings.NEWSLETTERS.values())
+    lines = [
+        f"Contact: {settings.MAILER_SECURITY_CONTACT}",
+        f"Expires: {expires}T00:00:00Z",
+        *([f"Preferred-Languages: {', '.join(spoken)}"] if spoken else []),
+        f"Canonical: {settings.BASE_URL}/.well-known/security.txt",
+    ]
+    return _for_robots(HttpResponse("".join(f"{line}\n" for line in lines), content_type="text/plain; charset=utf-8"))
+
+
+@require_safe
+def robots(request: HttpRequest) -> HttpResponse:
+    """Nothing is forbidden: a robot that may not look at a reader's page would not see that it must not be listed."""
+    body = f"User-agent: *\nDisallow:\n\nSitemap: {settings.BASE_URL}/sitemap.xml\n"
+    return _for_robots(HttpResponse(body, content_type="text/plain; charset=utf-8"))
+
+
+def _for_robots(response: HttpResponse) -> HttpResponse:
+    patch_cache_control(response, public=True, max_age=3600)
+    return response
+
+
+@require_safe
+def colours(request: HttpRequest, accent: str) -> HttpResponse:
+    """The style sheet that sets a newsletter's accent colour, which the pages' policy allows in no other place.
+
+    The address holds the colour, so it may be kept for ever.
+    """
+    shades = palette(f"#{accent}")
+    values = {
+        "palette": shades,
+        "strong": mix(shades.link, "#000000", 0.25),
+        "strong_dark": mix(shades.link_dark, "#ffffff", 0.3),
+    }
+    response = HttpResponse(render_to_string("pages/colours.css", values), content_type="text/css; charset=utf-8")
+    patch_cache_control(response, public=True, max_age=31_536_000, immutable=True)
+    return response
+
+
+def _newsletter(label: str) -> Newsletter:
+    found: Newsletter = settings.NEWSLETTERS[label or first_newsletter()]
+    return found
+
+
+def _root(newsletter: Newsletter) -> str:
+    return archive_root(settings.BASE_URL, newsletter.label, list(settings.NEWSLETTERS))
+
+
+def _speaking(newsletter: Newsletter, language: str) -> ExitStack:
+    """Words in the language of ours that suits `language`, days as the newsletter's clock has them."""
+    stack = ExitStack()
+    stack.enter_context(translation.override(language_of_chrome(language)))
+    stack.enter_context(timezone.override(ZoneInfo(newsletter.timezone)))
+    return stack
+
+
+def _page(name: str, newsletter: Newsletter, language: str, values: dict[str, object]) -> HttpResponse:
+    spoken, tag = translation.get_language(), language_tag(language)
+    context = {
+        "newsletter": newsletter_shown(newsletter.label),
+        "about": newsletter.about,
+        "license": newsletter.license,
+        "language": language_tag(spoken),
+        "content_language": tag,
+        "direction": direction(language),
+        # What is around the words says so where it is in another language than they.
+        "foreign": tag.split("-")[0] != spoken.split("-")[0],
+    }
+    response = HttpResponse(render_to_string(f"pages/{name}.html", context | values))
+    response["Content-Security-Policy"] = READING_POLICY
+    response["Content-Language"] = tag
+    patch_cache_control(response, public=True, max_age=FRESH)
+    return response
+
+
+def _dated(response: HttpResponse, moment: datetime | None) -> HttpResponse:
+    if moment is not None:
+        response["Last-Modified"] = http_date(moment.timestamp())
+    return response

@@ -1,0 +1,52 @@
+import re
+
+import django.contrib.admin
+from django.urls import include, path, re_path, register_converter
+
+import mailer.admin  # noqa: F401 — what /admin/ shows of sends
+import subscribers.admin  # noqa: F401 — and of readers
+from mailer.web import pages, views, webhooks
+from subscribers.web import urls as readers_urls  # also names the newsletters that stand under their label
+
+
+class IssueSlug:
+    """The rest of a link to an issue from its slug on, of which the slug alone counts: as subscribers.web.urls.Token.
+
+    A slug has letters, digits, `_`, `-` and `.`, and ends with none of the last two.
+    """
+
+    regex = r"[\s\S]+"
+    letters = re.compile(r"[\w.\-]*\w")
+
+    def to_python(self, value: str) -> str:
+        slug = self.letters.match(value)
+        return slug[0] if slug else ""
+
+    def to_url(self, value: str) -> str:
+        return f"{value}/"
+
+
+register_converter(IssueSlug, "issue_slug")
+
+urlpatterns = [
+    path("admin/", django.contrib.admin.site.urls),
+    path("healthz", views.healthz, name="healthz"),
+    path("readyz", views.readyz, name="readyz"),
+    path("metrics", views.metrics, name="metrics"),
+    path("webhooks/sendgrid/", webhooks.sendgrid, name="sendgrid_events"),
+    path("media/<slug:sha256>.<slug:extension>", views.media, name="media"),
+    path(".well-known/security.txt", pages.security, name="security"),
+    path("robots.txt", pages.robots, name="robots"),
+    path("sitemap.xml", pages.sitemap, name="sitemap"),
+    re_path("^colours/(?P<accent>[0-9a-f]{6})[.]css$", pages.colours, name="colours"),
+    path("archive/", pages.archive, name="archive"),
+    path("archive/<issue_slug:slug>", pages.archive_issue, name="archive_issue"),
+    path("feed.xml", pages.feed, name="feed"),
+    path("<further_newsletter:label>/archive/", pages.archive, name="archive_of"),
+    path("<further_newsletter:label>/archive/<issue_slug:slug>", pages.archive_issue, name="archive_issue_of"),
+    path("<further_newsletter:label>/feed.xml", pages.feed, name="feed_of"),
+    path("", include(readers_urls)),
+]
+handler400 = "mailer.web.refusals.refused"
+handler404 = "subscribers.web.views.not_found"
+handler500 = "subscribers.web.views.failed"

@@ -1,0 +1,101 @@
+"""The provider's door: signed events come in, and are answered 2xx once they are stored."""
+
+import logging
+from collections.abc import Sequence
+from contextlib import suppress
+
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_POST
+
+from mailer.events import receiving
+from mailer.providers.sendgrid.webhook import NotEvents, NotSigned, parse, verify
+from mailer.sending import hearing
+from mailer.store import clock, counting
+from mailer.web.bodies import FAULT, Fault
+from subscribers.web.pages import at_any_host, obeys_broken_bodies
+
+log = logging.getLogger(__name__)
+
+SIGNATURE = "X-Twilio-Email-Event-Webhook-Signature"
+TIMESTAMP = "X-Twilio-Email-Event-Webhook-Timestamp"
+
+
+class _Unwanted(Exception):
+    """Not taken; status and words for whoever set the webhook up."""
+
+    def __init__(self, status: int, words: str) -> None:
+        super().__init__(words)
+        self.status = status
+
+
+@at_any_host
+@obeys_broken_bodies  # it refuses them in words for a program
+@csrf_exempt
+@require_POST
+def sendgrid(request: HttpRequest) -> HttpResponse:
+    """204 once the events are committed, so that SendGrid repeats all others for a day. Never 500.
+
+    4xx for what SendGrid did not sign; 503 while the database is away.
+    """
+    try:
+        body, key = _signed_body(request)
+        found = parse(body)
+    except _Unwanted as unwanted:
+        return _refuse(unwanted.status, str(unwanted))
+    except NotSigned as error:
+        return _refuse(403, str(error))
+    except NotEvents as error:
+        return _refuse(400, str(error))
+    try:
+        ids = receiving.store(found)
+        hearing.record_verified(key, {event.attempt for event in found if event.attempt})
+    except (DatabaseError, InterfaceError) as error:
+        counting.count(counting.POSTS, "not_stored")
+        log.error("events not stored", extra={"events": len(found), "error": type(error).__name__})
+        return HttpResponse("the database is away; post it again", status=503, content_type="text/plain")
+    counting.count(counting.POSTS, "stored")
+    if ids:  # else it is a post that came before
+        now = clock.now_or_estimated()
+        counting.observe(counting.LAG, counting.LAGS, ((now - event.at).total_seconds() for event in found))
+    _apply(ids)
+    return HttpResponse(status=204)
+
+
+def _signed_body(request: HttpRequest) -> tuple[bytes, bytes]:
+    """Return the raw body, and the key that signed it. Raises _Unwanted, NotSigned."""
+    if not settings.SENDGRID_WEBHOOK_KEYS:
+        raise _Unwanted(403, "events are refused: SENDGRID_WEBHOOK_PUBLIC_KEY is not set on this installation")
+    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+        # SendGrid compresses nothing, and unpacking is how a small body becomes a huge one.
+        raise _Unwanted(415, "events are taken uncompressed only")
+    body = _body(request)
+    headers = request.headers
+    keys = settings.SENDGRID_WEBHOOK_KEYS
+    return body, verify(body, headers.get(SIGNATURE), headers.get(TIMESTAMP), keys, clock.now_or_estimated)
+
+
+def _body(request: HttpRequest) -> bytes:
+    # Not request.body: Django's own limit is meant for forms.
+    if fault := request.META.get(FAULT):
+        raise _Unwanted(413 if fault is Fault.TOO_LARGE else 400, fault.value)
+    body: bytes = request.read()
+    return body
+
+
+def _apply(ids: Sequence[int]) -> None:
+    try:
+        receiving.apply(ids)
+    except Exception as error:  # noqa: BLE001 — they are stored, and the sweep applies them: SendGrid need not repeat
+        log.error("events stored but not applied yet", extra={"events": len(ids), "error": type(error).__name__})
+
+
+def _refuse(status: int, words: str) -> HttpResponse:
+    """Whatever it held is not known now, so silence is no evidence until a later post is taken."""
+    counting.count(counting.POSTS, "refused")
+    log.warning("events refused", extra={"status": status, "why": words})
+    with suppress(DatabaseError, InterfaceError):  # who posts is told of the refusal all the same
+        hearing.record_refused()
+    return HttpResponse(words, status=status, content_type="text/plain")

@@ -1,0 +1,1 @@
+"""The process behind the web: it sends what is planned, and sweeps."""

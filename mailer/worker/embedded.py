@@ -1,0 +1,218 @@
+"""A Celery worker in threads of this process: the same code in `mailer worker` and in a command without a broker.
+
+Threads, because the work waits for the provider; more cores are more worker processes. Issues and single mails have a
+Celery worker each, so that a confirmation never waits behind an issue. Both take what they do from the database, so a
+broker that is away is waited for while the sweep feeds the lanes.
+"""
+
+import gc
+import logging
+import os
+import socket
+import threading
+import time
+from typing import Any
+
+from celery.exceptions import WorkerShutdown
+from celery.worker import state as worker_state
+from django.conf import settings
+from django.db import connection
+from django.template import engines
+from kombu.asynchronous import set_event_loop
+
+# Celery would import the tasks later, and where it could not (no descriptor left) log that and drop their hints.
+import mailer.tasks  # noqa: F401
+import subscribers.tasks  # noqa: F401
+from mailer import celery, lanes
+from mailer.config.exhaustion import shortage
+from mailer.config.logs import place_of
+from mailer.models import Attempt
+from mailer.sending import restore_guard, worker_locks
+from mailer.sending.worker_locks import this_owner
+from mailer.store import accounts, schema
+from mailer.worker.sweeping import Sweeper
+
+log = logging.getLogger(__name__)
+
+LONGEST_PAUSE = 30.0  # seconds between two looks for a broker that is away
+SLOW = 60.0  # seconds that a sweep or a batch may take besides a request and its answer: the database may be busy
+
+
+class EmbeddedWorker:
+    """Started, it takes hints and sweeps. Stopped, it claims nothing, and no request of it is in flight."""
+
+    def __init__(self) -> None:
+        self._sweeper = Sweeper()
+        self._stopping = threading.Event()
+        self._ended = threading.Event()
+        self._making = threading.Lock()
+        self._threads: dict[str, threading.Thread] = {}  # by queue
+        self._cut_off: set[str] = set()  # queues whose broker is away
+        self.failure = ""  # why it cannot go on, for the operator
+
+    def start(self) -> None:
+        """Raises Restored."""
+        self._import_what_is_used_later()
+        schema.is_newer()  # a worker that was restarted during an upgrade waits, as one that runs does
+        restore_guard.check()
+        accounts.this_account()
+        this_owner()
+        worker_locks.tidy(set(Attempt.objects.filter(state=Attempt.State.OPEN).values_list("owner", flat=True)))
+        worker_state.should_stop = None
+        celery.embedded_worker_runs = True
+        for kind, concurrency in ((lanes.issues, settings.MAILER_LANES), (lanes.mails, 1)):
+            kind.open()
+            queue = QUEUES[kind.name]
+            hearing = threading.Thread(
+                target=self._serve, args=(queue, concurrency), name=f"celery-{queue}", daemon=True
+            )
+            self._threads[queue] = hearing
+            hearing.start()
+        self._sweeper.start()
+        gc.freeze()  # what was loaded until now stays; the collector need not look at it again
+        if not settings.BROKER.is_verified:
+            log.warning("the broker's certificate is not verified (ssl_cert_reqs=none)")
+        log.info("worker started", extra={"lanes": settings.MAILER_LANES, "provider": settings.PROVIDER})
+
+    def wait(self) -> None:
+        """Return when `end` was called, or when it cannot go on and says so in `failure`."""
+        self._ended.wait()
+
+    def end(self) -> None:
+        """Let `wait` return. May be called by a signal handler."""
+        self._ended.set()
+
+    def complaints(self) -> list[str]:
+        """What is wrong with this worker that starting it again may cure. An outage of the database is not."""
+        patience = 2 * settings.MAILER_LEASE + SLOW
+        deaf = [queue for queue, hearing in self._threads.items() if not hearing.is_alive()]
+        found = [f"hints of the queue {queue} are not taken" for queue in deaf]
+        if self._sweeper.silent_for > patience or not self._sweeper.is_alive():
+            found.append(f"it has not swept for {self._sweeper.silent_for:.0f} s")
+        for kind in (lanes.issues, lanes.mails):
+            if kind.longest_piece > patience:
+                found.append(f"a lane for {kind.name} has been at the same work for {kind.longest_piece:.0f} s")
+        return [] if self._stopping.is_set() else found
+
+    def state(self) -> dict[str, Any]:
+        """What metrics tell of it."""
+        return {
+            "well": not self.complaints(),
+            "may_send": not self._sweeper.idle_because,
+            "because": self._sweeper.idle_because,
+            "broker": None if settings.EMBEDDED else not self._cut_off,
+            "swept": round(self._sweeper.silent_for, 1),
+            "lanes": {
+                kind.name: {"busy": kind.busy, "free": kind.free, "longest": round(kind.longest_piece, 1)}
+                for kind in (lanes.issues, lanes.mails)
+            },
+        }
+
+    def stop(self, patience: float | None = None) -> int:
+        """Claim nothing any more and wait for the requests in flight. Return how many `patience` seconds left over."""
+        until = time.monotonic() + (settings.MAILER_HTTP_TIMEOUT + 5 if patience is None else patience)
+        self._stopping.set()
+        lanes.issues.stop()
+        lanes.mails.stop()
+        self._sweeper.stop()
+        celery.embedded_worker_runs = False
+        worker_state.should_stop = 0
+        in_flight = sum(kind.wait_until_idle(until) for kind in (lanes.issues, lanes.mails))
+        if self._sweeper.is_alive():  # not if the start failed
+            self._sweeper.join(2)
+        log.info("worker stopped", extra={"in_flight": in_flight})
+        return in_flight
+
+    def _import_what_is_used_later(self) -> None:
+        """Import what Celery and Django load by name at the first use, while there are descriptors.
+
+        Where an import fails half-way for want of one, some packages (cssutils) cannot be imported again.
+        """
+        os.environ.setdefault("CELERY_SKIP_CHECKS", "1")  # Django's checks are for developers, and each queue ran them
+        engines.all()
+        try:
+            celery.app.connection_for_write().get_transport_cls()
+            self._controller("issues", concurrency=1)
+        except Exception as error:
+            if shortage(error):
+                raise
+            # A missing package, a wrong URL: the thread that meets it names it, and ends the process.
+
+    def _serve(self, queue: str, concurrency: int) -> None:
+        """Take the hints of one queue until the worker stops. What is no outage of the broker ends the process."""
+        try:
+            while not self._stopping.is_set():
+                try:
+                    if self._broker_answers(queue):
+                        self._take_hints(queue, concurrency)
+                except (OSError, RuntimeError) as error:
+                    if not (words := shortage(error)):
+                        raise
+                    # It may be over in a moment; the sweep feeds the lanes meanwhile.
+                    log.error("no hints are taken for a while", extra={"queue": queue, "because": words})
+                    self._stopping.wait(LONGEST_PAUSE / 6)
+                self._stopping.wait(1)  # a broker that answers and gives nothing must not be asked in a circle
+        # A missing module, no memory, a defect: a process that only looks busy is worse than one that ends.
+        except Exception as error:  # noqa: BLE001
+            log.critical(
+                "the worker cannot go on",
+                extra={"queue": queue, "error": type(error).__name__, "at": place_of(error)},
+            )
+            self.failure = f"the worker cannot take hints from the queue {queue}: {celery.what_is_wrong(error)}"
+            self.end()
+        finally:
+            connection.close()
+
+    def _broker_answers(self, queue: str) -> bool:
+        """Wait for the broker, with one line when it is away and one when it is back. Return False at a stop."""
+        pause, away = 1.0, False
+        while not self._stopping.is_set():
+            try:
+                celery.reach_broker()
+            except celery.BrokerAway as error:
+                if not away:
+                    log.warning(
+                        "broker away, batches are taken from the database", extra={"queue": queue, "reason": str(error)}
+                    )
+                away = True
+                self._cut_off.add(queue)
+                self._stopping.wait(pause)
+                pause = min(LONGEST_PAUSE, 2 * pause)
+                continue
+            self._cut_off.discard(queue)
+            if away:
+                log.info("broker is back", extra={"queue": queue})
+            return True
+        return False
+
+    def _take_hints(self, queue: str, concurrency: int) -> None:
+        """Run a Celery worker until the broker is lost or everything stops. Raises what else ends it."""
+        worker = self._controller(queue, concurrency)
+        try:
+            # Not worker.start(), which logs a traceback for whatever ends it and returns as if nothing were wrong.
+            worker.blueprint.start(worker)
+        except WorkerShutdown as lost:
+            if lost.__cause__ is None and not self._stopping.is_set():
+                raise RuntimeError("Celery stopped by itself") from lost
+        finally:
+            worker.stop()
+
+    def _controller(self, queue: str, concurrency: int) -> Any:
+        app = celery.make_app(current=False)
+        with self._making:
+            # kombu keeps one event loop for the whole process, and each worker takes the one that it finds. Two workers
+            # in one loop read each other's sockets, so each is made to find none.
+            set_event_loop(None)
+            return app.WorkController(
+                app=app,
+                pool_cls="threads",
+                concurrency=concurrency,
+                queues=[queue],
+                hostname=f"{queue}@{socket.gethostname()}",
+                without_gossip=True,
+                without_mingle=True,
+                without_heartbeat=True,
+            )
+
+
+QUEUES = {lanes.issues.name: "issues", lanes.mails.name: "confirmations"}

@@ -1,0 +1,90 @@
+"""A mail to whoever `notify` names, when a send that nobody watches ends, stops, or stays in doubt."""
+
+import logging
+from datetime import timedelta
+
+from django.core.mail import EmailMessage
+from django.db.models import Q, QuerySet
+
+from mailer.models import Attempt, Batch, Send
+from mailer.providers.sendgrid.backend import NotSent
+from mailer.publishing.reporting import in_words
+from mailer.sending.receiving import refusals_of
+from mailer.store import accounts, clock
+
+log = logging.getLogger(__name__)
+
+IN_DOUBT = timedelta(hours=1)
+PAUSED, FINISHED, UNKNOWN, REFUSED = "paused", "finished", "unknown", "refused"
+# Receivers refuse the sender or the content. Single ones do in nearly every send; this many are news.
+REFUSALS, REFUSED_SHARE = 5, 0.01
+LATE = timedelta(days=3)  # after its end; SendGrid tries for as long, and what comes then is news too
+
+
+def untold() -> list[int]:
+    """Ids of the sends of which there is news that was not mailed yet."""
+    return [send.pk for send in _unwatched() if _news(send)]
+
+
+def tell(send_id: int) -> None:
+    """What is new of this send was mailed, once. What could not be sent is news still."""
+    send = _unwatched().filter(pk=send_id).first()
+    news = _news(send) if send else ""
+    if send is None or not news:
+        return
+    before, refused = send.notified, _is_refused(send)
+    # Marked first: two workers at once, or a lost answer, must not make two mails.
+    told = dict.fromkeys([*before.split(), news, *([REFUSED] if refused else [])])  # each mail says that too
+    if not Send.objects.filter(pk=send_id, notified=before).update(notified=" ".join(told)):
+        return
+    try:
+        _mail(send, news).send()
+    except NotSent as error:
+        log.warning("notice not sent", extra={"send": send_id, "again": error.retry})
+        if error.retry:
+            Send.objects.filter(pk=send_id).update(notified=before)
+
+
+def _unwatched() -> QuerySet[Send]:
+    late = Q(finished_at__gt=clock.now() - LATE) & ~Q(notified__contains=REFUSED)
+    news_may_come = accounts.own_sends().exclude(notify="").filter(~Q(notified__contains=FINISHED) | late)
+    return news_may_come.defer("html", "text", "article")
+
+
+def _news(send: Send) -> str:
+    """The one thing to tell now; empty: nothing, or it was told before."""
+    told = send.notified.split()
+    if send.state == Send.State.PAUSED and send.reason:
+        return PAUSED if PAUSED not in told else ""
+    if Batch.objects.filter(send=send, state=Batch.State.UNKNOWN).exists():
+        if UNKNOWN not in told and _long_in_doubt(send):
+            return UNKNOWN
+    elif send.state == Send.State.FINISHED and FINISHED not in told:
+        return FINISHED
+    return REFUSED if REFUSED not in told and _is_refused(send) else ""
+
+
+def _is_refused(send: Send) -> bool:
+    readers = sum(one.readers for one in refusals_of(send.pk))
+    return readers >= REFUSALS or readers > send.planned * REFUSED_SHARE
+
+
+def _long_in_doubt(send: Send) -> bool:
+    doubtful = Attempt.objects.filter(batch__send=send, batch__state=Batch.State.UNKNOWN, state=Attempt.State.UNKNOWN)
+    return doubtful.filter(ended_at__lt=clock.now() - IN_DOUBT).exists()
+
+
+def _mail(send: Send, news: str) -> EmailMessage:
+    headline = {
+        PAUSED: f"{send.slug} is paused",
+        FINISHED: f"{send.slug} is sent",
+        UNKNOWN: f"{send.slug}: some requests stay unknown",
+        REFUSED: f"{send.slug}: receivers refuse your mail",
+    }[news]
+    return EmailMessage(
+        subject=f"[mailer] {headline}",
+        body="\n\n".join(in_words(send)) + "\n",
+        from_email=send.from_email,
+        to=[send.notify],
+        headers={"Auto-Submitted": "auto-generated"},
+    )

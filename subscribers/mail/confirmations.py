@@ -1,0 +1,130 @@
+"""The mail that asks a reader to confirm. The row is the queue: what is due stands in `confirmation_due`."""
+
+import logging
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from itertools import chain
+
+from django.conf import settings
+from django.db.models import F, Max
+
+from subscribers import clock, languages, links, queue
+from subscribers.installations import may_mail, newsletters_here
+from subscribers.limits import CONFIRMATION_PAUSE
+from subscribers.mail.composing import ReaderMail, compose
+from subscribers.models import MailRequest, Subscription, Suppression
+from subscribers.optin import confirming_lifts
+
+log = logging.getLogger(__name__)
+
+MOST_TRIES = 3
+# By the number of tries before. Never under 10 minutes: a try that failed for us may have reached the reader.
+NEXT_TRY = (timedelta(minutes=10), timedelta(hours=1), timedelta(hours=6))
+
+
+class ConfirmationFailed(Exception):
+    """The mail could not be handed over; the cause says why. It stays due and is tried again later."""
+
+
+def due(now: datetime) -> Iterable[int]:
+    """Ids of the subscriptions whose confirmation mail should go out from here by `now`.
+
+    First those in the queue of what was typed into forms, as many as may; of others those that wait longest.
+    """
+    if not may_mail():
+        return []
+    ours = Subscription.objects.filter(newsletters_here())
+    others = ours.filter(confirmation_due__lte=now).exclude(pk__in=queue.waiting().values("subscription"))
+    rest = others.order_by("confirmation_due").values_list("pk", flat=True)
+    return chain(queue.due(now, ours), rest.iterator())
+
+
+def bring_forward(now: datetime) -> None:
+    """Mails that a clock which was ahead put off are due as if it had been right. See mailer.sending.clocks."""
+    Subscription.objects.filter(confirmation_tried_at__gt=now).update(confirmation_tried_at=now)
+    queue.bring_forward(now)
+    late = Subscription.objects.filter(confirmation_due__gt=now)
+    # Not those who are invited, so many an hour: they are due far in the future and were never tried.
+    late.filter(confirmation_tries=0, confirmation_due=F("changed_at")).update(confirmation_due=now)
+    tried = late.filter(confirmation_tries__gt=0, confirmation_due__gt=now + NEXT_TRY[-1])
+    tried.update(confirmation_due=now + CONFIRMATION_PAUSE)
+
+
+def send(subscription_id: int) -> bool:
+    """The confirmation mail is with the provider, if it was due. False: it was not, or somebody else has it.
+
+    Call outside of transactions: the claim must be committed before the mail leaves. Raises ConfirmationFailed.
+    """
+    subscription = _claimed(subscription_id)
+    if subscription is None:
+        return False
+    try:
+        _message(subscription).send()
+    except Exception as error:
+        raise ConfirmationFailed(f"confirmation {subscription_id}: {type(error).__name__}") from error
+    # Not when the reader asked again meanwhile.
+    lease = subscription.confirmation_due
+    Subscription.objects.filter(pk=subscription_id, confirmation_due=lease).update(confirmation_due=None)
+    return True
+
+
+def _claimed(subscription_id: int) -> Subscription | None:
+    """The subscription, its mail ours to send. Its new due time is when it is tried again, should this try fail."""
+    now = clock.now()
+    ours = Subscription.objects.filter(newsletters_here(), pk=subscription_id, confirmation_due__lte=now)
+    subscription = ours.select_related("subscriber").first()
+    if subscription is None or not may_mail():
+        return None
+    tries, place = subscription.confirmation_tries, queue.place_of(subscription_id)
+    over = place is not None and queue.is_over(place, now)
+    if over or tries >= MOST_TRIES or not _may_be_mailed(subscription, now):
+        ours.filter(confirmation_tries=tries).update(confirmation_due=None)
+        return None
+    if place and not queue.has_turn(place, now, Subscription.objects.filter(newsletters_here())):
+        return None
+    if rests := _rests_until(subscription, place, now):
+        ours.filter(confirmation_tries=tries).update(confirmation_due=rests)
+        return None
+    subscription.confirmation_due = lease = now + NEXT_TRY[tries]
+    claimed = ours.filter(confirmation_tries=tries).update(
+        confirmation_due=lease, confirmation_tries=F("confirmation_tries") + 1, confirmation_tried_at=now
+    )
+    if claimed and place:
+        MailRequest.objects.filter(pk=place.pk).update(sent_at=now)
+    return subscription if claimed else None
+
+
+def _rests_until(subscription: Subscription, place: MailRequest | None, now: datetime) -> datetime | None:
+    """Until when the mailbox gets no further one: a retry, maybe of another wish, was just before a new one."""
+    tried = []
+    signed = place is not None and place.budget == MailRequest.Budget.SIGNED
+    if place:
+        mailbox = MailRequest.objects.filter(mailbox=place.mailbox, budget=place.budget)
+        others = mailbox if signed else mailbox.exclude(subscription=subscription)
+        tried.append(others.aggregate(at=Max("sent_at"))["at"])
+    if not signed:  # what strangers typed delays nothing that was asked for by a signed link
+        wishes = Subscription.objects.filter(subscriber=subscription.subscriber)
+        tried.append(wishes.aggregate(at=Max("confirmation_tried_at"))["at"])
+    until = max((at + CONFIRMATION_PAUSE for at in tried if at), default=now)
+    return until if until > now else None
+
+
+def _may_be_mailed(subscription: Subscription, now: datetime) -> bool:
+    """False for an address suppressed since the reader asked."""
+    suppression = Suppression.objects.filter(hash=subscription.subscriber.suppression_hash).first()
+    return suppression is None or confirming_lifts(suppression, now)
+
+
+def _message(subscription: Subscription) -> ReaderMail:
+    """Nothing in it was typed by whoever filled in the form: it goes to people who may never have asked."""
+    newsletter = settings.NEWSLETTERS[subscription.newsletter]
+    reader = subscription.subscriber
+    context = {
+        "confirm_url": links.confirm_url(reader.public_id, subscription.newsletter),
+    }
+    language = languages.chosen(reader.language, languages.supported(newsletter.language))
+    message = compose("confirmation", subscription.newsletter, language, reader.email, context)
+    # Whoever asks more than 7 days after a bounce may have a mailbox again; the provider's own list would drop this.
+    suppressed = Suppression.objects.filter(hash=reader.suppression_hash, reason=Suppression.Reason.BOUNCE)
+    message.bounced_before = suppressed.exists()
+    return message

@@ -1,0 +1,138 @@
+"""The mails with a link that readers ask for on a page. The row is the queue: what is due stands in `Letter.due`."""
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.core.mail import EmailMultiAlternatives
+from django.db.models import F
+from django.utils import translation
+from django.utils.translation import gettext, gettext_noop
+
+from subscribers import clock, languages, links
+from subscribers.changing import named_in
+from subscribers.installations import may_mail, newsletters_here
+from subscribers.mail.composing import compose
+from subscribers.models import Letter, Suppression
+from subscribers.optin import confirming_lifts
+
+log = logging.getLogger(__name__)
+
+# By the number of tries before. Never under 10 minutes: a try that failed for us may have reached the reader.
+NEXT_TRY = (timedelta(minutes=10), timedelta(hours=1))
+KEPT = timedelta(days=2)  # limits look one day back, and a link to confirm an address is good for one
+
+
+class LetterFailed(Exception):
+    """The mail could not be handed over; the cause says why. It stays due and is tried once more."""
+
+
+@dataclass(frozen=True)
+class Words:
+    title: str
+    why: str
+    button: str
+    note: str
+
+
+WORDS = {
+    Letter.Purpose.DATA: Words(
+        gettext_noop("Your data at %(name)s"),
+        gettext_noop("You asked on our page to see or change your data. The button opens it for 30 minutes."),
+        gettext_noop("Open your data"),
+        gettext_noop("Do not forward this mail. If it was not you who asked, ignore it: nothing changes."),
+    ),
+    Letter.Purpose.ADDRESS: Words(
+        gettext_noop("Your new address for %(name)s"),
+        gettext_noop("A reader of %(name)s wants their mails to come to this address. Press the button to agree."),
+        gettext_noop("Use this address"),
+        gettext_noop("The link works for one day. If it was not you, ignore this mail: nothing changes."),
+    ),
+}
+
+
+def due(now: datetime) -> Iterable[int]:
+    """Ids of the letters that should go out from here by `now`, longest waiting first."""
+    if not may_mail():
+        return []
+    waiting = Letter.objects.filter(newsletters_here(), due__lte=now).order_by("due")
+    return waiting.values_list("pk", flat=True).iterator()
+
+
+def bring_forward(now: datetime) -> None:
+    """Mails that a clock which was ahead put off are due as if it had been right. See mailer.sending.clocks."""
+    Letter.objects.filter(due__gt=now + NEXT_TRY[-1]).update(due=now + NEXT_TRY[0])
+
+
+def forget_old(now: datetime) -> None:
+    """Letters of long ago are gone, and with them addresses that nobody confirmed."""
+    Letter.objects.filter(asked_at__lt=now - KEPT).delete()
+
+
+def send(letter_id: int) -> bool:
+    """The letter is with the provider, if it was due. False: it was not, or somebody else has it.
+
+    Call outside of transactions: the claim must be committed before the mail leaves. Raises LetterFailed.
+    """
+    letter = _claimed(letter_id)
+    if letter is None:
+        return False
+    try:
+        _message(letter).send()
+    except Exception as error:
+        raise LetterFailed(f"letter {letter_id}: {type(error).__name__}") from error
+    Letter.objects.filter(pk=letter_id).update(due=None)
+    return True
+
+
+def _claimed(letter_id: int) -> Letter | None:
+    """The letter, ours to send. Its new due time is when it is tried again, should this try fail."""
+    now = clock.now()
+    ours = Letter.objects.filter(newsletters_here(), pk=letter_id, due__lte=now)
+    letter = ours.select_related("subscriber").first()
+    if letter is None or not may_mail():
+        return None
+    if letter.tries >= len(NEXT_TRY) or not _may_be_mailed(letter, now):
+        ours.update(due=None)
+        return None
+    lease = now + NEXT_TRY[letter.tries]
+    return letter if ours.filter(tries=letter.tries).update(due=lease, tries=F("tries") + 1) else None
+
+
+def _may_be_mailed(letter: Letter, now: datetime) -> bool:
+    """As for confirmations: nobody who complained is mailed, whoever asks."""
+    suppression = Suppression.objects.filter(hash=links.suppression_hash(letter.email_key)).first()
+    return suppression is None or confirming_lifts(suppression, now)
+
+
+def _message(letter: Letter) -> EmailMultiAlternatives:
+    """Nothing in it was typed by a visitor."""
+    newsletter = settings.NEWSLETTERS[letter.newsletter]
+    language = languages.chosen(letter.subscriber.language, languages.supported(newsletter.language))
+    with translation.override(language):
+        gets = named(letter)
+        context = _words(letter.purpose, newsletter.name) | {"url": _url(letter)}
+        context |= {"named": gets, "nothing_named": gets == []}
+    return compose("link", letter.newsletter, language, letter.email, context)
+
+
+def _words(purpose: str, name: str) -> dict[str, Any]:
+    words = WORDS[Letter.Purpose(purpose)]
+    return {part: gettext(text) % {"name": name} for part, text in vars(words).items()}
+
+
+def named(letter: Letter) -> list[str] | None:
+    """The newsletters that a new address will get, as people call them; None for letters that name none."""
+    if letter.purpose != Letter.Purpose.ADDRESS:
+        return None
+    gets = named_in(letter, letter.subscriber.subscriptions.order_by("newsletter"))
+    return [languages.titled(label) for label in gets]
+
+
+def _url(letter: Letter) -> str:
+    if letter.purpose == Letter.Purpose.ADDRESS:
+        return links.address_url(letter.public_id, letter.newsletter)
+    return links.data_url(letter.subscriber.public_id, letter.newsletter, letter.email_key)

@@ -1,0 +1,147 @@
+"""The mails that tell what was done. The row is the queue: what is due stands in `Notice.due`; the sweep finds it."""
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.conf import settings
+from django.db.models import F
+from django.utils import translation
+from django.utils.translation import gettext, gettext_noop
+
+from subscribers import clock, languages, links
+from subscribers.installations import may_mail, newsletters_here
+from subscribers.mail.composing import ReaderMail, compose
+from subscribers.mail.link_mails import KEPT, NEXT_TRY
+from subscribers.models import Notice, Subscription, Suppression
+from subscribers.optin import confirming_lifts
+
+log = logging.getLogger(__name__)
+
+Kind = Notice.Kind
+
+
+@dataclass(frozen=True)
+class Words:
+    title: str
+    why: str
+    note: str
+    button: str = ""
+
+
+WORDS = {
+    Kind.UNDONE: Words(
+        gettext_noop("You are still subscribed to %(name)s"),
+        gettext_noop("You were unsubscribed from %(name)s, and right after that somebody pressed Undo on the page."),
+        gettext_noop(
+            "If that was you, there is nothing to do. If not, unsubscribe again: that Undo link no longer works."
+        ),
+        gettext_noop("Unsubscribe"),
+    ),
+    Kind.MOVED: Words(
+        gettext_noop("Your address for %(name)s has changed"),
+        gettext_noop("From now on your emails go to the new address that was confirmed, and no longer to this one."),
+        gettext_noop("If it was not you, reply to this email. Unsubscribe links in earlier emails still work."),
+    ),
+    Kind.ERASED: Words(
+        gettext_noop("Your data at %(name)s has been deleted"),
+        gettext_noop(
+            "Your subscriptions have ended and your data is deleted. This is the last email you will receive."
+        ),
+        gettext_noop("If it was not you who asked for it, reply to this email. You can always subscribe again."),
+    ),
+}
+
+
+def due(now: datetime) -> Iterable[int]:
+    """Ids of the notices that should go out from here by `now`, longest waiting first."""
+    if not may_mail():
+        return []
+    waiting = Notice.objects.filter(newsletters_here(), due__lte=now).order_by("due")
+    return waiting.values_list("pk", flat=True).iterator()
+
+
+def bring_forward(now: datetime) -> None:
+    """As `letters.bring_forward`."""
+    Notice.objects.filter(due__gt=now + NEXT_TRY[-1]).update(due=now + NEXT_TRY[0])
+
+
+def forget_old(now: datetime) -> None:
+    """Delete notices of long ago, and with them addresses that subscribers left behind."""
+    Notice.objects.filter(at__lt=now - KEPT).delete()
+
+
+def tell(notice_id: int) -> bool:
+    """Hand the notice to the provider, if it is due. Return False if it is not, or fails and is tried once more.
+
+    Call outside of transactions: the claim must be committed before the mail leaves.
+    """
+    notice = _claimed(notice_id)
+    if notice is None:
+        return False
+    try:
+        _message(notice).send()
+    except Exception as error:  # noqa: BLE001 — whatever the mail backend raises: it stays due
+        log.warning("notice failed", extra={"notice": notice_id, "error": type(error).__name__})
+        return False
+    _end(notice)
+    return True
+
+
+def _claimed(notice_id: int) -> Notice | None:
+    """The notice, ours to send. Its new due time is when it is tried again, should this try fail."""
+    now = clock.now()
+    ours = Notice.objects.filter(newsletters_here(), pk=notice_id, due__lte=now)
+    notice = ours.select_related("subscriber").first()
+    if notice is None or not may_mail():
+        return None
+    if notice.tries >= len(NEXT_TRY) or not _may_be_mailed(notice, now):
+        _end(notice)
+        return None
+    if not _is_true(notice):
+        # Gone, or the mailbox would hear of no other undo today.
+        ours.delete()
+        return None
+    lease = now + NEXT_TRY[notice.tries]
+    return notice if ours.filter(tries=notice.tries).update(due=lease, tries=F("tries") + 1) else None
+
+
+def _end(notice: Notice) -> None:
+    """It is not due any more. An address that is nobody's any more does not wait to be forgotten."""
+    row = Notice.objects.filter(pk=notice.pk)
+    if notice.subscriber is None:
+        row.delete()
+    else:
+        row.update(due=None)
+
+
+def _may_be_mailed(notice: Notice, now: datetime) -> bool:
+    suppression = Suppression.objects.filter(hash=links.suppression_hash(notice.email_key)).first()
+    return suppression is None or confirming_lifts(suppression, now)
+
+
+def _is_true(notice: Notice) -> bool:
+    """Nobody is told that they are subscribed who left since, nor a mailbox that they left behind.
+
+    The link in it would have the id that they got at the move.
+    """
+    got = Subscription.objects.filter(subscriber__email_key=notice.email_key, newsletter=notice.newsletter)
+    active = got.filter(subscriber=notice.subscriber, state=Subscription.State.ACTIVE)
+    return notice.kind != Kind.UNDONE or active.exists()
+
+
+def _message(notice: Notice) -> ReaderMail:
+    """Nothing in it was typed by a visitor."""
+    newsletter, words = settings.NEWSLETTERS[notice.newsletter], WORDS[Kind(notice.kind)]
+    language = languages.chosen(notice.language, languages.supported(newsletter.language))
+    with translation.override(language):
+        said = {part: gettext(text) % {"name": newsletter.name} if text else "" for part, text in vars(words).items()}
+    return compose("link", notice.newsletter, language, notice.email, said | {"url": _leave_url(notice)})
+
+
+def _leave_url(notice: Notice) -> str:
+    """Where the button of an undo's notice leads; the others only tell."""
+    if notice.kind != Kind.UNDONE or notice.subscriber is None:
+        return ""
+    return links.unsubscribe_url(notice.subscriber.public_id, notice.newsletter)

@@ -1,0 +1,1 @@
+"""What subscribers see and press: the form, the links of their emails, their own pages."""

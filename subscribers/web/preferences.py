@@ -1,0 +1,231 @@
+"""The page behind the link that newsletters carry. Newsletters get forwarded, so it opens no more than a friend may
+see and do: newsletters, language, and leaving, with the address masked. For everything else it mails a fresh link.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from types import MappingProxyType
+
+from django.conf import settings
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.utils import translation
+from django.utils.translation import gettext
+
+from subscribers import changing, clock, languages, limits, links, optin, outages, tokens
+from subscribers.addresses import Address
+from subscribers.masking import masked_on_one_line
+from subscribers.models import Subscriber, Subscription
+from subscribers.optin import Answer, Left
+from subscribers.spending import ChangedEnough, spend
+from subscribers.tasks import send_confirmation, send_letter
+from subscribers.undoing import PREFERENCES
+from subscribers.web.pages import (
+    Shown,
+    away,
+    changed_enough,
+    link_used,
+    newsletter_shown,
+    no_button,
+    origin,
+    page,
+    signed_link,
+    to_reader,
+)
+
+State = Subscription.State
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A newsletter as its reader may tick it. What only waits for a confirmation is not ticked: anybody can ask."""
+
+    label: str
+    name: str
+    active: bool
+    pending: bool
+
+
+@signed_link(tokens.PREFERENCES)
+def preferences(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown) -> HttpResponseBase:
+    """The page; and the button that unsubscribes from everything works while the database is away, too."""
+    try:
+        return _preferences(request, ticket, newsletter)
+    except outages.AWAY as error:
+        if request.method != "POST" or request.POST.get("do") != "leave":
+            raise
+        return _leave_all_without_database(request, ticket, newsletter, error)
+
+
+def _leave_all_without_database(
+    request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown, because: Exception
+) -> HttpResponse:
+    try:
+        outages.keep(ticket.public_id, outages.ALL, PREFERENCES, because)
+    except outages.NotKept:
+        return away(request, newsletter)
+    return page(request, "unsubscribed", newsletter, {"everything": True})
+
+
+@to_reader
+def _preferences(
+    request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown, reader: Subscriber | None
+) -> HttpResponse:
+    """What the reader gets, and in which language we speak to them; they may change it, leave, or ask for a link."""
+    if reader is None:
+        return link_used(request, newsletter)
+    wish = request.POST.get("do") if request.method == "POST" else None
+    if wish == "save":
+        return _save(request, reader, newsletter)
+    if wish == "leave":
+        return _leave_all(request, reader, newsletter)
+    if wish == "link":
+        return _mail_link(request, reader, newsletter)
+    notice = no_button(request)
+    return _shown(request, reader, newsletter, [notice] if notice else [], status=400 if notice else 200)
+
+
+def _save(request: HttpRequest, reader: Subscriber, newsletter: Shown) -> HttpResponse:
+    language = _language_wanted(request)
+    # Against what the page showed: a form that was open for long must not undo what came since.
+    had, ticked = set(request.POST.getlist("had")), set(request.POST.getlist("newsletter"))
+    offered = [choice.label for choice in _choices(reader)]
+    # First, because what follows may be refused.
+    left = _leave(request, reader, [label for label in offered if label in had - ticked])
+    joining = [label for label in offered if label in ticked - had]
+    try:
+        if language or joining:
+            spend(reader.public_id, len(joining) + bool(language))
+        if language:
+            changing.speak(reader.public_id, language, origin(request, PREFERENCES))
+        joined = [(label, _join(request, reader, label)) for label in joining]
+    except ChangedEnough:
+        return changed_enough(request, newsletter, _undo(reader, left))
+    if language:
+        # Only now: what was agreed to is on record in the language that the form had. `to_reader` puts it back.
+        translation.activate(language)
+    told = [_what_became(reader, label, answer) for label, answer in joined if answer is not Answer.ACTIVE]
+    notices = [gettext("Saved."), *told, *_no_undo(left)]
+    return _shown(request, reader, newsletter, notices, left)
+
+
+def _language_wanted(request: HttpRequest) -> str:
+    """Another one than the form had, or "": who leaves the menu as it is has chosen none."""
+    language = request.POST.get("language", "")
+    return language if language in dict(settings.LANGUAGES) and language != translation.get_language() else ""
+
+
+def _join(request: HttpRequest, reader: Subscriber, label: str) -> Answer:
+    """Only by a fresh double opt-in: the mail goes to the reader, whoever has the page open."""
+    wording = f"{_promise()} {newsletter_shown(label).name}"
+    asking = origin(request, PREFERENCES, wording)
+    asked = optin.subscribe(Address(reader.email, reader.email_key), label, origin=asking)
+    if asked.answer is Answer.MAIL_DUE:
+        transaction.on_commit(partial(send_confirmation.hint, asked.subscription_id))
+    return asked.answer
+
+
+def _what_became(reader: Subscriber, label: str, answer: Answer) -> str:
+    """Here, unlike at the form that anybody can fill in, the answer may be told: the link was the reader's own."""
+    return _words(reader, answer) % {"name": newsletter_shown(label).name}
+
+
+def _words(reader: Subscriber, answer: Answer) -> str:
+    if answer is Answer.MAIL_DUE:
+        return gettext("%(name)s: to confirm it, press the button in the mail that we have sent you.")
+    if answer is Answer.SUPPRESSED:
+        return gettext(
+            "%(name)s: we may not mail your address now, so you cannot confirm it. Reply to any issue, and we help you."
+        )
+    mailbox = limits.mailbox(reader.email_key)
+    if not limits.are_few(limits.asked(mailbox, limits.Budget.SIGNED, clock.now())):
+        return gettext(
+            "%(name)s: no mail went out for it, because we mail three a day at most. Tick it again tomorrow."
+        )
+    return gettext(
+        "%(name)s: no mail went out for it, because we mailed you a short while ago. Tick it again in ten minutes."
+    )
+
+
+def _leave_all(request: HttpRequest, reader: Subscriber, newsletter: Shown) -> HttpResponse:
+    # Also what they left before: whoever says it again means it, and no link of that leaving undoes it any more.
+    every = reader.subscriptions.order_by("newsletter").values_list("newsletter", flat=True)
+    left = _leave(request, reader, list(every))
+    notices = [gettext("You are unsubscribed from everything."), *_no_undo(left)]
+    return _shown(request, reader, newsletter, notices, left)
+
+
+def _leave(request: HttpRequest, reader: Subscriber, labels: Sequence[str]) -> dict[str, Left]:
+    """Of these newsletters, those that the reader got or had asked for until now."""
+    leaving = origin(request, PREFERENCES)
+    left = {label: optin.leave(reader.public_id, label, leaving) for label in labels}
+    return {label: one for label, one in left.items() if one}
+
+
+def _mail_link(request: HttpRequest, reader: Subscriber, newsletter: Shown) -> HttpResponse:
+    asking = origin(request, PREFERENCES)
+    try:
+        spend(reader.public_id)
+    except ChangedEnough:
+        return changed_enough(request, newsletter)
+    letter = changing.ask_for_link(reader.public_id, newsletter.label, asking)
+    if letter is None:
+        notice = gettext("No link was mailed: we mail one in ten minutes and three a day. Please ask again later.")
+        return _shown(request, reader, newsletter, [notice])
+    transaction.on_commit(partial(send_letter.hint, letter))
+    return page(request, "link_mailed", newsletter, {"address": masked_on_one_line(reader.email)})
+
+
+def _shown(
+    request: HttpRequest,
+    reader: Subscriber,
+    newsletter: Shown,
+    notices: Sequence[str] = (),
+    left: Mapping[str, Left] = MappingProxyType({}),
+    status: int = 200,
+) -> HttpResponse:
+    choices = _choices(reader)
+    context = {
+        "address": masked_on_one_line(reader.email),
+        "choices": choices,
+        "leaving": any(choice.active or choice.pending for choice in choices),
+        "languages": [(code, languages.tag(code), name) for code, name in settings.LANGUAGES],
+        "notices": notices,
+        "promise": _promise(),
+        "undo": _undo(reader, left),
+    }
+    return page(request, "preferences", newsletter, context, status)
+
+
+def _undo(reader: Subscriber, left: Mapping[str, Left]) -> list[tuple[str, str]]:
+    return [
+        (newsletter_shown(label).name, links.undo_path(reader.public_id, label, one.leaving))
+        for label, one in left.items()
+        if one.leaving
+    ]
+
+
+def _no_undo(left: Mapping[str, Left]) -> list[str]:
+    """What those read in the place of a button to undo who used it up."""
+    again = gettext("%(name)s: to receive it again, tick it and confirm by email.")
+    return [again % {"name": newsletter_shown(label).name} for label, one in left.items() if one.undone_often]
+
+
+def _promise() -> str:
+    """What a reader agrees to by a tick; it is shown above the newsletters and kept with their consent."""
+    return gettext("I want to get by mail, and can leave at any time with one click:")
+
+
+def _choices(reader: Subscriber) -> list[Choice]:
+    """Every newsletter there is, and those that are no more but that the reader has not left."""
+    states = dict(reader.subscriptions.values_list("newsletter", "state"))
+    gone = sorted(label for label in states if label not in settings.NEWSLETTERS)
+    labels = [*settings.NEWSLETTERS, *(label for label in gone if states[label] != State.UNSUBSCRIBED)]
+    return [
+        Choice(
+            label, newsletter_shown(label).name, states.get(label) == State.ACTIVE, states.get(label) == State.PENDING
+        )
+        for label in labels
+    ]

@@ -1,0 +1,145 @@
+"""HTTP's door for who leaves, for mail providers that do it for them, and for who did not mean to.
+
+No limit ever refuses a valid unsubscribe. Mail scanners open every link: GET and HEAD change nothing.
+"""
+
+from django.conf import settings
+from django.core.exceptions import BadRequest, SuspiciousOperation
+from django.http import HttpRequest, HttpResponse
+from django.http.multipartparser import MultiPartParserError
+from django.shortcuts import redirect
+from django.utils import translation
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_http_methods
+
+from subscribers import links, outages, tokens, undoing
+from subscribers.models import Subscriber
+from subscribers.records import UNDO
+from subscribers.undoing import PAGE
+from subscribers.web.pages import (
+    ALLOWED,
+    CONTENT_POLICY,
+    Shown,
+    at_any_host,
+    away,
+    first_newsletter,
+    former_of,
+    kept_private,
+    link_used,
+    moved,
+    newsletter_shown,
+    obeys_broken_bodies,
+    origin,
+    page,
+    pressed,
+    reader_of,
+    signed_link,
+    speaking_to,
+    to_reader,
+    try_later,
+)
+
+ONE_CLICK = "one-click"
+
+
+@obeys_broken_bodies
+@signed_link(tokens.UNSUBSCRIBE)
+def unsubscribe(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown) -> HttpResponse:
+    """One button; pressing it, or a mail provider's one click (RFC 8058), unsubscribes at once."""
+    if request.method == "POST" and not _by_our_button(request):
+        return _one_click(request, ticket)
+    # Mails carry one link of their reader's; with this word behind it it leads on to the preferences.
+    if request.method != "POST" and any(tokens.begun_by(name) == "preferences" for name in request.GET):
+        return redirect(links.preferences_path(ticket.public_id, ticket.newsletter))
+    return _leaving_page(request, ticket, newsletter)
+
+
+def _one_click(request: HttpRequest, ticket: tokens.Ticket) -> HttpResponse:
+    try:
+        outages.leave(ticket.public_id, ticket.newsletter, origin(request, ONE_CLICK))
+    except outages.NotKept:
+        return try_later(_for_programs("Not unsubscribed: the database is away. Please send it again.", 503))
+    return _for_programs("Unsubscribed.")  # nobody reads it, and it is nobody's to undo
+
+
+def _leaving_page(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown) -> HttpResponse:
+    """The answer is the same for readers who left before and for those who left now; who is erased has no preferences.
+
+    Only the press that unsubscribed is offered to be undone. Without the database it works too, and offers neither.
+    A link from before a move says so where it can end nothing: they may get the newsletter at the new address.
+    """
+    try:
+        reader = reader_of(ticket)
+        former = [] if reader else former_of(ticket)
+    except outages.AWAY as error:
+        return _leaving_page_without_database(request, ticket, newsletter, error)
+    if former and ticket.newsletter not in {one.newsletter for one in former}:
+        return moved(request, ticket, newsletter, former)
+    with speaking_to(reader, newsletter):
+        preferences = links.preferences_path(ticket.public_id, ticket.newsletter) if reader else ""
+        if request.method != "POST":
+            return page(request, "unsubscribe", newsletter, {"preferences": preferences})
+        try:
+            left = outages.leave(ticket.public_id, ticket.newsletter, origin(request, PAGE))
+        except outages.NotKept:
+            return away(request, newsletter)
+        context: dict[str, object] = {"preferences": "" if left == outages.KEPT else preferences}
+        if left and left.leaving:
+            context["undo"] = links.undo_path(ticket.public_id, ticket.newsletter, left.leaving)
+        context["undone_often"] = bool(left and left.undone_often)
+        return page(request, "unsubscribed", newsletter, context)
+
+
+def _leaving_page_without_database(
+    request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown, because: Exception
+) -> HttpResponse:
+    if request.method != "POST":
+        return page(request, "unsubscribe", newsletter)
+    try:
+        outages.keep(ticket.public_id, ticket.newsletter, PAGE, because)
+    except outages.NotKept:
+        return away(request, newsletter)
+    return page(request, "unsubscribed", newsletter)
+
+
+def _for_programs(words: str, status: int = 200) -> HttpResponse:
+    """Without a page, which would cost as much as the unsubscribe itself."""
+    response = HttpResponse(words, status=status, content_type="text/plain; charset=utf-8")
+    response["Content-Security-Policy"] = CONTENT_POLICY
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+def _by_our_button(request: HttpRequest) -> bool:
+    """Mail providers say nothing of a page. A body that cannot be read still came with a signed link: it is obeyed."""
+    try:
+        return request.POST.get("from") == PAGE
+    except (BadRequest, SuspiciousOperation, MultiPartParserError):
+        return False
+
+
+@signed_link(tokens.UNDO)
+@to_reader
+def undo(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown, reader: Subscriber | None) -> HttpResponse:
+    """For half an hour after the press that unsubscribed: one button makes it undone."""
+    if reader is None:
+        return link_used(request, newsletter)
+    if not pressed(request):
+        return page(request, "undo", newsletter)
+    if not undoing.undo(reader.public_id, newsletter.label, ticket.only_for, origin(request, UNDO)):
+        return link_used(request, newsletter)
+    return page(request, "undone", newsletter)
+
+
+@at_any_host
+@obeys_broken_bodies
+@csrf_exempt
+@require_http_methods(ALLOWED)
+def unsubscribe_test(request: HttpRequest, label: str = "", number: int = 0) -> HttpResponse:
+    """The way out of a test mail: button and one click answer as they would, and nobody is unsubscribed.
+
+    Each copy of a test has a number, because each reader of an issue has a link of their own.
+    """
+    newsletter = newsletter_shown(label if label in settings.NEWSLETTERS else first_newsletter())
+    with translation.override(newsletter.language):
+        return kept_private(page(request, "unsubscribe_test", newsletter, {"pressed": request.method == "POST"}))

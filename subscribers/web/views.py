@@ -1,0 +1,219 @@
+"""HTTP's door for who comes: the form to join, and the link that confirms. Every page works without JavaScript and
+without a cookie of ours, but for the sign-up form, whose cookie guards against forged forms.
+
+Mail scanners open every link of a mail, and some run its scripts: GET and HEAD change nothing here.
+"""
+
+import logging
+from dataclasses import replace
+from functools import partial
+
+from django.conf import settings
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.utils import translation
+from django.utils.translation import gettext
+from django.views.decorators.http import require_http_methods
+
+from subscribers import clock, limits, optin, tokens
+from subscribers.addresses import Address, AddressError, parse
+from subscribers.models import Subscriber, Subscription
+from subscribers.optin import Answer, Confirmation
+from subscribers.outages import AWAY
+from subscribers.tasks import send_confirmation
+from subscribers.web import challenges, forms, origins
+from subscribers.web.pages import (
+    ALLOWED,
+    WITH_A_SCRIPT_OF_OURS,
+    Shown,
+    first_newsletter,
+    link_used,
+    newsletter_shown,
+    origin,
+    page,
+    page_in_house_language,
+    pressed,
+    signed_link,
+    to_reader,
+    try_later,
+)
+
+log = logging.getLogger(__name__)
+
+
+@require_http_methods(ALLOWED)
+def subscribe(request: HttpRequest, label: str | None = None) -> HttpResponse:
+    """The form; and for a POST of it the same page for every address, whether we know it or not."""
+    newsletter = newsletter_shown(label or first_newsletter())
+    with translation.override(newsletter.language):
+        if request.method != "POST":
+            return _form(request, newsletter)
+        return _sign_up(request, newsletter, forms.sign_up_of(request))
+
+
+def _sign_up(request: HttpRequest, newsletter: Shown, form: forms.SignUp) -> HttpResponse:
+    if form.bait:
+        return _check_your_mail(request, newsletter)
+    try:
+        address = parse(form.email)
+    except AddressError as error:
+        return _form(request, newsletter, form, error=gettext(str(error)))
+    made = forms.made(form.form_time)
+    if made is not forms.Made.BY_A_PERSON:
+        return _form(request, newsletter, form, notice=_again())
+    try:
+        return _ask_to_confirm(request, newsletter, address, form)
+    except AWAY:
+        return _form_while_away(request, newsletter, form)
+
+
+def _form_while_away(request: HttpRequest, newsletter: Shown, form: forms.SignUp) -> HttpResponse:
+    """Nothing of it is kept: a sign-up is a wish that can be said again, and the address stays in the form."""
+    notice = gettext("We cannot take your subscription right now. Please try again in a minute.")
+    response = try_later(_form(request, newsletter, form, notice=notice))
+    response.status_code = 503
+    return response
+
+
+def _ask_to_confirm(request: HttpRequest, newsletter: Shown, address: Address, form: forms.SignUp) -> HttpResponse:
+    asking, token = origin(request, "form", promise(newsletter)), forms.token_of(form)
+    effort = challenges.effort(form.answer, form.wait, token, asking.ip, clock.now())
+    try:
+        # Their language is the one they choose: who reads two newsletters hears from each in its own.
+        asked = optin.subscribe(address, newsletter.label, origin=asking, typed=limits.Typed(token, effort))
+    except limits.EffortNeeded as reason:
+        return _slow_down(request, newsletter, form, asking.ip, reason)
+    except limits.TokenSpent:
+        return _form(request, newsletter, replace(form, form_time=""), notice=_again())
+    _hint(asked)
+    return _check_your_mail(request, newsletter, asked.queued)
+
+
+def _slow_down(
+    request: HttpRequest, newsletter: Shown, form: forms.SignUp, network: str, reason: limits.EffortNeeded
+) -> HttpResponse:
+    """The form again, with work for the browser, or a wait where it runs no scripts. Nothing to see, hear or solve."""
+    limits.limited.send(sender=None, reason=str(reason))
+    log.info("sign-up asked for some effort", extra={"reason": str(reason), "newsletter": newsletter.label})
+    asked = challenges.ask(forms.token_of(form), network, clock.now(), form.wait)
+    context = vars(asked) | {"email": form.email, "form_time": form.form_time, "promise": promise(newsletter)}
+    return page(request, "slow_down", newsletter, context, policy=WITH_A_SCRIPT_OF_OURS)
+
+
+def _hint(asked: optin.Request) -> None:
+    if asked.answer is Answer.MAIL_DUE:
+        transaction.on_commit(partial(send_confirmation.hint, asked.subscription_id))
+
+
+def _again() -> str:
+    return gettext("Almost there: press the button once more.")
+
+
+def _form(
+    request: HttpRequest, newsletter: Shown, form: forms.SignUp | None = None, error: str = "", notice: str = ""
+) -> HttpResponse:
+    # A form that came back too fast keeps its time, or a quick hand would never get through.
+    keep = form is not None and forms.made(form.form_time) is not forms.Made.NOT_HERE
+    context = {
+        "email": form.email if form else "",
+        "form_time": form.form_time if form and keep else forms.new_form_time(),
+        "promise": promise(newsletter),
+        "error": error,
+        "notice": notice,
+    }
+    return page(request, "subscribe", newsletter, context)
+
+
+def _check_your_mail(request: HttpRequest, newsletter: Shown, queued: bool = False) -> HttpResponse:
+    """What it says is true for every address: those who read already, or must not be mailed, get no mail."""
+    return page(request, "check_your_mail", newsletter, {"queued": queued})
+
+
+def promise(newsletter: Shown) -> str:
+    """What a reader agrees to; it is shown on the form and kept with their consent."""
+    return gettext("I want to get %(newsletter)s by mail. I can leave at any time with one click.") % {
+        "newsletter": newsletter.name
+    }
+
+
+# ---------------------------------------------------------------- confirm
+
+
+@to_reader
+def _expired(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown, reader: Subscriber | None) -> HttpResponse:
+    """A confirmation link older than a week: one button mails a new one."""
+    if reader is None or not newsletter.form_path:
+        return link_used(request, newsletter)
+    if not pressed(request):
+        return page(request, "expired", newsletter, {"promise": promise(newsletter)}, status=410)
+    asking = origin(request, "link", promise(newsletter))
+    asked = optin.subscribe(Address(reader.email, reader.email_key), newsletter.label, origin=asking)
+    _hint(asked)
+    return _check_your_mail(request, newsletter)
+
+
+@signed_link(tokens.CONFIRM, expired=_expired)
+@to_reader
+def confirm(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown, reader: Subscriber | None) -> HttpResponse:
+    """One button; pressing it confirms, and pressing it or opening the link again shows the same page."""
+    if reader is None:
+        return link_used(request, newsletter)
+    if not pressed(request):
+        return _confirm_opened(request, reader, newsletter)
+    result = optin.confirm(reader.public_id, newsletter.label, origin(request, "link", promise(newsletter)))
+    if result in (Confirmation.CONFIRMED, Confirmation.BEFORE):
+        return page(request, "confirmed", newsletter)
+    return link_used(request, newsletter)
+
+
+def _confirm_opened(request: HttpRequest, reader: Subscriber, newsletter: Shown) -> HttpResponse:
+    """What the button would do, or did; it changes nothing."""
+    state = reader.subscriptions.filter(newsletter=newsletter.label).values_list("state", flat=True).first()
+    if state == Subscription.State.ACTIVE:
+        return page(request, "confirmed", newsletter)
+    if state == Subscription.State.PENDING:
+        return page(request, "confirm", newsletter, {"promise": promise(newsletter)})
+    return link_used(request, newsletter)
+
+
+# ---------------------------------------------------------------- pages for what went wrong
+
+
+def without_our_form(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """Django calls this for a POST that no page of ours made. A sign-up gets our form, filled in; nothing changed."""
+    why = origins.why(request, reason)
+    match = request.resolver_match
+    if match is None or match.func is not subscribe or request.method != "POST":
+        log.warning("form refused", extra={"because": why.value})
+        return page_in_house_language(request, "forbidden", 403, {"why": why.name, "address": settings.BASE_URL})
+    newsletter = newsletter_shown(match.kwargs.get("label") or first_newsletter())
+    form = forms.sign_up_of(request)
+    ours = forms.made(form.form_time) is not forms.Made.NOT_HERE
+    # A form that stands on another site is answered by ours each time.
+    log.log(logging.WARNING if ours else logging.INFO, "form refused", extra={"because": why.value})
+    with translation.override(newsletter.language):
+        return _form(request, newsletter, form, notice=_once_more(request, newsletter, why, ours))
+
+
+def _once_more(request: HttpRequest, newsletter: Shown, why: origins.Why, ours: bool) -> str:
+    """What to do, on the form that comes back. `ours`: it was our form that was filled in."""
+    if not request.POST:
+        return gettext("What you typed did not reach us. Please fill in the form once more.")
+    if ours and why is origins.Why.NO_COOKIE:
+        return gettext("Your browser did not keep our cookie, which protects this form. Allow it and try again.")
+    if ours and why is origins.Why.ELSEWHERE:
+        said = gettext("Your browser says that this form came from another address than ours. Please use the one at %s")
+        return said % f"{settings.BASE_URL}{newsletter.form_path}"
+    return _again()
+
+
+def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    return page_in_house_language(request, "not_found", status=404)
+
+
+def failed(request: HttpRequest) -> HttpResponse:
+    return page_in_house_language(request, "failed", status=500)
+
+
+def without_database(request: HttpRequest) -> HttpResponse:
+    return try_later(page_in_house_language(request, "away", status=503))

@@ -1,0 +1,117 @@
+"""A request asks the database for a limited time, also where somebody else holds a lock, and then not for a second."""
+
+import threading
+import time
+from contextlib import contextmanager
+
+import pytest
+from django.db import OperationalError, connection, transaction
+
+from mailer.config import deadlines
+from mailer.models import Installation
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@contextmanager
+def locked():
+    """Another thread holds the lock that a writer needs."""
+    holds, over = threading.Event(), threading.Event()
+
+    def hold():
+        with transaction.atomic():
+            Installation.objects.select_for_update().get()
+            holds.set()
+            over.wait(60)
+        connection.close()
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    holds.wait(60)
+    try:
+        yield over.set
+    finally:
+        over.set()
+        thread.join()
+
+
+@contextmanager
+def ready_soon(seconds):
+    """Somebody holds the lock when the block begins, and lets it go after so long."""
+    with locked() as let_go:
+        timer = threading.Timer(seconds, let_go)
+        timer.start()
+        yield
+        timer.join()
+
+
+def write():
+    connection.close()  # as at the end of each request
+    with transaction.atomic():
+        Installation.objects.update(attempts=1)
+
+
+def test_a_lock_that_somebody_holds_is_not_waited_for_longer_than_the_deadline():
+    with locked(), pytest.raises(OperationalError), deadlines.within(0.5):
+        write()
+    connection.close()
+    with deadlines.within(20):
+        time.sleep(deadlines.CLOSED_FOR)
+        write()
+
+
+def test_one_locked_row_does_not_make_postgresql_look_away():
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite has one lock for everything")
+    with locked(), pytest.raises(OperationalError, match="cancel"), deadlines.within(1.0):
+        write()
+    connection.close()
+    assert not deadlines.breaker.refuses(1.0)
+
+
+def test_only_waiting_for_the_database_counts_not_what_is_slow_afterwards():
+    """Such as a broker that hangs when the leaving is committed, or a visitor who reads slowly."""
+    with deadlines.within(1.0) as deadline:
+        write()
+        time.sleep(1.5)
+        with ready_soon(0.2):
+            write()
+    assert not deadline.missed
+    assert not deadline.cancelled
+    assert not deadlines.breaker.refuses(1.0)
+
+
+def test_all_waits_for_the_database_count_together():
+    with deadlines.within(20) as deadline:
+        for _ in range(2):
+            with ready_soon(0.3):
+                write()
+        assert deadline.left() < 20 - 2 * 0.2
+
+
+def test_outside_of_requests_the_database_is_waited_for():
+    with locked():
+        waiting = threading.Thread(target=lambda: (write(), connection.close()))
+        waiting.start()
+        waiting.join(1.0)
+        assert waiting.is_alive()
+    waiting.join(60)
+    assert Installation.objects.get().attempts == 1
+
+
+def test_once_it_was_found_away_requests_fail_at_once_and_one_a_second_looks():
+    breaker = deadlines.CircuitBreaker()
+    assert not breaker.refuses(5.0)
+    breaker.open()
+    assert breaker.refuses(5.0)
+    breaker._open_until = time.monotonic()
+    assert [breaker.refuses(5.0) for _ in range(3)] == [False, True, True]
+    breaker.close()
+    assert not breaker.refuses(5.0)
+
+
+def test_a_request_that_was_answered_in_time_closes_the_circuit_breaker():
+    deadlines.breaker._open_until = time.monotonic()
+    with deadlines.within(20):
+        write()
+    assert not deadlines.breaker._open_until

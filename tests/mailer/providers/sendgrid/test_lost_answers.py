@@ -1,0 +1,173 @@
+"""No answer, or none that says how it ended: did the request surely write nothing, or does nobody know?"""
+
+import socket
+import time
+
+import pytest
+
+from mailer.providers.sendgrid import transport
+from mailer.providers.sendgrid.client import Accepted, Client, NeverOpened, OutcomeUnknown, TooLate
+from tests.mailer.providers.sendgrid.letters import request
+from tests.mailer.providers.sendgrid.listeners import free_port, server_that
+from tests.stand_in import KEY
+
+# ---------------------------------------------------------------- never opened
+
+
+def test_a_refused_connection_wrote_nothing():
+    answer = Client(f"http://127.0.0.1:{free_port()}", KEY, 2).post(request())
+    assert isinstance(answer, NeverOpened)
+    assert "Connection refused" in answer.words
+
+
+def test_a_provider_that_closed_its_port_wrote_nothing_also_after_an_earlier_request(api, client):
+    client.post(request())
+    api.refuse_connections()
+    time.sleep(0.05)
+    assert isinstance(client.post(request()), NeverOpened)
+    api.listen()
+    assert isinstance(client.post(request()), Accepted)
+
+
+@pytest.mark.parametrize("host", ["nowhere.invalid", "a..b", f"{'x' * 70}.example"])
+def test_a_name_that_does_not_resolve_wrote_nothing(host):
+    answer = Client(f"http://{host}", KEY, 2).post(request())
+    assert isinstance(answer, NeverOpened)
+    assert "resolved" in answer.words
+
+
+def test_a_failed_tls_handshake_wrote_nothing(api):
+    answer = Client(api.url.replace("http:", "https:"), KEY, 2).post(request())
+    assert isinstance(answer, NeverOpened)
+    assert "TLS failed" in answer.words
+    assert api.requests == []
+
+
+def test_a_handshake_that_never_ends_wrote_nothing():
+    with server_that(lambda connection: time.sleep(3)) as where:
+        start = time.monotonic()
+        answer = Client(f"https://{where}", KEY, 0.3).post(request())
+    assert isinstance(answer, NeverOpened)
+    assert time.monotonic() - start < 1
+
+
+# ---------------------------------------------------------------- too late
+
+
+def test_nothing_is_written_after_the_time_for_the_first_byte(api, client):
+    assert client.post(request(), first_byte_by=time.monotonic() - 0.001) == TooLate()
+    assert api.requests == []
+    assert isinstance(client.post(request(), first_byte_by=time.monotonic() + 2), Accepted)
+
+
+def test_a_process_that_was_stopped_while_it_connected_writes_nothing(api, client, monkeypatch):
+    opened = transport.Transport._open
+
+    def slowly(self, until):
+        connection = opened(self, until)
+        time.sleep(0.2)
+        return connection
+
+    monkeypatch.setattr(transport.Transport, "_open", slowly)
+    assert client.post(request(), first_byte_by=time.monotonic() + 0.1) == TooLate()
+    assert api.requests == []
+
+
+def test_a_connection_that_opens_too_slowly_counts_as_never_opened():
+    """Not as too late: the provider's gate must close, or the same batch would be claimed again at once."""
+    with server_that(lambda connection: time.sleep(3)) as where:
+        answer = Client(f"https://{where}", KEY, 5).post(request(), first_byte_by=time.monotonic() + 0.2)
+    assert isinstance(answer, NeverOpened)
+
+
+# ---------------------------------------------------------------- unknown
+
+
+@pytest.mark.parametrize("fault", ["error before accepting", "error after accepting"])
+@pytest.mark.parametrize("status", [408, 500, 502, 503, 504, 599])
+def test_an_error_of_the_server_leaves_the_outcome_unknown(api, client, fault, status):
+    api.fail(fault, status=status)
+    answer = client.post(request())
+    assert isinstance(answer, OutcomeUnknown)
+    assert answer.status == status
+    assert len(api.requests) == 1
+
+
+@pytest.mark.parametrize("status", [200, 201, 203, 204, 206])
+def test_any_2xx_but_202_leaves_the_outcome_unknown(api, client, status):
+    api.fail("answer", status=status)
+    answer = client.post(request())
+    assert isinstance(answer, OutcomeUnknown)
+    assert answer.status == status
+
+
+@pytest.mark.parametrize("fault", ["close before accepting", "close after accepting", "cut status line", "cut headers"])
+def test_a_lost_answer_leaves_the_outcome_unknown_and_is_not_asked_for_again(api, client, fault):
+    api.fail(fault)
+    answer = client.post(request())
+    assert isinstance(answer, OutcomeUnknown)
+    assert len(api.requests) == 1
+    assert isinstance(client.post(request()), Accepted)
+
+
+def test_the_same_holds_on_a_kept_connection(api, client):
+    client.post(request())
+    api.fail("close after accepting")
+    assert isinstance(client.post(request()), OutcomeUnknown)
+    assert len(api.requests) == 2
+
+
+def test_a_400_with_a_cut_body_leaves_the_outcome_unknown(api, client):
+    api.fail("cut body", status=400)
+    assert isinstance(client.post(request()), OutcomeUnknown)
+
+
+@pytest.mark.parametrize("fault", ["hang before accepting", "hang after accepting"])
+def test_silence_ends_at_the_timeout(api, fault):
+    api.fail(fault)
+    start = time.monotonic()
+    answer = Client(api.url, api.key, timeout=0.4).post(request())
+    assert answer == OutcomeUnknown("no answer came: timed out", None)
+    assert 0.3 < time.monotonic() - start < 1
+
+
+def test_a_server_that_trickles_cannot_stretch_the_timeout(api):
+    api.fail("trickle", seconds=0.05)
+    start = time.monotonic()
+    assert isinstance(Client(api.url, api.key, timeout=0.4).post(request()), OutcomeUnknown)
+    assert time.monotonic() - start < 1
+
+
+def test_a_server_that_does_not_read_cannot_stretch_the_timeout():
+    with server_that(lambda connection: time.sleep(3)) as where:
+        start = time.monotonic()
+        answer = Client(f"http://{where}", KEY, 0.4).post(request(3, html="zq0123456789abcdef" + "x" * 20_000_000))
+    assert isinstance(answer, OutcomeUnknown)
+    assert time.monotonic() - start < 1.5
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"",
+        b"\r\n",
+        b"garbage\r\n\r\n",
+        b"HTTP/1.1 999999 x\r\n\r\n",
+        b"HTTP/1.1 202",
+        b"\x16\x03\x01",
+        b"HTTP/1.1 2",
+        b"HTTP/1.1 202 Accepted\r\n",
+        b"HTTP/1.1 202 Accepted\r\nX-Message-Id: a\r\n",
+        b"HTTP/1.1 103 Hints\r\n\r\n",
+        b"HTTP/1.1 202 Accepted\r\n" + b"x: y\r\n" * 200 + b"\r\n",
+        b"HTTP/1.1 100 Continue\r\n\r\n",
+    ],
+)
+def test_an_answer_that_is_none_leaves_the_outcome_unknown(said):
+    def serve(connection):
+        connection.recv(1_000_000)
+        connection.sendall(said)
+        connection.shutdown(socket.SHUT_WR)
+
+    with server_that(serve) as where:
+        assert isinstance(Client(f"http://{where}", KEY, 2).post(request(1)), OutcomeUnknown)

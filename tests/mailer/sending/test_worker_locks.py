@@ -1,0 +1,63 @@
+import threading
+import uuid
+
+import pytest
+
+from mailer.sending import worker_locks
+
+
+@pytest.fixture
+def me(settings):
+    """This process as an owner in a home of its own."""
+    worker_locks._owner_of_process.cache_clear()
+    yield worker_locks.this_owner()
+    worker_locks._owner_of_process.cache_clear()
+
+
+def test_a_process_keeps_its_id(me):
+    assert worker_locks.this_owner() == me
+
+
+def test_a_living_owner_is_not_dead(me):
+    assert not worker_locks.is_dead(me)
+
+
+def test_whoever_cannot_be_known_is_not_called_dead(me):
+    assert not worker_locks.is_dead(uuid.uuid4())
+
+
+def test_an_owner_whose_lock_can_be_taken_is_dead(me, settings):
+    worker_locks._held.pop().close()
+    assert worker_locks.is_dead(me)
+
+
+def test_tidying_leaves_the_living_and_what_is_still_needed(me, settings):
+    needed, dead = uuid.uuid4(), uuid.uuid4()
+    for owner in (needed, dead):
+        (settings.HOME / "run" / f"{owner}.owner").touch()
+    worker_locks.tidy({needed})
+    assert {path.stem for path in (settings.HOME / "run").iterdir()} == {str(me), str(needed)}
+
+
+def test_an_owner_that_is_just_starting_is_not_tidied_away(settings):
+    """The file appears with its lock already held."""
+    stopping = threading.Event()
+    (settings.HOME / "run").mkdir()
+
+    def tidy():
+        while not stopping.is_set():
+            worker_locks.tidy(set())
+
+    sweeper = threading.Thread(target=tidy)
+    sweeper.start()
+    try:
+        for _ in range(300):
+            worker_locks._owner_of_process.cache_clear()
+            me = worker_locks.this_owner()
+            assert (settings.HOME / "run" / f"{me}.owner").exists()
+    finally:
+        stopping.set()
+        sweeper.join()
+        worker_locks._owner_of_process.cache_clear()
+        while worker_locks._held:
+            worker_locks._held.pop().close()

@@ -1,0 +1,227 @@
+"""The archive on the web: what a reader, a search engine and a feed reader find there."""
+
+import re
+from datetime import datetime
+
+import pytest
+from django.db import connection
+from django.test import Client
+from lxml import html
+
+from mailer.archive.correcting import correct
+from mailer.models import Correction, Send
+from tests.mailer.published import published
+from tests.mailer.sending import outgoing
+
+pytestmark = pytest.mark.django_db
+BASE = "https://news.example.com"
+
+
+@pytest.fixture(autouse=True)
+def _public(settings):
+    settings.BASE_URL = BASE
+
+
+def tree(client: Client, path: str, status: int = 200):
+    response = client.get(path)
+    assert response.status_code == status
+    return html.document_fromstring(response.content.decode())
+
+
+def metas(page) -> dict[str, str]:
+    return {one.get("property") or one.get("name"): one.get("content") for one in page.iter("meta")}
+
+
+def words(element) -> str:
+    return " ".join(element.text_content().split())
+
+
+# ---------------------------------------------------------------- an issue
+
+
+def test_a_sent_issue_has_a_page_with_its_words_and_no_readers_link(client: Client):
+    send = published(article="<h2>News</h2><p>A board for everybody.</p>")
+    response = client.get(f"/archive/{send.slug}/")
+    body = response.content.decode()
+    assert "A board for everybody." in body
+    assert send.subject in body
+    assert "unsubscribe" not in body
+    assert send.placeholders["unsubscribe"] not in body
+    assert not re.search(r"<script| style=|<style| on\w+=", body)
+    policy = response["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "script-src" not in policy, "default-src 'none' allows no script"
+    assert "unsafe" not in policy
+    assert "Set-Cookie" not in response
+
+
+def test_it_tells_others_what_it_is(client: Client):
+    image = '<p><img src="https://news.example.com/media/ab.png" alt="The board" width="300" height="200"></p>'
+    published(preheader="Boards & compilers", article=image)
+    page = tree(client, "/archive/2026-11-20/")
+    told = metas(page)
+    assert told["description"] == told["og:description"] == "Boards & compilers"
+    assert told["og:title"] == "The Weekly 2026-11-20"
+    assert told["og:type"] == "article"
+    assert told["og:site_name"] == "The Weekly"
+    assert told["og:url"] == f"{BASE}/archive/2026-11-20/"
+    assert told["og:image"] == f"{BASE}/media/ab.png"
+    assert told["og:image:alt"] == "The board"
+    assert told["robots"] == "index"
+    links = {one.get("rel"): one.get("href") for one in page.iter("link")}
+    assert links["canonical"] == told["og:url"]
+    assert links["alternate"] == "/feed.xml"
+
+
+def test_its_day_is_that_of_the_newsletters_clock(client: Client, settings):
+    late = datetime.fromisoformat("2026-11-20T23:30:00+00:00")  # in Berlin the next day has begun
+    published(first_request_at=late)
+    (day,) = tree(client, "/archive/2026-11-20/").iter("time")
+    assert (day.get("datetime"), words(day)) == ("2026-11-21", "21 November 2026")
+
+
+def test_the_issues_own_day_and_number_stand_on_its_page_as_in_its_mail(client: Client):
+    published(day="2026-10-31", number="12", newsletter="jianbao", language="zh-hans")
+    assert "2026 年 10 月 31 日 · 第 12 期" in words(tree(client, "/jianbao/archive/2026-11-20/"))
+    assert "10 月 31 日" in words(tree(client, "/jianbao/archive/"))
+
+
+@pytest.mark.parametrize(
+    ("language", "tag", "direction", "chrome"),
+    [
+        ("", "en", None, None),
+        ("zh-hans", "zh-Hans", None, None),
+        ("de", "de", None, "en"),
+        ("ar", "ar", "rtl", "en"),
+    ],
+)
+def test_it_says_its_language_and_its_frame_says_where_it_speaks_another(client, language, tag, direction, chrome):
+    published(language=language)
+    page = tree(client, "/archive/2026-11-20/")
+    (footer,) = page.iter("footer")
+    assert (page.get("lang"), page.get("dir"), footer.get("lang")) == (tag, direction, chrome)
+    assert ("订阅" in words(page)) == (language == "zh-hans")
+
+
+def test_a_correction_is_marked_with_its_day(client: Client):
+    send = published(newsletter="jianbao", language="zh-hans")
+    assert "更正" not in words(tree(client, "/jianbao/archive/2026-11-20/"))
+    correction = correct(send, outgoing.issue(source="better"))
+    Correction.objects.filter(pk=correction.pk).update(corrected_at="2026-12-01T12:00:00Z", language="zh-hans")
+    page = tree(client, "/jianbao/archive/2026-11-20/")
+    assert "2026 年 12 月 1 日更正" in words(page)
+    assert "better" in words(page)
+    assert metas(page)["article:modified_time"] == "2026-12-01T20:00:00+08:00"
+
+
+def test_it_leads_to_its_neighbours_and_to_the_form(client: Client):
+    for slug in ("2026-11-13", "2026-11-20", "2026-11-27"):
+        published(slug, "jianbao")
+    targets = {one.get("class"): one.get("href") for one in tree(client, "/jianbao/archive/2026-11-20/").iter("a")}
+    assert targets["prev"] == "/jianbao/archive/2026-11-13/"
+    assert targets["next"] == "/jianbao/archive/2026-11-27/"
+    assert targets["join"] == targets["button"] == "/jianbao/subscribe/"
+
+
+def test_an_issue_that_was_not_sent_yet_gets_a_page_that_says_so(client: Client):
+    for slug in ("2020-01-01", "%E6%97%A5", "%00", "%ff", "a" * 3000):
+        page = tree(client, f"/archive/{slug}/", 404)
+        assert "This issue is not here" in words(page)
+        assert metas(page)["robots"] == "noindex"
+    assert "这里没有这一期" in words(tree(client, "/jianbao/archive/2020-01-01/", 404))
+
+
+# ---------------------------------------------------------------- all issues
+
+
+def test_the_archive_lists_issues_by_year(client: Client):
+    for slug in ("2025-12-19", "2026-01-02", "2026-11-20"):
+        published(slug, "jianbao", preheader=f"about {slug}")
+    page = tree(client, "/jianbao/archive/")
+    assert [words(year) for year in page.iter("h2")] == ["2026", "2025"]
+    listed = [words(item) for item in page.iter("li")]
+    assert listed[0] == "11 月 20 日 The Weekly 2026-11-20 about 2026-11-20"
+    assert [one.get("href") for one in page.xpath("//li//a")] == [
+        "/jianbao/archive/2026-11-20/",
+        "/jianbao/archive/2026-01-02/",
+        "/jianbao/archive/2025-12-19/",
+    ]
+
+
+def test_an_archive_without_issues_invites_to_subscribe(client: Client):
+    assert "No issue has been sent yet" in words(tree(client, "/archive/"))
+
+
+def test_a_list_of_a_thousand_takes_one_query(client: Client, django_assert_num_queries):
+    for slug in ("2026-11-13", "2026-11-20"):
+        published(slug)
+    with django_assert_num_queries(1) as seen:
+        client.get("/archive/")
+    assert '"article"' not in seen[0]["sql"]
+
+
+@pytest.mark.parametrize("path", ["/archive/", "/archive/2026-11-20/", "/feed.xml"])
+def test_who_has_a_page_already_is_not_sent_it_again(client: Client, path: str):
+    published()
+    first = client.get(path)
+    assert set(first["Cache-Control"].split(", ")) == {"max-age=300", "public"}
+    again = client.get(path, headers={"If-None-Match": first["ETag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    if since := first.get("Last-Modified"):
+        assert client.get(path, headers={"If-Modified-Since": since}).status_code == 304
+    correct(Send.objects.get(), outgoing.issue(slug="2026-11-20", source="better"))
+    Send.objects.update(subject="Other words")
+    published("2026-11-27")
+    assert client.get(path, headers={"If-None-Match": first["ETag"]}).status_code == 200
+
+
+# ---------------------------------------------------------------- for robots; colours; what went wrong
+
+
+def test_robots_find_every_page_that_may_be_listed(client: Client):
+    send = published("2026-11-20", "jianbao")
+    robots = client.get("/robots.txt")
+    assert robots["Content-Type"] == "text/plain; charset=utf-8"
+    assert f"Sitemap: {BASE}/sitemap.xml" in robots.content.decode()
+    sitemap = client.get("/sitemap.xml")
+    assert sitemap["Content-Type"] == "application/xml"
+    found = html.fromstring(sitemap.content)
+    addresses = [one.text for one in found.iter("loc")]
+    assert addresses == [
+        f"{BASE}/subscribe/",
+        f"{BASE}/archive/",
+        f"{BASE}/jianbao/subscribe/",
+        f"{BASE}/jianbao/archive/",
+        f"{BASE}/jianbao/archive/{send.slug}/",
+    ]
+    for address in addresses:
+        page = tree(client, address.removeprefix(BASE))
+        assert metas(page)["robots"] == "index"
+
+
+def test_the_accent_colour_is_a_style_sheet_of_our_own_that_may_be_kept_for_ever(client: Client, settings):
+    published()
+    colour = settings.NEWSLETTERS["weekly"].accent_color.removeprefix("#")
+    assert f"/colours/{colour}.css" in [one.get("href") for one in tree(client, "/archive/2026-11-20/").iter("link")]
+    sheet = client.get(f"/colours/{colour}.css")
+    assert sheet["Content-Type"] == "text/css; charset=utf-8"
+    assert "immutable" in sheet["Cache-Control"]
+    assert f"--band: #{colour};" in sheet.content.decode()
+    for wrong in ("0a58c", "0A58CA", "0a58ca0", "zzzzzz", "0a58ca%0a"):
+        assert client.get(f"/colours/{wrong}.css").status_code == 404
+
+
+@pytest.mark.parametrize(("path", "said"), [("/nothing/", "There is nothing here"), ("/jianbao/x/", "这里什么也没有")])
+def test_a_wrong_address_is_answered_without_the_database_in_the_newsletters_language(client, path, said):
+    with connection.execute_wrapper(lambda *_: pytest.fail("the database was asked")):
+        assert said in words(tree(client, path, 404))
+
+
+def test_what_breaks_is_answered_without_the_database_too(monkeypatch):
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("a defect")
+
+    monkeypatch.setattr("mailer.web.pages.entries", fail)
+    with connection.execute_wrapper(lambda *_: pytest.fail("the database was asked")):
+        page = tree(Client(raise_request_exception=False), "/jianbao/archive/", 500)
+    assert "出了点问题" in words(page)

@@ -1,0 +1,69 @@
+"""The worker's threads that hear hints: an outage is waited for, anything else ends the process with a reason."""
+
+import threading
+
+import pytest
+from celery.exceptions import WorkerShutdown
+
+from mailer import celery
+from mailer.worker.embedded import EmbeddedWorker
+
+
+@pytest.fixture
+def worker():
+    return EmbeddedWorker()
+
+
+class Controller:
+    """A Celery worker that ends at once, by `error`."""
+
+    def __init__(self, error: BaseException | None) -> None:
+        self.blueprint, self._error = self, error
+
+    def start(self, parent: object) -> None:
+        if self._error is not None:
+            raise self._error
+
+    def stop(self) -> None:
+        pass
+
+
+def serve(worker: EmbeddedWorker, monkeypatch, error: BaseException | None) -> int:
+    """How often it asked for hints within half a second."""
+    made = []
+    monkeypatch.setattr(celery, "reach_broker", lambda: None)
+    monkeypatch.setattr(worker, "_controller", lambda queue, lanes: made.append(queue) or Controller(error))
+    hearing = threading.Thread(target=worker._serve, args=("issues", 1))
+    hearing.start()
+    hearing.join(0.5)
+    worker._stopping.set()
+    hearing.join(5)
+    assert not hearing.is_alive()
+    return len(made)
+
+
+def lost() -> WorkerShutdown:
+    shutdown = WorkerShutdown(1)
+    shutdown.__cause__ = ConnectionResetError(104, "reset")
+    return shutdown
+
+
+def test_a_broker_that_is_lost_again_and_again_is_not_asked_in_a_circle(worker, monkeypatch):
+    assert serve(worker, monkeypatch, lost()) == 1
+    assert worker.failure == ""
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (ModuleNotFoundError("No module named 'packaging'"), "packaging"),
+        (MemoryError(), "out of memory"),
+        (ValueError("redis://:secret@host"), "ValueError"),
+        (WorkerShutdown(1), "RuntimeError"),
+    ],
+)
+def test_a_consumer_that_dies_ends_the_process_and_says_why(worker, monkeypatch, caplog, error, said):
+    assert serve(worker, monkeypatch, error) == 1
+    assert said in worker.failure
+    assert "secret" not in worker.failure + caplog.text
+    worker.wait()  # returns, so the process goes on to end
