@@ -100,11 +100,11 @@ class AccountKey(models.Model):
         constraints = [models.UniqueConstraint(fields=["host", "fingerprint"], name="key_of_one_account")]
 
 
-class Gate(models.Model):
+class CircuitBreaker(models.Model):
     """Whether the provider may be asked for an account now. One row an account, read before every claim."""
 
     account = models.OneToOneField(ProviderAccount, models.CASCADE, primary_key=True)
-    closed_until = models.DateTimeField(null=True)
+    open_until = models.DateTimeField(null=True, db_column="closed_until")
     reason = models.TextField(blank=True, default="")
     streak = models.PositiveIntegerField(default=0)  # failures since the last 202
     trial_until = models.DateTimeField(null=True)  # after a failure one claimant at a time has the way
@@ -357,7 +357,7 @@ class Attempt(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     batch = models.ForeignKey(Batch, models.CASCADE, related_name="attempts")
     state = models.CharField(max_length=8, choices=State.choices, default=State.OPEN)
-    owner = models.UUIDField()  # the worker process; see mailer.sending.worker_locks
+    worker = models.UUIDField(db_column="owner")  # the process; see mailer.sending.worker_locks
     lease_until = models.DateTimeField()
     members = models.PositiveIntegerField()
     started_at = models.DateTimeField(default=timezone.now)

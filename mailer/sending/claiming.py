@@ -21,7 +21,7 @@ from mailer.config import exhaustion
 from mailer.models import Attempt, Batch, Delivery
 from mailer.sending import circuit_breaker, remembering, restore_guard, statements, yielding
 from mailer.sending.restore_guard import Restored
-from mailer.sending.worker_locks import this_owner
+from mailer.sending.worker_locks import this_worker
 from mailer.store import accounts, clock, schema
 from subscribers.models import Subscription
 
@@ -54,16 +54,16 @@ class Claim:
 Take = Callable[[uuid.UUID, datetime], int | None]
 
 
-class _GateClosed(Exception):
-    """Rolls the claim back; the batch waits for the first sweep after the gate opened."""
+class _BreakerOpen(Exception):
+    """Rolls the claim back; the batch waits for the first sweep after the breaker closed."""
 
 
 def claim(batch_id: int) -> Claim | None:
     """Claim this batch: make it `posting` and skip who left since it was planned. Return None if not now.
 
     None when another worker has it, its send does not run or is not this process's (see store.accounts), its time has
-    not come, the gate is closed, this machine's clock is wrong, the database was restored from a backup or migrated by
-    a newer version, or nobody is left in the batch (then it is `empty`).
+    not come, the circuit breaker is open, this machine's clock is wrong, the database was restored from a backup or
+    migrated by a newer version, or nobody is left in the batch (then it is `empty`).
     """
     send = Batch.objects.filter(pk=batch_id).values_list("send", flat=True).first()
     taken = _claimed(send, partial(statements.take_batch, batch_id)) if send else None
@@ -87,7 +87,7 @@ def _claimed(send_id: int, take: Take) -> Claim | None:
     except Restored as error:
         log.critical("nothing is sent", extra={"because": str(error)})
         return None
-    except (_GateClosed, yielding.Hung):
+    except (_BreakerOpen, yielding.Hung):
         return None
     except (OperationalError, InterfaceError):
         _release_lost_claim(attempt, begun + settings.MAILER_LEASE)
@@ -110,11 +110,11 @@ def _claim(send_id: int, take: Take, attempt: uuid.UUID, begun: float) -> Claim 
         if send is None:
             return None
         # The time is not read earlier: the lock may have been waited for.
-        now, closed, on_trial, wrong_clock = statements.gate_of(send.account)
+        now, open_, on_trial, wrong_clock = statements.breaker_of(send.account)
         if wrong_clock:
             return None  # the sweep says so, and what to do
-        if closed:
-            raise _GateClosed
+        if open_:
+            raise _BreakerOpen
         batch = take(attempt, now)
         if batch is None:
             return None
@@ -125,8 +125,8 @@ def _claim(send_id: int, take: Take, attempt: uuid.UUID, begun: float) -> Claim 
             Batch.objects.filter(pk=batch).update(state=Batch.State.EMPTY, current_attempt=None)
         else:
             if on_trial and not circuit_breaker.enter(send.account, now):
-                raise _GateClosed
-            statements.open_attempt(attempt, batch, this_owner(), len(members), now, lease_until)
+                raise _BreakerOpen
+            statements.open_attempt(attempt, batch, this_worker(), len(members), now, lease_until)
             if not send.requested:
                 statements.write_first_request(send.pk, now)
             number = restore_guard.count_attempt()

@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Exists, OuterRef, Q
 
-from mailer.models import Attempt, Batch, Gate, Installation, Send
+from mailer.models import Attempt, Batch, CircuitBreaker, Installation, Send
 from mailer.sending.circuit_breaker import LONGEST_WAIT
 from mailer.sending.planning import spread
 from mailer.store import clock
@@ -138,9 +138,9 @@ def _bring_forward(now: datetime) -> None:
         Batch.objects.filter(send=send, state=Batch.State.PLANNED, not_before__gt=now).update(not_before=now)
         spread(send)
     Attempt.objects.filter(state=Attempt.State.OPEN, lease_until__gt=lease).update(lease_until=lease)
-    Gate.objects.filter(trial_until__gt=lease).update(trial_until=lease)
+    CircuitBreaker.objects.filter(trial_until__gt=lease).update(trial_until=lease)
     reset = now + timedelta(seconds=LONGEST_WAIT)
-    Gate.objects.filter(closed_until__gt=reset).update(closed_until=reset)
+    CircuitBreaker.objects.filter(open_until__gt=reset).update(open_until=reset)
     confirmations.bring_forward(now)
     link_mails.bring_forward(now)
     telling.bring_forward(now)

@@ -25,15 +25,15 @@ def expire_attempts() -> int:
     """
     now = clock.now()
     expired = 0
-    for attempt, owner, lease_until in Attempt.objects.filter(state=Attempt.State.OPEN).values_list(
-        "pk", "owner", "lease_until"
+    for attempt, worker, lease_until in Attempt.objects.filter(state=Attempt.State.OPEN).values_list(
+        "pk", "worker", "lease_until"
     ):
         if lease_until < now:
             expired += leave_unknown(attempt, "the worker's lease ran out before an answer was written")
-        elif worker_locks.is_dead(owner):
+        elif worker_locks.is_dead(worker):
             expired += leave_unknown(attempt, "the worker died before an answer was written")
     if expired:
-        worker_locks.tidy(set(Attempt.objects.filter(state=Attempt.State.OPEN).values_list("owner", flat=True)))
+        worker_locks.tidy(set(Attempt.objects.filter(state=Attempt.State.OPEN).values_list("worker", flat=True)))
     settle_rehearsals()
     return expired
 
@@ -49,7 +49,7 @@ def settle_rehearsals() -> None:
         batch__current_attempt=F("pk"),
         batch__send__provider=REHEARSAL,
     )
-    rows = unknown.values_list("pk", "batch", "batch__send", "owner", "status")
+    rows = unknown.values_list("pk", "batch", "batch__send", "worker", "status")
     # Before the record is read: a worker may write it and end in between.
     over = [(*row[:3], row[4] is not None or not worker_locks.is_alive(row[3])) for row in rows]
     for attempt, batch, send, is_over in over:

@@ -76,7 +76,7 @@ def _waiting(at_most: int) -> Iterator[tuple[int, int]]:
     """Yield running sends of this worker with due batches, and how many are due, counted to `at_most`."""
     now = clock.now()
     account = accounts.known_account()
-    if account is None or circuit_breaker.closed_until(account.pk, now) is not None:
+    if account is None or circuit_breaker.open_until(account.pk, now) is not None:
         return
     running = accounts.own_sends().filter(state=Send.State.SENDING)
     for send in running.order_by("last_request_at", "pk").values_list("pk", flat=True):

@@ -35,7 +35,7 @@ PENDING = (Batch.State.POSTING, Batch.State.UNKNOWN)
 
 
 def settle(claim: Claim, answer: Answer) -> None:
-    """Attempt, batch, deliveries, gate and send say what the provider answered; the lane goes on."""
+    """Attempt, batch, deliveries, circuit breaker and send say what the provider answered; the lane goes on."""
     match answer:
         case Accepted():
             _accept(claim, answer)
@@ -46,7 +46,7 @@ def settle(claim: Claim, answer: Answer) -> None:
         case Refused():
             _refuse(claim, answer)
         case TooMany():
-            circuit_breaker.too_many(claim.account, clock.now(), answer.wait, answer.words)
+            circuit_breaker.rate_limited(claim.account, clock.now(), answer.wait, answer.words)
             _plan_again(claim, Attempt.State.REFUSED, answer.words, answer.status)
         case Exhausted():
             # This machine's fault: it rests, and others may go on.

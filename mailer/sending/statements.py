@@ -39,26 +39,26 @@ def lock_running_send(send: int) -> RunningSend | None:
     return RunningSend(row[0], row[1], row[2], bool(row[4]))
 
 
-class GateNow(NamedTuple):
-    """An account's gate, and the database's time at which it was looked at."""
+class BreakerNow(NamedTuple):
+    """An account's circuit breaker, and the database's time at which it was looked at."""
 
     now: datetime
-    closed: bool
+    open: bool
     on_trial: bool  # requests failed since the last that was accepted
     wrong_clock: bool  # this machine's is too far off to send
 
 
-def gate_of(account: int) -> GateNow:
-    """Look at the account's gate and compare the clocks, in one round trip."""
+def breaker_of(account: int) -> BreakerNow:
+    """Look at the account's circuit breaker and compare the clocks, in one round trip."""
     asked = clock.of_this_machine()
     if connection.vendor == "postgresql":
-        row = _first(_GATE.format(clock="clock_timestamp()", late="NULL"), account)
+        row = _first(_BREAKER.format(clock="clock_timestamp()", late="NULL"), account)
         assert row is not None
         off = clock.ahead_by(asked, row[0], clock.of_this_machine())
-        return GateNow(row[0], bool(row[1]), bool(row[2]), abs(off) > clock.WRONG)
-    row = _first(_GATE.format(clock="%s", late=_LATE), asked + clock.WRONG, asked, account)
+        return BreakerNow(row[0], bool(row[1]), bool(row[2]), abs(off) > clock.WRONG)
+    row = _first(_BREAKER.format(clock="%s", late=_LATE), asked + clock.WRONG, asked, account)
     assert row is not None
-    return GateNow(asked, bool(row[1]), bool(row[2]), bool(row[3]))
+    return BreakerNow(asked, bool(row[1]), bool(row[2]), bool(row[3]))
 
 
 def take_batch(batch: int, attempt: UUID, now: datetime) -> int | None:
@@ -85,9 +85,9 @@ def open_readers(batch: int, newsletter: str, now: datetime) -> list[ReaderRow]:
     return rows
 
 
-def open_attempt(attempt: UUID, batch: int, owner: UUID, members: int, now: datetime, lease_until: datetime) -> None:
+def open_attempt(attempt: UUID, batch: int, worker: UUID, members: int, now: datetime, lease_until: datetime) -> None:
     """The attempt is written, with which everything begins that cannot be taken back."""
-    _change(_OPEN, attempt, batch, owner, members, now, lease_until)
+    _change(_OPEN, attempt, batch, worker, members, now, lease_until)
 
 
 def end_attempt(attempt: UUID, state: str, words: str, status: int | None, message_id: str, now: datetime) -> bool:
@@ -135,8 +135,8 @@ _RUNNING_SEND = f"""
     WHERE id = %s AND state = '{Send.State.SENDING.value}' AND account_id =
         (SELECT account_id FROM mailer_accountkey WHERE host = %s AND fingerprint = %s)"""  # noqa: S608
 
-# A subquery, so that PostgreSQL reads its clock once; joined from the left, so that there is a row without a gate.
-_GATE = """
+# A subquery, so that PostgreSQL reads its clock once; joined from the left, so that there is a row without a breaker.
+_BREAKER = """
     SELECT clock.now, closed_until > clock.now OR (streak > 0 AND trial_until > clock.now), streak > 0, {late}
     FROM (SELECT {clock} AS now) AS clock LEFT JOIN mailer_circuit_breaker ON account_id = %s"""
 

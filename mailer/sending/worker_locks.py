@@ -16,15 +16,15 @@ from django.conf import settings
 _held: list[BinaryIO] = []  # open for as long as the process lives
 
 
-def this_owner() -> uuid.UUID:
+def this_worker() -> uuid.UUID:
     """The id of this process as an owner of attempts; its lock is held until the process ends."""
-    return _owner_of_process(os.getpid())
+    return _worker_of_process(os.getpid())
 
 
 @cache
-def _owner_of_process(pid: int) -> uuid.UUID:
-    owner = uuid.uuid4()
-    path = _lock_file(owner)
+def _worker_of_process(pid: int) -> uuid.UUID:
+    worker = uuid.uuid4()
+    path = _lock_file(worker)
     path.parent.mkdir(mode=0o700, exist_ok=True)
     # It gets its name only when it is locked, or a sweep could take it for a dead owner's and remove it.
     unnamed = path.with_suffix(".starting")
@@ -32,22 +32,22 @@ def _owner_of_process(pid: int) -> uuid.UUID:
     fcntl.flock(file, fcntl.LOCK_EX)
     unnamed.rename(path)
     _held.append(file)
-    return owner
+    return worker
 
 
-def is_dead(owner: uuid.UUID) -> bool:
+def is_dead(worker: uuid.UUID) -> bool:
     """True when the owner ran in this MAILER_HOME and has ended; False when it lives or cannot be known."""
-    return _lives(owner) is False
+    return _lives(worker) is False
 
 
-def is_alive(owner: uuid.UUID) -> bool:
+def is_alive(worker: uuid.UUID) -> bool:
     """True when the owner runs in this MAILER_HOME, perhaps stopped; False when it has ended or cannot be known."""
-    return _lives(owner) is True
+    return _lives(worker) is True
 
 
-def _lives(owner: uuid.UUID) -> bool | None:
+def _lives(worker: uuid.UUID) -> bool | None:
     try:
-        with _lock_file(owner).open("rb") as file:
+        with _lock_file(worker).open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return False
     except BlockingIOError:
@@ -60,10 +60,10 @@ def tidy(still_needed: set[uuid.UUID]) -> None:
     """Files of dead owners without open attempts are gone."""
     folder = Path(settings.HOME) / "run"
     for path in folder.glob("*.owner"):
-        owner = uuid.UUID(path.stem)
-        if owner not in still_needed and is_dead(owner):
+        worker = uuid.UUID(path.stem)
+        if worker not in still_needed and is_dead(worker):
             path.unlink(missing_ok=True)
 
 
-def _lock_file(owner: uuid.UUID) -> Path:
-    return Path(settings.HOME) / "run" / f"{owner}.owner"
+def _lock_file(worker: uuid.UUID) -> Path:
+    return Path(settings.HOME) / "run" / f"{worker}.owner"

@@ -91,7 +91,7 @@ def _sends(now: datetime) -> Iterator[Metric]:
     yield _gauge("batches", "Requests, planned or made.", batches, ("state",))
     sends = _by_state(Send.objects.all(), Send.State.values)
     yield _gauge("sends", "Issues on their way or sent.", sends, ("state",))
-    yield _gauge("gate_open", "1: the provider may be asked now.", _gates(now), ("provider", "account"))
+    yield _gauge("gate_open", "1: the provider may be asked now.", _breakers(now), ("provider", "account"))
 
 
 def _readers() -> dict[Labels, float]:
@@ -115,11 +115,11 @@ def _by_state(rows: "QuerySet[Batch] | QuerySet[Send]", states: list[str]) -> di
     return {(state,): counted.get(state, 0) for state in states}
 
 
-def _gates(now: datetime) -> dict[Labels, float]:
+def _breakers(now: datetime) -> dict[Labels, float]:
     known = {(account.host, account.name): account.pk for account in ProviderAccount.objects.order_by("pk")}
     if settings.PROVIDER not in [host for host, _ in known]:  # until the first worker starts
         known[settings.PROVIDER, ""] = 0
-    return {where: int(circuit_breaker.closed_until(account, now) is None) for where, account in known.items()}
+    return {where: int(circuit_breaker.open_until(account, now) is None) for where, account in known.items()}
 
 
 # ---------------------------------------------------------------- what waits to be done

@@ -28,7 +28,7 @@ from mailer.config.exhaustion import shortage
 from mailer.config.logs import place_of
 from mailer.models import Attempt
 from mailer.sending import restore_guard, worker_locks
-from mailer.sending.worker_locks import this_owner
+from mailer.sending.worker_locks import this_worker
 from mailer.store import accounts, schema
 from mailer.worker.sweeping import Sweeper
 
@@ -56,8 +56,8 @@ class EmbeddedWorker:
         schema.is_newer()  # a worker that was restarted during an upgrade waits, as one that runs does
         restore_guard.check()
         accounts.this_account()
-        this_owner()
-        worker_locks.tidy(set(Attempt.objects.filter(state=Attempt.State.OPEN).values_list("owner", flat=True)))
+        this_worker()
+        worker_locks.tidy(set(Attempt.objects.filter(state=Attempt.State.OPEN).values_list("worker", flat=True)))
         worker_state.should_stop = None
         celery.embedded_worker_runs = True
         for kind, concurrency in ((lanes.issues, settings.MAILER_LANES), (lanes.mails, 1)):

@@ -19,7 +19,7 @@ from mailer.store.installation import public_id
 from subscribers.models import Subscriber
 from tests import readers
 from tests.events import event
-from tests.mailer.sending.outgoing import claimed, open_gate, planned
+from tests.mailer.sending.outgoing import claimed, close_breaker, planned
 
 HARD = {"type": "bounce", "status": "5.1.1", "reason": "550 5.1.1 no such user"}
 SOFT = {"type": "blocked", "status": "4.2.2", "reason": "452 4.2.2 mailbox full"}
@@ -47,7 +47,7 @@ class Mailed:
 
 def mailed(slug: str = "2026-11-20", answer: Any = None, ago: timedelta = timedelta(0)) -> Mailed:
     send = planned(slug=slug)
-    open_gate()
+    close_breaker()
     claim = claimed(send)
     settle(claim, answer or Accepted("id"))
     asked = timezone.now() - ago

@@ -97,6 +97,6 @@ def test_where_a_process_without_a_key_upgrades_the_first_key_is_adopted_later(p
 
 
 def test_what_old_workers_end_their_requests_with_is_still_there(python, ask):
-    """They look at their provider's gate when an answer comes, while the upgrade replaces them."""
+    """They look at their provider's circuit breaker when an answer comes, while the upgrade replaces them."""
     python(UPGRADE)
     assert ask("SELECT provider, streak, trial_until FROM mailer_gate") == []

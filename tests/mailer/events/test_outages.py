@@ -26,7 +26,7 @@ from tests import readers
 from tests.mailer.events.test_receiving import everything
 from tests.mailer.reports import DAY, HARD, Mailed, mailed, post
 from tests.mailer.sending.conftest import _own_home, api  # noqa: F401 — the same stage
-from tests.mailer.sending.outgoing import claimed, in_thread, open_gate, planned
+from tests.mailer.sending.outgoing import claimed, close_breaker, in_thread, planned
 
 pytestmark = pytest.mark.django_db
 
@@ -102,7 +102,7 @@ def test_late_bounces_of_earlier_sends_can_show_that_it_was_no_jump(gmail):
 def mailed_again(slug: str) -> tuple[int, dict[str, int]]:
     """How many a following issue goes to, and who is skipped and why."""
     send = planned(slug=slug, source=slug)
-    open_gate()
+    close_breaker()
     claimed(send)
     skipped = Delivery.objects.filter(send=send, outcome="skipped").values_list("reason", flat=True)
     reasons = list(skipped)

@@ -48,7 +48,8 @@ def test_the_ledger_quotes_an_erased_reader_no_longer_and_its_numbers_stay(issue
     Batch.objects.exclude(pk=whole.pk).update(split_from=whole)
     Attempt.objects.create(
         **{
-            name: getattr(Attempt.objects.get(), name) for name in ("state", "words", "owner", "lease_until", "members")
+            name: getattr(Attempt.objects.get(), name)
+            for name in ("state", "words", "worker", "lease_until", "members")
         },
         batch=whole,
     )

@@ -14,7 +14,7 @@ from mailer.sending.claiming import Claim
 from mailer.sending.settling import settle
 from mailer.store.installation import public_id
 from tests.events import PATH, EventKeys
-from tests.mailer.sending.outgoing import claimed, open_gate
+from tests.mailer.sending.outgoing import claimed, close_breaker
 
 KEYS = EventKeys()  # of the account
 OTHERS = EventKeys()  # of another account
@@ -44,7 +44,7 @@ def requests(send: Send, *answers: Answer, ago: timedelta) -> list[Claim]:
     """A request for each batch, made `ago` and a minute after each other, with these answers."""
     taken = []
     for number, answer in enumerate(answers):
-        open_gate()
+        close_breaker()
         taken.append(claimed(send, number))
         settle(taken[-1], answer)
         started(taken[-1], ago - timedelta(minutes=number))

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db import connection
 
 from mailer.content.rendering import Image, RenderedIssue
-from mailer.models import Attempt, Batch, Delivery, Gate, Send
+from mailer.models import Attempt, Batch, CircuitBreaker, Delivery, Send
 from mailer.sending.accounting import count
 from mailer.sending.claiming import Claim, claim
 from mailer.sending.delivering import deliver_batch
@@ -99,20 +99,20 @@ def everybody() -> list[Subscriber]:
 
 
 def deliver_all(send: Send, rounds: int = 40) -> None:
-    """Every planned batch was delivered, and what that planned anew, while the send runs. The gate is held open."""
+    """Deliver every planned batch, and what that plans anew, while the send runs, with the circuit breaker closed."""
     for _ in range(rounds):
         waiting = [batch.pk for batch in batches(send) if batch.state == Batch.State.PLANNED]
         send.refresh_from_db()
         if not waiting or send.state != Send.State.SENDING:
             return
         for batch in waiting:
-            open_gate()
+            close_breaker()
             deliver_batch(batch)
     raise AssertionError("it does not come to an end")
 
 
-def open_gate() -> None:
-    Gate.objects.update(closed_until=None, trial_until=None)
+def close_breaker() -> None:
+    CircuitBreaker.objects.update(open_until=None, trial_until=None)
 
 
 def balanced(send: Send) -> None:

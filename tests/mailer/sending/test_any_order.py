@@ -27,7 +27,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from mailer.models import Attempt, Batch, Delivery, Gate, Send
+from mailer.models import Attempt, Batch, CircuitBreaker, Delivery, Send
 from mailer.providers.sendgrid.client import (
     Accepted,
     NeverOpened,
@@ -48,7 +48,7 @@ from mailer.worker.sweeping import sweep
 from subscribers import optin
 from subscribers.models import Suppression
 from tests import readers
-from tests.mailer.sending.outgoing import balanced, open_gate, planned, resend_all
+from tests.mailer.sending.outgoing import balanced, close_breaker, planned, resend_all
 
 SEVERAL = st.integers(0, 11)
 UNKNOWN = OutcomeUnknown("timed out", None)
@@ -88,7 +88,7 @@ class Sending(RuleBasedStateMachine):
         self.around.__enter__()
         delivering._frozen.cache_clear()
         (django_settings.HOME / "attempts.json").unlink(missing_ok=True)  # each play is rolled back
-        Gate.objects.all().delete()
+        CircuitBreaker.objects.all().delete()
         django_settings.MAILER_BATCH_SIZE = size
         readers.pending()
         readers.unsubscribed()
@@ -112,7 +112,7 @@ class Sending(RuleBasedStateMachine):
     # ---------------------------------------------------------- workers and provider
 
     def claim(self, batch) -> Request | None:
-        open_gate()
+        close_breaker()
         taken = claim(batch)
         if taken is None:
             return None
@@ -199,11 +199,11 @@ class Sending(RuleBasedStateMachine):
     def a_worker_dies(self, which):
         request = self.open_requests()[which % len(self.open_requests())]
         request.answered = request.lost = True
-        owner = uuid.uuid4()
+        worker = uuid.uuid4()
         folder = Path(django_settings.HOME) / "run"
         folder.mkdir(exist_ok=True)
-        (folder / f"{owner}.owner").touch()  # and nobody holds its lock
-        Attempt.objects.filter(pk=request.claim.attempt).update(owner=owner)
+        (folder / f"{worker}.owner").touch()  # and nobody holds its lock
+        Attempt.objects.filter(pk=request.claim.attempt).update(worker=worker)
 
     @precondition(lambda self: self.open_requests())
     @rule(which=SEVERAL)

@@ -3,7 +3,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from mailer.models import Batch, Gate, ProviderAccount
+from mailer.models import Batch, CircuitBreaker, ProviderAccount
 from mailer.providers.sendgrid.client import OutcomeUnknown
 from mailer.sending import circuit_breaker
 from mailer.sending.claiming import claim
@@ -34,7 +34,7 @@ def clock(monkeypatch):
 
 
 def seconds_closed(now):
-    until = circuit_breaker.closed_until(SENDGRID, now)
+    until = circuit_breaker.open_until(SENDGRID, now)
     return (until - now).total_seconds() if until else 0.0
 
 
@@ -43,17 +43,17 @@ def after(now, seconds):
 
 
 def test_without_a_failure_the_gate_is_open_to_all(now):
-    assert circuit_breaker.closed_until(SENDGRID, now) is None
+    assert circuit_breaker.open_until(SENDGRID, now) is None
     assert [circuit_breaker.enter(SENDGRID, now) for _ in range(3)] == [True] * 3
 
 
 @pytest.mark.parametrize(("wait", "closed"), [(0, 1), (-5, 1), (1, 1), (30, 30), (599, 599), (86_400, 600)])
 def test_429_closes_it_until_the_reset_between_a_second_and_ten_minutes(now, wait, closed):
-    circuit_breaker.too_many(SENDGRID, now, wait, "too many requests")
+    circuit_breaker.rate_limited(SENDGRID, now, wait, "too many requests")
     assert seconds_closed(now) == closed
     assert not circuit_breaker.enter(SENDGRID, now)
     assert circuit_breaker.enter(SENDGRID, after(now, closed))
-    assert Gate.objects.get().reason == "too many requests"
+    assert CircuitBreaker.objects.get().reason == "too many requests"
 
 
 def test_each_failure_closes_it_for_longer_up_to_five_minutes(now):
@@ -61,7 +61,7 @@ def test_each_failure_closes_it_for_longer_up_to_five_minutes(now):
     for _ in range(12):
         circuit_breaker.failed(SENDGRID, now, "no connection")
         closed.append(seconds_closed(now))
-        Gate.objects.update(closed_until=None)
+        CircuitBreaker.objects.update(open_until=None)
     for streak, seconds in enumerate(closed, start=1):
         assert min(300, 2**streak) * 0.75 <= seconds <= min(300, 2**streak)
 
@@ -73,9 +73,9 @@ def test_a_storm_of_ten_minutes_lets_at_most_twelve_through_after_those_in_fligh
             if circuit_breaker.enter(SENDGRID, moment):
                 entered += 1
                 circuit_breaker.failed(SENDGRID, moment, "503")
-            moment = circuit_breaker.closed_until(SENDGRID, moment) or moment
+            moment = circuit_breaker.open_until(SENDGRID, moment) or moment
         assert entered <= 12
-        Gate.objects.all().delete()
+        CircuitBreaker.objects.all().delete()
 
 
 LANES = 4
@@ -97,12 +97,12 @@ def test_ten_minutes_of_503_leave_at_most_the_lanes_and_twelve_requests_unknown(
             clock.now, asked = in_flight.pop(0)
             settle(asked, OutcomeUnknown("503", 503))
         else:
-            clock.now = circuit_breaker.closed_until(send.account_id, clock.now)
+            clock.now = circuit_breaker.open_until(send.account_id, clock.now)
     assert LANES + 4 < outgoing.states(send).count("unknown") <= LANES + 12
 
 
 def test_a_failure_never_opens_it_earlier(now):
-    circuit_breaker.too_many(SENDGRID, now, 500, "too many requests")
+    circuit_breaker.rate_limited(SENDGRID, now, 500, "too many requests")
     circuit_breaker.failed(SENDGRID, now, "no connection")
     assert seconds_closed(now) == 500
 
@@ -112,7 +112,7 @@ def test_after_a_failure_one_claimant_at_a_time_has_the_way(now, settings):
     later = after(now, 3)
     assert circuit_breaker.enter(SENDGRID, later)
     assert not circuit_breaker.enter(SENDGRID, later)
-    assert circuit_breaker.closed_until(SENDGRID, later) == after(later, settings.MAILER_LEASE)
+    assert circuit_breaker.open_until(SENDGRID, later) == after(later, settings.MAILER_LEASE)
     assert circuit_breaker.enter(SENDGRID, after(later, settings.MAILER_LEASE))  # the first one died
 
 
@@ -138,12 +138,12 @@ def test_a_202_lets_everybody_pass(now):
 
 def test_a_202_of_a_request_from_before_does_not_lift_a_429(now):
     circuit_breaker.failed(SENDGRID, now, "503")
-    circuit_breaker.too_many(SENDGRID, now, 60, "too many requests")
+    circuit_breaker.rate_limited(SENDGRID, now, 60, "too many requests")
     circuit_breaker.accepted(SENDGRID)
     assert seconds_closed(now) == 60
 
 
 def test_accounts_of_one_provider_do_not_share_a_gate(now):
     circuit_breaker.failed(SENDGRID, now, "503")
-    assert circuit_breaker.closed_until(OTHER, now) is None
+    assert circuit_breaker.open_until(OTHER, now) is None
     assert circuit_breaker.enter(OTHER, now)

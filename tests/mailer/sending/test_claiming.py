@@ -11,7 +11,7 @@ from mailer.sending import circuit_breaker
 from mailer.sending.claiming import claim
 from mailer.sending.delivering import deliver_batch
 from mailer.sending.steering import pause, resume
-from mailer.sending.worker_locks import this_owner
+from mailer.sending.worker_locks import this_worker
 from subscribers import optin
 from subscribers.models import Subscription, Suppression
 from tests import readers
@@ -20,9 +20,9 @@ from tests.mailer.sending.outgoing import (
     balanced,
     batch_of,
     claimed,
+    close_breaker,
     everybody,
     in_thread,
-    open_gate,
     outcomes,
     planned,
     states,
@@ -62,7 +62,7 @@ def test_a_claim_says_who_is_mailed_and_until_when_it_holds(four, settings):
     taken = claimed(four)
     attempt = Attempt.objects.get()
     assert [member.email for member in taken.members] == list(outcomes(four))
-    assert (attempt.pk, attempt.owner, attempt.members, attempt.state) == (taken.attempt, this_owner(), 4, "open")
+    assert (attempt.pk, attempt.worker, attempt.members, attempt.state) == (taken.attempt, this_worker(), 4, "open")
     assert attempt.lease_until == taken.lease_until
     assert timedelta(seconds=60) <= taken.lease_until - before < timedelta(seconds=65)
     assert abs(taken.committed - time.monotonic()) < 5
@@ -133,7 +133,7 @@ def test_a_send_that_everybody_left_is_finished_without_a_request(four, api):
 
 def test_an_empty_batch_does_not_take_the_way_of_the_one_claimant(two_batches):
     circuit_breaker.failed(two_batches.account_id, timezone.now(), "refused")
-    open_gate()
+    close_breaker()
     for reader in everybody()[:2]:
         leave(reader)
     assert claim(batch_of(two_batches, 0).pk) is None
@@ -168,14 +168,14 @@ def test_a_batch_that_is_gone_is_no_matter(four):
 
 
 def test_nobody_is_claimed_while_the_gate_is_closed(four):
-    circuit_breaker.too_many(four.account_id, timezone.now(), 30, "too many requests")
+    circuit_breaker.rate_limited(four.account_id, timezone.now(), 30, "too many requests")
     assert claim(batch_of(four).pk) is None
     assert (states(four), attempts(four)) == (["planned"], [])
 
 
 def test_after_a_failure_one_claimant_at_a_time_has_the_way(two_batches):
     circuit_breaker.failed(two_batches.account_id, timezone.now(), "no connection")
-    open_gate()
+    close_breaker()
     assert claim(batch_of(two_batches, 0).pk) is not None
     assert claim(batch_of(two_batches, 1).pk) is None
     assert states(two_batches) == ["posting", "planned"]
@@ -237,7 +237,7 @@ def test_a_claim_that_was_not_committed_when_the_connection_broke_never_was(four
 @pytest.mark.django_db(transaction=True)
 def test_a_claim_given_back_frees_the_way_of_the_one_claimant(four, lose_the_database):
     circuit_breaker.failed(four.account_id, timezone.now(), "no connection")
-    open_gate()
+    close_breaker()
     lose_the_database(OperationalError, heard=True)
     with pytest.raises(OperationalError):
         claim(batch_of(four).pk)

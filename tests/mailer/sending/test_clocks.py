@@ -9,7 +9,7 @@ from django.db import connection
 from django.utils import timezone
 
 from mailer.cli.watching import worker_swept_lately
-from mailer.models import Attempt, Batch, Gate, Installation
+from mailer.models import Attempt, Batch, CircuitBreaker, Installation
 from mailer.sending import circuit_breaker, clocks
 from mailer.sending.claiming import claim
 from mailer.sending.delivering import deliver_batch
@@ -178,7 +178,7 @@ def once_ahead(sqlite, two_batches, off_by):
     off_by(hours=25)
     Batch.objects.update(not_before=timezone.now())
     taken = claim(outgoing.batches(two_batches)[0].pk)
-    circuit_breaker.too_many(two_batches.account_id, timezone.now(), 30, "too many requests")
+    circuit_breaker.rate_limited(two_batches.account_id, timezone.now(), 30, "too many requests")
     sweep()
     off_by(hours=0)
     return taken
@@ -189,7 +189,7 @@ def test_when_nobody_sweeps_by_the_later_clock_any_more_it_is_forgotten(
 ):
     watch = clocks.Watch()
     watch.look()
-    Gate.objects.all().delete()
+    CircuitBreaker.objects.all().delete()
     began = time.monotonic()
     for waited, claims in ((clocks.ADOPTED_AFTER - 1, False), (clocks.ADOPTED_AFTER + 1, True)):
         monkeypatch.setattr(time, "monotonic", lambda waited=waited: began + waited)
@@ -214,7 +214,7 @@ def test_what_waited_for_the_later_clock_goes_on_when_it_is_forgotten(once_ahead
     in_flight, waiting = outgoing.batches(two_batches)
     now = timezone.now()
     assert waiting.not_before <= now
-    assert circuit_breaker.closed_until(two_batches.account_id, now) <= now + timedelta(
+    assert circuit_breaker.open_until(two_batches.account_id, now) <= now + timedelta(
         seconds=circuit_breaker.LONGEST_WAIT
     )
     assert Attempt.objects.get().lease_until <= now + timedelta(seconds=settings.MAILER_LEASE)
@@ -224,9 +224,9 @@ def test_what_waited_for_the_later_clock_goes_on_when_it_is_forgotten(once_ahead
 
 def test_nobody_is_mailed_twice_when_a_later_clock_is_forgotten(once_ahead, two_batches, off_by, api):
     clocks.adopt_if_behind()
-    Gate.objects.all().delete()
+    CircuitBreaker.objects.all().delete()
     off_by(seconds=120)  # the lease of the request in flight is over
-    Attempt.objects.update(owner="00000000-0000-0000-0000-000000000000")
+    Attempt.objects.update(worker="00000000-0000-0000-0000-000000000000")
     expire_attempts()
     for batch in outgoing.batches(two_batches):
         deliver_batch(batch.pk)

@@ -15,7 +15,16 @@ from mailer.sending.expiring import expire_attempts
 from mailer.sending.reconciling import assume_sent
 from mailer.sending.settling import settle
 from mailer.sending.steering import resume
-from tests.mailer.sending.outgoing import attempts, balanced, batch_of, batches, claimed, open_gate, resend_all, states
+from tests.mailer.sending.outgoing import (
+    attempts,
+    balanced,
+    batch_of,
+    batches,
+    claimed,
+    close_breaker,
+    resend_all,
+    states,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -71,7 +80,7 @@ def test_an_event_after_a_resend_makes_the_second_request_needless(four, lost):
 @pytest.mark.parametrize("then", [Accepted("id"), LOST, Refused("401", 401)])
 def test_an_event_of_the_first_request_while_the_second_is_open(four, lost, then):
     resend_all(four)
-    open_gate()
+    close_breaker()
     second = claimed(four)
     prove([lost.attempt])
     assert states(four) == ["posting"]
@@ -83,7 +92,7 @@ def test_an_event_of_the_first_request_while_the_second_is_open(four, lost, then
 
 def test_an_event_of_the_first_request_after_the_second_got_lost_too(four, lost):
     resend_all(four)
-    open_gate()
+    close_breaker()
     settle(claimed(four), LOST)
     prove([lost.attempt])
     assert states(four) == ["accepted"]

@@ -197,7 +197,7 @@ def _send(slug: str, account: ProviderAccount) -> Send:
 
 
 def _attempt(batch: Batch, state: str, at: datetime) -> UUID:
-    lease = {"owner": uuid4(), "lease_until": at, "members": 5}
+    lease = {"worker": uuid4(), "lease_until": at, "members": 5}
     return Attempt.objects.create(batch=batch, state=state, started_at=at, **lease).pk
 
 

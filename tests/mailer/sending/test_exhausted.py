@@ -5,7 +5,7 @@ import errno
 import pytest
 
 from mailer.config import exhaustion
-from mailer.models import Gate, Send
+from mailer.models import CircuitBreaker, Send
 from mailer.sending import claiming, delivering, remembering
 from mailer.sending.claiming import claim
 from mailer.sending.delivering import deliver_batch
@@ -26,7 +26,7 @@ def waits_for_others(send: Send) -> None:
     """Its readers wait, the send runs, and the provider's circuit breaker is closed: others may go on."""
     send.refresh_from_db()
     assert (send.state, states(send)) == (Send.State.SENDING, ["planned"])
-    assert not Gate.objects.exclude(closed_until=None, trial_until=None, streak=0).exists()
+    assert not CircuitBreaker.objects.exclude(open_until=None, trial_until=None, streak=0).exists()
     balanced(send)
 
 
@@ -61,7 +61,7 @@ def test_a_request_that_could_not_be_built_for_want_of_something_pauses_nothing(
 @pytest.mark.parametrize(
     ("where", "shortage"),
     [
-        *(((claiming, "this_owner"), shortage) for shortage in SHORTAGES),
+        *(((claiming, "this_worker"), shortage) for shortage in SHORTAGES),
         # After its commit. (A file that cannot be written only lags.)
         *(((remembering, "_write"), shortage) for shortage in SHORTAGES if not isinstance(shortage, OSError)),
     ],

@@ -38,8 +38,8 @@ pytestmark = pytest.mark.django_db
 
 WORKER = """
 import django; django.setup()
-from mailer.sending.worker_locks import this_owner
-print(this_owner(), flush=True)
+from mailer.sending.worker_locks import this_worker
+print(this_worker(), flush=True)
 input()
 """
 
@@ -55,7 +55,7 @@ def worker(settings):
         env=os.environ | {"MAILER_HOME": str(settings.HOME)},
         cwd=Path(__file__).parents[3],
     )
-    process.owner = uuid.UUID(process.stdout.readline().strip())
+    process.id = uuid.UUID(process.stdout.readline().strip())
 
     def die():
         process.kill()
@@ -66,9 +66,9 @@ def worker(settings):
     die()
 
 
-def claimed_by(send, owner, number=0):
+def claimed_by(send, worker, number=0):
     taken = claimed(send, number)
-    Attempt.objects.filter(pk=taken.attempt).update(owner=owner)
+    Attempt.objects.filter(pk=taken.attempt).update(worker=worker)
     return taken
 
 
@@ -77,7 +77,7 @@ def end_lease():
 
 
 def test_what_a_killed_worker_left_is_unknown_at_once_and_never_planned(four, worker):
-    claimed_by(four, worker.owner)
+    claimed_by(four, worker.id)
     assert expire_attempts() == 0
     assert states(four) == ["posting"]
     worker.die()
@@ -89,13 +89,13 @@ def test_what_a_killed_worker_left_is_unknown_at_once_and_never_planned(four, wo
 
 
 def test_a_dead_owners_file_goes_when_nothing_of_it_is_open(four, worker, settings):
-    claimed_by(four, worker.owner)
-    file = settings.HOME / "run" / f"{worker.owner}.owner"
+    claimed_by(four, worker.id)
+    file = settings.HOME / "run" / f"{worker.id}.owner"
     assert file.exists()
     worker.die()
     expire_attempts()
     assert not file.exists()
-    assert not worker_locks.is_dead(worker.owner)
+    assert not worker_locks.is_dead(worker.id)
 
 
 def test_a_living_worker_is_left_alone_until_its_lease_ends(four):
@@ -141,7 +141,7 @@ def posted(taken):
 
 
 def test_a_rehearsal_whose_worker_died_after_the_record_is_accepted(rehearsal, worker):
-    posted(claimed_by(rehearsal, worker.owner))
+    posted(claimed_by(rehearsal, worker.id))
     worker.die()
     expire_attempts()
     balanced(rehearsal)
@@ -150,7 +150,7 @@ def test_a_rehearsal_whose_worker_died_after_the_record_is_accepted(rehearsal, w
 
 
 def test_a_rehearsal_whose_worker_died_before_the_record_goes_out_once_more(rehearsal, worker):
-    claimed_by(rehearsal, worker.owner)
+    claimed_by(rehearsal, worker.id)
     worker.die()
     expire_attempts()
     balanced(rehearsal)
@@ -163,7 +163,7 @@ def test_a_rehearsal_whose_worker_died_before_the_record_goes_out_once_more(rehe
 
 def test_a_rehearsal_whose_worker_only_sleeps_is_not_repeated_behind_its_back(rehearsal, worker):
     """It may wake up and write its record."""
-    claimed_by(rehearsal, worker.owner)
+    claimed_by(rehearsal, worker.id)
     end_lease()
     expire_attempts()
     settle_rehearsals()
@@ -183,7 +183,7 @@ def test_a_rehearsal_that_was_answered_with_an_error_goes_out_once_more(rehearsa
 
 
 def test_a_cancelled_rehearsal_stays_cancelled(rehearsal, worker):
-    taken = claimed_by(rehearsal, worker.owner)
+    taken = claimed_by(rehearsal, worker.id)
     worker.die()
     cancel(rehearsal.pk)
     settle_rehearsals()

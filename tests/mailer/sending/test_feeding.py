@@ -144,7 +144,7 @@ def test_what_goes_wrong_ends_the_turn_in_one_line_without_addresses(ten, monkey
 def test_free_lanes_are_given_to_sends_that_wait_until_nothing_waits(settings, ten, api, monkeypatch):
     settings.MAILER_LANES = 3
     monkeypatch.setattr(feeding, "MOST_BATCHES", 2)
-    settings.MAILER_HTTP_TIMEOUT = 20.0  # an answer that a busy machine gives late would close the gate
+    settings.MAILER_HTTP_TIMEOUT = 20.0  # an answer that a busy machine gives late would open the circuit breaker
     second = planned(slug="2026-11-27")
     api.latency = 0.02
     feed_lanes()
@@ -172,9 +172,9 @@ def test_what_may_not_be_sent_now_takes_no_lane(four, api, settings):
     Batch.objects.update(not_before=timezone.now() + timedelta(minutes=1))
     assert nothing_happens()
     Batch.objects.update(not_before=timezone.now())
-    circuit_breaker.too_many(four.account_id, timezone.now(), 30, "too many requests")
+    circuit_breaker.rate_limited(four.account_id, timezone.now(), 30, "too many requests")
     assert nothing_happens()
-    circuit_breaker.Gate.objects.all().delete()
+    circuit_breaker.CircuitBreaker.objects.all().delete()
     settings.PROVIDER = REHEARSAL
     assert nothing_happens()
     settings.PROVIDER = four.provider

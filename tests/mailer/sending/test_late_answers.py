@@ -30,8 +30,8 @@ from tests.mailer.sending.outgoing import (
     balanced,
     batch_of,
     claimed,
+    close_breaker,
     in_thread,
-    open_gate,
     resend_all,
     states,
 )
@@ -81,7 +81,7 @@ def test_an_answer_after_the_lease_that_nobody_was_mailed_plans_the_batch_again(
 @pytest.mark.parametrize("answer", [answer for answer, _ in NOT_ACCEPTED])
 def test_readers_who_wait_again_are_mailed_although_the_send_was_over(four, late, answer, api):
     settle(late, answer)
-    open_gate()
+    close_breaker()
     four.refresh_from_db()
     assert four.state == (Send.State.PAUSED if answer is REFUSED else Send.State.SENDING)
     if four.state == Send.State.SENDING:
@@ -231,4 +231,4 @@ def test_workers_that_settle_the_last_batches_at_once_finish_the_send(two_batche
         thread.join(20)
     two_batches.refresh_from_db()
     assert two_batches.state == Send.State.FINISHED
-    assert circuit_breaker.closed_until(two_batches.account_id, timezone.now()) is None
+    assert circuit_breaker.open_until(two_batches.account_id, timezone.now()) is None

@@ -23,7 +23,7 @@ from mailer.sending.settling import settle
 from mailer.worker import sweeping
 from tests import readers
 from tests.mailer.sending.listening import KEYS, LOST, OK, OTHERS, OURS, junk, requests, started, tell, tell_of
-from tests.mailer.sending.outgoing import batch_of, claimed, open_gate, planned, states
+from tests.mailer.sending.outgoing import batch_of, claimed, close_breaker, planned, states
 
 pytestmark = pytest.mark.django_db
 
@@ -110,7 +110,7 @@ def test_a_send_of_one_request_always_waits_for_a_person(send, settings):
     Send.objects.update(on_unknown="resend")
     single.refresh_from_db()
     lost = claimed(single)
-    open_gate()
+    close_breaker()
     others = requests(send, OK, OK, ago=DAY)
     tell_of(others[0])
     tell_of(others[1])
@@ -142,7 +142,7 @@ def test_events_that_came_before_the_request_say_nothing_of_what_was_heard_after
 def test_events_of_another_account_are_not_enough(send):
     taken = requests(send, *HEARD, ago=DAY)
     other = planned(slug="other", source="other")
-    open_gate()
+    close_breaker()
     claims = requests(other, OK, OK, ago=DAY)
     Send.objects.filter(pk=other.pk).update(account=ProviderAccount.objects.create(name="other", host=other.provider))
     for claim in claims:
@@ -183,7 +183,7 @@ def test_once_events_are_deleted_by_age_nothing_is_left_to_go_by(send, settings)
 def test_what_was_sent_again_on_a_persons_word_is_not_sent_again_by_evidence_of_the_second_request_alone(send):
     taken = requests(send, OK, LOST, OK, ago=DAY + timedelta(hours=2))
     assert resend_unknown(send.pk, 1) == 1
-    open_gate()
+    close_breaker()
     again = claimed(send, 1)
     settle(again, LOST)
     started(again, DAY)

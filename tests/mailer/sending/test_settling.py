@@ -9,7 +9,7 @@ import pytest
 from django.db import OperationalError, connections
 from django.utils import timezone
 
-from mailer.models import Attempt, Batch, Gate, Send
+from mailer.models import Attempt, Batch, CircuitBreaker, Send
 from mailer.providers.sendgrid.payload import PayloadError
 from mailer.sending import delivering
 from mailer.sending.accounting import count
@@ -38,7 +38,7 @@ def deliver(send: Send) -> Batch:
 
 def closed_for(send: Send) -> float:
     """Seconds."""
-    until = Gate.objects.values_list("closed_until", flat=True).filter(account=send.account_id).first()
+    until = CircuitBreaker.objects.values_list("open_until", flat=True).filter(account=send.account_id).first()
     return (until - timezone.now()).total_seconds() if until else 0.0
 
 
@@ -286,8 +286,8 @@ def test_a_provider_that_does_not_listen_at_all_is_asked_once_a_gate(four, setti
         for _ in range(3):
             deliver(four)
     assert attempts(four) == ["unsent"]
-    assert Gate.objects.get().streak == 1
-    assert Gate.objects.get().closed_until <= timezone.now() + timedelta(seconds=2)
+    assert CircuitBreaker.objects.get().streak == 1
+    assert CircuitBreaker.objects.get().open_until <= timezone.now() + timedelta(seconds=2)
 
 
 def test_the_log_names_the_cause_of_an_unknown_outcome_and_quotes_nobody(four, api, caplog):

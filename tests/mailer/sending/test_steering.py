@@ -25,10 +25,10 @@ from tests.mailer.sending.outgoing import (
     batch_of,
     batches,
     claimed,
+    close_breaker,
     deliver_all,
     everybody,
     in_thread,
-    open_gate,
     resend_all,
     states,
 )
@@ -219,5 +219,5 @@ def test_what_the_editor_assumes_is_counted_apart(two_batches, api):
     assert (sums.accepted, sums.assumed, sums.unknown) == (4, 2, 0)
     assert (two_batches.state, batch_of(two_batches, 1).settled_by) == (Send.State.FINISHED, "editor")
     assert attempts(two_batches) == ["accepted", "unknown"]
-    open_gate()
+    close_breaker()
     assert assume_sent(two_batches.pk) == 0

@@ -9,13 +9,13 @@ from mailer.sending import worker_locks
 @pytest.fixture
 def me(settings):
     """This process as an owner in a home of its own."""
-    worker_locks._owner_of_process.cache_clear()
-    yield worker_locks.this_owner()
-    worker_locks._owner_of_process.cache_clear()
+    worker_locks._worker_of_process.cache_clear()
+    yield worker_locks.this_worker()
+    worker_locks._worker_of_process.cache_clear()
 
 
 def test_a_process_keeps_its_id(me):
-    assert worker_locks.this_owner() == me
+    assert worker_locks.this_worker() == me
 
 
 def test_a_living_owner_is_not_dead(me):
@@ -33,8 +33,8 @@ def test_an_owner_whose_lock_can_be_taken_is_dead(me, settings):
 
 def test_tidying_leaves_the_living_and_what_is_still_needed(me, settings):
     needed, dead = uuid.uuid4(), uuid.uuid4()
-    for owner in (needed, dead):
-        (settings.HOME / "run" / f"{owner}.owner").touch()
+    for worker in (needed, dead):
+        (settings.HOME / "run" / f"{worker}.owner").touch()
     worker_locks.tidy({needed})
     assert {path.stem for path in (settings.HOME / "run").iterdir()} == {str(me), str(needed)}
 
@@ -52,12 +52,12 @@ def test_an_owner_that_is_just_starting_is_not_tidied_away(settings):
     sweeper.start()
     try:
         for _ in range(300):
-            worker_locks._owner_of_process.cache_clear()
-            me = worker_locks.this_owner()
+            worker_locks._worker_of_process.cache_clear()
+            me = worker_locks.this_worker()
             assert (settings.HOME / "run" / f"{me}.owner").exists()
     finally:
         stopping.set()
         sweeper.join()
-        worker_locks._owner_of_process.cache_clear()
+        worker_locks._worker_of_process.cache_clear()
         while worker_locks._held:
             worker_locks._held.pop().close()

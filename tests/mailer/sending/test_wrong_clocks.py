@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from mailer.cli.watching import worker_swept_lately
 from mailer.events import receiving
-from mailer.models import Attempt, Batch, Event, Gate, Send
+from mailer.models import Attempt, Batch, CircuitBreaker, Event, Send
 from mailer.providers.sendgrid.client import Accepted, OutcomeUnknown, TooMany
 from mailer.providers.sendgrid.webhook import ProviderEvent
 from mailer.sending import circuit_breaker
@@ -79,7 +79,7 @@ def test_the_lease_of_a_worker_with_a_wrong_clock_ends_when_others_expect_it(sec
 
 def test_a_wrong_clock_declares_no_request_of_others_unknown(wrong, four):
     claim(outgoing.batches(four)[0].pk)
-    Attempt.objects.update(owner="00000000-0000-0000-0000-000000000000")  # of another machine
+    Attempt.objects.update(worker="00000000-0000-0000-0000-000000000000")  # of another machine
     wrong()
     assert expire_attempts() == 0
     assert outgoing.states(four) == [Batch.State.POSTING]
@@ -91,8 +91,8 @@ def test_a_wrong_clock_closes_the_gate_for_as_long_as_any_other(wrong, two_batch
     wrong()
     settle(taken, OutcomeUnknown("503", 503))
     settle(also, TooMany("too many requests", 30))
-    assert timedelta(0) < Gate.objects.get().closed_until - clock.now() <= timedelta(seconds=30)
-    assert circuit_breaker.closed_until(two_batches.account_id, clock.now()) is not None
+    assert timedelta(0) < CircuitBreaker.objects.get().open_until - clock.now() <= timedelta(seconds=30)
+    assert circuit_breaker.open_until(two_batches.account_id, clock.now()) is not None
     assert claim(second.pk) is None
 
 

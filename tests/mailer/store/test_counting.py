@@ -71,7 +71,7 @@ def attempt(state: str, ago: float, seconds: float = 0.3, status: int | None = 2
     return Attempt.objects.create(
         batch=outgoing.batch_of(attempt.send),
         state=state,
-        owner="00000000-0000-0000-0000-000000000001",
+        worker="00000000-0000-0000-0000-000000000001",
         lease_until=ended,
         members=1,
         started_at=ended - timedelta(seconds=seconds),

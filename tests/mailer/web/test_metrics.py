@@ -5,7 +5,7 @@ from django.db import OperationalError
 from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 
-from mailer.models import Batch, Event, Gate, Installation, Process, ProviderAccount, Send
+from mailer.models import Batch, CircuitBreaker, Event, Installation, Process, ProviderAccount, Send
 from mailer.store import clock, counting
 from mailer.worker.embedded import EmbeddedWorker
 from subscribers import changing, limits
@@ -54,7 +54,7 @@ def test_what_is_open_late_or_shut_shows(client, settings):
     Batch.objects.filter(send=send, number=0).update(state=Batch.State.UNKNOWN)
     Event.objects.create(kind="bounce", at=timezone.now(), id_hash=1, fact_hash=1)
     account = ProviderAccount.objects.create(name='a"b', host="api.sendgrid.com")
-    Gate.objects.create(account=account, closed_until=timezone.now() + timedelta(minutes=1))
+    CircuitBreaker.objects.create(account=account, open_until=timezone.now() + timedelta(minutes=1))
     Installation.objects.update(swept_at=timezone.now() - timedelta(seconds=90))
 
     found = gauges(client)

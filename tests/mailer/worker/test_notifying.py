@@ -11,7 +11,7 @@ from mailer.sending.settling import settle
 from mailer.sending.steering import pause, resume
 from mailer.worker import notifying
 from tests.mailer.sending.conftest import _own_home, api, four, told  # noqa: F401 — the same stage
-from tests.mailer.sending.outgoing import claimed, deliver_all, open_gate
+from tests.mailer.sending.outgoing import claimed, close_breaker, deliver_all
 
 pytestmark = pytest.mark.django_db
 EDITOR = "editor@news.example.com"
@@ -59,7 +59,7 @@ def test_each_pause_with_a_reason_is_news_but_not_the_editors_own(unwatched, api
 def test_a_doubt_is_told_after_an_hour_and_its_end_when_it_ends(unwatched, api):
     taken = claimed(unwatched)
     settle(taken, OutcomeUnknown("no answer", None))
-    open_gate()
+    close_breaker()
     assert told_now(api) == []
     Attempt.objects.update(ended_at=timezone.now() - timedelta(hours=2))
     assert told_now(api) == ["[mailer] 2026-11-20: some requests stay unknown"]

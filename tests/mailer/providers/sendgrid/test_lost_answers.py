@@ -74,7 +74,7 @@ def test_a_process_that_was_stopped_while_it_connected_writes_nothing(api, clien
 
 
 def test_a_connection_that_opens_too_slowly_counts_as_never_opened():
-    """Not as too late: the provider's gate must close, or the same batch would be claimed again at once."""
+    """Not as too late: the provider's circuit breaker must open, or the same batch would be claimed again at once."""
     with server_that(lambda connection: time.sleep(3)) as where:
         answer = Client(f"https://{where}", KEY, 5).post(request(), first_byte_by=time.monotonic() + 0.2)
     assert isinstance(answer, NeverOpened)
