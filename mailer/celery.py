@@ -14,20 +14,20 @@ from celery import Celery, Task
 from django.conf import settings
 from kombu.exceptions import OperationalError as BrokerError
 
-from mailer import lanes
+from mailer import concurrency
 
 log = logging.getLogger(__name__)
 
 ASKED_AGAIN_AFTER = 10.0  # seconds for which a broker that was not reached is left alone, so that nobody waits for it
 LONGEST_CONNECTING = 3.0  # seconds, also for a server that takes the connection and says nothing
-MOST_HINTS = 64  # for one send; a lane that is woken takes one batch after the other, so more would only be read
+MOST_HINTS = 64  # for one send; a slot that is woken takes one batch after the other, so more would only be read
 
 
 class HintedTask(Task):  # type: ignore[misc]
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Run in a lane of this process. When none is free, or the worker stops, the row waits in the database."""
-        kind = lanes.issues if self.name in ("mailer.deliver_send", "mailer.deliver_batch") else lanes.mails
-        with kind.lane() as taken:
+        """Run in a slot of this process. When none is free, or the worker stops, the row waits in the database."""
+        kind = concurrency.issues if self.name in ("mailer.deliver_send", "mailer.deliver_batch") else concurrency.mails
+        with kind.slot() as taken:
             return super().__call__(*args, **kwargs) if taken else None
 
     def hint(self, row: int) -> bool:
@@ -43,7 +43,7 @@ class _Broker:
 
 
 def hint_send(send: int, batches: int = 1) -> bool:
-    """Wake lanes for a send of which so many batches wait. Return False if no worker was told: the sweep finds them."""
+    """Wake slots for a send of which so many batches wait. Return False if no worker was told: the sweep finds them."""
     return all(publish_hint("mailer.deliver_send", send) for _ in range(min(batches, MOST_HINTS)))
 
 
@@ -190,7 +190,7 @@ def make_app(current: bool) -> Celery:
     )
     made.conf.update(
         task_ignore_result=True,
-        # A message only wakes a lane, so it is done with once it is heard; whatever it was about waits in the database.
+        # A message only wakes a slot, so it is done with once it is heard; whatever it was about waits in the database.
         task_acks_late=False,
         # Single mails have their own queue and their own worker, so a confirmation never waits behind an issue.
         task_default_queue="issues",

@@ -16,12 +16,12 @@ def _keys_of_this_database():
 
 @pytest.fixture(autouse=True)
 def _nothing_is_known_to_be_away():
-    """Each test finds out for itself whether the database answers, and has open lanes."""
-    from mailer import lanes
+    """Each test finds out for itself whether the database answers, and has open slots."""
+    from mailer import concurrency
     from mailer.config import deadlines
     from mailer.store import interruptions, losses
 
-    for kind in (lanes.issues, lanes.mails):
+    for kind in (concurrency.issues, concurrency.mails):
         kind.open()
     deadlines.breaker.close()
     interruptions.over()
@@ -49,9 +49,9 @@ def _no_threads_beside_a_test_that_commits_nothing(request, monkeypatch):
     """A thread has a connection of its own, which sees nothing of the test's transaction and may wait for its locks."""
     marker = request.node.get_closest_marker("django_db")
     if marker and not marker.kwargs.get("transaction"):
-        from mailer.lanes import Lanes
+        from mailer.concurrency import Slots
 
-        monkeypatch.setattr(Lanes, "run_aside", lambda lanes, work: False)
+        monkeypatch.setattr(Slots, "run_aside", lambda slots, work: False)
 
 
 @pytest.fixture

@@ -71,7 +71,7 @@ class _Backoff:
         return time.monotonic() < self._until
 
     def lengthen(self) -> bool:
-        """Return whether this is the first shortage in a row; lanes that fail in the same moment count once."""
+        """Return whether this is the first shortage in a row; slots that fail in the same moment count once."""
         with self._lock:
             if self.rests():
                 return False

@@ -1,4 +1,4 @@
-"""Feed the lanes of a worker from the database: it is the queue, and a Celery message only wakes a lane.
+"""Feed the slots of a worker from the database: it is the queue, and a Celery message only wakes a slot.
 
 So a broker that is away makes a send slower by the time between two sweeps, and stops nothing.
 """
@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 from django.db import InterfaceError, OperationalError, connection
 
-from mailer import lanes
+from mailer import concurrency
 from mailer.celery import hint_send
 from mailer.config.logs import place_of
 from mailer.models import Batch, Send
@@ -20,25 +20,25 @@ from mailer.store import accounts, clock, interruptions
 
 log = logging.getLogger(__name__)
 
-# A lane is given back after so much of one send: for others, and because a broker takes a task that lasts for lost.
+# A slot is given back after so much of one send: for others, and because a broker takes a task that lasts for lost.
 MOST_BATCHES = 20
 LONGEST = 30.0  # seconds
 
 
 def feed(send: int) -> None:
-    """Deliver batches of the send one after the other, and wake a lane for those that are left. Hold a lane for it."""
+    """Deliver batches of the send one after the other, and wake a slot for those that are left. Hold a slot for it."""
     if _deliver_some(send, time.monotonic() + LONGEST):
         hint_send(send)
 
 
-def feed_lanes() -> None:
-    """Give each free lane of this process to a send that waits, in turn. They go on until nothing waits any more."""
-    free = lanes.issues.free
+def feed_slots() -> None:
+    """Give each free slot of this process to a send that waits, in turn. They go on until nothing waits any more."""
+    free = concurrency.issues.free
     waiting = list(_waiting(free))
     for number in range(free if waiting else 0):
         send, batches = waiting[number % len(waiting)]
         if number // len(waiting) < batches:
-            lanes.issues.run_aside(_go_on_with(send))
+            concurrency.issues.run_aside(_go_on_with(send))
 
 
 def _go_on_with(send: int) -> Callable[[], None]:
@@ -56,8 +56,8 @@ def _deliver_some(send: int, until: float) -> bool:
     """Return whether batches of the send are left only because its turn is over."""
     try:
         for _ in range(MOST_BATCHES):
-            if not lanes.issues.is_open or time.monotonic() >= until:
-                return lanes.issues.is_open
+            if not concurrency.issues.is_open or time.monotonic() >= until:
+                return concurrency.issues.is_open
             if not deliver_next(send):
                 finish_if_done(send)
                 return False

@@ -79,7 +79,7 @@ def why_refused(plan: Plan) -> str:
 
 
 def plan_send(plan: Plan) -> Send:
-    """The send, its batches, deliveries and images are committed, and lanes are woken for them.
+    """The send, its batches, deliveries and images are committed, and slots are woken for them.
 
     It starts paused when the newsletter's last send ended in too many bounces or complaints. Raises NobodyToSend, or
     IntegrityError when a send of this newsletter and slug exists: a rehearsal replaces its predecessor, a real send
@@ -154,7 +154,7 @@ def same_readers_throughout() -> Iterator[None]:
 
 
 def choose_audience(send: Send) -> None:
-    """Everybody who may be mailed now stands in a planned batch of `send`, which had none; lanes are woken on commit.
+    """Everybody who may be mailed now stands in a planned batch of `send`, which had none; slots are woken on commit.
 
     In the caller's transaction, `same_readers_throughout`. Raises NobodyToSend.
     """

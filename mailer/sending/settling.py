@@ -35,7 +35,7 @@ PENDING = (Batch.State.POSTING, Batch.State.UNKNOWN)
 
 
 def settle(claim: Claim, answer: Answer) -> None:
-    """Attempt, batch, deliveries, circuit breaker and send say what the provider answered; the lane goes on."""
+    """Attempt, batch, deliveries, circuit breaker and send say what the provider answered; the slot goes on."""
     match answer:
         case Accepted():
             _accept(claim, answer)

@@ -1,6 +1,6 @@
 """The statements that each request needs: a batch is taken, its readers are looked at, its acceptance is written.
 
-By hand, because the ORM took longer to build them than the database to run them, while all lanes share one
+By hand, because the ORM took longer to build them than the database to run them, while all slots share one
 interpreter: with it claim and settling cost 1.3 s of CPU for 100,000 readers, without it 0.7 s. SQLite and PostgreSQL
 get the same words. When each is run, and why, stands where it is called.
 """

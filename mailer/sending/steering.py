@@ -33,7 +33,7 @@ def pause(send: int, waiting: Callable[[int], None] = lambda in_flight: None) ->
 
 
 def resume(send: int) -> None:
-    """Let the send go on, and wake lanes for it. One whose schedule is still to come waits for it again.
+    """Let the send go on, and wake slots for it. One whose schedule is still to come waits for it again.
 
     A schedule that could not fire (missed, or with nobody to mail) fires now.
     """

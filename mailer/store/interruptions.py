@@ -1,6 +1,6 @@
 """What a worker says while its database or a file of it does not work: one line when it begins, one when it is over.
 
-Sweep, lanes and answers meet the same outage at the same time, and each would say so every few seconds.
+Sweep, slots and answers meet the same outage at the same time, and each would say so every few seconds.
 """
 
 import errno

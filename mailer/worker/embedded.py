@@ -2,7 +2,7 @@
 
 Threads, because the work waits for the provider; more cores are more worker processes. Issues and single mails have a
 Celery worker each, so that a confirmation never waits behind an issue. Both take what they do from the database, so a
-broker that is away is waited for while the sweep feeds the lanes.
+broker that is away is waited for while the sweep feeds the slots.
 """
 
 import gc
@@ -23,7 +23,7 @@ from kombu.asynchronous import set_event_loop
 # Celery would import the tasks later, and where it could not (no descriptor left) log that and drop their hints.
 import mailer.tasks  # noqa: F401
 import subscribers.tasks  # noqa: F401
-from mailer import celery, lanes
+from mailer import celery, concurrency
 from mailer.config.exhaustion import shortage
 from mailer.config.logs import place_of
 from mailer.models import Attempt
@@ -60,12 +60,10 @@ class EmbeddedWorker:
         worker_locks.tidy(set(Attempt.objects.filter(state=Attempt.State.OPEN).values_list("worker", flat=True)))
         worker_state.should_stop = None
         celery.embedded_worker_runs = True
-        for kind, concurrency in ((lanes.issues, settings.MAILER_LANES), (lanes.mails, 1)):
+        for kind, count in ((concurrency.issues, settings.MAILER_LANES), (concurrency.mails, 1)):
             kind.open()
             queue = QUEUES[kind.name]
-            hearing = threading.Thread(
-                target=self._serve, args=(queue, concurrency), name=f"celery-{queue}", daemon=True
-            )
+            hearing = threading.Thread(target=self._serve, args=(queue, count), name=f"celery-{queue}", daemon=True)
             self._threads[queue] = hearing
             hearing.start()
         self._sweeper.start()
@@ -89,9 +87,9 @@ class EmbeddedWorker:
         found = [f"hints of the queue {queue} are not taken" for queue in deaf]
         if self._sweeper.silent_for > patience or not self._sweeper.is_alive():
             found.append(f"it has not swept for {self._sweeper.silent_for:.0f} s")
-        for kind in (lanes.issues, lanes.mails):
+        for kind in (concurrency.issues, concurrency.mails):
             if kind.longest_piece > patience:
-                found.append(f"a lane for {kind.name} has been at the same work for {kind.longest_piece:.0f} s")
+                found.append(f"a slot for {kind.name} has been at the same work for {kind.longest_piece:.0f} s")
         return [] if self._stopping.is_set() else found
 
     def state(self) -> dict[str, Any]:
@@ -104,7 +102,7 @@ class EmbeddedWorker:
             "swept": round(self._sweeper.silent_for, 1),
             "lanes": {
                 kind.name: {"busy": kind.busy, "free": kind.free, "longest": round(kind.longest_piece, 1)}
-                for kind in (lanes.issues, lanes.mails)
+                for kind in (concurrency.issues, concurrency.mails)
             },
         }
 
@@ -112,12 +110,12 @@ class EmbeddedWorker:
         """Claim nothing any more and wait for the requests in flight. Return how many `patience` seconds left over."""
         until = time.monotonic() + (settings.MAILER_HTTP_TIMEOUT + 5 if patience is None else patience)
         self._stopping.set()
-        lanes.issues.stop()
-        lanes.mails.stop()
+        concurrency.issues.stop()
+        concurrency.mails.stop()
         self._sweeper.stop()
         celery.embedded_worker_runs = False
         worker_state.should_stop = 0
-        in_flight = sum(kind.wait_until_idle(until) for kind in (lanes.issues, lanes.mails))
+        in_flight = sum(kind.wait_until_idle(until) for kind in (concurrency.issues, concurrency.mails))
         if self._sweeper.is_alive():  # not if the start failed
             self._sweeper.join(2)
         log.info("worker stopped", extra={"in_flight": in_flight})
@@ -148,7 +146,7 @@ class EmbeddedWorker:
                 except (OSError, RuntimeError) as error:
                     if not (words := shortage(error)):
                         raise
-                    # It may be over in a moment; the sweep feeds the lanes meanwhile.
+                    # It may be over in a moment; the sweep feeds the slots meanwhile.
                     log.error("no hints are taken for a while", extra={"queue": queue, "because": words})
                     self._stopping.wait(LONGEST_PAUSE / 6)
                 self._stopping.wait(1)  # a broker that answers and gives nothing must not be asked in a circle
@@ -215,4 +213,4 @@ class EmbeddedWorker:
             )
 
 
-QUEUES = {lanes.issues.name: "issues", lanes.mails.name: "confirmations"}
+QUEUES = {concurrency.issues.name: "issues", concurrency.mails.name: "confirmations"}

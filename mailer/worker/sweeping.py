@@ -14,13 +14,13 @@ from django.conf import settings
 from django.contrib.sessions.models import Session
 from django.db import DatabaseError, InterfaceError, InternalError, OperationalError, close_old_connections, connection
 
-from mailer import lanes
+from mailer import concurrency
 from mailer.config.logs import place_of
 from mailer.events import outages, receiving
 from mailer.models import ProviderAccount, Send
 from mailer.sending import clocks, restore_guard
 from mailer.sending.expiring import expire_attempts
-from mailer.sending.feeding import LONGEST, feed_lanes
+from mailer.sending.feeding import LONGEST, feed_slots
 from mailer.sending.reconciling import resend_what_never_arrived
 from mailer.sending.restore_guard import Restored
 from mailer.sending.scheduling import fire_due
@@ -40,7 +40,7 @@ TIDIED_EVERY = 3600.0
 
 
 def sweep() -> None:
-    """Start everything that is due, in the lanes of this process. Raises Restored.
+    """Start everything that is due, in the slots of this process. Raises Restored.
 
     Straight from the database: a broker only makes it sooner. Nothing is touched in a database of a newer version.
     """
@@ -56,8 +56,8 @@ def sweep() -> None:
     fire_due()
     receiving.apply_leftovers()
     _resend_now_and_then()
-    feed_lanes()
-    lanes.mails.run_aside(_mail_what_is_due)
+    feed_slots()
+    concurrency.mails.run_aside(_mail_what_is_due)
     for send in Send.objects.filter(state=Send.State.SENDING).values_list("pk", flat=True):
         finish_if_done(send)
     # Who waits for a worker asks for one that may send: not one whose key is unknown, or whose clock is wrong.
@@ -107,7 +107,7 @@ def tidy() -> None:
 
 
 def _mail_what_is_due() -> None:
-    """Send single mails one after the other, at most for as long as a lane is held by a send."""
+    """Send single mails one after the other, at most for as long as a slot is held by a send."""
     now, until = clock.now(), time.monotonic() + LONGEST
     due = chain(
         ((send_confirmation.run, row) for row in confirmations.due(now)),
@@ -116,10 +116,10 @@ def _mail_what_is_due() -> None:
         ((notifying.tell, send) for send in notifying.untold()),
     )
     for mail, row in due:
-        if not lanes.mails.is_open or time.monotonic() >= until:
+        if not concurrency.mails.is_open or time.monotonic() >= until:
             return
         mail(row)
-    if lanes.mails.is_open:
+    if concurrency.mails.is_open:
         releasing.let_go()
 
 

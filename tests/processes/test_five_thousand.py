@@ -65,7 +65,7 @@ def test_everybody_is_mailed_once_or_known_as_unknown_although_the_worker_is_kil
 
     assert receipt["state"] == "finished"
     assert receipt["accepted"] + receipt["unknown"] == receipt["planned"] == 5000
-    assert receipt["unknown"] <= 100, "what two lanes had in flight"
+    assert receipt["unknown"] <= 100, "what two slots had in flight"
     assert set(api.times_mailed.values()) == {1}
     assert receipt["accepted"] <= len(api.times_mailed) <= 5000
     assert set(api.times_mailed) <= set(readers)

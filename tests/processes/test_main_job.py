@@ -78,7 +78,7 @@ def test_killed_in_the_middle_nobody_gets_it_twice_and_the_rest_is_settled(embed
     # Of the two requests in flight when it dies one was accepted, and nobody but the provider knows.
     api.fail("hang after accepting", seconds=120)
     api.fail("hang before accepting", seconds=120)
-    wait_until(lambda: not api.faults, "both lanes wait for an answer")
+    wait_until(lambda: not api.faults, "both slots wait for an answer")
     embedded.stop(running, signal.SIGKILL)
 
     receipt = embedded.send(ISSUE, expect=5, **settings)

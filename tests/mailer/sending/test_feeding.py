@@ -1,4 +1,4 @@
-"""A lane is fed from the database; a message only wakes it."""
+"""A slot is fed from the database; a message only wakes it."""
 
 import time
 from datetime import timedelta
@@ -7,10 +7,10 @@ import pytest
 from django.db import OperationalError
 from django.utils import timezone
 
-from mailer import lanes
+from mailer import concurrency
 from mailer.models import REHEARSAL, Batch, Send
 from mailer.sending import circuit_breaker, feeding
-from mailer.sending.feeding import feed, feed_lanes
+from mailer.sending.feeding import feed, feed_slots
 from mailer.sending.steering import pause
 from mailer.tasks import deliver_batch, deliver_send
 from subscribers.models import Subscription
@@ -31,13 +31,13 @@ def ten(settings, api):
 @pytest.fixture(autouse=True)
 def _lanes_are_open():
     yield
-    for kind in (lanes.issues, lanes.mails):
+    for kind in (concurrency.issues, concurrency.mails):
         kind.wait_until_idle(time.monotonic() + 10)
         kind.open()
 
 
 def idle() -> bool:
-    return lanes.issues.wait_until_idle(time.monotonic() + 20) == 0
+    return concurrency.issues.wait_until_idle(time.monotonic() + 20) == 0
 
 
 def test_one_message_delivers_one_batch_after_the_other(ten, api):
@@ -97,7 +97,7 @@ def test_a_stop_ends_the_turn_after_the_request_in_flight(ten, api, told, monkey
     real = feeding.deliver_next
 
     def stop_meanwhile(send):
-        lanes.issues.stop()
+        concurrency.issues.stop()
         return real(send)
 
     monkeypatch.setattr(feeding, "deliver_next", stop_meanwhile)
@@ -108,7 +108,7 @@ def test_a_stop_ends_the_turn_after_the_request_in_flight(ten, api, told, monkey
 
 def test_a_task_that_was_handed_out_before_a_stop_and_starts_after_it_claims_nothing(ten, api):
     """Celery's pool holds tasks that it has not started: a stop that only looks at the active ones misses them."""
-    lanes.issues.stop()
+    concurrency.issues.stop()
     assert idle()
     deliver_send(ten.pk)
     deliver_batch(batch_of(ten).pk)
@@ -118,10 +118,10 @@ def test_a_task_that_was_handed_out_before_a_stop_and_starts_after_it_claims_not
 
 def test_no_more_lanes_are_taken_than_there_are(ten, api, settings):
     settings.MAILER_LANES = 1
-    with lanes.issues.lane() as taken:
+    with concurrency.issues.slot() as taken:
         assert taken
         deliver_send(ten.pk)
-        feed_lanes()
+        feed_slots()
     assert api.requests == []
 
 
@@ -147,7 +147,7 @@ def test_free_lanes_are_given_to_sends_that_wait_until_nothing_waits(settings, t
     settings.MAILER_HTTP_TIMEOUT = 20.0  # an answer that a busy machine gives late would open the circuit breaker
     second = planned(slug="2026-11-27")
     api.latency = 0.02
-    feed_lanes()
+    feed_slots()
     assert idle()
     for send in (ten, second):
         balanced(send)
@@ -155,7 +155,7 @@ def test_free_lanes_are_given_to_sends_that_wait_until_nothing_waits(settings, t
     assert {request["send"] for request in api.accepted} == {str(ten.pk), str(second.pk)}
     assert max(api.times_mailed.values()) == 2
     while feeding._next_after(0) is not None:
-        feed_lanes()
+        feed_slots()
         assert idle()
     assert set(api.times_mailed.values()) == {2}
     for send in (ten, second):
@@ -166,7 +166,7 @@ def test_free_lanes_are_given_to_sends_that_wait_until_nothing_waits(settings, t
 @pytest.mark.django_db(transaction=True)
 def test_what_may_not_be_sent_now_takes_no_lane(four, api, settings):
     def nothing_happens() -> bool:
-        feed_lanes()
+        feed_slots()
         return idle() and api.requests == []
 
     Batch.objects.update(not_before=timezone.now() + timedelta(minutes=1))

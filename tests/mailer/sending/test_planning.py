@@ -180,7 +180,7 @@ def test_lanes_are_woken_once_the_plan_is_committed(settings, monkeypatch):
         "mailer.celery.publish_hint", lambda task, row: seen.append((row, connection.in_atomic_block)) or True
     )
     send = planned()
-    assert seen == [(send.pk, False)] * 2, "one for each batch, as many lanes may take them"
+    assert seen == [(send.pk, False)] * 2, "one for each batch, as many slots may take them"
 
 
 @pytest.mark.django_db(transaction=True)

@@ -7,7 +7,7 @@ import os
 import pytest
 from django.db import OperationalError, connection
 
-from mailer import lanes
+from mailer import concurrency
 from mailer.store import interruptions
 from mailer.store.interruptions import failed, over
 from tests.mailer.store.test_presence import until
@@ -45,8 +45,8 @@ def test_a_lane_that_loses_the_database_says_no_more_than_the_sweep(told):
     def lose():
         raise OperationalError("server closed the connection unexpectedly")
 
-    lanes.mails.open()
-    lanes.mails.run_aside(lose)
+    concurrency.mails.open()
+    concurrency.mails.run_aside(lose)
     until(told)
     assert [level for level, _, _ in told()] == ["WARNING"]
 

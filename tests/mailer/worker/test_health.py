@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from mailer import lanes
+from mailer import concurrency
 from mailer.worker import embedded, health, sweeping
 from mailer.worker.embedded import EmbeddedWorker
 from mailer.worker.health import Heartbeat, workers_of
@@ -117,10 +117,10 @@ def test_a_lane_that_is_stuck_is_complained_of_and_one_that_goes_from_piece_to_p
     moves.set()
 
     def work():
-        with lanes.issues.lane():
+        with concurrency.issues.slot():
             while not end.wait(0.01):
                 if moves.is_set():
-                    assert lanes.issues.is_open
+                    assert concurrency.issues.is_open
 
     thread = threading.Thread(target=work)
     thread.start()
@@ -128,12 +128,12 @@ def test_a_lane_that_is_stuck_is_complained_of_and_one_that_goes_from_piece_to_p
         threading.Event().wait(0.6)  # longer than its patience
         until(lambda: not worker.complaints())
         moves.clear()
-        until(lambda: any("a lane for issues" in one for one in worker.complaints()))
+        until(lambda: any("a slot for issues" in one for one in worker.complaints()))
     finally:
         end.set()
         thread.join()
     until(lambda: not worker.complaints())
-    assert lanes.issues.longest_piece == 0
+    assert concurrency.issues.longest_piece == 0
 
 
 def test_a_queue_that_nobody_hears_any_more_is_complained_of(worker):

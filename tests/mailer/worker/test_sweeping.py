@@ -6,7 +6,7 @@ import pytest
 from django.db import IntegrityError, OperationalError
 from django.utils import timezone
 
-from mailer import lanes
+from mailer import concurrency
 from mailer.models import Attempt, Installation, Send
 from mailer.worker import sweeping
 from mailer.worker.sweeping import Sweeper, sweep
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.django_db
 @pytest.mark.django_db(transaction=True)
 def test_a_batch_that_nobody_was_told_of_is_delivered(four, api):
     sweep()
-    assert lanes.issues.wait_until_idle(time.monotonic() + 10) == 0
+    assert concurrency.issues.wait_until_idle(time.monotonic() + 10) == 0
     assert len(api.accepted) == 1
     assert states(four) == ["accepted"]
 
@@ -47,7 +47,7 @@ def test_a_sweep_sends_confirmation_mails_that_are_due(monkeypatch):
     sent = []
     monkeypatch.setattr(confirmations, "send", sent.append)
     sweep()
-    assert lanes.mails.wait_until_idle(time.monotonic() + 10) == 0
+    assert concurrency.mails.wait_until_idle(time.monotonic() + 10) == 0
     assert sent == [Subscription.objects.get(subscriber=reader).pk]
 
 

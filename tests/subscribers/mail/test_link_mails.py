@@ -47,14 +47,14 @@ def test_two_workers_with_the_same_hint_send_one_mail(clock):
 
 @pytest.mark.django_db(transaction=True)
 def test_the_sweep_finds_one_whose_hint_was_lost(monkeypatch):
-    from mailer import lanes
+    from mailer import concurrency
     from mailer.worker.sweeping import sweep
 
     sent: list[int] = []
     monkeypatch.setattr(link_mails, "send", sent.append)
     letter = asked()
     sweep()
-    assert lanes.mails.wait_until_idle(time.monotonic() + 10) == 0
+    assert concurrency.mails.wait_until_idle(time.monotonic() + 10) == 0
     assert sent == [letter]
 
 

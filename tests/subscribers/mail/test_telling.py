@@ -45,12 +45,12 @@ def test_it_is_sent_once(clock):
 
 @pytest.mark.django_db(transaction=True)
 def test_the_sweep_sends_it(clock):
-    from mailer import lanes
+    from mailer import concurrency
     from mailer.worker.sweeping import sweep
 
     undone(clock)
     sweep()
-    assert lanes.mails.wait_until_idle(time.monotonic() + 10) == 0
+    assert concurrency.mails.wait_until_idle(time.monotonic() + 10) == 0
     assert [message.to for message in mail.outbox] == [[ADA.email]]
 
 

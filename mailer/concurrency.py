@@ -1,4 +1,4 @@
-"""The lanes of this process: how much work of one kind it does at a time, and that none begins after a stop.
+"""The slots of this process: how much work of one kind it does at a time, and that none begins after a stop.
 
 Work comes from Celery's pool and from the sweep's own threads, so neither of them can say alone what is in flight.
 """
@@ -18,7 +18,7 @@ from mailer.store import interruptions
 log = logging.getLogger(__name__)
 
 
-class Lanes:
+class Slots:
     """At most `count()` pieces of work at a time. Open until `stop`."""
 
     def __init__(self, name: str, count: Callable[[], int]) -> None:
@@ -27,11 +27,11 @@ class Lanes:
         self._changed = threading.Condition()
         self._busy = 0
         self._open = True
-        self._since: dict[int, float] = {}  # thread that holds a lane → when it began with its last piece of work
+        self._since: dict[int, float] = {}  # thread that holds a slot → when it began with its last piece of work
 
     @contextmanager
-    def lane(self) -> Iterator[bool]:
-        """Hold a lane for the block. False if none is free or the worker stops: then the work is left to others."""
+    def slot(self) -> Iterator[bool]:
+        """Hold a slot for the block. False if none is free or the worker stops: then the work is left to others."""
         taken = self._take()
         try:
             if taken:
@@ -42,11 +42,11 @@ class Lanes:
                 self._give_back()
 
     def run_aside(self, work: Callable[[], None]) -> bool:
-        """Do `work` in a thread of its own. Return False if no lane is free."""
+        """Do `work` in a thread of its own. Return False if no slot is free."""
         if not self._take():
             return False
 
-        def hold_a_lane() -> None:
+        def hold_a_slot() -> None:
             self._since[threading.get_ident()] = time.monotonic()
             try:
                 work()
@@ -54,7 +54,7 @@ class Lanes:
                 interruptions.failed(error)
             # It stays due in the database. Not the error's message: it may hold an address.
             except Exception as error:  # noqa: BLE001
-                log.error("work in a lane failed", extra={"error": type(error).__name__, "at": place_of(error)})
+                log.error("work in a slot failed", extra={"error": type(error).__name__, "at": place_of(error)})
             finally:
                 try:
                     connection.close()
@@ -62,7 +62,7 @@ class Lanes:
                     self._give_back()
 
         try:
-            threading.Thread(target=hold_a_lane, name=f"{self.name}-lane", daemon=True).start()
+            threading.Thread(target=hold_a_slot, name=f"{self.name}-slot", daemon=True).start()
         except RuntimeError:  # the system has no thread left
             self._give_back()
             raise
@@ -82,14 +82,14 @@ class Lanes:
 
     @property
     def is_open(self) -> bool:
-        """Ask before each piece of work, also while holding a lane."""
+        """Ask before each piece of work, also while holding a slot."""
         if threading.get_ident() in self._since:
             self._since[threading.get_ident()] = time.monotonic()
         return self._open
 
     @property
     def longest_piece(self) -> float:
-        """Seconds for which the slowest lane has been at one piece of work."""
+        """Seconds for which the slowest slot has been at one piece of work."""
         now = time.monotonic()
         return max(0.0, now - min(self._since.copy().values(), default=now))
 
@@ -106,7 +106,7 @@ class Lanes:
             self._open = True
 
     def stop(self) -> None:
-        """Let no work begin from now on. What holds a lane ends after the piece it is at."""
+        """Let no work begin from now on. What holds a slot ends after the piece it is at."""
         with self._changed:
             self._open = False
 
@@ -118,6 +118,6 @@ class Lanes:
             return self._busy
 
 
-issues = Lanes("issues", lambda: int(settings.MAILER_LANES))
+issues = Slots("issues", lambda: int(settings.MAILER_LANES))
 # Confirmations, links that subscribers asked for and notices to the editor never wait behind an issue.
-mails = Lanes("mails", lambda: 1)
+mails = Slots("mails", lambda: 1)
