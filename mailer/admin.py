@@ -10,7 +10,7 @@ from django.utils.text import Truncator
 
 from mailer.models import Batch, Send
 from mailer.sending.accounting import count, receipt
-from subscribers.looking import LookedAt, moment
+from subscribers.read_only_admin import LookedAt, time_column
 
 _REST = F("batches__size") - F("batches__skipped") - F("batches__rejected")
 
@@ -69,11 +69,11 @@ class SendAdmin(LookedAt):
         "content_sha256",
     )
     accepted, waiting, unknown, rejected = map(_counted, ("accepted", "waiting", "unknown", "rejected"))
-    created = moment("created_at", "created")
-    due = moment("due_at", "scheduled for")
-    first_request = moment("first_request_at", "first request")
-    last_request = moment("last_request_at", "last request")
-    finished = moment("finished_at", "finished")
+    created = time_column("created_at", "created")
+    due = time_column("due_at", "scheduled for")
+    first_request = time_column("first_request_at", "first request")
+    last_request = time_column("last_request_at", "last request")
+    finished = time_column("finished_at", "finished")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Send]:
         """With the numbers of the list, as `accounting.count` has them, in one query for the page."""

@@ -10,20 +10,20 @@ from django.db.models import OuterRef, Prefetch, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
-from subscribers import auditing, histories, links, optin
+from subscribers import auditing, histories, optin, signed_links
 from subscribers.addresses import AddressError, parse
 from subscribers.auditing import Act, Action
-from subscribers.looking import LookedAt, LookingIsAudited, RowsShown, moment, operator
 from subscribers.models import AuditEntry, Subscriber, Subscription, Suppression
 from subscribers.optin import Origin
+from subscribers.read_only_admin import LookedAt, LookingIsAudited, RowsShown, operator, time_column
 
 
 class SubscriptionsShown(RowsShown):
     model = Subscription
     fields = readonly_fields = ("newsletter", "state", "since", "changed")
     ordering = ("newsletter",)
-    since = moment("created_at", "since")
-    changed = moment("changed_at", "changed")
+    since = time_column("created_at", "since")
+    changed = time_column("changed_at", "changed")
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class SubscriberAdmin(LookingIsAudited):
     inlines = (SubscriptionsShown,)
     change_form_template = "admin/subscriber.html"
     actions = ("unsubscribe_one", "suppress_one")
-    created = moment("created_at", "created")
+    created = time_column("created_at", "created")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Subscriber]:
         suppression = Suppression.objects.filter(hash=OuterRef("suppression_hash"))
@@ -176,8 +176,8 @@ class SuppressionAdmin(LookingIsAudited):
     ordering = ("-at",)
     list_per_page = 50
     fields = readonly_fields = ("address", "reason", "note", "since", "erased", "erased_how")
-    since = moment("at", "since")
-    erased = moment("erased_at", "reader erased")
+    since = time_column("at", "since")
+    erased = time_column("erased_at", "reader erased")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Suppression]:
         reader = Subscriber.objects.filter(suppression_hash=OuterRef("hash"))
@@ -192,7 +192,7 @@ class SuppressionAdmin(LookingIsAudited):
         if not search_term:
             return queryset, False
         key = _key_of(search_term)
-        return queryset.filter(hash=links.suppression_hash(key)) if key else queryset.none(), False
+        return queryset.filter(hash=signed_links.suppression_hash(key)) if key else queryset.none(), False
 
     def called(self, row: Any) -> str:
         return self.address(row)
@@ -216,7 +216,7 @@ class AuditEntryAdmin(LookedAt):
     ordering = ("-at", "-pk")
     list_per_page = 50
     fields = readonly_fields = ("on", "action", "about", "by", "who", "place", "detail", "reason")
-    on = moment("at", "when")
+    on = time_column("at", "when")
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[AuditEntry], search_term: str

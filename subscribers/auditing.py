@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 
 from django.db import InterfaceError, InternalError, OperationalError, transaction
 
-from subscribers import clock, links
+from subscribers import clock, signed_links
 from subscribers.addresses import Address
 from subscribers.models import AuditEntry, FormerId, Subscriber
 
@@ -84,13 +84,13 @@ def _just_looked(actor: Actor, act: Act) -> bool:
 def subject_of(address: Address) -> str:
     """What stands in the log for whoever has this address: the public id, or the hash where it is nobody's here."""
     reader = Subscriber.objects.filter(email_key=address.key).values_list("public_id", flat=True).first()
-    return str(reader) if reader else links.suppression_hash(address.key)
+    return str(reader) if reader else signed_links.suppression_hash(address.key)
 
 
 def subjects_of(address: Address) -> set[str]:
     """All that may stand for this address: its subscriber's ids, and its hash from before they came."""
     former = FormerId.objects.filter(subscriber__email_key=address.key).values_list("public_id", flat=True)
-    return {subject_of(address), links.suppression_hash(address.key), *map(str, former)}
+    return {subject_of(address), signed_links.suppression_hash(address.key), *map(str, former)}
 
 
 def about(entry: AuditEntry) -> str:

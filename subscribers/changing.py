@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
-from subscribers import clock, limits, links, notices, optin, records
+from subscribers import clock, limits, notices, optin, records, signed_links
 from subscribers.addresses import Address
 from subscribers.installations import list_id_of
 from subscribers.masking import masked
@@ -174,7 +174,7 @@ def _move(public_id: UUID, origin: Origin, now: datetime) -> Moved:
     if Subscriber.objects.filter(email_key=letter.email_key).exists() or _held_back(reader):
         return Moved.TAKEN
     wishes = list(reader.subscriptions.select_for_update().order_by("pk"))
-    hash, told = links.suppression_hash(letter.email_key), notices.may_be_told(reader)
+    hash, told = signed_links.suppression_hash(letter.email_key), notices.may_be_told(reader)
     if not lift_by_confirming(hash, reader, now):
         return Moved.TAKEN
     Subscriber.objects.filter(pk=reader.pk).update(suppression_hash=hash)

@@ -7,7 +7,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils.module_loading import import_string
 
-from subscribers import clock, links, notices, optin, optouts
+from subscribers import clock, notices, optin, optouts, signed_links
 from subscribers.models import Consent, Letter, Subscriber, Subscription, Suppression
 from subscribers.optouts import OptOut
 from subscribers.records import Origin
@@ -25,7 +25,7 @@ def forget(email_key: str, origin: Origin) -> bool:
     settings.FORGET. Done again, it puts what a crash kept from it into the log of opt-outs.
     """
     now = clock.now()
-    hash = links.suppression_hash(email_key)
+    hash = signed_links.suppression_hash(email_key)
     with transaction.atomic():
         reader = Subscriber.objects.select_for_update(no_key=True).filter(email_key=email_key).first()
         # Somebody may have named this address as their new one.

@@ -12,7 +12,7 @@ from hashlib import sha256
 from django.db import IntegrityError, connection, transaction
 from django.dispatch import Signal
 
-from subscribers import links, mailboxes
+from subscribers import mailboxes, signed_links
 from subscribers.models import Consent, MailRequest, Subscription
 
 Budget = MailRequest.Budget
@@ -71,7 +71,7 @@ class Counted:
 
 def mailbox(email_key: str) -> str:
     """What is kept of a mailbox to count its mails: a keyed hash."""
-    return links.suppression_hash(mailboxes.folded(email_key))
+    return signed_links.suppression_hash(mailboxes.folded(email_key))
 
 
 def one_at_a_time(*names: str) -> None:

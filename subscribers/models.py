@@ -19,7 +19,7 @@ class Subscriber(models.Model):
     name = models.CharField(max_length=200, blank=True, default="")
     language = models.CharField(max_length=16, blank=True, default="")
     created_at = models.DateTimeField(default=timezone.now)
-    # How much signed links changed in the hour that began then; see subscribers.spending.
+    # How much signed links changed in the hour that began then; see subscribers.change_limits.
     changes_since = models.DateTimeField(null=True, blank=True)
     changes = models.PositiveSmallIntegerField(default=0, db_default=0)
 

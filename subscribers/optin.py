@@ -17,7 +17,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Q
 
-from subscribers import clock, limits, links, optouts, queue, records, undoing
+from subscribers import clock, limits, optouts, queue, records, signed_links, undoing
 from subscribers.addresses import Address
 from subscribers.installations import list_id_of
 from subscribers.models import Consent, MailRequest, Subscriber, Subscription, Suppression
@@ -92,7 +92,7 @@ def subscribe(
 def _answer_without_mail(address: Address, newsletter: str, now: datetime) -> Answer:
     known = Subscription.objects.filter(subscriber__email_key=address.key, newsletter=newsletter)
     state = known.values_list("state", flat=True).first() or ""
-    answer = _answer(links.suppression_hash(address.key), state, now)
+    answer = _answer(signed_links.suppression_hash(address.key), state, now)
     return Answer.ASKED_ENOUGH if answer is Answer.MAIL_DUE else answer
 
 

@@ -12,7 +12,7 @@ import orjson
 from django.db import connection
 from django.db.models import Max, Q
 
-from subscribers import links
+from subscribers import signed_links
 from subscribers.addresses import Address
 from subscribers.models import Consent, FormerId, Subscriber, Subscription, Suppression
 
@@ -55,7 +55,7 @@ def reader(address: Address, name: str, language: str, now: datetime) -> Subscri
     """The reader with this address, locked. A known reader's name is not changed: anybody could have typed it."""
     new = {
         "email": address.email,
-        "suppression_hash": links.suppression_hash(address.key),
+        "suppression_hash": signed_links.suppression_hash(address.key),
         "name": name,
         "language": language,
         "created_at": now,
@@ -217,7 +217,7 @@ def hashes_of(rows: Iterable[Newcomer]) -> dict[str, str]:
     """The suppression hashes of these rows by key."""
     known = {row.address.key: row.hash for row in rows}
     unknown = [key for key, hash in known.items() if not hash]
-    return known | links.suppression_hashes(unknown) if unknown else known
+    return known | signed_links.suppression_hashes(unknown) if unknown else known
 
 
 def _known(keys: Sequence[str]) -> dict[str, Known]:

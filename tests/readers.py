@@ -6,7 +6,7 @@ Ada confirmed, Ben has not confirmed yet, Cleo left, Dora confirmed and then her
 import secrets
 from dataclasses import dataclass
 
-from subscribers import changing, limits, links, optin
+from subscribers import changing, limits, optin, signed_links
 from subscribers.addresses import parse
 from subscribers.models import Consent, Letter, MailRequest, Subscriber, Subscription, Suppression
 from subscribers.optin import Origin
@@ -105,5 +105,5 @@ def history_of(reader: Subscriber) -> list[tuple[str, str]]:
 
 
 def suppression_of(reader: Subscriber) -> str | None:
-    found = Suppression.objects.filter(hash=links.suppression_hash(reader.email_key)).first()
+    found = Suppression.objects.filter(hash=signed_links.suppression_hash(reader.email_key)).first()
     return found.reason if found else None

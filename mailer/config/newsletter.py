@@ -58,14 +58,14 @@ def find_config(start: Path) -> Path | None:
 
 def read_newsletters(path: Path) -> dict[str, Newsletter]:
     """Every newsletter of the file by its label, in the order of the file; else `NewsletterError`."""
-    return _Reader(path).newsletters()
+    return _Parser(path).newsletters()
 
 
 class _Bad(ValueError):
     """A value is unusable; the text goes on from "name = value "."""
 
 
-class _Reader:
+class _Parser:
     """One newsletter.toml, and the lines to name when something in it is wrong."""
 
     def __init__(self, path: Path) -> None:

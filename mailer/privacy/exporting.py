@@ -1,4 +1,4 @@
-"""What the ledger holds of one reader, to be handed to them. `subscribers.holding` calls this."""
+"""What the ledger holds of one reader, to be handed to them. `subscribers.personal_data` calls this."""
 
 from collections.abc import Iterator
 from datetime import datetime

@@ -19,7 +19,7 @@ from mailer.providers.sendgrid.payload import Message, PayloadError, Recipient, 
 from mailer.store.accounts import UnknownKey, require_account
 from mailer.store.installation import public_id
 from mailer.store.media import keep_images
-from subscribers import links
+from subscribers import signed_links
 from subscribers.addresses import Address, AddressError, parse
 from subscribers.models import Suppression
 
@@ -79,7 +79,7 @@ def _unknown_key() -> str:
 
 
 def _refusal(to: Sequence[Address]) -> str:
-    hashes = {links.suppression_hash(address.key): address.email for address in to}
+    hashes = {signed_links.suppression_hash(address.key): address.email for address in to}
     refused = Suppression.objects.filter(hash__in=hashes).exclude(reason=Suppression.Reason.BOUNCE).first()
     if refused is None:
         return ""
@@ -102,7 +102,7 @@ def _payload(issue: "RenderedIssue", newsletter: Newsletter, to: Sequence[Addres
         custom_args={},
     )
     people = [
-        Recipient(number, address.email, "", links.unsubscribe_url_of_test(newsletter.label, number))
+        Recipient(number, address.email, "", signed_links.unsubscribe_url_of_test(newsletter.label, number))
         for number, address in enumerate(to, 1)
     ]
     return _unbooked(build_payload(message, people, uuid4()))

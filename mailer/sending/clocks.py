@@ -18,7 +18,7 @@ from mailer.models import Attempt, Batch, CircuitBreaker, Installation, Send
 from mailer.sending.circuit_breaker import LONGEST_WAIT
 from mailer.sending.planning import spread
 from mailer.store import clock
-from subscribers.mail import confirmations, link_mails, telling
+from subscribers.mail import confirmations, link_mails, notice_mails
 
 log = logging.getLogger(__name__)
 
@@ -143,7 +143,7 @@ def _bring_forward(now: datetime) -> None:
     CircuitBreaker.objects.filter(open_until__gt=reset).update(open_until=reset)
     confirmations.bring_forward(now)
     link_mails.bring_forward(now)
-    telling.bring_forward(now)
+    notice_mails.bring_forward(now)
 
 
 def _swept_at() -> datetime | None:

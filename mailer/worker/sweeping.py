@@ -29,7 +29,7 @@ from mailer.sending.steering import cancel_leftovers
 from mailer.store import accounts, clock, counting, elsewhere, installation, interruptions, presence, schema
 from mailer.worker import notifying, releasing
 from subscribers import auditing, queue
-from subscribers.mail import confirmations, link_mails, telling
+from subscribers.mail import confirmations, link_mails, notice_mails
 from subscribers.purging import purge_unconfirmed
 from subscribers.tasks import send_confirmation, send_letter
 
@@ -97,7 +97,7 @@ def tidy() -> None:
     receiving.prune(now)
     outages.prune(now)
     link_mails.forget_old(now)
-    telling.forget_old(now)
+    notice_mails.forget_old(now)
     queue.forget_old(now)
     purge_unconfirmed(now)
     auditing.forget_old(now)
@@ -112,7 +112,7 @@ def _mail_what_is_due() -> None:
     due = chain(
         ((send_confirmation.run, row) for row in confirmations.due(now)),
         ((send_letter.run, row) for row in link_mails.due(now)),
-        ((telling.tell, row) for row in telling.due(now)),
+        ((notice_mails.tell, row) for row in notice_mails.due(now)),
         ((notifying.tell, send) for send in notifying.untold()),
     )
     for mail, row in due:

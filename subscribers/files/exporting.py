@@ -10,8 +10,8 @@ from typing import Any, TextIO
 
 from django.db.models import OuterRef, Subquery
 
-from subscribers.files.claims import moment
 from subscribers.files.csv_records import formula_safe
+from subscribers.files.stated_consent import time_of
 from subscribers.models import Consent, Subscription, Suppression
 
 COLUMNS = (
@@ -79,7 +79,7 @@ def _row(wish: Subscription, told: dict[str, str]) -> dict[str, str]:
     row |= told
     if wish.state == State.PENDING:
         row["confirmed_at"] = ""
-    if row["unsubscribed_at"] and wish.state == State.ACTIVE and moment(row["unsubscribed_at"]) is None:
+    if row["unsubscribed_at"] and wish.state == State.ACTIVE and time_of(row["unsubscribed_at"]) is None:
         row["unsubscribed_at"] = ""  # nobody could see that they came back after that day
     return row
 

@@ -17,9 +17,9 @@ import orjson
 from django.db import IntegrityError, connection, transaction
 
 from subscribers import optin, records
-from subscribers.files import claims, inviting
+from subscribers.files import inviting, stated_consent
+from subscribers.files.columns import REJECTED_BECAUSE, REJECTED_LINE, is_ours
 from subscribers.files.csv_records import FileError, formula_restored, formula_safe
-from subscribers.files.headings import REJECTED_BECAUSE, REJECTED_LINE, is_ours
 from subscribers.files.inviting import Invitations
 from subscribers.files.staging import KEPT_OUT, NO_ANSWERS, ONLY_SUPPRESSED
 from subscribers.files.staging import Answers as Answers
@@ -184,7 +184,7 @@ def _suppress(rows: list[Newcomer], origin: Origin) -> None:
 
 
 def _since(row: Newcomer) -> datetime | None:
-    return claims.Dates().past(orjson.loads(row.claimed or "{}").get("suppressed_at", ""))
+    return stated_consent.Dates().past(orjson.loads(row.claimed or "{}").get("suppressed_at", ""))
 
 
 def _judge(newsletter: str, found: list[Newcomer]) -> _Verdict:

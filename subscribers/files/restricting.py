@@ -7,9 +7,9 @@ from enum import IntEnum
 from typing import NamedTuple
 
 from subscribers.addresses import Address, AddressError, parse
-from subscribers.files.claims import claims
 from subscribers.files.csv_records import LOST, BadRecord, Record, formula_restored
 from subscribers.files.rows import Reading, heard, is_odd, is_shifted, values_of, word_in_any_cell
+from subscribers.files.stated_consent import claims
 from subscribers.files.voices import by_word
 from subscribers.files.words import HERE, LEFT, Verdict, is_leaving, least
 

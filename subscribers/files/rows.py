@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from subscribers.addresses import INVISIBLE, LONGEST_NAME, clean_name, is_language_code, parse
-from subscribers.files.claims import Dates, claims
+from subscribers.files.columns import Columns
 from subscribers.files.csv_records import formula_restored
-from subscribers.files.headings import Columns
+from subscribers.files.stated_consent import Dates, claims
 from subscribers.files.voices import BadRow, Mapped, UnknownState, away, by_word, here
 from subscribers.files.words import UnknownWord, Verdict, is_leaving, least, state_of
 from subscribers.records import Newcomer

@@ -12,15 +12,15 @@ from types import TracebackType
 
 import orjson
 
-from subscribers import links
+from subscribers import signed_links
 from subscribers.addresses import Address, AddressError
 from subscribers.files import csv_records, json_lines, plain_lists
 from subscribers.files.archives import Source, unpacked
-from subscribers.files.claims import Dates
+from subscribers.files.columns import Columns, HeadingError, names_addresses, printable, recognise
 from subscribers.files.csv_records import BadRecord, FileError, Record, Watch, formula_restored, nobody
-from subscribers.files.headings import Columns, HeadingError, names_addresses, printable, recognise
 from subscribers.files.restricting import Kind, Restriction, restrictions
 from subscribers.files.rows import Reading, newcomer
+from subscribers.files.stated_consent import Dates
 from subscribers.files.unread import Unread
 from subscribers.files.voices import BadRow
 from subscribers.files.words import OUR_STATES, STATE_ORDER, SUPPRESSED_ORDER
@@ -93,7 +93,7 @@ class Stage:
             ],
         )
         self._waiting.clear()
-        hashes = links.suppression_hashes([row.address.key for _, row in self._restricting])
+        hashes = signed_links.suppression_hashes([row.address.key for _, row in self._restricting])
         self._rows.executemany(
             "INSERT INTO restricting VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             [

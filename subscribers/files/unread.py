@@ -5,8 +5,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from subscribers.files.columns import Columns, printable
 from subscribers.files.fields import HARMLESS, is_of_others, sounds_of_consent, sounds_of_leaving
-from subscribers.files.headings import Columns, printable
 from subscribers.files.words import NOTHING, UnknownWord, folded, is_leaving, is_no, is_yes, state_of
 
 MOST_VALUES = 200  # different ones in a column; more are names, notes or numbers

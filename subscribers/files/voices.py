@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 
-from subscribers.files.claims import Dates, moment
+from subscribers.files.stated_consent import Dates, time_of
 from subscribers.files.words import (
     ASKED,
     AWAY,
@@ -51,7 +51,7 @@ def here(kind: str, said: str, mapped: Mapped) -> Verdict | None:
     word = said.lower()
     if word in mapped:
         return mapped[word]
-    if is_yes(word) or moment(said) is not None:  # the day on which they did it
+    if is_yes(word) or time_of(said) is not None:  # the day on which they did it
         return LEFT if kind == "disabled" else HERE
     if is_no(word):
         return HERE if kind == "disabled" else LEFT
@@ -124,6 +124,6 @@ def _by_switch(kind: str, said: str) -> Verdict | None:
 
 def _by_date(said: str, values: dict[str, str], dates: Dates) -> Verdict | None:
     """Who left later than they came has left, whatever their state says; and so has who left we cannot read when."""
-    left = moment(said)
+    left = time_of(said)
     came = [at for name in ("requested_at", "confirmed_at") if (at := dates.past(values.get(name, "")))]
     return None if left and any(at >= left for at in came) else LEFT

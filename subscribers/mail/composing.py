@@ -10,13 +10,13 @@ from django.utils import translation
 PARTS = ("subject.txt", "body.txt", "body.mjml")
 
 
-class ReaderMail(EmailMultiAlternatives):
+class SubscriberMail(EmailMultiAlternatives):
     """A mail to one reader. `bounced_before`: to be mailed although the provider remembers a bounce of the address."""
 
     bounced_before = False
 
 
-def compose(folder: str, newsletter: str, language: str, to: str, context: dict[str, Any]) -> ReaderMail:
+def compose(folder: str, newsletter: str, language: str, to: str, context: dict[str, Any]) -> SubscriberMail:
     """The mail, ready to be sent. `folder` lies in templates/email; the newsletter must be configured."""
     sender = settings.NEWSLETTERS[newsletter]
     frame = {
@@ -27,7 +27,7 @@ def compose(folder: str, newsletter: str, language: str, to: str, context: dict[
     }
     with translation.override(language):
         subject, text, html = (render_to_string(f"email/{folder}/{part}", frame | context) for part in PARTS)
-    message = ReaderMail(
+    message = SubscriberMail(
         subject=" ".join(subject.split()),
         body=text,
         from_email=_mailbox(sender.from_name, sender.from_email),

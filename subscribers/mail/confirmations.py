@@ -8,10 +8,10 @@ from itertools import chain
 from django.conf import settings
 from django.db.models import F, Max
 
-from subscribers import clock, languages, links, queue
+from subscribers import clock, languages, queue, signed_links
 from subscribers.installations import may_mail, newsletters_here
 from subscribers.limits import CONFIRMATION_PAUSE
-from subscribers.mail.composing import ReaderMail, compose
+from subscribers.mail.composing import SubscriberMail, compose
 from subscribers.models import MailRequest, Subscription, Suppression
 from subscribers.optin import confirming_lifts
 
@@ -115,12 +115,12 @@ def _may_be_mailed(subscription: Subscription, now: datetime) -> bool:
     return suppression is None or confirming_lifts(suppression, now)
 
 
-def _message(subscription: Subscription) -> ReaderMail:
+def _message(subscription: Subscription) -> SubscriberMail:
     """Nothing in it was typed by whoever filled in the form: it goes to people who may never have asked."""
     newsletter = settings.NEWSLETTERS[subscription.newsletter]
     reader = subscription.subscriber
     context = {
-        "confirm_url": links.confirm_url(reader.public_id, subscription.newsletter),
+        "confirm_url": signed_links.confirm_url(reader.public_id, subscription.newsletter),
     }
     language = languages.chosen(reader.language, languages.supported(newsletter.language))
     message = compose("confirmation", subscription.newsletter, language, reader.email, context)

@@ -12,7 +12,7 @@ from django.db.models import F
 from django.utils import translation
 from django.utils.translation import gettext, gettext_noop
 
-from subscribers import clock, languages, links
+from subscribers import clock, languages, signed_links
 from subscribers.changing import named_in
 from subscribers.installations import may_mail, newsletters_here
 from subscribers.mail.composing import compose
@@ -104,7 +104,7 @@ def _claimed(letter_id: int) -> Letter | None:
 
 def _may_be_mailed(letter: Letter, now: datetime) -> bool:
     """As for confirmations: nobody who complained is mailed, whoever asks."""
-    suppression = Suppression.objects.filter(hash=links.suppression_hash(letter.email_key)).first()
+    suppression = Suppression.objects.filter(hash=signed_links.suppression_hash(letter.email_key)).first()
     return suppression is None or confirming_lifts(suppression, now)
 
 
@@ -134,5 +134,5 @@ def named(letter: Letter) -> list[str] | None:
 
 def _url(letter: Letter) -> str:
     if letter.purpose == Letter.Purpose.ADDRESS:
-        return links.address_url(letter.public_id, letter.newsletter)
-    return links.data_url(letter.subscriber.public_id, letter.newsletter, letter.email_key)
+        return signed_links.address_url(letter.public_id, letter.newsletter)
+    return signed_links.data_url(letter.subscriber.public_id, letter.newsletter, letter.email_key)

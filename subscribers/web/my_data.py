@@ -13,14 +13,14 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.translation import gettext
 
-from subscribers import auditing, changing, erasing, holding, languages, links, tokens
+from subscribers import auditing, changing, erasing, languages, personal_data, signed_links, tokens
 from subscribers.addresses import Address, AddressError, clean_name, parse
 from subscribers.auditing import Act, Action, Actor, By
+from subscribers.change_limits import COPY, ChangedEnough, spend
 from subscribers.changing import Moved
 from subscribers.mail import link_mails
 from subscribers.masking import masked_on_one_line
 from subscribers.models import Letter, Subscriber, Subscription
-from subscribers.spending import COPY, ChangedEnough, spend
 from subscribers.tasks import send_letter
 from subscribers.web.forms import sent
 from subscribers.web.pages import (
@@ -55,7 +55,7 @@ def _too_late(
     """It says where a new link can be asked for; whoever has the old one could open that page before."""
     if reader is None:
         return link_used(request, newsletter)
-    preferences = links.preferences_path(ticket.public_id, ticket.newsletter)
+    preferences = signed_links.preferences_path(ticket.public_id, ticket.newsletter)
     return page(request, "too_late", newsletter, {"preferences": preferences}, status=410)
 
 
@@ -66,7 +66,7 @@ def data(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown, reader:
     wish = request.POST.get("do", "") if request.method == "POST" else ""
     if reader is None:
         return page(request, "erased", newsletter) if wish == "delete" else link_used(request, newsletter)
-    if ticket.only_for != links.mailbox(reader.email_key):
+    if ticket.only_for != signed_links.mailbox(reader.email_key):
         return link_used(request, newsletter)  # their address has changed, and another may read the old mailbox now
     if wish in WISHES:
         try:
@@ -90,7 +90,7 @@ def _shown(
         "name": sent(request, "name") if "name" in wrong else reader.name,
         "email": sent(request, "email") if "email" in wrong else reader.email,
         "notice": notice,
-        "preferences": links.preferences_path(reader.public_id, newsletter.label),
+        "preferences": signed_links.preferences_path(reader.public_id, newsletter.label),
         "wrong": wrong,
     }
     return page(request, "data", newsletter, context, status)
@@ -144,7 +144,7 @@ def _copy(reader: Subscriber) -> tuple[IO[bytes], int]:
     Whole before the answer begins, so that a database that goes away leaves an error and no half a file.
     """
     file = SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115 — `_in_pieces` closes it
-    for piece in holding.as_json(holding.held(Address(reader.email, reader.email_key)) or {}):
+    for piece in personal_data.as_json(personal_data.held(Address(reader.email, reader.email_key)) or {}):
         file.write(piece.encode())
     length = file.tell()
     file.seek(0)
@@ -215,5 +215,5 @@ def _after_move(reader: Subscriber, newsletter: Shown) -> dict[str, object]:
     return {
         "moved": True,
         "named": [languages.titled(label) for label in gets.values_list("newsletter", flat=True)],
-        "preferences": links.preferences_path(reader.public_id, newsletter.label),
+        "preferences": signed_links.preferences_path(reader.public_id, newsletter.label),
     }

@@ -17,7 +17,7 @@ from django.utils.translation import gettext
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
-from subscribers import languages, limits, links, tokens
+from subscribers import languages, limits, signed_links, tokens
 from subscribers.models import FormerId, Subscriber
 from subscribers.networks import client_address, network
 from subscribers.outages import AWAY, RETRY_AFTER
@@ -125,7 +125,7 @@ def signed_link(purpose: str, expired: View | None = None) -> Callable[[View], V
         def read(request: HttpRequest, token: str) -> HttpResponseBase:
             chosen = view
             try:
-                ticket = links.read(token, purpose)
+                ticket = signed_links.read(token, purpose)
             except tokens.ExpiredToken as over:
                 chosen, ticket = expired or _over, over.ticket
             except tokens.TokenError:
@@ -182,7 +182,7 @@ def moved(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown, former
     """What a link from before a move says: where to go for what it opened, and what it can still do."""
     unsubscribe = ""
     if ticket.newsletter in {one.newsletter for one in former}:
-        unsubscribe = links.unsubscribe_path(ticket.public_id, ticket.newsletter)
+        unsubscribe = signed_links.unsubscribe_path(ticket.public_id, ticket.newsletter)
     with speaking_to(former[0].subscriber, newsletter):
         return page(request, "moved", newsletter, {"unsubscribe": unsubscribe}, status=410)
 
@@ -205,7 +205,7 @@ def kept_private(response: Answer) -> Answer:
 
 def _way_out(ticket: tokens.Ticket, purpose: str) -> str:
     """Where a subscriber who came to leave can do so without the database."""
-    return links.unsubscribe_path(ticket.public_id, ticket.newsletter) if purpose == tokens.PREFERENCES else ""
+    return signed_links.unsubscribe_path(ticket.public_id, ticket.newsletter) if purpose == tokens.PREFERENCES else ""
 
 
 def away(request: HttpRequest, newsletter: Shown, unsubscribe: str = "") -> HttpResponse:

@@ -14,12 +14,12 @@ from django.http.response import HttpResponseBase
 from django.utils import translation
 from django.utils.translation import gettext
 
-from subscribers import changing, clock, languages, limits, links, optin, outages, tokens
+from subscribers import changing, clock, languages, limits, optin, outages, signed_links, tokens
 from subscribers.addresses import Address
+from subscribers.change_limits import ChangedEnough, spend
 from subscribers.masking import masked_on_one_line
 from subscribers.models import Subscriber, Subscription
 from subscribers.optin import Answer, Left
-from subscribers.spending import ChangedEnough, spend
 from subscribers.tasks import send_confirmation, send_letter
 from subscribers.undoing import PREFERENCES
 from subscribers.web.pages import (
@@ -201,7 +201,7 @@ def _shown(
 
 def _undo(reader: Subscriber, left: Mapping[str, Left]) -> list[tuple[str, str]]:
     return [
-        (newsletter_shown(label).name, links.undo_path(reader.public_id, label, one.leaving))
+        (newsletter_shown(label).name, signed_links.undo_path(reader.public_id, label, one.leaving))
         for label, one in left.items()
         if one.leaving
     ]

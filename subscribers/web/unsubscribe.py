@@ -12,7 +12,7 @@ from django.utils import translation
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
-from subscribers import links, outages, tokens, undoing
+from subscribers import outages, signed_links, tokens, undoing
 from subscribers.models import Subscriber
 from subscribers.records import UNDO
 from subscribers.undoing import PAGE
@@ -50,7 +50,7 @@ def unsubscribe(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown) 
         return _one_click(request, ticket)
     # Mails carry one link of their reader's; with this word behind it it leads on to the preferences.
     if request.method != "POST" and any(tokens.begun_by(name) == "preferences" for name in request.GET):
-        return redirect(links.preferences_path(ticket.public_id, ticket.newsletter))
+        return redirect(signed_links.preferences_path(ticket.public_id, ticket.newsletter))
     return _leaving_page(request, ticket, newsletter)
 
 
@@ -76,7 +76,7 @@ def _leaving_page(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown
     if former and ticket.newsletter not in {one.newsletter for one in former}:
         return moved(request, ticket, newsletter, former)
     with speaking_to(reader, newsletter):
-        preferences = links.preferences_path(ticket.public_id, ticket.newsletter) if reader else ""
+        preferences = signed_links.preferences_path(ticket.public_id, ticket.newsletter) if reader else ""
         if request.method != "POST":
             return page(request, "unsubscribe", newsletter, {"preferences": preferences})
         try:
@@ -85,7 +85,7 @@ def _leaving_page(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown
             return away(request, newsletter)
         context: dict[str, object] = {"preferences": "" if left == outages.KEPT else preferences}
         if left and left.leaving:
-            context["undo"] = links.undo_path(ticket.public_id, ticket.newsletter, left.leaving)
+            context["undo"] = signed_links.undo_path(ticket.public_id, ticket.newsletter, left.leaving)
         context["undone_often"] = bool(left and left.undone_often)
         return page(request, "unsubscribed", newsletter, context)
 

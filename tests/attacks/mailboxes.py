@@ -2,7 +2,7 @@
 
 from django.core import mail
 
-from subscribers.mail import link_mails, telling
+from subscribers.mail import link_mails, notice_mails
 from subscribers.models import Letter, Notice
 
 NEW = "ada@new.example"
@@ -16,5 +16,5 @@ def mailed(purpose: str) -> list[mail.EmailMessage]:
     for letter in Letter.objects.filter(purpose=purpose).exclude(due=None):
         link_mails.send(letter.pk)
     for notice in Notice.objects.filter(kind=purpose).exclude(due=None):
-        telling.tell(notice.pk)
+        notice_mails.tell(notice.pk)
     return mail.outbox[before:]

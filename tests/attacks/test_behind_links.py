@@ -9,7 +9,7 @@ from django.db import transaction
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from subscribers import links, tokens
+from subscribers import signed_links, tokens
 from tests import readers
 from tests.mailer.published import published
 from tests.readers import ADA
@@ -122,7 +122,7 @@ def test_the_link_to_the_preferences_leads_there_whatever_stands_behind_it(clien
 
 @pytest.mark.parametrize("behind", ["", "/", ".", "/.", "/%20", "/&amp;x", "%E3%80%82"])
 def test_the_link_of_a_test_mail_opens_whatever_stands_behind_it(client, behind):
-    path = links.unsubscribe_url_of_test("weekly", 3).partition(":8000")[2]
+    path = signed_links.unsubscribe_url_of_test("weekly", 3).partition(":8000")[2]
     for method in ("GET", "POST"):
         assert client.generic(method, with_behind(path, behind)).status_code == 200
 

@@ -14,7 +14,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from mailer.cli.subscribers import subscribers
-from subscribers import journal, records, spending
+from subscribers import change_limits, journal, records
 from subscribers.files.exporting import rows
 from subscribers.journal import Leaving
 from subscribers.models import Consent, Subscriber
@@ -64,8 +64,8 @@ def test_who_toggles_the_language_leaves_one_row_and_is_stopped_for_an_hour(clie
     for press in range(100):
         answers.append(save(client, reader, language=("zh-hans", "en")[press % 2]))
         clock.forward(seconds=1)
-    assert Subscriber.objects.get().changes == spending.CHANGES_AN_HOUR
-    refused = [answer for answer in answers[spending.CHANGES_AN_HOUR :] if answer.status_code != 200]
+    assert Subscriber.objects.get().changes == change_limits.CHANGES_AN_HOUR
+    refused = [answer for answer in answers[change_limits.CHANGES_AN_HOUR :] if answer.status_code != 200]
     assert {(answer.status_code, answer["Retry-After"]) for answer in refused} == {(429, "3600")}
     assert "changed very often" in refused[0].text
     assert Consent.objects.filter(step="changed").count() == 1
@@ -88,12 +88,16 @@ def test_each_kind_of_change_that_is_no_consent_keeps_its_last_row_alone(client,
 
 def test_a_leaving_is_never_refused_whatever_was_used_up(client):
     reader = readers.confirmed()
-    Subscriber.objects.update(changes=spending.CHANGES_AN_HOUR, changes_since=reader.created_at + timedelta(minutes=1))
+    Subscriber.objects.update(
+        changes=change_limits.CHANGES_AN_HOUR, changes_since=reader.created_at + timedelta(minutes=1)
+    )
     answer = client.post(preferences_path(reader), {"do": "save", "had": "weekly", "language": "zh-hans"})
     assert answer.status_code == 429
     assert readers.state_of(reader) == "unsubscribed"
     ben = readers.confirmed(who=readers.BEN)
-    Subscriber.objects.update(changes=spending.CHANGES_AN_HOUR, changes_since=ben.created_at + timedelta(minutes=1))
+    Subscriber.objects.update(
+        changes=change_limits.CHANGES_AN_HOUR, changes_since=ben.created_at + timedelta(minutes=1)
+    )
     assert client.post(leave_path(ben)).status_code == 200
     assert readers.state_of(ben) == "unsubscribed"
 
@@ -106,7 +110,7 @@ def test_a_copy_of_everything_is_made_three_times_an_hour(client):
 
 def test_nothing_is_used_up_by_a_form_that_changes_nothing(client):
     reader = readers.confirmed()
-    for _ in range(2 * spending.CHANGES_AN_HOUR):
+    for _ in range(2 * change_limits.CHANGES_AN_HOUR):
         assert save(client, reader, language="en").status_code == 200
     assert Subscriber.objects.get().changes == 0
 

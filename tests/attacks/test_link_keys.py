@@ -6,7 +6,7 @@ from django.test.utils import CaptureQueriesContext
 
 from mailer.models import Installation, LinkKey
 from mailer.store import installation, rotating
-from subscribers import links, optin, tokens
+from subscribers import optin, signed_links, tokens
 from subscribers.models import Suppression
 from tests import readers
 from tests.installing import a_newer_key_signs
@@ -46,7 +46,7 @@ def test_a_link_under_a_key_that_this_process_never_heard_of_opens(client, reade
 
 def test_without_the_database_an_unknown_signature_is_asked_to_come_again(client, reader, monkeypatch):
     """Mailbox providers give up a one-click request that is refused; one that may be good is put off."""
-    links.keys()
+    signed_links.keys()
 
     def away(**_):
         raise OperationalError("connection refused")
@@ -78,8 +78,8 @@ def test_who_must_not_be_mailed_is_known_under_each_later_key(client, reader):
     rotating.retire(old.pk)
     installation.refresh()
     installation.forget()
-    assert links.suppression_hash(reader.email_key) == reader.suppression_hash
-    assert Suppression.objects.filter(hash=links.suppression_hash(reader.email_key)).exists()
+    assert signed_links.suppression_hash(reader.email_key) == reader.suppression_hash
+    assert Suppression.objects.filter(hash=signed_links.suppression_hash(reader.email_key)).exists()
 
 
 def test_a_link_bound_to_a_mailbox_survives_a_new_key(client, reader):

@@ -6,11 +6,11 @@ import re
 import pytest
 from django.core import mail
 
-from subscribers import changing, erasing, journal, links
+from subscribers import changing, erasing, journal, signed_links
 from subscribers.addresses import parse
 from subscribers.applying import apply
 from subscribers.journal import ALL, Leaving
-from subscribers.mail import confirmations, link_mails, telling
+from subscribers.mail import confirmations, link_mails, notice_mails
 from subscribers.models import Consent, FormerId, Letter, Notice, Subscriber, Subscription
 from tests import readers
 from tests.attacks.mailboxes import BUTTON, NEW, ONE_CLICK, mailed
@@ -226,7 +226,7 @@ def test_news_of_an_undo_that_waits_goes_to_nobody_after_a_move(client):
     client.post(undo_in(client.post(leave_path(ada), BUTTON)))
     waiting = Notice.objects.get(kind="undone").pk
     readers.move(ada, NEW)
-    assert not telling.tell(waiting)
+    assert not notice_mails.tell(waiting)
     assert mail.outbox == []
     assert not Notice.objects.filter(pk=waiting).exists()
 
@@ -236,7 +236,7 @@ def test_the_link_to_a_new_address_that_the_subscriber_left_again_tells_nothing_
     paths = []
     for address in (NEW, "ada@newest.example"):
         assert readers.move(ada, address) is changing.Moved.MOVED
-        paths.append(path_of(links.address_url(Letter.objects.latest("pk").public_id, "weekly")))
+        paths.append(path_of(signed_links.address_url(Letter.objects.latest("pk").public_id, "weekly")))
     left, used = [client.get(path) for path in paths]
     assert left.status_code == client.post(paths[0]).status_code == 410
     assert "The Weekly (English)" not in left.content.decode()

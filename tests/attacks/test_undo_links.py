@@ -99,13 +99,13 @@ def test_an_undo_link_is_used_once(client):
 
 def test_a_link_signed_for_a_leaving_that_never_was_undoes_nothing(client):
     """As an older version signed it: for the newsletter, without the leaving."""
-    from subscribers import links, tokens
+    from subscribers import signed_links, tokens
 
     ada = readers.confirmed()
     client.post(leave_path(ada), BUTTON)
     until = Subscription.objects.get().changed_at + timedelta(minutes=30)
-    old = tokens.make(tokens.UNDO, ada.public_id, "weekly", links.signing_key(), until)
-    for path in (f"/unsubscribe/undo/{old}/", links.undo_path(ada.public_id, "weekly", 0)):
+    old = tokens.make(tokens.UNDO, ada.public_id, "weekly", signed_links.signing_key(), until)
+    for path in (f"/unsubscribe/undo/{old}/", signed_links.undo_path(ada.public_id, "weekly", 0)):
         assert client.post(path).status_code == 410
     assert readers.state_of(ada) == "unsubscribed"
 

@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 
 from mailer.models import Batch, Send
 from mailer.sending.accounting import count
-from subscribers import links, optin
+from subscribers import optin, signed_links
 from subscribers.models import AuditEntry, Consent, Subscription, Suppression
 from tests import readers
 from tests.mailer.sending.conftest import _nothing_kept_from_another_database, _own_home, api  # noqa: F401 — the same stage
@@ -109,7 +109,7 @@ def test_the_list_of_readers_says_what_they_get_and_who_may_not_be_mailed(client
 
 def test_whether_an_address_may_be_mailed_is_found_also_when_no_reader_has_it(client, operator):
     dora = readers.bounced()
-    Suppression.objects.create(hash=links.suppression_hash("gone@readers.example"), reason="erased")
+    Suppression.objects.create(hash=signed_links.suppression_hash("gone@readers.example"), reason="erased")
     found = cells(client.get("/admin/subscribers/suppression/?q=Gone@Readers.example").text)
     assert (found["address"][:10], found["reason"]) == ("no reader'", "Erased")
     Suppression.objects.update(erased_how="mailed link")

@@ -23,9 +23,9 @@ import json
 from mailer.store.schema import bring_up_to_date
 bring_up_to_date()
 from mailer.store import rotating
-from subscribers import links
+from subscribers import signed_links
 keys = [one.state.value for one in rotating.listed()]
-print(json.dumps([links.suppression_hash("dora@readers.example"), links.signing_key().hex(), keys]))
+print(json.dumps([signed_links.suppression_hash("dora@readers.example"), signed_links.signing_key().hex(), keys]))
 """
 
 

@@ -4,7 +4,7 @@ import re
 
 from django.conf import settings
 
-from subscribers import links, tokens
+from subscribers import signed_links, tokens
 from subscribers.models import Consent, FormerId, Letter, Notice, Subscriber, Subscription, Suppression
 
 
@@ -13,25 +13,25 @@ def path_of(url: str) -> str:
 
 
 def leave_path(reader: Subscriber, newsletter: str = "weekly") -> str:
-    return path_of(links.unsubscribe_url(reader.public_id, newsletter))
+    return path_of(signed_links.unsubscribe_url(reader.public_id, newsletter))
 
 
 def confirm_path(reader: Subscriber, newsletter: str = "weekly") -> str:
-    return path_of(links.confirm_url(reader.public_id, newsletter))
+    return path_of(signed_links.confirm_url(reader.public_id, newsletter))
 
 
 def preferences_path(reader: Subscriber, newsletter: str = "weekly") -> str:
-    return links.preferences_path(reader.public_id, newsletter)
+    return signed_links.preferences_path(reader.public_id, newsletter)
 
 
 def data_path(reader: Subscriber, newsletter: str = "weekly") -> str:
-    return path_of(links.data_url(reader.public_id, newsletter, reader.email_key))
+    return path_of(signed_links.data_url(reader.public_id, newsletter, reader.email_key))
 
 
 def undo_path(reader: Subscriber, newsletter: str = "weekly") -> str:
     """The link that undoes the last leaving; where there was none, one that was signed all the same."""
     leaving = reader.consents.filter(newsletter=newsletter, step="unsubscribed").order_by("-pk").first()
-    return links.undo_path(reader.public_id, newsletter, leaving.pk if leaving else 0)
+    return signed_links.undo_path(reader.public_id, newsletter, leaving.pk if leaving else 0)
 
 
 def every_path(reader: Subscriber) -> dict[str, str]:
@@ -49,7 +49,7 @@ def every_path(reader: Subscriber) -> dict[str, str]:
         tokens.UNDO: undo_path(reader),
         tokens.PREFERENCES: preferences_path(reader),
         tokens.DATA: data_path(reader),
-        tokens.ADDRESS: path_of(links.address_url(moving.public_id, "weekly")),
+        tokens.ADDRESS: path_of(signed_links.address_url(moving.public_id, "weekly")),
     }
 
 

@@ -5,7 +5,7 @@ import re
 import pytest
 from django.test import Client
 
-from subscribers import limits, links, tokens
+from subscribers import limits, signed_links, tokens
 from subscribers.mail import confirmations
 from subscribers.models import Consent, Letter, Subscriber, Subscription
 from tests import readers
@@ -31,7 +31,7 @@ def test_a_scanner_that_opens_every_link_of_every_mail_changes_nothing(client):
     """Three hundred issues and confirmations, the letters, and every link on the pages behind them."""
     crowd = readers.crowd(300)
     paths = [leave_path(reader) for reader in crowd]
-    paths += [path_of(links.confirm_url(reader.public_id, "weekly")) for reader in crowd]
+    paths += [path_of(signed_links.confirm_url(reader.public_id, "weekly")) for reader in crowd]
     paths += every_path(readers.pending()).values()
     before = everything()
     seen = set(paths)

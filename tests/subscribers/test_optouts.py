@@ -7,7 +7,7 @@ import pytest
 from django.db import transaction
 from django.utils import timezone
 
-from subscribers import erasing, links, optin, optouts, undoing
+from subscribers import erasing, optin, optouts, signed_links, undoing
 from subscribers.addresses import parse
 from subscribers.files.importing import import_csv
 from subscribers.models import Subscriber, Subscription, Suppression
@@ -81,9 +81,9 @@ def test_rows_of_a_file_that_leave_are_in_the_log(committed, tmp_path):
     lines = [(line["hash"], line["reason"]) for line in written(committed)]
     assert {hash for hash, reason in lines if reason == "unsubscribed"} >= {
         ada.suppression_hash,
-        links.suppression_hash(FLO.email),
+        signed_links.suppression_hash(FLO.email),
     }
-    assert (links.suppression_hash("x@readers.example"), "complaint") in lines
+    assert (signed_links.suppression_hash("x@readers.example"), "complaint") in lines
 
 
 def test_a_full_disk_refuses_nobody_who_leaves(committed, settings, caplog):
@@ -195,7 +195,7 @@ def test_a_newsletter_that_a_reader_joined_and_left_after_the_backup_stays_left(
 
 @pytest.mark.django_db
 def test_no_file_brings_back_whom_the_database_forgot_and_their_own_confirmation_does(log, tmp_path):
-    hash = links.suppression_hash(parse(FLO.email).key)
+    hash = signed_links.suppression_hash(parse(FLO.email).key)
     write(log, hash)
     assert replay(log) == Replayed(lines=1, left=1)
     assert replay(log) == Replayed(lines=1)
@@ -213,7 +213,7 @@ def test_whom_an_older_backup_still_holds_is_erased_again_and_who_came_back_sinc
     optin.suppress(ada.suppression_hash, "complaint", readers.LINK)
     clock.forward(hours=1)
     for reader in (ada, readers.DORA):
-        write(log, getattr(reader, "suppression_hash", links.suppression_hash(reader.email)), "", "erased")
+        write(log, getattr(reader, "suppression_hash", signed_links.suppression_hash(reader.email)), "", "erased")
     dora = readers.pending(who=readers.DORA)
     Subscriber.objects.filter(pk=dora.pk).update(created_at=timezone.now() + timedelta(hours=1))
     replay(log)

@@ -3,7 +3,7 @@
 import pytest
 from django.db import OperationalError
 
-from subscribers import applying, journal, links, optin
+from subscribers import applying, journal, optin, signed_links
 from tests import readers
 from tests.subscribers.doors import leave_path
 
@@ -13,10 +13,10 @@ CLICK = ("List-Unsubscribe=One-Click", "application/x-www-form-urlencoded")
 
 @pytest.fixture
 def ada():
-    links.keys()
+    signed_links.keys()
     reader = readers.confirmed()
     reader.leave_path = leave_path(reader)
-    reader.preferences_path = links.preferences_path(reader.public_id, "weekly")
+    reader.preferences_path = signed_links.preferences_path(reader.public_id, "weekly")
     return reader
 
 
@@ -127,7 +127,7 @@ def test_other_pages_answer_in_words(client, path, ada, away):
 
 @pytest.mark.parametrize(("name", "more"), [("confirm_url", ()), ("undo_path", (1,))])
 def test_confirming_and_undoing_answer_in_words(client, name, more, ada, away):
-    path = getattr(links, name)(ada.public_id, "weekly", *more).removeprefix("http://127.0.0.1:8000")
+    path = getattr(signed_links, name)(ada.public_id, "weekly", *more).removeprefix("http://127.0.0.1:8000")
     for answer in (client.get(path), client.post(path)):
         assert answer.status_code == 503
         assert b"nothing was changed" in answer.content

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from subscribers import erasing, links, optin
+from subscribers import erasing, optin, signed_links
 from subscribers.addresses import parse
 from subscribers.models import Consent, Subscriber, Subscription, Suppression
 from subscribers.optin import Origin
@@ -168,7 +168,7 @@ class Restorations:
 
     def leave(self, what: str, who, newsletter: str | None) -> None:
         reader = Subscriber.objects.filter(email=who.email).first()
-        hash = links.suppression_hash(who.email)
+        hash = signed_links.suppression_hash(who.email)
         if what == "leave":
             happened = reader is not None and optin.unsubscribe(reader.public_id, newsletter, HERE)
         elif what == "erase":

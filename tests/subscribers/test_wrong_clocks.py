@@ -7,7 +7,7 @@ from django.core import mail
 from django.db import OperationalError, connection
 from django.utils import timezone
 
-from subscribers import applying, changing, clock, links, optin, outages
+from subscribers import applying, changing, clock, optin, outages, signed_links
 from subscribers.addresses import parse
 from subscribers.mail import confirmations, link_mails
 from subscribers.models import Letter, Subscription
@@ -63,18 +63,18 @@ def test_a_wrong_clock_lets_nobody_ask_for_mail_after_mail(wrong):
 def test_links_made_at_a_wrong_clock_are_good_for_as_long_as_any(wrong, monkeypatch):
     ada = readers.confirmed()
     wrong()
-    confirm = token_of(links.confirm_url(ada.public_id, "weekly"))
-    data = token_of(links.data_url(ada.public_id, "weekly", ada.email_key))
+    confirm = token_of(signed_links.confirm_url(ada.public_id, "weekly"))
+    data = token_of(signed_links.data_url(ada.public_id, "weekly", ada.email_key))
     monkeypatch.undo()
-    assert links.read(confirm, CONFIRM).public_id == ada.public_id
-    assert links.read(data, DATA).public_id == ada.public_id
+    assert signed_links.read(confirm, CONFIRM).public_id == ada.public_id
+    assert signed_links.read(data, DATA).public_id == ada.public_id
 
 
 def test_links_read_at_a_wrong_clock_are_good_for_as_long_as_any(wrong):
     ada = readers.confirmed()
-    data = token_of(links.data_url(ada.public_id, "weekly", ada.email_key))
+    data = token_of(signed_links.data_url(ada.public_id, "weekly", ada.email_key))
     wrong()
-    assert links.read(data, DATA).public_id == ada.public_id
+    assert signed_links.read(data, DATA).public_id == ada.public_id
 
 
 def test_a_letter_asked_for_at_a_wrong_clock_goes_out_at_once(wrong):

@@ -18,7 +18,7 @@ from mailer.cli.operators import audit
 from mailer.cli.terminal import Problem, confirm, counted
 from mailer.events import outages
 from mailer.store import clock
-from subscribers import links, optin
+from subscribers import optin, signed_links
 from subscribers.addresses import AddressError, parse
 from subscribers.auditing import Act, Action
 from subscribers.models import Subscriber, Suppression
@@ -116,6 +116,6 @@ def _add(found: dict[str, str], page: list[dict[str, Any]], reason: str) -> None
 
 def _hash(email: Any) -> str:
     try:
-        return links.suppression_hash(parse(str(email)).key)
+        return signed_links.suppression_hash(parse(str(email)).key)
     except AddressError:
         return ""

@@ -46,7 +46,7 @@ def parse_day(text: str) -> datetime:
 
 
 def hash_of(person: "Address") -> str:
-    from subscribers.links import suppression_hash
+    from subscribers.signed_links import suppression_hash
 
     return suppression_hash(person.key)
 

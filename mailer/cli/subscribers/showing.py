@@ -31,17 +31,17 @@ def show(address: str, page: int | None, as_json: bool) -> None:
     """
     person = parse_address(address)
     start()
-    from subscribers import auditing, holding
+    from subscribers import auditing, personal_data
     from subscribers.auditing import Act, Action
 
     paged = not as_json and (page is not None or sys.stdout.isatty())
     skipped = ON_A_PAGE * ((page or 1) - 1)
-    held = holding.held(person, holding.Newest(ON_A_PAGE, skipped) if paged else None)
+    held = personal_data.held(person, personal_data.Newest(ON_A_PAGE, skipped) if paged else None)
     if held is None:
         raise Problem(f"{person.email} is not known here; `mailer subscribers list` shows who is.")
     audit_look(Act(Action.SHOWN, auditing.subject_of(person)))
     if as_json:
-        for piece in holding.as_json(held):
+        for piece in personal_data.as_json(held):
             click.echo(piece, nl=False)
         return
     steps = _steps_of(person) if paged else 0

@@ -48,7 +48,7 @@ def test_each_command_that_looks_at_subscribers_or_does_something_to_them_is_a_r
         ran = run("subscribers", *words)
         assert ran.exit_code == 0, (words, ran.output)
     ben = Subscriber.objects.get(email=BEN.email)
-    nobody = readers.links.suppression_hash("nobody@readers.example")
+    nobody = readers.signed_links.suppression_hash("nobody@readers.example")
     assert audited() == [
         ("listed", "", 2),
         ("shown", str(ada.public_id), 1),

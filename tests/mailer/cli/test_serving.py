@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from subscribers import links
+from subscribers import signed_links
 from tests import readers
 
 
@@ -38,7 +38,7 @@ def test_a_server_that_finds_no_newsletter_says_so(run, taken, settings):
 def test_subscribers_leave_and_nobody_joins_where_no_newsletter_is_found(client, db, settings):
     ada = readers.confirmed()
     settings.NEWSLETTERS = {}
-    link = links.unsubscribe_path(ada.public_id, "weekly")
+    link = signed_links.unsubscribe_path(ada.public_id, "weekly")
     assert client.post(link, {"List-Unsubscribe": "One-Click"}).status_code == 200
     assert readers.state_of(ada) == "unsubscribed"
     assert client.get("/subscribe/").status_code == 404

@@ -85,12 +85,12 @@ def notice(newsletter: str, kind: str = "undone") -> Seen:
     from django.core import mail
 
     from subscribers import notices
-    from subscribers.mail import telling
+    from subscribers.mail import notice_mails
     from subscribers.models import Notice
     from tests import readers
 
     reader = readers.confirmed(newsletter, readers.Named("", f"told-of-{newsletter}@readers.example"))
     tell = {"undone": notices.undone, "moved": notices.moved}[kind]
     tell(reader, newsletter, reader.created_at)
-    telling.tell(Notice.objects.latest("pk").pk)
+    notice_mails.tell(Notice.objects.latest("pk").pk)
     return Seen(mail.outbox[-1].alternatives[0].content)

@@ -14,7 +14,7 @@ from django.utils import timezone, translation
 
 from mailer.archive.correcting import correct
 from mailer.web.refusals import Cause, refuse
-from subscribers import limits, links, tokens
+from subscribers import limits, signed_links, tokens
 from subscribers.models import Letter
 from subscribers.web import forms
 from subscribers.web.origins import Why
@@ -29,9 +29,9 @@ from tests.subscribers.doors import undo_path
 def readers_pages(monkeypatch) -> dict[str, Seen]:
     """By name, in the language of the first newsletter; the form and its answers in Chinese too."""
     reader, gone = readers.pending(), readers.unsubscribed()
-    confirm = links.confirm_url(reader.public_id, "weekly")
-    leave = links.unsubscribe_url(reader.public_id, "weekly")
-    used = links.confirm_url(gone.public_id, "weekly")
+    confirm = signed_links.confirm_url(reader.public_id, "weekly")
+    leave = signed_links.unsubscribe_url(reader.public_id, "weekly")
+    used = signed_links.confirm_url(gone.public_id, "weekly")
     made = {
         "subscribe": _get("/"),
         "subscribe, wrong address": _post("/subscribe/", {"email": "ada@", "form_time": _form_time()}),
@@ -87,9 +87,9 @@ def _of_their_own(newsletter: str, suffix: str) -> dict[str, Seen]:
     """What a reader sees behind the links of their mails, until they are gone."""
     reader = readers.confirmed(newsletter, readers.Named("Zoë", f"zoe-of-{newsletter}@readers.example"))
     readers.pending("weekly" if newsletter == "jianbao" else "jianbao", readers.Named("Zoë", reader.email))
-    preferences = links.preferences_path(reader.public_id, newsletter)
-    data = links.data_url(reader.public_id, newsletter, reader.email_key)
-    late = tokens.make("data", reader.public_id, newsletter, links.signing_key(), timezone.now())
+    preferences = signed_links.preferences_path(reader.public_id, newsletter)
+    data = signed_links.data_url(reader.public_id, newsletter, reader.email_key)
+    late = tokens.make("data", reader.public_id, newsletter, signed_links.signing_key(), timezone.now())
     undone_often = {"undone_often": True}
     seen = {
         **_of_a_move(newsletter),
@@ -109,10 +109,10 @@ def _of_their_own(newsletter: str, suffix: str) -> dict[str, Seen]:
 
 def _of_a_move(newsletter: str) -> dict[str, Seen]:
     reader = readers.confirmed(newsletter, readers.Named("Zack", f"zack-of-{newsletter}@readers.example"))
-    old = links.preferences_path(reader.public_id, newsletter)
+    old = signed_links.preferences_path(reader.public_id, newsletter)
     to = f"zack-of-{newsletter}@new.example"
     moving = Letter.objects.create(subscriber=reader, newsletter=newsletter, purpose="address", email=to, email_key=to)
-    move = links.address_url(moving.public_id, newsletter)
+    move = signed_links.address_url(moving.public_id, newsletter)
     return {"new address": _get(move), "new address, pressed": _post(move), "link of the old address": _get(old)}
 
 

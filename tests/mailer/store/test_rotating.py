@@ -13,7 +13,7 @@ from mailer.sending.delivering import _recipients, deliver_batch
 from mailer.store import installation, rotating
 from mailer.store.rotating import Refused, Signed, State
 from mailer.worker.sweeping import sweep
-from subscribers import links, optin, tokens
+from subscribers import optin, signed_links, tokens
 from subscribers.models import Subscriber
 from tests import readers
 from tests.installing import a_newer_key_signs
@@ -48,17 +48,17 @@ def keys_of(request) -> set[bytes]:
 def test_a_new_key_is_stored_at_once_and_signs_after_ten_minutes(clock, first):
     clock.forward(minutes=1)
     reader = readers.confirmed()
-    before = links.unsubscribe_path(reader.public_id, "weekly")
+    before = signed_links.unsubscribe_path(reader.public_id, "weekly")
     new = rotating.rotate()
     assert (new.state, new.signs_from) == (State.WAITS, clock.now + timedelta(minutes=10))
     installation.reread()
-    assert len(links.keys().links) == 2
+    assert len(signed_links.keys().links) == 2
     clock.forward(minutes=9, seconds=59)
-    assert (states_of_keys(), links.unsubscribe_path(reader.public_id, "weekly")) == (["signs", "waits"], before)
+    assert (states_of_keys(), signed_links.unsubscribe_path(reader.public_id, "weekly")) == (["signs", "waits"], before)
     clock.forward(seconds=1)
     assert states_of_keys() == ["verifies", "signs"]
-    assert links.unsubscribe_path(reader.public_id, "weekly") != before
-    assert links.read(before.split("/")[2], "unsubscribe").public_id == reader.public_id
+    assert signed_links.unsubscribe_path(reader.public_id, "weekly") != before
+    assert signed_links.read(before.split("/")[2], "unsubscribe").public_id == reader.public_id
 
 
 def test_a_second_key_is_not_made_while_one_waits(first):
@@ -69,10 +69,10 @@ def test_a_second_key_is_not_made_while_one_waits(first):
 
 
 def test_a_worker_knows_a_new_key_after_its_next_sweep(api, first):
-    links.keys()
+    signed_links.keys()
     rotating.rotate()
     sweep()
-    assert len(links.keys().links) == 2
+    assert len(signed_links.keys().links) == 2
 
 
 def test_the_version_before_reads_all_keys_and_takes_the_first_for_that_of_the_hashes(first):
@@ -164,11 +164,11 @@ def test_a_process_with_a_wrong_clock_signs_with_a_new_key_when_the_others_do(mo
     monkeypatch.setattr(timezone, "now", lambda: right() + timedelta(hours=3))
     rotating.rotate()
     installation.reread()
-    assert links.signing_key() == links.keys().links[0].key
+    assert signed_links.signing_key() == signed_links.keys().links[0].key
     LinkKey.objects.exclude(pk=first).update(signs_from=right())
     monkeypatch.setattr(timezone, "now", lambda: right() - timedelta(hours=3))
     installation.reread()
-    assert links.signing_key() == links.keys().links[-1].key
+    assert signed_links.signing_key() == signed_links.keys().links[-1].key
 
 
 @pytest.mark.django_db(transaction=True)

@@ -1,4 +1,4 @@
-"""Files as they come out of other services. Their headings stand in `subscribers/files/headings.py`."""
+"""Files as they come out of other services. Their headings stand in `subscribers/files/columns.py`."""
 
 from pathlib import Path
 

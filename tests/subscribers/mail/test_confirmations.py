@@ -54,10 +54,10 @@ def test_both_parts_hold_the_link_that_confirms():
     html = message.alternatives[0].content
     link = re.search(r"http://127\.0\.0\.1:8000/confirm/[\w-]+/", message.body)[0]
     assert link in html
-    from subscribers import links
+    from subscribers import signed_links
 
     token = link.rstrip("/").rpartition("/")[2]
-    assert links.read(token, "confirm").public_id == reader.public_id
+    assert signed_links.read(token, "confirm").public_id == reader.public_id
 
 
 def test_a_confirmation_long_after_a_bounce_asks_to_be_mailed_in_spite_of_it():

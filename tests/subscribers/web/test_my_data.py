@@ -7,7 +7,7 @@ import pytest
 from django.core import mail
 from django.test import Client
 
-from subscribers import erasing, links, optin
+from subscribers import erasing, optin, signed_links
 from subscribers.addresses import parse
 from subscribers.mail import link_mails
 from subscribers.models import Consent, Letter, Subscriber, Subscription, Suppression
@@ -99,7 +99,7 @@ def test_the_address_changes_once_it_is_confirmed_there(client):
     assert [answer.status_code for answer in answers] == [200, 200]
     moved = Subscriber.objects.get()
     assert (moved.email, moved.email_key) == (NEW, parse(NEW).key)
-    assert moved.suppression_hash == links.suppression_hash(parse(NEW).key)
+    assert moved.suppression_hash == signed_links.suppression_hash(parse(NEW).key)
     assert Subscription.objects.deliverable().count() == 1
     assert readers.history_of(reader)[-2:] == [("changed", "link to new address"), ("confirmed", "link to new address")]
     assert not Consent.objects.filter(source__contains=ADA.email).exists()
@@ -163,7 +163,7 @@ def test_an_address_with_a_reader_of_its_own_is_not_taken_over(client, clock):
 
 def test_the_page_does_not_tell_who_reads_or_who_may_not_be_mailed(client):
     reader = readers.confirmed()
-    optin.suppress(links.suppression_hash("gone@new.example"), "complaint", LINK)
+    optin.suppress(signed_links.suppression_hash("gone@new.example"), "complaint", LINK)
     readers.confirmed(who=readers.Named("Guy", "guy@new.example"))
     assert asked_to_move(reader, "gone@new.example") == ""
     answers = [

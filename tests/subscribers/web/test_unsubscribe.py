@@ -5,7 +5,7 @@ from uuid import uuid4
 import pytest
 from django.test import Client
 
-from subscribers import erasing, links, optin
+from subscribers import erasing, optin, signed_links
 from subscribers.addresses import parse
 from subscribers.models import Subscriber, Subscription
 from tests import readers
@@ -69,7 +69,7 @@ def test_leaving_twice_or_after_erasure_gets_the_same_answer(client):
     path = leave_path(reader)
     answers = [client.post(path), client.post(path)]
     Subscriber.objects.all().delete()
-    answers += [client.post(path), client.post(path_of(links.unsubscribe_url(uuid4(), "weekly")))]
+    answers += [client.post(path), client.post(path_of(signed_links.unsubscribe_url(uuid4(), "weekly")))]
     assert {(answer.status_code, answer.content) for answer in answers} == {(200, answers[0].content)}
 
 

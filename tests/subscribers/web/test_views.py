@@ -10,7 +10,7 @@ import pytest
 from django.core import signing
 from django.test import Client
 
-from subscribers import links, optin, tokens
+from subscribers import optin, signed_links, tokens
 from subscribers.models import Consent, Subscriber, Subscription
 from subscribers.web import forms
 from tests import readers
@@ -256,7 +256,7 @@ def test_pages_behind_a_token_keep_it_to_themselves(client, clock):
     reader = readers.pending()
     fresh = confirm_path(reader)
     expired = path_of("http://127.0.0.1:8000/confirm/") + tokens.make(
-        "confirm", reader.public_id, "weekly", links.signing_key(), clock.now
+        "confirm", reader.public_id, "weekly", signed_links.signing_key(), clock.now
     )
     for path in (fresh, leave_path(reader), expired + "/", "/unsubscribe/x/"):
         for answer in (client.get(path), client.post(path)):

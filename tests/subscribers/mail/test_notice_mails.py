@@ -9,7 +9,7 @@ from django.core import mail
 from django.core.mail.backends import locmem
 
 from subscribers import erasing, notices, optin
-from subscribers.mail import link_mails, telling
+from subscribers.mail import link_mails, notice_mails
 from subscribers.models import Notice, Suppression
 from tests import readers
 from tests.readers import ADA, LINK
@@ -35,12 +35,12 @@ def undone(clock) -> int:
 
 def test_it_is_sent_once(clock):
     notice = undone(clock)
-    assert list(telling.due(clock.now)) == [notice]
-    assert [telling.tell(notice), telling.tell(notice)] == [True, False]
+    assert list(notice_mails.due(clock.now)) == [notice]
+    assert [notice_mails.tell(notice), notice_mails.tell(notice)] == [True, False]
     (message,) = mail.outbox
     assert message.from_email == '"The Weekly" <editor@news.example.com>'
     assert message.extra_headers["Auto-Submitted"] == "auto-generated"
-    assert list(telling.due(clock.now)) == []
+    assert list(notice_mails.due(clock.now)) == []
 
 
 @pytest.mark.django_db(transaction=True)
@@ -56,12 +56,12 @@ def test_the_sweep_sends_it(clock):
 
 def test_one_that_failed_is_tried_once_more_after_ten_minutes_and_logs_no_address(clock, no_mail, caplog):
     notice = undone(clock)
-    assert telling.tell(notice) is False
-    assert list(telling.due(clock.now)) == []
+    assert notice_mails.tell(notice) is False
+    assert list(notice_mails.due(clock.now)) == []
     clock.forward(minutes=10)
-    assert telling.tell(notice) is False
+    assert notice_mails.tell(notice) is False
     clock.forward(hours=1)
-    assert telling.tell(notice) is False
+    assert notice_mails.tell(notice) is False
     assert Notice.objects.get().due is None
     assert [(record.notice, record.error) for record in caplog.records] == [(notice, "SMTPRecipientsRefused")] * 2
     assert ADA.email not in caplog.text
@@ -70,7 +70,7 @@ def test_one_that_failed_is_tried_once_more_after_ten_minutes_and_logs_no_addres
 def test_of_an_erased_subscriber_nothing_stays_although_nobody_could_be_told(clock, no_mail):
     erasing.forget(readers.confirmed().email_key, LINK)
     for _ in range(3):
-        telling.tell(Notice.objects.get().pk)
+        notice_mails.tell(Notice.objects.get().pk)
         clock.forward(hours=1)
     assert not Notice.objects.exists()
 
@@ -78,17 +78,17 @@ def test_of_an_erased_subscriber_nothing_stays_although_nobody_could_be_told(clo
 def test_after_two_days_it_is_gone(clock):
     undone(clock)
     clock.forward(days=2)
-    telling.forget_old(clock.now)
+    notice_mails.forget_old(clock.now)
     assert Notice.objects.exists()
     clock.forward(seconds=1)
-    telling.forget_old(clock.now)
+    notice_mails.forget_old(clock.now)
     assert not Notice.objects.exists()
 
 
 def test_who_complained_since_is_not_mailed(clock):
     notice = undone(clock)
     optin.suppress(Notice.objects.get().subscriber.suppression_hash, Suppression.Reason.COMPLAINT, LINK)
-    assert telling.tell(notice) is False
+    assert notice_mails.tell(notice) is False
     assert mail.outbox == []
 
 
@@ -96,14 +96,14 @@ def test_one_of_a_newsletter_that_another_installation_has_waits_for_that_one(se
     notice = undone(clock)
     weekly = settings.NEWSLETTERS["weekly"]
     settings.NEWSLETTERS = {"weekly": replace(weekly, list_id="weekly.other.example")}
-    assert list(telling.due(clock.now)) == []
-    assert telling.tell(notice) is False
+    assert list(notice_mails.due(clock.now)) == []
+    assert notice_mails.tell(notice) is False
     settings.NEWSLETTERS = {"weekly": weekly}
-    assert telling.tell(notice) is True
+    assert notice_mails.tell(notice) is True
 
 
 def test_one_that_a_clock_which_was_ahead_put_off_is_due_as_if_it_had_been_right(clock):
     undone(clock)
     Notice.objects.update(due=clock.now + 30 * link_mails.NEXT_TRY[-1])
-    telling.bring_forward(clock.now)
+    notice_mails.bring_forward(clock.now)
     assert Notice.objects.get().due == clock.now + link_mails.NEXT_TRY[0]

@@ -9,7 +9,7 @@ import orjson
 from subscribers import clock
 from subscribers.networks import UNKNOWN, network
 
-MOMENTS = ("requested_at", "confirmed_at", "unsubscribed_at", "suppressed_at")
+TIMES = ("requested_at", "confirmed_at", "unsubscribed_at", "suppressed_at")
 LONGEST = 500  # characters of one thing that is claimed
 
 
@@ -26,12 +26,12 @@ class Dates:
 
     def past(self, text: str) -> datetime | None:
         """The moment, where it can be read and has come."""
-        at = moment(text)
+        at = time_of(text)
         return at if at and at <= self.now else None
 
     def as_text(self, text: str) -> str:
         """The moment in UTC, ISO 8601; one that is written in another way, as it is written."""
-        at = moment(text)
+        at = time_of(text)
         if at is None:
             self.unreadable += 1
             self.first_unreadable = self.first_unreadable or self.line
@@ -49,7 +49,7 @@ def claims(values: Mapping[str, str], state: str, dates: Dates) -> str:
     found = {"state": state}
     if (said := values.get("state", "")) and said != state:
         found["said"] = said[:LONGEST]
-    for name in MOMENTS:
+    for name in TIMES:
         if text := values.get(name):
             found[name] = dates.as_text(text)
     if source := values.get("source"):
@@ -65,7 +65,7 @@ def _network(text: str) -> str:
     return "" if cut == UNKNOWN else cut
 
 
-def moment(text: str) -> datetime | None:
+def time_of(text: str) -> datetime | None:
     """The moment; without a zone it is taken for UTC. None for other ways of writing, because 1/2/24 is two days."""
     try:
         at = datetime.fromisoformat(text.removesuffix(" UTC"))

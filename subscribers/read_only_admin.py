@@ -65,7 +65,7 @@ class RowsShown(Inline):
         return False
 
 
-def moment(field: str, words: str) -> Callable[[Any, Any], str]:
+def time_column(field: str, words: str) -> Callable[[Any, Any], str]:
     """A column with the moment in `field`. It names its zone: operators sit in any."""
 
     @admin.display(description=words, ordering=field)

@@ -14,7 +14,7 @@ from typing import Any
 from django.conf import settings
 from django.utils.module_loading import import_string
 
-from subscribers import links, records
+from subscribers import records, signed_links
 from subscribers.addresses import Address
 from subscribers.models import Consent, Subscriber, Suppression
 
@@ -35,7 +35,7 @@ def held(address: Address, part: Newest | None = None) -> dict[str, Any] | None:
     What other apps hold is in it too: settings.HELD.
     """
     reader = Subscriber.objects.filter(email_key=address.key).first()
-    suppression = Suppression.objects.filter(hash=links.suppression_hash(address.key)).first()
+    suppression = Suppression.objects.filter(hash=signed_links.suppression_hash(address.key)).first()
     if reader is None and suppression is None:
         return None
     return {

@@ -10,9 +10,9 @@ from django.db.models import F
 from django.utils import translation
 from django.utils.translation import gettext, gettext_noop
 
-from subscribers import clock, languages, links
+from subscribers import clock, languages, signed_links
 from subscribers.installations import may_mail, newsletters_here
-from subscribers.mail.composing import ReaderMail, compose
+from subscribers.mail.composing import SubscriberMail, compose
 from subscribers.mail.link_mails import KEPT, NEXT_TRY
 from subscribers.models import Notice, Subscription, Suppression
 from subscribers.optin import confirming_lifts
@@ -117,7 +117,7 @@ def _end(notice: Notice) -> None:
 
 
 def _may_be_mailed(notice: Notice, now: datetime) -> bool:
-    suppression = Suppression.objects.filter(hash=links.suppression_hash(notice.email_key)).first()
+    suppression = Suppression.objects.filter(hash=signed_links.suppression_hash(notice.email_key)).first()
     return suppression is None or confirming_lifts(suppression, now)
 
 
@@ -131,7 +131,7 @@ def _is_true(notice: Notice) -> bool:
     return notice.kind != Kind.UNDONE or active.exists()
 
 
-def _message(notice: Notice) -> ReaderMail:
+def _message(notice: Notice) -> SubscriberMail:
     """Nothing in it was typed by a visitor."""
     newsletter, words = settings.NEWSLETTERS[notice.newsletter], WORDS[Kind(notice.kind)]
     language = languages.chosen(notice.language, languages.supported(newsletter.language))
@@ -144,4 +144,4 @@ def _leave_url(notice: Notice) -> str:
     """Where the button of an undo's notice leads; the others only tell."""
     if notice.kind != Kind.UNDONE or notice.subscriber is None:
         return ""
-    return links.unsubscribe_url(notice.subscriber.public_id, notice.newsletter)
+    return signed_links.unsubscribe_url(notice.subscriber.public_id, notice.newsletter)
