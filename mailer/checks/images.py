@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 from urllib.parse import unquote
 
-from mailer.checks.proofs import Picture, Proof, shortened
+from mailer.checks.proofs import ImageReference, Proof, shortened
 from mailer.content.findings import Finding
 
 FILE_NAME = re.compile(r".*\.(png|jpe?g|gif|webp|svg|bmp|avif|heic)", re.IGNORECASE)
@@ -38,7 +38,7 @@ def look(proof: Proof) -> Iterator[Finding]:
             )
 
 
-def _is_file_name(picture: Picture, alt: str) -> bool:
+def _is_file_name(picture: ImageReference, alt: str) -> bool:
     name = PurePosixPath(unquote(picture.target.split("?")[0].split("#")[0]))
     # A name of one plain word ("Quantization") may well be the best description there is.
     is_stem = _bare(alt) == _bare(name.stem) and bool(re.search(r"[\d_]|-", alt) or alt == alt.lower())

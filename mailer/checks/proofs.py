@@ -29,7 +29,7 @@ class Link:
 
 
 @dataclass(frozen=True)
-class Picture:
+class ImageReference:
     target: str  # as written
     alt: str  # "" for none
     line: int  # of the body, from 0
@@ -55,9 +55,9 @@ class Proof:
         return tuple(links_of(self.document))
 
     @cached_property
-    def pictures(self) -> tuple[Picture, ...]:
+    def pictures(self) -> tuple[ImageReference, ...]:
         return tuple(
-            Picture(image.target.strip(), plain(image.token.children or []), image.line, image.column)
+            ImageReference(image.target.strip(), plain(image.token.children or []), image.line, image.column)
             for image in self.document.images()
         )
 

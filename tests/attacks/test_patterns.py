@@ -45,7 +45,7 @@ PIECES = (
     '="',
     "<!--",
 )
-NOT_IMPORTED = ("__main__", "wsgi", "drawing")  # these run something
+NOT_IMPORTED = ("__main__", "wsgi", "svg_program")  # these run something
 
 
 def sources() -> Iterator[tuple[str, Path]]:

@@ -10,7 +10,7 @@ from mailer.content.assets import raster, svg
 
 LARGEST_FILE = 10 * 1024 * 1024  # bytes
 LARGEST = 5 * 1024 * 1024  # of what readers load
-LARGEST_DRAWING = 1024 * 1024
+LARGEST_SVG = 1024 * 1024
 TYPES = {"PNG": ("png", "image/png"), "JPEG": ("jpg", "image/jpeg"), "GIF": ("gif", "image/gif")}
 REMEMBERED = 32  # a preview renders the same images again and again
 
@@ -99,8 +99,8 @@ def _remembered(content: bytes, target: str) -> Image:
 def _for_mail(content: bytes) -> Image | raster.Unfit:
     try:
         density = 1
-        if svg.is_drawing(content):
-            if len(content) > LARGEST_DRAWING:
+        if svg.is_svg(content):
+            if len(content) > LARGEST_SVG:
                 raise raster.TooLarge("is larger than 1 MB")
             content, density = svg.to_png(content)
         picture = raster.for_mail(content)

@@ -50,14 +50,14 @@ class TooComplex(Unfit):
 
 
 @dataclass(frozen=True)
-class Picture:
+class Raster:
     kind: str  # PNG, JPEG or GIF
     width: int
     height: int
     content: bytes
 
 
-def for_mail(content: bytes) -> Picture:
+def for_mail(content: bytes) -> Raster:
     """The picture as mail clients show it. Raises `Unreadable` and `TooLarge`, the latter before decoding."""
     try:
         with warnings.catch_warnings():
@@ -85,7 +85,7 @@ def size_of(content: bytes) -> tuple[int, int]:
         raise Unreadable("is damaged") from None
 
 
-def _converted(picture: Pillow.Image, content: bytes) -> Picture:
+def _converted(picture: Pillow.Image, content: bytes) -> Raster:
     kind = picture.format or ""
     _refuse_bombs(picture, kind)
     if getattr(picture, "is_animated", False):
@@ -105,19 +105,19 @@ def _refuse_bombs(picture: Pillow.Image, kind: str) -> None:
         raise TooLarge(f"has too many pixels to open ({width} × {height})")
 
 
-def _as_it_is(picture: Pillow.Image, kind: str, content: bytes) -> Picture:
+def _as_it_is(picture: Pillow.Image, kind: str, content: bytes) -> Raster:
     picture.load()
     try:
-        return Picture(kind, *picture.size, strip(kind, content))
+        return Raster(kind, *picture.size, strip(kind, content))
     except Damaged:  # decoders forgive more than we do
         return _encoded(picture, kind, content)
 
 
-def _animated(picture: Pillow.Image, kind: str, content: bytes) -> Picture:
+def _animated(picture: Pillow.Image, kind: str, content: bytes) -> Raster:
     """Animations stay as they were drawn, whatever their width: scaling would blur each frame into the next."""
     picture.load()
     if kind != "WEBP":
-        return Picture(kind, *picture.size, strip(kind, content))
+        return Raster(kind, *picture.size, strip(kind, content))
     frames = getattr(picture, "n_frames", 1)
     if frames * picture.width * picture.height > MOST_PIXELS_OF_ALL_FRAMES:
         raise TooLarge(f"has too many frames to convert ({frames} of {picture.width} × {picture.height})")
@@ -132,7 +132,7 @@ def _animated(picture: Pillow.Image, kind: str, content: bytes) -> Picture:
         loop=picture.info.get("loop", 0),
         disposal=2,
     )
-    return Picture("GIF", *first.size, file.getvalue())
+    return Raster("GIF", *first.size, file.getvalue())
 
 
 def _frames(picture: Pillow.Image) -> ImageSequence.Iterator:
@@ -153,7 +153,7 @@ def _has_holes(picture: Pillow.Image) -> bool:
     return "transparency" in picture.info or picture.mode in ("RGBA", "LA", "PA", "RGBa", "La")
 
 
-def _encoded(picture: Pillow.Image, kind: str, content: bytes) -> Picture:
+def _encoded(picture: Pillow.Image, kind: str, content: bytes) -> Raster:
     """Photos as JPEG, all else as PNG."""
     photo = kind == "JPEG" or (kind == "WEBP" and not _has_holes(picture) and b"VP8 " in content[:64])
     profile = picture.info.get("icc_profile")
@@ -164,8 +164,8 @@ def _encoded(picture: Pillow.Image, kind: str, content: bytes) -> Picture:
             profile = profile if picture.mode in ("RGBA", "RGBX") else None
             picture = picture.convert("RGB")
         picture.save(file, "JPEG", quality=QUALITY, optimize=True, icc_profile=profile, exif=b"")
-        return Picture("JPEG", *picture.size, file.getvalue())
+        return Raster("JPEG", *picture.size, file.getvalue())
     if picture.mode not in ("1", "L", "LA", "P", "RGB", "RGBA"):
         picture = picture.convert("RGBA" if _has_holes(picture) else "RGB")
     picture.save(file, "PNG", optimize=True, icc_profile=profile)
-    return Picture("PNG", *picture.size, strip("PNG", file.getvalue()))
+    return Raster("PNG", *picture.size, strip("PNG", file.getvalue()))

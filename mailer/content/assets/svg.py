@@ -12,7 +12,7 @@ import sys
 
 from lxml import etree
 
-from mailer.content.assets import drawing
+from mailer.content.assets import svg_program
 from mailer.content.assets.raster import MOST_PIXELS, WIDEST, TooComplex, TooLarge, Unreadable, size_of
 
 PATIENCE = 15.0  # seconds; on a busy machine two seconds of CPU take longer
@@ -21,7 +21,7 @@ IN_FONTS = frozenset({"text", "foreignObject"})
 PIXELS = {"": 1.0, "px": 1.0, "pt": 4 / 3, "pc": 16.0, "in": 96.0, "cm": 96 / 2.54, "mm": 96 / 25.4}
 
 
-def is_drawing(content: bytes) -> bool:
+def is_svg(content: bytes) -> bool:
     begin = content[:2000].lower()
     return b"<svg" in begin and not begin.startswith((b"\x89png", b"gif8", b"riff", b"\xff\xd8"))
 
@@ -46,7 +46,7 @@ def to_png(content: bytes) -> tuple[bytes, int]:
 
 
 def _drawn(document: bytes) -> bytes:
-    command = [sys.executable, "-I", drawing.__file__]
+    command = [sys.executable, "-I", svg_program.__file__]
     try:
         # The command is ours; only what it reads is not.
         done = subprocess.run(command, input=document, capture_output=True, timeout=PATIENCE, check=False)  # noqa: S603
