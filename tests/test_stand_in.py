@@ -9,7 +9,8 @@ import urllib.request
 
 import pytest
 
-from mailer.providers.sendgrid.client import Accepted, Client, NeverOpened, OutcomeUnknown, Refused
+from mailer.providers.answers import Accepted, ConnectFailed, OutcomeUnknown, Refused
+from mailer.providers.sendgrid.client import Client
 from tests.mailer.providers.sendgrid.letters import request
 from tests.stand_in import StandIn
 
@@ -79,7 +80,7 @@ def test_in_a_process_of_its_own_it_logs_before_it_answers_and_takes_orders(tmp_
         assert isinstance(client.post(request(1)), OutcomeUnknown)
         order(where, [{"refuse_for": 0.5}])
         time.sleep(0.2)
-        assert isinstance(client.post(request(1)), NeverOpened)
+        assert isinstance(client.post(request(1)), ConnectFailed)
         time.sleep(0.6)
         assert isinstance(client.post(request(1)), Accepted)
         assert state(where)["times_mailed"]["reader1@example.com"] == 3

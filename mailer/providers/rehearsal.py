@@ -29,7 +29,7 @@ from typing import IO, Any
 import orjson
 
 from mailer.config.loopback import LoopbackServer, QuietHandler
-from mailer.providers.sendgrid.payload import header_value, phrase
+from mailer.providers.headers import header_value, phrase
 from mailer.providers.sendgrid.strict import Fault, fault, faults_of
 
 SHOWN = 20

@@ -13,9 +13,11 @@ from django.conf import settings
 from django.db import transaction
 
 from mailer.config.newsletter import Newsletter
+from mailer.providers.answers import Accepted, Answer, DeadlinePassed, OutcomeUnknown, RecipientsRejected
 from mailer.providers.current import current_client
-from mailer.providers.sendgrid.client import Accepted, Answer, OutcomeUnknown, ReadersRefused, TooLate
-from mailer.providers.sendgrid.payload import Message, PayloadError, Recipient, build_payload, issue_headers
+from mailer.providers.headers import issue_headers
+from mailer.providers.messages import InvalidMessage, Message, Recipient
+from mailer.providers.sendgrid.payload import build_payload
 from mailer.store.accounts import UnknownKey, require_account
 from mailer.store.installation import public_id
 from mailer.store.media import keep_images
@@ -62,7 +64,7 @@ def send_test(issue: "RenderedIssue", newsletter: Newsletter, to: Sequence[Addre
         return Outcome(False, refusal)
     try:
         payload = _payload(issue, newsletter, to)
-    except PayloadError as error:
+    except InvalidMessage as error:
         return Outcome(False, str(error))
     # Committed before the request: the mail may be opened the moment it is accepted.
     with transaction.atomic():
@@ -120,11 +122,11 @@ def _unbooked(payload: dict[str, Any]) -> dict[str, Any]:
 def _outcome(answer: Answer, to: Sequence[Address]) -> Outcome:
     if isinstance(answer, Accepted):
         return Outcome(True, "")
-    if isinstance(answer, ReadersRefused):
+    if isinstance(answer, RecipientsRejected):
         named = [f"{to[index].email}: {words}" for index, words in answer.words.items() if index < len(to)]
         return Outcome(False, "; ".join(named))
     if isinstance(answer, OutcomeUnknown):
         return Outcome(False, f"{answer.words} (whether the test arrives is not known; look before you send another)")
-    if isinstance(answer, TooLate):
+    if isinstance(answer, DeadlinePassed):
         return Outcome(False, "the request could not begin in time; try again")
     return Outcome(False, answer.words)

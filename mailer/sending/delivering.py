@@ -10,9 +10,10 @@ from django.db import InterfaceError, OperationalError, connection
 
 from mailer.config import exhaustion
 from mailer.models import Send
+from mailer.providers.answers import Answer, DeadlinePassed, Exhausted
 from mailer.providers.current import current_client
-from mailer.providers.sendgrid.client import Answer, Exhausted, TooLate
-from mailer.providers.sendgrid.payload import Message, Recipient, build_payload
+from mailer.providers.messages import Message, Recipient
+from mailer.providers.sendgrid.payload import build_payload
 from mailer.sending.claiming import Claim, claim, claim_next
 from mailer.sending.messages import message_of
 from mailer.sending.settling import defect, finish_if_done, settle
@@ -50,7 +51,7 @@ def _deliver(taken: Claim) -> None:
         client = current_client()
     except (OperationalError, InterfaceError):
         connection.close()
-        _settle_until_written(taken, TooLate())  # nothing was sent, and once the database is back it is
+        _settle_until_written(taken, DeadlinePassed())  # nothing was sent, and once the database is back it is
         return
     except Exception as error:
         if words := exhaustion.shortage(error):

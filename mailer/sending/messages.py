@@ -1,7 +1,7 @@
 """What all readers of a send get alike, as the provider is told it."""
 
 from mailer.models import Send
-from mailer.providers.sendgrid.payload import Message
+from mailer.providers.messages import Message
 from mailer.store.installation import public_id
 
 

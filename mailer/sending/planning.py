@@ -17,8 +17,10 @@ from django.db.models import F, QuerySet
 from mailer.celery import hint_send
 from mailer.config.newsletter import Newsletter
 from mailer.models import REHEARSAL, Batch, Delivery, Send
+from mailer.providers.headers import issue_headers
+from mailer.providers.messages import InvalidMessage, Recipient
 from mailer.providers.rehearsal import forget
-from mailer.providers.sendgrid.payload import PayloadError, Recipient, build_payload, issue_headers
+from mailer.providers.sendgrid.payload import build_payload
 from mailer.providers.sendgrid.strict import faults_of
 from mailer.sending.messages import message_of
 from mailer.store import accounts, clock
@@ -73,7 +75,7 @@ def why_refused(plan: Plan) -> str:
     reader = Recipient(0, "reader@example.com", "", f"{plan.base_url}/unsubscribe/a-reader/")
     try:
         payload = build_payload(message_of(_frozen(plan)), [reader], uuid4())
-    except PayloadError as error:
+    except InvalidMessage as error:
         return str(error)
     return " ".join(str(fault["message"]) for fault in faults_of(payload, {"Content-Type": "application/json"}))
 

@@ -12,17 +12,17 @@ from django.db import transaction
 from django.db.models import Exists, F, OuterRef, QuerySet
 
 from mailer.models import Attempt, Batch, Delivery, Send
-from mailer.providers.sendgrid.client import (
+from mailer.providers.answers import (
     Accepted,
     Answer,
+    ConnectFailed,
+    DeadlinePassed,
     Exhausted,
-    NeverOpened,
-    NoPlace,
     OutcomeUnknown,
-    ReadersRefused,
+    RateLimited,
+    RecipientsRejected,
     Refused,
-    TooLate,
-    TooMany,
+    UnlocatedRefusal,
 )
 from mailer.sending import circuit_breaker, statements
 from mailer.sending.claiming import Claim
@@ -39,23 +39,23 @@ def settle(claim: Claim, answer: Answer) -> None:
     match answer:
         case Accepted():
             _accept(claim, answer)
-        case ReadersRefused():
+        case RecipientsRejected():
             _reject_readers(claim, answer)
-        case NoPlace():
+        case UnlocatedRefusal():
             _search_the_place(claim, answer)
         case Refused():
             _refuse(claim, answer)
-        case TooMany():
+        case RateLimited():
             circuit_breaker.rate_limited(claim.account, clock.now(), answer.wait, answer.words)
             _plan_again(claim, Attempt.State.REFUSED, answer.words, answer.status)
         case Exhausted():
             # This machine's fault: it rests, and others may go on.
             circuit_breaker.answered(claim.account)
             _plan_again(claim, Attempt.State.UNSENT, answer.words)
-        case NeverOpened():
+        case ConnectFailed():
             circuit_breaker.failed(claim.account, clock.now(), answer.words)
             _plan_again(claim, Attempt.State.UNSENT, answer.words)
-        case TooLate():
+        case DeadlinePassed():
             circuit_breaker.answered(claim.account)
             _plan_again(claim, Attempt.State.UNSENT, "the worker was stopped between claim and request")
         case OutcomeUnknown():
@@ -151,7 +151,7 @@ def _accept(claim: Claim, answer: Accepted) -> None:
         circuit_breaker.accepted(claim.account)
 
 
-def _reject_readers(claim: Claim, answer: ReadersRefused) -> None:
+def _reject_readers(claim: Claim, answer: RecipientsRejected) -> None:
     """Those the provider named are rejected with its words; the rest goes at once, in halves after three rounds."""
     refused = {claim.members[index].delivery: words for index, words in answer.words.items()}
     circuit_breaker.answered(claim.account)
@@ -170,7 +170,7 @@ def _reject_readers(claim: Claim, answer: ReadersRefused) -> None:
             split(batch)
 
 
-def _search_the_place(claim: Claim, answer: NoPlace) -> None:
+def _search_the_place(claim: Claim, answer: UnlocatedRefusal) -> None:
     """The provider refused the whole batch without saying whom it means: halve it until the reader is alone."""
     circuit_breaker.answered(claim.account)
     with _locked(claim):

@@ -13,8 +13,8 @@ from django.conf import settings
 from django.db.models import Exists, OuterRef
 
 from mailer.models import HardBounce
+from mailer.providers.answers import Unreachable
 from mailer.providers.current import current_client
-from mailer.providers.sendgrid.client import Unreachable
 from mailer.store import accounts, clock
 from subscribers.models import Subscriber, Suppression
 

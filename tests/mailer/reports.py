@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from mailer.events import receiving
 from mailer.models import Attempt, Batch, Delivery, Fact, Send
-from mailer.providers.sendgrid.client import Accepted
+from mailer.providers.answers import Accepted
 from mailer.providers.sendgrid.webhook import parse
 from mailer.sending.settling import settle
 from mailer.store.installation import public_id

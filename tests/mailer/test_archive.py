@@ -7,7 +7,7 @@ import pytest
 from mailer.archive import archive_root, before, entries, page
 from mailer.archive.correcting import changes, correct
 from mailer.models import Batch, Media, Send
-from mailer.providers.sendgrid.client import Accepted
+from mailer.providers.answers import Accepted
 from mailer.sending.settling import leave_unknown, settle
 from tests import readers
 from tests.mailer.published import published

@@ -11,8 +11,8 @@ from django.conf import settings
 
 from mailer.cli.doctor.check import Check, NoAnswer, guarded, in_time, patiently
 from mailer.cli.terminal import counted
+from mailer.providers.answers import Unreachable
 from mailer.providers.current import current_client
-from mailer.providers.sendgrid.client import Unreachable
 
 # The events that we use, as the webhook's settings call them.
 EVENTS = ("processed", "dropped", "delivered", "deferred", "bounce", "spam_report")

@@ -7,41 +7,20 @@ from typing import Any
 from django.core.mail import EmailMessage, EmailMultiAlternatives
 from django.core.mail.backends.base import BaseEmailBackend
 
-from mailer.providers.current import current_client
-from mailer.providers.sendgrid.client import (
+from mailer.providers.answers import (
     Accepted,
     Answer,
-    NeverOpened,
+    ConnectFailed,
+    DeadlinePassed,
     OutcomeUnknown,
-    ReadersRefused,
+    RateLimited,
+    RecipientsRejected,
     Refused,
-    TooLate,
-    TooMany,
 )
-from mailer.providers.sendgrid.payload import (
-    NO_TRACKING,
-    PayloadError,
-    address,
-    common_headers,
-    contents,
-    one_line,
-    readable_name,
-)
-
-
-class NotSent(OSError):
-    """A mail did not go out, or may not have. The words are the provider's or the network's.
-
-    `retry`: the same mail may go through later. It is False where this mail or address was refused for good, and for
-    a mail whose outcome is unknown (`unknown`), where a second try may be a second mail.
-    """
-
-    def __init__(self, words: str, *, retry: bool, unknown: bool = False, wait: float | None = None) -> None:
-        super().__init__(words)
-        self.words = words
-        self.retry = retry
-        self.unknown = unknown
-        self.wait = wait
+from mailer.providers.current import current_client
+from mailer.providers.headers import one_line
+from mailer.providers.messages import InvalidMessage, NotSent
+from mailer.providers.sendgrid.payload import NO_TRACKING, address, common_headers, contents, readable_name
 
 
 class SendGridBackend(BaseEmailBackend):
@@ -64,7 +43,7 @@ class SendGridBackend(BaseEmailBackend):
 def _send(message: EmailMessage) -> None:
     try:
         payload = build_mail(message)
-    except PayloadError as error:
+    except InvalidMessage as error:
         raise NotSent(str(error), retry=False) from error
     answer = current_client().post(payload)
     if not isinstance(answer, Accepted):
@@ -73,15 +52,15 @@ def _send(message: EmailMessage) -> None:
 
 def _not_sent(answer: Answer) -> NotSent:
     match answer:
-        case TooMany(words=words, wait=wait):
+        case RateLimited(words=words, wait=wait):
             return NotSent(words, retry=True, wait=wait)
-        case NeverOpened(words=words):
+        case ConnectFailed(words=words):
             return NotSent(words, retry=True)
-        case TooLate():
+        case DeadlinePassed():
             return NotSent("the time for the request was over", retry=True)
         case OutcomeUnknown(words=words):
             return NotSent(words, retry=False, unknown=True)
-        case ReadersRefused(words=by_reader):
+        case RecipientsRejected(words=by_reader):
             return NotSent("; ".join(by_reader.values()), retry=False)
         case Refused(words=words, status=status):
             # The key or the account, not this mail: it goes through once that is mended.
@@ -91,9 +70,9 @@ def _not_sent(answer: Answer) -> NotSent:
 
 
 def build_mail(message: EmailMessage) -> dict[str, Any]:
-    """Django's mail as one personalization. Raises PayloadError for what SendGrid or we do not carry."""
+    """Django's mail as one personalization. Raises InvalidMessage for what SendGrid or we do not carry."""
     if message.attachments:
-        raise PayloadError("a mail with attachments cannot be sent.")
+        raise InvalidMessage("a mail with attachments cannot be sent.")
     sender_name, sender = parseaddr(str(message.extra_headers.get("From", message.from_email)))
     recipients = {"to": message.to, "cc": message.cc, "bcc": message.bcc}
     payload: dict[str, Any] = {
@@ -126,6 +105,6 @@ def _text_and_html(message: EmailMessage) -> tuple[str, str]:
     for alternative in message.alternatives if isinstance(message, EmailMultiAlternatives) else ():
         content, kind = alternative[0], alternative[1]
         if kind != "text/html":
-            raise PayloadError(f"a mail with a part of type {kind} cannot be sent.")
+            raise InvalidMessage(f"a mail with a part of type {kind} cannot be sent.")
         html = str(content)
     return text, html

@@ -1,19 +1,29 @@
 """One request to SendGrid, and what its answer means for the readers in it.
 
-SendGrid knows no idempotency key: a request that may have arrived must never be repeated blindly. So every answer is
-one of ten, each named by what is known afterwards, and nothing is tried twice here.
+SendGrid knows no idempotency key, so nothing is tried twice here: see `providers.answers` for what an answer can be.
 """
 
 import re
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from email.message import Message as Headers
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from mailer.config.exhaustion import shortage
+from mailer.providers.answers import (
+    Accepted,
+    Answer,
+    ConnectFailed,
+    DeadlinePassed,
+    Exhausted,
+    OutcomeUnknown,
+    RateLimited,
+    RecipientsRejected,
+    Refused,
+    UnlocatedRefusal,
+    Unreachable,
+)
 
 if TYPE_CHECKING:
     from mailer.providers.sendgrid.transport import Reply
@@ -22,80 +32,6 @@ LONGEST_WORDS = 500
 LONGEST_WAIT = 600.0
 _WAIT_WITHOUT_RESET = 60.0
 _PLACE = re.compile(r"personalizations[.\[](\d+)(?![\d])")
-
-
-@dataclass(frozen=True)
-class Accepted:
-    """SendGrid took the whole request. `message_id` begins the `sg_message_id` of each event to come."""
-
-    message_id: str
-    status: int = 202
-
-
-@dataclass(frozen=True)
-class ReadersRefused:
-    """Nothing was accepted, and each fault is one reader's: index in the request → the provider's words."""
-
-    words: Mapping[int, str]
-    status: int
-
-
-@dataclass(frozen=True)
-class NoPlace:
-    """Nothing was accepted, and no place is named (or it was too large): only splitting finds the reader."""
-
-    words: str
-    status: int
-
-
-@dataclass(frozen=True)
-class Refused:
-    """Nothing was accepted, and no other reader would be: key, account, sender or our own mistake."""
-
-    words: str
-    status: int
-
-
-@dataclass(frozen=True)
-class TooMany:
-    """Nothing was accepted; the same may be tried after `wait` seconds."""
-
-    words: str
-    wait: float
-    status: int = 429
-
-
-@dataclass(frozen=True)
-class NeverOpened:
-    """There was no connection (name, refusal, TLS); no byte was written."""
-
-    words: str
-
-
-@dataclass(frozen=True)
-class Exhausted(NeverOpened):
-    """This machine had no descriptor, memory or port for a connection, which is no fault of the provider's."""
-
-
-@dataclass(frozen=True)
-class TooLate:
-    """`first_byte_by` had passed before the first byte; no byte was written."""
-
-
-@dataclass(frozen=True)
-class OutcomeUnknown:
-    """A byte was written, and nothing that came back tells whether the mail goes out."""
-
-    words: str
-    status: int | None
-    cause: str = field(default="", compare=False)  # for logs: none of it is the provider's, who may quote an address
-
-
-Answer = Accepted | ReadersRefused | NoPlace | Refused | TooMany | NeverOpened | TooLate | OutcomeUnknown
-
-
-class Unreachable(ConnectionError):
-    """A question to SendGrid got no answer; the words say why."""
 
 
 class Client:
@@ -127,11 +63,11 @@ class Client:
         try:
             reply = self._api.mail.send.post(request_body=payload, first_byte_by=first_byte_by)
         except FirstByteTooLate:
-            return TooLate()
+            return DeadlinePassed()
         except RanOut as error:
             return Exhausted(str(error))
         except NotOpened as error:
-            return NeverOpened(self._clean(str(error)))
+            return ConnectFailed(self._clean(str(error)))
         except Lost as error:
             words = self._clean(str(error))
             return OutcomeUnknown(words, error.status, words)
@@ -181,12 +117,12 @@ class Client:
         if status < 300 or status == 408 or status >= 500:
             return OutcomeUnknown(self._words(reply), status, f"the provider answered {status}")
         if status == 429:
-            return TooMany(self._words(reply), _wait(reply.headers))
+            return RateLimited(self._words(reply), _wait(reply.headers))
         if not reply.whole and status in (400, *range(300, 400)):
             words = f"the answer {status} was cut off"
             return OutcomeUnknown(words, status, words)
         if status == 413:
-            return NoPlace(self._words(reply), status)
+            return UnlocatedRefusal(self._words(reply), status)
         if status == 400:
             return self._meaning_of_bad_request(reply, recipients)
         return Refused(self._words(reply), status)
@@ -194,7 +130,7 @@ class Client:
     def _meaning_of_bad_request(self, reply: "Reply", recipients: int) -> Answer:
         errors = _errors(_json(reply.body))
         if errors and all(error.get("field") is None for error in errors):
-            return NoPlace(self._words(reply), reply.status_code)
+            return UnlocatedRefusal(self._words(reply), reply.status_code)
         places: dict[int, list[str]] = {}
         for error in errors:
             match = _PLACE.match(str(error.get("field")))
@@ -205,7 +141,7 @@ class Client:
         if not places:
             return Refused(self._words(reply), reply.status_code)
         words = {index: self._clean("; ".join(dict.fromkeys(messages))) for index, messages in places.items()}
-        return ReadersRefused(words, reply.status_code)
+        return RecipientsRejected(words, reply.status_code)
 
     def _words(self, reply: "Reply") -> str:
         """What the provider says, in one line for a person: its errors, else the text of its page, else the reason."""

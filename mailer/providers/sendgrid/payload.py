@@ -1,26 +1,23 @@
 """One issue and up to 1,000 readers → the body of one request to POST /v3/mail/send."""
 
-import hashlib
 import re
 import string
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from email.header import Header
-from typing import Any, NamedTuple
-from urllib.parse import quote, urlsplit
+from typing import Any
 from uuid import UUID
 
 import idna
+
+from mailer.providers.headers import header_value, one_line
+from mailer.providers.messages import InvalidMessage, Message, Recipient
 
 # SendGrid writes these itself and refuses them from us (v3 Mail Send).
 RESERVED_HEADERS = frozenset(
     {"x-sg-id", "x-sg-eid", "received", "dkim-signature", "content-type", "content-transfer-encoding"}
     | {"to", "from", "subject", "reply-to", "cc", "bcc"}
 )
-ONE_CLICK = "List-Unsubscribe=One-Click"
 
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
-_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]")
 # The link stands in a header between < and >, and unescaped in HTML: no &, quotes, comma or fragment.
 _IN_LINK = string.ascii_letters + string.digits + "-._~:/?@!$()*+;=%[]"
 _LINK = re.compile(rf"https?://[{re.escape(_IN_LINK)}]+")
@@ -36,38 +33,10 @@ NO_TRACKING = {
 }
 
 
-class PayloadError(ValueError):
-    """Something that may not stand in a mail; the words name it. No request was made."""
-
-
-class Recipient(NamedTuple):
-    """One reader of a request. A tuple, since a frozen dataclass costs twice as much to make."""
-
-    delivery: int
-    email: str
-    name: str
-    unsubscribe_url: str
-
-
-@dataclass(frozen=True)
-class Message:
-    """What all readers of a send get alike. `unsubscribe_placeholder` stands in html and text for the reader's link."""
-
-    subject: str
-    from_email: str
-    from_name: str
-    reply_to: str
-    html: str
-    text: str
-    headers: Mapping[str, str]
-    unsubscribe_placeholder: str
-    custom_args: Mapping[str, str]
-
-
 def build_payload(message: Message, recipients: Sequence[Recipient], attempt: UUID) -> dict[str, Any]:
     """The request: one personalization for each recipient, in the order given.
 
-    The order matters: an error of SendGrid's names a reader by index. Raises PayloadError.
+    The order matters: an error of SendGrid's names a reader by index. Raises InvalidMessage.
     """
     content = contents(message.text, message.html)
     placeholder = message.unsubscribe_placeholder
@@ -88,12 +57,12 @@ def build_payload(message: Message, recipients: Sequence[Recipient], attempt: UU
 
 
 def _require_links(recipients: Sequence[Recipient]) -> None:
-    """Raises PayloadError where a link cannot stand in a header."""
+    """Raises InvalidMessage where a link cannot stand in a header."""
     if _surely_links([one.unsubscribe_url for one in recipients]):
         return
     for one in recipients:
         if not _LINK.fullmatch(one.unsubscribe_url):
-            raise PayloadError(f"delivery {one.delivery}: the unsubscribe link cannot stand in a header.")
+            raise InvalidMessage(f"delivery {one.delivery}: the unsubscribe link cannot stand in a header.")
 
 
 def _surely_links(urls: list[str]) -> bool:
@@ -148,53 +117,11 @@ def readable_name(name: str) -> str:
     return _UNSAFE_IN_NAME.sub(" ", name).strip() if _UNSAFE_IN_NAME.search(name) else name
 
 
-def one_line(value: str, what: str) -> str:
-    """`value` itself. Raises PayloadError where it holds a line break or another control character."""
-    if _CONTROL.search(value):
-        raise PayloadError(f"{what} holds a line break or another control character; write it on one line.")
-    return value
-
-
 def common_headers(headers: Mapping[str, str]) -> dict[str, str]:
-    """The headers in ASCII, each on one line. Raises PayloadError for a name or a value that no header may have."""
+    """The headers in ASCII, each on one line. Raises InvalidMessage for a name or a value that no header may have."""
     for name in headers:
         if not _HEADER_NAME.fullmatch(name) or name.lower() in RESERVED_HEADERS:
-            raise PayloadError(f"the header {name!r} cannot be set.")
+            raise InvalidMessage(f"the header {name!r} cannot be set.")
         if name.lower() == "list-unsubscribe":
-            raise PayloadError("List-Unsubscribe differs for each reader; it cannot be a header of all.")
+            raise InvalidMessage("List-Unsubscribe differs for each reader; it cannot be a header of all.")
     return {name: header_value(one_line(value, f"the header {name}")) for name, value in headers.items()}
-
-
-def header_value(value: str) -> str:
-    """ASCII as it is, anything else as encoded-words of at most 75 characters (RFC 2047) on one line."""
-    if value.isascii():
-        return value
-    if "://" in value:
-        raise PayloadError(f"a header with an address must be ASCII, got {value!r}.")
-    return Header(value, "utf-8").encode(maxlinelen=75, linesep="")
-
-
-def phrase(name: str) -> str:
-    """A display name as a header writes it: bare, quoted or encoded (RFC 5322 phrase)."""
-    if not name.isascii():
-        return header_value(name)
-    if re.fullmatch(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]*", name):
-        return name
-    return '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
-def issue_headers(newsletter_label: str, newsletter_name: str, list_id: str, base_url: str) -> dict[str, str]:
-    """The headers of an issue that are the same for every reader; List-Unsubscribe comes with each.
-
-    List-ID (RFC 2919) must stay the same for ever: readers' filters hang on it. The last part of Feedback-ID is the
-    sender's, 5 to 15 characters, the same in all mail of this installation.
-    """
-    name = one_line(newsletter_name, "the newsletter's name")
-    sender = hashlib.sha256((urlsplit(base_url).hostname or "").encode()).hexdigest()[:12]
-    return {
-        "List-ID": f"{phrase(name)} <{list_id}>" if name else f"<{list_id}>",
-        "List-Post": "NO",
-        "List-Unsubscribe-Post": ONE_CLICK,
-        "Precedence": "bulk",
-        "Feedback-ID": f"{quote(newsletter_label, safe='')}:issue:{sender}",
-    }

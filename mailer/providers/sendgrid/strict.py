@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from mailer.providers.sendgrid.payload import ONE_CLICK, RESERVED_HEADERS
+from mailer.providers.headers import ONE_CLICK
+from mailer.providers.sendgrid.payload import RESERVED_HEADERS
 
 Fault = dict[str, str | None]
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from mailer.events import receiving, suppressing
 from mailer.models import Attempt, Batch, Delivery, Event, Fact, HardBounce, PolicyBounce
-from mailer.providers.sendgrid.client import OutcomeUnknown, Refused
+from mailer.providers.answers import OutcomeUnknown, Refused
 from mailer.providers.sendgrid.webhook import parse
 from subscribers.models import Subscription, Suppression
 from tests import readers

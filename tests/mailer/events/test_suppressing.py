@@ -8,7 +8,7 @@ import pytest
 
 from mailer.events import receiving
 from mailer.models import Attempt, Event, Send
-from mailer.providers.sendgrid.client import OutcomeUnknown
+from mailer.providers.answers import OutcomeUnknown
 from subscribers.models import Suppression
 from tests import readers
 from tests.mailer.reports import HARD, POLICY, SOFT, Mailed, ada, counters, issue, mailed, nameless, post  # noqa: F401 — whom it was mailed to, and what

@@ -4,8 +4,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from mailer.providers.answers import Accepted
 from mailer.providers.current import current_client
-from mailer.providers.sendgrid.client import Accepted
 from tests.mailer.providers.sendgrid.letters import request
 from tests.stand_in import StandIn
 

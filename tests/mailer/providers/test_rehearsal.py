@@ -12,8 +12,9 @@ from urllib.parse import urlsplit
 import orjson
 import pytest
 
+from mailer.providers.answers import Accepted, OutcomeUnknown, RecipientsRejected, Refused
 from mailer.providers.rehearsal import Rehearsal, accepted_attempts
-from mailer.providers.sendgrid.client import Accepted, Client, OutcomeUnknown, ReadersRefused, Refused
+from mailer.providers.sendgrid.client import Client
 from tests.mailer.providers.sendgrid.letters import ATTEMPT, reader, request
 
 
@@ -119,7 +120,7 @@ def test_the_folder_says_that_nobody_received_anything(rehearsal, client):
 
 def test_a_bad_address_is_refused_as_sendgrid_does(rehearsal, client):
     answer = client.post(request(people=[reader(1), reader(2, "no address")]))
-    assert answer == ReadersRefused({1: "Does not contain a valid address."}, 400)
+    assert answer == RecipientsRejected({1: "Does not contain a valid address."}, 400)
     assert not (rehearsal.folder / "12").exists()
 
 

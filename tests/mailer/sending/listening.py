@@ -9,7 +9,7 @@ from django.test import Client
 from django.utils import timezone
 
 from mailer.models import Attempt, Send
-from mailer.providers.sendgrid.client import Accepted, Answer, OutcomeUnknown
+from mailer.providers.answers import Accepted, Answer, OutcomeUnknown
 from mailer.sending.claiming import Claim
 from mailer.sending.settling import settle
 from mailer.store.installation import public_id

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from mailer.models import Send
-from mailer.providers.sendgrid.client import Accepted, OutcomeUnknown, ReadersRefused
+from mailer.providers.answers import Accepted, OutcomeUnknown, RecipientsRejected
 from mailer.sending.accounting import Equation, attempted, count, receipt
 from mailer.sending.settling import settle
 from mailer.sending.steering import cancel
@@ -23,7 +23,7 @@ def mixed(settings, api):
     optin.unsubscribe(everybody()[2].public_id, "weekly", readers.LINK)
     settle(claimed(send, 0), Accepted("1"))
     settle(claimed(send, 1), Accepted("2"))
-    settle(claimed(send, 2), ReadersRefused({1: "bad"}, 400))
+    settle(claimed(send, 2), RecipientsRejected({1: "bad"}, 400))
     settle(claimed(send, 2), Accepted("3"))
     settle(claimed(send, 3), OutcomeUnknown("timed out", None))
     return send

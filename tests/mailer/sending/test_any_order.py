@@ -28,15 +28,15 @@ from hypothesis.stateful import (
 )
 
 from mailer.models import Attempt, Batch, CircuitBreaker, Delivery, Send
-from mailer.providers.sendgrid.client import (
+from mailer.providers.answers import (
     Accepted,
-    NeverOpened,
-    NoPlace,
+    ConnectFailed,
+    DeadlinePassed,
     OutcomeUnknown,
-    ReadersRefused,
+    RateLimited,
+    RecipientsRejected,
     Refused,
-    TooLate,
-    TooMany,
+    UnlocatedRefusal,
 )
 from mailer.sending import delivering, reconciling, steering
 from mailer.sending.accounting import count
@@ -138,21 +138,21 @@ class Sending(RuleBasedStateMachine):
     def refusal(self, request, kind, which):
         match kind:
             case "never opened":
-                return NeverOpened("no connection")
+                return ConnectFailed("no connection")
             case "too late":
-                return TooLate()
+                return DeadlinePassed()
             case "too many":
-                return TooMany("429", 1)
+                return RateLimited("429", 1)
             case "refused":
                 return Refused("401 Unauthorized", 401)
             case "no place":
                 if len(request.readers) == 1:
                     self.world.refused.update(request.readers)
-                return NoPlace("400 Bad Request", 400)
+                return UnlocatedRefusal("400 Bad Request", 400)
             case "readers":
                 index = which % len(request.readers)
                 self.world.refused.add(request.readers[index])
-                return ReadersRefused({index: "not valid"}, 400)
+                return RecipientsRejected({index: "not valid"}, 400)
         return UNKNOWN
 
     def open_requests(self):

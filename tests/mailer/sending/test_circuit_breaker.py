@@ -4,7 +4,7 @@ import pytest
 from django.utils import timezone
 
 from mailer.models import Batch, CircuitBreaker, ProviderAccount
-from mailer.providers.sendgrid.client import OutcomeUnknown
+from mailer.providers.answers import OutcomeUnknown
 from mailer.sending import circuit_breaker
 from mailer.sending.claiming import claim
 from mailer.sending.settling import settle

@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 
 from mailer.models import Attempt, Batch
-from mailer.providers.sendgrid.client import Accepted, OutcomeUnknown, ReadersRefused, Refused
+from mailer.providers.answers import Accepted, OutcomeUnknown, RecipientsRejected, Refused
 from mailer.sending.accounting import count, receipt
 from mailer.sending.claiming import claim
 from mailer.sending.evidence import prove
@@ -51,7 +51,7 @@ def test_an_event_may_come_before_the_answer_which_then_changes_nothing(four):
     taken = claimed(four)
     prove([taken.attempt])
     assert states(four) == ["accepted"]
-    for answer in (LOST, Refused("401", 401), ReadersRefused({0: "bad"}, 400), Accepted("id")):
+    for answer in (LOST, Refused("401", 401), RecipientsRejected({0: "bad"}, 400), Accepted("id")):
         settle(taken, answer)
         assert states(four) == ["accepted"]
         assert attempts(four) == ["accepted"]
@@ -99,7 +99,7 @@ def test_an_event_of_the_first_request_after_the_second_got_lost_too(four, lost)
     assert receipt(four)["possibly_twice"] == 4
 
 
-@pytest.mark.parametrize("answer", [Refused("401", 401), ReadersRefused({0: "bad"}, 400)])
+@pytest.mark.parametrize("answer", [Refused("401", 401), RecipientsRejected({0: "bad"}, 400)])
 def test_an_event_of_a_refused_request_is_no_evidence_but_an_alarm(four, answer, caplog):
     taken = claimed(four)
     settle(taken, answer)

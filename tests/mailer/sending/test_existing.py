@@ -4,7 +4,7 @@ import pytest
 from django.db import transaction
 
 from mailer.models import REHEARSAL, Delivery, Send
-from mailer.providers.sendgrid.client import NeverOpened, OutcomeUnknown, Refused, TooMany
+from mailer.providers.answers import ConnectFailed, OutcomeUnknown, RateLimited, Refused
 from mailer.sending.delivering import deliver_batch
 from mailer.sending.existing import Again, discard_unsent, same_source_elsewhere, standing, what_to_do
 from mailer.sending.settling import settle
@@ -19,7 +19,7 @@ SAME, CHANGED = sha256("first source"), sha256("second source")
 
 def put(send, state, reason="", attempted=False):
     if attempted:
-        settle(claimed(send), TooMany("429", 1))
+        settle(claimed(send), RateLimited("429", 1))
     Send.objects.filter(pk=send.pk).update(state=state, reason=reason)
     send.refresh_from_db()
 
@@ -83,14 +83,14 @@ def test_a_plan_of_which_nothing_was_sent_can_give_way(four, state):
 
 
 def test_a_request_that_never_left_counts_as_nothing_sent(four):
-    settle(claimed(four), NeverOpened("no connection"))
+    settle(claimed(four), ConnectFailed("no connection"))
     pause(four.pk)
     four.refresh_from_db()
     assert what_to_do(four, CHANGED) is Again.REPLACE
     assert discard_unsent(four)
 
 
-@pytest.mark.parametrize("answer", [TooMany("429", 1), Refused("401", 401), OutcomeUnknown("lost", None)])
+@pytest.mark.parametrize("answer", [RateLimited("429", 1), Refused("401", 401), OutcomeUnknown("lost", None)])
 def test_a_plan_of_which_anything_may_have_been_sent_stays(four, answer):
     settle(claimed(four), answer)
     Send.objects.update(state=Send.State.PAUSED)

@@ -11,8 +11,8 @@ import pytest
 from django.utils import timezone
 
 from mailer.models import REHEARSAL, Attempt, Send
+from mailer.providers.answers import Accepted, OutcomeUnknown
 from mailer.providers.current import current_client
-from mailer.providers.sendgrid.client import Accepted, OutcomeUnknown
 from mailer.providers.sendgrid.payload import build_payload
 from mailer.sending import worker_locks
 from mailer.sending.accounting import count, receipt

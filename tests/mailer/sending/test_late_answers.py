@@ -8,15 +8,15 @@ from django.db import transaction
 from django.utils import timezone
 
 from mailer.models import Attempt, Batch, Send
-from mailer.providers.sendgrid.client import (
+from mailer.providers.answers import (
     Accepted,
-    NeverOpened,
-    NoPlace,
+    ConnectFailed,
+    DeadlinePassed,
     OutcomeUnknown,
-    ReadersRefused,
+    RateLimited,
+    RecipientsRejected,
     Refused,
-    TooLate,
-    TooMany,
+    UnlocatedRefusal,
 )
 from mailer.sending import circuit_breaker
 from mailer.sending.accounting import count, receipt
@@ -41,11 +41,11 @@ pytestmark = pytest.mark.django_db
 ACCEPTED = Accepted("message-1")
 REFUSED = Refused("401 Unauthorized: key", 401)
 NOT_ACCEPTED = [
-    (TooMany("429", 1), "refused"),
-    (NeverOpened("no connection"), "unsent"),
-    (TooLate(), "unsent"),
+    (RateLimited("429", 1), "refused"),
+    (ConnectFailed("no connection"), "unsent"),
+    (DeadlinePassed(), "unsent"),
     (REFUSED, "refused"),
-    (ReadersRefused({0: "bad"}, 400), "refused"),
+    (RecipientsRejected({0: "bad"}, 400), "refused"),
 ]
 
 
@@ -96,7 +96,7 @@ def test_a_late_answer_that_is_none_changes_nothing(four, late):
 
 def test_a_batch_that_was_ever_unknown_is_not_split(four, late):
     Send.objects.update(state=Send.State.SENDING)
-    settle(late, NoPlace("413 Too Large", 413))
+    settle(late, UnlocatedRefusal("413 Too Large", 413))
     balanced(four)
     assert states(four) == ["planned"]
     assert (four.state, four.reason) == (Send.State.PAUSED, "413 Too Large")
@@ -104,9 +104,9 @@ def test_a_batch_that_was_ever_unknown_is_not_split(four, late):
 
 def test_nor_is_it_split_after_many_refusals_of_single_readers(four, late, api):
     Send.objects.update(state=Send.State.SENDING)
-    settle(late, TooLate())
+    settle(late, DeadlinePassed())
     Batch.objects.update(rounds=9)
-    settle(claimed(four), ReadersRefused({0: "bad"}, 400))
+    settle(claimed(four), RecipientsRejected({0: "bad"}, 400))
     assert states(four) == ["planned"]
     balanced(four)
 
@@ -150,7 +150,7 @@ def test_a_late_202_during_the_second_request_is_counted_as_possibly_twice(four,
     assert (states(four), receipt(four)["possibly_twice"]) == (["accepted"], 4)
 
 
-@pytest.mark.parametrize("answer", [TooMany("429", 1), NeverOpened("no connection"), TooLate()])
+@pytest.mark.parametrize("answer", [RateLimited("429", 1), ConnectFailed("no connection"), DeadlinePassed()])
 def test_who_turned_out_to_have_it_is_not_mailed_again_when_the_second_request_fails(four, resent, answer):
     second = claimed(four)
     settle(resent, ACCEPTED)
@@ -191,7 +191,14 @@ def test_a_late_refusal_does_not_overrule_the_editor(four, late):
 
 
 @pytest.mark.parametrize(
-    "answer", [ACCEPTED, REFUSED, NoPlace("400", 400), ReadersRefused({1: "bad"}, 400), OutcomeUnknown("lost", None)]
+    "answer",
+    [
+        ACCEPTED,
+        REFUSED,
+        UnlocatedRefusal("400", 400),
+        RecipientsRejected({1: "bad"}, 400),
+        OutcomeUnknown("lost", None),
+    ],
 )
 def test_an_answer_settled_twice_is_settled_once(four, answer):
     taken = claimed(four)

@@ -10,7 +10,7 @@ from django.db import OperationalError, connections
 from django.utils import timezone
 
 from mailer.models import Attempt, Batch, CircuitBreaker, Send
-from mailer.providers.sendgrid.payload import PayloadError
+from mailer.providers.messages import InvalidMessage
 from mailer.sending import delivering
 from mailer.sending.accounting import count
 from mailer.sending.delivering import deliver_batch
@@ -203,12 +203,12 @@ def test_a_worker_that_was_stopped_before_the_first_byte_does_not_post(four, api
 
 def test_a_request_that_cannot_be_built_pauses_the_send_and_loses_nobody(four, api):
     Send.objects.update(subject="two\nlines")
-    with pytest.raises(PayloadError):
+    with pytest.raises(InvalidMessage):
         deliver_batch(batch_of(four).pk)
     balanced(four)
     assert (states(four), attempts(four)) == (["planned"], ["unsent"])
     assert four.state == Send.State.PAUSED
-    assert "PayloadError" in four.reason
+    assert "InvalidMessage" in four.reason
 
 
 @pytest.mark.django_db(transaction=True)

@@ -3,7 +3,7 @@
 import pytest
 
 from mailer.models import Send
-from mailer.providers.sendgrid.client import NoPlace, ReadersRefused
+from mailer.providers.answers import RecipientsRejected, UnlocatedRefusal
 from mailer.sending.accounting import count
 from mailer.sending.delivering import deliver_batch
 from mailer.sending.settling import settle
@@ -44,7 +44,7 @@ def test_a_batch_refused_without_a_place_is_halved(four, api):
 def test_an_odd_batch_is_halved_and_nobody_is_lost(api):
     readers.crowd(5)
     send = planned()
-    settle(claimed(send), NoPlace("413", 413))
+    settle(claimed(send), UnlocatedRefusal("413", 413))
     balanced(send)
     assert [batch.size for batch in batches(send)] == [3, 2]
 
@@ -107,10 +107,10 @@ def test_the_second_single_is_refused_when_somebody_of_the_batch_was_accepted(fo
 
 
 def test_a_reader_refused_by_name_says_nothing_about_the_mail(four):
-    settle(claimed(four, 0), NoPlace("400 Bad Request", 400))
-    settle(claimed(four, 0), NoPlace("400 Bad Request", 400))
-    settle(claimed(four, 0), ReadersRefused({0: "Does not contain a valid address."}, 400))
-    settle(claimed(four, 2), NoPlace("400 Bad Request", 400))
+    settle(claimed(four, 0), UnlocatedRefusal("400 Bad Request", 400))
+    settle(claimed(four, 0), UnlocatedRefusal("400 Bad Request", 400))
+    settle(claimed(four, 0), RecipientsRejected({0: "Does not contain a valid address."}, 400))
+    settle(claimed(four, 2), UnlocatedRefusal("400 Bad Request", 400))
     balanced(four)
     assert four.state == Send.State.SENDING
     assert states(four) == ["refused", "planned", "refused"]
@@ -123,7 +123,7 @@ def test_a_single_refused_again_after_others_left_is_still_alone(four, api):
     for reader in everybody()[1:]:
         optin.unsubscribe(reader.public_id, "weekly", readers.LINK)
     resume(four.pk)
-    settle(claimed(four), NoPlace("400 Bad Request", 400))
+    settle(claimed(four), UnlocatedRefusal("400 Bad Request", 400))
     balanced(four)
     assert states(four) == ["refused"]
     assert (count(four).skipped, count(four).rejected, four.state) == (3, 1, Send.State.FINISHED)
@@ -133,9 +133,9 @@ def test_after_three_rounds_of_named_refusals_the_batch_is_halved(api):
     readers.crowd(10)
     send = planned()
     for _ in range(3):
-        settle(claimed(send), ReadersRefused({0: "bad"}, 400))
+        settle(claimed(send), RecipientsRejected({0: "bad"}, 400))
     assert states(send) == ["planned"]
-    settle(claimed(send), ReadersRefused({0: "bad"}, 400))
+    settle(claimed(send), RecipientsRejected({0: "bad"}, 400))
     balanced(send)
     assert states(send) == ["planned", "planned"]
     assert [batch.size - batch.rejected for batch in batches(send)] == [3, 3]

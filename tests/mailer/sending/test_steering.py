@@ -4,7 +4,7 @@ import time
 import pytest
 
 from mailer.models import Send
-from mailer.providers.sendgrid.client import Accepted, OutcomeUnknown, Refused, TooMany
+from mailer.providers.answers import Accepted, OutcomeUnknown, RateLimited, Refused
 from mailer.sending.accounting import count, receipt
 from mailer.sending.claiming import claim
 from mailer.sending.delivering import deliver_batch
@@ -128,7 +128,7 @@ def test_a_request_in_flight_that_is_refused_after_cancel_is_cancelled_too(four)
 
     thread = in_thread(give_up)
     assert not returned.wait(0.4)
-    settle(taken, TooMany("429", 1))
+    settle(taken, RateLimited("429", 1))
     thread.join(20)
     balanced(four)
     assert (four.state, states(four)) == (Send.State.CANCELLED, ["cancelled"])

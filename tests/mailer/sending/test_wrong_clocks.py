@@ -9,7 +9,7 @@ from django.utils import timezone
 from mailer.cli.watching import worker_swept_lately
 from mailer.events import receiving
 from mailer.models import Attempt, Batch, CircuitBreaker, Event, Send
-from mailer.providers.sendgrid.client import Accepted, OutcomeUnknown, TooMany
+from mailer.providers.answers import Accepted, OutcomeUnknown, RateLimited
 from mailer.providers.sendgrid.webhook import ProviderEvent
 from mailer.sending import circuit_breaker
 from mailer.sending.claiming import claim
@@ -90,7 +90,7 @@ def test_a_wrong_clock_closes_the_gate_for_as_long_as_any_other(wrong, two_batch
     taken, also = claim(first.pk), claim(second.pk)
     wrong()
     settle(taken, OutcomeUnknown("503", 503))
-    settle(also, TooMany("too many requests", 30))
+    settle(also, RateLimited("too many requests", 30))
     assert timedelta(0) < CircuitBreaker.objects.get().open_until - clock.now() <= timedelta(seconds=30)
     assert circuit_breaker.open_until(two_batches.account_id, clock.now()) is not None
     assert claim(second.pk) is None

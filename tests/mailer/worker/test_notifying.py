@@ -5,7 +5,7 @@ import pytest
 from django.utils import timezone
 
 from mailer.models import Attempt, Send
-from mailer.providers.sendgrid.client import OutcomeUnknown, Refused
+from mailer.providers.answers import OutcomeUnknown, Refused
 from mailer.sending.evidence import prove
 from mailer.sending.settling import settle
 from mailer.sending.steering import pause, resume

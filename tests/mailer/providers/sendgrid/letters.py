@@ -2,7 +2,9 @@
 
 from uuid import UUID, uuid4
 
-from mailer.providers.sendgrid.payload import Message, Recipient, build_payload, issue_headers
+from mailer.providers.headers import issue_headers
+from mailer.providers.messages import Message, Recipient
+from mailer.providers.sendgrid.payload import build_payload
 
 PLACEHOLDER = "zq0123456789abcdef"
 ATTEMPT = UUID("00000000-0000-4000-8000-000000000001")

@@ -3,7 +3,8 @@ import logging
 import pytest
 from django.core.mail import EmailMessage, EmailMultiAlternatives, get_connection
 
-from mailer.providers.sendgrid.backend import NotSent, build_mail
+from mailer.providers.messages import NotSent
+from mailer.providers.sendgrid.backend import build_mail
 from tests.stand_in import StandIn
 
 

@@ -10,16 +10,16 @@ from email.utils import formatdate
 import orjson
 import pytest
 
-from mailer.providers.sendgrid.client import (
+from mailer.providers.answers import (
     Accepted,
-    Client,
-    NoPlace,
     OutcomeUnknown,
-    ReadersRefused,
+    RateLimited,
+    RecipientsRejected,
     Refused,
-    TooMany,
+    UnlocatedRefusal,
     Unreachable,
 )
+from mailer.providers.sendgrid.client import Client
 from tests.mailer.providers.sendgrid.letters import reader, readers, request
 from tests.mailer.providers.sendgrid.listeners import free_port, server_that
 from tests.stand_in import KEY
@@ -52,19 +52,19 @@ def test_202_with_a_cut_body_is_accepted(api, client):
 def test_a_bad_address_is_named_by_index_and_the_words_are_kept(api, client):
     api.bad_addresses = {"reader2@example.com", "reader3@example.com"}
     words = "Does not contain a valid address."
-    assert client.post(request(4)) == ReadersRefused({1: words, 2: words}, 400)
+    assert client.post(request(4)) == RecipientsRejected({1: words, 2: words}, 400)
     assert api.accepted == []
 
 
 def test_a_400_without_a_place_asks_to_split(api, client):
     api.unnamed_bad_addresses = {"reader2@example.com"}
-    assert client.post(request()) == NoPlace("400 Bad Request: Bad Request", 400)
+    assert client.post(request()) == UnlocatedRefusal("400 Bad Request: Bad Request", 400)
 
 
 def test_too_large_asks_to_split_and_keeps_the_words_of_the_page(api, client):
     api.fail("too large")
     answer = client.post(request())
-    assert isinstance(answer, NoPlace)
+    assert isinstance(answer, UnlocatedRefusal)
     assert answer.status == 413
     assert "<" not in answer.words
 
@@ -73,7 +73,7 @@ def test_too_large_is_understood_when_the_server_hangs_up_on_a_body_that_it_did_
     api.fail("too large early")
     answer = client.post(request(1000, html="<p>zq0123456789abcdef</p>" + "x" * 8_000_000))
     # Whether the page survives the reset is up to the kernel; no mail went out either way.
-    assert isinstance(answer, NoPlace | OutcomeUnknown)
+    assert isinstance(answer, UnlocatedRefusal | OutcomeUnknown)
     assert api.accepted == []
 
 
@@ -132,7 +132,7 @@ def test_any_other_3xx_and_4xx_is_refused(api, client, status):
 def test_429_waits_until_the_reset(api, client):
     api.fail("too many", seconds=30)
     answer = client.post(request())
-    assert isinstance(answer, TooMany)
+    assert isinstance(answer, RateLimited)
     assert 28 <= answer.wait <= 31
 
 

@@ -4,8 +4,9 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+from mailer.providers.answers import Accepted
 from mailer.providers.sendgrid import transport
-from mailer.providers.sendgrid.client import Accepted, Client
+from mailer.providers.sendgrid.client import Client
 from tests.mailer.providers.sendgrid.letters import request
 from tests.mailer.providers.sendgrid.listeners import server_that
 from tests.stand_in import KEY

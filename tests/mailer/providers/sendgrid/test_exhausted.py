@@ -7,8 +7,9 @@ import socket
 import orjson
 import pytest
 
+from mailer.providers.answers import Accepted, ConnectFailed, Exhausted, OutcomeUnknown
 from mailer.providers.sendgrid import transport
-from mailer.providers.sendgrid.client import Accepted, Client, Exhausted, NeverOpened, OutcomeUnknown
+from mailer.providers.sendgrid.client import Client
 from tests.exhausting import no_descriptors
 from tests.mailer.providers.sendgrid.letters import request
 from tests.mailer.providers.sendgrid.listeners import free_port
@@ -45,7 +46,7 @@ def test_certificates_that_could_not_be_read_are_read_later():
 
 
 def test_a_port_that_refuses_is_the_providers_fault_still(client):
-    assert type(Client(f"http://localhost:{free_port()}", KEY, 2).post(request())) is NeverOpened
+    assert type(Client(f"http://localhost:{free_port()}", KEY, 2).post(request())) is ConnectFailed
 
 
 def test_without_a_free_port_nothing_is_written(api, client, monkeypatch):

@@ -5,8 +5,9 @@ import time
 
 import pytest
 
+from mailer.providers.answers import Accepted, ConnectFailed, DeadlinePassed, OutcomeUnknown
 from mailer.providers.sendgrid import transport
-from mailer.providers.sendgrid.client import Accepted, Client, NeverOpened, OutcomeUnknown, TooLate
+from mailer.providers.sendgrid.client import Client
 from tests.mailer.providers.sendgrid.letters import request
 from tests.mailer.providers.sendgrid.listeners import free_port, server_that
 from tests.stand_in import KEY
@@ -16,7 +17,7 @@ from tests.stand_in import KEY
 
 def test_a_refused_connection_wrote_nothing():
     answer = Client(f"http://127.0.0.1:{free_port()}", KEY, 2).post(request())
-    assert isinstance(answer, NeverOpened)
+    assert isinstance(answer, ConnectFailed)
     assert "Connection refused" in answer.words
 
 
@@ -24,7 +25,7 @@ def test_a_provider_that_closed_its_port_wrote_nothing_also_after_an_earlier_req
     client.post(request())
     api.refuse_connections()
     time.sleep(0.05)
-    assert isinstance(client.post(request()), NeverOpened)
+    assert isinstance(client.post(request()), ConnectFailed)
     api.listen()
     assert isinstance(client.post(request()), Accepted)
 
@@ -32,13 +33,13 @@ def test_a_provider_that_closed_its_port_wrote_nothing_also_after_an_earlier_req
 @pytest.mark.parametrize("host", ["nowhere.invalid", "a..b", f"{'x' * 70}.example"])
 def test_a_name_that_does_not_resolve_wrote_nothing(host):
     answer = Client(f"http://{host}", KEY, 2).post(request())
-    assert isinstance(answer, NeverOpened)
+    assert isinstance(answer, ConnectFailed)
     assert "resolved" in answer.words
 
 
 def test_a_failed_tls_handshake_wrote_nothing(api):
     answer = Client(api.url.replace("http:", "https:"), KEY, 2).post(request())
-    assert isinstance(answer, NeverOpened)
+    assert isinstance(answer, ConnectFailed)
     assert "TLS failed" in answer.words
     assert api.requests == []
 
@@ -47,7 +48,7 @@ def test_a_handshake_that_never_ends_wrote_nothing():
     with server_that(lambda connection: time.sleep(3)) as where:
         start = time.monotonic()
         answer = Client(f"https://{where}", KEY, 0.3).post(request())
-    assert isinstance(answer, NeverOpened)
+    assert isinstance(answer, ConnectFailed)
     assert time.monotonic() - start < 1
 
 
@@ -55,7 +56,7 @@ def test_a_handshake_that_never_ends_wrote_nothing():
 
 
 def test_nothing_is_written_after_the_time_for_the_first_byte(api, client):
-    assert client.post(request(), first_byte_by=time.monotonic() - 0.001) == TooLate()
+    assert client.post(request(), first_byte_by=time.monotonic() - 0.001) == DeadlinePassed()
     assert api.requests == []
     assert isinstance(client.post(request(), first_byte_by=time.monotonic() + 2), Accepted)
 
@@ -69,7 +70,7 @@ def test_a_process_that_was_stopped_while_it_connected_writes_nothing(api, clien
         return connection
 
     monkeypatch.setattr(transport.Transport, "_open", slowly)
-    assert client.post(request(), first_byte_by=time.monotonic() + 0.1) == TooLate()
+    assert client.post(request(), first_byte_by=time.monotonic() + 0.1) == DeadlinePassed()
     assert api.requests == []
 
 
@@ -77,7 +78,7 @@ def test_a_connection_that_opens_too_slowly_counts_as_never_opened():
     """Not as too late: the provider's circuit breaker must open, or the same batch would be claimed again at once."""
     with server_that(lambda connection: time.sleep(3)) as where:
         answer = Client(f"https://{where}", KEY, 5).post(request(), first_byte_by=time.monotonic() + 0.2)
-    assert isinstance(answer, NeverOpened)
+    assert isinstance(answer, ConnectFailed)
 
 
 # ---------------------------------------------------------------- unknown

@@ -10,14 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailer.providers.sendgrid.payload import (
-    PayloadError,
-    address,
-    build_payload,
-    common_headers,
-    issue_headers,
-    phrase,
-)
+from mailer.providers.headers import issue_headers, phrase
+from mailer.providers.messages import InvalidMessage
+from mailer.providers.sendgrid.payload import address, build_payload, common_headers
 from mailer.providers.sendgrid.strict import faults_of
 from tests.mailer.providers.sendgrid.letters import ATTEMPT, PLACEHOLDER, issue, reader, readers, request
 
@@ -109,7 +104,7 @@ def test_an_international_domain_is_written_in_ascii():
     ],
 )
 def test_what_may_not_stand_in_a_header_makes_no_request(changes):
-    with pytest.raises(PayloadError):
+    with pytest.raises(InvalidMessage):
         request(**changes)
 
 
@@ -131,7 +126,7 @@ def test_what_may_not_stand_in_a_header_makes_no_request(changes):
     ],
 )
 def test_a_link_that_cannot_stand_in_the_header_makes_no_request(url):
-    with pytest.raises(PayloadError, match="delivery 2"):
+    with pytest.raises(InvalidMessage, match="delivery 2"):
         request(people=[reader(1), reader(2)._replace(unsubscribe_url=url), reader(3)])
 
 
@@ -167,7 +162,7 @@ def test_any_subject_and_newsletter_name_is_refused_or_stays_on_one_line(subject
     try:
         headers = issue_headers("weekly", name, "weekly.example.com", "https://news.example.org")
         payload = request(1, subject=subject, from_name=name, headers=headers)
-    except PayloadError:
+    except InvalidMessage:
         assert re.search(r"[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]|://", subject + name)
         return
     orjson.dumps(payload)

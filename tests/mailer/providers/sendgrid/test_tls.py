@@ -4,8 +4,9 @@ import ssl
 
 import pytest
 
+from mailer.providers.answers import Accepted, ConnectFailed, OutcomeUnknown
 from mailer.providers.sendgrid import transport
-from mailer.providers.sendgrid.client import Accepted, Client, NeverOpened, OutcomeUnknown
+from mailer.providers.sendgrid.client import Client
 from tests.certificates import write_certificate
 from tests.mailer.providers.sendgrid.letters import request
 from tests.stand_in import StandIn
@@ -60,6 +61,6 @@ def test_a_lost_answer_over_tls_leaves_the_outcome_unknown(api, fault):
 
 def test_a_certificate_that_nobody_vouches_for_gets_no_byte_of_ours(api):
     answer = Client(api.url, api.key, 5).post(request())
-    assert isinstance(answer, NeverOpened)
+    assert isinstance(answer, ConnectFailed)
     assert "certificate is not trusted (self-signed certificate)" in answer.words
     assert api.requests == []
