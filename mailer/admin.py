@@ -106,11 +106,11 @@ class SendAdmin(LookedAt):
 
     @admin.display(description="skipped because")
     def skipped_because(self, send: Any) -> str:
-        return _words(send.receipt["skipped"])
+        return _listed(send.receipt["skipped"])
 
     @admin.display(description="reported by the provider")
     def reported(self, send: Any) -> str:
-        return _words(send.receipt["events"])
+        return _listed(send.receipt["events"])
 
     @admin.display(description="possibly twice")
     def possibly_twice(self, send: Any) -> int:
@@ -118,8 +118,8 @@ class SendAdmin(LookedAt):
 
     @admin.display(description="requests")
     def requests(self, send: Any) -> str:
-        return _words(send.receipt["batches"])
+        return _listed(send.receipt["batches"])
 
 
-def _words(counts: dict[str, int]) -> str:
+def _listed(counts: dict[str, int]) -> str:
     return ", ".join(f"{name} {readers}" for name, readers in counts.items() if readers) or "–"

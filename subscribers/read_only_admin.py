@@ -65,10 +65,10 @@ class RowsShown(Inline):
         return False
 
 
-def time_column(field: str, words: str) -> Callable[[Any, Any], str]:
+def time_column(field: str, label: str) -> Callable[[Any, Any], str]:
     """A column with the moment in `field`. It names its zone: operators sit in any."""
 
-    @admin.display(description=words, ordering=field)
+    @admin.display(description=label, ordering=field)
     def shown(_: Any, row: Any) -> str:
         at = getattr(row, field)
         return format_html('<span class="nowrap">{}</span>', f"{at:%Y-%m-%d %H:%M} UTC") if at else "–"

@@ -64,5 +64,5 @@ def _distance(span: timedelta) -> str:
     days, minutes = divmod(minutes, 24 * 60)
     hours, minutes = divmod(minutes, 60)
     parts = [f"{days} d" if days else "", f"{hours} h" if hours else "", f"{minutes} min" if minutes else ""]
-    words = " ".join(part for part in parts if part) or "less than a minute"
-    return f"in {words}" if span > timedelta(0) else f"{words} ago"
+    span_text = " ".join(part for part in parts if part) or "less than a minute"
+    return f"in {span_text}" if span > timedelta(0) else f"{span_text} ago"

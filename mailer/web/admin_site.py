@@ -73,8 +73,8 @@ def _guessed(network: str | None) -> int:
 
 
 def _busy() -> HttpResponseBase:
-    words = "Others are logging in at this moment. Go back, and try again in a second."
-    return HttpResponse(words, status=503, content_type="text/plain", headers={"Retry-After": "1"})
+    message = "Others are logging in at this moment. Go back, and try again in a second."
+    return HttpResponse(message, status=503, content_type="text/plain", headers={"Retry-After": "1"})
 
 
 def locked(request: HttpRequest, *_: Any, limit: int = 0, whole_network: bool = False) -> HttpResponseBase:

@@ -82,9 +82,9 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
         try:
             super().init_process()
         except (OSError, MemoryError, RuntimeError) as error:
-            if self.booted or not (words := shortage(error)):
+            if self.booted or not (reason := shortage(error)):
                 raise
-            log.error("a web process could not start, another is tried", extra={"because": words})
+            log.error("a web process could not start, another is tried", extra={"because": reason})
             time.sleep(1)
             sys.exit(1)
 
@@ -111,10 +111,10 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
         except (BlockingIOError, ConnectionAbortedError):
             return
         except (OSError, MemoryError, RuntimeError) as error:
-            if not (words := shortage(error)):
+            if not (reason := shortage(error)):
                 raise
             if not self._short:
-                log.error("connections wait", extra={"because": words})
+                log.error("connections wait", extra={"because": reason})
             self._short = True
             if not self._make_room():
                 time.sleep(0.1)  # it is still there when the loop comes round

@@ -26,8 +26,8 @@ TIMESTAMP = "X-Twilio-Email-Event-Webhook-Timestamp"
 class _Unwanted(Exception):
     """Not taken; status and words for whoever set the webhook up."""
 
-    def __init__(self, status: int, words: str) -> None:
-        super().__init__(words)
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
         self.status = status
 
 
@@ -92,10 +92,10 @@ def _apply(ids: Sequence[int]) -> None:
         log.error("events stored but not applied yet", extra={"events": len(ids), "error": type(error).__name__})
 
 
-def _refuse(status: int, words: str) -> HttpResponse:
+def _refuse(status: int, message: str) -> HttpResponse:
     """Whatever it held is not known now, so silence is no evidence until a later post is taken."""
     counting.count(counting.POSTS, "refused")
-    log.warning("events refused", extra={"status": status, "why": words})
+    log.warning("events refused", extra={"status": status, "why": message})
     with suppress(DatabaseError, InterfaceError):  # who posts is told of the refusal all the same
         hearing.record_refused()
-    return HttpResponse(words, status=status, content_type="text/plain")
+    return HttpResponse(message, status=status, content_type="text/plain")

@@ -144,10 +144,10 @@ class EmbeddedWorker:
                     if self._broker_answers(queue):
                         self._take_hints(queue, concurrency)
                 except (OSError, RuntimeError) as error:
-                    if not (words := shortage(error)):
+                    if not (reason := shortage(error)):
                         raise
                     # It may be over in a moment; the sweep feeds the slots meanwhile.
-                    log.error("no hints are taken for a while", extra={"queue": queue, "because": words})
+                    log.error("no hints are taken for a while", extra={"queue": queue, "because": reason})
                     self._stopping.wait(LONGEST_PAUSE / 6)
                 self._stopping.wait(1)  # a broker that answers and gives nothing must not be asked in a circle
         # A missing module, no memory, a defect: a process that only looks busy is worse than one that ends.

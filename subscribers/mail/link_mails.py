@@ -31,21 +31,21 @@ class LetterFailed(Exception):
 
 
 @dataclass(frozen=True)
-class Words:
+class Texts:
     title: str
     why: str
     button: str
     note: str
 
 
-WORDS = {
-    Letter.Purpose.DATA: Words(
+TEXTS = {
+    Letter.Purpose.DATA: Texts(
         gettext_noop("Your data at %(name)s"),
         gettext_noop("You asked on our page to see or change your data. The button opens it for 30 minutes."),
         gettext_noop("Open your data"),
         gettext_noop("Do not forward this mail. If it was not you who asked, ignore it: nothing changes."),
     ),
-    Letter.Purpose.ADDRESS: Words(
+    Letter.Purpose.ADDRESS: Texts(
         gettext_noop("Your new address for %(name)s"),
         gettext_noop("A reader of %(name)s wants their mails to come to this address. Press the button to agree."),
         gettext_noop("Use this address"),
@@ -114,14 +114,14 @@ def _message(letter: Letter) -> EmailMultiAlternatives:
     language = languages.chosen(letter.subscriber.language, languages.supported(newsletter.language))
     with translation.override(language):
         gets = named(letter)
-        context = _words(letter.purpose, newsletter.name) | {"url": _url(letter)}
+        context = _texts(letter.purpose, newsletter.name) | {"url": _url(letter)}
         context |= {"named": gets, "nothing_named": gets == []}
     return compose("link", letter.newsletter, language, letter.email, context)
 
 
-def _words(purpose: str, name: str) -> dict[str, Any]:
-    words = WORDS[Letter.Purpose(purpose)]
-    return {part: gettext(text) % {"name": name} for part, text in vars(words).items()}
+def _texts(purpose: str, name: str) -> dict[str, Any]:
+    texts = TEXTS[Letter.Purpose(purpose)]
+    return {part: gettext(text) % {"name": name} for part, text in vars(texts).items()}
 
 
 def named(letter: Letter) -> list[str] | None:

@@ -23,15 +23,15 @@ Kind = Notice.Kind
 
 
 @dataclass(frozen=True)
-class Words:
+class Texts:
     title: str
     why: str
     note: str
     button: str = ""
 
 
-WORDS = {
-    Kind.UNDONE: Words(
+TEXTS = {
+    Kind.UNDONE: Texts(
         gettext_noop("You are still subscribed to %(name)s"),
         gettext_noop("You were unsubscribed from %(name)s, and right after that somebody pressed Undo on the page."),
         gettext_noop(
@@ -39,12 +39,12 @@ WORDS = {
         ),
         gettext_noop("Unsubscribe"),
     ),
-    Kind.MOVED: Words(
+    Kind.MOVED: Texts(
         gettext_noop("Your address for %(name)s has changed"),
         gettext_noop("From now on your emails go to the new address that was confirmed, and no longer to this one."),
         gettext_noop("If it was not you, reply to this email. Unsubscribe links in earlier emails still work."),
     ),
-    Kind.ERASED: Words(
+    Kind.ERASED: Texts(
         gettext_noop("Your data at %(name)s has been deleted"),
         gettext_noop(
             "Your subscriptions have ended and your data is deleted. This is the last email you will receive."
@@ -133,10 +133,10 @@ def _is_true(notice: Notice) -> bool:
 
 def _message(notice: Notice) -> SubscriberMail:
     """Nothing in it was typed by a visitor."""
-    newsletter, words = settings.NEWSLETTERS[notice.newsletter], WORDS[Kind(notice.kind)]
+    newsletter, texts = settings.NEWSLETTERS[notice.newsletter], TEXTS[Kind(notice.kind)]
     language = languages.chosen(notice.language, languages.supported(newsletter.language))
     with translation.override(language):
-        said = {part: gettext(text) % {"name": newsletter.name} if text else "" for part, text in vars(words).items()}
+        said = {part: gettext(text) % {"name": newsletter.name} if text else "" for part, text in vars(texts).items()}
     return compose("link", notice.newsletter, language, notice.email, said | {"url": _leave_url(notice)})
 
 

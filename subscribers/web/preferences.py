@@ -129,10 +129,10 @@ def _join(request: HttpRequest, reader: Subscriber, label: str) -> Answer:
 
 def _what_became(reader: Subscriber, label: str, answer: Answer) -> str:
     """Here, unlike at the form that anybody can fill in, the answer may be told: the link was the reader's own."""
-    return _words(reader, answer) % {"name": newsletter_shown(label).name}
+    return _message(reader, answer) % {"name": newsletter_shown(label).name}
 
 
-def _words(reader: Subscriber, answer: Answer) -> str:
+def _message(reader: Subscriber, answer: Answer) -> str:
     if answer is Answer.MAIL_DUE:
         return gettext("%(name)s: to confirm it, press the button in the mail that we have sent you.")
     if answer is Answer.SUPPRESSED:

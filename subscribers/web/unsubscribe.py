@@ -102,9 +102,9 @@ def _leaving_page_without_database(
     return page(request, "unsubscribed", newsletter)
 
 
-def _for_programs(words: str, status: int = 200) -> HttpResponse:
+def _for_programs(message: str, status: int = 200) -> HttpResponse:
     """Without a page, which would cost as much as the unsubscribe itself."""
-    response = HttpResponse(words, status=status, content_type="text/plain; charset=utf-8")
+    response = HttpResponse(message, status=status, content_type="text/plain; charset=utf-8")
     response["Content-Security-Policy"] = CONTENT_POLICY
     response["Cache-Control"] = "no-store"
     return response

@@ -39,14 +39,14 @@ def truth_of(run: Run) -> Truth:
 class Findings:
     duplicates: set[str] = field(default_factory=set)
     unaccounted: set[str] = field(default_factory=set)
-    words: list[str] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
 
-    def add(self, words: str, *, twice: set[str] = frozenset(), lost: set[str] = frozenset()) -> None:  # type: ignore[assignment]
+    def add(self, fault: str, *, twice: set[str] = frozenset(), lost: set[str] = frozenset()) -> None:  # type: ignore[assignment]
         self.duplicates |= twice
         self.unaccounted |= lost
-        words = f"{words}: {len(twice | lost)} readers" if twice or lost else words
-        if words not in self.words:  # it is looked at more than once
-            self.words.append(words)
+        fault = f"{fault}: {len(twice | lost)} readers" if twice or lost else fault
+        if fault not in self.faults:  # it is looked at more than once
+            self.faults.append(fault)
 
 
 @dataclass(frozen=True)
@@ -155,8 +155,8 @@ def audit_end(run: Run, found: Findings, receipt: dict[str, Any], may_be_twice: 
     _bad_ones_are_named(run, now, found)
     if sum(times > 1 for times in truth.times.values()) > receipt["possibly_twice"]:
         found.add(f"more have it twice than are said to: {receipt['possibly_twice']}")
-    for words in _differences(receipt, now):
-        found.add(f"I2 printed {words}")
+    for difference in _differences(receipt, now):
+        found.add(f"I2 printed {difference}")
 
 
 def _bad_ones_are_named(run: Run, now: Standing, found: Findings) -> None:

@@ -51,7 +51,7 @@ def play(seed: int, kind: Kind | None = None) -> Result:
     finally:
         run.close()
     truth = truth_of(run)
-    if not found.words:
+    if not found.faults:
         shutil.rmtree(folder, ignore_errors=True)
     return Result(
         seed,
@@ -63,9 +63,9 @@ def play(seed: int, kind: Kind | None = None) -> Result:
         len(found.duplicates),
         len(found.unaccounted),
         tuple(run.story),
-        tuple(found.words),
+        tuple(found.faults),
         time.monotonic() - began,
-        str(folder) if found.words else "",
+        str(folder) if found.faults else "",
     )
 
 
