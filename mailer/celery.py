@@ -20,7 +20,6 @@ log = logging.getLogger(__name__)
 
 ASKED_AGAIN_AFTER = 10.0  # seconds for which a broker that was not reached is left alone, so that nobody waits for it
 LONGEST_CONNECTING = 3.0  # seconds, also for a server that takes the connection and says nothing
-MOST_HINTS = 64  # for one send; a slot that is woken takes one batch after the other, so more would only be read
 
 
 class HintedTask(Task):  # type: ignore[misc]
@@ -31,8 +30,8 @@ class HintedTask(Task):  # type: ignore[misc]
             return super().__call__(*args, **kwargs) if taken else None
 
     def hint(self, row: int) -> bool:
-        """Tell a worker of one row, as `publish_hint` does."""
-        return publish_hint(self.name, row)
+        """Enqueue a hint of one row, as `enqueue` does."""
+        return enqueue(self.name, row)
 
 
 class _Broker:
@@ -42,29 +41,24 @@ class _Broker:
     was_away = False
 
 
-def hint_send(send: int, batches: int = 1) -> bool:
-    """Wake slots for a send of which so many batches wait. Return False if no worker was told: the sweep finds them."""
-    return all(publish_hint("mailer.deliver_send", send) for _ in range(min(batches, MOST_HINTS)))
+def enqueue(task: str, row: int) -> bool:
+    """Enqueue a hint of one row. Return False if no broker takes it: the sweep finds the row.
 
-
-def publish_hint(task: str, row: int) -> bool:
-    """Tell a worker of one row, if a worker can be told. Never raises, and never waits long for a broker.
-
-    A web process does not wait at all, see `publish_aside`. The sweep finds what was not told.
+    Never raises, and never waits long for a broker; a web process does not wait at all, see `enqueue_aside`.
     """
     if settings.EMBEDDED and not embedded_worker_runs:
         return False  # without a broker only a worker in this very process would hear it
     return _aside.put(task, row) if _aside is not None else _publish(task, row)
 
 
-def publish_aside() -> None:
-    """Publish in a thread from now on: visitors must not wait for a broker, nor be told that the database is away."""
+def enqueue_aside() -> None:
+    """Enqueue in a thread from now on: visitors must not wait for a broker, nor be told that the database is away."""
     global _aside
     _aside = _Aside()
 
 
 class _Aside:
-    """A thread that publishes, and a queue of hints for it. What finds the queue full is left to the sweep."""
+    """A thread that talks to the broker for others. Hints that are too many for it are left to the sweep."""
 
     def __init__(self) -> None:
         self._hints: queue.Queue[tuple[str, int]] = queue.Queue(1000)

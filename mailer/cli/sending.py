@@ -327,8 +327,8 @@ class _Issue:
         raise click.exceptions.Exit(Exit.DONE)
 
     def _attach(self, before: Any) -> NoReturn:
-        from mailer.celery import MOST_HINTS, hint_send
         from mailer.cli.watching import carry_out
+        from mailer.sending import hints
 
         self._require_own(before)
         if before.state == "scheduled":
@@ -339,7 +339,7 @@ class _Issue:
             self._leave(before)
 
         def go_on() -> Any:
-            hint_send(before.pk, MOST_HINTS)  # the hints of a worker that died in its own memory died with it
+            hints.enqueue(before.pk, hints.MOST)  # the hints of a worker that died in its own memory died with it
             return before
 
         carry_out(go_on, self.as_json)

@@ -27,7 +27,7 @@ def pause(send: str, newsletter: str | None, as_json: bool) -> None:
     """Pause a send. When the command returns no request is in flight and none starts."""
     found = find(send, newsletter)
     from mailer.cli.watching import say_waiting
-    from mailer.sending.steering import WrongState
+    from mailer.sending.lifecycle import WrongState
     from mailer.sending.steering import pause as pause_send
 
     try:
@@ -46,7 +46,7 @@ def resume(send: str, newsletter: str | None, as_json: bool, detach: bool) -> No
     """Go on with a paused send, with the content that was planned."""
     found = find(send, newsletter)
     from mailer.cli.watching import carry_out
-    from mailer.sending.steering import WrongState
+    from mailer.sending.lifecycle import WrongState
     from mailer.sending.steering import resume as resume_send
 
     require_provider(found)
@@ -75,7 +75,7 @@ def cancel(send: str, newsletter: str | None, yes: bool, as_json: bool) -> None:
     found = find(send, newsletter)
     from mailer.cli.watching import say_waiting
     from mailer.sending.accounting import count
-    from mailer.sending.steering import WrongState
+    from mailer.sending.lifecycle import WrongState
     from mailer.sending.steering import cancel as cancel_send
 
     confirm(f"{count(found).waiting} readers of {found.slug} would not get it. Cancel?", yes)

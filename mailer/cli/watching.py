@@ -20,7 +20,8 @@ from mailer.cli.terminal import Exit, Problem, counted, write_no_more
 from mailer.models import Batch, Installation, Send
 from mailer.publishing.reporting import in_words, when
 from mailer.sending.accounting import count, receipt
-from mailer.sending.steering import WrongState, pause
+from mailer.sending.lifecycle import WrongState
+from mailer.sending.steering import pause
 from mailer.store import clock
 from mailer.store.accounts import known_account
 

@@ -16,7 +16,7 @@ from django.db.models import Exists, OuterRef, Q
 
 from mailer.models import Attempt, Batch, CircuitBreaker, Installation, Send
 from mailer.sending.circuit_breaker import LONGEST_WAIT
-from mailer.sending.planning import spread
+from mailer.sending.hints import spread
 from mailer.store import clock
 from subscribers.mail import confirmations, link_mails, notice_mails
 

@@ -15,8 +15,9 @@ from mailer.providers.current import current_client
 from mailer.providers.messages import Message, Recipient
 from mailer.providers.sendgrid.payload import build_payload
 from mailer.sending.claiming import Claim, claim, claim_next
+from mailer.sending.lifecycle import finish_if_done
 from mailer.sending.messages import message_of
-from mailer.sending.settling import defect, finish_if_done, settle
+from mailer.sending.settling import defect, settle
 from mailer.store import clock, interruptions
 from mailer.store.installation import link_keys
 from subscribers import tokens

@@ -10,12 +10,12 @@ from datetime import timedelta
 from uuid import UUID
 
 from django.conf import settings
-from django.db import transaction
 from django.db.models import QuerySet, TextChoices
 
-from mailer.models import Attempt, Batch, Event, Send
+from mailer.models import Attempt, Batch, Event
 from mailer.sending import hearing
-from mailer.sending.settling import call_accepted, finish_if_done
+from mailer.sending.lifecycle import finish_if_done, locked
+from mailer.sending.outcomes import accept
 from mailer.store import clock
 
 log = logging.getLogger(__name__)
@@ -55,16 +55,14 @@ def prove(attempts: Collection[UUID]) -> None:
 
 
 def _prove(attempt: UUID, batch: int, send: int) -> None:
-    with transaction.atomic():
-        Send.objects.select_for_update().filter(pk=send).values_list("pk").first()
+    with locked(send):
         now = clock.now()
         open_ = Attempt.objects.filter(pk=attempt, state__in=[Attempt.State.OPEN, Attempt.State.UNKNOWN])
         news = open_.update(state=Attempt.State.ACCEPTED, ended_at=now, evidence_at=now)
         if not news:  # accepted before; or refused a moment ago, and then it proves nothing
             Attempt.objects.filter(pk=attempt, state=Attempt.State.ACCEPTED).update(evidence_at=now)
             return
-        if not call_accepted(batch, attempt, "event"):
-            log.error("accepted late, readers may have it twice", extra={"attempt": attempt})
+        accept(batch, attempt, "event")
 
 
 def full_wait() -> timedelta:

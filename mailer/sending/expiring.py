@@ -11,8 +11,7 @@ from django.db.models import F
 from mailer.models import REHEARSAL, Attempt, Batch
 from mailer.providers.rehearsal import accepted_attempts
 from mailer.sending import worker_locks
-from mailer.sending.reconciling import plan_unknown_again
-from mailer.sending.settling import accept_by, leave_unknown
+from mailer.sending.outcomes import accept_by, leave_unknown, plan_unknown_again
 from mailer.store import clock
 
 log = logging.getLogger(__name__)

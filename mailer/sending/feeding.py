@@ -10,12 +10,11 @@ from collections.abc import Callable, Iterator
 from django.db import InterfaceError, OperationalError, connection
 
 from mailer import concurrency
-from mailer.celery import hint_send
 from mailer.config.logs import place_of
 from mailer.models import Batch, Send
-from mailer.sending import circuit_breaker
+from mailer.sending import circuit_breaker, hints
 from mailer.sending.delivering import deliver_next
-from mailer.sending.settling import finish_if_done
+from mailer.sending.lifecycle import finish_if_done
 from mailer.store import accounts, clock, interruptions
 
 log = logging.getLogger(__name__)
@@ -28,7 +27,7 @@ LONGEST = 30.0  # seconds
 def feed(send: int) -> None:
     """Deliver batches of the send one after the other, and wake a slot for those that are left. Hold a slot for it."""
     if _deliver_some(send, time.monotonic() + LONGEST):
-        hint_send(send)
+        hints.enqueue(send)
 
 
 def feed_slots() -> None:
@@ -47,7 +46,7 @@ def _go_on_with(send: int) -> Callable[[], None]:
         while following is not None:
             unfinished = _deliver_some(following, time.monotonic() + LONGEST)
             # Another send may have waited longer. With a broker its hints see to that.
-            following = _next_after(following) if unfinished and not hint_send(following) else None
+            following = _next_after(following) if unfinished and not hints.enqueue(following) else None
 
     return go_on
 

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
@@ -12,9 +12,8 @@ from uuid import uuid4
 
 from django.conf import settings
 from django.db import DatabaseError, connection, transaction
-from django.db.models import F, QuerySet
+from django.db.models import QuerySet
 
-from mailer.celery import hint_send
 from mailer.config.newsletter import Newsletter
 from mailer.models import REHEARSAL, Batch, Delivery, Send
 from mailer.providers.headers import issue_headers
@@ -22,6 +21,7 @@ from mailer.providers.messages import InvalidMessage, Recipient
 from mailer.providers.rehearsal import forget
 from mailer.providers.sendgrid.payload import build_payload
 from mailer.providers.sendgrid.strict import faults_of
+from mailer.sending import hints
 from mailer.sending.messages import message_of
 from mailer.store import accounts, clock
 from mailer.store.media import keep_images
@@ -166,22 +166,8 @@ def choose_audience(send: Send) -> None:
     Send.objects.filter(pk=send.pk).update(planned=send.planned)
     batches = _make_batches(send)
     _make_deliveries(send)
-    transaction.on_commit(partial(hint_send, send.pk, len(batches)))
+    transaction.on_commit(partial(hints.enqueue, send.pk, len(batches)))
     log.info("send planned", extra={"send": send.pk, "readers": send.planned, "batches": len(batches)})
-
-
-def spread(send: Send) -> None:
-    """The batches that wait are due one after the other from now on, so that `max_per_hour` is kept."""
-    if not send.max_per_hour:
-        return
-    due = clock.now()
-    for batch, size in (
-        Batch.objects.filter(send=send, state=Batch.State.PLANNED)
-        .order_by("number")
-        .values_list("pk", F("size") - F("skipped") - F("rejected"))
-    ):
-        Batch.objects.filter(pk=batch).update(not_before=due)
-        due += timedelta(hours=size / send.max_per_hour)
 
 
 def _make_room(plan: Plan) -> None:
@@ -254,7 +240,7 @@ def _make_batches(send: Send) -> list[int]:
     Batch.objects.bulk_create(
         Batch(send=send, number=number, size=members, not_before=now) for number, members in enumerate(sizes)
     )
-    spread(send)
+    hints.spread(send)
     due = Batch.objects.filter(send=send, not_before__lte=clock.now()).order_by("number")
     return list(due.values_list("pk", flat=True))
 

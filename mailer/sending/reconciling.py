@@ -6,14 +6,12 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.db import transaction
 from django.db.models import QuerySet
 
-from mailer.celery import hint_send
 from mailer.models import Batch, Send
-from mailer.sending import evidence
+from mailer.sending import evidence, hints
 from mailer.sending.evidence import SHORT, Doubt, doubt_about
-from mailer.sending.settling import accept_by
+from mailer.sending.outcomes import accept_by, plan_unknown_again
 from mailer.store import accounts
 
 log = logging.getLogger(__name__)
@@ -57,24 +55,6 @@ def doubts_of(send: Send) -> dict[Doubt | None, int]:
     for one in _judge(Batch.objects.filter(send=send.pk), 1 if alone else SHORT):
         counts[one.doubt] = counts.get(one.doubt, 0) + one.subscribers
     return counts
-
-
-def plan_unknown_again(
-    batch: int, attempt: UUID | None = None, out_of: Collection[Send.State] = (Send.State.FINISHED,)
-) -> bool:
-    """Plan an unknown batch once more, because somebody knows or accepts that it may not have arrived.
-
-    Only if `attempt` is its last one, where that is given: what was decided was about this one. A send that was over,
-    in one of the states `out_of`, goes on.
-    """
-    with transaction.atomic():
-        send = Send.objects.select_for_update(of=("self",)).filter(batches=batch).only("pk").first()
-        unknown = Batch.objects.filter(pk=batch, state=Batch.State.UNKNOWN)
-        judged = unknown.filter(current_attempt=attempt) if attempt else unknown
-        changed = send and judged.update(state=Batch.State.PLANNED, current_attempt=None, was_unknown=True)
-        if send and changed:
-            Send.objects.filter(pk=send.pk, state__in=out_of).update(state=Send.State.SENDING, finished_at=None)
-    return bool(changed)
 
 
 def resend_unknown(send: int, accept_duplicates: int = 0) -> int:
@@ -131,5 +111,5 @@ def _plan_again(unknown: Iterable[Unknown], out_of: Collection[Send.State] = (Se
     """Plan those that are still as they were judged; return the batches, of which a worker was told."""
     again = [one for one in unknown if plan_unknown_again(one.batch, one.attempt, out_of)]
     for send, batches in Counter(one.send for one in again).items():
-        hint_send(send, batches)
+        hints.enqueue(send, batches)
     return [one.batch for one in again]

@@ -3,15 +3,12 @@
 A late answer of a worker whose lease ran out still counts, as long as nobody settled the batch otherwise.
 """
 
-import logging
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from uuid import UUID
+from collections.abc import Mapping
 
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef, QuerySet
+from django.db.models import F, QuerySet
 
-from mailer.models import Attempt, Batch, Delivery, Send
+from mailer.models import Attempt, Batch, Delivery
 from mailer.providers.answers import (
     Accepted,
     Answer,
@@ -26,12 +23,10 @@ from mailer.providers.answers import (
 )
 from mailer.sending import circuit_breaker, statements
 from mailer.sending.claiming import Claim
+from mailer.sending.lifecycle import finish_if_done, locked, pause_for, reopen
+from mailer.sending.outcomes import PENDING, accept, leave_unknown
 from mailer.sending.splitting import MOST_ROUNDS, only_one_left, refuse_single, split
 from mailer.store import clock
-
-log = logging.getLogger(__name__)
-
-PENDING = (Batch.State.POSTING, Batch.State.UNKNOWN)
 
 
 def settle(claim: Claim, answer: Answer) -> None:
@@ -67,87 +62,19 @@ def settle(claim: Claim, answer: Answer) -> None:
 def defect(claim: Claim, error: Exception) -> None:
     """Nothing was sent because our own code failed: the batch waits and the send is paused with the reason."""
     circuit_breaker.answered(claim.account)
-    with _locked(claim):
+    with locked(claim.send):
         _end_attempt(claim, Attempt.State.UNSENT, type(error).__name__)
         if _back_to_planned(claim):
             pause_for(claim.send, f"a request could not be built ({type(error).__name__}); this is a defect of mailer")
 
 
-def pause_for(send: int, reason: str) -> None:
-    """The send is paused and says why; a cancelled one stays cancelled."""
-    if Send.objects.filter(pk=send, state=Send.State.SENDING).update(state=Send.State.PAUSED, reason=reason):
-        log.error("send paused", extra={"send": send})
-
-
-def leave_unknown(attempt: UUID, words: str, status: int | None = None, cause: str = "") -> bool:
-    """The attempt and its batch are `unknown`: what happened is not known, so nobody is mailed again blindly.
-
-    `cause` stands in the log instead of words that are the provider's.
-    """
-    with transaction.atomic():
-        ended = Attempt.objects.filter(pk=attempt, state=Attempt.State.OPEN).update(
-            state=Attempt.State.UNKNOWN, ended_at=clock.now(), words=words[:500], status=status
-        )
-        if ended:
-            posting = Batch.objects.filter(current_attempt=attempt, state=Batch.State.POSTING)
-            # After a resend the older attempt may have turned out to be accepted in the meantime.
-            reached = Exists(Attempt.objects.filter(batch=OuterRef("pk"), state=Attempt.State.ACCEPTED))
-            posting.filter(reached).update(state=Batch.State.ACCEPTED, settled_by="worker")
-            posting.filter(~reached).update(state=Batch.State.UNKNOWN, was_unknown=True)
-    if ended:
-        log.error("outcome unknown", extra={"attempt": attempt, "status": status, "because": cause or words})
-    return bool(ended)
-
-
-def finish_if_done(send: int) -> bool:
-    """The send is `finished` when nothing of it is planned or posting.
-
-    Called after each commit, never inside: of two workers that settle at the same time the later one sees both.
-    """
-    if statements.has_open_batch(send):
-        return False
-    open_ = Batch.objects.filter(send=OuterRef("pk"), state__in=[Batch.State.PLANNED, Batch.State.POSTING])
-    over = Send.objects.filter(~Exists(open_), pk=send, state=Send.State.SENDING)
-    if not over.exists():
-        return False
-    with transaction.atomic():
-        # Looked at again with the row in hand: a resend that held it until now planned a batch.
-        Send.objects.select_for_update().filter(pk=send).values_list("pk").first()
-        done = over.update(state=Send.State.FINISHED, finished_at=clock.now(), reason="")
-    if done:
-        log.info("send finished", extra={"send": send})
-    return bool(done)
-
-
-def call_accepted(batch: int, attempt: UUID, settled_by: str) -> bool:
-    """The batch is accepted, because this attempt of it was; False: it has another end, and that is final.
-
-    In the caller's transaction, which holds the send's row. After a resend the late knowledge makes the second request
-    needless, if that was not made yet; if it is being made, its own end sees what is known here.
-    """
-    return statements.accept_batch(batch, attempt, settled_by)
-
-
-def accept_by(attempt: UUID, settled_by: str) -> bool:
-    """An attempt without an answer is accepted by other knowledge: the rehearsal's record, or the editor's word."""
-    with transaction.atomic():
-        # Attempt before batch, as everywhere: else two could wait for each other.
-        Attempt.objects.select_for_update().filter(pk=attempt).values_list("pk").first()
-        changed = Batch.objects.filter(current_attempt=attempt, state__in=PENDING).update(
-            state=Batch.State.ACCEPTED, settled_by=settled_by
-        )
-        if changed and settled_by != "editor":
-            Attempt.objects.filter(pk=attempt).update(state=Attempt.State.ACCEPTED, ended_at=clock.now())
-    return bool(changed)
-
-
 def _accept(claim: Claim, answer: Accepted) -> None:
     with transaction.atomic():
-        # First, because it locks the send's row: see _locked.
+        # First, because it locks the send's row: see mailer.sending.lifecycle.
         now = statements.write_last_request(claim.send)
         news = statements.end_attempt(claim.attempt, Attempt.State.ACCEPTED, "", answer.status, answer.message_id, now)
-        if news and not call_accepted(claim.batch, claim.attempt, "worker"):
-            log.error("accepted late, readers may have it twice", extra={"attempt": claim.attempt})
+        if news:
+            accept(claim.batch, claim.attempt, "worker")
         circuit_breaker.accepted(claim.account)
 
 
@@ -155,7 +82,7 @@ def _reject_readers(claim: Claim, answer: RecipientsRejected) -> None:
     """Those the provider named are rejected with its words; the rest goes at once, in halves after three rounds."""
     refused = {claim.members[index].delivery: words for index, words in answer.words.items()}
     circuit_breaker.answered(claim.account)
-    with _locked(claim):
+    with locked(claim.send):
         _end_attempt(claim, Attempt.State.REFUSED, f"{len(refused)} readers refused", answer.status)
         if not _mine(claim).update(rounds=F("rounds") + 1):
             return
@@ -173,7 +100,7 @@ def _reject_readers(claim: Claim, answer: RecipientsRejected) -> None:
 def _search_the_place(claim: Claim, answer: UnlocatedRefusal) -> None:
     """The provider refused the whole batch without saying whom it means: halve it until the reader is alone."""
     circuit_breaker.answered(claim.account)
-    with _locked(claim):
+    with locked(claim.send):
         _end_attempt(claim, Attempt.State.REFUSED, answer.words, answer.status)
         if not _mine(claim).exists():
             return
@@ -191,24 +118,16 @@ def _search_the_place(claim: Claim, answer: UnlocatedRefusal) -> None:
 def _refuse(claim: Claim, answer: Refused) -> None:
     """The provider wants nothing of this send: it is paused with the provider's words, its readers wait."""
     circuit_breaker.answered(claim.account)
-    with _locked(claim):
+    with locked(claim.send):
         _end_attempt(claim, Attempt.State.REFUSED, answer.words, answer.status)
         if _back_to_planned(claim):
             pause_for(claim.send, answer.words)
 
 
 def _plan_again(claim: Claim, attempt: Attempt.State, words: str, status: int | None = None) -> None:
-    with _locked(claim):
+    with locked(claim.send):
         _end_attempt(claim, attempt, words, status)
         _back_to_planned(claim)
-
-
-@contextmanager
-def _locked(claim: Claim) -> Iterator[None]:
-    """A transaction that holds the send's row first, as a claim does: in another order the two could deadlock."""
-    with transaction.atomic():
-        Send.objects.select_for_update().filter(pk=claim.send).values_list("pk").first()
-        yield
 
 
 def _mine(claim: Claim) -> QuerySet[Batch]:
@@ -225,7 +144,7 @@ def _back_to_planned(claim: Claim) -> bool:
         return bool(_mine(claim).update(state=Batch.State.ACCEPTED, settled_by="worker", current_attempt=older))
     if not _mine(claim).update(state=Batch.State.PLANNED, current_attempt=None):
         return False
-    Send.objects.filter(pk=claim.send, state=Send.State.FINISHED).update(state=Send.State.SENDING, finished_at=None)
+    reopen(claim.send)
     return True
 
 

@@ -21,11 +21,10 @@ from mailer.models import ProviderAccount, Send
 from mailer.sending import clocks, restore_guard
 from mailer.sending.expiring import expire_attempts
 from mailer.sending.feeding import LONGEST, feed_slots
+from mailer.sending.lifecycle import cancel_leftovers, finish_if_done
 from mailer.sending.reconciling import resend_what_never_arrived
 from mailer.sending.restore_guard import Restored
 from mailer.sending.scheduling import fire_due
-from mailer.sending.settling import finish_if_done
-from mailer.sending.steering import cancel_leftovers
 from mailer.store import accounts, clock, counting, elsewhere, installation, interruptions, presence, schema
 from mailer.worker import notifying, releasing
 from subscribers import auditing, queue

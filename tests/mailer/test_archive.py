@@ -8,7 +8,8 @@ from mailer.archive import archive_root, before, entries, page
 from mailer.archive.correcting import changes, correct
 from mailer.models import Batch, Media, Send
 from mailer.providers.answers import Accepted
-from mailer.sending.settling import leave_unknown, settle
+from mailer.sending.outcomes import leave_unknown
+from mailer.sending.settling import settle
 from tests import readers
 from tests.mailer.published import published
 from tests.mailer.sending import outgoing

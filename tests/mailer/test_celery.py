@@ -7,7 +7,7 @@ import pytest
 from kombu.exceptions import OperationalError
 
 from mailer import celery
-from mailer.celery import hint_send, publish_hint
+from mailer.celery import enqueue
 
 
 @pytest.fixture
@@ -23,13 +23,8 @@ def published(settings, monkeypatch):
 
 
 def test_a_hint_names_a_task_and_a_row(published):
-    assert publish_hint("subscribers.send_letter", 7)
+    assert enqueue("subscribers.send_letter", 7)
     assert published == [("subscribers.send_letter", 7)]
-
-
-def test_a_large_send_wakes_lanes_and_does_not_flood_the_broker(published):
-    assert hint_send(3, 1000)
-    assert published == [("mailer.deliver_send", 3)] * celery.MOST_HINTS
 
 
 def test_a_web_process_never_waits_for_a_broker_that_hangs(published, monkeypatch):
@@ -42,9 +37,9 @@ def test_a_web_process_never_waits_for_a_broker_that_hangs(published, monkeypatc
 
     monkeypatch.setattr(celery.app, "send_task", hang)
     monkeypatch.setattr(celery, "_aside", None)
-    celery.publish_aside()
+    celery.enqueue_aside()
     assert celery._aside is not None
-    told = [publish_hint("subscribers.send_letter", row) for row in range(1100)]
+    told = [enqueue("subscribers.send_letter", row) for row in range(1100)]
     assert told.count(False) in (99, 100), "what is too much for the queue is left to the sweep"
     assert heard == []
     may_go_on.set()
@@ -74,9 +69,9 @@ def test_whatever_goes_wrong_is_said_once_and_the_broker_is_left_alone_for_a_whi
         raise error
 
     monkeypatch.setattr(celery.app, "send_task", fail)
-    assert [publish_hint("mailer.deliver_send", 1) for _ in range(5)] == [False] * 5
+    assert [enqueue("mailer.deliver_send", 1) for _ in range(5)] == [False] * 5
     assert len(asked) == 1, "nobody waits for a broker that was not reached a moment ago"
     celery._Broker.away_until = 0.0
-    assert not publish_hint("mailer.deliver_send", 1)
+    assert not enqueue("mailer.deliver_send", 1)
     assert [record.error for record in caplog.records] == [type(error).__name__], "one line for one outage"
     assert "secret" not in caplog.text

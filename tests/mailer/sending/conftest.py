@@ -42,7 +42,7 @@ def api(settings) -> Iterator[StandIn]:
 def told(monkeypatch) -> list[int]:
     """Sends that a worker was told of, once for each slot that was woken; a broker listens."""
     heard: list[int] = []
-    monkeypatch.setattr(celery, "publish_hint", lambda task, row: heard.append(row) or True)
+    monkeypatch.setattr(celery, "enqueue", lambda task, row: heard.append(row) or True)
     return heard
 
 

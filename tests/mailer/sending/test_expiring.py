@@ -19,9 +19,10 @@ from mailer.sending.accounting import count, receipt
 from mailer.sending.claiming import claim
 from mailer.sending.delivering import _frozen, _recipients, deliver_batch
 from mailer.sending.expiring import expire_attempts, settle_rehearsals
-from mailer.sending.reconciling import plan_unknown_again
+from mailer.sending.lifecycle import cancel_leftovers
+from mailer.sending.outcomes import plan_unknown_again
 from mailer.sending.settling import settle
-from mailer.sending.steering import cancel, cancel_leftovers
+from mailer.sending.steering import cancel
 from tests import readers
 from tests.mailer.sending.outgoing import (
     attempts,

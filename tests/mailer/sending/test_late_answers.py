@@ -23,8 +23,9 @@ from mailer.sending.accounting import count, receipt
 from mailer.sending.claiming import claim
 from mailer.sending.delivering import deliver_batch
 from mailer.sending.expiring import expire_attempts
+from mailer.sending.lifecycle import finish_if_done
 from mailer.sending.reconciling import assume_sent
-from mailer.sending.settling import finish_if_done, settle
+from mailer.sending.settling import settle
 from tests.mailer.sending.outgoing import (
     attempts,
     balanced,

@@ -177,7 +177,7 @@ def test_lanes_are_woken_once_the_plan_is_committed(settings, monkeypatch):
     readers.crowd(4)
     seen = []
     monkeypatch.setattr(
-        "mailer.celery.publish_hint", lambda task, row: seen.append((row, connection.in_atomic_block)) or True
+        "mailer.celery.enqueue", lambda task, row: seen.append((row, connection.in_atomic_block)) or True
     )
     send = planned()
     assert seen == [(send.pk, False)] * 2, "one for each batch, as many slots may take them"

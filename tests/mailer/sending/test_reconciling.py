@@ -11,10 +11,10 @@ from django.utils import timezone
 from mailer.events import receiving
 from mailer.models import Attempt, Batch, Event, ProviderAccount, Send
 from mailer.sending.evidence import Doubt, full_wait
+from mailer.sending.outcomes import plan_unknown_again
 from mailer.sending.reconciling import (
     MayGetItTwice,
     doubts_of,
-    plan_unknown_again,
     resend_unknown,
     resend_what_never_arrived,
     unknown_of,

@@ -8,15 +8,10 @@ from mailer.providers.answers import Accepted, OutcomeUnknown, RateLimited, Refu
 from mailer.sending.accounting import count, receipt
 from mailer.sending.claiming import claim
 from mailer.sending.delivering import deliver_batch
+from mailer.sending.lifecycle import WrongState, cancel_leftovers
 from mailer.sending.reconciling import assume_sent
 from mailer.sending.settling import settle
-from mailer.sending.steering import (
-    WrongState,
-    cancel,
-    cancel_leftovers,
-    pause,
-    resume,
-)
+from mailer.sending.steering import cancel, pause, resume
 from subscribers import optin
 from tests import readers
 from tests.mailer.sending.outgoing import (

@@ -14,7 +14,8 @@ from mailer.providers.sendgrid.webhook import ProviderEvent
 from mailer.sending import circuit_breaker
 from mailer.sending.claiming import claim
 from mailer.sending.expiring import expire_attempts
-from mailer.sending.planning import schedule_send, spread
+from mailer.sending.hints import spread
+from mailer.sending.planning import schedule_send
 from mailer.sending.scheduling import fire_due
 from mailer.sending.settling import settle
 from mailer.store import clock

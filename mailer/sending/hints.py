@@ -1,0 +1,30 @@
+"""When workers take the batches of a send: hints that wake slots for it, and the times at which its batches are due."""
+
+from datetime import timedelta
+
+from django.db.models import F
+
+from mailer import celery
+from mailer.models import Batch, Send
+from mailer.store import clock
+
+MOST = 64  # for one send; a slot that is woken takes one batch after the other, so more would only be read
+
+
+def enqueue(send: int, batches: int = 1) -> bool:
+    """Wake slots for a send of which so many batches wait. Return False if no worker was told: the sweep finds them."""
+    return all(celery.enqueue("mailer.deliver_send", send) for _ in range(min(batches, MOST)))
+
+
+def spread(send: Send) -> None:
+    """Make the batches that wait due one after the other from now on, so that `max_per_hour` is kept."""
+    if not send.max_per_hour:
+        return
+    due = clock.now()
+    for batch, size in (
+        Batch.objects.filter(send=send, state=Batch.State.PLANNED)
+        .order_by("number")
+        .values_list("pk", F("size") - F("skipped") - F("rejected"))
+    ):
+        Batch.objects.filter(pk=batch).update(not_before=due)
+        due += timedelta(hours=size / send.max_per_hour)

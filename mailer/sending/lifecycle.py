@@ -1,0 +1,100 @@
+"""The states of a send and the changes between them; mailer.sending.scheduling has those of a schedule.
+
+Each holds the send's row first, as a claim does: in another order the two could deadlock.
+"""
+
+import logging
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef
+
+from mailer.models import Batch, Send
+from mailer.sending import statements
+from mailer.store import clock
+
+log = logging.getLogger(__name__)
+
+
+class WrongState(Exception):
+    """The send is in a state in which this cannot be done; the text says which."""
+
+
+@contextmanager
+def locked(send: int) -> Iterator[None]:
+    """A transaction that holds the send's row."""
+    with transaction.atomic():
+        Send.objects.select_for_update().filter(pk=send).values_list("pk").first()
+        yield
+
+
+def pause(send: int) -> None:
+    """Pause a send; the requests in flight are still made. Raises WrongState when it is over."""
+    with locked(send):
+        _require(send, Send.State.SENDING, Send.State.SCHEDULED, Send.State.PAUSED)
+        Send.objects.filter(pk=send).exclude(state=Send.State.PAUSED).update(state=Send.State.PAUSED, reason="")
+
+
+def pause_for(send: int, reason: str) -> None:
+    """Pause a send that is under way, and keep the reason; a cancelled one stays cancelled."""
+    if Send.objects.filter(pk=send, state=Send.State.SENDING).update(state=Send.State.PAUSED, reason=reason):
+        log.error("send paused", extra={"send": send})
+
+
+def go_on(send: int) -> None:
+    """Let a paused send go on, in the caller's transaction. Raises WrongState when it is not paused."""
+    with locked(send):
+        _require(send, Send.State.PAUSED)
+        # Should it pause once more, that is news again.
+        Send.objects.filter(pk=send).update(state=Send.State.SENDING, reason="", notified="")
+
+
+def cancel(send: int) -> None:
+    """Cancel a send and its planned batches, not the requests in flight. Raises WrongState when it is over."""
+    with locked(send):
+        _require(send, Send.State.SENDING, Send.State.SCHEDULED, Send.State.PAUSED)
+        Send.objects.filter(pk=send).update(state=Send.State.CANCELLED, reason="", finished_at=clock.now())
+        cancel_planned(send)
+
+
+def cancel_planned(send: int) -> None:
+    """Cancel the planned batches of a send."""
+    Batch.objects.filter(send=send, state=Batch.State.PLANNED).update(state=Batch.State.CANCELLED)
+
+
+def cancel_leftovers() -> None:
+    """Cancel the batches that a `cancel` which was killed left planned."""
+    Batch.objects.filter(send__state=Send.State.CANCELLED, state=Batch.State.PLANNED).update(
+        state=Batch.State.CANCELLED
+    )
+
+
+def reopen(send: int, out_of: Collection[Send.State] = (Send.State.FINISHED,)) -> None:
+    """Let a send that was over go on, because one of its batches is planned again; in the caller's transaction."""
+    Send.objects.filter(pk=send, state__in=out_of).update(state=Send.State.SENDING, finished_at=None)
+
+
+def finish_if_done(send: int) -> bool:
+    """Finish a send of which nothing is planned or posting. Return whether it did.
+
+    Called after each commit, never inside: of two workers that settle at the same time the later one sees both.
+    """
+    if statements.has_open_batch(send):
+        return False
+    open_ = Batch.objects.filter(send=OuterRef("pk"), state__in=[Batch.State.PLANNED, Batch.State.POSTING])
+    over = Send.objects.filter(~Exists(open_), pk=send, state=Send.State.SENDING)
+    if not over.exists():
+        return False
+    # Looked at again with the row in hand: a resend that held it until now planned a batch.
+    with locked(send):
+        done = over.update(state=Send.State.FINISHED, finished_at=clock.now(), reason="")
+    if done:
+        log.info("send finished", extra={"send": send})
+    return bool(done)
+
+
+def _require(send: int, *allowed: Send.State) -> None:
+    state = Send.objects.values_list("state", flat=True).get(pk=send)
+    if state not in allowed:
+        raise WrongState(state)

@@ -1,0 +1,81 @@
+"""What a batch becomes when no answer of its request tells: unknown, then accepted or planned again by other knowledge.
+
+Every write is conditional on the attempt still being the batch's own.
+"""
+
+import logging
+from collections.abc import Collection
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef
+
+from mailer.models import Attempt, Batch, Send
+from mailer.sending import statements
+from mailer.sending.lifecycle import reopen
+from mailer.store import clock
+
+log = logging.getLogger(__name__)
+
+PENDING = (Batch.State.POSTING, Batch.State.UNKNOWN)
+
+
+def leave_unknown(attempt: UUID, words: str, status: int | None = None, cause: str = "") -> bool:
+    """Make the attempt and its batch `unknown`: what happened is not known, so nobody is mailed again blindly.
+
+    `cause` stands in the log instead of words that are the provider's.
+    """
+    with transaction.atomic():
+        ended = Attempt.objects.filter(pk=attempt, state=Attempt.State.OPEN).update(
+            state=Attempt.State.UNKNOWN, ended_at=clock.now(), words=words[:500], status=status
+        )
+        if ended:
+            posting = Batch.objects.filter(current_attempt=attempt, state=Batch.State.POSTING)
+            # After a resend the older attempt may have turned out to be accepted in the meantime.
+            reached = Exists(Attempt.objects.filter(batch=OuterRef("pk"), state=Attempt.State.ACCEPTED))
+            posting.filter(reached).update(state=Batch.State.ACCEPTED, settled_by="worker")
+            posting.filter(~reached).update(state=Batch.State.UNKNOWN, was_unknown=True)
+    if ended:
+        log.error("outcome unknown", extra={"attempt": attempt, "status": status, "because": cause or words})
+    return bool(ended)
+
+
+def accept(batch: int, attempt: UUID, settled_by: str) -> None:
+    """Accept a batch, because this attempt of it was, unless it has another end: that is final.
+
+    In the caller's transaction, which holds the send's row. After a resend the late knowledge makes the second request
+    needless, if that was not made yet; if it is being made, its own end sees what is known here.
+    """
+    if not statements.accept_batch(batch, attempt, settled_by):
+        log.error("accepted late, readers may have it twice", extra={"attempt": attempt})
+
+
+def accept_by(attempt: UUID, settled_by: str) -> bool:
+    """Accept an attempt without an answer by other knowledge: the rehearsal's record, or the editor's word."""
+    with transaction.atomic():
+        # Attempt before batch, as everywhere: else two could wait for each other.
+        Attempt.objects.select_for_update().filter(pk=attempt).values_list("pk").first()
+        changed = Batch.objects.filter(current_attempt=attempt, state__in=PENDING).update(
+            state=Batch.State.ACCEPTED, settled_by=settled_by
+        )
+        if changed and settled_by != "editor":
+            Attempt.objects.filter(pk=attempt).update(state=Attempt.State.ACCEPTED, ended_at=clock.now())
+    return bool(changed)
+
+
+def plan_unknown_again(
+    batch: int, attempt: UUID | None = None, out_of: Collection[Send.State] = (Send.State.FINISHED,)
+) -> bool:
+    """Plan an unknown batch once more, because somebody knows or accepts that it may not have arrived.
+
+    Only if `attempt` is its last one, where that is given: what was decided was about this one. A send that was over,
+    in one of the states `out_of`, goes on.
+    """
+    with transaction.atomic():
+        send = Send.objects.select_for_update(of=("self",)).filter(batches=batch).only("pk").first()
+        unknown = Batch.objects.filter(pk=batch, state=Batch.State.UNKNOWN)
+        judged = unknown.filter(current_attempt=attempt) if attempt else unknown
+        changed = send and judged.update(state=Batch.State.PLANNED, current_attempt=None, was_unknown=True)
+        if send and changed:
+            reopen(send.pk, out_of)
+    return bool(changed)

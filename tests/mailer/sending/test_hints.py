@@ -1,0 +1,6 @@
+from mailer.sending import hints
+
+
+def test_a_large_send_wakes_slots_and_does_not_flood_the_broker(told):
+    assert hints.enqueue(3, 1000)
+    assert told == [3] * hints.MOST
