@@ -76,7 +76,7 @@ RUNS ?= 21
 SEED ?= 1
 JOBS ?= 2
 chaos: $(VENV)/dev.stamp
-	@$(BIN)/python -W ignore -m tests.chaos --runs $(RUNS) --seed $(SEED) --jobs $(JOBS)
+	@$(BIN)/python -W ignore -m tests.chaos --runs $(RUNS) --seed $(SEED) --jobs $(JOBS) $(if $(BEFORE),--before $(BEFORE))
 
 lint: $(VENV)/dev.stamp
 	$(BIN)/ruff check .

@@ -1,4 +1,7 @@
-"""`python -m tests.chaos --runs N --seed S --jobs J`: many runs, a table, and the seeds that failed."""
+"""`python -m tests.chaos --runs N --seed S --jobs J`: many runs, a table, and the seeds that failed.
+
+With `--before PROGRAM`, the `mailer` of an earlier version, each run begins with that version and is upgraded midway.
+"""
 
 import argparse
 import sys
@@ -19,8 +22,10 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=len(KINDS))
     parser.add_argument("--seed", type=int, default=1, help="the first one; each run takes the next")
     parser.add_argument("--jobs", type=int, default=2, help="runs at a time")
+    parser.add_argument("--before", default="", help="`mailer` of an earlier version, with which the runs begin")
     options = parser.parse_args()
-    results = _play(_playable(range(options.seed, options.seed + options.runs)), options.jobs)
+    seeds = _playable(range(options.seed, options.seed + options.runs))
+    results = _play(seeds, options.jobs, options.before)
     print_table(results)
     sys.exit(1 if any(result.problems for result in results) else 0)
 
@@ -33,11 +38,11 @@ def _playable(seeds: Iterable[int]) -> list[int]:
     return [seed for seed in why if not why[seed]]
 
 
-def _play(seeds: Iterable[int], jobs: int) -> list[Result]:
+def _play(seeds: Iterable[int], jobs: int, before: str) -> list[Result]:
     results = []
     # Started anew, not forked: a run has threads.
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        for done in as_completed([pool.submit(play, seed) for seed in seeds]):
+        for done in as_completed([pool.submit(play, seed, before=before) for seed in seeds]):
             result = done.result()
             results.append(result)
             state = "FAILED" if result.problems else "ok"

@@ -35,11 +35,14 @@ class Result:
     folder: str = ""  # kept where something is wrong
 
 
-def play(seed: int, kind: Kind | None = None) -> Result:
-    """What came of the run of this seed. Its folder is gone when all was well."""
+def play(seed: int, kind: Kind | None = None, before: str = "") -> Result:
+    """Play the run of this seed and return what came of it. Its folder is gone when all was well.
+
+    `before` is the `mailer` of an earlier version: the run begins with it and is upgraded after half the disasters.
+    """
     folder = Path(tempfile.mkdtemp(prefix=f"chaos-{seed}-"))
     began = time.monotonic()
-    run = Run(seed, kind or kind_of(seed), folder)
+    run = Run(seed, kind or kind_of(seed), folder, before)
     found = Findings()
     unknown = 0
     try:
@@ -72,7 +75,9 @@ def play(seed: int, kind: Kind | None = None) -> Result:
 def _disasters(run: Run) -> None:
     kind = run.kind
     names = kind.disasters if kind.in_order else [run.random.choice(kind.disasters) for _ in range(kind.rounds)]
-    for name in names:
+    for number, name in enumerate(names):
+        if number == len(names) // 2:
+            run.upgrade()
         if run.is_over():
             return
         run.story.append(name)

@@ -49,7 +49,7 @@ class Hand:
 
 
 class Run:
-    def __init__(self, seed: int, kind: Kind, folder: Path) -> None:
+    def __init__(self, seed: int, kind: Kind, folder: Path, before: str = "") -> None:
         self.seed, self.kind, self.folder = seed, kind, folder
         self.random = random.Random(seed)
         self.kills = 0
@@ -61,6 +61,8 @@ class Run:
         self.postgres: Postgres | None = own_postgres() if kind.distributed else None
         self.keys = events.EventKeys()
         self.stage = self._stage()
+        self.now = self.stage.command
+        self.stage.command = [before] if before else self.now
         self.foreign_key = "SG.foreign.key"
         self.second = self._second_installation()
         # On SQLite the web process shares the commands' folder, and brings a worker along.
@@ -189,6 +191,18 @@ class Run:
             self.web.process = self.stage.start("serve", "--port", str(self.port), home=self.web.home, BASE_URL=base)
             assert self.until(lambda: answers(f"{base}/healthz"), 30), f"no web process\n{self.stage.logs()}"
         return base
+
+    def upgrade(self) -> None:
+        """Migrate under the processes of the version before, if the run began with one; then replace each of them."""
+        if self.stage.command == self.now:
+            return
+        self.story.append("upgrade")
+        self.stage.command = self.now
+        self.stage.run("manage", "migrate", "-v0")
+        for hand in (*self.hands, self.web):
+            self.moment()
+            self.kill(hand)
+            self.tend()
 
     # -------------------------------------------------------------- time
 
