@@ -46,12 +46,14 @@ def parse(text: str) -> Address:
     if not text:
         raise AddressError(gettext_noop("Enter an email address."))
     if any(unicodedata.category(character) in ("Cc", "Cf", "Zl", "Zp", "Cs") for character in text):
-        raise AddressError(gettext_noop("An address cannot hold line breaks or other control characters."))
+        raise AddressError(gettext_noop("An address cannot contain line breaks or other control characters."))
     if any(character in text for character in '<>"(),;:\\') or any(character.isspace() for character in text):
-        raise AddressError(gettext_noop("Give the address alone, like ada@example.com: no name, quotes or spaces."))
+        raise AddressError(
+            gettext_noop("Enter only the address, like ada@example.com, without a name, quotes or spaces.")
+        )
     local, at, domain = text.partition("@")
     if not at or "@" in domain or not local or not domain:
-        raise AddressError(gettext_noop("An address has one @, with something on both sides."))
+        raise AddressError(gettext_noop("An address needs exactly one @, with text on both sides."))
     _check_local_part(local)
     written, key = _read_domain(domain)
     address = Address(email=f"{local}@{written}", key=f"{local.lower()}@{key}")
@@ -64,27 +66,30 @@ def _check_local_part(local: str) -> None:
     if not local.isascii():
         raise AddressError(
             gettext_noop(
-                "The part before the @ may hold only plain Latin letters, digits and signs: we cannot mail it."
+                "The part before the @ may contain only plain Latin letters, digits and signs; we cannot deliver "
+                "to any other."
             )
         )
     if len(local) > LONGEST_LOCAL_PART:
         raise AddressError(gettext_noop("The part before the @ is longer than 64 characters."))
     if not LOCAL_PART.fullmatch(local):
-        raise AddressError(gettext_noop("The part before the @ holds a character or a dot that no address has there."))
+        raise AddressError(
+            gettext_noop("The part before the @ contains a character or a dot that is not allowed there.")
+        )
 
 
 def _read_domain(domain: str) -> tuple[str, str]:
     """The domain to deliver to, and its lower-case A-label form."""
     if domain.startswith("["):
-        raise AddressError(gettext_noop("Give the domain by its name, not as an IP number."))
+        raise AddressError(gettext_noop("Enter a domain name, not an IP address."))
     key = domain.lower() if domain.isascii() else _a_label(domain)
     labels = key.split(".")
     if len(labels) < 2:
-        raise AddressError(gettext_noop("The domain lacks its ending, like .com."))
+        raise AddressError(gettext_noop("The domain needs an ending, like .com."))
     if labels[-1].isdigit():
-        raise AddressError(gettext_noop("Give the domain by its name, not as an IP number."))
+        raise AddressError(gettext_noop("Enter a domain name, not an IP address."))
     if not all(LABEL.fullmatch(label) for label in labels):
-        raise AddressError(gettext_noop("The part after the @ is no domain name."))
+        raise AddressError(gettext_noop("The part after the @ is not a domain name."))
     readable = _readable(key)
     # A wide letter or an ideographic full stop (．。) is a slip of the input method: no server would know it.
     return (domain if domain.isascii() or domain.lower() == readable else readable), key
@@ -94,7 +99,7 @@ def _a_label(domain: str) -> str:
     try:
         return idna.encode(domain, uts46=True, std3_rules=True).decode("ascii").lower()
     except (idna.IDNAError, UnicodeError):
-        raise AddressError(gettext_noop("The part after the @ is no domain name.")) from None
+        raise AddressError(gettext_noop("The part after the @ is not a domain name.")) from None
 
 
 def _readable(key: str) -> str:
@@ -103,14 +108,14 @@ def _readable(key: str) -> str:
     try:
         return idna.decode(key)
     except (idna.IDNAError, UnicodeError):
-        raise AddressError(gettext_noop("The part after the @ is no domain name.")) from None
+        raise AddressError(gettext_noop("The part after the @ is not a domain name.")) from None
 
 
 def clean_name(text: str) -> str:
     """The name on one line with single spaces. Raises AddressError for one that no greeting could hold."""
     name = " ".join(unicodedata.normalize("NFC", text).split()).strip(INVISIBLE)
     if not name.isprintable() and any(unicodedata.category(character) in ("Cc", "Cs") for character in name):
-        raise AddressError(gettext_noop("The name holds a control character."))
+        raise AddressError(gettext_noop("The name contains a control character."))
     if len(name) > LONGEST_NAME:
         raise AddressError(gettext_noop("The name is longer than 200 characters."))
     return name

@@ -112,7 +112,7 @@ class _Handler(QuietHandler):
             case ("media", _, name):
                 self._media(name)
             case _:
-                self._refuse(404, "There is nothing here.")
+                self._refuse(404, "Page not found.")
 
     def do_POST(self) -> None:
         body = self._body()
@@ -122,7 +122,7 @@ class _Handler(QuietHandler):
         if self.headers.get("Origin") != self._preview.origin:
             self._refuse(403, "Only the preview's own page may ask for this.")
         elif path != "test":
-            self._refuse(404, "There is nothing here.")
+            self._refuse(404, "Page not found.")
         elif self.headers.get_content_type() != "application/json":
             # A form of another site can post text, but not JSON.
             self._refuse(415, "Send JSON.")

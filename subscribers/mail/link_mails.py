@@ -41,15 +41,15 @@ class Texts:
 TEXTS = {
     Letter.Purpose.DATA: Texts(
         gettext_noop("Your data at %(name)s"),
-        gettext_noop("You asked on our page to see or change your data. The button opens it for 30 minutes."),
+        gettext_noop("You asked to see or change your data. The button works for 30 minutes."),
         gettext_noop("Open your data"),
-        gettext_noop("Do not forward this mail. If it was not you who asked, ignore it: nothing changes."),
+        gettext_noop("Do not forward this email. If you did not ask for it, ignore it: nothing will change."),
     ),
     Letter.Purpose.ADDRESS: Texts(
         gettext_noop("Your new address for %(name)s"),
-        gettext_noop("A reader of %(name)s wants their mails to come to this address. Press the button to agree."),
+        gettext_noop("A subscriber of %(name)s wants to receive it at this address. Press the button to agree."),
         gettext_noop("Use this address"),
-        gettext_noop("The link works for one day. If it was not you, ignore this mail: nothing changes."),
+        gettext_noop("The link works for one day. If it was not you, ignore this email: nothing will change."),
     ),
 }
 

@@ -33,7 +33,7 @@ class Texts:
 TEXTS = {
     Kind.UNDONE: Texts(
         gettext_noop("You are still subscribed to %(name)s"),
-        gettext_noop("You were unsubscribed from %(name)s, and right after that somebody pressed Undo on the page."),
+        gettext_noop("You were unsubscribed from %(name)s, and right after that someone pressed Undo on the page."),
         gettext_noop(
             "If that was you, there is nothing to do. If not, unsubscribe again: that Undo link no longer works."
         ),
@@ -41,7 +41,7 @@ TEXTS = {
     ),
     Kind.MOVED: Texts(
         gettext_noop("Your address for %(name)s has changed"),
-        gettext_noop("From now on your emails go to the new address that was confirmed, and no longer to this one."),
+        gettext_noop("From now on, your emails go to your new, confirmed address and no longer to this one."),
         gettext_noop("If it was not you, reply to this email. Unsubscribe links in earlier emails still work."),
     ),
     Kind.ERASED: Texts(
@@ -49,7 +49,7 @@ TEXTS = {
         gettext_noop(
             "Your subscriptions have ended and your data is deleted. This is the last email you will receive."
         ),
-        gettext_noop("If it was not you who asked for it, reply to this email. You can always subscribe again."),
+        gettext_noop("If you did not ask for this, reply to this email. You can always subscribe again."),
     ),
 }
 

@@ -114,7 +114,7 @@ def _move(request: HttpRequest, reader: Subscriber, newsletter: Shown) -> HttpRe
     except AddressError as error:
         return _shown(request, reader, newsletter, {"email": gettext(str(error))})
     if to.key == reader.email_key:
-        return _shown(request, reader, newsletter, {"email": gettext("This is your address already.")})
+        return _shown(request, reader, newsletter, {"email": gettext("This is already your address.")})
     spend(reader.public_id)
     letter = changing.ask_to_move(reader.public_id, newsletter.label, to, origin(request, DATA))
     if letter is not None:

@@ -26,7 +26,7 @@ from subscribers.records import Origin
 log = logging.getLogger(__name__)
 
 # Raise it with every change to a sentence that readers agree to.
-WORDING_VERSION = "1"
+WORDING_VERSION = "2"
 CONTENT_POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
@@ -227,7 +227,7 @@ def no_button(request: HttpRequest) -> str:
     """What the answer to a press says whose form arrived without the button; empty for what was only opened."""
     if request.method != "POST":
         return ""
-    return gettext("Nothing was changed: which button you pressed did not reach us. Please press it once more.")
+    return gettext("Nothing was changed: we did not receive which button you pressed. Please press it again.")
 
 
 def link_used(request: HttpRequest, newsletter: Shown) -> HttpResponse:

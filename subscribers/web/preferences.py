@@ -134,18 +134,16 @@ def _what_became(reader: Subscriber, label: str, answer: Answer) -> str:
 
 def _message(reader: Subscriber, answer: Answer) -> str:
     if answer is Answer.MAIL_DUE:
-        return gettext("%(name)s: to confirm it, press the button in the mail that we have sent you.")
+        return gettext("%(name)s: to confirm, press the button in the email we have sent you.")
     if answer is Answer.SUPPRESSED:
         return gettext(
-            "%(name)s: we may not mail your address now, so you cannot confirm it. Reply to any issue, and we help you."
+            "%(name)s: we may not email your address, so you cannot confirm. Reply to any issue and we will help you."
         )
     mailbox = limits.mailbox(reader.email_key)
     if not limits.are_few(limits.asked(mailbox, limits.Budget.SIGNED, clock.now())):
-        return gettext(
-            "%(name)s: no mail went out for it, because we mail three a day at most. Tick it again tomorrow."
-        )
+        return gettext("%(name)s: no email was sent, because we send at most three a day. Tick it again tomorrow.")
     return gettext(
-        "%(name)s: no mail went out for it, because we mailed you a short while ago. Tick it again in ten minutes."
+        "%(name)s: no email was sent, because we emailed you a short while ago. Tick it again in ten minutes."
     )
 
 
@@ -172,7 +170,9 @@ def _mail_link(request: HttpRequest, reader: Subscriber, newsletter: Shown) -> H
         return changed_enough(request, newsletter)
     letter = changing.ask_for_link(reader.public_id, newsletter.label, asking)
     if letter is None:
-        notice = gettext("No link was mailed: we mail one in ten minutes and three a day. Please ask again later.")
+        notice = gettext(
+            "No link was sent: we send at most one every ten minutes and three a day. Please ask again later."
+        )
         return _shown(request, reader, newsletter, [notice])
     transaction.on_commit(partial(send_letter.hint, letter))
     return page(request, "link_mailed", newsletter, {"address": masked_on_one_line(reader.email)})
@@ -215,7 +215,7 @@ def _no_undo(left: Mapping[str, Left]) -> list[str]:
 
 def _promise() -> str:
     """What a reader agrees to by a tick; it is shown above the newsletters and kept with their consent."""
-    return gettext("I want to get by mail, and can leave at any time with one click:")
+    return gettext("I want to receive these by email. I can unsubscribe at any time with one click:")
 
 
 def _choices(reader: Subscriber) -> list[Choice]:

@@ -69,7 +69,7 @@ def _sign_up(request: HttpRequest, newsletter: Shown, form: forms.SignUp) -> Htt
 
 def _form_while_away(request: HttpRequest, newsletter: Shown, form: forms.SignUp) -> HttpResponse:
     """Nothing of it is kept: a sign-up is a wish that can be said again, and the address stays in the form."""
-    notice = gettext("We cannot take your subscription right now. Please try again in a minute.")
+    notice = gettext("We cannot process your subscription right now. Please try again in a minute.")
     response = try_later(_form(request, newsletter, form, notice=notice))
     response.status_code = 503
     return response
@@ -131,7 +131,7 @@ def _check_your_mail(request: HttpRequest, newsletter: Shown, queued: bool = Fal
 
 def promise(newsletter: Shown) -> str:
     """What a reader agrees to; it is shown on the form and kept with their consent."""
-    return gettext("I want to get %(newsletter)s by mail. I can leave at any time with one click.") % {
+    return gettext("I want to receive %(newsletter)s by email. I can unsubscribe at any time with one click.") % {
         "newsletter": newsletter.name
     }
 
@@ -198,11 +198,11 @@ def without_our_form(request: HttpRequest, reason: str = "") -> HttpResponse:
 def _once_more(request: HttpRequest, newsletter: Shown, why: origins.Why, ours: bool) -> str:
     """What to do, on the form that comes back. `ours`: it was our form that was filled in."""
     if not request.POST:
-        return gettext("What you typed did not reach us. Please fill in the form once more.")
+        return gettext("We did not receive what you typed. Please fill in the form again.")
     if ours and why is origins.Why.NO_COOKIE:
-        return gettext("Your browser did not keep our cookie, which protects this form. Allow it and try again.")
+        return gettext("Your browser did not keep the cookie that protects this form. Allow cookies and try again.")
     if ours and why is origins.Why.ELSEWHERE:
-        said = gettext("Your browser says that this form came from another address than ours. Please use the one at %s")
+        said = gettext("Your browser says that this form came from a different site. Please use the form at %s")
         return said % f"{settings.BASE_URL}{newsletter.form_path}"
     return _again()
 

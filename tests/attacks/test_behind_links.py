@@ -168,7 +168,7 @@ def test_a_link_that_was_cut_anywhere_changes_nothing_and_its_page_says_so(clien
 
 def test_the_page_of_a_damaged_link_names_another_way_to_leave(client):
     page = client.get(leave_path(readers.confirmed())[:-9]).content.decode()
-    assert "the newest mail that you got" in page
+    assert "the latest email you received" in page
     for newsletter in installation.NEWSLETTERS.values():
         contact = newsletter.reply_to or newsletter.from_email
         assert f'<p>{newsletter.name}<br><a href="mailto:{contact}?subject=Unsubscribe">{contact}</a></p>' in page

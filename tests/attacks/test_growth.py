@@ -67,7 +67,7 @@ def test_who_toggles_the_language_leaves_one_row_and_is_stopped_for_an_hour(clie
     assert Subscriber.objects.get().changes == change_limits.CHANGES_AN_HOUR
     refused = [answer for answer in answers[change_limits.CHANGES_AN_HOUR :] if answer.status_code != 200]
     assert {(answer.status_code, answer["Retry-After"]) for answer in refused} == {(429, "3600")}
-    assert "changed very often" in refused[0].text
+    assert "changed too often" in refused[0].text
     assert Consent.objects.filter(step="changed").count() == 1
     clock.forward(minutes=59)
     assert save(client, reader, language="zh-hans").status_code == 200

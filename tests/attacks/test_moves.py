@@ -64,7 +64,7 @@ def test_a_link_of_the_old_mailbox_opens_nothing_and_says_where_to_go(client, mo
     for answer in [client.get(moved[purpose]), *(client.post(moved[purpose], wish) for wish in wishes)]:
         assert answer.status_code == 410
         page = answer.content.decode()
-        assert "came to the new address" in page
+        assert "an email to your new address" in page
         assert NEW not in page
         assert str(Subscriber.objects.get().public_id) not in page
     assert everything() == before
@@ -125,7 +125,7 @@ def test_an_old_link_ends_only_what_was_read_at_that_address(client, clock, move
     assert client.post(moved["another"], *ONE_CLICK).status_code == 200
     for answer in (client.get(moved["another"]), client.post(moved["another"], BUTTON)):
         assert answer.status_code == 410, "nobody is told that they left"
-        assert "came to the new address" in answer.content.decode()
+        assert "an email to your new address" in answer.content.decode()
     assert readers.state_of(ada, "another") == "active"
 
 
@@ -162,7 +162,7 @@ def test_the_links_of_an_erased_subscriber_answer_as_for_strangers(client, moved
     erasing.forget(parse(NEW).key, LINK)
     assert not FormerId.objects.exists()
     assert client.post(moved["weekly"], *ONE_CLICK).status_code == 200
-    assert "came to the new address" not in client.get(moved["preferences"]).content.decode()
+    assert "an email to your new address" not in client.get(moved["preferences"]).content.decode()
 
 
 def test_the_letter_of_a_move_names_each_newsletter_and_language_and_one_press_confirms_those_alone(client, clock):
@@ -203,9 +203,9 @@ def test_a_letter_of_a_move_says_so_where_nothing_is_left_to_read(client):
     ada = readers.unsubscribed("weekly", ADA)
     changing.ask_to_move(ada.public_id, "weekly", parse(NEW), LINK)
     (message,) = mailed("address")
-    assert "It will receive no newsletter" in message.body
+    assert "It will not receive any newsletters" in message.body
     assert changing.move(Letter.objects.get().public_id, LINK) is changing.Moved.MOVED
-    assert "came to the new address" in client.get(preferences_path(ada)).content.decode()
+    assert "an email to your new address" in client.get(preferences_path(ada)).content.decode()
     assert FormerId.objects.get().newsletter == ""
 
 

@@ -54,7 +54,7 @@ def test_seventeen_networks_that_ask_for_seventeen_mails_keep_nobody_out(clock):
         for _ in range(20):
             ask(f"victim{network}@readers.example", network)
     assert mails_due(clock) == MailRequest.objects.count() == 17
-    assert "Check your mail" in sign_up("ada@readers.example", 200).content.decode()
+    assert "Check your email" in sign_up("ada@readers.example", 200).content.decode()
     assert mails_due(clock) == 18
 
 
@@ -92,7 +92,7 @@ def test_spellings_are_one_for_limits_alone(clock):
 
 def test_a_form_is_spent_by_one_mail_and_comes_back_fresh(clock):
     form = form_time()
-    assert "Check your mail" in sign_up("ada@readers.example", form=form).content.decode()
+    assert "Check your email" in sign_up("ada@readers.example", form=form).content.decode()
     again = sign_up("ben@readers.example", form=form).content.decode()
     assert "press the button once more" in again
     assert 'value="ben@readers.example"' in again
@@ -125,7 +125,7 @@ def test_signed_links_still_mail_their_subscriber_while_strangers_hammer(client,
         ask(f"ada+{minute}@readers.example", minute)
         clock.forward(minutes=1)
     page = client.post(preferences_path(reader), {"do": "save", "had": "weekly", "newsletter": ["weekly", "jianbao"]})
-    assert "press the button in the mail" in page.content.decode()
+    assert "press the button in the email" in page.content.decode()
     assert reader.subscriptions.get(newsletter="jianbao").confirmation_due is not None
     assert changing.ask_for_link(reader.public_id, "weekly", LINK) is not None
 
@@ -167,11 +167,11 @@ def test_a_bot_that_solves_gets_one_mail_for_each_solution(clock):
     page = sign_up("victim@readers.example", form=form)
     assert page["Content-Security-Policy"].endswith("; script-src 'self'; worker-src 'self'")
     answer = solution(page)
-    assert "Check your mail" in sign_up("victim@readers.example", form=form, altcha=answer).content.decode()
+    assert "Check your email" in sign_up("victim@readers.example", form=form, altcha=answer).content.decode()
     assert mails_due(clock) == limits.FREE_A_NETWORK_HOUR + 1
     for other in (form, form_time()):
         again = sign_up("other@readers.example", form=other, altcha=answer).content.decode()
-        assert "Check your mail" not in again
+        assert "Check your email" not in again
     assert mails_due(clock) == limits.FREE_A_NETWORK_HOUR + 1
 
 
@@ -211,16 +211,16 @@ def test_a_bot_without_javascript_waits_and_its_mails_go_out_one_a_minute(clock)
     forms = [form_time() for _ in range(5)]
     waits = [field("wait", sign_up(f"victim{n}@readers.example", form=form)) for n, form in enumerate(forms)]
     early = sign_up("victim0@readers.example", form=forms[0], wait=waits[0])
-    assert "wait for 60 seconds" in early.content.decode()
+    assert "wait 60 seconds" in early.content.decode()
     assert field("wait", early) == waits[0], "pressing does not make it longer"
     clock.forward(seconds=45)
-    assert "wait for 15 seconds" in sign_up("victim0@readers.example", form=forms[0], wait=waits[0]).content.decode()
+    assert "wait 15 seconds" in sign_up("victim0@readers.example", form=forms[0], wait=waits[0]).content.decode()
     clock.forward(seconds=15)
     assert "One moment" in sign_up("victim1@readers.example", form=forms[1], wait=waits[0]).content.decode()
     for number, (form, wait) in enumerate(zip(forms, waits, strict=True)):
         page = sign_up(f"victim{number}@readers.example", form=form, wait=wait).content.decode()
-        assert "Check your mail" in page
-        assert "may take some hours" in page
+        assert "Check your email" in page
+        assert "may take a few hours" in page
     due = Subscription.objects.filter(confirmation_due__gt=clock.now).order_by("confirmation_due")
     late = [(at - clock.now).total_seconds() for at in due.values_list("confirmation_due", flat=True)]
     assert late == [60, 120, 180, 240, 300]
@@ -309,7 +309,7 @@ def test_while_the_rate_is_used_up_everybody_is_asked_for_work_and_told_that_it_
         page = sign_up(email, 50, form=form)
         pages.append(sign_up(email, 50, form=form, altcha=solution(page)).content)
     assert pages[0] == pages[1]
-    assert "may take some hours" in pages[0].decode()
+    assert "may take a few hours" in pages[0].decode()
     assert send_all(clock) == []
     clock.forward(minutes=10)
     assert send_all(clock) == ["new@readers.example"]

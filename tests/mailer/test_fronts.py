@@ -94,7 +94,7 @@ def test_a_visitor_signs_up_and_leaves_and_an_operator_logs_in(proxies, send):
             browser = Browser(front, send)
             email = f"visitor-{number}@readers.example"
             joined = browser.fill_in("/subscribe/", email=email, website="", form_time=form_time())
-            assert "Check your mail" in joined.text, front
+            assert "Check your email" in joined.text, front
             assert Subscriber.objects.filter(email=email).exists()
             reader = readers.confirmed(who=readers.Named("Ben", f"ben-{number}@readers.example"))
             assert "unsubscribed from everything" in browser.fill_in(preferences_path(reader), do="leave").text, front
@@ -121,7 +121,7 @@ def sign_up(*, cookie: bool = True, token: str = "", **environ: str) -> Answer:
 
 def test_only_a_missing_cookie_is_called_one(caplog):
     missing = sign_up(cookie=False, HTTP_ORIGIN=HOME)
-    assert "did not keep our cookie" in missing.text
+    assert "did not keep the cookie" in missing.text
     assert "cookie did not come" in refused(caplog)[0]
 
 
@@ -146,7 +146,7 @@ def test_a_stale_form_asks_for_another_press(caplog):
 def test_without_origin_the_referer_counts_where_https_came_in():
     with behind(1):
         for referer, words in (
-            (f"{HOME}/subscribe/", "Check your mail"),
+            (f"{HOME}/subscribe/", "Check your email"),
             ("https://evil.example/", HOME),
             ("//[", HOME),
         ):
@@ -156,8 +156,8 @@ def test_without_origin_the_referer_counts_where_https_came_in():
 @pytest.mark.parametrize(
     ("environ", "words"),
     [
-        ({"HTTP_ORIGIN": HOME}, "did not keep our cookie"),
-        ({"HTTP_ORIGIN": "https://evil.example"}, f"Please begin at {HOME}"),
+        ({"HTTP_ORIGIN": HOME}, "did not keep the cookie"),
+        ({"HTTP_ORIGIN": "https://evil.example"}, f"Please start at {HOME}"),
         ({"HTTP_ORIGIN": HOME, "HTTP_COOKIE": "csrftoken=" + "a" * 32}, "did not come from one of our pages"),
     ],
 )

@@ -156,7 +156,7 @@ def test_the_form_is_refused_from_another_site_and_signed_links_need_no_cookie()
     answer = client.post(
         "/subscribe/", {"email": BEN.email, "form_time": form_time()}, headers={"origin": "https://evil.example"}
     )
-    assert "Check your mail" not in answer.content.decode()
+    assert "Check your email" not in answer.content.decode()
     assert everything() == before
     assert client.post(preferences_path(reader), {"do": "leave"}).status_code == 200
     assert readers.state_of(reader) == "unsubscribed"

@@ -43,7 +43,7 @@ def test_a_form_on_another_site_needs_one_press_more_and_then_signs_up(
         page.get_by_role("button").click()
         return filled_in, page.get_by_role("heading").inner_text()
 
-    assert glass.walk(join, scripts=scripts) == (ADA.email, "Check your mail")
+    assert glass.walk(join, scripts=scripts) == (ADA.email, "Check your email")
     assert Subscription.objects.get().state == "pending"
 
 
@@ -66,7 +66,7 @@ def test_a_network_that_caused_many_mails_waits_for_its_browser_or_for_a_minute(
             said.append(page.get_by_role("status").inner_text())
             page.keyboard.press("Tab")
             page.keyboard.press("Enter")
-        page.get_by_role("heading", name="Check your mail").wait_for()
+        page.get_by_role("heading", name="Check your email").wait_for()
         return said
 
     said = glass.walk(join, scripts=scripts)

@@ -95,7 +95,7 @@ def test_our_button_is_told_from_one_click_and_may_be_undone(body, kind):
 
 def test_a_sign_up_gets_through_at_the_first_press():
     body, cookie = filled_in("/subscribe/", email=ADA.email, website="", form_time=form_time())
-    assert "Check your mail" in streamed("/subscribe/", [body], **cookie).text
+    assert "Check your email" in streamed("/subscribe/", [body], **cookie).text
     assert Subscriber.objects.get().email == ADA.email
 
 
@@ -124,9 +124,9 @@ def test_signed_events_are_stored(count):
 
 # ---------------------------------------------------------------- what did not come whole
 
-LARGE = (413, "That was too much")
-PARTIAL = (400, "That did not arrive whole")
-UNREAD = (400, "We could not read that")
+LARGE = (413, "Request too large")
+PARTIAL = (400, "Incomplete request")
+UNREAD = (400, "We could not read your request")
 CHUNKED = {"HTTP_TRANSFER_ENCODING": "chunked"}
 BROKEN = {
     "chunks that end early": (CHUNKED, [LEAVE_ALL, OSError("no more data")], PARTIAL),
@@ -200,7 +200,7 @@ def test_a_press_whose_button_did_not_come_is_answered_as_one(door, body):
 
 def test_a_sign_up_that_came_empty_says_so_instead_of_asking_for_another_press():
     answer = post("/subscribe/", b"")
-    assert "did not reach us" in answer.text
+    assert "did not receive" in answer.text
     assert "press the button once more" not in answer.text
 
 

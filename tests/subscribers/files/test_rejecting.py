@@ -78,7 +78,7 @@ def test_a_file_rejected_twice_says_once_what_is_wrong(file):
     file.take_in("email,state\nada@,active\n")
     file.path = Path(f"{file.path}.rejected.csv")
     file.take_in(file.path.read_bytes())
-    assert file.rejected == [(2, "An address has one @, with something on both sides.", ["ada@", "active"])]
+    assert file.rejected == [(2, "An address needs exactly one @, with text on both sides.", ["ada@", "active"])]
     with importing.read(file.path, "weekly", None) as stage, pytest.raises(FileError, match="is imported"):
         importing.apply(stage, "tests", rejected=file.path)
 

@@ -122,7 +122,7 @@ def test_a_link_that_was_mailed_to_the_old_address_opens_nothing_after_the_chang
 
 def test_that_it_is_their_address_already_is_said_beside_the_field(client):
     answer = client.post(data_path(readers.confirmed()), {"do": "move", "email": ADA.email.upper()})
-    assert "This is your address already." in answer.content.decode()
+    assert "This is already your address." in answer.content.decode()
     assert Letter.objects.count() == 0
 
 

@@ -52,7 +52,7 @@ def test_signing_up_makes_a_pending_reader_and_hints_at_their_mail(client, hints
     with django_capture_on_commit_callbacks(execute=True):
         answer = sign_up(client)
     assert answer.status_code == 200
-    assert "Check your mail" in answer.content.decode()
+    assert "Check your email" in answer.content.decode()
     assert readers.state_of(Subscriber.objects.get()) == "pending"
     assert hints == [Subscription.objects.get().pk]
 
@@ -62,7 +62,7 @@ def test_the_consent_record_holds_the_sentence_that_the_page_showed(client):
     sign_up(client)
     record = Consent.objects.get()
     assert record.wording in page
-    assert (record.how, record.wording_version, record.language) == ("form", "1", "en")
+    assert (record.how, record.wording_version, record.language) == ("form", "2", "en")
     assert (record.source, record.ip) == ("http://127.0.0.1:8000/subscribe/", "127.0.0.0/24")
 
 
@@ -91,7 +91,7 @@ def test_a_second_newsletter_has_its_own_door_in_its_own_language(client):
 def test_other_paths_lead_nowhere(client, path):
     answer = client.get(path)
     assert answer.status_code == 404
-    assert "There is nothing here" in answer.content.decode()
+    assert "Page not found" in answer.content.decode()
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_what_a_visitor_typed_is_shown_as_text(client):
 
 def test_a_script_that_fills_in_everything_is_thanked_and_ignored(client):
     answer = sign_up(client, website="http://spam.example")
-    assert "Check your mail" in answer.content.decode()
+    assert "Check your email" in answer.content.decode()
     assert Subscriber.objects.count() == 0
 
 
@@ -128,7 +128,7 @@ def test_a_quick_hand_gets_through_with_the_second_press(client, monkeypatch):
     again = sign_up(client, form_time=re.search(r'name="form_time" value="([^"]+)"', first)[1]).content.decode()
     kept = re.search(r'name="form_time" value="([^"]+)"', again)[1]
     monkeypatch.setattr(forms, "FASTEST", timedelta(seconds=-1))
-    assert "Check your mail" in sign_up(client, form_time=kept).content.decode()
+    assert "Check your email" in sign_up(client, form_time=kept).content.decode()
 
 
 def test_a_form_of_another_machine_whose_clock_is_ahead_gets_through_with_the_second_press(client, monkeypatch):
@@ -136,7 +136,7 @@ def test_a_form_of_another_machine_whose_clock_is_ahead_gets_through_with_the_se
     assert "press the button once more" in again
     fresh = re.search(r'name="form_time" value="([^"]+)"', again)[1]
     monkeypatch.setattr(forms, "FASTEST", timedelta(seconds=-1))
-    assert "Check your mail" in sign_up(client, form_time=fresh).content.decode()
+    assert "Check your email" in sign_up(client, form_time=fresh).content.decode()
 
 
 @pytest.mark.parametrize("wrong", ["", "form:1abc:forged"])
@@ -161,7 +161,7 @@ def test_one_press_on_the_form_that_came_back_signs_up(monkeypatch):
     fields = dict(re.findall(r'name="(csrfmiddlewaretoken|form_time)" value="([^"]+)"', page))
     monkeypatch.setattr(forms, "FASTEST", timedelta(seconds=-1))
     answer = client.post("/subscribe/", fields | {"email": ADA.email})
-    assert "Check your mail" in answer.content.decode()
+    assert "Check your email" in answer.content.decode()
     assert Subscriber.objects.count() == 1
 
 
@@ -225,7 +225,7 @@ def test_an_expired_link_offers_a_new_one_and_the_button_asks_for_it(client, clo
     page = client.get(path)
     assert page.status_code == 410
     assert "Send a new link" in page.content.decode()
-    assert "Check your mail" in client.post(path).content.decode()
+    assert "Check your email" in client.post(path).content.decode()
     assert Subscription.objects.get().confirmation_due == clock.now
     assert readers.history_of(reader)[-1] == ("requested", "link")
 
