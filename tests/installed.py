@@ -24,7 +24,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 LOCK = ROOT / "requirements.lock"
-SOURCES = ("pyproject.toml", "hatch_build.py", "README.md", "LICENSE", "mailer", "subscribers", "templates")
+SOURCES = ("pyproject.toml", "hatch_build.py", "README.md", "LICENSE", "mailer", "subscribers", "templates", "locale")
 HOME = Path(sys.prefix) / "shipped"
 
 
