@@ -21,6 +21,6 @@ def deliver_batch(batch_id: int) -> None:
 
 @shared_task(name="mailer.tell_editor")  # type: ignore[untyped-decorator]
 def tell_editor(send_id: int) -> None:
-    from mailer.worker.notifying import tell
+    from mailer.worker.notifying import notify_editor
 
-    tell(send_id)
+    notify_editor(send_id)

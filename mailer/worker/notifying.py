@@ -21,12 +21,12 @@ REFUSALS, REFUSED_SHARE = 5, 0.01
 LATE = timedelta(days=3)  # after its end; SendGrid tries for as long, and what comes then is news too
 
 
-def untold() -> list[int]:
+def unnotified() -> list[int]:
     """Ids of the sends of which there is news that was not mailed yet."""
     return [send.pk for send in _unwatched() if _news(send)]
 
 
-def tell(send_id: int) -> None:
+def notify_editor(send_id: int) -> None:
     """What is new of this send was mailed, once. What could not be sent is news still."""
     send = _unwatched().filter(pk=send_id).first()
     news = _news(send) if send else ""

@@ -111,8 +111,8 @@ def _mail_what_is_due() -> None:
     due = chain(
         ((send_confirmation.run, row) for row in confirmations.due(now)),
         ((send_letter.run, row) for row in link_mails.due(now)),
-        ((notice_mails.tell, row) for row in notice_mails.due(now)),
-        ((notifying.tell, send) for send in notifying.untold()),
+        ((notice_mails.send, row) for row in notice_mails.due(now)),
+        ((notifying.notify_editor, send) for send in notifying.unnotified()),
     )
     for mail, row in due:
         if not concurrency.mails.is_open or time.monotonic() >= until:

@@ -72,7 +72,7 @@ def forget_old(now: datetime) -> None:
     Notice.objects.filter(at__lt=now - KEPT).delete()
 
 
-def tell(notice_id: int) -> bool:
+def send(notice_id: int) -> bool:
     """Hand the notice to the provider, if it is due. Return False if it is not, or fails and is tried once more.
 
     Call outside of transactions: the claim must be committed before the mail leaves.

@@ -16,5 +16,5 @@ def mailed(purpose: str) -> list[mail.EmailMessage]:
     for letter in Letter.objects.filter(purpose=purpose).exclude(due=None):
         link_mails.send(letter.pk)
     for notice in Notice.objects.filter(kind=purpose).exclude(due=None):
-        notice_mails.tell(notice.pk)
+        notice_mails.send(notice.pk)
     return mail.outbox[before:]

@@ -226,7 +226,7 @@ def test_news_of_an_undo_that_waits_goes_to_nobody_after_a_move(client):
     client.post(undo_in(client.post(leave_path(ada), BUTTON)))
     waiting = Notice.objects.get(kind="undone").pk
     readers.move(ada, NEW)
-    assert not notice_mails.tell(waiting)
+    assert not notice_mails.send(waiting)
     assert mail.outbox == []
     assert not Notice.objects.filter(pk=waiting).exists()
 

@@ -92,5 +92,5 @@ def notice(newsletter: str, kind: str = "undone") -> Seen:
     reader = readers.confirmed(newsletter, readers.Named("", f"told-of-{newsletter}@readers.example"))
     tell = {"undone": notices.undone, "moved": notices.moved}[kind]
     tell(reader, newsletter, reader.created_at)
-    notice_mails.tell(Notice.objects.latest("pk").pk)
+    notice_mails.send(Notice.objects.latest("pk").pk)
     return Seen(mail.outbox[-1].alternatives[0].content)

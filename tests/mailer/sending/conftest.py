@@ -39,7 +39,7 @@ def api(settings) -> Iterator[StandIn]:
 
 
 @pytest.fixture
-def told(monkeypatch) -> list[int]:
+def hinted(monkeypatch) -> list[int]:
     """Sends that a worker was told of, once for each slot that was woken; a broker listens."""
     heard: list[int] = []
     monkeypatch.setattr(celery, "enqueue", lambda task, row: heard.append(row) or True)

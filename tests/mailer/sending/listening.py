@@ -23,7 +23,7 @@ LOST = OutcomeUnknown("no answer", None)
 OK = Accepted("id")
 
 
-def tell(attempt: UUID, at: datetime, by: EventKeys = KEYS) -> int:
+def report_evidence(attempt: UUID, at: datetime, by: EventKeys = KEYS) -> int:
     """The answer to a post of one event: that the provider took this request, at a time by its own clock."""
     ids = {"mailer_installation": public_id(), "mailer_attempt": str(attempt), "mailer_delivery": "1"}
     return _post([{"event": "processed", "timestamp": int(at.timestamp()), "sg_event_id": uuid4().hex, **ids}], by)
@@ -55,6 +55,6 @@ def started(taken: Claim, ago: timedelta) -> None:
     Attempt.objects.filter(pk=taken.attempt).update(started_at=timezone.now() - ago)
 
 
-def tell_of(taken: Claim, by: EventKeys = KEYS) -> int:
+def report_evidence_of(taken: Claim, by: EventKeys = KEYS) -> int:
     """An event of this request, of the second at which it was made."""
-    return tell(taken.attempt, Attempt.objects.get(pk=taken.attempt).started_at, by)
+    return report_evidence(taken.attempt, Attempt.objects.get(pk=taken.attempt).started_at, by)

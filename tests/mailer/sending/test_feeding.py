@@ -61,14 +61,14 @@ def test_messages_for_what_is_over_or_gone_do_nothing(ten, api):
     assert len(api.requests) == 10
 
 
-def test_a_lane_is_given_back_after_its_turn_and_another_is_woken(ten, api, told, monkeypatch):
+def test_a_lane_is_given_back_after_its_turn_and_another_is_woken(ten, api, hinted, monkeypatch):
     monkeypatch.setattr(feeding, "MOST_BATCHES", 4)
-    told.clear()
+    hinted.clear()
     feed(ten.pk)
-    assert (len(api.accepted), told) == (4, [ten.pk])
+    assert (len(api.accepted), hinted) == (4, [ten.pk])
     monkeypatch.setattr(feeding, "LONGEST", -1.0)
     feed(ten.pk)
-    assert (len(api.accepted), told) == (4, [ten.pk] * 2)
+    assert (len(api.accepted), hinted) == (4, [ten.pk] * 2)
 
 
 def test_a_batch_that_everybody_left_does_not_end_the_turn(ten, api):
@@ -93,7 +93,7 @@ def test_a_paused_send_ends_the_turn(ten, api, monkeypatch):
     assert len(api.accepted) == 1
 
 
-def test_a_stop_ends_the_turn_after_the_request_in_flight(ten, api, told, monkeypatch):
+def test_a_stop_ends_the_turn_after_the_request_in_flight(ten, api, hinted, monkeypatch):
     real = feeding.deliver_next
 
     def stop_meanwhile(send):
@@ -101,9 +101,9 @@ def test_a_stop_ends_the_turn_after_the_request_in_flight(ten, api, told, monkey
         return real(send)
 
     monkeypatch.setattr(feeding, "deliver_next", stop_meanwhile)
-    told.clear()
+    hinted.clear()
     deliver_send(ten.pk)
-    assert (len(api.accepted), told) == (1, [])
+    assert (len(api.accepted), hinted) == (1, [])
 
 
 def test_a_task_that_was_handed_out_before_a_stop_and_starts_after_it_claims_nothing(ten, api):

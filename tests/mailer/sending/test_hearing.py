@@ -10,7 +10,7 @@ from mailer.models import Installation, WebhookKey
 from mailer.sending import hearing
 from mailer.store import clock
 from mailer.web.bodies import FAULT, Fault
-from tests.mailer.sending.listening import KEYS, OK, OTHERS, OURS, junk, requests, tell_of
+from tests.mailer.sending.listening import KEYS, OK, OTHERS, OURS, junk, report_evidence_of, requests
 
 pytestmark = pytest.mark.django_db
 
@@ -40,7 +40,7 @@ def writes(queries: CaptureQueriesContext) -> list[str]:
 
 def test_a_post_that_verifies_and_one_that_is_refused_are_recorded(taken):
     assert (verified_at(), refused_at()) == (None, None)
-    assert (tell_of(taken), tell_of(taken, OTHERS)) == (204, 403)
+    assert (report_evidence_of(taken), report_evidence_of(taken, OTHERS)) == (204, 403)
     verified, refused = verified_at(), refused_at()
     assert verified < refused < clock.now()
 
@@ -48,7 +48,7 @@ def test_a_post_that_verifies_and_one_that_is_refused_are_recorded(taken):
 def test_only_an_event_of_a_request_tells_whose_a_key_is(taken):
     assert junk(KEYS) == 204
     assert not WebhookKey.objects.exists()
-    tell_of(taken)
+    report_evidence_of(taken)
     first = verified_at()
     WebhookKey.objects.update(verified_at=first - timedelta(minutes=1))
     assert junk(KEYS) == 204, "from now on each post of that key says that the account is heard"
@@ -57,7 +57,7 @@ def test_only_an_event_of_a_request_tells_whose_a_key_is(taken):
 
 
 def test_a_flood_of_junk_is_not_a_flood_of_writes(taken, monkeypatch):
-    tell_of(taken)
+    report_evidence_of(taken)
     began = clock.now()
     monkeypatch.setattr(hearing.clock, "now", lambda: began)  # however long a busy machine takes
     with CaptureQueriesContext(connection) as queries:
@@ -71,7 +71,7 @@ def test_a_flood_of_junk_is_not_a_flood_of_writes(taken, monkeypatch):
 
 def test_each_change_between_taken_and_refused_is_recorded_at_once(taken):
     for _ in range(3):
-        tell_of(taken)
+        report_evidence_of(taken)
         assert (refused_at() or clock.now() - timedelta(days=1)) < verified_at()
         junk()
         assert refused_at() > verified_at()

@@ -1,6 +1,6 @@
 from mailer.sending import hints
 
 
-def test_a_large_send_wakes_slots_and_does_not_flood_the_broker(told):
+def test_a_large_send_wakes_slots_and_does_not_flood_the_broker(hinted):
     assert hints.enqueue(3, 1000)
-    assert told == [3] * hints.MOST
+    assert hinted == [3] * hints.MOST

@@ -16,7 +16,7 @@ from tests import readers
 from tests.mailer.reports import HARD, Mailed, mailed, post
 from tests.mailer.sending.conftest import _own_home, api  # noqa: F401 — the same stage
 from tests.mailer.sending.outgoing import everybody
-from tests.mailer.worker.test_notifying import EDITOR, told_now
+from tests.mailer.worker.test_notifying import EDITOR, notices_now
 
 pytestmark = pytest.mark.django_db
 
@@ -64,31 +64,31 @@ def test_the_editor_is_told_once_and_also_after_the_end_of_the_send(api, setting
     settings.EMAIL_BACKEND = "mailer.providers.sendgrid.backend.SendGridBackend"
     issue = mailed_to(10)
     Send.objects.update(notify=EDITOR, state="finished")
-    assert told_now(api) == ["[mailer] 2026-11-20 is sent"]
+    assert notices_now(api) == ["[mailer] 2026-11-20 is sent"]
     post(*(issue.about(reader, "bounce", **OUTLOOK) for reader in everybody()[:5]))
     Send.objects.update(finished_at=None)
-    assert notifying.untold() == []  # long over
+    assert notifying.unnotified() == []  # long over
 
     Send.objects.update(finished_at=clock.now())
-    assert told_now(api) == ["[mailer] 2026-11-20 is sent", "[mailer] 2026-11-20: receivers refuse your mail"]
+    assert notices_now(api) == ["[mailer] 2026-11-20 is sent", "[mailer] 2026-11-20: receivers refuse your mail"]
     assert "5.7.515" in api.accepted[-1]["content"]["text/plain"]
-    assert told_now(api)[2:] == []
+    assert notices_now(api)[2:] == []
 
 
 def test_what_the_mail_about_the_end_says_is_not_told_again(api, settings, refused):
     settings.EMAIL_BACKEND = "mailer.providers.sendgrid.backend.SendGridBackend"
 
     Send.objects.update(notify=EDITOR, state="finished", finished_at=clock.now())
-    assert told_now(api) == ["[mailer] 2026-11-20 is sent"]
+    assert notices_now(api) == ["[mailer] 2026-11-20 is sent"]
     assert "5.7.26" in api.accepted[-1]["content"]["text/plain"]
-    assert told_now(api) == ["[mailer] 2026-11-20 is sent"]
+    assert notices_now(api) == ["[mailer] 2026-11-20 is sent"]
 
 
 def test_single_refusals_are_no_news(api):
     issue = mailed_to(200)
     Send.objects.update(notify=EDITOR, notified="finished", finished_at="2999-01-01T00:00Z")
     post(issue.about(everybody()[0], "bounce", **OUTLOOK))
-    assert notifying.untold() == []
+    assert notifying.unnotified() == []
 
 
 def test_the_doctor_names_what_receivers_hold_against_us(refused):

@@ -22,7 +22,18 @@ from mailer.sending.reconciling import (
 from mailer.sending.settling import settle
 from mailer.worker import sweeping
 from tests import readers
-from tests.mailer.sending.listening import KEYS, LOST, OK, OTHERS, OURS, junk, requests, started, tell, tell_of
+from tests.mailer.sending.listening import (
+    KEYS,
+    LOST,
+    OK,
+    OTHERS,
+    OURS,
+    junk,
+    report_evidence,
+    report_evidence_of,
+    requests,
+    started,
+)
 from tests.mailer.sending.outgoing import batch_of, claimed, close_breaker, planned, states
 
 pytestmark = pytest.mark.django_db
@@ -55,7 +66,7 @@ def doubts(send: Send) -> list[Doubt | None]:
 def heard(send: Send, ago: timedelta) -> list:
     """Three requests, of which the middle one lost its answer; events of the others came."""
     taken = requests(send, *HEARD, ago=ago)
-    assert {tell_of(taken[0]), tell_of(taken[2])} == {204}
+    assert {report_evidence_of(taken[0]), report_evidence_of(taken[2])} == {204}
     return taken
 
 
@@ -73,7 +84,7 @@ def nobody_twice(send: Send) -> None:
 
 def test_with_the_webhook_key_of_another_account_silence_is_no_evidence(send):
     taken = requests(send, OK, LOST, LOST, OK, ago=DAY)
-    assert [tell_of(one, OTHERS) for one in taken] == [403] * 4, "each event of the account is refused"
+    assert [report_evidence_of(one, OTHERS) for one in taken] == [403] * 4, "each event of the account is refused"
     assert junk(KEYS) == 204, "and the other account posts here too"
     nobody_twice(send)
     assert doubts_of(send) == {Doubt.REFUSED: 2}
@@ -112,8 +123,8 @@ def test_a_send_of_one_request_always_waits_for_a_person(send, settings):
     lost = claimed(single)
     close_breaker()
     others = requests(send, OK, OK, ago=DAY)
-    tell_of(others[0])
-    tell_of(others[1])
+    report_evidence_of(others[0])
+    report_evidence_of(others[1])
     settle(lost, LOST)
     started(lost, DAY - timedelta(seconds=30))
     assert resend_what_never_arrived() == 0
@@ -126,7 +137,7 @@ def test_a_send_of_one_request_always_waits_for_a_person(send, settings):
 @pytest.mark.parametrize("silent", [0, 2])
 def test_events_on_one_side_of_the_request_are_not_enough(send, silent):
     taken = requests(send, *HEARD, ago=DAY)
-    tell_of(taken[2 - silent])
+    report_evidence_of(taken[2 - silent])
     nobody_twice(send)
     assert doubts_of(send) == {Doubt.UNHEARD: 1}
 
@@ -146,8 +157,8 @@ def test_events_of_another_account_are_not_enough(send):
     claims = requests(other, OK, OK, ago=DAY)
     Send.objects.filter(pk=other.pk).update(account=ProviderAccount.objects.create(name="other", host=other.provider))
     for claim in claims:
-        tell_of(claim)
-        tell(claim.attempt, Attempt.objects.get(pk=taken[2].attempt).started_at)
+        report_evidence_of(claim)
+        report_evidence(claim.attempt, Attempt.objects.get(pk=taken[2].attempt).started_at)
     nobody_twice(send)
 
 
@@ -155,7 +166,7 @@ def test_events_of_another_installation_are_not_enough(send):
     """They verify, but the key may be another account's, and they name no request of ours."""
     taken = requests(send, *HEARD, ago=DAY)
     for claim in taken:
-        tell(uuid4(), Attempt.objects.get(pk=claim.attempt).started_at)
+        report_evidence(uuid4(), Attempt.objects.get(pk=claim.attempt).started_at)
     nobody_twice(send)
 
 
@@ -169,7 +180,7 @@ def test_without_a_webhook_key_silence_is_no_evidence(send, settings):
 def test_an_event_that_is_stored_and_not_applied_yet_is_no_silence(send, monkeypatch):
     taken = heard(send, DAY)
     monkeypatch.setattr("mailer.events.receiving.apply", lambda ids: None)
-    tell_of(taken[1])
+    report_evidence_of(taken[1])
     nobody_twice(send)
     assert doubts_of(send) == {Doubt.REPORTED: 1}
 
@@ -188,7 +199,7 @@ def test_what_was_sent_again_on_a_persons_word_is_not_sent_again_by_evidence_of_
     settle(again, LOST)
     started(again, DAY)
     for minutes in (-1, 1):
-        tell(taken[0].attempt, timezone.now() - DAY + timedelta(minutes=minutes))
+        report_evidence(taken[0].attempt, timezone.now() - DAY + timedelta(minutes=minutes))
     assert doubts(send) == [Doubt.UNHEARD], "the first request may have arrived"
 
 
@@ -261,7 +272,7 @@ def test_what_was_not_judged_is_not_sent_again(send):
 def test_a_refused_post_suspends_evidence_until_a_later_one_is_taken(send):
     taken = heard(send, HOUR)
     assert doubts(send) == [None]
-    assert tell_of(taken[1], OTHERS) == 403
+    assert report_evidence_of(taken[1], OTHERS) == 403
     nobody_twice(send)
     assert doubts(send) == [Doubt.REFUSED]
     assert junk(KEYS) == 204
@@ -271,7 +282,7 @@ def test_a_refused_post_suspends_evidence_until_a_later_one_is_taken(send):
 def test_a_post_by_the_key_of_another_account_does_not_end_it(send, settings):
     taken = heard(send, HOUR)
     settings.SENDGRID_WEBHOOK_KEYS = (base64.b64decode(OTHERS.public),)
-    assert tell_of(taken[1]) == 403
+    assert report_evidence_of(taken[1]) == 403
     assert junk(OTHERS) == 204
     assert doubts(send) == [Doubt.REFUSED]
 
@@ -280,7 +291,7 @@ def test_who_posts_junk_every_minute_does_not_hold_it_up_for_ever(send):
     taken = heard(send, DAY)
     junk()
     assert doubts_of(send) == {Doubt.REFUSED: 1}, "SendGrid's own post may be among those refused"
-    tell_of(taken[0])
+    report_evidence_of(taken[0])
     for _ in range(3):
         junk()
     assert doubts_of(send) == {None: 1}, "nothing that SendGrid repeats for 24 h can be refused any more"

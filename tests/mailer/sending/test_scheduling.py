@@ -38,7 +38,7 @@ def test_before_its_time_nothing_is_planned(api):
     balanced(send)
 
 
-def test_the_audience_is_chosen_when_it_fires(api, told):
+def test_the_audience_is_chosen_when_it_fires(api, hinted):
     ada = readers.confirmed()
     ben = readers.pending()
     send = scheduled(-1)

@@ -51,7 +51,7 @@ def test_no_request_runs_or_starts_after_pause_or_cancel_returned(two_batches, a
     assert states(two_batches) == ["accepted", "planned" if end is pause else "cancelled"]
 
 
-def test_a_paused_send_goes_on_where_it_stopped(two_batches, api, told):
+def test_a_paused_send_goes_on_where_it_stopped(two_batches, api, hinted):
     deliver_batch(batch_of(two_batches, 0).pk)
     pause(two_batches.pk)
     balanced(two_batches)
@@ -66,11 +66,11 @@ def test_a_paused_send_goes_on_where_it_stopped(two_batches, api, told):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_resuming_wakes_lanes(two_batches, told):
+def test_resuming_wakes_lanes(two_batches, hinted):
     settle(claimed(two_batches, 0), Accepted("1"))
     pause(two_batches.pk)
     resume(two_batches.pk)
-    assert set(told) == {two_batches.pk}
+    assert set(hinted) == {two_batches.pk}
 
 
 def test_a_send_with_nothing_left_is_finished_when_it_is_resumed(four):
@@ -159,7 +159,7 @@ def test_what_cannot_be_done_in_a_state_says_so_and_changes_nothing(four, act, s
 # -------------------------------------------------------------- unknown
 
 
-def test_resending_takes_a_send_out_of_finished_and_sends_only_what_was_unknown(two_batches, api, told):
+def test_resending_takes_a_send_out_of_finished_and_sends_only_what_was_unknown(two_batches, api, hinted):
     deliver_batch(batch_of(two_batches, 0).pk)
     settle(claimed(two_batches, 1), UNKNOWN)
     two_batches.refresh_from_db()
@@ -167,7 +167,7 @@ def test_resending_takes_a_send_out_of_finished_and_sends_only_what_was_unknown(
     assert resend_all(two_batches) == 1
     balanced(two_batches)
     assert (two_batches.state, two_batches.finished_at) == (Send.State.SENDING, None)
-    assert told == [two_batches.pk]
+    assert hinted == [two_batches.pk]
     deliver_all(two_batches)
     balanced(two_batches)
     assert (two_batches.state, count(two_batches).accepted, count(two_batches).unknown) == (Send.State.FINISHED, 4, 0)

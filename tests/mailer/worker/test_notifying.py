@@ -10,7 +10,7 @@ from mailer.sending.evidence import prove
 from mailer.sending.settling import settle
 from mailer.sending.steering import pause, resume
 from mailer.worker import notifying
-from tests.mailer.sending.conftest import _own_home, api, four, told  # noqa: F401 — the same stage
+from tests.mailer.sending.conftest import _own_home, api, four, hinted  # noqa: F401 — the same stage
 from tests.mailer.sending.outgoing import claimed, close_breaker, deliver_all
 
 pytestmark = pytest.mark.django_db
@@ -24,53 +24,53 @@ def unwatched(four, settings) -> Send:
     return four
 
 
-def told_now(api) -> list[str]:
+def notices_now(api) -> list[str]:
     """Subjects of the mails that the editor got until now."""
-    for send in notifying.untold():
-        notifying.tell(send)
-        notifying.tell(send)  # another worker, a moment later
+    for send in notifying.unnotified():
+        notifying.notify_editor(send)
+        notifying.notify_editor(send)  # another worker, a moment later
     return [one["subject"] for one in api.accepted if one["recipients"][0]["email"] == EDITOR]
 
 
 def test_the_end_of_an_unwatched_send_is_mailed_once(unwatched, api):
-    assert told_now(api) == []
+    assert notices_now(api) == []
     deliver_all(unwatched)
-    assert told_now(api) == ["[mailer] 2026-11-20 is sent"]
-    assert told_now(api) == ["[mailer] 2026-11-20 is sent"]
+    assert notices_now(api) == ["[mailer] 2026-11-20 is sent"]
+    assert notices_now(api) == ["[mailer] 2026-11-20 is sent"]
     assert "planned 4 = accepted 4" in api.accepted[-1]["content"]["text/plain"]
 
 
 def test_of_a_watched_send_nobody_is_told(four, api):
     deliver_all(four)
-    assert told_now(api) == []
+    assert notices_now(api) == []
 
 
 def test_each_pause_with_a_reason_is_news_but_not_the_editors_own(unwatched, api):
     settle(claimed(unwatched), Refused("401 Unauthorized: key", 401))
-    assert told_now(api) == ["[mailer] 2026-11-20 is paused"]
+    assert notices_now(api) == ["[mailer] 2026-11-20 is paused"]
     resume(unwatched.pk)
     pause(unwatched.pk)
-    assert len(told_now(api)) == 1
+    assert len(notices_now(api)) == 1
     resume(unwatched.pk)
     settle(claimed(unwatched), Refused("401 Unauthorized: key", 401))
-    assert len(told_now(api)) == 2
+    assert len(notices_now(api)) == 2
 
 
 def test_a_doubt_is_told_after_an_hour_and_its_end_when_it_ends(unwatched, api):
     taken = claimed(unwatched)
     settle(taken, OutcomeUnknown("no answer", None))
     close_breaker()
-    assert told_now(api) == []
+    assert notices_now(api) == []
     Attempt.objects.update(ended_at=timezone.now() - timedelta(hours=2))
-    assert told_now(api) == ["[mailer] 2026-11-20: some requests stay unknown"]
+    assert notices_now(api) == ["[mailer] 2026-11-20: some requests stay unknown"]
     prove([taken.attempt])
-    assert told_now(api)[1:] == ["[mailer] 2026-11-20 is sent"]
+    assert notices_now(api)[1:] == ["[mailer] 2026-11-20 is sent"]
 
 
 def test_what_the_provider_did_not_take_is_told_later(unwatched, api):
     deliver_all(unwatched)
     api.fail("too many", seconds=1)
-    notifying.tell(unwatched.pk)
-    assert notifying.untold() == [unwatched.pk]
-    notifying.tell(unwatched.pk)
-    assert notifying.untold() == []
+    notifying.notify_editor(unwatched.pk)
+    assert notifying.unnotified() == [unwatched.pk]
+    notifying.notify_editor(unwatched.pk)
+    assert notifying.unnotified() == []
