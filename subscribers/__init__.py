@@ -1,1 +1,1 @@
-"""Who wants which newsletter, and the record that proves it. Knows nothing of issues, sends or SendGrid."""
+"""Subscribers, the newsletters they asked for, and the record of their consent. Knows nothing of issues or sends."""

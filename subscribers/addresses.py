@@ -1,4 +1,4 @@
-"""What counts as an address, and when two of them are the same reader's."""
+"""Parse email addresses, and tell when two of them belong to the same subscriber."""
 
 import re
 import unicodedata
@@ -13,30 +13,30 @@ PLAIN = re.compile(rf"{LOCAL_PART.pattern}@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{{0,61}}
 LONGEST_ADDRESS = 254  # RFC 5321 §4.5.3.1.3, less the angle brackets
 LONGEST_LOCAL_PART = 64  # octets; RFC 5321 §4.5.3.1.1
 LONGEST_NAME = 200
-# What web pages and spreadsheets leave around a text, and nobody sees.
+# Invisible characters that web pages and spreadsheets leave around a text.
 INVISIBLE = " \t\u00a0\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\u202a\u202c\u202f\u3000\ufeff"
 LANGUAGE_CODE = re.compile(r"(?=.{2,16}$)[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*")
 
 
 class AddressError(ValueError):
-    """The text is no address that we can mail; the message is the reason, in words for the person who typed it."""
+    """The text is not an address that can be mailed; the message tells the person who typed it why."""
 
 
 @dataclass(frozen=True)
 class Address:
-    email: str  # as typed: deliver to this
-    key: str  # who it is: two addresses with one key are one reader
+    email: str  # as typed: deliver to this one
+    key: str  # identity: two addresses with one key are one subscriber
 
 
 def gettext_noop(text: str) -> str:
-    """Marks the text for translation; pages translate it, and this floor knows no Django."""
+    """Mark the text for translation. Pages translate it; this module does not depend on Django."""
     return text
 
 
 def parse(text: str) -> Address:
-    """The one address in the text, spaces around it trimmed.
+    """Return the one address in the text, without the spaces around it.
 
-    Tags (`+news`) and dots stay: only the reader's own server knows whether they matter. Raises AddressError.
+    Tags (`+news`) and dots stay: only the receiving server knows whether they matter. Raises AddressError.
     """
     text = text.strip(" ")
     if len(text) <= LONGEST_LOCAL_PART and PLAIN.fullmatch(text) and "xn--" not in text.lower():
@@ -79,7 +79,7 @@ def _check_local_part(local: str) -> None:
 
 
 def _read_domain(domain: str) -> tuple[str, str]:
-    """The domain to deliver to, and its lower-case A-label form."""
+    """Return the domain to deliver to, and its lower-case A-label form."""
     if domain.startswith("["):
         raise AddressError(gettext_noop("Enter a domain name, not an IP address."))
     key = domain.lower() if domain.isascii() else _a_label(domain)
@@ -91,7 +91,7 @@ def _read_domain(domain: str) -> tuple[str, str]:
     if not all(LABEL.fullmatch(label) for label in labels):
         raise AddressError(gettext_noop("The part after the @ is not a domain name."))
     readable = _readable(key)
-    # A wide letter or an ideographic full stop (．。) is a slip of the input method: no server would know it.
+    # A wide letter or an ideographic full stop (．。) is an input method's slip: no server would know it.
     return (domain if domain.isascii() or domain.lower() == readable else readable), key
 
 
@@ -112,7 +112,7 @@ def _readable(key: str) -> str:
 
 
 def clean_name(text: str) -> str:
-    """The name on one line with single spaces. Raises AddressError for one that no greeting could hold."""
+    """Put the name on one line with single spaces. Raises AddressError for a name that no greeting could hold."""
     name = " ".join(unicodedata.normalize("NFC", text).split()).strip(INVISIBLE)
     if not name.isprintable() and any(unicodedata.category(character) in ("Cc", "Cs") for character in name):
         raise AddressError(gettext_noop("The name contains a control character."))
@@ -122,5 +122,5 @@ def clean_name(text: str) -> str:
 
 
 def is_language_code(text: str) -> bool:
-    """Whether this is written like en, zh-hans or pt-BR."""
+    """Tell whether the text is written like en, zh-hans or pt-BR."""
     return LANGUAGE_CODE.fullmatch(text) is not None

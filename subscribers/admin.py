@@ -1,4 +1,4 @@
-"""Readers in `/admin/`: found, their history read, and let go by the same functions as everywhere."""
+"""Subscribers in `/admin/`: find them, read their history, and unsubscribe or erase them by the usual functions."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -28,7 +28,7 @@ class SubscriptionsShown(RowsShown):
 
 @dataclass(frozen=True)
 class LettingGo:
-    """What an operator reads before a reader is let go."""
+    """What an operator reads before a subscriber is unsubscribed or erased."""
 
     action: str
     title: str
@@ -81,7 +81,7 @@ class SubscriberAdmin(LookingIsAudited):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Subscriber], search_term: str
     ) -> tuple[QuerySet[Subscriber], bool]:
-        """A whole address is found by its key, at once; for a part of one every row is looked at."""
+        """Find a whole address by its key, at once; search every row for a part of one."""
         whole = queryset.filter(email_key=_key_of(search_term))
         return (whole, False) if whole.exists() else super().get_search_results(request, queryset, search_term)
 
@@ -148,13 +148,13 @@ class SubscriberAdmin(LookingIsAudited):
         return None
 
     def _ask(self, request: HttpRequest, reader: Subscriber, step: LettingGo, why: Why | None = None) -> HttpResponse:
-        """The page that names the reader and says what the button does."""
+        """Show the page that names the subscriber and says what the button does."""
         told = {"title": step.title, "opts": self.opts, "reader": reader, "step": step, "why": why}
         told["newsletters"] = self.newsletters(reader)
         return TemplateResponse(request, "admin/let_go.html", self.admin_site.each_context(request) | told)
 
     def _only(self, request: HttpRequest, chosen: QuerySet[Subscriber]) -> Subscriber | None:
-        """One at a time: a slip of the hand must not let go of a page of readers."""
+        """Return the one subscriber chosen: a slip of the hand must not unsubscribe a page of them."""
         readers = list(chosen[:2])
         if len(readers) == 1:
             return readers[0]
@@ -167,7 +167,7 @@ class SubscriberAdmin(LookingIsAudited):
 
 @admin.register(Suppression)
 class SuppressionAdmin(LookingIsAudited):
-    """Addresses that nobody may mail. Of those that belong to no reader only a keyed hash is known."""
+    """Addresses that must not be mailed. Where no subscriber has the address, only its keyed hash is known."""
 
     list_display = ("address", "reason", "note", "since")
     list_filter = ("reason",)
@@ -207,7 +207,7 @@ class SuppressionAdmin(LookingIsAudited):
 
 @admin.register(AuditEntry)
 class AuditEntryAdmin(LookedAt):
-    """Who looked at subscribers, or did something to them; added to, and never changed."""
+    """Who looked at subscribers or changed them. Entries are added and never changed."""
 
     list_display = ("on", "action", "about", "who", "place", "why")
     list_filter = ("action", "by")
@@ -239,7 +239,7 @@ class AuditEntryAdmin(LookedAt):
 
 
 def _key_of(text: str) -> str:
-    """Empty where the text is no address."""
+    """Return the key of the address, or "" if the text is not an address."""
     try:
         return parse(text).key
     except AddressError:

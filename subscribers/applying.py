@@ -1,8 +1,8 @@
-"""The journal of leavings is applied to the database: whoever left while it was away has left.
+"""Apply the journal of leavings to the database: everybody in it who left while the database was away is unsubscribed.
 
-BATCH lines are a transaction, because each waits for the disk twice: for the database and for the log of opt-outs. A
-line that was applied changes nothing the second time, so a process may be killed anywhere: what is not renamed yet is
-read again.
+BATCH lines share a transaction, because each transaction waits for the disk twice: for the database and for the log of
+opt-outs. Applying a line twice changes nothing, so a process may be killed anywhere: a journal that is not renamed yet
+is read again.
 """
 
 import logging
@@ -20,13 +20,13 @@ from subscribers.journal import Leaving
 log = logging.getLogger(__name__)
 
 BATCH = 200  # lines
-KEPT = timedelta(days=30)  # journals that were applied, for a person who asks what happened
+KEPT = timedelta(days=30)  # applied journals, kept for a person who asks what happened
 DONE = "applied"
 
 
 @dataclass(frozen=True)
 class Applied:
-    """What a journal held."""
+    """What applying a journal did."""
 
     lines: int = 0
     left: int = 0  # subscriptions that ended
@@ -34,10 +34,10 @@ class Applied:
 
 
 def apply(path: Path) -> Applied | None:
-    """Everybody in the journal has left, and the journal has another name. Return None where nothing waits.
+    """Unsubscribe everybody in the journal and rename it. Return None if nothing waits.
 
-    Also where another process of this home is at it. Raises DatabaseError, InterfaceError: then the journal keeps its
-    name, and is applied again the next time.
+    Also return None while another process of this home applies it. Raises DatabaseError, InterfaceError: then the
+    journal keeps its name, and is applied again the next time.
     """
     if not journal.waits(path):
         return None
@@ -62,7 +62,7 @@ def _apply(path: Path) -> Applied:
 def _apply_lines(path: Path, lines: list[bytes], before: Applied) -> Applied:
     leavings = [(line, journal.parse(line)) for line in lines]
     left = _leave_all([leaving for _, leaving in leavings if leaving])
-    # Before the journal is renamed: after a crash a line may stand there twice, and none is overlooked.
+    # Before the journal is renamed: a crash may then leave a line twice, but never lose one.
     if bad := [line[: journal.LONGEST_LINE] for line, leaving in leavings if leaving is None]:
         journal.keep_aside(path, bad)
         log.error("lines of the journal of leavings cannot be read", extra={"lines": len(bad), "kept_in": _aside(path)})
@@ -70,7 +70,7 @@ def _apply_lines(path: Path, lines: list[bytes], before: Applied) -> Applied:
 
 
 def _leave_all(leavings: list[Leaving]) -> int:
-    """Return how many subscriptions ended. Raises the error of a line that cannot be applied, after all the others."""
+    """Unsubscribe these; return how many subscriptions ended. Raises the error of a bad line after all the others."""
     left, failed = 0, list[DatabaseError]()
     for begin in range(0, len(leavings), BATCH):
         batch = leavings[begin : begin + BATCH]
@@ -91,7 +91,7 @@ def _leave_all(leavings: list[Leaving]) -> int:
 
 
 def _leave_one_by_one(leavings: list[Leaving]) -> tuple[int, list[DatabaseError]]:
-    """Return how many subscriptions ended, and the errors of lines that the database does not take."""
+    """Return how many subscriptions ended, and the errors of lines that the database refuses."""
     left, errors = 0, list[DatabaseError]()
     for leaving in leavings:
         try:
@@ -119,6 +119,6 @@ def _forget_old(path: Path) -> None:
 
 
 def journal_of_this_home() -> Path | None:
-    """Return the journal's path; None where MAILER_HOME is declared to be empty at each start."""
+    """Return the journal's path, or None if MAILER_HOME is declared to be empty at each start."""
     path: Path | None = settings.LEAVING_JOURNAL
     return path

@@ -1,11 +1,12 @@
 """The audit log: who looked at subscribers or did something to them, when, from where and why.
 
-It outlives what it tells of, so an address never stands in it: a subscriber is their random public id, and what people
-type (reasons, names of files) goes in without the words that hold an address. Its rows are added and never changed;
-the database itself refuses that, and lets go of rows of two years ago.
+It outlives the subscribers it tells of, so it never holds an address: a subscriber is their random public id, and typed
+texts (reasons, file names) lose every word that holds an address. Rows are added and never changed; the database itself
+refuses changes, and allows rows to be deleted only after two years.
 
-Who does something writes the row in the same transaction, or before it: what cannot be audited is not done. Who only
-looks may do so with a database that is full or read-only, and both the log and the terminal tell that it was not kept.
+Code that changes something writes the row in the same transaction, or before it: what cannot be audited is not done.
+Code that only looks may go on with a database that is full or read-only; the log and the terminal then say that the row
+was not kept.
 """
 
 import logging
@@ -47,7 +48,7 @@ class Act:
 
 
 def write(actor: Actor, act: Act) -> None:
-    """The act is in the audit log, if the caller's transaction is committed. Raises DatabaseError: do not do it."""
+    """Add the act to the audit log, in the caller's transaction. Raises DatabaseError: then do not do it."""
     AuditEntry.objects.create(
         at=clock.now(),
         by=actor.by,
@@ -62,9 +63,9 @@ def write(actor: Actor, act: Act) -> None:
 
 
 def looked(actor: Actor, act: Act) -> bool:
-    """As `write`, for who only looks. False: a full or read-only database did not keep it, and looking goes on.
+    """Record a look. Return False if a full or read-only database did not keep it; the look may go on.
 
-    Looking at one subscriber again within minutes, as by pages of their history, is the same look.
+    Looking at the same subscriber again within minutes, as when paging through their history, counts as one look.
     """
     try:
         with transaction.atomic():
@@ -82,19 +83,19 @@ def _just_looked(actor: Actor, act: Act) -> bool:
 
 
 def subject_of(address: Address) -> str:
-    """What stands in the log for whoever has this address: the public id, or the hash where it is nobody's here."""
+    """Return what the log calls this address: its subscriber's public id, or its hash if no subscriber has it."""
     reader = Subscriber.objects.filter(email_key=address.key).values_list("public_id", flat=True).first()
     return str(reader) if reader else signed_links.suppression_hash(address.key)
 
 
 def subjects_of(address: Address) -> set[str]:
-    """All that may stand for this address: its subscriber's ids, and its hash from before they came."""
+    """Return all that may stand for this address: its subscriber's ids, and its hash from before they came."""
     former = FormerId.objects.filter(subscriber__email_key=address.key).values_list("public_id", flat=True)
     return {subject_of(address), signed_links.suppression_hash(address.key), *map(str, former)}
 
 
 def about(entry: AuditEntry) -> str:
-    """Whom the entry is about, in words."""
+    """Name the subscriber that the entry is about, or how many."""
     if len(entry.subject) > LENGTH_OF_ID:
         return f"address {entry.subject[:8]}… of nobody here"
     if entry.subject:
@@ -103,7 +104,7 @@ def about(entry: AuditEntry) -> str:
 
 
 def without_addresses(text: str) -> str:
-    """The words of a text; each that holds an address is replaced."""
+    """Replace each word of the text that holds an address."""
     return " ".join("[address]" if _holds_address(word) else word for word in text.split())
 
 
@@ -117,6 +118,6 @@ def _short(text: str, longest: int = LONGEST) -> str:
 
 
 def forget_old(now: datetime) -> int:
-    """Rows of two years ago are gone; how many."""
-    # SQLite's trigger knows no fractions of a second, and would refuse a row of this very second.
+    """Delete rows older than two years; return how many."""
+    # SQLite's trigger ignores fractions of a second, and would refuse a row of this very second.
     return AuditEntry.objects.delete_before(now - KEPT - timedelta(seconds=1))

@@ -1,6 +1,6 @@
-"""How much signed links may change of one subscriber in an hour: whoever has a link can press its buttons by a script.
+"""Limit how much signed links may change of one subscriber in an hour: anybody with a link can script its buttons.
 
-Leaving is never counted, nor refused.
+Unsubscribing is never counted and never refused.
 """
 
 from uuid import UUID
@@ -12,7 +12,7 @@ from subscribers.limits import HOUR
 from subscribers.models import Subscriber
 
 CHANGES_AN_HOUR = 30
-COPY = 10  # changes that a copy of everything stands for: it costs as much as the history is long
+COPY = 10  # changes that one copy of everything counts as: it costs as much as the history is long
 
 
 class ChangedEnough(Exception):
@@ -20,9 +20,9 @@ class ChangedEnough(Exception):
 
 
 def spend(public_id: UUID, changes: int = 1) -> None:
-    """So many changes of this subscriber's hour are used up. Raises ChangedEnough.
+    """Spend this many changes of the subscriber's hour. Raises ChangedEnough.
 
-    The hour is a fixed one: it begins with its first change, and what is refused does not prolong it.
+    The hour is fixed: it begins with its first change, and refused changes do not prolong it.
     """
     now = clock.now()
     reader = Subscriber.objects.filter(public_id=public_id)

@@ -1,7 +1,7 @@
-"""What a reader changes about themself: name, language, address. The only writer of profiles and of letters.
+"""Change a subscriber's name, language or address at their own request. The only writer of profiles and of letters.
 
-Each change is a step in their history, in words that hold neither the old value nor the new one in full. Of changes
-that are no consent the last one of each kind stays there.
+Each change becomes a step in their history, whose text holds neither the old value nor the new one in full. Of changes
+that are not consent, only the last of each kind is kept.
 """
 
 from collections.abc import Iterable
@@ -25,22 +25,22 @@ About = Consent.About
 
 class Moved(StrEnum):
     MOVED = "moved"
-    TAKEN = "taken"  # another reader has the address, or nobody may mail it
+    TAKEN = "taken"  # another subscriber has the address, or it is suppressed
     GONE = "gone"
 
 
 def rename(public_id: UUID, name: str, origin: Origin) -> bool:
-    """The reader has this name. False: they had it, or there is no such reader."""
+    """Give the subscriber this name. Return False if they had it already, or do not exist."""
     return _set(public_id, About.NAME, name, origin)
 
 
 def speak(public_id: UUID, language: str, origin: Origin) -> bool:
-    """Pages and mails about their subscription speak this language to the reader. False: they did, or no reader."""
+    """Set the language of the subscriber's pages and emails. Return False if it was set, or they do not exist."""
     return _set(public_id, About.LANGUAGE, language, origin)
 
 
 def _set(public_id: UUID, field: About, value: str, origin: Origin) -> bool:
-    """`field` is also what it is called in the subscriber's row."""
+    """Set one field of the subscriber, if it differs. `field` is also the column's name."""
     now = clock.now()
     with transaction.atomic():
         reader = _locked(public_id)
@@ -52,7 +52,7 @@ def _set(public_id: UUID, field: About, value: str, origin: Origin) -> bool:
 
 
 def note_export(public_id: UUID, origin: Origin) -> None:
-    """That the reader took a copy of their data is in their history."""
+    """Record in the subscriber's history that they took a copy of their data."""
     now = clock.now()
     with transaction.atomic():
         reader = _locked(public_id)
@@ -64,7 +64,10 @@ def note_export(public_id: UUID, origin: Origin) -> None:
 
 
 def ask_for_link(public_id: UUID, newsletter: str, origin: Origin) -> int | None:
-    """A letter to the reader is due, which opens their data: its id. None: they asked enough, or are gone."""
+    """Queue an email with a link to the subscriber's data; return its id.
+
+    Return None if they asked often enough, or do not exist.
+    """
     with transaction.atomic():
         known = Subscriber.objects.filter(public_id=public_id).values_list("email_key", flat=True).first()
         if known is None:
@@ -87,9 +90,10 @@ def ask_for_link(public_id: UUID, newsletter: str, origin: Origin) -> int | None
 
 
 def ask_to_move(public_id: UUID, newsletter: str, to: Address, origin: Origin) -> int | None:
-    """A letter to the new address is due, which confirms it: its id. None: no mail may go there now, or no reader.
+    """Queue an email to the new address that asks to confirm it; return its id.
 
-    Pages answer the same in each case: it is not for the reader to learn who else reads.
+    Return None if the address cannot be mailed now, or the subscriber does not exist. Pages answer the same in each
+    case: a subscriber must not learn who else subscribes.
     """
     mailbox = limits.mailbox(to.key)
     with transaction.atomic():
@@ -107,7 +111,7 @@ def ask_to_move(public_id: UUID, newsletter: str, to: Address, origin: Origin) -
 
 
 def _may_get_letters(mailbox: str, reader: Subscriber, now: datetime) -> bool:
-    """Whoever has a link of their own must not be able to fill other people's mailboxes by it."""
+    """Return False once the mailbox had enough: a link of one's own must not fill other people's mailboxes."""
     theirs = reader.letters.filter(purpose=Letter.Purpose.ADDRESS, asked_at__gt=now - limits.DAY)
     if theirs.count() >= limits.LINKS_A_DAY:
         return False
@@ -129,7 +133,7 @@ def _ask(
         _record(reader, what, replace(origin, how=origin.how + limits.NO_MAIL), now, about)
         return None
     _record(reader, what, origin, now, about)
-    if newsletter not in settings.NEWSLETTERS:  # the link is from a newsletter that is no more, and mails nothing
+    if newsletter not in settings.NEWSLETTERS:  # the link is of a newsletter that is gone and sends nothing
         newsletter = notices.in_whose_name(reader)
     letter = Letter.objects.create(
         subscriber=reader,
@@ -149,17 +153,17 @@ def _ask(
 
 
 def move(letter: UUID, origin: Origin) -> Moved:
-    """The reader's mails go to the address that this letter went to. The second time changes nothing.
+    """Move the subscriber to the address that this letter went to. Doing it again changes nothing.
 
-    Only the reader's last letter counts: an address given by mistake must not take over later. The new address gets
-    the newsletters that its letter named and no others; the reader gets a new id, because links with the old one lie
-    in a mailbox that may be somebody else's by now; and that mailbox is told.
+    Only the subscriber's last letter counts: an address given by mistake must not take over later. The new address gets
+    the newsletters that its letter named and no others. The subscriber gets a new id, because links with the old one
+    lie in a mailbox that may be somebody else's by now; and that mailbox is told.
     """
     try:
         with transaction.atomic():
             return _move(letter, origin, clock.now())
     except IntegrityError:
-        return Moved.TAKEN  # somebody joined with it at this very moment
+        return Moved.TAKEN  # somebody signed up with it at this very moment
 
 
 def _move(public_id: UUID, origin: Origin, now: datetime) -> Moved:
@@ -182,7 +186,7 @@ def _move(public_id: UUID, origin: Origin, now: datetime) -> Moved:
     _record_move(reader, letter, wishes, origin, now)
     if told:
         notices.moved(reader, letter.newsletter, now)
-    # Last: from here the row is locked against those who record a step of this reader, and they may hold what we need.
+    # Last: this locks the row against whatever records a step of this subscriber, and that may hold what we need.
     Subscriber.objects.filter(pk=reader.pk).update(email=letter.email, email_key=letter.email_key, public_id=uuid4())
     return Moved.MOVED
 
@@ -194,7 +198,7 @@ def is_superseded(letter: Letter) -> bool:
 
 
 def _leave_links_behind(reader: Subscriber, wishes: list[Subscription]) -> None:
-    """By links of the old mailbox one may leave what went there, and nothing else; mails that wait stay here."""
+    """Let links in the old mailbox end what went there, and nothing else. Waiting emails stay with the subscriber."""
     # Where nothing went there, the id is kept all the same: its links say where to go instead.
     former = [wish.newsletter for wish in wishes if wish.state == State.ACTIVE] or [""]
     FormerId.objects.bulk_create(
@@ -204,9 +208,9 @@ def _leave_links_behind(reader: Subscriber, wishes: list[Subscription]) -> None:
 
 
 def named_in(letter: Letter, wishes: Iterable[Subscription]) -> list[str]:
-    """Of these subscriptions, the newsletters that the new address gets: those that are active and that it was told of.
+    """Return the newsletters that the new address gets: those still active that its letter named.
 
-    A letter from before letters named them was told of what was active when it was asked for.
+    A letter from before letters named newsletters counts as naming what was active when it was asked for.
     """
     return [
         wish.newsletter
@@ -219,7 +223,7 @@ def named_in(letter: Letter, wishes: Iterable[Subscription]) -> list[str]:
 
 
 def _held_back(reader: Subscriber) -> bool:
-    """Whoever complained, or was suppressed by hand, must not slip away from it to another address."""
+    """Tell whether a complaint or a manual suppression holds: nobody may escape it by moving to another address."""
     suppression = Suppression.objects.filter(hash=reader.suppression_hash).first()
     return suppression is not None and suppression.reason not in (Reason.BOUNCE, Reason.ERASED)
 
@@ -233,7 +237,7 @@ def _record_move(reader: Subscriber, letter: Letter, wishes: list[Subscription],
         elif wish.state != State.UNSUBSCRIBED:
             optin.end(wish, replace(origin, source=f"not confirmed at the new address {origin.source}".strip()))
     Subscription.objects.filter(subscriber=reader).update(undoable=None)
-    # Neither an old list that is imported nor an old backup that is put back may mail what they left behind.
+    # Neither importing an old list nor restoring an old backup may mail the address they left behind.
     suppress(reader.suppression_hash, Reason.ERASED, origin)
 
 

@@ -1,4 +1,4 @@
-"""Clicks of a while ago: many subscribers leave in one transaction, each at the time of their click.
+"""Apply clicks of a while ago: many subscribers leave in one transaction, each at the time of their click.
 
 Locks as `optin` does: subscriptions, in the order of their ids.
 """
@@ -26,9 +26,9 @@ Left = tuple[Subscription, Leaving]
 def leave_all(leavings: Collection[Leaving]) -> int:
     """Unsubscribe who clicked, at the time of their first click that counts; return how many subscriptions ended.
 
-    A click that is older than the newest confirmation of its subscription is void: its reader came back. So is one
-    older than the newest leaving on record; an undo of that leaving voids no later click. Who was erased meanwhile
-    needs nothing, and what was applied before changes nothing.
+    A click that is older than the newest confirmation of its subscription is void: its subscriber came back. So is one
+    older than the newest leaving on record; an undo of that leaving does not void a later click. A subscriber erased
+    meanwhile needs nothing, and a click applied before changes nothing.
     """
     clicks = _Clicks(leavings, clock.now())
     with transaction.atomic():
@@ -64,14 +64,17 @@ class _Clicks:
 
 
 def _ended(newsletter: str, held: set[str] | None) -> Iterable[str]:
-    """What a click ends by the id in its link. `held`: what may be left by a former id, None for the id of today."""
+    """Return the newsletters that a click ends by the id in its link.
+
+    `held`: what a former id may still unsubscribe from; None for a current id.
+    """
     if held is None:
         return [newsletter]
     return held if newsletter == ALL else held & {newsletter}
 
 
 def _leaving(subscriptions: list[Subscription], clicks: _Clicks) -> list[Left]:
-    """Return those that end, each with the click that ended it."""
+    """Return the subscriptions that end, each with the click that ended it."""
     histories = _Histories(subscriptions)
     valid = [(one, [click for click in clicks.of(one) if histories.allow(one, click)]) for one in subscriptions]
     earliest = [(one, min(found, key=lambda click: click.at)) for one, found in valid if found]
@@ -79,7 +82,7 @@ def _leaving(subscriptions: list[Subscription], clicks: _Clicks) -> list[Left]:
 
 
 class _Histories:
-    """When the subscriptions were confirmed, ended and undone last."""
+    """When each subscription was last confirmed, ended and undone."""
 
     def __init__(self, subscriptions: list[Subscription]) -> None:
         self._confirmed = records.newest(subscriptions, ~UNDONE, step=Step.CONFIRMED)
@@ -91,7 +94,10 @@ class _Histories:
         return (confirmed is None or click.at >= confirmed) and (ended is None or click.at > ended)
 
     def dated(self, one: Subscription, click: Leaving, now: datetime) -> Leaving:
-        """The click as it is put on record: after an undo that it overrules, or the history would read as undone."""
+        """Return the click as it goes on record.
+
+        It is dated after an undo that it overrules, or the history would read as undone.
+        """
         undone = self._undone.get(_key(one))
         return replace(click, at=now) if undone is not None and click.at <= undone else click
 

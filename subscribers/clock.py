@@ -29,7 +29,7 @@ def now() -> datetime:
 
 
 def now_or_estimated() -> datetime:
-    """Return the database's time, also while it is away; then see `estimated`."""
+    """Return the database's time, or the estimate while the database is away; see `estimated`."""
     try:
         return now()
     except (DatabaseError, InterfaceError):
@@ -37,9 +37,9 @@ def now_or_estimated() -> datetime:
 
 
 def estimated() -> datetime:
-    """Return what the database's clock shows by now, without asking a database that is away.
+    """Return what the database's clock should show now, without asking it.
 
-    A process that never reached it has nothing but the clock of its machine.
+    A process that never reached the database only has the clock of its machine.
     """
     if _heard is None:
         return timezone.now()  # noqa: TID251

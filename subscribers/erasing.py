@@ -18,17 +18,17 @@ Step, Reason = Consent.Step, Suppression.Reason
 
 
 def forget(email_key: str, origin: Origin) -> bool:
-    """Leave only the keyed hash of a subscriber's address, so that no file brings it back. Return False if not known.
+    """Erase a subscriber but for the keyed hash of the address, so that no file brings it back.
 
-    A stronger reason why nobody may mail the address stays, with its date and without its words. Only a fresh double
-    opt-in brings the reader back, and finds this step on record. What other apps hold of them goes too:
-    settings.FORGET. Done again, it puts what a crash kept from it into the log of opt-outs.
+    Return False if unknown. A stronger suppression of the address stays, with its date and without its texts. Only a
+    fresh double opt-in brings the subscriber back, and shows this step in the new history. What other apps hold is
+    erased too: settings.FORGET. Running it again completes the log of opt-outs after a crash.
     """
     now = clock.now()
     hash = signed_links.suppression_hash(email_key)
     with transaction.atomic():
         reader = Subscriber.objects.select_for_update(no_key=True).filter(email_key=email_key).first()
-        # Somebody may have named this address as their new one.
+        # Another subscriber may have named this address as their new one.
         named, _ = Letter.objects.filter(email_key=email_key).delete()
         if reader is None and not named and not Suppression.objects.filter(hash=hash).exists():
             return False
@@ -39,11 +39,11 @@ def forget(email_key: str, origin: Origin) -> bool:
             notices.erased(reader, now)
         optin.suppress(hash, Reason.ERASED, origin)
         _note_erasure(hash, reader, origin, now)
-        # Also where a stronger reason stands: an older backup that is put back must forget them again.
+        # Also if a stronger suppression stands: an older backup must forget them again when it is restored.
         optouts.note([OptOut(hash, "", str(Reason.ERASED), now)])
         if reader:
-            # A send that is being planned has this reader in it already, unseen. Wait for it here, or it would commit
-            # between the statement that looks for deliveries and the one that deletes the reader, and fail this.
+            # A send being planned may already hold this subscriber, unseen. Wait for it here, or it would commit
+            # between the statement that looks for deliveries and the one that deletes the subscriber, and fail this.
             list(Subscriber.objects.select_for_update().filter(pk=reader.pk))
             import_string(settings.FORGET)(reader.pk, reader.email)
             reader.delete()
@@ -52,7 +52,7 @@ def forget(email_key: str, origin: Origin) -> bool:
 
 
 def _hears_of_erasure(reader: Subscriber, origin: Origin) -> bool:
-    """Once, and not where somebody else typed in the address and nobody ever confirmed it."""
+    """Return True once, and never if somebody else typed in the address and nobody ever confirmed it."""
     known = reader.consents.filter(step__in=[Step.CONFIRMED, Step.IMPORTED]).exists()
     return known and origin.how != optin.RESTORE and notices.may_be_told(reader)
 

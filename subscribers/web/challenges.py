@@ -1,7 +1,7 @@
-"""What is asked of a form before it causes a mail, where its network caused many: some work of the browser, or a wait.
+"""Ask a form for effort before it causes an email, if its network caused many: some work of the browser, or a wait.
 
-The work is ALTCHA's challenge in its first version, with SHA-256: find the number that was hashed behind a salt. Both
-are signed for one form and one network and end after a while, and the form is spent by one mail; nothing is stored.
+The work is ALTCHA's challenge in its first version, with SHA-256: find the number that was hashed with a salt. Both are
+signed for one form and one network and expire; the form is spent by one email. Nothing is stored.
 """
 
 import json
@@ -30,15 +30,15 @@ ALGORITHM = "SHA-256"
 
 @dataclass(frozen=True)
 class Asked:
-    """What the page asks for: work of those who have JavaScript, a wait of all others."""
+    """What the page asks for: work from browsers with JavaScript, a wait from all others."""
 
     challenge: str  # JSON
     wait: str  # signed
-    seconds: int  # that are left of it
+    seconds: int  # left of it
 
 
 def ask(form: str, network: str, now: datetime, wait: str = "") -> Asked:
-    """`wait` is the one that this form has been given before; it goes on."""
+    """Return what the form must bring along. `wait` is the one it was given before, which goes on running."""
     left = _left(wait, form, network, now)
     if left is None:
         left, wait = WAIT, _signer().sign(f"{_bound(form, network)}:{int((now + WAIT).timestamp())}")
@@ -46,7 +46,7 @@ def ask(form: str, network: str, now: datetime, wait: str = "") -> Asked:
 
 
 def effort(answer: str, wait: str, form: str, network: str, now: datetime) -> Effort:
-    """What this form, from this network, brings along."""
+    """Return the effort that this form, from this network, brings along."""
     if answer and _is_solved(answer, form, network, now):
         return Effort.SOLVED
     left = _left(wait, form, network, now)
@@ -79,7 +79,7 @@ def _is_solved(answer: str, form: str, network: str, now: datetime) -> bool:
 
 
 def _is_for(salt: str, form: str, network: str, now: datetime) -> bool:
-    """Of a salt that we made."""
+    """Tell whether we made this salt for this form and network, and it has not expired."""
     expires, bound = salt.rstrip("&").partition("?expires=")[2].split("&for=")
     return bound == _bound(form, network) and int(expires) > now.timestamp()
 
@@ -92,7 +92,7 @@ def _read(answer: str) -> Any:
 
 
 def _left(wait: str, form: str, network: str, now: datetime) -> timedelta | None:
-    """Return how long this form must wait yet; None if it was given no wait, or too long ago."""
+    """Return how long this form must still wait; None if it was given no wait, or too long ago."""
     try:
         bound, _, until = _signer().unsign(wait).partition(":")
     except signing.BadSignature:

@@ -1,4 +1,4 @@
-"""What a visitor may fill in, and how we tell our own form, filled in by a person, from anything else."""
+"""What a visitor may fill in, and how our own form, filled in by a person, is told from anything else."""
 
 import secrets
 import time
@@ -27,14 +27,14 @@ class Made(Enum):
 @dataclass(frozen=True)
 class SignUp:
     email: str  # as sent, unchecked
-    bait: str  # the field that no person sees
+    bait: str  # the honeypot: a field that no person sees
     form_time: str  # signed
     wait: str = ""  # signed; see `challenges`
     answer: str = ""  # to a challenge
 
 
 def sent(request: HttpRequest, name: str, longest: int = LONGEST_INPUT) -> str:
-    """What stands in this field, as far as anybody would type; "" without the field."""
+    """Return the value of this field, cut to what anybody would type; "" without the field."""
     return request.POST.get(name, "")[:longest]
 
 
@@ -49,12 +49,12 @@ def sign_up_of(request: HttpRequest) -> SignUp:
 
 
 def new_form_time() -> str:
-    """When this form was shown, signed; no two are alike, for each is spent by one mail."""
+    """Return the signed time at which a form is shown; no two are alike, because each is spent by one email."""
     return signing.TimestampSigner(salt=SALT).sign(secrets.token_urlsafe(9))
 
 
 def token_of(form: SignUp) -> str:
-    """By what it is known that this form was spent."""
+    """Return what identifies this form once it is spent."""
     return sha256(form.form_time.encode()).hexdigest()
 
 
@@ -63,8 +63,8 @@ def made(form_time: str) -> Made:
         shown = signing.Signer(salt=SALT).unsign(form_time).rpartition(":")[2]
     except signing.BadSignature:
         return Made.NOT_HERE
-    # This machine's clock, for the form shows without the database. A time to come was given by another machine whose
-    # clock is ahead: taken for too fast, the form would keep it and be refused until then.
+    # This machine's clock, because the form shows without the database. A future time came from another machine whose
+    # clock is ahead: taken as too fast, the form would keep it and be refused until then.
     age = timedelta(seconds=time.time() - signing.b62_decode(shown))  # noqa: TID251
     if not timedelta(0) <= age <= OLDEST:
         return Made.NOT_HERE

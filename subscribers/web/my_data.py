@@ -1,5 +1,6 @@
-"""The page behind a link that a reader had mailed to themself half an hour ago at most: what only they may see and do.
-And the page behind the link in the mail to their new address.
+"""The page behind a link that a subscriber had mailed to themself within half an hour: what only they may see and do.
+
+And the page behind the link in the email to their new address.
 """
 
 import logging
@@ -52,7 +53,7 @@ Answer = Callable[[HttpRequest, Subscriber, Shown], HttpResponseBase]
 def _too_late(
     request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown, reader: Subscriber | None
 ) -> HttpResponse:
-    """It says where a new link can be asked for; whoever has the old one could open that page before."""
+    """Say where a new link can be asked for: whoever has the expired one could open that page before."""
     if reader is None:
         return link_used(request, newsletter)
     preferences = signed_links.preferences_path(ticket.public_id, ticket.newsletter)
@@ -62,12 +63,12 @@ def _too_late(
 @signed_link(tokens.DATA, expired=_too_late)
 @to_reader
 def data(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown, reader: Subscriber | None) -> HttpResponseBase:
-    """Name, address, a copy of everything, and deletion."""
+    """Show name, address, a copy of everything, and deletion."""
     wish = request.POST.get("do", "") if request.method == "POST" else ""
     if reader is None:
         return page(request, "erased", newsletter) if wish == "delete" else link_used(request, newsletter)
     if ticket.only_for != signed_links.mailbox(reader.email_key):
-        return link_used(request, newsletter)  # their address has changed, and another may read the old mailbox now
+        return link_used(request, newsletter)  # their address has changed; the old mailbox may be another's now
     if wish in WISHES:
         try:
             return WISHES[wish](request, reader, newsletter)
@@ -139,9 +140,9 @@ def _export(request: HttpRequest, reader: Subscriber, newsletter: Shown) -> Http
 
 
 def _copy(reader: Subscriber) -> tuple[IO[bytes], int]:
-    """What is held of the subscriber, in memory as long as it is short: a long history waits on the disk to be sent.
+    """Return what is held of the subscriber and its size in bytes: in memory while short, on disk when long.
 
-    Whole before the answer begins, so that a database that goes away leaves an error and no half a file.
+    It is complete before the answer begins, so that a database that goes away leaves an error and not half a file.
     """
     file = SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115 — `_in_pieces` closes it
     for piece in personal_data.as_json(personal_data.held(Address(reader.email, reader.email_key)) or {}):
@@ -184,7 +185,7 @@ def _address_too_late(request: HttpRequest, ticket: tokens.Ticket, newsletter: S
 
 @signed_link(tokens.ADDRESS, expired=_address_too_late)
 def address(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown) -> HttpResponse:
-    """One button; pressing it changes the address, and pressing it again shows the same page."""
+    """Show one button that changes the address; pressing it again shows the same page."""
     letter = _letter(ticket)
     if letter is None:
         return link_used(request, newsletter)
@@ -201,7 +202,7 @@ def address(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown) -> H
 
 
 def _address_opened(request: HttpRequest, letter: Letter, newsletter: Shown) -> HttpResponse:
-    """What the button would do, or did; who was named once as a new address, and is it no more, is told nothing."""
+    """Show what the button would do, or did. A link that another letter superseded tells nothing."""
     if changing.is_superseded(letter):
         return link_used(request, newsletter)
     if letter.subscriber.email_key == letter.email_key:
@@ -210,7 +211,7 @@ def _address_opened(request: HttpRequest, letter: Letter, newsletter: Shown) -> 
 
 
 def _after_move(reader: Subscriber, newsletter: Shown) -> dict[str, object]:
-    """What the new address gets now, and where it may get more: the first link with the reader's new id."""
+    """Return what the new address gets now, and the link with the subscriber's new id for getting more."""
     gets = reader.subscriptions.filter(state=Subscription.State.ACTIVE).order_by("newsletter")
     return {
         "moved": True,

@@ -1,4 +1,4 @@
-"""Why a form is not taken for ours, as Django tells it (CSRF): for the page, and for the log."""
+"""Explain why a form was not taken for ours, as Django reports it (CSRF): for the page, and for the log."""
 
 from enum import Enum
 from urllib.parse import urlsplit
@@ -16,7 +16,7 @@ class Why(Enum):
 
 
 def why(request: HttpRequest, reason: str) -> Why:
-    """`reason` is one of Django's sentences, two of which name the address that they found."""
+    """Translate Django's sentence. Two of its sentences hold the address that they found, so none is passed on."""
     if reason == csrf.REASON_NO_CSRF_COOKIE:
         return Why.NO_COOKIE
     found = {

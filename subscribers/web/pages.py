@@ -1,4 +1,4 @@
-"""How readers' pages are made: in the newsletter's frame, with headers that keep them private, behind signed links."""
+"""How pages for subscribers are made: in the newsletter's frame, with private headers, behind signed links."""
 
 import logging
 import re
@@ -25,7 +25,7 @@ from subscribers.records import Origin
 
 log = logging.getLogger(__name__)
 
-# Raise it with every change to a sentence that readers agree to.
+# Raise it with every change to a sentence that subscribers agree to.
 WORDING_VERSION = "2"
 CONTENT_POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
@@ -46,11 +46,11 @@ class Shown:
     language: str
     postal_address: str = ""
     accent: str = ""  # six hexadecimal digits
-    contact: str = ""  # the address that answers to its mails go to
+    contact: str = ""  # the address that replies to its emails go to
 
     @property
     def root(self) -> str:
-        """Where its pages begin: form, archive and feed stand below."""
+        """Return the path where the newsletter's pages begin: form, archive and feed stand below it."""
         if self.label == next(iter(settings.NEWSLETTERS), None):
             return reverse("subscribers:home")
         return reverse("subscribers:home_of", args=[self.label]) if self.label in settings.NEWSLETTERS else ""
@@ -61,7 +61,7 @@ class Shown:
 
 
 def newsletter_shown(label: str) -> Shown:
-    """Also for a newsletter that is configured no longer: its readers may still leave."""
+    """Return a newsletter for its pages, also one that is no longer configured: its subscribers may still leave."""
     newsletter = settings.NEWSLETTERS.get(label)
     if newsletter is None:
         return Shown(label, label, settings.LANGUAGE_CODE)
@@ -90,13 +90,13 @@ def page(
     status: int = 200,
     policy: str = CONTENT_POLICY,
 ) -> HttpResponse:
-    """A page in the active language, which loads nothing but what is our own and is kept by nobody."""
+    """Render a page in the active language that loads only our own files and is not cached."""
     values = {"newsletter": newsletter, "language": translation.get_language()} | (context or {})
     body = render_to_string(f"pages/{name}.html", values, request=request)
     response = HttpResponse(body, status=status)
     response["Content-Security-Policy"] = policy
     response["Cache-Control"] = "no-store"
-    # Without any referrer a browser would send `Origin: null` with our own form, and Django would take it for forged.
+    # Without any referrer a browser would send `Origin: null` with our own form, and Django would call it forged.
     response["Referrer-Policy"] = "same-origin"
     response["Content-Language"] = str(values["language"])
     return response
@@ -105,7 +105,7 @@ def page(
 def page_in_house_language(
     request: HttpRequest, name: str, status: int, context: dict[str, Any] | None = None
 ) -> HttpResponse:
-    """A page for which no newsletter is known: in the frame of the one that the path begins with, or of the first."""
+    """Render a page of no known newsletter: in the frame of the one that the path begins with, or of the first."""
     labels = list(settings.NEWSLETTERS)
     below = request.path.split("/")[1]
     label = below if below in labels else next(iter(labels), "")
@@ -115,7 +115,7 @@ def page_in_house_language(
 
 
 def signed_link(purpose: str, expired: View | None = None) -> Callable[[View], View]:
-    """The view gets the ticket of its token, and the newsletter; `expired` gets those whose time is over.
+    """Pass the view the ticket of its token and the newsletter; pass expired tokens to `expired`.
 
     It speaks the newsletter's language. A token that is not ours ends in the page for damaged links.
     """
@@ -137,29 +137,29 @@ def signed_link(purpose: str, expired: View | None = None) -> Callable[[View], V
                 except AWAY:
                     return kept_private(away(request, newsletter, _way_out(ticket, purpose)))
 
-        # The signature says who asks; a cookie would keep out mail providers and readers without cookies.
+        # The signature says who asks; a cookie would keep out mail providers and people without cookies.
         return at_any_host(csrf_exempt(require_http_methods(ALLOWED)(read)))
 
     return decorate
 
 
 def obeys_broken_bodies(view: View) -> View:
-    """Mark a view that does what its address says, also where the body of the request could not be read."""
+    """Mark a view that does what its URL says even if the request's body cannot be read."""
     view.obeys_broken_bodies = True  # type: ignore[attr-defined]
     return view
 
 
 def at_any_host(view: View) -> View:
-    """Mark a view that works under any name of ours, also an old one: it needs no cookie."""
+    """Mark a view that works under any of our host names, also an old one: it needs no cookie."""
     view.at_any_host = True  # type: ignore[attr-defined]
     return view
 
 
 def to_reader(view: View) -> View:
-    """The view, below `signed_link`, also gets the ticket's reader, or None, and speaks the language that they chose.
+    """Pass the view, below `signed_link`, the ticket's subscriber or None, and speak the language that they chose.
 
-    A link from before its reader moved ends here: the old mailbox may be somebody else's by now. Not part of
-    `signed_link`: a mail provider's one click reads no page, and is not to wait for this query.
+    A link from before its subscriber moved ends here: the old mailbox may be somebody else's by now. Not part of
+    `signed_link`, because a mail provider's one-click request reads no page and must not wait for this query.
     """
 
     @wraps(view)
@@ -174,12 +174,12 @@ def to_reader(view: View) -> View:
 
 
 def former_of(ticket: tokens.Ticket) -> list[FormerId]:
-    """What the links of this ticket's id still unsubscribe from; empty unless its reader has moved."""
+    """Return what links with the ticket's id still unsubscribe from; empty unless its subscriber has moved."""
     return list(FormerId.objects.select_related("subscriber").filter(public_id=ticket.public_id))
 
 
 def moved(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown, former: list[FormerId]) -> HttpResponse:
-    """What a link from before a move says: where to go for what it opened, and what it can still do."""
+    """Say where a link from before a move leads now, and what it can still do."""
     unsubscribe = ""
     if ticket.newsletter in {one.newsletter for one in former}:
         unsubscribe = signed_links.unsubscribe_path(ticket.public_id, ticket.newsletter)
@@ -192,24 +192,24 @@ def reader_of(ticket: tokens.Ticket) -> Subscriber | None:
 
 
 def speaking_to(reader: Subscriber | None, newsletter: Shown) -> translation.override:
-    """Pages are in the language that the reader chose, else in the newsletter's."""
+    """Activate the language that the subscriber chose, else the newsletter's."""
     return translation.override(languages.chosen(reader.language if reader else "", newsletter.language))
 
 
 def kept_private(response: Answer) -> Answer:
-    """The address of the page, which opens it to whoever has it, is told to nobody."""
+    """Forbid the browser to pass on the page's URL, which opens the page to anybody."""
     response["Referrer-Policy"] = "no-referrer"
     response["X-Robots-Tag"] = "noindex"
     return response
 
 
 def _way_out(ticket: tokens.Ticket, purpose: str) -> str:
-    """Where a subscriber who came to leave can do so without the database."""
+    """Return where a subscriber who came to leave can do so without the database."""
     return signed_links.unsubscribe_path(ticket.public_id, ticket.newsletter) if purpose == tokens.PREFERENCES else ""
 
 
 def away(request: HttpRequest, newsletter: Shown, unsubscribe: str = "") -> HttpResponse:
-    """The database cannot be asked, and nothing was changed."""
+    """Say that the database is unavailable and nothing was changed."""
     return try_later(page(request, "away", newsletter, {"unsubscribe": unsubscribe}, status=503))
 
 
@@ -224,25 +224,25 @@ def pressed(request: HttpRequest) -> bool:
 
 
 def no_button(request: HttpRequest) -> str:
-    """What the answer to a press says whose form arrived without the button; empty for what was only opened."""
+    """Say that a POST came without the button; return "" if the page was only opened."""
     if request.method != "POST":
         return ""
     return gettext("Nothing was changed: we did not receive which button you pressed. Please press it again.")
 
 
 def link_used(request: HttpRequest, newsletter: Shown) -> HttpResponse:
-    """A link of ours that opens nothing any more."""
+    """Say that a link of ours no longer opens anything."""
     return page(request, "link_used", newsletter, status=410)
 
 
 def damaged(request: HttpRequest) -> HttpResponse:
-    """A link of which a part was lost or changed. It names every newsletter's way out: whose link it was is unknown."""
+    """Say that a link is damaged, and name every newsletter's way out: whose link it was is unknown."""
     shown = [newsletter_shown(label) for label in settings.NEWSLETTERS]
     return kept_private(page_in_house_language(request, "damaged", status=404, context={"newsletters": shown}))
 
 
 def changed_enough(request: HttpRequest, newsletter: Shown, undo: Sequence[tuple[str, str]] = ()) -> HttpResponse:
-    """The subscriber's links changed enough for an hour.
+    """Say that the subscriber's links changed enough for an hour.
 
     `undo`: names of what the same request unsubscribed from, and paths that undo it.
     """
@@ -258,10 +258,10 @@ def _over(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown, reader
 
 
 def origin(request: HttpRequest, how: str, wording: str = "") -> Origin:
-    """How the step that this request asks for came about. The wording is in the active language."""
+    """Return how the step that this request asks for came about. The wording is in the active language."""
     remote, forwarded = request.META.get("REMOTE_ADDR", ""), request.META.get("HTTP_X_FORWARDED_FOR", "")
     match = request.resolver_match
-    # The route, not the path: a token in a consent record would open its door for whoever reads it.
+    # The route, not the path: a token in a consent record would work for anybody who reads the record.
     path = f"/{PART_OF_ROUTE.sub('…/', match.route)}" if match and "token" in match.kwargs else request.path
     return Origin(
         how=how,

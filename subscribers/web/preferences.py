@@ -1,5 +1,7 @@
-"""The page behind the link that newsletters carry. Newsletters get forwarded, so it opens no more than a friend may
-see and do: newsletters, language, and leaving, with the address masked. For everything else it mails a fresh link.
+"""The page behind the link that newsletters carry.
+
+Newsletters get forwarded, so it opens only what a friend may see and do: newsletters, language, and leaving, with the
+address masked. For everything else it mails a fresh link.
 """
 
 from collections.abc import Mapping, Sequence
@@ -40,7 +42,7 @@ State = Subscription.State
 
 @dataclass(frozen=True)
 class Choice:
-    """A newsletter as its reader may tick it. What only waits for a confirmation is not ticked: anybody can ask."""
+    """A newsletter that the subscriber may tick. One that only awaits confirmation is not ticked: anybody can ask."""
 
     label: str
     name: str
@@ -50,7 +52,7 @@ class Choice:
 
 @signed_link(tokens.PREFERENCES)
 def preferences(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown) -> HttpResponseBase:
-    """The page; and the button that unsubscribes from everything works while the database is away, too."""
+    """Show the page. Its button that unsubscribes from everything works while the database is away, too."""
     try:
         return _preferences(request, ticket, newsletter)
     except outages.AWAY as error:
@@ -73,7 +75,7 @@ def _leave_all_without_database(
 def _preferences(
     request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown, reader: Subscriber | None
 ) -> HttpResponse:
-    """What the reader gets, and in which language we speak to them; they may change it, leave, or ask for a link."""
+    """Show what the subscriber gets, and in which language; let them change it, leave, or ask for a link."""
     if reader is None:
         return link_used(request, newsletter)
     wish = request.POST.get("do") if request.method == "POST" else None
@@ -89,7 +91,7 @@ def _preferences(
 
 def _save(request: HttpRequest, reader: Subscriber, newsletter: Shown) -> HttpResponse:
     language = _language_wanted(request)
-    # Against what the page showed: a form that was open for long must not undo what came since.
+    # Compared with what the page showed: a form that was open for long must not undo what changed since.
     had, ticked = set(request.POST.getlist("had")), set(request.POST.getlist("newsletter"))
     offered = [choice.label for choice in _choices(reader)]
     # First, because what follows may be refused.
@@ -104,7 +106,7 @@ def _save(request: HttpRequest, reader: Subscriber, newsletter: Shown) -> HttpRe
     except ChangedEnough:
         return changed_enough(request, newsletter, _undo(reader, left))
     if language:
-        # Only now: what was agreed to is on record in the language that the form had. `to_reader` puts it back.
+        # Only now: what was agreed to is on record in the language of the form. `to_reader` restores it.
         translation.activate(language)
     told = [_what_became(reader, label, answer) for label, answer in joined if answer is not Answer.ACTIVE]
     notices = [gettext("Saved."), *told, *_no_undo(left)]
@@ -112,13 +114,13 @@ def _save(request: HttpRequest, reader: Subscriber, newsletter: Shown) -> HttpRe
 
 
 def _language_wanted(request: HttpRequest) -> str:
-    """Another one than the form had, or "": who leaves the menu as it is has chosen none."""
+    """Return the language chosen if it differs from the form's, else "": leaving the menu as it is chooses nothing."""
     language = request.POST.get("language", "")
     return language if language in dict(settings.LANGUAGES) and language != translation.get_language() else ""
 
 
 def _join(request: HttpRequest, reader: Subscriber, label: str) -> Answer:
-    """Only by a fresh double opt-in: the mail goes to the reader, whoever has the page open."""
+    """Ask for a fresh double opt-in: the email goes to the subscriber, whoever has the page open."""
     wording = f"{_promise()} {newsletter_shown(label).name}"
     asking = origin(request, PREFERENCES, wording)
     asked = optin.subscribe(Address(reader.email, reader.email_key), label, origin=asking)
@@ -128,7 +130,7 @@ def _join(request: HttpRequest, reader: Subscriber, label: str) -> Answer:
 
 
 def _what_became(reader: Subscriber, label: str, answer: Answer) -> str:
-    """Here, unlike at the form that anybody can fill in, the answer may be told: the link was the reader's own."""
+    """Say what became of the request. Unlike at the form, the answer may be told: the link was the subscriber's own."""
     return _message(reader, answer) % {"name": newsletter_shown(label).name}
 
 
@@ -148,7 +150,7 @@ def _message(reader: Subscriber, answer: Answer) -> str:
 
 
 def _leave_all(request: HttpRequest, reader: Subscriber, newsletter: Shown) -> HttpResponse:
-    # Also what they left before: whoever says it again means it, and no link of that leaving undoes it any more.
+    # Also what they left before: whoever says it again means it, and no link of that leaving undoes it any longer.
     every = reader.subscriptions.order_by("newsletter").values_list("newsletter", flat=True)
     left = _leave(request, reader, list(every))
     notices = [gettext("You are unsubscribed from everything."), *_no_undo(left)]
@@ -156,7 +158,7 @@ def _leave_all(request: HttpRequest, reader: Subscriber, newsletter: Shown) -> H
 
 
 def _leave(request: HttpRequest, reader: Subscriber, labels: Sequence[str]) -> dict[str, Left]:
-    """Of these newsletters, those that the reader got or had asked for until now."""
+    """Return those of these newsletters that the subscriber got or had asked for until now."""
     leaving = origin(request, PREFERENCES)
     left = {label: optin.leave(reader.public_id, label, leaving) for label in labels}
     return {label: one for label, one in left.items() if one}
@@ -208,18 +210,18 @@ def _undo(reader: Subscriber, left: Mapping[str, Left]) -> list[tuple[str, str]]
 
 
 def _no_undo(left: Mapping[str, Left]) -> list[str]:
-    """What those read in the place of a button to undo who used it up."""
+    """Return what subscribers read in place of the undo button once they used it up."""
     again = gettext("%(name)s: to receive it again, tick it and confirm by email.")
     return [again % {"name": newsletter_shown(label).name} for label, one in left.items() if one.undone_often]
 
 
 def _promise() -> str:
-    """What a reader agrees to by a tick; it is shown above the newsletters and kept with their consent."""
+    """Return what a subscriber agrees to by a tick; it is shown above the newsletters and kept with their consent."""
     return gettext("I want to receive these by email. I can unsubscribe at any time with one click:")
 
 
 def _choices(reader: Subscriber) -> list[Choice]:
-    """Every newsletter there is, and those that are no more but that the reader has not left."""
+    """Return every newsletter, and former ones that the subscriber has not left."""
     states = dict(reader.subscriptions.values_list("newsletter", "state"))
     gone = sorted(label for label in states if label not in settings.NEWSLETTERS)
     labels = [*settings.NEWSLETTERS, *(label for label in gone if states[label] != State.UNSUBSCRIBED)]

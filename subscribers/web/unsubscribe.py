@@ -1,4 +1,4 @@
-"""HTTP's door for who leaves, for mail providers that do it for them, and for who did not mean to.
+"""Views for people who leave, for mail providers that do it for them, and for people who left by mistake.
 
 No limit ever refuses a valid unsubscribe. Mail scanners open every link: GET and HEAD change nothing.
 """
@@ -45,10 +45,10 @@ ONE_CLICK = "one-click"
 @obeys_broken_bodies
 @signed_link(tokens.UNSUBSCRIBE)
 def unsubscribe(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown) -> HttpResponse:
-    """One button; pressing it, or a mail provider's one click (RFC 8058), unsubscribes at once."""
+    """Show one button; pressing it, or a mail provider's one-click request (RFC 8058), unsubscribes at once."""
     if request.method == "POST" and not _by_our_button(request):
         return _one_click(request, ticket)
-    # Mails carry one link of their reader's; with this word behind it it leads on to the preferences.
+    # An email carries one link of its subscriber; with this word after it, it leads on to the preferences.
     if request.method != "POST" and any(tokens.begun_by(name) == "preferences" for name in request.GET):
         return redirect(signed_links.preferences_path(ticket.public_id, ticket.newsletter))
     return _leaving_page(request, ticket, newsletter)
@@ -59,14 +59,15 @@ def _one_click(request: HttpRequest, ticket: tokens.Ticket) -> HttpResponse:
         outages.leave(ticket.public_id, ticket.newsletter, origin(request, ONE_CLICK))
     except outages.NotKept:
         return try_later(_for_programs("Not unsubscribed: the database is away. Please send it again.", 503))
-    return _for_programs("Unsubscribed.")  # nobody reads it, and it is nobody's to undo
+    return _for_programs("Unsubscribed.")  # no person reads it, so it offers no undo
 
 
 def _leaving_page(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown) -> HttpResponse:
-    """The answer is the same for readers who left before and for those who left now; who is erased has no preferences.
+    """Unsubscribe if asked to, and show the page, the same for those who left before and those who left now.
 
-    Only the press that unsubscribed is offered to be undone. Without the database it works too, and offers neither.
-    A link from before a move says so where it can end nothing: they may get the newsletter at the new address.
+    Only the press that unsubscribed offers an undo, and erased subscribers get no link to preferences; without the
+    database it works too, and offers neither. A link from before a move says so if it can end nothing: the subscriber
+    may get the newsletter at the new address.
     """
     try:
         reader = reader_of(ticket)
@@ -103,7 +104,7 @@ def _leaving_page_without_database(
 
 
 def _for_programs(message: str, status: int = 200) -> HttpResponse:
-    """Without a page, which would cost as much as the unsubscribe itself."""
+    """Answer without a page, which would cost as much as the unsubscribe itself."""
     response = HttpResponse(message, status=status, content_type="text/plain; charset=utf-8")
     response["Content-Security-Policy"] = CONTENT_POLICY
     response["Cache-Control"] = "no-store"
@@ -111,7 +112,10 @@ def _for_programs(message: str, status: int = 200) -> HttpResponse:
 
 
 def _by_our_button(request: HttpRequest) -> bool:
-    """Mail providers say nothing of a page. A body that cannot be read still came with a signed link: it is obeyed."""
+    """Tell whether our page's button was pressed, not a mail provider's one-click, which names no page.
+
+    A body that cannot be read still came with a signed link, so it is obeyed.
+    """
     try:
         return request.POST.get("from") == PAGE
     except (BadRequest, SuspiciousOperation, MultiPartParserError):
@@ -121,7 +125,7 @@ def _by_our_button(request: HttpRequest) -> bool:
 @signed_link(tokens.UNDO)
 @to_reader
 def undo(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown, reader: Subscriber | None) -> HttpResponse:
-    """For half an hour after the press that unsubscribed: one button makes it undone."""
+    """Show one button that undoes an unsubscribe, for half an hour after it."""
     if reader is None:
         return link_used(request, newsletter)
     if not pressed(request):
@@ -136,9 +140,9 @@ def undo(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown, reader:
 @csrf_exempt
 @require_http_methods(ALLOWED)
 def unsubscribe_test(request: HttpRequest, label: str = "", number: int = 0) -> HttpResponse:
-    """The way out of a test mail: button and one click answer as they would, and nobody is unsubscribed.
+    """Answer the unsubscribe link of a test email, as page and as one-click, without unsubscribing anybody.
 
-    Each copy of a test has a number, because each reader of an issue has a link of their own.
+    Each copy of a test has a number, because each subscriber of an issue has a link of their own.
     """
     newsletter = newsletter_shown(label if label in settings.NEWSLETTERS else first_newsletter())
     with translation.override(newsletter.language):

@@ -1,4 +1,4 @@
-"""Readers' doors. The first newsletter keeps the bare paths; each further one stands under its label."""
+"""URLs of subscribers' pages. The first newsletter keeps the bare paths; each further one stands under its label."""
 
 from django.conf import settings
 from django.urls import path, register_converter
@@ -9,7 +9,7 @@ from subscribers.web import my_data, preferences, unsubscribe, views
 
 
 class FurtherNewsletter(SlugConverter):
-    """The label of a newsletter other than the first; any other first part of a path belongs to somebody else."""
+    """The label of a newsletter other than the first; any other first part of a path belongs to another view."""
 
     def to_python(self, value: str) -> str:
         if value not in list(settings.NEWSLETTERS)[1:]:
@@ -18,9 +18,9 @@ class FurtherNewsletter(SlugConverter):
 
 
 class Token:
-    """The rest of a link from its token on, of which the token alone counts; what was cut short is empty.
+    """The rest of a link from its token on, of which only the token counts; empty if it was cut short.
 
-    Any end is taken, also none: a redirect to the right one would turn a mail provider's POST into a GET.
+    Any ending is accepted, also none: a redirect to the right one would turn a mail provider's POST into a GET.
     """
 
     regex = r"[\s\S]*"
@@ -33,7 +33,7 @@ class Token:
 
 
 class CopyNumber:
-    """The number of a copy of a test mail, with any end, as the tokens of real ones have."""
+    """The number of a copy of a test email, with any ending, as real tokens have."""
 
     regex = r"[0-9]{1,9}(?![0-9A-Za-z_-])[\s\S]*"
 
@@ -53,7 +53,7 @@ urlpatterns = [
     path("", views.subscribe, name="home"),
     path("subscribe/", views.subscribe, name="subscribe"),
     path("confirm/<token:token>", views.confirm, name="confirm"),
-    # Before the tokens, which take what is left: none of them is as short as `test` or `undo`.
+    # Before the tokens, which match everything else: none of them is as short as `test` or `undo`.
     path("unsubscribe/test/", unsubscribe.unsubscribe_test),
     path("unsubscribe/test/<slug:label>/<copy_number:number>", unsubscribe.unsubscribe_test, name="unsubscribe_test"),
     path("unsubscribe/undo/<token:token>", unsubscribe.undo, name="undo"),

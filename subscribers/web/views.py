@@ -1,7 +1,7 @@
-"""HTTP's door for who comes: the form to join, and the link that confirms. Every page works without JavaScript and
-without a cookie of ours, but for the sign-up form, whose cookie guards against forged forms.
+"""Views for people who join: the sign-up form, and the link that confirms.
 
-Mail scanners open every link of a mail, and some run its scripts: GET and HEAD change nothing here.
+Every page works without JavaScript and without a cookie of ours, except the sign-up form, whose cookie guards against
+forged forms. Mail scanners open every link of an email, and some run its scripts: GET and HEAD change nothing here.
 """
 
 import logging
@@ -43,7 +43,7 @@ log = logging.getLogger(__name__)
 
 @require_http_methods(ALLOWED)
 def subscribe(request: HttpRequest, label: str | None = None) -> HttpResponse:
-    """The form; and for a POST of it the same page for every address, whether we know it or not."""
+    """Show the form; answer a POST of it with the same page for every address, known or not."""
     newsletter = newsletter_shown(label or first_newsletter())
     with translation.override(newsletter.language):
         if request.method != "POST":
@@ -68,7 +68,7 @@ def _sign_up(request: HttpRequest, newsletter: Shown, form: forms.SignUp) -> Htt
 
 
 def _form_while_away(request: HttpRequest, newsletter: Shown, form: forms.SignUp) -> HttpResponse:
-    """Nothing of it is kept: a sign-up is a wish that can be said again, and the address stays in the form."""
+    """Show the form again and keep nothing: a sign-up can be repeated, and the address stays in the form."""
     notice = gettext("We cannot process your subscription right now. Please try again in a minute.")
     response = try_later(_form(request, newsletter, form, notice=notice))
     response.status_code = 503
@@ -79,7 +79,7 @@ def _ask_to_confirm(request: HttpRequest, newsletter: Shown, address: Address, f
     asking, token = origin(request, "form", promise(newsletter)), forms.token_of(form)
     effort = challenges.effort(form.answer, form.wait, token, asking.ip, clock.now())
     try:
-        # Their language is the one they choose: who reads two newsletters hears from each in its own.
+        # Without a language: until subscribers choose one, each newsletter speaks its own to them.
         asked = optin.subscribe(address, newsletter.label, origin=asking, typed=limits.Typed(token, effort))
     except limits.EffortNeeded as reason:
         return _slow_down(request, newsletter, form, asking.ip, reason)
@@ -92,7 +92,7 @@ def _ask_to_confirm(request: HttpRequest, newsletter: Shown, address: Address, f
 def _slow_down(
     request: HttpRequest, newsletter: Shown, form: forms.SignUp, network: str, reason: limits.EffortNeeded
 ) -> HttpResponse:
-    """The form again, with work for the browser, or a wait where it runs no scripts. Nothing to see, hear or solve."""
+    """Show the form again, with work for the browser or, without scripts, a wait. Nothing to see, hear or solve."""
     limits.limited.send(sender=None, reason=str(reason))
     log.info("sign-up asked for some effort", extra={"reason": str(reason), "newsletter": newsletter.label})
     asked = challenges.ask(forms.token_of(form), network, clock.now(), form.wait)
@@ -112,7 +112,7 @@ def _again() -> str:
 def _form(
     request: HttpRequest, newsletter: Shown, form: forms.SignUp | None = None, error: str = "", notice: str = ""
 ) -> HttpResponse:
-    # A form that came back too fast keeps its time, or a quick hand would never get through.
+    # A form that came back too fast keeps its time, or a fast typist would never get through.
     keep = form is not None and forms.made(form.form_time) is not forms.Made.NOT_HERE
     context = {
         "email": form.email if form else "",
@@ -125,12 +125,12 @@ def _form(
 
 
 def _check_your_mail(request: HttpRequest, newsletter: Shown, queued: bool = False) -> HttpResponse:
-    """What it says is true for every address: those who read already, or must not be mailed, get no mail."""
+    """Show the same page for every address: those who subscribe already, or must not be mailed, get no email."""
     return page(request, "check_your_mail", newsletter, {"queued": queued})
 
 
 def promise(newsletter: Shown) -> str:
-    """What a reader agrees to; it is shown on the form and kept with their consent."""
+    """Return what a subscriber agrees to; it is shown on the form and kept with their consent."""
     return gettext("I want to receive %(newsletter)s by email. I can unsubscribe at any time with one click.") % {
         "newsletter": newsletter.name
     }
@@ -141,7 +141,7 @@ def promise(newsletter: Shown) -> str:
 
 @to_reader
 def _expired(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown, reader: Subscriber | None) -> HttpResponse:
-    """A confirmation link older than a week: one button mails a new one."""
+    """Answer a confirmation link older than a week: one button sends a new one."""
     if reader is None or not newsletter.form_path:
         return link_used(request, newsletter)
     if not pressed(request):
@@ -155,7 +155,7 @@ def _expired(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown, rea
 @signed_link(tokens.CONFIRM, expired=_expired)
 @to_reader
 def confirm(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown, reader: Subscriber | None) -> HttpResponse:
-    """One button; pressing it confirms, and pressing it or opening the link again shows the same page."""
+    """Show one button; pressing it confirms, and pressing it or opening the link again shows the same page."""
     if reader is None:
         return link_used(request, newsletter)
     if not pressed(request):
@@ -167,7 +167,7 @@ def confirm(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown, read
 
 
 def _confirm_opened(request: HttpRequest, reader: Subscriber, newsletter: Shown) -> HttpResponse:
-    """What the button would do, or did; it changes nothing."""
+    """Show what the button would do, or did; change nothing."""
     state = reader.subscriptions.filter(newsletter=newsletter.label).values_list("state", flat=True).first()
     if state == Subscription.State.ACTIVE:
         return page(request, "confirmed", newsletter)
@@ -180,7 +180,10 @@ def _confirm_opened(request: HttpRequest, reader: Subscriber, newsletter: Shown)
 
 
 def without_our_form(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """Django calls this for a POST that no page of ours made. A sign-up gets our form, filled in; nothing changed."""
+    """Answer a POST that no page of ours made. A sign-up gets our form, filled in; nothing is changed.
+
+    Django calls this for a failed CSRF check.
+    """
     why = origins.why(request, reason)
     match = request.resolver_match
     if match is None or match.func is not subscribe or request.method != "POST":
@@ -189,14 +192,14 @@ def without_our_form(request: HttpRequest, reason: str = "") -> HttpResponse:
     newsletter = newsletter_shown(match.kwargs.get("label") or first_newsletter())
     form = forms.sign_up_of(request)
     ours = forms.made(form.form_time) is not forms.Made.NOT_HERE
-    # A form that stands on another site is answered by ours each time.
+    # A form on another site is answered with ours each time.
     log.log(logging.WARNING if ours else logging.INFO, "form refused", extra={"because": why.value})
     with translation.override(newsletter.language):
         return _form(request, newsletter, form, notice=_once_more(request, newsletter, why, ours))
 
 
 def _once_more(request: HttpRequest, newsletter: Shown, why: origins.Why, ours: bool) -> str:
-    """What to do, on the form that comes back. `ours`: it was our form that was filled in."""
+    """Say what to do, on the form that comes back. `ours`: it was our form that was filled in."""
     if not request.POST:
         return gettext("We did not receive what you typed. Please fill in the form again.")
     if ours and why is origins.Why.NO_COOKIE:
