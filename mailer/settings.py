@@ -1,8 +1,6 @@
 """Django's settings, and the only reader of the environment; `mailer.config.environment` says how it is read."""
 
 import base64
-import fcntl
-import os
 import secrets
 import sqlite3
 from pathlib import Path
@@ -31,6 +29,7 @@ from mailer.config.environment import (
     whole,
 )
 from mailer.config.newsletter import Newsletter, read_newsletters
+from subscribers import shared_files
 
 _package = Path(__file__).resolve().parent
 
@@ -82,13 +81,12 @@ def _secret_key() -> str:
 def _key_kept_in(path: Path) -> str:
     """The key in this file, the same for all processes; made by the first of them."""
     try:
-        with os.fdopen(os.open(path, os.O_CREAT | os.O_RDWR, 0o600), "r+") as file:
-            # Or a second process could read before the first has written, and go on with no key at all.
-            fcntl.flock(file, fcntl.LOCK_EX)
-            key = file.read()
+        # Locked, or a second process could read before the first has written, and go on with no key at all.
+        with shared_files.locked(path) as file:
+            key = file.read().decode()
             if not key:  # a new file, or that of a process that was killed here
                 key = secrets.token_urlsafe(48)
-                file.write(key)
+                file.write(key.encode())
     except OSError as error:
         raise SettingError(
             f"{path} cannot be used ({error.strerror}); make room, or set SECRET_KEY or another MAILER_HOME."

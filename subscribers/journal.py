@@ -4,7 +4,6 @@ One JSON object a line in MAILER_HOME/leaving.jsonl. A line is on the disk befor
 or renames the file holds its flock, and looks after locking whether the name still leads to the file that was opened.
 """
 
-import fcntl
 import json
 import os
 import re
@@ -17,6 +16,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 from uuid import UUID
+
+from subscribers import shared_files
 
 ALL = "*"  # in the place of a newsletter's label, which holds only letters, digits and hyphens
 NEWSLETTER, HOW = re.compile(r"[*]|[\w-]{1,64}"), re.compile(r"[a-z-]{1,32}")
@@ -53,10 +54,10 @@ def append(path: Path, leaving: Leaving) -> None:
         click = _Click(os.fstat(descriptor).st_ino, leaving.public_id, leaving.newsletter)
         if _is_fresh(click) and os.fstat(descriptor).st_size:
             return
-        _write_whole(descriptor, line.encode() + b"\n")
+        shared_files.append(descriptor, line.encode() + b"\n")
         _make_name_last(descriptor, path)
         # Outside of the lock, so that many who leave at once share the disk's time.
-        fcntl.flock(descriptor, fcntl.LOCK_UN)
+        shared_files.unlock(descriptor)
         os.fsync(descriptor)
         _remember(click)
     finally:
@@ -90,7 +91,7 @@ def _open_locked(path: Path) -> int:
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            shared_files.lock(descriptor)
             if _is_named(descriptor, path):
                 return descriptor
         except BaseException:
@@ -106,19 +107,6 @@ def _is_named(descriptor: int, path: Path) -> bool:
         return False
 
 
-def _write_whole(descriptor: int, line: bytes) -> None:
-    """Append the line, or nothing: a full disk takes half a line, which must not spoil the next one."""
-    end = os.fstat(descriptor).st_size
-    if end and os.pread(descriptor, 1, end - 1) != b"\n":
-        line = b"\n" + line  # after the half line of a process that was killed
-    try:
-        while line:
-            line = line[os.write(descriptor, line) :]
-    except OSError:
-        os.ftruncate(descriptor, end)
-        raise
-
-
 _lasting: set[tuple[int, int]] = set()  # files whose names this process knows to be on the disk
 
 
@@ -128,11 +116,7 @@ def _make_name_last(descriptor: int, path: Path) -> None:
     file = status.st_dev, status.st_ino
     if file in _lasting and status.st_size > LONGEST_LINE:  # a small one may be new, with the number of an old one
         return
-    folder = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    shared_files.sync_folder(path.parent)
     _lasting.add(file)
 
 
@@ -167,7 +151,7 @@ def waits(path: Path) -> bool:
 def read(path: Path, begin: int) -> tuple[list[bytes], int]:
     """Return the lines from this place on, and the place after them; a line that is being written is left out."""
     with path.open("rb") as file:
-        fcntl.flock(file, fcntl.LOCK_SH)
+        shared_files.lock_shared(file)
         file.seek(begin)
         rest = file.read()
     return rest.splitlines(), begin + len(rest)
@@ -200,23 +184,14 @@ def remove_if_empty(path: Path) -> bool:
 @contextmanager
 def alone(path: Path) -> Iterator[bool]:
     """Whether this process is the only one that replays the journal; held while the block runs."""
-    with open(path.with_suffix(".lock"), "wb", opener=_private) as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-        else:
-            yield True
+    with shared_files.locked_if_free(path.with_suffix(".lock")) as free:
+        yield free
 
 
 def keep_aside(path: Path, lines: list[bytes]) -> None:
     """Write lines that cannot be read to another file, for a person to look at."""
-    with open(path.with_suffix(".unreadable"), "ab", opener=_private) as file:
+    with open(path.with_suffix(".unreadable"), "ab", opener=shared_files.private) as file:
         file.write(b"".join(line + b"\n" for line in lines))
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
 
 
 def parse(line: bytes) -> Leaving | None:

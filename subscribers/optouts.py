@@ -4,7 +4,6 @@ One JSON object a line, by the keyed hash of the address: what cannot be read wi
 """
 
 import errno
-import fcntl
 import json
 import logging
 import os
@@ -18,6 +17,8 @@ from pathlib import Path
 
 from django.conf import settings
 from django.db import transaction
+
+from subscribers import shared_files
 
 log = logging.getLogger(__name__)
 
@@ -78,15 +79,10 @@ def _append(lines: bytes) -> None:
 def _write(path: Path, lines: bytes) -> None:
     descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        end = os.fstat(descriptor).st_size
-        # Half a line is left where a disk was full or the power went; it must not spoil the next one.
-        if end and os.pread(descriptor, 1, end - 1) != b"\n":
-            lines = b"\n" + lines
-        while lines:
-            lines = lines[os.write(descriptor, lines) :]
+        shared_files.lock(descriptor)
+        shared_files.append(descriptor, lines)
         # Outside of the lock, so that many who leave at once share the disk's time.
-        fcntl.flock(descriptor, fcntl.LOCK_UN)
+        shared_files.unlock(descriptor)
         os.fsync(descriptor)
     finally:
         os.close(descriptor)

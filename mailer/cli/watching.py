@@ -1,6 +1,5 @@
 """A send as it goes: progress, the equation at the end, Ctrl-C, and the exit code."""
 
-import fcntl
 import json
 import signal
 import sys
@@ -24,6 +23,7 @@ from mailer.sending.lifecycle import WrongState
 from mailer.sending.steering import pause
 from mailer.store import clock
 from mailer.store.accounts import known_account
+from subscribers import shared_files
 
 T = TypeVar("T")
 
@@ -233,13 +233,11 @@ def _driving(send: Send) -> Iterator[bool]:
     """True for the one command that drives this send on this machine; others only watch."""
     folder = Path(settings.HOME) / "run"
     folder.mkdir(mode=0o700, exist_ok=True)
-    with (folder / f"send-{send.pk}.lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            yield True
-            Path(file.name).unlink(missing_ok=True)
-        except BlockingIOError:
-            yield False
+    path = folder / f"send-{send.pk}.lock"
+    with shared_files.locked_if_free(path) as free:
+        yield free
+        if free:
+            path.unlink(missing_ok=True)
 
 
 @contextmanager

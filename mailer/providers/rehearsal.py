@@ -9,7 +9,6 @@ It takes requests from the same client over a real socket, refuses what SendGrid
 """
 
 import contextlib
-import fcntl
 import hmac
 import json
 import os
@@ -24,13 +23,14 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import orjson
 
 from mailer.config.loopback import LoopbackServer, QuietHandler
 from mailer.providers.headers import header_value, phrase
 from mailer.providers.sendgrid.strict import Fault, fault, faults_of
+from subscribers import shared_files
 
 SHOWN = 20
 LARGEST_REQUEST = 40_000_000
@@ -85,7 +85,7 @@ class Rehearsal:
         if not folder.is_dir():
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             (self.folder / "README.txt").write_text(_README)
-            _sync(self.folder)
+            shared_files.sync_folder(self.folder)
         return folder
 
 
@@ -118,38 +118,23 @@ def _attempt_of(line: bytes) -> str:
 
 
 @contextlib.contextmanager
-def _locked(path: Path) -> Iterator[IO[bytes]]:
+def _locked(path: Path) -> Iterator[int]:
     """The file, open for this process alone: several workers rehearse one send."""
     fresh = not path.exists()
-    with path.open("ab+") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    with shared_files.locked(path) as file:
         if fresh:
-            _sync(path.parent)
-        yield file
+            shared_files.sync_folder(path.parent)
+        yield file.fileno()
 
 
-def _append(record: IO[bytes], line: bytes) -> None:
+def _append(record: int, line: bytes) -> None:
     """`line` is on the disk, whole and on a line of its own; on failure the file is as it was."""
-    size = record.seek(0, os.SEEK_END)
-    torn = False
-    if size:
-        record.seek(size - 1)
-        torn = record.read(1) != b"\n"
+    size = shared_files.append(record, line)
     try:
-        record.write(b"\n" + line if torn else line)
-        record.flush()
-        os.fsync(record.fileno())
+        os.fsync(record)
     except OSError:
-        os.ftruncate(record.fileno(), size)
+        os.ftruncate(record, size)
         raise
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _line(payload: Mapping[str, Any]) -> bytes:

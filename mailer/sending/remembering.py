@@ -3,7 +3,6 @@
 It lags, and never leads. A file that is there and cannot be read proves nothing, so whoever asks it must not send.
 """
 
-import fcntl
 import json
 import logging
 import os
@@ -15,6 +14,7 @@ from django.conf import settings
 
 from mailer.config import exhaustion
 from mailer.store.installation import public_id
+from subscribers import shared_files
 
 log = logging.getLogger(__name__)
 
@@ -110,7 +110,7 @@ def _write(before: dict[str, int], after: dict[str, int]) -> None:
 
 def _replace(numbers: dict[str, int]) -> None:
     beside = path().with_suffix(".new")
-    with open(beside, "wb", opener=_private) as file:
+    with open(beside, "wb", opener=shared_files.private) as file:
         file.write(_content(numbers))
         file.flush()
         os.fsync(file.fileno())  # or a power cut could leave an empty file under the name
@@ -124,13 +124,8 @@ def _content(numbers: dict[str, int]) -> bytes:
 @contextmanager
 def _locked() -> Iterator[None]:
     """By a file of its own: the other one is replaced."""
-    with open(path().with_suffix(".lock"), "wb", opener=_private) as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    with shared_files.locked(path().with_suffix(".lock")):
         yield
-
-
-def _private(name: str, flags: int) -> int:
-    return os.open(name, flags, 0o600)
 
 
 def _why(error: OSError) -> dict[str, str]:

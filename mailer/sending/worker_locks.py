@@ -4,7 +4,6 @@ Each worker process holds an flock on its own file. The kernel lets go of it whe
 so who can take the lock knows that the owner is dead. A process id would prove nothing: it is used again.
 """
 
-import fcntl
 import os
 import uuid
 from functools import cache
@@ -12,6 +11,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from django.conf import settings
+
+from subscribers import shared_files
 
 _held: list[BinaryIO] = []  # open for as long as the process lives
 
@@ -29,7 +30,7 @@ def _worker_of_process(pid: int) -> uuid.UUID:
     # It gets its name only when it is locked, or a sweep could take it for a dead owner's and remove it.
     unnamed = path.with_suffix(".starting")
     file = unnamed.open("wb")
-    fcntl.flock(file, fcntl.LOCK_EX)
+    shared_files.lock(file)
     unnamed.rename(path)
     _held.append(file)
     return worker
@@ -47,11 +48,7 @@ def is_alive(worker: uuid.UUID) -> bool:
 
 def _lives(worker: uuid.UUID) -> bool | None:
     try:
-        with _lock_file(worker).open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return False
-    except BlockingIOError:
-        return True
+        return shared_files.is_locked(_lock_file(worker))
     except FileNotFoundError:
         return None
 

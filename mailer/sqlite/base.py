@@ -7,7 +7,6 @@ two web processes had one in a hundred wait for more than a second.
 """
 
 import contextlib
-import fcntl
 import os
 import threading
 import time
@@ -20,6 +19,7 @@ from django.db.backends.sqlite3 import base
 
 from mailer.config import deadlines
 from mailer.store import losses
+from subscribers import shared_files
 
 MOMENT = 0.0005  # seconds
 EAGER = 0.005  # seconds in which a process may take turn after turn; each change of process costs a moment
@@ -46,10 +46,9 @@ def next_of_all(path: str, until: float) -> Iterator[None]:
 
 def _locked(descriptor: int) -> bool:
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return shared_files.try_lock(descriptor)
     except OSError:
         return False
-    return True
 
 
 class DatabaseWrapper(base.DatabaseWrapper):

@@ -4,7 +4,6 @@ A web process tells of its journal in the table of processes. One that was kille
 lines that no row tells of, so it is missed until a web process runs in its MAILER_HOME again.
 """
 
-import fcntl
 import os
 import uuid
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from django.conf import settings
 from django.utils.dateparse import parse_datetime
 
 from mailer.models import Process
-from subscribers import journal
+from subscribers import journal, shared_files
 from subscribers.journal import Waiting
 
 MISSED_AFTER = timedelta(minutes=1)
@@ -83,8 +82,7 @@ def state() -> dict[str, Any]:
 @cache
 def home_id() -> uuid.UUID:
     """Return the id of this MAILER_HOME, made by the first process that asks: two with one home share its journal."""
-    with open(_id_file(), "r+b", buffering=0, opener=_create) as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    with shared_files.locked(_id_file()) as file:
         found = file.read()
         if len(found) == _LENGTH:
             return uuid.UUID(found.decode())
@@ -108,7 +106,3 @@ def _home_on_file() -> str:
 
 def _id_file() -> Path:
     return Path(settings.HOME) / "home-id"
-
-
-def _create(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_CREAT, 0o600)

@@ -1,14 +1,12 @@
 """Tables that fit the code: SQLite is backed up and migrated by the first command; PostgreSQL only by its operator."""
 
-import fcntl
 import importlib
 import logging
 import pkgutil
 import shutil
 import sqlite3
 import threading
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from functools import cache
 from pathlib import Path
 
@@ -18,6 +16,8 @@ from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.recorder import MigrationRecorder
+
+from subscribers import shared_files
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ def bring_up_to_date() -> None:
         raise ImproperlyConfigured(
             "DATABASE_URL: the database does not have the tables of this version; run `mailer manage migrate` first."
         )
-    with _locked(Path(settings.HOME) / "migrate.lock"):
+    with shared_files.locked(Path(settings.HOME) / "migrate.lock"):
         if missing_migrations():  # another command may have been faster
             _back_up(Path(connection.settings_dict["NAME"]))
             call_command("migrate", verbosity=0, interactive=False, skip_checks=True)
@@ -116,10 +116,3 @@ def _back_up(database: Path) -> None:
             "run the command again."
         ) from error
     log.warning("database backed up before the upgrade", extra={"copy": copy.name})
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

@@ -7,17 +7,18 @@ and nobody sets.
 
 import contextlib
 import errno
-import fcntl
 import json
 import os
 import socket
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from subscribers import shared_files
 
 EVERY = 2.0  # seconds
 SILENT_AFTER = 20.0  # seconds without a word after which it hangs, or was stopped
@@ -59,7 +60,7 @@ class Heartbeat(threading.Thread):
         self._unnamed = self._path.with_suffix(".starting")
         try:
             self._file = os.open(self._unnamed, os.O_RDWR | os.O_CREAT, 0o600)
-            fcntl.flock(self._file, fcntl.LOCK_EX)
+            shared_files.lock(self._file)
             self._write_whole(b"")
         except OSError:
             self._unnamed.unlink(missing_ok=True)  # a supervisor tries again and again
@@ -105,18 +106,17 @@ def _folder(home: Path) -> Path:
 
 def _remove_dead(home: Path) -> None:
     for path in _folder(home).glob("*.health"):
-        with contextlib.suppress(OSError), _unless_held(path) as free:
-            if free:
+        with contextlib.suppress(OSError):
+            if not shared_files.is_locked(path):
                 path.unlink(missing_ok=True)
 
 
 def _read(path: Path) -> Word | None:
     """Return None for a worker that has ended, or that runs on another machine, whose clock says nothing here."""
     try:
-        with _unless_held(path) as free:
-            if free:
-                return None
-            told = _parse(path)
+        if not shared_files.is_locked(path):
+            return None
+        told = _parse(path)
     except FileNotFoundError:
         return None
     if told["host"] != _HOST:
@@ -131,14 +131,3 @@ def _parse(path: Path) -> dict[str, Any]:
             return dict(json.loads(path.read_bytes()))
         time.sleep(0.01)
     return dict(json.loads(path.read_bytes()))
-
-
-@contextlib.contextmanager
-def _unless_held(path: Path) -> Iterator[bool]:
-    with path.open("rb") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-        else:
-            yield True

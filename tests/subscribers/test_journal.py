@@ -54,15 +54,15 @@ def test_half_a_line_of_a_process_that_was_killed_spoils_no_other(path):
 
 def test_a_full_disk_leaves_no_half_line(path, monkeypatch):
     journal.append(path, leaving())
-    before, write = path.read_bytes(), os.write
+    before, write = path.read_bytes(), os.pwrite
 
-    def fill_up(descriptor, line):
+    def fill_up(descriptor, line, at):
         if len(line) < 20:
             raise OSError(errno.ENOSPC, "No space left on device")
-        return write(descriptor, line[:10])
+        return write(descriptor, line[:10], at)
 
     with monkeypatch.context() as full:
-        full.setattr(os, "write", fill_up)
+        full.setattr(os, "pwrite", fill_up)
         with pytest.raises(OSError, match="No space"):
             journal.append(path, leaving())
     assert path.read_bytes() == before
