@@ -6,14 +6,14 @@ import signal
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from urllib.parse import quote
 
 import click
 
 from mailer.cli.terminal import Exit, Problem, counted, start, write_no_more
+from mailer.store import backups
 
 # Fills an empty file that only its owner reads with a checked copy; how many subscribers it has. Raises Problem.
 Copier = Callable[[Path], int]
@@ -111,17 +111,7 @@ def _part(part: Path) -> Iterator[Path]:
 def copy_sqlite(source: Path, part: Path) -> int:
     """Copy SQLite's file while it is in use."""
     try:
-        # mode=rw: a source that vanished is not made anew.
-        with (
-            closing(sqlite3.connect(f"file:{quote(str(source))}?mode=rw", uri=True, timeout=20)) as reading,
-            closing(sqlite3.connect(part)) as writing,
-        ):
-            # All pages in one step: one snapshot, and whoever writes meanwhile neither waits nor makes it start again.
-            reading.backup(writing, pages=-1)
-            writing.execute("PRAGMA journal_mode=DELETE")  # one file, without a log beside it
-            found = [str(row[0]) for row in writing.execute("PRAGMA integrity_check")]
-            if found != ["ok"]:
-                raise sqlite3.DatabaseError(f"the copy is damaged ({found[0]}), and so may be the database")
-            return int(writing.execute("SELECT count(*) FROM subscribers_subscriber").fetchone()[0])
+        backups.copy_sqlite(source, part)
+        return backups.count_subscribers(part)
     except (sqlite3.Error, OSError) as error:
         raise Problem(f"{source} was not backed up: {error}.") from error

@@ -6,7 +6,6 @@ import pkgutil
 import shutil
 import sqlite3
 import threading
-from contextlib import closing
 from functools import cache
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.recorder import MigrationRecorder
 
+from mailer.store.backups import copy_sqlite
 from subscribers import shared_files
 
 log = logging.getLogger(__name__)
@@ -104,10 +104,8 @@ def _back_up(database: Path) -> None:
     if not database.exists() or not connection.introspection.table_names():
         return
     copy = database.with_suffix(database.suffix + ".before-upgrade")
-    # Not a copy of the file: while others read, the latest commits stand only in the log beside it.
     try:
-        with closing(sqlite3.connect(copy)) as target:
-            connection.connection.backup(target)
+        copy_sqlite(database, copy)
         shutil.copymode(database, copy)
     except (sqlite3.Error, OSError) as error:
         copy.unlink(missing_ok=True)  # half of it
