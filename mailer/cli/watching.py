@@ -17,6 +17,7 @@ from django.db import InterfaceError, OperationalError, connection
 
 from mailer.cli.terminal import Exit, Problem, counted, write_no_more
 from mailer.models import Batch, Installation, Send
+from mailer.providers.current import rehearsals
 from mailer.publishing.reporting import in_words, when
 from mailer.sending.accounting import count, receipt
 from mailer.sending.lifecycle import WrongState
@@ -128,7 +129,7 @@ def report(send: Send) -> None:
 
 
 def _report_rehearsal(send: Send) -> None:
-    folder = Path(settings.HOME) / "rehearsals" / str(send.pk)
+    folder = rehearsals() / str(send.pk)
     click.echo("This was a rehearsal: nobody received mail.")
     mails = sorted(folder.glob("*.eml"))
     if mails:

@@ -1,14 +1,13 @@
 """What a dead or stalled worker left behind gets a name: `unknown`, and in a rehearsal the answer itself."""
 
 import logging
-from pathlib import Path
 from uuid import UUID
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import F
 
 from mailer.models import REHEARSAL, Attempt, Batch
+from mailer.providers.current import rehearsals
 from mailer.providers.rehearsal import accepted_attempts
 from mailer.sending import worker_locks
 from mailer.sending.outcomes import accept_by, leave_unknown, plan_unknown_again
@@ -52,7 +51,7 @@ def settle_rehearsals() -> None:
     # Before the record is read: a worker may write it and end in between.
     over = [(*row[:3], row[4] is not None or not worker_locks.is_alive(row[3])) for row in rows]
     for attempt, batch, send, is_over in over:
-        if str(attempt) in accepted_attempts(Path(settings.HOME) / "rehearsals", send):
+        if str(attempt) in accepted_attempts(rehearsals(), send):
             accept_by(attempt, "record")
         elif is_over:
             _repeat_rehearsal(attempt, batch)

@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial, wraps
-from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 from uuid import uuid4
 
@@ -16,6 +15,7 @@ from django.db.models import QuerySet
 
 from mailer.config.newsletter import Newsletter
 from mailer.models import REHEARSAL, Batch, Delivery, Send
+from mailer.providers.current import rehearsals
 from mailer.providers.headers import issue_headers
 from mailer.providers.messages import InvalidMessage, Recipient
 from mailer.providers.rehearsal import forget
@@ -182,7 +182,7 @@ def _make_room(plan: Plan) -> None:
             former = Send.objects.filter(newsletter=plan.newsletter.label, slug=plan.issue.slug, provider=REHEARSAL)
             # Locked first, as a claim does: to delete its batches before would deadlock with a worker at it.
             for send in former.select_for_update().only("pk"):
-                transaction.on_commit(partial(forget, Path(settings.HOME) / "rehearsals", send.pk))
+                transaction.on_commit(partial(forget, rehearsals(), send.pk))
                 send.delete()
 
 
