@@ -1,4 +1,4 @@
-"""The history of one subscriber as `/admin/` shows it: a page at a time, because it may be as long as anything."""
+"""The history of one subscriber as `/admin/` shows it: a page at a time, because it may be very long."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -31,7 +31,7 @@ class Shown:
 
 
 def page_of(reader: Subscriber, number: str | None) -> Shown:
-    """The page with this number of the subscriber's steps, newest first; the nearest one where there is none."""
+    """Return this page of the subscriber's steps, newest first; the nearest page if there is none with this number."""
     page = Paginator(reader.consents.order_by("-at", "-pk"), ON_A_PAGE).get_page(number)
     return Shown(COLUMNS, page, [_row(step) for step in page])
 

@@ -1,6 +1,6 @@
-"""Which single mails are for this process to send: other installations may work at the same database.
+"""Which single emails this process may send: other installations may work on the same database.
 
-What is not its own waits untouched for the one whose it is.
+Everything else waits untouched for the installation that it belongs to.
 """
 
 from django.conf import settings
@@ -9,12 +9,12 @@ from django.utils.module_loading import import_string
 
 
 def may_mail() -> bool:
-    """Tell whether this process has what single mails go out by: an API key that is known, say."""
+    """Tell whether this process can send single emails, for example has an API key."""
     return bool(import_string(settings.MAY_MAIL)())
 
 
 def newsletters_here() -> Q:
-    """Rows of the newsletters that this process's newsletter.toml has, and not of others with the same name.
+    """Match rows of the newsletters that this process's newsletter.toml has, and not of others with the same name.
 
     Rows without a list_id were written by an older version.
     """

@@ -1,7 +1,8 @@
 """The journal of leavings: who left while the database could not be written, kept until it can.
 
-One JSON object a line in MAILER_HOME/leaving.jsonl. A line is on the disk before its click is answered. Whoever writes
-or renames the file holds its flock, and looks after locking whether the name still leads to the file that was opened.
+One JSON object a line in MAILER_HOME/leaving.jsonl. A line is on the disk before its click is answered. Every process
+that writes or renames the file holds its flock, and checks after locking that the name still leads to the file it
+opened.
 """
 
 import json
@@ -37,9 +38,9 @@ class Leaving:
 
 
 def append(path: Path, leaving: Leaving) -> None:
-    """The leaving is on the disk. Raises OSError: then it is not there, and must not be acknowledged.
+    """Write the leaving to the disk. Raises OSError: then it is not there, and must not be acknowledged.
 
-    Whoever presses again and again adds a line in ten seconds.
+    Pressing again and again adds one line in ten seconds.
     """
     line = json.dumps(
         {
@@ -111,7 +112,7 @@ _lasting: set[tuple[int, int]] = set()  # files whose names this process knows t
 
 
 def _make_name_last(descriptor: int, path: Path) -> None:
-    """A new file survives a power cut only when its folder was written too."""
+    """Sync the folder: a new file survives a power cut only if its folder was written too."""
     status = os.fstat(descriptor)
     file = status.st_dev, status.st_ino
     if file in _lasting and status.st_size > LONGEST_LINE:  # a small one may be new, with the number of an old one
@@ -144,12 +145,12 @@ def waiting(path: Path) -> Waiting:
 
 
 def waits(path: Path) -> bool:
-    """Return whether there is a journal: the cheap question, asked before each claim."""
+    """Tell whether there is a journal: the cheap question, asked before each claim."""
     return path.exists()
 
 
 def read(path: Path, begin: int) -> tuple[list[bytes], int]:
-    """Return the lines from this place on, and the place after them; a line that is being written is left out."""
+    """Return the lines from this place on, and the place after them. A line still being written is left out."""
     with path.open("rb") as file:
         shared_files.lock_shared(file)
         file.seek(begin)
@@ -158,7 +159,7 @@ def read(path: Path, begin: int) -> tuple[list[bytes], int]:
 
 
 def rename_if_read(path: Path, end: int, name: str) -> bool:
-    """Give the journal another name, unless somebody has written behind `end`. Return whether it has the name."""
+    """Rename the journal, unless a line was added after `end`. Return whether it was renamed."""
     descriptor = _open_locked(path)
     try:
         if os.fstat(descriptor).st_size > end:
@@ -170,7 +171,7 @@ def rename_if_read(path: Path, end: int, name: str) -> bool:
 
 
 def remove_if_empty(path: Path) -> bool:
-    """Remove a journal whose only line found no room on the disk. Return whether it is gone."""
+    """Remove a journal whose only line found no space on the disk. Return whether it is gone."""
     descriptor = _open_locked(path)
     try:
         if os.fstat(descriptor).st_size:
@@ -183,7 +184,7 @@ def remove_if_empty(path: Path) -> bool:
 
 @contextmanager
 def alone(path: Path) -> Iterator[bool]:
-    """Whether this process is the only one that replays the journal; held while the block runs."""
+    """Hold the right to replay the journal while the block runs; yield False if another process has it."""
     with shared_files.locked_if_free(path.with_suffix(".lock")) as free:
         yield free
 

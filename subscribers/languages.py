@@ -1,11 +1,11 @@
-"""Which of our languages speaks to the readers of a newsletter."""
+"""Choose which of our languages is used for a newsletter's subscribers."""
 
 from django.conf import settings
 from django.utils.translation import get_language_info, get_supported_language_variant, gettext
 
 
 def supported(language: str) -> str:
-    """The language of ours nearest to the given one: zh-CN is zh-hans; one that we do not speak is English."""
+    """Return our language nearest to the given one: zh-CN is zh-hans; an unsupported one is English."""
     try:
         return get_supported_language_variant(language.lower().replace("_", "-"))
     except LookupError:
@@ -13,7 +13,7 @@ def supported(language: str) -> str:
 
 
 def chosen(language: str, otherwise: str) -> str:
-    """The language of ours that a reader chose; `otherwise`, where they chose none or one that we do not speak."""
+    """Return the language that a subscriber chose, or `otherwise` if none or an unsupported one."""
     try:
         return get_supported_language_variant(language.lower().replace("_", "-"))
     except LookupError:
@@ -21,7 +21,7 @@ def chosen(language: str, otherwise: str) -> str:
 
 
 def titled(label: str) -> str:
-    """A newsletter as people call it, with the language that it is written in: The Weekly (English)."""
+    """Name a newsletter as people call it, with the language that it is written in: The Weekly (English)."""
     newsletter = settings.NEWSLETTERS.get(label)
     if newsletter is None:
         return label
@@ -33,6 +33,6 @@ def titled(label: str) -> str:
 
 
 def tag(language: str) -> str:
-    """As HTML writes a language of ours: zh-Hans."""
+    """Return the language as HTML writes it: zh-Hans."""
     first, *script = language.split("-")
     return "-".join([first, *(part.title() for part in script)])

@@ -1,4 +1,4 @@
-"""A list inside an archive, as services hand it out; and workbooks of spreadsheets, which are refused."""
+"""Read a list inside an archive, as services hand it out; refuse spreadsheets' workbooks."""
 
 import gzip
 import os
@@ -28,7 +28,7 @@ class Unpacked:
         self._file = file
 
     def open(self, mode: Literal["rb"]) -> BinaryIO:
-        """The list from its beginning; one reads it at a time."""
+        """Open the list at its beginning; only one reader at a time."""
         self._file.seek(0)
         return os.fdopen(os.dup(self._file.fileno()), mode)
 
@@ -56,7 +56,7 @@ def unpacked(path: Path) -> Iterator[Source]:
         try:
             name = _gunzip(path, file) if head.startswith(GZIP) else _unzip(path, file)
         except (OSError, EOFError, zlib.error, zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
-            # RuntimeError: it has a password. NotImplementedError: a compression that hardly anybody uses.
+            # RuntimeError: it has a password. NotImplementedError: a rare kind of compression.
             raise FileError(
                 f"{path} is an archive that cannot be unpacked ({error}); unpack it by hand and import the list in it. "
                 f"If it is a workbook of a spreadsheet, {SAVE_AS_CSV}."

@@ -1,4 +1,4 @@
-"""Which column of a file says what."""
+"""Decide which column of a file says what."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,12 +7,12 @@ from subscribers.files.csv_records import formula_restored
 from subscribers.files.fields import NAMES, STATES, VOICES, sounds_of_consent
 from subscribers.files.words import UnknownWord, folded, is_no, is_yes, state_of
 
-# The columns that we put before those of rejected rows; nothing else reads them.
+# The columns that we add in front of rejected rows; nothing else reads them.
 REJECTED_LINE, REJECTED_BECAUSE = "rejected line", "rejected because"
 
 
 class HeadingError(ValueError):
-    """The columns do not say what we need; the message is the reason, and what to do."""
+    """The columns do not say what an import needs; the message is the reason, and what to do."""
 
 
 @dataclass(frozen=True)
@@ -20,10 +20,10 @@ class Columns:
     heading: tuple[str, ...]
     fields: tuple[str, ...]  # `state`, and for a further column of that field `state 2`
     places: tuple[int, ...]  # where each field stands
-    voices: tuple[tuple[str, str], ...] = ()  # (what it is, field) of each that has a say in who gets mail
+    voices: tuple[tuple[str, str], ...] = ()  # (what it is, field) of each that says who gets mail
     whole: str = ""  # the state of every row, where headings and the file's name tell it
-    only_a_word: bool = False  # one column tells the state, and nothing else has a say in it
-    ignored: frozenset[int] = frozenset()  # places of columns of which an operator said that they say nothing
+    only_a_word: bool = False  # one column tells the state, and nothing else does
+    ignored: frozenset[int] = frozenset()  # places of columns that an operator declared meaningless
 
     @property
     def says_state(self) -> bool:
@@ -31,12 +31,12 @@ class Columns:
 
     @property
     def speaking(self) -> frozenset[str]:
-        """The fields that have a say in who gets mail."""
+        """Return the fields that say who gets mail."""
         return frozenset(field for _, field in self.voices)
 
     @property
     def read(self) -> tuple[tuple[str, str], ...]:
-        """(heading, the field it was read as), in the file's order."""
+        """Return (heading, the field it was read as), in the file's order."""
         pairs = sorted(zip(self.places, self.fields, strict=True))
         return tuple((printable(self.heading[place]), field.partition(" ")[0]) for place, field in pairs)
 
@@ -46,17 +46,17 @@ class Columns:
 
     @property
     def doubtful(self) -> tuple[str, ...]:
-        """Columns that were not read, though their headings sound as if they told who gets mail."""
+        """Return unread columns whose headings sound as if they told who gets mail."""
         unread = [self.heading[place] for place in self.unread if place not in self.ignored]
         return tuple(printable(name) for name in unread if sounds_of_consent(name))
 
     @property
     def also_email(self) -> tuple[str, ...]:
-        """Columns that could be the address too, and were not read."""
+        """Return unread columns that could hold the address too."""
         return tuple(printable(name) for name in self._not_read() if folded(name) in NAMES["email"])
 
     def says_numbers(self, examples: Sequence[Sequence[str]]) -> bool:
-        """Whether a column of words for the state holds numbers, which mean other things in other places."""
+        """Tell whether the state's column holds numbers, which mean different things in different services."""
         places = dict(zip(self.fields, self.places, strict=True))
         columns = [_cells(examples, places[field]) for kind, field in self.voices if kind == "state"]
         return any(cells and all(map(str.isdigit, cells)) for cells in columns)
@@ -66,7 +66,7 @@ class Columns:
 
     @property
     def unread(self) -> tuple[int, ...]:
-        """The places of the columns that were not read."""
+        """Return the places of the columns that were not read."""
         read, ours = set(self.places), (REJECTED_LINE, REJECTED_BECAUSE)
         return tuple(
             place
@@ -82,7 +82,7 @@ def recognise(
     ignored: Sequence[str] = (),
     examples: Sequence[Sequence[str]] = (),
 ) -> Columns:
-    """The place of each field that the heading names. Raises HeadingError.
+    """Find the column of each field that the heading names. Raises HeadingError.
 
     `chosen` (field → heading) and `ignored` (headings) go first, then what stands in the first rows, the `examples`.
     """
@@ -116,7 +116,7 @@ def recognise(
 
 
 def names_addresses(cells: Sequence[str], chosen: Mapping[str, str]) -> bool:
-    """Whether one of these cells is the heading of the addresses."""
+    """Tell whether one of these cells is the heading of the addresses."""
     wanted = {folded(chosen["email"])} if "email" in chosen else set(NAMES["email"])
     return any(folded(formula_restored(cell)) in wanted for cell in cells)
 
@@ -152,7 +152,7 @@ def _is_state(word: str) -> bool:
 
 
 def _numbered(found: Mapping[str, Sequence[int]]) -> Iterator[tuple[str, int]]:
-    """Each field with its place; of a field that has a say in who gets mail, every column."""
+    """Return each field with its place; of a field that says who gets mail, every column."""
     for field, places in found.items():
         yield field, places[0]
         if field in VOICES:
@@ -160,7 +160,7 @@ def _numbered(found: Mapping[str, Sequence[int]]) -> Iterator[tuple[str, int]]:
 
 
 def is_ours(name: str) -> bool:
-    """Whether this column was put there by an earlier import, to say what is wrong with the row."""
+    """Tell whether an earlier import added this column to say what is wrong with the row."""
     return folded(name) in (REJECTED_LINE, REJECTED_BECAUSE)
 
 
@@ -182,12 +182,12 @@ def _listed(heading: Iterable[str]) -> str:
 
 
 def printable(name: str) -> str:
-    """A heading or a cell as a terminal may show it."""
+    """Return a heading or a cell as a terminal may show it."""
     return "".join(character if character.isprintable() else "?" for character in name.strip())[:60]
 
 
 def _whole(has_state: bool, places: Mapping[str, object], file_name: str) -> str:
-    """Mailchimp's files have no state column: each is one state, told by its columns or its name."""
+    """Return the one state of a whole file, by its columns or its name: Mailchimp's have no state column."""
     name = file_name.lower()
     if name.startswith(("nonsubscribed", "non-subscribed", "non_subscribed", "non subscribed")):
         raise HeadingError(

@@ -1,5 +1,7 @@
-"""CSV files of other people, whatever their encoding and separator: one bad row spoils only itself. And cells of ours
-that no spreadsheet takes for formulas."""
+"""Read other people's CSV files, whatever their encoding and separator: a bad row spoils only itself.
+
+And make cells of ours that no spreadsheet takes for formulas.
+"""
 
 import codecs
 import csv
@@ -17,18 +19,18 @@ from subscribers.files.fields import NAMES
 from subscribers.files.words import folded
 
 LONGEST_LINE = 65_536  # characters
-TAIL = 1000  # characters of the end of a longer one, where its state may stand
-LONGEST_RECORD = 20  # lines; more in one quoted field is a quotation mark that somebody forgot to close
+TAIL = 1000  # last characters kept of a longer line: its state may stand there
+LONGEST_RECORD = 20  # lines; a longer quoted field is a quotation mark that nobody closed
 BYTE_ORDER_MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 SEPARATORS = ",;\t|"
-LOST = "\ufffd"  # stands for bytes that are no text in this encoding
+LOST = "\ufffd"  # stands for bytes that this encoding cannot decode
 
 
 Watch = Callable[[int], None]
 
 
 def nobody(done: int) -> None:
-    """Nobody watches how far a file is read."""
+    """Ignore how far a file is read."""
 
 
 class Record(NamedTuple):
@@ -42,18 +44,18 @@ class Record(NamedTuple):
 class BadRecord:
     line: int
     reason: str
-    cells: list[str]  # where none can be told apart, the row as it stands
-    pieces: tuple[str, ...] = ()  # all that can be read of it, in no sure order: it may name somebody who left
+    cells: list[str]  # the raw row if no cells can be told apart
+    pieces: tuple[str, ...] = ()  # all that can be read of it, in any order: it may name somebody who left
 
 
 @dataclass(frozen=True)
 class Encoding:
     name: str
-    guess: str = ""  # why we think so, where the file itself does not tell
+    guess: str = ""  # why we think so, if the file itself does not tell
 
 
 def find_encoding(path: Source) -> Encoding:
-    """The encoding that the file is in, or most likely is in. Raises FileError."""
+    """Return the encoding that the file is in, or most likely is in. Raises FileError."""
     try:
         with path.open("rb") as file:
             head = file.read(4096)
@@ -77,7 +79,7 @@ def find_encoding(path: Source) -> Encoding:
 
 
 def _pieces(file: BinaryIO, encoding: str, errors: str = "strict") -> Iterator[str]:
-    """The whole file as text, piece by piece. Raises UnicodeDecodeError."""
+    """Decode the whole file, piece by piece. Raises UnicodeDecodeError."""
     decoder = codecs.getincrementaldecoder(encoding)(errors)
     file.seek(0)
     while data := file.read(1 << 20):
@@ -95,7 +97,7 @@ def _decodes(file: BinaryIO, encoding: str) -> bool:
 
 
 def _count_utf8(file: BinaryIO) -> tuple[int, int]:
-    """Characters beyond ASCII that are UTF-8, and broken ones."""
+    """Count the characters beyond ASCII that are UTF-8, and the broken ones."""
     good = lost = 0
     for text in _pieces(file, "utf-8", "replace"):
         broken = text.count(LOST)
@@ -105,7 +107,7 @@ def _count_utf8(file: BinaryIO) -> tuple[int, int]:
 
 
 def _is_chinese(file: BinaryIO) -> bool:
-    """Whether the whole file reads as GB18030 with, nearly only, characters that Chinese is written in.
+    """Tell whether the file reads as GB18030 with hardly any but the characters that Chinese is written in.
 
     GB18030 reads nearly any bytes, also "Andréa" in Latin-1, but then as rare characters outside of GB 2312.
     """
@@ -129,7 +131,7 @@ def _in_gb2312(character: str) -> bool:
 
 
 def read_records(path: Source, encoding: Encoding, watch: Watch = nobody) -> Iterator[Record | BadRecord]:
-    """The heading and each row, in order. Memory does not grow with the file. Raises FileError.
+    """Return the heading and each row, in order. Memory does not grow with the file. Raises FileError.
 
     `watch` is told now and then how many bytes were read.
     """
@@ -140,7 +142,7 @@ def read_records(path: Source, encoding: Encoding, watch: Watch = nobody) -> Ite
             if lines.number % 1000 == 0:
                 watch(raw.tell())
             if _is_plain(line):
-                # What the csv module would say, in half the time.
+                # What the csv module would return, in half the time.
                 if row := line.rstrip("\r\n"):
                     yield Record(lines.number - 1, row.split(separator))
             else:
@@ -169,7 +171,7 @@ class _Lines:
         return self._waiting[0]
 
     def peek_filled(self, most: int = 6) -> list[str]:
-        """The next lines, without empty ones before them, which are passed over."""
+        """Return the next lines without taking them; skip empty ones before them."""
         while (line := self.peek()) is not None and not line.strip():
             self.take()
         while len(self._waiting) < most and (line := self._read()):
@@ -188,7 +190,7 @@ class _Lines:
         self.number -= len(lines)
 
     def _read(self) -> str:
-        """A line; of one longer than we read, the beginning and the end."""
+        """Read a line; of one longer than the limit, only its beginning and its end."""
         line = self._file.readline(LONGEST_LINE)
         if len(line) == LONGEST_LINE and not line.endswith(("\n", "\r")):
             more = last = ""
@@ -199,7 +201,7 @@ class _Lines:
 
 
 def _find_separator(lines: _Lines) -> str:
-    """Comma, semicolon, tab or bar: the one that the heading has most of. Excel's own line `sep=;` is passed over."""
+    """Return comma, semicolon, tab or bar, whichever the heading has most of. Excel's own line `sep=;` is skipped."""
     first = lines.peek_filled()
     said = first[0].strip().strip('"') if first else ""
     if said.lower().startswith("sep=") and len(said) == 5:
@@ -217,7 +219,7 @@ def _names_addresses(line: str) -> bool:
 
 
 def pieces(text: str, separator: str) -> tuple[str, ...]:
-    """What stands between the separators of a row that is broken."""
+    """Split a broken row at its separators."""
     return tuple(piece.strip("\"' \t\r\n").replace("\0", "") for piece in text.split(separator))
 
 
@@ -249,7 +251,7 @@ def _read_record(lines: _Lines, separator: str) -> Record | BadRecord:
 
 
 def closed_to_others(path: str, flags: int) -> int:
-    """An opener for files that hold addresses: nobody else reads them, also where one stood there open to all."""
+    """Open a file that only its owner may read, also if it existed with wider permissions."""
     descriptor = os.open(path, flags, 0o600)
     os.fchmod(descriptor, 0o600)
     return descriptor
@@ -261,10 +263,10 @@ _ESCAPED = re.compile(r"'+[=+\-@\t\r＝＋－＠]")
 
 
 def formula_safe(cell: str) -> str:
-    """The cell as text that no spreadsheet calculates: one apostrophe goes before what would be a formula."""
+    """Make the cell text that no spreadsheet calculates: put one apostrophe before what would be a formula."""
     return f"'{cell}" if _FORMULA.match(cell) else cell
 
 
 def formula_restored(cell: str) -> str:
-    """What `formula_safe` was given."""
+    """Return what `formula_safe` was given."""
     return cell[1:] if _ESCAPED.match(cell) else cell

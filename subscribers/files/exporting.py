@@ -1,4 +1,4 @@
-"""Readers as a file that a spreadsheet opens safely and `importing` reads back unchanged."""
+"""Export subscribers as a file that a spreadsheet opens safely and `importing` reads back unchanged."""
 
 import csv
 import json
@@ -32,7 +32,7 @@ Step, State = Consent.Step, Subscription.State
 
 
 def rows(newsletter: str | None) -> Iterator[dict[str, str]]:
-    """Every reader of the newsletter, or of all, in the order they came. Times are UTC, ISO 8601."""
+    """Return every subscriber of the newsletter, or of all, in the order they came. Times are UTC, ISO 8601."""
     found = Subscription.objects.order_by("pk") if newsletter is None else _of(newsletter)
     suppression = Suppression.objects.filter(hash=OuterRef("subscriber__suppression_hash"))
     found = found.select_related("subscriber").annotate(
@@ -46,7 +46,7 @@ def rows(newsletter: str | None) -> Iterator[dict[str, str]]:
 
 
 def count_of(newsletter: str | None) -> int:
-    """How many rows there are."""
+    """Return how many rows there are."""
     found = Subscription.objects.all() if newsletter is None else _of(newsletter)
     return int(found.count())
 
@@ -56,7 +56,7 @@ def _of(newsletter: str) -> Any:
 
 
 def _histories(wishes: Iterable[Subscription]) -> dict[tuple[int, str], dict[str, str]]:
-    """What the steps of each of these subscriptions tell: later ones more than earlier ones. A history may be long."""
+    """Return what the steps of each of these subscriptions tell; later steps win. A history may be long."""
     told: dict[tuple[int, str], dict[str, str]] = defaultdict(dict)
     readers = {wish.subscriber_id for wish in wishes}
     steps = Consent.objects.filter(subscriber__in=readers).exclude(step=Step.CHANGED).defer("wording")
@@ -80,12 +80,12 @@ def _row(wish: Subscription, told: dict[str, str]) -> dict[str, str]:
     if wish.state == State.PENDING:
         row["confirmed_at"] = ""
     if row["unsubscribed_at"] and wish.state == State.ACTIVE and time_of(row["unsubscribed_at"]) is None:
-        row["unsubscribed_at"] = ""  # nobody could see that they came back after that day
+        row["unsubscribed_at"] = ""  # the file cannot say that they came back after that day
     return row
 
 
 def _told(step: Consent) -> dict[str, str]:
-    """What a step says of when and where. What a file claimed goes before the day that the file was read."""
+    """Return what a step says of when and where. The date that a file stated wins over the day it was imported."""
     at, claimed = _text(step.at), step.claimed or {}
     if step.step == Step.REQUESTED:
         return {"requested_at": at, "source": step.source}
@@ -104,7 +104,7 @@ def _text(at: datetime | None) -> str:
 
 
 def write_csv(file: TextIO, newsletter: str | None) -> int:
-    """The readers are in the file, under a heading; how many."""
+    """Write the subscribers under a heading; return how many."""
     writer = csv.writer(file)
     writer.writerow(COLUMNS)
     count = 0
@@ -115,7 +115,7 @@ def write_csv(file: TextIO, newsletter: str | None) -> int:
 
 
 def write_jsonl(file: TextIO, newsletter: str | None) -> int:
-    """The readers are in the file, one JSON object a line; how many."""
+    """Write the subscribers, one JSON object a line; return how many."""
     count = 0
     for row in rows(newsletter):
         file.write(json.dumps(row, ensure_ascii=False) + "\n")

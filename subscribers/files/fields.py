@@ -132,7 +132,7 @@ _NAMES: Mapping[str, tuple[str, ...]] = {
         "訂閱",
     ),
     "disabled": ("email disabled",),  # yes: gets no mail; no: gets it
-    # Yes, or the day. No does not tell that they ever agreed.
+    # Yes, or the day. No does not say that they ever agreed.
     "unsubscribed": (
         "unsub time",
         "deleted at",
@@ -159,7 +159,7 @@ _NAMES: Mapping[str, tuple[str, ...]] = {
     ),
     "bounced": ("clean time", "bounced", "is bounced", "hard bounced", "hard bounce", "bounced at", "退信"),
     "complained": ("complained", "is complained", "marked as spam", "reported spam", "spam complaint", "投诉", "投訴"),
-    # Yes, the day, or Mautic's number of the reason. No does not tell that they ever agreed, nor that somebody left.
+    # Yes, the day, or Mautic's number of the reason. No says neither that they agreed nor that they left.
     "do_not_mail": (
         "do not email",
         "donotemail",
@@ -187,19 +187,19 @@ _NAMES: Mapping[str, tuple[str, ...]] = {
         "拒收",
     ),
     "bounce_reason": ("email hard bounce reason", "hard bounce reason", "bounce reason", "undeliverability reason"),
-    # No, or 2 at Brevo: they are yet to confirm. Yes does not tell that they still read.
+    # No, or 2 at Brevo: not confirmed yet. Yes does not say that they are still subscribed.
     "double_optin": ("double opt in", "double optin", "doi", "confirmed", "is confirmed", "email confirmed"),
     "left_because": ("unsub reason", "unsubscription reason"),
-    "dnc_channel": ("do not contact channel",),  # of Mautic's report: by which way they are not to be contacted
-    "permission": (),  # Mailchimp's `Email`: yes; a blank is no yes, also where the file says subscribed
-    "role": (),  # of Mailman's members; of others it is a job
+    "dnc_channel": ("do not contact channel",),  # of Mautic's report: the channel they must not be contacted by
+    "permission": (),  # Mailchimp's `Email`: yes; a blank is not a yes, even if the file says subscribed
+    "role": (),  # of Mailman's members; in other files it is a job
 }
 # Field → headings that mean it, the better ones first, without accents and in lower case; `_` and `-` are spaces.
 NAMES = {field: tuple(dict.fromkeys(map(folded, names))) for field, names in _NAMES.items()}
 # What tells of a file's people that they are here. Of such columns all count, and of two that disagree the one that
 # mails least.
 STATES = ("state", "subscribed", "disabled", "unsubscribed", "bounced", "complained")
-# What has a say in who gets mail.
+# Fields that say who gets mail.
 VOICES = (
     *STATES,
     "unsubscribed_at",
@@ -232,7 +232,7 @@ _LEAVING = re.compile(
     r"|descadastr|\bnao (enviar|contatar)|disiscri|cancell"
     r"|退订|退訂|拒|黑名|投诉|投訴|屏蔽|取消|删除|刪除|退信|停止|停用|配信停止|免打扰|免打擾|勿"
 )
-# They do sound like it. Substack's says who pays; Mailchimp's, more of an unsubscription that is read.
+# Headings that only sound like it. Substack's says who pays; Mailchimp's adds to an unsubscription that is read.
 HARMLESS = {
     "active subscription",
     "unsub campaign title",
@@ -240,7 +240,7 @@ HARMLESS = {
     "unsub reason other",
     "unsubscribe event id",
 }
-# Nor is what is said of other ways to reach somebody, or how often it happened.
+# Nor do headings about other channels, or about how often something happened, say it.
 _OTHER = re.compile(
     r"\b(sms|mms|phone|mobile|call|calls|whatsapp|push|direct mail|postal|post|fax|html)\b"
     r"|\b(viber|telefon|telefono|telephone|courrier)\b"
@@ -251,7 +251,7 @@ _KNOWN = HARMLESS | {name for field, names in NAMES.items() if field not in VOIC
 
 
 def sounds_of_consent(heading: str) -> bool:
-    """Whether a heading sounds as if its column told who wants mail, or who does not."""
+    """Tell whether a heading sounds as if its column told who wants mail, or who does not."""
     name = folded(heading)
     return name not in _KNOWN and bool(_CONSENT.search(name) or _LEAVING.search(name)) and not is_of_others(heading)
 

@@ -1,6 +1,7 @@
-"""Readers from a file: what `staging` read of it is judged against the database, and only then written.
+"""Import subscribers: judge what `staging` read of a file against the database, and only then write.
 
-Whoever left or may not be mailed stays so, whatever the file says: a file is never consent newer than a reader's own.
+Whoever left or must not be mailed stays so, whatever the file says: a file's consent is never newer than a subscriber's
+own.
 """
 
 import csv
@@ -30,12 +31,12 @@ from subscribers.files.wholes import whole_file
 from subscribers.optin import Newcomer, Origin
 
 EXAMPLES = 5
-PAUSE = 0.1  # seconds between two transactions; who waits for SQLite looks again at least so often
+PAUSE = 0.1  # seconds between two transactions; a waiting SQLite writer looks again at least this often
 IN_BULK = {
     "wal_autocheckpoint": 50_000,
     "cache_size": -65_536,  # KiB: most of the index of addresses, which come in no order
-    "synchronous": 1,  # NORMAL: after a power cut the last rows may lack, and the same import again brings them
-    "ignore_check_constraints": 1,  # each state and step here is our own word; to check was a seventh of the time
+    "synchronous": 1,  # NORMAL: a power cut may lose the last rows; the same import again restores them
+    "ignore_check_constraints": 1,  # each state and step here is our own constant; checking took a seventh of the time
 }
 
 
@@ -51,18 +52,18 @@ class Report:
     """What became of the rows of a file, or would become of them."""
 
     new: int = 0
-    unchanged: int = 0  # there already
-    stay_unsubscribed: int = 0  # the file would have them back
+    unchanged: int = 0  # already subscribed
+    stay_unsubscribed: int = 0  # the file says subscribed, they left
     stay_pending: int = 0  # the file says active; they have not confirmed here
     left: int = 0  # unsubscribed by the file
-    suppressed: int = 0  # nobody may mail them: not taken in
+    suppressed: int = 0  # suppressed here: not imported
     newly_suppressed: int = 0  # by the file: bounced, complained
     duplicates: int = 0  # named more than once in the file
     rejected: int = 0
-    kept_out: int = 0  # a rejected row names them, and nobody knows what it says: no other row takes them in
+    kept_out: int = 0  # a rejected row names them and cannot be understood: no other row imports them
     first_kept_out: int = 0  # its line
     invited: int = 0
-    new_by_state: dict[str, int] = field(default_factory=dict)  # whom nobody may mail: `suppressed`
+    new_by_state: dict[str, int] = field(default_factory=dict)  # the suppressed ones
     first_rejected: tuple[Rejected, ...] = ()
     rejected_file: Path | None = None
 
@@ -87,13 +88,13 @@ Watch = Callable[[int], None]
 def import_csv(
     path: Path, newsletter: str, default_state: str | None, source: str, answers: Answers = NO_ANSWERS
 ) -> Report:
-    """The file's readers are taken in. Raises FileError for a file that cannot be read as a whole."""
+    """Import the file's subscribers. Raises FileError for a file that cannot be read as a whole."""
     with read(path, newsletter, default_state, answers) as stage:
         return apply(stage, source)
 
 
 def plan(stage: Stage, watch: Watch = lambda rows: None) -> Report:
-    """What `apply` would do now. Nothing is written; `watch` is told how many rows were looked at."""
+    """Return what `apply` would do now, and write nothing. `watch` is told how many rows were looked at."""
     report = _count(stage, (_judge(stage.newsletter, rows) for rows in _watched(stage, watch)))
     return _with_rejected(stage, report, rejected_file=None)
 
@@ -107,11 +108,11 @@ def apply(
     rejected: Path | None = None,
     watch: Watch = lambda rows: None,
 ) -> Report:
-    """The stage's readers are in the database, and its rejected rows in a file beside the one they came from.
+    """Write the stage's subscribers to the database, and its rejected rows to a file beside their source.
 
-    `basis` is how they agreed to get mail; it is kept with each of them.
-    With `invitations` those who are pending are asked to confirm, one after the other. A process that dies halfway
-    leaves whole chunks behind; the same import again does the rest. Raises FileError for a file it cannot write.
+    `basis` is how they agreed to get mail; it is kept with each of them. With `invitations`, pending ones are asked to
+    confirm, one after the other. A process that dies halfway leaves whole chunks behind; importing the same file again
+    does the rest. Raises FileError for a file that it cannot write.
     """
     written = _write_rejected(stage, rejected or rejected_file_of(stage.path))
     with _sqlite_in_bulk():
@@ -124,7 +125,7 @@ def apply(
 
 @contextmanager
 def _sqlite_in_bulk() -> Iterator[None]:
-    """Many rows touch the same pages of an index again and again: they are put into the database's file less often."""
+    """Write to the database's file less often: many rows touch the same pages of an index again and again."""
     if connection.vendor != "sqlite" or connection.in_atomic_block:
         yield
         return
@@ -148,7 +149,7 @@ def _watched(stage: Stage, watch: Watch) -> Iterator[list[Newcomer]]:
 
 
 def _giving_way(chunks: Iterator[list[Newcomer]]) -> Iterator[list[Newcomer]]:
-    """With pauses between: on SQLite those who wait ask now and then whether nobody writes, and find it so."""
+    """Pause between chunks: on SQLite, waiting writers ask now and then whether the lock is free, and find it so."""
     alone = connection.vendor == "sqlite" and not connection.in_atomic_block
     for number, rows in enumerate(chunks):
         if number and alone:
@@ -160,7 +161,7 @@ def _take_in(newsletter: str, rows: list[Newcomer], origin: Origin, invitations:
     try:
         return _take_in_once(newsletter, rows, origin, invitations)
     except IntegrityError:
-        # Somebody of these signed up between our look and our write; now we see them.
+        # One of these signed up between our look and our write; now we see them.
         return _take_in_once(newsletter, rows, origin, invitations)
 
 
@@ -263,7 +264,7 @@ def rejected_file_of(path: Path) -> Path:
 
 
 def _write_rejected(stage: Stage, path: Path) -> Path | None:
-    """Where the rejected rows are to be read, mended and imported from; None when there are none. Raises FileError."""
+    """Write the rejected rows to a file that can be fixed and imported; return its path, or None. Raises FileError."""
     if not stage.rejected:
         return None
     try:
@@ -284,7 +285,7 @@ def _write_rejected(stage: Stage, path: Path) -> Path | None:
 
 
 def _mendable(cells: list[str], kept: list[int], count: int) -> Iterator[str]:
-    """The cells under the heading's, and those that are too many behind them. An import reads of them what it read."""
+    """Return the cells under the heading's, then surplus ones: importing them reads what was read before."""
     if len(cells) > 1:
         cells = [cells[place] for place in kept if place < len(cells)] + cells[count:]
     # What was escaped already is not escaped twice.

@@ -1,4 +1,4 @@
-"""Confirmation mails to many pending readers: one after the other, because the rows are the queue."""
+"""Queue confirmation emails to many pending subscribers: one after the other, because the rows are the queue."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,14 +13,14 @@ from subscribers.models import Subscription
 
 @dataclass
 class Invitations:
-    """When the next one goes out. A provider and its customers take fright at a thousand at once."""
+    """When the next one goes out. A provider and its customers would be alarmed by a thousand at once."""
 
     per_hour: int
     next_at: datetime
 
 
 def invitations(newsletter: str, per_hour: int) -> Invitations:
-    """The first goes out after all confirmations that this newsletter has put off already: the rate holds for both."""
+    """Start after all confirmations that this newsletter has put off already: the rate holds for both."""
     now = clock.now()
     waiting = Subscription.objects.filter(newsletter=newsletter, confirmation_due__gt=now)
     last = waiting.aggregate(last=Max("confirmation_due"))["last"]
@@ -28,7 +28,7 @@ def invitations(newsletter: str, per_hour: int) -> Invitations:
 
 
 def invite(newsletter: str, email_keys: Sequence[str], invitations: Invitations) -> int:
-    """Those of these readers who are pending and were never mailed get a confirmation mail in their turn; how many.
+    """Queue a confirmation email for each of these who is pending and was never mailed; return how many.
 
     In the caller's transaction, some thousands at a time. The sweep sends them.
     """

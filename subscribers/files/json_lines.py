@@ -1,4 +1,4 @@
-"""Readers as JSON lines, one object a line: the records of `csv_records` in another dress."""
+"""Read subscribers from JSON lines, one object a line, as the same records as `csv_records`."""
 
 import codecs
 import json
@@ -23,11 +23,11 @@ from subscribers.files.csv_records import (
 SUFFIXES = (".jsonl", ".ndjson", ".json")
 PIECE = 1 << 16  # bytes of an array that are read at once
 _OPENING, _BETWEEN = re.compile(r"\s*\[?\s*"), re.compile(r"[\s,]*")
-MOST_NAMES = 1000  # more than that is no list of readers
+MOST_NAMES = 1000  # more than that is not a list of subscribers
 
 
 def is_json(path: Source) -> bool:
-    """Whether the file is to be read here; its name or its first character tells."""
+    """Tell by its name or first character whether this module reads the file."""
     if path.suffix.lower() in SUFFIXES:
         return True
     try:
@@ -39,7 +39,7 @@ def is_json(path: Source) -> bool:
 
 
 def read_records(path: Source, watch: Watch = nobody) -> Iterator[Record | BadRecord]:
-    """The names that occur, as a heading, and a record for each line. Raises FileError."""
+    """Return the names that occur, as a heading, and a record for each line. Raises FileError."""
     names = _names(path)
     yield Record(1, names)
     for number, line, end in _lines(path):
@@ -64,9 +64,9 @@ def _names(path: Source) -> list[str]:
 
 
 def _lines(path: Source) -> Iterator[tuple[int, bytes, int]]:
-    """Number, content, and where it ends; of a line longer than we read, too much to be taken for a whole one.
+    """Return each line's number, content and end; of an overlong line, too much to be taken for a whole one.
 
-    Of an array, each of its objects instead.
+    Of an array, return each of its objects instead.
     """
     try:
         with path.open("rb") as file:
@@ -90,7 +90,7 @@ def _lines(path: Source) -> Iterator[tuple[int, bytes, int]]:
 
 
 def _elements(path: Source, file: BinaryIO) -> Iterator[tuple[int, bytes, int]]:
-    """Each object of an array with the line on which it begins; memory does not grow with the array."""
+    """Return each object of an array with the line on which it begins; memory does not grow with the array."""
     file.seek(0)
     decode, read = codecs.getincrementaldecoder("utf-8-sig")("replace").decode, json.JSONDecoder().raw_decode
     text, number, place, between = decode(file.read(PIECE)), 1, 0, _OPENING
@@ -101,7 +101,7 @@ def _elements(path: Source, file: BinaryIO) -> Iterator[tuple[int, bytes, int]]:
             return
         try:
             _, end = read(text, place)
-        except (ValueError, RecursionError):  # cut off by the end of the piece, or no JSON, or nested to hurt
+        except (ValueError, RecursionError):  # cut off by the end of the piece, not JSON, or nested too deep
             data = file.read(PIECE) if len(text) - place <= LONGEST_LINE else b""
             if not data:
                 raise FileError(
@@ -115,7 +115,7 @@ def _elements(path: Source, file: BinaryIO) -> Iterator[tuple[int, bytes, int]]:
 
 
 def _read(line: bytes) -> dict[str, Any] | str:
-    """The object of a line, or why there is none."""
+    """Return the object of a line, or why there is none."""
     if len(line) > LONGEST_LINE:
         return f"the line is longer than {LONGEST_LINE} bytes"
     try:
@@ -130,7 +130,7 @@ def _read(line: bytes) -> dict[str, Any] | str:
 
 
 def _as_text(value: Any) -> str:
-    """The value as a cell of a spreadsheet holds it, because that is how all cells are read."""
+    """Return the value as a spreadsheet's cell would hold it, because that is how all cells are read."""
     if isinstance(value, str):
         return formula_safe(value)
     return "" if value is None else formula_safe(orjson.dumps(value).decode())

@@ -1,4 +1,4 @@
-"""Lists without a heading: an address a line, alone or behind a name, as Mailman prints them."""
+"""Read lists without a heading: an address a line, alone or after a name, as Mailman prints them."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -11,7 +11,7 @@ HEADING = ["email", "name"]
 
 
 def is_plain(first: Record | BadRecord) -> bool:
-    """Whether the first line names a reader, and no columns."""
+    """Tell whether the first line names a subscriber and no columns."""
     if isinstance(first, Record) and len(first.cells) == 1 and is_address(first.cells[0]):
         return True
     return _named(first) is not None
@@ -30,8 +30,8 @@ def is_address(cell: str) -> bool:
 
 
 def _named(line: Record | BadRecord) -> list[str] | None:
-    """Address and name of `Ada Lovelace <ada@example.org>`; the name may stand in quotation marks, with a comma."""
-    text = ",".join(line.cells)  # a comma in the name was no separator
+    """Return address and name of `Ada Lovelace <ada@example.org>`; the name may be quoted and hold a comma."""
+    text = ",".join(line.cells)  # a comma in the name was not a separator
     if not text.rstrip().endswith(">") or text.count("@") != 1 or len(text) > 1000:
         return None
     name, address = parseaddr(text.strip())

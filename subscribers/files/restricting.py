@@ -1,4 +1,4 @@
-"""What a rejected row still says of the people in it: whoever it names as gone is mailed because of no other row."""
+"""Read what a rejected row still says about its people: no other row may mail somebody it names as gone."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -22,9 +22,9 @@ class Kind(IntEnum):
     """What a row does to the people it names, in the order in which rows of one address are merged."""
 
     GOOD = 0  # takes them in
-    RESTRICTS = 1  # takes them in, as unsubscribed or suppressed
-    CAPS = 2  # takes nobody in, but nobody gets more mail than it says
-    BARS = 3  # nobody knows what it says, so no other row may make them active
+    RESTRICTS = 1  # imports them, as unsubscribed or suppressed
+    CAPS = 2  # imports nobody, but nobody gets more mail than it says
+    BARS = 3  # it cannot be understood, so no other row may make them active
 
 
 class Restriction(NamedTuple):
@@ -36,7 +36,7 @@ class Restriction(NamedTuple):
 
 
 def restrictions(record: Record | BadRecord, reading: Reading) -> Iterator[Restriction]:
-    """What the row changes for each address that can be read in it."""
+    """Return what the row changes for each address that can be read in it."""
     cells = record.pieces if isinstance(record, BadRecord) else record.cells
     addresses = _addresses(cells, reading)
     if not addresses:
@@ -55,13 +55,13 @@ _BARRED: Found = (Kind.BARS, HERE, "")
 
 
 def _of_columns(cells: Sequence[str], reading: Reading) -> Found:
-    """The columns are where the heading says, so that each tells what it knows."""
+    """Read a row whose columns are where the heading says, so that each says what it knows."""
     values = values_of(cells, reading.columns)
     known, unknown = heard(values, reading)
     if (other := values.get("newsletter")) and other != reading.newsletter:
-        # Leaving another newsletter is not leaving this one; who bounced or complained there is mailed nowhere.
+        # Leaving another newsletter is not leaving this one; a bounce or complaint there counts everywhere.
         if (said := word_in_any_cell(other)) and is_leaving(said):
-            return Kind.RESTRICTS, said, claims(values, said[0], reading.dates)  # no newsletter has such a name
+            return Kind.RESTRICTS, said, claims(values, said[0], reading.dates)  # not a possible name of a newsletter
         return _capped([("active", reason) for _, reason in known if reason])
     reading.count_unknown(unknown)
     if not any(map(is_leaving, known)):
@@ -71,7 +71,7 @@ def _of_columns(cells: Sequence[str], reading: Reading) -> Found:
 
 
 def _of_broken(cells: Sequence[str], reading: Reading) -> Found:
-    """Nobody knows which cell is which, so a word of leaving counts wherever it stands."""
+    """Read a row whose cells cannot be told apart: a word for leaving counts wherever it stands."""
     columns = reading.columns
     known = [verdict for cell in cells if (verdict := word_in_any_cell(cell))]
     known += [verdict for verdict in [by_word(columns.whole, {})] if verdict]
@@ -89,7 +89,7 @@ def _capped(known: Sequence[Verdict]) -> Found:
 
 
 def _addresses(cells: Sequence[str], reading: Reading) -> list[Address]:
-    """Those in the cell of the address, or, where none is there, in any cell."""
+    """Return the addresses in the address's cell or, if there are none, in any cell."""
     place = reading.columns.places[reading.columns.fields.index("email")]
     there = _found(cells[place : place + 1])
     return there or _found(cells)
@@ -110,5 +110,5 @@ def _found(cells: Sequence[str]) -> list[Address]:
 
 
 def _bare(text: str) -> str:
-    """The address without control and invisible characters, and without what ends a sentence."""
+    """Return the address without control and invisible characters, and without what ends a sentence."""
     return "".join(character for character in text if character.isprintable()).strip("'.`“”„‘’«»")

@@ -1,4 +1,4 @@
-"""One row of a file, whoever wrote it, as what it makes of a reader. Where cells disagree, what mails least counts."""
+"""Turn one row of a file into a newcomer. If cells disagree, the one that mails least counts."""
 
 import unicodedata
 from collections import Counter
@@ -25,11 +25,11 @@ class Reading:
     default_state: str | None
     dates: Dates
     mapped: Mapped = field(default_factory=dict)
-    usual: int = 0  # cells in most of the first rows, where all of them lack the last, or end with a separator
+    usual: int = 0  # cells in most of the first rows, if all of them lack the last cell or end with a separator
     heard: dict[str, Verdict] = field(default_factory=dict)  # words for a state, as they are written
     long_names: int = 0
     first_long_name: int = 0  # its line
-    unknown: Counter[str] = field(default_factory=Counter)  # words for a state that nobody knows
+    unknown: Counter[str] = field(default_factory=Counter)  # unknown words for a state
 
     def count_unknown(self, words: Iterable[str]) -> None:
         for word in words:
@@ -39,7 +39,7 @@ class Reading:
 
 
 def newcomer(cells: Sequence[str], reading: Reading) -> Newcomer:
-    """The reader of a row. Raises BadRow, AddressError."""
+    """Return the newcomer that the row describes. Raises BadRow, AddressError."""
     columns, dates = reading.columns, reading.dates
     if len(cells) != len(columns.heading) and is_shifted(cells, reading):
         raise BadRow(f"the row has {len(cells)} columns, the heading {len(columns.heading)}")
@@ -54,10 +54,10 @@ def newcomer(cells: Sequence[str], reading: Reading) -> Newcomer:
 
 
 def is_shifted(cells: Sequence[str], reading: Reading) -> bool:
-    """Whether nobody knows which cell is which.
+    """Tell whether the row's cells cannot be matched to columns.
 
     There are more than the heading has names for. Or they are not as many as in other rows, so that a yes, a day or a
-    word of leaving may stand in the place of another.
+    word for leaving may stand in the place of another.
     """
     columns = reading.columns
     if any(cell.strip() for cell in cells[len(columns.heading) :]):
@@ -71,7 +71,7 @@ def is_shifted(cells: Sequence[str], reading: Reading) -> bool:
 
 
 def is_odd(cells: Sequence[str], reading: Reading) -> bool:
-    """Whether the row has more or fewer cells than the heading, and than most of the first rows."""
+    """Tell whether the row has more or fewer cells than the heading, and than most of the first rows."""
     return len(cells) not in (len(reading.columns.heading), reading.usual)
 
 
@@ -81,7 +81,7 @@ def is_word_of_leaving(cell: str) -> bool:
 
 
 def word_in_any_cell(cell: str) -> Verdict | None:
-    """What a cell says that may be the state; a number may be anything."""
+    """Return what a cell says that may be the state; a number may be anything."""
     word = formula_restored(cell.strip()).lower()
     if word[:1].isdigit():
         return None
@@ -92,7 +92,7 @@ def word_in_any_cell(cell: str) -> Verdict | None:
 
 
 def values_of(cells: Sequence[str], columns: Columns) -> dict[str, str]:
-    """The cells by field. Short rows lack the last fields."""
+    """Return the cells by field. Short rows lack the last fields."""
     if len(cells) < len(columns.heading):
         cells = [*cells, *[""] * (len(columns.heading) - len(cells))]
     values = dict(zip(columns.fields, [cells[place].strip() for place in columns.places], strict=True))
@@ -145,9 +145,9 @@ def _state(values: dict[str, str], reading: Reading) -> Verdict:
 
 
 def _by_default(default_state: str | None, values: dict[str, str], gone: bool) -> list[Verdict]:
-    """The state of a row of which no cell says that its reader is here."""
+    """Return the state of a row in which no cell says that its subscriber is here."""
     if not gone and values.get("subscribed") == "":
-        # A tick that nobody made: that others are ticked is why the column is there.
+        # A box that was not ticked: the column is there because others are.
         raise BadRow("whether they are subscribed is left empty; write yes or no")
     if default_state is None and not gone:
         raise BadRow("the row does not say the reader's state; add it, or import with --state")
@@ -155,7 +155,7 @@ def _by_default(default_state: str | None, values: dict[str, str], gone: bool) -
 
 
 def heard(values: dict[str, str], reading: Reading) -> tuple[list[Verdict], list[str]]:
-    """What each column says that can be understood, and the words that cannot."""
+    """Return what each column says that can be understood, and the words that cannot."""
     columns, mapped, unknown = reading.columns, reading.mapped, []
     found = [by_word(columns.whole, {})]
     for kind, name in columns.voices:
@@ -166,5 +166,5 @@ def heard(values: dict[str, str], reading: Reading) -> tuple[list[Verdict], list
                 unknown.append(error.word)
     known = [verdict for verdict in found if verdict]
     if values.get("permission") == "" or (not known and values.get("subscribed") == ""):
-        unknown.append("")  # a tick that nobody made
+        unknown.append("")  # a box that was not ticked
     return known + ([(reading.default_state, "")] if reading.default_state else []), unknown

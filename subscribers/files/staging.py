@@ -1,4 +1,4 @@
-"""The rows of a file in a stage beside the database, each address once: a file may be larger than our memory."""
+"""Hold the rows of a file in a stage beside the database, each address once: a file may be larger than memory."""
 
 import sqlite3
 import tempfile
@@ -33,7 +33,7 @@ CHUNK = 20_000  # rows in a transaction: two thirds of a second, in which on SQL
 
 STATES = {state: number for number, state in enumerate(STATE_ORDER)}
 KEPT_OUT = "kept out"
-ONLY_SUPPRESSED = ""  # the state of somebody whom a row for another newsletter names as suppressed
+ONLY_SUPPRESSED = ""  # the state of an address that a row for another newsletter names as suppressed
 REASONS = {reason: number for number, reason in enumerate(SUPPRESSED_ORDER)}
 
 
@@ -42,17 +42,17 @@ class Stage:
 
     def __init__(self, path: Path, newsletter: str) -> None:
         self.path, self.newsletter = path, newsletter
-        self.name = path.name  # of the list, which may stand in an archive
+        self.name = path.name  # of the list, which may be inside an archive
         self.good = 0  # rows
         # Once `chunks` went through all of them:
-        self.distinct = 0  # readers
-        self.kept_out = 0  # addresses that a row names of which nobody knows what it says
+        self.distinct = 0  # subscribers
+        self.kept_out = 0  # addresses in rows that cannot be understood
         self.first_kept_out = 0  # its line
         self.columns = Columns((), (), ())
-        self.guesses: list[str] = []  # what the file did not tell, and what it was taken for
+        self.guesses: list[str] = []  # what the file did not say, and what was assumed
         self.dates = Dates()
         self.reading = Reading(self.columns, newsletter, None, self.dates)
-        self.leaving = 0  # rows that were rejected, and yet say that somebody left or is suppressed
+        self.leaving = 0  # rejected rows that still say that somebody left or is suppressed
         self._waiting: list[Newcomer] = []
         self._restricting: list[tuple[int, Restriction]] = []
         # A file without a name: SQLite unlinks it as it opens it, so a killed import leaves no addresses behind.
@@ -83,7 +83,7 @@ class Stage:
             self.flush()
 
     def flush(self) -> None:
-        """All rows that were added stand in the file."""
+        """Write all rows added so far to the file."""
         hashes = hashes_of(self._waiting)
         self._rows.executemany(
             "INSERT INTO reader VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -104,7 +104,7 @@ class Stage:
         self._restricting.clear()
 
     def sort(self) -> None:
-        """The rows stand by their hash: the database's largest index then grows at one end, not in all its pages."""
+        """Sort the rows by hash: the database's largest index then grows at one end, not in all its pages."""
         self._rows.execute(
             f"""
             CREATE TABLE sorted AS
@@ -117,7 +117,7 @@ class Stage:
         self._rows.executescript("DROP TABLE reader; PRAGMA cache_size=-1000; PRAGMA shrink_memory;")
 
     def reject(self, record: Record | BadRecord, reason: str) -> None:
-        """The row makes no reader, but it may say of some that they left."""
+        """Keep a row that cannot be imported; it may still say that some of its people left."""
         self._rows.execute("INSERT INTO rejected VALUES (?, ?, ?)", (record.line, reason, orjson.dumps(record.cells)))
         found = [(record.line, restriction) for restriction in restrictions(record, self.reading)]
         self.leaving += any(restriction.kind == Kind.RESTRICTS for _, restriction in found)
@@ -126,7 +126,7 @@ class Stage:
             self.flush()
 
     def chunks(self) -> Iterator[list[Newcomer]]:
-        """Each reader once. Where the file names an address twice, what mails least counts."""
+        """Return each newcomer once, in chunks. If the file names an address twice, what mails least counts."""
         self.distinct = self.kept_out = self.first_kept_out = 0
         chunk = list[Newcomer]()
         with closing(self._rows.execute("SELECT * FROM sorted ORDER BY rowid")) as found:
@@ -149,7 +149,7 @@ class Stage:
             yield chunk
 
     def _alone(self, row: Newcomer, kind: int, line: int) -> Newcomer | None:
-        """What becomes of an address that no good row names."""
+        """Return what becomes of an address that no good row names."""
         if kind == Kind.BARS:
             return self._keep_out(row, line)
         if kind == Kind.CAPS:
@@ -177,23 +177,23 @@ class Stage:
         return int(self._rows.execute("SELECT count(*) FROM rejected").fetchone()[0])
 
     def reasons(self, most: int) -> Iterator[tuple[int, str, int]]:
-        """First line, reason and rows, of the reasons why rows were rejected: many may lack the same."""
+        """Return first line, reason and number of rows for each reason of rejection: many may lack the same."""
         counted = "SELECT min(line) AS first, reason, count(*) FROM rejected GROUP BY reason ORDER BY first LIMIT ?"
         yield from self._rows.execute(counted, (most,))
 
     def rejected_rows(self) -> Iterator[tuple[int, str, list[str]]]:
-        """Line, reason, cells."""
+        """Return line, reason and cells of each rejected row."""
         for line, reason, cells in self._rows.execute("SELECT line, reason, cells FROM rejected ORDER BY line"):
             yield line, reason, orjson.loads(cells)
 
 
 @dataclass(frozen=True)
 class Answers:
-    """What an operator said of a file, where it does not tell by itself."""
+    """What an operator said of a file that does not tell by itself."""
 
     columns: Mapping[str, str] = field(default_factory=dict)  # field → heading
     states: Mapping[str, str] = field(default_factory=dict)  # word → one of OUR_STATES
-    reject_unknown: bool = False  # rows with a word for their state that nobody knows
+    reject_unknown: bool = False  # rows with an unknown word for their state
     ignored: Sequence[str] = ()  # headings of columns that say nothing of who gets mail
 
 
@@ -201,7 +201,7 @@ NO_ANSWERS = Answers()
 
 
 class Undecided(FileError):
-    """Somebody must first say what the file says; the message asks."""
+    """An operator must first say what the file means; the message asks."""
 
     def __init__(
         self, message: str, unknown_states: Mapping[str, int], columns: Mapping[str, Mapping[str, int]]
@@ -217,9 +217,9 @@ def read(
     answers: Answers = NO_ANSWERS,
     watch: Watch = nobody,
 ) -> Stage:
-    """The file's rows, good ones and rejected ones; the database has not been asked. Raises FileError.
+    """Stage the file's rows, good and rejected ones, without asking the database. Raises FileError.
 
-    `default_state` is of rows that do not say it; `watch` is told how many bytes were read.
+    `default_state` applies to rows that name none; `watch` is told how many bytes were read.
     """
     stage = Stage(path, newsletter)
     try:
@@ -275,7 +275,7 @@ def _fill(stage: Stage, records: Iterator[Record | BadRecord], default_state: st
         _take(stage, record)
         if isinstance(record, Record) and len(record.cells) in lengths:
             unread.look(record.cells)
-    # Who is taken in as unsubscribed gets no mail, whatever else the file says.
+    # Somebody imported as unsubscribed gets no mail, whatever else the file says.
     telling = unread.telling() if default_state != "unsubscribed" else {}
     unknown = Counter[str]() if answers.reject_unknown else stage.reading.unknown
     if telling or unknown:
@@ -285,7 +285,7 @@ def _fill(stage: Stage, records: Iterator[Record | BadRecord], default_state: st
 
 
 def _usual(examples: Sequence[Record | BadRecord]) -> int:
-    """How many cells nearly all of the first rows have; 0 if they differ."""
+    """Return how many cells nearly all of the first rows have; 0 if they differ."""
     lengths = Counter(len(record.cells) for record in examples if isinstance(record, Record))
     length, rows = lengths.most_common(1)[0] if lengths else (0, 0)
     return length if rows >= 0.9 * lengths.total() else 0
@@ -311,7 +311,7 @@ def _undecided(path: Path, unknown: Counter[str], columns: Mapping[str, Counter[
 
 
 def say_counts(values: Counter[str], most: int = MOST_SHOWN) -> str:
-    """`'vip' (3 rows), 'lead' (1 row)`, the more frequent ones first; no addresses."""
+    """Say `'vip' (3 rows), 'lead' (1 row)`, the more frequent ones first; no addresses."""
     found = [("an address" if "@" in value else printable(value), count) for value, count in values.most_common(most)]
     shown = ", ".join(f"{value!r} ({count} {'row' if count == 1 else 'rows'})" for value, count in found)
     return shown + (f" and {len(values) - most} more" if len(values) > most else "")
@@ -343,14 +343,14 @@ def _take(stage: Stage, record: Record | BadRecord) -> None:
 def _heading(
     stage: Stage, records: Iterator[Record | BadRecord], answers: Answers
 ) -> tuple[Record | BadRecord | None, Iterator[Record | BadRecord]]:
-    """The line that names the columns, and the rows below it."""
+    """Return the line that names the columns, and the rows below it."""
     first = list(islice(records, MOST_TITLES + 1))
     if first and plain_lists.is_plain(first[0]):
         stage.guesses.append("Its first line is an address, so it is taken for a plain list without a heading.")
         return Record(1, plain_lists.HEADING), plain_lists.records(chain(first, records))
     for number, record in enumerate(first):
         if any("@" in cell for cell in record.cells):
-            break  # a row, and no title
+            break  # a row, not a title
         if isinstance(record, Record) and names_addresses(record.cells, answers.columns):
             if number:
                 stage.guesses.append(f"The lines before line {record.line} are taken for a title.")

@@ -1,4 +1,4 @@
-"""What a file says of its readers' consent: kept word for word enough to answer for it, and never taken for our own."""
+"""What a file states about people's consent: kept closely enough to answer for it, never taken as our own record."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,12 +10,12 @@ from subscribers import clock
 from subscribers.networks import UNKNOWN, network
 
 TIMES = ("requested_at", "confirmed_at", "unsubscribed_at", "suppressed_at")
-LONGEST = 500  # characters of one thing that is claimed
+LONGEST = 500  # characters of one statement
 
 
 @dataclass
 class Dates:
-    """The dates of a file. Those that prove nothing are kept as they are written, and counted here."""
+    """The dates of a file. Those that cannot be read are kept as written, and counted here."""
 
     now: datetime = field(default_factory=lambda: clock.now())
     line: int = 0  # of the row that is being read
@@ -25,12 +25,12 @@ class Dates:
     first_future: int = 0
 
     def past(self, text: str) -> datetime | None:
-        """The moment, where it can be read and has come."""
+        """Return the time, if it can be read and is not in the future."""
         at = time_of(text)
         return at if at and at <= self.now else None
 
     def as_text(self, text: str) -> str:
-        """The moment in UTC, ISO 8601; one that is written in another way, as it is written."""
+        """Return the time in UTC, ISO 8601; as written if it cannot be read."""
         at = time_of(text)
         if at is None:
             self.unreadable += 1
@@ -45,7 +45,7 @@ class Dates:
 
 
 def claims(values: Mapping[str, str], state: str, dates: Dates) -> str:
-    """The claims of a row as JSON. `values` are its cells by field, `state` is what the reader is taken in as."""
+    """Return the consent that a row states, as JSON. `values`: its cells by field. `state`: what it is imported as."""
     found = {"state": state}
     if (said := values.get("state", "")) and said != state:
         found["said"] = said[:LONGEST]
@@ -60,13 +60,13 @@ def claims(values: Mapping[str, str], state: str, dates: Dates) -> str:
 
 
 def _network(text: str) -> str:
-    """An address cut as ours are; an export of ours holds networks that are cut already."""
+    """Truncate an address as ours are; an export of ours holds truncated ones already."""
     cut = network(text.partition("/")[0])
     return "" if cut == UNKNOWN else cut
 
 
 def time_of(text: str) -> datetime | None:
-    """The moment; without a zone it is taken for UTC. None for other ways of writing, because 1/2/24 is two days."""
+    """Return the time, UTC if without a zone. Return None for other notations, because 1/2/24 is two days."""
     try:
         at = datetime.fromisoformat(text.removesuffix(" UTC"))
         return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)

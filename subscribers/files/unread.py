@@ -1,4 +1,4 @@
-"""What stands in the columns that nobody reads: one that may say who must not be mailed is asked about."""
+"""Look into the columns that nothing reads, and ask about one that may say who must not be mailed."""
 
 import re
 from collections import Counter
@@ -10,7 +10,7 @@ from subscribers.files.fields import HARMLESS, is_of_others, sounds_of_consent, 
 from subscribers.files.words import NOTHING, UnknownWord, folded, is_leaving, is_no, is_yes, state_of
 
 MOST_VALUES = 200  # different ones in a column; more are names, notes or numbers
-BATCH = 2000  # rows that are counted at once, which takes a fifth of the time of counting each
+BATCH = 2000  # rows counted at once, which takes a fifth of the time of counting each
 _TAGS, _BETWEEN_TAGS = re.compile(r"\b(tag|label|group|segment|etikett|etiquet|标签)"), re.compile(r"[,;|]")
 _EMPTY = NOTHING | {"", "[]", "{}"}
 
@@ -35,7 +35,7 @@ class _Column:
         return self.consent or self.tags
 
     def telling(self) -> Counter[str]:
-        """The values that may say who must not be mailed."""
+        """Return the values that may say who must not be mailed."""
         plain = Counter[str]()
         for value, count in self.values.items():
             if (word := _plain(value)) and word.lower() not in _EMPTY:
@@ -58,7 +58,7 @@ class _Column:
 
 
 class Unread:
-    """The columns that nobody reads, and how often each of their values stands there, as long as these are few."""
+    """The columns that nothing reads, with counts of their values, as long as these are few."""
 
     def __init__(self, columns: Columns) -> None:
         watched = [place for place in columns.unread if place not in columns.ignored]
@@ -75,7 +75,7 @@ class Unread:
             self._count()
 
     def telling(self) -> dict[str, Counter[str]]:
-        """Heading → values with counts, of the columns that may say who must not be mailed."""
+        """Return heading → values with counts, of the columns that may say who must not be mailed."""
         self._count()
         found = [(column.heading, column.telling()) for column in self._columns]
         return {printable(heading): values for heading, values in found if values}
@@ -93,7 +93,7 @@ def _plain(value: str) -> str:
 
 
 def _says_gone(word: str) -> bool:
-    """Whether it is a word of leaving, or of somebody who has not confirmed; a number may be anything."""
+    """Tell whether it is a word for leaving, or for not having confirmed; a number may be anything."""
     if word[:1].isdigit():
         return False
     try:

@@ -1,4 +1,4 @@
-"""What one column says of who gets mail, in words, by yes and no, or by a day."""
+"""Understand what one column says about who gets mail: in words, by yes and no, or by a day."""
 
 import re
 from collections.abc import Mapping
@@ -25,17 +25,17 @@ from subscribers.files.words import (
 )
 from subscribers.models import Suppression
 
-_A_DAY = re.compile(r"\d{2}")  # in whatever order: enough to know that there is one
+_A_DAY = re.compile(r"\d{2}")  # in any order: enough to know that there is one
 _SWITCHES = AWAY | {"do_not_mail": LEFT}
-Mapped = Mapping[str, Verdict]  # what an operator said of words, in lower case
+Mapped = Mapping[str, Verdict]  # what an operator said words mean, in lower case
 
 
 class BadRow(ValueError):
-    """The row makes no reader; the message is the reason."""
+    """The row does not make a newcomer; the message is the reason."""
 
 
 class UnknownState(BadRow):
-    """Nobody knows what the word says of who gets mail."""
+    """It is unknown what the word says about who gets mail."""
 
     def __init__(self, message: str, word: str) -> None:
         super().__init__(message)
@@ -43,7 +43,7 @@ class UnknownState(BadRow):
 
 
 def here(kind: str, said: str, mapped: Mapped) -> Verdict | None:
-    """What a column says that can say of readers that they are here. Raises UnknownState."""
+    """Return what a column says that can say that people are here. Raises UnknownState."""
     if kind == "state":
         return by_word(said, mapped)
     if kind not in ("subscribed", "permission", "disabled"):
@@ -62,7 +62,7 @@ def here(kind: str, said: str, mapped: Mapped) -> Verdict | None:
 
 
 def by_word(said: str, mapped: Mapped) -> Verdict | None:
-    """What the word for a state says; None: it does not tell. Raises UnknownState."""
+    """Return what the word for a state says; None if it says nothing about mail. Raises UnknownState."""
     word = said.lower()
     if word in mapped:
         return mapped[word]
@@ -77,7 +77,7 @@ def by_word(said: str, mapped: Mapped) -> Verdict | None:
 
 
 def away(kind: str, said: str, values: dict[str, str], dates: Dates, mapped: Mapped) -> Verdict | None:
-    """What a column says that can only say of readers that they are gone. Raises UnknownState."""
+    """Return what a column says that can only say that people are gone. Raises UnknownState."""
     word = said.lower()
     if word in NOTHING:
         return None
@@ -123,7 +123,7 @@ def _by_switch(kind: str, said: str) -> Verdict | None:
 
 
 def _by_date(said: str, values: dict[str, str], dates: Dates) -> Verdict | None:
-    """Who left later than they came has left, whatever their state says; and so has who left we cannot read when."""
+    """Return LEFT for a leaving later than their coming, or one whose date cannot be read, whatever the state says."""
     left = time_of(said)
     came = [at for name in ("requested_at", "confirmed_at") if (at := dates.past(values.get(name, "")))]
     return None if left and any(at >= left for at in came) else LEFT

@@ -1,4 +1,4 @@
-"""Write a file as a whole or not at all: a full disk must not leave half a list that looks like one."""
+"""Write a file completely or not at all: a full disk must not leave half a list that looks whole."""
 
 import os
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from subscribers.files.csv_records import closed_to_others
 def whole_file(path: Path, encoding: str) -> Iterator[TextIO]:
     """Open a file for addresses, which only its owner may read; it takes its name when the block is over.
 
-    What is no file, such as a pipe, is written as it is.
+    Anything but a regular file, such as a pipe, is written directly.
     """
     target = path.resolve()
     if target.exists() and not target.is_file():

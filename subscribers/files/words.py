@@ -58,7 +58,7 @@ SERVICES: Mapping[str, Words] = {
     "MailerLite": {HERE: "active", ASKED: "unconfirmed", BOUNCED: "bounced", COMPLAINED: "junk"},
     # github.com/pentacent/keila, lib/keila/contacts/contact.ex: `status`
     "Keila": {HERE: "active", BOUNCED: "unreachable"},
-    # github.com/knadh/listmonk, models: "enabled" is no subscription, only somebody who is not blocked.
+    # github.com/knadh/listmonk, models: "enabled" is not a subscription, only somebody who is not blocked.
     "listmonk": {None: "enabled", LEFT: "disabled", BLOCKED: "blocklisted, blacklisted"},
     # gitlab.com/mailman/mailman, interfaces/member.py: DeliveryStatus; Mailman 2: list_members --nomail
     "Mailman": {
@@ -156,7 +156,7 @@ _REFUSED = re.compile(r"[45](\.\d{1,3}){2}|[45]\d\d")
 
 @lru_cache(4096)
 def folded(word: str) -> str:
-    """The word without accents, in lower case, with single spaces for `_` and `-`: désabonné is desabonne."""
+    """Return the word without accents, in lower case, with single spaces for `_` and `-`: désabonné is desabonne."""
     bare = "".join(
         c
         for c in unicodedata.normalize("NFKD", word.lower())
@@ -170,7 +170,7 @@ def split(words: str) -> list[str]:
 
 
 def least(verdicts: Sequence[Verdict]) -> Verdict:
-    """Of all that is said, what mails least."""
+    """Return, of all that is said, what mails least."""
     state = max((state for state, _ in verdicts), key=STATE_ORDER.index)
     return state, max((reason for _, reason in verdicts), key=SUPPRESSED_ORDER.index)
 
@@ -190,7 +190,7 @@ def _all(services: Iterable[Words]) -> dict[str, Verdict | None]:
 
 def _agreed(verdicts: Sequence[Verdict | None]) -> Verdict | None:
     told = [verdict for verdict in verdicts if verdict]
-    # That one says nothing by it is more than that another says yes, and less than that another says no.
+    # A word that says nothing outranks a yes, and yields to a no.
     return None if None in verdicts and HERE in (told or [HERE]) else least(told)
 
 
@@ -199,7 +199,16 @@ YES = set(
     split("true, 1, yes, y, t, on, x, ✓, 是, 对, 真, ja, wahr, oui,  vrai, sí, verdadero, sim, verdadeiro, vero, waar")
 )
 NO = set(split("false, 0, no, n, f, off, 否, 不, 假, nein, falsch, non, faux, falso, não, nee, onwaar"))
-NOTHING = {"null", "none", "nan", "n/a", "-", "\\n", "0000-00-00", "0000-00-00 00:00:00"}  # how databases write no day
+NOTHING = {
+    "null",
+    "none",
+    "nan",
+    "n/a",
+    "-",
+    "\\n",
+    "0000-00-00",
+    "0000-00-00 00:00:00",
+}  # how databases write an empty date
 
 
 class UnknownWord(ValueError):
@@ -207,7 +216,7 @@ class UnknownWord(ValueError):
 
 
 def state_of(word: str) -> Verdict | None:
-    """What the word says, in lower case; None: it is known, and does not tell. Raises UnknownWord."""
+    """Return what the word, in lower case, says; None if it says nothing about mail. Raises UnknownWord."""
     if word in STATES:
         return STATES[word]
     if (bare := folded(word)) in STATES:
