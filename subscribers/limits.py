@@ -1,7 +1,8 @@
-"""How many mails may be asked for: of one mailbox, and from one network. Counted in MailRequest, by its indexes, so
-that it holds for all processes and machines together. Nothing here ever limits leaving.
+"""Limit how many emails may be asked for: of one mailbox, and from one network.
 
-What strangers typed and what a subscriber asked for by a signed link are counted apart: nobody uses up what is theirs.
+Counted in MailRequest, by its indexes, so that limits hold for all processes and machines together. Nothing here ever
+limits leaving. What strangers typed and what a subscriber asked for by a signed link are counted apart: nobody uses up
+another's share.
 """
 
 from dataclasses import dataclass
@@ -21,31 +22,31 @@ Budget = MailRequest.Budget
 LINKS_A_DAY = 3
 CONFIRMATION_PAUSE = timedelta(minutes=10)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
-# A network that causes more mails in an hour is asked for some effort for each further one: a conference in one room
-# may subscribe, a script shall find it dear. So is everybody while the queue's rate is used up.
+# A network that causes more emails in an hour is asked for effort for each further one: a conference in one room
+# may subscribe, a script should find it expensive. So is everybody while the queue's rate is used up.
 FREE_A_NETWORK_HOUR = 10
-MOST_COUNTED = 60  # a network that causes more is no louder: of a flood the oldest is pushed out, not the newest
-# Who waited instead of solving: each further mail of the network goes out so much later.
+MOST_COUNTED = 60  # above this a network counts as no louder: of a flood the oldest is pushed out, not the newest
+# For those who waited instead of solving: each further email of the network goes out this much later.
 SPACING, LONGEST_DELAY = timedelta(minutes=1), timedelta(hours=12)
 UNSOLVED = 100  # added to the rank: solved ones go first
-# Confirmations that forms cause: so many in ten minutes are no weapon, and few newsletters ever have more.
+# Confirmations that forms cause: this many in ten minutes are not a weapon, and few newsletters ever have more.
 RATE, PERIOD = 200, timedelta(minutes=10)
 
-limited = Signal()  # with `reason`; whoever keeps statistics listens
+limited = Signal()  # with `reason`; for code that keeps statistics
 
 NO_MAIL = ", no mail"  # ends `Consent.how` of a request that was not answered by mail
 
 
 class EffortNeeded(Exception):
-    """Some effort must come with this form, by its reason: "network" or "everybody". Nothing was changed."""
+    """The form needs some effort, by its reason: "network" or "everybody". Nothing was changed."""
 
 
 class TokenSpent(Exception):
-    """The form led to a mail to somebody else before. Nothing was changed."""
+    """The form already led to an email to somebody else. Nothing was changed."""
 
 
 class Effort(Enum):
-    """What a form brings along where its network caused many mails."""
+    """What a form brings along if its network caused many emails."""
 
     NONE = "none"
     WAITED = "waited"
@@ -62,7 +63,7 @@ class Typed:
 
 @dataclass(frozen=True)
 class Counted:
-    """A mail that limits allow."""
+    """An email that the limits allow."""
 
     request: MailRequest
     due: datetime
@@ -70,12 +71,12 @@ class Counted:
 
 
 def mailbox(email_key: str) -> str:
-    """What is kept of a mailbox to count its mails: a keyed hash."""
+    """Return what is kept of a mailbox to count its emails: a keyed hash."""
     return signed_links.suppression_hash(mailboxes.folded(email_key))
 
 
 def one_at_a_time(*names: str) -> None:
-    """Requests that name one mailbox, or come from one network, are counted one after the other.
+    """Serialize requests that name one mailbox or come from one network, so that they are counted one after the other.
 
     Call it before any row is locked, or two could wait for each other.
     """
@@ -88,13 +89,13 @@ def one_at_a_time(*names: str) -> None:
 
 
 def asked(mailbox: str, budget: str, now: datetime) -> list[datetime]:
-    """When mails to this mailbox were asked for within a day."""
+    """Return when emails to this mailbox were asked for within a day."""
     found = MailRequest.objects.filter(mailbox=mailbox, budget=budget, at__gt=now - DAY)
     return list(found.values_list("at", flat=True))
 
 
 def are_few(asked: list[datetime]) -> bool:
-    """Whether the day allows one more."""
+    """Tell whether the day allows one more."""
     return len(asked) < LINKS_A_DAY
 
 
@@ -107,12 +108,12 @@ def mails_of_network(network: str, now: datetime) -> int:
 
 
 def room(now: datetime) -> int:
-    """How many more confirmations that forms caused may go out now."""
+    """Return how many more confirmations caused by forms may go out now."""
     return RATE - MailRequest.objects.filter(budget=Budget.TYPED, sent_at__gt=now - PERIOD).count()
 
 
 def was_spent(token: str, mailbox: str) -> bool:
-    """Whether this form led to a mail to this mailbox before. Raises TokenSpent where it was another."""
+    """Tell whether this form already led to an email to this mailbox. Raises TokenSpent if it was another mailbox."""
     spent = MailRequest.objects.filter(token=token).values_list("mailbox", flat=True).first()
     if spent not in (None, mailbox):
         raise TokenSpent
@@ -120,9 +121,9 @@ def was_spent(token: str, mailbox: str) -> bool:
 
 
 def count_typed(mailbox: str, network: str, typed: Typed, now: datetime) -> Counted | None:
-    """Count a mail that a form asks for. None: the mailbox had enough, or the form was pressed twice.
+    """Count an email that a form asks for. Return None if the mailbox had enough, or the form was submitted twice.
 
-    Raises EffortNeeded, TokenSpent. All of it looks at mailbox and network alone, never at who reads.
+    Raises EffortNeeded, TokenSpent. All of it looks only at mailbox and network, never at who subscribes.
     """
     if was_spent(typed.token, mailbox):
         return None
@@ -140,7 +141,7 @@ def count_typed(mailbox: str, network: str, typed: Typed, now: datetime) -> Coun
 
 
 def _bring_forward(mailbox: str, rank: int, effort: Effort, now: datetime) -> None:
-    """What a stranger typed before may wait far behind; whoever made more effort now brings it forward.
+    """Bring forward a request that a stranger typed before and that waits far behind, now that more effort was made.
 
     Locks requests before subscriptions, as `queue.push_out` does.
     """
@@ -152,14 +153,14 @@ def _bring_forward(mailbox: str, rank: int, effort: Effort, now: datetime) -> No
 
 
 def count_signed(mailbox: str, now: datetime) -> Counted | None:
-    """Count a mail that a subscriber asks for by a signed link, or the operator. None: the mailbox had enough."""
+    """Count an email asked for by signed link, or by the operator. Return None if the mailbox had enough."""
     if not allows_mail(asked(mailbox, Budget.SIGNED, now), now):
         return None
     return Counted(note(mailbox, Budget.SIGNED, now), now, queued=False)
 
 
 def note(mailbox: str, budget: str, now: datetime, *, network: str = "", token: str = "", rank: int = 0) -> MailRequest:
-    """The request is counted. Raises TokenSpent when another process was quicker with the same form."""
+    """Record the request, so that it counts. Raises TokenSpent if another process was quicker with the same form."""
     try:
         with transaction.atomic():
             return MailRequest.objects.create(
@@ -170,6 +171,6 @@ def note(mailbox: str, budget: str, now: datetime, *, network: str = "", token: 
 
 
 def confirmations_asked(subscriber_id: int, now: datetime) -> bool:
-    """Whether a confirmation mail to this subscriber was asked for within a day; its tries go on then."""
+    """Tell whether a confirmation email to this subscriber was asked for within a day; its retries go on then."""
     asked = Consent.objects.filter(subscriber_id=subscriber_id, step=Consent.Step.REQUESTED, at__gt=now - DAY)
     return asked.exclude(how__endswith=NO_MAIL).exists()

@@ -1,12 +1,12 @@
-"""Which addresses count as one mailbox. For limits alone: identity and delivery stay as typed, see `addresses`."""
+"""Tell which addresses count as one mailbox. For limits alone: identity and delivery stay as typed, see `addresses`."""
 
 DOTS_DO_NOT_COUNT = ("gmail.com", "googlemail.com")
 
 
 def folded(email_key: str) -> str:
-    """The address without its `+tag`, and at Gmail without dots and under one name.
+    """Return the address without its `+tag`, and at Gmail without dots and under one domain.
 
-    A stranger could else mail one person as often as they can think of tags.
+    Otherwise a stranger could mail one person as often as they can think of tags.
     """
     local, _, domain = email_key.rpartition("@")
     if domain in DOTS_DO_NOT_COUNT:

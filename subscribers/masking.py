@@ -1,13 +1,13 @@
-"""An address for eyes that may not be its reader's: newsletters get forwarded."""
+"""Mask an address for eyes that may not be its subscriber's: newsletters get forwarded."""
 
 
 def masked(email: str) -> str:
-    """Enough for its reader to know it again, too little for anybody else to use: a…@e….org."""
+    """Show enough for the subscriber to recognise it, too little for anybody else to use: a…@e….org."""
     local, _, domain = email.rpartition("@")
     host, _, ending = domain.rpartition(".")
     return f"{local[:1]}…@{host[:1]}….{ending}"
 
 
 def masked_on_one_line(email: str) -> str:
-    """For pages: a word joiner after each ellipsis, where browsers would break the line."""
+    """Mask for pages: add a word joiner after each ellipsis, where browsers would break the line."""
     return masked(email).replace("…", "…\u2060")

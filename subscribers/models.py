@@ -1,4 +1,4 @@
-"""Readers, what they asked for, how they asked, and whom nobody may mail."""
+"""Subscribers, what they asked for, how they asked, and which addresses must not be mailed."""
 
 import uuid
 from datetime import datetime
@@ -19,7 +19,7 @@ class Subscriber(models.Model):
     name = models.CharField(max_length=200, blank=True, default="")
     language = models.CharField(max_length=16, blank=True, default="")
     created_at = models.DateTimeField(default=timezone.now)
-    # How much signed links changed in the hour that began then; see subscribers.change_limits.
+    # How much signed links changed in the hour that began at that time; see subscribers.change_limits.
     changes_since = models.DateTimeField(null=True, blank=True)
     changes = models.PositiveSmallIntegerField(default=0, db_default=0)
 
@@ -32,7 +32,7 @@ class FormerId(models.Model):
 
     public_id = models.UUIDField(editable=False)
     subscriber = models.ForeignKey(Subscriber, models.CASCADE, related_name="former_ids")
-    newsletter = models.CharField(max_length=64)  # empty for one who had none
+    newsletter = models.CharField(max_length=64)  # empty if they had none
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["public_id", "newsletter"], name="one_former_id_each")]
@@ -40,13 +40,13 @@ class FormerId(models.Model):
 
 class SubscriptionQuerySet(models.QuerySet["Subscription"]):
     def deliverable(self) -> "SubscriptionQuerySet":
-        """Those who confirmed, did not leave, and whose address nobody suppressed: the only audience there is."""
+        """Keep those who confirmed, did not leave, and whose address is not suppressed: the only audience there is."""
         suppressed = Suppression.objects.filter(hash=OuterRef("subscriber__suppression_hash"))
         return self.filter(~Exists(suppressed), state=Subscription.State.ACTIVE)
 
 
 class Subscription(models.Model):
-    """A reader's wish for one newsletter. Only `subscribers.optin`, `undoing` and `clicks` change its state."""
+    """A subscriber's request for one newsletter. Only `optin`, `undoing` and `clicks` change its state."""
 
     class State(models.TextChoices):
         PENDING = "pending"
@@ -57,11 +57,11 @@ class Subscription(models.Model):
     subscriber = models.ForeignKey(Subscriber, models.CASCADE, related_name="subscriptions", db_index=False)
     newsletter = models.CharField(max_length=64)
     state = models.CharField(max_length=12, choices=State.choices, default=State.PENDING)
-    # A confirmation mail that is still to be sent: the row is the queue, a Celery message only a hint.
+    # A confirmation email still to be sent: the row is the queue, a Celery message only a hint.
     confirmation_due = models.DateTimeField(null=True, blank=True)
     confirmation_tries = models.PositiveSmallIntegerField(default=0)
     confirmation_tried_at = models.DateTimeField(null=True, blank=True)  # also when it failed: it may have arrived
-    # Of the newsletter.toml in whose name it is sent, because another installation may have one of the same name.
+    # Of the newsletter.toml in whose name it is sent: another installation may have one of the same name.
     list_id = models.TextField(blank=True, db_default="", default="")
     # The one leaving, by the id of its Consent, that the link in its answer may undo: any later step empties it.
     undoable = models.BigIntegerField(null=True, blank=True)
@@ -76,7 +76,7 @@ class Subscription(models.Model):
             models.CheckConstraint(
                 condition=models.Q(state__in=["pending", "active", "unsubscribed"]), name="subscription_state_known"
             ),
-            # Nobody is asked to confirm what they confirmed or left.
+            # Nobody is asked to confirm what they have already confirmed or left.
             models.CheckConstraint(
                 condition=models.Q(state="pending") | models.Q(confirmation_due__isnull=True),
                 name="only_pending_awaits_confirmation",
@@ -93,9 +93,9 @@ class Subscription(models.Model):
 
 
 class Consent(models.Model):
-    """One step of a reader's consent, as it happened. Written once, never changed.
+    """One step of a subscriber's consent, as it happened. Written once, never changed.
 
-    A change that is no consent (`about`) is kept until the next of its kind: anybody with a link can repeat those.
+    A change that is not consent (`about`) is kept until the next of its kind: anybody with a link can repeat those.
     """
 
     class Step(models.TextChoices):
@@ -109,9 +109,9 @@ class Consent(models.Model):
     class About(models.TextChoices):
         LANGUAGE = "language"
         NAME = "name"
-        COPY = "copy"  # of their data was taken
-        LINK = "link"  # to their data was asked for
-        ADDRESS = "address"  # a new one was named; that they have it since is a step of its own
+        COPY = "copy"  # a copy of their data was taken
+        LINK = "link"  # a link to their data was asked for
+        ADDRESS = "address"  # a new address was named; moving to it is a step of its own
 
     # Indexed by `consent_history`.
     subscriber = models.ForeignKey(Subscriber, models.CASCADE, related_name="consents", db_index=False)
@@ -120,8 +120,8 @@ class Consent(models.Model):
     at = models.DateTimeField(default=timezone.now)
     how = models.CharField(max_length=32)  # form, link, one-click, command, import
     about = models.CharField(max_length=12, choices=About.choices, blank=True, default="", db_default="")
-    source = models.TextField(blank=True, default="")  # address of the form, file name, or the editor's words
-    # How they agreed elsewhere, in the words of whoever imported or added them.
+    source = models.TextField(blank=True, default="")  # URL of the form, file name, or the editor's text
+    # How they agreed elsewhere, as stated by the person who imported or added them.
     basis = models.TextField(blank=True, default="", db_default="")
     wording = models.TextField(blank=True, default="")  # what the reader was shown, exactly
     wording_version = models.CharField(max_length=32, blank=True, default="")
@@ -150,7 +150,7 @@ class Consent(models.Model):
 
 
 class Suppression(models.Model):
-    """An address that nobody may mail, kept only as a keyed hash so that it outlives erasure."""
+    """An address that must not be mailed, kept only as a keyed hash so that it outlives erasure."""
 
     class Reason(models.TextChoices):
         BOUNCE = "bounce"
@@ -165,7 +165,7 @@ class Suppression(models.Model):
     # When and how the reader's data was erased, also where a stronger reason stands. With the data goes their history,
     # so the step that ends it stands here until the reader comes back.
     erased_at = models.DateTimeField(null=True, blank=True)
-    # As `Consent.how`. The database knows the default too: what runs during an upgrade does not know the column.
+    # As `Consent.how`. The database has the default too: code running during an upgrade does not know the column.
     erased_how = models.CharField(max_length=32, blank=True, default="", db_default="")
 
     class Meta:
@@ -178,13 +178,13 @@ class Suppression(models.Model):
 
 
 class MailRequest(models.Model):
-    """A mail that somebody asked for, so that limits can count it; and its place in the queue. Kept for a day.
+    """An email that somebody asked for, so that limits can count it; and its place in the queue. Kept for a day.
 
     Also one that was not sent because its address is subscribed or suppressed: else limits would tell strangers which.
     """
 
     class Budget(models.TextChoices):
-        TYPED = "typed"  # whoever typed the address into a form
+        TYPED = "typed"  # anybody who typed the address into a form
         SIGNED = "signed"  # its subscriber, by a link that was mailed there; or the operator
 
     mailbox = models.CharField(max_length=64)  # keyed hash; see limits.mailbox
@@ -213,7 +213,7 @@ class MailRequest(models.Model):
 
 
 class Letter(models.Model):
-    """A mail with a link that a reader asked for on a page. The row is the queue; it is deleted after two days."""
+    """An email with a link, asked for on a page. The row is the queue; it is deleted after two days."""
 
     class Purpose(models.TextChoices):
         DATA = "data"  # to the reader's address: opens what only they may see and change
@@ -229,7 +229,7 @@ class Letter(models.Model):
     asked_at = models.DateTimeField(default=timezone.now)
     due = models.DateTimeField(null=True, blank=True)
     tries = models.PositiveSmallIntegerField(default=0)
-    # What the letter to a new address names, and its button confirms: labels. None: written before letters named them.
+    # Labels that the letter to a new address names and its button confirms. None: from before letters named them.
     newsletters = models.JSONField(null=True, blank=True)
 
     class Meta:
@@ -243,14 +243,14 @@ class Letter(models.Model):
 
 
 class Notice(models.Model):
-    """A mail that tells a subscriber what was done, and that nobody asked for. The row is the queue, as of a Letter."""
+    """An email that tells a subscriber what was done, without being asked for. The row is the queue, as of a Letter."""
 
     class Kind(models.TextChoices):
         UNDONE = "undone"  # a leaving
         MOVED = "moved"  # to the former address
         ERASED = "erased"
 
-    # None for an address that is nobody's any more: the row is deleted as soon as it is sent.
+    # None for an address without a subscriber: the row is deleted as soon as it is sent.
     subscriber = models.ForeignKey(Subscriber, models.CASCADE, related_name="notices", null=True)
     newsletter = models.CharField(max_length=64)  # in whose name it is mailed
     list_id = models.TextField(blank=True, default="")  # see Subscription
@@ -275,7 +275,7 @@ class Notice(models.Model):
 
 
 class AppendOnly(models.QuerySet["AuditEntry"]):
-    """Rows are added. A trigger of the database refuses the rest, also to what does not come by the ORM."""
+    """Rows that can only be added. A trigger of the database refuses the rest, also to what bypasses the ORM."""
 
     def update(self, **values: Any) -> NoReturn:
         raise TypeError("the audit log is append-only")

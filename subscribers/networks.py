@@ -1,4 +1,4 @@
-"""Where a request came from, as coarsely as limits and consent records need it."""
+"""Tell where a request came from, as coarsely as limits and consent records need it."""
 
 from ipaddress import IPv6Address, ip_address, ip_network
 
@@ -6,10 +6,10 @@ UNKNOWN = "unknown"
 
 
 def client_address(remote: str, forwarded_for: str, proxies: int) -> str:
-    """The visitor's address, with `proxies` servers of ours in front.
+    """Return the visitor's address, with `proxies` servers of ours in front.
 
-    Each proxy appends the address it saw, so only the last `proxies` entries of X-Forwarded-For were written by
-    somebody we trust; what stands before them the visitor may have made up.
+    Each proxy appends the address it saw, so only the last `proxies` entries of X-Forwarded-For are trustworthy; the
+    visitor may have made up those before them.
     """
     if not proxies:
         return remote
@@ -18,7 +18,7 @@ def client_address(remote: str, forwarded_for: str, proxies: int) -> str:
 
 
 def network(address: str) -> str:
-    """The address cut to its network: /24, or /48 for IPv6. Enough to count, too little to know a person."""
+    """Truncate the address to its network, /24, or /48 for IPv6: enough to count, too little to identify a person."""
     try:
         ip = ip_address(address.strip().strip("[]"))
     except ValueError:

@@ -1,7 +1,7 @@
-"""What a subscriber is told by mail although they asked for no mail: a leaving undone, an address changed, an erasure.
+"""Tell subscribers by email what they did not ask an email for: a leaving undone, an address changed, an erasure.
 
-Whoever did it by a link that was forwarded or stolen cannot keep the owner of the mailbox from hearing of it. Written
-in the transaction of the step itself; `telling` mails what is written here.
+Somebody who did it by a forwarded or stolen link cannot keep the owner of the mailbox from hearing of it. Written in
+the transaction of the step itself; `mail.notice_mails` sends what is written here.
 """
 
 from datetime import datetime, timedelta

@@ -1,10 +1,10 @@
-"""Who agreed to what. The only writer of consent: every step of a reader is one function here.
+"""Record who agreed to what. The only writer of consent: every step of a subscriber is one function here.
 
 What waited in the journal of leavings is applied by `clicks`, many at once.
 
-Rows are locked in one order: the reader where their row is changed, subscriptions, suppression. The reader's lock is
-FOR NO KEY UPDATE, because inserting a Consent takes FOR KEY SHARE on the same row, and FOR UPDATE would deadlock with
-it; what does need FOR UPDATE, a new address and erasing, comes last in its transaction.
+Rows are locked in one order: the subscriber if their row is changed, subscriptions, suppression. The subscriber's lock
+is FOR NO KEY UPDATE, because inserting a Consent takes FOR KEY SHARE on the same row, and FOR UPDATE would deadlock
+with it; what does need FOR UPDATE, a new address and erasing, comes last in its transaction.
 """
 
 import logging
@@ -30,8 +30,8 @@ log = logging.getLogger(__name__)
 
 Step, State, Reason = Consent.Step, Subscription.State, Suppression.Reason
 
-RESTORE = "restore"  # `Consent.how` of what the log of opt-outs does again: told and counted when it first happened
-BOUNCE_RESTS = timedelta(days=7)  # so long a bounced address gets no confirmation mail either
+RESTORE = "restore"  # `Consent.how` of what replaying the log of opt-outs repeats: counted when it first happened
+BOUNCE_RESTS = timedelta(days=7)  # for this long a bounced address gets no confirmation email either
 # A weaker reason never replaces a stronger one.
 STRENGTH: Mapping[str, int] = {Reason.ERASED: 0, Reason.BOUNCE: 1, Reason.MANUAL: 2, Reason.COMPLAINT: 3}
 
@@ -41,7 +41,7 @@ class Refused(Exception):
 
 
 class Answer(StrEnum):
-    """What a request for a newsletter led to. Pages never show which: it would tell who is a reader."""
+    """What a request for a newsletter led to. Pages never show which: it would tell who is subscribed."""
 
     MAIL_DUE = "mail due"
     ACTIVE = "active"
@@ -51,9 +51,9 @@ class Answer(StrEnum):
 
 @dataclass(frozen=True)
 class Request:
-    subscription_id: int  # 0: nothing is on record
+    subscription_id: int  # 0: nothing was recorded
     answer: Answer
-    queued: bool = False  # a mail may take a while
+    queued: bool = False  # an email may take a while
 
 
 def subscribe(
@@ -65,11 +65,11 @@ def subscribe(
     origin: Origin,
     typed: limits.Typed | None = None,
 ) -> Request:
-    """The wish is on record, and where it may be, a confirmation mail is due.
+    """Record the request and, unless it is refused, make a confirmation email due.
 
     `typed` is for what anybody can ask for; without it, it is the subscriber by a signed link, or the operator. All
-    addresses take the same steps here, known or not, so that neither answer nor time tells them apart.
-    Raises limits.EffortNeeded, limits.TokenSpent.
+    addresses take the same steps here, known or not, so that neither answer nor time tells them apart. Raises
+    limits.EffortNeeded, limits.TokenSpent.
     """
     mailbox = limits.mailbox(address.key)
     with transaction.atomic():
@@ -100,16 +100,16 @@ def _answer(suppression_hash: str, state: str, now: datetime) -> Answer:
     suppression = Suppression.objects.filter(hash=suppression_hash).first()
     if suppression and not confirming_lifts(suppression, now):
         return Answer.SUPPRESSED
-    # An active reader whose address bounced long ago confirms anew; until then nothing is sent to them anyway.
+    # An active subscriber whose address bounced long ago confirms anew; until then nothing is sent to them.
     if state == State.ACTIVE and not suppression:
         return Answer.ACTIVE
     return Answer.MAIL_DUE
 
 
 def confirming_lifts(suppression: Suppression, now: datetime) -> bool:
-    """Whether a reader with this suppression may get a confirmation mail, and is free of it once they confirm.
+    """Tell whether a subscriber with this suppression may get a confirmation email and, by confirming, lift it.
 
-    Complaints and an operator's own decision are lifted by an operator only.
+    Only an operator lifts complaints and an operator's own decision.
     """
     if suppression.reason == Reason.BOUNCE:
         return suppression.at <= now - BOUNCE_RESTS
@@ -117,7 +117,7 @@ def confirming_lifts(suppression: Suppression, now: datetime) -> bool:
 
 
 def _ask(subscription: Subscription, answer: Answer, counted: limits.Counted, now: datetime) -> None:
-    """A mail is due, where it may be. The statements are the same for all, or their time would tell who reads."""
+    """Make an email due if allowed. The statements are the same for all, or their time would tell who is subscribed."""
     may_be = Q() if answer is Answer.MAIL_DUE else Q(pk=0)
     goes_on = limits.confirmations_asked(subscription.subscriber_id, now)
     Subscription.objects.filter(may_be, pk=subscription.pk).update(
@@ -131,7 +131,7 @@ def _ask(subscription: Subscription, answer: Answer, counted: limits.Counted, no
 
 
 def _take_place(subscription: Subscription, may_be: Q, request: MailRequest) -> None:
-    """One request alone stands for a subscription in the queue: what a stranger asks too puts no wish back."""
+    """Let one request alone stand for a subscription in the queue: a stranger's second request puts none back."""
     waiting = list(MailRequest.objects.filter(may_be, subscription=subscription, sent_at=None))
     signed = [one for one in waiting if one.budget == MailRequest.Budget.SIGNED]
     place = signed[0] if signed else request
@@ -143,12 +143,12 @@ def _take_place(subscription: Subscription, may_be: Q, request: MailRequest) -> 
 class Confirmation(StrEnum):
     CONFIRMED = "confirmed"
     BEFORE = "confirmed before"
-    LEFT = "left since"  # an old link never brings anybody back
+    LEFT = "left since"  # an old link never resubscribes anybody
     GONE = "gone"
 
 
 def confirm(public_id: UUID, newsletter: str, origin: Origin) -> Confirmation:
-    """A pending reader is active, and what confirming lifts is lifted. The second time changes nothing."""
+    """Activate a pending subscription, and lift what confirming lifts. Doing it again changes nothing."""
     now = clock.now()
     with transaction.atomic():
         subscription = records.find(public_id, newsletter)
@@ -167,9 +167,9 @@ def confirm(public_id: UUID, newsletter: str, origin: Origin) -> Confirmation:
 
 
 def lift_by_confirming(hash: str, reader: Subscriber, now: datetime) -> bool:
-    """Whether the address may be mailed, now that its reader confirmed it: what confirming lifts is lifted.
+    """Lift what confirming lifts, and tell whether the address may be mailed now that its subscriber confirmed it.
 
-    An erasure before that is the first step in the history of the reader who comes back. In the caller's transaction.
+    An erasure before that is the first step in the history of a subscriber who comes back. In the caller's transaction.
     """
     suppression = Suppression.objects.select_for_update().filter(hash=hash).first()
     if suppression is None:
@@ -186,7 +186,7 @@ def lift_by_confirming(hash: str, reader: Subscriber, now: datetime) -> bool:
 
 
 def _stay_out(reader: Subscriber, newsletter: str, at: datetime) -> None:
-    """No file brings a reader into what they left before this database knew them; what they asked for here stays."""
+    """Keep files from restoring what the subscriber left before this database knew them; their requests here stay."""
     new = {"state": State.UNSUBSCRIBED, "created_at": at, "changed_at": at}
     _, is_new = Subscription.objects.get_or_create(subscriber=reader, newsletter=newsletter, defaults=new)
     if is_new:
@@ -194,14 +194,14 @@ def _stay_out(reader: Subscriber, newsletter: str, at: datetime) -> None:
 
 
 def unsubscribe(public_id: UUID, newsletter: str, origin: Origin) -> bool:
-    """Nobody mails this reader this newsletter from now on. False: nobody did before either."""
+    """End this subscriber's subscription to the newsletter. Return False if it had ended, or never was."""
     return leave(public_id, newsletter, origin) is not None
 
 
 def leave(public_id: UUID, newsletter: str, origin: Origin) -> Left | None:
-    """As `unsubscribe`, and what ended: only what was active may be made undone, and only this leaving.
+    """Unsubscribe, and return what ended: only what was active may be undone, and only this leaving.
 
-    Leaving once more changes nothing but that: a friend with a forwarded mail may have left before, for them.
+    Leaving once more changes only that: a friend with a forwarded email may have left before, for them.
     """
     now = clock.now()
     with transaction.atomic():
@@ -237,9 +237,9 @@ def _leave(subscription_ids: Iterable[int], now: datetime) -> None:
 def add_active(
     address: Address, newsletter: str, *, name: str = "", language: str = "", origin: Origin
 ) -> Subscription:
-    """The reader gets the newsletter without a confirmation mail: the editor has their consent from elsewhere.
+    """Subscribe without a confirmation email: the editor has their consent from elsewhere.
 
-    Raises Refused for whoever left or may not be mailed: nobody but the reader brings them back.
+    Raises Refused for those who left or must not be mailed: only they themselves can come back.
     """
     now = clock.now()
     with transaction.atomic():
@@ -261,7 +261,7 @@ def add_active(
 
 
 def those_who_left(newsletter: str, subscriber_ids: Iterable[int]) -> set[int]:
-    """Ids of the subscriptions, of these readers, that ended in unsubscribing and were not confirmed again.
+    """Return ids of the subscriptions, of these subscribers, that ended in unsubscribing and were not confirmed again.
 
     A pending one may be among them: anybody can type in the address of somebody who left.
     """
@@ -281,16 +281,16 @@ def those_who_left(newsletter: str, subscriber_ids: Iterable[int]) -> set[int]:
 
 
 def suppress(hash: str, reason: str, origin: Origin, *, note: str = "") -> bool:
-    """Nobody may mail the address behind this hash, in any newsletter. False: a stronger reason stands, and stays."""
+    """Suppress the address behind this hash in all newsletters. Return False if a stronger reason stands; it stays."""
     return bool(suppress_all({hash: reason}, origin, note=note))
 
 
 def suppress_all(
     reasons: Mapping[str, str], origin: Origin, *, note: str = "", since: Mapping[str, datetime] | None = None
 ) -> int:
-    """Nobody may mail the addresses behind these hashes (hash → reason); for how many that is new or has a new reason.
+    """Suppress the addresses behind these hashes (hash → reason); return how many are new or have a new reason.
 
-    In one transaction, so so some thousands at a time. `since` is for addresses whose reason is older than now.
+    In one transaction, so pass some thousands at a time. `since` is for addresses whose reason is older than now.
     """
     now = clock.now()
     moments = dict.fromkeys(reasons, now) | {hash: min(at, now) for hash, at in (since or {}).items()}
@@ -306,7 +306,7 @@ def suppress_all(
 
 
 def _suppress(reasons: Mapping[str, str], note: str, moments: Mapping[str, datetime]) -> list[str]:
-    """Those for whom it is new, or for a reason as strong as the one that stood."""
+    """Return those that are new, or whose reason is as strong as the one that stood."""
     # In one order, so that two who suppress the same addresses do not wait for each other.
     hashes = sorted(reasons)
     before = set(Suppression.objects.filter(hash__in=hashes).values_list("hash", flat=True))
@@ -329,10 +329,10 @@ def _record_for_all(hashes: Iterable[str], origin: Origin, now: datetime) -> Non
 
 
 def lift(hash: str, origin: Origin) -> str | None:
-    """The address may be mailed again, where its reader wants it; what the reason was. None: it was not suppressed.
+    """Let the address be mailed again if its subscriber wants it; return the lifted reason, or None if there was none.
 
-    For operators. Readers lift by confirming, and nobody else lifts an erasure: where a stronger reason stood before
-    it, that reason alone is gone. Raises Refused.
+    For operators. Subscribers lift by confirming, and nobody else lifts an erasure: if a stronger reason stood before
+    it, only that reason is lifted. Raises Refused.
     """
     now = clock.now()
     with transaction.atomic():
@@ -352,7 +352,7 @@ def lift(hash: str, origin: Origin) -> str | None:
 
 
 def take_in(newsletter: str, newcomers: list[Newcomer], leaving: list[Newcomer], origin: Origin) -> None:
-    """Newcomers, who have no subscription here yet, are in their file's state; those leaving are unsubscribed.
+    """Add newcomers, who have no subscription here yet, in their file's state; unsubscribe those leaving.
 
     In the caller's transaction, some thousands at a time. Nobody is mailed.
     """

@@ -1,6 +1,6 @@
-"""Who left, on a second leg beside the database: a backup that is put back must not bring readers back.
+"""Keep a log of opt-outs outside the database: restoring a backup must not resubscribe anybody.
 
-One JSON object a line, by the keyed hash of the address: what cannot be read without the installation's link key.
+One JSON object a line, by the keyed hash of the address: it cannot be read without the installation's link key.
 """
 
 import errno
@@ -31,7 +31,7 @@ _replaying = ContextVar("_replaying", default=False)
 
 @dataclass(frozen=True)
 class OptOut:
-    """An address left one newsletter, or (`newsletter` is empty) may not be mailed at all."""
+    """An address left one newsletter, or (`newsletter` is empty) must not be mailed at all."""
 
     hash: str
     newsletter: str
@@ -40,7 +40,7 @@ class OptOut:
 
 
 def note(optouts: Iterable[OptOut]) -> None:
-    """Once the transaction is committed, and before the answer to it leaves, these are in the log."""
+    """Add these to the log once the transaction is committed, before the answer to it leaves."""
     if _replaying.get():
         return
     lines = "".join(_line(optout) for optout in optouts)
@@ -50,10 +50,10 @@ def note(optouts: Iterable[OptOut]) -> None:
 
 @contextmanager
 def replaying() -> Iterator[None]:
-    """Note nothing in the block: what it applies stands in the log already, with its own moment and reason.
+    """Log nothing in the block: what it applies stands in the log already, with its own time and reason.
 
-    A second line would be newer than what its reader did since, and for an address that an older backup does not know
-    it would say more than they did. The next backup that is put back would obey it.
+    A second line would be newer than what its subscriber did since, and for an address that an older backup does not
+    know it would say more than they did. The next restored backup would obey it.
     """
     token = _replaying.set(True)
     try:
@@ -70,7 +70,7 @@ def _append(lines: bytes) -> None:
     try:
         _write(Path(settings.OPTOUTS), lines)
     except OSError as error:
-        # The database knows. A full disk is no reason to refuse somebody who leaves.
+        # The database has it. A full disk is not a reason to refuse somebody who leaves.
         log.error(
             "opt-outs are not in the log of opt-outs", extra={"error": error.strerror, "lines": lines.count(b"\n")}
         )
@@ -89,7 +89,7 @@ def _write(path: Path, lines: bytes) -> None:
 
 
 def read(path: Path) -> Iterator[OptOut | None]:
-    """The opt-outs that stand in the log now, oldest first; None for a line that cannot be read.
+    """Return the opt-outs in the log, oldest first; None for a line that cannot be read.
 
     What is appended meanwhile is left out.
     """
@@ -105,7 +105,7 @@ def read(path: Path) -> Iterator[OptOut | None]:
 
 
 def newest(path: Path) -> list[OptOut]:
-    """The last opt-outs in the log, some hundred of them. Raises OSError for a log that cannot be read."""
+    """Return the last opt-outs in the log, some hundred of them. Raises OSError for a log that cannot be read."""
     try:
         with path.open("rb") as file:
             start = max(0, file.seek(0, os.SEEK_END) - TAIL)
@@ -115,7 +115,7 @@ def newest(path: Path) -> list[OptOut]:
         return []
     whole = [line for line in (lines[1:] if start else lines) if line.strip()]
     known = [optout for line in whole if (optout := _optout(line)) is not None]
-    # One torn line is what a power cut leaves; nothing but such lines is another file, or a broken one.
+    # A power cut leaves one torn line; a file of only such lines is another file, or a broken one.
     if len(whole) > 1 and not known:
         raise OSError(errno.EINVAL, "no line of it is an opt-out", str(path))
     return known

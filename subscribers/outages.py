@@ -1,7 +1,7 @@
-"""Leaving while the database is away: mailbox providers do not repeat a one-click request, so a leaving is kept.
+"""Unsubscribe while the database is away: mailbox providers do not repeat a one-click request, so it is kept.
 
 It goes to the database, else to the journal in MAILER_HOME (`subscribers.journal`), which the web process applies as
-soon as it can. Only where neither can be written is the subscriber, or the provider, asked to try again.
+soon as it can. Only if neither can be written is the subscriber, or the provider, asked to try again.
 """
 
 import logging
@@ -18,10 +18,10 @@ from subscribers.records import Origin
 
 log = logging.getLogger(__name__)
 
-# What the database, and no mistake of ours, can cause. A read-only one raises InternalError.
+# What the database can cause, as opposed to a bug of ours. A read-only one raises InternalError.
 AWAY = (OperationalError, InterfaceError, InternalError)
 RETRY_AFTER = 30  # seconds
-KEPT = Left("kept")  # nothing can be undone of it: what ends is not known yet
+KEPT = Left("kept")  # it cannot be undone: what it will end is not known yet
 
 
 class NotKept(Exception):
@@ -29,10 +29,10 @@ class NotKept(Exception):
 
 
 def leave(public_id: UUID, newsletter: str, origin: Origin) -> Left | None:
-    """Unsubscribe as `optin.leave` does, or return KEPT: then it will be. Raises NotKept."""
+    """Unsubscribe as `optin.leave` does, or return KEPT if that will happen later. Raises NotKept."""
     try:
         return optin.leave(public_id, newsletter, origin)
-    # Also a mistake of ours, such as a column that is missing: a subscriber who leaves must not suffer from it.
+    # Also a bug of ours, such as a missing column: a subscriber who leaves must not suffer from it.
     except (DatabaseError, InterfaceError) as error:
         keep(public_id, newsletter, origin.how, error)
         return KEPT

@@ -1,6 +1,6 @@
-"""Everything that is held of one reader, ready to be handed to them (GDPR, articles 15 and 20) or to answer with.
+"""Collect everything that is held of one subscriber, to hand it to them (GDPR, articles 15 and 20) or to answer with.
 
-A history may be long, so it is read in chunks and never stands in memory as a whole.
+A history may be long, so it is read in chunks and never held in memory as a whole.
 """
 
 import json
@@ -23,16 +23,16 @@ CHUNK = 1000
 
 @dataclass(frozen=True)
 class Newest:
-    """The part of a history to be told: so many steps, without those that are newer still."""
+    """The part of a history to return: this many steps, without those that are newer still."""
 
     steps: int
     skipped: int = 0
 
 
 def held(address: Address, part: Newest | None = None) -> dict[str, Any] | None:
-    """As JSON can say it, but for iterators in place of long lists; times are UTC, ISO 8601. None: nothing is held.
+    """Return all that is held, as JSON types but with iterators for long lists, or None if nothing is held.
 
-    What other apps hold is in it too: settings.HELD.
+    Times are UTC, ISO 8601. What other apps hold is in it too: settings.HELD.
     """
     reader = Subscriber.objects.filter(email_key=address.key).first()
     suppression = Suppression.objects.filter(hash=signed_links.suppression_hash(address.key)).first()
@@ -55,7 +55,7 @@ def held(address: Address, part: Newest | None = None) -> dict[str, Any] | None:
 
 
 def as_json(held: dict[str, Any]) -> Iterator[str]:
-    """The pieces of a JSON document with what `held` returned, in which each step and send has a line of its own."""
+    """Return the pieces of a JSON document with what `held` returned; each step and send has a line of its own."""
     before = "{\n  "
     for name, value in held.items():
         yield f"{before}{json.dumps(name)}: "
@@ -106,14 +106,14 @@ def _subscriptions(reader: Subscriber) -> list[dict[str, Any]]:
 def _history(
     reader: Subscriber | None, suppression: Suppression | None, part: Newest | None
 ) -> Iterator[dict[str, Any]]:
-    """Of an erased reader the erasure alone is left. It stays the first step of whoever comes back."""
+    """Return the steps; of an erased subscriber only the erasure, which stays the first step if they come back."""
     erased = records.erasure(suppression) if suppression else None
     steps = _steps(reader, part) if reader else iter(())
     return map(_step, merge([erased] if erased else [], steps, key=attrgetter("at")))
 
 
 def _steps(reader: Subscriber, part: Newest | None) -> Iterator[Consent]:
-    """Oldest first, each chunk by a query of its own: no cursor waits for whoever reads slowly."""
+    """Return steps, oldest first, each chunk by a query of its own: no cursor waits for a slow download."""
     if part:
         newest = reader.consents.order_by("-at", "-pk")[part.skipped : part.skipped + part.steps]
         yield from reversed(newest)
@@ -141,7 +141,7 @@ def _step(step: Consent) -> dict[str, Any]:
 
 
 def _notices(reader: Subscriber) -> list[dict[str, Any]]:
-    """What they were told without asking, kept for two days too."""
+    """Return what they were told without asking, also kept for two days."""
     return [
         {"at": _time(notice.at), "to": notice.email, "of": notice.kind}
         for notice in reader.notices.order_by("at", "pk")
@@ -149,14 +149,14 @@ def _notices(reader: Subscriber) -> list[dict[str, Any]]:
 
 
 def _former_ids(reader: Subscriber) -> list[dict[str, str]]:
-    """By which links from before a move still unsubscribe, and from what."""
+    """Return the ids by which links from before a move still unsubscribe, and from what."""
     return [
         {"id": str(former.public_id), "newsletter": former.newsletter} for former in reader.former_ids.order_by("pk")
     ]
 
 
 def _letters(reader: Subscriber) -> list[dict[str, Any]]:
-    """Kept for two days; one of them may hold an address that is not confirmed yet."""
+    """Return letters, kept for two days; one of them may hold an address that is not confirmed yet."""
     return [
         {"at": _time(letter.asked_at), "to": letter.email, "for": letter.purpose}
         for letter in reader.letters.order_by("asked_at", "pk")

@@ -1,4 +1,4 @@
-"""Addresses that somebody typed in and nobody confirmed are not kept: they may be anybody's."""
+"""Delete addresses that somebody typed in and nobody confirmed: they may be anybody's."""
 
 from datetime import datetime, timedelta
 
@@ -13,9 +13,9 @@ AT_ONCE = 500
 
 
 def purge_unconfirmed(now: datetime) -> int:
-    """Requests of 30 days ago that led to nothing are gone, and their readers where they have no other; how many.
+    """Delete requests of 30 days ago that led to nothing, and subscribers without any other; return how many.
 
-    Who ever confirmed, left or came by a file stays: their history is what protects them from being mailed again.
+    Anybody who ever confirmed, left or came by a file stays: their history protects them from being mailed again.
     """
     more = Consent.objects.filter(subscriber=OuterRef("subscriber"), newsletter=OuterRef("newsletter"))
     old = Subscription.objects.filter(

@@ -1,8 +1,8 @@
-"""The queue of confirmation mails that forms cause, which anybody can fill in: so many go out in ten minutes, so many
-wait, and each for a day at most. So nobody shuts the form for others, nor makes a bomb of it that goes off late.
+"""The queue of confirmation emails that forms cause, which anybody can fill in.
 
-Who solved a challenge goes before who did not, and quiet networks go before loud ones. When it is full, the last in
-this order leave; of several alike the oldest, so that a flood pushes itself out.
+It limits how many go out in ten minutes, how many wait, and for how long (a day): nobody can close the form to others,
+nor store up a bomb that goes off late. Solved challenges go before unsolved ones, and quiet networks before loud ones.
+When it is full, the last in this order leave; of equals the oldest, so that a flood pushes itself out.
 """
 
 from datetime import datetime
@@ -14,7 +14,7 @@ from subscribers.limits import CONFIRMATION_PAUSE, DAY, Budget, room
 from subscribers.models import Consent, MailRequest, Subscriber, Subscription
 
 LENGTH = 2000
-AT_ONCE = 50  # so many more wait before they are pushed out together: one transaction, not one a request
+AT_ONCE = 50  # this many more wait before they are pushed out together: one transaction, not one per request
 
 
 def waiting() -> QuerySet[MailRequest]:
@@ -23,19 +23,19 @@ def waiting() -> QuerySet[MailRequest]:
 
 
 def due(now: datetime, ours: QuerySet[Subscription]) -> list[int]:
-    """Ids of those of our subscriptions whose turn it is, in their order."""
+    """Return ids of those of our subscriptions whose turn it is, in their order."""
     rows = waiting().filter(at__gt=now - DAY, subscription__in=ours.filter(confirmation_due__lte=now))
     ids = rows.order_by("rank", "at", "pk").values_list("subscription", flat=True)
     return list(dict.fromkeys(ids[: max(0, room(now))]))
 
 
 def place_of(subscription_id: int) -> MailRequest | None:
-    """The request that this subscription's mail answers; None for one that no form or link of today asked for."""
+    """Return the request that this subscription's email answers; None if no form or link of today asked for it."""
     return MailRequest.objects.filter(subscription=subscription_id).order_by("-at", "-pk").first()
 
 
 def has_turn(place: MailRequest, now: datetime, ours: QuerySet[Subscription]) -> bool:
-    """Whether so few are before it that it may go out now."""
+    """Tell whether few enough are before it that it may go out now."""
     if place.budget != Budget.TYPED or place.sent_at:
         return True
     before = Q(rank__lt=place.rank) | Q(rank=place.rank, at__lt=place.at)
@@ -48,14 +48,14 @@ def is_over(place: MailRequest, now: datetime) -> bool:
 
 
 def push_out(now: datetime) -> None:
-    """No more than LENGTH and a few wait. Call it outside of transactions: it locks rows of many people."""
+    """Drop all but LENGTH and a few from the queue. Call it outside of transactions: it locks rows of many people."""
     over = waiting().count() - LENGTH
     if over < AT_ONCE:
         return
     last = waiting().filter(_is_resting(now, "subscription__")).order_by("-rank", "at", "pk")[:over]
     rows = list(last.values_list("pk", "subscription", "subscription__subscriber"))
     with transaction.atomic():
-        # Who is being changed by somebody else at this moment stays; the next request looks again.
+        # A row that another transaction is changing now stays; the next request looks again.
         people = Subscriber.objects.select_for_update(no_key=True, skip_locked=True)
         free = set(people.filter(pk__in=[person for _, _, person in rows]).values_list("pk", flat=True))
         gone = [(row, subscription) for row, subscription, person in rows if person in free]
@@ -64,32 +64,32 @@ def push_out(now: datetime) -> None:
 
 
 def _is_resting(now: datetime, path: str = "") -> Q:
-    """Of a subscription no mail is leaving at this moment."""
+    """Match requests of subscriptions whose email is not being sent at this moment."""
     tried_at = f"{path}confirmation_tried_at"
     return Q(**{tried_at: None}) | Q(**{f"{tried_at}__lte": now - CONFIRMATION_PAUSE})
 
 
 def _forget(subscriptions: list[int], people: set[int], now: datetime) -> None:
-    """Nothing is left of those that nothing else is known of, as after the thirty days of `purging`."""
+    """Delete subscribers of whom nothing else is known, as `purging` does after thirty days."""
     Subscription.objects.filter(_is_resting(now), pk__in=subscriptions).update(confirmation_due=None)
     known = Consent.objects.exclude(step=Consent.Step.REQUESTED)
     here = known.filter(subscriber=OuterRef("subscriber"), newsletter=OuterRef("newsletter"))
     pending = Subscription.objects.filter(pk__in=subscriptions, state=Subscription.State.PENDING)
-    # Who was mailed before holds a link that still confirms.
+    # Somebody mailed before holds a link that still confirms.
     pending.filter(~Exists(here), confirmation_due=None, confirmation_tried_at=None).delete()
     anywhere = known.filter(subscriber=OuterRef("pk"))
     Subscriber.objects.filter(~Exists(anywhere), pk__in=people, subscriptions=None).delete()
 
 
 def forget_old(now: datetime) -> None:
-    """What waited for a day is not sent any more, and requests of that age count no more."""
+    """Drop what waited for a day, and requests of that age: they no longer count."""
     over = waiting().filter(at__lte=now - DAY).values("subscription")
     Subscription.objects.filter(_is_resting(now), pk__in=over).update(confirmation_due=None)
     MailRequest.objects.filter(at__lte=now - DAY).delete()
 
 
 def bring_forward(now: datetime) -> None:
-    """As if a clock that was ahead had been right."""
+    """Repair times that a clock running ahead had written."""
     late = waiting().filter(at__gt=now).values("subscription")
     Subscription.objects.filter(pk__in=late, confirmation_tries=0).update(confirmation_due=now)
     MailRequest.objects.filter(at__gt=now).update(at=now)

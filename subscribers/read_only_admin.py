@@ -1,4 +1,4 @@
-"""Rows that `/admin/` shows and never writes; and who looked at subscribers there, for the audit log."""
+"""Show rows in `/admin/` that it never writes; and record who looked at subscribers there, for the audit log."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -30,7 +30,7 @@ class LookedAt(ModelAdmin):
     show_full_result_count = False
 
     def called(self, row: Any) -> str:
-        """What an operator calls the row. Not its `__str__`, which could carry an address into a log."""
+        """Return what an operator calls the row. Not its `__str__`, which could carry an address into a log."""
         raise NotImplementedError
 
     def render_change_form(
@@ -66,7 +66,7 @@ class RowsShown(Inline):
 
 
 def time_column(field: str, label: str) -> Callable[[Any, Any], str]:
-    """A column with the moment in `field`. It names its zone: operators sit in any."""
+    """Make a column of the time in `field`. It names its zone: operators may be in any."""
 
     @admin.display(description=label, ordering=field)
     def shown(_: Any, row: Any) -> str:
@@ -83,10 +83,10 @@ def operator(request: HttpRequest) -> Actor:
 
 
 class LookingIsAudited(LookedAt):
-    """Each page with a subscriber, each list and each search of them is a row of the audit log."""
+    """Each page with a subscriber, each list and each search of them becomes a row of the audit log."""
 
     def subject_of(self, row: Any) -> str:
-        """As `AuditEntry.subject`."""
+        """Return what `AuditEntry.subject` says of this row."""
         raise NotImplementedError
 
     def render_change_form(
@@ -103,7 +103,7 @@ class LookingIsAudited(LookedAt):
         return answer
 
     def _look(self, shown: Any) -> Act:
-        """What was searched for may be an address, so the one that was found is kept instead, by its id."""
+        """Return the look to record. A search text may be an address, so the id that it found is kept instead."""
         found = list(shown.result_list)
         subject = self.subject_of(found[0]) if shown.query and len(found) == 1 else ""
         action = Action.SEARCHED if shown.query else Action.LISTED

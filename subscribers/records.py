@@ -1,4 +1,4 @@
-"""Rows of readers as `optin` finds, locks and writes them: one at a time, or a thousand at once for a file."""
+"""Rows of subscribers as `optin` finds, locks and writes them: one at a time, or a thousand at once for a file."""
 
 import secrets
 import time
@@ -52,7 +52,10 @@ class Newcomer(NamedTuple):
 
 
 def reader(address: Address, name: str, language: str, now: datetime) -> Subscriber:
-    """The reader with this address, locked. A known reader's name is not changed: anybody could have typed it."""
+    """Return the subscriber with this address, locked, and create them if new.
+
+    A known subscriber's name is not changed: anybody could have typed it.
+    """
     new = {
         "email": address.email,
         "suppression_hash": signed_links.suppression_hash(address.key),
@@ -65,11 +68,11 @@ def reader(address: Address, name: str, language: str, now: datetime) -> Subscri
         locked = Subscriber.objects.select_for_update(no_key=True).filter(email_key=address.key).first()
         if locked:
             return locked
-        # They were erased in between, and come back at this moment.
+        # They were erased in between, and come back just now.
 
 
 def subscription(reader: Subscriber, newsletter: str, now: datetime) -> Subscription:
-    """The reader's subscription, locked; a new one is pending."""
+    """Return the subscriber's subscription, locked; a new one is pending."""
     Subscription.objects.get_or_create(
         subscriber=reader, newsletter=newsletter, defaults={"created_at": now, "changed_at": now}
     )
@@ -77,15 +80,15 @@ def subscription(reader: Subscriber, newsletter: str, now: datetime) -> Subscrip
 
 
 def find(public_id: UUID, newsletter: str) -> Subscription | None:
-    """The subscription of this reader, locked; None when reader or subscription is gone."""
+    """Return the subscription of this subscriber, locked; None if either does not exist."""
     found = Subscription.objects.select_for_update(of=("self",)).select_related("subscriber")
     return found.filter(subscriber__public_id=public_id, newsletter=newsletter).first()
 
 
 def find_to_leave(public_id: UUID, newsletter: str) -> Subscription | None:
-    """As `find`, also by an id that the reader had before they moved, for a newsletter that they had then.
+    """Find a subscription also by an id that the subscriber had before they moved, for a newsletter that they had then.
 
-    The id of today first: a move that commits between the two questions is found by the second.
+    The current id first: a move that commits between the two queries is found by the second.
     """
     if (now := find(public_id, newsletter)) is not None:
         return now
@@ -95,9 +98,9 @@ def find_to_leave(public_id: UUID, newsletter: str) -> Subscription | None:
 
 
 def readers_behind(public_ids: Collection[UUID]) -> dict[UUID, tuple[int, set[str] | None]]:
-    """The reader of each of these ids, and the newsletters that it may end: None for all.
+    """Return the subscriber of each of these ids, and the newsletters that it may end: None for all.
 
-    In the order of `find_to_leave`. Ids of readers who are no more are left out.
+    In the order of `find_to_leave`. Ids of subscribers who no longer exist are left out.
     """
     found: dict[UUID, tuple[int, set[str] | None]] = {
         public_id: (pk, None)
@@ -111,13 +114,13 @@ def readers_behind(public_ids: Collection[UUID]) -> dict[UUID, tuple[int, set[st
 
 
 def find_all(readers: Collection[int]) -> list[Subscription]:
-    """The subscriptions of these readers, locked in one order: two who lock many must not wait for each other."""
+    """Return the subscriptions of these subscribers, locked in one order: two who lock many must not deadlock."""
     found = Subscription.objects.select_for_update(of=("self",)).select_related("subscriber")
     return list(found.filter(subscriber__in=readers).order_by("pk"))
 
 
 def newest(subscriptions: Iterable[Subscription], *which: Q, step: str) -> dict[tuple[int, str], datetime]:
-    """When this step was last taken, by reader and newsletter, in the histories of these subscriptions' readers."""
+    """Return when this step was last taken, by subscriber and newsletter, in the histories of these subscriptions."""
     readers = {one.subscriber_id for one in subscriptions}
     steps = Consent.objects.filter(*which, subscriber__in=readers, step=step).order_by()
     rows = steps.values_list("subscriber", "newsletter").annotate(last=Max("at"))
@@ -125,14 +128,14 @@ def newest(subscriptions: Iterable[Subscription], *which: Q, step: str) -> dict[
 
 
 def undos(reader: Subscriber, newsletter: str, since: datetime) -> int:
-    """How often leaving this newsletter was made undone since then."""
+    """Return how often leaving this newsletter was undone since then."""
     return reader.consents.filter(newsletter=newsletter, step=Step.CONFIRMED, how=UNDO, at__gt=since).count()
 
 
 def record(reader: Subscriber, newsletter: str, step: str, origin: Origin, now: datetime, *, about: str = "") -> int:
-    """The step is in the reader's history; return its id. Of what is no consent (`about`) the last one is kept.
+    """Add the step to the subscriber's history and return its id.
 
-    Then the reader must be locked.
+    Of what is not consent (`about`) only the last is kept; then the subscriber must be locked.
     """
     if about:
         Consent.objects.filter(subscriber=reader, newsletter=newsletter, about=about).delete()
@@ -155,24 +158,24 @@ def record(reader: Subscriber, newsletter: str, step: str, origin: Origin, now: 
 
 
 def moved(readers: Iterable[int]) -> dict[int, datetime]:
-    """When each of these readers last took another address; those who never did are left out."""
+    """Return when each of these subscribers last took another address; those who never did are left out."""
     steps = Consent.objects.filter(subscriber__in=list(readers), step=Step.CHANGED, source__startswith=MOVED)
     return dict(steps.order_by().values_list("subscriber").annotate(last=Max("at")))
 
 
 def confirmed(hashes: Collection[str]) -> dict[str, datetime]:
-    """When the readers of these addresses last confirmed; those who never did are left out."""
+    """Return when the subscribers of these addresses last confirmed; those who never did are left out."""
     steps = Consent.objects.filter(subscriber__suppression_hash__in=hashes, step=Step.CONFIRMED)
     return dict(steps.order_by().values_list("subscriber__suppression_hash").annotate(last=Max("at")))
 
 
 def newsletters_left(note: str) -> list[str]:
-    """The newsletters that this note of a suppression names; none where it is another note."""
+    """Return the newsletters that this note of a suppression names; none for any other note."""
     return note.removeprefix(LEFT).split(", ") if note.startswith(LEFT) else []
 
 
 def erasure(suppression: Suppression) -> Consent | None:
-    """The step by which the reader of this address was erased, in nobody's history; None: nobody was."""
+    """Return the step by which this address's subscriber was erased, which is in no history; None if nobody was."""
     if suppression.erased_at is None:
         return None
     return Consent(step=Step.ERASED, at=suppression.erased_at, how=suppression.erased_how)
@@ -182,14 +185,14 @@ def erasure(suppression: Suppression) -> Consent | None:
 
 
 class Known(NamedTuple):
-    """A reader who is in the database."""
+    """A subscriber who is in the database."""
 
     pk: int
     hash: str
 
 
 def readers(rows: Sequence[Newcomer], now: datetime) -> dict[str, Known]:
-    """The readers of these rows by key, made where they are new. In the caller's transaction."""
+    """Return the subscribers of these rows by key; create new ones. In the caller's transaction."""
     known = _known([row.address.key for row in rows])
     new = [row for row in rows if row.address.key not in known] if known else rows
     if not new:
@@ -214,7 +217,7 @@ def readers(rows: Sequence[Newcomer], now: datetime) -> dict[str, Known]:
 
 
 def hashes_of(rows: Iterable[Newcomer]) -> dict[str, str]:
-    """The suppression hashes of these rows by key."""
+    """Return the suppression hashes of these rows by key."""
     known = {row.address.key: row.hash for row in rows}
     unknown = [key for key, hash in known.items() if not hash]
     return known | signed_links.suppression_hashes(unknown) if unknown else known
@@ -237,7 +240,7 @@ class Wish:
 
 
 def wishes(newsletter: str, keys: Sequence[str]) -> dict[str, Wish]:
-    """The subscriptions to this newsletter of the readers with these keys, by key."""
+    """Return, by key, the subscriptions to this newsletter of the subscribers with these keys."""
     # LEFT JOIN: SQLite must begin with the keys. By itself it begins with the whole newsletter.
     rows = _look_up(
         "SELECT s.email_key, w.id, s.id, w.state FROM subscribers_subscriber AS s"
@@ -249,12 +252,12 @@ def wishes(newsletter: str, keys: Sequence[str]) -> dict[str, Wish]:
 
 
 def suppressed(hashes: Sequence[str]) -> dict[str, str]:
-    """Hash → reason, of those that nobody may mail."""
+    """Return hash → reason of those that must not be mailed."""
     return dict(_look_up("SELECT hash, reason FROM subscribers_suppression WHERE hash", hashes))
 
 
 def _look_up(question: str, values: Sequence[str], *parameters: Any) -> list[tuple[Any, ...]]:
-    """One parameter for all values: as many as there are values cost five times the query."""
+    """Pass all values as one parameter: as many parameters as values cost five times the query."""
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             cursor.execute(f"{question} = ANY(%s)", [*parameters, list(values)])
@@ -266,22 +269,22 @@ def _look_up(question: str, values: Sequence[str], *parameters: Any) -> list[tup
 
 
 def _public_ids(count: int) -> list[Any]:
-    """UUIDs of version 7 (RFC 9562): those that are made together stand together in the index."""
+    """Make UUIDs of version 7 (RFC 9562): those that are made together stand together in the index."""
     begun, random = f"{time.time_ns() // 1_000_000:012x}7", secrets.token_hex(9 * count)
-    # Three digits, one that says which kind of UUID this is, and fifteen.
+    # Three digits, one for the variant of the UUID, and fifteen.
     ids = [f"{begun}{random[n : n + 3]}8{random[n + 3 : n + 18]}" for n in range(0, 18 * count, 18)]
     return [UUID(hex=one) for one in ids] if connection.vendor == "postgresql" else ids
 
 
 def subscribe_all(newsletter: str, rows: Iterable[tuple[int, str]], now: datetime) -> None:
-    """Each of these readers has this newsletter in this state: (reader, state). None had it before."""
+    """Subscribe each of these (subscriber, state) to the newsletter. None may have had it before."""
     at = _moment(now)
     columns = ("subscriber_id", "newsletter", "state", "confirmation_tries", "created_at", "changed_at")
     _insert(Subscription, columns, [(pk, newsletter, state, 0, at, at) for pk, state in rows])
 
 
 def end_all(ends: Iterable[tuple[int, datetime]]) -> None:
-    """Each of these subscriptions is unsubscribed since its moment: (subscription, moment). They are locked."""
+    """Unsubscribe each of these locked subscriptions since its time: (subscription, time)."""
     update = (
         f"UPDATE {Subscription._meta.db_table} SET state = %s, confirmation_due = NULL, undoable = NULL,"  # noqa: S608
         " changed_at = %s WHERE id = %s"
@@ -292,7 +295,7 @@ def end_all(ends: Iterable[tuple[int, datetime]]) -> None:
 
 
 def record_all(steps: Iterable[tuple[int, str, str]], newsletter: str, origin: Origin, now: datetime) -> None:
-    """Each step is in its reader's history: (reader, step, what a file claims)."""
+    """Add each step to its subscriber's history: (subscriber, step, the consent that a file states)."""
     columns = ("subscriber_id", "step", "claimed", "newsletter", "at", *vars(origin))
     same = (newsletter, _moment(now), *vars(origin).values())
     _insert(Consent, columns, [(pk, str(step), claimed or None, *same) for pk, step, claimed in steps])
@@ -305,7 +308,7 @@ def _moment(at: datetime) -> Any:
 def _insert(
     model: type[Subscriber | Subscription | Consent], columns: Sequence[str], rows: Sequence[tuple[Any, ...]]
 ) -> None:
-    """Not by bulk_create, which makes 200 seconds for a file with a million readers out of 40."""
+    """Insert without bulk_create, which makes 200 seconds for a file with a million subscribers out of 40."""
     if not rows:
         return
     names, marks = ", ".join(columns), ", ".join(["%s"] * len(columns))

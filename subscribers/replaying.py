@@ -1,4 +1,4 @@
-"""After an older backup was put back: whoever left since then has left again."""
+"""After an older backup was restored, unsubscribe again everybody who left since."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -29,11 +29,12 @@ class Replayed:
 
 
 def replay(path: Path) -> Replayed:
-    """The database knows each opt-out of the log. The second time changes nothing, and a missing log is an empty one.
+    """Apply every opt-out of the log to the database. Doing it again changes nothing; a missing log counts as empty.
 
-    An opt-out that its reader, or an operator, took back later does nothing, where the reader's history shows it: what
-    was lifted before they were erased, or before they ever came, stands again. Rather mail one too few. The log stays
-    as it is, so the next backup that is put back, an older or a newer one, finds in it what readers did and no more.
+    An opt-out that its subscriber, or an operator, took back later does nothing if the subscriber's history shows it.
+    What was lifted before they were erased, or before they ever came, stands again: better mail one too few. The log
+    stays as it is, so the next backup that is restored, an older or a newer one, finds in it what subscribers did and
+    no more.
     """
     found = Replayed()
     lines = optouts.read(path)
@@ -52,9 +53,9 @@ def replay(path: Path) -> Replayed:
 
 
 def forgotten(path: Path) -> int:
-    """How many of the newest opt-outs in the log are of readers whom the database would mail all the same.
+    """Return how many of the newest opt-outs in the log belong to subscribers whom the database would still mail.
 
-    Without them a database was put back from a backup. Those who came after they left are readers of their own will.
+    If there are any, a backup was restored. Those who came back after leaving chose to, and do not count.
     """
     newest = optouts.newest(path)
     readers = Subscription.objects.deliverable().filter(
@@ -64,7 +65,7 @@ def forgotten(path: Path) -> int:
     rows = readers.values_list("subscriber__suppression_hash", "newsletter", "subscriber__created_at")
     for hash, newsletter, created in rows:
         mailed[hash, newsletter] = mailed[hash, ""] = created
-    # Of others not even the histories are looked at: workers ask this every few seconds.
+    # The histories of others are not even read: workers ask this every few seconds.
     suspicious = [
         optout
         for optout in newest
@@ -89,7 +90,7 @@ def _replay(chunk: list[OptOut]) -> tuple[int, int]:
 
 
 def _forget_again(chunk: list[OptOut], known: "_Known") -> int:
-    """Whom the backup still holds and who was erased since is erased. Who came back after that stays."""
+    """Erase subscribers that the backup still holds and who were erased since. Those who came back after that stay."""
     erased = {optout.hash: optout for optout in chunk if optout.reason == Reason.ERASED}
     held = [(known.readers[hash], optout) for hash, optout in erased.items() if hash in known.readers]
     return sum(
@@ -100,7 +101,7 @@ def _forget_again(chunk: list[OptOut], known: "_Known") -> int:
 
 
 class _Known:
-    """What the database says of the addresses in a chunk: three questions for a thousand lines."""
+    """What the database says of the addresses in a chunk: three queries for a thousand lines."""
 
     def __init__(self, chunk: list[OptOut]) -> None:
         hashes = {optout.hash for optout in chunk}
@@ -123,7 +124,7 @@ class _Known:
         return optout.reason in optin.STRENGTH and self._lacks_suppression(optout)
 
     def _lacks_leaving(self, optout: OptOut) -> bool:
-        """Neither this unsubscribing is there nor anything of the reader's own after it."""
+        """Tell whether neither this unsubscribe nor anything later of the subscriber's own is there."""
         if optout.hash not in self.readers:
             names = self.left_unknown.get(optout.hash, [optout.newsletter])
             return optout.hash not in self.suppressed or optout.newsletter not in names
@@ -139,7 +140,7 @@ class _Known:
         return not self.outlived(optout)
 
     def outlived(self, optout: OptOut) -> bool:
-        """Its reader, or an operator, let the address be mailed again after this suppression."""
+        """Tell whether the subscriber, or an operator, let the address be mailed again after this suppression."""
         return any(
             at >= optout.at and _lifts(step, source, optout.reason)
             for _, step, at, source in self.steps.get(optout.hash, ())
@@ -153,7 +154,7 @@ def _lifts(step: str, source: str, reason: str) -> bool:
 
 
 def _strongest(optouts: Iterable[OptOut]) -> list[OptOut]:
-    """One for each address."""
+    """Return one opt-out for each address."""
     chosen: dict[str, OptOut] = {}
     for optout in optouts:
         there = chosen.get(optout.hash)
@@ -163,7 +164,7 @@ def _strongest(optouts: Iterable[OptOut]) -> list[OptOut]:
 
 
 def _leave(optout: OptOut, reader: Subscriber | None) -> bool:
-    """The reader has left. False: nothing had to be done."""
+    """Unsubscribe the subscriber. Return False if nothing had to be done."""
     origin = _origin(optout)
     if reader is None:
         # They came and left after the backup. The file that brought them may be imported again, and must not bring
@@ -178,7 +179,7 @@ def _leave(optout: OptOut, reader: Subscriber | None) -> bool:
 
 
 def _left_unknown(optout: OptOut) -> str:
-    """The note that says which newsletters they left, so that they stay out of these when they join another."""
+    """Return the note of the newsletters they left, which keeps them out of these when they join another."""
     notes = Suppression.objects.filter(hash=optout.hash).values_list("note", flat=True)
     names = [name for note in notes for name in newsletters_left(note)]
     return LEFT + ", ".join(dict.fromkeys([*names, optout.newsletter]))

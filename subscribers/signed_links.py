@@ -1,4 +1,4 @@
-"""The addresses that only one reader can open, signed with the installation's link keys."""
+"""URLs that only one subscriber can open, signed with the installation's link keys."""
 
 from collections.abc import Iterable
 from datetime import timedelta
@@ -12,13 +12,16 @@ from subscribers import clock, tokens
 
 
 def keys() -> tokens.Keys:
-    """The installation's keys, as this process knows them."""
+    """Return the installation's keys, as this process knows them."""
     found: tokens.Keys = import_string(settings.LINK_KEYS)()
     return found
 
 
 def signing_key() -> bytes:
-    """By an estimate of the database's clock: a page that works without the database is not to wait for it."""
+    """Return the key to sign with now, by an estimate of the database's clock.
+
+    A page that works without the database must not wait for it.
+    """
     return keys().signing(clock.estimated())
 
 
@@ -31,52 +34,52 @@ def suppression_hashes(email_keys: Iterable[str]) -> dict[str, str]:
 
 
 def confirm_url(public_id: UUID, newsletter: str) -> str:
-    """Good for a week from now."""
+    """Return a URL that is valid for a week from now."""
     expires = clock.now_or_estimated() + tokens.CONFIRM_LIFE
     token = tokens.make(tokens.CONFIRM, public_id, newsletter, signing_key(), expires)
     return f"{settings.BASE_URL}{reverse('subscribers:confirm', args=[token])}"
 
 
 def unsubscribe_url(public_id: UUID, newsletter: str) -> str:
-    """Good for ever."""
+    """Return a URL that never expires."""
     return f"{settings.BASE_URL}{unsubscribe_path(public_id, newsletter)}"
 
 
 def unsubscribe_path(public_id: UUID, newsletter: str) -> str:
-    """Good for ever."""
+    """Return a path that never expires."""
     return reverse(
         "subscribers:unsubscribe", args=[tokens.make(tokens.UNSUBSCRIBE, public_id, newsletter, signing_key())]
     )
 
 
 def preferences_path(public_id: UUID, newsletter: str) -> str:
-    """Good for ever."""
+    """Return a path that never expires."""
     return reverse(
         "subscribers:preferences", args=[tokens.make(tokens.PREFERENCES, public_id, newsletter, signing_key())]
     )
 
 
 def undo_path(public_id: UUID, newsletter: str, leaving: int) -> str:
-    """Good for half an hour from now, for this one leaving, as long as nothing else happens to the subscription."""
+    """Return a path valid for half an hour, for this one leaving, unless the subscription changes otherwise."""
     until = clock.now_or_estimated() + tokens.UNDO_LIFE
     token = tokens.make_for(str(leaving), tokens.UNDO, public_id, newsletter, signing_key(), until)
     return reverse("subscribers:undo", args=[token])
 
 
 def data_url(public_id: UUID, newsletter: str, email_key: str) -> str:
-    """Good for half an hour from now, as long as the reader has this address: it goes there and nowhere else."""
+    """Return a URL valid for half an hour, as long as the subscriber has this address, which alone it is sent to."""
     until = clock.now_or_estimated() + tokens.DATA_LIFE
     token = tokens.make_for(mailbox(email_key), tokens.DATA, public_id, newsletter, signing_key(), until)
     return f"{settings.BASE_URL}{reverse('subscribers:data', args=[token])}"
 
 
 def mailbox(email_key: str) -> str:
-    """The mark of an address in a token: it does not change with a new link key, and nobody else can make it."""
+    """Return the mark of an address in a token: it does not change with a new link key, and nobody else can make it."""
     return suppression_hash(email_key)[: tokens.MARK_LETTERS]
 
 
 def address_url(letter: UUID, newsletter: str) -> str:
-    """Good for a day from now. It goes to the new address and nowhere else."""
+    """Return a URL that is valid for a day from now. It is sent to the new address alone."""
     path = _for_a_while("address", tokens.ADDRESS, letter, newsletter, tokens.ADDRESS_LIFE)
     return f"{settings.BASE_URL}{path}"
 
@@ -87,12 +90,15 @@ def _for_a_while(name: str, purpose: str, public_id: UUID, newsletter: str, life
 
 
 def unsubscribe_url_of_test(newsletter: str, number: int) -> str:
-    """The way out of the `number`-th copy of a test mail. Nothing is signed: nothing can be changed there."""
+    """Return the unsubscribe URL of the `number`-th copy of a test email. It is not signed: it changes nothing."""
     return f"{settings.BASE_URL}{reverse('subscribers:unsubscribe_test', args=[newsletter, number])}"
 
 
 def read(token: str, purpose: str) -> tokens.Ticket:
-    """Raises TokenError, ExpiredToken; DatabaseError if a newer key may have signed it and cannot be asked for."""
+    """Verify a token and return its ticket.
+
+    Raises TokenError, ExpiredToken; DatabaseError if a newer key may have signed it and cannot be asked for.
+    """
     known = keys()
     try:
         return tokens.read(token, purpose, known.verifying(), clock.now_or_estimated)

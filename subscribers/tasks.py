@@ -1,4 +1,4 @@
-"""Hints from Celery. Losing or doubling one changes nothing: the row is the queue."""
+"""Tasks that Celery hints at. Losing or doubling a hint changes nothing: the row is the queue."""
 
 import logging
 
@@ -14,7 +14,7 @@ def send_confirmation(subscription_id: int) -> None:
     try:
         confirmations.send(subscription_id)
     except confirmations.ConfirmationFailed as failure:
-        # Only the kind of error: its words may hold the address.
+        # Only the kind of error: its message may hold the address.
         kind = type(failure.__cause__).__name__
         log.warning("confirmation failed", extra={"subscription": subscription_id, "error": kind})
 

@@ -1,9 +1,9 @@
-"""Signed links: what a token says, it was we who said it. Pure: keys and clock are passed in.
+"""Signed links: what a token says, we said. Pure: keys and clock are passed in.
 
-A token is base64url(mac ‖ reader ‖ expiry ‖ newsletter), with HMAC-SHA256 cut to 128 bits over the purpose and the
-rest; one that is good for a single mailbox or leaving ends in a zero byte and that mailbox's mark, or the leaving's
-number. It carries no secret; whoever reads it learns a random id, a newsletter's label, and a mark that only our key
-can make of an address.
+A token is base64url(mac ‖ subscriber ‖ expiry ‖ newsletter), with HMAC-SHA256 cut to 128 bits over the purpose and the
+rest; one that is valid for a single mailbox or leaving ends in a zero byte and that mailbox's mark, or the leaving's
+number. It carries no secret: reading it reveals a random id, a newsletter's label, and a mark that only our key can
+make of an address.
 """
 
 import hmac
@@ -17,7 +17,7 @@ from uuid import UUID
 
 CONFIRM = "confirm"
 UNSUBSCRIBE = "unsubscribe"
-PREFERENCES = "preferences"  # may be in a forwarded mail: opens nothing that is not its reader's newsletters
+PREFERENCES = "preferences"  # may be in a forwarded email: opens nothing but its subscriber's newsletters
 UNDO = "undo"
 DATA = "data"  # name, address, export, deletion
 ADDRESS = "address"  # its id is that of a Letter to a new address
@@ -42,7 +42,7 @@ class Ticket:
 
     public_id: UUID
     newsletter: str
-    only_for: str = ""  # what alone it is good for: a mailbox by its mark, a leaving by its number
+    only_for: str = ""  # the one thing it is valid for: a mailbox by its mark, a leaving by its number
 
 
 @dataclass(frozen=True)
@@ -62,21 +62,21 @@ class Keys:
         return tuple(one.key for one in self.links)
 
     def signing(self, now: datetime) -> bytes:
-        """Return the newest whose time has come: until then other processes may not know it."""
+        """Return the newest key whose time has come: before that, other processes may not know it."""
         due = [one.key for one in self.links if one.signs_from <= now]
         return due[-1] if due else self.links[0].key
 
 
 class TokenError(ValueError):
-    """We never made this token for this purpose."""
+    """The token was not made by us for this purpose."""
 
 
 class UnknownSignature(TokenError):
-    """It looks like a token, and none of the keys has signed it for this purpose."""
+    """It looks like a token, but none of the keys signed it for this purpose."""
 
 
 class ExpiredToken(TokenError):
-    """We made it, and its time is over."""
+    """The token was made by us and has expired."""
 
     def __init__(self, ticket: Ticket) -> None:
         super().__init__("the link has expired")
@@ -84,19 +84,19 @@ class ExpiredToken(TokenError):
 
 
 def make(purpose: str, public_id: UUID, newsletter: str, key: bytes, expires: datetime | None = None) -> str:
-    """A token that opens one door of one reader. Without `expires` it opens it for ever."""
+    """Make a token that lets one subscriber do one thing. Without `expires` it never expires."""
     return Signer(purpose, newsletter, key, expires).token(public_id.bytes)
 
 
 def make_for(only: str, purpose: str, public_id: UUID, newsletter: str, key: bytes, expires: datetime) -> str:
-    """A token as `make` makes it, whose ticket also names what alone it is good for."""
+    """Make a token as `make` does, whose ticket also names the one thing it is valid for."""
     return make(purpose, public_id, f"{newsletter}\0{only}", key, expires)
 
 
 class Signer:
-    """Makes the tokens of one purpose and newsletter: what all readers have alike is worked in once.
+    """Makes the tokens of one purpose and newsletter: what all of them share is hashed once.
 
-    An issue needs a token a reader, and preparing the key is half the cost of an HMAC.
+    An issue needs a token per subscriber, and preparing the key is half the cost of an HMAC.
     """
 
     def __init__(self, purpose: str, newsletter: str, key: bytes, expires: datetime | None = None) -> None:
@@ -105,7 +105,7 @@ class Signer:
         self._tail = until + newsletter.encode()
 
     def token(self, public_id: bytes) -> str:
-        """The token that `make` makes. The id as its 16 bytes: a UUID takes a microsecond to make."""
+        """Make the token that `make` makes. The id as its 16 bytes: a UUID takes a microsecond to make."""
         payload = public_id + self._tail
         mac = self._begun.copy()
         mac.update(payload)
@@ -114,9 +114,9 @@ class Signer:
 
 
 def read(token: str, purpose: str, keys: Sequence[bytes], now: Callable[[], datetime]) -> Ticket:
-    """The ticket of a token that one of `keys` signed for this purpose. Raises TokenError, ExpiredToken.
+    """Return the ticket of a token that one of `keys` signed for this purpose. Raises TokenError, ExpiredToken.
 
-    `now` is called for tokens that expire only: leaving must not need a clock that may be away.
+    `now` is called only for tokens that expire: leaving must not need a clock that may be away.
     """
     raw = _decode(token)
     mac, payload = raw[:MAC_BYTES], raw[MAC_BYTES:]
@@ -134,18 +134,18 @@ def read(token: str, purpose: str, keys: Sequence[bytes], now: Callable[[], date
 def begun_by(text: str) -> str:
     """Return the token that this part of a link begins with: all up to the first character that no token has.
 
-    Mail programs and gateways take what stands behind a link for a part of it: a full stop, a bracket, `&amp;`.
+    Mail programs and gateways take what follows a link for a part of it: a full stop, a bracket, `&amp;`.
     """
     return NO_LETTER.split(text, maxsplit=1)[0]
 
 
 def suppression_hash(email_key: str, key: bytes) -> str:
-    """What is kept of an address that nobody may mail, hex."""
+    """Return what is kept of an address that must not be mailed, in hex."""
     return hmac.digest(key, b"suppression\0" + email_key.encode(), "sha256").hex()
 
 
 def suppression_hashes(email_keys: Iterable[str], key: bytes) -> dict[str, str]:
-    """Key → what `suppression_hash` makes of it. Preparing the key is half the cost, and files hold a million."""
+    """Return key → suppression hash. Preparing the HMAC's key is half the cost, and files hold a million."""
     begun = hmac.new(key, b"suppression\0", "sha256")
     found = {}
     for email_key in email_keys:

@@ -1,4 +1,4 @@
-"""Undo: a leaving that its own subscriber takes back in the answer to the very press that unsubscribed.
+"""Undo a leaving: its own subscriber takes it back in the answer to the very press that unsubscribed.
 
 An undo link names the one leaving that it undoes. `Subscription.undoable` holds that leaving as long as nothing else
 happened, so the link works once and ends with any later step. Locks as `optin` does.
@@ -16,8 +16,8 @@ from subscribers.models import Consent, Subscriber, Subscription, Suppression
 from subscribers.records import Origin
 
 PAGE, PREFERENCES = "page", "preferences"
-BY_A_PAGE = (PAGE, PREFERENCES)  # `Consent.how` of a leaving that can be made undone
-MOST, WITHIN = 2, timedelta(days=30)  # undos of one subscription: more would be a quarrel about one link
+BY_A_PAGE = (PAGE, PREFERENCES)  # `Consent.how` of a leaving that can be undone
+MOST, WITHIN = 2, timedelta(days=30)  # undos of one subscription: more would be two people fighting over one link
 
 State = Subscription.State
 
@@ -32,9 +32,9 @@ class Left:
 
 
 def offered(subscription: Subscription, public_id: UUID, origin: Origin, leaving: int, now: datetime) -> Left:
-    """What the answer to this leaving says; where it may offer to undo it, the subscription waits for that.
+    """Return what the answer to this leaving says; if it may offer an undo, make the subscription expect that.
 
-    By an id from before a move one may only leave. In the transaction of the leaving.
+    An id from before a move may only leave. In the transaction of the leaving.
     """
     was = str(subscription.state)
     own = subscription.subscriber.public_id == public_id
@@ -47,10 +47,10 @@ def offered(subscription: Subscription, public_id: UUID, origin: Origin, leaving
 
 
 def undo(public_id: UUID, newsletter: str, leaving: str, origin: Origin) -> bool:
-    """Make the subscription active again. Return False where this leaving cannot be undone, or no longer.
+    """Reactivate the subscription. Return False if this leaving cannot, or can no longer, be undone.
 
     The caller has the link in the very answer that said they left; everybody else needs a fresh double opt-in. The
-    subscriber is told by mail: it may have been somebody with a forwarded mail.
+    subscriber is told by email: it may have been somebody with a forwarded email.
     """
     now = clock.now()
     with transaction.atomic():
@@ -70,11 +70,11 @@ def undo(public_id: UUID, newsletter: str, leaving: str, origin: Origin) -> bool
 
 
 def done_often(subscription: Subscription, now: datetime) -> bool:
-    """Tell whether this subscription had as many undos lately as it may have."""
+    """Tell whether this subscription used up its undos of late."""
     return records.undos(subscription.subscriber, subscription.newsletter, now - WITHIN) >= MOST
 
 
 def end(subscriptions: Iterable[Subscription]) -> None:
-    """No link undoes how these locked subscriptions ended."""
+    """Let no link undo how these locked subscriptions ended."""
     if undoable := [one.pk for one in subscriptions if one.undoable is not None]:
         Subscription.objects.filter(pk__in=undoable).update(undoable=None)

@@ -1,4 +1,4 @@
-"""Single mails to a reader: a folder of templates, in the newsletter's name and colours."""
+"""Compose single emails to a subscriber: a folder of templates, in the newsletter's name and colours."""
 
 from typing import Any
 
@@ -11,13 +11,13 @@ PARTS = ("subject.txt", "body.txt", "body.mjml")
 
 
 class SubscriberMail(EmailMultiAlternatives):
-    """A mail to one reader. `bounced_before`: to be mailed although the provider remembers a bounce of the address."""
+    """An email to one subscriber. `bounced_before`: send it although the provider remembers a bounce of the address."""
 
     bounced_before = False
 
 
 def compose(folder: str, newsletter: str, language: str, to: str, context: dict[str, Any]) -> SubscriberMail:
-    """The mail, ready to be sent. `folder` lies in templates/email; the newsletter must be configured."""
+    """Render the email, ready to be sent. `folder` lies in templates/email; the newsletter must be configured."""
     sender = settings.NEWSLETTERS[newsletter]
     frame = {
         "newsletter_name": sender.name,

@@ -1,4 +1,4 @@
-"""The mail that asks a reader to confirm. The row is the queue: what is due stands in `confirmation_due`."""
+"""Send the email that asks a subscriber to confirm. The row is the queue: what is due stands in `confirmation_due`."""
 
 import logging
 from collections.abc import Iterable
@@ -18,18 +18,19 @@ from subscribers.optin import confirming_lifts
 log = logging.getLogger(__name__)
 
 MOST_TRIES = 3
-# By the number of tries before. Never under 10 minutes: a try that failed for us may have reached the reader.
+# By the number of tries before. Never under 10 minutes: a try that failed for us may still have arrived.
 NEXT_TRY = (timedelta(minutes=10), timedelta(hours=1), timedelta(hours=6))
 
 
 class ConfirmationFailed(Exception):
-    """The mail could not be handed over; the cause says why. It stays due and is tried again later."""
+    """The email could not be handed over; the cause says why. It stays due and is retried later."""
 
 
 def due(now: datetime) -> Iterable[int]:
-    """Ids of the subscriptions whose confirmation mail should go out from here by `now`.
+    """Return ids of subscriptions whose confirmation email this process should send by `now`.
 
-    First those in the queue of what was typed into forms, as many as may; of others those that wait longest.
+    First those in the queue of what was typed into forms, as many as its rate allows; then the others, longest waiting
+    first.
     """
     if not may_mail():
         return []
@@ -40,20 +41,20 @@ def due(now: datetime) -> Iterable[int]:
 
 
 def bring_forward(now: datetime) -> None:
-    """Mails that a clock which was ahead put off are due as if it had been right. See mailer.sending.clocks."""
+    """Repair due times that a clock running ahead had put off. See mailer.sending.clocks."""
     Subscription.objects.filter(confirmation_tried_at__gt=now).update(confirmation_tried_at=now)
     queue.bring_forward(now)
     late = Subscription.objects.filter(confirmation_due__gt=now)
-    # Not those who are invited, so many an hour: they are due far in the future and were never tried.
+    # Not invitations, which are spread over hours: they are due far in the future and were never tried.
     late.filter(confirmation_tries=0, confirmation_due=F("changed_at")).update(confirmation_due=now)
     tried = late.filter(confirmation_tries__gt=0, confirmation_due__gt=now + NEXT_TRY[-1])
     tried.update(confirmation_due=now + CONFIRMATION_PAUSE)
 
 
 def send(subscription_id: int) -> bool:
-    """The confirmation mail is with the provider, if it was due. False: it was not, or somebody else has it.
+    """Hand the confirmation email to the provider. Return False if it is not due, or another worker holds it.
 
-    Call outside of transactions: the claim must be committed before the mail leaves. Raises ConfirmationFailed.
+    Call outside of transactions: the claim must be committed before the email leaves. Raises ConfirmationFailed.
     """
     subscription = _claimed(subscription_id)
     if subscription is None:
@@ -62,14 +63,14 @@ def send(subscription_id: int) -> bool:
         _message(subscription).send()
     except Exception as error:
         raise ConfirmationFailed(f"confirmation {subscription_id}: {type(error).__name__}") from error
-    # Not when the reader asked again meanwhile.
+    # Not if the subscriber asked again meanwhile.
     lease = subscription.confirmation_due
     Subscription.objects.filter(pk=subscription_id, confirmation_due=lease).update(confirmation_due=None)
     return True
 
 
 def _claimed(subscription_id: int) -> Subscription | None:
-    """The subscription, its mail ours to send. Its new due time is when it is tried again, should this try fail."""
+    """Claim the confirmation and return its subscription. The new due time is when a failed try is repeated."""
     now = clock.now()
     ours = Subscription.objects.filter(newsletters_here(), pk=subscription_id, confirmation_due__lte=now)
     subscription = ours.select_related("subscriber").first()
@@ -95,7 +96,7 @@ def _claimed(subscription_id: int) -> Subscription | None:
 
 
 def _rests_until(subscription: Subscription, place: MailRequest | None, now: datetime) -> datetime | None:
-    """Until when the mailbox gets no further one: a retry, maybe of another wish, was just before a new one."""
+    """Return until when the mailbox gets no further one: a retry, maybe of another request, may just have gone out."""
     tried = []
     signed = place is not None and place.budget == MailRequest.Budget.SIGNED
     if place:
@@ -110,13 +111,13 @@ def _rests_until(subscription: Subscription, place: MailRequest | None, now: dat
 
 
 def _may_be_mailed(subscription: Subscription, now: datetime) -> bool:
-    """False for an address suppressed since the reader asked."""
+    """Return False for an address suppressed since the subscriber asked."""
     suppression = Suppression.objects.filter(hash=subscription.subscriber.suppression_hash).first()
     return suppression is None or confirming_lifts(suppression, now)
 
 
 def _message(subscription: Subscription) -> SubscriberMail:
-    """Nothing in it was typed by whoever filled in the form: it goes to people who may never have asked."""
+    """Compose the email without anything that was typed into the form: it goes to people who may never have asked."""
     newsletter = settings.NEWSLETTERS[subscription.newsletter]
     reader = subscription.subscriber
     context = {
@@ -124,7 +125,7 @@ def _message(subscription: Subscription) -> SubscriberMail:
     }
     language = languages.chosen(reader.language, languages.supported(newsletter.language))
     message = compose("confirmation", subscription.newsletter, language, reader.email, context)
-    # Whoever asks more than 7 days after a bounce may have a mailbox again; the provider's own list would drop this.
+    # More than 7 days after a bounce, the mailbox may exist again; the provider's own list would drop this email.
     suppressed = Suppression.objects.filter(hash=reader.suppression_hash, reason=Suppression.Reason.BOUNCE)
     message.bounced_before = suppressed.exists()
     return message

@@ -1,4 +1,4 @@
-"""The mails with a link that readers ask for on a page. The row is the queue: what is due stands in `Letter.due`."""
+"""Send the emails with a link that subscribers ask for on a page. The row is the queue: see `Letter.due`."""
 
 import logging
 from collections.abc import Iterable
@@ -21,13 +21,13 @@ from subscribers.optin import confirming_lifts
 
 log = logging.getLogger(__name__)
 
-# By the number of tries before. Never under 10 minutes: a try that failed for us may have reached the reader.
+# By the number of tries before. Never under 10 minutes: a try that failed for us may still have arrived.
 NEXT_TRY = (timedelta(minutes=10), timedelta(hours=1))
 KEPT = timedelta(days=2)  # limits look one day back, and a link to confirm an address is good for one
 
 
 class LetterFailed(Exception):
-    """The mail could not be handed over; the cause says why. It stays due and is tried once more."""
+    """The email could not be handed over; the cause says why. It stays due and is retried once."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ TEXTS = {
 
 
 def due(now: datetime) -> Iterable[int]:
-    """Ids of the letters that should go out from here by `now`, longest waiting first."""
+    """Return ids of the letters that this process should send by `now`, longest waiting first."""
     if not may_mail():
         return []
     waiting = Letter.objects.filter(newsletters_here(), due__lte=now).order_by("due")
@@ -63,19 +63,19 @@ def due(now: datetime) -> Iterable[int]:
 
 
 def bring_forward(now: datetime) -> None:
-    """Mails that a clock which was ahead put off are due as if it had been right. See mailer.sending.clocks."""
+    """Repair due times that a clock running ahead had put off. See mailer.sending.clocks."""
     Letter.objects.filter(due__gt=now + NEXT_TRY[-1]).update(due=now + NEXT_TRY[0])
 
 
 def forget_old(now: datetime) -> None:
-    """Letters of long ago are gone, and with them addresses that nobody confirmed."""
+    """Delete old letters, and with them addresses that nobody confirmed."""
     Letter.objects.filter(asked_at__lt=now - KEPT).delete()
 
 
 def send(letter_id: int) -> bool:
-    """The letter is with the provider, if it was due. False: it was not, or somebody else has it.
+    """Hand the letter to the provider. Return False if it is not due, or another worker holds it.
 
-    Call outside of transactions: the claim must be committed before the mail leaves. Raises LetterFailed.
+    Call outside of transactions: the claim must be committed before the email leaves. Raises LetterFailed.
     """
     letter = _claimed(letter_id)
     if letter is None:
@@ -89,7 +89,7 @@ def send(letter_id: int) -> bool:
 
 
 def _claimed(letter_id: int) -> Letter | None:
-    """The letter, ours to send. Its new due time is when it is tried again, should this try fail."""
+    """Claim the letter and return it. The new due time is when a failed try is repeated."""
     now = clock.now()
     ours = Letter.objects.filter(newsletters_here(), pk=letter_id, due__lte=now)
     letter = ours.select_related("subscriber").first()
@@ -103,13 +103,13 @@ def _claimed(letter_id: int) -> Letter | None:
 
 
 def _may_be_mailed(letter: Letter, now: datetime) -> bool:
-    """As for confirmations: nobody who complained is mailed, whoever asks."""
+    """Return False after a complaint, whoever asks; as for confirmations."""
     suppression = Suppression.objects.filter(hash=signed_links.suppression_hash(letter.email_key)).first()
     return suppression is None or confirming_lifts(suppression, now)
 
 
 def _message(letter: Letter) -> EmailMultiAlternatives:
-    """Nothing in it was typed by a visitor."""
+    """Compose the email without anything that a visitor typed."""
     newsletter = settings.NEWSLETTERS[letter.newsletter]
     language = languages.chosen(letter.subscriber.language, languages.supported(newsletter.language))
     with translation.override(language):
@@ -125,7 +125,7 @@ def _texts(purpose: str, name: str) -> dict[str, Any]:
 
 
 def named(letter: Letter) -> list[str] | None:
-    """The newsletters that a new address will get, as people call them; None for letters that name none."""
+    """Return the newsletters that a new address will get, as people call them; None if the letter names none."""
     if letter.purpose != Letter.Purpose.ADDRESS:
         return None
     gets = named_in(letter, letter.subscriber.subscriptions.order_by("newsletter"))

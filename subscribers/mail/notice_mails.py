@@ -1,4 +1,4 @@
-"""The mails that tell what was done. The row is the queue: what is due stands in `Notice.due`; the sweep finds it."""
+"""Send the emails that tell what was done. The row is the queue: the sweep finds what is due by `Notice.due`."""
 
 import logging
 from collections.abc import Iterable
@@ -55,7 +55,7 @@ TEXTS = {
 
 
 def due(now: datetime) -> Iterable[int]:
-    """Ids of the notices that should go out from here by `now`, longest waiting first."""
+    """Return ids of the notices that this process should send by `now`, longest waiting first."""
     if not may_mail():
         return []
     waiting = Notice.objects.filter(newsletters_here(), due__lte=now).order_by("due")
@@ -63,7 +63,7 @@ def due(now: datetime) -> Iterable[int]:
 
 
 def bring_forward(now: datetime) -> None:
-    """As `letters.bring_forward`."""
+    """Repair due times, as `link_mails.bring_forward` does."""
     Notice.objects.filter(due__gt=now + NEXT_TRY[-1]).update(due=now + NEXT_TRY[0])
 
 
@@ -73,9 +73,9 @@ def forget_old(now: datetime) -> None:
 
 
 def send(notice_id: int) -> bool:
-    """Hand the notice to the provider, if it is due. Return False if it is not, or fails and is tried once more.
+    """Hand the notice to the provider. Return False if it is not due, or fails and is retried once.
 
-    Call outside of transactions: the claim must be committed before the mail leaves.
+    Call outside of transactions: the claim must be committed before the email leaves.
     """
     notice = _claimed(notice_id)
     if notice is None:
@@ -90,7 +90,7 @@ def send(notice_id: int) -> bool:
 
 
 def _claimed(notice_id: int) -> Notice | None:
-    """The notice, ours to send. Its new due time is when it is tried again, should this try fail."""
+    """Claim the notice and return it. The new due time is when a failed try is repeated."""
     now = clock.now()
     ours = Notice.objects.filter(newsletters_here(), pk=notice_id, due__lte=now)
     notice = ours.select_related("subscriber").first()
@@ -100,7 +100,7 @@ def _claimed(notice_id: int) -> Notice | None:
         _end(notice)
         return None
     if not _is_true(notice):
-        # Gone, or the mailbox would hear of no other undo today.
+        # Delete it, or the mailbox would not hear of another undo today.
         ours.delete()
         return None
     lease = now + NEXT_TRY[notice.tries]
@@ -108,7 +108,7 @@ def _claimed(notice_id: int) -> Notice | None:
 
 
 def _end(notice: Notice) -> None:
-    """It is not due any more. An address that is nobody's any more does not wait to be forgotten."""
+    """Mark it as not due. Delete it if the address no longer belongs to a subscriber."""
     row = Notice.objects.filter(pk=notice.pk)
     if notice.subscriber is None:
         row.delete()
@@ -122,9 +122,9 @@ def _may_be_mailed(notice: Notice, now: datetime) -> bool:
 
 
 def _is_true(notice: Notice) -> bool:
-    """Nobody is told that they are subscribed who left since, nor a mailbox that they left behind.
+    """Return False if the notice no longer holds: they left since, or the mailbox is one they left behind.
 
-    The link in it would have the id that they got at the move.
+    Its link would carry the id that they got at the move.
     """
     got = Subscription.objects.filter(subscriber__email_key=notice.email_key, newsletter=notice.newsletter)
     active = got.filter(subscriber=notice.subscriber, state=Subscription.State.ACTIVE)
@@ -132,7 +132,7 @@ def _is_true(notice: Notice) -> bool:
 
 
 def _message(notice: Notice) -> SubscriberMail:
-    """Nothing in it was typed by a visitor."""
+    """Compose the email without anything that a visitor typed."""
     newsletter, texts = settings.NEWSLETTERS[notice.newsletter], TEXTS[Kind(notice.kind)]
     language = languages.chosen(notice.language, languages.supported(newsletter.language))
     with translation.override(language):
@@ -141,7 +141,7 @@ def _message(notice: Notice) -> SubscriberMail:
 
 
 def _leave_url(notice: Notice) -> str:
-    """Where the button of an undo's notice leads; the others only tell."""
+    """Return where the button of an undo's notice leads; other notices have none."""
     if notice.kind != Kind.UNDONE or notice.subscriber is None:
         return ""
     return signed_links.unsubscribe_url(notice.subscriber.public_id, notice.newsletter)
