@@ -3,6 +3,8 @@
 from django.conf import settings
 from django.utils.translation import get_language_info, get_supported_language_variant, gettext
 
+RIGHT_TO_LEFT = ("ar", "fa", "he", "ur", "yi")
+
 
 def supported(language: str) -> str:
     """Return our language nearest to the given one: zh-CN is zh-hans; an unsupported one is English."""
@@ -32,7 +34,21 @@ def titled(label: str) -> str:
     return gettext("%(name)s (%(language)s)") % {"name": newsletter.name, "language": language}
 
 
-def tag(language: str) -> str:
-    """Return the language as HTML writes it: zh-Hans."""
-    first, *script = language.split("-")
-    return "-".join([first, *(part.title() for part in script)])
+def language_of_chrome(language: str) -> str:
+    """Return the language of ours for what stands around the words of an issue.
+
+    Around Traditional Chinese that is English, while pages and emails to a subscriber who chose it are in Simplified.
+    """
+    traditional = ("zh-hant", "zh-tw", "zh-hk", "zh-mo")
+    return "zh-hans" if language.split("-")[0] == "zh" and not language.startswith(traditional) else "en"
+
+
+def language_tag(language: str) -> str:
+    """Return a language as HTML writes it: zh-Hans, pt-BR."""
+    first, *rest = language.split("-")
+    return "-".join([first, *(part.title() if len(part) == 4 else part.upper() for part in rest)])
+
+
+def direction(language: str) -> str:
+    """Return "rtl" or "ltr", as HTML's `dir`."""
+    return "rtl" if language.split("-")[0] in RIGHT_TO_LEFT else "ltr"

@@ -12,7 +12,7 @@ from django.utils.xmlutils import SimplerXMLGenerator
 
 from mailer.archive import Page
 from mailer.config.newsletter import Newsletter
-from mailer.content.languages import language_tag
+from subscribers.languages import language_tag
 
 LENGTH = 20  # issues
 # XML has no way to write these (XML 1.0, 2.2): one of them, such as "&#12;" in an issue, would break the whole feed.

@@ -3,11 +3,11 @@
 import re
 import unicodedata
 from collections.abc import Iterator
-from datetime import date
 
 from markdown_it.token import Token
 
 from mailer.checks.proofs import Proof, shortened
+from mailer.content.dates import days_in
 from mailer.content.findings import Finding
 from mailer.content.markdown import display_width, plain
 from mailer.content.markdown.sections import closing
@@ -26,7 +26,6 @@ BLANK = re.compile(
 STARRED = re.compile(r"\*\|[A-Z_:]+\|\*")  # Markdown takes the stars for emphasis, so it is looked for in the source
 BLANK_TARGET = re.compile(r"(TODO|LINK|URL|TBD|XXX+|https?://(TODO|LINK|URL|TBD|XXX+|…|\.\.\.)?/?)")
 OURS = re.compile(r"zq[0-9a-f]{16}")
-DAY = re.compile(r"(?<!\d)(\d{4})(?:[-/._]|\s*年\s*)(\d{1,2})(?:[-/._]|\s*月\s*)(\d{1,2})(?!\d)")
 
 
 def look(proof: Proof) -> Iterator[Finding]:
@@ -122,11 +121,11 @@ def _controls(proof: Proof) -> Iterator[Finding]:
 def _date(proof: Proof) -> Iterator[Finding]:
     """The file's name, the front matter and the title name the same day, where each names one."""
     path = proof.issue.path
-    of_file = _days(path.stem) or _days(path.resolve().parent.name)
+    of_file = days_in(path.stem) or days_in(path.resolve().parent.name)
     of_front = [
-        day for line in proof.front_lines if re.match(r"\s*[\"']?date\b", line, re.IGNORECASE) for day in _days(line)
+        day for line in proof.front_lines if re.match(r"\s*[\"']?date\b", line, re.IGNORECASE) for day in days_in(line)
     ]
-    of_title = _days(proof.issue.title)
+    of_title = days_in(proof.issue.title)
     if len(of_file) != 1:
         return
     for name, days in (("the front matter", of_front), ("the title", of_title)):
@@ -136,16 +135,6 @@ def _date(proof: Proof) -> Iterator[Finding]:
                 f"{name} says {days[0]}, the file's name says {of_file[0]}",
                 "correct the one that was copied from the last issue",
             )
-
-
-def _days(text: str) -> list[date]:
-    days = []
-    for match in DAY.finditer(text):
-        try:
-            days.append(date(*map(int, match.groups())))
-        except ValueError:
-            continue  # 9999-99-99 stands for "not yet"
-    return days
 
 
 # ---------------------------------------------------------------- not finished

@@ -8,6 +8,7 @@ from datetime import date
 from pathlib import Path, PurePath
 
 from mailer.config.newsletter import FILE_NAME
+from mailer.content.dates import days_in
 from mailer.content.findings import Finding, Severity
 from mailer.content.frontmatter import FrontMatter, FrontMatterError, read_front_matter
 from mailer.content.markdown import MarkupError, first_heading
@@ -164,11 +165,8 @@ def _slug(path: Path, given: str) -> str:
 def _date(*places: str) -> date | None:
     """The first day that one of `places` names: front matter, file name, folder, title."""
     for text in places:
-        for match in re.finditer(r"(?<!\d)(\d{4})(?:[-/._]|\s*年\s*)(\d{1,2})(?:[-/._]|\s*月\s*)(\d{1,2})(?!\d)", text):
-            try:
-                return date(*map(int, match.groups()))
-            except ValueError:
-                continue  # 9999-99-99 stands for "not yet" in many archives
+        if days := days_in(text):
+            return days[0]
     return None
 
 

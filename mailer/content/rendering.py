@@ -25,7 +25,6 @@ from mailer.content.assets.images import Image
 from mailer.content.colours import palette
 from mailer.content.findings import Finding
 from mailer.content.issues import Issue
-from mailer.content.languages import direction, language_of_chrome, language_tag
 from mailer.content.markdown import (
     BackIssue,
     Document,
@@ -45,6 +44,7 @@ from mailer.content.markdown import (
     to_text,
 )
 from mailer.content.mjml import Slots, inline_styles
+from subscribers.languages import direction, language_of_chrome, language_tag
 
 LARGEST = 102_400  # bytes; Gmail clips what is longer, and with it the unsubscribe link
 LINK_GROWTH = 200  # bytes that a reader's own unsubscribe link takes more than its placeholder

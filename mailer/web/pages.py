@@ -20,8 +20,8 @@ from mailer.archive import page as page_of
 from mailer.archive.feeds import LENGTH, atom
 from mailer.config.newsletter import Newsletter
 from mailer.content.colours import mix, palette
-from mailer.content.languages import direction, language_of_chrome, language_tag
 from mailer.store.installation import public_id
+from subscribers.languages import direction, language_of_chrome, language_tag
 from subscribers.web.pages import CONTENT_POLICY, first_newsletter, newsletter_shown
 
 # Images of an issue may stand elsewhere; everything else is ours.

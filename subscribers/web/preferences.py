@@ -193,7 +193,7 @@ def _shown(
         "address": masked_on_one_line(reader.email),
         "choices": choices,
         "leaving": any(choice.active or choice.pending for choice in choices),
-        "languages": [(code, languages.tag(code), name) for code, name in settings.LANGUAGES],
+        "languages": [(code, languages.language_tag(code), name) for code, name in settings.LANGUAGES],
         "notices": notices,
         "promise": _promise(),
         "undo": _undo(reader, left),

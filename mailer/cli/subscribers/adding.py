@@ -99,7 +99,7 @@ def _add_pending(person: "tuple[Address, str, str]", label: str, source: str) ->
 
 def _keep(person: "tuple[Address, str, str]", origin: "Origin") -> None:
     """Name and language that were given are the reader's, also where they were here before with others."""
-    from mailer.content.languages import language_of_chrome
+    from subscribers import languages
     from subscribers.changing import rename, speak
 
     address, name, language = person
@@ -109,10 +109,10 @@ def _keep(person: "tuple[Address, str, str]", origin: "Origin") -> None:
         click.echo(f"{address.email}: the name was changed.")
     if language and speak(reader.public_id, language, origin):
         click.echo(f"{address.email}: the language was changed.")
-    if language and language_of_chrome(language) == "en" and language.split("-")[0] != "en":
+    if language and not languages.chosen(language, otherwise=""):
         click.echo(
             f"{language} is kept with the reader. Pages and mails about their subscription speak English and "
-            "Simplified Chinese only: English to them.",
+            "Simplified Chinese only, so they get those in the newsletter's language.",
             err=True,
         )
 

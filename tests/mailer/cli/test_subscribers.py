@@ -69,9 +69,14 @@ def test_adding_a_reader_who_is_here_changes_what_was_given_and_says_so():
     assert "the language was changed" in named.stdout
     active = run("add", ADA.email, *WEEKLY, "--active", "--source", "the fair", "--name", "Augusta", "--language", "fr")
     assert "the name was changed" not in active.stdout
-    assert "English to them" in active.stderr
+    assert "in the newsletter's language" in active.stderr
     reader.refresh_from_db()
     assert (reader.name, reader.language) == ("Augusta", "fr")
+
+
+def test_adding_a_reader_of_traditional_chinese_says_nothing_of_another_language():
+    """Pages and emails about their subscription are in Simplified Chinese."""
+    assert "language" not in run("add", ADA.email, *WEEKLY, "--active", "--source", "it", "--language", "zh-tw").stderr
 
 
 def test_whoever_left_is_not_added_as_active():
@@ -166,7 +171,7 @@ def test_an_import_that_rejected_rows_ends_with_five(tmp_path):
     report = json.loads(result.stdout)
     assert (report["new"], report["rejected"]) == (1, 1)
     assert report["rejected_file"].endswith("people.csv.rejected.csv")
-    assert ":3 An address has one @" in result.stderr
+    assert ":3 An address needs exactly one @" in result.stderr
 
 
 def test_a_file_that_cannot_be_read_is_said_in_a_sentence(tmp_path):
