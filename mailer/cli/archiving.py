@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mailer.cli.terminal import Exit, Problem, choose_newsletter, confirm, counted, start
+from mailer.cli.terminal import Exit, Problem, confirm, counted, start
 
 if TYPE_CHECKING:
     from mailer.archive.correcting import Change
@@ -14,15 +14,17 @@ if TYPE_CHECKING:
 
 LONGEST = 40  # lines of a plan
 # Rules about the mail as mail servers see it; a page is neither too long for Gmail nor in need of a sender.
-OF_MAIL_ONLY = {
-    "size-limit",
-    "size-warning",
-    "style-size",
-    "client-support",
-    "unsubscribe-missing",
-    "sender-reserved",
-    "postal-address",
-}
+OF_MAIL_ONLY = frozenset(
+    {
+        "size-limit",
+        "size-warning",
+        "style-size",
+        "client-support",
+        "unsubscribe-missing",
+        "sender-reserved",
+        "postal-address",
+    }
+)
 
 _newsletter = click.option("--newsletter", metavar="NAME", help="Which newsletter, if there are several.")
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -39,27 +41,28 @@ def archive() -> None:
 def list_(newsletter: str | None, as_json: bool) -> None:
     """Print the issues that were sent as a Markdown list, newest first, to be put into a text."""
     start()
-    from mailer.archive import entries
+    from mailer.publishing.archiving import sent_issues
+    from mailer.publishing.newsletters import choose_newsletter
 
-    label = choose_newsletter(newsletter)
-    listed = entries(label)
+    label = choose_newsletter(newsletter).label
+    listed = list(sent_issues(label))
     if as_json:
         rows = [
             {
-                "slug": entry.slug,
-                "title": entry.title,
-                "url": _address(label, entry.slug),
-                "published": entry.published.isoformat(),
-                "corrected": entry.corrected.isoformat() if entry.corrected else None,
+                "slug": sent.entry.slug,
+                "title": sent.entry.title,
+                "url": sent.url,
+                "published": sent.entry.published.isoformat(),
+                "corrected": sent.entry.corrected.isoformat() if sent.entry.corrected else None,
             }
-            for entry in listed
+            for sent in listed
         ]
         click.echo(json.dumps(rows, ensure_ascii=False))
         return
     from mailer.content.markdown import as_list_item
 
-    for entry in listed:
-        click.echo(as_list_item(entry.title, _address(label, entry.slug)))
+    for sent in listed:
+        click.echo(as_list_item(sent.entry.title, sent.url))
     if not listed:
         click.echo(f"mailer: no issue of {label} has been sent yet.", err=True)
 
@@ -80,13 +83,12 @@ def update(
     """
     start()
     from mailer.archive.correcting import changes, correct
-    from mailer.checks import look, without
-    from mailer.cli.proofing import read_proof, refuse_unknown_rules, stop_at_errors
+    from mailer.cli.findings import stop_at_errors
+    from mailer.publishing.preparing import prepare, require_known_rules, require_sound
 
-    refuse_unknown_rules(ignored)
-    proof = read_proof(file, newsletter)
-    errors = [one for one in without(look(proof), set(ignored)) if one.rule not in OF_MAIL_ONLY]
-    stop_at_errors(file, errors, "the page stays as it is")
+    require_known_rules(ignored)
+    proof = prepare(file, newsletter)
+    stop_at_errors(file, lambda: require_sound(proof, ignored, beside=OF_MAIL_ONLY), "the page stays as it is")
     send, page = _what_stands(file, proof)
     found = changes(page, proof.rendered)
     facts = {

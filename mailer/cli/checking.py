@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,35 +42,26 @@ def check(
     among them. A line `ignore: [RULE, ...]` in an issue's front matter leaves rules out for good.
     """
     terminal.start(check_schema=False)
-    from mailer.checks import blocking, without
-    from mailer.cli.proofing import refuse_unknown_rules
+    from mailer.checks import blocking
+    from mailer.publishing.preparing import require_known_rules
 
-    refuse_unknown_rules(ignored)
-
-    found = [(file, finding) for file in files for finding in without(_check(file, name, links), set(ignored))]
+    require_known_rules(ignored)
+    found = [(file, finding) for file in files for finding in _check(file, name, links, set(ignored))]
     _PRINT[form](found, len(files))
     failing = [finding for _, finding in found] if strict else blocking(finding for _, finding in found)
     if failing:
         raise SystemExit(terminal.Exit.FINDINGS)
 
 
-def _check(file: Path, name: str | None, links: bool) -> "list[Finding]":
-    from mailer.checks import look, without
-    from mailer.cli.proofing import read_proof
-    from mailer.content.issues import IssueError
+def _check(file: Path, name: str | None, links: bool, ignored: set[str]) -> "list[Finding]":
+    from mailer.publishing.preparing import check_file
 
-    try:
-        proof = read_proof(file, name)
-    except IssueError as error:
-        return [error.finding]
-    found = look(proof)
-    if links:
-        from mailer.checks import fetching
+    asking = partial(_say_asking, file) if links else None
+    return check_file(file, name, ignored, asking)
 
-        addresses = fetching.places(proof)
-        click.echo(f"{file}: asking for {len(addresses)} pages …", err=True)
-        found += without(fetching.look(proof, fetching.fetch(addresses)), proof.issue.ignore)
-    return sorted(found)
+
+def _say_asking(file: Path, pages: int) -> None:
+    click.echo(f"{file}: asking for {pages} pages …", err=True)
 
 
 # ---------------------------------------------------------------- formats

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mailer.cli.terminal import Problem, choose_newsletter, explain, start
+from mailer.cli.terminal import Problem, explain, start
 
 if TYPE_CHECKING:
     from mailer.archive import Entry
-    from mailer.previewing.drafts import Draft, Surroundings
+    from mailer.previewing.drafts import Draft
     from mailer.previewing.server import Answered, PreviewServer
     from mailer.previewing.watching import Latest
 
@@ -30,13 +30,19 @@ def preview(file: Path, port: int, name: str | None, no_open: bool) -> None:
     The page follows each save, of images and templates too. It is served to this machine only, and needs no network.
     """
     start(check_schema=False)
-    from mailer.previewing.drafts import Desk
-    from mailer.previewing.watching import Latest, Watcher
+    from django.conf import settings
 
-    _require_newsletter(file, name)
+    from mailer.previewing.drafts import Desk, Sources
+    from mailer.previewing.watching import Latest, Watcher
+    from mailer.publishing.preparing import require_newsletter, surroundings
+
+    require_newsletter(file, name)
+    assert settings.CONFIG is not None  # or there were no newsletter
     latest = Latest()
     server = _server(file, port, latest)
-    watcher = Watcher(Desk(file, _surroundings(name)), latest)
+    sources = Sources(settings.CONFIG, tuple(settings.TEMPLATE_FOLDERS), name)
+    sent = _sent()
+    watcher = Watcher(Desk(file, sources, surroundings(lambda label: sent.get(label, ()))), latest)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -51,59 +57,14 @@ def preview(file: Path, port: int, name: str | None, no_open: bool) -> None:
     watcher.stop()
 
 
-def _require_newsletter(file: Path, name: str | None) -> None:
-    """A newsletter is chosen; a mistake in the issue is for the page to show."""
-    from django.conf import settings
-
-    from mailer.content.issues import IssueError, read_issue
-
-    wanted = name
-    if name is None and settings.NEWSLETTERS:
-        try:
-            wanted = read_issue(file, settings.CONFIG).newsletter
-        except IssueError:
-            return
-    choose_newsletter(wanted)
-
-
-def _surroundings(name: str | None) -> "Surroundings":
-    from django.conf import settings
-
-    from mailer.archive import archive_root
-    from mailer.cli.proofing import back_issues
-    from mailer.previewing.drafts import Surroundings
-
-    assert settings.CONFIG is not None  # or there were no newsletter
-    sent = _sent()
-    labels = list(settings.NEWSLETTERS)
-
-    def archive_url(label: str) -> str:
-        return archive_root(settings.BASE_URL, label, labels)
-
-    return Surroundings(
-        config=settings.CONFIG,
-        template_folders=tuple(settings.TEMPLATE_FOLDERS),
-        base_url=settings.BASE_URL,
-        rehearsal=settings.PROVIDER == "rehearsal",
-        local=settings.PROVIDER_IS_LOCAL,
-        sent_slugs=lambda label: frozenset(entry.slug for entry in sent.get(label, [])),
-        archive_url=archive_url,
-        back_issues=lambda label, slug: back_issues(slug, sent.get(label, []), archive_url(label)),
-        label=name,
-    )
-
-
 def _sent() -> "dict[str, list[Entry]]":
     """The issues that links may lead to, as of now. Without its database the preview goes on, and says so."""
-    from django.conf import settings
     from django.db import connection
 
-    from mailer.archive import entries
-    from mailer.store.schema import bring_up_to_date
+    from mailer.publishing.archiving import sent_by_newsletter
 
     try:
-        bring_up_to_date()
-        return {label: entries(label) for label in settings.NEWSLETTERS}
+        return sent_by_newsletter()
     except Exception as error:
         problem = explain(error)
         if problem is None:
@@ -151,24 +112,14 @@ def _page(file: Path) -> Callable[[str], str]:
 
 
 def _send_test(draft: "Draft", written: list[str]) -> "Answered":
-    """The button: the same as `mailer send test`, for the draft that the page shows."""
-    from django.conf import settings
+    """The button. Whatever a user, a provider or a network can cause is answered; it must not end the preview."""
     from django.db import connection
 
     from mailer.previewing.server import Answered
-    from mailer.providers.current import rehearsals
-    from mailer.publishing.testmail import read_addressees, send_test
-    from mailer.store.schema import bring_up_to_date
-    from subscribers.addresses import AddressError
+    from mailer.previewing.testing import send_test
 
-    assert draft.rendered is not None
-    assert draft.newsletter is not None
     try:
-        to = read_addressees(written)
-        bring_up_to_date()
-        outcome = send_test(draft.rendered, draft.newsletter, to)
-    except AddressError as error:
-        return Answered(False, str(error))
+        return send_test(draft, written)
     except Exception as error:
         problem = explain(error)
         if problem is None:
@@ -176,11 +127,3 @@ def _send_test(draft: "Draft", written: list[str]) -> "Answered":
         return Answered(False, problem.message)
     finally:
         connection.close()  # of this request's thread
-    if not outcome.accepted:
-        return Answered(False, outcome.words)
-    addresses = ", ".join(address.email for address in to)
-    if settings.PROVIDER == "rehearsal":
-        return Answered(
-            True, f"Rehearsed for {addresses}. Nobody received mail; the mail is in {rehearsals() / 'mail'}."
-        )
-    return Answered(True, f"{settings.PROVIDER} accepted the test for {addresses}.")

@@ -30,13 +30,13 @@ def render(file: Path, folder: Path | None, name: str | None) -> None:
     terminal.start(check_schema=False)
     from django.conf import settings
 
-    from mailer.checks import look
-    from mailer.cli.proofing import read_proof, stop_at_errors
+    from mailer.cli.findings import stop_at_errors
+    from mailer.publishing.preparing import prepare, require_sound
 
-    proof = read_proof(file, name)
+    proof = prepare(file, name)
     _write(folder or settings.HOME / "rendered", _files(proof.rendered, settings.BASE_URL))
     click.echo(f"content_sha256 {proof.rendered.content_sha256}", err=True)
-    stop_at_errors(file, look(proof), "the files are written, but a send would stop here")
+    stop_at_errors(file, lambda: require_sound(proof), "the files are written, but a send would stop here")
 
 
 def _files(rendered: "RenderedIssue", base_url: str) -> dict[str, bytes]:

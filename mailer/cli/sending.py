@@ -66,13 +66,13 @@ def issue(
     start()
     from django.conf import settings
 
-    from mailer.checks import look, without
-    from mailer.cli.proofing import read_proof, refuse_unknown_rules, stop_at_errors
+    from mailer.cli.findings import stop_at_errors
+    from mailer.publishing.preparing import prepare, require_known_rules, require_sound
     from mailer.sending.planning import Plan
 
-    refuse_unknown_rules(ignored)
-    proof = read_proof(file, newsletter)
-    stop_at_errors(file, without(look(proof), set(ignored)), "nothing was sent")
+    require_known_rules(ignored)
+    proof = prepare(file, newsletter)
+    stop_at_errors(file, lambda: require_sound(proof, ignored), "nothing was sent")
     due_at = _moment(at, proof.newsletter.timezone) if at else None
     if on_unknown == "resend" and not settings.SENDGRID_WEBHOOK_KEYS:
         raise Problem(

@@ -72,9 +72,12 @@ def explain(error: Exception) -> Problem | None:
     from mailer.config.newsletter import NewsletterError
     from mailer.content.issues import IssueError
     from mailer.content.overrides import fault_in
+    from mailer.publishing.refusals import CorrectIssue, CorrectRequest, Refused
 
-    if isinstance(error, IssueError):
+    if isinstance(error, IssueError | CorrectIssue):
         return Problem(str(error), Exit.FINDINGS)
+    if isinstance(error, Refused):
+        return Problem(str(error), Exit.USAGE if isinstance(error, CorrectRequest) else Exit.FAILED)
     if isinstance(error, NewsletterError | ImproperlyConfigured):
         return Problem(str(error), Exit.USAGE)
     if "PoolTimeout" in (type(error).__name__, type(error.__cause__).__name__):
@@ -259,22 +262,3 @@ def confirm(question: str, yes: bool) -> None:
         raise Problem("Nothing was done: there is no terminal to ask at; add --yes to go ahead.", Exit.NOT_CONFIRMED)
     if not click.confirm(question, err=True):
         raise Problem("Nothing was done.", Exit.NOT_CONFIRMED)
-
-
-def choose_newsletter(name: str | None) -> str:
-    """The name of a configured newsletter: the one asked for, else the only one there is."""
-    from django.conf import settings
-
-    known = settings.NEWSLETTERS
-    if not known:
-        raise Problem(
-            f"no newsletter.toml at or above {settings.CONFIG_FOLDER}; run `mailer init` or set MAILER_CONFIG.",
-            Exit.USAGE,
-        )
-    if name is None and len(known) == 1:
-        return next(iter(known))
-    if name not in known:
-        listed = ", ".join(known)
-        what = f"there is no newsletter {name!r}" if name else "several newsletters are configured"
-        raise Problem(f"{what} in {settings.CONFIG}; choose one with --newsletter: {listed}.", Exit.USAGE)
-    return name

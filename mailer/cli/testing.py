@@ -33,8 +33,7 @@ def test(file: Path, more: tuple[str, ...], first: tuple[str, ...], name: str | 
     `send issue` are shown and stop nothing here. Without SENDGRID_API_KEY it is a rehearsal: nobody receives mail.
     """
     start()
-    from mailer.checks import look
-    from mailer.cli.proofing import read_proof
+    from mailer.publishing.preparing import findings_of, prepare
     from mailer.publishing.testmail import read_addressees, send_test
     from subscribers.addresses import AddressError
 
@@ -42,8 +41,8 @@ def test(file: Path, more: tuple[str, ...], first: tuple[str, ...], name: str | 
         to = read_addressees((*first, *more))
     except AddressError as error:
         raise Problem(f"{error} Nothing was sent.", Exit.USAGE) from None
-    proof = read_proof(file, name)
-    newsletter, rendered, findings = proof.newsletter, proof.rendered, look(proof)
+    proof = prepare(file, name)
+    newsletter, rendered, findings = proof.newsletter, proof.rendered, findings_of(proof)
     facts = _facts(rendered, newsletter, to)
     if not as_json:
         _show(facts)
@@ -82,7 +81,7 @@ def _show(facts: dict[str, Any]) -> None:
 
 def _show_findings(file: Path, findings: "list[Finding]") -> None:
     from mailer.checks import blocking
-    from mailer.cli.proofing import tell
+    from mailer.cli.findings import tell
 
     errors = blocking(findings)
     tell(file, errors)

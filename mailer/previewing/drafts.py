@@ -3,7 +3,7 @@
 import logging
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -11,13 +11,12 @@ from urllib.parse import unquote
 
 from django.template.autoreload import reset_loaders
 
-from mailer.checks import check
 from mailer.config.newsletter import Newsletter, NewsletterError, read_newsletters
 from mailer.content.findings import Finding
 from mailer.content.issues import Issue, IssueError, read_issue
-from mailer.content.markdown import BackIssue
 from mailer.content.overrides import fault_in
-from mailer.content.rendering import RenderedIssue, render_issue
+from mailer.content.rendering import RenderedIssue
+from mailer.publishing.preparing import Surroundings, findings_of, render
 
 log = logging.getLogger(__name__)
 
@@ -56,26 +55,19 @@ class Draft:
 
 
 @dataclass(frozen=True)
-class Surroundings:
-    """What an issue's mail depends on beside the file itself."""
+class Sources:
+    """The files that an issue's mail is made of beside its own."""
 
     config: Path  # newsletter.toml
     template_folders: tuple[Path, ...]
-    base_url: str
-    rehearsal: bool
-    sent_slugs: Callable[[str], frozenset[str]]  # of a newsletter, by its label
-    archive_url: Callable[[str], str]  # where their pages stand
-    local: bool = False  # the provider is on this machine
-    # What stands for `<!-- back issues -->`, by the newsletter's label and the issue's slug.
-    back_issues: Callable[[str, str], Sequence[BackIssue]] = lambda label, slug: ()
     label: str | None = None  # the newsletter that the command line chose
 
 
 class Desk:
     """Draws the issue in `file` whenever it is asked to. For one thread."""
 
-    def __init__(self, file: Path, around: Surroundings) -> None:
-        self.file, self.around = file, around
+    def __init__(self, file: Path, sources: Sources, around: Surroundings) -> None:
+        self.file, self.sources, self.around = file, sources, around
         self._last = Draft(0, "")
         self._named: frozenset[Path] = frozenset()
 
@@ -101,7 +93,7 @@ class Desk:
         return self._last
 
     def _of_template(self, error: Exception) -> Trouble | None:
-        fault = fault_in(error, self.around.config.resolve().parent / "templates")
+        fault = fault_in(error, self.sources.config.resolve().parent / "templates")
         what, _, fix = (fault or "").rpartition("; ")
         return Trouble(0, 0, what, fix) if fault else None
 
@@ -112,14 +104,14 @@ class Desk:
     def files(self) -> Iterator[Path]:
         """Every file whose change can change the mail; also those that are not there yet."""
         yield self.file
-        yield self.around.config
+        yield self.sources.config
         yield from self._named
-        for folder in self.around.template_folders:
+        for folder in self.sources.template_folders:
             yield from (folder / "email").rglob("*")
 
     def _named_by(self, source: str) -> Iterator[Path]:
         """Where images and logos lie, or would lie; what else is named beside them does no harm."""
-        beside, folder = self.file.resolve().parent, self.around.config.resolve().parent
+        beside, folder = self.file.resolve().parent, self.sources.config.resolve().parent
         found = islice(_TARGET.finditer(source), MOST_TARGETS)
         targets = [next(filter(None, target.groups()), "") for target in found]
         for start, target in [*((beside, target) for target in targets), *((folder, logo) for logo in self._logos())]:
@@ -129,37 +121,20 @@ class Desk:
 
     def _logos(self) -> list[str]:
         try:
-            return [newsletter.logo for newsletter in read_newsletters(self.around.config).values()]
+            return [newsletter.logo for newsletter in read_newsletters(self.sources.config).values()]
         except NewsletterError:
             return []
 
     def _drawn(self, fresh: Draft) -> Draft:
-        issue = read_issue(self.file, self.around.config)
+        issue = read_issue(self.file, self.sources.config)
         newsletter = self._newsletter(issue)
-        sent = self.around.sent_slugs(newsletter.label)
-        rendered = render_issue(
-            issue,
-            newsletter,
-            base_url=self.around.base_url,
-            sent_slugs=sent,
-            archive_url=self.around.archive_url(newsletter.label),
-            back_issues=self.around.back_issues(newsletter.label, issue.slug),
-        )
-        findings = check(
-            issue,
-            rendered,
-            newsletter,
-            rehearsal=self.around.rehearsal,
-            base_url=self.around.base_url,
-            known_slugs=sent,
-            local=self.around.local,
-        )
-        return replace(fresh, rendered=rendered, newsletter=newsletter, findings=tuple(findings))
+        proof = render(issue, newsletter, self.around)
+        return replace(fresh, rendered=proof.rendered, newsletter=newsletter, findings=tuple(findings_of(proof)))
 
     def _newsletter(self, issue: Issue) -> Newsletter:
         """Read each time: the name, the colour and the logo may be what the editor is at."""
-        known = read_newsletters(self.around.config)
-        label = self.around.label or issue.newsletter or (next(iter(known)) if len(known) == 1 else None)
+        known = read_newsletters(self.sources.config)
+        label = self.sources.label or issue.newsletter or (next(iter(known)) if len(known) == 1 else None)
         if label not in known:
             wanted = f"there is no newsletter {label!r}" if label else "several newsletters are configured"
             raise NewsletterError(f'{wanted}; write "newsletter: …" on top of the issue, one of {", ".join(known)}')

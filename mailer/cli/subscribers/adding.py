@@ -6,7 +6,7 @@ import click
 
 from mailer.cli.operators import audit
 from mailer.cli.subscribers.people import newsletter_option, parse_address, parse_basis, reader_of
-from mailer.cli.terminal import Exit, Problem, choose_newsletter, start
+from mailer.cli.terminal import Exit, Problem, start
 
 if TYPE_CHECKING:
     from subscribers.addresses import Address
@@ -29,7 +29,9 @@ def add(address: str, newsletter: str | None, name: str, language: str, active: 
         raise Problem('--active needs --source "where and when they agreed".', Exit.USAGE)
     person, source = _person(address, name, language), parse_basis(source)
     start()
-    label = choose_newsletter(newsletter)
+    from mailer.publishing.newsletters import choose_newsletter
+
+    label = choose_newsletter(newsletter).label
     if active:
         _add_active(person, label, source)
     else:

@@ -13,7 +13,7 @@ import click
 
 from mailer.cli.operators import audit, audit_look
 from mailer.cli.subscribers.people import json_option, newsletter_option, parse_basis
-from mailer.cli.terminal import Exit, Problem, choose_newsletter, confirm, counted, database_address, on_terminal, start
+from mailer.cli.terminal import Exit, Problem, confirm, counted, database_address, on_terminal, start
 
 if TYPE_CHECKING:
     from subscribers.files.importing import Report, Stage, Undecided
@@ -69,12 +69,13 @@ def import_(
     _require_file(file)
     start()
     states = _states(mapped_states)
+    from mailer.publishing.newsletters import choose_newsletter
     from subscribers.auditing import Act, Action
     from subscribers.files.csv_records import FileError
     from subscribers.files.importing import Answers, Undecided, apply, plan, read
     from subscribers.files.inviting import invitations
 
-    label = choose_newsletter(newsletter)
+    label = choose_newsletter(newsletter).label
     try:
         with _no_collecting(), _bar("Reading", file.stat().st_size) as watch:
             stage = read(file, label, state, Answers(columns, states, reject_unknown, ignored), watch)
@@ -313,11 +314,12 @@ def _as_json(stage: "Stage", report: "Report", done: bool) -> str:
 def export(form: str, output: Path | None, newsletter: str | None) -> None:
     """Write out readers: address, state, newsletter, name, language and when they came and left."""
     start()
+    from mailer.publishing.newsletters import choose_newsletter
     from subscribers.auditing import Act, Action
     from subscribers.files.exporting import count_of, write_csv, write_jsonl
     from subscribers.files.wholes import whole_file
 
-    label = choose_newsletter(newsletter) if newsletter else None
+    label = choose_newsletter(newsletter).label if newsletter else None
     write = write_csv if form == "csv" else write_jsonl
     where = f"{label or 'all'} to {output.name if output else 'stdout'}"
     audit_look(Act(Action.EXPORTED, count=count_of(label), detail=where))

@@ -7,7 +7,7 @@ import click
 from mailer.cli.operators import audit, audit_look
 from mailer.cli.subscribers.lifting import lift_incident, lift_one
 from mailer.cli.subscribers.people import hash_of, newsletter_option, parse_address, reader_of
-from mailer.cli.terminal import Exit, Problem, choose_newsletter, confirm, counted, start
+from mailer.cli.terminal import Exit, Problem, confirm, counted, start
 
 if TYPE_CHECKING:
     from subscribers.addresses import Address
@@ -22,10 +22,11 @@ def unsubscribe(address: str, newsletter: str | None) -> None:
     start()
     from django.db import transaction
 
+    from mailer.publishing.newsletters import choose_newsletter
     from subscribers import optin
     from subscribers.auditing import Act, Action
 
-    label = choose_newsletter(newsletter)
+    label = choose_newsletter(newsletter).label
     reader = reader_of(person)
     if reader is None or not reader.subscriptions.filter(newsletter=label).exists():
         raise Problem(f"{person.email} does not read {label}; `mailer subscribers show {person.email}` tells more.")

@@ -9,7 +9,7 @@ import click
 
 from mailer.cli.operators import audit_look
 from mailer.cli.subscribers.people import json_option, newsletter_option, parse_day
-from mailer.cli.terminal import Exit, Problem, choose_newsletter, start
+from mailer.cli.terminal import Exit, Problem, start
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -44,9 +44,10 @@ def list_(
     """List readers, newest first."""
     moment = parse_day(since) if since else None
     start()
+    from mailer.publishing.newsletters import choose_newsletter
     from subscribers.auditing import Act, Action
 
-    label = choose_newsletter(newsletter) if newsletter else None
+    label = choose_newsletter(newsletter).label if newsletter else None
     found = _found(state, label)
     if moment:
         found = found.filter(changed_at__gte=moment)

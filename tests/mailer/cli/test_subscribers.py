@@ -9,7 +9,8 @@ from click.testing import CliRunner, Result
 from django.core import mail
 
 from mailer.cli import cli
-from mailer.cli.terminal import Exit, Problem
+from mailer.cli.terminal import Exit, Problem, explain
+from mailer.publishing.refusals import CorrectRequest
 from subscribers.models import Consent, Subscriber, Subscription
 from tests import readers
 from tests.readers import ADA, BEN, CLEO, DORA
@@ -94,9 +95,9 @@ def test_a_bad_address_is_bad_usage(command):
 
 
 def test_several_newsletters_ask_for_one():
-    result = run("add", ADA.email)
-    assert result.exit_code == Exit.USAGE
-    assert "weekly, jianbao" in result.stderr
+    with pytest.raises(CorrectRequest, match="weekly, jianbao") as refused:
+        run("add", ADA.email)
+    assert explain(refused.value).exit_code == Exit.USAGE
 
 
 def people(tmp_path, *rows: str) -> str:

@@ -7,7 +7,8 @@ import pytest
 from django.conf import settings
 from PIL import Image
 
-from mailer.previewing.drafts import Desk, Surroundings
+from mailer.previewing.drafts import Desk, Sources
+from mailer.publishing.preparing import Surroundings
 
 ISSUE = """\
 ---
@@ -50,14 +51,7 @@ def file(folder: Path) -> Path:
 @pytest.fixture
 def desk(folder: Path, file: Path) -> Callable[..., Desk]:
     def make(**changes: object) -> Desk:
-        around = {
-            "config": folder / "newsletter.toml",
-            "template_folders": tuple(settings.TEMPLATE_FOLDERS),
-            "base_url": BASE,
-            "rehearsal": True,
-            "sent_slugs": lambda label: frozenset(),
-            "archive_url": lambda label: f"{BASE}/archive/",
-        }
-        return Desk(file, Surroundings(**{**around, **changes}))
+        sources = {"config": folder / "newsletter.toml", "template_folders": tuple(settings.TEMPLATE_FOLDERS)}
+        return Desk(file, Sources(**{**sources, **changes}), Surroundings(BASE, rehearsal=True))
 
     return make

@@ -1,0 +1,29 @@
+"""Findings as the terminal shows them, and the end of a command that they stop."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import click
+
+from mailer.cli.terminal import Exit, Problem, counted, one_line
+from mailer.content.findings import Finding
+from mailer.publishing.refusals import CorrectIssue
+
+
+def tell(file: Path, findings: Iterable[Finding]) -> None:
+    """One line a finding on stderr, as editors and terminals understand them."""
+    for finding in findings:
+        place = f"{file}:{finding.line}:{finding.column}"
+        click.echo(one_line(f"{place} {finding.severity} {finding.rule} {finding.message}; {finding.fix}"), err=True)
+
+
+def stop_at_errors(file: Path, require: Callable[[], list[Finding]], outcome: str) -> None:
+    """End the command with exit code 3 and `outcome` where `require` finds errors; count warnings, and go on."""
+    try:
+        warnings = require()
+    except CorrectIssue as refused:
+        tell(file, refused.findings)
+        raise Problem(f"{counted(len(refused.findings), 'error')} in {file}; {outcome}.", Exit.FINDINGS) from None
+    if warnings:
+        found = counted(len(warnings), "warning")
+        click.echo(f"mailer: {found} in {file}; `mailer check {file}` lists them.", err=True)

@@ -1,0 +1,31 @@
+"""The preview's button: the same as `mailer send test`, for the draft that the page shows."""
+
+from django.conf import settings
+
+from mailer.previewing.drafts import Draft
+from mailer.previewing.server import Answered
+from mailer.providers.current import rehearsals
+from mailer.publishing.testmail import read_addressees
+from mailer.publishing.testmail import send_test as send
+from mailer.store.schema import bring_up_to_date
+from subscribers.addresses import AddressError
+
+
+def send_test(draft: Draft, written: list[str]) -> Answered:
+    """Send the draft to those addresses, and say what came of it. Only for a draft that could be rendered."""
+    assert draft.rendered is not None
+    assert draft.newsletter is not None
+    try:
+        to = read_addressees(written)
+    except AddressError as error:
+        return Answered(False, str(error))
+    bring_up_to_date()
+    outcome = send(draft.rendered, draft.newsletter, to)
+    if not outcome.accepted:
+        return Answered(False, outcome.words)
+    addresses = ", ".join(address.email for address in to)
+    if settings.PROVIDER == "rehearsal":
+        return Answered(
+            True, f"Rehearsed for {addresses}. Nobody received mail; the mail is in {rehearsals() / 'mail'}."
+        )
+    return Answered(True, f"{settings.PROVIDER} accepted the test for {addresses}.")

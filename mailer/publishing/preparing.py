@@ -1,0 +1,150 @@
+"""A file becomes what is mailed, with all that is to be said about it: read, rendered and checked."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from urllib.parse import quote
+
+from django.conf import settings
+from django.db import DatabaseError
+
+from mailer.archive import Entry, archive_root, before, entries
+from mailer.checks import blocking, fetching, look, without
+from mailer.checks.proofs import Proof
+from mailer.checks.rules import FINAL, RULES
+from mailer.config.newsletter import Newsletter
+from mailer.content.findings import Finding
+from mailer.content.issues import Issue, IssueError, read_issue
+from mailer.content.markdown import BackIssue
+from mailer.content.rendering import render_issue
+from mailer.publishing.newsletters import choose_newsletter
+from mailer.publishing.refusals import CorrectIssue, CorrectRequest
+
+NONE: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What an issue's mail depends on beside its file and its newsletter."""
+
+    base_url: str
+    rehearsal: bool
+    local: bool = False  # the provider is on this machine
+    newsletters: tuple[str, ...] = ()  # labels, in the order of newsletter.toml
+    sent: Callable[[str], Sequence[Entry]] = lambda label: ()  # issues of a newsletter that have a page, newest first
+
+    def archive_url(self, label: str) -> str:
+        """The address under which the pages of a newsletter stand; ends in a slash."""
+        return archive_root(self.base_url, label, list(self.newsletters))
+
+
+def surroundings(sent: Callable[[str], Sequence[Entry]] | None = None) -> Surroundings:
+    """Return those of this process; with `sent` its answer takes the place of the database's."""
+    return Surroundings(
+        base_url=settings.BASE_URL,
+        rehearsal=settings.PROVIDER == "rehearsal",
+        local=settings.PROVIDER_IS_LOCAL,
+        newsletters=tuple(settings.NEWSLETTERS),
+        sent=sent or _sent,
+    )
+
+
+def prepare(file: Path, newsletter: str | None) -> Proof:
+    """Read and render `file` for the newsletter asked for, the one that it names itself, or the only one there is.
+
+    What is mailed is `proof.rendered`, to the byte, whichever use case asks. Raises IssueError and CorrectRequest.
+    """
+    issue = read_issue(file, settings.CONFIG)
+    return render(issue, choose_newsletter(newsletter or issue.newsletter), surroundings())
+
+
+def require_newsletter(file: Path, newsletter: str | None) -> None:
+    """Raise CorrectRequest where no newsletter can be chosen for `file`; a mistake in the issue itself is none."""
+    wanted = newsletter
+    if newsletter is None and settings.NEWSLETTERS:
+        try:
+            wanted = read_issue(file, settings.CONFIG).newsletter
+        except IssueError:
+            return
+    choose_newsletter(wanted)
+
+
+def render(issue: Issue, newsletter: Newsletter, around: Surroundings) -> Proof:
+    """Render the issue as its subscribers would get it. Raises IssueError."""
+    listed, archive_url = around.sent(newsletter.label), around.archive_url(newsletter.label)
+    sent = frozenset(entry.slug for entry in listed)
+    rendered = render_issue(
+        issue,
+        newsletter,
+        base_url=around.base_url,
+        sent_slugs=sent,
+        archive_url=archive_url,
+        back_issues=[
+            BackIssue(entry.title, archive_url + quote(entry.slug, safe="") + "/")
+            for entry in before(issue.slug, list(listed))
+        ],
+    )
+    return Proof(issue, rendered, newsletter, around.rehearsal, around.base_url, sent, around.local)
+
+
+def require_known_rules(ignored: Iterable[str]) -> None:
+    """Raise CorrectRequest unless each rule exists and may be ignored."""
+    for rule in ignored:
+        if rule in FINAL:
+            raise CorrectRequest(f"--ignore {rule}: this rule cannot be ignored.")
+        if rule not in RULES:
+            near = get_close_matches(rule, RULES, 1)
+            instead = f"did you mean {near[0]}?" if near else "docs/authoring.md lists them all."
+            raise CorrectRequest(f"--ignore {rule}: there is no such rule; {instead}")
+
+
+def findings_of(proof: Proof, ignored: Iterable[str] = NONE) -> list[Finding]:
+    """Return what the rules found, but for those that the issue itself or `ignored` leaves out."""
+    return without(look(proof), set(ignored))
+
+
+def findings_behind_links(proof: Proof, asking: Callable[[int], None]) -> list[Finding]:
+    """Ask the site behind each link whether its page is there; `asking` is told how many pages that makes."""
+    addresses = fetching.places(proof)
+    asking(len(addresses))
+    return without(fetching.look(proof, fetching.fetch(addresses)), proof.issue.ignore)
+
+
+def check_file(
+    file: Path, newsletter: str | None, ignored: Iterable[str] = NONE, asking: Callable[[int], None] | None = None
+) -> list[Finding]:
+    """Return all that is to be said about the file, in its order; also why no mail can be made of it.
+
+    With `asking` the sites behind its links are asked too. Raises CorrectRequest.
+    """
+    try:
+        proof = prepare(file, newsletter)
+    except IssueError as error:
+        return without([error.finding], set(ignored))
+    found = findings_of(proof)
+    if asking:
+        found += findings_behind_links(proof, asking)
+    return without(sorted(found), set(ignored))
+
+
+def require_sound(proof: Proof, ignored: Iterable[str] = NONE, *, beside: frozenset[str] = NONE) -> list[Finding]:
+    """Return the warnings of an issue without errors. Raises CorrectIssue with the errors of any other.
+
+    `beside`: rules that do not matter to what is done with the issue, not even those that nobody may ignore.
+    """
+    found = [finding for finding in findings_of(proof, ignored) if finding.rule not in beside]
+    if errors := blocking(found):
+        raise CorrectIssue(f"{proof.issue.path} has {len(errors)} errors; correct them first.", errors)
+    return found
+
+
+def _sent(newsletter: str) -> list[Entry]:
+    """Issues with a page in the archive; none where there is no database yet, and a look makes none."""
+    database = settings.DATABASES["default"]
+    if "sqlite" in database["ENGINE"] and not Path(database["NAME"]).is_file():
+        return []
+    try:
+        return entries(newsletter)
+    except DatabaseError:
+        return []

@@ -1,0 +1,24 @@
+"""Why a use case did nothing, by what whoever asked must do. Each message says what, where and what to do.
+
+The terminal turns them into exit codes (mailer.cli.terminal), HTTP would turn them into statuses.
+"""
+
+from collections.abc import Sequence
+
+from mailer.content.findings import Finding
+
+
+class Refused(Exception):
+    """Nothing was done, and the same request again would be refused again until what the message names is different."""
+
+
+class CorrectRequest(Refused):
+    """What was asked for does not exist or contradicts itself: ask for something else."""
+
+
+class CorrectIssue(Refused):
+    """The issue has mistakes that block: correct the file. `findings` are those mistakes, if rules found them."""
+
+    def __init__(self, message: str, findings: Sequence[Finding] = ()) -> None:
+        super().__init__(message)
+        self.findings = tuple(findings)
