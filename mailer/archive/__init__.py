@@ -1,7 +1,7 @@
-"""The issues that were sent, as pages: which there are, where they stand and what they say.
+"""The web pages of sent issues: which there are, their URLs and their content.
 
-An issue has a page from the moment in which the provider has accepted its first request: a schedule, a plan that was
-paused or cancelled before, and a request whose outcome is not known show nothing yet. Rehearsals never do.
+An issue has a page once the provider has accepted its first request. A schedule, a plan that was paused or cancelled
+before, and a request whose outcome is unknown show nothing yet. Rehearsals never do.
 """
 
 import re
@@ -36,7 +36,7 @@ class Entry:
 
     @property
     def dated(self) -> date:
-        """The issue's own day, as its mail says it; else that on which it was sent, by the clock in use."""
+        """Return the issue's own day, as its email says; else the day it was sent, by the time zone in use."""
         return self.day or timezone.localdate(self.published)
 
     @property
@@ -46,7 +46,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Page:
-    """An issue with its words, and its neighbours in time."""
+    """An issue with its content, and its neighbours in time."""
 
     entry: Entry
     article: str  # HTML
@@ -55,12 +55,12 @@ class Page:
 
     @property
     def neighbours(self) -> list[tuple[str, Entry]]:
-        """Those there are, by HTML's word for the link."""
+        """Return those that exist, by HTML's `rel` for the link."""
         return [(way, entry) for way, entry in (("prev", self.former), ("next", self.next)) if entry]
 
     @property
     def image(self) -> tuple[str, str] | None:
-        """Address and description of the first image that others may load too."""
+        """Return address and description of the first image that other sites may load too."""
         found = re.search(r'<img\s(?:[^>]*?\s)?src="(https://[^"]+)"[^>]*>', self.article)
         if found is None:
             return None
@@ -69,31 +69,31 @@ class Page:
 
 
 def sent(newsletter: str) -> QuerySet[Send]:
-    """Real sends that some readers have."""
+    """Return the real sends that some subscribers have received."""
     accepted = Batch.objects.filter(send=OuterRef("pk"), state=Batch.State.ACCEPTED)
     started = Send.objects.filter(newsletter=newsletter, first_request_at__isnull=False)
     return started.exclude(provider=REHEARSAL).filter(Exists(accepted))
 
 
 def entries(newsletter: str) -> list[Entry]:
-    """All issues that were sent, newest first; without their words, which are long."""
+    """Return all sent issues, newest first, without their content, which is long."""
     return [_entry(send) for send in _newest_first(newsletter).only(*_LISTED)]
 
 
 def before(slug: str, listed: list[Entry]) -> list[Entry]:
-    """Those of `listed`, newest first, that readers of this issue may have had; all of them before it is sent."""
+    """Return the issues of `listed`, newest first, that are older than this one; all of them if it is not sent yet."""
     own = next((number for number, entry in enumerate(listed) if entry.slug == slug), -1)
     return listed[own + 1 :]
 
 
 def newest(newsletter: str, count: int) -> list[Page]:
-    """The last issues with their words, newest first."""
+    """Return the last issues with their content, newest first."""
     return [Page(_entry(send), _article(send)) for send in _with_words(newsletter)[:count]]
 
 
 def page(newsletter: str, slug: str) -> Page | None:
-    """The page of a sent issue, or None."""
-    # PostgreSQL has no NUL, and an address may.
+    """Return the page of a sent issue, or None."""
+    # PostgreSQL cannot hold NUL, and a URL may.
     send = None if "\0" in slug else _with_words(newsletter).filter(slug=slug).first()
     if send is None:
         return None
@@ -104,7 +104,10 @@ def page(newsletter: str, slug: str) -> Page | None:
 
 
 def archive_root(base_url: str, newsletter: str, newsletters: list[str]) -> str:
-    """The address under which the pages of a newsletter stand: the first keeps the bare path. Ends in a slash."""
+    """Return the URL below which a newsletter's pages stand, with a slash at its end.
+
+    The first newsletter keeps the bare path.
+    """
     label = "" if newsletters[:1] == [newsletter] else f"{quote(newsletter)}/"
     return f"{base_url}/{label}archive/"
 

@@ -1,4 +1,4 @@
-"""The web text of a sent issue gives way to a better one. What was mailed stays in the Send, as it was."""
+"""Correct the web page of a sent issue. What was mailed stays in the Send, as it was."""
 
 import logging
 from collections.abc import Iterator
@@ -21,14 +21,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Change:
-    """One line that goes or comes: `sign` is "-" or "+"."""
+    """One line that is removed or added: `sign` is "-" or "+"."""
 
     sign: str
     line: str
 
 
 def changes(shown: Page, issue: "RenderedIssue") -> list[Change]:
-    """What a reader of the page would see change, in its order; nothing when it says the same already."""
+    """Return what a reader of the page would see change, in order; nothing if it already says the same."""
     entry = shown.entry
     before = (entry.title, entry.preheader, entry.language, entry.day, entry.number)
     after = (issue.subject, issue.preheader, issue.language, issue.day, issue.number)
@@ -43,7 +43,7 @@ def changes(shown: Page, issue: "RenderedIssue") -> list[Change]:
 
 
 def correct(send: Send, issue: "RenderedIssue") -> Correction:
-    """The page of `send` shows the words and images of `issue` and says since when."""
+    """Make the page of `send` show the content and images of `issue`, with the date of the correction."""
     with transaction.atomic():
         keep_images(issue.images)
         correction, _ = Correction.objects.update_or_create(

@@ -1,4 +1,4 @@
-"""The last issues as an Atom feed (RFC 4287), with all their words."""
+"""The last issues as an Atom feed (RFC 4287), with their full content."""
 
 import re
 from collections.abc import Iterable
@@ -15,14 +15,14 @@ from mailer.config.newsletter import Newsletter
 from subscribers.languages import language_tag
 
 LENGTH = 20  # issues
-# XML has no way to write these (XML 1.0, 2.2): one of them, such as "&#12;" in an issue, would break the whole feed.
+# XML cannot express these (XML 1.0, 2.2): one of them, such as "&#12;" in an issue, would break the whole feed.
 UNWRITABLE = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 # Only in tags: text may say `href="#` too, but a "<" in it is always "&lt;".
 WITHIN_THE_PAGE = re.compile(r'(<a(?:\s[\w-]+="[^"]*")*?\shref=")(?=#)')
 
 
 def atom(newsletter: Newsletter, pages: Iterable[Page], archive: str, address: str, installation: str) -> str:
-    """The feed that stands at `address`, of a newsletter whose pages stand below `archive` (ends in "/")."""
+    """Return the feed at `address`, of a newsletter whose pages stand below `archive` (ends in "/")."""
     feed = _WithContent(
         title=_writable(newsletter.name),
         link=archive,
@@ -52,7 +52,7 @@ def atom(newsletter: Newsletter, pages: Iterable[Page], archive: str, address: s
 
 
 def _with_whole_links(article: str, link: str) -> str:
-    """Where a feed is read, "#note-1" leads nowhere."""
+    """Make "#note-1" absolute: in a feed reader it leads nowhere."""
     return WITHIN_THE_PAGE.sub(lambda found: found[1] + link, article)
 
 
@@ -61,12 +61,12 @@ def _writable(text: str) -> str:
 
 
 def _for_ever(installation: str, *what: str) -> str:
-    """An id that stays when the newsletter moves to another domain: readers would meet every issue again."""
+    """Return an id that survives a move to another domain: feed readers would otherwise show every issue again."""
     return uuid5(UUID(installation), "/".join(what)).urn
 
 
 class _WithContent(Atom1Feed):
-    """Django's feed has summaries only."""
+    """Adds content: Django's feed only has summaries."""
 
     def item_attributes(self, item: dict[str, Any]) -> dict[str, str]:
         return {"xml:lang": item["language"]}

@@ -1,4 +1,4 @@
-"""What an editor should know before 5,000 readers do. `check` reads a proof; `blocking` says what stops a send.
+"""What an editor should know before 5,000 subscribers do. `check` judges a proof; `blocking` says what stops a send.
 
 One module per idea, each with `look`. `rules` holds all names and severities, `proofs` what every rule looks at, and
 `fetching` asks the sites behind the links, which only `mailer check --links` does.
@@ -38,7 +38,7 @@ def check(
     known_slugs: frozenset[str],
     local: bool = False,
 ) -> list[Finding]:
-    """What the renderer and the rules found, in the order of the file, without what the issue itself ignores.
+    """Return what the renderer and the rules found, in the order of the file, without what the issue itself ignores.
 
     `known_slugs`: the newsletter's issues that have a page, whether or not their files are here. `local`: the provider
     is on this machine.
@@ -47,25 +47,25 @@ def check(
 
 
 def look(proof: Proof) -> list[Finding]:
-    """`check` of a proof that is at hand."""
+    """Run `check` on an existing proof."""
     told = {(finding.line, finding.column, finding.rule) for finding in proof.rendered.findings}
     found = set(proof.rendered.findings)
     for rules in _LOOKS:
-        # The renderer stood at the place and knows best what became of it.
+        # The renderer was at the place and knows best what became of it.
         found |= {one for one in rules(proof) if (one.line, one.column, one.rule) not in told}
     return without(sorted(found), proof.issue.ignore)
 
 
 def without(findings: Iterable[Finding], ignored: Set[str]) -> list[Finding]:
-    """The findings but those of `ignored` rules; rules that cannot be ignored stay."""
+    """Return the findings but those of `ignored` rules; rules that cannot be ignored stay."""
     return [finding for finding in findings if finding.rule not in ignored or not ignorable(finding.rule)]
 
 
 def ignorable(rule: str) -> bool:
-    """Whether an editor may send in spite of it."""
+    """Tell whether an editor may send in spite of the rule."""
     return rule not in FINAL
 
 
 def blocking(findings: Iterable[Finding]) -> list[Finding]:
-    """The findings that keep an issue from being sent."""
+    """Return the findings that keep an issue from being sent."""
     return [finding for finding in findings if finding.severity == "error"]

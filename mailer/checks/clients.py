@@ -1,4 +1,4 @@
-"""Which features of HTML and CSS a mail uses, and which mail clients show them: the data of caniemail.com."""
+"""Tell which features of HTML and CSS an email uses, and which mail clients show them, by the data of caniemail.com."""
 
 import json
 import re
@@ -26,7 +26,7 @@ FAMILIES = {
 }
 MAIN = ("gmail/desktop-webmail", "gmail/android", "apple-mail/ios", "outlook/windows", "outlook/outlook-com")
 
-# Where two main clients lack one of these, the page looks wrong. Of all other CSS, such as round corners and dark
+# If two main clients lack one of these, the page looks wrong. Without all other CSS, such as round corners and dark
 # colours, they show a page that is plainer and still right.
 STANDS_OUT = names(
     "css-at-font-face css-at-import css-at-keyframes css-animation css-background-image css-clip-path "
@@ -54,7 +54,7 @@ class Feature:
 
 @dataclass(frozen=True)
 class Support:
-    """How much of what a mail uses is shown, from 0 to 1 by family of clients."""
+    """How much of what an email uses is shown, from 0 to 1 by family of clients."""
 
     features: tuple[Feature, ...]
     share: Mapping[str, float]
@@ -62,7 +62,7 @@ class Support:
 
 @cache
 def features() -> dict[str, Feature]:
-    """Everything that caniemail knows, by its slug."""
+    """Return everything that caniemail knows, by its slug."""
     data = json.loads(DATA.read_text(encoding="utf-8"))
     clients = data["clients"]
     return {
@@ -72,7 +72,7 @@ def features() -> dict[str, Feature]:
 
 
 def support(html: str) -> Support:
-    """The features that `html` uses, and the mean of their support by the newest version of each family's clients."""
+    """Return the features that `html` uses, and their mean support by the newest version of each family's clients."""
     parser = lxml_html.HTMLParser(huge_tree=True, encoding="utf-8")
     tree = lxml_html.document_fromstring(html.encode(), parser=parser)
     known = features()
@@ -102,7 +102,7 @@ def look(proof: Proof) -> Iterator[Finding]:
         if feature is None or not _stands_out(slug):
             continue
         without = [client for client in MAIN if feature.support.get(client) == "n"]
-        # A picture that one client does not show is a hole; of all else two must lack it.
+        # An image that one client does not show is a hole; anything else must be missing in two.
         if len(without) >= (1 if slug.startswith("image-") else 2):
             yield _finding(proof, feature, without)
 
@@ -138,7 +138,7 @@ _NAMES = {
 
 
 def _used(tree: Any) -> set[str]:
-    """Slugs of caniemail; the parts that only Outlook's Word engine reads are comments, and not counted."""
+    """Return caniemail's slugs; what only Outlook's Word engine reads is in comments, and not counted."""
     used = (
         {"html-doctype"} if (tree.getroottree().docinfo.doctype or "").lower().startswith("<!doctype html") else set()
     )
@@ -225,7 +225,7 @@ _RULE = re.compile(r"(?<![^{};])([^{};]*)\{([^{}]*)\}")  # from the beginning of
 
 
 def _of_sheet(sheet: str) -> set[str]:
-    """Good enough for the sheets that a mail holds: rules, and at-rules with rules inside."""
+    """Parse well enough for the sheets that an email holds: rules, and at-rules with rules inside."""
     used = {"css-comments"} if _COMMENT.search(sheet) else set()
     sheet = _COMMENT.sub("", sheet)
     for rule in re.findall(r"@[\w-]+[^{;]*", sheet):

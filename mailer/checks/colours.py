@@ -1,4 +1,4 @@
-"""Whether the newsletter's own colour can be read: WCAG 2.2, 1.4.3 asks for 4.5 to 1."""
+"""Check that the newsletter's own colour can be read: WCAG 2.2, 1.4.3 asks for 4.5 to 1."""
 
 from collections.abc import Iterator
 

@@ -1,6 +1,6 @@
-"""Whether the pages behind an issue's links are there: `mailer check --links`.
+"""Check that the pages behind an issue's links exist: `mailer check --links`.
 
-The editor's machine stands inside networks that the author of a pasted address does not: so an address is resolved
+The editor's machine stands inside networks that the author of a pasted address does not. So an address is resolved
 once, every answer must be public, and the connection goes to exactly what was checked, for each redirect anew.
 """
 
@@ -28,12 +28,12 @@ LANES = 8
 PATIENCE = 10.0  # seconds for connecting, and again between two pieces of an answer
 DEADLINE = 20.0  # seconds for a whole answer, however slowly it drips
 WHOLE = 180.0  # seconds for all answers; no new one is asked for later
-MOST_FAILURES = 2  # requests without an answer, after which a host is asked no more
+MOST_FAILURES = 2  # unanswered requests after which a host is not asked again
 MOST_REDIRECTS = 5
 AGENT = "mailer-link-check/1.0 (reads the links of a newsletter before it is sent)"
 FOR_GOOD = (301, 308)
 REDIRECTS = (301, 302, 303, 307, 308)
-# Sites that let people in and programs not; 999 is LinkedIn's.
+# Sites that let people in but not programs; 999 is LinkedIn's.
 REFUSALS = (401, 402, 403, 405, 406, 407, 418, 425, 429, 451, 503, 999)
 
 Place = tuple[int, tuple[str, int]]  # family, and address with port
@@ -50,7 +50,7 @@ class Answer:
 
 
 def fetch(addresses: Iterable[str], may_connect: Callable[[Address], bool] = is_public) -> dict[str, Answer]:
-    """The answer for each http(s) address. Eight hosts at a time, and one request at a time to each."""
+    """Return the answer for each http(s) address. Eight hosts at a time, and one request at a time to each."""
     by_host: dict[str, list[str]] = {}
     for address in dict.fromkeys(addresses):
         by_host.setdefault(_host(address), []).append(address)
@@ -69,11 +69,11 @@ def _host(address: str) -> str:
 
 
 class _Unreachable(Exception):
-    """No answer; the text goes on from "does not answer: "."""
+    """No answer; the text continues "does not answer: "."""
 
 
 class _NotAsked(Exception):
-    """The text goes on from "was not asked: "."""
+    """The text continues "was not asked: "."""
 
 
 class _Visitor:
@@ -158,7 +158,7 @@ class _Visitor:
             connection.close()
 
     def _resolve(self, host: str, port: int) -> list[Place]:
-        """Where to connect; all of the name's addresses are looked at before one is used."""
+        """Return where to connect; all of the name's addresses are checked before one is used."""
         try:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError):
@@ -175,7 +175,7 @@ def _query(query: str) -> str:
 
 
 def _readable(location: str) -> str:
-    """http.client reads headers as Latin-1; sites write UTF-8."""
+    """Decode a header: http.client reads it as Latin-1; sites write UTF-8."""
     with suppress(UnicodeError):
         return location.encode("latin-1").decode("utf-8")
     return location
@@ -187,7 +187,7 @@ def _first(error: object) -> str:
 
 
 def _connection(scheme: str, host: str, port: int | None, places: list[Place]) -> http.client.HTTPConnection:
-    """A connection to one of `places`, which still asks for `host` and checks that name's certificate."""
+    """Open a connection to one of `places`, which still asks for `host` and checks that name's certificate."""
     host = f"[{host}]" if ":" in host else host
     if scheme == "https":
         connection: http.client.HTTPConnection = http.client.HTTPSConnection(
@@ -224,7 +224,7 @@ def _hang_up(connection: http.client.HTTPConnection) -> None:
 
 
 def look(proof: Proof, answers: Mapping[str, Answer]) -> list[Finding]:
-    """What the answers mean for the issue's links, each address once."""
+    """Report what the answers mean for the issue's links, each address once."""
     found = []
     for address, (line, column) in places(proof).items():
         answer = answers.get(address, Answer())
@@ -234,7 +234,7 @@ def look(proof: Proof, answers: Mapping[str, Answer]) -> list[Finding]:
 
 
 def places(proof: Proof) -> dict[str, tuple[int, int]]:
-    """The web addresses of the issue's links and remote images, and where each is written first."""
+    """Return the web addresses of the issue's links and remote images, and where each is written first."""
     found: dict[str, tuple[int, int]] = {}
     for link in proof.links:
         if address := _address(proof, link.target):
@@ -246,7 +246,7 @@ def places(proof: Proof) -> dict[str, tuple[int, int]]:
 
 
 def _address(proof: Proof, target: str) -> str:
-    """The page that a link opens, or nothing: for one of the mail itself, a mailbox, an issue with a page here."""
+    """Return the page that a link opens, or "" for an anchor, a mailbox, or an issue with a page here."""
     if not target or target.startswith("#") or "{{" in target:
         return ""
     issue = proof.issue
@@ -261,7 +261,7 @@ def _address(proof: Proof, target: str) -> str:
 
 
 def _told(address: str, answer: Answer) -> tuple[str, str, str] | None:
-    """(rule, message, fix), or None for a page that is there."""
+    """Return (rule, message, fix), or None if the page exists."""
     if not answer.asked:
         return "link-unasked", f'"{address}" was not asked: {answer.reason}', "open it in a browser, or check again"
     if not answer.status:

@@ -1,4 +1,4 @@
-"""Whether the headings tell the issue's structure, by which screen readers jump."""
+"""Check that the headings tell the issue's structure, by which screen readers jump."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""What readers get who do not see a picture: its alt text."""
+"""Check what subscribers get who do not see an image: its alt text."""
 
 import re
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from mailer.checks.proofs import ImageReference, Proof, shortened
 from mailer.content.findings import Finding
 
 FILE_NAME = re.compile(r".*\.(png|jpe?g|gif|webp|svg|bmp|avif|heic)", re.IGNORECASE)
-# What cameras, phones and programs call a picture, and what templates leave behind.
+# What cameras, phones and programs call an image, and what templates leave behind.
 NOBODYS_WORDS = re.compile(
     r"(img|dsc[nf]?|dcim|pxl|mvimg|image|picture|photo|pic|screen ?shot|bild|图片|截图|微信图片|untitled|alt)"
     r"([\s_.-]*\d[\d\s_.-]*)?",

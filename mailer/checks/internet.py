@@ -1,8 +1,8 @@
-"""Which addresses belong to the open internet: only these are asked by `mailer check --links`.
+"""Tell which addresses belong to the public internet: only these are asked by `mailer check --links`.
 
 The list is our own, because Python's changes with its version and lacks some. From IANA's registries of special-purpose
 addresses for IPv4 and IPv6 (of 2025), of multicast addresses, and from the addresses at which clouds answer their own
-machines. What is not listed in IPv6 is public only within 2000::/3, the one range that IANA gives out.
+machines. What is not listed in IPv6 is public only within 2000::/3, the one range that IANA assigns.
 """
 
 import ipaddress
@@ -43,7 +43,7 @@ TRANSLATED = ipaddress.ip_network("64:ff9b::/96")  # where a network has no IPv4
 
 
 def is_public(address: Address) -> bool:
-    """Whether an address belongs to the open internet, also where IPv6 wraps an IPv4 address."""
+    """Tell whether an address belongs to the public internet, also if IPv6 wraps an IPv4 address."""
     if isinstance(address, ipaddress.IPv6Address):
         if address.ipv4_mapped:
             return is_public(address.ipv4_mapped)

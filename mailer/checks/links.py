@@ -1,4 +1,4 @@
-"""Links as a reader meets them: where they lead, whether they still will next month, and what stands on them."""
+"""Check links as a subscriber meets them: where they lead, whether they will last, and their text."""
 
 import posixpath
 import re
@@ -23,7 +23,7 @@ EXPIRING = names(
     "x-amz-signature x-goog-credential x-goog-expires x-goog-signature x-oss-expires x-oss-signature"
 )
 SHORT_LIVED_ALONE = names("policy se sid session ticket")  # harmless unless a signature stands beside them
-# Words of one of these endings read as an address; "Node.js", "deci.ai" and "crates.io" are names.
+# Text with one of these endings reads as an address; "Node.js", "deci.ai" and "crates.io" are names.
 READ_AS_HOSTS = names("com org net gov edu cn de uk jp fr info")
 HOST = re.compile(r"(?P<mark>https?://|www\.)?(?P<host>(?:[\w-]+\.)+[A-Za-z]{2,})(?P<rest>[/?#:]\S*)?")
 EMPTY = re.compile(r"\[\s*\](?:\([^()]*\)|\[[^\][]*\])|<a\s[^>]{0,1000}>\s*</a>", re.IGNORECASE)
@@ -46,7 +46,7 @@ def look(proof: Proof) -> Iterator[Finding]:
 
 
 def _one(link: Link) -> Iterator[tuple[str, str, str]]:
-    """(rule, message, fix) for what is odd about a link by itself."""
+    """Return (rule, message, fix) for each problem of a link by itself."""
     target = shortened(link.target, 70)
     if link.target and not link.words and not link.holds_image:
         yield "link-empty", f'link to "{target}" has no words to press', "put words between the brackets"
@@ -82,7 +82,7 @@ def _one(link: Link) -> Iterator[tuple[str, str, str]]:
 
 
 def _parts(target: str) -> tuple[str, str, set[str]]:
-    """Scheme, host and the names of the parameters, in lower case."""
+    """Return scheme, host and the names of the parameters, in lower case."""
     try:
         parts = urlsplit(target)
         host = (parts.hostname or "").lower()
@@ -98,7 +98,7 @@ def _from_parameter(target: str, name: str) -> str:
 
 
 def _host_in(words: str) -> str:
-    """The host that the words read as, or nothing."""
+    """Return the host that the link's text reads as, or ""."""
     found = HOST.fullmatch(words.strip())
     if not found:
         return ""
@@ -112,7 +112,7 @@ def _same_site(one: str, other: str) -> bool:
 
 
 def _vanished(proof: Proof) -> Iterator[Finding]:
-    """Links without words that were all of their paragraph: the parser leaves nothing of it."""
+    """Report links without text that were all of their paragraph: the parser leaves nothing of it."""
     left = {link.line for link in proof.links}
     for token in proof.document.tokens:
         if token.map and token.type in ("inline", "fence", "code_block", "html_block"):
@@ -125,7 +125,7 @@ def _vanished(proof: Proof) -> Iterator[Finding]:
 
 
 def _twice(proof: Proof) -> Iterator[Finding]:
-    """Two titles of stories with one address: the second was pasted and not changed."""
+    """Report two titles of stories with one address: the second was pasted and not changed."""
     first: dict[str, Link] = {}
     for link in proof.links:
         if not link.leads or link.bare or link.target.startswith("#") or not link.words:
@@ -161,7 +161,7 @@ def _unknown_issues(proof: Proof) -> Iterator[Finding]:
 
 
 def _issue_file(proof: Proof, target: str) -> Path | None:
-    """The Markdown file of the newsletter's folder that a link means, or None."""
+    """Return the Markdown file in the newsletter's folder that a link means, or None."""
     source_url = proof.newsletter.source_url
     folder = proof.issue.folder
     if source_url and target.startswith(source_url):
@@ -181,7 +181,7 @@ def _issue_file(proof: Proof, target: str) -> Path | None:
 
 
 def _left_in_page(proof: Proof) -> Iterator[Finding]:
-    """Addresses that came with a template; those of the issue's own text are the renderer's to judge."""
+    """Report addresses that came with a template; those of the issue's own text are for the renderer to judge."""
     ours = set(proof.rendered.placeholders.values())
     told = {finding.rule for finding in proof.rendered.findings}
     for element, attribute, address, _ in proof.page.iterlinks():

@@ -1,4 +1,4 @@
-"""What a send needs beside the issue: a sender that exists, a postal address, and a way to leave that works."""
+"""Check what a send needs beside the issue: an existing sender, a postal address, a working unsubscribe link."""
 
 import re
 from collections.abc import Iterator
@@ -30,11 +30,11 @@ def look(proof: Proof) -> Iterator[Finding]:
 
 
 def _way_out(proof: Proof) -> Iterator[Finding]:
-    """Each reader's own link, which a template of the editor's may have lost."""
+    """Report a missing unsubscribe link, which an editor's own template may have lost."""
     link = proof.rendered.placeholders["unsubscribe"]
     parts = (("HTML", proof.rendered.html, "footer.html"), ("text", proof.rendered.text, "body.txt"))
     for part, content, template in parts:
-        if not re.search(rf"{link}(?!\?)", content):  # the way to the preferences is not yet the way out
+        if not re.search(rf"{link}(?!\?)", content):  # a link to the preferences is not an unsubscribe link
             yield proof.finding_on_top(
                 "unsubscribe-missing",
                 f"the mail's {part} has no link to unsubscribe",
@@ -59,7 +59,7 @@ def _postal_address(proof: Proof) -> Iterator[Finding]:
 
 
 def _sender(proof: Proof) -> Iterator[Finding]:
-    """The addresses that the mail comes from and that answers go to."""
+    """Check the addresses that the email comes from and that replies go to."""
     for key, address in (("from_email", proof.newsletter.from_email), ("reply_to", proof.newsletter.reply_to)):
         parts = address.lower().rpartition("@")[2].rstrip(".").split(".")
         if RESERVED & {parts[-1], ".".join(parts[-2:])}:

@@ -1,4 +1,4 @@
-"""A proof: all that the rules look at, taken apart once."""
+"""A proof: all that the rules look at, parsed once."""
 
 import re
 from collections.abc import Iterator
@@ -20,11 +20,11 @@ from mailer.content.rendering import RenderedIssue
 @dataclass(frozen=True)
 class Link:
     target: str  # as written
-    words: str  # what the reader presses; an image counts as its alt text
+    words: str  # the link's text; an image counts as its alt text
     line: int  # of the body, from 0
     column: int
     bare: bool  # an address in running text, without brackets of any kind
-    leads: bool  # the first thing of its paragraph, as the title of a story is
+    leads: bool  # the first in its paragraph, as the title of a story is
     holds_image: bool
 
 
@@ -44,7 +44,7 @@ class Proof:
     rehearsal: bool
     base_url: str
     known_slugs: frozenset[str]
-    local: bool = False  # the provider is on this machine, so its readers' links may be too
+    local: bool = False  # the provider is on this machine, so subscribers' links may be too
 
     @cached_property
     def document(self) -> Document:
@@ -63,19 +63,19 @@ class Proof:
 
     @cached_property
     def page(self) -> Any:
-        """The finished HTML as a tree."""
+        """Return the finished HTML as a tree."""
         parser = html.HTMLParser(huge_tree=True, encoding="utf-8")
         return html.document_fromstring(self.rendered.html.encode(), parser=parser)
 
     def finding(self, line: int, column: int, rule: str, message: str, fix: str) -> Finding:
-        """`line` and `column` of the body, from 0, as the Markdown parser counts."""
+        """Make a finding at `line` and `column` of the body, from 0, as the Markdown parser counts."""
         return Finding(self.issue.body_line + line, column + 1, rule, RULES[rule], message, fix)
 
     def finding_at_title(self, rule: str, message: str, fix: str) -> Finding:
         return Finding(*self._title_place, rule, RULES[rule], message, fix)
 
     def finding_on_top(self, rule: str, message: str, fix: str) -> Finding:
-        """Something that no line of the issue can be blamed for."""
+        """Make a finding that no line of the issue causes."""
         return Finding(1, 1, rule, RULES[rule], message, fix)
 
     @cached_property
@@ -94,7 +94,7 @@ class Proof:
 
 
 def links_of(document: Document) -> Iterator[Link]:
-    """The links of a text with the words that stand on them, in order."""
+    """Return the links of a text with their own text, in order."""
     places = {id(reference.token): reference for reference in document.links()}
     lines = document.source.split("\n")
     for block in document.tokens:
@@ -119,12 +119,12 @@ def links_of(document: Document) -> Iterator[Link]:
 
 
 def _end(children: list[Token], start: int) -> int:
-    """Where the link that opens at `start` closes; links do not stand in each other."""
+    """Return where the link that opens at `start` closes; links do not nest."""
     ends = (n for n in range(start + 1, len(children)) if children[n].type in ("link_close", "link_open"))
     return next(ends, len(children))
 
 
 def shortened(text: str, longest: int = 60) -> str:
-    """Fit for one line of a message."""
+    """Shorten the text to fit one line of a message."""
     text = " ".join(text.split())
     return text if len(text) <= longest else f"{text[: longest - 1]}…"

@@ -3,13 +3,13 @@
 from mailer.content.findings import Severity
 
 ERRORS = (
-    # Without these no mail can be made of the file at all.
+    # With these, the file cannot become an email at all.
     "unreadable",
     "not-utf8",
     "front-matter",
     "slug",
     "nesting",
-    # The mail would reach its readers broken.
+    # The email would arrive broken.
     "no-subject",
     "empty-body",
     "header-control",
@@ -65,9 +65,9 @@ RULES: dict[str, Severity] = {**dict.fromkeys(ERRORS, "error"), **dict.fromkeys(
 
 
 def names(text: str) -> frozenset[str]:
-    """The names in a text, as sets of them are easiest to read."""
+    """Return the names in a text: that is how long sets are easiest to read."""
     return frozenset(text.split())
 
 
-# An editor may know better than a rule about words; nobody knows better than Gmail's limit, the law, or the DNS.
+# An editor may know better than a rule about wording; nobody knows better than Gmail's limit, the law, or the DNS.
 FINAL = names("size-limit unsubscribe-missing sender-reserved postal-address base-url")

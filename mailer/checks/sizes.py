@@ -1,4 +1,4 @@
-"""How much there is to load: Gmail clips long mails, and some clients drop a long style sheet whole."""
+"""Check how much there is to load: Gmail clips long emails, and some clients drop a long style sheet whole."""
 
 from collections.abc import Iterator
 
@@ -52,7 +52,7 @@ def _images(proof: Proof) -> Iterator[Finding]:
 
 
 def _place(proof: Proof, name: str) -> tuple[int, int, str]:
-    """Where the editor wrote the image of that name, and how to call it; the alt text is what both sides share."""
+    """Return where the editor wrote the image of that name, and its alt text, which both sides share."""
     alts = [image.get("alt") for image in proof.page.iter("img") if (image.get("src") or "").endswith(name)]
     for picture in proof.pictures:
         if picture.alt in alts:

@@ -1,4 +1,4 @@
-"""Subject, preheader and date as the inbox shows them, and words that were only meant to hold a place."""
+"""Check subject, preheader and date as the inbox shows them, and find text that was only a placeholder."""
 
 import re
 import unicodedata
@@ -18,7 +18,7 @@ TO_DO = re.compile(
     r"^\W*(TODO|FIXME|TBD|TBA|XXX+)\b|\b(TODO|FIXME|TBD)\s*[:：]|[\[(（【](TODO|FIXME|TBD|待补充?|待填写?|待定)[\])）】]"
     r"|\blorem ipsum dolor\b",
 )
-# Merge fields of other programs and blanks of a template. `{{7*7}}` is none: it stays as it was written.
+# Merge fields of other programs and unfilled placeholders. `{{7*7}}` is neither: it stays as written.
 BLANK = re.compile(
     r"\{\{\s*[A-Za-z_][\w.\- ]*(\|[^{}]*)?\}\}|%%[A-Za-z_]+%%|<%=?\s*[\w.]+\s*%>"
     r"|\[(LINK|URL|TITLE|NAME|DATE|PLACEHOLDER|INSERT\b[^\][]{0,60}|YOUR [A-Z ]+|ADD [A-Z ]+)\]"
@@ -74,7 +74,7 @@ def _seen(subject: str) -> str:
 
 
 def _shouts(subject: str) -> bool:
-    """As SpamAssassin counts: a subject of some length and more than one word, with capitals as its only letters."""
+    """Tell whether SpamAssassin would call it shouting: long enough, more than one word, and all capitals."""
     letters = re.sub(r"[^A-Za-z]", "", subject)
     long_enough = len(subject) >= 10 and bool(re.search(r"\s", subject))
     return len(letters) > 1 and letters.isupper() and long_enough
@@ -101,7 +101,7 @@ def _bare(words: str) -> str:
 
 
 def _controls(proof: Proof) -> Iterator[Finding]:
-    """Subject and preheader; a line break would begin a header of its own, a bidi mark turns the words around."""
+    """Check subject and preheader: a line break would begin another header, a bidi mark would reverse the text."""
     for name, text in (("subject", proof.rendered.subject), ("preheader", proof.rendered.preheader)):
         # Zl, Zp: line and paragraph separator.
         found = next(
@@ -119,7 +119,7 @@ def _controls(proof: Proof) -> Iterator[Finding]:
 
 
 def _date(proof: Proof) -> Iterator[Finding]:
-    """The file's name, the front matter and the title name the same day, where each names one."""
+    """Check that the file's name, the front matter and the title name the same day, if they name one."""
     path = proof.issue.path
     of_file = days_in(path.stem) or days_in(path.resolve().parent.name)
     of_front = [
@@ -154,7 +154,7 @@ def _unfinished(proof: Proof) -> Iterator[Finding]:
 
 
 def _paragraphs(proof: Proof) -> Iterator[tuple[int, str]]:
-    """Each paragraph, heading or cell as words, without code."""
+    """Return each paragraph, heading or cell as text, without code."""
     for token in proof.document.tokens:
         if token.type in ("inline", "html_block"):
             words = plain([child for child in token.children or [] if child.type != "code_inline"])
@@ -223,7 +223,7 @@ def _in_code(token: Token, text: str) -> bool:
 
 
 def _ours(proof: Proof) -> Iterator[Finding]:
-    """A word in the shape of our own placeholders that is neither one of this mail nor the editor's."""
+    """Report text in the shape of our own placeholders that is neither one of this email nor the editor's."""
     mail = f"{proof.rendered.subject}\n{proof.rendered.preheader}\n{proof.rendered.html}\n{proof.rendered.text}"
     written = f"{proof.issue.source.decode('utf-8-sig', 'replace')}\n{proof.newsletter}"
     for token in sorted(set(OURS.findall(mail)) - set(proof.rendered.placeholders.values())):

@@ -1,1 +1,1 @@
-"""A Markdown file becomes a rendered issue. Nothing here knows subscribers, a database or a provider."""
+"""Turn a Markdown file into a rendered issue. Nothing here knows subscribers, a database or a provider."""

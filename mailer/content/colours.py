@@ -1,4 +1,4 @@
-"""A newsletter's accent colour → the colours that its mails need, readable on light and on dark.
+"""Derive from a newsletter's accent colour the colours of its emails, readable on light and on dark.
 
 Contrast as in WCAG 2.2, 1.4.3: text needs 4.5 to 1.
 """
@@ -8,19 +8,19 @@ from dataclasses import dataclass
 PAPER, INK = "#ffffff", "#1f2328"
 DARK_PAPER = "#161b22"
 READABLE = 4.6  # a little over 4.5, because clients round
-READABLE_ON_DARK = 7.0  # colours glow less on dark ground
+READABLE_ON_DARK = 7.0  # colours look duller on a dark background
 
 
 @dataclass(frozen=True)
 class Palette:
     accent: str  # of areas, as the editor gave it
     on_accent: str  # text on such an area
-    link: str  # the accent, darkened as far as it must be to read on white
+    link: str  # the accent, darkened until it is readable on white
     link_dark: str  # the same, lightened for dark mode
 
 
 def palette(accent: str) -> Palette:
-    """`accent` is "#" and six hexadecimal digits."""
+    """Return the colours for an accent: "#" and six hexadecimal digits."""
     on_accent = PAPER if contrast(accent, PAPER) >= contrast(accent, INK) else INK
     return Palette(
         accent,

@@ -1,4 +1,4 @@
-"""What an editor should know about an issue before its readers do."""
+"""What an editor should know about an issue before its subscribers do."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -8,7 +8,7 @@ Severity = Literal["error", "warning"]
 
 @dataclass(frozen=True, order=True)
 class Finding:
-    """One mistake, at a place of the issue's file. `line` and `column` count from 1, as editors do."""
+    """One problem, at a place in the issue's file. `line` and `column` count from 1, as editors do."""
 
     line: int
     column: int

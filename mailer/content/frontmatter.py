@@ -1,6 +1,6 @@
-"""The lines above an issue's text: YAML between `---`, TOML between `+++`, Pelican's `Key: value`, or none.
+"""Read the lines above an issue's text: YAML between `---`, TOML between `+++`, Pelican's `Key: value`, or none.
 
-Every value is handed on as text. A date such as 9999-99-99 or a number such as 007 is the caller's to understand.
+Every value is passed on as text. A date such as 9999-99-99 or a number such as 007 is for the caller to understand.
 """
 
 import json
@@ -35,7 +35,7 @@ class FrontMatter:
 
 
 def read_front_matter(text: str) -> FrontMatter:
-    """What stands above the issue's text. `text` has LF newlines."""
+    """Read what stands above the issue's text. `text` has LF newlines."""
     lines = text.split("\n")
     fence = lines[0].rstrip()
     if fence == "---":
@@ -67,7 +67,7 @@ def _yaml(lines: list[str]) -> dict[str, str]:
     source = "\n".join(_quote_sentences(lines))
     try:
         _refuse_what_no_issue_needs(source)
-        # BaseLoader knows no tags and makes no dates: each scalar stays the text that was written.
+        # BaseLoader resolves neither tags nor dates: each scalar stays the text that was written.
         data = yaml.load(source, Loader=yaml.BaseLoader)  # noqa: S506
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -87,7 +87,7 @@ def _yaml(lines: list[str]) -> dict[str, str]:
 
 
 def _quote_sentences(lines: list[str]) -> list[str]:
-    """`title: Rust: a story` reads as the editor meant it, though YAML takes no second colon."""
+    """Quote values with a second colon, which YAML refuses: `title: Rust: a story` reads as the editor meant it."""
     quoted = list(lines)
     for number, line in enumerate(lines):
         match = re.fullmatch(r"(\w+)(\s*:\s+)([^\s\"'|>\[{&*!].*?)\s*", line)
@@ -98,7 +98,7 @@ def _quote_sentences(lines: list[str]) -> list[str]:
 
 
 def _refuse_what_no_issue_needs(source: str) -> None:
-    """Aliases can grow a few lines to gigabytes, and tags can name code: neither gets as far as a value."""
+    """Refuse aliases, which can grow a few lines to gigabytes, and tags, which can name code."""
     depth = 0
     for event in yaml.parse(source, Loader=yaml.BaseLoader):
         line = (event.start_mark.line if event.start_mark else 0) + 2
@@ -136,7 +136,7 @@ def _toml(lines: list[str]) -> dict[str, str]:
 
 
 def _pelican(lines: list[str]) -> FrontMatter:
-    """`Key: value` lines up to the first empty one; none, unless one of them is a title, a date or a slug.
+    """Read `Key: value` lines up to the first empty one; none, unless one of them is a title, a date or a slug.
 
     The condition keeps a first paragraph such as "Note: we moved" a paragraph.
     """
@@ -162,7 +162,7 @@ def _pelican(lines: list[str]) -> FrontMatter:
 
 
 def _as_text(data: Mapping[str, Any]) -> dict[str, str]:
-    """Values as text, a list of them with commas between; tables are other programs' business."""
+    """Return values as text, lists joined by commas; tables belong to other programs and are left out."""
     return {str(key).lower(): _one(value) for key, value in data.items() if not isinstance(value, dict)}
 
 

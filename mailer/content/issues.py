@@ -1,4 +1,4 @@
-"""A Markdown file → `Issue`: what the editor wrote, before anything is rendered."""
+"""Read a Markdown file as an `Issue`: what the editor wrote, before anything is rendered."""
 
 import re
 import unicodedata
@@ -18,7 +18,7 @@ LONGEST_SLUG = 100
 
 
 class IssueError(ValueError):
-    """No mail can be made of the file; the text says where, why and what to do: `path:line:col message; fix`."""
+    """The file cannot become an email; the text says where, why and what to do: `path:line:col message; fix`."""
 
     def __init__(self, path: Path, line: int, column: int, message: str, fix: str, rule: str) -> None:
         super().__init__(path, line, column, message, fix, rule)
@@ -29,7 +29,7 @@ class IssueError(ValueError):
 
     @property
     def finding(self) -> Finding:
-        """The same, for those who list what they found."""
+        """Return the same as a finding, for lists of findings."""
         return Finding(self.line, self.column, self.rule, "error", self.message, self.fix)
 
 
@@ -47,20 +47,20 @@ class Issue:
     body: str  # Markdown after the front matter, LF newlines
     body_line: int  # the line of the file where `body` starts, from 1
     source: bytes
-    ignore: frozenset[str] = frozenset()  # rules whose findings the editor does not want to hear of
+    ignore: frozenset[str] = frozenset()  # rules whose findings the editor does not want to see
     findings: tuple[Finding, ...] = ()  # what is odd about the file itself and its front matter
 
     def finding(self, line: int, column: int, rule: str, severity: Severity, message: str, fix: str) -> Finding:
-        """Something to know about a place of `body`; line and column counted from 0, as the Markdown parser does."""
+        """Make a finding at a place in `body`; line and column count from 0, as the Markdown parser does."""
         return Finding(self.body_line + line, column + 1, rule, severity, message, fix)
 
     def error(self, line: int, rule: str, message: str, fix: str) -> IssueError:
-        """Why no mail can be made, at a line of `body` counted from 0."""
+        """Return the error that keeps the issue from being rendered, at a line of `body` counted from 0."""
         return IssueError(self.path, self.body_line + line, 1, message, fix, rule)
 
 
 def read_issue(path: Path, config: Path | None = None) -> Issue:
-    """The issue in `path`; `config` is the newsletter.toml in use. Raises `IssueError`."""
+    """Read the issue in `path`; `config` is the newsletter.toml in use. Raises `IssueError`."""
     source = _read(path)
     text = _decode(path, source)
     try:
@@ -131,7 +131,7 @@ def _decode(path: Path, source: bytes) -> str:
         line = before.count(b"\n") + 1
         raise IssueError(path, line, column, "this is not UTF-8", "save the file as UTF-8", "not-utf8") from None
     text = text.replace("\r\n", "\n").replace("\r", "\n")
-    # Nobody sees control characters, and XML has no way to write them.
+    # Control characters are invisible, and XML cannot express them.
     return re.sub(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]", "", text)
 
 
@@ -143,7 +143,7 @@ def _newsletter_folder(path: Path, config: Path | None) -> Path:
 
 
 def slug_of(path: PurePath, given: str = "") -> str:
-    """The slug of the issue in a file of that path whose front matter names `given`; "" if no character can stand."""
+    """Return the slug of the issue in this file, whose front matter says `given`; "" if no character is usable."""
     stem = path.stem if path.stem.lower() not in ("index", "readme") else path.parent.name
     text = unicodedata.normalize("NFC", given or stem).lower()
     return re.sub(r"-{2,}", "-", re.sub(r"[^\w.\-]+", "-", text)).strip("-.")
@@ -163,7 +163,7 @@ def _slug(path: Path, given: str) -> str:
 
 
 def _date(*places: str) -> date | None:
-    """The first day that one of `places` names: front matter, file name, folder, title."""
+    """Return the first day that one of `places` names: front matter, file name, folder, title."""
     for text in places:
         if days := days_in(text):
             return days[0]
@@ -194,5 +194,5 @@ def _first_of(values: Mapping[str, str], *keys: str) -> str:
 
 
 def _one_line(text: str) -> str:
-    """Fit for a mail's header: no line break survives."""
+    """Make the text fit for an email's header: no line break survives."""
     return " ".join(re.sub(r"[\x00-\x1f\x7f\x85\u2028\u2029]", " ", text).split(" ")).strip()

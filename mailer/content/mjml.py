@@ -1,7 +1,7 @@
-"""MJML templates through Django's template engine, and the two tools that turn them into mail that clients show.
+"""Render MJML templates through Django's template engine into HTML that mail clients show.
 
-mrml reads the inside of mj-text as strict markup and fails, or loses text, on what editors write. So content never
-goes through it: the template gets a slot's token in its place, and the content is filled in afterwards.
+mrml reads the inside of mj-text as strict markup and fails, or loses text, on what editors write. So content never goes
+through it: the template gets a slot's token in its place, and the content is filled in afterwards.
 """
 
 import logging
@@ -29,7 +29,7 @@ DEFAULT_ACCENT = "#0a58ca"
 
 
 class MjmlTemplates(DjangoTemplates):
-    """Django's templates for names that end in .mjml; any other name is for the next engine to find."""
+    """Django's templates for names that end in .mjml; any other name is left to the next engine."""
 
     app_dirname = "mjml"
 
@@ -43,7 +43,7 @@ class MjmlTemplates(DjangoTemplates):
 
 
 class MjmlTemplate:
-    """A template whose rendering is a finished HTML mail."""
+    """A template whose rendering is a finished HTML email."""
 
     def __init__(self, template: Any, name: str) -> None:
         self.template, self.name = template, name
@@ -53,7 +53,7 @@ class MjmlTemplate:
         return self.template.origin
 
     def render(self, context: Mapping[str, Any] | None = None, request: HttpRequest | None = None) -> SafeString:
-        """HTML with doctype and language. `palette` is made of the context's `accent_color`."""
+        """Return HTML with doctype and language. `palette` is derived from the context's `accent_color`."""
         values = dict(context or {})
         values.setdefault("palette", palette(values.get("accent_color") or DEFAULT_ACCENT))
         source = self.template.render(values, request)
@@ -61,7 +61,7 @@ class MjmlTemplate:
 
 
 def to_html(source: str, name: str) -> str:
-    """The HTML of an MJML document."""
+    """Return the HTML of an MJML document."""
     try:
         # fonts={}: by default mrml links a web font, and a mail must load nothing from third parties.
         result = mjml2html(_strict(source), fonts={})
@@ -74,7 +74,7 @@ def to_html(source: str, name: str) -> str:
 
 
 def _quoting(source: str, message: str) -> str:
-    """mrml counts bytes of what the template made of its includes, which nobody sees: so the words there are quoted."""
+    """Quote the source where mrml's error points: it counts bytes of the expanded template, which nobody sees."""
     found = re.fullmatch(r"(.*) at position (\d+):(\d+)", message)
     if not found:
         return message
@@ -83,15 +83,15 @@ def _quoting(source: str, message: str) -> str:
 
 
 def _lighter(page: str) -> str:
-    """The page without what no client needs: 200 bytes a card, and Gmail counts them all."""
+    """Remove what no client needs: 200 bytes a card, and Gmail counts them all."""
     page = _without_column_classes(page)
-    # Of the two only Outlook reads such comments: Internet Explorer does not since its tenth edition.
+    # Only Outlook reads such comments: Internet Explorer stopped with version 10.
     page = page.replace("<!--[if mso | IE]>", "<!--[if mso]>")
     # Outlook's table around a section may go on into the next one.
     page = page.replace("<![endif]--><!--[if mso]>", "")
-    # The page's own dir says it, and `direction:ltr` would turn a Hebrew mail around again.
+    # The page's own dir says it, and `direction:ltr` would turn a Hebrew email around again.
     page = page.replace("direction:ltr;", "").replace("<tbody>", "").replace("</tbody>", "")
-    # These say what holds without them, or are for a web mail that is no more.
+    # These repeat defaults, or are for a webmail that no longer exists.
     for needless in ("word-spacing:normal;", " outline: none;", "#outlook a { padding: 0; }\n"):
         page = page.replace(needless, "")
     page = re.sub(r"background:(#[0-9a-f]{6});background-color:\1;", r"background-color:\1;", page)
@@ -106,18 +106,18 @@ _OF_COLUMNS = re.compile(
 
 
 def _without_column_classes(page: str) -> str:
-    """A column that is alone in its row has its whole width from its style already; a page with others stays."""
+    """Remove the column class if no row has several columns: a lone column has its whole width from its style."""
     lighter = _OF_COLUMNS.sub("", page.replace(' class="mj-outlook-group-fix mj-column-per-100"', ""))
     return page if "mj-column-" in lighter else lighter
 
 
 def _strict(source: str) -> str:
-    """mrml counts CR as text (mrml issue 654) and refuses the `<br>` that Django's linebreaksbr writes."""
+    """Return source that mrml can read: it counts CR as text (mrml issue 654) and refuses linebreaksbr's `<br>`."""
     return re.sub(r"<br\s*>", "<br />", source.replace("\r\n", "\n").replace("\r", "\n"))
 
 
 class Slots:
-    """Content that must reach the mail untouched: `put` gives the token to place, `fill` puts the content there."""
+    """Content that must reach the email untouched: `put` gives the token to place, `fill` puts the content there."""
 
     def __init__(self) -> None:
         self._content: dict[str, str] = {}
@@ -129,7 +129,7 @@ class Slots:
         return token
 
     def fill(self, page: str) -> str:
-        """The page with each token replaced. Every slot was placed, or the template would lose content."""
+        """Replace each token by its content. Raises TemplateSyntaxError for a slot that was not placed."""
         unplaced = [token for token in self._content if token not in page]
         if unplaced:
             shown = self._content[unplaced[0]][:60]
@@ -138,12 +138,12 @@ class Slots:
 
 
 def inline_styles(fragments: Mapping[str, str], css: str) -> dict[str, str]:
-    """Each HTML fragment with the rules of `css` written into its elements' style attributes.
+    """Write the rules of `css` into the style attributes of each HTML fragment.
 
     Classes stay, for the rules of dark mode and phones, which no style attribute can hold.
     """
     boxes = "".join(f'<div id="{name}">{content}</div>' for name, content in fragments.items())
-    # huge_tree: libxml2 cuts what is nested deeper than 256 without a word.
+    # huge_tree: libxml2 silently cuts what is nested deeper than 256.
     parser = html.HTMLParser(huge_tree=True, encoding="utf-8")
     tree = html.document_fromstring(f"<html><head></head><body>{boxes}</body></html>".encode(), parser=parser)
     _apply(_rules(css), tree)
@@ -152,14 +152,17 @@ def inline_styles(fragments: Mapping[str, str], css: str) -> dict[str, str]:
 
 @lru_cache(maxsize=16)
 def _rules(css: str) -> tuple[tuple[CSSSelector, str], ...]:
-    """Selectors and their declarations, the weightiest last. To take a sheet apart takes longer than to apply it."""
+    """Return selectors and their declarations, the most specific last. Parsing a sheet costs more than applying it."""
     reader = Premailer("<p>", strip_important=False, disable_validation=True, cssutils_logging_level=logging.CRITICAL)
     rules, _ = reader._parse_style_rules(css, 0)
     return tuple((CSSSelector(selector), style) for _, selector, style in sorted(rules, key=itemgetter(0)))
 
 
 def _apply(rules: tuple[tuple[CSSSelector, str], ...], tree: Any) -> None:
-    """Premailer's own loop merges and re-reads the style of each element: two thirds of the time for the same bytes."""
+    """Apply the rules to the tree.
+
+    Premailer's own loop merges and re-reads the style of each element: two thirds of the time for the same bytes.
+    """
     styles: dict[Any, tuple[str, ...]] = {}
     for selects, style in rules:
         for element in selects(tree):
@@ -170,7 +173,7 @@ def _apply(rules: tuple[tuple[CSSSelector, str], ...], tree: Any) -> None:
 
 @lru_cache(maxsize=1024)
 def _merged(styles: tuple[str, ...], own: str) -> str:
-    """A later declaration wins, and what the element says itself wins over all."""
+    """Merge declarations: a later one wins, and the element's own wins over all."""
     pairs = [csstext_to_pairs(style, validate=False) for style in styles]
     return str(merge_styles(own, pairs, [""] * len(pairs), remove_unset_properties=True)).replace("; ", ";")
 

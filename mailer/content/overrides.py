@@ -1,4 +1,4 @@
-"""Templates of the editor's own take the place of ours; what is wrong with one of them is told in a sentence."""
+"""Let editors' own templates replace ours, and say in a sentence what is wrong with one of them."""
 
 from pathlib import Path
 
@@ -6,9 +6,9 @@ from django.template import TemplateDoesNotExist, TemplateSyntaxError
 
 
 def fault_in(error: Exception, own: Path) -> str | None:
-    """What is wrong with which template, and what to do; None for an error that no template caused.
+    """Say what is wrong with which template, and what to do; return None if no template caused the error.
 
-    `own` is the folder of the editor's templates: whatever goes wrong inside of it is theirs to mend.
+    `own` is the folder of the editor's templates: whatever goes wrong inside it is theirs to fix.
     """
     if isinstance(error, OSError):
         return _unreadable(Path(str(error.filename)), (error.strerror or "").lower(), own)
@@ -16,7 +16,7 @@ def fault_in(error: Exception, own: Path) -> str | None:
         return _unreadable(_file_of(error.object, own), "it is not UTF-8", own)
     if not own.is_dir():
         return None
-    # Django notes the place where a template's options ask for "debug".
+    # Django notes the place if a template engine's options ask for "debug".
     place = getattr(error, "template_debug", None) or {}
     file = Path(place.get("name", ""))
     if not isinstance(error, TemplateSyntaxError | TemplateDoesNotExist) and not file.is_relative_to(own):
@@ -33,6 +33,6 @@ def _unreadable(file: Path | None, why: str, own: Path) -> str | None:
 
 
 def _file_of(content: bytes, own: Path) -> Path | None:
-    """The template of those bytes: Python tells which bytes are no text, and not where they stand."""
+    """Find the template with these bytes: Python says which bytes are not text, but not in which file."""
     files = (path for path in own.rglob("*") if path.is_file())
     return next((path for path in files if path.read_bytes() == content), None)

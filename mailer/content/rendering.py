@@ -1,7 +1,7 @@
-"""`Issue` → `RenderedIssue`: subject, HTML, text and images, complete but for each reader's own links.
+"""Render an `Issue`: subject, HTML, text and images, complete but for each subscriber's own links.
 
-The stages, in order: Markdown to tokens; links and images pointed at addresses that work in a mail; sections to safe
-HTML with styles inlined; the MJML template with slots; the slots filled; and a look whether anything got lost.
+The stages, in order: Markdown to tokens; links and images pointed at addresses that work in an email; sections to safe
+HTML with styles inlined; the MJML template with slots; the slots filled; and a check that nothing got lost.
 """
 
 import gc
@@ -47,7 +47,7 @@ from mailer.content.mjml import Slots, inline_styles
 from subscribers.languages import direction, language_of_chrome, language_tag
 
 LARGEST = 102_400  # bytes; Gmail clips what is longer, and with it the unsubscribe link
-LINK_GROWTH = 200  # bytes that a reader's own unsubscribe link takes more than its placeholder
+LINK_GROWTH = 200  # bytes by which a subscriber's own unsubscribe link is longer than its placeholder
 PREHEADER = 110  # characters that an inbox shows at most
 # Keeps the inbox from showing the text that follows. A raw U+034F also keeps clients from guessing another charset.
 PADDING = "\u034f\u200c\u00a0" * 60
@@ -63,7 +63,7 @@ class RenderedIssue:
     text: str
     article: str  # the content alone, as an HTML fragment without styles
     images: tuple[Image, ...]
-    placeholders: Mapping[str, str]  # what stands in html and text for each reader's own address
+    placeholders: Mapping[str, str]  # what stands in html and text for each subscriber's own address
     source_sha256: str  # the issue's bytes and those of the images it uses
     content_sha256: str  # subject, html and text
     day: date | None = None  # as the issue itself says
@@ -73,11 +73,11 @@ class RenderedIssue:
 
 @contextmanager
 def _collecting_later() -> Iterator[None]:
-    """No garbage collection in here: a tenth of the time of a long issue, and it finds nothing.
+    """Pause garbage collection in the block: it took a tenth of the time of a long issue, and found nothing.
 
-    Tokens are thousands of objects that all live until the end, and hold no cycles, so they go without it.
+    Tokens are thousands of objects that all live until the end, and hold no cycles, so they do without it.
     """
-    # Whoever turns it off turns it on: of threads that render at once, the last to end leaves it on.
+    # Whoever turned it off turns it on: of threads that render at once, the last to end leaves it on.
     collects = gc.isenabled()
     if collects:
         gc.disable()
@@ -98,11 +98,11 @@ def render_issue(
     archive_url: str = "",
     back_issues: Sequence[BackIssue] = (),
 ) -> RenderedIssue:
-    """The issue as its readers get it; the same bytes for the same input.
+    """Return the issue as its subscribers get it; the same bytes for the same input.
 
     `sent_slugs` are issues of this newsletter with a page in its archive at `archive_url` (ends in "/"; default
-    base_url/archive/), for links between issues; `back_issues`, newest first, are listed where the issue asks for it.
-    What cannot be shown is left out and told in `findings`. Raises `IssueError` where nothing can be made at all, and
+    base_url/archive/), for links between issues; `back_issues`, newest first, are listed if the issue asks for it. What
+    cannot be shown is left out and reported in `findings`. Raises `IssueError` if nothing can be rendered at all, and
     `NewsletterError` for a logo that cannot be used.
     """
     language = issue.language or newsletter.language
@@ -146,7 +146,10 @@ def _parse(issue: Issue, back_issues: Sequence[BackIssue]) -> Document:
 
 
 def _placeholder(name: str, issue: Issue, newsletter: Newsletter) -> str:
-    """A word that occurs nowhere in the mail. Made from the source, so that the same source gives the same hash."""
+    """Return a word that occurs nowhere in the email.
+
+    It is made from the source, so that the same source gives the same hash.
+    """
     around = f"{issue.body}{issue.title}{issue.preheader}{newsletter}"
     salt = 0
     while True:
@@ -157,7 +160,7 @@ def _placeholder(name: str, issue: Issue, newsletter: Newsletter) -> str:
 
 
 def _sha256(*parts: bytes) -> str:
-    """Each part with its length before it, so that text cannot move from one part into the next."""
+    """Hash each part with its length before it, so that text cannot move from one part into the next."""
     return hashlib.sha256(b"".join(b"%d:%s" % (len(part), part) for part in parts)).hexdigest()
 
 
@@ -171,7 +174,7 @@ def _bar(section: Section) -> str:
 
 
 def _told(document: Document, issue: Issue) -> Iterator[Finding]:
-    """What parsing and pointing had to leave out."""
+    """Report what parsing and resolving addresses had to leave out."""
     for remark in document.remarks:
         yield issue.finding(remark.line, remark.column, remark.rule, remark.severity, remark.message, remark.fix)
     for heading in empty_sections(document.tokens, issue.title):
@@ -181,7 +184,7 @@ def _told(document: Document, issue: Issue) -> Iterator[Finding]:
 
 
 def _missing(html: str, issue: Issue, sections: tuple[Section, ...]) -> Iterator[Finding]:
-    """What the mail as a whole lacks, or has too much of."""
+    """Report what the email as a whole lacks, or has too much of."""
     if not sections:
         yield issue.finding(0, 0, "empty-body", "error", "the issue has no text", "write something below its title")
     lost = lost_words_or_links(html, sections)
@@ -196,7 +199,7 @@ def _missing(html: str, issue: Issue, sections: tuple[Section, ...]) -> Iterator
 
 
 class _Mail:
-    """One issue's words and slots, as the templates take them. The language of the chrome is active."""
+    """One issue's texts and slots, as the templates take them. The language of the chrome is active."""
 
     def __init__(
         self,
@@ -234,7 +237,7 @@ class _Mail:
         return " ".join(_filled("issue/subject.txt", self.context).split())
 
     def preheader(self) -> str:
-        """The editor's own, else the first words of the issue, else its first stories."""
+        """Return the editor's own, else the first words of the issue, else its first stories."""
         if self.issue.preheader:
             return self.issue.preheader
         words = ""
@@ -304,7 +307,7 @@ class _Mail:
 
 
 def _filled(name: str, context: Mapping[str, object]) -> str:
-    """What the template email/`name`, which is no MJML, makes of the context."""
+    """Render the template email/`name`, which is not MJML, with the context."""
     # Without the engine's name Django asks the one for MJML first. The exception that this one answers with holds its
     # callers and they hold it, so all tokens of the issue would stay until the garbage is collected.
     return render_to_string(f"email/{name}", dict(context), using="pages")
@@ -318,6 +321,6 @@ def _shortened(words: str) -> str:
     if len(words) <= PREHEADER:
         return words
     cut = words[: PREHEADER - 1]
-    # Between words where the language has any.
+    # Between words if the language separates them.
     space = cut.rfind(" ")
     return (cut[:space] if space > PREHEADER * 2 // 3 else cut).rstrip(" ,;:，、；：") + "…"

@@ -1,5 +1,5 @@
-"""`mailer preview`: an issue in the browser as readers will get it, drawn anew whenever the editor saves.
+"""`mailer preview`: show an issue in the browser as subscribers will get it, rendered anew at each save.
 
-`drafts` draws the file, `watching` tells when it or what it uses changed, `showing` makes of a draft what the page
-shows, and `server` gives it to a browser on this machine and to nobody else.
+`drafts` renders the file, `watching` tells when it or what it uses changed, `showing` turns a draft into what the page
+shows, and `server` serves it to browsers on this machine only.
 """

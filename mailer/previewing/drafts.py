@@ -1,4 +1,4 @@
-"""One issue on the editor's desk: what it looks like now, or why it cannot be shown and how it looked last."""
+"""One issue while it is being written: what it looks like now, or why it cannot be shown and how it looked last."""
 
 import logging
 import re
@@ -33,7 +33,7 @@ _TARGET = re.compile(
 
 @dataclass(frozen=True)
 class Trouble:
-    """Why there is nothing new to show. `line` is one of the issue's, 0 when the fault is in another file."""
+    """Why there is nothing new to show. `line` is one of the issue's, 0 if the fault is in another file."""
 
     line: int
     column: int
@@ -43,7 +43,7 @@ class Trouble:
 
 @dataclass(frozen=True)
 class Draft:
-    """The issue as it was at one moment. After a mistake the mail is the last that could be rendered."""
+    """The issue as it was at one time. After a mistake the email is the last that could be rendered."""
 
     version: int
     source: str
@@ -64,7 +64,7 @@ class Sources:
 
 
 class Desk:
-    """Draws the issue in `file` whenever it is asked to. For one thread."""
+    """Renders the issue in `file` whenever it is asked to. For one thread."""
 
     def __init__(self, file: Path, sources: Sources, around: Surroundings) -> None:
         self.file, self.sources, self.around = file, sources, around
@@ -72,10 +72,10 @@ class Desk:
         self._named: frozenset[Path] = frozenset()
 
     def draw(self) -> Draft:
-        """The file as it is now. Whatever is wrong with it is in the draft; nothing is raised."""
+        """Return the file as it is now. Whatever is wrong with it is in the draft; nothing is raised."""
         started = time.perf_counter()
         fresh = replace(self._last, version=self._last.version + 1, source=self._source(), trouble=None, findings=())
-        reset_loaders()  # templates are read once and kept, and the editor may be at one of theirs
+        reset_loaders()  # templates are cached, and the editor may be changing one
         try:
             drawn = self._drawn(fresh)
         except IssueError as error:
@@ -85,7 +85,7 @@ class Desk:
         except Exception as error:
             trouble = self._of_template(error)
             if trouble is None:
-                # The page must not stand still without a word; the terminal has the whole story.
+                # The page must not freeze silently; the terminal has the full error.
                 log.exception("drawing failed")
                 trouble = Trouble(0, 0, f"{type(error).__name__} in mailer itself", "report it")
             drawn = replace(fresh, trouble=trouble)
@@ -98,11 +98,11 @@ class Desk:
         return Trouble(0, 0, what, fix) if fault else None
 
     def look(self) -> None:
-        """`files` gives what the issue names now. Before drawing, so that no change in between is missed."""
+        """Update `files` to what the issue names now. Before rendering, so that no change in between is missed."""
         self._named = frozenset(self._named_by(self._source()))
 
     def files(self) -> Iterator[Path]:
-        """Every file whose change can change the mail; also those that are not there yet."""
+        """Return every file whose change can change the email, also those that do not exist yet."""
         yield self.file
         yield self.sources.config
         yield from self._named
@@ -110,7 +110,7 @@ class Desk:
             yield from (folder / "email").rglob("*")
 
     def _named_by(self, source: str) -> Iterator[Path]:
-        """Where images and logos lie, or would lie; what else is named beside them does no harm."""
+        """Return where images and logos are, or would be; naming too much does no harm."""
         beside, folder = self.file.resolve().parent, self.sources.config.resolve().parent
         found = islice(_TARGET.finditer(source), MOST_TARGETS)
         targets = [next(filter(None, target.groups()), "") for target in found]
@@ -132,7 +132,7 @@ class Desk:
         return replace(fresh, rendered=proof.rendered, newsletter=newsletter, findings=tuple(findings_of(proof)))
 
     def _newsletter(self, issue: Issue) -> Newsletter:
-        """Read each time: the name, the colour and the logo may be what the editor is at."""
+        """Read the newsletter each time: the editor may be changing its name, colour or logo."""
         known = read_newsletters(self.sources.config)
         label = self.sources.label or issue.newsletter or (next(iter(known)) if len(known) == 1 else None)
         if label not in known:

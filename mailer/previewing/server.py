@@ -18,7 +18,7 @@ from mailer.previewing.showing import Addresses, page_state
 from mailer.previewing.watching import Latest
 
 LARGEST_REQUEST = 16_384
-STILL_HERE_EVERY = 10.0  # seconds; a page that went away is noticed by writing to it
+STILL_HERE_EVERY = 10.0  # seconds; a closed page is noticed by writing to it
 
 _STATIC = Path(__file__).parent / "static"
 _STATIC_TYPES = {"preview.css": "text/css", "preview.js": "text/javascript", "icon.svg": "image/svg+xml"}
@@ -72,11 +72,11 @@ class PreviewServer:
         return f"<PreviewServer at {self.netloc}>"
 
     def start(self) -> None:
-        """Requests are answered from now on."""
+        """Start answering requests."""
         Thread(target=self._server.serve_forever, args=(0.1,), name="preview-server", daemon=True).start()
 
     def stop(self) -> None:
-        """Pages that wait are let go, and no further connection is taken. Only after `start`."""
+        """Release pages that wait, and accept no further connection. Only after `start`."""
         self.site.latest.close()
         self._server.shutdown()
         self._server.server_close()
@@ -84,7 +84,7 @@ class PreviewServer:
 
 class _Server(LoopbackServer):
     daemon_threads = True
-    block_on_close = False  # a page may keep its connection for ever
+    block_on_close = False  # a page may keep its connection open indefinitely
 
     def __init__(self, preview: PreviewServer, port: int) -> None:
         self.preview = preview
@@ -134,7 +134,7 @@ class _Handler(QuietHandler):
         return self.server.preview
 
     def _path(self) -> str | None:
-        """What stands after the token; None for a request that is not the page's, which is answered."""
+        """Return what follows the token; answer a request that is not the page's and return None."""
         token, _, path = self.path.partition("?")[0].removeprefix("/").partition("/")
         if self.headers.get("Host") != self._preview.netloc:
             self._refuse(403, "This server has another name.")
@@ -155,7 +155,7 @@ class _Handler(QuietHandler):
         return self.rfile.read(int(length))
 
     def _events(self) -> None:
-        """Each draft as soon as it is drawn (Server-Sent Events)."""
+        """Stream each draft as soon as it is rendered (Server-Sent Events)."""
         self.close_connection = True
         self._begin(200, "text/event-stream", {})
         version = 0

@@ -1,4 +1,4 @@
-"""A draft as the page shows it. The mail itself is not touched: what is changed here is a copy."""
+"""A draft as the page shows it. The email itself is not touched: what is changed here is a copy."""
 
 import re
 from dataclasses import asdict, dataclass
@@ -18,7 +18,7 @@ _ROOT = re.compile(r"((?:supported-)?color-schemes?\s*:\s*)(?:light dark|dark li
 
 @dataclass(frozen=True)
 class Addresses:
-    """Where the page's copy points to instead of the address that readers will use."""
+    """Where the page's copy points instead of the address that subscribers will use."""
 
     base_url: str  # of the installation
     media: str  # path on the preview's own server, with a slash at its end
@@ -26,7 +26,7 @@ class Addresses:
 
 
 def shown(rendered: RenderedIssue, scheme: Scheme, addresses: Addresses) -> str:
-    """The mail's HTML as a client in light or dark mode shows it, whatever mode this machine is in."""
+    """Return the email's HTML as a client in light or dark mode shows it, whatever mode this machine is in."""
     html = _filled(rendered.html, rendered, addresses)
     for image in rendered.images:
         html = html.replace(f"{addresses.base_url}/media/{image.name}", f"{addresses.media}{image.name}")
@@ -36,7 +36,7 @@ def shown(rendered: RenderedIssue, scheme: Scheme, addresses: Addresses) -> str:
 
 
 def _in_scheme(css: str, scheme: Scheme) -> str:
-    """A browser asks its own system for the mode, so the question is replaced by an answer."""
+    """Replace the media query for the mode by a fixed answer: a browser would ask its own system."""
 
     def answer(question: re.Match[str]) -> str:
         return "(min-width:0px)" if question[1].lower() == scheme else "(min-width:999999px)"
@@ -51,7 +51,7 @@ def _filled(content: str, rendered: RenderedIssue, addresses: Addresses) -> str:
 
 
 def page_state(draft: Draft, addresses: Addresses) -> dict[str, Any]:
-    """All that the page's script needs, ready for JSON."""
+    """Return all that the page's script needs, ready for JSON."""
     return {
         "version": draft.version,
         "source": draft.source,

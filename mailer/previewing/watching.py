@@ -1,4 +1,4 @@
-"""When a file was saved. Asking thirty times a second works on each system and file share, and takes 2 % of a core."""
+"""Notice when a file is saved. Polling 30 times a second works on any system and file share, for 2 % of a core."""
 
 import threading
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ Stamp = tuple[int, int, int] | None
 
 
 def stamps(paths: Iterable[Path]) -> dict[Path, Stamp]:
-    """Each file's time, size and number: one of them changes with every save. None for a file that is not there."""
+    """Return each file's time, size and number: one of them changes with every save. None if a file does not exist."""
     return {path: _stamp(path) for path in paths}
 
 
@@ -29,7 +29,7 @@ def _stamp(path: Path) -> Stamp:
 
 
 class Latest:
-    """The newest draft, for whoever waits for one."""
+    """The newest draft, for threads that wait for one."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -42,7 +42,7 @@ class Latest:
             self._changed.notify_all()
 
     def close(self) -> None:
-        """Nobody waits any longer."""
+        """Release everybody who waits."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
@@ -56,7 +56,7 @@ class Latest:
         return self._draft
 
     def after(self, version: int, seconds: float) -> Draft | None:
-        """A draft newer than `version`, as soon as there is one; None when the time is over."""
+        """Return a draft newer than `version` as soon as there is one; None when the time is up."""
 
         def there() -> bool:
             return self._closed or (self._draft is not None and self._draft.version > version)
@@ -67,7 +67,7 @@ class Latest:
 
 
 class Watcher:
-    """Draws the issue at once and after each change, until it is stopped."""
+    """Renders the issue at once and after each change, until it is stopped."""
 
     def __init__(self, desk: Desk, latest: Latest) -> None:
         self._desk, self._latest = desk, latest
@@ -89,7 +89,7 @@ class Watcher:
                 seen = self._draw()
 
     def _draw(self) -> dict[Path, Stamp]:
-        """What was drawn: the stamps are older than the drawing, so that a save meanwhile is not missed."""
+        """Return the stamps from before rendering, so that a save meanwhile is not missed."""
         self._desk.look()
         before = stamps(self._desk.files())
         self._latest.put(self._desk.draw())

@@ -1,1 +1,1 @@
-"""What the ledger holds of one person: handed to them, or erased."""
+"""Export or erase what the ledger holds of one person."""

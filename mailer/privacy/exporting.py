@@ -1,4 +1,4 @@
-"""What the ledger holds of one reader, to be handed to them. `subscribers.personal_data` calls this."""
+"""Export what the ledger holds of one subscriber. `subscribers.personal_data` calls this."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -10,9 +10,9 @@ from mailer.models import Attempt, Delivery, Event, Fact, HardBounce
 
 
 def sends_of(subscriber: int) -> Iterator[dict[str, Any]]:
-    """What was planned for the reader, oldest first, with what became of it; events as long as they are kept.
+    """Return what was planned for the subscriber, oldest first, with its outcome, and events as long as they are kept.
 
-    As JSON can say it; times are UTC, ISO 8601.
+    As JSON types; times are UTC, ISO 8601.
     """
     went = Attempt.objects.filter(batch=OuterRef("batch")).exclude(state__in=["refused", "unsent"])
     found = Delivery.objects.filter(subscriber=subscriber).select_related("batch", "send")

@@ -1,4 +1,4 @@
-"""Links and images of an issue are pointed at addresses that work in a mail, or the editor hears which one cannot."""
+"""Point an issue's links and images at addresses that work in an email, and report those that cannot."""
 
 import re
 from collections.abc import Iterable, Set
@@ -19,7 +19,7 @@ UNKNOWN_WIDTH = 560
 
 
 def point_links(document: Document, issue: Issue, newsletter: Newsletter, archive_url: str, sent: Set[str]) -> None:
-    """Every href is absolute or an anchor of this mail; a link that can lead nowhere is its words only."""
+    """Make every href absolute or an anchor of this email; unlink text whose link can lead nowhere."""
     place = PurePosixPath(*issue.path.resolve().parent.relative_to(issue.folder).parts)
     destinations = Destinations(newsletter.source_url, place, archive_url, frozenset(sent))
     anchors = document.anchors()
@@ -28,7 +28,7 @@ def point_links(document: Document, issue: Issue, newsletter: Newsletter, archiv
     for link in links:
         target = link.target.strip()
         if "href" not in link.token.attrs:
-            continue  # `<a name="x">` is a place, not a link
+            continue  # `<a name="x">` is an anchor, not a link
         if "{{" in target or "%7B%7B" in target:
             _unlink(document, link, "liquid", "has an address to be filled in", "write the address out")
         elif not target:
@@ -48,7 +48,7 @@ def point_links(document: Document, issue: Issue, newsletter: Newsletter, archiv
 
 
 def _words(document: Document) -> dict[int, str]:
-    """What a reader presses, by the identity of the token that opens the link."""
+    """Return each link's text, by the identity of the token that opens the link."""
     words: dict[int, list[Token]] = {}
     for token in document.tokens:
         inside: list[Token] = []
@@ -68,7 +68,7 @@ def _unlink(document: Document, link: Reference, rule: str, why: str, fix: str, 
 
 
 def _drop_unlinked(document: Document) -> None:
-    """A link without an address loses its tags and keeps its words."""
+    """Remove the tags of links without an address, and keep their text."""
     for token in document.tokens:
         if not token.children:
             continue
@@ -86,9 +86,9 @@ def _drop_unlinked(document: Document) -> None:
 
 
 def point_images(document: Document, issue: Issue, base_url: str) -> tuple[Image, ...]:
-    """Every src is an https address or one of ours, with a width; the images that must be served there.
+    """Make every src an https address or one of ours, with a width; return the images that must be served there.
 
-    An image that cannot be shown is its alt text.
+    An image that cannot be shown becomes its alt text.
     """
     used: dict[str, Image] = {}
     for reference in list(document.images()):
@@ -146,7 +146,7 @@ def _point_remote(document: Document, reference: Reference) -> None:
 
 
 def _remote_width(document: Document, reference: Reference) -> int:
-    """As the editor said, else as the file's name says (badge-88x31.png), else nearly the whole card."""
+    """Return the width that the editor gave, else the file name's (badge-88x31.png), else nearly the whole card's."""
     given = int(reference.token.attrs.get("width") or 0)
     if given:
         return min(given, WIDEST)
@@ -167,7 +167,7 @@ class Logo:
 
 
 def read_logo(newsletter: Newsletter, base_url: str) -> Logo:
-    """The newsletter's logo, from its own folder or an https address. Raises `NewsletterError`."""
+    """Return the newsletter's logo, from its own folder or an https address. Raises `NewsletterError`."""
     if not newsletter.logo:
         return Logo("", ())
     if _scheme(newsletter.logo) == "https":
@@ -182,5 +182,5 @@ def read_logo(newsletter: Newsletter, base_url: str) -> Logo:
 
 
 def without_repeats(images: Iterable[Image]) -> tuple[Image, ...]:
-    """Each image once, in the order of first use."""
+    """Return each image once, in the order of first use."""
     return tuple({image.sha256: image for image in images}.values())

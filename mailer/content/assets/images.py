@@ -1,4 +1,4 @@
-"""Image files of a newsletter's folder → `Image`: read once, made fit for mail, named by their own hash."""
+"""Read image files of a newsletter's folder: once each, made fit for email, named by their own hash."""
 
 import hashlib
 from collections import OrderedDict
@@ -9,14 +9,14 @@ from urllib.parse import unquote
 from mailer.content.assets import raster, svg
 
 LARGEST_FILE = 10 * 1024 * 1024  # bytes
-LARGEST = 5 * 1024 * 1024  # of what readers load
+LARGEST = 5 * 1024 * 1024  # of what subscribers load
 LARGEST_SVG = 1024 * 1024
 TYPES = {"PNG": ("png", "image/png"), "JPEG": ("jpg", "image/jpeg"), "GIF": ("gif", "image/gif")}
 REMEMBERED = 32  # a preview renders the same images again and again
 
 
 class ImageError(ValueError):
-    """The file cannot go into a mail."""
+    """The file cannot go into an email."""
 
     def __init__(self, message: str, fix: str, rule: str = "image-unreadable") -> None:
         super().__init__(message)
@@ -39,9 +39,9 @@ class Image:
 
 
 def read_image(target: str, beside: Path, folder: Path) -> Image:
-    """The image that `target`, as written in a file of folder `beside`, names, fit for mail. Raises `ImageError`.
+    """Return the image that `target` names in a file of folder `beside`, fit for email. Raises `ImageError`.
 
-    Nothing outside of `folder` is read, whatever `..` or a symbolic link says.
+    Nothing outside `folder` is read, whatever `..` or a symbolic link says.
     """
     return _remembered(_read(_inside(target, beside, folder), target), target)
 

@@ -1,4 +1,4 @@
-"""Where a link of an issue leads once it stands in a mail, far from the editor's folder."""
+"""Decide where a link of an issue leads in an email, far from the editor's folder."""
 
 import posixpath
 import re
@@ -10,7 +10,7 @@ from markdown_it.common.normalize_url import normalizeLink
 
 from mailer.content.issues import slug_of
 
-# Possessive, or an address that has one other letter at its end would be tried in every possible way.
+# Possessive, or an address that fails at its last letter would be tried in every possible way.
 PLAIN = re.compile(r"https?://[a-z0-9.-]+(?::\d+)?/(?:[A-Za-z0-9/?&=#:@;,.!~*'()+$_-]++|%[0-9A-Fa-f]{2})*+")
 OPENED = ("http", "https", "mailto", "tel")
 
@@ -37,8 +37,8 @@ class Destinations:
 
 
 def absolute(target: str, destinations: Destinations) -> str:
-    """The address that opens from a mail. Raises `LinkError`."""
-    # Most addresses are as they should be, and the way to make them so is long.
+    """Return the address that opens from an email. Raises `LinkError`."""
+    # Most addresses are right already, and normalising them is slow.
     if PLAIN.fullmatch(target):
         return target
     # Browsers read "java\nscript:" as "javascript:".

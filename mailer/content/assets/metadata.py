@@ -1,6 +1,6 @@
-"""What an image file says about its maker is taken out; its pixels, colours and animation stay byte for byte.
+"""Remove what an image file says about its maker; its pixels, colours and animation stay byte for byte.
 
-Cameras write places and names into EXIF, editors write comments and histories. All of it would reach every reader.
+Cameras write places and names into EXIF; editors write comments and histories. All of it would reach every subscriber.
 """
 
 from collections.abc import Iterator
@@ -11,11 +11,14 @@ GIF_LOOPS = (b"NETSCAPE2.0", b"ANIMEXTS1.0")
 
 
 class Damaged(ValueError):
-    """The file ends or turns where its format allows neither."""
+    """The file is cut off or malformed."""
 
 
 def strip(kind: str, content: bytes) -> bytes:
-    """The file without metadata, and without what follows its end. `kind` is PNG, JPEG or GIF. Raises `Damaged`."""
+    """Return the file without metadata and without what follows its end. Raises `Damaged`.
+
+    `kind` is PNG, JPEG or GIF.
+    """
     pieces = {"PNG": _png, "JPEG": _jpeg, "GIF": _gif}[kind]
     try:
         return b"".join(pieces(content))
@@ -59,14 +62,17 @@ def _jpeg(content: bytes) -> Iterator[bytes]:
 
 
 def _about_the_file(marker: int, begin: bytes) -> bool:
-    """Comments and application segments, but for JFIF, the colour profile and Adobe's colour transform."""
+    """Tell whether a segment is a comment or application data.
+
+    JFIF, the colour profile and Adobe's colour transform are not: they decide what is seen.
+    """
     if marker == 0xE2:
         return not begin.startswith(b"ICC_PROFILE")
     return marker == 0xFE or (0xE1 <= marker <= 0xEF and marker != 0xEE)
 
 
 def _end_of_scan(content: bytes, position: int) -> int:
-    """Where the compressed pixels end: at the first marker that is neither a stuffed byte nor a restart."""
+    """Return where the compressed pixels end: at the first marker that is neither a stuffed byte nor a restart."""
     while True:
         position = content.find(b"\xff", position)
         if position < 0 or position + 1 >= len(content):
@@ -99,7 +105,7 @@ def _gif(content: bytes) -> Iterator[bytes]:
 
 
 def _colours(flags: int) -> int:
-    """Bytes of the colour table that these flags announce."""
+    """Return the size in bytes of the colour table that these flags announce."""
     return 3 * 2 ** ((flags & 7) + 1) if flags & 0x80 else 0
 
 

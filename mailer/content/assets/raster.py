@@ -1,6 +1,6 @@
-"""Image bytes → bytes that mail clients show: PNG, JPEG or GIF, upright, not wider than needed, without metadata.
+"""Turn image bytes into what mail clients show: PNG, JPEG or GIF, upright, not too wide, without metadata.
 
-A file that is so already keeps its pixels byte for byte.
+A file that is already so keeps its pixels byte for byte.
 """
 
 import io
@@ -23,25 +23,25 @@ QUALITY = 85
 
 
 class Unfit(ValueError):
-    """The bytes cannot go into a mail; the text goes on from "image … "."""
+    """The bytes cannot go into an email; the text continues "image … "."""
 
     rule, fix = "", ""
 
 
 class Unreadable(Unfit):
-    """They are no picture."""
+    """The bytes are not an image."""
 
     rule, fix = "image-unreadable", "save it as PNG or JPEG"
 
 
 class TooLarge(Unfit):
-    """To open it would take too much."""
+    """Opening the image would take too much memory."""
 
     rule, fix = "image-too-large", "save it smaller; 1200 pixels of width are enough"
 
 
 class TooComplex(Unfit):
-    """To draw it takes too much time or memory."""
+    """Drawing the image takes too much time or memory."""
 
     rule, fix = "image-too-complex", "draw it with fewer filters, masks and repetitions, or save it as PNG"
 
@@ -58,7 +58,7 @@ class Raster:
 
 
 def for_mail(content: bytes) -> Raster:
-    """The picture as mail clients show it. Raises `Unreadable` and `TooLarge`, the latter before decoding."""
+    """Return the image as mail clients show it. Raises `Unreadable`, and `TooLarge` before decoding."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -75,7 +75,7 @@ def for_mail(content: bytes) -> Raster:
 
 
 def size_of(content: bytes) -> tuple[int, int]:
-    """Width and height that the file claims; no pixel is decoded. Raises `Unreadable`."""
+    """Return the width and height that the file claims; no pixel is decoded. Raises `Unreadable`."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -99,7 +99,7 @@ def _converted(picture: Pillow.Image, content: bytes) -> Raster:
 
 
 def _refuse_bombs(picture: Pillow.Image, kind: str) -> None:
-    """Only the header is read so far."""
+    """Raise `TooLarge` by the header, which is all that is read so far."""
     width, height = picture.size
     if width * height > (MOST_PIXELS_OF_JPEG if kind == "JPEG" else MOST_PIXELS):
         raise TooLarge(f"has too many pixels to open ({width} × {height})")
@@ -109,12 +109,12 @@ def _as_it_is(picture: Pillow.Image, kind: str, content: bytes) -> Raster:
     picture.load()
     try:
         return Raster(kind, *picture.size, strip(kind, content))
-    except Damaged:  # decoders forgive more than we do
+    except Damaged:  # decoders tolerate more than we do
         return _encoded(picture, kind, content)
 
 
 def _animated(picture: Pillow.Image, kind: str, content: bytes) -> Raster:
-    """Animations stay as they were drawn, whatever their width: scaling would blur each frame into the next."""
+    """Keep an animation as it was drawn, whatever its width: scaling would blur each frame into the next."""
     picture.load()
     if kind != "WEBP":
         return Raster(kind, *picture.size, strip(kind, content))
@@ -140,7 +140,7 @@ def _frames(picture: Pillow.Image) -> ImageSequence.Iterator:
 
 
 def _narrow(picture: Pillow.Image) -> Pillow.Image:
-    """At most `WIDEST` wide, in a mode that can be scaled without ugly edges."""
+    """Scale the image to at most `WIDEST`, in a mode that scales without ugly edges."""
     if picture.width <= WIDEST:
         return picture
     if picture.mode not in ("L", "LA", "RGB", "RGBA"):
@@ -154,13 +154,13 @@ def _has_holes(picture: Pillow.Image) -> bool:
 
 
 def _encoded(picture: Pillow.Image, kind: str, content: bytes) -> Raster:
-    """Photos as JPEG, all else as PNG."""
+    """Encode photos as JPEG, everything else as PNG."""
     photo = kind == "JPEG" or (kind == "WEBP" and not _has_holes(picture) and b"VP8 " in content[:64])
     profile = picture.info.get("icc_profile")
     file = io.BytesIO()
     if photo:
         if picture.mode not in ("L", "RGB"):
-            # A profile for inks means nothing to the colours of a screen.
+            # A profile for printing inks means nothing on a screen.
             profile = profile if picture.mode in ("RGBA", "RGBX") else None
             picture = picture.convert("RGB")
         picture.save(file, "JPEG", quality=QUALITY, optimize=True, icc_profile=profile, exif=b"")

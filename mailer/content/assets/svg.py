@@ -1,6 +1,7 @@
-"""SVG → PNG, as mail clients show no SVG. Nothing outside of the drawing is read, and it looks the same everywhere.
+"""Convert SVG to PNG, because mail clients do not show SVG. Nothing outside the drawing is read.
 
-A drawing whose text needs fonts is refused: each machine has others, and the mail must not depend on where it is made.
+A drawing whose text needs fonts is refused: each machine has others, and the email must look the same wherever it is
+made.
 """
 
 import base64
@@ -27,7 +28,7 @@ def is_svg(content: bytes) -> bool:
 
 
 def to_png(content: bytes) -> tuple[bytes, int]:
-    """The drawing as PNG, and how many of its pixels make one that is shown.
+    """Return the drawing as PNG, and how many of its pixels make one CSS pixel.
 
     Raises `Unreadable`, `TooLarge`, and `TooComplex` for one that takes more than 2 s or 300 MB.
     """
@@ -104,7 +105,7 @@ def _check_inner(address: str) -> None:
 
 
 def _size(root: etree._Element) -> tuple[float, float]:
-    """Width and height in CSS pixels."""
+    """Return width and height in CSS pixels."""
     box = [_number(part) for part in root.get("viewBox", "").replace(",", " ").split()]
     box = box if len(box) == 4 and box[2] > 0 and box[3] > 0 else []
     width, height = _length(root.get("width")), _length(root.get("height"))
@@ -125,7 +126,7 @@ def _length(written: str | None) -> float:
 
 
 def _number(written: str) -> float:
-    """0 for what is none."""
+    """Return the number, or 0 if it is not one."""
     if len(written) > LONGEST_NUMBER:
         return 0.0
     try:

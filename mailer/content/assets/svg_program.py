@@ -1,8 +1,8 @@
-"""Draw one SVG, from stdin, as PNG, to stdout: the program that `svg` runs, and nothing imports.
+"""Draw one SVG from stdin as PNG to stdout: the program that `svg` runs, and nothing imports.
 
-A few hundred bytes of SVG can ask for minutes and gigabytes, by more ways than a list could refuse. So a drawing gets a
-process of its own, whose limits nothing in the drawing can reach. It ends with 3 and the reason on stderr where a
-drawing is wrong; the system kills it where the drawing is too much.
+A few hundred bytes of SVG can ask for minutes and gigabytes, in more ways than a list could refuse. So a drawing gets a
+process of its own, whose limits nothing in the drawing can reach. It exits with 3 and the reason on stderr if a drawing
+is malformed; the system kills it if the drawing is too much.
 """
 
 import resource
@@ -16,7 +16,7 @@ WRONG = 3
 
 def main() -> int:
     for what, most in ((resource.RLIMIT_CPU, SECONDS), (resource.RLIMIT_AS, MEMORY), (resource.RLIMIT_CORE, 0)):
-        with suppress(ValueError, OSError):  # macOS knows no limit of memory
+        with suppress(ValueError, OSError):  # macOS does not limit memory
             resource.setrlimit(what, (most, most))
     import resvg_py
 

@@ -1,8 +1,8 @@
 """Markdown → sections of safe HTML; Markdown → plain text.
 
-The straight line: `parsing` reads Markdown into tokens (`cjk`, `liquid` and `raw_html` mend what Markdown in the wild
-brings), `sections` splits them at h2 and finds stories, then `html` and `text` write each section.
-`completeness` looks whether the finished mail still holds all of it.
+In order: `parsing` reads Markdown into tokens (`cjk`, `liquid` and `raw_html` repair what Markdown in the wild brings),
+`sections` splits them at h2 and finds stories, then `html` and `text` write each section. `completeness` checks that
+the finished email still holds all of it.
 """
 
 from mailer.content.markdown.anchors import Anchors

@@ -1,4 +1,4 @@
-"""The places of an issue that its own links can point at: headings, and `<a name>` of the editor's own."""
+"""The anchors of an issue that its own links can point at: headings, and the editor's own `<a name>`."""
 
 import re
 from urllib.parse import unquote
@@ -19,7 +19,7 @@ class Anchors:
             self._fixed |= {str(child.meta["anchor"]) for child in token.children or [] if "anchor" in child.meta}
 
     def use(self, target: str) -> bool:
-        """Whether "#name" points at a place of the issue; if at a heading, that heading has the name from now on."""
+        """Tell whether "#name" points at an anchor of the issue; give a heading that it points at the name as id."""
         name = unquote(target.removeprefix("#"))
         if name in self._fixed:
             return True
@@ -31,5 +31,5 @@ class Anchors:
 
 
 def _as_sites_write_it(words: str) -> str:
-    """The anchor that GitHub and most site generators give a heading."""
+    """Return the anchor that GitHub and most site generators give a heading."""
     return re.sub(r"\s", "-", re.sub(r"[^\w\s-]", "", words.lower()))

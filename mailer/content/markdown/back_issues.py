@@ -1,4 +1,4 @@
-"""`<!-- back issues -->` → the list of issues that were sent, which editors otherwise keep by hand."""
+"""Replace `<!-- back issues -->` by the list of sent issues, which editors otherwise maintain by hand."""
 
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from markdown_it.token import Token
 
-# Alone in its line; with a number only the newest so many.
+# Alone on its line; with a number, only that many of the newest.
 _PLACE = re.compile(r"\s*<!--\s*back[ -]issues\s*(?::\s*(\d{1,4})\s*)?-->\s*", re.IGNORECASE)
 
 
@@ -17,7 +17,7 @@ class BackIssue:
 
 
 def as_list_item(title: str, address: str) -> str:
-    """A line of a Markdown list; whatever the title holds is shown and does nothing."""
+    """Return a line of a Markdown list; whatever the title holds is shown as text."""
     words = re.sub(r"([\\`*_{}\[\]<>|~&])", r"\\\1", " ".join(title.split()))
     return f"- [{words}](<{address}>)" if re.search(r"[()\s]", address) else f"- [{words}]({address})"
 
@@ -25,7 +25,7 @@ def as_list_item(title: str, address: str) -> str:
 def with_back_issues(
     tokens: Sequence[Token], issues: Sequence[BackIssue], parse: Callable[[str], list[Token]]
 ) -> Iterator[Token]:
-    """The tokens with a list in each place for one; all of it stands in the line of that place."""
+    """Return the tokens with the list in place of each comment, located at the comment's line."""
     for token in tokens:
         place = _PLACE.fullmatch(token.content) if token.type == "html_block" else None
         if place is None:

@@ -1,4 +1,4 @@
-"""What Markdown gets wrong where text has no spaces: emphasis, soft breaks, the end of a bare address."""
+"""Repair what Markdown gets wrong in text without spaces: emphasis, soft breaks, the end of a bare address."""
 
 import re
 import unicodedata
@@ -13,7 +13,7 @@ AFTER_ADDRESS = re.compile(r"[\u3000-\u303f\uff00-\uff0f\uff1a-\uff20\uff3b-\uff
 
 
 def cjk_plugin(md: MarkdownIt) -> None:
-    """`**加粗：**文字` is bold, which CommonMark refuses because no space follows the second mark."""
+    """Make `**加粗：**文字` bold, which CommonMark refuses because no space follows the second mark."""
     md.inline.ruler.at("emphasis", _emphasis)
 
 
@@ -42,17 +42,17 @@ def _emphasis(state: StateInline, silent: bool) -> bool:
 
 
 def _may_touch(outside: str, inside: str) -> bool:
-    """Emphasis may begin or end between these two, though there is no space and one is punctuation."""
+    """Tell whether emphasis may begin or end between these two, without a space and with punctuation on one side."""
     return not inside.isspace() and (is_wide(outside) or is_wide(inside))
 
 
 def is_wide(char: str) -> bool:
-    """A character of a script without spaces, or its punctuation. Korean is wide and has spaces."""
+    """Tell whether it is a character of a script without spaces, or its punctuation. Korean is wide and has spaces."""
     return unicodedata.east_asian_width(char) in "WF" and not "\uac00" <= char <= "\ud7a3"
 
 
 def join_wide_lines(children: list[Token]) -> list[Token]:
-    """No space stands where a line ended between two wide characters: browsers show a soft break as one."""
+    """Remove soft breaks between two wide characters, because browsers show a soft break as a space."""
     if not any(child.type == "softbreak" for child in children):
         return children
     following = " "
@@ -74,7 +74,7 @@ def _shown(child: Token) -> str:
 
 
 def end_bare_addresses(children: list[Token]) -> list[Token]:
-    """An address found in running text ends where Chinese or Japanese punctuation begins."""
+    """End an address found in running text where Chinese or Japanese punctuation begins."""
     result: list[Token] = []
     rest = ""
     for child in children:

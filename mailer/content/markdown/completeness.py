@@ -1,6 +1,6 @@
-"""Whether the finished mail still holds every word and link of the issue.
+"""Check that the finished email still holds every word and link of the issue.
 
-Sanitising, inlining and MJML each have inputs on which they drop text without a word. This is where that shows.
+Sanitising, inlining and MJML each have inputs on which they silently drop text. This is where that shows.
 """
 
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ class Lost:
 
 
 def lost_words_or_links(page: str, sections: tuple[Section, ...]) -> Lost | None:
-    """The first words or address of the sections that the page does not hold, or None."""
+    """Return the first words or address of the sections that the page lacks, or None."""
     tree = html.document_fromstring(page.encode(), parser=html.HTMLParser(huge_tree=True, encoding="utf-8"))
     words = _bare(tree.body.text_content())
     addresses = {link.get("href") for link in tree.iter("a")} | {image.get("src") for image in tree.iter("img")}

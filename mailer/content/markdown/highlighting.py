@@ -1,4 +1,4 @@
-"""Program text → HTML with its words in classes; content.css has their colours, head.mjml those of dark mode."""
+"""Turn program text into HTML with classes; content.css has their colours, head.mjml those of dark mode."""
 
 from collections.abc import Iterator
 from functools import lru_cache
@@ -9,10 +9,10 @@ from pygments.lexers import get_lexer_by_name
 from pygments.token import Comment, Keyword, Name, Number, Operator, String, _TokenType
 from pygments.util import ClassNotFound
 
-# A mail has 100 kB, and each coloured word takes fifty bytes; whoever prints a whole module needs no colours for it.
+# An email has 100 kB, and each coloured word takes fifty bytes; a whole module is shown without colours.
 LONGEST = 4000  # characters
 
-# The first that fits. Few enough to keep the styles small, enough to see the shape of a program.
+# The first match wins. Few enough to keep the styles small, enough to see the shape of a program.
 _CLASSES = (
     (Comment, "hc"),
     (String, "hs"),
@@ -30,7 +30,7 @@ CLASSES = frozenset(name for _, name in _CLASSES)
 
 
 def to_html(code: str, language: str) -> str:
-    """The code, escaped; coloured when `language` is known and the code not too long."""
+    """Return the code escaped, and coloured if `language` is known and the code not too long."""
     lexer = _lexer(language.lower().strip("{}.")) if len(code) <= LONGEST else None
     if lexer is None:
         return _escaped(code)

@@ -1,4 +1,4 @@
-"""Tokens → HTML that mail clients can show and that holds nothing but what the allow-lists name."""
+"""Turn tokens into HTML that mail clients can show and that holds only what the allow-lists name."""
 
 import re
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ CLASSES = {"story", "source", "wide", "code", "picture", "caption", *highlightin
 
 
 class MailRenderer(RendererHTML):
-    """markdown-it's HTML, with the few places where mail differs from the web."""
+    """markdown-it's HTML, with the few places where email differs from the web."""
 
     def table_open(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
         # The box scrolls on a phone, where a wide table would stretch the whole mail.
@@ -66,7 +66,7 @@ class MailRenderer(RendererHTML):
         return f'<li id="note-{int(tokens[idx].meta["id"]) + 1}">'
 
     def footnote_anchor(self, *_: Any) -> str:
-        return ""  # a way back needs a place that mail clients seldom keep
+        return ""  # a link back needs an anchor, which mail clients seldom keep
 
     def footnote_block_close(self, *_: Any) -> str:
         return "</ol>\n"
@@ -82,7 +82,7 @@ class MailRenderer(RendererHTML):
 
 
 def _below_title(token: Token) -> Token:
-    """The issue's title is the only h1 and the section's the only h2."""
+    """Lower the heading: the issue's title is the only h1 and the section's the only h2."""
     below = {"h1": "h3", "h2": "h3"}.get(token.tag, token.tag)
     return Token(token.type, below, token.nesting, attrs=dict(token.attrs), block=True)
 
@@ -92,7 +92,7 @@ _renderer = MailRenderer(_markdown)
 
 
 def to_html(tokens: Sequence[Token]) -> str:
-    """Block tokens as safe HTML: an unclosed tag ends with them, scripts and styles are gone."""
+    """Return block tokens as safe HTML: close what is unclosed, remove scripts and styles."""
     return _sanitise(_renderer.render(list(tokens), _markdown.options, {}))
 
 

@@ -1,12 +1,12 @@
-"""Text that can never be a mail is refused before anybody tries to make one of it.
+"""Refuse text that can never be an email before parsing it.
 
-Markdown parsers take the square of the number of some marks: 50,000 "[" cost six seconds and no reader ever saw one.
-A mail of at most 102,400 bytes has room for a fraction of what is allowed here.
+Markdown parsers take time quadratic in the number of some marks: 50,000 "[" cost six seconds, and no issue has them. An
+email of at most 102,400 bytes has room for a fraction of what is allowed here.
 """
 
 LONGEST = 400_000  # bytes
 MOST_LINES = 5_000
-# Marks, and how often those of a line may stand in a text together.
+# Marks, and how often all marks of one line may occur in a text.
 MOST_MARKS = {
     "[": 5_000,
     "://": 5_000,
@@ -22,7 +22,7 @@ MOST_MARKS = {
 
 
 def beyond_a_mail(source: str) -> str:
-    """What the text has too much of, in words that go on from "the text has "; "" for a text that may be a mail."""
+    """Say what the text has too much of, continuing "the text has "; return "" if it may be an email."""
     size = len(source.encode())
     if size > LONGEST:
         return f"{size:,} bytes"

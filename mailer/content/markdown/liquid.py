@@ -1,4 +1,4 @@
-"""Traces of site generators: `{% … %}` and `{:.x}` are left out, never run. `{{ … }}` stays as it was written."""
+"""Leave out traces of site generators, `{% … %}` and `{:.x}`, and never run them. `{{ … }}` stays as written."""
 
 import re
 
@@ -12,13 +12,13 @@ ATTRIBUTES = re.compile(r"\{:[^{}\n]*\}")  # kramdown: {:.center}, {: #id}
 
 
 def liquid_plugin(md: MarkdownIt) -> None:
-    """What was left out is noted in `env["left_out"]` as (line, text)."""
+    """Leave out tags, and note them in `env["left_out"]` as (line, text)."""
     md.block.ruler.before("fence", "liquid", _block, {"alt": ["paragraph", "reference", "blockquote", "list"]})
     md.inline.ruler.before("escape", "liquid", _inline)
 
 
 def _block(state: StateBlock, start_line: int, end_line: int, silent: bool) -> bool:
-    """A tag that begins a line and ends one, however many lines it takes."""
+    """Match a tag that begins a line and ends one, however many lines it takes."""
     start = state.bMarks[start_line] + state.tShift[start_line]
     if state.is_code_block(start_line) or not state.src.startswith("{%", start):
         return False
@@ -42,7 +42,7 @@ def _inline(state: StateInline, silent: bool) -> bool:
     if state.src[state.pos] != "{":
         return False
     found = ATTRIBUTES.match(state.src, state.pos)
-    # The last "%}" is looked for once; without that, many "{%" and no end would take the square of their number.
+    # The last "%}" is looked for once; without that, many "{%" and no end would take quadratic time.
     if state.html_terminator_last("%}") > state.pos:
         found = found or _comment_or_tag(state.src, state.pos)
     if not found:

@@ -1,4 +1,4 @@
-"""Markdown → tokens: CommonMark with tables, strikethrough, footnotes, task lists and bare addresses as links."""
+"""Parse Markdown: CommonMark with tables, strikethrough, footnotes, task lists and bare addresses as links."""
 
 import re
 import threading
@@ -21,9 +21,9 @@ from mailer.content.markdown.liquid import liquid_plugin
 from mailer.content.markdown.shortcuts import Helpers, Linkify
 from mailer.content.markdown.text import plain
 
-# Deeper than any text needs; far deeper input crashes mail software (and premailer loses text past 254 tags).
+# Deeper than any text needs; much deeper input crashes mail software (and premailer loses text past 254 tags).
 DEEPEST = 48
-# A link's words are shorter; and a text made to be slow must not be searched for each of its links.
+# A link's text is shorter; and a text made to be slow must not be searched for each of its links.
 FARTHEST = 1000
 MOST_SEARCHES = 2000
 AUTOLINK_SCHEMES = ("http", "https", "mailto", "tel")
@@ -33,7 +33,7 @@ _MARKS = {"linkify": "", "autolink": "", "html": "<"}
 
 
 class MarkupError(ValueError):
-    """The text cannot be a mail. `line` counts from 0 in the text."""
+    """The text cannot be an email. `line` counts from 0 in the text."""
 
     def __init__(self, line: int, message: str, fix: str, rule: str) -> None:
         super().__init__(message)
@@ -42,7 +42,7 @@ class MarkupError(ValueError):
 
 @dataclass(frozen=True)
 class Remark:
-    """Something an editor should know of, though the mail can be made. Line and column count from 0."""
+    """Something an editor should know of, though the email can be made. Line and column count from 0."""
 
     line: int
     column: int
@@ -54,7 +54,7 @@ class Remark:
 
 @dataclass(frozen=True)
 class Reference:
-    """A link or an image of the text, to be pointed somewhere: `token.attrs` holds href or src as written."""
+    """A link or an image of the text whose address must be resolved: `token.attrs` holds href or src as written."""
 
     token: Token
     target: str
@@ -90,7 +90,7 @@ class Document:
 
 
 def parse(source: str, back_issues: Sequence[BackIssue] = ()) -> Document:
-    """The tokens of a Markdown text, with a list of `back_issues` where it asks for one.
+    """Return the tokens of a Markdown text, with a list of `back_issues` if it asks for one.
 
     Raises `MarkupError` for text that is too long or nested too deeply.
     """
@@ -119,7 +119,7 @@ def parse(source: str, back_issues: Sequence[BackIssue] = ()) -> Document:
 
 
 def first_heading(source: str) -> str:
-    """The words of the first `# heading`, or nothing. Raises `MarkupError` for text that is too long."""
+    """Return the text of the first `# heading`, or "". Raises `MarkupError` for text that is too long."""
     _refuse_long(source)
     # Nearly always the first line that looks like one is one, and what follows need not be read to know.
     looks = _MAYBE_H1.search(source)
@@ -147,7 +147,7 @@ def _first_h1(source: str) -> str:
 
 
 class _AsWritten(MarkdownIt):
-    """Addresses stay as written until they are checked, so that an error can quote the editor's own words."""
+    """Addresses stay as written until they are checked, so that an error can quote the editor's own text."""
 
     def normalizeLink(self, url: str) -> str:
         return url
@@ -160,7 +160,7 @@ class _AsWritten(MarkdownIt):
 
 
 def _parser() -> MarkdownIt:
-    """The parser of this thread: it takes milliseconds to make, and its linkify keeps notes while it reads."""
+    """Return the parser of this thread: it takes milliseconds to make, and its linkify keeps state while it reads."""
     if not hasattr(_own, "parser"):
         _own.parser = _new_parser()
     parser: MarkdownIt = _own.parser
@@ -220,7 +220,7 @@ def _too_deep(token: Token) -> MarkupError:
 
 
 def _visible_autolinks(children: list[Token]) -> list[Token]:
-    """`<std::vec>` reads as an address of scheme "std"; it is code that must stay visible."""
+    """Show `<std::vec>` as code: it parses as an address of scheme "std", and would not be visible."""
     result: list[Token] = []
     prose = False
     for child in children:
@@ -274,7 +274,7 @@ _DIRECTED = {f"{kind}_open" for kind in ("paragraph", "heading", "bullet_list", 
 
 
 def _mark_direction(tokens: list[Token]) -> None:
-    """Blocks whose first letter reads from right to left say so, as browsers do for `dir="auto"` and mail cannot."""
+    """Mark blocks whose first letter reads from right to left, as browsers do for `dir="auto"` and email cannot."""
     backwards = False
     for token in reversed(tokens):
         if token.type == "inline":
@@ -285,7 +285,7 @@ def _mark_direction(tokens: list[Token]) -> None:
 
 
 def _with_captions(tokens: list[Token]) -> list[Token]:
-    """The title of an image that stands alone is a paragraph below it."""
+    """Add the title of an image that stands alone as a paragraph below it."""
     result: list[Token] = []
     for token in tokens:
         result.append(token)
@@ -326,7 +326,7 @@ class _Places:
         self._searches = 0
 
     def of(self, target: str, begin: int, end: int, mark: str) -> tuple[int, int]:
-        """Line and column, from 0, of the `mark` before `target`, which belongs to lines `begin` to `end`."""
+        """Return line and column, from 0, of the `mark` before `target`, which belongs to lines `begin` to `end`."""
         if not target:
             return begin, 0
         found = self._find(target, *max(self._last, (begin, 0)), end) or self._find_from_the_top(target, begin, end)

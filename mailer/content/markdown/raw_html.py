@@ -1,4 +1,4 @@
-"""HTML that an editor wrote into Markdown, as tokens like any other: so links, images and the text part see it."""
+"""Turn HTML in an issue's Markdown into tokens like any other, so that links, images and the text part see it."""
 
 import re
 from collections.abc import Iterator
@@ -17,9 +17,9 @@ ALLOWED = _names(
     "a b blockquote br caption code dd del div dl dt em h1 h2 h3 h4 h5 h6 hr i img ins kbd li mark ol p pre "
     "q s samp small span strong sub sup table tbody td tfoot th thead tr u ul var"
 )
-# Gone with all that stands inside.
+# Removed with everything inside.
 REMOVED = _names("audio canvas embed iframe math noembed noframes noscript object script style svg template video xmp")
-# The tag goes, its text stays. A name in none of the three sets is no tag at all: `Vec<T>`, `<alice>`.
+# The tag goes, its text stays. A name in none of the three sets is not a tag at all: `Vec<T>`, `<alice>`.
 UNWRAPPED = _names(
     "abbr acronym address area article aside base basefont bdi bdo big body button center cite col colgroup "
     "data datalist details dfn dialog dir fieldset figcaption figure font footer form frame frameset head "
@@ -33,12 +33,12 @@ _TAG = re.compile(r"<(?P<close>/?)(?P<name>[A-Za-z][\w:-]*)(?P<rest>(?:[^<>\"']|
 _UNSEEN = re.compile(r"<!--.*?(?:-->|\Z)|<\?.*?\?>|<![A-Za-z].*?>|<!\[CDATA\[.*?\]\]>", re.DOTALL)
 
 
-# Tags that need no end, or that the next of their kind ends.
+# Tags that need no end tag, or that the next of their kind ends.
 _SELF_ENDING = _names("br dd dt hr img li p td tfoot th tr tbody thead")
 
 
 def nesting(tag: str) -> int:
-    """1 for a tag that opens an element, -1 for one that ends it, 0 for the rest."""
+    """Return 1 for a tag that opens an element, -1 for one that ends it, 0 for the rest."""
     found = _TAG.fullmatch(tag.strip())
     if not found or found["name"].lower() in _SELF_ENDING:
         return 0
@@ -56,7 +56,7 @@ class _Attributes(HTMLParser):
 
 
 def tokens_of_block(html: str, dropped: set[str]) -> list[Token]:
-    """A block of HTML as inline tokens."""
+    """Return a block of HTML as inline tokens."""
     children: list[Token] = []
     position = 0
     for found in _pieces(html):
@@ -67,8 +67,8 @@ def tokens_of_block(html: str, dropped: set[str]) -> list[Token]:
 
 
 def _pieces(html: str) -> Iterator[re.Match[str]]:
-    """Tags, comments and instructions, in order."""
-    # Where each kind ends last; without that, many beginnings and no end would take the square of their number.
+    """Find tags, comments and instructions, in order."""
+    # Where each kind ends last; without that, many beginnings and no end would take quadratic time.
     ends = {start: html.rfind(end) for start, end in (("<!--", "-->"), ("<?", "?>"), ("<![", "]]>"), ("<!", ">"))}
     position = html.find("<")
     while position >= 0:
@@ -82,9 +82,10 @@ def _pieces(html: str) -> Iterator[re.Match[str]]:
 
 
 def resolve(children: list[Token], dropped: set[str]) -> list[Token]:
-    """`<a>`, `<img>` and `<br>` as Markdown's own tokens, pseudo-tags as text, the forbidden gone.
+    """Turn `<a>`, `<img>` and `<br>` into Markdown's own tokens, pseudo-tags into text; remove what is forbidden.
 
-    What goes leaves a token "left_out". `dropped` has the names whose tags went before: each is reported once.
+    What is removed leaves a token "left_out". `dropped` has the names whose tags were removed before: each is reported
+    once.
     """
     result: list[Token] = []
     removing = ""
@@ -117,7 +118,7 @@ def _left_out(text: str, rule: str = "html-dropped") -> Token:
 
 
 def _remarks(name: str, rest: str, source: str, dropped: set[str]) -> list[Token]:
-    """A note for a tag whose name or behaviour does not reach the mail; newlines are counted with its text."""
+    """Return a note for a tag whose name or behaviour does not reach the email; newlines are counted with its text."""
     if "task-list-item-checkbox" in source:
         return []
     handler = re.search(r"\s(on[a-z]+)\s*=", rest, re.IGNORECASE) if name in ALLOWED else None
@@ -150,7 +151,7 @@ def _tag(name: str, closes: bool, source: str) -> list[Token]:
 
 
 def _place(attributes: dict[str, str]) -> list[Token]:
-    """`<a name="x">` as a place that links of the issue can point at."""
+    """Return `<a name="x">` as an anchor that links of the issue can point at."""
     name = attributes.get("id") or attributes.get("name") or ""
     if not name:
         return []

@@ -1,4 +1,4 @@
-"""Tokens → sections at h2, with list items of the form "link, hard break, summary" turned into stories."""
+"""Split tokens into sections at h2, and turn list items of the form "link, hard break, summary" into stories."""
 
 import re
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ class Section:
 
 
 def split(tokens: list[Token], title: str) -> tuple[Section, ...]:
-    """The sections that hold something; the h1 that repeats the issue's title is dropped."""
+    """Return the sections that hold something; drop the h1 that repeats the issue's title."""
     sections = []
     for run in _runs(_without_title(tokens, title)):
         heading: tuple[Token, ...] = ()
@@ -37,7 +37,7 @@ def split(tokens: list[Token], title: str) -> tuple[Section, ...]:
 
 
 def empty_sections(tokens: list[Token], title: str) -> Iterator[Token]:
-    """The headings that `split` drops, because nothing stands below them."""
+    """Return the headings that `split` drops because nothing stands below them."""
     for run in _runs(_without_title(tokens, title)):
         if run and run[0].type == "heading_open" and not _holds_something(run[3:]):
             yield run[1]
@@ -65,7 +65,7 @@ def _same(one: str, other: str) -> bool:
 
 
 def _at_headings(tokens: list[Token]) -> Iterator[list[Token]]:
-    """Tokens from one h1 or h2 at the top level to the next; an h1 right above an h2 stays with it."""
+    """Split tokens at each h1 or h2 at the top level; an h1 right above an h2 stays with it."""
     run: list[Token] = []
     for token in tokens:
         begins = token.type == "heading_open" and token.tag in ("h1", "h2") and token.level == 0
@@ -78,7 +78,7 @@ def _at_headings(tokens: list[Token]) -> Iterator[list[Token]]:
 
 
 def _apart_after_last_rule(runs: list[list[Token]]) -> list[list[Token]]:
-    """What follows the first rule of the last section is a colophon: a card of its own, without a title."""
+    """Split off a colophon, what follows the first rule of the last section: a card of its own, without a title."""
     footnotes = runs.pop() if runs and runs[-1][:1] and runs[-1][0].type == "footnote_block_open" else None
     if len(runs) > 1:
         last = runs.pop()
@@ -88,7 +88,7 @@ def _apart_after_last_rule(runs: list[list[Token]]) -> list[list[Token]]:
 
 
 def _trim_rules(run: list[Token]) -> list[Token]:
-    """A rule where a card begins or ends says nothing."""
+    """Remove rules at the beginning and end of a card, where they mean nothing."""
     while run and run[0].type == "hr":
         run = run[1:]
     while run and run[-1].type == "hr":
@@ -121,7 +121,7 @@ def _with_stories(run: list[Token]) -> tuple[list[Token], int]:
 
 
 def closing(tokens: "list[Token] | tuple[Token, ...]", position: int) -> int:
-    """Where the token that opens at `position` closes."""
+    """Return where the token that opens at `position` closes."""
     depth = 0
     for number in range(position, len(tokens)):
         depth += tokens[number].nesting
@@ -139,7 +139,7 @@ def _items(tokens: list[Token]) -> Iterator[list[Token]]:
 
 
 def _are_stories(items: list[list[Token]]) -> bool:
-    """Most items are a title, a hard break and a summary, and one title at least is a link."""
+    """Tell whether most items are a title, a hard break and a summary, and at least one title is a link."""
     broken = [item for item in items if _title_end(item)]
     linked = [item for item in broken if any(child.type == "link_open" for child in _title(item))]
     return bool(linked) and 2 * len(broken) > len(items)
@@ -161,7 +161,7 @@ def _title(item: list[Token]) -> list[Token]:
 
 
 def _story(item: list[Token]) -> list[Token]:
-    """A heading with the title, a paragraph for each line of the summary, then whatever else the item holds."""
+    """Return a heading with the title, a paragraph for each line of the summary, then whatever else the item holds."""
     if len(item) < 3 or item[0].type != "paragraph_open":
         return item
     title = _title(item)
@@ -180,7 +180,7 @@ def _story(item: list[Token]) -> list[Token]:
 
 
 def _line(inline: Token, children: list[Token]) -> Token:
-    """A part of an item's first paragraph. `dataclasses.replace` does the same in five times the time."""
+    """Return a part of an item's first paragraph. `dataclasses.replace` takes five times as long."""
     return Token("inline", "", 0, map=inline.map, level=1, children=children, content=inline.content, block=True)
 
 
@@ -200,7 +200,7 @@ def _lines(children: list[Token]) -> Iterator[list[Token]]:
 
 
 def _mute_source(title: list[Token]) -> list[Token]:
-    """The "| Source" at the end of a title stands in a span of its own."""
+    """Put the "| Source" at the end of a title into a span of its own."""
     texts = [n for n, child in enumerate(title) if child.type == "text" and child.content.strip()]
     if not texts:
         return title

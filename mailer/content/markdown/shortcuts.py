@@ -1,4 +1,4 @@
-"""The short way first, where markdown-it and linkify-it walk the long one for each link and each text. Same answers."""
+"""Take a short cut where markdown-it and linkify-it do slow work for each link and each text. Same results."""
 
 import re
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from markdown_it.helpers import parseLinkDestination, parseLinkLabel, parseLinkT
 
 
 class Linkify(LinkifyIt):  # type: ignore[misc]
-    """For searches without fuzzy links: all that is left to find has a "//" or is a "mailto:" with its "@"."""
+    """Searches without fuzzy links: all that is left to find has a "//" or is a "mailto:" with its "@"."""
 
     def pretest(self, text: str) -> bool:
         return "//" in text or "@" in text
@@ -21,7 +21,7 @@ class Linkify(LinkifyIt):  # type: ignore[misc]
 
 @dataclass
 class Destination:
-    """As markdown-it's rules take it."""
+    """A link destination, as markdown-it's rules take it."""
 
     ok: bool
     pos: int
@@ -29,19 +29,19 @@ class Destination:
 
 
 class Helpers:
-    """What markdown-it's rules for links ask."""
+    """The helpers that markdown-it's rules for links call."""
 
     parseLinkLabel = staticmethod(parseLinkLabel)
     parseLinkTitle = staticmethod(parseLinkTitle)
 
     @staticmethod
     def parseLinkDestination(source: str, pos: int, maximum: int) -> Any:
-        """Where an address ends; markdown-it looks at each of its characters, which took a tenth of all parsing."""
+        """Find where an address ends. markdown-it looks at each of its characters: a tenth of all parsing."""
         found = _PLAIN.match(source, pos, maximum)
         if found and (found.end() == maximum or source[found.end()] in " \n)"):
             return Destination(True, found.end(), unescapeAll(found[0]))
         return parseLinkDestination(source, pos, maximum)
 
 
-# Nothing that is escaped with a backslash, nested, or ends an address.
+# No backslash escape, no nesting, nothing that ends an address.
 _PLAIN = re.compile(r"[^\x00-\x20\x7f<\\()]+")

@@ -1,4 +1,4 @@
-"""Tokens → plain text, for the part of the mail that needs no HTML: the same words, the same links."""
+"""Turn tokens into plain text for the email's text part: the same words, the same links."""
 
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -25,13 +25,13 @@ class Numbers:
         return self._numbers.setdefault(address, len(self._numbers) + 1)
 
     def take_used(self) -> list[tuple[int, str]]:
-        """The addresses since the last call, and their numbers."""
+        """Return the addresses since the last call, and their numbers."""
         used, self._used = self._used, []
         return sorted((self._numbers[address], address) for address in used)
 
 
 def plain(children: Iterable[Token]) -> str:
-    """Words only, in one line."""
+    """Return the text alone, on one line."""
     parts = []
     for child in children:
         if child.type in ("text", "text_special", "code_inline"):
@@ -44,17 +44,17 @@ def plain(children: Iterable[Token]) -> str:
 
 
 def to_text(tokens: Sequence[Token], numbers: Numbers) -> str:
-    """Block tokens as paragraphs with a blank line between; links get numbers."""
+    """Return block tokens as paragraphs with a blank line between; number their links."""
     return _joined(list(filter(None, _blocks(list(tokens), numbers))))
 
 
 def inline_to_text(children: Sequence[Token], numbers: Numbers) -> str:
-    """Inline tokens as one line."""
+    """Return inline tokens as one line."""
     return " ".join(_inline(children, numbers).split())
 
 
 def _joined(blocks: list[str]) -> str:
-    """A blank line between blocks, but none between a story's title and its summary."""
+    """Put a blank line between blocks, but none between a story's title and its summary."""
     text = ""
     for block in blocks:
         last = text.rsplit("\n", 1)[-1]
@@ -202,7 +202,7 @@ def _inline(children: Sequence[Token], numbers: Numbers) -> str:
 
 
 def _pointer(address: str, words: str, numbers: Numbers) -> str:
-    """What follows a link's words: nothing where they are the address, else its number."""
+    """Return what follows a link's text: nothing if the text is the address, else its number."""
     shown = words.strip()
     if not address or address.startswith("#") or address in (shown, f"mailto:{shown}", f"{shown}/"):
         return ""
@@ -223,7 +223,7 @@ def _words(child: Token) -> str:
 
 
 def in_short_lines(text: str) -> str:
-    """The text with no line over 998 bytes, which is what mail servers pass on (RFC 5322 §2.1.1)."""
+    """Break lines over 998 bytes, the most that mail servers pass on (RFC 5322 §2.1.1)."""
     return "\n".join(piece for line in text.split("\n") for piece in _pieces(line))
 
 
@@ -240,7 +240,7 @@ def _pieces(line: str) -> Iterator[str]:
 
 
 def display_width(text: str) -> int:
-    """Columns in a terminal: wide characters take two, combining marks none."""
+    """Return the columns that the text takes in a terminal: wide characters take two, combining marks none."""
     return sum(
         0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text
     )
