@@ -12,25 +12,25 @@ from mailer.cli.terminal import Exit, Problem, explain, name_stdout, write_no_mo
 # name → (module, the line that `mailer --help` shows); the command is the function of that name in the module.
 COMMANDS = {
     "init": ("starting", "Start a newsletter: newsletter.toml, a first issue, .gitignore, .env.example."),
-    "demo": ("starting", "Rehearse a whole send to invented readers; nobody receives mail."),
-    "check": ("checking", "Find the mistakes in an issue before its readers do."),
-    "preview": ("previewing", "Show an issue in the browser as it will look; it follows each save."),
-    "render": ("rendering", "Write an issue as HTML, text and images, as its readers would get it."),
-    "send": ("sending", "Send an issue to its readers."),
-    "status": ("status", "Show who got what."),
-    "pause": ("steering", "Stop a send; no request starts afterwards."),
-    "resume": ("steering", "Go on with a paused send."),
-    "cancel": ("steering", "End a send for those who still wait."),
-    "reconcile": ("reconciling", "Show and settle what became of requests without an answer."),
-    "subscribers": ("subscribers", "Add, import, list, show, unsubscribe, erase and export readers."),
+    "demo": ("starting", "Rehearse a whole send to invented subscribers; no email goes out."),
+    "check": ("checking", "Check an issue for mistakes before you send it."),
+    "preview": ("previewing", "Preview an issue in the browser; the page reloads when you save."),
+    "render": ("rendering", "Render an issue to HTML, text and image files."),
+    "send": ("sending", "Send an issue to its subscribers."),
+    "status": ("status", "Show sends and who received them."),
+    "pause": ("steering", "Pause a send; no further request starts."),
+    "resume": ("steering", "Resume a paused send."),
+    "cancel": ("steering", "Cancel a send for the subscribers still waiting."),
+    "reconcile": ("reconciling", "Show and settle requests that got no answer."),
+    "subscribers": ("subscribers", "Add, import, list, show, unsubscribe, erase and export subscribers."),
     "audit": ("auditing", "Show who looked at, exported, suppressed or erased subscribers."),
-    "archive": ("archiving", "List the issues that were sent, or correct the web page of one."),
-    "serve": ("serving", "Run the web process, where readers join and leave."),
-    "worker": ("serving", "Run a worker, which sends."),
-    "backup": ("backup", "Write a copy of the database that can be put back, to a file or stdout."),
-    "keys": ("keys", "List, replace and retire the keys that subscribers' links are signed with."),
+    "archive": ("archiving", "List sent issues, or correct the web page of one."),
+    "serve": ("serving", "Run the web process: subscribe and unsubscribe pages, webhook, archive."),
+    "worker": ("serving", "Run a worker that sends issues."),
+    "backup": ("backup", "Back up the database to a file or stdout."),
+    "keys": ("keys", "List, rotate and retire the keys that sign subscribers' links."),
     "doctor": ("doctor", "Check settings, database, broker, key, sender, webhook and address."),
-    "version": ("version", "Print the versions of mailer, Python and the database's program."),
+    "version": ("version", "Print the versions of mailer, Python and the database."),
     "manage": ("serving", "Run one of Django's own commands, such as migrate."),
 }
 
@@ -66,7 +66,7 @@ class Commands(click.Group):
 def cli() -> None:
     """Send newsletters that are written in Markdown and kept in git.
 
-    Without SENDGRID_API_KEY everything is a rehearsal: nobody receives mail.
+    Without SENDGRID_API_KEY everything is a rehearsal: no email goes out.
     """
 
 

@@ -32,14 +32,14 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 @click.group()
 def archive() -> None:
-    """List the issues that were sent, or correct the web page of one."""
+    """List sent issues, or correct the web page of one."""
 
 
 @archive.command("list")
 @_newsletter
 @_json
 def list_(newsletter: str | None, as_json: bool) -> None:
-    """Print the issues that were sent as a Markdown list, newest first, to be put into a text."""
+    """Print the sent issues as a Markdown list, newest first, to paste into a text."""
     start()
     from mailer.publishing.archiving import sent_issues
     from mailer.publishing.newsletters import choose_newsletter
@@ -72,14 +72,14 @@ def list_(newsletter: str | None, as_json: bool) -> None:
 @_newsletter
 @click.option("--dry-run", is_flag=True, help="Show what would change and stop.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@click.option("--ignore", "ignored", metavar="RULE", multiple=True, help="In spite of this finding; repeatable.")
+@click.option("--ignore", "ignored", metavar="RULE", multiple=True, help="Ignore this finding; repeatable.")
 @_json
 def update(
     file: Path, newsletter: str | None, dry_run: bool, yes: bool, ignored: tuple[str, ...], as_json: bool
 ) -> None:
-    """Put the text of FILE on the web page of its issue, which was sent.
+    """Update the web page of a sent issue with the text of FILE.
 
-    The page says on which day it was corrected. What was mailed stays on record as it was.
+    The page shows the day of the correction. What was emailed stays on record unchanged.
     """
     start()
     from mailer.archive.correcting import changes, correct
@@ -88,7 +88,7 @@ def update(
 
     require_known_rules(ignored)
     proof = prepare(file, newsletter)
-    stop_at_errors(file, lambda: require_sound(proof, ignored, beside=OF_MAIL_ONLY), "the page stays as it is")
+    stop_at_errors(file, lambda: require_sound(proof, ignored, beside=OF_MAIL_ONLY), "the page was not changed")
     send, page = _what_stands(file, proof)
     found = changes(page, proof.rendered)
     facts = {
@@ -98,7 +98,7 @@ def update(
         "changes": [f"{one.sign} {one.line}" for one in found],
     }
     if not found:
-        _tell(facts, as_json, f"{facts['url']} says this already; nothing was changed.")
+        _tell(facts, as_json, f"{facts['url']} is already up to date; nothing was changed.")
         return
     _show(facts, found, dry_run and not as_json)
     if dry_run:
@@ -107,7 +107,7 @@ def update(
         return
     confirm(f"Put this on the web page of {send.slug}?", yes)
     facts["corrected"] = correct(send, proof.rendered).corrected_at.isoformat()
-    _tell(facts, as_json, f"{facts['url']} is corrected; what was mailed stays as it was.")
+    _tell(facts, as_json, f"{facts['url']} is corrected; what was emailed stays on record unchanged.")
 
 
 def _what_stands(file: Path, proof: "Proof") -> tuple[Any, Any]:
@@ -116,7 +116,7 @@ def _what_stands(file: Path, proof: "Proof") -> tuple[Any, Any]:
     label, slug = proof.newsletter.label, proof.rendered.slug
     send, shown = sent(label).filter(slug=slug).first(), page(label, slug)
     if send is None or shown is None:
-        raise Problem(f"{file}: no issue {slug} of {label} was sent, so there is no page to correct.")
+        raise Problem(f"{file}: no issue {slug} of {label} has been sent, so there is no page to correct.")
     _require_address(send.base_url)
     return send, shown
 
@@ -133,7 +133,7 @@ def _require_address(sent_from: str) -> None:
     if here and not there:
         raise Problem(
             f"BASE_URL is {settings.BASE_URL}, and the issue was sent from {sent_from}; set BASE_URL to the public "
-            "address, or images and links of the page would lead to this machine.",
+            "address, or the page's images and links would point to this machine.",
             Exit.USAGE,
         )
 

@@ -18,18 +18,18 @@ ACTIONS = (
 
 
 @click.command()
-@click.option("--since", metavar="DATE", help="That day (UTC) or later, such as 2026-11-20.")
-@click.option("--who", metavar="NAME", help="By this user of the system, or of /admin/.")
+@click.option("--since", metavar="DATE", help="On or after this day (UTC), such as 2026-11-20.")
+@click.option("--who", metavar="NAME", help="By this system user or /admin/ user.")
 @click.option("--action", type=click.Choice(ACTIONS))
 @click.option("--about", metavar="ADDRESS", help="About the subscriber with this address.")
-@click.option("--limit", type=click.IntRange(1), help=f"At most so many; {ON_A_PAGE} on a terminal.")
+@click.option("--limit", type=click.IntRange(1), help=f"Show at most this many; {ON_A_PAGE} by default at a terminal.")
 @json_option
 def audit(
     since: str | None, who: str | None, action: str | None, about: str | None, limit: int | None, as_json: bool
 ) -> None:
     """Show who looked at, exported, suppressed or erased subscribers, newest first.
 
-    It cannot be changed, and is kept for two years.
+    Entries cannot be changed and are kept for two years.
     """
     moment = parse_day(since) if since else None
     start()

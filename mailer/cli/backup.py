@@ -24,7 +24,7 @@ Copier = Callable[[Path], int]
 def backup(file: Path) -> None:
     """Write a consistent, checked copy of the database to FILE, which must not exist yet; `-` is stdout.
 
-    Workers may go on sending meanwhile. FILE holds addresses and the key of readers' links: keep it as safe as the
+    Workers may keep sending meanwhile. FILE holds addresses and the key of subscribers' links: keep it as safe as the
     database itself. PostgreSQL is copied by its own pg_dump, in the custom format that pg_restore reads.
     """
     start(check_schema=False)
@@ -35,7 +35,7 @@ def backup(file: Path) -> None:
     to_stdout = file == Path("-")
     said = write_out(_copier(), Path(settings.HOME)) if to_stdout else back_up(_copier(), file)
     click.echo(said, err=to_stdout)
-    click.echo(f"To put it back one day, keep {settings.OPTOUTS} too: it names those who left since.", err=True)
+    click.echo(f"To restore it, keep {settings.OPTOUTS} too: it names those who unsubscribed since.", err=True)
 
 
 def _copier() -> Copier:
@@ -55,7 +55,7 @@ def _copier() -> Copier:
 def back_up(copy: Copier, file: Path) -> str:
     """Make FILE a whole and checked copy, or leave nothing there; what was written. Raises Problem."""
     if file.exists():
-        raise Problem(f"{file} exists already, and backups are never overwritten; give another name.")
+        raise Problem(f"{file} already exists, and backups are never overwritten; choose another name.")
     with _part(file.with_name(f"{file.name}.part")) as part:
         subscribers = copy(part)
         with part.open("rb") as written:
@@ -71,7 +71,8 @@ def write_out(copy: Copier, folder: Path) -> str:
     """
     if sys.stdout is None or sys.stdout.isatty():
         raise Problem(
-            "a backup is not text for a terminal; send it to a file or a program, or give a name.", Exit.USAGE
+            "a backup cannot be printed to a terminal; redirect it to a file or a program, or give a file name.",
+            Exit.USAGE,
         )
     with _part(folder / f"backup-{os.getpid()}.part") as part:
         subscribers = copy(part)
@@ -82,9 +83,7 @@ def write_out(copy: Copier, folder: Path) -> str:
                 sys.stdout.flush()
             except BrokenPipeError:
                 write_no_more()
-                raise Problem(
-                    "the program that read the backup stopped before its end, so what it has is not whole."
-                ) from None
+                raise Problem("the program that read the backup stopped early, so its copy is incomplete.") from None
             return _what("stdout", subscribers, file.tell())
 
 
@@ -98,7 +97,9 @@ def _part(part: Path) -> Iterator[Path]:
     try:
         os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     except FileExistsError:
-        raise Problem(f"{part} exists: another backup is writing it, or one was killed; remove it then.") from None
+        raise Problem(
+            f"{part} exists: another backup is writing it, or one was killed. In that case, remove it."
+        ) from None
     except OSError as error:
         raise Problem(f"{part.with_suffix('')} cannot be written ({error.strerror}); choose another place.") from error
     try:

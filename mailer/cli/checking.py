@@ -20,11 +20,9 @@ COLOURS = {"error": "bold red", "warning": "yellow"}
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path))
-@click.option("--strict", is_flag=True, help="Fail for warnings too.")
-@click.option("--links", is_flag=True, help="Ask the site behind each link whether the page is there.")
-@click.option(
-    "--ignore", "ignored", metavar="RULE", multiple=True, help="Leave a rule out; may be given several times."
-)
+@click.option("--strict", is_flag=True, help="Fail on warnings too.")
+@click.option("--links", is_flag=True, help="Request each link to see if its page exists.")
+@click.option("--ignore", "ignored", metavar="RULE", multiple=True, help="Ignore a rule; repeatable.")
 @click.option("--newsletter", "name", help="Which newsletter of newsletter.toml.")
 @click.option(
     "--format",
@@ -36,10 +34,10 @@ COLOURS = {"error": "bold red", "warning": "yellow"}
 def check(
     files: tuple[Path, ...], strict: bool, links: bool, ignored: tuple[str, ...], name: str | None, form: str
 ) -> None:
-    """Check issues for mistakes; errors would keep `mailer send` from sending.
+    """Check issues for mistakes. Errors block `mailer send`.
 
-    Each line is FILE:LINE:COLUMN, severity, rule, what is wrong and what to do. The exit code is 3 when an error is
-    among them. A line `ignore: [RULE, ...]` in an issue's front matter leaves rules out for good.
+    Each line is FILE:LINE:COLUMN, severity, rule, what is wrong and how to fix it. With errors, the exit code
+    is 3. A line `ignore: [RULE, ...]` in an issue's front matter leaves rules out for good.
     """
     terminal.start(check_schema=False)
     from mailer.checks import blocking
@@ -98,7 +96,7 @@ def _summary(findings: "list[Finding]", files: int) -> str:
     errors = sum(finding.severity == "error" for finding in findings)
     where = terminal.counted(files, "file")
     if not findings:
-        return f"Nothing to mend in {where}."
+        return f"No problems in {where}."
     return f"{terminal.counted(errors, 'error')}, {terminal.counted(len(findings) - errors, 'warning')} in {where}."
 
 

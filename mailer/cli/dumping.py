@@ -37,7 +37,7 @@ def dump_postgres(part: Path) -> int:
 def _program(name: str) -> str:
     found = shutil.which(name)
     if found is None:
-        raise Problem(f"{name} is not on the PATH, and PostgreSQL is backed up by it; install it ({INSTALL}).")
+        raise Problem(f"{name} is not on the PATH, and backups of PostgreSQL need it; install it ({INSTALL}).")
     return found
 
 
@@ -53,8 +53,8 @@ def _parameters() -> tuple[dict[str, Any], list[str]]:
     given = {"host": host} | {name: value for name, value in told.items() if name in known}
     if "sslpassword" in given:
         raise Problem(
-            "DATABASE_URL has sslpassword, which pg_dump would show to everybody on this machine; use a key file "
-            "without a password that only its owner reads."
+            "DATABASE_URL has sslpassword, which pg_dump would show to every user of this machine; use a key file "
+            "without a password that only its owner can read."
         )
     role = connection.settings_dict["OPTIONS"].get("assume_role")
     return given, [f"--role={role}"] if role else []
@@ -94,8 +94,8 @@ def _reason(program: str, done: "subprocess.CompletedProcess[str]") -> str:
     if versions := TOO_OLD.search(done.stderr):
         server, client = versions.groups()
         return (
-            f"the server is PostgreSQL {server}, and {program} is of PostgreSQL {client}, which cannot read it; "
-            f"install the client of version {server} (Debian and Ubuntu: postgresql-client-{server})."
+            f"the server is PostgreSQL {server}, and {program} is of PostgreSQL {client}, which is too old to read "
+            f"it; install client version {server} (Debian and Ubuntu: postgresql-client-{server})."
         )
     lines = [line for line in done.stderr.splitlines() if "error:" in line] or done.stderr.splitlines()
     return f"{lines[0] if lines else f'{program} ended with {done.returncode} and said nothing'}."
@@ -120,6 +120,6 @@ def _subscribers_in(part: Path, pg_restore: str, environment: dict[str, str]) ->
     if rows is None:
         raise Problem(
             f"the database at {database_address()} holds no newsletter (it has no table {TABLE}), so it was not backed "
-            "up; see that DATABASE_URL is right."
+            "up; check DATABASE_URL."
         )
     return rows

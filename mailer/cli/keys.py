@@ -19,7 +19,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print the re
 @json_option
 @click.pass_context
 def keys(context: click.Context, as_json: bool) -> None:
-    """List, replace and retire the keys that subscribers' links are signed with."""
+    """List, rotate and retire the keys that sign subscribers' links."""
     if context.invoked_subcommand is None:
         context.invoke(show, as_json=as_json)
 
@@ -42,7 +42,7 @@ def show(as_json: bool) -> None:
 @keys.command()
 @json_option
 def rotate(as_json: bool) -> None:
-    """Make a new key. It signs after 10 minutes; the links of mails from before go on working."""
+    """Create a new key. It signs after 10 minutes; links in earlier emails keep working."""
     start()
     from mailer.store import rotating
 
@@ -53,19 +53,22 @@ def rotate(as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(_as_json(new)))
         return
-    click.echo(f"Key {new.number} is stored; links are signed with it from {_time(new.signs_from)} on.")
-    click.echo("Older keys go on verifying. If one leaked, `mailer keys retire NUMBER --break-links` ends it then.")
+    click.echo(f"Key {new.number} is stored; it signs links from {_time(new.signs_from)} on.")
+    click.echo(
+        "Older keys still verify links. If one leaked, retire it after that with `mailer keys retire NUMBER "
+        "--break-links`."
+    )
 
 
 @keys.command()
 @click.argument("number", type=int)
-@click.option("--break-links", is_flag=True, help="Go on although links in mails will open nothing any more.")
+@click.option("--break-links", is_flag=True, help="Retire the key although links in emails will stop working.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @json_option
 def retire(number: int, break_links: bool, yes: bool, as_json: bool) -> None:
-    """Forget a key, for one that leaked: links that it signed, also those to unsubscribe, open nothing any more.
+    """Retire a leaked key: links that it signed, unsubscribe links included, stop working.
 
-    Only a key that has not signed yet goes without --break-links, which says how many links would break and asks.
+    A key that has signed links needs --break-links, which says how many links would break and asks.
     """
     start()
     from mailer.store import rotating
@@ -82,7 +85,7 @@ def retire(number: int, break_links: bool, yes: bool, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(_as_json(done) | {"broken": asdict(signed)}))
     else:
-        click.echo(f"Key {number} is retired; within a minute no process takes its links any more.")
+        click.echo(f"Key {number} is retired; within a minute no process accepts its links.")
 
 
 def _agree(number: int, signed: "Signed", break_links: bool, yes: bool) -> None:
@@ -93,13 +96,13 @@ def _agree(number: int, signed: "Signed", break_links: bool, yes: bool) -> None:
     )
     if not break_links:
         raise Problem(
-            f"{broken}. Nobody could unsubscribe by those mails any more, by one click neither. Nothing was done; "
-            "--break-links goes on all the same.",
+            f"{broken}. Unsubscribing from those emails would no longer work, not even with one click. Nothing was "
+            "done; use --break-links to retire it anyway.",
             Exit.NOT_CONFIRMED,
         )
     click.echo(f"{broken[0].upper()}{broken[1:]}.", err=True)
-    click.echo("Links from single mails (to confirm, to change data) that it signed break, too.", err=True)
-    confirm("Nobody could unsubscribe by those mails any more, by one click neither. Retire the key?", yes)
+    click.echo("Links in other emails (to confirm, to change data) that it signed stop working too.", err=True)
+    confirm("Unsubscribing from those emails will no longer work, not even with one click. Retire the key?", yes)
 
 
 def _state(one: "Listed") -> str:

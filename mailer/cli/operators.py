@@ -57,4 +57,4 @@ def audit_look(act: "Act") -> None:
     from subscribers import auditing
 
     if not auditing.looked(actor(), act):
-        click.echo("The database is full or cannot be written: this is not in the audit log.", err=True)
+        click.echo("The database is full or read-only: this is missing from the audit log.", err=True)

@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port of the page; default: any that is free.")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port of the page; default: any free port.")
 @click.option("--newsletter", "name", metavar="NAME", help="Which newsletter of newsletter.toml, if there are several.")
-@click.option("--no-open", is_flag=True, help="Print the address only; open no browser.")
+@click.option("--no-open", is_flag=True, help="Print the address; do not open a browser.")
 def preview(file: Path, port: int, name: str | None, no_open: bool) -> None:
-    """Show FILE in the browser as its readers will get it: desktop, phone, dark mode, plain text, findings.
+    """Preview FILE in the browser: desktop, phone, dark mode, plain text, findings.
 
-    The page follows each save, of images and templates too. It is served to this machine only, and needs no network.
+    The page reloads when you save, for images and templates too. It is served only to this machine, without a network.
     """
     start(check_schema=False)
     from django.conf import settings
@@ -49,7 +49,7 @@ def preview(file: Path, port: int, name: str | None, no_open: bool) -> None:
     watcher.start()
     server.start()
     click.echo(server.url)
-    click.echo("mailer: the preview follows each save (Ctrl-C stops)", err=True)
+    click.echo("mailer: the preview reloads when you save (Ctrl-C stops)", err=True)
     if not no_open:
         webbrowser.open(server.url)
     stop.wait()
@@ -69,7 +69,7 @@ def _sent() -> "dict[str, list[Entry]]":
         problem = explain(error)
         if problem is None:
             raise
-        click.echo(f"mailer: {problem.message}; links to issues that were sent lead to source_url here.", err=True)
+        click.echo(f"mailer: {problem.message}; links to sent issues lead to source_url here.", err=True)
         return {}
     finally:
         connection.close()
@@ -91,7 +91,7 @@ def _server(file: Path, port: int, latest: "Latest") -> "PreviewServer":
         return PreviewServer(site, port)
     except OSError as error:
         reason = (error.strerror or "").lower()
-        raise Problem(f"port {port} cannot be used ({reason}); leave --port out to take any that is free.") from error
+        raise Problem(f"port {port} cannot be used ({reason}); leave out --port to use any free one.") from error
 
 
 def _page(file: Path) -> Callable[[str], str]:

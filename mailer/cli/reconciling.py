@@ -22,14 +22,14 @@ from mailer.cli.terminal import Exit, Problem, confirm, on_terminal
 @send_argument
 @newsletter_option
 @click.option(
-    "--resend", is_flag=True, help="Send those requests again; subscribers who already have the mail get it twice."
+    "--resend", is_flag=True, help="Send those requests again; subscribers who already have the email get it twice."
 )
-@click.option("--assume-sent", is_flag=True, help="Count them as accepted on your word.")
+@click.option("--assume-sent", is_flag=True, help="Count them as accepted, on your word.")
 @click.option(
     "--accept-duplicates",
     metavar="N",
     type=click.IntRange(min=0),
-    help="With --resend, for programs: so many subscribers may get it twice. It must be the number that is shown.",
+    help="With --resend, for scripts: how many subscribers may get it twice; must be the number shown.",
 )
 @yes_option
 @json_option
@@ -42,13 +42,13 @@ def reconcile(
     yes: bool,
     as_json: bool,
 ) -> None:
-    """Show the requests of which nobody knows whether they arrived, and settle them.
+    """Show the requests whose outcome is unknown, and settle them.
 
-    --resend is a plain question, which --yes answers, only where events show that nobody has the mail. In every other
-    case it asks to type the number of subscribers who may get it twice; --yes does not answer that.
+    --yes answers --resend only where events show that nobody has the email. In every other
+    case you type the number of subscribers who may get it twice.
     """
     if resend and assume_sent:
-        raise Problem("--resend and --assume-sent are opposites; give one of them.", Exit.USAGE)
+        raise Problem("--resend and --assume-sent exclude each other; choose one.", Exit.USAGE)
     if accept_duplicates is not None and not resend:
         raise Problem("--accept-duplicates goes with --resend.", Exit.USAGE)
     found = find(send, newsletter)
@@ -63,7 +63,7 @@ def reconcile(
     require_provider(found)
     if assume_sent:
         subscribers = sum(one.subscribers for one in unknown)
-        confirm(f"Count {subscribers} readers of {found.slug} as mailed, on your word?", yes)
+        confirm(f"Count {subscribers} readers of {found.slug} as sent, on your word?", yes)
         _assume(found, as_json)
     else:
         _resend(found, _accepted(found, unknown, accept_duplicates, yes), as_json)
@@ -82,18 +82,18 @@ def _show_unknown(send: Any, unknown: list[Any]) -> None:
     from mailer.models import Attempt
 
     subscribers = sum(one.subscribers for one in unknown)
-    click.echo(f"{send.slug}: for {subscribers} readers it is not known whether the provider took their mail.")
+    click.echo(f"{send.slug}: it is unknown whether the provider accepted the email for {subscribers} readers.")
     attempts = Attempt.objects.select_related("batch").in_bulk([one.attempt for one in unknown])
     for one in unknown:
         attempt = attempts[one.attempt]
         at = f"{attempt.started_at:%Y-%m-%d %H:%M:%S} UTC"
         click.echo(f"  batch {attempt.batch.number}: {one.subscribers} readers, asked at {at}; {attempt.words}")
-        click.echo(f"    {one.doubt.label if one.doubt else 'events show that nobody has it: it may be sent again'}")
+        click.echo(f"    {one.doubt.label if one.doubt else 'events show that nobody has it: it can be sent again'}")
     twice = _may_get_it_twice(unknown)
-    risk = f"{twice} of them may get it twice, and you type that number" if twice else "nobody gets it twice"
+    risk = f"{twice} of them may get it twice; you confirm by typing that number" if twice else "nobody gets it twice"
     click.echo("What to do:")
     click.echo(f"  mailer reconcile {send.slug} --resend         sends them again; {risk}")
-    click.echo(f"  mailer reconcile {send.slug} --assume-sent    counts them as accepted on your word")
+    click.echo(f"  mailer reconcile {send.slug} --assume-sent    counts them as accepted, on your word")
 
 
 def _as_json(send: Any, unknown: list[Any]) -> dict[str, Any]:
@@ -124,7 +124,7 @@ def _accepted(send: Any, unknown: list[Any], given: int | None, yes: bool) -> in
     if not on_terminal():
         raise Problem(_not_accepted(twice), Exit.NOT_CONFIRMED)
     for reason in dict.fromkeys(one.doubt.label for one in unknown if one.doubt):
-        click.echo(f"It cannot be told who has {send.slug}: {reason}.", err=True)
+        click.echo(f"It is unknown who has {send.slug}: {reason}.", err=True)
     typed = click.prompt(
         f"{twice} subscribers may get it twice. Type that number to send it again",
         err=True,
@@ -141,7 +141,7 @@ def _not_accepted(twice: int) -> str:
         return "Nothing was done: events show that nobody would get it twice now; add --yes to send it again."
     return (
         f"Nothing was done: {twice} subscribers may get it twice. Look at `mailer reconcile` without --resend first; "
-        f"to send it again in spite of that, add --accept-duplicates {twice} (--yes is not enough)."
+        f"to send it again anyway, add --accept-duplicates {twice} (--yes is not enough)."
     )
 
 

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 )
 @click.option("--newsletter", "name", help="Which newsletter of newsletter.toml.")
 def render(file: Path, folder: Path | None, name: str | None) -> None:
-    """Write FILE as <slug>.html, <slug>.txt and media/, as its readers would get it.
+    """Render FILE to <slug>.html, <slug>.txt and media/, as subscribers would receive it.
 
-    The unsubscribe link is a sample: each reader has another. Files are written even when findings block; the exit
-    code is 3 then.
+    The unsubscribe link is a sample: each subscriber has their own. Files are written even when findings block, with
+    exit code 3.
     """
     terminal.start(check_schema=False)
     from django.conf import settings
@@ -36,7 +36,7 @@ def render(file: Path, folder: Path | None, name: str | None) -> None:
     proof = prepare(file, name)
     _write(folder or settings.HOME / "rendered", _files(proof.rendered, settings.BASE_URL))
     click.echo(f"content_sha256 {proof.rendered.content_sha256}", err=True)
-    stop_at_errors(file, lambda: require_sound(proof), "the files are written, but a send would stop here")
+    stop_at_errors(file, lambda: require_sound(proof), "the files are written, but a send would be blocked")
 
 
 def _files(rendered: "RenderedIssue", base_url: str) -> dict[str, bytes]:

@@ -14,18 +14,18 @@ from mailer.cli.testing import test
 # What a plan shows as `action`, by the value of mailer.sending.existing.Again that --json gives.
 DRY_RUN_WOULD = {
     "plan": "would be planned and sent",
-    "replace": "would take the place of a former plan, of which nothing was sent",
-    "attach": "would go on: it was planned before and is not over",
-    "resume": "would ask whether to go on: it is paused",
-    "held": "would stay paused: `mailer status` says why, `mailer resume` goes on",
-    "show": "would send nothing: it is over, and its result would be shown",
+    "replace": "would replace an earlier plan that was never sent",
+    "attach": "would continue: it was planned before and has not ended",
+    "resume": "would ask whether to resume: it is paused",
+    "held": "would stay paused: `mailer status` says why, `mailer resume` resumes it",
+    "show": "would send nothing: it has ended, and its result would be shown",
     "refuse": "would be refused: the file differs from what was planned",
 }
 
 
 @click.group()
 def send() -> None:
-    """Send an issue to its readers, or a test of it to a few people."""
+    """Send an issue to its subscribers, or a test of it to a few people."""
 
 
 send.add_command(test)
@@ -35,17 +35,17 @@ send.add_command(test)
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--newsletter", metavar="NAME", help="Which newsletter of newsletter.toml, if there are several.")
 @click.option("--at", metavar="TIME", help="Send later: 2019-07-02T09:00 in the newsletter's time zone, or +5m.")
-@click.option("--dry-run", is_flag=True, help="Show the plan and stop.")
+@click.option("--dry-run", is_flag=True, help="Show the plan; send nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@click.option("--detach", is_flag=True, help="Leave the sending to the workers and return at once.")
+@click.option("--detach", is_flag=True, help="Return at once and let the workers send.")
 @click.option(
     "--on-unknown",
     type=click.Choice(["hold", "resend"]),
     default="hold",
     show_default=True,
-    help="What to do when it is not known whether mail went out: wait for you, or send again on evidence it did not.",
+    help="When the outcome of a request is unknown: wait for you, or resend once events show that nobody has it.",
 )
-@click.option("--ignore", "ignored", metavar="RULE", multiple=True, help="Send in spite of this finding; repeatable.")
+@click.option("--ignore", "ignored", metavar="RULE", multiple=True, help="Send despite this finding; repeatable.")
 @click.option("--json", "as_json", is_flag=True, help="Print the plan or the receipt as JSON.")
 def issue(
     file: Path,
@@ -58,10 +58,10 @@ def issue(
     ignored: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Send the issue in FILE to each confirmed reader, once.
+    """Send the issue in FILE once to each confirmed subscriber.
 
-    Without SENDGRID_API_KEY it is a rehearsal: everything happens but the mail. A finished send run again makes no
-    request; an interrupted one goes on.
+    Without SENDGRID_API_KEY it is a rehearsal: everything happens except the email. Running a finished send again makes
+    no request; an interrupted one continues.
     """
     start()
     from django.conf import settings
@@ -76,8 +76,8 @@ def issue(
     due_at = _moment(at, proof.newsletter.timezone) if at else None
     if on_unknown == "resend" and not settings.SENDGRID_WEBHOOK_KEYS:
         raise Problem(
-            "--on-unknown resend needs the event webhook: without SENDGRID_WEBHOOK_PUBLIC_KEY nobody can know "
-            "that a mail did not go out.",
+            "--on-unknown resend needs the event webhook: without SENDGRID_WEBHOOK_PUBLIC_KEY there is no evidence "
+            "that an email did not go out.",
             Exit.USAGE,
         )
     plan = Plan(proof.newsletter, proof.rendered, settings.PROVIDER, settings.BASE_URL, on_unknown, bool(at) or detach)
@@ -140,7 +140,7 @@ class _Issue:
         if before is not None:
             self._require_same_provider(before)
         elif words := self._renamed():
-            raise Problem(f"{words} The send would ask at a terminal whether to send it again to everybody.")
+            raise Problem(f"{words} At a terminal, the send would ask whether to send it again to everybody.")
         match action:
             case Again.PLAN | Again.REPLACE:
                 self._require_acceptable()
@@ -182,9 +182,9 @@ class _Issue:
         for name, value in facts.items():
             click.echo(f"{name:>14}  {value}", err=not dry_run)
         if self.plan.provider == "rehearsal":
-            click.echo("This is a rehearsal: nobody will receive mail.", err=True)
+            click.echo("This is a rehearsal: no email will go out.", err=True)
         elif action is Again.REPLACE:
-            click.echo("A former plan of this issue, of which nothing was sent, gives way.", err=True)
+            click.echo("An earlier plan of this issue that was never sent is replaced.", err=True)
         if self.plan.provider != "rehearsal":
             self._say_if_credits_are_short(facts["audience"])
         return int(facts["audience"])
@@ -199,8 +199,8 @@ class _Issue:
             left = credits_left()
             if left < readers:
                 click.echo(
-                    f"The plan at {self.plan.provider} has {left} mails left for {readers} readers: the send will "
-                    "pause when they are used up, and goes on after an upgrade.",
+                    f"The plan at {self.plan.provider} has {left} emails left for {readers} readers: the send will "
+                    "pause when they are used up; resume it after an upgrade.",
                     err=True,
                 )
 
@@ -232,7 +232,7 @@ class _Issue:
         if before.provider != self.plan.provider:
             raise Problem(
                 f"{self.slug} was planned for {before.provider}, but SENDGRID_API_URL is {self.plan.provider} here; "
-                "use the same provider for the whole send."
+                "use one provider for the whole send."
             )
 
     def _require_own(self, before: Any) -> None:
@@ -259,11 +259,11 @@ class _Issue:
 
         refuse_unknown_key()
         if why := why_refused(self.plan):
-            raise Problem(f"{self.file}: no request with this issue would be accepted: {why}", Exit.FINDINGS)
+            raise Problem(f"{self.file}: the provider would not accept this issue: {why}", Exit.FINDINGS)
 
     def _nobody(self) -> Problem:
         return Problem(
-            f"{self.plan.newsletter.label} has no confirmed reader who may be mailed; "
+            f"{self.plan.newsletter.label} has no confirmed subscriber who may be emailed; "
             "see `mailer subscribers list`, `add` or `import`. Nothing was sent."
         )
 
@@ -274,7 +274,7 @@ class _Issue:
         from mailer.sending.planning import NobodyToSend, plan_send, schedule_send
 
         if before is not None and not discard_unsent(before):
-            raise Problem(f"{self.slug} changed its state meanwhile; run the command again.")
+            raise Problem(f"{self.slug} changed state in the meantime; run the command again.")
         try:
             return schedule_send(self.plan, self.due_at) if self.due_at else plan_send(self.plan)
         except NobodyToSend:
@@ -283,7 +283,9 @@ class _Issue:
             # Another editor was faster with the same issue: one send, and both see it.
             now = standing(self.plan.newsletter.label, self.slug, self.plan.provider)
             if now is None or now.source_sha256 != self.plan.issue.source_sha256:
-                raise Problem(f"{self.slug} was planned by somebody else meanwhile; run the command again.") from None
+                raise Problem(
+                    f"{self.slug} was planned by another command in the meantime; run the command again."
+                ) from None
             return now
 
     def _require_reachable(self) -> None:
@@ -297,20 +299,21 @@ class _Issue:
         somebody_sends = settings.EMBEDDED or worker_swept_lately()
         if why := why_no_broker():
             if not somebody_sends:
-                raise Problem(f"{why}, and no worker has swept in the last minute. Nothing was sent.")
-            click.echo(f"mailer: {why}; workers find the send by themselves within seconds.", err=True)
+                raise Problem(f"{why}, and no worker has checked in for a minute. Nothing was sent.")
+            click.echo(f"mailer: {why}; workers will find the send within seconds.", err=True)
         if self.detach and not worker_swept_lately():
             if idle := presence.idle_workers(clock.now()):
-                raise Problem(f"nobody would send. {idle}")
+                raise Problem(f"nothing would be sent. {idle}")
             raise Problem(
-                "no worker that may send has swept in the last minute, so nobody would send; start one with `mailer "
-                "worker`. If one runs, `mailer doctor` beside it, and its log, say what it waits for."
+                "no worker that may send has checked in for a minute, so nothing would be sent; start one with "
+                "`mailer worker`. If one is running, its log and `mailer doctor` on that machine say what it is "
+                "waiting for."
             )
         if settings.PROVIDER_IS_LOCAL:
             return
         why = why_unreachable(settings.BASE_URL)
         if why:
-            raise Problem(f"readers could not unsubscribe: {why}")
+            raise Problem(f"subscribers could not unsubscribe: {why}")
 
     def _leave(self, send: Any) -> NoReturn:
         """The workers do the rest."""
@@ -321,9 +324,11 @@ class _Issue:
         elif send.state == "scheduled":
             from mailer.publishing.reporting import when
 
-            click.echo(f"{self.slug} goes out {when(send)}; mailer status {self.slug} shows how it goes.")
+            click.echo(f"{self.slug} goes out {when(send)}; mailer status {self.slug} shows its progress.")
         else:
-            click.echo(f"{self.slug}: planned for {send.planned} readers; mailer status {self.slug} shows how it goes.")
+            click.echo(
+                f"{self.slug}: planned for {send.planned} readers; mailer status {self.slug} shows its progress."
+            )
         raise click.exceptions.Exit(Exit.DONE)
 
     def _attach(self, before: Any) -> NoReturn:
@@ -334,7 +339,7 @@ class _Issue:
         if before.state == "scheduled":
             click.echo(f"mailer: {self.slug} is scheduled; waiting for its time.", err=True)
         else:
-            click.echo(f"mailer: {self.slug} is being sent; going on with it.", err=True)
+            click.echo(f"mailer: {self.slug} is being sent; continuing.", err=True)
         if self.detach:
             self._leave(before)
 
@@ -353,7 +358,7 @@ class _Issue:
             return before
 
         self._require_own(before)
-        confirm(f"{self.slug} is paused; go on with the content that was planned?", self.yes)
+        confirm(f"{self.slug} is paused; resume with the content that was planned?", self.yes)
         if self.detach:
             self._leave(go_on())
         carry_out(go_on, self.as_json)
@@ -365,12 +370,12 @@ class _Issue:
 
     def _refuse_changed(self, before: Any) -> NoReturn:
         if before.state == "sending":
-            ways = f"`mailer cancel {self.slug}` ends it for those who still wait"
+            ways = f"`mailer cancel {self.slug}` cancels it for those still waiting"
         elif before.state == "paused":
-            ways = f"`mailer resume {self.slug}` goes on with the content that was planned, `mailer cancel` ends it"
+            ways = f"`mailer resume {self.slug}` resumes with the content that was planned, `mailer cancel` ends it"
         else:
             ways = "send a correction as a new issue, under another file name"
         raise Problem(
-            f"{self.file} differs from what was planned as {self.slug}, which is {before.state}; readers may have it "
-            f"already, so it is not sent again: {ways}."
+            f"{self.file} differs from what was planned as {self.slug}, which is {before.state}; readers may already "
+            f"have it, so it is not sent again: {ways}."
         )

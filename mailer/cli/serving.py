@@ -78,8 +78,8 @@ def _warn_of_settings() -> None:
 
     if not settings.NEWSLETTERS:
         log.warning(
-            f"no newsletter.toml at or above {settings.CONFIG_FOLDER}: subscribers can leave, but nobody can join and "
-            "nothing is sent from here; start in your newsletter's folder, or set MAILER_CONFIG"
+            f"no newsletter.toml at or above {settings.CONFIG_FOLDER}: people can unsubscribe, but not subscribe, "
+            "and nothing is sent from here; start in your newsletter's folder, or set MAILER_CONFIG"
         )
     for name in environment.misnamed():
         log.warning(name)
@@ -109,21 +109,21 @@ class _Address(click.ParamType):  # type: ignore[type-arg]
             return value
         parts = re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[^:\[\]/\s]+):([0-9]{1,5})", value)
         if not parts or not 1 <= int(parts[2]) <= 65535:
-            self.fail(f"{value!r} is neither HOST:PORT nor unix:/PATH, such as 127.0.0.1:8000 or [::1]:8000.")
+            self.fail(f"{value!r} is neither HOST:PORT (such as 127.0.0.1:8000 or [::1]:8000) nor unix:/PATH.")
         return value
 
 
 @click.command()
-@click.option("--port", type=click.IntRange(1, 65535), help="Port to listen at [default: PORT, else 8000].")
-@click.option("--bind", type=_Address(), help="Address and port to listen at, or unix:/PATH of a socket.")
+@click.option("--port", type=click.IntRange(1, 65535), help="Port to listen on [default: PORT, else 8000].")
+@click.option("--bind", type=_Address(), help="Address and port to listen on, or unix:/PATH of a socket.")
 def serve(port: int | None, bind: str | None) -> None:
     """Run the web process: subscribe, confirm and unsubscribe pages, one-click endpoint, images.
 
-    It listens at 127.0.0.1, or at all interfaces when PORT is set. Without a broker and on SQLite it starts a worker
-    beside it, so that one command is a whole installation.
+    It listens on 127.0.0.1, or on all interfaces if PORT is set. Without a broker and on SQLite it also starts a worker
+    so that one command is a complete installation.
     """
     if port and bind:
-        raise click.UsageError("--bind names the port, too; leave --port out.")
+        raise click.UsageError("--bind includes the port; leave out --port.")
     _start_web()
     from django.conf import settings
     from django.db import connection, connections
@@ -154,9 +154,9 @@ def _require_free(address: str) -> None:
             asked.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as gunicorn does: a closed one lingers
             asked.bind(name)
     except OSError as error:
-        why = "another program listens there" if error.errno == errno.EADDRINUSE else error.strerror
+        why = "already in use" if error.errno == errno.EADDRINUSE else error.strerror
         raise Problem(
-            f"{address} cannot be listened at: {why}; choose another address with --port or --bind.", Exit.USAGE
+            f"{address} cannot be used: {why}; choose another address with --port or --bind.", Exit.USAGE
         ) from None
 
 
@@ -212,7 +212,7 @@ def _run_gunicorn(address: str, companion: "_Companion | None") -> None:
             return application
 
     def ready() -> None:
-        _tell_the_terminal(f"listening at {address if address.startswith('unix:') else f'http://{address}'}")
+        _tell_the_terminal(f"listening on {address if address.startswith('unix:') else f'http://{address}'}")
         if companion is not None:
             companion.start()
 
@@ -261,10 +261,10 @@ class _Companion:
 
 @click.command()
 @click.option(
-    "--health", is_flag=True, help="Only say whether the worker of this MAILER_HOME is well: ends with 0 or 1."
+    "--health", is_flag=True, help="Only check the health of the worker of this MAILER_HOME; exit code 0 or 1."
 )
 def worker(health: bool) -> None:
-    """Run a worker: it sends what is planned and the confirmation mails, and sweeps. Run as many as you like.
+    """Run a worker: it sends planned issues and confirmation emails. Run as many as you like.
 
     SIGTERM and Ctrl-C let the requests in flight finish.
     """
@@ -307,8 +307,8 @@ def _heartbeat_of(running: "EmbeddedWorker") -> "Heartbeat":
         return Heartbeat(settings.HOME, running.complaints)
     except OSError as error:
         raise Problem(
-            f"MAILER_HOME is {settings.HOME}, which cannot be written ({error.strerror}); make room in it, or name a "
-            "folder that can. Nothing was claimed."
+            f"MAILER_HOME is {settings.HOME}, which is not writable ({error.strerror}); free some space, or choose "
+            "another folder. Nothing was claimed."
         ) from error
 
 
@@ -322,13 +322,13 @@ def _tell_health() -> None:
         found = workers_of(home)
     except OSError as error:
         raise Problem(
-            f"{error.filename} cannot be read ({error.strerror}); ask as the user who runs the worker."
+            f"{error.filename} cannot be read ({error.strerror}); run this as the user who runs the worker."
         ) from None
     if not found:
         raise Problem(f"no worker runs with MAILER_HOME {home}; start one with `mailer worker`.")
     sick = [f"worker {one.pid}: {one.wrong}" for one in found if one.wrong]
     if sick:
-        raise Problem(f"{'. '.join(sick)}. Start it again; its log says more.")
+        raise Problem(f"{'. '.join(sick)}. Restart it; see its log for details.")
     click.echo(f"mailer: worker {', '.join(str(one.pid) for one in found)} is well")
 
 
@@ -355,8 +355,8 @@ def _require_somebody_to_ask(arguments: tuple[str, ...]) -> None:
         return
     if not sys.stdin.isatty():
         raise Problem(
-            "no account was made: there is no terminal to ask for its name and password at. Run `mailer manage "
-            "createsuperuser` at one, or set DJANGO_SUPERUSER_USERNAME, DJANGO_SUPERUSER_EMAIL and "
+            "no account was created: there is no terminal to ask for its name and password. Run `mailer manage "
+            "createsuperuser` at a terminal, or set DJANGO_SUPERUSER_USERNAME, DJANGO_SUPERUSER_EMAIL and "
             "DJANGO_SUPERUSER_PASSWORD and add --noinput.",
             Exit.USAGE,
         )

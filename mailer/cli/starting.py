@@ -17,16 +17,14 @@ RENAMED = {"gitignore": ".gitignore", "env.example": ".env.example"}
 
 @click.command()
 @click.argument("folder", metavar="[DIR]", type=click.Path(file_okay=False, path_type=Path), default=Path())
-@click.option("--language", type=click.Choice(LANGUAGES), help="Of its words and issues [default: the terminal's].")
+@click.option("--language", type=click.Choice(LANGUAGES), help="Language of the newsletter [default: the terminal's].")
 def init(folder: Path, language: str | None) -> None:
-    """Start a newsletter in DIR [default: here]. Files that exist are left as they are."""
+    """Start a newsletter in DIR [default: here]. Existing files are kept."""
     for name, source in sorted(_starters_files(language or _terminals_language()).items()):
         target = folder / name.with_name(RENAMED.get(name.name, name.name))
         click.echo(f"{_put(source, target)}  {target}")
     enter = "" if folder == Path() else f"cd {folder}, then "
-    click.echo(
-        f"Next: {enter}write your names into newsletter.toml, and mailer preview issues/hello.md shows an issue."
-    )
+    click.echo(f"Next: {enter}put your details into newsletter.toml, then run mailer preview issues/hello.md.")
 
 
 def _terminals_language() -> str:
@@ -57,7 +55,9 @@ def _put(source: Path, target: Path) -> str:
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             target.unlink(missing_ok=True)  # half of it; the next `mailer init` would keep it
-            raise Problem(f"{target} cannot be written ({error.strerror}); make room and run it again.") from error
+            raise Problem(
+                f"{target} cannot be written ({error.strerror}); free some space and run it again."
+            ) from error
         raise Problem(f"{target} cannot be written ({error.strerror}); choose another folder.") from error
     return "written"
 
@@ -65,10 +65,10 @@ def _put(source: Path, target: Path) -> str:
 @click.command()
 @click.argument("issue", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 def demo(issue: Path | None) -> None:
-    """Rehearse a whole send to invented readers in all states, from ISSUE or the sample.
+    """Rehearse a whole send to invented subscribers in all states, with ISSUE or the sample.
 
-    It works in var/demo with a database of its own and without your settings: nobody receives mail, and nothing is
-    left that stands in the way of a real send.
+    It works in var/demo with a database of its own and without your settings: no email goes out, and nothing is
+    left behind that affects a real send.
     """
     issue = (issue or STARTER / "issues" / "2026-11-15.md").resolve()
     _forget_settings(issue)
@@ -77,7 +77,7 @@ def demo(issue: Path | None) -> None:
 
     label = _newsletter_for(issue)
     _invite_invented_readers(label)
-    click.echo(f"Rehearsing {issue.name} for the newsletter {label}: nobody receives mail.\n", err=True)
+    click.echo(f"Rehearsing {issue.name} for the newsletter {label}: no email goes out.\n", err=True)
     send_issue.main([str(issue), "--newsletter", label, "--yes"], standalone_mode=False)
 
 

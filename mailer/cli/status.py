@@ -29,14 +29,14 @@ FACTS = ("delivered", "bounced", "complained")
 @click.command()
 @click.argument("send", metavar="[SLUG|FILE]", required=False)
 @click.option("--newsletter", metavar="NAME", help="Which newsletter, if the slug exists in several.")
-@click.option("--list", "outcome", type=click.Choice(OUTCOMES), help="Print the addresses with this outcome.")
+@click.option("--list", "outcome", type=click.Choice(OUTCOMES), help="List the addresses with this outcome.")
 @click.option("--format", "form", type=click.Choice(["csv", "jsonl"]), default="csv", show_default=True)
-@click.option("--watch", is_flag=True, help="Show how it goes until it ends or stands still.")
+@click.option("--watch", is_flag=True, help="Follow the send until it ends or pauses.")
 @click.option("--json", "as_json", is_flag=True, help="Print the receipt as JSON.")
 def status(
     send: str | None, newsletter: str | None, outcome: str | None, form: str, watch: bool, as_json: bool
 ) -> None:
-    """Show all sends, or who got what of one: by its slug or its file."""
+    """Show all sends, or the result of one, by its slug or file."""
     start()
     from mailer.cli.watching import exit_code, report, watch_only
     from mailer.sending.accounting import receipt
@@ -64,7 +64,7 @@ def status(
         for reason, readers in result["skipped"].items():
             click.echo(f"  skipped, {reason}: {readers}")
         facts = ", ".join(f"{fact} {readers}" for fact, readers in result["events"].items() if readers)
-        click.echo(f"of the accepted: {facts}" if facts else "of the accepted nothing further was reported yet")
+        click.echo(f"of the accepted: {facts}" if facts else "no reports on the accepted ones yet")
     sys.exit(Exit.DONE if found.state == "sending" else exit_code(found, result))
 
 
@@ -102,7 +102,9 @@ def _all_sends(as_json: bool) -> None:
             click.echo(json.dumps(receipt(send), ensure_ascii=False))
         return
     if not sends:
-        click.echo("Nothing was sent yet. mailer send issue FILE rehearses an issue, and sends it once a key is set.")
+        click.echo(
+            "Nothing has been sent yet. mailer send issue FILE rehearses an issue, and sends it once a key is set."
+        )
         return
     twice = {send.pk: possibly_twice(send) for send in sends}
     doubled = ("possibly twice",) if any(twice.values()) else ()  # else the width of a terminal is better used

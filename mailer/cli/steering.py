@@ -24,7 +24,7 @@ def find(name: str, newsletter: str | None) -> Any:
 @newsletter_option
 @json_option
 def pause(send: str, newsletter: str | None, as_json: bool) -> None:
-    """Pause a send. When the command returns no request is in flight and none starts."""
+    """Pause a send. When the command returns, no request is in flight and none will start."""
     found = find(send, newsletter)
     from mailer.cli.watching import say_waiting
     from mailer.sending.lifecycle import WrongState
@@ -41,9 +41,9 @@ def pause(send: str, newsletter: str | None, as_json: bool) -> None:
 @send_argument
 @newsletter_option
 @json_option
-@click.option("--detach", is_flag=True, help="Leave the sending to the workers and return at once.")
+@click.option("--detach", is_flag=True, help="Return at once and let the workers send.")
 def resume(send: str, newsletter: str | None, as_json: bool, detach: bool) -> None:
-    """Go on with a paused send, with the content that was planned."""
+    """Resume a paused send with the content that was planned."""
     found = find(send, newsletter)
     from mailer.cli.watching import carry_out
     from mailer.sending.lifecycle import WrongState
@@ -71,18 +71,18 @@ def resume(send: str, newsletter: str | None, as_json: bool, detach: bool) -> No
 @yes_option
 @json_option
 def cancel(send: str, newsletter: str | None, yes: bool, as_json: bool) -> None:
-    """End a send for those who still wait. What was sent stays sent; this cannot be undone."""
+    """Cancel a send for the subscribers still waiting. What was sent stays sent; this cannot be undone."""
     found = find(send, newsletter)
     from mailer.cli.watching import say_waiting
     from mailer.sending.accounting import count
     from mailer.sending.lifecycle import WrongState
     from mailer.sending.steering import cancel as cancel_send
 
-    confirm(f"{count(found).waiting} readers of {found.slug} would not get it. Cancel?", yes)
+    confirm(f"{count(found).waiting} readers of {found.slug} will not get it. Cancel?", yes)
     try:
         cancel_send(found.pk, waiting=say_waiting)
     except WrongState as state:
-        raise Problem(f"{found.slug} is {state} already.") from None
+        raise Problem(f"{found.slug} is already {state}.") from None
     print_result(found, as_json)
 
 

@@ -65,7 +65,7 @@ def explain(error: Exception) -> Problem | None:
         return error
     # Before anything is imported, which takes a descriptor. SQLite does not say what it lacks.
     if lacking := exhaustion.shortage(error) or exhaustion.shortage(exhaustion.no_descriptor()):
-        return Problem(f"{lacking}, so the command ended early; run it again when there is enough.")
+        return Problem(f"{lacking}, so the command ended early; free some and run it again.")
     from django.core.exceptions import ImproperlyConfigured
     from django.db import DatabaseError, InterfaceError
 
@@ -84,18 +84,18 @@ def explain(error: Exception) -> Problem | None:
         return _why_no_connection(error)
     if isinstance(error, DatabaseError) and is_full(error):
         return Problem(
-            f"the disk of the database at {database_address()} is full, so this was not done; make room and run the "
-            "command again."
+            f"the disk of the database at {database_address()} is full, so this was not done; free some space and "
+            "run the command again."
         )
     if isinstance(error, DatabaseError) and (shut := _shut_file(error)):
         return Problem(shut)
     if isinstance(error, DatabaseError | InterfaceError):
-        return Problem(f"the database at {database_address()} does not do what was asked: {_first_line(error)}")
+        return Problem(f"the database at {database_address()} reported an error: {_first_line(error)}")
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         from mailer.config.environment import home  # ends a command whose `.env` cannot be read
 
         where = error.filename or f"a file, perhaps in MAILER_HOME ({home()}),"
-        return Problem(f"{where} cannot be written: {error.strerror}; make room and run the command again.")
+        return Problem(f"{where} cannot be written: {error.strerror}; free some space and run the command again.")
     if isinstance(error, OSError) and error.filename and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return Problem(f"{error.filename}: {error.strerror}; let the user who runs this command read and write it.")
     fault = fault_in(error, _own_templates())
@@ -136,7 +136,7 @@ def _why_no_connection(error: Exception) -> Problem:
         knock()
     except Problem as problem:
         return problem
-    return Problem(f"the database at {database_address()} has no connection to spare: {_first_line(error)}")
+    return Problem(f"the database at {database_address()} has no free connection: {_first_line(error)}")
 
 
 def _own_templates() -> Path:
@@ -239,8 +239,8 @@ def knock() -> None:
             psycopg.connect(**connection.get_connection_params()).close()
     except DatabaseError as error:
         raise Problem(
-            f"the database at {database_address()} is not reached: {_first_line(error)}; see that it runs, and that "
-            "DATABASE_URL is right."
+            f"the database at {database_address()} cannot be reached: {_first_line(error)}; check that it is running "
+            "and that DATABASE_URL is right."
         ) from None
 
 
@@ -259,6 +259,9 @@ def confirm(question: str, yes: bool) -> None:
     if yes:
         return
     if not on_terminal():
-        raise Problem("Nothing was done: there is no terminal to ask at; add --yes to go ahead.", Exit.NOT_CONFIRMED)
+        raise Problem(
+            ("Nothing was done: there is no terminal to ask for confirmation; add --yes to go ahead."),
+            Exit.NOT_CONFIRMED,
+        )
     if not click.confirm(question, err=True):
         raise Problem("Nothing was done.", Exit.NOT_CONFIRMED)

@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.argument("more", nargs=-1, metavar="")
 @click.option(
-    "--to", "first", multiple=True, required=True, metavar="ADDRESS...", help="Who gets the test; at most 20."
+    "--to", "first", multiple=True, required=True, metavar="ADDRESS...", help="Recipients of the test; at most 20."
 )
 @click.option("--newsletter", "name", metavar="NAME", help="Which newsletter of newsletter.toml, if there are several.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was sent as JSON.")
 def test(file: Path, more: tuple[str, ...], first: tuple[str, ...], name: str | None, as_json: bool) -> None:
-    """Send the issue in FILE to ADDRESS..., as its readers would get it, with [TEST] before its subject.
+    """Send the issue in FILE to ADDRESS... as subscribers would receive it, with [TEST] before its subject.
 
-    No reader and no figure is touched, and the unsubscribe link says that it is a test. Findings that would block
-    `send issue` are shown and stop nothing here. Without SENDGRID_API_KEY it is a rehearsal: nobody receives mail.
+    No subscriber or statistic changes, and the unsubscribe link says that it is a test. Findings that would block
+    `send issue` are shown but do not block. Without SENDGRID_API_KEY it is a rehearsal: no email goes out.
     """
     start()
     from mailer.publishing.preparing import findings_of, prepare
@@ -86,9 +86,9 @@ def _show_findings(file: Path, findings: "list[Finding]") -> None:
     errors = blocking(findings)
     tell(file, errors)
     if errors:
-        click.echo("mailer: `send issue` would stop here; a test is for looking, so it goes on.", err=True)
+        click.echo("mailer: these would block `send issue`, but not a test.", err=True)
     if warnings := len(findings) - len(errors):
-        click.echo(f"mailer: `mailer check {file}` lists {warnings} more that are no errors.", err=True)
+        click.echo(f"mailer: `mailer check {file}` lists {warnings} more that are not errors.", err=True)
 
 
 def _tell(outcome: "Outcome", to: "Sequence[Address]") -> None:
@@ -99,7 +99,7 @@ def _tell(outcome: "Outcome", to: "Sequence[Address]") -> None:
     if not outcome.accepted:
         raise Problem(f"the test was not accepted: {outcome.words}")
     if settings.PROVIDER == "rehearsal":
-        click.echo(f"Rehearsed: nobody received mail; it is in {rehearsals() / 'mail'}.")
+        click.echo(f"Rehearsed: no email went out; it is in {rehearsals() / 'mail'}.")
     else:
         copies = "the test" if len(to) == 1 else f"{len(to)} copies of the test"
         click.echo(f"{settings.PROVIDER} accepted {copies}.")

@@ -8,7 +8,7 @@ import click
 
 @click.command()
 def version() -> None:
-    """Print the versions of mailer, of Python and of what reaches the database. It asks nobody and makes nothing."""
+    """Print the versions of mailer, Python and the database library."""
     click.echo(f"mailer {version_of('markdown-mailer')}")
     click.echo(f"Python {platform.python_version()} on {platform.system()}")
     click.echo(f"database {_database()}")

@@ -50,7 +50,7 @@ def worker_here() -> Iterator[None]:
     finally:
         if in_flight := worker.stop():
             about = counted(in_flight, "request")
-            click.echo(f"mailer: {about} still without an answer; mailer status tells how it ends.", err=True)
+            click.echo(f"mailer: {about} still unanswered; mailer status shows how it ends.", err=True)
 
 
 def worker_swept_lately() -> bool:
@@ -80,7 +80,7 @@ def watch_only(send: Send, as_json: bool) -> NoReturn:
     try:
         _follow(send)
     except KeyboardInterrupt:
-        click.echo("mailer: stopped watching; the send goes on.", err=True)
+        click.echo("mailer: stopped watching; the send continues.", err=True)
     finish(send, as_json)
 
 
@@ -93,9 +93,9 @@ def _watch(send: Send) -> None:
             if driving:
                 _pause_on_request(send)
             else:
-                click.echo("mailer: stopped watching; the send goes on.", err=True)
+                click.echo("mailer: stopped watching; the send continues.", err=True)
         except _Terminated:
-            click.echo(f"mailer: stopped; `mailer send issue` or a worker goes on with {send.slug}.", err=True)
+            click.echo(f"mailer: stopped; `mailer send issue` or a worker continues {send.slug}.", err=True)
 
 
 def finish(send: Send, as_json: bool) -> NoReturn:
@@ -130,7 +130,7 @@ def report(send: Send) -> None:
 
 def _report_rehearsal(send: Send) -> None:
     folder = rehearsals() / str(send.pk)
-    click.echo("This was a rehearsal: nobody received mail.")
+    click.echo("This was a rehearsal: no email went out.")
     mails = sorted(folder.glob("*.eml"))
     if mails:
         click.echo(f"The record is {_short(folder / 'accepted.jsonl')}; the first {len(mails)} mails, to open or drag:")
@@ -159,7 +159,7 @@ def _follow(send: Send) -> None:
             if time.monotonic() > warned_at:
                 warned_at += 60
                 if not worker_swept_lately():
-                    click.echo("No worker has been seen for a minute; start one with `mailer worker`.", err=True)
+                    click.echo("No worker has checked in for a minute; start one with `mailer worker`.", err=True)
             time.sleep(rest)
             rest = min(1.2 * rest, 0.25)  # soon at first, for a short send; a long one is looked at less often
 
@@ -222,7 +222,7 @@ def _pause_on_request(send: Send) -> None:
         return  # it ended in the meantime
     except KeyboardInterrupt:
         # It is paused already; only the answers of the last requests were waited for, and a worker still takes them.
-        click.echo(f"\nmailer: {send.slug} is paused; `mailer resume {send.slug}` goes on.", err=True)
+        click.echo(f"\nmailer: {send.slug} is paused; `mailer resume {send.slug}` resumes it.", err=True)
 
 
 def say_waiting(in_flight: int) -> None:

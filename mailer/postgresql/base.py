@@ -88,5 +88,5 @@ class DatabaseWrapper(Base):  # type: ignore[misc]
         if deadline := deadlines.current():
             deadline.release()
             if deadline.cancelled and self.connection is not None:
-                self.connection.close()  # the pool makes another one
+                self.connection.close()  # the pool creates a new one one
         super()._close()

@@ -25,7 +25,5 @@ def send_test(draft: Draft, written: list[str]) -> Answered:
         return Answered(False, outcome.words)
     addresses = ", ".join(address.email for address in to)
     if settings.PROVIDER == "rehearsal":
-        return Answered(
-            True, f"Rehearsed for {addresses}. Nobody received mail; the mail is in {rehearsals() / 'mail'}."
-        )
+        return Answered(True, f"Rehearsed for {addresses}. No email went out; it is in {rehearsals() / 'mail'}.")
     return Answered(True, f"{settings.PROVIDER} accepted the test for {addresses}.")

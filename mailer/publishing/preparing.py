@@ -96,7 +96,7 @@ def require_known_rules(ignored: Iterable[str]) -> None:
         if rule not in RULES:
             near = get_close_matches(rule, RULES, 1)
             instead = f"did you mean {near[0]}?" if near else "docs/authoring.md lists them all."
-            raise CorrectRequest(f"--ignore {rule}: there is no such rule; {instead}")
+            raise CorrectRequest(f"--ignore {rule}: unknown rule; {instead}")
 
 
 def findings_of(proof: Proof, ignored: Iterable[str] = NONE) -> list[Finding]:

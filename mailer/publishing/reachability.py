@@ -21,17 +21,17 @@ def why_unreachable(base_url: str) -> str:
     except urllib.error.HTTPError as error:
         if error.code in BY_A_PROXY:
             return (
-                f"{address} answers {error.code}: the proxy is there, and `mailer serve` behind it does not answer; "
-                "start it, or correct the address that the proxy passes requests to."
+                f"{address} answers {error.code}: the proxy is running, but `mailer serve` behind it does not "
+                "answer; start it, or correct the proxy's upstream address."
             )
         return f"{address} answers {error.code}; is BASE_URL the address of `mailer serve`?"
     except (OSError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", None) or error
         return f"{address} does not answer ({reason}); start `mailer serve` there, or correct BASE_URL."
     except (ValueError, RecursionError):
-        return f"{address} answers something else than mailer; is BASE_URL the address of `mailer serve`?"
+        return f"{address} is answered by something other than mailer; is BASE_URL the address of `mailer serve`?"
     if not isinstance(answer, dict) or answer.get("installation") != public_id():
-        return f"{address} is another installation than this database; use the same DATABASE_URL on both sides."
+        return f"{address} is an installation with another database; use the same DATABASE_URL on both sides."
     return ""
 
 

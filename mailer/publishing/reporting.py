@@ -32,31 +32,30 @@ def when(send: Send) -> str:
 def _open_ends(send: Send, equation: Equation) -> Iterator[str]:
     slug = send.slug
     if send.state == Send.State.PAUSED:
-        yield f"To go on: mailer resume {slug}. To end it: mailer cancel {slug}."
+        yield f"To resume: mailer resume {slug}. To cancel: mailer cancel {slug}."
     if send.state == Send.State.SCHEDULED:
-        yield f"It goes out {when(send)}, to those who may be mailed then; mailer cancel {slug} takes it back."
+        yield f"It goes out {when(send)}, to those subscribed then; mailer cancel {slug} takes it back."
     if send.state == Send.State.SENDING and (idle := presence.idle_workers(clock.now())):
         yield idle
     elsewhere = why_not_from_here(send) if send.state in (Send.State.SENDING, Send.State.SCHEDULED) else ""
     if elsewhere:
-        yield f"Not from here: {elsewhere}."
+        yield f"Cannot send from here: {elsewhere}."
     elif send.state == Send.State.SENDING:
-        yield f"It is not over: run a worker, or the same command again; mailer status {slug} shows how it stands."
+        yield f"It has not ended: run a worker, or the same command again; mailer status {slug} shows its progress."
     if equation.assumed:
-        yield f"{equation.assumed} of the accepted count as mailed on your word (--assume-sent)."
+        yield f"{equation.assumed} of the accepted count as sent on your word (--assume-sent)."
     if equation.unknown:
         yield (
-            f"{equation.unknown} readers: it is not known whether the provider took their mail. "
-            f"mailer reconcile {slug} shows the requests and settles them."
+            f"{equation.unknown} readers: it is unknown whether the provider accepted their email. "
+            f"mailer reconcile {slug} shows and settles the requests."
         )
         yield from _why_unknown(send)
     if twice := possibly_twice(send):
         yield (
-            f"{twice} readers possibly have it twice: what was unknown was sent again, and the first request may have "
-            "arrived."
+            f"{twice} readers may have it twice: unknown requests were sent again, and the first ones may have arrived."
         )
     if equation.rejected:
-        yield f"{equation.rejected} readers were refused by the provider: mailer status {slug} --list rejected."
+        yield f"{equation.rejected} readers were rejected by the provider: mailer status {slug} --list rejected."
 
 
 def _why_unknown(send: Send) -> Iterator[str]:
@@ -64,7 +63,7 @@ def _why_unknown(send: Send) -> Iterator[str]:
     proven = (
         "events show that nobody has it, and a worker sends it again"
         if send.on_unknown == Send.OnUnknown.RESEND
-        else "events show that nobody has it; it may be sent again"
+        else "events show that nobody has it; it can be sent again"
     )
     for doubt, readers in doubts_of(send).items():
         yield f"  {readers} of them: {doubt.label if doubt else proven}."
@@ -75,8 +74,8 @@ def _from_receivers(send: Send) -> Iterator[str]:
         yield f"{_readers(one.readers)} got nothing ({one.policy.key}): {one.policy.says}. To do: {one.policy.fix}."
     for outage in outages_of(send.pk):
         yield (
-            f"{_readers(outage.readers)} at {outage.domain} bounced as if they did not exist, which looks like an "
-            f"outage there: they are skipped until {outage.until:%Y-%m-%d %H:%M} UTC, and suppressed only if they "
+            f"{_readers(outage.readers)} at {outage.domain} bounced as nonexistent, which looks like an outage "
+            f"there: they are skipped until {outage.until:%Y-%m-%d %H:%M} UTC, and suppressed only if they "
             "bounce again after that."
         )
 

@@ -45,12 +45,12 @@ def read_addressees(written: Iterable[str]) -> tuple[Address, ...]:
         try:
             address = parse(text)
         except AddressError as error:
-            raise AddressError(f"{text!r} cannot be mailed: {error}") from None
+            raise AddressError(f"{text!r} is not a valid recipient: {error}") from None
         found.setdefault(address.key, address)
     if not found:
         raise AddressError("Give at least one address to send the test to.")
     if len(found) > MOST:
-        raise AddressError(f"A test goes to at most {MOST} addresses, and these are {len(found)}.")
+        raise AddressError(f"A test goes to at most {MOST} addresses, but {len(found)} were given.")
     return tuple(found.values())
 
 
@@ -86,8 +86,8 @@ def _refusal(to: Sequence[Address]) -> str:
     if refused is None:
         return ""
     return (
-        f"{hashes[refused.hash]} may not be mailed ({refused.reason}), so nothing was sent; leave the address out, or "
-        "see `mailer subscribers suppress --help` for --lift."
+        f"{hashes[refused.hash]} may not be emailed ({refused.reason}), so nothing was sent; leave the address out, "
+        "or see `mailer subscribers suppress --help` for --lift."
     )
 
 
@@ -126,7 +126,7 @@ def _outcome(answer: Answer, to: Sequence[Address]) -> Outcome:
         named = [f"{to[index].email}: {words}" for index, words in answer.words.items() if index < len(to)]
         return Outcome(False, "; ".join(named))
     if isinstance(answer, OutcomeUnknown):
-        return Outcome(False, f"{answer.words} (whether the test arrives is not known; look before you send another)")
+        return Outcome(False, f"{answer.words} (it is unknown whether the test arrives; look before you send another)")
     if isinstance(answer, DeadlinePassed):
         return Outcome(False, "the request could not begin in time; try again")
     return Outcome(False, answer.words)

@@ -154,7 +154,7 @@ def _retirable(number: int, keys: list[Listed], now: datetime) -> Listed:
         raise NoSuchKey(f"there is no key {number}; `mailer keys` lists those there are")
     signs = next(one for one in keys if one.state is State.SIGNS)
     if key is signs:
-        raise Refused(f"key {number} signs; `mailer keys rotate` makes another, which has to sign first")
+        raise Refused(f"key {number} signs; `mailer keys rotate` creates a new one, which has to sign first")
     if key.state is State.WAITS and key.signs_from - now < KNOWN_WITHIN:
         raise Refused(f"key {number} begins to sign in a moment; retire it once another does")
     if key.state is State.VERIFIES and now - signs.signs_from < KNOWN_WITHIN:

@@ -52,7 +52,7 @@ def _delete(name: str, emails: list[str]) -> None:
             else:
                 status, answer = current_client().delete(path, {"emails": some})
         except Unreachable as error:
-            raise NotReleased(f"SendGrid is not reached: {error}") from error
+            raise NotReleased(f"SendGrid cannot be reached: {error}") from error
         if status not in (200, 204, 404):  # 404: it does not stand there
             raise NotReleased(
                 f"SendGrid keeps it on its own list and will drop mail to it ({status}: {_without(some, answer)}); "

@@ -99,7 +99,7 @@ def test_a_second_installation_takes_nothing_and_pauses_nothing(
     assert second.logs().count("what=weekly/2026-11-27") == 2, second.logs()  # once each
     waiting = second.status("2026-11-27", **of_second)
     assert (waiting["state"], waiting["waiting"], waiting["account"]) == ("sending", 100, "main")
-    assert "Not from here" in second.run("status", "2026-11-27", expect=None, **of_second).out
+    assert "Cannot send from here" in second.run("status", "2026-11-27", expect=None, **of_second).out
     refused = second.run("send", "issue", NEXT, "--yes", expect=None, **of_second)
     assert refused.code != 0
     for process in foreign:

@@ -67,7 +67,7 @@ def test_sqlite_goes_to_stdout_as_a_file_that_is_the_database(on_sqlite: Stage, 
 def test_a_terminal_gets_no_backup(on_sqlite: Stage):
     terminal, shown = os.openpty()
     code, said = pour(on_sqlite, shown)
-    assert (code, "not text for a terminal" in said) == (2, True)
+    assert (code, "cannot be printed to a terminal" in said) == (2, True)
     os.close(shown)
     os.close(terminal)
 
@@ -77,7 +77,7 @@ def test_who_stops_reading_a_backup_before_its_end_makes_it_a_failure(on_sqlite:
     os.close(reading)
     code, said = pour(on_sqlite, writing)
     os.close(writing)
-    assert (code, "is not whole" in said, said.count("\n")) == (1, True, 1)
+    assert (code, "its copy is incomplete" in said, said.count("\n")) == (1, True, 1)
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
@@ -166,8 +166,8 @@ def test_a_backup_put_back_into_an_empty_postgresql_brings_nobody_back_who_left(
     subprocess.run([*command, tmp_path / "news.dump"], check=True)
     assert stage.doctor()["restore guard"] == "error"
     adopted = stage.run("doctor", "--adopt").out
-    assert "lacks 1 request" in adopted
-    assert "Left again: 1 reader;" in adopted
+    assert "is missing 1 request" in adopted
+    assert "Unsubscribed again: 1 reader;" in adopted
     assert stage.doctor()["restore guard"] == "ok"
     stage.send("issues/2026-11-27.md")
     assert {reader["email"] for reader in api.accepted[-1]["recipients"]} == set(stayed)

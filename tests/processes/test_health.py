@@ -22,7 +22,7 @@ def test_a_supervisor_learns_whether_the_worker_is_well(stage: Stage):
 
     worker = stage.start("worker")
     wait_until(lambda: health(stage)[0] == 0, "the worker is well")
-    assert "is well" in health(stage)[1]
+    assert "is healthy" in health(stage)[1]
     wait_until(lambda: stage.ask("SELECT kind, pid FROM mailer_process") == [["worker", worker.pid]], "it is on record")
 
     os.kill(worker.pid, signal.SIGSTOP)

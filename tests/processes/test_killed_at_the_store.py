@@ -251,7 +251,7 @@ def test_a_page_shows_the_old_text_or_the_new_one_whenever_its_correction_is_kil
     [[mended, length, dated]] = rounds[-1]["rows"]
     assert (mended, dated) == (1, 1)
     assert length > 100
-    assert "says this already" in sent.run("archive", "update", ISSUE, "--yes").out
+    assert "is already up to date" in sent.run("archive", "update", ISSUE, "--yes").out
 
 
 # ---------------------------------------------------------------- a reader's letter

@@ -179,14 +179,14 @@ def test_nothing_of_the_issue_runs_in_the_page_or_in_the_mail(page: Any, file: P
 def test_the_button_sends_a_test_and_says_what_came_of_it(page: Any, embedded: Stage):
     page.get_by_role("button", name="Send a test…").click()
     dialog = page.get_by_role("dialog")
-    assert "rehearsal: nobody will receive mail" in dialog.inner_text()
+    assert "rehearsal: no email will go out" in dialog.inner_text()
     assert "[TEST] Weekly 2026-11-20" in dialog.inner_text()
     dialog.get_by_label("To", exact=True).fill("ada@example.com ben@")
     dialog.get_by_role("button", name="Rehearse the test").click()
     wait_until(lambda: "'ben@' cannot be mailed" in dialog.get_by_role("status").inner_text(), "the refusal is shown")
     dialog.get_by_label("To", exact=True).fill("ada@example.com, ben@example.com")
     dialog.get_by_role("button", name="Rehearse the test").click()
-    wait_until(lambda: "Nobody received mail" in dialog.get_by_role("status").inner_text(), "the outcome is shown")
+    wait_until(lambda: "No email went out" in dialog.get_by_role("status").inner_text(), "the outcome is shown")
     home = Path(embedded.environment()["MAILER_HOME"])
     assert len(list(home.glob("rehearsals/mail/*.eml"))) == 2
     page.keyboard.press("Escape")

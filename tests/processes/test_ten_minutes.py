@@ -172,7 +172,7 @@ def test_each_command_of_the_bare_server_works_as_it_stands_there(machine: Machi
     assert re.search(r"hello +finished", drill)
     assert "installation" in upgraded
     assert re.search(r"^-rw-r----- root$", upgraded, flags=re.M), "the settings"
-    assert "is well" in upgraded
+    assert "is healthy" in upgraded
     assert re.search(r"^ok +database", upgraded, flags=re.M), upgraded
     assert "ada@readers.example" in log.read_text()
     takes_postgres_and_a_worker(machine)

@@ -39,7 +39,7 @@ def sweeps_go_by(stage: Stage) -> None:
     """A worker says that it lives as often as it sweeps."""
     for _ in range(3):
         before = stage.ask(SEEN)
-        wait_until(lambda before=before: stage.ask(SEEN) != before, "a worker goes on")
+        wait_until(lambda before=before: stage.ask(SEEN) != before, "a worker continues")
 
 
 @OFF

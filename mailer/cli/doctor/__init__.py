@@ -13,21 +13,21 @@ from mailer.cli.terminal import Exit, Problem, set_up, start
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print the checks as JSON.")
-@click.option("--adopt", is_flag=True, help="Go on with a restored database, or a corrected clock.")
-@click.option("--read-suppressions", is_flag=True, help="Mail nobody any more whom SendGrid would not mail anyway.")
+@click.option("--adopt", is_flag=True, help="Accept a restored database or a corrected clock.")
+@click.option("--read-suppressions", is_flag=True, help="Suppress the subscribers on SendGrid's suppression lists.")
 @click.option(
     "--adopt-key",
     "account",
     is_flag=False,
     flag_value="",
     metavar="[ACCOUNT]",
-    help="Say which account SENDGRID_API_KEY belongs to.",
+    help="Assign SENDGRID_API_KEY to an account.",
 )
-@click.option("--fingerprint", metavar="HEX", help="Adopt the key with this fingerprint, which is not set here yet.")
-@click.option("--received", metavar="FILE.eml", help="Judge a test mail that you saved from a real inbox.")
-@click.option("--forget-missing", is_flag=True, help="Accept that web processes which are missing are gone for good.")
-@click.option("--security", is_flag=True, help="Check instead what stands open to people whom it does not concern.")
-@click.option("--yes", is_flag=True, help="Do what --read-suppressions would ask for.")
+@click.option("--fingerprint", metavar="HEX", help="Adopt the key with this fingerprint, before it is set here.")
+@click.option("--received", metavar="FILE.eml", help="Check a test email that you saved from a real inbox.")
+@click.option("--forget-missing", is_flag=True, help="Give up on web processes that are missing for good.")
+@click.option("--security", is_flag=True, help="Check security instead: open files, weak secrets, unused accounts.")
+@click.option("--yes", is_flag=True, help="Do not ask with --read-suppressions.")
 def doctor(
     as_json: bool,
     adopt: bool,
@@ -41,8 +41,8 @@ def doctor(
 ) -> None:
     """Check settings, disk, database, clock, worker, account, backups, SendGrid's key, senders, webhook, DNS, BASE_URL.
 
-    Exit code 1 when something is wrong. A warning stands where a rehearsal works, or where the key may not look.
-    --received judges a mail instead: signed and aligned (DKIM, SPF, DMARC), one-click unsubscribe, nothing tracked.
+    The exit code is 1 if a check fails. Warnings mark what a rehearsal does not need or the key may not see.
+    --received checks an email instead: signed and aligned (DKIM, SPF, DMARC), one-click unsubscribe, no tracking.
     """
     acts = {
         "--adopt": adopt,
@@ -54,7 +54,7 @@ def doctor(
     }
     given = [name for name, is_given in acts.items() if is_given]
     if len(given) > 1:
-        raise Problem(f"{' and '.join(given)} are different commands; give one of them.", Exit.USAGE)
+        raise Problem(f"{' and '.join(given)} are different commands; choose one.", Exit.USAGE)
     if fingerprint and account is None:
         raise Problem("--fingerprint goes with --adopt-key ACCOUNT.", Exit.USAGE)
     if given and not (received or security):

@@ -39,17 +39,17 @@ def key() -> Check:
     try:
         status, answer = in_time(lambda: current_client().get("/v3/scopes"))
     except Unreachable as error:
-        return Check("SENDGRID_API_URL", "error", f"{settings.PROVIDER} is not reached: {error}")
+        return Check("SENDGRID_API_URL", "error", f"{settings.PROVIDER} cannot be reached: {error}")
     if status != 200:
         return Check(
             "SENDGRID_API_KEY",
             "error",
-            f"{settings.PROVIDER} answers {status}: the key is wrong or deleted; create one with the scope Mail Send",
+            f"{settings.PROVIDER} answers {status}: the key is wrong or deleted; create one with the Mail Send scope",
         )
     scopes = answer.get("scopes", []) if isinstance(answer, dict) else []
     if "mail.send" not in scopes:
-        return Check("SENDGRID_API_KEY", "error", "the key may not send; give it the scope Mail Send")
-    return Check("SENDGRID_API_KEY", "ok", f"{settings.PROVIDER} takes it, it may send")
+        return Check("SENDGRID_API_KEY", "error", "the key may not send; give it the Mail Send scope")
+    return Check("SENDGRID_API_KEY", "ok", f"{settings.PROVIDER} accepts it, and it may send")
 
 
 def checks(database: bool) -> Iterator[Check]:
@@ -64,7 +64,7 @@ def checks(database: bool) -> Iterator[Check]:
         yield Check(
             "SENDGRID_WEBHOOK_PUBLIC_KEY",
             "warning",
-            "not set: every event is refused, so bounces and complaints stay unknown here; copy the key from "
+            "not set: every event is refused, so bounces and complaints are never recorded; copy the key from "
             "Settings, Mail Settings, Event Webhook at SendGrid",
         )
     if database:
@@ -100,17 +100,15 @@ def _sender(email: str, single: set[str] | None, authenticated: dict[str, bool] 
     if authenticated and authenticated.get(domain):
         return Check(name, "ok", f"{domain} is authenticated at SendGrid")
     if single and email.lower() in single:
-        return Check(name, "ok", f"verified at SendGrid as a single sender; better authenticate {domain}")
+        return Check(name, "ok", f"verified at SendGrid as a single sender; authenticating {domain} is better")
     if authenticated and domain in authenticated:
-        return Check(
-            name, "error", f"{domain} is entered at SendGrid and not authenticated; put its records into the DNS"
-        )
+        return Check(name, "error", f"{domain} is entered at SendGrid but not authenticated; add its DNS records")
     if single is None or authenticated is None:
         return Check(name, "warning", "cannot be seen with this key: whether SendGrid has verified this sender")
     return Check(
         name,
         "error",
-        f"SendGrid has verified neither the address nor {domain} and would refuse its mail (403); "
+        f"SendGrid has verified neither the address nor {domain} and would refuse its emails (403); "
         "see Settings, Sender Authentication there",
     )
 
@@ -149,16 +147,16 @@ def credits_left() -> int:
     answer = ask("/v3/user/credits")
     left = answer.get("remain") if isinstance(answer, dict) else None
     if not isinstance(left, int):
-        raise Unseen("no number came")
+        raise Unseen("the answer has no number")
     return left
 
 
 def credits() -> Check:
     left = credits_left()
     label, readers = _largest_audience()
-    words = f"{counted(left, 'mail')} left, {label} has {counted(readers, 'reader')}"
+    words = f"{counted(left, 'email')} left, {label} has {counted(readers, 'reader')}"
     if left < readers:
-        return Check("credits", "warning", f"{words}: the rest would be refused; enlarge the plan before sending")
+        return Check("credits", "warning", f"{words}: the rest would be refused; upgrade the plan before sending")
     return Check("credits", "ok", words)
 
 
@@ -180,15 +178,15 @@ def webhook() -> Check:
     url = f"{settings.BASE_URL}/webhooks/sendgrid/"
     ours = [one for one in _list(ask("/v3/user/webhooks/event/settings/all"), "webhooks") if _same(one.get("url"), url)]
     if not ours:
-        return _webhook_is("warning", f"none leads to {url}: bounces and complaints would stay unknown here")
+        return _webhook_is("warning", f"none points to {url}: bounces and complaints would never be recorded")
     chosen = next((one for one in ours if one.get("enabled")), ours[0])
     if not chosen.get("enabled"):
-        return _webhook_is("warning", f"that to {url} is switched off")
+        return _webhook_is("warning", f"the webhook to {url} is switched off")
     if fault := _fault_of_key(_public_key_of(chosen)):
         return fault
     if missing := [event for event in EVENTS if not chosen.get(event)]:
-        return _webhook_is("warning", f"switch these events on too: {', '.join(missing)}")
-    return _webhook_is("ok", f"{url} is told of all that we need, signed")
+        return _webhook_is("warning", f"also switch on these events: {', '.join(missing)}")
+    return _webhook_is("ok", f"{url} receives all required events, signed")
 
 
 def _webhook_is(state: str, words: str) -> Check:
@@ -220,5 +218,5 @@ def _fault_of_key(public_key: str) -> Check | None:
     if known:
         return None
     return _webhook_is(
-        "error", f"SENDGRID_WEBHOOK_PUBLIC_KEY is another key than SendGrid signs with, which is {public_key}"
+        "error", f"SENDGRID_WEBHOOK_PUBLIC_KEY is not the key that SendGrid signs with; that key is {public_key}"
     )

@@ -16,35 +16,38 @@ def adopt_database(as_json: bool) -> None:
     try:
         found = adopt()
     except OSError as error:
-        raise Problem(f"{error.filename} cannot be used ({error.strerror}); the database was not adopted.") from error
+        raise Problem(f"{error.filename} cannot be used ({error.strerror}); nothing was adopted.") from error
     if as_json:
         click.echo(json.dumps(asdict(found) | {"clock_was_behind": round(behind.total_seconds())}))
         return
     if behind:
         click.echo(
-            f"This machine's clock is taken for right; it was {str(behind).partition('.')[0]} behind the last sweep."
+            f"This machine's clock is now accepted as right; it was {str(behind).partition('.')[0]} behind the "
+            "last sweep."
         )
     if found.unreadable:
-        click.echo(f"The database is taken on; the file that could not be read lies at {found.unreadable} now.")
+        click.echo(f"The database is adopted; the unreadable file was moved to {found.unreadable} now.")
     elif not found.forgotten:
-        click.echo("The database knows of every request made from here.")
+        click.echo("The database knows every request made from here.")
     else:
-        click.echo(f"The database is taken on; it lacks {counted(found.forgotten, 'request')} made from here.")
+        click.echo(f"The database is adopted; it is missing {counted(found.forgotten, 'request')} made from here.")
     click.echo(_who_left(found))
     for slug in found.paused:
         click.echo(
-            f"Paused: {slug}. Some of those who wait in it may have the mail already: `mailer resume {slug}` mails "
-            f"them all, `mailer cancel {slug}` none."
+            f"Paused: {slug}. Some of its waiting subscribers may already have the email: `mailer resume {slug}` "
+            f"sends to all of them, `mailer cancel {slug}` to none."
         )
     if found.forgotten or found.unreadable:
-        click.echo("An issue that was sent after the backup is not known here: do not send it again.", err=True)
+        click.echo("An issue that was sent after the backup is unknown here: do not send it again.", err=True)
 
 
 def _who_left(found: Adopted) -> str:
     log = found.optouts
     if not log.left and not log.suppressed:
-        words = "Nobody who left is missing"
+        words = "No unsubscribes are missing"
     else:
-        words = f"Left again: {counted(log.left, 'reader')}; suppressed again: {counted(log.suppressed, 'address')}"
+        words = (
+            f"Unsubscribed again: {counted(log.left, 'reader')}; suppressed again: {counted(log.suppressed, 'address')}"
+        )
     unreadable = f", {log.unreadable} of them could not be read" if log.unreadable else ""
     return f"{words} ({counted(log.lines, 'line')} in the log of opt-outs{unreadable})."

@@ -25,7 +25,7 @@ def checks() -> Iterator[Check]:
         try:
             yield from [_in_time(_dkim, domain), _in_time(_spf, domain), _in_time(_dmarc, domain)]
         except (Unanswered, NoAnswer) as why:
-            yield Check(f"DNS {domain}", "warning", f"no name server answers from here ({why})")
+            yield Check(f"DNS {domain}", "warning", f"no DNS server answers from here ({why})")
 
 
 def _in_time(look: Callable[[str], Check], domain: str) -> Check:
@@ -42,8 +42,8 @@ def _dkim(domain: str) -> Check:
     return Check(
         name,
         "warning",
-        f"no key at {hosts}; authenticate the domain at SendGrid (Settings, Sender Authentication) and enter "
-        "the CNAME records that it gives. Without them mail is signed by a domain that is not yours",
+        f"no key at {hosts}; authenticate the domain at SendGrid (Settings, Sender Authentication) and add the CNAME "
+        "records that it shows. Without them emails are signed by a domain that is not yours",
     )
 
 
@@ -56,7 +56,9 @@ def _spf(domain: str) -> Check:
     name = f"SPF {domain}"
     records = [text for text in texts(domain) if text.lower().split(" ")[0] == "v=spf1"]
     if len(records) > 1:
-        return Check(name, "warning", f"{len(records)} SPF records, of which receivers use none; join them into one")
+        return Check(
+            name, "warning", (f"{len(records)} SPF records, so receivers ignore all of them; merge them into one")
+        )
     if not records:
         return Check(name, "ok", "none; with SendGrid's CNAME records in place its return path brings its own")
     return Check(name, "ok", records[0])
@@ -70,7 +72,7 @@ def _dmarc(domain: str) -> Check:
     return Check(
         name,
         "warning",
-        f'none, and large receivers ask for one; enter a TXT record _dmarc.{domain}: "v=DMARC1; p=none"',
+        f'none, and large receivers require one; add a TXT record _dmarc.{domain}: "v=DMARC1; p=none"',
     )
 
 

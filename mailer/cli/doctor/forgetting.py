@@ -13,6 +13,9 @@ def forget(as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"forgotten": gone}))
     elif gone:
-        click.echo(f"Forgotten: {', '.join(gone)}. Who left there while the database was away is not unsubscribed.")
+        click.echo(
+            f"Forgotten: {', '.join(gone)}. People who unsubscribed there while the database was unavailable stay "
+            "subscribed."
+        )
     else:
         click.echo("No web process is missing.")

@@ -32,10 +32,10 @@ def disk() -> Check:
 
     where = " and ".join(sorted(map(str, readiness.folders())))
     if nowhere():
-        return Check("disk", "ok", "nothing is kept here yet")
+        return Check("disk", "ok", "does not exist yet")
     if state := readiness.disk():
-        return Check("disk", "error", f"{state}: {where}; make room there, or let the user who runs mailer write")
-    return Check("disk", "ok", f"there is room in {where}")
+        return Check("disk", "error", f"{state}: {where}; free some space there, or let the user who runs mailer write")
+    return Check("disk", "ok", f"enough free space in {where}")
 
 
 def database() -> Check:
@@ -53,7 +53,7 @@ def restore_guard() -> Check:
     from mailer.sending import restore_guard
 
     restore_guard.check()
-    return Check("restore guard", "ok", "the database knows of every request made from here, and of who left")
+    return Check("restore guard", "ok", "the database knows every request and unsubscribe from here")
 
 
 def link_keys() -> Check:
@@ -61,7 +61,7 @@ def link_keys() -> Check:
 
     alive = [one for one in rotating.listed() if one.state is not rotating.State.RETIRED]
     told = ", ".join(f"{one.number} {one.state.value}" for one in alive)
-    return Check("link keys", "ok", f"{told}; `mailer keys rotate` makes another")
+    return Check("link keys", "ok", f"{told}; `mailer keys rotate` creates a new one")
 
 
 def clock() -> Check:
@@ -72,12 +72,12 @@ def clock() -> Check:
     if why := clocks.why_wrong(off):
         wrong = abs(off) > WRONG
         return Check("clock", "error" if wrong else "warning", f"{why} Nothing is sent from here." if wrong else why)
-    return Check("clock", "ok", "this machine's agrees with the database's")
+    return Check("clock", "ok", "agrees with the database's clock")
 
 
 def broker() -> Check:
     if settings.EMBEDDED:
-        return Check("broker", "ok", f"none set: commands send by a worker of their own, {_starts_one()}")
+        return Check("broker", "ok", f"none set: commands start a worker of their own, {_starts_one()}")
     from mailer.celery import app, why_no_broker
 
     if why := in_time(why_no_broker):
@@ -85,7 +85,7 @@ def broker() -> Check:
     connection = app.connection_for_write()
     where = f"{connection.hostname}:{connection.port}"
     if not settings.BROKER.is_verified:
-        return Check("broker", "warning", f"{where}, whoever that is: ssl_cert_reqs=none leaves its certificate alone")
+        return Check("broker", "warning", f"{where}, unverified: ssl_cert_reqs=none skips the certificate check")
     return Check("broker", "ok", where)
 
 
@@ -98,13 +98,15 @@ def worker() -> Check:
         return Check(
             "worker",
             "warning" if idle else "ok",
-            f"swept within the last minute. {idle}" if idle else "swept within the last minute",
+            f"checked in within the last minute. {idle}" if idle else "checked in within the last minute",
         )
     if idle:
         return Check("worker", "error", idle)
     if settings.EMBEDDED:
-        return Check("worker", "ok", f"none runs now; commands bring their own, {_starts_one()}")
-    return Check("worker", "warning", "none that may send has swept in the last minute; `mailer worker` runs one")
+        return Check("worker", "ok", f"none running; commands start their own, {_starts_one()}")
+    return Check(
+        "worker", "warning", ("no worker that may send has checked in for a minute; start one with `mailer worker`")
+    )
 
 
 def _starts_one() -> str:
@@ -125,7 +127,7 @@ def refusals() -> Iterator[Check]:
         words = f"{counted(one.readers, 'mail')} in the last week: {one.policy.says}; {one.policy.fix}"
         yield Check(f"receivers {one.policy.key}", "warning", words)
     if not found:
-        yield Check("receivers", "ok", "none refused your domain, IP address or content in the last week")
+        yield Check("receivers", "ok", "none has refused your domain, IP address or content in the last week")
 
 
 def account() -> Check:
@@ -142,7 +144,7 @@ def account() -> Check:
     except accounts.UnknownKey as unknown:
         return Check("account", "error", str(unknown))
     name = accounts.name_here()
-    return Check("account", "ok", f"the key {accounts.fingerprint()} becomes that of `{name}` when it is used first")
+    return Check("account", "ok", f"the key {accounts.fingerprint()} will belong to `{name}` once it is used")
 
 
 def waiting_for_others() -> Iterator[Check]:
@@ -165,19 +167,19 @@ def leavings() -> Check:
         return Check(
             "leavings",
             "warning",
-            f"a web process ended without a word at {where}; if the database was away then, its MAILER_HOME may hold "
-            "leavings in leaving.jsonl: start `mailer serve` there again, before the next send. If that machine is "
-            "gone for good, so are they: `mailer doctor --forget-missing`",
+            f"a web process ended unexpectedly at {where}; if the database was unavailable then, its MAILER_HOME may "
+            "hold unsubscribes in leaving.jsonl: start `mailer serve` there again before the next send. If that "
+            "machine is gone for good, run `mailer doctor --forget-missing`",
         )
     if found.lines:
         since = f" since {found.since:%Y-%m-%d %H:%M} UTC" if found.since else ""
         return Check(
             "leavings",
             "warning",
-            f"{counted(found.lines, 'subscriber')} who left wait{since} in a journal; before the next send start "
-            "`mailer serve` in that MAILER_HOME, which unsubscribes them",
+            f"{counted(found.lines, 'subscriber')} waiting{since} in a journal to be unsubscribed; before the next "
+            "send, start `mailer serve` in that MAILER_HOME, which does it",
         )
-    return Check("leavings", "ok", "nobody who left while the database was away waits to be unsubscribed")
+    return Check("leavings", "ok", "no unsubscribes are waiting")
 
 
 def proxies() -> Check:
@@ -194,7 +196,7 @@ def proxies() -> Check:
         return Check("proxies", "ok", f"{settings.MAILER_PROXIES} before `mailer serve`")
     if settings.BASE_URL.startswith("https://"):
         return Check("proxies", "warning", FORGOTTEN)
-    return Check("proxies", "ok", "none set, and no web process that runs has met one")
+    return Check("proxies", "ok", "none set, and no running web process has seen one")
 
 
 def _faults_in_front() -> list[str]:

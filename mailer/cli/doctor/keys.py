@@ -47,15 +47,15 @@ def _typed(key: str, wanted: str, owner: ProviderAccount | None) -> str:
     known = [account.name for account in accounts.accounts_here()]
     click.echo(f"Key {key} of {settings.PROVIDER}. Accounts there: {', '.join(known) or 'none'}.", err=True)
     if owner:
-        click.echo(f"Until now it is a key of {owner.name}, whose sends it would not send any more.", err=True)
-    click.echo("Sends of an account go out with each of its keys: adopt only a key of that very account.", err=True)
-    question = f"Type {wanted} to adopt it" if wanted else "Type the name of its account (a new name makes one)"
+        click.echo(f"It currently belongs to {owner.name} and would no longer send that account's sends.", err=True)
+    click.echo("An account's sends may go out with any of its keys: adopt only a key of that same account.", err=True)
+    question = f"Type {wanted} to adopt it" if wanted else "Type the name of its account (a new name creates one)"
     name = str(click.prompt(question, err=True, default="", show_default=False)).strip()
     if not name or (wanted and name != wanted):
         raise Problem("Nothing was adopted.", Exit.NOT_CONFIRMED)
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name):
-        raise Problem(f"{name!r} cannot be a name; take letters, digits, dots and dashes.", Exit.USAGE)
-    if name not in known and not click.confirm(f"There is no account {name} yet. Make it?", err=True):
+        raise Problem(f"{name!r} is not a valid name; use letters, digits, dots and dashes.", Exit.USAGE)
+    if name not in known and not click.confirm(f"There is no account {name} yet. Create it?", err=True):
         raise Problem("Nothing was adopted.", Exit.NOT_CONFIRMED)
     return name
 
@@ -63,19 +63,19 @@ def _typed(key: str, wanted: str, owner: ProviderAccount | None) -> str:
 def _require_both(name: str, fingerprint: str, owner: ProviderAccount | None) -> None:
     if not name or not fingerprint:
         raise Problem(
-            "Nothing was adopted: there is no terminal to type the account's name at. A script gives the account and "
-            f"the key's fingerprint: --adopt-key ACCOUNT --fingerprint {accounts.fingerprint()}.",
+            "Nothing was adopted: there is no terminal to type the account's name at. In a script, give the account "
+            f"and the key's fingerprint: --adopt-key ACCOUNT --fingerprint {accounts.fingerprint()}.",
             Exit.NOT_CONFIRMED,
         )
     if owner:
         raise Problem(
-            f"the key is one of `{owner.name}` already; to map it to another account, do it at a terminal.",
+            f"the key is one of `{owner.name}` already; to move it to another account, run this at a terminal.",
             Exit.NOT_CONFIRMED,
         )
     known = [account.name for account in accounts.accounts_here()]
     if name not in known:
         raise Problem(
-            f"{settings.PROVIDER} has no account `{name}` here, but {', '.join(known) or 'none'}; make one at a "
+            f"{settings.PROVIDER} has no account `{name}` here, but {', '.join(known) or 'none'}; create it at a "
             "terminal. Nothing was adopted.",
             Exit.USAGE,
         )
@@ -85,4 +85,4 @@ def _done(account: ProviderAccount, key: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"account": account.name, "provider": account.host, "fingerprint": key}))
     else:
-        click.echo(f"The key {key} is one of `{account.name}` ({account.host}); its workers send with it from now on.")
+        click.echo(f"The key {key} is one of `{account.name}` ({account.host}); its workers now send with it.")

@@ -64,9 +64,11 @@ def read(file: str) -> Received:
     except OSError as error:
         raise Problem(f"{file} cannot be read: {error.strerror}.", Exit.USAGE) from None
     if len(raw) > LARGEST:
-        raise Problem(f"{file} is larger than {LARGEST // 1_000_000} MB; save the one test mail into it.", Exit.USAGE)
+        raise Problem(f"{file} is larger than {LARGEST // 1_000_000} MB; save only the test email in it.", Exit.USAGE)
     if raw.startswith(b"\xd0\xcf\x11\xe0"):
-        raise Problem(f"{file} is Outlook's own format; save the mail as .eml, or take it from webmail.", Exit.USAGE)
+        raise Problem(
+            (f"{file} is in Outlook's own format; save the email as .eml, or download it from webmail."), Exit.USAGE
+        )
     raw = raw.removeprefix(b"\xef\xbb\xbf").lstrip(b"\r\n")
     if raw.startswith(b"From "):  # the first line of an mbox
         raw = raw.partition(b"\n")[2]
@@ -80,11 +82,11 @@ def _domain_of_sender(mail: Message, file: str) -> str:
     if not addresses or not any(mail.get(name) for name in ("Date", "Received", "Subject", "Message-ID")):
         raise Problem(
             f"{file} is not an email with its headers; in Gmail choose “Show original” and “Download original”, "
-            "elsewhere save the mail as .eml.",
+            "elsewhere save the email as .eml.",
             Exit.USAGE,
         )
     if len(addresses) > 1:
-        raise Problem(f"{file} has {len(addresses)} addresses in From; an issue has one.", Exit.USAGE)
+        raise Problem(f"{file} has {len(addresses)} addresses in From; an issue has exactly one.", Exit.USAGE)
     return addresses[0].rpartition("@")[2].lower().rstrip(".")
 
 
@@ -94,7 +96,7 @@ def _sender(received: Received) -> Iterator[Check]:
         yield Check("From", "ok", received.domain)
     else:
         known = ", ".join(sorted(ours)) or "none"
-        yield Check("From", "warning", f"{received.domain} is not the domain of a newsletter of yours ({known})")
+        yield Check("From", "warning", f"{received.domain} is not the domain of one of your newsletters ({known})")
 
 
 # ---------------------------------------------------------------- DKIM
@@ -112,7 +114,7 @@ def _dkim(received: Received) -> Iterator[Check]:
 
 def _no_signature(received: Received, signatures: list[Signature]) -> Check:
     if not signatures:
-        return Check("DKIM", "error", f"the mail is not signed; {TO_AUTHENTICATE}")
+        return Check("DKIM", "error", f"the email is not signed; {TO_AUTHENTICATE}")
     if valid := [one.domain for one in signatures if one.valid]:
         who = ", ".join(dict.fromkeys(valid))
         return Check("DKIM", "error", f"signed by {who} and not by {received.domain}; {TO_AUTHENTICATE}")
@@ -122,8 +124,8 @@ def _no_signature(received: Received, signatures: list[Signature]) -> Check:
     return Check(
         "DKIM",
         "error",
-        f"no signature is valid ({why}); save the mail unchanged, by “Download original” and not by forwarding, "
-        f"and if it still fails {TO_AUTHENTICATE}",
+        f"no signature is valid ({why}); save the email unchanged, with “Download original” and not by forwarding "
+        f"it; if it still fails, {TO_AUTHENTICATE}",
     )
 
 
@@ -137,7 +139,7 @@ def _coverage(signatures: list[Signature]) -> Check:
         "DKIM covers",
         "error",
         f"the signature leaves {' and '.join(missing)} out, so receivers show no unsubscribe button (RFC 8058 §4); "
-        "ask SendGrid's support, which signs the mail",
+        "contact SendGrid support, which signs the emails",
     )
 
 
@@ -162,7 +164,8 @@ def _authentication(received: Received) -> Iterator[Check]:
         yield Check(
             "SPF and DMARC",
             "warning",
-            "the file has no Authentication-Results; send the test mail to Gmail, Outlook.com or Yahoo, save it there",
+            "the file has no Authentication-Results; send the test email to Gmail, Outlook.com or Yahoo and save "
+            "it there",
         )
         return
     found = re.sub(r"\([^()]*\)", " ", results[0])
@@ -181,7 +184,7 @@ def _spf(received: Received, found: str) -> Check:
             "SPF",
             "warning",
             f"pass, for {domain or 'another domain'} and not for {received.domain}: DMARC then rests on DKIM alone; "
-            f"{TO_AUTHENTICATE}, which gives the return path a name below yours",
+            f"{TO_AUTHENTICATE}, which puts the return path under your domain",
         )
     return Check("SPF", "error", f"the receiver found {result or 'nothing'}; {TO_AUTHENTICATE}")
 
@@ -191,8 +194,8 @@ def _dmarc(found: str) -> Check:
     if result in ("pass", "bestguesspass"):
         return Check("DMARC", "ok" if result == "pass" else "warning", f"the receiver found {result}")
     if not result or result == "none":
-        return Check("DMARC", "error", "the receiver found no DMARC record; `mailer doctor` says which one to enter")
-    return Check("DMARC", "error", f"the receiver found {result}: neither DKIM nor SPF are aligned with From")
+        return Check("DMARC", "error", "the receiver found no DMARC record; `mailer doctor` shows which one to add")
+    return Check("DMARC", "error", f"the receiver found {result}: neither DKIM nor SPF is aligned with From")
 
 
 def _result(method: str, found: str) -> str:
@@ -210,23 +213,25 @@ def _unsubscribing(received: Received) -> Iterator[Check]:
         yield Check("List-Unsubscribe-Post", "ok", ONE_CLICK)
     else:
         found = "is missing" if not posts else f"is {', '.join(posts)!r}"
-        yield Check("List-Unsubscribe-Post", "error", f"{found}; exactly one with {ONE_CLICK} is wanted (RFC 8058)")
+        yield Check(
+            "List-Unsubscribe-Post", "error", (f"{found}; it must occur exactly once, with {ONE_CLICK} (RFC 8058)")
+        )
 
 
 def _list_unsubscribe(headers: list[str]) -> Check:
     name = "List-Unsubscribe"
     if not headers:
-        return Check(name, "error", "is missing: is this an issue, as `mailer send test` mails it?")
+        return Check(name, "error", "is missing: is this an issue, sent by `mailer send test`?")
     if len(headers) > 1:
         return Check(name, "error", f"stands {len(headers)} times; {TRACKING}, which adds one of its own")
     if "=?" in headers[0]:
-        return Check(name, "error", "is encoded (=?…?=), which mailbox providers do not read; ask SendGrid's support")
+        return Check(name, "error", "is encoded (=?…?=), which mailbox providers do not read; contact SendGrid support")
     uris = re.findall(r"<\s*([^<>]*?)\s*>", headers[0])
     web = [uri for uri in uris if _is_web(uri)]
     if len(web) != 1 or not web[0].lower().startswith("https://"):
         return Check(name, "error", f"needs exactly one https address, has {', '.join(web) or 'none'} (RFC 8058 §3.1)")
     if "#" in web[0]:
-        return Check(name, "error", f"its address has a fragment (#), which is not sent: {web[0]}")
+        return Check(name, "error", f"its address has a fragment (#), which browsers do not send: {web[0]}")
     if not _is_ours(web[0]):
         return Check(name, "error", f"leads to {_host(web[0])}, not to {settings.BASE_URL}; {TRACKING}")
     return Check(name, "ok", "one https address, of this installation")

@@ -39,8 +39,8 @@ def checks() -> Iterator[Check]:
 
 def environment() -> Check:
     if settings.PRODUCTION:
-        return Check("MAILER_ENV", "ok", f"production; readers' links lead to {settings.BASE_URL}")
-    words = "local: unsafe settings are not refused; set MAILER_ENV=production on a server"
+        return Check("MAILER_ENV", "ok", f"production; subscribers' links lead to {settings.BASE_URL}")
+    words = "local: unsafe settings are accepted; set MAILER_ENV=production on a server"
     return Check("MAILER_ENV", "warning", words)
 
 
@@ -60,11 +60,11 @@ def files() -> Iterator[Check]:
     there = [path for path in kept if path.exists()]
     opened = [path for path in there if _is_open(path)]
     for path in opened:
-        yield Check("files", "error", f"every user of this machine may open {path}; run `chmod o= {path}`")
+        yield Check("files", "error", f"every user of this machine can open {path}; run `chmod o= {path}`")
     if there and not opened:
         yield Check("files", "ok", f"not open to every user: {', '.join(map(str, there))}")
     if os.geteuid() == 0:
-        yield Check("user", "warning", "this is root; run mailer by a user of its own, as deploy/ does")
+        yield Check("user", "warning", "running as root; run mailer as a user of its own, as deploy/ does")
 
 
 def _is_open(path: Path) -> bool:
@@ -76,10 +76,10 @@ def _is_open(path: Path) -> bool:
 def metrics() -> Check:
     token = settings.MAILER_METRICS_TOKEN
     if not token:
-        return Check("/metrics", "ok", "nobody in production, and this machine elsewhere, as no token is set")
+        return Check("/metrics", "ok", "no token is set: closed in production, open to this machine elsewhere")
     if len(token) < TOKEN:
-        return Check("/metrics", "warning", f"MAILER_METRICS_TOKEN has fewer than {TOKEN} characters; take more")
-    return Check("/metrics", "ok", "whoever sends MAILER_METRICS_TOKEN")
+        return Check("/metrics", "warning", f"MAILER_METRICS_TOKEN has fewer than {TOKEN} characters; use a longer one")
+    return Check("/metrics", "ok", "open to requests with MAILER_METRICS_TOKEN")
 
 
 def webhook() -> Check:
@@ -87,21 +87,23 @@ def webhook() -> Check:
         return Check(
             "webhook", "ok", f"posts need the signature of {counted(len(settings.SENDGRID_WEBHOOK_KEYS), 'key')}"
         )
-    words = "SENDGRID_WEBHOOK_PUBLIC_KEY is not set: every post is refused, and bounces and complaints stay unseen"
+    words = (
+        "SENDGRID_WEBHOOK_PUBLIC_KEY is not set: every post is refused, and bounces and complaints are never recorded"
+    )
     return Check("webhook", "warning", words)
 
 
 def contact() -> Check:
     if settings.MAILER_SECURITY_CONTACT:
         return Check("security.txt", "ok", settings.MAILER_SECURITY_CONTACT)
-    words = "nobody is named who hears of holes; set MAILER_SECURITY_CONTACT"
+    words = "no contact for security reports; set MAILER_SECURITY_CONTACT"
     return Check("security.txt", "warning", words)
 
 
 def debug() -> Check:
     if settings.DEBUG:
-        return Check("debug", "error", "on: pages of errors show settings and rows; start mailer by its own commands")
-    return Check("debug", "ok", "off; no setting switches it on")
+        return Check("debug", "error", "on: error pages show settings and rows; start mailer with its own commands")
+    return Check("debug", "ok", "off; no setting turns it on")
 
 
 def operators() -> Check:
@@ -118,13 +120,13 @@ def operators() -> Check:
         f"{counted(accounts.count(), 'account')} of /admin/, {accounts.filter(is_superuser=True).count()} of superusers"
     )
     if idle:
-        cure = "`mailer manage shell` deletes or deactivates those that nobody needs"
+        cure = "`mailer manage shell` deletes or deactivates those that are not needed"
         return Check("operators", "warning", f"{said}; {idle} without a login for {UNUSED.days} days: {cure}")
     return Check("operators", "ok", said)
 
 
 def unseen() -> Iterator[Check]:
     """Yield what nobody looked at."""
-    scan = "not looked at; give the release's sbom.cdx.json to a scanner, and stay on the newest release"
-    yield Check("packages with known holes", "warning", scan)
-    yield Check("backups", "warning", "not looked for; encrypt those that leave this machine, and delete old ones")
+    scan = "not checked; scan the release's sbom.cdx.json, and stay on the newest release"
+    yield Check("packages with known vulnerabilities", "warning", scan)
+    yield Check("backups", "warning", "not checked; encrypt backups that leave this machine, and delete old ones")

@@ -44,7 +44,7 @@ def _verified(raw: bytes, number: int) -> Signature:
     except Exception as error:  # noqa: BLE001
         valid, why = False, str(error) or type(error).__name__
     if not valid:
-        why = asked.why or why or "the signature does not fit: the mail was changed on its way, or by saving it"
+        why = asked.why or why or "the signature does not match: the email was changed on the way, or when it was saved"
     fields = getattr(mail, "signature_fields", None) or {}
     headers = frozenset(one.decode("ascii", "replace") for one in getattr(mail, "include_headers", ()) or ())
     return Signature(_plain(fields.get(b"d")), _plain(fields.get(b"s")), headers, valid, why, asked.unanswered)
@@ -66,7 +66,7 @@ class _Keys:
         try:
             keys = [text for text in domains.texts(host) if "p=" in text]
         except domains.Unanswered as error:
-            self.why, self.unanswered = f"no name server answers from here ({error})", True
+            self.why, self.unanswered = f"no DNS server answers from here ({error})", True
             return None
         if not keys:
             self.why = f"no key at {host}"

@@ -40,20 +40,24 @@ def at_a_glance() -> Check:
         whole = whole and len(page) < PAGE
         _add(found, page, LISTS[name])
     if not found:
-        words = "SendGrid would mail all readers" if whole else "nobody of yours on the first page of SendGrid's lists"
-        return Check("suppressions", "ok", f"{words}; `mailer doctor --read-suppressions` compares them whole")
+        words = (
+            "SendGrid suppresses no subscriber of yours"
+            if whole
+            else ("no subscriber of yours on the first page of SendGrid's lists")
+        )
+        return Check("suppressions", "ok", f"{words}; `mailer doctor --read-suppressions` compares the whole lists")
     count = counted(len(found), "reader") if whole else f"{counted(len(found), 'reader')} or more"
     return Check(
         "suppressions",
         "warning",
-        f"SendGrid itself will not mail {count} of yours: read them in by `mailer doctor --read-suppressions`",
+        f"SendGrid itself suppresses {count} of yours: import them with `mailer doctor --read-suppressions`",
     )
 
 
 def read_in(as_json: bool, yes: bool) -> None:
     """Whoever stands in SendGrid's lists and is our reader is suppressed here too, once the user agreed."""
     if not settings.SENDGRID_API_KEY:
-        raise Problem("there is no SENDGRID_API_KEY, by which SendGrid would show its lists; nothing was changed.")
+        raise Problem("SENDGRID_API_KEY is not set, so SendGrid's lists cannot be read; nothing was changed.")
     found: dict[str, str] = {}
     try:
         for name in LISTS:
@@ -61,18 +65,18 @@ def read_in(as_json: bool, yes: bool) -> None:
                 _add(found, page, LISTS[name])
     except Unseen as why:
         raise Problem(
-            f"SendGrid does not show its list of {name} to this key ({why}); give it the scope suppression.read. "
+            f"SendGrid does not show its list of {name} to this key ({why}); give it the suppression.read scope. "
             "Nothing was changed."
         ) from None
     _show(found)
     if found:
-        confirm("Mail them no more?", yes)
+        confirm("Suppress them here too?", yes)
     done = _suppress(found)
     click.echo(json.dumps({"suppressed": done}) if as_json else f"Suppressed: {counted(done, 'reader')}.")
 
 
 def _show(found: dict[str, str]) -> None:
-    click.echo(f"SendGrid itself will not mail {counted(len(found), 'reader')} of yours.", err=True)
+    click.echo(f"SendGrid itself suppresses {counted(len(found), 'reader')} of yours.", err=True)
     for reason, count in Counter(found.values()).items():
         click.echo(f"  {reason}: {count}", err=True)
 

@@ -11,7 +11,7 @@ from mailer.cli.subscribers.showing import show
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def subscribers() -> None:
-    """Add, import, list, show, unsubscribe, erase and export readers."""
+    """Add, import, list, show, unsubscribe, erase and export subscribers."""
 
 
 for command in (add, import_, list_, show, unsubscribe, suppress, forget, export):

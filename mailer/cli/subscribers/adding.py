@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("address")
 @newsletter_option
-@click.option("--name", default="", help="How the reader is called.")
-@click.option("--language", default="", metavar="CODE", help="The reader's language, such as en or zh-hans.")
-@click.option("--active", is_flag=True, help="They gave their consent elsewhere: send no confirmation mail.")
-@click.option("--source", default="", metavar="TEXT", help="Where consent came from; needed with --active.")
+@click.option("--name", default="", help="The subscriber's name.")
+@click.option("--language", default="", metavar="CODE", help="The subscriber's language, such as en or zh-hans.")
+@click.option("--active", is_flag=True, help="They consented elsewhere: send no confirmation email.")
+@click.option("--source", default="", metavar="TEXT", help="Where the consent came from; required with --active.")
 def add(address: str, newsletter: str | None, name: str, language: str, active: bool, source: str) -> None:
-    """Make a reader and mail them a link to confirm; with --active, one whose consent you already have.
+    """Add a subscriber and email them a confirmation link; with --active, add one whose consent you already have.
 
-    Of a reader who is here already, --name and --language are changed.
+    For an existing subscriber, --name and --language are updated.
     """
     if active and not source.strip():
         raise Problem('--active needs --source "where and when they agreed".', Exit.USAGE)
@@ -42,7 +42,7 @@ def _person(address: str, name: str, language: str) -> "tuple[Address, str, str]
     from subscribers.addresses import AddressError, clean_name, is_language_code
 
     if language and not is_language_code(language):
-        raise Problem(f"--language {language!r} is no language code; write one such as en or zh-hans.", Exit.USAGE)
+        raise Problem(f"--language {language!r} is not a language code; write one such as en or zh-hans.", Exit.USAGE)
     try:
         return parse_address(address), clean_name(name), language
     except AddressError as error:
@@ -63,10 +63,9 @@ def _add_active(person: "tuple[Address, str, str]", label: str, source: str) -> 
             audit(Act(Action.ADDED, auditing.subject_of(address), detail=f"active, {label}", reason=source))
     except optin.Refused as refusal:
         raise Problem(
-            f"{address.email} was not added to {label}: {refusal}. "
-            f"`mailer subscribers show {address.email}` tells more."
+            f"{address.email} was not added to {label}: {refusal}. `mailer subscribers show {address.email}` says more."
         ) from None
-    click.echo(f"{address.email} reads {label}.")
+    click.echo(f"{address.email} is subscribed to {label}.")
     _keep(person, origin)
 
 
@@ -86,15 +85,15 @@ def _add_pending(person: "tuple[Address, str, str]", label: str, source: str) ->
     if request.answer is optin.Answer.MAIL_DUE:
         _send_confirmation(request.subscription_id, address.email)
     elif request.answer is optin.Answer.ACTIVE:
-        click.echo(f"{address.email} reads {label} already; nothing to confirm.")
+        click.echo(f"{address.email} is already subscribed to {label}; nothing to confirm.")
     elif request.answer is optin.Answer.ASKED_ENOUGH:
         raise Problem(
-            f"no mail to {address.email}: one address gets at most one confirmation mail in 10 minutes and three "
-            "in a day; try again later."
+            f"no email to {address.email}: an address gets at most one confirmation email in 10 minutes and three a "
+            "day; try again later."
         )
     else:
         raise Problem(
-            f"no mail to {address.email}: the address is suppressed. `mailer subscribers show {address.email}` says "
+            f"no email to {address.email}: the address is suppressed. `mailer subscribers show {address.email}` says "
             "why; `mailer subscribers suppress ADDRESS --lift --reason TEXT` lifts it."
         )
 
@@ -131,20 +130,20 @@ def _send_confirmation(subscription_id: int, email: str) -> None:
 
     if not settings.EMBEDDED:
         told = send_confirmation.hint(subscription_id)
-        how = "a worker sends it now" if told else "a worker finds it within seconds, if one runs"
+        how = "a worker sends it now" if told else "a running worker will send it within seconds"
         click.echo(f"{email} is pending; {how}.")
         return
     if not accounts.may_mail():
-        raise Problem(f"{email} is pending; the confirmation mail waits for {a_known_key()}.")
+        raise Problem(f"{email} is pending; the confirmation email waits for {a_known_key()}.")
     try:
         confirmations.send(subscription_id)
     except confirmations.ConfirmationFailed as failure:
         raise Problem(
-            f"{email} is pending, but the confirmation mail did not go out: {failure.__cause__}. A worker "
+            f"{email} is pending, but the confirmation email was not sent: {failure.__cause__}. A worker "
             "(`mailer worker` or `mailer serve`) tries again in 10 minutes."
         ) from None
     if settings.PROVIDER == "rehearsal":
-        where = f"a rehearsal: the mail is in {rehearsals() / 'mail'}. Set SENDGRID_API_KEY to mail for real"
+        where = f"a rehearsal: the email is in {rehearsals() / 'mail'}. Set SENDGRID_API_KEY to send for real"
     else:
-        where = f"the confirmation mail went to {settings.PROVIDER}"
+        where = f"the confirmation email went to {settings.PROVIDER}"
     click.echo(f"{email} is pending; {where}.")

@@ -26,22 +26,22 @@ A_FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option(
     "--state",
     type=click.Choice(["active", "pending", "unsubscribed"]),
-    help="For rows that do not say it themselves.",
+    help="For rows without a state.",
 )
 @newsletter_option
-@click.option("--map", "mapped", multiple=True, metavar="FIELD=COLUMN", help="Which column is the email, the name …")
+@click.option("--map", "mapped", multiple=True, metavar="FIELD=COLUMN", help="Which column holds the email, the name …")
 @click.option(
-    "--map-state", "mapped_states", multiple=True, metavar="WORD=STATE", help="What a word for the state means."
+    "--map-state", "mapped_states", multiple=True, metavar="WORD=STATE", help="What a state in the file means."
 )
 @click.option(
-    "--ignore-column", "ignored", multiple=True, metavar="NAME", help="A column that says nothing of who gets mail."
+    "--ignore-column", "ignored", multiple=True, metavar="NAME", help="A column that says nothing about who gets email."
 )
-@click.option("--reject-unknown", is_flag=True, help="Reject rows whose state nobody knows, and keep them out.")
-@click.option("--source", default="", metavar="TEXT", help="How they agreed to get mail; kept with each reader.")
-@click.option("--invite", is_flag=True, help="Mail each pending reader once, and ask them to confirm.")
+@click.option("--reject-unknown", is_flag=True, help="Reject rows with an unknown state, and keep them out.")
+@click.option("--source", default="", metavar="TEXT", help="How they agreed to get email; stored with each subscriber.")
+@click.option("--invite", is_flag=True, help="Email each pending subscriber once, asking them to confirm.")
 @click.option("--per-hour", type=click.IntRange(1, 100_000), default=500, show_default=True, help="For --invite.")
 @click.option("--rejected", type=A_FILE, help="Where rejected rows go, with reasons; FILE.rejected.csv if not given.")
-@click.option("--dry-run", is_flag=True, help="Show what would change, and write nothing.")
+@click.option("--dry-run", is_flag=True, help="Show what would change; write nothing.")
 @click.option("--yes", is_flag=True, help="Import without asking.")
 @json_option
 def import_(
@@ -60,10 +60,10 @@ def import_(
     yes: bool,
     as_json: bool,
 ) -> None:
-    """Take in readers from a CSV or JSON lines file, such as Mailchimp, Substack, Ghost and others export.
+    """Import subscribers from a CSV or JSON lines file, as exported by Mailchimp, Substack, Ghost and others.
 
-    Shows first what would change. Nobody who left, bounced or was erased comes back by a file, and without --invite
-    nobody is mailed. It can be stopped at any time; the same command again does the rest.
+    Shows first what would change. A file never brings back people who unsubscribed, bounced or were erased, and without
+    --invite no email goes out. You can stop it at any time; run the same command again to finish.
     """
     columns, source = _chosen(mapped), parse_basis(source)
     _require_file(file)
@@ -110,13 +110,13 @@ def _ask_for_basis(planned: "Report", yes: bool) -> str:
         return ""
     if yes or not on_terminal():
         click.echo(
-            "  Nothing is kept of how they agreed to get mail, and you may have to show it: --source TEXT says it.",
+            "  How they agreed to get email is not recorded, and you may have to prove it: use --source TEXT.",
             err=True,
         )
         return ""
     asked: str = click.prompt(
-        f"How did {'this reader' if coming == 1 else f'these {coming} readers'} agree to get mail, where and when? "
-        "It is kept with each",
+        f"How did {'this reader' if coming == 1 else f'these {coming} readers'} agree to get email, where and when? "
+        "It is stored with each",
         err=True,
     )
     return parse_basis(asked)
@@ -138,7 +138,7 @@ def _require_file(file: Path) -> None:
     # The encoding is found first and the rows are read then, and rejected rows go into a file beside it.
     if not file.is_file() or file.parent in (Path("/dev"), Path("/dev/fd")):
         raise Problem(
-            f"{file} is no file, and an import reads it more than once; save the list as a file, and give its name.",
+            f"{file} is not a file, and an import reads it more than once; save the list as a file and give its name.",
             Exit.USAGE,
         )
 
@@ -148,9 +148,9 @@ def _chosen(mapped: tuple[str, ...]) -> dict[str, str]:
     for text in mapped:
         field, equals, column = text.partition("=")
         if not (field and equals and column):
-            raise Problem(f'--map {text!r} is not understood; write --map email="Your column".', Exit.USAGE)
+            raise Problem(f'--map {text!r} is not valid; write --map email="Your column".', Exit.USAGE)
         if field in chosen:
-            raise Problem(f"--map {field} is given twice; one column can be mapped to it.", Exit.USAGE)
+            raise Problem(f"--map {field} is given twice; only one column can be mapped to it.", Exit.USAGE)
         chosen[field] = column
     return chosen
 
@@ -163,9 +163,7 @@ def _states(mapped: tuple[str, ...]) -> dict[str, str]:
         word, equals, state = text.rpartition("=")
         if not (word and equals and state in OUR_STATES):
             known = ", ".join(OUR_STATES)
-            raise Problem(
-                f'--map-state {text!r} is not understood; write --map-state "VIP=active" ({known}).', Exit.USAGE
-            )
+            raise Problem(f'--map-state {text!r} is not valid; write --map-state "VIP=active" ({known}).', Exit.USAGE)
         states[word] = state
     return states
 
@@ -195,14 +193,14 @@ def _show_plan(stage: "Stage", report: "Report", per_hour: int | None) -> None:
         click.echo(f"    and {more} more", err=True)
     if report.stay_pending:
         click.echo(
-            "  Who is pending here stays so, whatever a file says: --invite asks those who were never mailed, and "
-            "mailer subscribers add ADDRESS --active --source TEXT is for one whose consent you have.",
+            "  Pending subscribers stay pending, whatever a file says: --invite asks those who were never emailed; "
+            "for one whose consent you have, use mailer subscribers add ADDRESS --active --source TEXT.",
             err=True,
         )
     if per_hour:
-        click.echo(f"  Pending readers who were never mailed are asked to confirm, {per_hour} an hour.", err=True)
+        click.echo(f"  Pending subscribers who were never emailed are asked to confirm, {per_hour} an hour.", err=True)
     elif report.new_by_state.get("pending"):
-        click.echo("  Pending readers get no mail by an import; --invite asks them to confirm.", err=True)
+        click.echo("  An import sends no email to pending subscribers; --invite asks them to confirm.", err=True)
 
 
 def _reading(stage: "Stage") -> Iterator[str]:
@@ -228,13 +226,14 @@ def _notes(stage: "Stage") -> list[str]:
     notes, dates = list(stage.guesses), stage.dates
     if doubtful := stage.columns.doubtful:
         notes.append(
-            f"Look at what is not read and may say who left: {_some(doubtful)}. --map state=COLUMN takes a column of "
+            f"These columns are not read but may say who unsubscribed: {_some(doubtful)}. --map state=COLUMN takes "
+            "a column of "
             "words such as unsubscribed, --map subscribed=COLUMN or --map unsubscribed=COLUMN one of yes and no."
         )
     if stage.leaving:
         notes.append(
-            f"{counted(stage.leaving, 'rejected row')} all the same {'says' if stage.leaving == 1 else 'say'} that "
-            "somebody left or may not be mailed, and that counts."
+            f"{counted(stage.leaving, 'rejected row')} still {'says' if stage.leaving == 1 else 'say'} that somebody "
+            "unsubscribed or may not be emailed, and that counts."
         )
     if long := stage.reading.long_names:
         notes.append(
@@ -242,16 +241,16 @@ def _notes(stage: "Stage") -> list[str]:
             f"{stage.reading.first_long_name}."
         )
     if unknown := stage.reading.unknown:
-        notes.append(f"Rejected and kept out, because nobody knows what their state means: {say_counts(unknown)}.")
+        notes.append(f"Rejected and kept out, because the meaning of their state is unknown: {say_counts(unknown)}.")
     if dates.unreadable:
         notes.append(
-            f"{counted(dates.unreadable, 'date')} could not be read, the first in line {dates.first_unreadable}: kept "
-            "as written, and proof of nothing (2026-11-21 or 2026-11-21T10:00:00Z would be read)."
+            f"{counted(dates.unreadable, 'date')} could not be read, the first in line {dates.first_unreadable}: "
+            "kept as written, but proof of nothing (write 2026-11-21 or 2026-11-21T10:00:00Z)."
         )
     if dates.future:
         notes.append(
-            f"{counted(dates.future, 'date')} in the future, the first in line {dates.first_future}: kept as written, "
-            "and proof of nothing."
+            f"{counted(dates.future, 'date')} in the future, the first in line {dates.first_future}: kept as "
+            "written, but proof of nothing."
         )
     return notes
 
@@ -270,11 +269,11 @@ def _lines(report: "Report") -> list[str]:
     states = ", ".join(f"{count} {state}" for state, count in sorted(report.new_by_state.items()))
     counts = (
         (report.new, f"new ({states})" if states else "new"),
-        (report.unchanged, "already there, unchanged"),
+        (report.unchanged, "already here, unchanged"),
         (report.left, "unsubscribed by the file"),
-        (report.stay_unsubscribed, "left before and stay unsubscribed"),
+        (report.stay_unsubscribed, "unsubscribed before and stay unsubscribed"),
         (report.stay_pending, "pending here and active in the file, stay pending"),
-        (report.suppressed, "suppressed, not taken in"),
+        (report.suppressed, "suppressed, not imported"),
         (report.newly_suppressed, "suppressed by the file"),
         (report.duplicates, "named more than once, counted once"),
         (report.rejected, "rejected"),
@@ -312,7 +311,7 @@ def _as_json(stage: "Stage", report: "Report", done: bool) -> str:
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="A file instead of the terminal.")
 @newsletter_option
 def export(form: str, output: Path | None, newsletter: str | None) -> None:
-    """Write out readers: address, state, newsletter, name, language and when they came and left."""
+    """Export subscribers: address, state, newsletter, name, language, and when they subscribed and unsubscribed."""
     start()
     from mailer.publishing.newsletters import choose_newsletter
     from subscribers.auditing import Act, Action
@@ -332,9 +331,9 @@ def export(form: str, output: Path | None, newsletter: str | None) -> None:
             count = write(file, label)
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        advice = "make room, or name another disk with -o" if full else "name another place with -o"
+        advice = "free some space, or choose another disk with -o" if full else "choose another place with -o"
         raise Problem(
-            f"{output} cannot be written: {error.strerror}; {advice}. Nothing was left there.",
+            f"{output} cannot be written: {error.strerror}; {advice}. No partial file was left.",
             Exit.FAILED if full else Exit.USAGE,
         ) from None
     click.echo(f"{count} readers written to {output}.", err=True)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @click.argument("address")
 @newsletter_option
 def unsubscribe(address: str, newsletter: str | None) -> None:
-    """Unsubscribe one reader from one newsletter."""
+    """Unsubscribe one subscriber from one newsletter."""
     person = parse_address(address)
     start()
     from django.db import transaction
@@ -29,7 +29,9 @@ def unsubscribe(address: str, newsletter: str | None) -> None:
     label = choose_newsletter(newsletter).label
     reader = reader_of(person)
     if reader is None or not reader.subscriptions.filter(newsletter=label).exists():
-        raise Problem(f"{person.email} does not read {label}; `mailer subscribers show {person.email}` tells more.")
+        raise Problem(
+            f"{person.email} is not subscribed to {label}; `mailer subscribers show {person.email}` says more."
+        )
     with transaction.atomic():
         if changed := optin.unsubscribe(reader.public_id, label, optin.Origin(how="command")):
             audit(Act(Action.UNSUBSCRIBED, str(reader.public_id), detail=label))
@@ -39,16 +41,16 @@ def unsubscribe(address: str, newsletter: str | None) -> None:
 @click.command()
 @click.argument("address", required=False)
 @click.option("--reason", metavar="TEXT", help="Why; it is kept.")
-@click.option("--lift", is_flag=True, help="The address may be mailed again.")
-@click.option("--bounced-between", "between", nargs=2, metavar="A B", help="Lift all bounces of this time (UTC).")
-@click.option("--domain", metavar="DOMAIN", help="With --bounced-between: the receiving domain that was out of order.")
+@click.option("--lift", is_flag=True, help="Allow the address to be emailed again.")
+@click.option("--bounced-between", "between", nargs=2, metavar="A B", help="Lift all bounces within this time (UTC).")
+@click.option("--domain", metavar="DOMAIN", help="With --bounced-between: the receiving domain that failed.")
 @click.option("--yes", is_flag=True, help="Lift an incident without asking.")
 def suppress(
     address: str | None, reason: str | None, lift: bool, between: tuple[str, str] | None, domain: str | None, yes: bool
 ) -> None:
-    """Let nobody mail an address, in any newsletter, whether or not it is known here; or lift that.
+    """Suppress an address in all newsletters, known here or not; or lift the suppression.
 
-    --lift --bounced-between A B --domain D undoes an incident: a domain that refused valid mailboxes for a while.
+    --lift --bounced-between A B --domain D undoes an incident in which a domain refused valid mailboxes for a while.
     """
     if between or domain:
         if address or not (lift and between and domain):
@@ -58,7 +60,7 @@ def suppress(
     if not address:
         raise Problem("name the address, or an incident: --lift --bounced-between A B --domain D.", Exit.USAGE)
     if not reason or not reason.strip():
-        raise Problem('--reason needs words, such as --reason "asked by phone".', Exit.USAGE)
+        raise Problem('--reason needs a text, such as --reason "asked by phone".', Exit.USAGE)
     if lift:
         lift_one(address, reason)
         return
@@ -72,18 +74,18 @@ def suppress(
     with transaction.atomic():
         audit(Act(Action.SUPPRESSED, auditing.subject_of(person), reason=reason))
         optin.suppress(hash_of(person), "manual", optin.Origin(how="command", source=reason), note=reason)
-    click.echo(f"{person.email} is suppressed: nobody may mail it.")
+    click.echo(f"{person.email} is suppressed: it will not be emailed.")
 
 
 @click.command()
 @click.argument("address")
 @click.option("--yes", is_flag=True, help="Erase without asking.")
 def forget(address: str, yes: bool) -> None:
-    """Erase one reader: name, newsletters, consent and what the provider told of them.
+    """Erase one subscriber: name, newsletters, consent and what the provider reported about them.
 
-    What stays is a keyed hash of the address, by which no import can bring it back; only the reader can, by confirming
-    anew. `show ADDRESS --json` before this is a copy of what was held. One last email tells the mailbox, unless it
-    never confirmed or is suppressed: `suppress` first is the way to erase without a word.
+    A keyed hash of the address stays, so that no import can bring it back; only the subscriber can, by confirming
+    again. For a copy of the data, run `show ADDRESS --json` first. One last email confirms the erasure, unless the
+    address never confirmed or is suppressed: `suppress` it first to erase without an email.
     """
     person = parse_address(address)
     start()
@@ -98,7 +100,7 @@ def forget(address: str, yes: bool) -> None:
     with transaction.atomic():
         audit(Act(Action.ERASED, auditing.subject_of(person)))
         erasing.forget(person.key, optin.Origin(how="command"))
-    click.echo(f"{person.email} is erased; nobody may mail it until its reader confirms anew.")
+    click.echo(f"{person.email} is erased; it will not be emailed until the subscriber confirms again.")
 
 
 def _show_what_goes(person: "Address") -> None:

@@ -32,8 +32,8 @@ def lift_one(address: str, reason: str) -> None:
     if was is None and not held_apart:
         click.echo(f"{person.email} is not suppressed; nothing to lift.")
         return
-    because = f"it was suppressed: {was}" if was else "it was held apart after a bounce"
-    click.echo(f"{person.email} may be mailed again, where they subscribed ({because}).")
+    because = f"it was suppressed: {was}" if was else "it was on hold after a bounce"
+    click.echo(f"{person.email} may be emailed again, where they subscribed ({because}).")
     _release([person.email], was or "bounce")
 
 
@@ -52,9 +52,9 @@ def lift_incident(between: tuple[str, str], domain: str, reason: str, yes: bool)
         click.echo(f"Nobody at {name} bounced {span}; nothing to lift.")
         return
     click.echo(f"{counted(len(hashes), 'address')} at {name} bounced {span}.", err=True)
-    confirm("May they be mailed again?", yes)
+    confirm("Allow emails to them again?", yes)
     lifted = _lift(hashes, reason)
-    click.echo(f"{counted(lifted, 'address')} at {name} may be mailed again, where they subscribed.")
+    click.echo(f"{counted(lifted, 'address')} at {name} may be emailed again, where they subscribed.")
     _release(_emails(hashes), "bounce")
 
 
@@ -91,8 +91,8 @@ def _release(emails: list[str], reason: str) -> None:
         return
     if not settings.SENDGRID_API_KEY:
         click.echo(
-            "There is no SENDGRID_API_KEY here: if SendGrid has a bounce or complaint of theirs on its own lists "
-            "(Suppressions), it drops their mail until you delete it there.",
+            "SENDGRID_API_KEY is not set: if SendGrid has a bounce or complaint of theirs on its own lists "
+            "(Suppressions), it drops their emails until you delete it there.",
             err=True,
         )
         return
@@ -110,7 +110,7 @@ def _moment(text: str, day: time) -> datetime:
         moment = datetime.fromisoformat(text.strip())
     except ValueError:
         raise Problem(
-            f"--bounced-between: {text!r} is no time; write 2020-12-14 or 2020-12-14T21:30 (UTC).", Exit.USAGE
+            f"--bounced-between: {text!r} is not a time; write 2020-12-14 or 2020-12-14T21:30 (UTC).", Exit.USAGE
         ) from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 

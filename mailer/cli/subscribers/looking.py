@@ -24,12 +24,12 @@ WIDTHS = (38, 12, 16, 20, 16)  # where nothing is longer, the columns of a pipe 
 @newsletter_option
 @click.option("--since", metavar="DATE", help="In this state since that day (UTC) or later, such as 2026-11-20.")
 @click.option("--domain", metavar="NAME", help="With an address at this domain, such as example.org.")
-@click.option("--limit", type=click.IntRange(1), help=f"At most so many; {ON_A_PAGE} on a terminal.")
+@click.option("--limit", type=click.IntRange(1), help=f"Show at most this many; {ON_A_PAGE} by default at a terminal.")
 @click.option(
     "--page",
     type=click.IntRange(1),
     default=1,
-    help="The next so many: 2 for those after the first. In a pipe it needs --limit.",
+    help="Page to show, such as 2. In a pipe it needs --limit.",
 )
 @json_option
 def list_(
@@ -41,7 +41,7 @@ def list_(
     page: int,
     as_json: bool,
 ) -> None:
-    """List readers, newest first."""
+    """List subscribers, newest first."""
     moment = parse_day(since) if since else None
     start()
     from mailer.publishing.newsletters import choose_newsletter
@@ -59,7 +59,7 @@ def list_(
     audit_look(Act(Action.LISTED, count=total, detail=told))
     size = limit or (None if as_json or not sys.stdout.isatty() else ON_A_PAGE)
     if page > 1 and not size:
-        raise Problem("--page needs --limit here: without it all readers are written.", Exit.USAGE)
+        raise Problem("--page needs --limit here: without it all subscribers are listed.", Exit.USAGE)
     first = (page - 1) * (size or 0)
     shown = found[first : first + size] if size else found
     if as_json:
@@ -161,10 +161,10 @@ def _print_table(rows: list[tuple[str, ...]]) -> None:
 
 def _say_how_readers_come(filtered: bool) -> None:
     if filtered:
-        click.echo("No such readers. `mailer subscribers list` shows all.", err=True)
+        click.echo("No such subscribers. `mailer subscribers list` shows all.", err=True)
         return
     click.echo(
-        "No readers yet. They come by the form on your site (`mailer serve`), by\n"
+        "No subscribers yet. They come from the form on your site (`mailer serve`), with\n"
         "`mailer subscribers add ADDRESS`, or from a file: `mailer subscribers import FILE`.",
         err=True,
     )

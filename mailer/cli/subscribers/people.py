@@ -30,7 +30,8 @@ def parse_basis(source: str) -> str:
     basis = " ".join(source.split())
     if len(basis) > LONGEST_BASIS or not basis.isprintable():
         raise Problem(
-            f"--source takes one line of at most {LONGEST_BASIS} letters, because it is kept with each reader.",
+            f"--source takes one line of at most {LONGEST_BASIS} characters, because it is stored with each "
+            "subscriber.",
             Exit.USAGE,
         )
     return basis
@@ -41,7 +42,7 @@ def parse_day(text: str) -> datetime:
     try:
         at = datetime.fromisoformat(text)
     except ValueError:
-        raise Problem(f"--since {text!r} is no date; write one such as 2026-11-20.", Exit.USAGE) from None
+        raise Problem(f"--since {text!r} is not a date; write one such as 2026-11-20.", Exit.USAGE) from None
     return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 

@@ -21,13 +21,13 @@ ON_A_PAGE = 50  # steps
 @click.option(
     "--page",
     type=click.IntRange(1),
-    help=f"{ON_A_PAGE} steps of their history, as a terminal shows them: 2 for those before the newest.",
+    help=f"{ON_A_PAGE} steps of the history, as a terminal shows them; 2 shows those before the newest.",
 )
 @json_option
 def show(address: str, page: int | None, as_json: bool) -> None:
-    """Show one reader: newsletters, suppression, each step of their consent with its wording, and what they were sent.
+    """Show one subscriber: newsletters, suppression, every step of consent with its wording, and what they were sent.
 
-    A pipe gets the whole history. --json is everything that is held of them, for readers who ask what that is.
+    A pipe gets the whole history. --json prints everything stored about them, for subscribers who ask for it.
     """
     person = parse_address(address)
     start()
@@ -66,9 +66,9 @@ def _in_words(held: dict[str, Any]) -> Iterator[str]:
     called = ", ".join(filter(None, [held["name"], held["language"]]))
     yield held["email"] + (f" ({called})" if called else "")
     if held["suppressed"]:
-        yield f"  nobody may mail them: {_why(held['suppressed'])}"
+        yield f"  suppressed: {_why(held['suppressed'])}"
     for wish in held["subscriptions"]:
-        due = f", confirmation mail due {_utc(wish['confirmation_due'])}" if wish["confirmation_due"] else ""
+        due = f", confirmation email due {_utc(wish['confirmation_due'])}" if wish["confirmation_due"] else ""
         yield f"  {wish['newsletter']}: {wish['state']} since {_utc(wish['since'])}{due}"
     for step in held["history"]:
         yield from _step_in_words(step)
@@ -100,8 +100,8 @@ def _step_in_words(step: dict[str, Any]) -> Iterator[str]:
 def _send_in_words(send: dict[str, Any]) -> str:
     what = ", ".join([send["outcome"], *send["facts"]])
     because = f": {send['reason']}" if send["reason"] else ""
-    rehearsal = " (a rehearsal, not mailed)" if send["provider"] == "rehearsal" else ""
+    rehearsal = " (a rehearsal, not sent)" if send["provider"] == "rehearsal" else ""
     if send["held_apart_until"]:
-        because += f", in a suspected outage: held apart until {_utc(send['held_apart_until'])}"
+        because += f", in a suspected outage: on hold until {_utc(send['held_apart_until'])}"
     at = _utc(send["at"]) if send["at"] else "not mailed".ljust(23)
     return f"  {at}  {'issue':<12}  {send['newsletter']}/{send['issue']} · {what}{because}{rehearsal}"

@@ -115,7 +115,7 @@ def test_a_key_moves_to_another_account_only_at_a_terminal(run, typed):
     assert key_of(accounts.fingerprint()) == "main"
     ran = typed("clients")("doctor", "--adopt-key", "clients")
     assert ran.code == 0
-    assert "Until now it is a key of main" in ran.err
+    assert "It currently belongs to main" in ran.err
     assert key_of(accounts.fingerprint()) == "clients"
 
 
@@ -170,6 +170,6 @@ def test_the_plan_the_receipt_and_the_test_name_the_account(run, issue):
 def test_who_is_added_with_an_unknown_key_is_pending_and_their_mail_waits(run, other_key):
     ran = run("subscribers", "add", "ben@readers.example", "--newsletter", "weekly", "--source", "a letter")
     assert ran.code == 1
-    assert "ben@readers.example is pending; the confirmation mail waits for a worker with a known key" in ran.err
+    assert "ben@readers.example is pending; the confirmation email waits for a worker with a known key" in ran.err
     assert other_key in ran.err
     assert Subscription.objects.get(subscriber__email="ben@readers.example").confirmation_due

@@ -68,14 +68,14 @@ def test_with_a_yes_the_page_changes_and_the_mail_on_record_does_not(run, issue,
     kept = Send.objects.get()
     assert (kept.html, kept.text, kept.content_sha256) == (sent.html, sent.text, sent.content_sha256)
     again = run("archive", "update", issue(ISSUE), "--yes")
-    assert (again.code, "says this already" in again.out) == (0, True)
+    assert (again.code, "is already up to date" in again.out) == (0, True)
 
 
 def test_what_was_not_sent_has_no_page_to_correct(run, issue, sent: Send):
     Send.objects.update(provider="rehearsal")
     ran = run("archive", "update", issue(ISSUE), "--yes")
     assert ran.code == 1
-    assert "no issue 2026-11-20 of weekly was sent" in ran.err
+    assert "no issue 2026-11-20 of weekly has been sent" in ran.err
 
 
 def test_an_issue_with_errors_does_not_reach_the_page(run, issue, sent: Send):

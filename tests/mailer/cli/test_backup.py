@@ -73,7 +73,7 @@ def test_a_backup_is_one_file_that_only_its_owner_reads(database, tmp_path):
 
 def test_nothing_is_overwritten(database, tmp_path):
     (tmp_path / "copy").write_text("precious")
-    with pytest.raises(Problem, match="exists already"):
+    with pytest.raises(Problem, match="already exists"):
         backed_up(database, tmp_path / "copy")
     assert (tmp_path / "copy").read_text() == "precious"
 

@@ -58,7 +58,7 @@ def test_nobody_confirmed_means_nothing_is_sent(run, issue):
     assert ran.code == 1
     ran = run("send", "issue", issue(GOOD), "--newsletter", "weekly", "--yes")
     assert ran.code == 1
-    assert "no confirmed reader" in ran.err
+    assert "no confirmed subscriber" in ran.err
     assert not Send.objects.exists()
 
 
@@ -106,7 +106,7 @@ def test_a_base_url_that_does_not_answer_stops_a_real_send(run, issue, settings)
     settings.NEWSLETTERS = {"weekly": owned}
     ran = run("send", "issue", issue(GOOD), "--newsletter", "weekly", "--yes")
     assert ran.code == 1
-    assert "readers could not unsubscribe" in ran.err
+    assert "subscribers could not unsubscribe" in ran.err
     assert not Send.objects.exists()
 
 

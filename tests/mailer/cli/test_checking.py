@@ -20,7 +20,7 @@ def check(run, issue):
 
 def test_a_good_issue_passes(check):
     ran = check(GOOD, "--strict")
-    assert (ran.code, ran.out) == (0, "Nothing to mend in 1 file.\n")
+    assert (ran.code, ran.out) == (0, "No problems in 1 file.\n")
 
 
 def test_an_error_has_its_place_rule_and_fix_and_the_exit_code_says_it(check):
@@ -37,7 +37,7 @@ def test_a_warning_fails_only_when_strict(check):
 
 
 def test_rules_can_be_left_out_for_once(check):
-    assert check(WRONG, "--ignore", "image-missing", "--ignore", "http").out == "Nothing to mend in 1 file.\n"
+    assert check(WRONG, "--ignore", "image-missing", "--ignore", "http").out == "No problems in 1 file.\n"
 
 
 def test_a_rule_that_does_not_exist_or_is_final_cannot_be_left_out(check):

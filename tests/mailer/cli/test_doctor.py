@@ -104,8 +104,8 @@ def test_a_key_that_may_not_send_is_an_error(account):
 @pytest.mark.parametrize(
     ("domain_list", "single", "state", "words"),
     [
-        ([], [], "error", "would refuse its mail"),
-        ([{"domain": "news.example.com", "valid": False}], [], "error", "put its records into the DNS"),
+        ([], [], "error", "would refuse its emails"),
+        ([{"domain": "news.example.com", "valid": False}], [], "error", "add its DNS records"),
         ([], [{"from_email": "Editor@news.example.com", "verified": True}], "ok", "single sender"),
         ([], [{"from_email": "editor@news.example.com", "verified": False}], "error", "would refuse"),
         (None, [], "warning", "cannot be seen"),
@@ -126,7 +126,7 @@ def test_fewer_mails_left_than_readers_is_said(account):
     account["/v3/user/credits"] = {"remain": 2}
     found = credits()
     assert found.state == "warning"
-    assert "2 mails left" in found.words
+    assert "2 emails left" in found.words
     assert "3 readers" in found.words
 
 
@@ -134,13 +134,13 @@ def test_fewer_mails_left_than_readers_is_said(account):
     ("answer", "state", "words"),
     [
         ({"webhooks": []}, "warning", "/webhooks/sendgrid/: bounces and complaints"),
-        (with_webhook(url="https://other.example.com/events"), "warning", "none leads to"),
+        (with_webhook(url="https://other.example.com/events"), "warning", "none points to"),
         (with_webhook(url="BASE_URL/webhooks/sendgrid"), "ok", "signed"),
         (with_webhook(enabled=False), "warning", "switched off"),
         (with_webhook(bounce=False, spam_report=False), "warning", "bounce, spam_report"),
         (with_webhook(public_key=""), "error", "not signed"),
-        (with_webhook(public_key="AAAA"), "error", "another key"),
-        (with_webhook(public_key="é"), "error", "another key"),
+        (with_webhook(public_key="AAAA"), "error", "not the key"),
+        (with_webhook(public_key="é"), "error", "not the key"),
     ],
 )
 def test_a_webhook_that_would_not_tell_us_is_found(account, answer, state, words):
@@ -203,7 +203,7 @@ def test_a_list_that_the_key_may_not_read_changes_nothing(run, account):
 def test_without_a_key_nothing_is_compared_and_the_key_is_named(run, account, settings):
     settings.SENDGRID_API_KEY = ""
     ran = run("doctor", "--read-suppressions", "--yes")
-    assert (ran.code, "there is no SENDGRID_API_KEY" in ran.err) == (1, True)
+    assert (ran.code, "SENDGRID_API_KEY is not set" in ran.err) == (1, True)
 
 
 # -------------------------------------------------------------- a restored database
@@ -219,8 +219,8 @@ def test_a_restored_database_is_an_error_until_it_is_adopted(run, examined, sett
 
     adopted = run("doctor", "--adopt")
     assert adopted.code == 0
-    assert "lacks 5 requests" in adopted.out
-    assert "Left again: 1 reader;" in adopted.out
+    assert "is missing 5 requests" in adopted.out
+    assert "Unsubscribed again: 1 reader;" in adopted.out
     assert readers.state_of(ada) == "unsubscribed"
     assert Installation.objects.get().attempts == 5
     assert examined()["restore guard"][0] == "ok"
@@ -232,7 +232,7 @@ def test_a_log_of_opt_outs_that_cannot_be_read_adopts_nothing(run, settings, tmp
     remembering.remember(5)
     ran = run("doctor", "--adopt")
     assert ran.code == 1
-    assert "was not adopted" in ran.err
+    assert "nothing was adopted" in ran.err
     assert Installation.objects.get().attempts == 0
 
 
@@ -313,7 +313,7 @@ def test_without_a_name_server_nothing_is_claimed(settings, monkeypatch):
         monkeypatch.setattr(domains, "NAMESERVERS", ["127.0.0.1"])
         monkeypatch.setattr(domains, "PORT", silent.getsockname()[1])
         (found,) = domains.checks()
-    assert (found.state, "no name server answers" in found.words) == ("warning", True)
+    assert (found.state, "no DNS server answers" in found.words) == ("warning", True)
 
 
 def test_for_a_provider_on_this_machine_no_name_server_is_asked(settings):
@@ -336,7 +336,7 @@ def test_a_web_process_whose_machine_is_gone_for_good_is_forgotten_on_request(ru
 @pytest.mark.django_db
 def test_where_serve_starts_no_worker_the_doctor_does_not_say_so(settings, monkeypatch):
     settings.EMBEDDED = False
-    assert worker().words == "none that may send has swept in the last minute; `mailer worker` runs one"
+    assert worker().words == "no worker that may send has checked in for a minute; start one with `mailer worker`"
     settings.EMBEDDED = True
     for vendor, words in (("sqlite", "`mailer serve` starts one"), ("postgresql", "`mailer worker` runs one")):
         monkeypatch.setattr(type(connection), "vendor", vendor, raising=False)

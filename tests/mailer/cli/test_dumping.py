@@ -62,7 +62,7 @@ def test_the_whole_database_goes_into_a_file_that_only_its_owner_reads(run, tmp_
 def test_nothing_is_overwritten(run, tmp_path):
     (tmp_path / "copy").write_text("precious")
     ran = run("backup", tmp_path / "copy")
-    assert (ran.code, "exists already" in ran.err) == (1, True)
+    assert (ran.code, "already exists" in ran.err) == (1, True)
     assert (tmp_path / "copy").read_text() == "precious"
 
 

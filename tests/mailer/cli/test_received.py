@@ -162,7 +162,7 @@ def test_a_mail_that_was_changed_after_it_was_signed_is_found(judged, mail):
 
 def test_a_mail_without_a_signature_is_found(judged, mail):
     mail.signers = ()
-    assert judged(mail)["DKIM"] == ("error", f"the mail is not signed; {TO_AUTHENTICATE}")
+    assert judged(mail)["DKIM"] == ("error", f"the email is not signed; {TO_AUTHENTICATE}")
 
 
 def test_a_key_that_the_dns_no_longer_has_is_named(judged, mail, dns):
@@ -178,7 +178,7 @@ def test_where_no_name_server_answers_nothing_is_claimed(judged, mail, monkeypat
     monkeypatch.setattr(domains, "PATIENCE", 0.2)
     state, words = judged(mail)["DKIM"]
     assert state == "warning"
-    assert "no name server answers" in words
+    assert "no DNS server answers" in words
 
 
 @pytest.mark.parametrize(
@@ -187,7 +187,7 @@ def test_where_no_name_server_answers_nothing_is_claimed(judged, mail, monkeypat
         ("spf=pass", "spf=fail", "SPF", "error", "the receiver found fail"),
         ("spf=pass", "arc=none", "SPF", "error", "found nothing"),
         ("@em7.news.example.com;", "@sendgrid.net;", "SPF", "warning", "rests on DKIM alone"),
-        ("dmarc=pass", "dmarc=fail", "DMARC", "error", "neither DKIM nor SPF are aligned"),
+        ("dmarc=pass", "dmarc=fail", "DMARC", "error", "neither DKIM nor SPF is aligned"),
         ("dmarc=pass", "dmarc=none", "DMARC", "error", "no DMARC record"),
         ("dmarc=pass", "dmarc=bestguesspass", "DMARC", "warning", "bestguesspass"),
     ],

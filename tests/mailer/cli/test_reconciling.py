@@ -11,7 +11,7 @@ from django.utils import timezone
 from mailer.models import Attempt, Installation
 from tests import readers
 from tests.mailer.sending.conftest import _own_home, api  # noqa: F401 — the same stage
-from tests.mailer.sending.listening import LOST, OK, OTHERS, OURS, requests, tell_of
+from tests.mailer.sending.listening import LOST, OK, OTHERS, OURS, report_evidence_of, requests
 from tests.mailer.sending.outgoing import planned
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -32,7 +32,7 @@ def lost(settings, api):
 
 @pytest.fixture
 def heard(lost):
-    assert {tell_of(lost[0]), tell_of(lost[2])} == {204}
+    assert {report_evidence_of(lost[0]), report_evidence_of(lost[2])} == {204}
     return lost
 
 
@@ -58,11 +58,11 @@ def test_it_says_of_each_request_why_silence_is_no_evidence(run, lost, settings)
         return ran.out
 
     assert "no events of other requests around it came" in shown()
-    assert "2 of them may get it twice, and you type that number" in shown()
-    tell_of(lost[1], OTHERS)
+    assert "2 of them may get it twice; you confirm by typing that number" in shown()
+    report_evidence_of(lost[1], OTHERS)
     assert "posts to the event webhook are refused" in shown()
-    tell_of(lost[0])
-    tell_of(lost[2])
+    report_evidence_of(lost[0])
+    report_evidence_of(lost[2])
     assert "events show that nobody has it" in shown()
     assert "nobody gets it twice" in shown()
     settings.SENDGRID_WEBHOOK_KEYS = ()
@@ -105,7 +105,7 @@ def test_a_program_that_accepts_the_number_goes_on_and_status_says_who_may_have_
     assert run("reconcile", SLUG, "--resend", "--accept-duplicates", 2).code == 0
     assert again() == 1
     shown = run("status", SLUG).out
-    assert "2 readers possibly have it twice" in shown
+    assert "2 readers may have it twice" in shown
     listed = run("status").out.split()
     assert ("possibly" in listed, listed[-2]) == (True, "2")
 
@@ -129,5 +129,5 @@ def test_status_says_what_unknown_readers_wait_for(run, lost):
 def test_two_opposite_ways_at_once_are_refused(run, lost):
     refused = run("reconcile", SLUG, "--resend", "--assume-sent", "--yes")
     assert refused.code == 2
-    assert "give one of them" in refused.err
+    assert "choose one" in refused.err
     assert Attempt.objects.filter(state=Attempt.State.UNKNOWN).count() == 1

@@ -52,7 +52,7 @@ def test_a_plan_with_fewer_credits_than_readers_is_told_before_it_is_confirmed(r
     api.credits = {"remain": 0, "total": 100, "used": 100}
     ran = ready("send", "issue", issue(ISSUE))
     assert ran.code == 4
-    assert "has 0 mails left for 1 readers" in ran.err
+    assert "has 0 emails left for 1 readers" in ran.err
 
 
 def test_a_schedule_needs_a_worker_when_nobody_stays(ready, issue):
@@ -71,7 +71,7 @@ def test_a_detached_schedule_is_shown_moved_and_taken_back(ready, issue):
     status = ready("status", "2026-11-20", "--json")
     assert (status.code, json.loads(status.out)["state"]) == (0, "scheduled")
     again = ready("send", "issue", file, "--dry-run")
-    assert (again.code, "action  would go on: it was planned before" in again.out) == (0, True)
+    assert (again.code, "action  would continue: it was planned before" in again.out) == (0, True)
     was = json.loads(status.out)["at"]
     assert ready("send", "issue", file, "--at", "+3h", "--detach", "--yes").code == 0
     assert json.loads(ready("status", "2026-11-20", "--json").out)["at"] > was

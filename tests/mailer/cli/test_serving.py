@@ -14,8 +14,8 @@ def test_a_port_that_is_taken_is_said_once_and_nobody_claims_to_listen(run):
         other.listen()
         ran = run("serve", "--port", other.getsockname()[1])
     assert (ran.code, ran.out) == (2, "")
-    assert "another program listens there; choose another address with --port or --bind" in ran.err
-    assert "listening at" not in ran.err
+    assert "already in use; choose another address with --port or --bind" in ran.err
+    assert "listening on" not in ran.err
 
 
 @pytest.fixture
@@ -65,13 +65,13 @@ def test_an_account_without_a_terminal_to_ask_at_is_not_called_made(run):
 def test_an_address_that_cannot_be_one_is_refused_with_what_to_write(run, address):
     ran = run("serve", "--bind", address)
     assert ran.code == 2
-    assert "neither HOST:PORT nor unix:/PATH" in ran.err
+    assert "neither HOST:PORT" in ran.err
 
 
 def test_a_port_beside_an_address_is_refused(run):
     ran = run("serve", "--bind", "127.0.0.1:8000", "--port", 8001)
     assert ran.code == 2
-    assert "leave --port out" in ran.err
+    assert "leave out --port" in ran.err
 
 
 def test_a_socket_at_which_another_program_listens_is_left_to_it(run, tmp_path):
@@ -81,7 +81,7 @@ def test_a_socket_at_which_another_program_listens_is_left_to_it(run, tmp_path):
         other.listen()
         ran = run("serve", "--bind", f"unix:{path}")
         assert ran.code == 2
-        assert "another program listens there" in ran.err
+        assert "already in use" in ran.err
         assert path.exists()
     ran = run("serve", "--bind", f"unix:{tmp_path}/no/such/folder/web.socket")
     assert ran.code == 2

@@ -80,7 +80,7 @@ def test_a_database_that_is_not_there_is_named_with_the_reason_and_without_the_p
     stage = Stage(tmp_path, "postgres://mailer:hunter4@127.0.0.1:9/news")
     for ran in (stage.run("status", expect=1), stage.run("doctor", expect=1)):
         said = ran.out + ran.err
-        assert "127.0.0.1/news is not reached" in said
+        assert "127.0.0.1/news cannot be reached" in said
         assert "onnection refused" in said
         assert "hunter4" not in said
     assert "ERROR    database" in ran.out
@@ -142,7 +142,7 @@ def test_a_folder_in_the_place_of_the_database_is_said(restored):
 def test_another_trouble_of_a_database_that_can_be_opened_is_told_as_it_is(restored):
     problem = explain(OperationalError("unable to open database file"))
     assert problem
-    assert "does not do what was asked: unable to open" in problem.message
+    assert "reported an error: unable to open" in problem.message
 
 
 on_sqlite = pytest.mark.skipif(

@@ -120,7 +120,7 @@ def test_the_operator_sees_of_a_reader_that_they_are_held_apart(gmail):
     (sent,) = sends_of(gmail[0].pk)
     until = HardBounce.objects.get(delivery__subscriber=gmail[0]).held_until
     assert sent["held_apart_until"] == until.isoformat(timespec="seconds")
-    assert "in a suspected outage: held apart until" in _send_in_words(sent)
+    assert "in a suspected outage: on hold until" in _send_in_words(sent)
     (other,) = sends_of(gmail[30].pk)
     assert other["held_apart_until"] is None
 

@@ -54,19 +54,19 @@ def test_an_address_of_the_real_pages_is_reachable(live_server):
         (
             b'{"installation": "00000000-0000-4000-8000-000000000000"}',
             200,
-            "is another installation than this database",
+            "is an installation with another database",
         ),
-        (b"{}", 200, "is another installation"),
-        (b'["a list"]', 200, "is another installation"),
-        (b"<html>Welcome to nginx!</html>", 200, "answers something else than mailer"),
-        (b"\xff\xfe\x00", 200, "answers something else than mailer"),
-        (b"[" * 9_000, 200, "answers something else than mailer"),
-        (b"{" + b" " * 20_000 + b"}", 200, "answers something else than mailer"),
+        (b"{}", 200, "is an installation with another database"),
+        (b'["a list"]', 200, "is an installation with another database"),
+        (b"<html>Welcome to nginx!</html>", 200, "is answered by something other than mailer"),
+        (b"\xff\xfe\x00", 200, "is answered by something other than mailer"),
+        (b"[" * 9_000, 200, "is answered by something other than mailer"),
+        (b"{" + b" " * 20_000 + b"}", 200, "is answered by something other than mailer"),
         (b"no", 404, "answers 404"),
         (b"no", 500, "is BASE_URL the address of `mailer serve`?"),
-        (b"no", 502, "answers 502: the proxy is there, and `mailer serve` behind it does not answer; start it"),
-        (b"no", 503, "answers 503: the proxy is there"),
-        (b"no", 504, "answers 504: the proxy is there"),
+        (b"no", 502, "answers 502: the proxy is running, but `mailer serve` behind it does not answer; start it"),
+        (b"no", 503, "answers 503: the proxy is running"),
+        (b"no", 504, "answers 504: the proxy is running"),
     ],
 )
 def test_an_address_that_leads_elsewhere_is_explained(body, status, words):
@@ -103,7 +103,7 @@ def test_whoever_hangs_up_or_speaks_something_else_is_explained(says):
 
         threading.Thread(target=answer, daemon=True).start()
         why = reachability.why_unreachable(f"http://127.0.0.1:{listening.getsockname()[1]}")
-    assert "does not answer" in why or "something else" in why
+    assert "does not answer" in why or "something other" in why
 
 
 def test_somebody_who_never_answers_is_not_waited_for_long(monkeypatch):

@@ -200,7 +200,7 @@ def test_what_was_sent_again_on_a_persons_word_is_not_sent_again_by_evidence_of_
     started(again, DAY)
     for minutes in (-1, 1):
         report_evidence(taken[0].attempt, timezone.now() - DAY + timedelta(minutes=minutes))
-    assert doubts(send) == [Doubt.UNHEARD], "the first request may have arrived"
+    assert doubts(send) == [Doubt.UNHEARD], "the first ones may have arrived"
 
 
 # ---------------------------------------------------------------- what is evidence

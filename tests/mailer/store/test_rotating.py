@@ -89,7 +89,7 @@ def test_the_version_before_reads_all_keys_and_takes_the_first_for_that_of_the_h
 def test_the_key_that_signs_is_not_retired_nor_one_that_signed_a_moment_ago(clock, first):
     clock.forward(minutes=1)
     for number in (first, first):
-        with pytest.raises(Refused, match="signs; `mailer keys rotate` makes another"):
+        with pytest.raises(Refused, match="signs; `mailer keys rotate` creates a new one"):
             rotating.retire(number)
     new = rotating.rotate().number
     clock.forward(minutes=9, seconds=30)
