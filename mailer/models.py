@@ -329,7 +329,7 @@ class HardBounce(models.Model):
 
 
 class PolicyBounce(models.Model):
-    """That a receiver refused us, and by which policy (`mailer.providers.sendgrid.policies`)."""
+    """That a receiver refused us, and by which policy (`mailer.providers.policies`)."""
 
     delivery = models.OneToOneField(Delivery, models.CASCADE, primary_key=True)
     send = models.ForeignKey(Send, models.CASCADE)

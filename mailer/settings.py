@@ -98,6 +98,8 @@ SECRET_KEY = _secret_key()
 
 # ---------------------------------------------------------------- the provider
 
+# Who carries the mail; another provider has its settings here and is named in the place of this one.
+PROVIDER_CLASS = "mailer.providers.sendgrid.provider.SendGrid"
 SENDGRID_API_KEY = read("SENDGRID_API_KEY")
 if SENDGRID_API_KEY and not (SENDGRID_API_KEY.isascii() and SENDGRID_API_KEY.isprintable()):
     raise SettingError("SENDGRID_API_KEY holds characters that no key has; copy it again.")
@@ -314,7 +316,7 @@ TEMPLATES = [
         },
     },
 ]
-EMAIL_BACKEND = "mailer.providers.sendgrid.backend.SendGridBackend"
+EMAIL_BACKEND = "mailer.providers.backend.ProviderBackend"
 
 STATIC_URL = "static/"
 WHITENOISE_USE_FINDERS = True  # the few files are served from the package; nothing to collect

@@ -66,7 +66,7 @@ class Commands(click.Group):
 def cli() -> None:
     """Send newsletters that are written in Markdown and kept in git.
 
-    Without SENDGRID_API_KEY everything is a rehearsal: no email goes out.
+    Without a provider's key everything is a rehearsal: no email goes out.
     """
 
 

@@ -60,24 +60,26 @@ def issue(
 ) -> None:
     """Send the issue in FILE once to each confirmed subscriber.
 
-    Without SENDGRID_API_KEY it is a rehearsal: everything happens except the email. Running a finished send again makes
+    Without a provider's key it is a rehearsal: everything happens except the email. Running a finished send again makes
     no request; an interrupted one continues.
     """
     start()
     from django.conf import settings
 
     from mailer.cli.findings import stop_at_errors
+    from mailer.providers.current import configured_provider
     from mailer.publishing.preparing import prepare, require_known_rules, require_sound
+    from mailer.sending.evidence import is_heard
     from mailer.sending.planning import Plan
 
     require_known_rules(ignored)
     proof = prepare(file, newsletter)
     stop_at_errors(file, lambda: require_sound(proof, ignored), "nothing was sent")
     due_at = _moment(at, proof.newsletter.timezone) if at else None
-    if on_unknown == "resend" and not settings.SENDGRID_WEBHOOK_KEYS:
+    if on_unknown == "resend" and not is_heard():
         raise Problem(
-            "--on-unknown resend needs the event webhook: without SENDGRID_WEBHOOK_PUBLIC_KEY there is no evidence "
-            "that an email did not go out.",
+            f"--on-unknown resend needs the event webhook: without {configured_provider().names.events} there is "
+            "no evidence that an email did not go out.",
             Exit.USAGE,
         )
     plan = Plan(proof.newsletter, proof.rendered, settings.PROVIDER, settings.BASE_URL, on_unknown, bool(at) or detach)
@@ -192,11 +194,15 @@ class _Issue:
     def _say_if_credits_are_short(self, readers: int) -> None:
         from contextlib import suppress
 
-        from mailer.cli.doctor.account import Unseen, credits_left
+        from mailer.providers.current import configured_provider
+        from mailer.providers.protocol import Unseen
 
+        account = configured_provider().account
+        if account is None:
+            return
         # Many a key may not read it, and the provider says so itself when they are used up.
         with suppress(Unseen):
-            left = credits_left()
+            left = account.credits_left()
             if left < readers:
                 click.echo(
                     f"The plan at {self.plan.provider} has {left} emails left for {readers} readers: the send will "
@@ -229,10 +235,12 @@ class _Issue:
         confirm(f"{words} Send it again to everybody?", yes=False)
 
     def _require_same_provider(self, before: Any) -> None:
+        from mailer.providers.current import configured_provider
+
         if before.provider != self.plan.provider:
             raise Problem(
-                f"{self.slug} was planned for {before.provider}, but SENDGRID_API_URL is {self.plan.provider} here; "
-                "use one provider for the whole send."
+                f"{self.slug} was planned for {before.provider}, but {configured_provider().names.url} is "
+                f"{self.plan.provider} here; use one provider for the whole send."
             )
 
     def _require_own(self, before: Any) -> None:

@@ -84,11 +84,12 @@ def demo(issue: Path | None) -> None:
 def _forget_settings(issue: Path) -> None:
     """Nobody's shell and no `.env` may mail invented people: what is set to nothing is not filled by a `.env`."""
     from mailer.config.newsletter import find_config
+    from mailer.providers import settings_of_all
 
     for name in list(os.environ):
-        if name.startswith(("SENDGRID_", "MAILER_", "CELERY_", "DJANGO_")):
+        if name.startswith(("MAILER_", "CELERY_", "DJANGO_")):
             os.environ[name] = ""
-    for name in ("SENDGRID_API_KEY", "SENDGRID_API_URL", "DATABASE_URL", "CELERY_BROKER_URL", "REDIS_URL", "BASE_URL"):
+    for name in (*settings_of_all(), "DATABASE_URL", "CELERY_BROKER_URL", "REDIS_URL", "BASE_URL"):
         os.environ[name] = ""
     for name in ("SECRET_KEY", "PORT", "MAILER_ENV"):
         os.environ[name] = ""

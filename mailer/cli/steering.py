@@ -89,12 +89,14 @@ def cancel(send: str, newsletter: str | None, yes: bool, as_json: bool) -> None:
 def require_provider(send: Any) -> None:
     from django.conf import settings
 
+    from mailer.providers.current import configured_provider
     from mailer.store.elsewhere import why_not_from_here
 
+    names = configured_provider().names
     if send.provider != settings.PROVIDER:
         raise Problem(
             f"{send.slug} was planned for {send.provider}, but this process sends through {settings.PROVIDER}; "
-            "set SENDGRID_API_KEY and SENDGRID_API_URL as they were."
+            f"set {names.key} and {names.url} as they were."
         )
     if why := why_not_from_here(send):
         raise Problem(f"{send.slug} cannot be sent from here: {why}.")

@@ -30,7 +30,7 @@ def test(file: Path, more: tuple[str, ...], first: tuple[str, ...], name: str | 
     """Send the issue in FILE to ADDRESS... as subscribers would receive it, with [TEST] before its subject.
 
     No subscriber or statistic changes, and the unsubscribe link says that it is a test. Findings that would block
-    `send issue` are shown but do not block. Without SENDGRID_API_KEY it is a rehearsal: no email goes out.
+    `send issue` are shown but do not block. Without a provider's key it is a rehearsal: no email goes out.
     """
     start()
     from mailer.publishing.preparing import findings_of, prepare

@@ -42,7 +42,7 @@ def _secrets() -> tuple[str, ...]:
     in_url = [urlsplit(url).password for url in (settings.BROKER_URL, settings.BASE_URL) if url]
     found = {
         settings.SECRET_KEY,
-        settings.SENDGRID_API_KEY,
+        *(str(getattr(settings, name)) for name in dir(settings) if name.endswith("_API_KEY")),  # the provider's
         settings.MAILER_METRICS_TOKEN,
         str(database.get("PASSWORD") or ""),
         *(password for password in in_url if password),

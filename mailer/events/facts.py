@@ -17,7 +17,7 @@ from django.db.models import Q, QuerySet
 from mailer.models import BOUNCED, Attempt, Event, Fact
 from mailer.store import clock
 
-# What an event of this kind says by itself. Of bounces, complaints and drops `providers.sendgrid.bounces` says more.
+# What an event of this kind says by itself. Of bounces, complaints and drops the provider's `events.read` says more.
 OF_KIND = {"delivered": Fact.DELIVERED, "deferred": Fact.DEFERRED, "dropped": Fact.DROPPED}
 NEVER = (Attempt.State.REFUSED, Attempt.State.UNSENT)  # their events are never evidence
 COUNTED = {

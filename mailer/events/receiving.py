@@ -22,9 +22,8 @@ from mailer.events import facts, suppressing
 from mailer.events.facts import Chosen, Known
 from mailer.events.suppressing import Reader, Told
 from mailer.models import Event, Fact
-from mailer.providers.sendgrid.bounces import Meaning, codes_of, meaning
-from mailer.providers.sendgrid.policies import policy_of
-from mailer.providers.sendgrid.webhook import ProviderEvent
+from mailer.providers.current import configured_provider
+from mailer.providers.events import Meaning, ProviderEvent
 from mailer.sending import evidence, thresholds
 from mailer.store import clock
 from mailer.store.installation import public_id
@@ -190,9 +189,8 @@ def _read_by_address(reading: _Reading, row: Event) -> None:
 
 
 def _told(row: Event, reader: Reader) -> Told:
-    details = row.details or {}
-    means = meaning(row.kind, details)
-    policy = policy_of(codes_of(details), details).key if means is Meaning.POLICY else ""
+    events = configured_provider().events
+    means, policy = events.read(row.kind, row.details or {}) if events else (Meaning.NOTHING, "")
     return Told(row.pk, means, reader, row.at, row.kind == "dropped", policy)
 
 

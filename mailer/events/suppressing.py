@@ -1,4 +1,4 @@
-"""What bounces, complaints and SendGrid's own unsubscribe do to readers.
+"""What bounces, complaints and the provider's own unsubscribe do to readers.
 
 Suppressions are computed from what stands in the database and never counted up, so events in any order end alike.
 """
@@ -17,7 +17,7 @@ from django.db.models.functions import RowNumber
 from mailer.events import outages
 from mailer.events.outages import Bounced
 from mailer.models import REHEARSAL, Attempt, Batch, Delivery, Fact, PolicyBounce
-from mailer.providers.sendgrid.bounces import Meaning
+from mailer.providers.events import Meaning
 from subscribers import addresses, optin, records
 from subscribers.models import Subscriber, Suppression
 from subscribers.optin import Origin

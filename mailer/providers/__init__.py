@@ -1,5 +1,16 @@
-"""Those who carry the mail: one folder a provider.
+"""Those who carry the mail: one folder a provider, and what mailer asks of each in `protocol`.
 
-`rehearsal` is the local stand-in that refuses what a provider would, and `current` hands out the client that this
-installation is configured for.
+`answers`, `messages`, `events` and `policies` are the words of no provider. `rehearsal` keeps the record of mail that
+nobody receives, and `current` hands out the provider that this installation is configured for.
 """
+
+from collections.abc import Iterator
+from importlib import import_module
+from pkgutil import iter_modules
+
+
+def settings_of_all() -> Iterator[str]:
+    """Yield the environment variables that set up the providers: `SETTINGS` of each folder."""
+    for found in iter_modules(__path__):
+        if found.ispkg:
+            yield from import_module(f"{__name__}.{found.name}").SETTINGS

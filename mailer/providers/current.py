@@ -1,4 +1,4 @@
-"""The client that this installation is configured for: SendGrid's where there is a key, else a rehearsal."""
+"""The provider that this installation is configured for; a rehearsal of it where it has no key."""
 
 import os
 import threading
@@ -6,39 +6,42 @@ from functools import cache
 from pathlib import Path
 
 from django.conf import settings
+from django.utils.module_loading import import_string
 
-from mailer.providers.rehearsal import Rehearsal
-from mailer.providers.sendgrid.client import Client
+from mailer.providers.protocol import Provider
 
 _lock = threading.Lock()
 
 
-def current_client() -> Client:
-    """The process's one client. Without an API key it posts to a rehearsal that runs in this process."""
-    timeout = settings.MAILER_HTTP_TIMEOUT
+def configured_provider() -> Provider:
+    """Return the provider of `settings.PROVIDER_CLASS`, whether or not there is a key for it."""
+    return _made(settings.PROVIDER_CLASS)
+
+
+def current_provider() -> Provider:
+    """Return the process's one provider. Without a key it is a rehearsal that runs in this process."""
+    provider = configured_provider()
+    if provider.key():
+        return provider
     with _lock:
-        if settings.SENDGRID_API_KEY:
-            return _client(settings.SENDGRID_API_URL, settings.SENDGRID_API_KEY, timeout)
-        rehearsal = _rehearsal(os.getpid(), rehearsals())
-        return _client(rehearsal.url, rehearsal.key, timeout)
+        return _rehearsal(os.getpid(), settings.PROVIDER_CLASS, rehearsals())
 
 
 def rehearsals() -> Path:
-    """The folder where rehearsals leave what they would have mailed."""
+    """Return the folder where rehearsals leave what they would have mailed."""
     return Path(settings.HOME) / "rehearsals"
 
 
 @cache
-def _client(url: str, key: str, timeout: float) -> Client:
-    return Client(url, key, timeout)
+def _made(dotted: str) -> Provider:
+    made: Provider = import_string(dotted)()
+    return made
 
 
 @cache
-def _rehearsal(process: int, folder: Path) -> Rehearsal:
-    """Of this process: a forked child has a copy of the server's socket but not of its threads."""
-    rehearsal = Rehearsal(folder)
-    rehearsal.start()
-    return rehearsal
+def _rehearsal(process: int, dotted: str, folder: Path) -> Provider:
+    """Of this process: a forked child has a copy of a server's socket but not of its threads."""
+    return _made(dotted).rehearse(folder)
 
 
 def _forget_after_fork() -> None:

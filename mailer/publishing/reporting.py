@@ -71,7 +71,7 @@ def _why_unknown(send: Send) -> Iterator[str]:
 
 def _from_receivers(send: Send) -> Iterator[str]:
     for one in refusals_of(send.pk):
-        yield f"{_readers(one.readers)} got nothing ({one.policy.key}): {one.policy.says}. To do: {one.policy.fix}."
+        yield f"{_readers(one.readers)} got nothing ({one.policy.key}): {one.policy.says}. To do: {one.fix}."
     for outage in outages_of(send.pk):
         yield (
             f"{_readers(outage.readers)} at {outage.domain} bounced as nonexistent, which looks like an outage "

@@ -6,7 +6,7 @@ delivery, no reader and no figure knows of it; the one thing written is the imag
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from django.conf import settings
@@ -14,10 +14,9 @@ from django.db import transaction
 
 from mailer.config.newsletter import Newsletter
 from mailer.providers.answers import Accepted, Answer, DeadlinePassed, OutcomeUnknown, RecipientsRejected
-from mailer.providers.current import current_client
+from mailer.providers.current import current_provider
 from mailer.providers.headers import issue_headers
 from mailer.providers.messages import InvalidMessage, Message, Recipient
-from mailer.providers.sendgrid.payload import build_payload
 from mailer.store.accounts import UnknownKey, require_account
 from mailer.store.installation import public_id
 from mailer.store.media import keep_images
@@ -62,14 +61,15 @@ def send_test(issue: "RenderedIssue", newsletter: Newsletter, to: Sequence[Addre
     """
     if refusal := _unknown_key() or _refusal(to):
         return Outcome(False, refusal)
+    provider = current_provider()
     try:
-        payload = _payload(issue, newsletter, to)
+        request = provider.prepare(_message(issue, newsletter), _recipients(newsletter, to), None)
     except InvalidMessage as error:
         return Outcome(False, str(error))
     # Committed before the request: the mail may be opened the moment it is accepted.
     with transaction.atomic():
         keep_images(issue.images)
-    return _outcome(current_client().post(payload), to)
+    return _outcome(provider.post(request), to)
 
 
 def _unknown_key() -> str:
@@ -91,8 +91,9 @@ def _refusal(to: Sequence[Address]) -> str:
     )
 
 
-def _payload(issue: "RenderedIssue", newsletter: Newsletter, to: Sequence[Address]) -> dict[str, Any]:
-    message = Message(
+def _message(issue: "RenderedIssue", newsletter: Newsletter) -> Message:
+    """No row stands behind a test, so nothing in it names one: its events must meet none."""
+    return Message(
         subject=MARK + issue.subject,
         from_email=newsletter.from_email,
         from_name=newsletter.from_name,
@@ -101,22 +102,15 @@ def _payload(issue: "RenderedIssue", newsletter: Newsletter, to: Sequence[Addres
         text=issue.text,
         headers=issue_headers(newsletter.label, newsletter.name, newsletter.list_id, settings.BASE_URL),
         unsubscribe_placeholder=issue.placeholders["unsubscribe"],
-        custom_args={},
+        custom_args={"mailer_installation": public_id(), "mailer_test": str(uuid4())},
     )
-    people = [
+
+
+def _recipients(newsletter: Newsletter, to: Sequence[Address]) -> list[Recipient]:
+    return [
         Recipient(number, address.email, "", signed_links.unsubscribe_url_of_test(newsletter.label, number))
         for number, address in enumerate(to, 1)
     ]
-    return _unbooked(build_payload(message, people, uuid4()))
-
-
-def _unbooked(payload: dict[str, Any]) -> dict[str, Any]:
-    """The request without attempt and deliveries: no row stands behind a test, and its events must meet none."""
-    people = [
-        {name: part for name, part in one.items() if name != "custom_args"} for one in payload["personalizations"]
-    ]
-    arguments = {"mailer_installation": public_id(), "mailer_test": payload["custom_args"]["mailer_attempt"]}
-    return {**payload, "personalizations": people, "custom_args": arguments}
 
 
 def _outcome(answer: Answer, to: Sequence[Address]) -> Outcome:

@@ -76,7 +76,7 @@ def receipt(send: Send) -> dict[str, Any]:
         "possibly_twice": possibly_twice(send),
         "batches": dict(batches),
         "refused_by_policy": [
-            {"code": one.policy.key, "readers": one.readers, "says": one.policy.says, "fix": one.policy.fix}
+            {"code": one.policy.key, "readers": one.readers, "says": one.policy.says, "fix": one.fix}
             for one in refusals_of(send.pk)
         ],
         "suspected_outages": [

@@ -11,9 +11,8 @@ from django.db import InterfaceError, OperationalError, connection
 from mailer.config import exhaustion
 from mailer.models import Send
 from mailer.providers.answers import Answer, DeadlinePassed, Exhausted
-from mailer.providers.current import current_client
+from mailer.providers.current import current_provider
 from mailer.providers.messages import Message, Recipient
-from mailer.providers.sendgrid.payload import build_payload
 from mailer.sending.claiming import Claim, claim, claim_next
 from mailer.sending.lifecycle import finish_if_done
 from mailer.sending.messages import message_of
@@ -48,8 +47,8 @@ def deliver_next(send_id: int) -> bool:
 
 def _deliver(taken: Claim) -> None:
     try:
-        payload = build_payload(_frozen(taken.send).message, _recipients(taken), taken.attempt)
-        client = current_client()
+        provider = current_provider()
+        request = provider.prepare(_frozen(taken.send).message, _recipients(taken), taken.attempt)
     except (OperationalError, InterfaceError):
         connection.close()
         _settle_until_written(taken, DeadlinePassed())  # nothing was sent, and once the database is back it is
@@ -60,7 +59,7 @@ def _deliver(taken: Claim) -> None:
             return
         defect(taken, error)  # nothing was sent: the readers wait until the defect is mended
         raise
-    answer = client.post(payload, first_byte_by=taken.committed + FIRST_BYTE_WITHIN)
+    answer = provider.post(request, first_byte_by=taken.committed + FIRST_BYTE_WITHIN)
     if isinstance(answer, Exhausted):
         _rest(taken, answer)
         return

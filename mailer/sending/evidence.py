@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db.models import QuerySet, TextChoices
 
 from mailer.models import Attempt, Batch, Event
+from mailer.providers.current import configured_provider
 from mailer.sending import hearing
 from mailer.sending.lifecycle import finish_if_done, locked
 from mailer.sending.outcomes import accept
@@ -28,7 +29,7 @@ NEVER = (Attempt.State.REFUSED, Attempt.State.UNSENT)  # the provider took none 
 class Doubt(TextChoices):
     """Why silence about an unknown request does not show that it never arrived."""
 
-    NO_WEBHOOK = "no-webhook", "no event webhook is set up, so only SendGrid's activity feed can tell"
+    NO_WEBHOOK = "no-webhook", "no event webhook is set up, so only the provider's own records can tell"
     REPORTED = "reported", "an event of it came and is being applied"
     SINGLE = "single-request", "its send has no other request, so silence cannot tell: only a person can decide"
     REFUSED = "posts-refused", "posts to the event webhook are refused: its event may be among them"
@@ -66,8 +67,15 @@ def _prove(attempt: UUID, batch: int, send: int) -> None:
 
 
 def full_wait() -> timedelta:
-    """Return how long silence must last before a batch is sent again without a person: SendGrid repeats for 24 h."""
+    """Return how long silence must last before a batch is sent again without a person."""
+    # A provider may repeat a failed post for 24 hours.
     return timedelta(seconds=settings.MAILER_EVIDENCE_WAIT)
+
+
+def is_heard() -> bool:
+    """Tell whether the provider's events are taken here: without them silence shows nothing."""
+    events = configured_provider().events
+    return events is not None and bool(events.keys())
 
 
 def doubt_about(batch: Batch, wait: timedelta) -> Doubt | None:
@@ -81,7 +89,7 @@ def doubt_about(batch: Batch, wait: timedelta) -> Doubt | None:
 
 
 def _doubt_about(attempt: Attempt, batch: Batch, wait: timedelta) -> Doubt | None:
-    if not settings.SENDGRID_WEBHOOK_KEYS:
+    if not is_heard():
         return Doubt.NO_WEBHOOK
     if Event.objects.filter(attempt=attempt.pk, applied_at=None).exists():
         return Doubt.REPORTED

@@ -15,12 +15,10 @@ from django.db.models import QuerySet
 
 from mailer.config.newsletter import Newsletter
 from mailer.models import REHEARSAL, Batch, Delivery, Send
-from mailer.providers.current import rehearsals
+from mailer.providers.current import configured_provider, current_provider, rehearsals
 from mailer.providers.headers import issue_headers
 from mailer.providers.messages import InvalidMessage, Recipient
 from mailer.providers.rehearsal import forget
-from mailer.providers.sendgrid.payload import build_payload
-from mailer.providers.sendgrid.strict import faults_of
 from mailer.sending import hints
 from mailer.sending.messages import message_of
 from mailer.store import accounts, clock
@@ -74,10 +72,10 @@ def why_refused(plan: Plan) -> str:
     """
     reader = Recipient(0, "reader@example.com", "", f"{plan.base_url}/unsubscribe/a-reader/")
     try:
-        payload = build_payload(message_of(_frozen(plan)), [reader], uuid4())
+        request = current_provider().prepare(message_of(_frozen(plan)), [reader], uuid4())
     except InvalidMessage as error:
         return str(error)
-    return " ".join(str(fault["message"]) for fault in faults_of(payload, {"Content-Type": "application/json"}))
+    return " ".join(current_provider().faults(request))
 
 
 def plan_send(plan: Plan) -> Send:
@@ -247,9 +245,10 @@ def _make_batches(send: Send) -> list[int]:
 
 def batch_size(send: Send) -> int:
     """Readers in a request of this send: with `max_per_hour`, few enough for six requests an hour."""
+    most = min(settings.MAILER_BATCH_SIZE, configured_provider().most_recipients)
     if not send.max_per_hour:
-        return settings.MAILER_BATCH_SIZE
-    return max(1, min(settings.MAILER_BATCH_SIZE, send.max_per_hour // 6))
+        return most
+    return max(1, min(most, send.max_per_hour // 6))
 
 
 def _make_deliveries(send: Send) -> None:

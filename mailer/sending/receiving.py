@@ -8,7 +8,8 @@ from django.db import connection
 from django.db.models import Count
 
 from mailer.models import HardBounce, PolicyBounce, ReceivingDomains
-from mailer.providers.sendgrid.policies import Policy, policy_named
+from mailer.providers.current import configured_provider
+from mailer.providers.policies import Policy, policy_named
 
 SMALLEST = 5  # readers; what happens at a smaller domain says nothing about the domain
 
@@ -50,6 +51,11 @@ class Refusal:
 
     policy: Policy
     readers: int
+
+    @property
+    def fix(self) -> str:
+        """What to do, and where at the provider."""
+        return configured_provider().names.fill(self.policy.fix)
 
 
 def refusals_of(*sends: int, since: datetime | None = None) -> list[Refusal]:

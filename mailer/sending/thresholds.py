@@ -16,7 +16,7 @@ MOST_HARD_BOUNCES = 0.05
 MOST_COMPLAINTS = 0.001  # providers block senders from 0.3 % (Gmail, Yahoo: sender requirements)
 FEWEST_COMPLAINTS = 3  # of two unhappy readers nothing follows, however small the list is
 # Their users' complaints are never reported, so these readers say nothing about how many complain. Gmail:
-# https://www.twilio.com/docs/sendgrid/ui/sending-email/google-feedback-loop; Apple has no feedback loop either.
+# https://support.google.com/a/answer/6254652; Apple has no feedback loop either.
 SILENT = ("gmail.com", "googlemail.com", "icloud.com", "me.com", "mac.com")
 
 

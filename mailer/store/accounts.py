@@ -17,6 +17,7 @@ from django.db.models import QuerySet
 
 from mailer.config.environment import LOOPBACK
 from mailer.models import REHEARSAL, AccountKey, Installation, ProviderAccount, Send
+from mailer.providers.current import configured_provider
 from subscribers.installations import newsletters_here
 
 log = logging.getLogger(__name__)
@@ -34,12 +35,12 @@ class NameTaken(ValueError):
 
 def fingerprint() -> str:
     """Return the fingerprint of this process's API key; a rehearsal has that of the empty key."""
-    return fingerprint_of(settings.SENDGRID_API_KEY)
+    return fingerprint_of(configured_provider().key())
 
 
 @cache
 def fingerprint_of(key: str) -> str:
-    # SendGrid's keys hold 256 random bits, so 64 bits of their hash lead nobody back to the key.
+    # An API key holds far more than 64 random bits, so 64 bits of their hash lead nobody back to the key.
     return hashlib.sha256(key.encode()).hexdigest()[:16]
 
 
@@ -81,10 +82,10 @@ def name_here() -> str:
 def unknown_key() -> str:
     """Say that this process's key is unknown, and what to do."""
     names = ", ".join(f"`{account.name}`" for account in accounts_here())
+    key = f"{configured_provider().names.key} (fingerprint {fingerprint()})"
     return (
-        f"SENDGRID_API_KEY (fingerprint {fingerprint()}) is unknown here: the keys of {settings.PROVIDER} that this "
-        f"database knows belong to the account {names}. Nothing is sent with it until `mailer doctor --adopt-key` says "
-        "whose it is."
+        f"{key} is unknown here: the keys of {settings.PROVIDER} that this database knows belong to the account "
+        f"{names}. Nothing is sent with it until `mailer doctor --adopt-key` says whose it is."
     )
 
 

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db.models import QuerySet
 
 from mailer.models import REHEARSAL, ProviderAccount, Send
+from mailer.providers.current import configured_provider
 from mailer.store import accounts, clock
 from subscribers.installations import newsletters_here
 from subscribers.models import Letter, Notice, Subscription
@@ -23,7 +24,7 @@ def why_not_from_here(send: Send) -> str:
     """Say for which other process this send waits, and what this one has; empty when it may be sent from here."""
     account = accounts.known_account()
     if send.is_rehearsal and settings.PROVIDER != REHEARSAL:
-        return "it is a rehearsal, which goes on where SENDGRID_API_KEY is not set"
+        return f"it is a rehearsal, which goes on where {configured_provider().names.key} is not set"
     if send.account is None:
         return "" if send.provider == settings.PROVIDER else f"it waits for a worker that sends through {send.provider}"
     if account != send.account:
@@ -42,7 +43,7 @@ def why_not_from_here(send: Send) -> str:
 
 def _what_this_one_has(account: ProviderAccount | None) -> str:
     if settings.PROVIDER == REHEARSAL:
-        return "this process has no SENDGRID_API_KEY"
+        return f"this process has no {configured_provider().names.key}"
     if account is None:
         return (
             f"this process has a key of {settings.PROVIDER} that is unknown (fingerprint {accounts.fingerprint()}), "

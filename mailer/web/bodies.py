@@ -10,7 +10,7 @@ from enum import Enum
 from io import BytesIO
 from typing import Any, Protocol
 
-FORM, EVENTS = 65_536, 5_000_000  # bytes; SendGrid posts at most 768 kB
+FORM, EVENTS = 65_536, 5_000_000  # bytes; providers were seen to post 768 kB
 WHERE_EVENTS_COME = "/webhooks/"
 FAULT = "mailer.body_fault"  # in the environment of a request whose body could not be read: then it seems empty
 

@@ -11,7 +11,7 @@ from subscribers.web.views import without_database
 
 PATIENCE = 1.4  # seconds for the database, in all: the watch may be a tenth late
 # Operators and programs may ask for more at once than a subscriber's page does. They too find an open circuit breaker.
-# Prometheus gives up after ten seconds and learns nothing; SendGrid posts again.
+# Prometheus gives up after ten seconds and learns nothing; a provider posts again.
 LONGER = {"/admin/": 20.0, "/metrics": 4.5, "/webhooks/": 10.0}
 
 

@@ -4,23 +4,21 @@ import logging
 from collections.abc import Sequence
 from contextlib import suppress
 
-from django.conf import settings
 from django.db import DatabaseError, InterfaceError
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
 from mailer.events import receiving
-from mailer.providers.sendgrid.webhook import NotEvents, NotSigned, parse, verify
+from mailer.providers.current import configured_provider
+from mailer.providers.events import NotEvents, NotSigned
+from mailer.providers.protocol import Events
 from mailer.sending import hearing
 from mailer.store import clock, counting
 from mailer.web.bodies import FAULT, Fault
 from subscribers.web.pages import at_any_host, obeys_broken_bodies
 
 log = logging.getLogger(__name__)
-
-SIGNATURE = "X-Twilio-Email-Event-Webhook-Signature"
-TIMESTAMP = "X-Twilio-Email-Event-Webhook-Timestamp"
 
 
 class _Unwanted(Exception):
@@ -35,14 +33,17 @@ class _Unwanted(Exception):
 @obeys_broken_bodies  # it refuses them in words for a program
 @csrf_exempt
 @require_POST
-def sendgrid(request: HttpRequest) -> HttpResponse:
-    """204 once the events are committed, so that SendGrid repeats all others for a day. Never 500.
+def receive(request: HttpRequest, provider: str) -> HttpResponse:
+    """204 once the events are committed, so that the provider repeats all others. Never 500.
 
-    4xx for what SendGrid did not sign; 503 while the database is away.
+    404 for another provider than the configured one, 4xx for what it did not sign; 503 while the database is away.
     """
+    events = configured_provider().events
+    if events is None or provider != configured_provider().names.path:
+        return HttpResponse("no such provider here", status=404, content_type="text/plain")
     try:
-        body, key = _signed_body(request)
-        found = parse(body)
+        body, key = _signed_body(request, events)
+        found = events.parse(body)
     except _Unwanted as unwanted:
         return _refuse(unwanted.status, str(unwanted))
     except NotSigned as error:
@@ -64,17 +65,16 @@ def sendgrid(request: HttpRequest) -> HttpResponse:
     return HttpResponse(status=204)
 
 
-def _signed_body(request: HttpRequest) -> tuple[bytes, bytes]:
+def _signed_body(request: HttpRequest, events: Events) -> tuple[bytes, bytes]:
     """Return the raw body, and the key that signed it. Raises _Unwanted, NotSigned."""
-    if not settings.SENDGRID_WEBHOOK_KEYS:
-        raise _Unwanted(403, "events are refused: SENDGRID_WEBHOOK_PUBLIC_KEY is not set on this installation")
+    if not events.keys():
+        setting = configured_provider().names.events
+        raise _Unwanted(403, f"events are refused: {setting} is not set on this installation")
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
-        # SendGrid compresses nothing, and unpacking is how a small body becomes a huge one.
+        # No provider compresses them, and unpacking is how a small body becomes a huge one.
         raise _Unwanted(415, "events are taken uncompressed only")
     body = _body(request)
-    headers = request.headers
-    keys = settings.SENDGRID_WEBHOOK_KEYS
-    return body, verify(body, headers.get(SIGNATURE), headers.get(TIMESTAMP), keys, clock.now_or_estimated)
+    return body, events.verify(body, request.headers, clock.now_or_estimated)
 
 
 def _body(request: HttpRequest) -> bytes:
@@ -88,7 +88,7 @@ def _body(request: HttpRequest) -> bytes:
 def _apply(ids: Sequence[int]) -> None:
     try:
         receiving.apply(ids)
-    except Exception as error:  # noqa: BLE001 — they are stored, and the sweep applies them: SendGrid need not repeat
+    except Exception as error:  # noqa: BLE001 — they are stored, and the sweep applies them: nobody need repeat them
         log.error("events stored but not applied yet", extra={"events": len(ids), "error": type(error).__name__})
 
 

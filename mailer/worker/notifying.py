@@ -18,7 +18,7 @@ IN_DOUBT = timedelta(hours=1)
 PAUSED, FINISHED, UNKNOWN, REFUSED = "paused", "finished", "unknown", "refused"
 # Receivers refuse the sender or the content. Single ones do in nearly every send; this many are news.
 REFUSALS, REFUSED_SHARE = 5, 0.01
-LATE = timedelta(days=3)  # after its end; SendGrid tries for as long, and what comes then is news too
+LATE = timedelta(days=3)  # after its end; a provider tries for as long, and what comes then is news too
 
 
 def unnotified() -> list[int]:

@@ -196,11 +196,11 @@ def _whole(has_state: bool, places: Mapping[str, object], file_name: str) -> str
         )
     if name.startswith("unsubscribed"):
         return "unsubscribed"
-    if name.startswith("suppression_") and not has_state:  # SendGrid's
+    if name.startswith("suppression_") and not has_state:  # a provider's list of suppressions
         kinds = (("spam", "complained"), ("bounce", "bounced"), ("block", "bounced"), ("invalid", "bounced"))
         return next((state for kind, state in kinds if kind in name), "unsubscribed")
     if not has_state and {"reason", "created"} <= places.keys():
-        return "bounced"  # SendGrid's lists of bounces, blocks and invalid addresses
+        return "bounced"  # a provider's lists of bounces, blocks and invalid addresses
     if has_state or "member rating" not in places or {"unsub time", "clean time"} <= places.keys():
         return ""
     if "unsub time" in places:

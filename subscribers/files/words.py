@@ -150,7 +150,7 @@ SERVICES: Mapping[str, Words] = {
 NUMBERS: Mapping[str, Verdict] = {"1": HERE, "2": LEFT, "3": BOUNCED, "4": COMPLAINED}
 # github.com/mautic/mautic, LeadBundle/Entity/DoNotContact.php
 DO_NOT_CONTACT: Mapping[str, Verdict | None] = {"0": None, "1": LEFT, "2": BOUNCED, "3": BLOCKED}
-# RFC 3463: SendGrid's list of bounces says so; RFC 5321 §4.2.
+# RFC 3463: a provider's list of bounces says so; RFC 5321 §4.2.
 _REFUSED = re.compile(r"[45](\.\d{1,3}){2}|[45]\d\d")
 
 

@@ -7,21 +7,22 @@ from dataclasses import asdict
 
 import click
 
-from mailer.cli.doctor.check import Check, guarded
+from mailer.cli.doctor.check import guarded
 from mailer.cli.terminal import Exit, Problem, set_up, start
+from mailer.providers.protocol import Check
 
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print the checks as JSON.")
 @click.option("--adopt", is_flag=True, help="Accept a restored database or a corrected clock.")
-@click.option("--read-suppressions", is_flag=True, help="Suppress the subscribers on SendGrid's suppression lists.")
+@click.option("--read-suppressions", is_flag=True, help="Suppress the subscribers on the provider's suppression lists.")
 @click.option(
     "--adopt-key",
     "account",
     is_flag=False,
     flag_value="",
     metavar="[ACCOUNT]",
-    help="Assign SENDGRID_API_KEY to an account.",
+    help="Assign the provider's key to an account.",
 )
 @click.option("--fingerprint", metavar="HEX", help="Adopt the key with this fingerprint, before it is set here.")
 @click.option("--received", metavar="FILE.eml", help="Check a test email that you saved from a real inbox.")
@@ -39,7 +40,7 @@ def doctor(
     security: bool,
     yes: bool,
 ) -> None:
-    """Check settings, disk, database, clock, worker, account, backups, SendGrid's key, senders, webhook, DNS, BASE_URL.
+    """Check settings, disk, database, clock, worker, backups, the provider's account, webhook, DNS, BASE_URL.
 
     The exit code is 1 if a check fails. Warnings mark what a rehearsal does not need or the key may not see.
     --received checks an email instead: signed and aligned (DKIM, SPF, DMARC), one-click unsubscribe, no tracking.
@@ -103,6 +104,7 @@ def _say(found: Iterable[Check], as_json: bool) -> None:
 
 def _checks() -> Iterator[Check]:
     from mailer.cli.doctor import account, domains, here
+    from mailer.providers.current import configured_provider
 
     yield here.newsletters()
     yield from here.misnamed()
@@ -120,7 +122,7 @@ def _checks() -> Iterator[Check]:
         yield from here.refusals()
         yield guarded("account", here.account)
         yield from here.waiting_for_others()
-    key = guarded("SENDGRID_API_URL", account.key)
+    key = guarded(configured_provider().names.url, account.key)
     yield key
     if key.state == "ok":
         yield from account.checks(database.state == "ok")

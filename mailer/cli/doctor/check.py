@@ -1,48 +1,10 @@
-"""What the doctor says of one thing, and how long it waits for an answer."""
+"""One check of the doctor's: what it found, or what went wrong while it looked."""
 
-import threading
-import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TypeVar
+from collections.abc import Callable
 
 from mailer.cli.terminal import Problem, explain
-
-PATIENCE = 5.0  # seconds for one check, however many questions it asks
-
-T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Check:
-    """One thing that was looked at: `ok`, `warning` (a rehearsal works, or it cannot be seen) or `error`."""
-
-    name: str
-    state: str
-    words: str
-
-
-class NoAnswer(Exception):
-    """What was asked did not answer in time."""
-
-    def __init__(self) -> None:
-        super().__init__(f"no answer within {PATIENCE:g} seconds")
-
-
-class _Deadline:
-    until: float | None = None  # by time.monotonic(); None while no check is under way
-
-
-@contextmanager
-def patiently() -> Iterator[None]:
-    """Give all that is asked in the block the patience of one check."""
-    _Deadline.until = time.monotonic() + PATIENCE
-    try:
-        yield
-    finally:
-        _Deadline.until = None
+from mailer.config.patience import NoAnswer, patiently
+from mailer.providers.protocol import Check
 
 
 def guarded(name: str, look: Callable[[], Check], silence: str = "error") -> Check:
@@ -57,28 +19,3 @@ def guarded(name: str, look: Callable[[], Check], silence: str = "error") -> Che
         if problem is None:
             raise
         return Check(name, "error", problem.message)
-
-
-def in_time(ask: Callable[[], T]) -> T:
-    """Return the answer, or raise NoAnswer when the time of the check is over.
-
-    In a thread that is left behind, because looking up a name knows no timeout, and libraries try again. It may not
-    ask the database: a thread has a connection of its own.
-    """
-    if _Deadline.until is None:
-        return ask()
-    answer: Future[T] = Future()
-
-    def run() -> None:
-        try:
-            answer.set_result(ask())
-        except BaseException as error:  # noqa: BLE001 — raised where the answer is waited for
-            answer.set_exception(error)
-
-    threading.Thread(target=run, name="asks", daemon=True).start()
-    try:
-        return answer.result(max(0.0, _Deadline.until - time.monotonic()))
-    except TimeoutError:
-        if answer.done():
-            raise  # what was asked said so
-        raise NoAnswer from None

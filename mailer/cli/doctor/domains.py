@@ -5,11 +5,12 @@ from collections.abc import Callable, Iterator
 
 from django.conf import settings
 
-from mailer.cli.doctor.check import PATIENCE, Check, NoAnswer, in_time, patiently
+from mailer.config.patience import PATIENCE, NoAnswer, in_time, patiently
+from mailer.providers.current import configured_provider
+from mailer.providers.protocol import Check
 
 NAMESERVERS: list[str] = []  # those of this machine, unless a test names others
 PORT = 53
-SELECTORS = ("s1", "s2")  # SendGrid's, where it rotates the keys itself
 
 
 class Unanswered(Exception):
@@ -23,7 +24,8 @@ def checks() -> Iterator[Check]:
     emails = {newsletter.from_email for newsletter in settings.NEWSLETTERS.values()}
     for domain in sorted({email.rpartition("@")[2].lower() for email in emails}):
         try:
-            yield from [_in_time(_dkim, domain), _in_time(_spf, domain), _in_time(_dmarc, domain)]
+            looks = [_dkim, _spf, _dmarc] if configured_provider().dkim_selectors else [_spf, _dmarc]
+            yield from [_in_time(look, domain) for look in looks]
         except (Unanswered, NoAnswer) as why:
             yield Check(f"DNS {domain}", "warning", f"no DNS server answers from here ({why})")
 
@@ -35,20 +37,21 @@ def _in_time(look: Callable[[str], Check], domain: str) -> Check:
 
 def _dkim(domain: str) -> Check:
     name = f"DKIM {domain}"
-    missing = [selector for selector in SELECTORS if not _key_at(f"{selector}._domainkey.{domain}")]
+    selectors = configured_provider().dkim_selectors
+    missing = [selector for selector in selectors if not _key_at(f"{selector}._domainkey.{domain}")]
     if not missing:
-        return Check(name, "ok", f"the keys {' and '.join(SELECTORS)} are there")
+        return Check(name, "ok", f"the keys {' and '.join(selectors)} are there")
     hosts = " and ".join(f"{selector}._domainkey.{domain}" for selector in missing)
     return Check(
         name,
         "warning",
-        f"no key at {hosts}; authenticate the domain at SendGrid (Settings, Sender Authentication) and add the CNAME "
-        "records that it shows. Without them emails are signed by a domain that is not yours",
+        f"no key at {hosts}; {configured_provider().names.authenticate} and add "
+        "the CNAME records that it shows. Without them emails are signed by a domain that is not yours",
     )
 
 
 def _key_at(host: str) -> bool:
-    """A resolver follows SendGrid's CNAME, so the key itself is what comes back."""
+    """A resolver follows a provider's CNAME, so the key itself is what comes back."""
     return any("p=" in text for text in texts(host))
 
 
@@ -60,7 +63,8 @@ def _spf(domain: str) -> Check:
             name, "warning", (f"{len(records)} SPF records, so receivers ignore all of them; merge them into one")
         )
     if not records:
-        return Check(name, "ok", "none; with SendGrid's CNAME records in place its return path brings its own")
+        provider = configured_provider().names.provider
+        return Check(name, "ok", f"none; with {provider}'s CNAME records in place its return path brings its own")
     return Check(name, "ok", records[0])
 
 

@@ -1,13 +1,14 @@
-"""What can be seen without asking SendGrid: files, database, broker, worker, our own address."""
+"""What can be seen without asking the provider: files, database, broker, worker, our own address."""
 
 from collections.abc import Iterator
 from datetime import timedelta
 
 from django.conf import settings
 
-from mailer.cli.doctor.check import Check, NoAnswer, in_time
 from mailer.cli.terminal import counted, database_address, knock
 from mailer.config.environment import nowhere
+from mailer.config.patience import NoAnswer, in_time
+from mailer.providers.protocol import Check
 
 
 def newsletters() -> Check:
@@ -124,7 +125,7 @@ def refusals() -> Iterator[Check]:
     sends = accounts.own_sends().values_list("pk", flat=True)
     found = refusals_of(*sends, since=clock.now() - timedelta(days=7))
     for one in found:
-        words = f"{counted(one.readers, 'mail')} in the last week: {one.policy.says}; {one.policy.fix}"
+        words = f"{counted(one.readers, 'mail')} in the last week: {one.policy.says}; {one.fix}"
         yield Check(f"receivers {one.policy.key}", "warning", words)
     if not found:
         yield Check("receivers", "ok", "none has refused your domain, IP address or content in the last week")

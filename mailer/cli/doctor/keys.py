@@ -8,6 +8,7 @@ from django.conf import settings
 
 from mailer.cli.terminal import Exit, Problem, on_terminal
 from mailer.models import REHEARSAL, ProviderAccount
+from mailer.providers.current import configured_provider
 from mailer.store import accounts
 
 
@@ -34,7 +35,7 @@ def adopt_key(name: str, fingerprint: str, as_json: bool) -> None:
 
 def _chosen(fingerprint: str) -> str:
     if settings.PROVIDER == REHEARSAL:
-        raise Problem("SENDGRID_API_KEY is not set, so there is no key to adopt.", Exit.USAGE)
+        raise Problem(f"{configured_provider().names.key} is not set, so there is no key to adopt.", Exit.USAGE)
     if fingerprint and not re.fullmatch("[0-9a-f]{16}", fingerprint):
         raise Problem(
             f"--fingerprint is {fingerprint!r}; give 16 hex digits, as `printf %s KEY | sha256sum | cut -c1-16` does.",

@@ -1,6 +1,6 @@
 """`mailer doctor --received FILE.eml`: a test mail, saved from a real inbox, judged by what reached it.
 
-What receivers ask of bulk mail can only be seen there: SendGrid signs the mail and may rewrite it on its way.
+What receivers ask of bulk mail can only be seen there: the provider signs the mail and may rewrite it on its way.
 """
 
 import email
@@ -17,16 +17,13 @@ import lxml.html
 from django.conf import settings
 
 from mailer.cli.doctor import domains
-from mailer.cli.doctor.check import Check
 from mailer.cli.doctor.signatures import Signature, signatures_of
 from mailer.cli.terminal import Exit, Problem
+from mailer.providers.current import configured_provider
+from mailer.providers.protocol import Check, Names
 
 LARGEST = 10_000_000  # bytes; an issue is about 0.1 MB
 ONE_CLICK = "List-Unsubscribe=One-Click"
-TO_AUTHENTICATE = "authenticate the domain at SendGrid (Settings, Sender Authentication)"
-TRACKING = "switch Click Tracking, Open Tracking and Subscription Tracking off at SendGrid (Settings, Tracking)"
-# SendGrid's own, also below a domain of ours ("link branding"): /ls/click?upn=…, /wf/click?upn=…, /wf/open?upn=…
-_REWRITTEN = re.compile(r"/(?:ls|wf)/(?:click|open)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -114,10 +111,10 @@ def _dkim(received: Received) -> Iterator[Check]:
 
 def _no_signature(received: Received, signatures: list[Signature]) -> Check:
     if not signatures:
-        return Check("DKIM", "error", f"the email is not signed; {TO_AUTHENTICATE}")
+        return Check("DKIM", "error", f"the email is not signed; {_names().authenticate}")
     if valid := [one.domain for one in signatures if one.valid]:
         who = ", ".join(dict.fromkeys(valid))
-        return Check("DKIM", "error", f"signed by {who} and not by {received.domain}; {TO_AUTHENTICATE}")
+        return Check("DKIM", "error", f"signed by {who} and not by {received.domain}; {_names().authenticate}")
     if any(one.unanswered for one in signatures):
         return Check("DKIM", "warning", f"cannot be verified: {signatures[0].why}")
     why = "; ".join(f"{one.domain or 'a signature'}: {one.why}" for one in signatures)
@@ -125,7 +122,7 @@ def _no_signature(received: Received, signatures: list[Signature]) -> Check:
         "DKIM",
         "error",
         f"no signature is valid ({why}); save the email unchanged, with “Download original” and not by forwarding "
-        f"it; if it still fails, {TO_AUTHENTICATE}",
+        f"it; if it still fails, {_names().authenticate}",
     )
 
 
@@ -139,7 +136,7 @@ def _coverage(signatures: list[Signature]) -> Check:
         "DKIM covers",
         "error",
         f"the signature leaves {' and '.join(missing)} out, so receivers show no unsubscribe button (RFC 8058 §4); "
-        "contact SendGrid support, which signs the emails",
+        f"contact {_names().provider} support, which signs the emails",
     )
 
 
@@ -184,9 +181,9 @@ def _spf(received: Received, found: str) -> Check:
             "SPF",
             "warning",
             f"pass, for {domain or 'another domain'} and not for {received.domain}: DMARC then rests on DKIM alone; "
-            f"{TO_AUTHENTICATE}, which puts the return path under your domain",
+            f"{_names().authenticate}, which puts the return path under your domain",
         )
-    return Check("SPF", "error", f"the receiver found {result or 'nothing'}; {TO_AUTHENTICATE}")
+    return Check("SPF", "error", f"the receiver found {result or 'nothing'}; {_names().authenticate}")
 
 
 def _dmarc(found: str) -> Check:
@@ -223,9 +220,10 @@ def _list_unsubscribe(headers: list[str]) -> Check:
     if not headers:
         return Check(name, "error", "is missing: is this an issue, sent by `mailer send test`?")
     if len(headers) > 1:
-        return Check(name, "error", f"stands {len(headers)} times; {TRACKING}, which adds one of its own")
+        return Check(name, "error", f"stands {len(headers)} times; {_names().tracking}, which adds one of its own")
     if "=?" in headers[0]:
-        return Check(name, "error", "is encoded (=?…?=), which mailbox providers do not read; contact SendGrid support")
+        support = f"contact {_names().provider} support"
+        return Check(name, "error", f"is encoded (=?…?=), which mailbox providers do not read; {support}")
     uris = re.findall(r"<\s*([^<>]*?)\s*>", headers[0])
     web = [uri for uri in uris if _is_web(uri)]
     if len(web) != 1 or not web[0].lower().startswith("https://"):
@@ -233,7 +231,7 @@ def _list_unsubscribe(headers: list[str]) -> Check:
     if "#" in web[0]:
         return Check(name, "error", f"its address has a fragment (#), which browsers do not send: {web[0]}")
     if not _is_ours(web[0]):
-        return Check(name, "error", f"leads to {_host(web[0])}, not to {settings.BASE_URL}; {TRACKING}")
+        return Check(name, "error", f"leads to {_host(web[0])}, not to {settings.BASE_URL}; {_names().tracking}")
     return Check(name, "ok", "one https address, of this installation")
 
 
@@ -244,13 +242,13 @@ def _tracking(received: Received) -> Iterator[Check]:
     links, images, pixels = _places(received.mail)
     rewritten = [link for link in links if _is_tracker(link)]
     if rewritten:
-        words = f"{len(rewritten)} of {len(links)} links lead through {_host(rewritten[0])}; {TRACKING}"
+        words = f"{len(rewritten)} of {len(links)} links lead through {_host(rewritten[0])}; {_names().tracking}"
         yield Check("links", "error", words)
     else:
         yield Check("links", "ok", f"{len(links)}, as they were written")
     opens = [*pixels, *(image for image in images if _is_tracker(image))]
     if opens:
-        yield Check("images", "error", f"a tracking pixel from {_host(opens[0])}; {TRACKING}")
+        yield Check("images", "error", f"a tracking pixel from {_host(opens[0])}; {_names().tracking}")
     elif foreign := [image for image in images if not _is_ours(image)]:
         words = f"{len(foreign)} come from {_host(foreign[0])}, which learns who reads; issues bring their own"
         yield Check("images", "warning", words)
@@ -308,8 +306,11 @@ def _is_tracker(address: str) -> bool:
     parts = _split(address)
     if parts is None or _is_ours(address):
         return False
-    host = (parts.hostname or "").lower()
-    return host.endswith("sendgrid.net") or bool(_REWRITTEN.match(parts.path) and "upn=" in parts.query)
+    return configured_provider().rewrites(address)
+
+
+def _names() -> Names:
+    return configured_provider().names
 
 
 def _host(address: str) -> str:

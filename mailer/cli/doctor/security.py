@@ -12,8 +12,10 @@ from pathlib import Path
 from django.conf import settings
 
 from mailer.cli.doctor import here
-from mailer.cli.doctor.check import Check, guarded
+from mailer.cli.doctor.check import guarded
 from mailer.cli.terminal import counted
+from mailer.providers.current import configured_provider
+from mailer.providers.protocol import Check
 
 LONG = 50  # characters of SECRET_KEY, as production asks for
 TOKEN = 16  # of MAILER_METRICS_TOKEN, at least
@@ -83,13 +85,12 @@ def metrics() -> Check:
 
 
 def webhook() -> Check:
-    if settings.SENDGRID_WEBHOOK_KEYS:
-        return Check(
-            "webhook", "ok", f"posts need the signature of {counted(len(settings.SENDGRID_WEBHOOK_KEYS), 'key')}"
-        )
-    words = (
-        "SENDGRID_WEBHOOK_PUBLIC_KEY is not set: every post is refused, and bounces and complaints are never recorded"
-    )
+    provider = configured_provider()
+    if provider.events is None:
+        return Check("webhook", "ok", f"{provider.names.provider} reports nothing, and every post is refused")
+    if keys := provider.events.keys():
+        return Check("webhook", "ok", f"posts need the signature of {counted(len(keys), 'key')}")
+    words = f"{provider.names.events} is not set: every post is refused, and bounces and complaints are never recorded"
     return Check("webhook", "warning", words)
 
 

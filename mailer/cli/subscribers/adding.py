@@ -122,7 +122,7 @@ def _send_confirmation(subscription_id: int, email: str) -> None:
     """The mail is sent from here where no broker carries hints, else by a worker; say which."""
     from django.conf import settings
 
-    from mailer.providers.current import rehearsals
+    from mailer.providers.current import configured_provider, rehearsals
     from mailer.store import accounts
     from mailer.store.elsewhere import a_known_key
     from subscribers.mail import confirmations
@@ -143,7 +143,8 @@ def _send_confirmation(subscription_id: int, email: str) -> None:
             "(`mailer worker` or `mailer serve`) tries again in 10 minutes."
         ) from None
     if settings.PROVIDER == "rehearsal":
-        where = f"a rehearsal: the email is in {rehearsals() / 'mail'}. Set SENDGRID_API_KEY to send for real"
+        key = configured_provider().names.key
+        where = f"a rehearsal: the email is in {rehearsals() / 'mail'}. Set {key} to send for real"
     else:
         where = f"the confirmation email went to {settings.PROVIDER}"
     click.echo(f"{email} is pending; {where}.")

@@ -83,22 +83,23 @@ def _emails(hashes: Collection[str]) -> list[str]:
 
 
 def _release(emails: list[str], reason: str) -> None:
-    from django.conf import settings
-
+    from mailer.providers.current import configured_provider
+    from mailer.providers.protocol import NotReleased
     from mailer.worker import releasing
 
-    if reason not in releasing.LISTS:
+    if not releasing.keeps(reason):
         return
-    if not settings.SENDGRID_API_KEY:
+    names = configured_provider().names
+    if not configured_provider().key():
         click.echo(
-            "SENDGRID_API_KEY is not set: if SendGrid has a bounce or complaint of theirs on its own lists "
-            "(Suppressions), it drops their emails until you delete it there.",
+            f"{names.key} is not set: if {names.provider} has a bounce or complaint of theirs on its own "
+            "lists (Suppressions), it drops their emails until you delete it there.",
             err=True,
         )
         return
     try:
         releasing.release(emails, reason)
-    except releasing.NotReleased as why:
+    except NotReleased as why:
         raise Problem(f"lifted here, but not at the provider: {why}.") from None
 
 

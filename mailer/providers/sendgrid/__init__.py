@@ -1,5 +1,8 @@
 """All that we know of SendGrid, and nothing else does.
 
-`payload` builds a request, `client` posts it and says what the answer means, `transport` moves the bytes. `strict`
-knows what SendGrid refuses, `backend` carries Django's own mail.
+`provider` answers what mailer asks. `payload` and `single_mails` build requests, `client` posts one and says what the
+answer means, `transport` moves the bytes. `strict` knows what SendGrid refuses, `rehearsal` plays it. `webhook` reads
+what it reports and `bounces` what that means, `account` and `suppressions` look at its settings and lists.
 """
+
+SETTINGS = ("SENDGRID_API_KEY", "SENDGRID_API_URL", "SENDGRID_WEBHOOK_PUBLIC_KEY")

@@ -2,10 +2,10 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from enum import StrEnum
 
-from mailer.providers.sendgrid.no_such_user import says_no_such_user
-from mailer.providers.sendgrid.policies import is_policy
+from mailer.providers.events import Meaning
+from mailer.providers.no_such_user import says_no_such_user
+from mailer.providers.policies import is_policy
 
 # RFC 3463; those that say that the mailbox or its domain does not exist. 5.4.1 is Microsoft 365's "Recipient address
 # rejected: Access denied", for an address that its directory does not list.
@@ -26,15 +26,6 @@ _DROPPED = {
     "spam reporting address": "complaint",
     "unsubscribed address": "left",
 }
-
-
-class Meaning(StrEnum):
-    HARD = "hard"  # nobody is there
-    SOFT = "soft"  # not now
-    POLICY = "policy"  # because of us
-    COMPLAINT = "complaint"
-    LEFT = "left"  # through SendGrid's own unsubscribe
-    NOTHING = "nothing"
 
 
 def meaning(kind: str, details: Mapping[str, str]) -> Meaning:

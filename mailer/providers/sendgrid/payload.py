@@ -33,22 +33,23 @@ NO_TRACKING = {
 }
 
 
-def build_payload(message: Message, recipients: Sequence[Recipient], attempt: UUID) -> dict[str, Any]:
+def build_payload(message: Message, recipients: Sequence[Recipient], attempt: UUID | None) -> dict[str, Any]:
     """The request: one personalization for each recipient, in the order given.
 
-    The order matters: an error of SendGrid's names a reader by index. Raises InvalidMessage.
+    The order matters: an error of SendGrid's names a reader by index. Without `attempt` nothing that events could bring
+    back goes along but the message's own. Raises InvalidMessage.
     """
     content = contents(message.text, message.html)
     placeholder = message.unsubscribe_placeholder
     substitutes = bool(placeholder) and any(placeholder in part["value"] for part in content)
     _require_links(recipients)
     payload: dict[str, Any] = {
-        "personalizations": [_personalization(one, placeholder if substitutes else "") for one in recipients],
+        "personalizations": [_personalization(one, placeholder if substitutes else "", attempt) for one in recipients],
         "from": address(message.from_email, one_line(message.from_name, "the sender's name")),
         "subject": one_line(message.subject, "the subject"),
         "content": content,
         "headers": common_headers(message.headers),
-        "custom_args": {**message.custom_args, "mailer_attempt": str(attempt)},
+        "custom_args": {**message.custom_args, **({"mailer_attempt": str(attempt)} if attempt else {})},
         "tracking_settings": NO_TRACKING,
     }
     if message.reply_to:
@@ -75,14 +76,15 @@ def _surely_links(urls: list[str]) -> bool:
     )
 
 
-def _personalization(recipient: Recipient, placeholder: str) -> dict[str, Any]:
+def _personalization(recipient: Recipient, placeholder: str, attempt: UUID | None) -> dict[str, Any]:
     delivery, email, name, url = recipient
     personalization: dict[str, Any] = {
         "to": [address(email, readable_name(name) if name else "")],
         "headers": {"List-Unsubscribe": f"<{url}>"},
-        # SendGrid keeps custom_args for long: a number of ours, nothing personal.
-        "custom_args": {"mailer_delivery": str(delivery)},
     }
+    if attempt:
+        # SendGrid keeps custom_args for long: a number of ours, nothing personal.
+        personalization["custom_args"] = {"mailer_delivery": str(delivery)}
     if placeholder:
         personalization["substitutions"] = {placeholder: url}
     return personalization

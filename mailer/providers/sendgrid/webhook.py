@@ -9,10 +9,12 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import orjson
+
+from mailer.providers.events import NotEvents, NotSigned, ProviderEvent
 
 if TYPE_CHECKING:  # loaded by the web process alone, once the first event comes
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
@@ -29,27 +31,6 @@ TELLING = frozenset(
     {"bounce", "dropped", "deferred", "spamreport", "unsubscribe", "group_unsubscribe", "group_resubscribe"}
 )
 WORDS = ("type", "status", "reason", "response", "bounce_classification")
-
-
-class NotSigned(ValueError):
-    """SendGrid did not sign this, or too long ago; the words say what is wrong and name no secret."""
-
-
-class NotEvents(ValueError):
-    """The body is no JSON array."""
-
-
-class ProviderEvent(NamedTuple):
-    """One event. A tuple: a dataclass would cost twice as much, and there are millions."""
-
-    kind: str
-    attempt: UUID | None
-    delivery: int | None
-    at: datetime
-    installation: str | None  # whose mail it is about: the account may belong to other programs too
-    details: dict[str, str] | None
-    id_hash: int
-    fact_hash: int
 
 
 # ---------------------------------------------------------------- the signature

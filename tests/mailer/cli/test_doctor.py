@@ -12,9 +12,11 @@ from django.db import connection
 from django.utils import timezone
 
 from mailer.cli.doctor import domains
-from mailer.cli.doctor.account import credits, key, senders, webhook
+from mailer.cli.doctor.account import credits, events_address, key
 from mailer.cli.doctor.here import broker, worker
 from mailer.models import Installation, Process
+from mailer.providers.current import configured_provider
+from mailer.providers.protocol import Account, Check
 from mailer.sending import remembering
 from mailer.store import clock
 from mailer.worker.sweeping import sweep
@@ -53,6 +55,16 @@ def examined(run, account) -> Callable[[], dict[str, tuple[str, str]]]:
         return checks
 
     return examine
+
+
+def the_account() -> Account:
+    account = configured_provider().account
+    assert account is not None
+    return account
+
+
+def webhook() -> Check:
+    return the_account().webhook(events_address())
 
 
 def with_webhook(**changes: Any) -> dict[str, Any]:
@@ -115,7 +127,7 @@ def test_a_key_that_may_not_send_is_an_error(account):
 def test_a_sender_that_sendgrid_has_not_verified_is_found(account, domain_list, single, state, words):
     account["/v3/verified_senders"] = {"results": single}
     account["/v3/whitelabel/domains"] = domain_list
-    found = next(senders())
+    found = next(the_account().senders({"editor@news.example.com"}))
     assert (found.name, found.state) == ("sender editor@news.example.com", state)
     assert words in found.words
 
@@ -124,7 +136,7 @@ def test_a_sender_that_sendgrid_has_not_verified_is_found(account, domain_list, 
 def test_fewer_mails_left_than_readers_is_said(account):
     readers.crowd(3)
     account["/v3/user/credits"] = {"remain": 2}
-    found = credits()
+    found = credits(the_account())
     assert found.state == "warning"
     assert "2 emails left" in found.words
     assert "3 readers" in found.words

@@ -7,9 +7,13 @@ from contextlib import contextmanager
 
 import pytest
 
-from mailer.cli.doctor import account, check, domains, here
-from mailer.cli.doctor.check import Check, NoAnswer, guarded, in_time, patiently
+from mailer.cli.doctor import account, domains, here
+from mailer.cli.doctor.check import guarded
+from mailer.config import patience
 from mailer.config.brokers import Broker
+from mailer.config.patience import NoAnswer, in_time, patiently
+from mailer.providers.current import configured_provider
+from mailer.providers.protocol import Check
 from tests.mailer.providers.sendgrid.listeners import server_that
 
 pytestmark = pytest.mark.django_db
@@ -17,7 +21,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch):
-    monkeypatch.setattr(check, "PATIENCE", 0.3)
+    monkeypatch.setattr(patience, "PATIENCE", 0.3)
 
 
 @contextmanager
@@ -37,8 +41,9 @@ def test_a_provider_that_says_nothing(settings):
     with silence() as where:
         settings.SENDGRID_API_KEY, settings.SENDGRID_API_URL = "SG.key", f"http://{where}"
         says_so(guarded("SENDGRID_API_URL", account.key), "error")
-        says_so(account._seen("webhook", account.webhook, "some.scope"), "warning")
-        (senders,) = account.senders()
+        asked = configured_provider().account
+        says_so(account._seen("webhook", lambda: asked.webhook("https://news.example.com"), asked), "warning")
+        (senders,) = asked.senders({"editor@news.example.com"})
         says_so(senders, "warning")
 
 

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from mailer.events import receiving, suppressing
 from mailer.models import Attempt, Batch, Delivery, Event, Fact, HardBounce, PolicyBounce
 from mailer.providers.answers import OutcomeUnknown, Refused
+from mailer.providers.current import configured_provider
 from mailer.providers.sendgrid.webhook import parse
 from subscribers.models import Subscription, Suppression
 from tests import readers
@@ -220,14 +221,15 @@ def test_a_crash_before_readers_were_touched_is_made_up_for(issue, ada, stored, 
 
 
 def test_an_event_that_cannot_be_applied_holds_up_no_other(issue, ada, stored, monkeypatch, caplog):
-    understood = receiving.meaning
+    events = configured_provider().events
+    understood = events.read
 
     def stumble(kind, details):
         if kind == "bounce":
             raise RecursionError
         return understood(kind, details)
 
-    monkeypatch.setattr(receiving, "meaning", stumble)
+    monkeypatch.setattr(events, "read", stumble)
     receiving.apply_leftovers()
     assert counters(issue.send) == {"delivered": 1}
     assert "event not applied, will try again" in caplog.text

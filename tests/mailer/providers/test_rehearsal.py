@@ -13,8 +13,9 @@ import orjson
 import pytest
 
 from mailer.providers.answers import Accepted, OutcomeUnknown, RecipientsRejected, Refused
-from mailer.providers.rehearsal import Rehearsal, accepted_attempts
+from mailer.providers.rehearsal import accepted_attempts
 from mailer.providers.sendgrid.client import Client
+from mailer.providers.sendgrid.rehearsal import Rehearsal
 from tests.mailer.providers.sendgrid.letters import ATTEMPT, reader, request
 
 

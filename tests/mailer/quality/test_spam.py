@@ -11,8 +11,8 @@ import pytest
 
 from mailer.providers.headers import issue_headers
 from mailer.providers.messages import Message, Recipient
-from mailer.providers.rehearsal import mail_of
 from mailer.providers.sendgrid.payload import build_payload
+from mailer.providers.sendgrid.rehearsal import mail_of
 from tests.golden import ISSUES
 from tests.mailer.quality.mails import BASE, LEAVE, confirmation, named, rendered
 from tests.parts import skip_without, spamassassin

@@ -6,6 +6,7 @@ import pytest
 
 from mailer.config import exhaustion
 from mailer.models import CircuitBreaker, Send
+from mailer.providers.current import current_provider
 from mailer.sending import claiming, delivering, remembering
 from mailer.sending.claiming import claim
 from mailer.sending.delivering import deliver_batch
@@ -51,7 +52,7 @@ def test_without_a_descriptor_the_batch_waits_and_is_mailed_once_later(four, api
 @pytest.mark.parametrize("shortage", SHORTAGES, ids=repr)
 def test_a_request_that_could_not_be_built_for_want_of_something_pauses_nothing(four, api, monkeypatch, shortage):
     with monkeypatch.context() as patch:
-        patch.setattr(delivering, "build_payload", raising(shortage))
+        patch.setattr(current_provider(), "prepare", raising(shortage))
         deliver_batch(batch_of(four).pk)
     waits_for_others(four)
     assert attempts(four) == ["unsent"]

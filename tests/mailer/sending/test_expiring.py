@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from mailer.models import REHEARSAL, Attempt, Send
 from mailer.providers.answers import Accepted, OutcomeUnknown
-from mailer.providers.current import current_client
+from mailer.providers.current import current_provider
 from mailer.providers.sendgrid.payload import build_payload
 from mailer.sending import worker_locks
 from mailer.sending.accounting import count, receipt
@@ -135,7 +135,7 @@ def rehearsal(db):
 
 def posted(taken):
     """The request was made and accepted, but the answer never came to be written."""
-    client = current_client()
+    client = current_provider()
     assert isinstance(
         client.post(build_payload(_frozen(taken.send).message, _recipients(taken), taken.attempt)), Accepted
     )

@@ -61,7 +61,7 @@ def test_one_delivery_with_two_policies_counts_once(refused):
 
 
 def test_the_editor_is_told_once_and_also_after_the_end_of_the_send(api, settings):
-    settings.EMAIL_BACKEND = "mailer.providers.sendgrid.backend.SendGridBackend"
+    settings.EMAIL_BACKEND = "mailer.providers.backend.ProviderBackend"
     issue = mailed_to(10)
     Send.objects.update(notify=EDITOR, state="finished")
     assert notices_now(api) == ["[mailer] 2026-11-20 is sent"]
@@ -76,7 +76,7 @@ def test_the_editor_is_told_once_and_also_after_the_end_of_the_send(api, setting
 
 
 def test_what_the_mail_about_the_end_says_is_not_told_again(api, settings, refused):
-    settings.EMAIL_BACKEND = "mailer.providers.sendgrid.backend.SendGridBackend"
+    settings.EMAIL_BACKEND = "mailer.providers.backend.ProviderBackend"
 
     Send.objects.update(notify=EDITOR, state="finished", finished_at=clock.now())
     assert notices_now(api) == ["[mailer] 2026-11-20 is sent"]

@@ -10,7 +10,7 @@ from mailer.cli.watching import worker_swept_lately
 from mailer.events import receiving
 from mailer.models import Attempt, Batch, CircuitBreaker, Event, Send
 from mailer.providers.answers import Accepted, OutcomeUnknown, RateLimited
-from mailer.providers.sendgrid.webhook import ProviderEvent
+from mailer.providers.events import ProviderEvent
 from mailer.sending import circuit_breaker
 from mailer.sending.claiming import claim
 from mailer.sending.expiring import expire_attempts

@@ -19,7 +19,7 @@ EDITOR = "editor@news.example.com"
 
 @pytest.fixture
 def unwatched(four, settings) -> Send:
-    settings.EMAIL_BACKEND = "mailer.providers.sendgrid.backend.SendGridBackend"
+    settings.EMAIL_BACKEND = "mailer.providers.backend.ProviderBackend"
     Send.objects.update(notify=EDITOR)
     return four
 

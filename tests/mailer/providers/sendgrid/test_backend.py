@@ -4,13 +4,13 @@ import pytest
 from django.core.mail import EmailMessage, EmailMultiAlternatives, get_connection
 
 from mailer.providers.messages import NotSent
-from mailer.providers.sendgrid.backend import build_mail
+from mailer.providers.sendgrid.single_mails import build_mail
 from tests.stand_in import StandIn
 
 
 @pytest.fixture
 def api(settings):
-    settings.EMAIL_BACKEND = "mailer.providers.sendgrid.backend.SendGridBackend"
+    settings.EMAIL_BACKEND = "mailer.providers.backend.ProviderBackend"
     with StandIn() as stand_in:
         settings.SENDGRID_API_KEY, settings.SENDGRID_API_URL = stand_in.key, stand_in.url
         settings.MAILER_HTTP_TIMEOUT = 1
@@ -18,7 +18,7 @@ def api(settings):
 
 
 def confirmation(to="ada@example.com", **changes):
-    backend = "mailer.providers.sendgrid.backend.SendGridBackend"  # Django's test runner puts its own in settings
+    backend = "mailer.providers.backend.ProviderBackend"  # Django's test runner puts its own in settings
     mail = EmailMultiAlternatives(
         **{
             "subject": "请确认订阅",
@@ -46,7 +46,7 @@ def test_a_confirmation_goes_out_with_both_parts_and_its_headers(api):
 
 
 def test_a_plain_mail_goes_out_with_one_part(api):
-    backend = get_connection("mailer.providers.sendgrid.backend.SendGridBackend")
+    backend = get_connection("mailer.providers.backend.ProviderBackend")
     assert EmailMessage("Hi", "Hello", "a@news.example.com", ["ada@example.com"], connection=backend).send() == 1
     assert api.accepted[0]["content"] == {"text/plain": "Hello"}
 

@@ -1,7 +1,8 @@
 import pytest
 
-from mailer.providers.sendgrid.bounces import Meaning, codes_of, meaning
-from mailer.providers.sendgrid.policies import POLICIES, policy_named, policy_of
+from mailer.providers.events import Meaning
+from mailer.providers.policies import POLICIES, policy_named, policy_of
+from mailer.providers.sendgrid.bounces import codes_of, meaning
 
 GONE = ["5.1.1", "5.1.2", "5.1.3", "5.1.10", "5.2.1", "5.4.1"]
 

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mailer.providers.sendgrid.webhook import NotEvents, NotSigned, parse, verify
+from mailer.providers.events import NotEvents, NotSigned
+from mailer.providers.sendgrid.webhook import parse, verify
 from tests.events import SIGNATURE, TIMESTAMP, EventKeys
 
 KEYS, OTHERS = EventKeys(), EventKeys()

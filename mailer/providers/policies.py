@@ -10,15 +10,16 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+# {provider} and {authenticate} are the configured provider's: its name, and what to do there.
 AUTHENTICATE = (
-    "run `mailer doctor`; authenticate your domain at SendGrid (Settings, Sender Authentication), enter the records "
+    "run `mailer doctor`; {authenticate}, enter the records "
     "that it gives and a DMARC record, then check a test mail with `mailer doctor --received FILE.eml`"
 )
 REPUTATION = (
-    "mail only those who asked for it, and slower (max_per_hour); look at Gmail Postmaster Tools and at SendGrid's "
-    "reputation; ask SendGrid's support about the IP address if the account shares one"
+    "mail only those who asked for it, and slower (max_per_hour); look at Gmail Postmaster Tools and at "
+    "{provider}'s reputation; ask {provider}'s support about the IP address if the account shares one"
 )
-SENDING_IP = "ask SendGrid's support to have the IP address delisted or changed"
+SENDING_IP = "ask {provider}'s support to have the IP address delisted or changed"
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ POLICIES = (
         says="Gmail sees an unusual rate of mail from your IP address, domain or links",
         fix=REPUTATION,
     ),
-    Policy("5.7.29", r"7\.29", says="Gmail refuses mail that comes without TLS", fix="ask SendGrid's support"),
+    Policy("5.7.29", r"7\.29", says="Gmail refuses mail that comes without TLS", fix="ask {provider}'s support"),
     Policy("5.7.30", r"7\.30", says="Gmail refuses the mail because DKIM does not pass", fix=AUTHENTICATE),
     Policy("5.7.32", r"7\.32", says="Gmail: neither SPF nor DKIM are aligned with your From address", fix=AUTHENTICATE),
     Policy("5.7.23", r"7\.23", says="the receiver refuses the mail because SPF does not pass", fix=AUTHENTICATE),
@@ -81,7 +82,7 @@ POLICIES = (
         "5.7.606",
         r"7\.(?:60[6-9]|6[1-4]\d)",
         says="Microsoft 365 has banned the sending IP address",
-        fix="have it delisted at https://sender.office.com, or ask SendGrid's support",
+        fix="have it delisted at https://sender.office.com, or ask {provider}'s support",
     ),
     Policy(
         "5.7.1 S3150",

@@ -1,0 +1,66 @@
+"""Django's mail (confirmations, notices) through the same provider as the issues."""
+
+from collections.abc import Sequence
+
+from django.core.mail import EmailMessage
+from django.core.mail.backends.base import BaseEmailBackend
+
+from mailer.providers.answers import (
+    Accepted,
+    Answer,
+    ConnectFailed,
+    DeadlinePassed,
+    OutcomeUnknown,
+    RateLimited,
+    RecipientsRejected,
+    Refused,
+)
+from mailer.providers.current import current_provider
+from mailer.providers.messages import InvalidMessage, NotSent
+
+
+class ProviderBackend(BaseEmailBackend):
+    def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
+        """How many mails the provider accepted. Raises NotSent at the first that it did not, unless fail_silently."""
+        accepted = 0
+        for message in email_messages:
+            if not message.recipients():
+                continue
+            try:
+                _send(message)
+            except NotSent:
+                if not self.fail_silently:
+                    raise
+            else:
+                accepted += 1
+        return accepted
+
+
+def _send(message: EmailMessage) -> None:
+    provider = current_provider()
+    try:
+        request = provider.prepare_single(message)
+    except InvalidMessage as error:
+        raise NotSent(str(error), retry=False) from error
+    answer = provider.post(request)
+    if not isinstance(answer, Accepted):
+        raise _not_sent(answer)
+
+
+def _not_sent(answer: Answer) -> NotSent:
+    match answer:
+        case RateLimited(words=words, wait=wait):
+            return NotSent(words, retry=True, wait=wait)
+        case ConnectFailed(words=words):
+            return NotSent(words, retry=True)
+        case DeadlinePassed():
+            return NotSent("the time for the request was over", retry=True)
+        case OutcomeUnknown(words=words):
+            return NotSent(words, retry=False, unknown=True)
+        case RecipientsRejected(words=by_reader):
+            return NotSent("; ".join(by_reader.values()), retry=False)
+        case Refused(words=words, status=status):
+            # The key or the account, not this mail: it goes through once that is mended.
+            return NotSent(words, retry=status in (401, 403))
+        case _:
+            return NotSent(getattr(answer, "words", ""), retry=False)
