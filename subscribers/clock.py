@@ -5,7 +5,7 @@ containers are off by minutes or hours. On SQLite every process shares the machi
 """
 
 import time
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from django.db import DatabaseError, InterfaceError, connection
 from django.utils import timezone
@@ -45,3 +45,8 @@ def estimated() -> datetime:
         return timezone.now()  # noqa: TID251
     moment, then = _heard
     return moment + timedelta(seconds=time.monotonic() - then)
+
+
+def in_utc(at: datetime) -> str:
+    """Return a time as people read it: 2026-11-20 09:00 UTC."""
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.core.paginator import Page, Paginator
 
+from subscribers import clock
 from subscribers.models import Consent, Subscriber
 
 ON_A_PAGE = 50
@@ -39,7 +40,7 @@ def page_of(reader: Subscriber, number: str | None) -> Shown:
 def _row(step: Consent) -> tuple[Any, ...]:
     claims = ", ".join(f"{name} {value}" for name, value in (step.claimed or {}).items())
     return (
-        f"{step.at:%Y-%m-%d %H:%M} UTC",
+        clock.in_utc(step.at),
         step.newsletter,
         step.get_step_display(),
         step.how,

@@ -6,20 +6,26 @@ from django.utils.translation import get_language_info, get_supported_language_v
 RIGHT_TO_LEFT = ("ar", "fa", "he", "ur", "yi")
 
 
+def is_ours(language: str) -> bool:
+    """Tell whether pages and emails speak this language, or one near to it."""
+    return bool(_nearest(language))
+
+
 def supported(language: str) -> str:
-    """Return our language nearest to the given one: zh-CN is zh-hans; an unsupported one is English."""
-    try:
-        return get_supported_language_variant(language.lower().replace("_", "-"))
-    except LookupError:
-        return str(settings.LANGUAGE_CODE)
+    """Return the language of ours nearest to the given one: zh-CN is zh-hans; one that we do not speak is English."""
+    return _nearest(language) or str(settings.LANGUAGE_CODE)
 
 
 def chosen(language: str, otherwise: str) -> str:
-    """Return the language that a subscriber chose, or `otherwise` if none or an unsupported one."""
+    """Return the language of ours nearest to what a reader chose; where we speak none like it, to `otherwise`."""
+    return _nearest(language) or supported(otherwise)
+
+
+def _nearest(language: str) -> str:
     try:
         return get_supported_language_variant(language.lower().replace("_", "-"))
     except LookupError:
-        return otherwise
+        return ""
 
 
 def titled(label: str) -> str:

@@ -116,6 +116,12 @@ def confirming_lifts(suppression: Suppression, now: datetime) -> bool:
     return suppression.reason == Reason.ERASED
 
 
+def may_get_single_mails(suppression_hash: str, now: datetime) -> bool:
+    """Tell whether this address may get an email that its subscriber asked for, or that tells what they did."""
+    suppression = Suppression.objects.filter(hash=suppression_hash).first()
+    return suppression is None or confirming_lifts(suppression, now)
+
+
 def _ask(subscription: Subscription, answer: Answer, counted: limits.Counted, now: datetime) -> None:
     """Make an email due if allowed. The statements are the same for all, or their time would tell who is subscribed."""
     may_be = Q() if answer is Answer.MAIL_DUE else Q(pk=0)

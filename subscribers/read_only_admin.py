@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from subscribers import auditing
+from subscribers import auditing, clock
 from subscribers.auditing import Act, Action, Actor, By
 from subscribers.models import Subscriber
 from subscribers.networks import client_address, network
@@ -71,7 +71,7 @@ def time_column(field: str, label: str) -> Callable[[Any, Any], str]:
     @admin.display(description=label, ordering=field)
     def shown(_: Any, row: Any) -> str:
         at = getattr(row, field)
-        return format_html('<span class="nowrap">{}</span>', f"{at:%Y-%m-%d %H:%M} UTC") if at else "–"
+        return format_html('<span class="nowrap">{}</span>', clock.in_utc(at)) if at else "–"
 
     return shown
 

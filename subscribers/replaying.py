@@ -8,7 +8,7 @@ from pathlib import Path
 
 from django.db import transaction
 
-from subscribers import erasing, optin, optouts
+from subscribers import clock, erasing, optin, optouts
 from subscribers.addresses import Address
 from subscribers.models import Consent, Subscriber, Subscription, Suppression
 from subscribers.optin import Newcomer, Origin, Reason, State, Step
@@ -186,4 +186,4 @@ def _left_unknown(optout: OptOut) -> str:
 
 
 def _origin(optout: OptOut) -> Origin:
-    return Origin(how=optin.RESTORE, source=f"log of opt-outs, {optout.at:%Y-%m-%d %H:%M} UTC")
+    return Origin(how=optin.RESTORE, source=f"log of opt-outs, {clock.in_utc(optout.at)}")

@@ -10,7 +10,7 @@ from mailer.checks.proofs import Proof, shortened
 from mailer.content.dates import days_in
 from mailer.content.findings import Finding
 from mailer.content.markdown import display_width, plain
-from mailer.content.markdown.sections import closing
+from mailer.content.markdown.text import closing
 
 WIDEST_SUBJECT = 60  # columns that an inbox on a desktop shows
 ANSWER = re.compile(r"(re|fwd?|aw|wg|sv|回复|答复|转发|回覆|轉寄)\s*[:：]", re.IGNORECASE)

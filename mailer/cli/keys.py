@@ -112,7 +112,9 @@ def _state(one: "Listed") -> str:
 
 
 def _time(at: datetime) -> str:
-    return f"{at:%Y-%m-%d %H:%M} UTC"
+    from mailer.store.clock import in_utc
+
+    return in_utc(at)
 
 
 def _as_json(one: "Listed") -> dict[str, object]:

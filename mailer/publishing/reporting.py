@@ -75,7 +75,7 @@ def _from_receivers(send: Send) -> Iterator[str]:
     for outage in outages_of(send.pk):
         yield (
             f"{_readers(outage.readers)} at {outage.domain} bounced as nonexistent, which looks like an outage "
-            f"there: they are skipped until {outage.until:%Y-%m-%d %H:%M} UTC, and suppressed only if they "
+            f"there: they are skipped until {clock.in_utc(outage.until)}, and suppressed only if they "
             "bounce again after that."
         )
 

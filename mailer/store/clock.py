@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from django.utils import timezone
 
 from subscribers.clock import estimated as estimated
+from subscribers.clock import in_utc as in_utc
 from subscribers.clock import now as now
 from subscribers.clock import now_or_estimated as now_or_estimated
 

@@ -13,7 +13,7 @@ from subscribers.installations import may_mail, newsletters_here
 from subscribers.limits import CONFIRMATION_PAUSE
 from subscribers.mail.composing import SubscriberMail, compose
 from subscribers.models import MailRequest, Subscription, Suppression
-from subscribers.optin import confirming_lifts
+from subscribers.optin import may_get_single_mails
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +78,7 @@ def _claimed(subscription_id: int) -> Subscription | None:
         return None
     tries, place = subscription.confirmation_tries, queue.place_of(subscription_id)
     over = place is not None and queue.is_over(place, now)
-    if over or tries >= MOST_TRIES or not _may_be_mailed(subscription, now):
+    if over or tries >= MOST_TRIES or not may_get_single_mails(subscription.subscriber.suppression_hash, now):
         ours.filter(confirmation_tries=tries).update(confirmation_due=None)
         return None
     if place and not queue.has_turn(place, now, Subscription.objects.filter(newsletters_here())):
@@ -110,12 +110,6 @@ def _rests_until(subscription: Subscription, place: MailRequest | None, now: dat
     return until if until > now else None
 
 
-def _may_be_mailed(subscription: Subscription, now: datetime) -> bool:
-    """Return False for an address suppressed since the subscriber asked."""
-    suppression = Suppression.objects.filter(hash=subscription.subscriber.suppression_hash).first()
-    return suppression is None or confirming_lifts(suppression, now)
-
-
 def _message(subscription: Subscription) -> SubscriberMail:
     """Compose the email without anything that was typed into the form: it goes to people who may never have asked."""
     newsletter = settings.NEWSLETTERS[subscription.newsletter]
@@ -123,7 +117,7 @@ def _message(subscription: Subscription) -> SubscriberMail:
     context = {
         "confirm_url": signed_links.confirm_url(reader.public_id, subscription.newsletter),
     }
-    language = languages.chosen(reader.language, languages.supported(newsletter.language))
+    language = languages.chosen(reader.language, newsletter.language)
     message = compose("confirmation", subscription.newsletter, language, reader.email, context)
     # More than 7 days after a bounce, the mailbox may exist again; the provider's own list would drop this email.
     suppressed = Suppression.objects.filter(hash=reader.suppression_hash, reason=Suppression.Reason.BOUNCE)

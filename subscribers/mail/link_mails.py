@@ -16,8 +16,8 @@ from subscribers import clock, languages, signed_links
 from subscribers.changing import named_in
 from subscribers.installations import may_mail, newsletters_here
 from subscribers.mail.composing import compose
-from subscribers.models import Letter, Suppression
-from subscribers.optin import confirming_lifts
+from subscribers.models import Letter
+from subscribers.optin import may_get_single_mails
 
 log = logging.getLogger(__name__)
 
@@ -95,23 +95,17 @@ def _claimed(letter_id: int) -> Letter | None:
     letter = ours.select_related("subscriber").first()
     if letter is None or not may_mail():
         return None
-    if letter.tries >= len(NEXT_TRY) or not _may_be_mailed(letter, now):
+    if letter.tries >= len(NEXT_TRY) or not may_get_single_mails(signed_links.suppression_hash(letter.email_key), now):
         ours.update(due=None)
         return None
     lease = now + NEXT_TRY[letter.tries]
     return letter if ours.filter(tries=letter.tries).update(due=lease, tries=F("tries") + 1) else None
 
 
-def _may_be_mailed(letter: Letter, now: datetime) -> bool:
-    """Return False after a complaint, whoever asks; as for confirmations."""
-    suppression = Suppression.objects.filter(hash=signed_links.suppression_hash(letter.email_key)).first()
-    return suppression is None or confirming_lifts(suppression, now)
-
-
 def _message(letter: Letter) -> EmailMultiAlternatives:
     """Compose the email without anything that a visitor typed."""
     newsletter = settings.NEWSLETTERS[letter.newsletter]
-    language = languages.chosen(letter.subscriber.language, languages.supported(newsletter.language))
+    language = languages.chosen(letter.subscriber.language, newsletter.language)
     with translation.override(language):
         gets = named(letter)
         context = _texts(letter.purpose, newsletter.name) | {"url": _url(letter)}

@@ -14,8 +14,8 @@ from subscribers import clock, languages, signed_links
 from subscribers.installations import may_mail, newsletters_here
 from subscribers.mail.composing import SubscriberMail, compose
 from subscribers.mail.link_mails import KEPT, NEXT_TRY
-from subscribers.models import Notice, Subscription, Suppression
-from subscribers.optin import confirming_lifts
+from subscribers.models import Notice, Subscription
+from subscribers.optin import may_get_single_mails
 
 log = logging.getLogger(__name__)
 
@@ -96,7 +96,7 @@ def _claimed(notice_id: int) -> Notice | None:
     notice = ours.select_related("subscriber").first()
     if notice is None or not may_mail():
         return None
-    if notice.tries >= len(NEXT_TRY) or not _may_be_mailed(notice, now):
+    if notice.tries >= len(NEXT_TRY) or not may_get_single_mails(signed_links.suppression_hash(notice.email_key), now):
         _end(notice)
         return None
     if not _is_true(notice):
@@ -116,11 +116,6 @@ def _end(notice: Notice) -> None:
         row.update(due=None)
 
 
-def _may_be_mailed(notice: Notice, now: datetime) -> bool:
-    suppression = Suppression.objects.filter(hash=signed_links.suppression_hash(notice.email_key)).first()
-    return suppression is None or confirming_lifts(suppression, now)
-
-
 def _is_true(notice: Notice) -> bool:
     """Return False if the notice no longer holds: they left since, or the mailbox is one they left behind.
 
@@ -134,7 +129,7 @@ def _is_true(notice: Notice) -> bool:
 def _message(notice: Notice) -> SubscriberMail:
     """Compose the email without anything that a visitor typed."""
     newsletter, texts = settings.NEWSLETTERS[notice.newsletter], TEXTS[Kind(notice.kind)]
-    language = languages.chosen(notice.language, languages.supported(newsletter.language))
+    language = languages.chosen(notice.language, newsletter.language)
     with translation.override(language):
         said = {part: gettext(text) % {"name": newsletter.name} if text else "" for part, text in vars(texts).items()}
     return compose("link", notice.newsletter, language, notice.email, said | {"url": _leave_url(notice)})

@@ -162,9 +162,7 @@ def leavings() -> Check:
 
     found = journals.look(clock.now())
     if found.missing:
-        where = ", ".join(
-            f"{journals.where(row)} (last seen {row.seen_at:%Y-%m-%d %H:%M} UTC)" for row in found.missing
-        )
+        where = ", ".join(f"{journals.where(row)} (last seen {clock.in_utc(row.seen_at)})" for row in found.missing)
         return Check(
             "leavings",
             "warning",
@@ -173,7 +171,7 @@ def leavings() -> Check:
             "machine is gone for good, run `mailer doctor --forget-missing`",
         )
     if found.lines:
-        since = f" since {found.since:%Y-%m-%d %H:%M} UTC" if found.since else ""
+        since = f" since {clock.in_utc(found.since)}" if found.since else ""
         return Check(
             "leavings",
             "warning",

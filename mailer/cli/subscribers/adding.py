@@ -110,7 +110,7 @@ def _keep(person: "tuple[Address, str, str]", origin: "Origin") -> None:
         click.echo(f"{address.email}: the name was changed.")
     if language and speak(reader.public_id, language, origin):
         click.echo(f"{address.email}: the language was changed.")
-    if language and not languages.chosen(language, otherwise=""):
+    if language and not languages.is_ours(language):
         click.echo(
             f"{language} is kept with the reader. Pages and mails about their subscription speak English and "
             "Simplified Chinese only, so they get those in the newsletter's language.",

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, time
 import click
 
 from mailer.cli.operators import audit
-from mailer.cli.subscribers.people import hash_of, parse_address
+from mailer.cli.subscribers.people import hash_of, parse_address, parse_domain
 from mailer.cli.terminal import Exit, Problem, confirm, counted, start
 
 CHUNK = 1000
@@ -45,7 +45,7 @@ def lift_incident(between: tuple[str, str], domain: str, reason: str, yes: bool)
     start()
     from mailer.events import outages
 
-    name = _domain(domain)
+    name = parse_domain(domain)
     hashes = sorted(outages.bounced_between(first, last, name))
     span = f"between {first:%Y-%m-%d %H:%M} and {last:%Y-%m-%d %H:%M} UTC"
     if not hashes:
@@ -114,12 +114,3 @@ def _moment(text: str, day: time) -> datetime:
             f"--bounced-between: {text!r} is not a time; write 2020-12-14 or 2020-12-14T21:30 (UTC).", Exit.USAGE
         ) from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def _domain(text: str) -> str:
-    from subscribers.addresses import AddressError, parse
-
-    try:
-        return parse(f"somebody@{text.strip().lstrip('@')}").key.rpartition("@")[2]
-    except AddressError as error:
-        raise Problem(f"--domain {text!r}: {error}", Exit.USAGE) from None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mailer.cli.operators import audit_look
-from mailer.cli.subscribers.people import json_option, newsletter_option, parse_day
+from mailer.cli.subscribers.people import json_option, newsletter_option, parse_day, parse_domain
 from mailer.cli.terminal import Exit, Problem, start
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def list_(
     if moment:
         found = found.filter(changed_at__gte=moment)
     if domain:
-        found = found.filter(subscriber__email_key__endswith=f"@{_domain_key(domain)}")
+        found = found.filter(subscriber__email_key__endswith=f"@{parse_domain(domain)}")
     total = found.count()
     filters = {"state": state, "newsletter": label, "since": since, "domain": "given" if domain else None}
     told = ", ".join(f"{name} {value}" for name, value in filters.items() if value)
@@ -74,15 +74,6 @@ def list_(
     if size and total > size:
         rest = f"; --page {page + 1} shows the next" if first + size < total else ""
         click.echo(f"{first + 1} to {min(first + size, total)} of {total}{rest}, `export` all.", err=True)
-
-
-def _domain_key(domain: str) -> str:
-    from subscribers.addresses import AddressError, parse
-
-    try:
-        return parse(f"x@{domain.removeprefix('@')}").key.partition("@")[2]
-    except AddressError as error:
-        raise Problem(f"--domain {domain!r}: {error}", Exit.USAGE) from None
 
 
 def _found(state: str | None, label: str | None) -> Any:

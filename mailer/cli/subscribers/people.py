@@ -25,6 +25,16 @@ def parse_address(address: str) -> "Address":
         raise Problem(f"{address!r}: {error}", Exit.USAGE) from None
 
 
+def parse_domain(text: str) -> str:
+    """The value of --domain, as the keys of addresses have it."""
+    from subscribers.addresses import AddressError, parse
+
+    try:
+        return parse(f"somebody@{text.strip().removeprefix('@')}").key.rpartition("@")[2]
+    except AddressError as error:
+        raise Problem(f"--domain {text!r}: {error}", Exit.USAGE) from None
+
+
 def parse_basis(source: str) -> str:
     """The value of --source, on one line."""
     basis = " ".join(source.split())

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from markdown_it.token import Token
 
-from mailer.content.markdown.text import plain
+from mailer.content.markdown.text import closing, plain
 
 # "Title | Source": where the source is set muted.
 SOURCE = re.compile(r"^(?P<title>.*?\S)?(?P<source>\s*[|｜]\s*[^|｜]{1,120})$", re.DOTALL)
@@ -118,16 +118,6 @@ def _with_stories(run: list[Token]) -> tuple[list[Token], int]:
             result.append(token)
             position += 1
     return result, stories
-
-
-def closing(tokens: "list[Token] | tuple[Token, ...]", position: int) -> int:
-    """Return where the token that opens at `position` closes."""
-    depth = 0
-    for number in range(position, len(tokens)):
-        depth += tokens[number].nesting
-        if depth == 0:
-            return number
-    return len(tokens) - 1
 
 
 def _items(tokens: list[Token]) -> Iterator[list[Token]]:

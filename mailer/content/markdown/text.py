@@ -66,7 +66,7 @@ def _blocks(tokens: list[Token], numbers: Numbers) -> list[str]:
     blocks = []
     position = 0
     while position < len(tokens):
-        end = _closing(tokens, position)
+        end = closing(tokens, position)
         token, inside = tokens[position], tokens[position + 1 : end]
         write = _WRITERS.get(token.type)
         if write:
@@ -79,7 +79,8 @@ def _blocks(tokens: list[Token], numbers: Numbers) -> list[str]:
     return blocks
 
 
-def _closing(tokens: list[Token], position: int) -> int:
+def closing(tokens: Sequence[Token], position: int) -> int:
+    """Return where the token that opens at `position` closes."""
     depth = 0
     for number in range(position, len(tokens)):
         depth += tokens[number].nesting
@@ -113,7 +114,7 @@ def _list(inside: list[Token], numbers: Numbers, mark: Callable[[int], str]) -> 
     items: list[str] = []
     position = 0
     while position < len(inside):
-        end = _closing(inside, position)
+        end = closing(inside, position)
         lead = mark(len(items))
         tight = any(token.type == "paragraph_open" and token.hidden for token in inside[position:end])
         blocks = filter(None, _blocks(inside[position + 1 : end], numbers))
