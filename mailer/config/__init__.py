@@ -1,1 +1,1 @@
-"""What this process was told: settings, newsletter.toml, where its log goes."""
+"""What this process was configured with: settings, newsletter.toml, where its log goes."""

@@ -1,7 +1,7 @@
 """Where the broker is and how its certificate is verified, from one URL.
 
-kombu takes `rediss://` for a wish to encrypt and verifies nothing; and each of its transports names the options of TLS
-differently. So they are taken out of the URL here.
+kombu encrypts for `rediss://` but verifies nothing; and each of its transports names the options of TLS differently. So
+they are taken out of the URL here.
 """
 
 import ssl
@@ -19,14 +19,14 @@ FILES = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
 
 @dataclass(frozen=True)
 class Broker:
-    """`tls` is Celery's `broker_use_ssl`: None where nothing is encrypted."""
+    """`tls` is Celery's `broker_use_ssl`: None without encryption."""
 
     url: str = field(repr=False)  # it may hold a password
     tls: dict[str, Any] | None = None
 
     @property
     def is_verified(self) -> bool:
-        """False only where the connection is encrypted to whoever answers."""
+        """Return False only if the connection is encrypted to whoever answers."""
         return self.tls is None or ssl.CERT_NONE not in self.tls.values()
 
 
@@ -51,7 +51,7 @@ def read_broker(url: str) -> Broker:
 
 
 def _tls(options: dict[str, str]) -> dict[str, Any]:
-    """In redis-py's words."""
+    """Return the options as redis-py names them."""
     verify = options.pop("ssl_cert_reqs", "required").lower().removeprefix("cert_")
     if verify not in VERIFY:
         raise SettingError(f"CELERY_BROKER_URL: ssl_cert_reqs is {verify!r}; it must be required or none.")
@@ -75,7 +75,10 @@ def _readable(name: str, path: str) -> str:
 
 
 def _for_amqp(tls: dict[str, Any]) -> dict[str, Any]:
-    """In py-amqp's words. It compares the name only when it is told one; None stands for the URL's host."""
+    """Return the options as py-amqp names them.
+
+    It compares the certificate's name only if given one; None stands for the URL's host.
+    """
     checks_name = tls.pop("ssl_check_hostname", True) and tls["ssl_cert_reqs"] != ssl.CERT_NONE
     options = {name.removeprefix("ssl_"): value for name, value in tls.items()}
     # Without a name py-amqp switches the comparison off, which it must before it may switch off the rest.

@@ -1,4 +1,4 @@
-"""How long a web request waits for the database in all: connecting, statements, locks, commits, and nothing else.
+"""Limit how long a web request waits for the database in all: connecting, statements, locks, commits, and nothing else.
 
 What else it does may be slow, a frozen broker or a visitor's line, and says nothing about the database.
 
@@ -22,7 +22,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 CANCEL_BEFORE = 0.3  # seconds before the end
-CLOSED_FOR = 1.0  # seconds for which nobody asks a database that was found away
+CLOSED_FOR = 1.0  # seconds for which a database that was found away is not asked
 _LOOK_EVERY = 0.1
 
 
@@ -34,7 +34,7 @@ class CircuitBreaker:
         self._lock = threading.Lock()
 
     def refuses(self, look_for: float) -> bool:
-        """Return whether the caller should not ask. Who may ask at the end of a second has `look_for` seconds."""
+        """Tell whether the caller should not ask. The one that may ask after a second has `look_for` seconds for it."""
         if not self._open_until:
             return False
         with self._lock:
@@ -86,7 +86,7 @@ class Deadline:
                 self._left, self._ends = self.left(), None
 
     def watch(self, connection: Any) -> None:
-        """From now on this is the connection that is cut at the end."""
+        """Cut this connection at the end, and no other."""
         with self._lock:
             self._forget()
             # A descriptor of our own: psycopg's may be closed, and its number be another file's, when we use it.
@@ -99,7 +99,7 @@ class Deadline:
             self._forget()
 
     def look(self) -> None:
-        """Called by the watcher every now and then."""
+        """Act if the time is nearly over; the watcher calls this every now and then."""
         with self._lock:
             if self._watched is None or self._ends is None:
                 return
@@ -125,14 +125,14 @@ class Deadline:
 
 
 def _has_answered(descriptor: int) -> bool:
-    """Return whether an answer is there that the thread has not read yet: the machine is busy, or was asleep."""
+    """Tell whether an answer is there that the thread has not read yet: the machine is busy, or was asleep."""
     answers = select.poll()
     answers.register(descriptor, select.POLLIN)
     return bool(answers.poll(0))
 
 
 def _cancel(connection: Any) -> None:
-    """In a thread of its own, because it needs a connection of its own, which a stopped server does not take."""
+    """Cancel in a thread of its own: it needs a connection of its own, which a stopped server does not accept."""
     import psycopg  # not needed on SQLite, and slow to load
 
     # Without it (before libpq 17) psycopg would hold Python's lock while it waits, and stop the whole process.
@@ -184,7 +184,7 @@ def current() -> Deadline | None:
 
 @contextmanager
 def within(seconds: float) -> Iterator[Deadline]:
-    """In the block this thread waits for the database for at most so long; then it gets an OperationalError."""
+    """Wait for the database for at most this long in the block; then this thread gets an OperationalError."""
     deadline = Deadline(seconds)
     _of_thread.deadline = deadline
     try:
@@ -209,6 +209,6 @@ def waiting() -> AbstractContextManager[None]:
 
 
 def refused() -> bool:
-    """Return whether this thread should not ask the database, because it was found away a moment ago."""
+    """Tell whether this thread should not ask the database, because it was found away a moment ago."""
     deadline = current()
     return deadline is not None and breaker.refuses(deadline.seconds)

@@ -1,9 +1,9 @@
-"""How settings are read: from the environment, then from the `.env` beside newsletter.toml; and in which words refused.
+"""Read settings from the environment, then from the `.env` beside newsletter.toml; and word their errors.
 
 Without a newsletter.toml it is the `.env` of the current folder.
 
 Settings have their names and meanings in `mailer.settings`; commands ask here only where this is, before any setting is
-made. A variable that is set to nothing counts as set: `…_API_KEY= mailer …` rehearses whatever the `.env` says.
+made. A variable that is set to nothing counts as set: `SENDGRID_API_KEY= mailer …` rehearses whatever the `.env` says.
 """
 
 import io
@@ -28,7 +28,7 @@ class SettingError(ImproperlyConfigured):
 
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1", "[::1]")
-# Of what RFC 3986 lets stand in an address: it ends a line of a file that programs read.
+# What RFC 3986 allows in a URL: it ends a line of a file that programs read.
 CONTACT = re.compile(
     r"mailto:[\w.!#$%&'*+/=?^`{|}~-]+@(?:[A-Za-z0-9-]+[.])+[A-Za-z0-9-]{2,}"
     r"|https://(?:[A-Za-z0-9-]+[.])+[A-Za-z0-9-]{2,}(?::\d+)?(?:[/?][\w.~!$&'()*+,;=:@%/?-]*)?"
@@ -46,10 +46,10 @@ CONFIG_FOLDER: Path = CONFIG.parent if CONFIG else Path.cwd()
 
 
 def _read_dotenv(path: Path) -> dict[str, str | None]:
-    """The settings in the file; none where it does not exist. Raises SettingError.
+    """Return the settings in the file; none if it does not exist. Raises SettingError.
 
-    Whatever else keeps it from being read stops the command: without its `.env` a server would take the defaults, and
-    keep a second, empty list of readers.
+    Anything else that keeps it from being read stops the command: without its `.env` a server would use the defaults,
+    and start a second, empty list of subscribers.
     """
     try:
         text = path.read_text("utf-8-sig")
@@ -67,7 +67,7 @@ def _read_dotenv(path: Path) -> dict[str, str | None]:
 
 
 def _is_absent(path: Path, error: OSError) -> bool:
-    """A link that leads nowhere is there, and some name the folder of their Python packages `.env`."""
+    """Return False for a link that leads nowhere: it exists. Return True for a virtual environment named `.env`."""
     if isinstance(error, FileNotFoundError):
         return not path.is_symlink()
     return isinstance(error, IsADirectoryError) and (path / "pyvenv.cfg").exists()
@@ -78,7 +78,7 @@ def _place_of(path: Path) -> str:
 
 
 def _refuse_what_sets_nothing(path: Path, binding: Binding) -> None:
-    """Raises SettingError for a line that is neither a setting nor a comment, without its text, which may be a key."""
+    """Raise SettingError for a line that is neither a setting nor a comment, without its text, which may be a key."""
     text = binding.original.string
     is_named = binding.key is not None and re.fullmatch(r"[A-Za-z_][\w.-]*", binding.key)
     if not binding.error and (binding.key is None or (is_named and binding.value is not None)):
@@ -98,7 +98,7 @@ _OF_SERVICES = re.compile(r"MAILER(_\w+)?_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT
 
 
 def read(name: str, default: str = "") -> str:
-    """The value without spaces around it; the default where there is none."""
+    """Return the value without spaces around it, or the default."""
     _known.add(name)
     if name in os.environ:
         return os.environ[name].strip() or default
@@ -106,20 +106,20 @@ def read(name: str, default: str = "") -> str:
 
 
 def home() -> Path:
-    """The folder of this installation's own files."""
+    """Return the folder of this installation's own files."""
     return Path(read("MAILER_HOME") or CONFIG_FOLDER / "var").resolve()
 
 
 def nowhere() -> bool:
-    """Neither a newsletter.toml, nor a setting, nor a database of before says that readers are kept here."""
+    """Tell whether no newsletter.toml, no setting and no earlier database says that subscribers are kept here."""
     chosen = CONFIG or read("MAILER_HOME") or read("DATABASE_URL")
     return not chosen and not (CONFIG_FOLDER / "var" / "mailer.sqlite3").exists()
 
 
 def misnamed() -> list[str]:
-    """Names that look like settings and are none, each with where it is set and the nearest that is one.
+    """Return names that look like settings and are not, each with where it is set and the nearest setting.
 
-    Ask when the settings are made: known is what they asked for.
+    Call it when the settings are made: it knows those that were asked for.
     """
     ours = [name for name in _dotenv if name not in _known and (name.startswith("MAILER_") or _nearest(name))]
     theirs = [name for name, value in os.environ.items() if name not in _known and _is_meant(name, value)]
@@ -130,7 +130,7 @@ def misnamed() -> list[str]:
 
 
 def _is_meant(name: str, value: str) -> bool:
-    """Others use the environment, too."""
+    """Tell whether the name is meant for mailer: others use the environment, too."""
     if not name.startswith("MAILER_") or name.startswith(_OF_TESTS):
         return False
     return not (_OF_SERVICES.fullmatch(name) or value.startswith(("tcp://", "udp://")))
@@ -142,7 +142,7 @@ def _not_known(name: str, place: str) -> str:
 
 
 def _nearest(name: str) -> str:
-    """The setting that is probably meant; empty where none is near. Names alike only in their prefix are not."""
+    """Return the setting that is probably meant; "" if none is near. Names alike only in their prefix are not."""
     if not name.startswith("MAILER_"):
         return next(iter(get_close_matches(name, _known, 1, 0.85)), "")
     rests = {known.removeprefix("MAILER_"): known for known in _known}
@@ -150,7 +150,7 @@ def _nearest(name: str) -> str:
 
 
 def number(name: str, default: float, at_least: float = 0) -> float:
-    """A finite number. Raises SettingError."""
+    """Read a finite number. Raises SettingError."""
     text = read(name, str(default))
     try:
         value = float(text)
@@ -162,7 +162,7 @@ def number(name: str, default: float, at_least: float = 0) -> float:
 
 
 def whole(name: str, default: int, at_least: int, at_most: int) -> int:
-    """A number without a fraction, within both limits. Raises SettingError."""
+    """Read a number without a fraction, within both limits. Raises SettingError."""
     value = number(name, default, at_least)
     if value != int(value) or value > at_most:
         raise SettingError(f"{name} is {value:g}; it must be a whole number from {at_least} to {at_most}.")
@@ -170,7 +170,7 @@ def whole(name: str, default: int, at_least: int, at_most: int) -> int:
 
 
 def switch(name: str) -> bool:
-    """Off unless it is set to 1. Raises SettingError."""
+    """Return True only for 1. Raises SettingError."""
     text = read(name, "0")
     if text not in ("0", "1"):
         raise SettingError(f"{name} is {text!r}; it must be 0 or 1.")
@@ -178,7 +178,7 @@ def switch(name: str) -> bool:
 
 
 def web_address(name: str, default: str, why: str) -> str:
-    """An address without a trailing slash; plain http only on this machine. Raises SettingError."""
+    """Read a URL without a trailing slash; plain http only on this machine. Raises SettingError."""
     text = read(name, default).rstrip("/")
     try:
         parts = urlsplit(text)
@@ -195,7 +195,7 @@ def web_address(name: str, default: str, why: str) -> str:
 
 
 def contact(name: str) -> str:
-    """Where people write to, as an address that security.txt may hold (RFC 9116, 2.5.3). Raises SettingError."""
+    """Read an address that security.txt may hold (RFC 9116, 2.5.3), to which people write. Raises SettingError."""
     text = read(name)
     address = text if ":" in text else f"mailto:{text}"
     if text and not CONTACT.fullmatch(address):
@@ -206,7 +206,7 @@ def contact(name: str) -> str:
 
 
 def origin_of(address: str) -> str:
-    """Scheme, host and port of a web address, as browsers write them into `Origin`."""
+    """Return scheme, host and port of a URL, as browsers write them into `Origin`."""
     parts = urlsplit(address)
     name = parts.hostname or ""
     host = f"[{name}]" if ":" in name else name if name.isascii() else idna.encode(name, uts46=True).decode()
@@ -215,7 +215,7 @@ def origin_of(address: str) -> str:
 
 
 def may_be_public(host: str) -> bool:
-    """Not this machine, and no address of a network behind a router."""
+    """Return False for this machine, and for addresses of a network behind a router."""
     try:
         return ip_address(host).is_global
     except ValueError:

@@ -1,7 +1,7 @@
 """This machine ran out of something: file descriptors, memory, threads, ports.
 
-That is the fault neither of the provider nor of our own code, and other workers may have plenty. So it neither closes
-the provider's circuit breaker nor pauses a send: this process alone rests for a while, each time longer.
+That is neither the provider's fault nor our own code's, and other workers may have plenty. So it neither opens the
+provider's circuit breaker nor pauses a send: this process alone rests for a while, each time longer.
 """
 
 import errno
@@ -14,7 +14,7 @@ import time
 
 log = logging.getLogger(__name__)
 
-SPARE = 3  # descriptors that looking up a name or trusting a certificate takes
+SPARE = 3  # descriptors that looking up a name or verifying a certificate takes
 LONGEST = 60.0  # seconds; what was exhausted is often there again at once
 WHAT_RUNS_OUT = {
     errno.EMFILE: "this process has no file descriptor left (raise its limit: ulimit -n, LimitNOFILE)",

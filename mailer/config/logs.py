@@ -28,13 +28,13 @@ _QUOTED = re.compile(r'[\s"=]')  # what would end a value or look like a key
 
 
 class _Process:
-    """Whether this process is a service, whose log somebody keeps, or a command that a person looks at."""
+    """Whether this process is a service, whose log is kept, or a command that a person watches."""
 
     is_service = False
 
 
 def run_as_service() -> None:
-    """Log from INFO on unless MAILER_LOG_LEVEL says otherwise, and each error that nobody caught as one line.
+    """Log from INFO on unless MAILER_LOG_LEVEL says otherwise, and each uncaught error as one line.
 
     Called before the settings are read. Settings, because logging is configured anew by each `django.setup()`: Celery
     and the WSGI application call it again.
@@ -48,7 +48,7 @@ def run_as_service() -> None:
 
 
 def are_json() -> bool:
-    """Whether what this process writes to stderr is read by a program."""
+    """Tell whether a program reads what this process writes to stderr."""
     handlers = logging.getLogger().handlers
     return _Process.is_service and any(isinstance(one.formatter, JsonFormatter) for one in handlers)
 
@@ -58,7 +58,7 @@ def default_level() -> str:
 
 
 def configuration(level: str, form: str) -> dict[str, Any]:
-    """What Django's LOGGING is for our level and format."""
+    """Return Django's LOGGING for our level and format."""
     return {
         "version": 1,
         "disable_existing_loggers": False,
@@ -84,13 +84,13 @@ def configuration(level: str, form: str) -> dict[str, Any]:
             "python_http_client": {"handlers": [], "level": "CRITICAL", "propagate": False},
             "django": {"handlers": [], "level": "WARNING"},  # without the handlers that Django gives it
             "django.request": {"level": "ERROR", "filters": ["unexpected"]},
-            # Anybody can send a wrong Host or a huge body; the access log has its line, a traceback helps nobody.
+            # Anybody can send a wrong Host or a huge body; the access log has its line, and a traceback does not help.
             "django.security": {"handlers": [], "level": "CRITICAL", "propagate": False},
             # mailer.worker.embedded says in one line what Celery says in many, with tracebacks: the broker is away.
             "celery.worker": {"handlers": ["nowhere"], "propagate": False},
-            # It writes names and addresses of those who fail to log in.
+            # It logs names and addresses of failed logins.
             "axes": {"handlers": [], "level": "CRITICAL", "propagate": False},
-            # Each try to connect would be a line; the command says in one what could not be reached.
+            # Each attempt to connect would be a line; the command says in one what could not be reached.
             "psycopg.pool": {"level": "ERROR"},
         },
     }
@@ -111,7 +111,7 @@ def place_of(error: BaseException) -> str:
 
 
 class WithoutPath(logging.Filter):
-    """Django's own records name the route of a request instead of its path, which may hold a reader's token."""
+    """Makes Django's own records name a request's route instead of its path, which may hold a subscriber's token."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         request = vars(record).pop("request", None)
@@ -124,7 +124,7 @@ class WithoutPath(logging.Filter):
 
 
 class Unexpected(logging.Filter):
-    """Of Django's own records about requests, only errors that nobody caught pass.
+    """Lets pass, of Django's own records about requests, only errors that nobody caught.
 
     An answer such as 503 was given on purpose; the access log has its status.
     """
@@ -181,7 +181,7 @@ def _written(value: Any) -> str:
 
 
 def _quoted(text: str) -> str:
-    """In quotation marks, with line breaks and everything else that is not seen escaped as in JSON."""
+    """Put the text in quotation marks, with line breaks and all that is invisible escaped as in JSON."""
     quoted = json.dumps(text, ensure_ascii=False)
     return quoted if quoted.isprintable() else json.dumps(text)
 
@@ -215,7 +215,7 @@ class CountingHandler(logging.StreamHandler):  # type: ignore[type-arg]
             super().emit(record)
             return
         if self._pid != os.getpid():
-            self._begin()  # forked: what was held back is the parent's to tell
+            self._begin()  # forked: what was held back is for the parent to write
         elif time.monotonic() >= self._until:
             self.sum_up()
         key = (record.name, record.levelno, str(record.msg))
@@ -249,4 +249,4 @@ class CountingHandler(logging.StreamHandler):  # type: ignore[type-arg]
         super().close()
 
     def handleError(self, record: logging.LogRecord) -> None:
-        """Nothing: stderr cannot be written, so there is nowhere to say so."""
+        """Do nothing: stderr cannot be written, so there is nowhere to report it."""

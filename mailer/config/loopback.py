@@ -1,4 +1,4 @@
-"""HTTP servers of our own for this machine only: the preview and the rehearsal stand on them."""
+"""Our own HTTP servers for this machine only: the preview and the rehearsal are built on them."""
 
 import socketserver
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,7 +16,7 @@ class LoopbackServer(ThreadingHTTPServer):
         socketserver.TCPServer.server_bind(self)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Nothing is printed."""
+        """Print nothing."""
 
 
 class QuietHandler(BaseHTTPRequestHandler):
@@ -26,4 +26,4 @@ class QuietHandler(BaseHTTPRequestHandler):
     timeout = 60  # seconds that an idle connection is kept
 
     def log_message(self, *_: Any) -> None:
-        """Nothing is printed: the path holds a token."""
+        """Print nothing: the path holds a token."""

@@ -1,4 +1,4 @@
-"""newsletter.toml → `Newsletter`: who writes, from which address, in which language and colour."""
+"""Read newsletter.toml as `Newsletter`: who writes, from which address, in which language and colour."""
 
 import re
 import tomllib
@@ -34,11 +34,11 @@ class Newsletter:
     name: str
     from_email: str
     folder: Path  # of newsletter.toml
-    from_name: str = ""  # filled with `name` when the file leaves it out
+    from_name: str = ""  # `name` unless the file sets it
     reply_to: str = ""
     postal_address: str = ""  # may have several lines; required for a real send
     language: str = "en"  # lower case, as Django writes it: "zh-hans"
-    list_id: str = ""  # filled with label and domain of the sender when the file leaves it out
+    list_id: str = ""  # label and domain of the sender unless the file sets it
     timezone: str = "UTC"
     source_url: str = ""  # ends in "/"
     max_per_hour: int | None = None
@@ -46,23 +46,23 @@ class Newsletter:
     logo: str = ""  # a path in the folder, or an https address
     license: str = ""
     about: str = ""
-    notify: str = ""  # who hears of sends that need a person
+    notify: str = ""  # who is told of sends that need a person
 
 
 def find_config(start: Path) -> Path | None:
-    """The nearest newsletter.toml in `start` or a folder above it."""
+    """Return the nearest newsletter.toml in `start` or a folder above it."""
     start = start.resolve()
     candidates = (folder / FILE_NAME for folder in (start, *start.parents))
     return next((path for path in candidates if path.is_file()), None)
 
 
 def read_newsletters(path: Path) -> dict[str, Newsletter]:
-    """Every newsletter of the file by its label, in the order of the file; else `NewsletterError`."""
+    """Return every newsletter of the file by its label, in the order of the file. Raises `NewsletterError`."""
     return _Parser(path).newsletters()
 
 
 class _Bad(ValueError):
-    """A value is unusable; the text goes on from "name = value "."""
+    """A value is unusable; the text continues "name = value "."""
 
 
 class _Parser:
@@ -103,7 +103,7 @@ class _Parser:
     def _parse(self) -> dict[str, Any]:
         try:
             data = tomllib.loads(self.text)
-            str(data)  # a long number in hexadecimal is read, and cannot be written out
+            str(data)  # Python reads a long hexadecimal number but refuses to print it
             return data
         except tomllib.TOMLDecodeError as error:
             what, _, place = str(error).partition(" (at ")
@@ -139,7 +139,7 @@ class _Parser:
                     self._line_of(label, ""), f"newsletter {label!r} has no {key}; add {key} = {EXAMPLES[key]!r}."
                 )
         values["from_name"] = values.get("from_name") or values["name"]
-        # Readers' filters hang on it, so it follows the two things that stay: the label and the sender's domain.
+        # Subscribers' filters depend on it, so it is made of what stays: the label and the sender's domain.
         values["list_id"] = values.get("list_id") or f"{label}.{values['from_email'].rpartition('@')[2]}"
         return Newsletter(label=label, folder=self.path.resolve().parent, **values)
 
@@ -151,7 +151,7 @@ class _Parser:
             self._fail(line, f"{label!r} becomes part of addresses; use lower-case letters a-z, digits and -.")
 
     def _line_of(self, label: str, key: str) -> int:
-        """Where `key` of newsletter `label` stands (its table, for no key); tomllib does not say."""
+        """Return the line of `key` of newsletter `label` (of its table without a key); tomllib does not say."""
         table, of_table = "", 1
         for number, line in enumerate(self.lines, 1):
             if header := re.match(r"\s*\[\[?([^\[\]#]+)\]", line):
@@ -180,7 +180,7 @@ def _text(value: Any) -> str:
 
 
 def _header(value: Any) -> str:
-    """Text of one line: a line break would let a value write headers of its own."""
+    """Return text of one line: a line break would let a value add headers of its own."""
     text = _text(value)
     if not isinstance(value, str) or re.search(r"[\r\n\x00\x85\u2028\u2029]", value):
         raise _Bad("has more than one line; it goes into a mail's header, so write it on one.")

@@ -1,7 +1,7 @@
-"""The second wall: take out of a text what no log may hold. The first is that nobody logs it.
+"""The second line of defence: remove from a text what no log may hold. The first is not to log it.
 
-Our own lines carry ids. But an error of a library may quote an address, a path with a subscriber's token, or a URL
-with a password.
+Our own lines carry ids. But an error of a library may quote an address, a path with a subscriber's token, or a URL with
+a password.
 """
 
 import re
@@ -20,8 +20,8 @@ PATTERNS = (
     # A subscriber's token is base64url of at least 36 bytes. Hex digests, which hold no capital, stay.
     (re.compile(r"(?<![\w-])(?=[\w-]*[A-Z])(?=[\w-]*[a-z])[\w-]{44,}"), "[token]"),
 )
-LONGEST = 32_000  # letters of a text; what is cut off was read by nobody
-SHORTEST_SECRET = 6  # a shorter one would be found in words
+LONGEST = 32_000  # characters of a text; nobody reads what is cut off
+SHORTEST_SECRET = 6  # a shorter one would match ordinary words
 
 
 def scrub(text: str) -> str:
@@ -35,7 +35,7 @@ def scrub(text: str) -> str:
 
 @cache
 def _secrets() -> tuple[str, ...]:
-    """Longest first, so that one within another leaves no rest."""
+    """Return the secrets, longest first, so that one within another leaves no rest."""
     from django.conf import settings  # here: `mailer --help` loads the logs and not Django
 
     database = settings.DATABASES["default"]

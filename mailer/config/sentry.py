@@ -1,4 +1,4 @@
-"""Errors to Sentry, for who sets SENTRY_DSN: what went wrong and where, and nothing about any subscriber.
+"""Report errors to Sentry if SENTRY_DSN is set: what went wrong and where, and nothing about any subscriber.
 
 Only what is logged at ERROR or above, and of that only what is named here. The SDK would send requests with their
 paths, headers and cookies, local variables, and the log as breadcrumbs.
@@ -20,7 +20,7 @@ KEPT_OF_FRAMES = ("filename", "abs_path", "function", "module", "lineno", "in_ap
 
 
 def why_unusable(dsn: str) -> str:
-    """Say why nothing could be sent there, as the end of a sentence; empty if it can."""
+    """Say why nothing could be sent there, as the end of a sentence; return "" if it can."""
     if find_spec("sentry_sdk") is None:
         return "is set, but sentry-sdk is not installed; run `pip install 'markdown-mailer[sentry]'`, or unset it."
     from sentry_sdk.utils import BadDsn, Dsn
@@ -33,7 +33,7 @@ def why_unusable(dsn: str) -> str:
 
 
 def start(dsn: str) -> None:
-    """Send errors from now on. At the end of the process what waits is sent for at most two seconds."""
+    """Send errors from now on. At the end of the process, pending ones are sent for at most two seconds."""
     import sentry_sdk
     from sentry_sdk.integrations.atexit import AtexitIntegration
     from sentry_sdk.integrations.logging import LoggingIntegration

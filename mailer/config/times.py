@@ -1,4 +1,4 @@
-"""When a schedule fires: `2019-07-02T09:00` in a newsletter's time zone, or `+5m` from now."""
+"""When a scheduled send starts: `2019-07-02T09:00` in a newsletter's time zone, or `+5m` from now."""
 
 import re
 from datetime import UTC, datetime, timedelta

@@ -1,9 +1,8 @@
 """Whose mail this process may send: the provider account of its API key, and the newsletters of its newsletter.toml.
 
 Several installations may work at one database, with other keys or other newsletters. A key is known by its fingerprint.
-The first one for a provider's host is adopted by itself; any later one sends nothing until a person said to which
-account it belongs (`mailer doctor --adopt-key`): by itself, a key of somebody else's account looks like one that was
-rotated.
+The first one for a provider's host is adopted automatically; any later one sends nothing until a person says to which
+account it belongs (`mailer doctor --adopt-key`): a key of somebody else's account looks just like one that was rotated.
 """
 
 import hashlib
@@ -26,7 +25,7 @@ FIRST = "main"
 
 
 class UnknownKey(ImproperlyConfigured):
-    """Nothing can be sent with this process's key before a person said whose it is; the message says how."""
+    """Nothing can be sent with this process's key until a person says whose it is; the message says how."""
 
 
 class NameTaken(ValueError):
@@ -60,7 +59,7 @@ def is_unknown() -> bool:
 
 
 def refuse_unknown_key() -> None:
-    """Raise UnknownKey where `this_account` would find none; adopt nothing."""
+    """Raise UnknownKey if `this_account` would find none; adopt nothing."""
     if is_unknown():
         raise UnknownKey(unknown_key())
 
@@ -96,7 +95,7 @@ def own_sends() -> QuerySet[Send]:
 
 
 def may_mail() -> bool:
-    """Tell whether confirmations and other single mails may go out from here: not with an unknown key.
+    """Tell whether confirmations and other single emails may go out from here: not with an unknown key.
 
     Nor in a rehearsal beside an account that mails: its record would swallow what a subscriber waits for.
     """
@@ -122,7 +121,7 @@ def owner_of(key: str) -> ProviderAccount | None:
 def adopt_key(key: str, name: str) -> ProviderAccount:
     """Map this fingerprint to the account of that name, which is made if there is none; the host's other keys stay.
 
-    Raises NameTaken for an account of another provider. On a person's word only: the key could be anybody's.
+    Raises NameTaken for an account of another provider. Only if a person says so: the key could be anybody's.
     """
     with transaction.atomic():
         account, _ = ProviderAccount.objects.get_or_create(name=name, defaults={"host": settings.PROVIDER})
@@ -147,7 +146,7 @@ def accounts_here() -> QuerySet[ProviderAccount]:
 
 def _adopt_the_first() -> ProviderAccount | None:
     with transaction.atomic():
-        # In turn: of two processes that start with different keys only one finds that there is none yet.
+        # One at a time: of two processes that start with different keys only one finds that there is none yet.
         Installation.objects.select_for_update().get(pk=1)
         if AccountKey.objects.filter(host=settings.PROVIDER).exists():
             return known_account()
@@ -158,7 +157,7 @@ def _adopt_the_first() -> ProviderAccount | None:
 
 
 def _free_name() -> str:
-    """`main` for the first account that mails, then the host's name."""
+    """Return `main` for the first account that mails, then the host's name."""
     wanted = [REHEARSAL] if settings.PROVIDER == REHEARSAL else [FIRST, settings.PROVIDER[:60]]
     wanted += [f"{wanted[-1]}-{number}" for number in range(2, 10)]
     taken = set(ProviderAccount.objects.filter(name__in=wanted).values_list("name", flat=True))

@@ -2,7 +2,7 @@
 
 What happens often, such as posts that are refused, is added up in memory and written every few seconds: a flood of junk
 must not become a flood of writes. Requests are counted from their rows, once each when they have ended, so that a
-process that is killed takes none of them along.
+killed process does not lose any.
 """
 
 import threading
@@ -33,7 +33,7 @@ Key = tuple[str, str]  # what is counted, and of which kind
 _pending: Sums[Key] = Sums()
 _lock = threading.Lock()
 
-# In this order by all, or two processes could wait for each other.
+# All write in this order, or two processes could wait for each other.
 _ADD = (
     "INSERT INTO mailer_counter (name, kind, value) VALUES (%s, %s, %s) "
     "ON CONFLICT (name, kind) DO UPDATE SET value = mailer_counter.value + excluded.value"
@@ -54,7 +54,7 @@ def observe(name: str, limits: tuple[float, ...], seconds: Iterable[float]) -> N
 
 
 def listen() -> None:
-    """Count what the apps that know nothing of us signal."""
+    """Count what the apps that know nothing of mailer signal."""
     limits.limited.connect(_sign_up_limited)
     user_login_failed.connect(_login_failed)
 
@@ -121,7 +121,7 @@ def _requests(begin: datetime, until: datetime) -> Sums[Key]:
 
 
 def _histogram(name: str, limits: tuple[float, ...], seconds: Iterable[float]) -> Sums[Key]:
-    """Each duration counts at its upper limit, and once more in the sum."""
+    """Count each duration at its upper limit, and once more in the sum."""
     found: Sums[Key] = Sums()
     for one in seconds:
         at = bisect_left(limits, one)

@@ -17,7 +17,7 @@ from subscribers.models import Letter, Notice, Subscription
 
 log = logging.getLogger(__name__)
 
-LATE = timedelta(minutes=1)  # a single mail that is due for longer is not about to be sent by whoever may
+LATE = timedelta(minutes=1)  # a single email due for longer is not about to be sent by another process
 
 
 def why_not_from_here(send: Send) -> str:
@@ -62,7 +62,7 @@ class Waiting:
 
 
 def waiting() -> Iterator[Waiting]:
-    """Yield the real sends and the single mails that are for others to send."""
+    """Yield the real sends and the single emails that others must send."""
     for send in _sends_of_others():
         if why := why_not_from_here(send):
             yield Waiting(f"{send.newsletter}/{send.slug}", why, send.pk)
@@ -79,7 +79,7 @@ def _sends_of_others() -> QuerySet[Send]:
 
 
 def _mails(kind: str, due: QuerySet[Any]) -> Iterator[Waiting]:
-    """Yield what no worker took for a while, by newsletter."""
+    """Yield single emails that no worker took for a while, by newsletter."""
     may_mail = accounts.may_mail()
     theirs = due.exclude(newsletters_here()) if may_mail else due
     for newsletter, list_id in theirs.order_by("newsletter", "list_id").values_list("newsletter", "list_id").distinct():
@@ -92,12 +92,12 @@ def _mails(kind: str, due: QuerySet[Any]) -> Iterator[Waiting]:
 
 
 def a_known_key() -> str:
-    """Say what single mails need where `accounts.may_mail` says no, and what this process has."""
+    """Say what single emails need if `accounts.may_mail` says no, and what this process has."""
     return f"a worker with a known key; {_what_this_one_has(accounts.known_account())}"
 
 
 class Watch:
-    """Look at each sweep at what waits for others, and say each thing once."""
+    """Looks at each sweep at what waits for others, and reports each thing once."""
 
     def __init__(self) -> None:
         self._said: set[Waiting] = set()

@@ -1,4 +1,4 @@
-"""Who this installation is, and the keys that its subscribers' links are signed with.
+"""The id of this installation, and the keys that its subscribers' links are signed with.
 
 Both are read from the database when a process first needs them; workers and web processes look again every few seconds,
 because a key may be added (store.rotating). Web processes keep them in MAILER_HOME/link-keys too, for one that starts
@@ -51,19 +51,19 @@ def this_installation() -> Installation:
 
 
 def public_id() -> str:
-    """The id that `/healthz` answers and that custom_args carry; it never changes."""
+    """Return the id that `/healthz` answers and that custom_args carry; it never changes."""
     return _identity().public_id
 
 
 def link_keys() -> Keys:
-    """As this process knows them."""
+    """Return the link keys as this process knows them."""
     return _identity().keys
 
 
 def link_keys_again() -> Keys:
     """Return the link keys after a look into the database, for a signature that is unknown here. Raises DatabaseError.
 
-    At most every 5 seconds: anybody can make up signatures, and they are not to cost a query each.
+    At most every 5 seconds: anybody can make up signatures, and they must not cost a query each.
     """
     with _Process.lock:
         before = _Process.asked_again_at
@@ -79,12 +79,12 @@ def link_keys_again() -> Keys:
 
 
 def reread() -> None:
-    """Take over link keys that changed in the database. Raises DatabaseError."""
+    """Adopt link keys that changed in the database. Raises DatabaseError."""
     _Process.identity = _asked()
 
 
 def refresh() -> None:
-    """Take over link keys that changed in the database, and keep them on file. Raises DatabaseError.
+    """Adopt link keys that changed in the database, and write them to the file. Raises DatabaseError.
 
     For web processes: no other one needs the file.
     """
@@ -97,17 +97,17 @@ def refresh() -> None:
 
 
 def forget() -> None:
-    """Be as a process that has read nothing yet."""
+    """Reset to a process that has read nothing yet."""
     _Process.identity, _Process.asked_again_at = None, float("-inf")
 
 
 def is_on_file() -> bool:
-    """Return whether a process of this MAILER_HOME can read its readers' links without the database."""
+    """Tell whether a process of this MAILER_HOME can read its subscribers' links without the database."""
     return _kept() is not None
 
 
 def fingerprint_of(key: bytes) -> str:
-    """Return what tells a key from others, and leads nobody back to it."""
+    """Return what tells a key from others without leading back to it."""
     return hashlib.sha256(key).hexdigest()[:16]
 
 
@@ -132,20 +132,20 @@ def _identity() -> _Identity:
 
 
 def _asked() -> _Identity:
-    clock.now()  # whoever has the keys then knows by the database's clock which of them signs
+    clock.now()  # a process with the keys then knows by the database's clock which of them signs
     installation = this_installation()
     rows = list(LinkKey.objects.order_by("pk"))
     links = tuple(KnownKey(bytes.fromhex(one.key), one.signs_from) for one in rows if one.key)
-    # An empty key would disarm all suppressions. Before it had a column, the oldest one was it.
+    # An empty key would void all suppressions. Before the key had a column, it was the oldest one.
     suppressions = bytes.fromhex(installation.suppression_key or installation.link_keys[0])
     retired = tuple(one.fingerprint for one in rows if not one.key)
     return _Identity(str(installation.public_id), Keys(links, suppressions), retired)
 
 
 def _make_up_for_a_restore(kept: _Identity, asked: _Identity) -> bool:
-    """Return whether the database, put back from a backup, was told of keys that came or went since.
+    """Tell a database restored from a backup of keys that came or went since; return whether it lacked any.
 
-    Mails since then carry links that must open; and who retired a key that leaked must not have it back.
+    Emails since then carry links that must open; and a leaked key that was retired must not come back.
     """
     if kept.public_id != asked.public_id:
         return False
@@ -184,7 +184,7 @@ def _kept() -> _Identity | None:
 
 
 def _keep(identity: _Identity) -> None:
-    """Write the file whole or not at all, and for its owner alone: who has the keys can unsubscribe anybody."""
+    """Write the file whole or not at all, and for its owner alone: anybody with the keys can unsubscribe anybody."""
     unnamed = _file().with_name(f"link-keys.{os.getpid()}")
     content = {
         "installation": identity.public_id,

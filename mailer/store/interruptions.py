@@ -1,6 +1,6 @@
-"""What a worker says while its database or a file of it does not work: one line when it begins, one when it is over.
+"""Report an outage of a worker's database or files: one line when it begins, one when it is over.
 
-Sweep, slots and answers meet the same outage at the same time, and each would say so every few seconds.
+Sweep, slots and answers meet the same outage at the same time, and each would report it every few seconds.
 """
 
 import errno
@@ -24,11 +24,11 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 
 class _State:
     lock = threading.Lock()
-    because = ""  # of the interruption that was told and is not over
+    because = ""  # of the interruption that was logged and is not over
 
 
 def failed(error: Exception) -> str:
-    """Say what does not work, where and why, unless that was said already. Return why."""
+    """Log what does not work, where and why, unless it was logged already. Return why."""
     with _State.lock:
         if not _State.because:
             what, where, _State.because = _told(error)
@@ -37,7 +37,7 @@ def failed(error: Exception) -> str:
 
 
 def over() -> None:
-    """Say that everything works again, if it did not."""
+    """Log that everything works again, if it did not."""
     with _State.lock:
         if _State.because:
             log.info("database and files work again", extra={"where": database_address()})
@@ -46,7 +46,7 @@ def over() -> None:
 
 def _told(error: Exception) -> tuple[str, str, str]:
     if isinstance(error, DatabaseError | InterfaceError):
-        # A pool says only that it waited in vain. Further lines of PostgreSQL may hold a row.
+        # A pool only says that it waited in vain. Further lines from PostgreSQL may hold a row.
         reason = why_not_reached() or str(error).partition("\n")[0] or type(error).__name__
         return "the database does not work, the worker tries again", database_address(), reason
     what = "the disk is full, make room" if getattr(error, "errno", None) in FULL else "a file cannot be used"
@@ -56,7 +56,7 @@ def _told(error: Exception) -> tuple[str, str, str]:
 
 
 def why_not_reached() -> str:
-    """Return what the system says when PostgreSQL is asked for one more connection; empty if it is given one."""
+    """Return the error when PostgreSQL is asked for one more connection; empty if it grants one."""
     if connection.vendor != "postgresql":
         return ""
     import psycopg  # not needed on SQLite, and slow to load
@@ -70,7 +70,7 @@ def why_not_reached() -> str:
 
 
 def database_address() -> str:
-    """Where the database is, without user or password: host and port, or the folder of SQLite's file."""
+    """Return where the database is, without user or password: host and port, or the folder of SQLite's file."""
     database = settings.DATABASES["default"]
     if connection.vendor != "postgresql":
         return str(Path(database["NAME"]).parent)
@@ -79,7 +79,7 @@ def database_address() -> str:
 
 
 class Watch(threading.Thread):
-    """Notice a database that hangs, until it is stopped: nothing fails then, and nobody else would say so."""
+    """Notices a database that hangs, until it is stopped: a hang raises no error, so nothing else would report it."""
 
     def __init__(self, silent_for: Callable[[], float], stopping: threading.Event) -> None:
         super().__init__(name="interruptions", daemon=True)
@@ -88,6 +88,6 @@ class Watch(threading.Thread):
 
     def run(self) -> None:
         while not self._stopping.wait(LOOK_EVERY):
-            # A long sweep is silent too; then the database answers.
+            # A long sweep is silent too, but then the database answers.
             if self._silent_for() > HANGS_AFTER and (because := why_not_reached()):
                 failed(DatabaseError(because))

@@ -1,7 +1,7 @@
 """Which leavings wait for the database: in the journal of this MAILER_HOME, and in those of other web processes.
 
-A web process tells of its journal in the table of processes. One that was killed during an outage may have written
-lines that no row tells of, so it is missed until a web process runs in its MAILER_HOME again.
+A web process reports its journal in the table of processes. One that was killed during an outage may have written lines
+that no row reports, so it counts as missing until a web process runs in its MAILER_HOME again.
 """
 
 import os
@@ -28,7 +28,7 @@ LATE = timedelta(minutes=1)  # far more than a journal waits once the database a
 class Journals:
     lines: int
     since: datetime | None  # the click that waits longest
-    missing: tuple[Process, ...]  # web processes that ended without a word, the newest of each MAILER_HOME
+    missing: tuple[Process, ...]  # web processes that ended without signing off, the newest of each MAILER_HOME
 
 
 def look(now: datetime) -> Journals:
@@ -48,12 +48,12 @@ def here() -> Waiting:
 
 
 def where(row: Process) -> str:
-    """Return host and MAILER_HOME of a web process; versions before did not tell the folder."""
+    """Return host and MAILER_HOME of a web process; older versions did not report the folder."""
     return f"{row.host}:{row.state['folder']}" if row.state.get("folder") else row.host
 
 
 def forget_missing(now: datetime) -> tuple[Process, ...]:
-    """Miss none of the web processes that are missing now; return them. Raises DatabaseError, OSError."""
+    """Stop counting the currently missing web processes as missing; return them. Raises DatabaseError, OSError."""
     missing = look(now).missing
     homes = [row.state["home"] for row in missing]
     Process.objects.filter(kind=Process.Kind.WEB, state__home__in=homes, seen_at__lt=now - MISSED_AFTER).delete()
@@ -66,7 +66,7 @@ def _told(row: Process) -> Waiting:
 
 
 def state() -> dict[str, Any]:
-    """Return what this web process says of its journal in the table of processes."""
+    """Return what this web process reports of its journal in the table of processes."""
     path = settings.LEAVING_JOURNAL
     if path is None:
         return {}
@@ -86,7 +86,7 @@ def home_id() -> uuid.UUID:
         found = file.read()
         if len(found) == _LENGTH:
             return uuid.UUID(found.decode())
-        # A new file, or one that found no room on its disk.
+        # A new file, or one that found no space on its disk.
         made = uuid.uuid4()
         try:
             os.pwrite(file.fileno(), str(made).encode(), 0)
@@ -97,7 +97,7 @@ def home_id() -> uuid.UUID:
 
 
 def _home_on_file() -> str:
-    """The id of this MAILER_HOME if a web process ever ran in it: who only looks makes none."""
+    """Return the id of this MAILER_HOME if a web process ever ran in it; reading alone creates none."""
     try:
         return _id_file().read_text()
     except FileNotFoundError:

@@ -1,6 +1,6 @@
-"""When this process lost the database last: refused, cut off, or found dead when it was to be used again.
+"""When this process last lost the database: refused, cut off, or found dead when it was to be used again.
 
-The backends call it; who sends waits after it (`mailer.sending.yielding`).
+The backends call it; whatever sends waits after it (`mailer.sending.yielding`).
 """
 
 import time
@@ -18,6 +18,6 @@ def seconds_since() -> float:
 
 
 def forget() -> None:
-    """For tests: nothing was ever lost."""
+    """Reset to nothing lost; for tests."""
     global _lost_at
     _lost_at = float("-inf")

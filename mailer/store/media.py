@@ -1,4 +1,4 @@
-"""Images of issues, in the database: every process and every backup has what a mail shows."""
+"""Keep images of issues in the database: every process and every backup has what an email shows."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -10,7 +10,7 @@ if TYPE_CHECKING:  # reading images loads a decoder that a worker never needs
 
 
 def keep_images(images: Iterable["Image"]) -> None:
-    """Each image is served under its own hash; one that was kept before stays as it is."""
+    """Store each image under its own hash; one that was stored before stays as it is."""
     Media.objects.bulk_create(
         [
             Media(
@@ -21,7 +21,7 @@ def keep_images(images: Iterable["Image"]) -> None:
                 height=image.height,
                 content=image.content,
             )
-            # In one order: two editors with the same two images would wait for each other otherwise.
+            # In one order: otherwise two editors with the same two images would wait for each other.
             for image in sorted(images, key=lambda image: image.sha256)
         ],
         ignore_conflicts=True,

@@ -1,6 +1,6 @@
-"""Which web processes and workers run: each says so in the database while it lives, with what it knows of itself.
+"""Which web processes and workers run: each writes a row while it lives, with what it knows of itself.
 
-A row is removed when its process ends in order. One that was not seen for a while belongs to a process that was
+A row is removed when its process ends in order. One that was not updated for a while belongs to a process that was
 killed, hangs, or is cut off from the database.
 """
 
@@ -22,8 +22,8 @@ from mailer.store import clock, counting
 log = logging.getLogger(__name__)
 
 EVERY = 5.0  # seconds
-SILENCE = timedelta(seconds=2 * EVERY)  # no process that lives is silent for longer
-LATELY = timedelta(seconds=30)  # a process that was not seen for longer is not taken to run
+SILENCE = timedelta(seconds=2 * EVERY)  # no living process is silent for longer
+LATELY = timedelta(seconds=30)  # a process not seen for longer does not count as running
 FORGOTTEN_AFTER = timedelta(days=7)
 
 State = dict[str, Any]
@@ -32,7 +32,7 @@ State = dict[str, Any]
 class Presence(threading.Thread):
     """Keeps the row of this process, and writes what it counted, until it is stopped.
 
-    A database that is away is tried again.
+    A database that is away is retried.
     """
 
     def __init__(self, kind: Process.Kind, state: Callable[[], State] = dict) -> None:
@@ -51,7 +51,7 @@ class Presence(threading.Thread):
         connection.close()
 
     def stop(self, patience: float = 3.0) -> None:
-        """The row is gone, if the database answers in time."""
+        """Remove the row, if the database answers in time."""
         self._stopping.set()
         if self.is_alive():
             self.join(patience)
@@ -64,7 +64,7 @@ class Presence(threading.Thread):
             log.debug("process not on record", extra={"error": type(error).__name__})
             connection.close()
         else:
-            close_old_connections()  # the pool has few, and those who answer requests need them
+            close_old_connections()  # the pool has few, and requests need them
 
     def _write(self) -> None:
         now, starts = clock.now(), self._row._state.adding
@@ -81,7 +81,7 @@ class Presence(threading.Thread):
             self._succeed(max(self._row.started_at, clock.now() - SILENCE))
 
     def _succeed(self, seen_before: datetime) -> None:
-        """Nobody misses a killed process any more whose MAILER_HOME this one looks after.
+        """Stop counting killed processes as missing whose MAILER_HOME this one looks after.
 
         A row of one that lives, which was taken for dead, is back within seconds.
         """
@@ -91,16 +91,16 @@ class Presence(threading.Thread):
 
 
 def running(kind: Process.Kind, now: datetime) -> "QuerySet[Process]":
-    """Processes that were seen lately, by the database's clock."""
+    """Return processes that were seen lately, by the database's clock."""
     return Process.objects.filter(kind=kind, seen_at__gte=now - LATELY).order_by("host", "pid")
 
 
 def idle_workers(now: datetime) -> str:
-    """Say which workers run and may not send, and why; empty if there are none."""
+    """Say which workers run and may not send, and why; return "" if there are none."""
     found = [one for one in running(Process.Kind.WORKER, now) if one.state.get("because")]
     return " ".join(f"The worker {one.host}:{one.pid} runs but may not send: {one.state['because']}" for one in found)
 
 
 def forget_old(now: datetime) -> None:
-    """Remove the rows of processes that nobody has seen for a week."""
+    """Remove the rows of processes that were not seen for a week."""
     Process.objects.filter(seen_at__lt=now - FORGOTTEN_AFTER).delete()

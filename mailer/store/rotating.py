@@ -1,9 +1,9 @@
-"""New link keys, and the end of old ones.
+"""Add new link keys, and retire old ones.
 
 A new key is stored at once and signs only after some minutes, so that every process knows it when the first link that
-carries its signature is opened. Older keys go on verifying: the links of mails from before must work. Only retiring a
-key ends them, which is for a key that leaked. The key of suppression hashes has a place of its own and stays for good:
-a new one would know nobody who must not be mailed.
+carries its signature is opened. Older keys go on verifying: the links in earlier emails must work. Only retiring a key
+ends them, which is for a key that leaked. The key of suppression hashes has a place of its own and never changes: a new
+one would recognise nobody who must not be mailed.
 
 0.2.0, which may run beside this version during an upgrade, reads all keys from `Installation.link_keys`, and takes the
 first of them for that of the hashes. So it stays there, also retired.
@@ -45,11 +45,11 @@ class Listed:
 
 @dataclass(frozen=True)
 class Signed:
-    """Mails whose links a key has signed, as far as this database tells: by the time of each request, to a minute."""
+    """Emails whose links a key has signed, as far as this database knows: by the time of each request, to a minute."""
 
     mails: int
     subscribers: int
-    without_newer: int  # of them: those to whom no mail went with the signature of a newer key
+    without_newer: int  # of them: those who got no email with the signature of a newer key
 
 
 class Refused(ValueError):
@@ -86,7 +86,7 @@ def require_retirable(number: int) -> Listed:
 
 
 def retire(number: int) -> Listed:
-    """Forget a key: no link that it signed opens any more. Raises NoSuchKey, Refused."""
+    """Forget a key: no link that it signed opens any longer. Raises NoSuchKey, Refused."""
     with transaction.atomic():
         installation, rows, now = _locked()
         key = _retirable(number, _listed(rows, now), now)
@@ -99,7 +99,7 @@ def retire(number: int) -> Listed:
 
 
 def signed_by(number: int) -> Signed:
-    """Count the mails of issues. Rehearsals mail nobody, and the links of other mails end by themselves."""
+    """Count the emails of issues. Rehearsals mail nobody, and the links of other emails expire by themselves."""
     begins, ends = _signing_time(number)
     mine = Q(started_at__gte=begins) if begins else Q()
     mails = _mails(mine & (Q(started_at__lt=ends) if ends else Q()))
@@ -111,7 +111,7 @@ def signed_by(number: int) -> Signed:
 
 
 def _mails(attempted: Q) -> QuerySet[Delivery]:
-    """Deliveries of the requests that went out, or may have."""
+    """Return deliveries of the requests that went out, or may have."""
     out = (Attempt.State.ACCEPTED, Attempt.State.UNKNOWN, Attempt.State.OPEN)
     requests = Attempt.objects.filter(attempted, state__in=out)
     return Delivery.objects.filter(outcome=None, batch__in=requests.values("batch")).exclude(send__provider=REHEARSAL)

@@ -1,4 +1,4 @@
-"""Tables that fit the code: SQLite is backed up and migrated by the first command; PostgreSQL only by its operator."""
+"""Keep the tables in step with the code: the first command backs up and migrates SQLite, an operator PostgreSQL."""
 
 import importlib
 import logging
@@ -29,9 +29,9 @@ class DatabaseNewer(ImproperlyConfigured):
 
 
 def bring_up_to_date() -> None:
-    """The schema is the one that this version expects.
+    """Bring the schema to what this version expects.
 
-    Raises ImproperlyConfigured on PostgreSQL when it is not: there a deployment migrates, not a command in passing.
+    Raises ImproperlyConfigured on PostgreSQL if it is not: there a deployment migrates, not a command in passing.
     """
     if not missing_migrations():
         return
@@ -47,7 +47,7 @@ def bring_up_to_date() -> None:
 
 
 def missing_migrations() -> list[str]:
-    """Names of the migrations that this version has and the database has not."""
+    """Return the names of the migrations that this version has and the database has not."""
     executor = MigrationExecutor(connection)
     plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
     return [f"{migration.app_label}.{migration.name}" for migration, _ in plan]
@@ -60,7 +60,7 @@ def unknown_migrations() -> list[str]:
 
 
 def require_known() -> None:
-    """Raise DatabaseNewer when a newer version of mailer has migrated the database."""
+    """Raise DatabaseNewer if a newer version of mailer has migrated the database."""
     if unknown := unknown_migrations():
         raise DatabaseNewer(
             f"the database was migrated by a newer version of mailer (it has {unknown[-1]}, which this one does not "
@@ -69,9 +69,9 @@ def require_known() -> None:
 
 
 def is_newer() -> bool:
-    """Look whether a newer version has migrated the database, and remember it for `may_claim`; log each change once.
+    """Check whether a newer version has migrated the database, and remember it for `may_claim`; log each change once.
 
-    Workers look before they start and at each sweep, since a claim has no time for it.
+    Workers check before they start and at each sweep, since a claim has no time for it.
     """
     unknown = unknown_migrations()
     if unknown and may_claim():
@@ -92,7 +92,7 @@ _newer = threading.Event()
 
 @cache
 def _known() -> frozenset[tuple[str, str]]:
-    """(app, name) of our migrations. By their files: to load them all takes a hundred times as long."""
+    """Return (app, name) of our migrations by their file names: loading them all takes a hundred times as long."""
     return frozenset(
         (app, module.name)
         for app in OURS

@@ -1,1 +1,1 @@
-"""What is asked over HTTP: pages, images, the provider's webhook, figures, `/admin/`; and the server that answers."""
+"""What is served over HTTP: pages, images, the provider's webhook, metrics, `/admin/`; and the server itself."""

@@ -27,13 +27,13 @@ POLICY = (
 
 
 LONGEST_NAME = 150  # letters, as Django keeps them
-GUESSES = 30  # wrong passwords from one network, for whatever names; then it waits as long as one for a name does
-# To check a password keeps a processor busy for a moment. Whoever posts many leaves threads to those who unsubscribe.
+GUESSES = 30  # wrong passwords from one network, for any names; then it is locked for as long as a name is
+# Checking a password keeps a processor busy for a moment. A flood of them must leave threads for unsubscribes.
 _checking = threading.BoundedSemaphore(2)
 
 
 class LoginForm(AdminAuthenticationForm):
-    """A name that the record of failed logins cannot hold is no name: PostgreSQL would refuse the record."""
+    """Rejects a name that the record of failed logins cannot hold: PostgreSQL would refuse the record."""
 
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
@@ -66,7 +66,7 @@ class Site(AdminSite):
 
 
 def _guessed(network: str | None) -> int:
-    """How many wrong passwords came from this network lately, for whatever names. By the clock that axes counts by."""
+    """Return how many wrong passwords came from this network lately, for any name. By the clock that axes counts by."""
     since = timezone.now() - timedelta(hours=settings.AXES_COOLOFF_TIME)  # noqa: TID251
     lately = AccessAttempt.objects.filter(ip_address=network, attempt_time__gte=since)
     return int(lately.aggregate(all=Sum("failures_since_start"))["all"] or 0)
@@ -78,7 +78,7 @@ def _busy() -> HttpResponseBase:
 
 
 def locked(request: HttpRequest, *_: Any, limit: int = 0, whole_network: bool = False) -> HttpResponseBase:
-    """The answer to who guessed too often, in words that tell how long to wait."""
+    """Answer somebody who guessed too often, and say how long to wait."""
     told = {
         "title": "Too many wrong passwords",
         "limit": limit or settings.AXES_FAILURE_LIMIT,
@@ -99,12 +99,12 @@ def _guarded(response: HttpResponseBase) -> HttpResponseBase:
 
 
 def visitor(request: HttpRequest) -> str | None:
-    """Whose failed logins are counted together: the first address of a network, /24 or /64, and not a visitor's own.
+    """Return whose failed logins count together: the first address of the visitor's network, /24 or /64.
 
-    None, for those who come without a readable address, is one of them.
+    None, for visitors without a readable address, is one of them.
 
     PostgreSQL keeps addresses only: what a proxy writes otherwise ("unknown", or with a port) would make the record
-    fail, and a guess that is not on record closes no door.
+    fail, and a guess that is not recorded locks nobody out.
     """
     remote = request.META.get("REMOTE_ADDR", "")
     claimed = client_address(remote, request.META.get("HTTP_X_FORWARDED_FOR", ""), settings.MAILER_PROXIES)
@@ -123,5 +123,5 @@ def _readable(address: str) -> str | None:
 
 @receiver(pre_save, sender=AccessAttempt)
 def _keep_no_form(instance: AccessAttempt, **_: Any) -> None:
-    """What was typed and asked for, axes would keep at each try; a name, a network and a count are enough."""
+    """Drop what was typed and requested, which axes would keep: a name, a network and a count are enough."""
     instance.get_data = instance.post_data = instance.path_info = instance.http_accept = ""

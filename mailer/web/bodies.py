@@ -1,4 +1,4 @@
-"""Read the body of each request whole before Django sees the request, however its end is marked.
+"""Read the body of each request completely before Django sees the request, however its end is marked.
 
 Django takes a request without Content-Length for one without a body, and a body that broke off for a complete one. But
 tunnels and CDNs stream what they pass on (Transfer-Encoding: chunked), and connections do break off: a subscriber who
@@ -58,7 +58,7 @@ def limit_of(path: str) -> int:
 
 
 def _body(environ: Environment) -> bytes:
-    """Raises BodyError."""
+    """Return the request's body. Raises BodyError."""
     length, coding = environ.get("CONTENT_LENGTH") or "", environ.get("HTTP_TRANSFER_ENCODING") or ""
     limit = limit_of(environ.get("PATH_INFO", ""))
     if coding:

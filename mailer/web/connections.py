@@ -24,8 +24,8 @@ class Connection(TConn):  # type: ignore[misc]
         self.initialized = True  # gunicorn would make it block, with a parser that reads from the socket
         self.network = network_of(client)
         self.kept = False  # it stays open after the answer
-        self.incomplete = False  # its client is at sending a request
-        self.handed = 0  # bytes of the request that a thread has; while it has them, nobody else looks at the parser
+        self.incomplete = False  # its client is sending a request
+        self.handed = 0  # bytes of the request that a thread has; meanwhile nothing else looks at the parser
         self.until = 0.0  # by time.monotonic(), the end of what it is at
 
     def held(self) -> int:
@@ -52,10 +52,10 @@ class Outbox:
         return getattr(self._socket, name)
 
     def setblocking(self, flag: bool) -> None:
-        """It never blocks."""
+        """Ignore the flag: the socket never blocks."""
 
     def settimeout(self, seconds: float | None) -> None:
-        """It never blocks."""
+        """Ignore the timeout: the socket never blocks."""
 
     def send(self, data: bytes) -> int:
         self.sendall(data)
@@ -70,7 +70,7 @@ class Outbox:
             self.size += len(rest)
 
     def flush(self) -> bool:
-        """Send what the client takes now, and return whether that was all. Raises OSError."""
+        """Send what the client takes now; return whether that was all. Raises OSError."""
         while self._unsent:
             taken = self._give(self._unsent[0])
             self.size -= taken

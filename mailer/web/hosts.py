@@ -1,8 +1,8 @@
 """Requests under a name that is not that of BASE_URL: an old one after a move, or what a proxy passes on in its place.
 
-Nothing that we answer is made from the name in `Host`, so what needs no cookie works under any: links that are signed,
-one-click, the webhook, images of old mails. The rest is led to BASE_URL, and to nowhere else. Who was led there and
-comes in under another name still has come through a proxy that passes on a name of its own, and is answered.
+No answer is made from the name in `Host`, so what needs no cookie works under any name: signed links, one-click, the
+webhook, images of old emails. The rest is redirected to BASE_URL, and to nowhere else. A visitor who was redirected and
+still comes in under another name came through a proxy that passes on a name of its own, and is answered.
 """
 
 import logging
@@ -24,7 +24,7 @@ from mailer.web.refusals import Cause, refuse
 log = logging.getLogger(__name__)
 
 SLASHES = re.compile("/{2,}")
-LED = "led-here=1"  # ends the address to which a visitor was led
+LED = "led-here=1"  # ends the URL to which a visitor was redirected
 
 
 class WithSingleSlashes(MiddlewareMixin):
@@ -49,7 +49,7 @@ class WithItsSlash(MiddlewareMixin):
 
 
 class OwnOrigin(MiddlewareMixin):
-    """Middleware: a form of ours is known as such where a proxy sets `Referrer-Policy: no-referrer`.
+    """Middleware: a form of ours is recognised although a proxy sets `Referrer-Policy: no-referrer`.
 
     Then browsers send `Origin: null`. No page can make its visitors' browsers send this `Sec-Fetch-Site`.
     """
@@ -68,7 +68,7 @@ class UnderAnyName(MiddlewareMixin):
             return None
         match = request.resolver_match = _match(request)
         if not (match and getattr(match.func, "at_any_host", False)):
-            # A browser names an origin in `Origin` that no other page can make it name.
+            # No other page can make a browser name this origin in `Origin`.
             if not (led or request.headers.get("Origin") == settings.ORIGIN):
                 return _lead(request, match)
             proxies.remember(proxies.Fault.HOST)
@@ -78,7 +78,7 @@ class UnderAnyName(MiddlewareMixin):
 
 
 def _was_led(request: HttpRequest) -> bool:
-    """Take the mark of that off the address: some pages know what their queries may hold."""
+    """Tell whether the URL carries the mark of a redirect, and remove it: some pages check their queries."""
     query: str = request.META.get("QUERY_STRING", "")
     led = query == LED or query.endswith(f"&{LED}")
     if led:
@@ -95,7 +95,7 @@ def _is_ours(request: HttpRequest) -> bool:
 
 
 def _was_ours(request: HttpRequest) -> bool:
-    """Whether our proxy says that it was asked for our name, as Apache does. Then that is the one which counts."""
+    """Tell whether our proxy says that it was asked for our name, as Apache does; then that name counts."""
     claimed = request.headers.get("X-Forwarded-Host", "").rpartition(",")[2].strip()
     if not settings.MAILER_PROXIES or not validate_host(split_domain_port(claimed)[0], settings.ALLOWED_HOSTS):
         return False
@@ -115,8 +115,10 @@ def _match_of(path_info: str) -> ResolverMatch | None:
 
 
 def _lead(request: HttpRequest, match: ResolverMatch | None) -> HttpResponse:
-    """To the same page at BASE_URL; but what was posted is not repeated there."""
-    at_home = urlsplit(settings.ORIGIN).hostname in LOOPBACK  # from another machine nobody is led to their own
+    """Redirect to the same page at BASE_URL; but what was posted is not repeated there."""
+    at_home = (
+        urlsplit(settings.ORIGIN).hostname in LOOPBACK
+    )  # never redirect visitors from another machine to their own
     if match is None or at_home or request.method not in ("GET", "HEAD"):
         log.info("a request for another host was refused")
         return refuse(request, Cause.WRONG_HOST)

@@ -18,7 +18,7 @@ REFRESHED_EVERY = 10.0
 
 
 class Keeper(threading.Thread):
-    """Works from the start of a web process to its end. A database that is away is tried again."""
+    """Works from the start of a web process to its end. A database that is away is retried."""
 
     def __init__(self) -> None:
         super().__init__(name="keeper", daemon=True)

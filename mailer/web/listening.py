@@ -1,8 +1,8 @@
 """What `mailer serve` asks of gunicorn beyond its own: slow clients hold no thread, and its log holds no token.
 
-A client that sends a request, takes an answer or says nothing costs a descriptor and some memory, never a thread; each
-of these has an end. When something runs short, the connection that has been at it longest is closed, so that those who
-are quick get through however many are slow.
+A client that sends a request, takes an answer or is silent costs a descriptor and some memory, never a thread; each of
+these has a limit. When something runs short, the connection that has been at it longest is closed, so that quick
+clients get through however many are slow.
 """
 
 import contextlib
@@ -48,7 +48,7 @@ LOGGED_EVERY = 60.0  # seconds
 
 
 class PatientWorker(ThreadWorker):  # type: ignore[misc]
-    """Hands requests to threads once they are here whole, and sends answers on when the threads are done with them."""
+    """Hands complete requests to threads, and sends answers on when the threads are done with them."""
 
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
@@ -75,7 +75,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
             presence.stop()
 
     def init_process(self) -> None:
-        """One that cannot start for want of descriptors or memory ends, and gunicorn starts another.
+        """Start, or end for want of descriptors or memory, so that gunicorn starts another process.
 
         By itself gunicorn takes that for a fault of the application and ends as a whole.
         """
@@ -104,7 +104,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
     # ---------------------------------------------------------------- from the client to a thread
 
     def accept(self, listener: Any) -> None:
-        """Without a descriptor for it a connection waits. By itself gunicorn ends, and cuts the others off."""
+        """Accept a connection, or let it wait if no descriptor is left: gunicorn itself ends, cutting others off."""
         try:
             opened, client = listener.accept()
             connection = Connection(self.cfg, opened, client, listener.getsockname())
@@ -126,10 +126,10 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
         self._begin(connection)
 
     def set_accept_enabled(self, enabled: bool) -> None:
-        """While all threads are busy, new connections are left to processes that have one to spare, for a moment.
+        """Leave new connections, while all threads are busy, to processes that have one to spare, for a moment.
 
-        Not for longer, or whoever keeps the threads busy would keep everybody else out: a connection that was accepted
-        has its turn after those before it.
+        Not for longer, or whoever keeps the threads busy would keep everybody else out: an accepted connection has its
+        turn after those before it.
         """
         super().set_accept_enabled(enabled and not self._leaves_to_others())
 
@@ -153,7 +153,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
         self._begin(conn)
 
     def _begin(self, connection: Connection) -> None:
-        """From now on a request of this connection is on its way."""
+        """Count a request of this connection as on its way."""
         connection.parser.begin()
         connection.incomplete = True
         if not settings.MAILER_PROXIES and connection.network:  # else it is that of a proxy, for everybody
@@ -200,7 +200,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
     # ---------------------------------------------------------------- from a thread to the client
 
     def finish_request(self, conn: Connection, fs: Any) -> None:
-        """The thread has answered; what the client has not taken yet is sent as it takes it."""
+        """Send what the client takes of the thread's answer; the rest goes out as it takes it."""
         self._busy.discard(conn)
         self._collect_garbage(conn.handed)
         if conn.sock.fileno() < 0:  # gunicorn closed it, as an answer that broke off
@@ -281,7 +281,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
             self._logged = now
 
     def _hasten(self, now: float) -> None:
-        """A process that stops waits shorter, and hardly for clients that have said nothing."""
+        """Shorten the waits of a process that stops, most of all for clients that have said nothing."""
         self._hastened = True
         for connection in self._waiting:
             says_nothing = connection.incomplete and not connection.parser.has_begun()
@@ -309,7 +309,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
             self._refuse(connection, "no memory")
 
     def _longest(self, network: str) -> Connection:
-        """The incomplete request of this network that has been on its way longest: a quick neighbour is not it."""
+        """Return this network's incomplete request that has been on its way longest: a quick neighbour is not it."""
         return next(one for one in self._waiting if one.incomplete and one.network == network)
 
     def _refuse(self, connection: Connection, why: str) -> None:
@@ -364,7 +364,7 @@ def _as_keys(closed: Counter[str]) -> dict[str, int]:
 
 
 class TokenlessLog(Logger):  # type: ignore[misc]
-    """gunicorn's log, written as ours is. A request that it cannot read is named without it: that has the path."""
+    """gunicorn's log in our format. A request that it cannot read is logged without its path, which holds a token."""
 
     def setup(self, cfg: Any) -> None:
         super().setup(cfg)

@@ -1,6 +1,6 @@
-"""What an operator's monitoring asks: is anything open, late or shut, and how much came of what was tried.
+"""What an operator's monitoring asks: is anything unfinished, late or closed, and how much came of what was tried.
 
-A row a request is read, never a row a subscriber; sums over requests are kept by mailer.store.counting.
+It reads a row per request, never a row per subscriber; sums over requests are kept by mailer.store.counting.
 """
 
 from collections import Counter
@@ -57,8 +57,8 @@ OUTCOMES = ("accepted", "skipped", "rejected", "unknown", "waiting", "cancelled"
 
 
 def exposition() -> bytes:
-    """All figures, as they stand now."""
-    return generate_latest(_Figures())  # of a registry it needs `collect` alone
+    """Return all metrics, as they are now."""
+    return generate_latest(_Figures())  # of a registry it only needs `collect`
 
 
 class _Figures:

@@ -1,4 +1,4 @@
-"""HTTP's door to the archive: the issues that were sent, by year and one by one; their feed; what programs ask for."""
+"""Views of the archive: sent issues, by year and one by one; their feed; and what programs ask for."""
 
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
@@ -27,14 +27,14 @@ from subscribers.web.pages import CONTENT_POLICY, first_newsletter, newsletter_s
 # Images of an issue may stand elsewhere; everything else is ours.
 READING_POLICY = CONTENT_POLICY.replace("img-src 'self'", "img-src 'self' https:")
 FRESH = 300  # seconds for which a page may be kept
-SITEMAP_LIMIT = 50_000  # addresses, by sitemaps.org
+SITEMAP_LIMIT = 50_000  # URLs, by sitemaps.org
 SECURITY_DAYS = 90  # RFC 9116 asks for less than a year
 
 
 @require_safe
 @conditional_page
 def archive(request: HttpRequest, label: str = "") -> HttpResponse:
-    """All issues that were sent, by year."""
+    """Show all issues that were sent, by year."""
     newsletter = _newsletter(label)
     with _speaking(newsletter, newsletter.language):
         listed = entries(newsletter.label)
@@ -47,7 +47,7 @@ def archive(request: HttpRequest, label: str = "") -> HttpResponse:
 @require_safe
 @conditional_page
 def archive_issue(request: HttpRequest, slug: str, label: str = "") -> HttpResponse:
-    """The web page of a sent issue: its content without any reader's link, and nothing that could run."""
+    """Show the web page of a sent issue: its content without any subscriber's link, and nothing that could run."""
     newsletter = _newsletter(label)
     page = page_of(newsletter.label, slug)
     if page is None:
@@ -60,7 +60,7 @@ def archive_issue(request: HttpRequest, slug: str, label: str = "") -> HttpRespo
 
 
 def _not_yet(newsletter: Newsletter) -> HttpResponse:
-    """The link in a test or a rehearsal leads here, and so does that of a mail whose acceptance is not known yet."""
+    """Say that the issue has no page yet: a test, a rehearsal, or an email not known to be accepted links here."""
     with _speaking(newsletter, newsletter.language):
         response = _page("archive_missing", newsletter, newsletter.language, {})
     response.status_code = 404
@@ -71,7 +71,7 @@ def _not_yet(newsletter: Newsletter) -> HttpResponse:
 @require_safe
 @conditional_page
 def feed(request: HttpRequest, label: str = "") -> HttpResponse:
-    """The last issues as Atom, with all their words."""
+    """Return the last issues as Atom, with their full content."""
     newsletter = _newsletter(label)
     pages = newest(newsletter.label, LENGTH)
     address = f"{_root(newsletter).removesuffix('archive/')}feed.xml"
@@ -84,7 +84,7 @@ def feed(request: HttpRequest, label: str = "") -> HttpResponse:
 
 @require_safe
 def sitemap(request: HttpRequest) -> HttpResponse:
-    """Every page that search engines may show: forms, archives, issues."""
+    """List every page that search engines may show: forms, archives, issues."""
     labels = list(settings.NEWSLETTERS)
     found: list[tuple[str, datetime | None]] = []
     for label in labels:
@@ -97,7 +97,7 @@ def sitemap(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def security(request: HttpRequest) -> HttpResponse:
-    """Whom to tell of a hole in this installation (RFC 9116), where its operator has said that."""
+    """Say whom to tell of a vulnerability of this installation (RFC 9116), if its operator has set that."""
     if not settings.MAILER_SECURITY_CONTACT:
         raise Http404
     # Midnight, so that the answer is the same all day.
@@ -114,7 +114,7 @@ def security(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def robots(request: HttpRequest) -> HttpResponse:
-    """Nothing is forbidden: a robot that may not look at a reader's page would not see that it must not be listed."""
+    """Forbid nothing: a robot that may not look at a subscriber's page would not see that it must not be listed."""
     body = f"User-agent: *\nDisallow:\n\nSitemap: {settings.BASE_URL}/sitemap.xml\n"
     return _for_robots(HttpResponse(body, content_type="text/plain; charset=utf-8"))
 
@@ -126,9 +126,9 @@ def _for_robots(response: HttpResponse) -> HttpResponse:
 
 @require_safe
 def colours(request: HttpRequest, accent: str) -> HttpResponse:
-    """The style sheet that sets a newsletter's accent colour, which the pages' policy allows in no other place.
+    """Return the style sheet with a newsletter's accent colour, which the pages' policy allows in no other place.
 
-    The address holds the colour, so it may be kept for ever.
+    The URL holds the colour, so it may be cached indefinitely.
     """
     shades = palette(f"#{accent}")
     values = {
@@ -151,7 +151,7 @@ def _root(newsletter: Newsletter) -> str:
 
 
 def _speaking(newsletter: Newsletter, language: str) -> ExitStack:
-    """Words in the language of ours that suits `language`, days as the newsletter's clock has them."""
+    """Activate the language of ours that suits `language`, and the newsletter's time zone."""
     stack = ExitStack()
     stack.enter_context(translation.override(language_of_chrome(language)))
     stack.enter_context(timezone.override(ZoneInfo(newsletter.timezone)))
@@ -167,7 +167,7 @@ def _page(name: str, newsletter: Newsletter, language: str, values: dict[str, ob
         "language": language_tag(spoken),
         "content_language": tag,
         "direction": direction(language),
-        # What is around the words says so where it is in another language than they.
+        # The frame is marked if it is in another language than the content.
         "foreign": tag.split("-")[0] != spoken.split("-")[0],
     }
     response = HttpResponse(render_to_string(f"pages/{name}.html", context | values))

@@ -1,6 +1,6 @@
-"""Whether the proxies in front are those that MAILER_PROXIES says, and pass on what they must.
+"""Check that the proxies in front are as many as MAILER_PROXIES says, and pass on what they must.
 
-Of one request alone a web process knows little: visitors write headers too. So `mailer doctor` asks BASE_URL, as a
+From one request alone a web process learns little: visitors write headers too. So `mailer doctor` asks BASE_URL, as a
 visitor who writes none, and the web process answers what it misses in that request.
 """
 
@@ -24,7 +24,7 @@ BY_MACHINES = ("/healthz", "/readyz", "/metrics")
 
 
 class Fault(Enum):
-    """What is wrong, by the name under which processes tell it each other, and for the operator."""
+    """What is wrong, by the name that processes use among themselves, and for the operator."""
 
     UNTOLD = (
         "MAILER_PROXIES is 0, but requests come through a proxy (X-Forwarded-For): all visitors count as one, and the "
@@ -65,13 +65,13 @@ class _Seen:
 
 
 def warn_at_start() -> None:
-    """`mailer serve` speaks no https by itself."""
+    """Warn that `mailer serve` does not speak https by itself."""
     if not settings.MAILER_PROXIES and settings.BASE_URL.startswith("https://"):
         log.warning(FORGOTTEN)
 
 
 def notice(request: HttpRequest) -> None:
-    """Remember and log, once a process, what any request shows that did not come from a machine beside us."""
+    """Remember and log, once per process, what a request shows that did not come from a machine beside us."""
     if request.path_info in BY_MACHINES and "X-Forwarded-For" not in request.headers:
         return
     addresses = _addresses(request)
@@ -82,14 +82,14 @@ def notice(request: HttpRequest) -> None:
 
 
 def remember(fault: Fault) -> None:
-    """Log it once a process, and tell doctor."""
+    """Log it once per process, and let doctor know."""
     if fault not in _Seen.faults:
         _Seen.faults.add(fault)
         log.warning(fault.value)
 
 
 def faults_of(request: HttpRequest) -> list[Fault]:
-    """What is wrong with a request that came by BASE_URL and had no header of these before the proxies."""
+    """Return what is wrong with a request that came by BASE_URL and had none of these headers before the proxies."""
     addresses, told = _addresses(request), settings.MAILER_PROXIES
     found = []
     if addresses != told:
@@ -108,7 +108,7 @@ def _addresses(request: HttpRequest) -> int:
 
 
 def state() -> dict[str, Any]:
-    """What this web process says of it in the table of processes."""
+    """Return what this web process reports of it in the table of processes."""
     return {"proxy_faults": sorted(fault.name for fault in _Seen.faults)} if _Seen.faults else {}
 
 
@@ -116,7 +116,7 @@ def state() -> dict[str, Any]:
 
 
 def listen() -> None:
-    """Say so when a limit may hold for all visitors together."""
+    """Warn when a limit may hold for all visitors together."""
     limits.limited.connect(_limited)
     user_locked_out.connect(_locked)
 

@@ -1,7 +1,7 @@
 """What keeps this process from serving: the reasons why `/readyz` is not 200.
 
-A check returns one state in a word or two, or nothing when all is well. It answers at once and never raises; states
-hold no path, host or address, because anybody may ask.
+A check returns one state in a word or two, or "" if all is well. It answers at once and never raises; states hold no
+path, host or address, because anybody may ask.
 """
 
 import errno
@@ -20,12 +20,12 @@ ROOM = 8_000_000  # bytes; with less, the next transactions of a send fail
 
 
 def faults() -> dict[str, str]:
-    """Return part → state of everything that is wrong; empty when this process can serve."""
+    """Return part → state of everything that is wrong; empty if this process can serve."""
     return {part: state for part, check in CHECKS.items() if (state := check())}
 
 
 def database() -> str:
-    """`newer` and `older` compare its tables with this version of mailer."""
+    """Return the database's state; `newer` and `older` compare its tables with this version of mailer."""
     try:
         if schema.unknown_migrations():
             return "newer"
@@ -37,7 +37,7 @@ def database() -> str:
 
 
 def disk() -> str:
-    """Whether opt-outs, attempts and, on SQLite, the database itself can be written."""
+    """Return why opt-outs, attempts and, on SQLite, the database itself cannot be written."""
     for folder in folders():
         try:
             if shutil.disk_usage(folder).free < ROOM:
@@ -59,7 +59,7 @@ def folders() -> set[Path]:
 
 
 def _is_read_only() -> bool:
-    """A standby, or a server that its host has set so, for example because its disk is full."""
+    """Tell whether it is a standby, or a server that its host made read-only, for example because its disk is full."""
     if connection.vendor != "postgresql":
         return False
     with connection.cursor() as cursor:
@@ -68,7 +68,7 @@ def _is_read_only() -> bool:
 
 
 def leavings() -> str:
-    """Whether who left while the database was away is unsubscribed, which takes seconds once it is back."""
+    """Return "wait" if leavings from an outage are not applied yet, which takes seconds once the database is back."""
     try:
         since = journals.here().since
     except OSError:
@@ -76,5 +76,5 @@ def leavings() -> str:
     return "wait" if since and since < clock.estimated() - journals.LATE else ""
 
 
-# Part → check. Whoever adds a reason adds it here.
+# Part → check. Add a new reason here.
 CHECKS: dict[str, Callable[[], str]] = {"database": database, "disk": disk, "leavings": leavings}

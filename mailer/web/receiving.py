@@ -1,8 +1,8 @@
-"""A request is received whole before a thread of `mailer serve` is busy with it, so that slow clients hold no thread.
+"""Receive a request completely before a thread of `mailer serve` is busy with it, so that slow clients hold no thread.
 
 What a request is, and where the next one begins, gunicorn's own parser decides. It reads from memory, once all bytes
-that it will ask for are here. `Chunks` only tells when that is: where it errs, the parser meets the end of the bytes
-and the connection is closed, or they are waited for in vain; no byte is ever read as part of another request.
+that it will ask for are here. `Chunks` only tells when that is: if it errs, the parser meets the end of the bytes and
+the connection is closed, or they are waited for in vain; no byte is ever read as part of another request.
 """
 
 import re
@@ -25,7 +25,7 @@ _LONGEST_LINE = 8190
 
 
 class Requests(RequestParser):  # type: ignore[misc]
-    """The requests of one connection, each given out by `next` once `is_whole` is true, or once no more will come."""
+    """The requests of one connection, each returned by `next` once `is_whole` is true, or once no more will come."""
 
     def __init__(self, cfg: Any, client: Any) -> None:
         self.inbox = Inbox()
@@ -44,7 +44,7 @@ class Requests(RequestParser):  # type: ignore[misc]
             self._chunks.put(data)
 
     def begin(self) -> None:
-        """Look out for the next request, of which the last one may have brought some bytes along."""
+        """Expect the next request, of which the last one may have brought some bytes along."""
         self._forget()
         self.inbox.unread(self.unreader.take_buffered())
 
@@ -56,7 +56,7 @@ class Requests(RequestParser):  # type: ignore[misc]
         return self._request is not None or self.held() > 0
 
     def is_whole(self) -> bool:
-        """Return whether `next` can return the next request with its body, or refuse it, without waiting."""
+        """Tell whether `next` can return the next request with its body, or refuse it, without waiting."""
         if not self._request and not self._refusal and self._head_ends():
             self._read_head()
         return self._refusal is not None or (self._request is not None and self._body_ends(self._request))
@@ -104,13 +104,13 @@ class Requests(RequestParser):  # type: ignore[misc]
             self._refusal = InvalidChunkSize(b"too many small chunks")
             return True
         if self._chunks.size > limit_of(request.path):
-            request.force_close()  # of what follows nothing is read
+            request.force_close()  # nothing that follows is read
             return True
         return self._chunks.ended
 
 
 def _leave_body(request: Request) -> None:
-    """Let pages refuse the request by its length. Whoever reads the body is told that it is not here."""
+    """Let pages refuse the request by its length. Code that reads the body is told that it is not here."""
     request.body = Body(_Unread())
     request._expected_100_continue = False
     request.force_close()
@@ -122,7 +122,7 @@ class _Unread:
 
 
 class Inbox:
-    """What came in, handed to gunicorn's parser as a socket would; where it ends, the client seems to be gone."""
+    """What came in, handed to gunicorn's parser as a socket would; at its end, the client seems to be gone."""
 
     def __init__(self) -> None:
         self._bytes = bytearray()
@@ -169,7 +169,7 @@ class Chunks:
             at = self._skip(data, at) if self._left else self._read_line(data, at)
 
     def are_wasteful(self) -> bool:
-        """Return whether the body comes in so small pieces that reading it would keep a whole processor busy."""
+        """Tell whether the body comes in such small pieces that reading it would keep a whole processor busy."""
         return self._raw - self.size > max(FRAMING, self.size)
 
     def _skip(self, data: bytes, at: int) -> int:

@@ -1,4 +1,4 @@
-"""Requests that are refused before a page is asked, and in which words."""
+"""Refuse requests before a view is asked, and say why."""
 
 import logging
 from enum import StrEnum
@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 
 class Cause(StrEnum):
-    """As the page "refused" tells them apart."""
+    """The causes that the page "refused" tells apart."""
 
     TOO_LARGE = "too large"
     BROKEN_OFF = "broken off"
@@ -32,9 +32,9 @@ CAUSES = {
 
 
 class BodiesThatCame(MiddlewareMixin):
-    """Middleware: no page is asked to do what a body says that could not be read.
+    """Middleware: no view is asked to act on a body that could not be read.
 
-    Except a view marked `obeys_broken_bodies`: that asks for no more than its signed link says, or refuses by itself.
+    Except a view marked `obeys_broken_bodies`: that does only what its signed link says, or refuses by itself.
     """
 
     def process_view(self, request: HttpRequest, view: Any, *_: Any) -> HttpResponseBase | None:
@@ -46,7 +46,7 @@ class BodiesThatCame(MiddlewareMixin):
 
 
 def refused(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Django calls this for a request that it cannot read."""
+    """Answer a request that Django cannot read; Django calls this."""
     large = isinstance(exception, RequestDataTooBig | TooManyFieldsSent)
     return refuse(request, Cause.TOO_LARGE if large else Cause.NOT_UNDERSTOOD)
 

@@ -10,9 +10,9 @@ from subscribers.web import urls as readers_urls  # also names the newsletters t
 
 
 class IssueSlug:
-    """The rest of a link to an issue from its slug on, of which the slug alone counts: as subscribers.web.urls.Token.
+    """The rest of a link to an issue from its slug on, of which only the slug counts: as subscribers.web.urls.Token.
 
-    A slug has letters, digits, `_`, `-` and `.`, and ends with none of the last two.
+    A slug has letters, digits, `_`, `-` and `.`, and ends with neither of the last two.
     """
 
     regex = r"[\s\S]+"

@@ -1,4 +1,4 @@
-"""HTTP's door to the ledger: is it us, is it ready, figures, and the images of issues."""
+"""Views of the ledger for machines: installation id, readiness, metrics, and the images of issues."""
 
 import logging
 import secrets
@@ -30,7 +30,7 @@ BY_A_PROXY = ("X-Forwarded-", "X-Real-Ip", "X-Client-Ip", "Forwarded", "Via")
 @at_any_host  # load balancers ask by an address of their own
 @require_safe
 def healthz(request: HttpRequest) -> HttpResponse:
-    """This installation's id: a sender asks for it before a real send, so that readers can leave.
+    """Answer with this installation's id: a sender asks for it before a real send, so that subscribers can leave.
 
     With `?front` also what the proxies in front do wrong, by the names of `proxies.Fault`: `mailer doctor` asks.
     """
@@ -43,7 +43,7 @@ def healthz(request: HttpRequest) -> HttpResponse:
 @at_any_host
 @require_safe
 def readyz(request: HttpRequest) -> HttpResponse:
-    """200 when this process can serve and the database can be written, else 503 and what is wrong."""
+    """Answer 200 if this process can serve and the database can be written, else 503 and what is wrong."""
     faults = readiness.faults()
     return _not_to_keep({"ready": not faults, **faults}, 503 if faults else 200)
 
@@ -55,7 +55,7 @@ def _not_to_keep(answer: dict[str, object], status: int = 200) -> HttpResponse:
 @at_any_host
 @require_safe
 def metrics(request: HttpRequest) -> HttpResponse:
-    """Figures for whoever holds the token, and outside production for this machine itself.
+    """Show metrics to anybody with the token, and outside production to this machine itself.
 
     In production nothing tells this machine from a visitor: a proxy here may add no header. Others do not learn that
     the page exists.
@@ -74,7 +74,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
 def _from_this_machine(request: HttpRequest) -> bool:
     # Behind a proxy on this machine everybody comes from loopback. Most that were not told of add their headers all the
     # same.
-    # A page whose name was made to lead here would make a visitor's browser ask in its name.
+    # A page whose name was made to resolve here would make a visitor's browser ask in its name.
     if proxies.FOREIGN in request.META:
         return False
     if settings.PRODUCTION or settings.MAILER_PROXIES or any(name.startswith(BY_A_PROXY) for name in request.headers):
@@ -88,10 +88,10 @@ def _has_metrics_token(request: HttpRequest) -> bool:
     return bool(token) and secrets.compare_digest(given.encode(), f"Bearer {token}".encode())
 
 
-@at_any_host  # mails of before a move name the old one
+@at_any_host  # emails from before a move name the old one
 @require_safe
 def media(request: HttpRequest, sha256: str, extension: str) -> HttpResponse:
-    """An image of an issue. Its name is its content, so it may be kept for ever."""
+    """Serve an image of an issue. Its name is its content, so it may be cached indefinitely."""
     found = Media.objects.filter(sha256=sha256, extension=extension).only("content", "content_type").first()
     if found is None:
         raise Http404
@@ -102,7 +102,7 @@ def media(request: HttpRequest, sha256: str, extension: str) -> HttpResponse:
 
 
 def access_log(get_response: Callable[[HttpRequest], HttpResponseBase]) -> Callable[[HttpRequest], HttpResponseBase]:
-    """One line a request with the route's name, never the path: paths hold readers' tokens."""
+    """Log one line a request with the route's name, never the path: paths hold subscribers' tokens."""
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
         started = time.monotonic()
@@ -122,7 +122,7 @@ def access_log(get_response: Callable[[HttpRequest], HttpResponseBase]) -> Calla
 def head_without_body(
     get_response: Callable[[HttpRequest], HttpResponseBase],
 ) -> Callable[[HttpRequest], HttpResponseBase]:
-    """An answer to HEAD is the one to GET without its body. Gunicorn would drop the body and warn each time."""
+    """Answer HEAD like GET without its body. Gunicorn would drop the body and warn each time."""
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
         response = get_response(request)
@@ -138,22 +138,22 @@ def head_without_body(
 
 
 class NoFiles(FileUploadHandler):
-    """No form of ours takes a file. Django would put it on the disk, however large, before any page is asked."""
+    """Refuses uploads: no form of ours takes a file, and Django would write it to the disk before any view is asked."""
 
     def new_file(self, *_: object, **__: object) -> None:
         raise StopUpload(connection_reset=True)
 
     def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
-        """Never called."""
+        """Do nothing: never called."""
 
     def file_complete(self, file_size: int) -> None:
-        """Never called."""
+        """Do nothing: never called."""
 
 
 def nothing_loaded(
     get_response: Callable[[HttpRequest], HttpResponseBase],
 ) -> Callable[[HttpRequest], HttpResponseBase]:
-    """An answer that has no policy of its own, such as Django's refusals and redirects, may load and run nothing."""
+    """Forbid answers without a policy, such as Django's refusals and redirects, to load or run anything."""
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
         response = get_response(request)

@@ -1,4 +1,4 @@
-"""No visitor waits long for a database that is away: each request has a deadline, and what misses it says so."""
+"""Limit how long a visitor waits for a database that is away: each request has a deadline, and says if it misses it."""
 
 from collections.abc import Callable
 
@@ -9,14 +9,14 @@ from mailer.config import deadlines
 from subscribers.outages import AWAY
 from subscribers.web.views import without_database
 
-PATIENCE = 1.4  # seconds for the database, in all: the watch may be a tenth late
+PATIENCE = 1.4  # seconds for the database, in all: the watcher may be a tenth late
 # Operators and programs may ask for more at once than a subscriber's page does. They too find an open circuit breaker.
 # Prometheus gives up after ten seconds and learns nothing; a provider posts again.
 LONGER = {"/admin/": 20.0, "/metrics": 4.5, "/webhooks/": 10.0}
 
 
 class InTime:
-    """Middleware: the deadline, and 503 in words where a page found no database."""
+    """Middleware: the deadline, and a 503 that explains itself if a view found no database."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self._get_response = get_response

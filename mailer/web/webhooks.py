@@ -1,4 +1,4 @@
-"""The provider's door: signed events come in, and are answered 2xx once they are stored."""
+"""The provider's webhook: accept signed events, and answer 2xx once they are stored."""
 
 import logging
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 
 class _Unwanted(Exception):
-    """Not taken; status and words for whoever set the webhook up."""
+    """Not accepted; status and message for the person who set the webhook up."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -93,7 +93,7 @@ def _apply(ids: Sequence[int]) -> None:
 
 
 def _refuse(status: int, message: str) -> HttpResponse:
-    """Whatever it held is not known now, so silence is no evidence until a later post is taken."""
+    """Refuse the post. What it held is unknown now, so silence is not evidence until a later post is accepted."""
     counting.count(counting.POSTS, "refused")
     log.warning("events refused", extra={"status": status, "why": message})
     with suppress(DatabaseError, InterfaceError):  # who posts is told of the refusal all the same

@@ -20,7 +20,7 @@ from django.db import connection
 from django.template import engines
 from kombu.asynchronous import set_event_loop
 
-# Celery would import the tasks later, and where it could not (no descriptor left) log that and drop their hints.
+# Celery would import the tasks later; if it could not (no descriptor left), it would log that and drop their hints.
 import mailer.tasks  # noqa: F401
 import subscribers.tasks  # noqa: F401
 from mailer import celery, concurrency
@@ -39,7 +39,7 @@ SLOW = 60.0  # seconds that a sweep or a batch may take besides a request and it
 
 
 class EmbeddedWorker:
-    """Started, it takes hints and sweeps. Stopped, it claims nothing, and no request of it is in flight."""
+    """Once started, it takes hints and sweeps. Once stopped, it claims nothing, and no request of it is in flight."""
 
     def __init__(self) -> None:
         self._sweeper = Sweeper()
@@ -51,9 +51,9 @@ class EmbeddedWorker:
         self.failure = ""  # why it cannot go on, for the operator
 
     def start(self) -> None:
-        """Raises Restored."""
+        """Start the threads. Raises Restored."""
         self._import_what_is_used_later()
-        schema.is_newer()  # a worker that was restarted during an upgrade waits, as one that runs does
+        schema.is_newer()  # a worker restarted during an upgrade waits, as a running one does
         restore_guard.check()
         accounts.this_account()
         this_worker()
@@ -81,7 +81,7 @@ class EmbeddedWorker:
         self._ended.set()
 
     def complaints(self) -> list[str]:
-        """What is wrong with this worker that starting it again may cure. An outage of the database is not."""
+        """Return what is wrong with this worker that a restart may cure. An outage of the database is not."""
         patience = 2 * settings.MAILER_LEASE + SLOW
         deaf = [queue for queue, hearing in self._threads.items() if not hearing.is_alive()]
         found = [f"hints of the queue {queue} are not taken" for queue in deaf]
@@ -93,7 +93,7 @@ class EmbeddedWorker:
         return [] if self._stopping.is_set() else found
 
     def state(self) -> dict[str, Any]:
-        """What metrics tell of it."""
+        """Return what metrics show of it."""
         return {
             "well": not self.complaints(),
             "may_send": not self._sweeper.idle_because,
@@ -107,7 +107,7 @@ class EmbeddedWorker:
         }
 
     def stop(self, patience: float | None = None) -> int:
-        """Claim nothing any more and wait for the requests in flight. Return how many `patience` seconds left over."""
+        """Claim nothing more, and wait for requests in flight. Return how many are left after `patience` seconds."""
         until = time.monotonic() + (settings.MAILER_HTTP_TIMEOUT + 5 if patience is None else patience)
         self._stopping.set()
         concurrency.issues.stop()
@@ -124,7 +124,7 @@ class EmbeddedWorker:
     def _import_what_is_used_later(self) -> None:
         """Import what Celery and Django load by name at the first use, while there are descriptors.
 
-        Where an import fails half-way for want of one, some packages (cssutils) cannot be imported again.
+        If an import fails half-way for want of one, some packages (cssutils) cannot be imported again.
         """
         os.environ.setdefault("CELERY_SKIP_CHECKS", "1")  # Django's checks are for developers, and each queue ran them
         engines.all()
@@ -137,7 +137,7 @@ class EmbeddedWorker:
             # A missing package, a wrong URL: the thread that meets it names it, and ends the process.
 
     def _serve(self, queue: str, concurrency: int) -> None:
-        """Take the hints of one queue until the worker stops. What is no outage of the broker ends the process."""
+        """Take the hints of one queue until the worker stops. Only an outage of the broker does not end the process."""
         try:
             while not self._stopping.is_set():
                 try:
@@ -149,8 +149,8 @@ class EmbeddedWorker:
                     # It may be over in a moment; the sweep feeds the slots meanwhile.
                     log.error("no hints are taken for a while", extra={"queue": queue, "because": reason})
                     self._stopping.wait(LONGEST_PAUSE / 6)
-                self._stopping.wait(1)  # a broker that answers and gives nothing must not be asked in a circle
-        # A missing module, no memory, a defect: a process that only looks busy is worse than one that ends.
+                self._stopping.wait(1)  # a broker that answers and gives nothing must not be asked in a tight loop
+        # A missing module, no memory, a bug: a process that only looks busy is worse than one that ends.
         except Exception as error:  # noqa: BLE001
             log.critical(
                 "the worker cannot go on",
@@ -162,7 +162,7 @@ class EmbeddedWorker:
             connection.close()
 
     def _broker_answers(self, queue: str) -> bool:
-        """Wait for the broker, with one line when it is away and one when it is back. Return False at a stop."""
+        """Wait for the broker; log one line when it is away and one when it is back. Return False at a stop."""
         pause, away = 1.0, False
         while not self._stopping.is_set():
             try:
@@ -184,10 +184,10 @@ class EmbeddedWorker:
         return False
 
     def _take_hints(self, queue: str, concurrency: int) -> None:
-        """Run a Celery worker until the broker is lost or everything stops. Raises what else ends it."""
+        """Run a Celery worker until the broker is lost or everything stops. Raises whatever else ends it."""
         worker = self._controller(queue, concurrency)
         try:
-            # Not worker.start(), which logs a traceback for whatever ends it and returns as if nothing were wrong.
+            # Not worker.start(), which logs a traceback for whatever ends it and returns as if nothing was wrong.
             worker.blueprint.start(worker)
         except WorkerShutdown as lost:
             if lost.__cause__ is None and not self._stopping.is_set():

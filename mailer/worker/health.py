@@ -1,7 +1,7 @@
-"""Whether the worker of this machine is well: it says so in a file, and `mailer worker --health` reads it.
+"""Whether this machine's worker is healthy: it writes that to a file, and `mailer worker --health` reads it.
 
-A file, because the answer must come at once, also while the database is away. The worker holds an flock on it, so
-nobody takes a dead one for well; and it notes the time by the monotonic clock, which all processes of a machine share
+A file, because the answer must come at once, also while the database is away. The worker holds an flock on it, so a
+dead one cannot pass for healthy; and it writes the time by the monotonic clock, which all processes of a machine share
 and nobody sets.
 """
 
@@ -21,14 +21,14 @@ from typing import Any
 from subscribers import shared_files
 
 EVERY = 2.0  # seconds
-SILENT_AFTER = 20.0  # seconds without a word after which it hangs, or was stopped
+SILENT_AFTER = 20.0  # seconds of silence after which it hangs, or was stopped
 _HOST = socket.gethostname()
-SPACE = 2048  # bytes of a file, always the same: to write it once more needs no room on a full disk
+SPACE = 2048  # bytes of a file, always the same: rewriting it needs no space on a full disk
 
 
 @dataclass(frozen=True)
 class Word:
-    """What one worker said of itself last."""
+    """What one worker last reported of itself."""
 
     pid: int
     silent_for: float  # seconds
@@ -36,7 +36,7 @@ class Word:
 
     @property
     def wrong(self) -> str:
-        """What is wrong, as a clause; empty if it is well."""
+        """Return what is wrong, as a clause; empty if it is healthy."""
         if self.silent_for > SILENT_AFTER:
             return f"it has given no sign of life for {self.silent_for:.0f} s"
         return "; ".join(self.complaints)
@@ -45,7 +45,8 @@ class Word:
 class Heartbeat(threading.Thread):
     """Writes what `complaints` finds until it is stopped.
 
-    Made, its file has all the room that it will need, so MAILER_HOME can be written; OSError is raised if not.
+    Creating it reserves all the space that its file will need, which proves MAILER_HOME writable; raises OSError if
+    not.
     """
 
     def __init__(self, home: Path, complaints: Callable[[], list[str]]) -> None:
@@ -56,7 +57,7 @@ class Heartbeat(threading.Thread):
         self._path = _folder(home) / f"{uuid.uuid4()}.health"
         self._path.parent.mkdir(mode=0o700, exist_ok=True)
         _remove_dead(home)
-        # It gets its name when it is locked and says something, or another worker that starts could remove it.
+        # It gets its name once it is locked and written, or another worker that starts could remove it.
         self._unnamed = self._path.with_suffix(".starting")
         try:
             self._file = os.open(self._unnamed, os.O_RDWR | os.O_CREAT, 0o600)
@@ -67,7 +68,7 @@ class Heartbeat(threading.Thread):
             raise
 
     def start(self) -> None:
-        """The worker of this process is found from now on."""
+        """Let the worker of this process be found from now on."""
         self._tell()
         super().start()
 
@@ -82,7 +83,7 @@ class Heartbeat(threading.Thread):
                 path.unlink(missing_ok=True)
 
     def _tell(self) -> None:
-        """Write what is wrong. A file that cannot be written ends no worker: then its silence tells."""
+        """Write what is wrong. A file that cannot be written does not end the worker: its silence then tells."""
         told = {"host": _HOST, "pid": os.getpid(), "at": time.monotonic(), "complaints": self._complaints()}
         with contextlib.suppress(OSError):
             self._write_whole(json.dumps(told).encode())
@@ -96,7 +97,7 @@ class Heartbeat(threading.Thread):
 
 
 def workers_of(home: Path) -> list[Word]:
-    """Return what each living worker of this machine and MAILER_HOME said last. Raises OSError."""
+    """Return the last report of each living worker of this machine and MAILER_HOME. Raises OSError."""
     return [word for path in sorted(_folder(home).glob("*.health")) if (word := _read(path))]
 
 
@@ -112,7 +113,7 @@ def _remove_dead(home: Path) -> None:
 
 
 def _read(path: Path) -> Word | None:
-    """Return None for a worker that has ended, or that runs on another machine, whose clock says nothing here."""
+    """Return None for a worker that has ended, or that runs on another machine, whose clock means nothing here."""
     try:
         if not shared_files.is_locked(path):
             return None
@@ -125,7 +126,7 @@ def _read(path: Path) -> Word | None:
 
 
 def _parse(path: Path) -> dict[str, Any]:
-    """Once more if it was read while it was written."""
+    """Parse the file; read it once more if it was being written."""
     for _ in range(9):
         with contextlib.suppress(ValueError):
             return dict(json.loads(path.read_bytes()))

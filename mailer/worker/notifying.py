@@ -1,4 +1,4 @@
-"""A mail to whoever `notify` names, when a send that nobody watches ends, stops, or stays in doubt."""
+"""Email whoever `notify` names when a send that nobody watches ends, stops, or stays in doubt."""
 
 import logging
 from datetime import timedelta
@@ -16,25 +16,25 @@ log = logging.getLogger(__name__)
 
 IN_DOUBT = timedelta(hours=1)
 PAUSED, FINISHED, UNKNOWN, REFUSED = "paused", "finished", "unknown", "refused"
-# Receivers refuse the sender or the content. Single ones do in nearly every send; this many are news.
+# Receivers refuse the sender or the content. A few do in nearly every send; this many are news.
 REFUSALS, REFUSED_SHARE = 5, 0.01
 LATE = timedelta(days=3)  # after its end; a provider tries for as long, and what comes then is news too
 
 
 def unnotified() -> list[int]:
-    """Ids of the sends of which there is news that was not mailed yet."""
+    """Return the ids of sends with news that was not mailed yet."""
     return [send.pk for send in _unwatched() if _news(send)]
 
 
 def notify_editor(send_id: int) -> None:
-    """What is new of this send was mailed, once. What could not be sent is news still."""
+    """Mail what is new of this send, once. What could not be mailed stays news."""
     send = _unwatched().filter(pk=send_id).first()
     news = _news(send) if send else ""
     if send is None or not news:
         return
     before, refused = send.notified, _is_refused(send)
-    # Marked first: two workers at once, or a lost answer, must not make two mails.
-    told = dict.fromkeys([*before.split(), news, *([REFUSED] if refused else [])])  # each mail says that too
+    # Marked first: two workers at once, or a lost answer, must not cause two emails.
+    told = dict.fromkeys([*before.split(), news, *([REFUSED] if refused else [])])  # each email says that too
     if not Send.objects.filter(pk=send_id, notified=before).update(notified=" ".join(told)):
         return
     try:
@@ -52,7 +52,7 @@ def _unwatched() -> QuerySet[Send]:
 
 
 def _news(send: Send) -> str:
-    """The one thing to tell now; empty: nothing, or it was told before."""
+    """Return the one thing to tell now; empty if there is none, or it was told before."""
     told = send.notified.split()
     if send.state == Send.State.PAUSED and send.reason:
         return PAUSED if PAUSED not in told else ""

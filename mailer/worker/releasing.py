@@ -1,8 +1,7 @@
-"""Addresses that may be mailed again are taken off the provider's own lists too.
+"""Take addresses that may be mailed again off the provider's own lists too.
 
-A provider may keep every bounced address and drop what comes next, after it took it: without this nobody who was let
-go, by an operator, by confirming or because an outage explains their bounce, would get a mail, and the drop would
-suppress them.
+SendGrid keeps every bounced address and drops what comes next, after a 202: without this, a subscriber released by an
+operator, by confirming or because an outage explains their bounce would get no email, and the drop would suppress them.
 """
 
 import logging
@@ -38,7 +37,7 @@ def keeps(reason: str) -> bool:
 
 
 def let_go() -> int:
-    """Release those of our readers whom a hard bounce no longer keeps from being mailed; return how many."""
+    """Release those of our subscribers whom a hard bounce no longer keeps from being mailed; return how many."""
     global _next_try
     if time.monotonic() < _next_try or not keeps(Suppression.Reason.BOUNCE) or not configured_provider().key():
         return 0

@@ -1,4 +1,4 @@
-"""The sweep: a loop in every worker that finds what a lost hint or a dead worker left lying.
+"""The sweep: a loop in every worker that finds what a lost hint or a dead worker left behind.
 
 Every write is a compare-and-set, so any number of sweeps at once is harmless. There is no beat process.
 """
@@ -41,7 +41,7 @@ TIDIED_EVERY = 3600.0
 def sweep() -> None:
     """Start everything that is due, in the slots of this process. Raises Restored.
 
-    Straight from the database: a broker only makes it sooner. Nothing is touched in a database of a newer version.
+    Straight from the database: a broker only makes it sooner. A database of a newer version is not touched.
     """
     if schema.is_newer():
         return
@@ -59,7 +59,7 @@ def sweep() -> None:
     concurrency.mails.run_aside(_mail_what_is_due)
     for send in Send.objects.filter(state=Send.State.SENDING).values_list("pk", flat=True):
         finish_if_done(send)
-    # Who waits for a worker asks for one that may send: not one whose key is unknown, or whose clock is wrong.
+    # A command that waits for a worker needs one that may send: not one whose key is unknown or whose clock is wrong.
     if (account := accounts.known_account()) and clocks.write_sweep(now):
         ProviderAccount.objects.filter(pk=account.pk).update(swept_at=now)
     counting.count_requests()
@@ -80,9 +80,9 @@ class _Evidence:
 
 
 def _resend_now_and_then() -> None:
-    """Look for evidence once in a thousandth of the time that it takes: to find none can cost 0.1 s a batch.
+    """Look for evidence for a thousandth of the time at most: finding none can cost 0.1 s a batch.
 
-    Measured with 250,000 events in the quarter of an hour before the request; to find some takes 5 ms.
+    Measured with 250,000 events in the quarter of an hour before the request; finding some takes 5 ms.
     """
     if time.monotonic() - _Evidence.looked_at > settings.MAILER_EVIDENCE_WAIT / 1000:
         _Evidence.looked_at = time.monotonic()
@@ -90,8 +90,11 @@ def _resend_now_and_then() -> None:
 
 
 def tidy() -> None:
-    """What need not be kept is gone: events and letters of long ago, addresses that nobody confirmed,
-    wrong passwords that count no more, logins that ended, rows of the audit log of two years ago."""
+    """Delete what need not be kept.
+
+    Old events and letters, addresses that nobody confirmed, wrong passwords that no longer count, logins that ended,
+    rows of the audit log older than two years.
+    """
     now = clock.now()
     receiving.prune(now)
     outages.prune(now)
@@ -106,7 +109,7 @@ def tidy() -> None:
 
 
 def _mail_what_is_due() -> None:
-    """Send single mails one after the other, at most for as long as a slot is held by a send."""
+    """Send single emails one after the other, at most for as long as a send holds a slot."""
     now, until = clock.now(), time.monotonic() + LONGEST
     due = chain(
         ((send_confirmation.run, row) for row in confirmations.due(now)),
@@ -123,7 +126,7 @@ def _mail_what_is_due() -> None:
 
 
 class Sweeper(threading.Thread):
-    """Sweeps until it is stopped. A database that is away is waited for."""
+    """Sweeps until it is stopped, and waits for a database that is away."""
 
     def __init__(self) -> None:
         super().__init__(name="sweep", daemon=True)
@@ -137,7 +140,7 @@ class Sweeper(threading.Thread):
 
     @property
     def silent_for(self) -> float:
-        """Seconds since a sweep came to its end, or met an outage that it waits for."""
+        """Return the seconds since a sweep completed, or met an outage that it waits for."""
         return time.monotonic() - self._turned
 
     def stop(self) -> None:
@@ -172,9 +175,9 @@ class Sweeper(threading.Thread):
                     "sweep failed, will try again", extra={"error": type(error).__name__, "at": place_of(error)}
                 )
                 connection.close()
-            # A mistake of ours. To end here would be a worker that looks alive and finds nothing; to end the process
-            # would cut off its requests. As it goes on, `swept_at` stays old where the sweep never comes to its end,
-            # which `mailer doctor` tells. Not the error's words: they may hold an address.
+            # A bug of ours. Ending here would leave a worker that looks alive and finds nothing; ending the process
+            # would cut off its requests. As it goes on, `swept_at` stays old if the sweep never completes,
+            # which `mailer doctor` reports. Not the error's message: it may hold an address.
             except Exception as error:  # noqa: BLE001
                 log.error("sweep failed", extra={"error": type(error).__name__, "at": place_of(error)})
                 connection.close()
