@@ -115,14 +115,14 @@ def _stands_out(slug: str) -> bool:
 
 def _finding(proof: Proof, feature: Feature, without: list[str]) -> Finding:
     names = ", ".join(_NAMES[client] for client in without)
-    message = f"{feature.title} is not shown by {names}"
+    message = f"{feature.title} is not supported by {names}"
     if feature.slug.startswith("image-"):
         kind = feature.slug.removeprefix("image-")
         for picture in proof.pictures:
             if _extension(picture.target) == kind:
                 fix = "save the image as PNG in the newsletter's folder"
                 return proof.finding(picture.line, picture.column, "client-support", message, fix)
-    fix = "do without it in the issue's HTML or in your template"
+    fix = "remove it from the issue's HTML or from your template"
     return proof.finding_on_top("client-support", message, fix)
 
 

@@ -17,12 +17,12 @@ def look(proof: Proof) -> Iterator[Finding]:
     if on_area < ENOUGH:
         yield proof.finding_on_top(
             "contrast",
-            f"text on accent_color {accent} reads at {on_area:.1f} to 1; 4.5 is the least that all readers can read",
+            f"text on accent_color {accent} has a contrast of {on_area:.1f} to 1; readable text needs at least 4.5",
             "choose a darker or a lighter accent_color in newsletter.toml",
         )
     elif on_paper < ENOUGH:
         yield proof.finding_on_top(
             "contrast",
-            f"accent_color {accent} on white reads at {on_paper:.1f} to 1, so links are {chosen.link} instead",
-            "choose a darker accent_color in newsletter.toml to have links in your own colour",
+            f"accent_color {accent} on white has a contrast of {on_paper:.1f} to 1, so links are {chosen.link} instead",
+            "choose a darker accent_color in newsletter.toml to use your own colour for links",
         )

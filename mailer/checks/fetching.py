@@ -30,7 +30,7 @@ DEADLINE = 20.0  # seconds for a whole answer, however slowly it drips
 WHOLE = 180.0  # seconds for all answers; no new one is asked for later
 MOST_FAILURES = 2  # unanswered requests after which a host is not asked again
 MOST_REDIRECTS = 5
-AGENT = "mailer-link-check/1.0 (reads the links of a newsletter before it is sent)"
+AGENT = "mailer-link-check/1.0 (checks the links of a newsletter before it is sent)"
 FOR_GOOD = (301, 308)
 REDIRECTS = (301, 302, 303, 307, 308)
 # Sites that let people in but not programs; 999 is LinkedIn's.
@@ -106,9 +106,9 @@ class _Visitor:
             parts = urlsplit(address)
             host, port = (parts.hostname or "").rstrip("."), parts.port
         except ValueError:
-            raise _Unreachable("this is not a web address") from None
+            raise _Unreachable("it is not a web address") from None
         if parts.scheme not in ("http", "https") or not host:
-            raise _Unreachable("it redirects to what is not a web page")
+            raise _Unreachable("it redirects to something that is not a web page")
         path = quote(parts.path or "/", safe="%/:=&?~#+!$,;'@()*[]") + (
             f"?{_query(parts.query)}" if parts.query else ""
         )
@@ -128,9 +128,9 @@ class _Visitor:
 
     def _ask(self, method: str, scheme: str, host: str, port: int | None, path: str) -> tuple[int, str]:
         if self._failures[host] >= MOST_FAILURES:
-            raise _NotAsked("its site gave no answer before")
+            raise _NotAsked("its site did not answer earlier")
         if time.monotonic() > self._until:
-            raise _NotAsked(f"{WHOLE:g} seconds were over")
+            raise _NotAsked(f"no complete answer within {WHOLE:g} seconds")
         try:
             return self._answer(method, scheme, host, port, path)
         except _Unreachable:
@@ -148,9 +148,9 @@ class _Visitor:
             response = connection.getresponse()
             return response.status, _readable(response.getheader("Location") or "")
         except TimeoutError:
-            raise _Unreachable(f"nothing came within {PATIENCE:g} seconds") from None
+            raise _Unreachable(f"no answer within {PATIENCE:g} seconds") from None
         except ssl.SSLError as error:
-            raise _Unreachable(f"its certificate does not hold ({_first(error.reason or error)})") from None
+            raise _Unreachable(f"its certificate is invalid ({_first(error.reason or error)})") from None
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise _Unreachable(_first(error)) from None
         finally:
@@ -162,11 +162,11 @@ class _Visitor:
         try:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError):
-            raise _Unreachable("there is no site of this name") from None
+            raise _Unreachable("the host does not exist") from None
         found_places: list[Place] = [(family, (str(where[0]), port)) for family, _, _, _, where in found]
         for _, (address, _) in found_places:
             if not self.may_connect(ipaddress.ip_address(address)):
-                raise _Unreachable("it leads into a private network, where no reader can follow")
+                raise _Unreachable("it is in a private network, which subscribers cannot reach")
         return found_places
 
 
@@ -201,7 +201,7 @@ def _connection(scheme: str, host: str, port: int | None, places: list[Place]) -
 
 
 def _connect(places: list[Place]) -> socket.socket:
-    last: OSError = OSError("there is no site of this name")
+    last: OSError = OSError("the host does not exist")
     for family, where in places[:3]:
         found = socket.socket(family, socket.SOCK_STREAM)
         found.settimeout(PATIENCE)
@@ -263,21 +263,21 @@ def _address(proof: Proof, target: str) -> str:
 def _told(address: str, answer: Answer) -> tuple[str, str, str] | None:
     """Return (rule, message, fix), or None if the page exists."""
     if not answer.asked:
-        return "link-unasked", f'"{address}" was not asked: {answer.reason}', "open it in a browser, or check again"
+        return "link-unasked", f'"{address}" was not checked: {answer.reason}', "open it in a browser, or check again"
     if not answer.status:
-        return "link-dead", f'"{address}" does not answer: {answer.reason}', "correct the link, or take it out"
+        return "link-dead", f'"{address}" does not answer: {answer.reason}', "correct the link, or remove it"
     if answer.status in REFUSALS:
         return (
             "link-refused",
-            f'"{address}" answers {answer.status} to a program, and may well open for people',
+            f'"{address}" answers {answer.status} to programs, but may work for people',
             "open it in a browser once",
         )
     if answer.status >= 400:
-        return "link-dead", f'"{address}" answers {answer.status}', "correct the link, or take it out"
+        return "link-dead", f'"{address}" answers {answer.status}', "correct the link, or remove it"
     if answer.moved_to:
         return (
             "link-moved",
-            f'"{address}" leads on to {shortened(answer.moved_to, 90)}',
-            "give that address if it is the page you mean",
+            f'"{address}" redirects to {shortened(answer.moved_to, 90)}',
+            "use that address if it is the page you mean",
         )
     return None

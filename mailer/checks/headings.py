@@ -26,7 +26,7 @@ def _skipped(proof: Proof, headings: list[tuple[int, int, str]]) -> Iterator[Fin
                 line,
                 0,
                 "heading-skipped",
-                f'heading "{shortened(words, 40)}" is of level {level}, right below one of level {before}',
+                f'heading "{shortened(words, 40)}" has level {level}, directly below one of level {before}',
                 f"write it with {'#' * (before + 1)}",
             )
         before = level
@@ -40,6 +40,6 @@ def _several_h1(proof: Proof, headings: list[tuple[int, int, str]]) -> Iterator[
             line,
             0,
             "heading-h1s",
-            f'"{shortened(words, 40)}" is one of {len(ones)} headings of level 1; a mail has one title',
+            f'"{shortened(words, 40)}" is one of {len(ones)} headings of level 1; an email has one title',
             "write sections with ##",
         )

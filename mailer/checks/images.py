@@ -25,16 +25,16 @@ def look(proof: Proof) -> Iterator[Finding]:
                 picture.line,
                 picture.column,
                 "alt-missing",
-                f'image "{shortened(picture.target, 40)}" says nothing to readers who do not see it',
-                "write what it shows between the brackets: ![…](…)",
+                f'image "{shortened(picture.target, 40)}" has no text for readers who cannot see it',
+                "describe the image between the brackets: ![…](…)",
             )
         elif _is_file_name(picture, alt):
             yield proof.finding(
                 picture.line,
                 picture.column,
                 "alt-filename",
-                f'"{shortened(alt)}" names a file; it does not say what the image shows',
-                "write what a reader would miss without it",
+                f'"{shortened(alt)}" looks like a file name, not a description of the image',
+                "describe what a reader would miss without it",
             )
 
 

@@ -49,35 +49,35 @@ def _one(link: Link) -> Iterator[tuple[str, str, str]]:
     """Return (rule, message, fix) for each problem of a link by itself."""
     target = shortened(link.target, 70)
     if link.target and not link.words and not link.holds_image:
-        yield "link-empty", f'link to "{target}" has no words to press', "put words between the brackets"
+        yield "link-empty", f'link to "{target}" has no text to click', "put text between the brackets"
     scheme, host, names = _parts(link.target)
     if scheme == "http" and not host.startswith(THIS_MACHINE):
-        yield "http", f'"{target}" is not encrypted; browsers warn of it', "write https:// if the site has it"
+        yield "http", f'"{target}" is not encrypted; browsers warn about it', "use https:// if the site supports it"
     if link.bare:
         yield (
             "bare-url",
-            f'bare address "{target}" is all that a reader sees or hears',
-            "write [words](address), or <address> if the address itself matters",
+            f'bare address "{target}" is all that a reader sees',
+            "write [text](address), or <address> if the address itself matters",
         )
     if signs := names & EXPIRING - (set() if names & EXPIRING - SHORT_LIVED_ALONE else SHORT_LIVED_ALONE):
         sign = sorted(signs)[0]
         yield (
             "link-expiring",
-            f'"{_from_parameter(link.target, sign)}" in the address means that it works for a while, or for you alone',
-            "open it, and copy the page's lasting address",
+            f'"{_from_parameter(link.target, sign)}" in the address suggests that it expires, or works only for you',
+            "open it, and copy the page's permanent address",
         )
     if host in SHORTENERS:
         yield (
             "link-shortener",
-            f'"{target}" hides where it leads; spam filters distrust {host}',
-            "give the address that it leads to",
+            f'"{target}" hides its target; spam filters distrust {host}',
+            "use the address that it leads to",
         )
     shown = _host_in(link.words)
     if shown and host and not _same_site(shown, host):
         yield (
             "link-mismatch",
-            f"the words show {shown}, the link leads to {host}; that is how phishing looks",
-            "let both name the same site, or write words instead of an address",
+            f"the text shows {shown}, but the link leads to {host}; that looks like phishing",
+            "let both name the same site, or write text instead of an address",
         )
 
 
@@ -120,8 +120,8 @@ def _vanished(proof: Proof) -> Iterator[Finding]:
     source = COMMENT.sub(lambda comment: "\n" * comment[0].count("\n"), proof.document.source)
     for number, line in enumerate(source.split("\n")):
         for found in EMPTY.finditer(line) if number not in left else ():
-            message = f'link "{shortened(found[0])}" has no words to press, and nothing of it is left in the mail'
-            yield proof.finding(number, found.start(), "link-empty", message, "put words on it, or take it out")
+            message = f'link "{shortened(found[0])}" has no text to click, so it is missing from the email'
+            yield proof.finding(number, found.start(), "link-empty", message, "give it a text, or remove it")
 
 
 def _twice(proof: Proof) -> Iterator[Finding]:
@@ -138,7 +138,7 @@ def _twice(proof: Proof) -> Iterator[Finding]:
                 link.column,
                 "link-duplicate",
                 f'"{shortened(link.words, 30)}" leads where "{shortened(before.words, 30)}" in line {line} does',
-                "give each its own address",
+                "give each link its own address",
             )
 
 
@@ -155,8 +155,8 @@ def _unknown_issues(proof: Proof) -> Iterator[Finding]:
                 link.line,
                 link.column,
                 "issue-unknown",
-                f"there is no issue {path.relative_to(proof.issue.folder)} here, so readers would find no page",
-                "correct the link, or take it out",
+                f"there is no issue {path.relative_to(proof.issue.folder)} here, so the link would lead to no page",
+                "correct the link, or remove it",
             )
 
 
@@ -193,8 +193,8 @@ def _left_in_page(proof: Proof) -> Iterator[Finding]:
             told.add(rule)
             yield proof.finding_on_top(
                 rule,
-                f'the mail holds {attribute}="{shortened(address)}", which leads nowhere from a mail',
-                "give an https address where it was written: in the issue or in a template of yours",
+                f'the mail holds {attribute}="{shortened(address)}", which does not work in an email',
+                "use an https address instead, in the issue or in your template",
             )
 
 

@@ -24,7 +24,7 @@ def look(proof: Proof) -> Iterator[Finding]:
     if urlsplit(proof.base_url).scheme != "https":
         yield proof.finding_on_top(
             "base-url",
-            f"readers' links would go to {proof.base_url}, where they cannot leave",
+            f"subscribers' links would lead to {proof.base_url}, where they cannot unsubscribe",
             "set BASE_URL to the public https address of `mailer serve`",
         )
 
@@ -37,7 +37,7 @@ def _way_out(proof: Proof) -> Iterator[Finding]:
         if not re.search(rf"{link}(?!\?)", content):  # a link to the preferences is not an unsubscribe link
             yield proof.finding_on_top(
                 "unsubscribe-missing",
-                f"the mail's {part} has no link to unsubscribe",
+                f"the email's {part} has no unsubscribe link",
                 f"put {{{{ unsubscribe }}}} back into templates/email/issue/{template}",
             )
 
@@ -47,14 +47,14 @@ def _postal_address(proof: Proof) -> Iterator[Finding]:
     if not address:
         yield proof.finding_on_top(
             "postal-address",
-            f"newsletter {proof.newsletter.label} has no postal address, which the law wants in each issue",
+            f"newsletter {proof.newsletter.label} has no postal address, which the law requires in each issue",
             "add postal_address to newsletter.toml",
         )
     elif address == STARTERS_ADDRESS and not proof.local:
         yield proof.finding_on_top(
             "postal-address",
-            f'the postal address is still "{address}", which `mailer init` invented',
-            "write yours into newsletter.toml",
+            f'the postal address is still "{address}", the example from `mailer init`',
+            "put yours into newsletter.toml",
         )
 
 
@@ -65,6 +65,6 @@ def _sender(proof: Proof) -> Iterator[Finding]:
         if RESERVED & {parts[-1], ".".join(parts[-2:])}:
             yield proof.finding_on_top(
                 "sender-reserved",
-                f"{key} is {address}, and that domain exists for examples only: no mail comes from it or reaches it",
-                "write an address of yours into newsletter.toml",
+                f"{key} is {address}, and that domain exists only for examples: it can neither send nor receive email",
+                "put an address of yours into newsletter.toml",
             )

@@ -17,15 +17,15 @@ def look(proof: Proof) -> Iterator[Finding]:
     if GETTING_LARGE <= size <= LARGEST:
         yield proof.finding_on_top(
             "size-warning",
-            f"the mail has {size:,} bytes, and Gmail cuts off what is over {LARGEST:,}",
-            "shorten the issue, or move a part into the next one",
+            f"the email has {size:,} bytes, and Gmail cuts off everything after {LARGEST:,}",
+            "shorten the issue, or move part of it into the next one",
         )
     style = sum(len((element.text or "").encode()) for element in proof.page.iter("style"))
     if style > LARGEST_STYLE:
         yield proof.finding_on_top(
             "style-size",
-            f"the style sheet has {style:,} bytes, and Gmail ignores all of one that is over {LARGEST_STYLE:,}",
-            "take rules out of your templates",
+            f"the style sheet has {style:,} bytes, and Gmail ignores a whole style sheet over {LARGEST_STYLE:,}",
+            "remove rules from your templates",
         )
     yield from _images(proof)
 
@@ -39,15 +39,15 @@ def _images(proof: Proof) -> Iterator[Finding]:
                 line,
                 column,
                 "image-weight",
-                f"image {shown} has {size / 1000:,.0f} kB, and on a phone it comes late",
-                "save it as JPEG, or with fewer pixels; 1,200 of width are enough",
+                f"image {shown} has {size / 1000:,.0f} kB, which loads slowly on a phone",
+                "save it as JPEG, or with fewer pixels; a width of 1,200 is enough",
             )
     total = sum(sizes.values())
     if total > HEAVY_IMAGES:
         yield proof.finding_on_top(
             "image-weight",
-            f"the {len(sizes)} images have {total / 1_000_000:.1f} MB together, and many readers pay for each",
-            "take some out, or save them smaller",
+            f"the {len(sizes)} images have {total / 1_000_000:.1f} MB together, which is expensive on mobile data",
+            "remove some, or save them smaller",
         )
 
 

@@ -40,7 +40,7 @@ def look(proof: Proof) -> Iterator[Finding]:
 def _subject(proof: Proof) -> Iterator[Finding]:
     subject = proof.rendered.subject
     if not subject.strip():
-        yield proof.finding_at_title("no-subject", "the mail has no subject", 'begin with a line "# Title"')
+        yield proof.finding_at_title("no-subject", "the email has no subject", 'begin with a line "# Title"')
         return
     width = display_width(subject)
     if width > WIDEST_SUBJECT:
@@ -52,15 +52,15 @@ def _subject(proof: Proof) -> Iterator[Finding]:
     if ANSWER.match(subject):
         yield proof.finding_at_title(
             "subject-shouting",
-            f'the subject begins with "{ANSWER.match(subject)[0]}" as if it answered a mail',  # type: ignore[index]
-            "take it out: mailbox providers take it for a trick",
+            f'the subject begins with "{ANSWER.match(subject)[0]}", like a reply',  # type: ignore[index]
+            "remove it: mailbox providers treat it as a trick",
         )
     elif _shouts(subject):
         capitals = " ".join(re.findall(r"[A-Za-z]+", subject))
         yield proof.finding_at_title(
             "subject-shouting",
-            f'all Latin letters of the subject are capitals ("{shortened(capitals, 40)}"); spam filters count it',
-            "use small letters too, or ignore it when the name is written so",
+            f'the subject is all in capitals ("{shortened(capitals, 40)}"); spam filters penalise that',
+            "use lower case too, or ignore this rule if the name is written that way",
         )
 
 
@@ -85,14 +85,14 @@ def _preheader(proof: Proof) -> Iterator[Finding]:
         shown = f': "{shortened(proof.rendered.preheader, 40)}"' if proof.rendered.preheader else ""
         yield proof.finding_at_title(
             "preheader-missing",
-            f"behind the subject an inbox shows the first words it finds{shown}",
+            f"after the subject, an inbox shows the first text it finds{shown}",
             'add a line "preheader: …" to the front matter',
         )
     elif _bare(proof.rendered.preheader).startswith(_bare(proof.rendered.subject)):
         yield proof.finding_at_title(
             "preheader-repeats",
-            "the preheader repeats the subject, right behind which it is shown",
-            "say what the subject leaves out",
+            "the preheader repeats the subject, and is shown right after it",
+            "add what the subject leaves out",
         )
 
 
@@ -110,8 +110,8 @@ def _controls(proof: Proof) -> Iterator[Finding]:
         if found:
             yield proof.finding_at_title(
                 "header-control",
-                f"the {name} holds the control character U+{ord(found):04X}",
-                "take it out; typing the words anew does",
+                f"the {name} contains the control character U+{ord(found):04X}",
+                "remove it, for example by retyping the text",
             )
 
 
@@ -132,8 +132,8 @@ def _date(proof: Proof) -> Iterator[Finding]:
         if len(days) == 1 and days != of_file:
             yield proof.finding_at_title(
                 "date-mismatch",
-                f"{name} says {days[0]}, the file's name says {of_file[0]}",
-                "correct the one that was copied from the last issue",
+                f"{name} says {days[0]}, but the file name says {of_file[0]}",
+                "correct the one that was left over from the last issue",
             )
 
 
@@ -143,12 +143,12 @@ def _date(proof: Proof) -> Iterator[Finding]:
 def _unfinished(proof: Proof) -> Iterator[Finding]:
     if re.search(r"[:：]\s*$", proof.issue.title):
         yield proof.finding_at_title(
-            "unfinished", f'the title ends with "{proof.issue.title.strip()[-1]}"', "finish it, or take the colon out"
+            "unfinished", f'the title ends with "{proof.issue.title.strip()[-1]}"', "finish it, or remove the colon"
         )
     for line, words in _paragraphs(proof):
         if found := TO_DO.search(words):
             yield proof.finding(
-                line, 0, "unfinished", f'"{shortened(found[0])}" waits for you here', "write it, or take it out"
+                line, 0, "unfinished", f'"{shortened(found[0])}" is unfinished text', "write it, or remove it"
             )
     yield from _empty_quotes(proof)
 
@@ -174,8 +174,8 @@ def _empty_quotes(proof: Proof) -> Iterator[Finding]:
                 token.map[0] if token.map else 0,
                 0,
                 "unfinished",
-                f"the quote holds nothing{shown}",
-                "fill it, or take it out",
+                f"the quote is empty{shown}",
+                "fill it, or remove it",
             )
 
 
@@ -200,8 +200,8 @@ def _blanks(proof: Proof) -> Iterator[Finding]:
     )
     for line, words in [(-1, proof.issue.title), *_paragraphs(proof), *starred]:
         if found := BLANK.search(words) or STARRED.search(words):
-            message = f'"{shortened(found[0])}" is a blank that nothing fills'
-            fix = "write what belongs there, or set it in `code` if readers should see it so"
+            message = f'"{shortened(found[0])}" is an unfilled placeholder'
+            fix = "write what belongs there, or put it in `code` if it should be shown as it is"
             if line < 0:
                 yield proof.finding_at_title("placeholder-left", message, fix)
             else:
@@ -212,7 +212,7 @@ def _blanks(proof: Proof) -> Iterator[Finding]:
                 link.line,
                 link.column,
                 "placeholder-left",
-                f'link "{shortened(link.words, 40)}" leads to "{link.target}", a blank that nothing fills',
+                f'link "{shortened(link.words, 40)}" leads to "{link.target}", an unfilled placeholder',
                 "give the address",
             )
     yield from _ours(proof)
@@ -230,6 +230,6 @@ def _ours(proof: Proof) -> Iterator[Finding]:
         if token not in written:
             yield proof.finding_on_top(
                 "placeholder-left",
-                f'the mail holds the placeholder "{token}", and nothing fills it',
-                "use only placeholders that the mail's own template names",
+                f'the email contains the unfilled placeholder "{token}"',
+                "use only the placeholders of the email's own template",
             )

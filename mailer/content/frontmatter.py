@@ -77,12 +77,12 @@ def _yaml(lines: list[str]) -> dict[str, str]:
         ) from None
     except yaml.YAMLError:
         raise FrontMatterError(
-            2, "the front matter holds characters that YAML does not allow", "take control characters out"
+            2, "the front matter contains characters that YAML does not allow", "remove the control characters"
         ) from None
     if data in (None, ""):
         return {}
     if not isinstance(data, dict):
-        raise FrontMatterError(2, "the front matter is not made of keys and values", "write lines such as title: …")
+        raise FrontMatterError(2, "the front matter is not a list of keys and values", "write lines such as title: …")
     return _as_text(data)
 
 
@@ -103,7 +103,7 @@ def _refuse_what_no_issue_needs(source: str) -> None:
     for event in yaml.parse(source, Loader=yaml.BaseLoader):
         line = (event.start_mark.line if event.start_mark else 0) + 2
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-            raise FrontMatterError(line, "the front matter uses a YAML alias", "write the value out")
+            raise FrontMatterError(line, "the front matter uses a YAML alias", "write out the value")
         if getattr(event, "tag", None):
             raise FrontMatterError(line, "the front matter uses a YAML tag", "write plain text")
         if isinstance(event, yaml.CollectionStartEvent):
@@ -111,7 +111,7 @@ def _refuse_what_no_issue_needs(source: str) -> None:
         if isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
         if depth > DEPTH:
-            raise FrontMatterError(line, "the front matter is nested too deeply", "write plain keys and values")
+            raise FrontMatterError(line, "the front matter is nested too deeply", "use plain keys and values")
 
 
 # ---------------------------------------------------------------- TOML and Pelican
@@ -131,7 +131,9 @@ def _toml(lines: list[str]) -> dict[str, str]:
     except (ValueError, RecursionError):
         longest = max(range(len(lines)), key=lambda number: len(lines[number]))
         raise FrontMatterError(
-            longest + 2, "the front matter holds a number that is too long, or is nested too deeply", "write plain text"
+            longest + 2,
+            ("the front matter contains a number that is too long, or is nested too deeply"),
+            "write plain text",
         ) from None
 
 

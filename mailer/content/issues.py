@@ -116,7 +116,7 @@ def _read(path: Path) -> bytes:
             1,
             1,
             "the file is larger than 1 MB",
-            "give a Markdown file; images stay files of their own",
+            "give a Markdown file; keep images in files of their own",
             "size-limit",
         )
     return source
@@ -153,11 +153,16 @@ def _slug(path: Path, given: str) -> str:
     slug = slug_of(path.resolve(), given)
     if not slug:
         raise IssueError(
-            path, 1, 1, "no letter of the file's name can stand in an address", 'add "slug: …" on top', "slug"
+            path,
+            1,
+            1,
+            ("the file name has no character that can be used in an address"),
+            'add "slug: …" at the top',
+            "slug",
         )
     if len(slug) > LONGEST_SLUG:
         raise IssueError(
-            path, 1, 1, f"the slug is longer than {LONGEST_SLUG} characters", 'add a short "slug: …" on top', "slug"
+            path, 1, 1, f"the slug is longer than {LONGEST_SLUG} characters", 'add a short "slug: …" at the top', "slug"
         )
     return slug
 
@@ -177,11 +182,11 @@ def _language(values: Mapping[str, str]) -> str:
 
 def _odd_values(front: FrontMatter, lines: list[str]) -> Iterator[Finding]:
     if re.search(r"[\x00-\x1f\x7f\x85\u2028\u2029]", front.values.get("title", "").strip()):
-        what = "the title holds a line break or a control character, which a mail's subject cannot"
+        what = "the title contains a line break or a control character, which an email subject cannot"
         yield Finding(_line_of("title", front, lines), 1, "header-control", "error", what, "write it on one line")
     if layout := front.values.get("layout"):
-        what = f'"layout: {layout[:40]}" is left out: it is for a site generator'
-        yield Finding(_line_of("layout", front, lines), 1, "liquid", "warning", what, "nothing needs to be done")
+        what = f'"layout: {layout[:40]}" is ignored: it is for a site generator'
+        yield Finding(_line_of("layout", front, lines), 1, "liquid", "warning", what, "no action is needed")
 
 
 def _line_of(key: str, front: FrontMatter, lines: list[str]) -> int:

@@ -67,7 +67,7 @@ def to_html(source: str, name: str) -> str:
         result = mjml2html(_strict(source), fonts={})
     except (OSError, ValueError) as error:
         raise TemplateSyntaxError(
-            f"{name} is not MJML, with what it includes: {_quoting(source, str(error))}"
+            f"{name} or a part that it includes is not valid MJML: {_quoting(source, str(error))}"
         ) from error
     # The lower-case doctype puts some clients into quirks mode checks that only know the usual spelling.
     return re.sub(r"\A<!doctype html>", "<!DOCTYPE html>", _lighter(result))
@@ -133,7 +133,7 @@ class Slots:
         unplaced = [token for token in self._content if token not in page]
         if unplaced:
             shown = self._content[unplaced[0]][:60]
-            raise TemplateSyntaxError(f'the mail\'s body.mjml places no slot for "{shown}", and all content needs one')
+            raise TemplateSyntaxError(f'the email\'s body.mjml has no slot for "{shown}", and all content needs one')
         return re.sub(rf"{self._mark}\d+e", lambda found: self._content[found[0]], page)
 
 

@@ -25,7 +25,7 @@ def fault_in(error: Exception, own: Path) -> str | None:
     return f"{file}:{place['line']} {what}; {_FIX}" if place else f"{what}; {_FIX}"
 
 
-_FIX = "mend the template, or take your file away to have the usual one again"
+_FIX = "fix the template, or delete your file to use the default again"
 
 
 def _unreadable(file: Path | None, why: str, own: Path) -> str | None:

@@ -180,7 +180,7 @@ def _told(document: Document, issue: Issue) -> Iterator[Finding]:
     for heading in empty_sections(document.tokens, issue.title):
         line = heading.map[0] if heading.map else 0
         what = f'section "{plain(heading.children or [])}" has no text and is left out'
-        yield issue.finding(line, 0, "section-empty", "warning", what, "write something below it, or take it out")
+        yield issue.finding(line, 0, "section-empty", "warning", what, "write something below it, or remove it")
 
 
 def _missing(html: str, issue: Issue, sections: tuple[Section, ...]) -> Iterator[Finding]:
@@ -191,10 +191,12 @@ def _missing(html: str, issue: Issue, sections: tuple[Section, ...]) -> Iterator
     if lost:
         shown = lost.text if len(lost.text) <= 60 else f"{lost.text[:59]}…"
         fix = "simplify the HTML or Markdown around it"
-        yield issue.finding(lost.line, 0, "html-dropped", "error", f'"{shown}" would be lost in the mail', fix)
+        yield issue.finding(lost.line, 0, "html-dropped", "error", f'"{shown}" would be lost in the email', fix)
     size = len(html.encode()) + LINK_GROWTH
     if size > LARGEST:
-        what = f"the mail has {size:,} bytes, and Gmail cuts off what is over {LARGEST:,}, the unsubscribe link too"
+        what = (
+            f"the email has {size:,} bytes, and Gmail cuts off everything after {LARGEST:,}, even the unsubscribe link"
+        )
         yield issue.finding(0, 0, "size-limit", "error", what, "shorten the issue, or send it as two")
 
 

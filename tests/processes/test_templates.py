@@ -28,10 +28,10 @@ def test_a_template_of_the_editors_own_is_what_the_mail_is_made_of(embedded: Sta
 def test_a_broken_one_is_named_with_its_line(embedded: Stage, own: Path):
     (own / "footer.html").write_text("<p>Printed\n{% if %} on paper.</p>")
     told = embedded.run("render", FILE, "-o", "out", expect=2).err
-    assert f"{own / 'footer.html'}:2 Unexpected end of expression in if tag; mend the template" in told
+    assert f"{own / 'footer.html'}:2 Unexpected end of expression in if tag; fix the template" in told
     assert not (embedded.folder / "out").exists()
     (own / "footer.html").unlink()
 
     (own / "body.mjml").write_text("<mjml><mj-body><mj-section></mj-body></mjml>")
     told = embedded.run("check", FILE, expect=2).err
-    assert f"{own / 'body.mjml'} is not MJML" in told
+    assert f"{own / 'body.mjml'} or a part that it includes is not valid MJML" in told

@@ -30,14 +30,14 @@ def point_links(document: Document, issue: Issue, newsletter: Newsletter, archiv
         if "href" not in link.token.attrs:
             continue  # `<a name="x">` is an anchor, not a link
         if "{{" in target or "%7B%7B" in target:
-            _unlink(document, link, "liquid", "has an address to be filled in", "write the address out")
+            _unlink(document, link, "liquid", "has an address with a placeholder", "write out the address")
         elif not target:
             pressed = words.get(id(link.token)) or "[]()"
-            _unlink(document, link, "link-empty", "has no address", "give it one, or take the brackets out", pressed)
+            _unlink(document, link, "link-empty", "has no address", "add one, or remove the brackets", pressed)
         elif target.startswith("#"):
             if not anchors.use(target):
-                fix = "name a heading of this issue, or take the link out"
-                _unlink(document, link, "anchor-broken", "points at no place of this issue", fix)
+                fix = "use a heading of this issue, or remove the link"
+                _unlink(document, link, "anchor-broken", "points to no heading in this issue", fix)
         else:
             try:
                 link.token.attrs["href"] = absolute(target, destinations)
@@ -62,7 +62,7 @@ def _words(document: Document) -> dict[int, str]:
 
 
 def _unlink(document: Document, link: Reference, rule: str, why: str, fix: str, named: str = "") -> None:
-    message = f'link "{named or link.target}" {why}; its words stay, the link goes'
+    message = f'link "{named or link.target}" {why}; its text stays, the link is removed'
     document.remarks.append(Remark(link.line, link.column, rule, message, fix))
     link.token.attrs.pop("href", None)
 
@@ -136,7 +136,7 @@ def _point_remote(document: Document, reference: Reference) -> None:
     scheme = _scheme(target)
     if scheme != "https":
         raise ImageError(
-            f'image needs an address that mail clients can reach, got "{target[:80]}"',
+            f'image needs an address that email clients can reach, got "{target[:80]}"',
             "put the file into the newsletter's folder, or give an https address",
             "image-missing" if scheme == "http" else "unsafe-target",
         )
@@ -154,7 +154,7 @@ def _remote_width(document: Document, reference: Reference) -> int:
     if named:
         return max(1, min(int(named[1]), WIDEST))
     alt = plain(reference.token.children or [])
-    message = f'image "{alt}" from another site has no width; {UNKNOWN_WIDTH} is taken'
+    message = f'image "{alt}" from another site has no width; {UNKNOWN_WIDTH} is assumed'
     fix = 'put the file into the newsletter\'s folder, or write <img src="…" alt="…" width="…">'
     document.remarks.append(Remark(reference.line, reference.column, "image-width", message, fix))
     return UNKNOWN_WIDTH

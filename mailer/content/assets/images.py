@@ -52,10 +52,10 @@ def _inside(target: str, beside: Path, folder: Path) -> Path:
     try:
         path = where.resolve()
     except (OSError, ValueError, RuntimeError):
-        raise ImageError(f'image "{target}" has no usable path', "name a file of the newsletter's folder") from None
+        raise ImageError(f'image "{target}" has no usable path', "name a file in the newsletter's folder") from None
     if not path.is_relative_to(folder.resolve()):
         raise ImageError(
-            f'image "{target}" lies outside of the newsletter\'s folder {folder}',
+            f'image "{target}" is outside the newsletter\'s folder {folder}',
             "put the file into the folder, or give an https address",
             "image-missing",
         )
@@ -65,7 +65,7 @@ def _inside(target: str, beside: Path, folder: Path) -> Path:
 def _read(path: Path, target: str) -> bytes:
     if not path.is_file():
         raise ImageError(
-            f'image needs an address that mail clients can reach, got "{target}", and there is no such file',
+            f'image needs an address that email clients can reach, got "{target}", and there is no such file',
             "put the file into the newsletter's folder, or give an https address",
             "image-missing",
         )

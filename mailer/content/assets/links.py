@@ -45,7 +45,7 @@ def absolute(target: str, destinations: Destinations) -> str:
     compact = re.sub(r"[\x00-\x20\x7f-\x9f\u2028\u2029]", "", target)
     scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]*):", compact)
     if scheme and scheme[1].lower() not in OPENED:
-        raise LinkError(f'mail clients do not open "{scheme[1]}:" links', "give an https address", "unsafe-target")
+        raise LinkError(f'email clients do not open "{scheme[1]}:" links', "give an https address", "unsafe-target")
     if scheme and scheme[1].lower() in ("mailto", "tel"):
         return quote(compact, safe="%:@/?&=+,;!$'()*~.-_#")
     if scheme or compact.startswith("//"):
@@ -71,7 +71,7 @@ def _from_source(target: str, destinations: Destinations) -> str:
         return f"{destinations.archive_url}{quote(slug, safe='')}/{mark}{rest}"
     if not destinations.source_url:
         raise LinkError(
-            f'link "{target}" leads nowhere from a mail',
+            f'link "{target}" does not work in an email',
             "give an https address, or set source_url in newsletter.toml to the folder's public address",
             "relative-left",
         )
@@ -79,8 +79,8 @@ def _from_source(target: str, destinations: Destinations) -> str:
     clean = posixpath.normpath(joined) if joined else "."
     if clean == ".." or clean.startswith("../"):
         raise LinkError(
-            f'link "{target}" leads out of the newsletter\'s folder',
-            "give an https address, or move what it names",
+            f'link "{target}" leads outside the newsletter\'s folder',
+            "give an https address, or move the file",
             "relative-left",
         )
     slash = "/" if joined.endswith("/") and clean != "." else ""

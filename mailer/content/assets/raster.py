@@ -37,16 +37,16 @@ class Unreadable(Unfit):
 class TooLarge(Unfit):
     """Opening the image would take too much memory."""
 
-    rule, fix = "image-too-large", "save it smaller; 1200 pixels of width are enough"
+    rule, fix = "image-too-large", "save it smaller; a width of 1200 pixels is enough"
 
 
 class TooComplex(Unfit):
     """Drawing the image takes too much time or memory."""
 
-    rule, fix = "image-too-complex", "draw it with fewer filters, masks and repetitions, or save it as PNG"
+    rule, fix = "image-too-complex", "use fewer filters, masks and repetitions, or save it as PNG"
 
     def __init__(self) -> None:
-        super().__init__("takes too long, or too much memory, to be drawn")
+        super().__init__("takes too long or too much memory to draw")
 
 
 @dataclass(frozen=True)

@@ -65,9 +65,9 @@ def _parsed(content: bytes) -> etree._Element:
     try:
         root = etree.fromstring(content, parser)
     except etree.XMLSyntaxError as error:
-        raise Unreadable(f"is no SVG that can be read ({error.msg})") from None
+        raise Unreadable(f"is not a readable SVG ({error.msg})") from None
     if root.getroottree().docinfo.internalDTD is not None and b"<!ENTITY" in content:
-        raise Unreadable("declares entities, which are not read")
+        raise Unreadable("declares entities, which are not supported")
     if _name(root) != "svg":
         raise Unreadable("is no SVG")
     return root
@@ -81,7 +81,7 @@ def _refuse_what_is_not_in_the_file(root: etree._Element) -> None:
     for element in root.iter():
         name = _name(element)
         if name in IN_FONTS:
-            raise Unreadable("has text, which looks different on every machine")
+            raise Unreadable("contains text, which looks different on every machine")
         if name in ("image", "feImage"):
             _check_inner(_reference(element))
 
@@ -95,13 +95,13 @@ def _check_inner(address: str) -> None:
         return
     found = re.match(r"data:image/(?:png|jpe?g|gif|webp);base64,", address)
     if not found:
-        raise Unreadable("shows an image that is not inside of the drawing")
+        raise Unreadable("refers to an image that is not embedded")
     try:
         width, height = size_of(base64.b64decode(address[found.end() :]))
     except (binascii.Error, ValueError):
-        raise Unreadable("holds an image that is damaged") from None
+        raise Unreadable("contains a damaged image") from None
     if width * height > MOST_PIXELS:
-        raise TooLarge("holds an image with too many pixels")
+        raise TooLarge("contains an image with too many pixels")
 
 
 def _size(root: etree._Element) -> tuple[float, float]:
@@ -113,7 +113,7 @@ def _size(root: etree._Element) -> tuple[float, float]:
         width = width or (height * box[2] / box[3] if height else box[2])
         height = height or width * box[3] / box[2]
     if not width or not height:
-        raise Unreadable("has no size; give its <svg> a viewBox")
+        raise Unreadable("has no size; add a viewBox to its <svg>")
     if not (0.5 <= width <= 100_000 and 0.5 <= height <= 100_000):
         raise TooLarge("has an impossible size")
     return width, height

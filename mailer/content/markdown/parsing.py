@@ -184,7 +184,7 @@ def _new_parser() -> MarkdownIt:
 def _refuse_long(source: str) -> None:
     much = beyond_a_mail(source)
     if much:
-        what = f"the text has {much}, and a mail has room for far less"
+        what = f"the text has {much}, far more than an email can hold"
         raise MarkupError(0, what, "shorten the issue, or send it as several", "size-limit")
 
 
@@ -213,8 +213,8 @@ def _refuse_deep_html(tokens: list[Token]) -> None:
 def _too_deep(token: Token) -> MarkupError:
     return MarkupError(
         token.map[0] if token.map else 0,
-        f"lists, quotes, emphasis or HTML tags stand more than {DEEPEST} deep in each other here",
-        "take some of them out",
+        f"lists, quotes, emphasis or HTML tags are nested more than {DEEPEST} deep here",
+        "remove some of them",
         "nesting",
     )
 
@@ -250,14 +250,14 @@ def _take_left_out(token: Token, document: Document) -> list[Token]:
 
 
 _WHY = {
-    "liquid": "it is for a site generator, and a mail runs nothing",
-    "html-dropped": "mail clients do not show it",
-    "html-unwrapped": "mail clients do not know it; the text in it stays",
+    "liquid": "it is for a site generator and does nothing in an email",
+    "html-dropped": "email clients do not show it",
+    "html-unwrapped": "email clients do not support it; its text stays",
 }
 _FIX = {
-    "liquid": "write out what it stands for",
-    "html-dropped": "take it out, or say it in Markdown",
-    "html-unwrapped": "say it in Markdown, or leave it",
+    "liquid": "write out what it expands to",
+    "html-dropped": "remove it, or write it in Markdown",
+    "html-unwrapped": "write it in Markdown, or leave it",
 }
 
 

@@ -282,7 +282,7 @@ def test_a_host_that_does_not_answer_is_asked_twice_and_no_more(monkeypatch):
 
     def nobody(self, method: str, scheme: str, host: str, *_: object) -> tuple[int, str]:
         tries.append(host)
-        raise fetching._Unreachable("nothing came")
+        raise fetching._Unreachable("no answer within")
 
     monkeypatch.setattr(fetching._Visitor, "_answer", nobody)
     pages = [f"https://slow.example/{number}" for number in range(50)]
@@ -317,8 +317,8 @@ def test_answers_become_findings_at_the_place_of_the_link(proof):
             "https://a.example/gone": Answer(404),
             "https://b.example/": Answer(200, "", "https://new.example/"),
             "https://c.example/": Answer(403),
-            "https://f.example/": Answer(0, "there is no site of this name"),
-            "https://git.example.com/weekly/issues/other.md": Answer(0, "its site gave no answer before", asked=False),
+            "https://f.example/": Answer(0, "the host does not exist"),
+            "https://git.example.com/weekly/issues/other.md": Answer(0, "its site did not answer earlier", asked=False),
         },
     )
     assert [(finding.rule, finding.line, finding.column) for finding in told] == [

@@ -64,7 +64,7 @@ def test_mail_loads_nothing_from_third_parties():
 
 
 def test_broken_mjml_names_the_template():
-    with pytest.raises(TemplateSyntaxError, match=r"mine\.mjml is not MJML"):
+    with pytest.raises(TemplateSyntaxError, match=r"mine\.mjml or a part that it includes is not valid MJML"):
         to_html("<mjml><mj-body>", "mine.mjml")
 
 
@@ -84,7 +84,7 @@ def test_a_template_without_a_place_for_content_is_an_error():
     slots = Slots()
     slots.put("lost")
 
-    with pytest.raises(TemplateSyntaxError, match='places no slot for "lost"'):
+    with pytest.raises(TemplateSyntaxError, match='has no slot for "lost"'):
         slots.fill("<p></p>")
 
 

@@ -126,8 +126,8 @@ def test_the_hash_of_the_source_follows_its_images(rendered, tmp_path):
     ("written", "rule", "says"),
     [
         ("![x](none.png)", "image-missing", 'got "none.png", and there is no such file'),
-        ("![x](../../secret.png)", "image-missing", "outside of the newsletter's folder"),
-        ("![x](../link.png)", "image-missing", "outside of the newsletter's folder"),
+        ("![x](../../secret.png)", "image-missing", "outside the newsletter's folder"),
+        ("![x](../link.png)", "image-missing", "outside the newsletter's folder"),
         ("![x](/etc/passwd)", "image-missing", "no such file"),
         ("![x](../text.png)", "image-unreadable", "not a PNG, JPEG, GIF, WebP or SVG"),
         ("![x](../drawing.svg)", "image-unreadable", "has no size"),
@@ -139,7 +139,7 @@ def test_the_hash_of_the_source_follows_its_images(rendered, tmp_path):
         ("[x](javascript:alert(1))", "unsafe-target", 'do not open "javascript:"'),
         ("[x](<java\tscript:alert(1)>)", "unsafe-target", 'do not open "javascript:"'),
         ("[x](data:text/html,hi)", "unsafe-target", 'do not open "data:"'),
-        ("[x](../../../up.md)", "relative-left", "leads out of the newsletter's folder"),
+        ("[x](../../../up.md)", "relative-left", "leads outside the newsletter's folder"),
         ("[x](https://)", "relative-left", "is not a web address"),
     ],
 )

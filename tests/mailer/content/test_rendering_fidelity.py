@@ -114,7 +114,7 @@ def check(mail: RenderedIssue, body: str) -> None:
     assert [
         target for target in targets if target not in mail.text and target.removeprefix("mailto:") not in mail.text
     ] == []
-    assert not [found for found in mail.findings if found.message.endswith("would be lost in the mail")]
+    assert not [found for found in mail.findings if found.message.endswith("would be lost in the email")]
 
 
 @pytest.fixture

@@ -148,13 +148,13 @@ AGAIN = "".join(f'<g id="a{n}">' + f'<use href="#a{n - 1}"/>' * 10 + "</g>" for 
 @pytest.mark.parametrize(
     ("inside", "says"),
     [
-        ("<text>hi</text>", "has text"),
-        ('<image href="/etc/passwd"/>', "not inside of the drawing"),
-        ('<image xlink:href="https://a.example/x.png"/>', "not inside of the drawing"),
-        ('<feImage href="../x.png"/>', "not inside of the drawing"),
-        ('<image href="data:image/svg+xml;base64,AAAA"/>', "not inside of the drawing"),
-        ('<image href="data:image/png;base64,AAAA"/>', "is damaged"),
-        ("<g>", "no SVG that can be read"),
+        ("<text>hi</text>", "contains text"),
+        ('<image href="/etc/passwd"/>', "not embedded"),
+        ('<image xlink:href="https://a.example/x.png"/>', "not embedded"),
+        ('<feImage href="../x.png"/>', "not embedded"),
+        ('<image href="data:image/svg+xml;base64,AAAA"/>', "not embedded"),
+        ('<image href="data:image/png;base64,AAAA"/>', "a damaged image"),
+        ("<g>", "not a readable SVG"),
         (f'<g id="a0">{BOX}</g>{AGAIN}', "limit reached"),
     ],
 )
