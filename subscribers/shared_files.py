@@ -7,7 +7,7 @@ is done or dead; a file that merely is there, or a process id in it, would prove
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import FileIO
 from pathlib import Path
 from typing import IO
@@ -80,6 +80,21 @@ def append(descriptor: int, lines: bytes) -> int:
         os.ftruncate(descriptor, end)
         raise
     return end
+
+
+def replace(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all, for its owner alone; whoever reads meanwhile reads the former one."""
+    beside = path.with_name(f"{path.name}.{os.getpid()}")
+    try:
+        with open(beside, "wb", opener=private) as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())  # or a power cut could leave an empty file under the name
+        beside.replace(path)
+    except OSError:
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)
+        raise
 
 
 def sync_folder(folder: Path) -> None:

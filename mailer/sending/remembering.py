@@ -5,7 +5,6 @@ It lags, and never leads. A file that is there and cannot be read proves nothing
 
 import json
 import logging
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -66,7 +65,7 @@ def begin_anew(number: int) -> Path | None:
         except Unreadable:
             aside = path().with_suffix(".unreadable")
             path().rename(aside)
-            _replace({public_id(): number})
+            shared_files.replace(path(), _content({public_id(): number}))
             return aside
     return None
 
@@ -102,19 +101,10 @@ def _write(before: dict[str, int], after: dict[str, int]) -> None:
     """
     old, new = _content(before), _content(after)
     if len(old) != len(new) or path().stat().st_size != len(old):
-        _replace(after)
+        shared_files.replace(path(), new)
         return
     with path().open("r+b", buffering=0) as file:
         file.write(new)
-
-
-def _replace(numbers: dict[str, int]) -> None:
-    beside = path().with_suffix(".new")
-    with open(beside, "wb", opener=shared_files.private) as file:
-        file.write(_content(numbers))
-        file.flush()
-        os.fsync(file.fileno())  # or a power cut could leave an empty file under the name
-    beside.replace(path())
 
 
 def _content(numbers: dict[str, int]) -> bytes:

@@ -5,11 +5,9 @@ because a key may be added (store.rotating). Web processes keep them in MAILER_H
 while the database is away: subscribers must be able to leave all the same.
 """
 
-import contextlib
 import hashlib
 import json
 import logging
-import os
 import threading
 import time
 from dataclasses import dataclass
@@ -21,6 +19,7 @@ from django.db import DatabaseError, InterfaceError
 
 from mailer.models import Installation, LinkKey
 from mailer.store import clock
+from subscribers import shared_files
 from subscribers.tokens import Keys
 from subscribers.tokens import LinkKey as KnownKey
 
@@ -184,8 +183,7 @@ def _kept() -> _Identity | None:
 
 
 def _keep(identity: _Identity) -> None:
-    """Write the file whole or not at all, and for its owner alone: anybody with the keys can unsubscribe anybody."""
-    unnamed = _file().with_name(f"link-keys.{os.getpid()}")
+    """Write the keys for their owner alone: anybody who has them can unsubscribe anybody."""
     content = {
         "installation": identity.public_id,
         "link_keys": [one.key.hex() for one in identity.keys.links],
@@ -194,12 +192,6 @@ def _keep(identity: _Identity) -> None:
         "retired": identity.retired,
     }
     try:
-        with open(unnamed, "w", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
-            json.dump(content, file)
-            file.flush()
-            os.fsync(file.fileno())
-        unnamed.rename(_file())
+        shared_files.replace(_file(), json.dumps(content).encode())
     except OSError as error:
         log.warning("the link keys are not on file", extra={"error": error.strerror})
-        with contextlib.suppress(OSError):
-            unnamed.unlink(missing_ok=True)

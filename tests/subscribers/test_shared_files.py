@@ -76,3 +76,18 @@ def test_a_disk_that_takes_half_a_line_keeps_none_of_it(tmp_path, monkeypatch):
     with shared_files.locked(path) as file, pytest.raises(OSError, match="No space"):
         shared_files.append(file.fileno(), b"next\n")
     assert path.read_bytes() == b"whole\n"
+
+
+def test_a_file_is_replaced_whole_or_stays_as_it_was_and_nothing_lies_beside_it(tmp_path, monkeypatch):
+    path = tmp_path / "keys"
+    shared_files.replace(path, b"former")
+
+    def full(_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        shared_files.replace(path, b"newer")
+    assert path.read_bytes() == b"former"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert list(tmp_path.iterdir()) == [path]

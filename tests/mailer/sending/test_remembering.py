@@ -9,7 +9,6 @@ from itertools import count
 
 import pytest
 
-from mailer.sending import remembering
 from mailer.sending.remembering import highest_seen, remember
 from mailer.store.installation import public_id
 
@@ -47,7 +46,7 @@ def test_a_disk_that_fills_up_while_it_is_written_leaves_the_old_file(settings, 
     def full(_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(remembering.os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", full)
     remember(10)
     assert highest_seen() == 9
     assert "may go unnoticed" in caplog.text

@@ -74,7 +74,7 @@ def test_where_no_journal_is_kept_nobody_is_missed(settings):
 
 def test_doctor_and_metrics_show_what_waits(client, settings):
     leave(settings, ago=90)
-    assert here.leavings().words.startswith("1 subscriber who left")
+    assert here.leavings().words.startswith("1 subscriber waiting since")
     body = client.get("/metrics").content.decode()
     assert "mailer_leavings_waiting 1.0" in body
     assert "mailer_leavings_oldest_seconds 9" in body
