@@ -130,7 +130,7 @@ def _ask(
     what = f"asked for a link: {purpose}"
     about = About.LINK if purpose == Letter.Purpose.DATA else About.ADDRESS
     if to is None:
-        _record(reader, what, replace(origin, how=origin.how + limits.NO_MAIL), now, about)
+        _record(reader, what, records.unanswered(origin), now, about)
         return None
     _record(reader, what, origin, now, about)
     if newsletter not in settings.NEWSLETTERS:  # the link is of a newsletter that is gone and sends nothing
@@ -229,7 +229,8 @@ def _held_back(reader: Subscriber) -> bool:
 
 
 def _record_move(reader: Subscriber, letter: Letter, wishes: list[Subscription], origin: Origin, now: datetime) -> None:
-    _record(reader, f"{records.MOVED}, it was {masked(reader.email)}", origin, now)
+    moved = replace(origin, effect=Consent.Effect.MOVED)
+    _record(reader, f"address changed, it was {masked(reader.email)}", moved, now)
     named = named_in(letter, wishes)
     for wish in wishes:
         if wish.newsletter in named:

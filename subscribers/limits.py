@@ -34,8 +34,6 @@ RATE, PERIOD = 200, timedelta(minutes=10)
 
 limited = Signal()  # with `reason`; for code that keeps statistics
 
-NO_MAIL = ", no mail"  # ends `Consent.how` of a request that was not answered by mail
-
 
 class EffortNeeded(Exception):
     """The form needs some effort, by its reason: "network" or "everybody". Nothing was changed."""
@@ -173,4 +171,4 @@ def note(mailbox: str, budget: str, now: datetime, *, network: str = "", token: 
 def confirmations_asked(subscriber_id: int, now: datetime) -> bool:
     """Tell whether a confirmation email to this subscriber was asked for within a day; its retries go on then."""
     asked = Consent.objects.filter(subscriber_id=subscriber_id, step=Consent.Step.REQUESTED, at__gt=now - DAY)
-    return asked.exclude(how__endswith=NO_MAIL).exists()
+    return asked.exclude(effect=Consent.Effect.NO_MAIL).exists()

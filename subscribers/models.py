@@ -113,6 +113,12 @@ class Consent(models.Model):
         LINK = "link"  # a link to their data was asked for
         ADDRESS = "address"  # a new address was named; moving to it is a step of its own
 
+    class Effect(models.TextChoices):
+        NO_MAIL = "no mail"  # what was asked for was not answered by an email
+        SUPPRESSED = "suppressed"
+        LIFTED = "lifted"  # an operator, or an event, let the address be mailed again
+        MOVED = "moved"  # to another address
+
     # Indexed by `consent_history`.
     subscriber = models.ForeignKey(Subscriber, models.CASCADE, related_name="consents", db_index=False)
     newsletter = models.CharField(max_length=64)
@@ -120,6 +126,9 @@ class Consent(models.Model):
     at = models.DateTimeField(default=timezone.now)
     how = models.CharField(max_length=32)  # form, link, one-click, command, import
     about = models.CharField(max_length=12, choices=About.choices, blank=True, default="", db_default="")
+    # What rules ask of a step beside its kind. Rows of an older version get it from a trigger of migration 0015.
+    effect = models.CharField(max_length=12, choices=Effect.choices, null=True, blank=True)  # noqa: DJ001 — no default:
+    # SQLite would copy the whole table to add it.
     source = models.TextField(blank=True, default="")  # URL of the form, file name, or the editor's text
     # How they agreed elsewhere, as stated by the person who imported or added them.
     basis = models.TextField(blank=True, default="", db_default="")

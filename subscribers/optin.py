@@ -28,7 +28,7 @@ from subscribers.undoing import Left as Left
 
 log = logging.getLogger(__name__)
 
-Step, State, Reason = Consent.Step, Subscription.State, Suppression.Reason
+Step, Effect, State, Reason = Consent.Step, Consent.Effect, Subscription.State, Suppression.Reason
 
 RESTORE = "restore"  # `Consent.how` of what replaying the log of opt-outs repeats: counted when it first happened
 BOUNCE_RESTS = timedelta(days=7)  # for this long a bounced address gets no confirmation email either
@@ -82,8 +82,8 @@ def subscribe(
         subscription = records.subscription(subscriber, newsletter, now)
         answer = _answer(subscriber.suppression_hash, subscription.state, now)
         _ask(subscription, answer, counted, now)
-        how = origin.how if answer is Answer.MAIL_DUE else origin.how + limits.NO_MAIL
-        records.record(subscriber, newsletter, Step.REQUESTED, replace(origin, how=how), now)
+        said = origin if answer is Answer.MAIL_DUE else records.unanswered(origin)
+        records.record(subscriber, newsletter, Step.REQUESTED, said, now)
     if typed:
         queue.push_out(now)
     return Request(subscription.pk, answer, counted.queued)
@@ -304,7 +304,8 @@ def suppress_all(
         changed = _suppress(reasons, note, moments)
         for reason in {reasons[hash] for hash in changed}:
             hashes = [hash for hash in changed if reasons[hash] == reason]
-            _record_for_all(hashes, replace(origin, source=f"suppressed: {reason} {origin.source}".strip()), now)
+            because = f"suppressed: {reason} {origin.source}".strip()
+            _record_for_all(hashes, replace(origin, source=because, effect=Effect.SUPPRESSED), now)
         optouts.note(OptOut(hash, "", str(reasons[hash]), now) for hash in changed)
     for hash in changed:
         log.info("address suppressed", extra={"reason": str(reasons[hash])})
@@ -352,8 +353,8 @@ def lift(hash: str, origin: Origin) -> str | None:
             Suppression.objects.filter(hash=hash).update(**erased)
         else:
             suppression.delete()
-        because = f"{records.LIFTED}{suppression.reason} {origin.source}".strip()
-        _record_for_all([hash], replace(origin, source=because), now)
+        because = f"lifted: {suppression.reason} {origin.source}".strip()
+        _record_for_all([hash], replace(origin, source=because, effect=Effect.LIFTED), now)
     return str(suppression.reason)
 
 

@@ -3,7 +3,7 @@
 import secrets
 import time
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -16,9 +16,7 @@ from subscribers import signed_links
 from subscribers.addresses import Address
 from subscribers.models import Consent, FormerId, Subscriber, Subscription, Suppression
 
-Step = Consent.Step
-# So begin the sources of steps that let an address be mailed again: an operator's word, and a reader's new address.
-LIFTED, MOVED = "lifted: ", "address changed"
+Step, Effect = Consent.Step, Consent.Effect
 UNDO = "undo"  # `Consent.how` of a step by which a leaving was made undone
 LEFT = "left: "  # so begins the note of a suppression that stands for what somebody left who is not known here
 
@@ -34,6 +32,12 @@ class Origin:
     language: str = ""
     ip: str = ""  # as networks.network() cut it
     basis: str = ""  # how they agreed elsewhere, as an editor says
+    effect: str | None = None  # a Consent.Effect
+
+
+def unanswered(origin: Origin) -> Origin:
+    """Return this origin for a request that no email answers: `how` says it to people, `effect` to rules."""
+    return replace(origin, how=f"{origin.how}, no mail", effect=Effect.NO_MAIL)
 
 
 class Newcomer(NamedTuple):
@@ -146,6 +150,7 @@ def record(reader: Subscriber, newsletter: str, step: str, origin: Origin, now: 
         at=now,
         how=origin.how,
         about=about,
+        effect=origin.effect,
         source=origin.source,
         basis=origin.basis,
         wording=origin.wording,
@@ -159,7 +164,7 @@ def record(reader: Subscriber, newsletter: str, step: str, origin: Origin, now: 
 
 def moved(readers: Iterable[int]) -> dict[int, datetime]:
     """Return when each of these subscribers last took another address; those who never did are left out."""
-    steps = Consent.objects.filter(subscriber__in=list(readers), step=Step.CHANGED, source__startswith=MOVED)
+    steps = Consent.objects.filter(subscriber__in=list(readers), effect=Effect.MOVED)
     return dict(steps.order_by().values_list("subscriber").annotate(last=Max("at")))
 
 

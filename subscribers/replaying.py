@@ -11,9 +11,9 @@ from django.db import transaction
 from subscribers import clock, erasing, optin, optouts
 from subscribers.addresses import Address
 from subscribers.models import Consent, Subscriber, Subscription, Suppression
-from subscribers.optin import Newcomer, Origin, Reason, State, Step
+from subscribers.optin import Effect, Newcomer, Origin, Reason, State, Step
 from subscribers.optouts import UNSUBSCRIBED, OptOut
-from subscribers.records import LEFT, LIFTED, MOVED, newsletters_left
+from subscribers.records import LEFT, newsletters_left
 
 CHUNK = 1000  # lines looked up at once
 
@@ -110,13 +110,13 @@ class _Known:
         suppressions = Suppression.objects.filter(hash__in=hashes).values_list("hash", "reason", "note")
         self.suppressed = {hash: reason for hash, reason, _ in suppressions}
         self.left_unknown = {hash: names for hash, _, note in suppressions if (names := newsletters_left(note))}
-        self.steps: dict[str, list[tuple[str, str, datetime, str]]] = {}
+        self.steps: dict[str, list[tuple[str, str, datetime, str | None]]] = {}
         steps = Consent.objects.filter(
             subscriber__suppression_hash__in=hashes, step__in=[Step.CONFIRMED, Step.UNSUBSCRIBED, Step.CHANGED]
         )
-        rows = steps.values_list("subscriber__suppression_hash", "newsletter", "step", "at", "source")
-        for hash, newsletter, step, at, source in rows:
-            self.steps.setdefault(hash, []).append((newsletter, step, at, source))
+        rows = steps.values_list("subscriber__suppression_hash", "newsletter", "step", "at", "effect")
+        for hash, newsletter, step, at, effect in rows:
+            self.steps.setdefault(hash, []).append((newsletter, step, at, effect))
 
     def lacks(self, optout: OptOut) -> bool:
         if optout.reason == UNSUBSCRIBED:
@@ -142,14 +142,14 @@ class _Known:
     def outlived(self, optout: OptOut) -> bool:
         """Tell whether the subscriber, or an operator, let the address be mailed again after this suppression."""
         return any(
-            at >= optout.at and _lifts(step, source, optout.reason)
-            for _, step, at, source in self.steps.get(optout.hash, ())
+            at >= optout.at and _lifts(step, effect, optout.reason)
+            for _, step, at, effect in self.steps.get(optout.hash, ())
         )
 
 
-def _lifts(step: str, source: str, reason: str) -> bool:
+def _lifts(step: str, effect: str | None, reason: str) -> bool:
     if step == Step.CHANGED:
-        return source.startswith(LIFTED) or (reason == Reason.ERASED and source.startswith(MOVED))
+        return effect == Effect.LIFTED or (reason == Reason.ERASED and effect == Effect.MOVED)
     return step == Step.CONFIRMED and reason in (Reason.BOUNCE, Reason.ERASED)
 
 

@@ -1,0 +1,22 @@
+"""The database as an older version had it, and what a process of that version writes during an upgrade."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+from django.db.migrations.state import StateApps
+
+Names = list[tuple[str, str]]
+
+
+@contextmanager
+def database_of(*before: tuple[str, str]) -> Iterator[StateApps]:
+    """A database with these migrations and no later ones; its models. After the block it is up to date again."""
+    newest = MigrationExecutor(connection).loader.graph.leaf_nodes()
+    old = MigrationExecutor(connection)
+    old.migrate(list(before))
+    try:
+        yield old.loader.project_state(list(before)).apps
+    finally:
+        MigrationExecutor(connection).migrate(newest)
