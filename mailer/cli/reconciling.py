@@ -11,7 +11,6 @@ from mailer.cli.steering import (
     json_option,
     newsletter_option,
     print_result,
-    require_provider,
     send_argument,
     yes_option,
 )
@@ -52,6 +51,7 @@ def reconcile(
     if accept_duplicates is not None and not resend:
         raise Problem("--accept-duplicates goes with --resend.", Exit.USAGE)
     found = find(send, newsletter)
+    from mailer.publishing.sends import require_provider
     from mailer.sending.expiring import expire_attempts
     from mailer.sending.reconciling import unknown_of
 

@@ -4,7 +4,6 @@ import csv
 import json
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import click
@@ -39,6 +38,7 @@ def status(
     """Show all sends, or the result of one, by its slug or file."""
     start()
     from mailer.cli.watching import exit_code, report, watch_only
+    from mailer.publishing.sends import find_send
     from mailer.sending.accounting import receipt
     from mailer.sending.reconciling import doubts_of
 
@@ -66,27 +66,6 @@ def status(
         facts = ", ".join(f"{fact} {readers}" for fact, readers in result["events"].items() if readers)
         click.echo(f"of the accepted: {facts}" if facts else "no reports on the accepted ones yet")
     sys.exit(Exit.DONE if found.state == "sending" else exit_code(found, result))
-
-
-def find_send(name: str, newsletter: str | None) -> Any:
-    """The send of a slug or of an issue's file; a real one before a rehearsal."""
-    from django.conf import settings
-
-    from mailer.content.issues import read_issue
-    from mailer.models import Send
-
-    slug = read_issue(Path(name), settings.CONFIG).slug if Path(name).is_file() else name
-    sends = Send.objects.select_related("account").defer("html", "text", "article").filter(slug=slug).order_by("-pk")
-    if newsletter:
-        sends = sends.filter(newsletter=newsletter)
-    found = list(sends)
-    real = [send for send in found if not send.is_rehearsal] or found
-    if not real:
-        raise Problem(f"there is no send {slug!r}; `mailer status` lists them.", Exit.USAGE)
-    if len({send.newsletter for send in real}) > 1:
-        names = ", ".join(send.newsletter for send in real)
-        raise Problem(f"{slug!r} was sent in several newsletters; choose one with --newsletter: {names}.", Exit.USAGE)
-    return real[0]
 
 
 def _all_sends(as_json: bool) -> None:

@@ -1,10 +1,14 @@
 """`mailer pause`, `resume`, `cancel`: the editor's hand on a send."""
 
-from typing import Any
+import json
+from typing import TYPE_CHECKING
 
 import click
 
 from mailer.cli.terminal import Problem, confirm, start
+
+if TYPE_CHECKING:
+    from mailer.models import Send
 
 send_argument = click.argument("send", metavar="SLUG|FILE")
 newsletter_option = click.option("--newsletter", metavar="NAME", help="Which newsletter, if several have the slug.")
@@ -12,9 +16,9 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print the re
 yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
 
 
-def find(name: str, newsletter: str | None) -> Any:
+def find(name: str, newsletter: str | None) -> "Send":
     start()
-    from mailer.cli.status import find_send
+    from mailer.publishing.sends import find_send
 
     return find_send(name, newsletter)
 
@@ -46,6 +50,7 @@ def resume(send: str, newsletter: str | None, as_json: bool, detach: bool) -> No
     """Resume a paused send with the content that was planned."""
     found = find(send, newsletter)
     from mailer.cli.watching import carry_out
+    from mailer.publishing.sends import require_provider
     from mailer.sending.lifecycle import WrongState
     from mailer.sending.steering import resume as resume_send
 
@@ -56,7 +61,7 @@ def resume(send: str, newsletter: str | None, as_json: bool, detach: bool) -> No
             print_result(found, as_json)
             return
 
-        def go_on() -> Any:
+        def go_on() -> "Send":
             resume_send(found.pk)
             return found
 
@@ -86,25 +91,7 @@ def cancel(send: str, newsletter: str | None, yes: bool, as_json: bool) -> None:
     print_result(found, as_json)
 
 
-def require_provider(send: Any) -> None:
-    from django.conf import settings
-
-    from mailer.providers.current import configured_provider
-    from mailer.store.elsewhere import why_not_from_here
-
-    names = configured_provider().names
-    if send.provider != settings.PROVIDER:
-        raise Problem(
-            f"{send.slug} was planned for {send.provider}, but this process sends through {settings.PROVIDER}; "
-            f"set {names.key} and {names.url} as they were."
-        )
-    if why := why_not_from_here(send):
-        raise Problem(f"{send.slug} cannot be sent from here: {why}.")
-
-
-def print_result(send: Any, as_json: bool) -> None:
-    import json
-
+def print_result(send: "Send", as_json: bool) -> None:
     from mailer.cli.watching import report
     from mailer.sending.accounting import receipt
 

@@ -72,12 +72,13 @@ def explain(error: Exception) -> Problem | None:
     from mailer.config.newsletter import NewsletterError
     from mailer.content.issues import IssueError
     from mailer.content.overrides import fault_in
-    from mailer.publishing.refusals import CorrectIssue, CorrectRequest, Refused
+    from mailer.publishing.refusals import CorrectIssue, CorrectRequest, CorrectSettings, Refused
 
     if isinstance(error, IssueError | CorrectIssue):
         return Problem(str(error), Exit.FINDINGS)
     if isinstance(error, Refused):
-        return Problem(str(error), Exit.USAGE if isinstance(error, CorrectRequest) else Exit.FAILED)
+        usage = isinstance(error, CorrectRequest | CorrectSettings)
+        return Problem(str(error), Exit.USAGE if usage else Exit.FAILED)
     if isinstance(error, NewsletterError | ImproperlyConfigured):
         return Problem(str(error), Exit.USAGE)
     if "PoolTimeout" in (type(error).__name__, type(error.__cause__).__name__):

@@ -6,7 +6,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
@@ -16,19 +15,16 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 
 from mailer.cli.terminal import Exit, Problem, counted, write_no_more
-from mailer.models import Batch, Installation, Send
+from mailer.models import Batch, Send
 from mailer.providers.current import rehearsals
 from mailer.publishing.reporting import in_words, when
 from mailer.sending.accounting import count, receipt
 from mailer.sending.lifecycle import WrongState
 from mailer.sending.steering import pause
-from mailer.store import clock
-from mailer.store.accounts import known_account
+from mailer.store.presence import worker_swept_lately
 from subscribers import shared_files
 
 T = TypeVar("T")
-
-A_MINUTE = timedelta(minutes=1)
 
 
 class _Terminated(Exception):
@@ -51,16 +47,6 @@ def worker_here() -> Iterator[None]:
         if in_flight := worker.stop():
             about = counted(in_flight, "request")
             click.echo(f"mailer: {about} still unanswered; mailer status shows how it ends.", err=True)
-
-
-def worker_swept_lately() -> bool:
-    """Tell whether a worker swept in the last minute that may send what is planned here."""
-    account = known_account()
-    swept = Installation.objects.values_list("swept_at", flat=True).get(pk=1)
-    # Compared with the last sweep and not with the time, since that may be taken back; see mailer.sending.clocks.
-    if swept and account and (account.swept_at is None or account.swept_at < swept - A_MINUTE):
-        return False
-    return swept is not None and abs(clock.now() - swept) < A_MINUTE
 
 
 def carry_out(start: Callable[[], Send], as_json: bool) -> NoReturn:

@@ -22,3 +22,19 @@ class CorrectIssue(Refused):
     def __init__(self, message: str, findings: Sequence[Finding] = ()) -> None:
         super().__init__(message)
         self.findings = tuple(findings)
+
+
+class CorrectSettings(Refused):
+    """This process's settings contradict what it was asked for: an operator corrects them."""
+
+
+class ConfirmRepeat(Refused):
+    """Subscribers would get the same content twice: ask a person, then ask again with their word for it."""
+
+
+class RunAgain(Refused):
+    """Somebody else changed it meanwhile: look again, then decide again."""
+
+
+class TryLater(Refused):
+    """Workers, the broker or the public address are away: ask again when they are back."""

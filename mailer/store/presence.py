@@ -16,8 +16,8 @@ from typing import Any
 from django.db import DatabaseError, InterfaceError, close_old_connections, connection
 from django.db.models import QuerySet
 
-from mailer.models import Process
-from mailer.store import clock, counting
+from mailer.models import Installation, Process
+from mailer.store import accounts, clock, counting
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +25,7 @@ EVERY = 5.0  # seconds
 SILENCE = timedelta(seconds=2 * EVERY)  # no living process is silent for longer
 LATELY = timedelta(seconds=30)  # a process not seen for longer does not count as running
 FORGOTTEN_AFTER = timedelta(days=7)
+A_MINUTE = timedelta(minutes=1)
 
 State = dict[str, Any]
 
@@ -93,6 +94,16 @@ class Presence(threading.Thread):
 def running(kind: Process.Kind, now: datetime) -> "QuerySet[Process]":
     """Return processes that were seen lately, by the database's clock."""
     return Process.objects.filter(kind=kind, seen_at__gte=now - LATELY).order_by("host", "pid")
+
+
+def worker_swept_lately() -> bool:
+    """Tell whether a worker swept in the last minute that may send what is planned here."""
+    account = accounts.known_account()
+    swept = Installation.objects.values_list("swept_at", flat=True).get(pk=1)
+    # Compared with the last sweep and not with the time, since that may be taken back; see mailer.sending.clocks.
+    if swept and account and (account.swept_at is None or account.swept_at < swept - A_MINUTE):
+        return False
+    return swept is not None and abs(clock.now() - swept) < A_MINUTE
 
 
 def idle_workers(now: datetime) -> str:

@@ -91,8 +91,8 @@ def broker() -> Check:
 
 
 def worker() -> Check:
-    from mailer.cli.watching import worker_swept_lately
     from mailer.store import clock, presence
+    from mailer.store.presence import worker_swept_lately
 
     idle = presence.idle_workers(clock.now())
     if worker_swept_lately():

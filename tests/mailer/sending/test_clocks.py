@@ -8,13 +8,13 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from mailer.cli.watching import worker_swept_lately
 from mailer.models import Attempt, Batch, CircuitBreaker, Installation
 from mailer.sending import circuit_breaker, clocks
 from mailer.sending.claiming import claim
 from mailer.sending.delivering import deliver_batch
 from mailer.sending.expiring import expire_attempts
 from mailer.store import clock
+from mailer.store.presence import worker_swept_lately
 from mailer.worker.sweeping import sweep
 from subscribers.models import Subscription
 from tests import readers

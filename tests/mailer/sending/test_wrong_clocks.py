@@ -6,7 +6,6 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from mailer.cli.watching import worker_swept_lately
 from mailer.events import receiving
 from mailer.models import Attempt, Batch, CircuitBreaker, Event, Send
 from mailer.providers.answers import Accepted, OutcomeUnknown, RateLimited
@@ -20,6 +19,7 @@ from mailer.sending.scheduling import fire_due
 from mailer.sending.settling import settle
 from mailer.store import clock
 from mailer.store.installation import public_id
+from mailer.store.presence import worker_swept_lately
 from mailer.worker.sweeping import sweep
 from tests import readers
 from tests.mailer.sending import outgoing

@@ -1,0 +1,281 @@
+"""Send an issue: look at what would be done now, see whether it may be, and do it.
+
+`propose` writes nothing; `get_ready` raises why it may not be done; `start` takes what came back ready, so that nobody
+starts what was not looked at. What a person must be asked in between is in the proposal.
+"""
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.conf import settings
+from django.db import IntegrityError
+
+from mailer.celery import why_no_broker
+from mailer.checks.proofs import Proof
+from mailer.config.times import BadMoment, describe, read_moment
+from mailer.models import REHEARSAL, Send
+from mailer.providers.current import configured_provider
+from mailer.providers.protocol import Unseen
+from mailer.publishing.reachability import why_unreachable
+from mailer.publishing.refusals import ConfirmRepeat, CorrectIssue, CorrectRequest, Refused, RunAgain, TryLater
+from mailer.publishing.sends import require_own
+from mailer.sending import hints
+from mailer.sending.evidence import is_heard
+from mailer.sending.existing import Again, discard_unsent, same_source_elsewhere, standing, what_to_do
+from mailer.sending.lifecycle import WrongState
+from mailer.sending.planning import NobodyToSend, Plan, audience_size, plan_send, schedule_send, why_refused
+from mailer.sending.steering import resume
+from mailer.store import accounts, clock, presence
+
+
+@dataclass(frozen=True)
+class Order:
+    """How an issue is to be sent."""
+
+    due_at: datetime | None = None  # or at once
+    on_unknown: str = Send.OnUnknown.HOLD
+    detached: bool = False  # nobody stays to watch: workers must be there, and its end is told by email
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """What `start` would do with an issue, as things are now."""
+
+    plan: Plan
+    order: Order
+    file: str
+    action: Again
+    existing: Send | None  # the send of this slug that was planned before
+    sent_as: str  # the slug under which the same source was sent before; else empty
+    audience: int
+    account: str
+
+    @property
+    def slug(self) -> str:
+        return self.plan.issue.slug
+
+    @property
+    def is_rehearsal(self) -> bool:
+        return self.plan.provider == REHEARSAL
+
+    @property
+    def makes_a_plan(self) -> bool:
+        return self.action in (Again.PLAN, Again.REPLACE)
+
+    @property
+    def repeats(self) -> str:
+        """What a person must be told before the same source goes to everybody again; else empty."""
+        return f"{self.file} was already sent as {self.sent_as}; was the file renamed?" if self.sent_as else ""
+
+    @property
+    def when(self) -> str:
+        """When it goes out, in its newsletter's time zone; empty for at once."""
+        due_at = self.order.due_at
+        return describe(due_at, self.plan.newsletter.timezone, clock.now()) if due_at else ""
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A proposal that may be started. Only `get_ready` makes one."""
+
+    proposal: Proposal
+
+
+def read_order(proof: Proof, at: str | None, on_unknown: str, *, detached: bool) -> Order:
+    """Read how the issue is to be sent; `at` as a person writes it. Raises CorrectRequest."""
+    due_at = _due(at, proof.newsletter.timezone) if at else None
+    if on_unknown == Send.OnUnknown.RESEND and not is_heard():
+        raise CorrectRequest(
+            f"--on-unknown resend needs the event webhook: without {configured_provider().names.events} there is "
+            "no evidence that an email did not go out."
+        )
+    return Order(due_at, on_unknown, detached)
+
+
+def propose(proof: Proof, order: Order) -> Proposal:
+    """Say what would be done with the issue now. Nothing is written."""
+    issue, label = proof.rendered, proof.newsletter.label
+    unwatched = order.detached or order.due_at is not None
+    plan = Plan(proof.newsletter, issue, settings.PROVIDER, settings.BASE_URL, order.on_unknown, unwatched)
+    existing = standing(label, issue.slug, plan.provider)
+    return Proposal(
+        plan=plan,
+        order=order,
+        file=str(proof.issue.path),
+        action=_action(existing, issue.source_sha256, order),
+        existing=existing,
+        sent_as="" if existing else _sent_as(plan),
+        audience=audience_size(label),
+        account=accounts.name_here(),
+    )
+
+
+def require_possible(proposal: Proposal) -> None:
+    """Raise what `get_ready` and `start` would, as far as it is known without a request. Raises UnknownKey too."""
+    _require_same_provider(proposal)
+    if proposal.sent_as:
+        raise ConfirmRepeat(proposal.repeats)
+    if proposal.makes_a_plan:
+        _require_acceptable(proposal)
+        if not proposal.audience and not proposal.order.due_at:  # who gets a later one is chosen when it is due
+            raise _nobody(proposal)
+    _require_same_source(proposal)
+
+
+def get_ready(
+    proposal: Proposal, *, repeat: bool = False, broker_away: Callable[[str], None] = lambda why: None
+) -> Ready:
+    """Return the proposal as one that may be started, once provider, workers and public address were looked at.
+
+    `repeat`: a person confirmed that a source which was sent as `sent_as` goes to everybody again. `broker_away` is
+    told why hints are lost, where workers find the send all the same. Raises Refused and UnknownKey.
+    """
+    if proposal.sent_as and not repeat:
+        raise ConfirmRepeat(proposal.repeats)
+    _require_same_provider(proposal)
+    if proposal.makes_a_plan:
+        _require_acceptable(proposal)
+        _require_workers(proposal.order, broker_away)
+        _require_reachable()
+    elif proposal.existing and proposal.action in (Again.ATTACH, Again.RESUME):
+        require_own(proposal.existing)
+    _require_same_source(proposal)
+    return Ready(proposal)
+
+
+def start(ready: Ready) -> Send:
+    """Plan the issue, or go on with the send that exists; one that is over or held is returned as it is.
+
+    Raises Refused: nobody may be mailed, or somebody else was faster.
+    """
+    proposal = ready.proposal
+    existing = proposal.existing
+    if proposal.makes_a_plan or existing is None:
+        return _plan(proposal)
+    if proposal.action is Again.ATTACH and not proposal.order.detached:
+        hints.enqueue(existing.pk, hints.MOST)  # the hints of a worker that died in its own memory died with it
+    if proposal.action is Again.RESUME:
+        try:
+            resume(existing.pk)
+        except WrongState:
+            raise _changed_meanwhile(proposal) from None
+    return existing
+
+
+def credits_short(proposal: Proposal) -> int | None:
+    """Return how many mails the provider's plan has left where they are too few; None where they suffice.
+
+    None too where the provider does not say: many a key may not read it, and a send pauses when they are used up.
+    """
+    account = None if proposal.is_rehearsal else configured_provider().account
+    with suppress(Unseen):
+        left = account.credits_left() if account else None
+        return left if left is not None and left < proposal.audience else None
+    return None
+
+
+def _due(text: str, zone: str) -> datetime:
+    try:
+        return read_moment(text, zone, clock.now())
+    except BadMoment as error:
+        raise CorrectRequest(f"--at: {error}") from None
+
+
+def _action(existing: Send | None, source_sha256: str, order: Order) -> Again:
+    action = what_to_do(existing, source_sha256)
+    if existing and action is Again.SHOW and existing.state == Send.State.SCHEDULED:
+        # Another time is another plan; the same order again waits on, for its process may have died.
+        return Again.REPLACE if order.due_at else Again.ATTACH
+    return action
+
+
+def _sent_as(plan: Plan) -> str:
+    if plan.provider == REHEARSAL:
+        return ""
+    other = same_source_elsewhere(plan.newsletter.label, plan.issue.slug, plan.issue.source_sha256)
+    return other.slug if other else ""
+
+
+def _require_same_provider(proposal: Proposal) -> None:
+    existing, here = proposal.existing, proposal.plan.provider
+    if existing and existing.provider != here:
+        raise Refused(
+            f"{proposal.slug} was planned for {existing.provider}, but {configured_provider().names.url} is {here} "
+            "here; use one provider for the whole send."
+        )
+
+
+def _require_acceptable(proposal: Proposal) -> None:
+    accounts.refuse_unknown_key()
+    if why := why_refused(proposal.plan):
+        raise CorrectIssue(f"{proposal.file}: the provider would not accept this issue: {why}")
+
+
+def _require_workers(order: Order, broker_away: Callable[[str], None]) -> None:
+    somebody_sends = settings.EMBEDDED or presence.worker_swept_lately()
+    if why := why_no_broker():
+        if not somebody_sends:
+            raise TryLater(f"{why}, and no worker has checked in for a minute. Nothing was sent.")
+        broker_away(why)
+    if order.detached and not presence.worker_swept_lately():
+        if idle := presence.idle_workers(clock.now()):
+            raise TryLater(f"nothing would be sent. {idle}")
+        raise TryLater(
+            "no worker that may send has checked in for a minute, so nothing would be sent; start one with "
+            "`mailer worker`. If one is running, its log and `mailer doctor` on that machine say what it is "
+            "waiting for."
+        )
+
+
+def _require_reachable() -> None:
+    if settings.PROVIDER_IS_LOCAL:
+        return
+    if why := why_unreachable(settings.BASE_URL):
+        raise TryLater(f"subscribers could not unsubscribe: {why}")
+
+
+def _require_same_source(proposal: Proposal) -> None:
+    existing, slug = proposal.existing, proposal.slug
+    if existing is None or proposal.action is not Again.REFUSE:
+        return
+    if existing.state == Send.State.SENDING:
+        ways = f"`mailer cancel {slug}` cancels it for those still waiting"
+    elif existing.state == Send.State.PAUSED:
+        ways = f"`mailer resume {slug}` resumes with the content that was planned, `mailer cancel` ends it"
+    else:
+        ways = "send a correction as a new issue, under another file name"
+    raise Refused(
+        f"{proposal.file} differs from what was planned as {slug}, which is {existing.state}; readers may already "
+        f"have it, so it is not sent again: {ways}."
+    )
+
+
+def _plan(proposal: Proposal) -> Send:
+    plan, existing, due_at = proposal.plan, proposal.existing, proposal.order.due_at
+    if existing is not None and not discard_unsent(existing):
+        raise _changed_meanwhile(proposal)
+    try:
+        return schedule_send(plan, due_at) if due_at else plan_send(plan)
+    except NobodyToSend:
+        raise _nobody(proposal) from None
+    except IntegrityError:
+        # Another editor was faster with the same issue: one send, and both see it.
+        now = standing(plan.newsletter.label, proposal.slug, plan.provider)
+        if now is None or now.source_sha256 != plan.issue.source_sha256:
+            raise RunAgain(
+                f"{proposal.slug} was planned by another command in the meantime; run the command again."
+            ) from None
+        return now
+
+
+def _changed_meanwhile(proposal: Proposal) -> RunAgain:
+    return RunAgain(f"{proposal.slug} changed state in the meantime; run the command again.")
+
+
+def _nobody(proposal: Proposal) -> Refused:
+    return Refused(
+        f"{proposal.plan.newsletter.label} has no confirmed subscriber who may be emailed; "
+        "see `mailer subscribers list`, `add` or `import`. Nothing was sent."
+    )
