@@ -379,7 +379,7 @@ class Attempt(models.Model):
 class Event(models.Model):
     """A fact that the provider reported, as it came and once. `mailer.events.receiving` stores it, then applies it."""
 
-    kind = models.CharField(max_length=24)  # the provider's word: processed, delivered, bounce …
+    kind = models.CharField(max_length=24)  # a `mailer.providers.events.Kind`
     # No foreign keys: a restored database may lack what an event is about, and the event must be kept all the same.
     attempt = models.UUIDField(null=True)
     delivery = models.PositiveBigIntegerField(null=True)

@@ -15,10 +15,11 @@ from django.db import connection
 from django.db.models import Q, QuerySet
 
 from mailer.models import BOUNCED, Attempt, Event, Fact
+from mailer.providers.events import Kind
 from mailer.store import clock
 
 # What an event of this kind says by itself. Of bounces, complaints and drops the provider's `events.read` says more.
-OF_KIND = {"delivered": Fact.DELIVERED, "deferred": Fact.DEFERRED, "dropped": Fact.DROPPED}
+OF_KIND = {Kind.DELIVERED: Fact.DELIVERED, Kind.DEFERRED: Fact.DEFERRED, Kind.DROPPED: Fact.DROPPED}
 NEVER = (Attempt.State.REFUSED, Attempt.State.UNSENT)  # their events are never evidence
 COUNTED = {
     Fact.DELIVERED: "delivered",
@@ -97,7 +98,7 @@ def add(chosen: Chosen, told: Mapping[Fact, Collection[int]]) -> None:
     with connection.cursor() as cursor:
         _lock_batches(cursor, chosen, told)
         for kind, fact in OF_KIND.items():
-            _count(counts, fact, _add_by_kind(cursor, chosen, kind, fact))
+            _count(counts, fact, _add_by_kind(cursor, chosen, str(kind), fact))
         for fact, deliveries in told.items():
             _count(counts, fact, _add_to(cursor, fact, deliveries))
         _add_counts(cursor, counts)

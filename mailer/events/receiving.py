@@ -23,7 +23,7 @@ from mailer.events.facts import Chosen, Known
 from mailer.events.suppressing import Reader, Told
 from mailer.models import Event, Fact
 from mailer.providers.current import configured_provider
-from mailer.providers.events import Meaning, ProviderEvent
+from mailer.providers.events import Kind, Meaning, ProviderEvent
 from mailer.sending import evidence, thresholds
 from mailer.store import clock
 from mailer.store.installation import public_id
@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 FACT_HASH = ProviderEvent._fields.index("fact_hash")
 # They carry words, and no more follows from them than the fact.
-ONLY_FACTS = ("deferred", "group_resubscribe")
+ONLY_FACTS = (Kind.DEFERRED, Kind.RESUBSCRIBED)
 FACTS = {
     Meaning.HARD: Fact.HARD,
     Meaning.SOFT: Fact.SOFT,
@@ -78,8 +78,12 @@ def _of_this_installation(events: Iterable[ProviderEvent]) -> list[ProviderEvent
     return [
         event if event.installation == me else event._replace(attempt=None, delivery=None)
         for event in events
-        if event.installation == me or (event.installation is None and event.kind == "bounce" and _email(event.details))
+        if event.installation == me or _may_be_ours(event)
     ]
+
+
+def _may_be_ours(event: ProviderEvent) -> bool:
+    return event.installation is None and event.kind == Kind.BOUNCED and bool(_email(event.details))
 
 
 def _email(details: dict[str, str] | None) -> str:
@@ -165,7 +169,7 @@ def _read(chosen: Chosen, attempts: Mapping[UUID, Known]) -> _Reading:
     rows = list(chosen.events().filter(details__isnull=False).exclude(kind__in=ONLY_FACTS))
     readers = suppressing.readers_of(row.delivery for row in rows if row.delivery)
     for row in rows:
-        if row.kind == "bounce" and (row.attempt is None or row.delivery is None):
+        if _kind(row) == Kind.BOUNCED and (row.attempt is None or row.delivery is None):
             _read_by_address(reading, row)
             continue
         attempt, reader = attempts.get(row.attempt or UUID(int=0)), readers.get(row.delivery or 0)
@@ -189,9 +193,14 @@ def _read_by_address(reading: _Reading, row: Event) -> None:
 
 
 def _told(row: Event, reader: Reader) -> Told:
+    events, kind = configured_provider().events, _kind(row)
+    means, policy = events.read(kind, row.details or {}) if events else (Meaning.NOTHING, "")
+    return Told(row.pk, means, reader, row.at, kind == Kind.DROPPED, policy)
+
+
+def _kind(row: Event) -> str:
     events = configured_provider().events
-    means, policy = events.read(row.kind, row.details or {}) if events else (Meaning.NOTHING, "")
-    return Told(row.pk, means, reader, row.at, row.kind == "dropped", policy)
+    return events.kind(row.kind) if events else row.kind
 
 
 def _leave_out(reading: _Reading, row: Event) -> None:

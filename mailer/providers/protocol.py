@@ -68,6 +68,9 @@ class Events(Protocol):
     def parse(self, body: bytes) -> list[ProviderEvent]:
         """Return the events of a post, in its order and in neutral kinds. Raises NotEvents."""
 
+    def kind(self, stored: str) -> str:
+        """Return the neutral kind of a stored event: an older version stored the first provider's own words."""
+
     def read(self, kind: str, details: Mapping[str, str]) -> tuple[Meaning, str]:
         """Return what a stored event says of its subscriber, and the key of a policy where a receiver refused us."""
 

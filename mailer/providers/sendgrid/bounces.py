@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 
-from mailer.providers.events import Meaning
+from mailer.providers.events import Kind, Meaning
 from mailer.providers.no_such_user import says_no_such_user
 from mailer.providers.policies import is_policy
 
@@ -30,13 +30,13 @@ _DROPPED = {
 
 def meaning(kind: str, details: Mapping[str, str]) -> Meaning:
     """What an event says of its reader. Unclear bounces are soft: three of them over two weeks tell enough."""
-    if kind == "bounce":
+    if kind == Kind.BOUNCED:
         return _of_bounce(details)
-    if kind == "dropped":
+    if kind == Kind.DROPPED:
         return Meaning(_DROPPED.get(details.get("reason", "").strip().lower(), "nothing"))
-    if kind == "spamreport":
+    if kind == Kind.COMPLAINED:
         return Meaning.COMPLAINT
-    return Meaning.LEFT if kind in ("unsubscribe", "group_unsubscribe") else Meaning.NOTHING
+    return Meaning.LEFT if kind == Kind.UNSUBSCRIBED else Meaning.NOTHING
 
 
 def _of_bounce(details: Mapping[str, str]) -> Meaning:

@@ -109,6 +109,9 @@ class SendGridEvents:
     def parse(self, body: bytes) -> list[ProviderEvent]:
         return webhook.parse(body)
 
+    def kind(self, stored: str) -> str:
+        return webhook.neutral(stored)
+
     def read(self, kind: str, details: Mapping[str, str]) -> tuple[Meaning, str]:
         means = meaning(kind, details)
         return means, policy_of(codes_of(details), details).key if means is Meaning.POLICY else ""

@@ -14,7 +14,7 @@ from uuid import UUID
 
 import orjson
 
-from mailer.providers.events import NotEvents, NotSigned, ProviderEvent
+from mailer.providers.events import Kind, NotEvents, NotSigned, ProviderEvent
 
 if TYPE_CHECKING:  # loaded by the web process alone, once the first event comes
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
@@ -26,6 +26,16 @@ LONGEST_KIND = 24
 LONGEST_WORDS = 500
 END_OF_TIME = 4_102_444_800  # 2100: a later timestamp is a mistake, and PostgreSQL's end is not far behind Python's
 
+# Its words for what happened, where ours are others. The database of an older version has some of them.
+KINDS = {
+    "bounce": Kind.BOUNCED,
+    "spamreport": Kind.COMPLAINED,
+    "unsubscribe": Kind.UNSUBSCRIBED,
+    "group_unsubscribe": Kind.UNSUBSCRIBED,
+    "group_resubscribe": Kind.RESUBSCRIBED,
+    "open": Kind.OPENED,
+    "click": Kind.CLICKED,
+}
 # Kinds that say more than that something happened. Deferrals too: why mail is late is the first thing an editor asks.
 TELLING = frozenset(
     {"bounce", "dropped", "deferred", "spamreport", "unsubscribe", "group_unsubscribe", "group_resubscribe"}
@@ -116,13 +126,18 @@ def parse(body: bytes) -> list[ProviderEvent]:
     return _Reader().read(items)
 
 
+def neutral(kind: str) -> str:
+    """Return our word for a kind of SendGrid's; one that is not known stays as it is."""
+    return str(KINDS.get(kind, kind))
+
+
 class _Reader:
     """Reads one post. What repeats in it is made an object once: attempts, seconds, kinds."""
 
     def __init__(self) -> None:
         self._attempts: dict[str, UUID | None] = {}
         self._seconds: dict[int, tuple[datetime, int]] = {}
-        self._kinds: set[str] = set()
+        self._kinds: dict[str, str] = {}
 
     def read(self, items: list[Any]) -> list[ProviderEvent]:
         """One loop that calls nothing for what is as it should be: a call costs as much as the rest of its line."""
@@ -149,19 +164,20 @@ class _Reader:
             if details:
                 # Two bounces of one second that say different things are two, or the first to come would win.
                 who = f"{who} {details.get('type')} {details.get('status')}"
+            # Of its own word, as ever: what came before an upgrade is known after it.
             fact = _hash(f"{number} {kind} {second} {who} {get('url')}".encode(), digest_size=6).digest()
             event_id = get("sg_event_id")
             known = type(event_id) is str and event_id != ""
             id_ = _hash(event_id.encode(), digest_size=6).digest() if known else fact
             keys = front | int.from_bytes(id_, "little"), front | int.from_bytes(fact, "little")
-            found.append(_new(ProviderEvent, (kind, attempt, delivery, at, installation, details, *keys)))
+            found.append(_new(ProviderEvent, (kinds[kind], attempt, delivery, at, installation, details, *keys)))
         return found
 
     def _meet(self, kind: str, second: int) -> bool:
         """Whether both may be an event's; if so, they are known from now on."""
         if not (0 < len(kind) <= LONGEST_KIND and kind.isascii() and kind.isprintable() and 0 <= second < END_OF_TIME):
             return False
-        self._kinds.add(kind)
+        self._kinds[kind] = neutral(kind)
         self._seconds[second] = datetime.fromtimestamp(second, UTC), _front(second)
         return True
 

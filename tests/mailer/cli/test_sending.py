@@ -98,7 +98,7 @@ def test_status_lists_who_bounced_and_why_and_who_got_it(ready):
     Delivery.objects.exclude(pk=bounced.pk).update(facts=Fact.DELIVERED)
     Batch.objects.update(delivered=1, bounced=1, bounced_hard=1)
     told = {"reason": "550 5.1.1 no such user"}
-    Event.objects.create(kind="bounce", delivery=bounced.pk, at=timezone.now(), details=told, id_hash=1, fact_hash=2)
+    Event.objects.create(kind="bounced", delivery=bounced.pk, at=timezone.now(), details=told, id_hash=1, fact_hash=2)
     assert f"{ben.email},bounced,550 5.1.1 no such user" in ready("status", "2026-11-20", "--list", "bounced").out
     assert readers.ADA.email in ready("status", "2026-11-20", "--list", "delivered").out
     assert ready("status", "2026-11-20", "--list", "complained").out.splitlines() == ["email,outcome,reason"]

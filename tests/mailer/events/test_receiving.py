@@ -225,7 +225,7 @@ def test_an_event_that_cannot_be_applied_holds_up_no_other(issue, ada, stored, m
     understood = events.read
 
     def stumble(kind, details):
-        if kind == "bounce":
+        if kind == "bounced":
             raise RecursionError
         return understood(kind, details)
 

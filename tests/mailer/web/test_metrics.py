@@ -52,7 +52,7 @@ def test_what_is_open_late_or_shut_shows(client, settings):
     changing.ask_for_link(readers.confirmed("jianbao").public_id, "jianbao", readers.LINK)
     send = outgoing.planned()
     Batch.objects.filter(send=send, number=0).update(state=Batch.State.UNKNOWN)
-    Event.objects.create(kind="bounce", at=timezone.now(), id_hash=1, fact_hash=1)
+    Event.objects.create(kind="bounced", at=timezone.now(), id_hash=1, fact_hash=1)
     account = ProviderAccount.objects.create(name='a"b', host="api.sendgrid.com")
     CircuitBreaker.objects.create(account=account, open_until=timezone.now() + timedelta(minutes=1))
     Installation.objects.update(swept_at=timezone.now() - timedelta(seconds=90))

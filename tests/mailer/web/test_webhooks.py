@@ -126,8 +126,8 @@ def test_strange_events_do_no_harm_to_their_neighbours():
     ]
     assert post(json.dumps([*strange, report()]).encode()).status_code == 204
     kept = list(Event.objects.order_by("kind").values_list("kind", flat=True))
-    assert kept == ["an_event_of_tomorrow", "bounce", "delivered", "delivered", "delivered"]
-    assert Event.objects.get(kind="bounce").details == {"reason": "ab"}
+    assert kept == ["an_event_of_tomorrow", "bounced", "delivered", "delivered", "delivered"]
+    assert Event.objects.get(kind="bounced").details == {"reason": "ab"}
 
 
 def test_events_of_another_installation_on_the_account_are_acknowledged_and_dropped():
