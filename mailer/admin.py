@@ -100,7 +100,7 @@ class SendAdmin(LookedAt):
     def in_short(self, send: Send) -> str:
         return Truncator(send.subject).chars(40)
 
-    @admin.display(description="who got it")
+    @admin.display(description="recipients")
     def who_got_it(self, send: Send) -> str:
         return str(count(send))
 

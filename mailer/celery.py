@@ -94,7 +94,7 @@ def _publish(task: str, row: int) -> bool:
         _Broker.away_until = time.monotonic() + ASKED_AGAIN_AFTER
         if not _Broker.was_away:
             about = {"error": type(error).__name__, "reason": _reason(error)}
-            log.warning("broker not reached, workers find the row by themselves", extra=about)
+            log.warning("broker not reached, workers will find the row", extra=about)
         _Broker.was_away = True
         return False
     _Broker.was_away = False
@@ -114,7 +114,7 @@ def reach_broker() -> None:
         # A second try only where the first one failed at once.
         connection.ensure_connection(max_retries=1, interval_start=0, timeout=LONGEST_CONNECTING / 2)
     except (BrokerError, OSError) as error:
-        raise BrokerAway(f"{connection.hostname}:{connection.port} is not reached ({_reason(error)})") from error
+        raise BrokerAway(f"{connection.hostname}:{connection.port} cannot be reached ({_reason(error)})") from error
     finally:
         connection.release()
 
@@ -124,8 +124,8 @@ REFUSALS = {
     "AuthenticationError": "refuses the password",
     "AccessRefused": "refuses user, password or virtual host",
     "NotAllowed": "has no such virtual host for this user",
-    "ResponseError": "refuses what is asked; is the number of the database right?",
-    "NoPermissionError": "allows this user too little",
+    "ResponseError": "refuses the request; is the database number right?",
+    "NoPermissionError": "does not give this user enough permissions",
     "BusyLoadingError": "is still loading its data",
 }
 
@@ -139,16 +139,16 @@ def _reason(error: BaseException) -> str:
     for one in chain:
         if isinstance(one, ssl.SSLCertVerificationError):
             return (
-                f"its certificate is not trusted: {one.verify_message}; name the authority with ssl_ca_certs=FILE in "
-                "the URL, or opt out of verifying with ssl_cert_reqs=none"
+                f"its certificate is not trusted: {one.verify_message}; give the authority's certificate with "
+                "ssl_ca_certs=FILE in the URL, or turn verification off with ssl_cert_reqs=none"
             )
         if isinstance(one, ssl.SSLError):
-            return f"TLS failed ({one.reason or 'no answer'}); does it speak TLS at this port?"
+            return f"TLS failed ({one.reason or 'no answer'}); does this port use TLS?"
     for one in chain:
         if refusal := REFUSALS.get(type(one).__name__):
-            return f"it answers, and {refusal}"
+            return f"it answers but {refusal}"
     if any(isinstance(one, TimeoutError) for one in chain):
-        return "no answer to TLS; does it speak TLS at this port?" if settings.BROKER.tls else "it does not answer"
+        return "no answer to TLS; does this port use TLS?" if settings.BROKER.tls else "it does not answer"
     said = [one.strerror for one in chain if isinstance(one, OSError) and one.strerror]
     return said[0] if said else type(chain[min(1, len(chain) - 1)]).__name__
 
@@ -167,7 +167,7 @@ def why_no_broker() -> str:
 def what_is_wrong(error: Exception) -> str:
     """Say why no broker can be used, without values: the text of such an error may hold a URL with a password."""
     if isinstance(error, ImportError):
-        return f"{error}; install mailer with everything that it requires"
+        return f"{error}; install mailer with all its dependencies"
     if isinstance(error, MemoryError):
         return "out of memory; give the process more, or lower MAILER_LANES"
     return f"the broker cannot be used ({type(error).__name__}); check the URL"

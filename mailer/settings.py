@@ -54,7 +54,7 @@ def _prepare_home(folder: Path) -> Path:
             ignore.write_text("*\n")
     except OSError as error:
         raise SettingError(
-            f"MAILER_HOME is {folder}, which cannot be written ({error.strerror}); name a folder that can."
+            f"MAILER_HOME is {folder}, which is not writable ({error.strerror}); choose another folder."
         ) from error
     return folder
 
@@ -69,7 +69,8 @@ def _secret_key() -> str:
     # Five different letters and no "django-insecure-" are what Django's deploy check asks for.
     if PRODUCTION and (len(given) < 50 or len(set(given)) < 5 or given.startswith("django-insecure-")):
         raise SettingError(
-            "SECRET_KEY must be set in production, to at least 50 random characters; `openssl rand -hex 32` makes them."
+            "SECRET_KEY must be set in production, to at least 50 random characters; `openssl rand -hex 32` "
+            "creates one."
         )
     if given:
         return given
@@ -89,7 +90,7 @@ def _key_kept_in(path: Path) -> str:
                 file.write(key.encode())
     except OSError as error:
         raise SettingError(
-            f"{path} cannot be used ({error.strerror}); make room, or set SECRET_KEY or another MAILER_HOME."
+            f"{path} cannot be used ({error.strerror}); free some space, or set SECRET_KEY or another MAILER_HOME."
         ) from error
     return key
 
@@ -102,7 +103,7 @@ SECRET_KEY = _secret_key()
 PROVIDER_CLASS = "mailer.providers.sendgrid.provider.SendGrid"
 SENDGRID_API_KEY = read("SENDGRID_API_KEY")
 if SENDGRID_API_KEY and not (SENDGRID_API_KEY.isascii() and SENDGRID_API_KEY.isprintable()):
-    raise SettingError("SENDGRID_API_KEY holds characters that no key has; copy it again.")
+    raise SettingError("SENDGRID_API_KEY contains invalid characters; copy it again.")
 SENDGRID_API_URL = web_address(
     "SENDGRID_API_URL", "https://api.sendgrid.com", "because the key travels with each request"
 )
@@ -124,7 +125,7 @@ def _webhook_key(text: str) -> bytes:
     except ValueError:
         raise SettingError("SENDGRID_WEBHOOK_PUBLIC_KEY is not base64; copy the key from SendGrid again.") from None
     if public_key(key) is None:
-        raise SettingError("SENDGRID_WEBHOOK_PUBLIC_KEY is no P-256 public key; copy the key from SendGrid again.")
+        raise SettingError("SENDGRID_WEBHOOK_PUBLIC_KEY is not a P-256 public key; copy the key from SendGrid again.")
     return key
 
 
@@ -133,7 +134,7 @@ SENDGRID_WEBHOOK_KEYS = _webhook_keys()
 PROVIDER = (urlsplit(SENDGRID_API_URL).hostname or "") if SENDGRID_API_KEY else "rehearsal"
 PROVIDER_IS_LOCAL = not SENDGRID_API_KEY or PROVIDER in LOOPBACK
 
-BASE_URL = web_address("BASE_URL", "http://127.0.0.1:8000", "because readers' links go there")
+BASE_URL = web_address("BASE_URL", "http://127.0.0.1:8000", "because subscribers' links lead there")
 if PRODUCTION and (not BASE_URL.startswith("https://") or not may_be_public(str(urlsplit(BASE_URL).hostname))):
     raise SettingError(
         f"BASE_URL is {BASE_URL!r}; in production it must be the public https address of this installation."
@@ -142,7 +143,7 @@ if PRODUCTION and (not BASE_URL.startswith("https://") or not may_be_public(str(
 try:
     ORIGIN = origin_of(BASE_URL)
 except idna.IDNAError:
-    raise SettingError(f"BASE_URL is {BASE_URL!r}, whose host is no domain name.") from None
+    raise SettingError(f"BASE_URL is {BASE_URL!r}, whose host is not a domain name.") from None
 
 MAILER_HTTP_TIMEOUT = number("MAILER_HTTP_TIMEOUT", 20, 0.1)
 MAILER_LEASE = number("MAILER_LEASE", 60, 0.3)
@@ -177,9 +178,7 @@ def _database() -> dict[str, Any]:
     try:
         database: dict[str, Any] = dict(dj_database_url.parse(url))
     except (ValueError, KeyError, dj_database_url.UnknownSchemeError):
-        raise SettingError(
-            "DATABASE_URL is not understood; give postgres://user@host/name or sqlite:///path."
-        ) from None
+        raise SettingError("DATABASE_URL is not valid; give postgres://user@host/name or sqlite:///path.") from None
     if "sqlite" in database["ENGINE"]:
         return _sqlite(Path(database["NAME"]))
     if "postgresql" not in database["ENGINE"]:
@@ -212,7 +211,7 @@ def _sqlite(path: Path) -> dict[str, Any]:
             f"SQLite {sqlite3.sqlite_version} is too old (3.35 is needed); set DATABASE_URL to PostgreSQL."
         )
     if str(path) in ("", ":memory:"):
-        raise SettingError("DATABASE_URL names a database in memory, which no second process would see; name a file.")
+        raise SettingError("DATABASE_URL names a database in memory, which no second process could see; name a file.")
     return {
         "ENGINE": "mailer.sqlite",
         "NAME": path,

@@ -37,9 +37,7 @@ def read_broker(url: str) -> Broker:
     """
     parts = urlsplit(url)
     if url and parts.scheme not in SCHEMES:
-        raise SettingError(
-            "CELERY_BROKER_URL (or REDIS_URL) is not understood; give redis://…, rediss://… or amqp://…."
-        )
+        raise SettingError("CELERY_BROKER_URL (or REDIS_URL) is not valid; give redis://…, rediss://… or amqp://….")
     if parts.scheme not in ("rediss", "amqps"):
         return Broker(url)
     query = dict(parse_qsl(parts.query))
@@ -62,7 +60,7 @@ def _tls(options: dict[str, str]) -> dict[str, Any]:
         if path := options.pop(name, ""):
             tls[name] = _readable(name, path)
     if options:
-        raise SettingError(f"CELERY_BROKER_URL: {', '.join(sorted(options))} is not understood; see docs/settings.md.")
+        raise SettingError(f"CELERY_BROKER_URL: {', '.join(sorted(options))} is unknown; see docs/settings.md.")
     return tls
 
 

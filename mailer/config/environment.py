@@ -74,7 +74,7 @@ def _is_absent(path: Path, error: OSError) -> bool:
 
 
 def _place_of(path: Path) -> str:
-    return f"{path} leads to {os.path.realpath(path)}, which" if path.is_symlink() else str(path)
+    return f"{path} points to {os.path.realpath(path)}, which" if path.is_symlink() else str(path)
 
 
 def _refuse_what_sets_nothing(path: Path, binding: Binding) -> None:
@@ -84,7 +84,7 @@ def _refuse_what_sets_nothing(path: Path, binding: Binding) -> None:
     if not binding.error and (binding.key is None or (is_named and binding.value is not None)):
         return
     line = binding.original.line + text[: len(text) - len(text.lstrip())].count("\n")
-    quoted = ", with nothing behind a value in quotes, and both quotes" if "=" in text else ""
+    quoted = ", with both quotes and nothing after the closing one" if "=" in text else ""
     raise SettingError(f"{path}:{line} is not a setting; write NAME=value{quoted}.")
 
 
@@ -186,11 +186,11 @@ def web_address(name: str, default: str, why: str) -> str:
     except ValueError:
         raise SettingError(f"{name} is {text!r}, which is not a web address.") from None
     if parts.username or parts.password:
-        raise SettingError(f"{name} holds a user name or a password; give the bare address.")
+        raise SettingError(f"{name} contains a user name or a password; give the address without them.")
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
         raise SettingError(f"{name} is {text!r}; give an address such as {default}.")
     if parts.scheme == "http" and parts.hostname not in LOOPBACK:
-        raise SettingError(f"{name} is {text!r}: plain http is taken only for this machine, {why}; use https.")
+        raise SettingError(f"{name} is {text!r}: plain http is accepted only for this machine, {why}; use https.")
     return text
 
 
@@ -200,7 +200,7 @@ def contact(name: str) -> str:
     address = text if ":" in text else f"mailto:{text}"
     if text and not CONTACT.fullmatch(address):
         raise SettingError(
-            f"{name} is {text!r}; give a mail address, or an address that begins with mailto:, https:// or tel:+."
+            f"{name} is {text!r}; give an email address, or an address that begins with mailto:, https:// or tel:+."
         )
     return address if text else ""
 

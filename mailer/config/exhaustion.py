@@ -17,14 +17,14 @@ log = logging.getLogger(__name__)
 SPARE = 3  # descriptors that looking up a name or verifying a certificate takes
 LONGEST = 60.0  # seconds; what was exhausted is often there again at once
 WHAT_RUNS_OUT = {
-    errno.EMFILE: "this process has no file descriptor left (raise its limit: ulimit -n, LimitNOFILE)",
-    errno.ENFILE: "this machine has no file descriptor left",
+    errno.EMFILE: "this process has no file descriptors left (raise its limit: ulimit -n, LimitNOFILE)",
+    errno.ENFILE: "this machine has no file descriptors left",
     errno.ENOMEM: "this machine has no memory left",
     errno.ENOBUFS: "this machine has no memory left for the network",
-    errno.EADDRNOTAVAIL: "this machine has no free port or no address to connect from",
+    errno.EADDRNOTAVAIL: "this machine has no free port or address to connect from",
 }
 NO_MEMORY = "this process has no memory left"
-NO_THREAD = "this machine starts no more threads (memory, or a limit of processes: ulimit -u, TasksMax)"
+NO_THREAD = "this machine cannot start more threads (memory, or a process limit: ulimit -u, TasksMax)"
 
 
 def shortage(error: BaseException | None) -> str:

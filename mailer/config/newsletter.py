@@ -79,11 +79,11 @@ class _Parser:
             if key != "newsletters":
                 self._fail(
                     self._line_of("", key),
-                    f"{key!r} means nothing here; put it under [newsletters.<name>] or take it out.",
+                    f"{key!r} does not belong here; move it under [newsletters.<name>] or remove it.",
                 )
         tables = data.get("newsletters")
         if not isinstance(tables, dict) or not tables:
-            self._fail(1, 'there is no newsletter; add a table such as [newsletters.weekly] with name = "…".')
+            self._fail(1, 'no newsletter is configured; add a table such as [newsletters.weekly] with name = "…".')
         return {label: self._newsletter(label, table) for label, table in tables.items()}
 
     def _read_bytes(self) -> bytes:
@@ -114,7 +114,7 @@ class _Parser:
             )
         except (ValueError, RecursionError):
             longest = max(range(len(self.lines)), key=lambda number: len(self.lines[number]))
-            self._fail(longest + 1, "a number here is too long, or something is nested too deeply; write plain text.")
+            self._fail(longest + 1, "a number is too long, or something is nested too deeply; write plain text.")
 
     def _newsletter(self, label: str, table: Any) -> Newsletter:
         self._check_label(label)
@@ -127,7 +127,7 @@ class _Parser:
             if key not in CHECKS:
                 self._fail(
                     self._line_of(label, key),
-                    f"{key!r} is not a setting of a newsletter; known are {', '.join(CHECKS)}.",
+                    f"{key!r} is not a newsletter setting; known settings are {', '.join(CHECKS)}.",
                 )
             try:
                 values[key] = CHECKS[key](value)
@@ -146,9 +146,9 @@ class _Parser:
     def _check_label(self, label: str) -> None:
         line = self._line_of(label, "")
         if label in RESERVED_LABELS:
-            self._fail(line, f"{label!r} is the name of a page of ours; name the newsletter differently.")
+            self._fail(line, f"{label!r} is reserved for a page; choose another name for the newsletter.")
         if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,62}", label):
-            self._fail(line, f"{label!r} becomes part of addresses; use lower-case letters a-z, digits and -.")
+            self._fail(line, f"{label!r} is used in addresses; use only lower-case letters a-z, digits and -.")
 
     def _line_of(self, label: str, key: str) -> int:
         """Return the line of `key` of newsletter `label` (of its table without a key); tomllib does not say."""
@@ -175,7 +175,7 @@ def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise _Bad('must be text in quotes, such as "…".')
     if re.search(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]", value):
-        raise _Bad("holds a control character; take it out.")
+        raise _Bad("contains a control character; remove it.")
     return value.strip()
 
 
@@ -183,9 +183,9 @@ def _header(value: Any) -> str:
     """Return text of one line: a line break would let a value add headers of its own."""
     text = _text(value)
     if not isinstance(value, str) or re.search(r"[\r\n\x00\x85\u2028\u2029]", value):
-        raise _Bad("has more than one line; it goes into a mail's header, so write it on one.")
+        raise _Bad("has more than one line; write it on one line, because it goes into an email header.")
     if len(text) > 200:
-        raise _Bad("is too long for a mail's header; use at most 200 characters.")
+        raise _Bad("is too long for an email header; use at most 200 characters.")
     return text
 
 
@@ -198,7 +198,7 @@ def _address(value: Any) -> str:
         and re.fullmatch(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+", local)
         and re.fullmatch(r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?\.)+[A-Za-z0-9-]{2,}", domain)
     ):
-        raise _Bad('is not a mail address; write it as "editor@example.com" (a name goes into from_name).')
+        raise _Bad('is not an email address; write it as "editor@example.com" (the name goes into from_name).')
     return text
 
 
@@ -255,7 +255,7 @@ def _colour(value: Any) -> str:
 
 def _rate(value: Any) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise _Bad("must be a whole number of mails, at least 1, without quotes.")
+        raise _Bad("must be a whole number of emails, at least 1, without quotes.")
     return value
 
 

@@ -28,7 +28,7 @@ def why_unusable(dsn: str) -> str:
     try:
         Dsn(dsn)
     except BadDsn:
-        return "is not an address that Sentry gives; copy it again."
+        return "is not a valid Sentry DSN; copy it again."
     return ""
 
 

@@ -20,7 +20,9 @@ def read_moment(text: str, zone: str, now: datetime) -> datetime:
     """
     moment = _from_now(text, now) or _by_the_clock(text, zone)
     if moment <= now:
-        raise BadMoment(f"{text} is over ({describe(moment, zone, now)}); give a time to come, or leave --at out.")
+        raise BadMoment(
+            f"{text} is in the past ({describe(moment, zone, now)}); choose a later time, or leave out --at."
+        )
     return moment
 
 
@@ -39,14 +41,14 @@ def _from_now(text: str, now: datetime) -> datetime | None:
     try:
         return now + timedelta(**{_UNITS[found[2]]: int(found[1])})
     except OverflowError:
-        raise BadMoment(f"{text} is too far away.") from None
+        raise BadMoment(f"{text} is too far in the future.") from None
 
 
 def _by_the_clock(text: str, zone: str) -> datetime:
     found = _AT.fullmatch(text.strip())
     if found is None:
         raise BadMoment(
-            f"{text!r} is no time; write 2019-07-02T09:00 (in the newsletter's time zone) or +5m, +2h, +1d."
+            f"{text!r} is not a time; write 2019-07-02T09:00 (in the newsletter's time zone) or +5m, +2h, +1d."
         )
     try:
         local = datetime(*map(int, found.groups()), tzinfo=ZoneInfo(zone))  # type: ignore[arg-type, misc]

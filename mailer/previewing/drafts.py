@@ -81,7 +81,7 @@ class Desk:
         except IssueError as error:
             drawn = replace(fresh, trouble=Trouble(error.line, error.column, error.message, error.fix))
         except NewsletterError as error:
-            drawn = replace(fresh, trouble=Trouble(0, 0, f"{error}", "mend the file; this page goes on by itself"))
+            drawn = replace(fresh, trouble=Trouble(0, 0, f"{error}", "fix the file; this page updates by itself"))
         except Exception as error:
             trouble = self._of_template(error)
             if trouble is None:
@@ -137,7 +137,7 @@ class Desk:
         label = self.sources.label or issue.newsletter or (next(iter(known)) if len(known) == 1 else None)
         if label not in known:
             wanted = f"there is no newsletter {label!r}" if label else "several newsletters are configured"
-            raise NewsletterError(f'{wanted}; write "newsletter: …" on top of the issue, one of {", ".join(known)}')
+            raise NewsletterError(f'{wanted}; write "newsletter: …" at the top of the issue, one of {", ".join(known)}')
         return known[label]
 
     def _source(self) -> str:

@@ -120,7 +120,7 @@ class _Handler(QuietHandler):
         if body is None or path is None:
             return
         if self.headers.get("Origin") != self._preview.origin:
-            self._refuse(403, "Only the preview's own page may ask for this.")
+            self._refuse(403, "Only the preview page may request this.")
         elif path != "test":
             self._refuse(404, "Page not found.")
         elif self.headers.get_content_type() != "application/json":
@@ -137,11 +137,11 @@ class _Handler(QuietHandler):
         """Return what follows the token; answer a request that is not the page's and return None."""
         token, _, path = self.path.partition("?")[0].removeprefix("/").partition("/")
         if self.headers.get("Host") != self._preview.netloc:
-            self._refuse(403, "This server has another name.")
+            self._refuse(403, "Wrong host name.")
         elif self.headers.get("Origin", self._preview.origin) != self._preview.origin:
-            self._refuse(403, "This server answers only its own page.")
+            self._refuse(403, "Only the preview page may use this server.")
         elif not hmac.compare_digest(token.encode(errors="replace"), self._preview.token.encode()):
-            self._refuse(404, "This is not the address that `mailer preview` printed, or it was started anew.")
+            self._refuse(404, "This is not the address that `mailer preview` printed, or the preview was restarted.")
         else:
             return path
         return None
@@ -181,9 +181,9 @@ class _Handler(QuietHandler):
         draft = self._preview.site.latest.draft
         to = _addresses(body)
         if to is None:
-            self._refuse(400, "Name the addresses: {'to': [...]}.")
+            self._refuse(400, "Give the addresses as {'to': [...]}.")
         elif draft is None or draft.rendered is None or draft.trouble is not None:
-            self._json(409, Answered(False, "The issue cannot be rendered as it is now; mend it first."))
+            self._json(409, Answered(False, "The issue cannot be rendered; fix it first."))
         else:
             with self._preview.one_test:
                 tested = self._preview.site.send_test(draft, to)

@@ -83,8 +83,8 @@ def unknown_key() -> str:
     names = ", ".join(f"`{account.name}`" for account in accounts_here())
     key = f"{configured_provider().names.key} (fingerprint {fingerprint()})"
     return (
-        f"{key} is unknown here: the keys of {settings.PROVIDER} that this database knows belong to the account "
-        f"{names}. Nothing is sent with it until `mailer doctor --adopt-key` says whose it is."
+        f"{key} is unknown here: the known keys of {settings.PROVIDER} belong to the account {names}. Nothing is "
+        "sent with it until `mailer doctor --adopt-key` assigns it to an account."
     )
 
 
@@ -126,7 +126,7 @@ def adopt_key(key: str, name: str) -> ProviderAccount:
     with transaction.atomic():
         account, _ = ProviderAccount.objects.get_or_create(name=name, defaults={"host": settings.PROVIDER})
         if account.host != settings.PROVIDER:
-            raise NameTaken(f"`{name}` is an account at {account.host}, and this key is one of {settings.PROVIDER}.")
+            raise NameTaken(f"`{name}` is an account at {account.host}, but this key belongs to {settings.PROVIDER}.")
         AccountKey.objects.update_or_create(host=settings.PROVIDER, fingerprint=key, defaults={"account": account})
     log.warning("key adopted", extra={"account": name, "provider": account.host, "key": key})
     return account

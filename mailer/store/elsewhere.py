@@ -36,7 +36,7 @@ def why_not_from_here(send: Send) -> str:
         other = settings.NEWSLETTERS.get(send.newsletter)
         return (
             f"it waits for a worker whose newsletter.toml has `{send.newsletter}` with the list_id {send.list_id}; in "
-            f"{settings.CONFIG} {f'that is {other.list_id}' if other else 'there is none of that name'}"
+            f"{settings.CONFIG} {f'that is {other.list_id}' if other else 'there is no such newsletter'}"
         )
     return ""
 
@@ -47,7 +47,7 @@ def _what_this_one_has(account: ProviderAccount | None) -> str:
     if account is None:
         return (
             f"this process has a key of {settings.PROVIDER} that is unknown (fingerprint {accounts.fingerprint()}), "
-            "and `mailer doctor --adopt-key` maps it to an account"
+            "and `mailer doctor --adopt-key` assigns it to an account"
         )
     return f"this process has a key of `{account.name}` ({account.host})"
 
@@ -66,9 +66,9 @@ def waiting() -> Iterator[Waiting]:
     for send in _sends_of_others():
         if why := why_not_from_here(send):
             yield Waiting(f"{send.newsletter}/{send.slug}", why, send.pk)
-    yield from _mails("confirmation mails", Subscription.objects.filter(confirmation_due__lt=clock.now() - LATE))
-    yield from _mails("mails with a link", Letter.objects.filter(due__lt=clock.now() - LATE))
-    yield from _mails("mails about a step", Notice.objects.filter(due__lt=clock.now() - LATE))
+    yield from _mails("confirmation emails", Subscription.objects.filter(confirmation_due__lt=clock.now() - LATE))
+    yield from _mails("emails with a link", Letter.objects.filter(due__lt=clock.now() - LATE))
+    yield from _mails("notices", Notice.objects.filter(due__lt=clock.now() - LATE))
 
 
 def _sends_of_others() -> QuerySet[Send]:
@@ -87,7 +87,10 @@ def _mails(kind: str, due: QuerySet[Any]) -> Iterator[Waiting]:
             why = f"they wait for {a_known_key()}"
         else:
             named = f" with the list_id {list_id}" if list_id else ""
-            why = f"they wait for a worker whose newsletter.toml has `{newsletter}`{named}; {settings.CONFIG} has not"
+            why = (
+                f"they wait for a worker whose newsletter.toml has `{newsletter}`{named}; {settings.CONFIG} does "
+                "not have it"
+            )
         yield Waiting(f"{kind} of {newsletter}", why)
 
 

@@ -109,7 +109,9 @@ def worker_swept_lately() -> bool:
 def idle_workers(now: datetime) -> str:
     """Say which workers run and may not send, and why; return "" if there are none."""
     found = [one for one in running(Process.Kind.WORKER, now) if one.state.get("because")]
-    return " ".join(f"The worker {one.host}:{one.pid} runs but may not send: {one.state['because']}" for one in found)
+    return " ".join(
+        (f"The worker {one.host}:{one.pid} is running but may not send: {one.state['because']}") for one in found
+    )
 
 
 def forget_old(now: datetime) -> None:

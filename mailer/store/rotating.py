@@ -71,7 +71,7 @@ def rotate() -> Listed:
         installation, rows, now = _locked()
         for one in _listed(rows, now):
             if one.state is State.WAITS:
-                raise Refused(f"key {one.number} is new already, and signs from {one.signs_from:%H:%M:%S} UTC on")
+                raise Refused(f"key {one.number} was just created, and signs from {one.signs_from:%H:%M:%S} UTC on")
         row = row_of(secrets.token_bytes(32), now)
         row.save()
         _tell_the_version_before(installation, [*rows, row])
@@ -151,15 +151,15 @@ def _listed(rows: list[LinkKey], now: datetime) -> list[Listed]:
 def _retirable(number: int, keys: list[Listed], now: datetime) -> Listed:
     key = next((one for one in keys if one.number == number), None)
     if key is None:
-        raise NoSuchKey(f"there is no key {number}; `mailer keys` lists those there are")
+        raise NoSuchKey(f"there is no key {number}; `mailer keys` lists all keys")
     signs = next(one for one in keys if one.state is State.SIGNS)
     if key is signs:
-        raise Refused(f"key {number} signs; `mailer keys rotate` creates a new one, which has to sign first")
+        raise Refused(f"key {number} is the signing key; `mailer keys rotate` creates a new one, which must sign first")
     if key.state is State.WAITS and key.signs_from - now < KNOWN_WITHIN:
-        raise Refused(f"key {number} begins to sign in a moment; retire it once another does")
+        raise Refused(f"key {number} is about to sign; retire it once another key signs")
     if key.state is State.VERIFIES and now - signs.signs_from < KNOWN_WITHIN:
         raise Refused(
-            f"key {signs.number} began to sign a moment ago; try again in a minute, when each process does it"
+            f"key {signs.number} began to sign a moment ago; try again in a minute, when every process uses it"
         )
     return key
 

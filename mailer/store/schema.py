@@ -110,7 +110,7 @@ def _back_up(database: Path) -> None:
     except (sqlite3.Error, OSError) as error:
         copy.unlink(missing_ok=True)  # half of it
         raise ImproperlyConfigured(
-            f"{database} was not upgraded, because its copy {copy.name} cannot be written ({error}); make room, and "
-            "run the command again."
+            f"{database} was not upgraded, because its copy {copy.name} cannot be written ({error}); free some space "
+            "and run the command again."
         ) from error
     log.warning("database backed up before the upgrade", extra={"copy": copy.name})

@@ -42,7 +42,7 @@ class LoginForm(AdminAuthenticationForm):
 
 class Site(AdminSite):
     site_title = site_header = "mailer"
-    index_title = "Readers and sends"
+    index_title = "Subscribers and sends"
     index_template = "admin/start.html"
     site_url = "/"
     enable_nav_sidebar = False
@@ -73,7 +73,7 @@ def _guessed(network: str | None) -> int:
 
 
 def _busy() -> HttpResponseBase:
-    message = "Others are logging in at this moment. Go back, and try again in a second."
+    message = "Others are logging in right now. Go back and try again in a moment."
     return HttpResponse(message, status=503, content_type="text/plain", headers={"Retry-After": "1"})
 
 

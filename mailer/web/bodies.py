@@ -23,7 +23,7 @@ class Fault(Enum):
 
     TOO_LARGE = "the body is too large"
     BROKEN_OFF = "the body ended early or is malformed"
-    NOT_UNDERSTOOD = "the length of the body is not understood"
+    NOT_UNDERSTOOD = "the Content-Length of the body is invalid"
 
 
 class BodyError(Exception):

@@ -23,35 +23,35 @@ from subscribers.models import Letter, Notice, Subscription
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 # figure → what a worker calls it, and what it means; see EmbeddedWorker.state
 WORKERS = {
-    "worker_well": ("well", "1: its sweep and its lanes move."),
+    "worker_well": ("well", "1: its sweep and its slots make progress."),
     "worker_may_send": ("may_send", "0: its clock, key or database keeps it from sending; `mailer doctor` says which."),
-    "worker_broker_up": ("broker", "1: it hears its broker."),
-    "worker_seconds_since_sweep": ("swept", "Since this worker came to the end of a sweep."),
+    "worker_broker_up": ("broker", "1: it is connected to its broker."),
+    "worker_seconds_since_sweep": ("swept", "Time since this worker finished a sweep."),
 }
 LANES = {
-    "worker_lanes_busy": ("busy", "Lanes of this worker that work."),
-    "worker_lanes_free": ("free", "Lanes of this worker that wait for work."),
-    "worker_lane_seconds": ("longest", "For how long its slowest lane has been at one request or mail."),
+    "worker_lanes_busy": ("busy", "Slots of this worker that are busy."),
+    "worker_lanes_free": ("free", "Slots of this worker that are idle."),
+    "worker_lane_seconds": ("longest", "How long its slowest slot has been busy with one request or email."),
 }
 # name → meaning, label, and its values, so that a rate can be asked for before the first of them
 COUNTERS: dict[str, tuple[str, str, Sequence[str]]] = {
     counting.REQUESTS: (
-        "Requests to the provider by what came of them; one that turned out accepted later counts twice.",
+        "Requests to the provider by outcome; one that later turned out accepted counts twice.",
         "outcome",
         ("accepted", "refused", "unsent", "unknown"),
     ),
     counting.RATE_LIMITED: ("Requests that the provider answered with 429.", "", ("",)),
     counting.POSTS: ("Posts to the event webhook.", "outcome", ("stored", "refused", "not_stored")),
     counting.SIGN_UPS: (
-        "Sign-ups without a mail: somebody asked too often.",
+        "Sign-ups that sent no email because of a limit.",
         "reason",
         ("network", "everybody"),
     ),
     counting.LOGINS: ("Failed logins at /admin/.", "", ("",)),
 }
 HISTOGRAMS = {
-    counting.REQUEST_SECONDS: ("From a claim to the provider's answer on record.", counting.LATENCIES),
-    counting.LAG: ("From what happened to a mail until its event was stored here.", counting.LAGS),
+    counting.REQUEST_SECONDS: ("Time from a claim until the provider's answer is stored.", counting.LATENCIES),
+    counting.LAG: ("Time from an event at the provider until it was stored here.", counting.LAGS),
 }
 OUTCOMES = ("accepted", "skipped", "rejected", "unknown", "waiting", "cancelled")
 
@@ -85,13 +85,15 @@ def _gauge(name: str, meaning: str, values: Mapping[Labels, float], labels: Labe
 
 
 def _sends(now: datetime) -> Iterator[Metric]:
-    yield _gauge("readers", "Readers of the sends that are not over, and of the newest.", _readers(), ("outcome",))
-    yield _gauge("unknown_readers", "Readers of whom nobody knows whether they were mailed.", {(): _unknown()})
+    yield _gauge(
+        "readers", ("Subscribers of the sends that have not ended, and of the newest."), _readers(), ("outcome",)
+    )
+    yield _gauge("unknown_readers", "Subscribers for whom the outcome is unknown.", {(): _unknown()})
     batches = _by_state(Batch.objects.all(), Batch.State.values)
-    yield _gauge("batches", "Requests, planned or made.", batches, ("state",))
+    yield _gauge("batches", "Requests planned or made.", batches, ("state",))
     sends = _by_state(Send.objects.all(), Send.State.values)
-    yield _gauge("sends", "Issues on their way or sent.", sends, ("state",))
-    yield _gauge("gate_open", "1: the provider may be asked now.", _breakers(now), ("provider", "account"))
+    yield _gauge("sends", "Issues being sent or sent.", sends, ("state",))
+    yield _gauge("gate_open", "1: requests to the provider are allowed now.", _breakers(now), ("provider", "account"))
 
 
 def _readers() -> dict[Labels, float]:
@@ -127,22 +129,20 @@ def _breakers(now: datetime) -> dict[Labels, float]:
 
 def _mails(now: datetime) -> Iterator[Metric]:
     unapplied = Event.objects.filter(applied_at=None).count()
-    yield _gauge("events_unapplied", "Events that were stored and not acted on yet.", {(): unapplied})
+    yield _gauge("events_unapplied", "Events stored but not yet applied.", {(): unapplied})
     confirmations = Subscription.objects.filter(confirmation_due__lte=now).count()
-    yield _gauge("confirmations_due", "Confirmation mails that should be out.", {(): confirmations})
+    yield _gauge("confirmations_due", "Confirmation emails that are due.", {(): confirmations})
     letters = Letter.objects.filter(due__lte=now).count() + Notice.objects.filter(due__lte=now).count()
-    yield _gauge(
-        "letters_due", "Mails to one subscriber, with a link or news of a step, that should be out.", {(): letters}
-    )
+    yield _gauge("letters_due", "Emails with a link and notices that are due.", {(): letters})
 
 
 def _leavings(now: datetime) -> Iterator[Metric]:
     found = journals.look(now)
-    meaning = "Who left while the database was away, and is not unsubscribed yet."
+    meaning = "Unsubscribes waiting in a journal since the database was unavailable."
     yield _gauge("leavings_waiting", meaning, {(): found.lines})
     age = max(0.0, (now - found.since).total_seconds()) if found.since else 0.0
-    yield _gauge("leavings_oldest_seconds", "Since the click that waits longest.", {(): age})
-    meaning = "Ended without a word; their journals may hold leavings."
+    yield _gauge("leavings_oldest_seconds", "Age of the oldest waiting unsubscribe.", {(): age})
+    meaning = "Web processes that ended unexpectedly; their journals may hold unsubscribes."
     yield _gauge("web_processes_missing", meaning, {(): len(found.missing)})
 
 
@@ -152,16 +152,16 @@ def _leavings(now: datetime) -> Iterator[Metric]:
 def _processes(now: datetime) -> Iterator[Metric]:
     swept = Installation.objects.values_list("swept_at", flat=True).get(pk=1)
     since = abs(now - swept).total_seconds() if swept else float("inf")
-    yield _gauge("seconds_since_sweep", "Since a worker swept; +Inf: none ever did.", {(): since})
+    yield _gauge("seconds_since_sweep", "Time since a worker swept; +Inf if none ever did.", {(): since})
     web = presence.running(Process.Kind.WEB, now)
-    yield _gauge("web_processes", "Web processes that were seen within half a minute.", {(): len(web)})
+    yield _gauge("web_processes", "Web processes seen within half a minute.", {(): len(web)})
     # Processes with one MAILER_HOME share its journal, and each tells of it.
     journals = {one.state.get("home"): one.state.get("leaving_lines", 0) for one in web}
     waiting = sum(journals.values())
     yield _gauge("leavings_waiting", "Clicks of subscribers who left that wait in a journal.", {(): waiting})
     seen = presence.running(Process.Kind.WORKER, now)
     workers: dict[Labels, dict[str, Any]] = {(f"{one.host}:{one.pid}",): one.state for one in seen if one.state}
-    yield _gauge("workers", "Workers that were seen within half a minute.", {(): len(workers)})
+    yield _gauge("workers", "Workers seen within half a minute.", {(): len(workers)})
     for name, (key, meaning) in WORKERS.items():
         told = {who: float(state[key]) for who, state in workers.items() if state.get(key) is not None}
         yield _gauge(name, meaning, told, ("worker",))

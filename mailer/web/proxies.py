@@ -27,35 +27,35 @@ class Fault(Enum):
     """What is wrong, by the name that processes use among themselves, and for the operator."""
 
     UNTOLD = (
-        "MAILER_PROXIES is 0, but requests come through a proxy (X-Forwarded-For): all visitors count as one, and the "
-        "limits of sign-ups and logins hold for all of them together; set MAILER_PROXIES to the number of your proxies"
+        "MAILER_PROXIES is 0, but requests come through a proxy (X-Forwarded-For): all visitors count as one, and "
+        "share the limits of sign-ups and logins; set MAILER_PROXIES to the number of your proxies"
     )
     MORE = (
-        "more proxies add to X-Forwarded-For than MAILER_PROXIES says: visitors count by the address of one of your "
-        "own; set MAILER_PROXIES to the number of your proxies"
+        "more proxies add to X-Forwarded-For than MAILER_PROXIES says: visitors are counted by the address of one of "
+        "your proxies; set MAILER_PROXIES to the number of your proxies"
     )
     FEWER = (
-        "fewer addresses come in X-Forwarded-For than MAILER_PROXIES says: visitors could write their own address, or "
-        "count as one; let each proxy add to X-Forwarded-For (nginx: proxy_set_header X-Forwarded-For "
-        "$proxy_add_x_forwarded_for;), or lower MAILER_PROXIES, and let nobody reach `mailer serve` past them"
+        "X-Forwarded-For has fewer addresses than MAILER_PROXIES says: visitors could forge their address, or count "
+        "as one; let each proxy add to X-Forwarded-For (nginx: proxy_set_header X-Forwarded-For "
+        "$proxy_add_x_forwarded_for;), or lower MAILER_PROXIES, and make `mailer serve` reachable only through them"
     )
     HOST = (
-        "another name than that of BASE_URL comes in Host, so visitors are led to BASE_URL once more for each page: "
-        "let the proxy pass on the name that visitors ask for (nginx: proxy_set_header Host $host;)"
+        "Host is not the name in BASE_URL, so visitors are redirected to BASE_URL for each page: let the proxy pass "
+        "on the name that visitors ask for (nginx: proxy_set_header Host $host;)"
     )
     LOCAL_HOST = (
-        "the name of this machine comes in Host, so visitors of an old address of yours are not led to BASE_URL: let "
+        "Host is the name of this machine, so visitors of an old address are not redirected to BASE_URL: let "
         "the proxy pass on the name that visitors ask for (nginx: proxy_set_header Host $host;)"
     )
     SCHEME = (
         "X-Forwarded-Proto is not https: let the proxy set it (nginx: proxy_set_header X-Forwarded-Proto $scheme;), "
-        "or browsers are not told to come by https alone"
+        "or browsers are not told to use https only"
     )
 
 
-ALL_AS_ONE = "a limit for one visitor was reached, and as MAILER_PROXIES is 0 behind a proxy, it holds for everybody"
+ALL_AS_ONE = "a visitor reached a limit, and with MAILER_PROXIES at 0 behind a proxy it holds for everybody"
 FORGOTTEN = (
-    "MAILER_PROXIES is 0, but BASE_URL is https, so a proxy stands in front of `mailer serve`: set MAILER_PROXIES to "
+    "MAILER_PROXIES is 0, but BASE_URL is https, so there is a proxy in front of `mailer serve`: set MAILER_PROXIES to "
     "the number of your proxies, or all visitors may count as one"
 )
 

@@ -21,8 +21,7 @@ from subscribers.web.pages import at_any_host
 log = logging.getLogger(__name__)
 
 UNREADABLE = (
-    "in production nobody reads /metrics without a token: set MAILER_METRICS_TOKEN, and send it as "
-    "`Authorization: Bearer TOKEN`"
+    "in production /metrics needs a token: set MAILER_METRICS_TOKEN, and send it as `Authorization: Bearer TOKEN`"
 )
 BY_A_PROXY = ("X-Forwarded-", "X-Real-Ip", "X-Client-Ip", "Forwarded", "Via")
 

@@ -56,7 +56,7 @@ def receive(request: HttpRequest, provider: str) -> HttpResponse:
     except (DatabaseError, InterfaceError) as error:
         counting.count(counting.POSTS, "not_stored")
         log.error("events not stored", extra={"events": len(found), "error": type(error).__name__})
-        return HttpResponse("the database is away; post it again", status=503, content_type="text/plain")
+        return HttpResponse("the database is unavailable; post it again", status=503, content_type="text/plain")
     counting.count(counting.POSTS, "stored")
     if ids:  # else it is a post that came before
         now = clock.now_or_estimated()
@@ -72,7 +72,7 @@ def _signed_body(request: HttpRequest, events: Events) -> tuple[bytes, bytes]:
         raise _Unwanted(403, f"events are refused: {setting} is not set on this installation")
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
         # No provider compresses them, and unpacking is how a small body becomes a huge one.
-        raise _Unwanted(415, "events are taken uncompressed only")
+        raise _Unwanted(415, "events must be uncompressed")
     body = _body(request)
     return body, events.verify(body, request.headers, clock.now_or_estimated)
 

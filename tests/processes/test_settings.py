@@ -27,7 +27,7 @@ from tests.stand_in import StandIn
         ({"MAILER_CONFIG": "/nowhere/newsletter.toml"}, "MAILER_CONFIG"),
         ({"MAILER_ENV": "prod"}, "MAILER_ENV"),
         ({"MAILER_HOME_EPHEMERAL": "ja"}, "MAILER_HOME_EPHEMERAL is 'ja'; it must be 0 or 1."),
-        ({"SENDGRID_WEBHOOK_PUBLIC_KEY": "aHVudGVyNA=="}, "SENDGRID_WEBHOOK_PUBLIC_KEY is no P-256 public key"),
+        ({"SENDGRID_WEBHOOK_PUBLIC_KEY": "aHVudGVyNA=="}, "SENDGRID_WEBHOOK_PUBLIC_KEY is not a P-256 public key"),
     ],
 )
 def test_a_bad_setting_is_named(embedded: Stage, given, words):
@@ -119,7 +119,7 @@ def test_an_env_file_in_another_encoding_is_named(embedded: Stage):
 def test_an_env_file_that_cannot_be_read_is_named(embedded: Stage):
     (embedded.folder / ".env").symlink_to("/proc/self/mem")
     said = embedded.run("status", expect=2).err
-    assert f"{embedded.folder}/.env leads to " in said
+    assert f"{embedded.folder}/.env points to " in said
     assert "which cannot be read (" in said
 
 

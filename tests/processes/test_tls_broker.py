@@ -110,7 +110,7 @@ def test_a_broker_that_does_not_speak_tls_is_named_and_delays_a_command_by_secon
     distributed.broker_url = plain.replace("redis:", "rediss:")
     found = broker_check(distributed)
     assert found["state"] == "error"
-    assert "does it speak TLS at this port?" in found["words"]
+    assert "does this port use TLS?" in found["words"]
     started = time.monotonic()
     distributed.run("subscribers", "add", "bob@readers.example")
     # Not about speed: it was 31 s, the time after which the answer was given up.

@@ -137,7 +137,7 @@ def test_what_waits_for_another_key_is_named_with_the_account(run, other_key, se
     settings.SENDGRID_API_KEY = "SG.another.key"
     why = (
         "it waits for a worker with a key of account `main` (127.0.0.1); this process has a key of 127.0.0.1 that is "
-        f"unknown (fingerprint {other_key}), and `mailer doctor --adopt-key` maps it to an account"
+        f"unknown (fingerprint {other_key}), and `mailer doctor --adopt-key` assigns it to an account"
     )
     assert why in run("status", "2026-11-20").out
     checks = {check["name"]: check for check in json.loads(run("doctor", "--json").out)}
@@ -155,7 +155,7 @@ def test_what_waits_for_another_newsletter_toml_is_named_with_the_list_id(run, s
     assert f"whose newsletter.toml has `weekly` with the list_id {weekly.list_id}; in " in shown
     assert "that is weekly.other.example" in shown
     settings.NEWSLETTERS = {"daily": weekly}
-    assert "there is none of that name" in run("status", "2026-11-20").out
+    assert "there is no such newsletter" in run("status", "2026-11-20").out
 
 
 def test_the_plan_the_receipt_and_the_test_name_the_account(run, issue):

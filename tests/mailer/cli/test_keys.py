@@ -50,7 +50,7 @@ def test_a_second_new_key_is_refused_while_one_waits(run, first):
     assert json.loads(run("keys", "rotate", "--json").out)["state"] == "waits"
     ran = run("keys", "rotate")
     assert (ran.code, ran.out) == (1, "")
-    assert "is new already" in ran.err
+    assert "was just created" in ran.err
 
 
 def test_a_key_that_signed_is_retired_only_by_who_agrees_to_break_its_links(run, first, answering):
@@ -90,4 +90,4 @@ def test_what_cannot_be_retired_is_said_with_what_to_do(run, first):
     assert "`mailer keys rotate` creates a new one" in ran.err
     ran = run("keys", "retire", 999)
     assert (ran.code, ran.out) == (2, "")
-    assert "there is no key 999; `mailer keys` lists those there are" in ran.err
+    assert "there is no key 999; `mailer keys` lists all keys" in ran.err

@@ -37,8 +37,8 @@ def test_a_plan_for_later_says_when_by_weekday_zone_and_distance(ready, issue):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (("--at", "2019-07-02T09:00"), "--at: 2019-07-02T09:00 is over"),
-        (("--at", "soon"), "--at: 'soon' is no time; write 2019-07-02T09:00"),
+        (("--at", "2019-07-02T09:00"), "--at: 2019-07-02T09:00 is in the past"),
+        (("--at", "soon"), "--at: 'soon' is not a time; write 2019-07-02T09:00"),
         (("--on-unknown", "resend"), "--on-unknown resend needs the event webhook"),
     ],
 )

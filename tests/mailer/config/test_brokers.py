@@ -50,10 +50,10 @@ def test_files_are_named_in_the_words_of_each_library_and_other_options_stay(tmp
 @pytest.mark.parametrize(
     ("url", "words"),
     [
-        ("http://example.com", "not understood"),
+        ("http://example.com", "not valid"),
         ("rediss://example.com?ssl_cert_reqs=maybe", "must be required or none"),
         ("rediss://example.com?ssl_ca_certs=/nowhere/ca.pem", "ssl_ca_certs is /nowhere/ca.pem, which cannot be read"),
-        ("rediss://example.com?ssl_version=3", "ssl_version is not understood"),
+        ("rediss://example.com?ssl_version=3", "ssl_version is unknown"),
     ],
 )
 def test_a_setting_that_cannot_be_meant_stops_the_start(url, words):

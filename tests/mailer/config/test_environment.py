@@ -33,7 +33,7 @@ def test_a_link_that_leads_to_no_file_stops_the_command(tmp_path, dotenv, target
     dotenv.symlink_to(target)
     if target == "../.env" and (tmp_path.parent / ".env").exists():
         pytest.skip("there is one")
-    with pytest.raises(SettingError, match=rf"{re.escape(str(dotenv))} leads to .*, which cannot be read \("):
+    with pytest.raises(SettingError, match=rf"{re.escape(str(dotenv))} points to .*, which cannot be read \("):
         _read_dotenv(dotenv)
 
 

@@ -25,14 +25,14 @@ def wrapped(error: Exception) -> Exception:
 @pytest.mark.parametrize(
     ("error", "words"),
     [
-        (OSError(errno.EMFILE, "Too many open files"), "no file descriptor left (raise its limit"),
-        (OSError(errno.ENFILE, "Too many open files in system"), "this machine has no file descriptor left"),
+        (OSError(errno.EMFILE, "Too many open files"), "no file descriptors left (raise its limit"),
+        (OSError(errno.ENFILE, "Too many open files in system"), "this machine has no file descriptors left"),
         (OSError(errno.ENOMEM, "Cannot allocate memory"), "no memory left"),
         (OSError(errno.ENOBUFS, "No buffer space"), "no memory left for the network"),
         (OSError(errno.EADDRNOTAVAIL, "Cannot assign"), "no free port"),
         (socket.gaierror(socket.EAI_MEMORY, "Memory allocation failure"), "no memory left"),
         (MemoryError(), "no memory left"),
-        (RuntimeError("can't start new thread"), "no more threads"),
+        (RuntimeError("can't start new thread"), "cannot start more threads"),
         (wrapped(MemoryError()), "no memory left"),
     ],
 )

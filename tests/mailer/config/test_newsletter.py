@@ -65,14 +65,14 @@ def test_colours_addresses_and_languages_are_brought_into_one_form(written):
 @pytest.mark.parametrize(
     ("line", "says"),
     [
-        ('colour = "#fff"', "'colour' is not a setting"),
+        ('colour = "#fff"', "'colour' is not a newsletter setting"),
         ('accent_color = "blue"', "is not a colour"),
         ('accent_color = "#fff;background:red"', "is not a colour"),
         ('language = "Chinese!"', "is not a language code"),
         ('timezone = "Mars/Olympus"', "is not a time zone"),
         ('timezone = "Europe"', "is not a time zone"),
         ('source_url = "git.example.com"', "is not a web address"),
-        ('reply_to = "The Editor <a@b.example>"', "is not a mail address"),
+        ('reply_to = "The Editor <a@b.example>"', "is not an email address"),
         (r'from_name = "a\r\nBcc: b@example.com"', "more than one line"),
         ("max_per_hour = 0", "at least 1"),
         ("max_per_hour = true", "at least 1"),
@@ -91,14 +91,14 @@ def test_a_bad_value_is_named_with_its_line(written, line, says):
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        (GOOD.replace("weekly]", "archive]"), ":2 'archive' is the name of a page"),
-        (GOOD.replace("weekly]", "Weekly]"), ":2 'Weekly' becomes part of addresses"),
+        (GOOD.replace("weekly]", "archive]"), ":2 'archive' is reserved"),
+        (GOOD.replace("weekly]", "Weekly]"), ":2 'Weekly' is used in addresses"),
         (GOOD.replace('name = "The Weekly"\n', ""), ":2 newsletter 'weekly' has no name"),
-        ('[newsletter]\nname = "x"\n', ":1 'newsletter' means nothing here"),
-        ("", ":1 there is no newsletter"),
+        ('[newsletter]\nname = "x"\n', ":1 'newsletter' does not belong here"),
+        ("", ":1 no newsletter is configured"),
         ("[newsletters.weekly]\nname = oops\n", ":2 this is not TOML"),
-        (f"{GOOD}max_per_hour = {'9' * 5000}\n", ":5 a number here is too long"),
-        (f"{GOOD}max_per_hour = 0x{'f' * 9000}\n", ":5 a number here is too long"),
+        (f"{GOOD}max_per_hour = {'9' * 5000}\n", ":5 a number is too long"),
+        (f"{GOOD}max_per_hour = 0x{'f' * 9000}\n", ":5 a number is too long"),
         ('[newsletters.weekly]\nname = "caf\u00e9"\n'.encode("latin-1"), ":2 this line is not UTF-8"),
     ],
 )

@@ -121,4 +121,4 @@ def test_a_start_without_the_package_or_with_a_bad_address_says_so():
     dsn = "http://public@127.0.0.1:9/1"
     assert started_with(dsn) == ""
     assert "pip install 'markdown-mailer[sentry]'" in started_with(dsn, "sentry_sdk")
-    assert "SENTRY_DSN is not an address that Sentry gives" in started_with("sentry.example.com")
+    assert "SENTRY_DSN is not a valid Sentry DSN" in started_with("sentry.example.com")

@@ -40,13 +40,13 @@ def test_what_is_ours_waits_for_nobody_else(late_mails):
 
 def test_mails_of_a_newsletter_that_is_not_here_are_named(late_mails, settings):
     settings.NEWSLETTERS = {"weekly": replace(settings.NEWSLETTERS["weekly"], list_id="weekly.other.example")}
-    assert set(found()) == {"confirmation mails of weekly", "mails with a link of weekly"}
-    assert "`weekly` with the list_id weekly.news.example.com" in found()["confirmation mails of weekly"]
+    assert set(found()) == {"confirmation emails of weekly", "emails with a link of weekly"}
+    assert "`weekly` with the list_id weekly.news.example.com" in found()["confirmation emails of weekly"]
 
 
 def test_mails_that_wait_for_a_known_key_are_named(late_mails, settings):
     settings.SENDGRID_API_KEY = "SG.unknown"
-    assert "they wait for a worker with a known key" in found()["confirmation mails of weekly"]
+    assert "they wait for a worker with a known key" in found()["confirmation emails of weekly"]
 
 
 def test_mails_that_are_due_for_a_moment_are_not_worth_a_word(settings):
