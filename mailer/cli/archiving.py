@@ -2,30 +2,18 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from mailer.cli.terminal import Exit, Problem, confirm, counted, start
+from mailer.cli.terminal import confirm, counted, start
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from mailer.archive.correcting import Change
-    from mailer.checks.proofs import Proof
 
 LONGEST = 40  # lines of a plan
-# Rules about the mail as mail servers see it; a page is neither too long for Gmail nor in need of a sender.
-OF_MAIL_ONLY = frozenset(
-    {
-        "size-limit",
-        "size-warning",
-        "style-size",
-        "client-support",
-        "unsubscribe-missing",
-        "sender-reserved",
-        "postal-address",
-    }
-)
-
 _newsletter = click.option("--newsletter", metavar="NAME", help="Which newsletter, if there are several.")
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -82,63 +70,34 @@ def update(
     The page shows the day of the correction. What was emailed stays on record unchanged.
     """
     start()
-    from mailer.archive.correcting import changes, correct
     from mailer.cli.findings import stop_at_errors
-    from mailer.publishing.preparing import prepare, require_known_rules, require_sound
+    from mailer.publishing.correcting import correct, propose, require_sound_page
+    from mailer.publishing.preparing import prepare, require_known_rules
 
     require_known_rules(ignored)
     proof = prepare(file, newsletter)
-    stop_at_errors(file, lambda: require_sound(proof, ignored, beside=OF_MAIL_ONLY), "the page was not changed")
-    send, page = _what_stands(file, proof)
-    found = changes(page, proof.rendered)
-    facts = {
+    stop_at_errors(file, lambda: require_sound_page(proof, ignored), "the page was not changed")
+    proposal = propose(proof)
+    facts: dict[str, object] = {
         "newsletter": proof.newsletter.label,
-        "slug": send.slug,
-        "url": _address(proof.newsletter.label, send.slug),
-        "changes": [f"{one.sign} {one.line}" for one in found],
+        "slug": proposal.send.slug,
+        "url": proposal.url,
+        "changes": [f"{one.sign} {one.line}" for one in proposal.changes],
     }
-    if not found:
+    if not proposal.changes:
         _tell(facts, as_json, f"{facts['url']} is already up to date; nothing was changed.")
         return
-    _show(facts, found, dry_run and not as_json)
+    _show(facts, proposal.changes, dry_run and not as_json)
     if dry_run:
         if as_json:
             click.echo(json.dumps(facts, ensure_ascii=False))
         return
-    confirm(f"Put this on the web page of {send.slug}?", yes)
-    facts["corrected"] = correct(send, proof.rendered).corrected_at.isoformat()
+    confirm(f"Put this on the web page of {proposal.send.slug}?", yes)
+    facts["corrected"] = correct(proposal).isoformat()
     _tell(facts, as_json, f"{facts['url']} is corrected; what was emailed stays on record unchanged.")
 
 
-def _what_stands(file: Path, proof: "Proof") -> tuple[Any, Any]:
-    from mailer.archive import page, sent
-
-    label, slug = proof.newsletter.label, proof.rendered.slug
-    send, shown = sent(label).filter(slug=slug).first(), page(label, slug)
-    if send is None or shown is None:
-        raise Problem(f"{file}: no issue {slug} of {label} has been sent, so there is no page to correct.")
-    _require_address(send.base_url)
-    return send, shown
-
-
-def _require_address(sent_from: str) -> None:
-    """Images of a page on the web must not stand on the editor's laptop."""
-    from urllib.parse import urlsplit
-
-    from django.conf import settings
-
-    from mailer.config.environment import LOOPBACK
-
-    here, there = (urlsplit(url).hostname in LOOPBACK for url in (settings.BASE_URL, sent_from))
-    if here and not there:
-        raise Problem(
-            f"BASE_URL is {settings.BASE_URL}, and the issue was sent from {sent_from}; set BASE_URL to the public "
-            "address, or the page's images and links would point to this machine.",
-            Exit.USAGE,
-        )
-
-
-def _show(facts: dict[str, Any], found: "list[Change]", on_stdout: bool) -> None:
+def _show(facts: dict[str, object], found: "Sequence[Change]", on_stdout: bool) -> None:
     for name in ("newsletter", "slug", "url"):
         click.echo(f"{name:>10}  {facts[name]}", err=not on_stdout)
     for change in found[:LONGEST]:
@@ -147,15 +106,5 @@ def _show(facts: dict[str, Any], found: "list[Change]", on_stdout: bool) -> None
         click.echo(f"and {counted(len(found) - LONGEST, 'more line')}; --json prints all", err=not on_stdout)
 
 
-def _tell(facts: dict[str, Any], as_json: bool, words: str) -> None:
+def _tell(facts: dict[str, object], as_json: bool, words: str) -> None:
     click.echo(json.dumps(facts, ensure_ascii=False) if as_json else words)
-
-
-def _address(label: str, slug: str) -> str:
-    from urllib.parse import quote
-
-    from django.conf import settings
-
-    from mailer.archive import archive_root
-
-    return f"{archive_root(settings.BASE_URL, label, list(settings.NEWSLETTERS))}{quote(slug, safe='')}/"

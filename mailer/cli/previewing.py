@@ -98,7 +98,7 @@ def _page(file: Path) -> Callable[[str], str]:
     from django.conf import settings
     from django.template.loader import render_to_string
 
-    from mailer.publishing.testmail import MARK, MOST
+    from mailer.publishing.testing import MARK, MOST
 
     context = {
         "file": file,

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,10 +11,9 @@ from mailer.cli.terminal import Exit, Problem, start
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mailer.config.newsletter import Newsletter
+    from mailer.checks.proofs import Proof
     from mailer.content.findings import Finding
-    from mailer.content.rendering import RenderedIssue
-    from mailer.publishing.testmail import Outcome
+    from mailer.publishing.testing import Outcome
     from subscribers.addresses import Address
 
 
@@ -34,20 +33,19 @@ def test(file: Path, more: tuple[str, ...], first: tuple[str, ...], name: str | 
     """
     start()
     from mailer.publishing.preparing import findings_of, prepare
-    from mailer.publishing.testmail import read_addressees, send_test
-    from subscribers.addresses import AddressError
+    from mailer.publishing.refusals import CorrectRequest
+    from mailer.publishing.testing import read_recipients
 
     try:
-        to = read_addressees((*first, *more))
-    except AddressError as error:
+        to = read_recipients((*first, *more))
+    except CorrectRequest as error:
         raise Problem(f"{error} Nothing was sent.", Exit.USAGE) from None
     proof = prepare(file, name)
-    newsletter, rendered, findings = proof.newsletter, proof.rendered, findings_of(proof)
-    facts = _facts(rendered, newsletter, to)
+    findings, facts = findings_of(proof), _facts(proof, to)
     if not as_json:
         _show(facts)
         _show_findings(file, findings)
-    outcome = send_test(rendered, newsletter, to)
+    outcome = _send(proof, to)
     if as_json:
         listed = [vars(finding) for finding in findings]
         click.echo(json.dumps({**facts, "findings": listed, **vars(outcome)}, ensure_ascii=False))
@@ -56,12 +54,25 @@ def test(file: Path, more: tuple[str, ...], first: tuple[str, ...], name: str | 
     raise click.exceptions.Exit(Exit.DONE if outcome.accepted else Exit.FAILED)
 
 
-def _facts(rendered: "RenderedIssue", newsletter: "Newsletter", to: "Sequence[Address]") -> dict[str, Any]:
+def _send(proof: "Proof", to: "Sequence[Address]") -> "Outcome":
+    """What we refuse is shown as what the provider refuses: the test was not accepted, and why."""
+    from mailer.publishing.refusals import Refused
+    from mailer.publishing.testing import Outcome, send_test
+    from mailer.store.accounts import UnknownKey
+
+    try:
+        return send_test(proof.rendered, proof.newsletter, to)
+    except (Refused, UnknownKey) as error:
+        return Outcome(False, str(error))
+
+
+def _facts(proof: "Proof", to: "Sequence[Address]") -> dict[str, object]:
     from django.conf import settings
 
-    from mailer.publishing.testmail import MARK
+    from mailer.publishing.testing import MARK
     from mailer.store.accounts import name_here
 
+    rendered, newsletter = proof.rendered, proof.newsletter
     return {
         "provider": settings.PROVIDER,
         "account": name_here(),
@@ -74,9 +85,9 @@ def _facts(rendered: "RenderedIssue", newsletter: "Newsletter", to: "Sequence[Ad
     }
 
 
-def _show(facts: dict[str, Any]) -> None:
+def _show(facts: dict[str, object]) -> None:
     for name, value in facts.items():
-        click.echo(f"{name:>14}  {', '.join(value) if name == 'to' else value}", err=True)
+        click.echo(f"{name:>14}  {', '.join(value) if isinstance(value, list) else value}", err=True)
 
 
 def _show_findings(file: Path, findings: "list[Finding]") -> None:

@@ -5,10 +5,10 @@ from django.conf import settings
 from mailer.previewing.drafts import Draft
 from mailer.previewing.server import Answered
 from mailer.providers.current import rehearsals
-from mailer.publishing.testmail import read_addressees
-from mailer.publishing.testmail import send_test as send
+from mailer.publishing.refusals import Refused
+from mailer.publishing.testing import read_recipients
+from mailer.publishing.testing import send_test as send
 from mailer.store.schema import bring_up_to_date
-from subscribers.addresses import AddressError
 
 
 def send_test(draft: Draft, written: list[str]) -> Answered:
@@ -16,11 +16,11 @@ def send_test(draft: Draft, written: list[str]) -> Answered:
     assert draft.rendered is not None
     assert draft.newsletter is not None
     try:
-        to = read_addressees(written)
-    except AddressError as error:
+        to = read_recipients(written)
+        bring_up_to_date()
+        outcome = send(draft.rendered, draft.newsletter, to)
+    except Refused as error:
         return Answered(False, str(error))
-    bring_up_to_date()
-    outcome = send(draft.rendered, draft.newsletter, to)
     if not outcome.accepted:
         return Answered(False, outcome.words)
     addresses = ", ".join(address.email for address in to)

@@ -17,7 +17,8 @@ from mailer.providers.answers import Accepted, Answer, DeadlinePassed, OutcomeUn
 from mailer.providers.current import current_provider
 from mailer.providers.headers import issue_headers
 from mailer.providers.messages import InvalidMessage, Message, Recipient
-from mailer.store.accounts import UnknownKey, require_account
+from mailer.publishing.refusals import CorrectIssue, CorrectRequest, Refused
+from mailer.store.accounts import require_account
 from mailer.store.installation import public_id
 from mailer.store.media import keep_images
 from subscribers import signed_links
@@ -34,58 +35,50 @@ MOST = 20  # people who look at a test; more are an audience, and want `send iss
 @dataclass(frozen=True)
 class Outcome:
     accepted: bool
-    words: str  # why not: the provider's words, or ours
+    words: str  # why not, as the provider says
 
 
-def read_addressees(written: Iterable[str]) -> tuple[Address, ...]:
-    """The addresses in the order given, each reader once. Raises AddressError, which names the one that is wrong."""
+def read_recipients(written: Iterable[str]) -> tuple[Address, ...]:
+    """Return the addresses in the order given, each once. Raises CorrectRequest, which names the one that is wrong."""
     found: dict[str, Address] = {}
     for text in written:
         try:
             address = parse(text)
         except AddressError as error:
-            raise AddressError(f"{text!r} is not a valid recipient: {error}") from None
+            raise CorrectRequest(f"{text!r} is not a valid recipient: {error}") from None
         found.setdefault(address.key, address)
     if not found:
-        raise AddressError("Give at least one address to send the test to.")
+        raise CorrectRequest("Give at least one address to send the test to.")
     if len(found) > MOST:
-        raise AddressError(f"A test goes to at most {MOST} addresses, but {len(found)} were given.")
+        raise CorrectRequest(f"A test goes to at most {MOST} addresses, but {len(found)} were given.")
     return tuple(found.values())
 
 
 def send_test(issue: "RenderedIssue", newsletter: Newsletter, to: Sequence[Address]) -> Outcome:
-    """One request with the issue for everybody in `to`; what came of it.
+    """Send the issue to everybody in `to`, in one request, and return what the provider answered.
 
     Who complained, was suppressed by hand or asked to be forgotten gets no test either, and then nobody does. Who
-    bounced does: a test is a way to see whether the mailbox works again. With a key of an unknown account nobody does.
+    bounced does: a test is a way to see whether the mailbox works again. Raises UnknownKey, Refused and CorrectIssue.
     """
-    if refusal := _unknown_key() or _refusal(to):
-        return Outcome(False, refusal)
+    require_account()
+    _require_not_suppressed(to)
     provider = current_provider()
     try:
         request = provider.prepare(_message(issue, newsletter), _recipients(newsletter, to), None)
     except InvalidMessage as error:
-        return Outcome(False, str(error))
+        raise CorrectIssue(str(error)) from None
     # Committed before the request: the mail may be opened the moment it is accepted.
     with transaction.atomic():
         keep_images(issue.images)
     return _outcome(provider.post(request), to)
 
 
-def _unknown_key() -> str:
-    try:
-        require_account()
-    except UnknownKey as error:
-        return str(error)
-    return ""
-
-
-def _refusal(to: Sequence[Address]) -> str:
+def _require_not_suppressed(to: Sequence[Address]) -> None:
     hashes = {signed_links.suppression_hash(address.key): address.email for address in to}
     refused = Suppression.objects.filter(hash__in=hashes).exclude(reason=Suppression.Reason.BOUNCE).first()
     if refused is None:
-        return ""
-    return (
+        return
+    raise Refused(
         f"{hashes[refused.hash]} may not be emailed ({refused.reason}), so nothing was sent; leave the address out, "
         "or see `mailer subscribers suppress --help` for --lift."
     )

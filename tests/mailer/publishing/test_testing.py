@@ -11,9 +11,10 @@ from mailer.cli.testing import test as command
 from mailer.content.issues import read_issue
 from mailer.content.rendering import render_issue
 from mailer.models import Batch, Delivery, Media, Send
-from mailer.publishing.testmail import MOST, read_addressees
+from mailer.publishing.preparing import prepare
+from mailer.publishing.refusals import CorrectRequest, Refused
+from mailer.publishing.testing import MOST, read_recipients, send_test
 from subscribers import optin
-from subscribers.addresses import AddressError
 from subscribers.models import Consent, Subscriber, Subscription
 from tests import readers
 from tests.installing import an_installation
@@ -140,12 +141,12 @@ def test_a_bad_address_is_bad_usage_and_nothing_is_sent(api, file, bad):
 
 
 def test_a_test_goes_to_a_few_and_to_each_once():
-    assert len(read_addressees([ADA.email, "ADA@readers.EXAMPLE"])) == 1
-    assert len(read_addressees(f"reader{number}@example.com" for number in range(MOST))) == MOST
-    with pytest.raises(AddressError, match="at most 20"):
-        read_addressees(f"reader{number}@example.com" for number in range(MOST + 1))
-    with pytest.raises(AddressError, match="at least one"):
-        read_addressees([])
+    assert len(read_recipients([ADA.email, "ADA@readers.EXAMPLE"])) == 1
+    assert len(read_recipients(f"reader{number}@example.com" for number in range(MOST))) == MOST
+    with pytest.raises(CorrectRequest, match="at most 20"):
+        read_recipients(f"reader{number}@example.com" for number in range(MOST + 1))
+    with pytest.raises(CorrectRequest, match="at least one"):
+        read_recipients([])
 
 
 @pytest.mark.parametrize("reason", ["complaint", "manual", "erased"])
@@ -156,6 +157,16 @@ def test_who_may_not_be_mailed_gets_no_test_and_then_nobody_does(api, file, reas
     assert ADA.email in result.stderr
     assert reason in result.stderr
     assert api.requests == []
+
+
+def test_what_we_refuse_is_an_exception_and_what_the_provider_refuses_a_result(api, file):
+    proof, to = prepare(file, "weekly"), read_recipients([ADA.email])
+    optin.suppress(readers.confirmed().suppression_hash, "complaint", LINK)
+    with pytest.raises(Refused, match="complaint"):
+        send_test(proof.rendered, proof.newsletter, to)
+    api.fail("unauthorized")
+    outcome = send_test(proof.rendered, proof.newsletter, read_recipients(["editor@example.com"]))
+    assert not outcome.accepted
 
 
 def test_a_mailbox_that_bounced_may_be_tried(api, file):

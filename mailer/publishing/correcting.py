@@ -1,0 +1,74 @@
+"""Correct the web page of an issue that was sent: look at what would change, then change it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from urllib.parse import urlsplit
+
+from django.conf import settings
+
+from mailer.archive import correcting, page, sent
+from mailer.archive.correcting import Change
+from mailer.checks.proofs import Proof
+from mailer.config.environment import LOOPBACK
+from mailer.content.findings import Finding
+from mailer.models import Send
+from mailer.publishing.archiving import page_address
+from mailer.publishing.preparing import require_sound
+from mailer.publishing.refusals import CorrectSettings, Refused
+
+# Rules about the email as mail servers see it; a page is neither too long for Gmail nor in need of a sender.
+OF_MAIL_ONLY = frozenset(
+    {
+        "size-limit",
+        "size-warning",
+        "style-size",
+        "client-support",
+        "unsubscribe-missing",
+        "sender-reserved",
+        "postal-address",
+    }
+)
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """What `correct` would change on the page of a send; nothing where the page says it already."""
+
+    send: Send
+    proof: Proof
+    changes: tuple[Change, ...]
+
+    @property
+    def url(self) -> str:
+        return page_address(self.send.newsletter, self.send.slug)
+
+
+def require_sound_page(proof: Proof, ignored: Iterable[str] = ()) -> list[Finding]:
+    """Return the warnings of an issue that may stand on its page. Raises CorrectIssue with the errors of any other."""
+    return require_sound(proof, ignored, beside=OF_MAIL_ONLY)
+
+
+def propose(proof: Proof) -> Proposal:
+    """Say what would change on the page of the issue, which was sent. Raises Refused and CorrectSettings."""
+    label, slug = proof.newsletter.label, proof.rendered.slug
+    send, shown = sent(label).filter(slug=slug).first(), page(label, slug)
+    if send is None or shown is None:
+        raise Refused(f"{proof.issue.path}: no issue {slug} of {label} has been sent, so there is no page to correct.")
+    _require_address(send.base_url)
+    return Proposal(send, proof, tuple(correcting.changes(shown, proof.rendered)))
+
+
+def correct(proposal: Proposal) -> datetime:
+    """Put the issue on the page of its send; return since when the page says that it was corrected."""
+    return correcting.correct(proposal.send, proposal.proof.rendered).corrected_at
+
+
+def _require_address(sent_from: str) -> None:
+    """Images of a page on the web must not stand on the editor's laptop."""
+    here, there = (urlsplit(url).hostname in LOOPBACK for url in (settings.BASE_URL, sent_from))
+    if here and not there:
+        raise CorrectSettings(
+            f"BASE_URL is {settings.BASE_URL}, and the issue was sent from {sent_from}; set BASE_URL to the public "
+            "address, or the page's images and links would point to this machine."
+        )
