@@ -1,4 +1,4 @@
-"""What a batch becomes when no answer of its request tells: unknown, then accepted or planned again by other knowledge.
+"""What becomes of a batch whose request had no answer: unknown, then accepted or planned again by other knowledge.
 
 Every write is conditional on the attempt still being the batch's own.
 """
