@@ -8,7 +8,7 @@ from mailer.providers.answers import Accepted, OutcomeUnknown, RateLimited, Refu
 from mailer.sending.accounting import count, receipt
 from mailer.sending.claiming import claim
 from mailer.sending.delivering import deliver_batch
-from mailer.sending.lifecycle import WrongState, cancel_leftovers
+from mailer.sending.lifecycle import WrongState
 from mailer.sending.reconciling import assume_sent
 from mailer.sending.settling import settle
 from mailer.sending.steering import cancel, pause, resume
@@ -127,13 +127,6 @@ def test_a_request_in_flight_that_is_refused_after_cancel_is_cancelled_too(four)
     thread.join(20)
     balanced(four)
     assert (four.state, states(four)) == (Send.State.CANCELLED, ["cancelled"])
-
-
-def test_what_a_killed_cancel_left_planned_is_cancelled_by_the_sweep(four):
-    Send.objects.update(state=Send.State.CANCELLED)
-    cancel_leftovers()
-    balanced(four)
-    assert states(four) == ["cancelled"]
 
 
 @pytest.mark.parametrize(
