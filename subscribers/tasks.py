@@ -16,7 +16,8 @@ def send_confirmation(subscription_id: int) -> None:
     except confirmations.ConfirmationFailed as failure:
         # Only the kind of error: its message may hold the address.
         kind = type(failure.__cause__).__name__
-        log.warning("confirmation failed", extra={"subscription": subscription_id, "error": kind})
+        about = {"subscription": subscription_id, "error": kind, "again": failure.retry}
+        log.warning("confirmation failed", extra=about)
 
 
 @shared_task(name="subscribers.send_letter", ignore_result=True)  # type: ignore[untyped-decorator]

@@ -16,7 +16,8 @@ from mailer.providers.answers import (
     Refused,
 )
 from mailer.providers.current import current_provider
-from mailer.providers.messages import InvalidMessage, NotSent
+from mailer.providers.messages import InvalidMessage
+from subscribers.mail.failures import NotSent
 
 
 class ProviderBackend(BaseEmailBackend):

@@ -1,4 +1,4 @@
-"""What a provider is asked to carry: one message and its recipients; and what a caller catches where it did not."""
+"""What a provider is asked to carry: one message and its recipients."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,21 +7,6 @@ from typing import NamedTuple
 
 class InvalidMessage(ValueError):
     """Something that may not stand in a mail; the words name it. No request was made."""
-
-
-class NotSent(OSError):
-    """A mail did not go out, or may not have. The words are the provider's or the network's.
-
-    `retry`: the same mail may go through later. It is False where this mail or address was refused for good, and for
-    a mail whose outcome is unknown (`unknown`), where a second try may be a second mail.
-    """
-
-    def __init__(self, words: str, *, retry: bool, unknown: bool = False, wait: float | None = None) -> None:
-        super().__init__(words)
-        self.words = words
-        self.retry = retry
-        self.unknown = unknown
-        self.wait = wait
 
 
 class Recipient(NamedTuple):

@@ -7,10 +7,10 @@ from django.core.mail import EmailMessage
 from django.db.models import Q, QuerySet
 
 from mailer.models import Attempt, Batch, Send
-from mailer.providers.messages import NotSent
 from mailer.publishing.reporting import in_words
 from mailer.sending.receiving import refusals_of
 from mailer.store import accounts, clock
+from subscribers.mail.failures import NotSent
 
 log = logging.getLogger(__name__)
 

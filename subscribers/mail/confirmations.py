@@ -12,6 +12,7 @@ from subscribers import clock, languages, queue, signed_links
 from subscribers.installations import may_mail, newsletters_here
 from subscribers.limits import CONFIRMATION_PAUSE
 from subscribers.mail.composing import SubscriberMail, compose
+from subscribers.mail.failures import may_be_retried
 from subscribers.models import MailRequest, Subscription, Suppression
 from subscribers.optin import may_get_single_mails
 
@@ -23,7 +24,11 @@ NEXT_TRY = (timedelta(minutes=10), timedelta(hours=1), timedelta(hours=6))
 
 
 class ConfirmationFailed(Exception):
-    """The email could not be handed over; the cause says why. It stays due and is retried later."""
+    """The email could not be handed over; the cause says why. With `retry` it stays due and is tried again later."""
+
+    def __init__(self, message: str, *, retry: bool) -> None:
+        super().__init__(message)
+        self.retry = retry
 
 
 def due(now: datetime) -> Iterable[int]:
@@ -62,11 +67,18 @@ def send(subscription_id: int) -> bool:
     try:
         _message(subscription).send()
     except Exception as error:
-        raise ConfirmationFailed(f"confirmation {subscription_id}: {type(error).__name__}") from error
-    # Not if the subscriber asked again meanwhile.
-    lease = subscription.confirmation_due
-    Subscription.objects.filter(pk=subscription_id, confirmation_due=lease).update(confirmation_due=None)
+        retry = may_be_retried(error)
+        if not retry:
+            _end(subscription)
+        raise ConfirmationFailed(f"confirmation {subscription_id}: {type(error).__name__}", retry=retry) from error
+    _end(subscription)
     return True
+
+
+def _end(subscription: Subscription) -> None:
+    """Make the email due no longer, unless the subscriber asked again meanwhile."""
+    lease = subscription.confirmation_due
+    Subscription.objects.filter(pk=subscription.pk, confirmation_due=lease).update(confirmation_due=None)
 
 
 def _claimed(subscription_id: int) -> Subscription | None:

@@ -16,6 +16,7 @@ from subscribers import clock, languages, signed_links
 from subscribers.changing import named_in
 from subscribers.installations import may_mail, newsletters_here
 from subscribers.mail.composing import compose
+from subscribers.mail.failures import may_be_retried
 from subscribers.models import Letter
 from subscribers.optin import may_get_single_mails
 
@@ -83,6 +84,8 @@ def send(letter_id: int) -> bool:
     try:
         _message(letter).send()
     except Exception as error:
+        if not may_be_retried(error):
+            Letter.objects.filter(pk=letter_id).update(due=None)
         raise LetterFailed(f"letter {letter_id}: {type(error).__name__}") from error
     Letter.objects.filter(pk=letter_id).update(due=None)
     return True

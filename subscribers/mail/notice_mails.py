@@ -13,6 +13,7 @@ from django.utils.translation import gettext, gettext_noop
 from subscribers import clock, languages, signed_links
 from subscribers.installations import may_mail, newsletters_here
 from subscribers.mail.composing import SubscriberMail, compose
+from subscribers.mail.failures import may_be_retried
 from subscribers.mail.link_mails import KEPT, NEXT_TRY
 from subscribers.models import Notice, Subscription
 from subscribers.optin import may_get_single_mails
@@ -84,6 +85,8 @@ def send(notice_id: int) -> bool:
         _message(notice).send()
     except Exception as error:  # noqa: BLE001 — whatever the mail backend raises: it stays due
         log.warning("notice failed", extra={"notice": notice_id, "error": type(error).__name__})
+        if not may_be_retried(error):
+            _end(notice)
         return False
     _end(notice)
     return True

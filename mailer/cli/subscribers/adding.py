@@ -138,9 +138,11 @@ def _send_confirmation(subscription_id: int, email: str) -> None:
     try:
         confirmations.send(subscription_id)
     except confirmations.ConfirmationFailed as failure:
+        again = "A worker (`mailer worker` or `mailer serve`) tries again in 10 minutes."
+        if not failure.retry:
+            again = "It is not tried again; add the address again once the reason is gone."
         raise Problem(
-            f"{email} is pending, but the confirmation email was not sent: {failure.__cause__}. A worker "
-            "(`mailer worker` or `mailer serve`) tries again in 10 minutes."
+            f"{email} is pending, but the confirmation email was not sent: {failure.__cause__}. {again}"
         ) from None
     if settings.PROVIDER == "rehearsal":
         key = configured_provider().names.key

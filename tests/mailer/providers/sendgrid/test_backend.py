@@ -3,8 +3,8 @@ import logging
 import pytest
 from django.core.mail import EmailMessage, EmailMultiAlternatives, get_connection
 
-from mailer.providers.messages import NotSent
 from mailer.providers.sendgrid.single_mails import build_mail
+from subscribers.mail.failures import NotSent
 from tests.stand_in import StandIn
 
 

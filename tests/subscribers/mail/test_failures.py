@@ -1,0 +1,63 @@
+"""A single email that was refused for good, or whose outcome is not known, is not sent again by itself."""
+
+import pytest
+from django.core.mail.backends import locmem
+
+from subscribers import changing
+from subscribers.mail import confirmations, link_mails
+from subscribers.mail.failures import NotSent
+from subscribers.models import Letter, Subscription
+from tests import readers
+from tests.readers import LINK
+
+pytestmark = pytest.mark.django_db
+
+REFUSED = NotSent("Does not contain a valid address.", retry=False)
+UNKNOWN = NotSent("no answer", retry=False, unknown=True)
+LATER = NotSent("429", retry=True, wait=30)
+
+
+@pytest.fixture
+def fails(monkeypatch):
+    """`fails(error)`: the provider's mail backend raises it from now on."""
+
+    def begin(error: NotSent) -> None:
+        def raising(self, messages):
+            raise error
+
+        monkeypatch.setattr(locmem.EmailBackend, "send_messages", raising)
+
+    return begin
+
+
+@pytest.mark.parametrize(("error", "retry"), [(REFUSED, False), (UNKNOWN, False), (LATER, True)])
+def test_a_confirmation_is_due_again_only_if_a_second_try_may_help_and_cannot_be_a_second_email(
+    clock, fails, error, retry
+):
+    readers.pending()
+    fails(error)
+    with pytest.raises(confirmations.ConfirmationFailed) as caught:
+        confirmations.send(Subscription.objects.get().pk)
+    assert caught.value.retry is retry
+    clock.forward(hours=7)
+    assert bool(list(confirmations.due(clock.now))) is retry
+
+
+def test_who_asks_again_after_a_refusal_gets_a_new_confirmation(clock, fails, monkeypatch):
+    readers.pending()
+    fails(UNKNOWN)
+    with pytest.raises(confirmations.ConfirmationFailed):
+        confirmations.send(Subscription.objects.get().pk)
+    monkeypatch.setattr(locmem.EmailBackend, "send_messages", lambda self, messages: len(messages))
+    clock.forward(days=1)
+    readers.pending()
+    assert [confirmations.send(pk) for pk in confirmations.due(clock.now)] == [True]
+
+
+@pytest.mark.parametrize(("error", "retry"), [(REFUSED, False), (UNKNOWN, False), (LATER, True)])
+def test_so_it_is_with_a_link_to_their_data(clock, fails, error, retry):
+    letter = changing.ask_for_link(readers.confirmed().public_id, "weekly", LINK)
+    fails(error)
+    with pytest.raises(link_mails.LetterFailed):
+        link_mails.send(letter)
+    assert (Letter.objects.get().due is not None) is retry
