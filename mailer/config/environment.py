@@ -3,7 +3,7 @@
 Without a newsletter.toml it is the `.env` of the current folder.
 
 Settings have their names and meanings in `mailer.settings`; commands ask here only where this is, before any setting is
-made. A variable that is set to nothing counts as set: `SENDGRID_API_KEY= mailer …` rehearses whatever the `.env` says.
+made. A variable that is set to nothing counts as set: `…_API_KEY= mailer …` rehearses whatever the `.env` says.
 """
 
 import io

@@ -1,7 +1,8 @@
 """Take addresses that may be mailed again off the provider's own lists too.
 
-SendGrid keeps every bounced address and drops what comes next, after a 202: without this, a subscriber released by an
-operator, by confirming or because an outage explains their bounce would get no email, and the drop would suppress them.
+A provider may keep every bounced address and drop what comes next, after it took it: without this, a subscriber
+released by an operator, by confirming or because an outage explains their bounce would get no email, and the drop
+would suppress them.
 """
 
 import logging

@@ -12,7 +12,7 @@ from mailer.store import clock
 from mailer.web import proxies
 from mailer.web.proxies import Fault
 from subscribers import limits
-from tests.mailer.test_fronts import HOME, _at_home, behind, sign_up  # noqa: F401 — a fixture for each test
+from tests.mailer.web.test_proxies_of_every_kind import HOME, _at_home, behind, sign_up  # noqa: F401 — a fixture for each test
 from tests.wire import ask, environ_of, post
 
 pytestmark = pytest.mark.django_db

@@ -6,7 +6,6 @@ import pytest
 from mailer.sending.delivering import _recipients, deliver_batch
 from tests import readers
 from tests.mailer.reports import ada, issue, mailed, post  # noqa: F401 — whom it was mailed to, and what
-from tests.mailer.sending.conftest import _own_home, api  # noqa: F401 — the same stage
 from tests.mailer.sending.outgoing import batch_of, claimed, planned
 
 pytestmark = pytest.mark.django_db
