@@ -1,5 +1,5 @@
 # ruff: noqa: S608 — the statements are put together from words of ours; every value is a parameter
-"""Facts of deliveries and the counters of their batches, by set-based statements: an event must cost microseconds.
+"""Add facts to deliveries and count them by batch, with set-based statements: an event must cost microseconds.
 
 A delivery gains each fact once, and a batch counts a delivery when it does: so no repetition counts twice. Locks are
 taken in one order, batches by id, then deliveries; the row of a send is not touched.
@@ -44,7 +44,7 @@ class Chosen:
 
 
 def choose(ids: Sequence[int]) -> Chosen:
-    """These events. On SQLite ids that follow each other are a range, which is three times faster than a list.
+    """Choose these events. On SQLite consecutive ids become a range, which is three times faster than a list.
 
     Not on PostgreSQL: there an event of another post may be committed into a range after it was read.
     """
@@ -70,7 +70,7 @@ class Known:
 
 
 def attempts_of(chosen: Chosen) -> dict[UUID, Known]:
-    """The attempts that these events name, without those that we do not know."""
+    """Return the attempts that these events name, without unknown ones."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT a.id, b.send_id, a.state, a.evidence_at FROM mailer_attempt AS a"
@@ -85,14 +85,14 @@ def attempts_of(chosen: Chosen) -> dict[UUID, Known]:
 
 
 def _uuid(pk: Any) -> UUID:
-    """SQLite keeps one as 32 digits."""
+    """Return the UUID, which SQLite stores as 32 digits."""
     return pk if isinstance(pk, UUID) else UUID(pk)
 
 
 def add(chosen: Chosen, told: Mapping[Fact, Collection[int]]) -> None:
-    """Deliveries have the facts that these events tell, and `told` (fact → deliveries); their batches count them.
+    """Add the facts that these events tell, and `told` (fact → deliveries), to deliveries and their batches' counters.
 
-    Only where a delivery belongs to the send of the event's attempt, and that attempt was not refused or unsent.
+    Only if a delivery belongs to the send of the event's attempt, and that attempt was not refused or unsent.
     """
     counts: dict[int, Counter[str]] = defaultdict(Counter)
     with connection.cursor() as cursor:
@@ -105,9 +105,9 @@ def add(chosen: Chosen, told: Mapping[Fact, Collection[int]]) -> None:
 
 
 def _lock_batches(cursor: Any, chosen: Chosen, told: Mapping[Fact, Collection[int]]) -> None:
-    """Whoever adds facts to the same batches waits here, and not in the middle with some rows locked."""
+    """Make writers of the same batches wait here, and not in the middle with some rows locked."""
     if connection.vendor == "sqlite":
-        return  # whoever writes is alone
+        return  # SQLite has one writer
     named = {delivery for deliveries in told.values() for delivery in deliveries}
     cursor.execute(
         "SELECT id FROM mailer_batch WHERE id IN (SELECT batch_id FROM mailer_delivery WHERE id = ANY(%s) OR id IN "
@@ -117,7 +117,7 @@ def _lock_batches(cursor: Any, chosen: Chosen, told: Mapping[Fact, Collection[in
 
 
 def _add_by_kind(cursor: Any, chosen: Chosen, kind: str, fact: Fact) -> list[tuple[int, int]]:
-    """Batch and facts of each delivery that gained this one."""
+    """Return batch and facts of each delivery that gained this one."""
     cursor.execute(
         "UPDATE mailer_delivery SET facts = facts | %s FROM ("
         "  SELECT e.delivery AS told_delivery, b.send_id AS told_send FROM mailer_event AS e"
@@ -145,7 +145,7 @@ def _count(counts: dict[int, Counter[str]], fact: Fact, gained: list[tuple[int, 
     for batch, facts in gained:
         if field:
             counts[batch][field] += 1
-        # A reader bounced once, however many kinds of bounces they have.
+        # A subscriber bounced once, however many kinds of bounces they have.
         if fact in BOUNCED and facts & BOUNCED == fact:
             counts[batch]["bounced"] += 1
 
@@ -159,7 +159,7 @@ def _add_counts(cursor: Any, counts: Mapping[int, Counter[str]]) -> None:
 
 
 def delivered_after_all(chosen: Chosen) -> dict[int, int | None]:
-    """Of these events, those that say "delivered" of a delivery that also bounced softly; event → reader."""
+    """Return event → subscriber of those that say "delivered" of a delivery that also bounced softly."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT e.id, d.subscriber_id FROM mailer_event AS e JOIN mailer_delivery AS d ON d.id = e.delivery "
@@ -170,7 +170,7 @@ def delivered_after_all(chosen: Chosen) -> dict[int, int | None]:
 
 
 def mark_applied(chosen: Chosen, but: Collection[int]) -> None:
-    """These events count as applied, without those in `but`."""
+    """Mark these events as applied, without those in `but`."""
     sql, parameter = _among("e.id", but)
     with connection.cursor() as cursor:
         cursor.execute(

@@ -1,10 +1,10 @@
-"""Hard bounces, and whether a domain that suddenly has many of them is in an outage.
+"""Judge hard bounces, and whether a domain that suddenly has many of them is in an outage.
 
 Gmail answered 5.1.1 for valid mailboxes on 14 and 15 December 2020. So when the hard bounces of one receiving domain
-jump, its readers are held apart: no send mails them for three days, and only a second hard bounce suppresses.
+jump, its subscribers are held apart: no send mails them for three days, and only a second hard bounce suppresses.
 
 Everything is computed from rows that are only added or moved to an earlier time, in one order, one process at a time:
-so events lead to the same end in whatever order they come, also where the twentieth bounce shows what the first was.
+so events lead to the same end in whatever order they come, also if the twentieth bounce reveals what the first was.
 """
 
 import logging
@@ -32,8 +32,8 @@ SHARE = 0.8  # of a domain that has at least `receiving.SMALLEST` readers
 BEFORE = 10  # sends that the median is taken of
 
 HELD = timedelta(days=3)
-CLOCKS = timedelta(minutes=5)  # by which the provider's and ours may differ
-# Two bounces further apart are two matters: a domain may have one outage this year and another the next.
+CLOCKS = timedelta(minutes=5)  # by which the provider's clock and ours may differ
+# Two bounces further apart are unrelated: a domain may have one outage this year and another the next.
 SECOND_WITHIN = timedelta(days=60)
 KEPT = timedelta(days=400)
 
@@ -42,7 +42,7 @@ _LOCK = 7_203_117  # of PostgreSQL, while bounces are judged
 
 @dataclass(frozen=True)
 class Bounced:
-    """One report that an address bounced for good."""
+    """One report that an address bounced permanently."""
 
     delivery: int
     send: int
@@ -53,18 +53,18 @@ class Bounced:
 
     @property
     def rank(self) -> tuple[bool, datetime]:
-        """Of two reports about one delivery the lower is kept: a bounce before a drop, the earlier before the later."""
+        """Rank reports about one delivery; the lowest is kept: a bounce before a drop, the earlier before the later."""
         return self.dropped, self.at
 
 
 @dataclass(frozen=True)
 class Judgement:
     gone: frozenset[str] = frozenset()  # hashes of addresses that are to be suppressed
-    spared: frozenset[str] = frozenset()  # of those that these bounces do not suppress, or no longer
+    spared: frozenset[str] = frozenset()  # of addresses that these bounces do not suppress, or no longer do
 
 
 def note(bounces: Collection[Bounced]) -> None:
-    """Keep these bounces. To be committed before they are judged: who judges must see those of all others."""
+    """Store these bounces. Commit before judging them: whoever judges must see those of all others."""
     if not bounces:
         return
     first: dict[int, Bounced] = {}
@@ -85,7 +85,7 @@ def _columns(one: Bounced) -> dict[str, object]:
 
 
 def judge(bounces: Collection[Bounced]) -> Judgement:
-    """Say which of these addresses, and of those that are judged anew because of them, are to be suppressed.
+    """Say which of these addresses, and of those that are judged anew because of them, must be suppressed.
 
     In the caller's transaction, which also does what the judgement says.
     """
@@ -104,16 +104,16 @@ def judge(bounces: Collection[Bounced]) -> Judgement:
 
 
 def _one_at_a_time() -> None:
-    """On SQLite whoever writes is alone."""
+    """Serialize judging. SQLite has one writer anyway."""
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
 
 
 def _is_gone(rows: Sequence[HardBounce]) -> bool:
-    """Whether one address is to be suppressed, by its bounces in the order of their times.
+    """Tell whether one address must be suppressed, by its bounces in the order of their times.
 
-    A drop is the provider's memory of a bounce. While that bounce is held apart it is no second one.
+    A drop is the provider's memory of a bounce. While that bounce is held apart, it does not count as a second one.
     """
     real = [row for row in rows if not row.dropped]
     if any(row.held_until is None for row in real):
@@ -147,12 +147,12 @@ def _is_suspected(domain: str, send: int, by_send: Mapping[int, int], earlier: S
     usual = median([by_send.get(one, 0) for one in earlier]) if earlier else 0
     if bounces >= MANY and bounces >= JUMP * usual:
         return True
-    # Not asked for each domain with a dead address: the first time it counts the send.
+    # Not for each domain with a dead address: the first query counts the send.
     return bounces >= SHARE * 5 and bounces >= SHARE * readers_by_domain(send).get(domain, float("inf"))
 
 
 def _earlier_sends(sends: Collection[int]) -> dict[int, list[int]]:
-    """The sends of the same newsletter before each of these, the last ten."""
+    """Return the last ten sends of the same newsletter before each of these."""
     newsletters = Send.objects.filter(pk__in=sends).values("newsletter")
     asked = Send.objects.filter(newsletter__in=newsletters, first_request_at__isnull=False).exclude(provider=REHEARSAL)
     in_order: dict[str, list[int]] = defaultdict(list)
@@ -183,20 +183,20 @@ def held(hashes: Iterable[str], now: datetime) -> set[str]:
 
 
 def forgive(hashes: Collection[str]) -> int:
-    """Let nothing more follow from the bounces of these addresses: an operator says so. Return how many rows."""
+    """Let nothing more follow from the bounces of these addresses, as an operator asks. Return how many rows."""
     return HardBounce.objects.filter(hash__in=hashes, forgiven=False).update(forgiven=True)
 
 
 def bounced_between(start: datetime, end: datetime, domain: str) -> set[str]:
-    """Return the addresses (hashes) at this domain that bounced for good in this time, or were suppressed for it."""
+    """Return the addresses (hashes) at this domain that bounced permanently in this time, or were suppressed for it."""
     rows = HardBounce.objects.filter(domain=domain, at__range=(start, end), forgiven=False)
     bounced = Suppression.objects.filter(reason=Suppression.Reason.BOUNCE, at__range=(start, end))
-    # Of those suppressed by a version that kept no bounces, the domain stands only with the subscriber.
+    # For those suppressed by a version that kept no bounces, only the subscriber's row has the domain.
     there = Subscriber.objects.filter(suppression_hash__in=bounced.values("hash"), email_key__endswith=f"@{domain}")
     return {*rows.values_list("hash", flat=True), *there.values_list("suppression_hash", flat=True)}
 
 
 def prune(now: datetime) -> int:
-    """Delete bounces that no rule looks at any more, and those of erased readers; return how many."""
+    """Delete bounces that no rule looks at any longer, and those of erased subscribers; return how many."""
     old = HardBounce.objects.filter(Q(at__lt=now - KEPT) | Q(delivery__subscriber=None))
     return old.delete()[0]

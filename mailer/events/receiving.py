@@ -1,7 +1,7 @@
-"""What the provider reports of mails: stored once and as it came, then applied to the ledger and to readers.
+"""What the provider reports of emails: stored once and as it came, then applied to the ledger and to subscribers.
 
-Applying adds facts and computes from facts, and never counts reports, so events in any order and any number lead to
-the same end. What a crash leaves stored and not applied, the sweep applies.
+Applying adds facts and computes from facts, and never counts reports, so events in any order and any number lead to the
+same end. What a crash leaves stored and not applied, the sweep applies.
 """
 
 import logging
@@ -31,7 +31,7 @@ from mailer.store.installation import public_id
 log = logging.getLogger(__name__)
 
 FACT_HASH = ProviderEvent._fields.index("fact_hash")
-# They carry words, and no more follows from them than the fact.
+# They carry text, and only the fact follows from them.
 ONLY_FACTS = (Kind.DEFERRED, Kind.RESUBSCRIBED)
 FACTS = {
     Meaning.HARD: Fact.HARD,
@@ -42,7 +42,7 @@ FACTS = {
 WAITED_FOR = suppressing.WITHIN  # how long a bounce without ids waits for the outcome of a request
 LEFT_ALONE = timedelta(seconds=10)  # the request that stored them is still applying them
 CHUNK = 1000
-GIVEN_UP = timedelta(days=1)  # an event that cannot be applied for so long is a defect, and is only logged
+GIVEN_UP = timedelta(days=1)  # an event that cannot be applied for this long is a bug, and is only logged
 MOST_PRUNED = 50 * CHUNK  # in one sweep
 
 # Raw SQL: 1,000 events cost 5 ms of CPU on SQLite and 22 on PostgreSQL; by bulk_create 33 and 44.
@@ -60,10 +60,10 @@ _INSERT_ON_POSTGRES = f"""
 
 
 def store(events: Iterable[ProviderEvent]) -> Sequence[int]:
-    """Events of this installation that were not known are committed; returns their ids, to be applied.
+    """Commit the events of this installation that are new; return their ids, to be applied.
 
     Two posts with the same events at the same time wait for each other in one order, so neither fails. Events of
-    attempts that we do not know (an older backup was put back) are kept too.
+    unknown attempts (an older backup was restored) are kept too.
     """
     ours = sorted(_of_this_installation(events), key=itemgetter(FACT_HASH))
     if not ours:
@@ -73,7 +73,7 @@ def store(events: Iterable[ProviderEvent]) -> Sequence[int]:
 
 
 def _of_this_installation(events: Iterable[ProviderEvent]) -> list[ProviderEvent]:
-    """The account may belong to other programs too. A bounce that comes late may have lost all that we gave along."""
+    """Keep the events that are ours: the account may serve other programs too, and a late bounce may lack our ids."""
     me = public_id()
     return [
         event if event.installation == me else event._replace(attempt=None, delivery=None)
@@ -91,7 +91,7 @@ def _email(details: dict[str, str] | None) -> str:
 
 
 def _insert(cursor: Any, events: list[ProviderEvent]) -> range:
-    """SQLite: one writer at a time, so that the new ids are those above the last."""
+    """Insert on SQLite, which has one writer at a time, so that the new ids are those above the last."""
     adapt = connection.ops.adapt_datetimefield_value
     moments = {at: adapt(at) for at in {event.at for event in events}}
     attempts = {attempt: attempt and attempt.hex for attempt in {event.attempt for event in events}}
@@ -128,10 +128,10 @@ def _json(details: dict[str, str] | None) -> str | None:
 
 
 def apply(ids: Sequence[int]) -> None:
-    """Evidence, facts, counters, suppressions and thresholds say what these events say. Repeating changes nothing.
+    """Apply what these events say to evidence, facts, counters, suppressions and thresholds. Repeating changes nothing.
 
-    Facts are committed before readers are touched: erasing a reader locks them before their deliveries, so that both
-    in one transaction could deadlock with it. What leads to more than a fact counts as applied only after that.
+    Facts are committed before subscribers are touched: erasing a subscriber locks them before their deliveries, so that
+    both in one transaction could deadlock with it. What leads to more than a fact counts as applied only after that.
     """
     if not ids:
         return
@@ -155,7 +155,7 @@ class _Reading:
 
     told: list[Told]
     by_address: list[Told]  # those of `told` that had no ids
-    nobodys: list[int]  # about nobody whom we mailed
+    nobodys: list[int]  # about an address that we did not mail
     addressed: list[int]  # those of `nobodys` that hold an address
     waiting: list[int]  # about an address whose request has no known outcome yet
 
@@ -210,7 +210,7 @@ def _leave_out(reading: _Reading, row: Event) -> None:
 
 
 def _facts_of(told: Iterable[Told]) -> dict[Fact, set[int]]:
-    """Fact → deliveries."""
+    """Return fact → deliveries."""
     found: dict[Fact, set[int]] = defaultdict(set)
     for one in told:
         if one.meaning in FACTS:
@@ -219,7 +219,7 @@ def _facts_of(told: Iterable[Told]) -> dict[Fact, set[int]]:
 
 
 def _finish(reading: _Reading, reconsidered: Iterable[int]) -> None:
-    """The last events are applied too. What names only an address keeps it no longer than this."""
+    """Mark the last events as applied too. What names only an address is kept no longer than this."""
     now = clock.now()
     if not reading.told and not reading.nobodys and not reconsidered:
         return
@@ -237,9 +237,9 @@ def _finish(reading: _Reading, reconsidered: Iterable[int]) -> None:
 
 
 def apply_leftovers() -> int:
-    """Events that a crash left stored and not applied are applied; returns how many were looked at.
+    """Apply events that a crash left stored and not applied; return how many were looked at.
 
-    One that cannot be applied holds up no other: its neighbours are applied without it, and it is tried again in each
+    One that cannot be applied does not hold up others: its neighbours are applied without it, and it is retried in each
     sweep, for a day.
     """
     looked_at = last = 0
@@ -254,7 +254,7 @@ def _apply_or_isolate(ids: Sequence[int]) -> None:
     try:
         apply(ids)
     except (OperationalError, InterfaceError):
-        raise  # the database is away, and the events are not to blame
+        raise  # the database is away; the events are not to blame
     except Exception as error:  # noqa: BLE001 — a defect in one event's meaning must not hold up all others
         if len(ids) == 1:
             _put_off(ids[0], error)
@@ -271,9 +271,9 @@ def _put_off(event: int, error: Exception) -> None:
 
 
 def prune(now: datetime) -> int:
-    """Events older than MAILER_EVENTS_DAYS are deleted, some at a time; returns how many. Facts and counters stay.
+    """Delete events older than MAILER_EVENTS_DAYS, some at a time; return how many. Facts and counters stay.
 
-    Ids rise with time, so the oldest stand first and no index on time is needed.
+    Ids rise with time, so the oldest come first and no index on time is needed.
     """
     before, pruned = now - timedelta(days=settings.MAILER_EVENTS_DAYS), 0
     while pruned < MOST_PRUNED:

@@ -27,22 +27,22 @@ log = logging.getLogger(__name__)
 EVENT = Origin(how="event")
 Reason = Suppression.Reason
 
-# A soft bounce says little; three in a row over two weeks say that nobody reads there.
+# A soft bounce says little; three in a row over two weeks say that the mailbox is dead.
 IN_A_ROW = 3
 APART = timedelta(days=14)
-# How these rules know their own suppressions: only those do they take back.
+# How these rules recognise their own suppressions: they take back no others.
 SOFT_NOTE = "three soft bounces"
 HARD_NOTE = "hard bounce"
 
 WITHIN = timedelta(days=7)  # between an accepted delivery and a bounce that names only an address
-CLOCKS = timedelta(minutes=5)  # by which the provider's and ours may differ
+CLOCKS = timedelta(minutes=5)  # by which the provider's clock and ours may differ
 _ON_ITS_WAY = (Batch.State.POSTING, Batch.State.UNKNOWN, Batch.State.ACCEPTED)
 _MAY_HAVE_ARRIVED = (Attempt.State.OPEN, Attempt.State.UNKNOWN, Attempt.State.ACCEPTED)
 
 
 @dataclass(frozen=True)
 class Reader:
-    """Whom a delivery was for; all but the first three are empty once the reader was erased."""
+    """The subscriber of a delivery; all but the first three fields are empty once they were erased."""
 
     delivery: int
     send: int
@@ -59,18 +59,18 @@ class Reader:
 
 @dataclass(frozen=True)
 class Told:
-    """What an event says of a reader."""
+    """What an event says of a subscriber."""
 
     event: int
     meaning: Meaning
     reader: Reader
     at: datetime  # by the provider's clock
-    dropped: bool = False  # not tried: the provider remembered something older
-    policy: str = ""  # key of a Policy, where the receiver refused us
+    dropped: bool = False  # not tried: the provider remembered an older bounce
+    policy: str = ""  # key of a Policy, if the receiver refused us
 
 
 def readers_of(deliveries: Iterable[int]) -> dict[int, Reader]:
-    """By delivery; those that we do not know are left out."""
+    """Return subscribers by delivery; unknown deliveries are left out."""
     rows = Delivery.objects.filter(pk__in=set(deliveries)).values_list(
         "pk",
         "send",
@@ -93,7 +93,7 @@ class Found:
 
 
 def find_reader(email: str, at: datetime) -> Found:
-    """The reader with this address whose latest delivery was accepted within 7 days before; else nobody.
+    """Return the subscriber with this address whose latest delivery was accepted within 7 days before; else nobody.
 
     Others mail through the same account, and an old bounce may be about somebody who had the address before.
     """
@@ -120,9 +120,9 @@ def find_reader(email: str, at: datetime) -> Found:
 
 
 def react(told: Sequence[Told], reconsidered: Collection[int]) -> None:
-    """Suppress readers who bounced for good or complained, unsubscribe those who left, look at soft bounces.
+    """Suppress subscribers who bounced permanently or complained, unsubscribe those who left, look at soft bounces.
 
-    `reconsidered` are readers of whom a delivery turned out to be delivered after it bounced.
+    `reconsidered` are subscribers of whom a delivery turned out to be delivered after it bounced.
     """
     by_meaning: dict[Meaning, list[Told]] = defaultdict(list)
     for one in told:
@@ -138,7 +138,7 @@ def react(told: Sequence[Told], reconsidered: Collection[int]) -> None:
 
 
 def _judge_hard_bounces(told: Sequence[Told]) -> Collection[int]:
-    """Suppress whose address is gone, and let go whom an outage explains; return the subscribers of the latter."""
+    """Suppress those whose address is gone, release those whom an outage explains; return the latter's subscribers."""
     ours = _of_this_address([one.reader for one in told])
     bounces = [
         Bounced(one.reader.delivery, one.reader.send, one.reader.hash, one.reader.domain, one.at, one.dropped)
@@ -157,9 +157,9 @@ def _judge_hard_bounces(told: Sequence[Told]) -> Collection[int]:
 
 
 def _of_this_address(readers: Sequence[Reader]) -> list[Reader]:
-    """Without those who took another address since the mail: the old one bounced, and it is suppressed already.
+    """Leave out subscribers who moved since the email: the old address bounced, and it is suppressed already.
 
-    Complaints are about persons, and go with them.
+    Complaints are about persons, and move with them.
     """
     moved = records.moved(reader.subscriber for reader in readers if reader.subscriber)
     if not moved:
@@ -178,7 +178,7 @@ def _reasons(told: Iterable[Told], reason: str) -> dict[str, str]:
 
 
 def _suppress(reasons: Mapping[str, str], note: str) -> None:
-    """As `optin.suppress_all`, but who is suppressed as strongly already stays so: their record shows it once."""
+    """Suppress as `optin.suppress_all` does, but leave equally strong ones alone: their record shows it once."""
     standing = {one.hash: one for one in Suppression.objects.filter(hash__in=reasons)} if reasons else {}
     news = {hash: reason for hash, reason in reasons.items() if _is_news(standing.get(hash), reason, note)}
     if news:
@@ -193,7 +193,7 @@ def _is_news(standing: Suppression | None, reason: str, note: str) -> bool:
 
 
 def _look_at_soft_bounces(readers: Collection[int]) -> None:
-    """Each of these readers is suppressed exactly if the rule of three says so, as far as it is for the rule to say."""
+    """Suppress each of these subscribers exactly if the rule of three says so, as far as that rule may decide."""
     if not readers:
         return
     last: dict[str, list[tuple[int, datetime]]] = defaultdict(list)
@@ -209,7 +209,7 @@ def _look_at_soft_bounces(readers: Collection[int]) -> None:
 
 
 def _last_deliveries(readers: Collection[int]) -> Iterable[tuple[int, str, int, datetime]]:
-    """Reader, hash, facts and moment of the last three sends that were, or may have been, mailed to each reader.
+    """Return subscriber, hash, facts and time of each one's last three sends that were, or may have been, mailed.
 
     Also those whose outcome is not known yet: else the answer would depend on when their evidence comes.
     """
@@ -236,7 +236,7 @@ def _is_gone(deliveries: Sequence[tuple[int, datetime]]) -> bool:
 
 
 def _note_policies(told: Collection[Told]) -> None:
-    """The editor's own matter: servers refuse the sender or the content, and readers are not to blame."""
+    """Record policy bounces for the editor: servers refuse the sender or the content, not the subscribers."""
     if not told:
         return
     first: dict[int, Told] = {}

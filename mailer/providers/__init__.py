@@ -1,7 +1,7 @@
-"""Those who carry the mail: one folder a provider, and what mailer asks of each in `protocol`.
+"""Email providers: one folder each, and what mailer asks of each in `protocol`.
 
-`answers`, `messages`, `events` and `policies` are the words of no provider. `rehearsal` keeps the record of mail that
-nobody receives, and `current` hands out the provider that this installation is configured for.
+`answers`, `messages`, `events` and `policies` are neutral: they belong to no provider. `rehearsal` keeps the record of
+email that nobody receives, and `current` returns the provider that this installation is configured for.
 """
 
 from collections.abc import Iterator

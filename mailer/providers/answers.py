@@ -1,4 +1,4 @@
-"""What a provider's answer to one request means for the subscribers in it, in the words of no provider.
+"""What a provider's answer to one request means for the subscribers in it, in neutral words.
 
 A request that may have arrived must never be repeated blindly, and few providers know an idempotency key. So every
 answer is one of these, each named by what is known afterwards; a provider's client tries nothing twice.
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Accepted:
-    """The provider took the whole request. `message_id` is its own name for it, empty where it gives none."""
+    """The provider took the whole request. `message_id` is its own name for it, empty if it gives none."""
 
     message_id: str
     status: int = 202
@@ -18,7 +18,7 @@ class Accepted:
 
 @dataclass(frozen=True)
 class RecipientsRejected:
-    """Nothing was accepted, and each fault is one reader's: index in the request → the provider's words."""
+    """Nothing was accepted, and each fault is one subscriber's: index in the request → the provider's message."""
 
     words: Mapping[int, str]
     status: int
@@ -26,7 +26,7 @@ class RecipientsRejected:
 
 @dataclass(frozen=True)
 class UnlocatedRefusal:
-    """Nothing was accepted, and no place is named (or it was too large): only splitting finds the reader."""
+    """Nothing was accepted, and no place is named (or it was too large): only splitting finds the subscriber."""
 
     words: str
     status: int
@@ -34,7 +34,7 @@ class UnlocatedRefusal:
 
 @dataclass(frozen=True)
 class Refused:
-    """Nothing was accepted, and no other reader would be: key, account, sender or our own mistake."""
+    """Nothing was accepted, nor would be for other subscribers: key, account, sender or a bug of ours."""
 
     words: str
     status: int
@@ -42,7 +42,7 @@ class Refused:
 
 @dataclass(frozen=True)
 class RateLimited:
-    """Nothing was accepted; the same may be tried after `wait` seconds."""
+    """Nothing was accepted; the same request may be tried after `wait` seconds."""
 
     words: str
     wait: float
@@ -58,7 +58,7 @@ class ConnectFailed:
 
 @dataclass(frozen=True)
 class Exhausted(ConnectFailed):
-    """This machine had no descriptor, memory or port for a connection, which is no fault of the provider's."""
+    """This machine had no descriptor, memory or port for a connection, which is not the provider's fault."""
 
 
 @dataclass(frozen=True)
@@ -68,11 +68,11 @@ class DeadlinePassed:
 
 @dataclass(frozen=True)
 class OutcomeUnknown:
-    """A byte was written, and nothing that came back tells whether the mail goes out."""
+    """A byte was written, and nothing that came back tells whether the email goes out."""
 
     words: str
     status: int | None
-    cause: str = field(default="", compare=False)  # for logs: none of it is the provider's, who may quote an address
+    cause: str = field(default="", compare=False)  # for logs: never the provider's text, which may quote an address
 
 
 Answer = (
@@ -88,4 +88,4 @@ Answer = (
 
 
 class Unreachable(ConnectionError):
-    """A question to the provider got no answer; the words say why."""
+    """A question to the provider got no answer; the message says why."""

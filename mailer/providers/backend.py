@@ -1,4 +1,4 @@
-"""Django's mail (confirmations, notices) through the same provider as the issues."""
+"""Send Django's email (confirmations, notices) through the same provider as the issues."""
 
 from collections.abc import Sequence
 
@@ -22,7 +22,7 @@ from subscribers.mail.failures import NotSent
 
 class ProviderBackend(BaseEmailBackend):
     def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
-        """How many mails the provider accepted. Raises NotSent at the first that it did not, unless fail_silently."""
+        """Return how many the provider accepted. Raises NotSent at the first that it did not, unless fail_silently."""
         accepted = 0
         for message in email_messages:
             if not message.recipients():
@@ -61,7 +61,7 @@ def _not_sent(answer: Answer) -> NotSent:
         case RecipientsRejected(words=by_reader):
             return NotSent("; ".join(by_reader.values()), retry=False)
         case Refused(words=words, status=status):
-            # The key or the account, not this mail: it goes through once that is mended.
+            # The key or the account, not this email: it goes through once that is fixed.
             return NotSent(words, retry=status in (401, 403))
         case _:
             return NotSent(getattr(answer, "words", ""), retry=False)

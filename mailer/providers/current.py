@@ -1,4 +1,4 @@
-"""The provider that this installation is configured for; a rehearsal of it where it has no key."""
+"""The provider that this installation is configured for, or a rehearsal of it without a key."""
 
 import os
 import threading
@@ -40,12 +40,12 @@ def _made(dotted: str) -> Provider:
 
 @cache
 def _rehearsal(process: int, dotted: str, folder: Path) -> Provider:
-    """Of this process: a forked child has a copy of a server's socket but not of its threads."""
+    """Return the rehearsal of this process: a forked child has a copy of a server's socket but not of its threads."""
     return _made(dotted).rehearse(folder)
 
 
 def _forget_after_fork() -> None:
-    # The lock may have been held by a thread that the child does not have.
+    # A thread that the child does not have may have held the lock.
     global _lock
     _lock = threading.Lock()
 

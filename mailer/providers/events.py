@@ -1,4 +1,4 @@
-"""What a provider reports of a mail, in the words of no provider. The kinds stand in the database."""
+"""What a provider reports of an email, in neutral words. The database stores the kinds."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -31,7 +31,7 @@ class Meaning(StrEnum):
 
 
 class NotSigned(ValueError):
-    """The provider did not sign this, or too long ago; the words say what is wrong and name no secret."""
+    """The provider did not sign this, or too long ago; the message says what is wrong and names no secret."""
 
 
 class NotEvents(ValueError):
@@ -41,7 +41,7 @@ class NotEvents(ValueError):
 class ProviderEvent(NamedTuple):
     """One event. A tuple: a dataclass would cost twice as much, and there are millions."""
 
-    kind: str  # a Kind; or a provider's own word, of which nothing follows
+    kind: str  # a Kind, or a provider's own word, from which nothing follows
     attempt: UUID | None
     delivery: int | None
     at: datetime

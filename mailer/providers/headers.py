@@ -1,4 +1,4 @@
-"""Headers of mail as the RFCs ask for them, whichever provider carries it."""
+"""Headers of email as the RFCs ask for them, whichever provider carries it."""
 
 import hashlib
 import re
@@ -13,14 +13,14 @@ _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]")
 
 
 def one_line(value: str, what: str) -> str:
-    """`value` itself. Raises InvalidMessage where it holds a line break or another control character."""
+    """Return `value`. Raises InvalidMessage if it holds a line break or another control character."""
     if _CONTROL.search(value):
         raise InvalidMessage(f"{what} holds a line break or another control character; write it on one line.")
     return value
 
 
 def header_value(value: str) -> str:
-    """ASCII as it is, anything else as encoded-words of at most 75 characters (RFC 2047) on one line."""
+    """Return ASCII as it is, anything else as encoded-words of at most 75 characters (RFC 2047) on one line."""
     if value.isascii():
         return value
     if "://" in value:
@@ -29,7 +29,7 @@ def header_value(value: str) -> str:
 
 
 def phrase(name: str) -> str:
-    """A display name as a header writes it: bare, quoted or encoded (RFC 5322 phrase)."""
+    """Return a display name as a header writes it: bare, quoted or encoded (RFC 5322 phrase)."""
     if not name.isascii():
         return header_value(name)
     if re.fullmatch(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]*", name):
@@ -38,10 +38,10 @@ def phrase(name: str) -> str:
 
 
 def issue_headers(newsletter_label: str, newsletter_name: str, list_id: str, base_url: str) -> dict[str, str]:
-    """The headers of an issue that are the same for every reader; List-Unsubscribe comes with each.
+    """Return the headers that are the same for every subscriber of an issue; List-Unsubscribe comes with each.
 
-    List-ID (RFC 2919) must stay the same for ever: readers' filters hang on it. The last part of Feedback-ID is the
-    sender's, 5 to 15 characters, the same in all mail of this installation.
+    List-ID (RFC 2919) must never change: subscribers' filters depend on it. The last part of Feedback-ID is the
+    sender's, 5 to 15 characters, the same in all email of this installation.
     """
     name = one_line(newsletter_name, "the newsletter's name")
     sender = hashlib.sha256((urlsplit(base_url).hostname or "").encode()).hexdigest()[:12]

@@ -1,4 +1,4 @@
-"""What a provider is asked to carry: one message and its recipients."""
+"""What a provider is asked to carry: one message and its recipients; and what a caller catches if it did not."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,11 +6,11 @@ from typing import NamedTuple
 
 
 class InvalidMessage(ValueError):
-    """Something that may not stand in a mail; the words name it. No request was made."""
+    """Something that must not stand in an email; the message names it. No request was made."""
 
 
 class Recipient(NamedTuple):
-    """One reader of a request. A tuple, since a frozen dataclass costs twice as much to make."""
+    """One subscriber of a request. A tuple, since a frozen dataclass costs twice as much to make."""
 
     delivery: int
     email: str
@@ -20,7 +20,7 @@ class Recipient(NamedTuple):
 
 @dataclass(frozen=True)
 class Message:
-    """What all readers of a send get alike. `unsubscribe_placeholder` stands in html and text for the reader's link."""
+    """What all subscribers of a send get alike. `unsubscribe_placeholder` stands for each one's link."""
 
     subject: str
     from_email: str

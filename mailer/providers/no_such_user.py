@@ -1,4 +1,4 @@
-"""What mail servers write when nobody has the address: for bounces whose code does not say so.
+"""Phrases of mail servers for an address that does not exist: for bounces whose code does not say so.
 
 Sources: the lists of Sisimai (Sisimai::Reason::UserUnknown) and node-bounce-handler; for Microsoft
 https://www.spamresource.com/2023/09/microsoft-multiple-types-of-invalid.html; for QQ https://smtp.codes/qq; for NetEase
@@ -14,7 +14,7 @@ _PATTERNS = (
     # Postfix "User unknown in virtual mailbox table", QQ "Mailbox not found", NetEase "User not found: …",
     # Gmail "The email account that you tried to reach does not exist", Coremail "user not exist"
     rf"\b{_WHO}\b.{{0,80}}?\b(?:unknown|not (?:be )?(?:found|known)|(?:(?:do|does|is) )?not? exists?|doesn'?t exist)\b",
-    # Exim "Unrouteable address" is no such sentence; Sendmail "No such user here", "unknown or illegal alias"
+    # Exim "Unrouteable address" does not say it; Sendmail "No such user here", "unknown or illegal alias"
     rf"\b(?:no such|unknown|non-?existent) (?:{_KIND} )*{_WHO}\b",
     rf"\binvalid (?:{_KIND} )*(?:user|recipient|account|mailbox|alias)\b",
     rf"\bnot a (?:known|valid|local) (?:{_KIND} )*{_WHO}\b",
@@ -33,7 +33,7 @@ _PATTERNS = (
 )
 _NOBODY = re.compile("|".join(_PATTERNS), re.IGNORECASE)
 
-# A sentence with one of these is about something else, or about more than that: nothing is concluded from it.
+# A sentence with one of these is about something else, or more: nothing is concluded from it.
 _OTHER_MATTERS = re.compile(
     r"\b(?:senders?|mail from|over ?quota|quota|full|storage|spam\w*|block\w*|blacklist\w*|polic\w+|gr[ea]ylist\w*|"
     r"temporar\w+|later|rate|limit\w*|reputation|dmarc|spf|dkim|suspended|verify)\b",
@@ -44,6 +44,6 @@ _FOR_NOW = re.compile(r"\s*4\d\d\b")
 
 
 def says_no_such_user(reason: str) -> bool:
-    """Return whether a server's answer says that the user or mailbox does not exist."""
+    """Tell whether a server's answer says that the user or mailbox does not exist."""
     said = _ADDRESSES_AND_LINKS.sub(" ", reason)
     return bool(_NOBODY.search(said)) and not _OTHER_MATTERS.search(said) and not _FOR_NOW.match(reason)

@@ -24,7 +24,7 @@ SENDING_IP = "ask {provider}'s support to have the IP address delisted or change
 
 @dataclass(frozen=True)
 class Policy:
-    """One reason why a receiver refuses us. `key` stands in the database, so it never changes."""
+    """One reason why a receiver refuses us. `key` is stored in the database, so it never changes."""
 
     key: str
     codes: str = ""  # regular expression for the whole enhanced code, without its class (4 or 5)
@@ -38,7 +38,7 @@ class Policy:
         return not self.phrase or re.search(self.phrase, said, re.IGNORECASE) is not None
 
 
-# The first that fits.
+# The first match wins.
 POLICIES = (
     Policy(
         "5.7.515",
@@ -150,7 +150,7 @@ BY_KEY = {policy.key: policy for policy in (*POLICIES, CONTENT, BY_REPUTATION, O
 
 
 def is_policy(codes: Iterable[str], details: Mapping[str, str]) -> bool:
-    """Return whether a bounce is because of us. A code of the class x.7.x wins over whatever else is said."""
+    """Tell whether a bounce is because of us. A code of the class x.7.x wins over whatever else is said."""
     return _any_policy_code(codes) or _class(details) in BY_CLASS or _by_phrase_alone(_said(details)) is not None
 
 
@@ -164,7 +164,7 @@ def policy_of(codes: Iterable[str], details: Mapping[str, str]) -> Policy:
 
 
 def policy_named(key: str) -> Policy:
-    """Return the policy of this key; one that this version does not know is `other`."""
+    """Return the policy of this key; a key that this version does not know is `other`."""
     return BY_KEY.get(key, OTHER)
 
 
@@ -181,5 +181,5 @@ def _said(details: Mapping[str, str]) -> str:
 
 
 def _by_phrase_alone(said: str) -> Policy | None:
-    """Chinese receivers give no enhanced codes."""
+    """Match the phrase without a code: Chinese receivers give no enhanced codes."""
     return next((policy for policy in POLICIES if not policy.codes and policy.fits((), said)), None)

@@ -1,4 +1,4 @@
-"""What mailer asks of whoever carries its mail: one `Provider`, of which some parts may be missing.
+"""What mailer asks of an email provider: one `Provider`, of which some parts may be missing.
 
 docs/architecture.md says how to add one. tests/mailer/providers/conformance holds each of them to this.
 """
@@ -16,7 +16,7 @@ from mailer.providers.answers import Answer
 from mailer.providers.events import Meaning, ProviderEvent
 from mailer.providers.messages import Message, Recipient
 
-# As the provider's own program takes it: nobody else looks into one.
+# As the provider's own code reads it: nothing else looks into one.
 Request = Any
 
 
@@ -30,7 +30,7 @@ class NotReleased(Exception):
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was looked at: `ok`, `warning` (a rehearsal works, or it cannot be seen) or `error`."""
+    """One thing that was checked: `ok`, `warning` (a rehearsal works, or it cannot be seen) or `error`."""
 
     name: str
     state: str
@@ -39,7 +39,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Names:
-    """How a provider, its settings and its pages are called in texts for people."""
+    """What a provider, its settings and its pages are called in texts for people."""
 
     provider: str
     path: str  # the last part of the address that its events are posted to
@@ -57,7 +57,7 @@ class Names:
 
 
 class Events(Protocol):
-    """What a provider reports of mails that it took."""
+    """What a provider reports of the email that it took."""
 
     def keys(self) -> Sequence[bytes]:
         """Return what posts are verified with; while it is empty all are refused, and silence is no evidence."""
@@ -72,20 +72,20 @@ class Events(Protocol):
         """Return the neutral kind of a stored event: an older version stored the first provider's own words."""
 
     def read(self, kind: str, details: Mapping[str, str]) -> tuple[Meaning, str]:
-        """Return what a stored event says of its subscriber, and the key of a policy where a receiver refused us."""
+        """Return what a stored event says of its subscriber, and the key of a policy if a receiver refused us."""
 
 
 class Account(Protocol):
     """What a provider says of the account that mails, for `mailer doctor`. Keys may be allowed to see little of it."""
 
     def key(self) -> Check:
-        """Check that the provider takes the key, and that it may send."""
+        """Check that the provider accepts the key, and that it may send."""
 
     def senders(self, emails: Collection[str]) -> Iterator[Check]:
-        """Check that the provider takes mail from each of these addresses."""
+        """Check that the provider accepts email from each of these addresses."""
 
     def credits_left(self) -> int:
-        """Return how many mails the plan still takes. Raises Unseen."""
+        """Return how many emails the plan still allows. Raises Unseen."""
 
     def webhook(self, url: str) -> Check:
         """Check that events are posted to this address, and signed with a key that is known. Raises Unseen."""
@@ -95,7 +95,7 @@ class Account(Protocol):
 
 
 class Suppressions(Protocol):
-    """The provider's own lists of addresses, to which it drops mail after it took it."""
+    """The provider's own lists of addresses, whose email it drops after taking it."""
 
     lists: Mapping[str, str]  # name → the reason why an address stands there, in the words of Suppression.Reason
 
@@ -112,7 +112,7 @@ class Provider(Protocol):
     names: Names
     most_recipients: int  # in one request
     dkim_selectors: Sequence[str]  # under which it signs; none where that is not known
-    # What it lacks is None. Without `events` it can never tell what became of a request whose answer was lost.
+    # A missing part is None. Without `events` it can never tell what became of a request whose answer was lost.
     events: Events | None
     account: Account | None
     suppressions: Suppressions | None
@@ -123,11 +123,11 @@ class Provider(Protocol):
     def prepare(self, message: Message, recipients: Sequence[Recipient], attempt: UUID | None) -> Request:
         """Build the request. Raises InvalidMessage; an index in an answer counts the recipients in the order given.
 
-        Without `attempt` no row stands behind it: neither deliveries nor an attempt go along for events to name.
+        Without `attempt` no row stands behind it: it carries neither deliveries nor an attempt for events to name.
         """
 
     def prepare_single(self, mail: EmailMessage) -> Request:
-        """Build the request for one of Django's mails. Raises InvalidMessage."""
+        """Build the request for one of Django's emails. Raises InvalidMessage."""
 
     def faults(self, request: Request) -> list[str]:
         """Return why the provider would refuse this request: its size, a header, an address; nothing is posted."""
@@ -136,7 +136,7 @@ class Provider(Protocol):
         """Post the request once. No byte of it leaves after `first_byte_by`, by time.monotonic()."""
 
     def rewrites(self, link: str) -> bool:
-        """Tell whether the provider has put this address in the place of one of ours, to count clicks or opens."""
+        """Tell whether the provider replaced one of our links by this address, to count clicks or opens."""
 
     def rehearse(self, folder: Path) -> "Provider":
-        """Return this provider played on this machine: it records in `folder`, and nobody receives mail."""
+        """Return a rehearsal of this provider on this machine: it records in `folder`, and nobody receives email."""

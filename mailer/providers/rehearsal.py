@@ -32,7 +32,7 @@ The folder "mail" holds confirmations and other single mails. Everything here ma
 
 @dataclass(frozen=True)
 class Accepted:
-    """A request that a rehearsal accepts; all but the recipients is empty where it belongs to no send."""
+    """A request that a rehearsal accepts; all but the recipients is empty if it belongs to no send."""
 
     installation: str
     send: str
@@ -42,7 +42,7 @@ class Accepted:
 
 
 def accept(folder: Path, request: Accepted) -> None:
-    """Write the request into the record, on the disk. Raises OSError where it cannot be written."""
+    """Write the request into the record, on the disk. Raises OSError if it cannot be written."""
     place = _folder_of(folder, request.send)
     with _locked(place / "accepted.jsonl") as record:
         _start_anew_for_another_installation(place, request.installation)
@@ -62,12 +62,12 @@ def _folder_of(folder: Path, send: str) -> Path:
 
 
 def forget(folder: Path, send_id: int) -> None:
-    """The record of a rehearsal is gone: another has taken its place."""
+    """Delete the record of a rehearsal: another has taken its place."""
     shutil.rmtree(folder / str(send_id), ignore_errors=True)
 
 
 def accepted_attempts(folder: Path, send_id: int | str) -> set[str]:
-    """The attempts of a send that a rehearsal accepted: the evidence both ways, as nothing else accepts.
+    """Return the attempts of a send that a rehearsal accepted: evidence both ways, as nothing else accepts.
 
     A last line that a crash cut off was never answered, and does not count.
     """
@@ -88,7 +88,7 @@ def _attempt_of(line: bytes) -> str:
 
 @contextlib.contextmanager
 def _locked(path: Path) -> Iterator[int]:
-    """The file, open for this process alone: several workers rehearse one send."""
+    """Open the file for this process alone: several workers rehearse one send."""
     fresh = not path.exists()
     with shared_files.locked(path) as file:
         if fresh:
@@ -97,7 +97,7 @@ def _locked(path: Path) -> Iterator[int]:
 
 
 def _append(record: int, line: bytes) -> None:
-    """`line` is on the disk, whole and on a line of its own; on failure the file is as it was."""
+    """Write `line` to the disk, whole and on a line of its own; on failure the file is as it was."""
     size = shared_files.append(record, line)
     try:
         os.fsync(record)
@@ -107,7 +107,7 @@ def _append(record: int, line: bytes) -> None:
 
 
 def _start_anew_for_another_installation(folder: Path, installation: str) -> None:
-    """Mails shown here are those of this installation: a new database counts its sends from 1 again."""
+    """Remove the record of another installation: a new database counts its sends from 1 again."""
     owner = folder / ".installation"
     if installation and (owner.read_text() if owner.exists() else "") != installation:
         for mail in folder.glob("*.eml"):
@@ -127,7 +127,7 @@ def _line(request: Accepted) -> bytes:
 
 def _write_first_mails(folder: Path, mails: Sequence[Callable[[], bytes]]) -> None:
     number = sum(1 for _ in folder.glob("*.eml"))
-    # Confirmations have no end: the oldest number is kept, each new one is added.
+    # Confirmations never end: the oldest ones are kept, each new one is added.
     limit = SHOWN if folder.name != "mail" else sys.maxsize
     for index, write in enumerate(mails[: max(limit - number, 0)]):
         (folder / f"{number + index + 1:04}.eml").write_bytes(write())

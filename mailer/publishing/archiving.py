@@ -1,4 +1,4 @@
-"""The issues that were sent, each with the address of its page."""
+"""List the issues that were sent, each with the URL of its page."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

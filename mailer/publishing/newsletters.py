@@ -1,4 +1,4 @@
-"""Which newsletter is meant."""
+"""Choose the newsletter that is meant."""
 
 from django.conf import settings
 
@@ -7,7 +7,7 @@ from mailer.publishing.refusals import CorrectRequest
 
 
 def choose_newsletter(name: str | None) -> Newsletter:
-    """Return the configured newsletter of that label; without one the only one there is. Raises CorrectRequest."""
+    """Return the configured newsletter of that label, or the only one without a label. Raises CorrectRequest."""
     known: dict[str, Newsletter] = settings.NEWSLETTERS
     if not known:
         raise CorrectRequest(

@@ -1,4 +1,4 @@
-"""A file becomes what is mailed, with all that is to be said about it: read, rendered and checked."""
+"""Turn a file into what is mailed, with everything to say about it: read, render and check."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ NONE: frozenset[str] = frozenset()
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What an issue's mail depends on beside its file and its newsletter."""
+    """What an issue's email depends on beside its file and its newsletter."""
 
     base_url: str
     rehearsal: bool
@@ -35,12 +35,12 @@ class Surroundings:
     sent: Callable[[str], Sequence[Entry]] = lambda label: ()  # issues of a newsletter that have a page, newest first
 
     def archive_url(self, label: str) -> str:
-        """The address under which the pages of a newsletter stand; ends in a slash."""
+        """Return the URL under which a newsletter's pages stand; ends in a slash."""
         return archive_root(self.base_url, label, list(self.newsletters))
 
 
 def surroundings(sent: Callable[[str], Sequence[Entry]] | None = None) -> Surroundings:
-    """Return those of this process; with `sent` its answer takes the place of the database's."""
+    """Return those of this process; `sent` replaces the database's answer."""
     return Surroundings(
         base_url=settings.BASE_URL,
         rehearsal=settings.PROVIDER == "rehearsal",
@@ -60,7 +60,7 @@ def prepare(file: Path, newsletter: str | None) -> Proof:
 
 
 def require_newsletter(file: Path, newsletter: str | None) -> None:
-    """Raise CorrectRequest where no newsletter can be chosen for `file`; a mistake in the issue itself is none."""
+    """Raise CorrectRequest if no newsletter can be chosen for `file`; ignore mistakes in the issue itself."""
     wanted = newsletter
     if newsletter is None and settings.NEWSLETTERS:
         try:
@@ -100,7 +100,7 @@ def require_known_rules(ignored: Iterable[str]) -> None:
 
 
 def findings_of(proof: Proof, ignored: Iterable[str] = NONE) -> list[Finding]:
-    """Return what the rules found, but for those that the issue itself or `ignored` leaves out."""
+    """Return what the rules found, without what the issue itself or `ignored` leaves out."""
     return without(look(proof), set(ignored))
 
 
@@ -114,7 +114,7 @@ def findings_behind_links(proof: Proof, asking: Callable[[int], None]) -> list[F
 def check_file(
     file: Path, newsletter: str | None, ignored: Iterable[str] = NONE, asking: Callable[[int], None] | None = None
 ) -> list[Finding]:
-    """Return all that is to be said about the file, in its order; also why no mail can be made of it.
+    """Return all that there is to say about the file, in its order; also why it cannot become an email.
 
     With `asking` the sites behind its links are asked too. Raises CorrectRequest.
     """
@@ -131,7 +131,7 @@ def check_file(
 def require_sound(proof: Proof, ignored: Iterable[str] = NONE, *, beside: frozenset[str] = NONE) -> list[Finding]:
     """Return the warnings of an issue without errors. Raises CorrectIssue with the errors of any other.
 
-    `beside`: rules that do not matter to what is done with the issue, not even those that nobody may ignore.
+    `beside`: rules that do not matter to what is done with the issue, not even those that cannot be ignored.
     """
     found = [finding for finding in findings_of(proof, ignored) if finding.rule not in beside]
     if errors := blocking(found):
@@ -140,7 +140,7 @@ def require_sound(proof: Proof, ignored: Iterable[str] = NONE, *, beside: frozen
 
 
 def _sent(newsletter: str) -> list[Entry]:
-    """Issues with a page in the archive; none where there is no database yet, and a look makes none."""
+    """Return issues with a page in the archive; none if there is no database yet, which looking does not create."""
     database = settings.DATABASES["default"]
     if "sqlite" in database["ENGINE"] and not Path(database["NAME"]).is_file():
         return []

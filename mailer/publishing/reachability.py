@@ -1,4 +1,4 @@
-"""Whether readers can reach us: the public address answers as this very installation."""
+"""Check that subscribers can reach this installation: the public address answers as this very one."""
 
 import http.client
 import json
@@ -12,7 +12,7 @@ BY_A_PROXY = (502, 503, 504)  # `mailer serve` itself never answers /healthz so
 
 
 def why_unreachable(base_url: str) -> str:
-    """Why `base_url` does not lead to this installation, in words for the operator; empty when it does."""
+    """Say why `base_url` does not lead to this installation; return "" if it does."""
     address = f"{base_url}/healthz"
     request = urllib.request.Request(address, headers={"User-Agent": "mailer-doctor"})  # noqa: S310 — http(s), checked in settings
     try:
@@ -36,9 +36,9 @@ def why_unreachable(base_url: str) -> str:
 
 
 def faults_in_front(base_url: str) -> list[str] | None:
-    """What the web process at `base_url` says of the proxies in front, by the names of `proxies.Fault`.
+    """Return what the web process at `base_url` says of the proxies in front, by the names of `proxies.Fault`.
 
-    None where this installation does not answer, or one of an older version does.
+    Return None if this installation does not answer, or one of an older version does.
     """
     request = urllib.request.Request(f"{base_url}/healthz?front", headers={"User-Agent": "mailer-doctor"})  # noqa: S310
     try:

@@ -1,6 +1,6 @@
-"""Why a use case did nothing, by what whoever asked must do. Each message says what, where and what to do.
+"""Why a use case did nothing, by what the caller must do. Each message says what, where and what to do.
 
-The terminal turns them into exit codes (mailer.cli.terminal), HTTP would turn them into statuses.
+The terminal turns them into exit codes (mailer.cli.terminal); HTTP would turn them into statuses.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ class Refused(Exception):
 
 
 class CorrectRequest(Refused):
-    """What was asked for does not exist or contradicts itself: ask for something else."""
+    """The request names something that does not exist, or contradicts itself: make another request."""
 
 
 class CorrectIssue(Refused):

@@ -1,4 +1,4 @@
-"""How a send stands, in sentences: for the terminal, and for the mail to whoever did not watch it."""
+"""Describe the progress of a send in sentences: for the terminal, and for the email to whoever did not watch it."""
 
 from collections.abc import Iterator
 
@@ -14,7 +14,7 @@ from mailer.store.elsewhere import why_not_from_here
 
 
 def in_words(send: Send) -> Iterator[str]:
-    """The state, the equation, and a sentence for each thing that is open."""
+    """Yield the state, the equation, and a sentence for each thing that is open."""
     equation = count(send)
     yield f"{send.newsletter}/{send.slug}: {send.state}{f' — {send.reason}' if send.reason else ''}"
     yield str(equation)
@@ -23,7 +23,7 @@ def in_words(send: Send) -> Iterator[str]:
 
 
 def when(send: Send) -> str:
-    """When a scheduled send fires, in its newsletter's time zone."""
+    """Say when a scheduled send starts, in its newsletter's time zone."""
     newsletter = settings.NEWSLETTERS.get(send.newsletter)
     assert send.due_at is not None
     return describe(send.due_at, newsletter.timezone if newsletter else "UTC", clock.now())
@@ -59,7 +59,7 @@ def _open_ends(send: Send, equation: Equation) -> Iterator[str]:
 
 
 def _why_unknown(send: Send) -> Iterator[str]:
-    """What the unknown requests of a send wait for."""
+    """Say what the unknown requests of a send wait for."""
     proven = (
         "events show that nobody has it, and a worker sends it again"
         if send.on_unknown == Send.OnUnknown.RESEND

@@ -1,4 +1,4 @@
-"""Who got what, counted so that planned = accepted + skipped + rejected + unknown + waiting + cancelled."""
+"""Count who got what, so that planned = accepted + skipped + rejected + unknown + waiting + cancelled."""
 
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -20,7 +20,7 @@ _SHARE: dict[str, str] = {
 
 @dataclass(frozen=True)
 class Equation:
-    """Readers of one send by outcome. `assumed` are those of `accepted` whom only the editor says were mailed."""
+    """Subscribers of one send by outcome. `assumed` are those of `accepted` for whom only the editor's word stands."""
 
     planned: int = 0
     accepted: int = 0
@@ -39,7 +39,7 @@ class Equation:
 
 
 def count(send: Send) -> Equation:
-    """Counted from the batches, so its cost grows with the requests, not with the readers."""
+    """Count from the batches, so that the cost grows with the requests, not with the subscribers."""
     counts = dict.fromkeys(("accepted", "skipped", "rejected", "unknown", "waiting", "cancelled", "assumed"), 0)
     rows = (
         Batch.objects.filter(send=send)
@@ -57,7 +57,7 @@ def count(send: Send) -> Equation:
 
 
 def receipt(send: Send) -> dict[str, Any]:
-    """What `status SLUG --json` prints."""
+    """Return what `status SLUG --json` prints."""
     equation = asdict(count(send))
     batches = Batch.objects.filter(send=send).values_list("state").annotate(n=Count("pk")).order_by("state")
     return {
@@ -91,7 +91,7 @@ def receipt(send: Send) -> dict[str, Any]:
 
 
 def attempted(send: Send) -> bool:
-    """A request was made, or may have been made."""
+    """Tell whether a request was made, or may have been made."""
     return Attempt.objects.filter(batch__send=send).exclude(state=Attempt.State.UNSENT).exists()
 
 
@@ -101,7 +101,7 @@ def _skipped_by_reason(send: Send) -> dict[str, int]:
 
 
 def possibly_twice(send: Send) -> int:
-    """Return how many readers are in batches that more than one attempt is known or feared to have reached."""
+    """Return how many subscribers are in batches that more than one attempt has reached, or may have reached."""
     reached = [Attempt.State.ACCEPTED, Attempt.State.UNKNOWN]
     batches = (
         Batch.objects.filter(send=send, was_unknown=True, attempts__state__in=reached)
@@ -112,7 +112,7 @@ def possibly_twice(send: Send) -> int:
 
 
 def _events(send: Send) -> dict[str, int]:
-    """Readers of whom the provider reported each fact. One who got it and complained counts in both."""
+    """Return of how many subscribers the provider reported each fact. One who got it and complained counts in both."""
     names = ("delivered", "deferred", "bounced", "dropped", "complained")
     totals = Batch.objects.filter(send=send).aggregate(**{f"all_{name}": Sum(name, default=0) for name in names})
     return {name: totals[f"all_{name}"] for name in names}

@@ -1,8 +1,8 @@
-"""One circuit breaker an account: whether its provider may be asked now.
+"""One circuit breaker per account: whether its provider may be asked now.
 
-A 429 opens it until the time that the provider gave. An unknown outcome or a connection that failed opens it for
-longer each time (backoff), and afterwards one claimant at a time may try until a request is accepted. So a provider
-that fails for ten minutes leaves a handful of batches without an answer, not all of them.
+A 429 opens it until the time that the provider gave. An unknown outcome or a failed connection opens it for longer each
+time (backoff), and afterwards one claimant at a time may try until a request is accepted. So a provider that fails for
+ten minutes leaves a handful of batches without an answer, not all of them.
 """
 
 import random
@@ -31,7 +31,7 @@ def open_until(account: int, now: datetime) -> datetime | None:
 
 
 def enter(account: int, now: datetime) -> bool:
-    """Return whether a request may be made: always when nothing failed lately, else by one claimant at a time.
+    """Tell whether a request may be made: always if nothing failed lately, else by one claimant at a time.
 
     Runs in the claim's transaction, so a claim that is not committed gives the trial back.
     """

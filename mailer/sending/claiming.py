@@ -1,4 +1,4 @@
-"""A worker takes one planned batch: the attempt is committed before the socket opens.
+"""Claim one planned batch: the attempt is committed before the socket opens.
 
 What a crash leaves behind after that commit is `unknown`, never mailed again blindly.
 """
@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 
 class Member(NamedTuple):
-    """A reader of an attempt: a delivery of its batch without an outcome when the attempt was committed."""
+    """A subscriber of an attempt: a delivery of its batch without an outcome when the attempt was committed."""
 
     delivery: int
     public_id: bytes  # the 16 of its UUID
@@ -59,10 +59,10 @@ class _BreakerOpen(Exception):
 
 
 def claim(batch_id: int) -> Claim | None:
-    """Claim this batch: make it `posting` and skip who left since it was planned. Return None if not now.
+    """Claim a planned batch: mark it `posting` and skip subscribers who left since. Return None if not possible now.
 
-    None when another worker has it, its send does not run or is not this process's (see store.accounts), its time has
-    not come, the circuit breaker is open, this machine's clock is wrong, the database was restored from a backup or
+    None if another worker has it, its send does not run or is not this process's (see store.accounts), its time has not
+    come, the circuit breaker is open, this machine's clock is wrong, the database was restored from a backup or
     migrated by a newer version, or nobody is left in the batch (then it is `empty`).
     """
     send = Batch.objects.filter(pk=batch_id).values_list("send", flat=True).first()
@@ -135,10 +135,10 @@ def _claim(send_id: int, take: Take, attempt: uuid.UUID, begun: float) -> Claim 
 
 
 def _last_look(batch_id: int, newsletter: str, now: datetime) -> tuple[Member, ...]:
-    """The members that may be mailed now; the others become `skipped` with the reason."""
+    """Return the members that may be mailed now; mark the others `skipped` with the reason."""
     members: list[Member] = []
     skipped = defaultdict(list)
-    active = Subscription.State.ACTIVE.value  # here, since to find it takes as long as to compare it
+    active = Subscription.State.ACTIVE.value  # imported once, since looking it up takes as long as comparing it
     for delivery, public_id, email, name, wish, suppressed, held_at in statements.open_readers(
         batch_id, newsletter, now
     ):
@@ -165,9 +165,9 @@ def _why_not(email: str | None, state: str | None, suppressed: str | None, held_
 
 
 def _release_lost_claim(attempt: uuid.UUID, until: float) -> None:
-    """The connection was lost around COMMIT: if the claim was committed all the same, it is given back unsent.
+    """Give the claim back unsent if it was committed although the connection was lost around COMMIT.
 
-    A server that restarts is waited for until the lease ends, which is `until` by time.monotonic(): without us the
+    A server that restarts is waited for until the lease ends, which is `until` by time.monotonic(): otherwise the
     attempt would become `unknown`.
     """
     while True:

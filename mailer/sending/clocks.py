@@ -1,9 +1,9 @@
-"""A machine whose clock is wrong says so and claims nothing; `mailer.sending.claiming` looks at each claim.
+"""Report a machine whose clock is wrong, and let it claim nothing; `mailer.sending.claiming` checks at each claim.
 
-PostgreSQL has a clock of its own to compare with. On SQLite the time of the last sweep stands for it: a worker that
-stands more than a minute before it either has a wrong clock, or the clock was ahead when that sweep was made. Nobody
-can tell which by looking, so the worker waits. If nobody sweeps by that other clock for ten minutes, nobody works by
-it any more, and the machine's clock of today is taken for right.
+PostgreSQL has a clock of its own to compare with. On SQLite the time of the last sweep stands for it: a worker more
+than a minute behind it either has a wrong clock, or the clock was ahead when that sweep was made. Looking cannot tell
+which, so the worker waits. If nothing sweeps by that other clock for ten minutes, no process uses it any longer, and
+the machine's present clock is taken for right.
 """
 
 import logging
@@ -23,7 +23,7 @@ from subscribers.mail import confirmations, link_mails, notice_mails
 log = logging.getLogger(__name__)
 
 ADOPTED_AFTER = 600.0  # seconds; long enough for a machine that has just started to be told the time by its network
-NOTEWORTHY = timedelta(seconds=5)  # a change of the difference that is said anew
+NOTEWORTHY = timedelta(seconds=5)  # a change of the difference that is reported anew
 
 
 def ahead() -> timedelta:
@@ -52,9 +52,9 @@ def why_wrong(off: timedelta) -> str:
 
 
 def write_sweep(now: datetime) -> bool:
-    """Write that a worker swept that may send; return False, and write nothing, where the clock is wrong.
+    """Record the sweep of a worker that may send. Return False, and write nothing, if the clock is wrong.
 
-    Who plans or watches a send asks for such a worker. On SQLite an earlier clock never takes back what a later wrote.
+    Planning or watching a send looks for such a worker. On SQLite an earlier clock never takes back what a later wrote.
     """
     if abs(ahead()) > clock.WRONG:
         return False
@@ -66,7 +66,7 @@ def write_sweep(now: datetime) -> bool:
 
 
 class Watch:
-    """Look at the clock at each sweep, and say what is wrong with it once and again when that changes."""
+    """Checks the clock at each sweep, and reports what is wrong once, and again when that changes."""
 
     def __init__(self) -> None:
         self._said, self._said_at = timedelta(0), 0.0  # by time.monotonic()
@@ -85,7 +85,7 @@ class Watch:
         self._say(off)
 
     def _expected(self) -> timedelta:
-        """How far it is ahead if it is the same clock as when that was said: it comes nearer to a sweep by itself."""
+        """Return how far it is ahead if it is the clock of that report: it comes nearer to a sweep by itself."""
         if connection.vendor == "postgresql" or not self._said:
             return self._said
         return self._said + timedelta(seconds=time.monotonic() - self._said_at)
@@ -118,10 +118,10 @@ def adopt_if_behind() -> timedelta:
 
 
 def adopt(swept: datetime) -> bool:
-    """Go back from a clock that was ahead to this machine's; return False if somebody swept since `swept`.
+    """Go back from a clock that was ahead to this machine's. Return False if a worker swept since `swept`.
 
-    What waits for a time by the other clock is due by this one as if it were written now. Nobody is mailed twice by
-    it: no batch changes its state, and a lease only ends sooner, which makes a request `unknown` at worst.
+    What waits for a time by the other clock is due by this one as if it were written now. Nobody is mailed twice by it:
+    no batch changes its state, and a lease only ends sooner, which makes a request `unknown` at worst.
     """
     with transaction.atomic():
         now = clock.now()

@@ -1,4 +1,4 @@
-"""One batch: claim it, make the request, settle the answer."""
+"""Deliver one batch: claim it, make the request, settle the answer."""
 
 import logging
 import time
@@ -27,7 +27,7 @@ FIRST_BYTE_WITHIN = 2.0  # seconds after the claim's commit: a worker that was s
 
 
 def deliver_batch(batch_id: int) -> None:
-    """Deliver this batch, unless it is not ours to send now. Repeating the call changes nothing."""
+    """Deliver this batch, unless this worker may not send it now. Repeating the call changes nothing."""
     taken = claim(batch_id)
     if taken is None:
         _finish_send_of(batch_id)
@@ -36,7 +36,7 @@ def deliver_batch(batch_id: int) -> None:
 
 
 def deliver_next(send_id: int) -> bool:
-    """Deliver the send's first batch that is due. Return False if none is, or not now, or not by this worker."""
+    """Deliver the send's first due batch. Return False if none is due, or this worker may not send it now."""
     taken = claim_next(send_id)
     if taken is None:
         return False
@@ -57,7 +57,7 @@ def _deliver(taken: Claim) -> None:
         if words := exhaustion.shortage(error):
             _rest(taken, Exhausted(words))
             return
-        defect(taken, error)  # nothing was sent: the readers wait until the defect is mended
+        defect(taken, error)  # nothing was sent: the subscribers wait until the bug is fixed
         raise
     answer = provider.post(request, first_byte_by=taken.committed + FIRST_BYTE_WITHIN)
     if isinstance(answer, Exhausted):
@@ -68,14 +68,14 @@ def _deliver(taken: Claim) -> None:
 
 
 def _rest(taken: Claim, answer: Exhausted) -> None:
-    """Nothing was sent, and the batch is planned again, for whichever worker has what this one lacks."""
+    """Plan the batch again, since nothing was sent, for a worker that has what this one lacks."""
     exhaustion.ran_out(answer.words)
     _settle_until_written(taken, answer)
 
 
 def _settle_until_written(taken: Claim, answer: Answer) -> None:
-    """The answer is in the database, if that comes back before the lease ends; else the sweep finds the attempt."""
-    # By what this process measures itself: while the database is away its clock cannot be read.
+    """Write the answer, if the database comes back before the lease ends; else the sweep finds the attempt."""
+    # By this process's own measure: while the database is away its clock cannot be read.
     until, said = taken.committed + settings.MAILER_LEASE, ""
     while True:
         try:
@@ -124,6 +124,6 @@ class _Frozen:
 
 @lru_cache(maxsize=8)
 def _frozen(send_id: int) -> _Frozen:
-    """What the plan froze. It never changes, and an id is never given twice, so it may be kept."""
+    """Return what the plan froze. It never changes, and an id is never given twice, so it may be cached."""
     send = Send.objects.get(pk=send_id)
     return _Frozen(send.base_url, send.newsletter, message_of(send))

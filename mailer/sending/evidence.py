@@ -40,7 +40,7 @@ class Doubt(TextChoices):
 def prove(attempts: Collection[UUID]) -> None:
     """Record that the provider accepted these attempts, because an event of each came. Repeating changes nothing.
 
-    An event of a request that was refused, or never made, is no evidence: something is wrong, and the log says so.
+    An event of a request that was refused, or never made, is not evidence: something is wrong, and the log says so.
     """
     if not attempts:
         return
@@ -81,7 +81,7 @@ def is_heard() -> bool:
 def doubt_about(batch: Batch, wait: timedelta) -> Doubt | None:
     """Return why silence does not show that an unknown batch never arrived; None if it does, after `wait` of it.
 
-    Of a batch that was sent again and lost again each request must be shown to have got nowhere.
+    If a batch was sent again and lost again, each request must be shown to have got nowhere.
     """
     attempts = batch.attempts.filter(state=Attempt.State.UNKNOWN)
     doubts = [_doubt_about(attempt, batch, wait) for attempt in attempts]
@@ -111,7 +111,7 @@ def _has_other_requests(batch: Batch) -> bool:
 
 
 def _heard_around(attempt: Attempt, account: int) -> bool:
-    """Events of the account came since, which by its own clock happened shortly before the request and shortly after.
+    """Tell whether events of the account came since that happened, by its own clock, shortly before and shortly after.
 
     Only those of requests of ours say whose they are. A key may be another account's, and what it signs for another
     installation is not kept.

@@ -1,4 +1,4 @@
-"""`send issue` for a slug that was planned before: what may be done, by state and whether the source changed."""
+"""What `send issue` may do about a slug that was planned before, by state and whether the source changed."""
 
 from enum import Enum
 
@@ -10,12 +10,12 @@ from mailer.sending.accounting import attempted
 
 class Again(Enum):
     PLAN = "plan"  # nothing stands in the way
-    REPLACE = "replace"  # the former plan never mailed anybody and gives way, after confirmation if it differs
+    REPLACE = "replace"  # the former plan never mailed anybody and is replaced, after confirmation if it differs
     ATTACH = "attach"  # it is being sent: watch it
     RESUME = "resume"  # the editor paused it
     HELD = "held"  # paused for a reason that `mailer resume` must be told to ignore
     SHOW = "show"  # it is over, or waits for its time
-    REFUSE = "refuse"  # the source changed after readers may have got it
+    REFUSE = "refuse"  # the source changed after subscribers may have got it
 
 
 def standing(newsletter: str, slug: str, provider: str) -> Send | None:
@@ -48,10 +48,10 @@ def what_to_do(send: Send | None, source_sha256: str) -> Again:
 
 
 def discard_unsent(send: Send) -> bool:
-    """The plan is gone, if it still has not mailed anybody."""
+    """Delete the plan, if it still has not mailed anybody; return whether it did."""
     states = [Send.State.PAUSED, Send.State.CANCELLED, Send.State.SCHEDULED]
     with transaction.atomic():
-        # In hand, or somebody could resume it while its batches are being deleted.
+        # Locked, or somebody could resume it while its batches are being deleted.
         held = Send.objects.select_for_update().filter(pk=send.pk, state__in=states).first()
         if held is None or attempted(held):
             return False
@@ -60,7 +60,7 @@ def discard_unsent(send: Send) -> bool:
 
 
 def same_source_elsewhere(newsletter: str, slug: str, source_sha256: str) -> Send | None:
-    """A real send of the same bytes under another slug: a renamed file, most likely."""
+    """Return a real send of the same bytes under another slug: most likely a renamed file."""
     return (
         Send.objects.filter(newsletter=newsletter, source_sha256=source_sha256)
         .exclude(provider=REHEARSAL)

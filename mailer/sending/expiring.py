@@ -1,4 +1,4 @@
-"""What a dead or stalled worker left behind gets a name: `unknown`, and in a rehearsal the answer itself."""
+"""Mark what a dead or stalled worker left as `unknown`; settle a rehearsal by its record."""
 
 import logging
 from uuid import UUID
@@ -17,9 +17,9 @@ log = logging.getLogger(__name__)
 
 
 def expire_attempts() -> int:
-    """Open attempts whose owner is dead or whose lease ran out are `unknown`; returns how many.
+    """Mark open attempts as `unknown` if their worker is dead or their lease ran out; return how many.
 
-    A dead owner never makes a batch `planned`: its request may have arrived a moment before it died.
+    A dead worker never makes a batch `planned`: its request may have arrived a moment before it died.
     """
     now = clock.now()
     expired = 0
@@ -37,7 +37,7 @@ def expire_attempts() -> int:
 
 
 def settle_rehearsals() -> None:
-    """Unknown attempts of rehearsals are settled by the local record, which is written before it is answered.
+    """Settle unknown attempts of rehearsals by the local record, which is written before it is answered.
 
     What is not in it was not accepted, unless its worker is still there without an answer: it may yet write it.
     """

@@ -1,6 +1,6 @@
 """Feed the slots of a worker from the database: it is the queue, and a Celery message only wakes a slot.
 
-So a broker that is away makes a send slower by the time between two sweeps, and stops nothing.
+So without a broker a send is slower by the time between two sweeps, and nothing stops.
 """
 
 import logging
@@ -19,7 +19,7 @@ from mailer.store import accounts, clock, interruptions
 
 log = logging.getLogger(__name__)
 
-# A slot is given back after so much of one send: for others, and because a broker takes a task that lasts for lost.
+# A slot is given back after this long with one send: for others, and because brokers take long tasks for lost.
 MOST_BATCHES = 20
 LONGEST = 30.0  # seconds
 
@@ -31,7 +31,7 @@ def feed(send: int) -> None:
 
 
 def feed_slots() -> None:
-    """Give each free slot of this process to a send that waits, in turn. They go on until nothing waits any more."""
+    """Give each free slot of this process to a send that waits, in turn. They go on until nothing waits any longer."""
     free = concurrency.issues.free
     waiting = list(_waiting(free))
     for number in range(free if waiting else 0):
@@ -52,7 +52,7 @@ def _go_on_with(send: int) -> Callable[[], None]:
 
 
 def _deliver_some(send: int, until: float) -> bool:
-    """Return whether batches of the send are left only because its turn is over."""
+    """Tell whether batches of the send are left only because its turn is over."""
     try:
         for _ in range(MOST_BATCHES):
             if not concurrency.issues.is_open or time.monotonic() >= until:
@@ -64,7 +64,7 @@ def _deliver_some(send: int, until: float) -> bool:
         interruptions.failed(error)  # the sweep goes on when it is over
         connection.close()
         return False
-    # A defect of ours paused the send and is told there. Not its message: it may hold an address.
+    # A bug of ours paused the send and is reported there. Not its message: it may hold an address.
     except Exception as error:  # noqa: BLE001
         log.error("batch not delivered", extra={"send": send, "error": type(error).__name__, "at": place_of(error)})
         return False
@@ -85,6 +85,6 @@ def _waiting(at_most: int) -> Iterator[tuple[int, int]]:
 
 
 def _next_after(send: int) -> int | None:
-    """Return the send that waits and is next in line after this one; itself when it is alone."""
+    """Return the send that waits and is next in line after this one; itself if it is alone."""
     waiting = sorted(found for found, _ in _waiting(1))
     return next((found for found in waiting if found > send), waiting[0] if waiting else None)

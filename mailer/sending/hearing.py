@@ -1,6 +1,6 @@
-"""Whether we could hear: when posts of the event webhook were taken last, and when they were refused.
+"""Record whether events could reach us: when posts of the event webhook were last accepted, and last refused.
 
-All web processes share the record, and a flood of junk posts is not a flood of writes.
+All web processes share the record, and a flood of junk posts does not become a flood of writes.
 """
 
 from collections.abc import Collection
@@ -23,7 +23,7 @@ def fingerprint(key: bytes) -> str:
 
 
 def record_refused() -> None:
-    """Record that a post was refused: what it held is not known, so silence is no evidence."""
+    """Record that a post was refused: what it held is unknown, so silence is not evidence."""
     now = clock.now()
     answered = WebhookKey.objects.filter(verified_at__gte=OuterRef("events_refused_at"))
     stale = Q(events_refused_at=None) | Q(events_refused_at__lt=now - EVERY) | Exists(answered)
@@ -46,10 +46,10 @@ def record_verified(key: bytes, attempts: Collection[UUID]) -> None:
 
 
 def misses_posts(account: int, repeated_until: datetime) -> bool:
-    """Return whether a post was refused, and none that a key of this account signed was taken since.
+    """Tell whether a post was refused, and none that a key of this account signed was accepted since.
 
-    Once one was taken after a refusal when the provider repeated no more, what is refused later tells nothing of what
-    was asked then: so who posts junk every minute holds nothing up for ever.
+    Once one was accepted after a refusal when the provider no longer repeated, later refusals say nothing of what was
+    asked then: so somebody posting junk every minute cannot delay anything indefinitely.
     """
     refused_at = _refused_at()
     if refused_at is None:

@@ -8,11 +8,11 @@ from mailer import celery
 from mailer.models import Batch, Send
 from mailer.store import clock
 
-MOST = 64  # for one send; a slot that is woken takes one batch after the other, so more would only be read
+MOST = 64  # for one send; a woken slot takes one batch after the other, so more would only be read and dropped
 
 
 def enqueue(send: int, batches: int = 1) -> bool:
-    """Wake slots for a send of which so many batches wait. Return False if no worker was told: the sweep finds them."""
+    """Wake slots for a send with this many waiting batches. Return False if no worker heard: the sweep finds them."""
     return all(celery.enqueue("mailer.deliver_send", send) for _ in range(min(batches, MOST)))
 
 

@@ -18,19 +18,19 @@ log = logging.getLogger(__name__)
 
 
 class WrongState(Exception):
-    """The send is in a state in which this cannot be done; the text says which."""
+    """The send is in a state in which this cannot be done; the message says which."""
 
 
 @contextmanager
 def locked(send: int) -> Iterator[None]:
-    """A transaction that holds the send's row."""
+    """Hold the send's row in a transaction."""
     with transaction.atomic():
         Send.objects.select_for_update().filter(pk=send).values_list("pk").first()
         yield
 
 
 def pause(send: int) -> None:
-    """Pause a send; the requests in flight are still made. Raises WrongState when it is over."""
+    """Pause a send; the requests in flight are still made. Raises WrongState if it is over."""
     with locked(send):
         _require(send, Send.State.SENDING, Send.State.SCHEDULED, Send.State.PAUSED)
         Send.objects.filter(pk=send).exclude(state=Send.State.PAUSED).update(state=Send.State.PAUSED, reason="")
@@ -43,15 +43,15 @@ def pause_for(send: int, reason: str) -> None:
 
 
 def go_on(send: int) -> None:
-    """Let a paused send go on, in the caller's transaction. Raises WrongState when it is not paused."""
+    """Let a paused send go on, in the caller's transaction. Raises WrongState if it is not paused."""
     with locked(send):
         _require(send, Send.State.PAUSED)
-        # Should it pause once more, that is news again.
+        # If it pauses once more, that is news again.
         Send.objects.filter(pk=send).update(state=Send.State.SENDING, reason="", notified="")
 
 
 def cancel(send: int) -> None:
-    """Cancel a send and its planned batches, not the requests in flight. Raises WrongState when it is over."""
+    """Cancel a send and its planned batches, not the requests in flight. Raises WrongState if it is over."""
     with locked(send):
         _require(send, Send.State.SENDING, Send.State.SCHEDULED, Send.State.PAUSED)
         Send.objects.filter(pk=send).update(state=Send.State.CANCELLED, reason="", finished_at=clock.now())
@@ -64,7 +64,7 @@ def cancel_planned(send: int) -> None:
 
 
 def cancel_leftovers() -> None:
-    """Cancel the batches that a `cancel` which was killed left planned."""
+    """Cancel the batches that a killed `cancel` left planned."""
     Batch.objects.filter(send__state=Send.State.CANCELLED, state=Batch.State.PLANNED).update(
         state=Batch.State.CANCELLED
     )
@@ -76,7 +76,7 @@ def reopen(send: int, out_of: Collection[Send.State] = (Send.State.FINISHED,)) -
 
 
 def finish_if_done(send: int) -> bool:
-    """Finish a send of which nothing is planned or posting. Return whether it did.
+    """Finish a send if nothing of it is planned or posting. Return whether it did.
 
     Called after each commit, never inside: of two workers that settle at the same time the later one sees both.
     """
@@ -86,7 +86,7 @@ def finish_if_done(send: int) -> bool:
     over = Send.objects.filter(~Exists(open_), pk=send, state=Send.State.SENDING)
     if not over.exists():
         return False
-    # Looked at again with the row in hand: a resend that held it until now planned a batch.
+    # Checked again with the row locked: a resend that held it until now may have planned a batch.
     with locked(send):
         done = over.update(state=Send.State.FINISHED, finished_at=clock.now(), reason="")
     if done:

@@ -1,4 +1,4 @@
-"""What all readers of a send get alike, as the provider is told it."""
+"""What all subscribers of a send get alike, as the provider is told it."""
 
 from mailer.models import Send
 from mailer.providers.messages import Message
@@ -6,7 +6,7 @@ from mailer.store.installation import public_id
 
 
 def message_of(send: Send) -> Message:
-    """The message that the plan froze. Events carry its custom_args back: ids only, nothing personal."""
+    """Return the message that the plan froze. Events carry its custom_args back: ids only, nothing personal."""
     return Message(
         subject=send.subject,
         from_email=send.from_email,

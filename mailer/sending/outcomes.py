@@ -1,4 +1,4 @@
-"""What becomes of a batch whose request had no answer: unknown, then accepted or planned again by other knowledge.
+"""Decide a batch that no answer settled: `unknown`, then accepted or planned again by other knowledge.
 
 Every write is conditional on the attempt still being the batch's own.
 """
@@ -41,7 +41,7 @@ def leave_unknown(attempt: UUID, words: str, status: int | None = None, cause: s
 
 
 def accept(batch: int, attempt: UUID, settled_by: str) -> None:
-    """Accept a batch, because this attempt of it was, unless it has another end: that is final.
+    """Accept a batch because this attempt of it was accepted, unless it has another end: that is final.
 
     In the caller's transaction, which holds the send's row. After a resend the late knowledge makes the second request
     needless, if that was not made yet; if it is being made, its own end sees what is known here.
@@ -68,8 +68,8 @@ def plan_unknown_again(
 ) -> bool:
     """Plan an unknown batch once more, because somebody knows or accepts that it may not have arrived.
 
-    Only if `attempt` is its last one, where that is given: what was decided was about this one. A send that was over,
-    in one of the states `out_of`, goes on.
+    Only if `attempt`, if given, is its last one: the decision was about this one. A send that was over, in one of the
+    states `out_of`, goes on.
     """
     with transaction.atomic():
         send = Send.objects.select_for_update(of=("self",)).filter(batches=batch).only("pk").first()

@@ -1,4 +1,4 @@
-"""A rendered issue becomes a Send with its batches and deliveries, whole or not at all."""
+"""Turn a rendered issue into a Send with its batches and deliveries, whole or not at all."""
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
@@ -38,7 +38,7 @@ R = TypeVar("R")
 
 
 class NobodyToSend(Exception):
-    """The newsletter has no confirmed reader who may be mailed."""
+    """The newsletter has no confirmed subscriber who may be mailed."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Plan:
     provider: str
     base_url: str
     on_unknown: str = Send.OnUnknown.HOLD
-    unwatched: bool = False  # scheduled or detached: somebody is told by mail how it goes
+    unwatched: bool = False  # scheduled or detached: somebody is told by email how it goes
 
     @property
     def headers(self) -> Mapping[str, str]:
@@ -66,9 +66,9 @@ def _audience(newsletter: str) -> QuerySet[Subscription]:
 
 
 def why_refused(plan: Plan) -> str:
-    """Why the provider would refuse every request of this plan, in words for the editor; empty when it would not.
+    """Say why the provider would refuse every request of this plan, for the editor; return "" if it would not.
 
-    Asked before anything is written, with a request to an invented reader that is looked at and not made.
+    Asked before anything is written, with a request to an invented subscriber that is checked and never made.
     """
     reader = Recipient(0, "reader@example.com", "", f"{plan.base_url}/unsubscribe/a-reader/")
     try:
@@ -79,10 +79,10 @@ def why_refused(plan: Plan) -> str:
 
 
 def plan_send(plan: Plan) -> Send:
-    """The send, its batches, deliveries and images are committed, and slots are woken for them.
+    """Commit the send, its batches, deliveries and images, and wake slots for them.
 
-    It starts paused when the newsletter's last send ended in too many bounces or complaints. Raises NobodyToSend, or
-    IntegrityError when a send of this newsletter and slug exists: a rehearsal replaces its predecessor, a real send
+    It starts paused if the newsletter's last send ended in too many bounces or complaints. Raises NobodyToSend, or
+    IntegrityError if a send of this newsletter and slug exists: a rehearsal replaces its predecessor, a real send
     replaces only one that was cancelled before any request (see mailer.sending.existing). Raises UnknownKey.
     """
     if not _audience(plan.newsletter.label).exists():
@@ -93,10 +93,10 @@ def plan_send(plan: Plan) -> Send:
 
 
 def anew_when_overtaken(plan: Callable[P, R]) -> Callable[P, R]:
-    """`plan`, a transaction of its own, is made once more when somebody changed what it read.
+    """Repeat `plan`, a transaction of its own, if somebody changed what it read.
 
-    On PostgreSQL a reader who is erased meanwhile fails its commit. Locking all readers first would not help: the lock
-    fails in the same way. Nothing of the failed round is left, neither rows nor hints.
+    On PostgreSQL a subscriber who is erased meanwhile fails its commit. Locking all subscribers first would not help:
+    the lock fails in the same way. Nothing of the failed round is left, neither rows nor hints.
     """
 
     @wraps(plan)
@@ -124,7 +124,7 @@ def _plan_at_once(plan: Plan) -> Send:
 
 
 def schedule_send(plan: Plan, due_at: datetime) -> Send:
-    """The content is committed as `scheduled`; whoever may be mailed when it fires gets it (mailer.sending.scheduling).
+    """Commit the content as `scheduled`; its audience is chosen when it fires (mailer.sending.scheduling).
 
     Raises IntegrityError as plan_send does.
     """
@@ -140,9 +140,9 @@ def schedule_send(plan: Plan, due_at: datetime) -> Send:
 
 @contextmanager
 def same_readers_throughout() -> Iterator[None]:
-    """A transaction in which counting and inserting see the same readers.
+    """Open a transaction in which counting and inserting see the same subscribers.
 
-    Else those who join in between would push others out. On PostgreSQL it fails with an OperationalError where another
+    Else those who join in between would push others out. On PostgreSQL it fails with an OperationalError if another
     transaction wrote the same rows meanwhile; see anew_when_overtaken.
     """
     nested = connection.in_atomic_block
@@ -154,7 +154,7 @@ def same_readers_throughout() -> Iterator[None]:
 
 
 def choose_audience(send: Send) -> None:
-    """Everybody who may be mailed now stands in a planned batch of `send`, which had none; slots are woken on commit.
+    """Put everybody who may be mailed now into planned batches of `send`, which had none; wake slots on commit.
 
     In the caller's transaction, `same_readers_throughout`. Raises NobodyToSend.
     """
@@ -169,23 +169,23 @@ def choose_audience(send: Send) -> None:
 
 
 def _make_room(plan: Plan) -> None:
-    """The images are kept, and a former rehearsal is gone.
+    """Store the images, and delete a former rehearsal.
 
-    Committed before the plan's own transaction: REPEATABLE READ fails on rows that others write at the same time,
-    such as a worker at that rehearsal, or twenty editors with the same logo.
+    Committed before the plan's own transaction: REPEATABLE READ fails on rows that others write at the same time, such
+    as a worker on that rehearsal, or twenty editors with the same logo.
     """
     with transaction.atomic():
         keep_images(plan.issue.images)
         if plan.provider == REHEARSAL:
             former = Send.objects.filter(newsletter=plan.newsletter.label, slug=plan.issue.slug, provider=REHEARSAL)
-            # Locked first, as a claim does: to delete its batches before would deadlock with a worker at it.
+            # Locked first, as a claim does: deleting its batches before would deadlock with a worker on it.
             for send in former.select_for_update().only("pk"):
                 transaction.on_commit(partial(forget, rehearsals(), send.pk))
                 send.delete()
 
 
 def _frozen(plan: Plan) -> Send:
-    """The send of a plan, not yet written."""
+    """Return the send of a plan, not yet written."""
     issue, newsletter = plan.issue, plan.newsletter
     return Send(
         newsletter=newsletter.label,
@@ -217,7 +217,7 @@ def _frozen(plan: Plan) -> Send:
 
 
 def _start_paused_by_notice(send: Send) -> None:
-    """What the last send of this newsletter ended in is shown before the next one starts."""
+    """Show what this newsletter's last send ended in before the next one starts."""
     if send.is_rehearsal:
         return
     former = Send.objects.filter(newsletter=send.newsletter, account=send.account, notice_shown=False).exclude(
@@ -231,7 +231,7 @@ def _start_paused_by_notice(send: Send) -> None:
 
 
 def _make_batches(send: Send) -> list[int]:
-    """Batches for all planned readers; returns the ids of those that are due at once."""
+    """Create batches for all planned subscribers; return the ids of those that are due at once."""
     size = batch_size(send)
     sizes = [min(size, send.planned - start) for start in range(0, send.planned, size)]
     now = clock.now()
@@ -244,7 +244,7 @@ def _make_batches(send: Send) -> list[int]:
 
 
 def batch_size(send: Send) -> int:
-    """Readers in a request of this send: with `max_per_hour`, few enough for six requests an hour."""
+    """Return the subscribers per request of this send: with `max_per_hour`, few enough for six requests an hour."""
     most = min(settings.MAILER_BATCH_SIZE, configured_provider().most_recipients)
     if not send.max_per_hour:
         return most
@@ -252,7 +252,7 @@ def batch_size(send: Send) -> int:
 
 
 def _make_deliveries(send: Send) -> None:
-    """Insert each reader of the audience into its batch, by one statement: 40 × faster than the ORM's bulk_create."""
+    """Insert each subscriber of the audience into its batch, by one statement: 40 × faster than bulk_create."""
     sql, parameters = _audience(send.newsletter).values("subscriber_id").query.sql_with_params()
     delivery, batch = Delivery._meta.db_table, Batch._meta.db_table
     with connection.cursor() as cursor:

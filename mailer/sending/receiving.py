@@ -1,4 +1,4 @@
-"""Where a send's readers receive their mail, and what receivers did with it as a whole."""
+"""Where a send's subscribers receive their mail, and what receivers did with it as a whole."""
 
 from collections import defaultdict
 from dataclasses import dataclass
@@ -11,11 +11,11 @@ from mailer.models import HardBounce, PolicyBounce, ReceivingDomains
 from mailer.providers.current import configured_provider
 from mailer.providers.policies import Policy, policy_named
 
-SMALLEST = 5  # readers; what happens at a smaller domain says nothing about the domain
+SMALLEST = 5  # subscribers; what happens at a smaller domain says nothing about the domain
 
 
 def readers_by_domain(send: int) -> dict[str, int]:
-    """Return how many readers were planned at each domain that has at least five of them.
+    """Return how many subscribers were planned at each domain that has at least five of them.
 
     Counted once a send and kept, since it reads each of its deliveries.
     """
@@ -28,7 +28,7 @@ def readers_by_domain(send: int) -> dict[str, int]:
 
 
 def _count(send: int) -> dict[str, int]:
-    """By SQL: a million addresses would have to come into this process for it."""
+    """Count in SQL: otherwise a million addresses would have to come into this process."""
     after_at = (
         "split_part(reader.email_key, '@', 2)"
         if connection.vendor == "postgresql"
@@ -47,19 +47,19 @@ def _count(send: int) -> dict[str, int]:
 
 @dataclass(frozen=True)
 class Refusal:
-    """Mail of a send that a receiver's policy refused: our fault, not the readers'."""
+    """Email of a send that a receiver's policy refused: our fault, not the subscribers'."""
 
     policy: Policy
     readers: int
 
     @property
     def fix(self) -> str:
-        """What to do, and where at the provider."""
+        """Say what to do, and where at the provider."""
         return configured_provider().names.fill(self.policy.fix)
 
 
 def refusals_of(*sends: int, since: datetime | None = None) -> list[Refusal]:
-    """Return why receivers refused mail of these sends, the most frequent reason first."""
+    """Return why receivers refused email of these sends, the most frequent reason first."""
     rows = PolicyBounce.objects.filter(send__in=sends)
     if since:
         rows = rows.filter(at__gt=since)

@@ -1,4 +1,4 @@
-"""What is unknown gets an end: by evidence that it never arrived, by a second mail, or by the editor's word."""
+"""Decide unknown batches: by evidence that they never arrived, by a second email, or by the editor's word."""
 
 import logging
 from collections import Counter
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 
 class MayGetItTwice(Exception):
-    """So many subscribers may get it twice, and that is not the number which was accepted."""
+    """This many subscribers may get it twice, which is not the number that was accepted."""
 
     def __init__(self, subscribers: int) -> None:
         super().__init__(subscribers)
@@ -46,7 +46,7 @@ def unknown_of(send: int) -> list[Unknown]:
 
 
 def doubts_of(send: Send) -> dict[Doubt | None, int]:
-    """Return why unknown batches of a send stay so, with their subscribers; None where evidence is complete.
+    """Return why unknown batches of a send stay so, with their subscribers; None if evidence is complete.
 
     Judged as its policy does: with `resend` a worker acts alone, and waits for longer than a person has to.
     """
@@ -61,7 +61,7 @@ def resend_unknown(send: int, accept_duplicates: int = 0) -> int:
     """Plan every unknown batch once more; return how many.
 
     `accept_duplicates` is how many subscribers may get it twice, as somebody typed it: a number, not a yes, so that
-    nobody accepts more than they saw. Raises MayGetItTwice when it is another. The one way out of `finished`, and of
+    nobody accepts more than they saw. Raises MayGetItTwice if it is another. The one way out of `finished`, and of
     `cancelled` for these batches alone.
     """
     unknown = unknown_of(send)
@@ -72,13 +72,13 @@ def resend_unknown(send: int, accept_duplicates: int = 0) -> int:
 
 
 def assume_sent(send: int) -> int:
-    """Every unknown batch counts as accepted on the editor's word; returns how many."""
+    """Count every unknown batch as accepted, on the editor's word; return how many."""
     attempts = list(_unknown(Batch.objects.filter(send=send)).values_list("current_attempt", flat=True))
     return sum(accept_by(attempt, "editor") for attempt in attempts if attempt)
 
 
 def resend_what_never_arrived() -> int:
-    """Plan unknown batches of sends with the policy `resend` once more when evidence shows that nobody has them.
+    """Plan unknown batches of sends with the policy `resend` once more if evidence shows that nobody has them.
 
     Return how many. The sweep asks; a send with the policy `hold` waits for its editor.
     """

@@ -1,6 +1,6 @@
 """`attempts.json`: the highest attempt that this MAILER_HOME has seen of each installation.
 
-It lags, and never leads. A file that is there and cannot be read proves nothing, so whoever asks it must not send.
+It lags, and never leads. A file that exists and cannot be read proves nothing, so its readers must not send.
 """
 
 import json
@@ -18,7 +18,7 @@ from subscribers import shared_files
 log = logging.getLogger(__name__)
 
 LARGEST = 65_536  # bytes
-_lagging = False  # said once, not with each attempt
+_lagging = False  # logged once, not with each attempt
 
 
 class Unreadable(Exception):
@@ -30,14 +30,14 @@ def path() -> Path:
 
 
 def highest_seen() -> int:
-    """Return the number of the newest attempt that this home knows of; 0 where it made none. Raises Unreadable."""
+    """Return the number of the newest attempt that this home knows of; 0 if it made none. Raises Unreadable."""
     return _read().get(public_id(), 0)
 
 
 def remember(number: int) -> None:
-    """This MAILER_HOME has seen at least `number`. Call it after the commit: before, the file could lead.
+    """Record that this MAILER_HOME has seen at least `number`. Call it after the commit: before, the file could lead.
 
-    Without fsync: what a power cut takes from the file only makes it lag. A file that cannot be written does so too.
+    Without fsync: what a power cut takes from the file only makes it lag. So does a file that cannot be written.
     """
     global _lagging
     try:
@@ -57,7 +57,7 @@ def remember(number: int) -> None:
 def begin_anew(number: int) -> Path | None:
     """Move a file that cannot be read aside, for a person to look at, and begin one with `number`.
 
-    Return where it lies now; None when it can be read.
+    Return where it is now; None if it can be read.
     """
     with _locked():
         try:
@@ -71,7 +71,7 @@ def begin_anew(number: int) -> Path | None:
 
 
 def _read() -> dict[str, int]:
-    """The highest number by installation: databases that are tried out may share a home."""
+    """Return the highest number by installation: databases that are tried out may share a home."""
     try:
         with path().open("rb") as file:
             return _parse(file.read(LARGEST))
@@ -94,7 +94,7 @@ def _parse(content: bytes) -> dict[str, int]:
 
 
 def _write(before: dict[str, int], after: dict[str, int]) -> None:
-    """In place while the length stays, which is nearly always: one write within a page, which no kill cuts in two.
+    """Write in place while the length stays, which is nearly always: one write in a page, which no kill cuts in two.
 
     A longer one is written beside and takes the place of the file, so that neither a kill nor a full disk leaves half
     of it.
@@ -113,7 +113,7 @@ def _content(numbers: dict[str, int]) -> bytes:
 
 @contextmanager
 def _locked() -> Iterator[None]:
-    """By a file of its own: the other one is replaced."""
+    """Lock by a file of its own: the other one is replaced."""
     with shared_files.locked(path().with_suffix(".lock")):
         yield
 

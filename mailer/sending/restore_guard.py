@@ -1,8 +1,8 @@
-"""A database that was put back from an older backup is noticed before anybody is mailed a second time.
+"""Notice a database that was restored from an older backup before anybody is mailed a second time.
 
 The database counts attempts, and each MAILER_HOME keeps the highest number that it saw, after the commit: so the file
 may lag and never leads. A file *ahead* of the database means that the database has forgotten requests. In the same way
-the log of opt-outs never leads: who stands in it and would be mailed is forgotten.
+the log of opt-outs never leads: a subscriber in it who would be mailed was forgotten.
 """
 
 import logging
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 
 class Restored(ImproperlyConfigured):
-    """Nothing may be sent before an operator said so; the message says what is wrong and which command says so."""
+    """Nothing may be sent until an operator says so; the message says what is wrong and which command says so."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Adopted:
 
 
 def count_attempt() -> int:
-    """The number of the attempt that the caller's transaction makes. Raises Restored.
+    """Return the number of the attempt that the caller's transaction makes. Raises Restored.
 
     The row stays locked until that transaction ends, so this is best called last in it.
     """
@@ -55,7 +55,7 @@ def count_attempt() -> int:
 
 
 def check() -> None:
-    """Raises Restored when the database is older than what this MAILER_HOME has seen, or when it cannot be told."""
+    """Raise Restored if the database is older than what this MAILER_HOME has seen, or if that cannot be told."""
     if forgotten := forgotten_requests():
         raise Restored(_words(forgotten))
     if left := _forgotten_optouts():
@@ -66,7 +66,7 @@ def check() -> None:
 
 
 def forgotten_requests() -> int:
-    """How many attempts this MAILER_HOME saw and the database does not know. Raises Restored."""
+    """Return how many attempts this MAILER_HOME saw and the database does not know. Raises Restored."""
     # The file first: read after the database, it could have grown meanwhile.
     seen = _highest_seen()
     return max(0, seen - this_installation().attempts)
@@ -87,10 +87,10 @@ def _forgotten_optouts() -> int:
 
 
 def adopt() -> Adopted:
-    """The database counts on from where this MAILER_HOME was, and whoever left since the backup has left again.
+    """Let the database count on from where this MAILER_HOME was, and unsubscribe those who left since the backup.
 
-    Sends that were under way are paused when requests were forgotten, or when nobody can tell: some of those who wait
-    in them may have the mail, and only a person can say whether to go on.
+    Sends that were under way are paused if requests were forgotten, or if that cannot be told: some of those who wait
+    in them may have the email, and only a person can say whether to go on.
     """
     optouts = replaying.replay(Path(settings.OPTOUTS))
     with transaction.atomic():
@@ -106,7 +106,7 @@ def adopt() -> Adopted:
 
 
 def _under_way() -> dict[int, str]:
-    """The slugs of sends that have requests to make, by id; their rows are locked."""
+    """Return the slugs of sends that have requests to make, by id; their rows are locked."""
     due = Q(state=Send.State.SENDING) | Q(state=Send.State.SCHEDULED, due_at__lte=clock.now())
     # A rehearsal mails nobody.
     locked = Send.objects.select_for_update(of=("self",)).filter(due).exclude(provider=REHEARSAL).order_by("pk")

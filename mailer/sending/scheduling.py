@@ -1,4 +1,4 @@
-"""A schedule fires once: its audience is chosen then, in the transaction that makes it `sending`."""
+"""Fire a schedule once: its audience is chosen then, in the transaction that makes it `sending`."""
 
 import logging
 from datetime import timedelta
@@ -11,12 +11,12 @@ from mailer.store import accounts, clock
 
 log = logging.getLogger(__name__)
 
-MISSED = timedelta(hours=1)  # readers of a morning mail should not get it at night because a worker was down
+MISSED = timedelta(hours=1)  # a morning email should not arrive at night because a worker was down
 NOBODY = "nobody could be mailed when it fired"
 
 
 def fire_due() -> None:
-    """Every schedule of this worker's own whose time has come is `sending`, or `paused` with the reason."""
+    """Make each due schedule of this worker's own `sending`, or `paused` with the reason."""
     now = clock.now()
     due = accounts.own_sends().filter(state=Send.State.SCHEDULED, due_at__lte=now)
     due.filter(due_at__lt=now - MISSED).update(state=Send.State.PAUSED, reason="schedule missed")
@@ -29,7 +29,7 @@ def fire_due() -> None:
 
 @anew_when_overtaken
 def fire(send: int, out_of: Send.State) -> bool:
-    """The send is `sending` to those who may be mailed now; False: it was not in the state `out_of` any more."""
+    """Make the send `sending` to those who may be mailed now. Return False if it was not in the state `out_of`."""
     try:
         with same_readers_throughout():
             if not Send.objects.filter(pk=send, state=out_of).update(state=Send.State.SENDING, reason=""):
@@ -43,7 +43,7 @@ def fire(send: int, out_of: Send.State) -> bool:
 
 
 def wait_for_its_time(send: int) -> bool:
-    """A paused send that is due later is `scheduled` again; False: it is no such send."""
+    """Make a paused send that is due later `scheduled` again. Return False if it is not such a send."""
     later = Send.objects.filter(pk=send, state=Send.State.PAUSED, due_at__gt=clock.now(), batches=None)
     with transaction.atomic():
         return bool(later.update(state=Send.State.SCHEDULED, reason=""))

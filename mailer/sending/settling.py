@@ -1,6 +1,6 @@
 """What an answer means: the table of settling. Every write is conditional on the attempt still being the batch's own.
 
-A late answer of a worker whose lease ran out still counts, as long as nobody settled the batch otherwise.
+A late answer of a worker whose lease ran out still counts, as long as nothing settled the batch otherwise.
 """
 
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ from mailer.store import clock
 
 
 def settle(claim: Claim, answer: Answer) -> None:
-    """Attempt, batch, deliveries, circuit breaker and send say what the provider answered; the slot goes on."""
+    """Write the provider's answer into attempt, batch, deliveries, circuit breaker and send."""
     match answer:
         case Accepted():
             _accept(claim, answer)
@@ -44,7 +44,7 @@ def settle(claim: Claim, answer: Answer) -> None:
             circuit_breaker.rate_limited(claim.account, clock.now(), answer.wait, answer.words)
             _plan_again(claim, Attempt.State.REFUSED, answer.words, answer.status)
         case Exhausted():
-            # This machine's fault: it rests, and others may go on.
+            # This machine's problem: it rests, and others may go on.
             circuit_breaker.answered(claim.account)
             _plan_again(claim, Attempt.State.UNSENT, answer.words)
         case ConnectFailed():
@@ -60,7 +60,7 @@ def settle(claim: Claim, answer: Answer) -> None:
 
 
 def defect(claim: Claim, error: Exception) -> None:
-    """Nothing was sent because our own code failed: the batch waits and the send is paused with the reason."""
+    """Plan the batch again and pause the send with the reason: nothing was sent because our own code failed."""
     circuit_breaker.answered(claim.account)
     with locked(claim.send):
         _end_attempt(claim, Attempt.State.UNSENT, type(error).__name__)
@@ -79,7 +79,7 @@ def _accept(claim: Claim, answer: Accepted) -> None:
 
 
 def _reject_readers(claim: Claim, answer: RecipientsRejected) -> None:
-    """Those the provider named are rejected with its words; the rest goes at once, in halves after three rounds."""
+    """Reject those the provider named, with its message; the rest goes at once, in halves after three rounds."""
     refused = {claim.members[index].delivery: words for index, words in answer.words.items()}
     circuit_breaker.answered(claim.account)
     with locked(claim.send):
@@ -98,7 +98,7 @@ def _reject_readers(claim: Claim, answer: RecipientsRejected) -> None:
 
 
 def _search_the_place(claim: Claim, answer: UnlocatedRefusal) -> None:
-    """The provider refused the whole batch without saying whom it means: halve it until the reader is alone."""
+    """Halve a batch that the provider refused without saying whom it means, until the subscriber is alone."""
     circuit_breaker.answered(claim.account)
     with locked(claim.send):
         _end_attempt(claim, Attempt.State.REFUSED, answer.words, answer.status)
@@ -116,7 +116,7 @@ def _search_the_place(claim: Claim, answer: UnlocatedRefusal) -> None:
 
 
 def _refuse(claim: Claim, answer: Refused) -> None:
-    """The provider wants nothing of this send: it is paused with the provider's words, its readers wait."""
+    """Pause a send that the provider refuses as a whole, with its message; its subscribers wait."""
     circuit_breaker.answered(claim.account)
     with locked(claim.send):
         _end_attempt(claim, Attempt.State.REFUSED, answer.words, answer.status)
@@ -135,7 +135,7 @@ def _mine(claim: Claim) -> QuerySet[Batch]:
 
 
 def _back_to_planned(claim: Claim) -> bool:
-    """Nobody got this request, so its readers wait again; False: the batch is not ours any more.
+    """Let the batch wait again, since nobody got this request. Return False if another attempt holds the batch.
 
     Those whom an older attempt turned out to have reached, after a resend, have it. A send that was over goes on.
     """
@@ -149,7 +149,7 @@ def _back_to_planned(claim: Claim) -> bool:
 
 
 def _end_attempt(claim: Claim, state: Attempt.State, words: str, status: int | None = None) -> bool:
-    """The attempt has this end; False: it had one before."""
+    """End the attempt in this state. Return False if it had ended before."""
     return statements.end_attempt(claim.attempt, state, words, status, "", clock.now())
 
 

@@ -1,11 +1,11 @@
-"""Finding the readers whom a provider refuses without naming them, by halving their batch."""
+"""Find subscribers whom a provider refuses without naming them, by halving their batch."""
 
 from django.db.models import F, Max, Q, QuerySet
 
 from mailer.models import Batch, Delivery
 from mailer.store import clock
 
-MOST_ROUNDS = 3  # refusals of named readers before a batch is halved
+MOST_ROUNDS = 3  # refusals of named subscribers before a batch is halved
 
 
 def only_one_left(batch: Batch) -> bool:
@@ -13,7 +13,7 @@ def only_one_left(batch: Batch) -> bool:
 
 
 def split(batch: Batch) -> int:
-    """The later half of the open deliveries stands in a new planned batch, whose id is returned.
+    """Move the later half of the open deliveries to a new planned batch, and return its id.
 
     Runs in the settling transaction, which holds the send's row: numbers are given once. A batch that ever had an
     unknown attempt is never split.
@@ -34,7 +34,7 @@ def split(batch: Batch) -> int:
 
 
 def refuse_single(batch: Batch, delivery: int, words: str) -> bool:
-    """The one reader left is rejected; or, False, it looks as if the mail itself is refused and all are restored.
+    """Reject the one subscriber left. Return False if the email itself seems refused; then all are restored.
 
     When the first two singles of a batch are refused and no part of it was accepted, the fault is hardly theirs.
     """

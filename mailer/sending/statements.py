@@ -1,8 +1,8 @@
-"""The statements that each request needs: a batch is taken, its readers are looked at, its acceptance is written.
+"""The statements that each request needs: take a batch, look at its subscribers, write its acceptance.
 
-By hand, because the ORM took longer to build them than the database to run them, while all slots share one
-interpreter: with it claim and settling cost 1.3 s of CPU for 100,000 readers, without it 0.7 s. SQLite and PostgreSQL
-get the same words. When each is run, and why, stands where it is called.
+By hand, because the ORM took longer to build them than the database to run them, while all slots share one interpreter:
+with it claim and settling cost 1.3 s of CPU for 100,000 subscribers, without it 0.7 s. SQLite and PostgreSQL get the
+same text. When each is run, and why, is said where it is called.
 """
 
 from datetime import datetime
@@ -30,7 +30,7 @@ class RunningSend(NamedTuple):
 def lock_running_send(send: int) -> RunningSend | None:
     """Return the send if it is `sending` and for this process to send, as mailer.store.accounts says; else None.
 
-    Nobody else claims or settles of it until the transaction ends.
+    Nothing else claims or settles a batch of it until the transaction ends.
     """
     lock = " FOR UPDATE" if connection.features.has_select_for_update else ""
     row = _first(_RUNNING_SEND + lock, send, settings.PROVIDER, accounts.fingerprint())
@@ -74,10 +74,10 @@ def take_next_batch(send: int, attempt: UUID, now: datetime) -> int | None:
 
 
 def open_readers(batch: int, newsletter: str, now: datetime) -> list[ReaderRow]:
-    """Who stands in the batch without an outcome: delivery, id, address, name, state of the wish, why suppressed,
-    and the domain in whose suspected outage their last mail bounced.
+    """Return the batch's subscribers without an outcome, in the order of their ids.
 
-    In the order of their ids; an erased reader has neither id nor address.
+    Delivery, id, address, name, state of the subscription, why suppressed, and the domain in whose suspected outage
+    their last email bounced. An erased subscriber has neither id nor address.
     """
     with connection.cursor() as cursor:
         cursor.execute(_READERS, [newsletter, _stored(now), batch])
@@ -86,17 +86,17 @@ def open_readers(batch: int, newsletter: str, now: datetime) -> list[ReaderRow]:
 
 
 def open_attempt(attempt: UUID, batch: int, worker: UUID, members: int, now: datetime, lease_until: datetime) -> None:
-    """The attempt is written, with which everything begins that cannot be taken back."""
+    """Write the attempt; everything that cannot be taken back comes after it."""
     _change(_OPEN, attempt, batch, worker, members, now, lease_until)
 
 
 def end_attempt(attempt: UUID, state: str, words: str, status: int | None, message_id: str, now: datetime) -> bool:
-    """The attempt has this end; False: it had one before."""
+    """End the attempt in this state. Return False if it had ended before."""
     return _change(_END, state, words[:500], status, message_id, now, attempt)
 
 
 def accept_batch(batch: int, attempt: UUID, settled_by: str) -> bool:
-    """The batch is accepted by this attempt; False: it is settled otherwise, or another attempt is at it."""
+    """Accept the batch by this attempt. Return False if it is settled otherwise, or another attempt has it."""
     return _change(_ACCEPT, settled_by, attempt, batch, attempt)
 
 
@@ -121,12 +121,12 @@ def forget_failures(account: int) -> None:
 
 
 def has_open_batch(send: int) -> bool:
-    """A batch of the send is planned or posting."""
+    """Tell whether a batch of the send is planned or posting."""
     return _first(_OPEN_BATCH, send) is not None
 
 
 def as_bytes(public_id: UUID | str | None) -> bytes:
-    """The 16 bytes of an id, which SQLite keeps as 32 hex digits."""
+    """Return the 16 bytes of an id, which SQLite keeps as 32 hex digits."""
     return public_id.bytes if isinstance(public_id, UUID) else bytes.fromhex(public_id or "")
 
 
@@ -207,7 +207,7 @@ def _change(sql: str, *values: Any) -> bool:
 
 
 def _stored(value: Any) -> Any:
-    """The value as this database's columns hold it."""
+    """Return the value as this database's columns hold it."""
     if isinstance(value, datetime):
         return connection.ops.adapt_datetimefield_value(value)
     if isinstance(value, UUID) and not connection.features.has_native_uuid_field:

@@ -1,4 +1,4 @@
-"""Pause, resume, cancel. After pause or cancel returned, no request starts."""
+"""Pause, resume, cancel. Once pause or cancel returned, no request starts."""
 
 import time
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from mailer.sending.scheduling import fire, wait_for_its_time
 
 
 def pause(send: int, waiting: Callable[[int], None] = lambda in_flight: None) -> None:
-    """Pause a send, and wait until nothing of it is in flight. Raises WrongState when it is over.
+    """Pause a send, and wait until nothing of it is in flight. Raises WrongState if it is over.
 
     `waiting` is told the number of requests in flight, each time it changes.
     """

@@ -1,4 +1,4 @@
-"""Too many bounces or complaints: the send pauses, or the newsletter's next one starts paused."""
+"""Pause a send with too many bounces or complaints, or let the newsletter's next one start paused."""
 
 import logging
 from collections.abc import Collection
@@ -11,17 +11,17 @@ from mailer.sending.receiving import readers_by_domain
 
 log = logging.getLogger(__name__)
 
-FROM = 500  # accepted readers; with fewer one unhappy reader would stop a newsletter
+FROM = 500  # accepted subscribers; with fewer, one unhappy subscriber would stop a newsletter
 MOST_HARD_BOUNCES = 0.05
 MOST_COMPLAINTS = 0.001  # providers block senders from 0.3 % (Gmail, Yahoo: sender requirements)
-FEWEST_COMPLAINTS = 3  # of two unhappy readers nothing follows, however small the list is
-# Their users' complaints are never reported, so these readers say nothing about how many complain. Gmail:
+FEWEST_COMPLAINTS = 3  # two unhappy subscribers have no effect, however small the list is
+# Their users' complaints are never reported, so they say nothing about how many complain. Gmail:
 # https://support.google.com/a/answer/6254652; Apple has no feedback loop either.
 SILENT = ("gmail.com", "googlemail.com", "icloud.com", "me.com", "mac.com")
 
 
 def check(sends: Collection[int]) -> None:
-    """A send past a threshold is paused with the reason, once; one that is over keeps it for the next send."""
+    """Pause sends past a threshold, once, with the reason; one that is over keeps it for the next send."""
     for send in Send.objects.filter(pk__in=list(sends), notice="").only("pk", "planned", "slug", "state"):
         words = _passed(send)
         if not words:
@@ -33,7 +33,7 @@ def check(sends: Collection[int]) -> None:
 
 
 def _passed(send: Send) -> str:
-    """Which threshold, in words; empty: none."""
+    """Say which threshold was passed; return "" if none."""
     totals = Batch.objects.filter(send=send).aggregate(
         hard=Sum("bounced_hard", default=0),
         complaints=Sum("complained", default=0),
@@ -56,9 +56,9 @@ def _passed(send: Send) -> str:
 
 
 def _heard(send: Send, accepted: int) -> int:
-    """How many of the accepted have a provider that would report a complaint.
+    """Return how many of the accepted have a provider that would report a complaint.
 
-    While a send is under way, its share of the whole: requests hold readers of all providers alike.
+    While a send is under way, its share of the whole: requests hold subscribers of all providers alike.
     """
     by_domain = readers_by_domain(send.pk)
     silent = sum(by_domain.get(domain, 0) for domain in SILENT)

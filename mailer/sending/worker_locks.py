@@ -1,7 +1,7 @@
-"""Whether the worker that opened an attempt still lives.
+"""Tell whether the worker that opened an attempt still lives.
 
-Each worker process holds an flock on its own file. The kernel lets go of it when the process ends, however it ends,
-so who can take the lock knows that the owner is dead. A process id would prove nothing: it is used again.
+Each worker process holds an flock on its own file. The kernel releases it when the process ends, however it ends, so
+whoever can take the lock knows that the worker is dead. A process id would prove nothing: it is used again.
 """
 
 import os
@@ -18,7 +18,7 @@ _held: list[BinaryIO] = []  # open for as long as the process lives
 
 
 def this_worker() -> uuid.UUID:
-    """The id of this process as an owner of attempts; its lock is held until the process ends."""
+    """Return the id of this process as a holder of attempts; its lock is held until the process ends."""
     return _worker_of_process(os.getpid())
 
 
@@ -37,12 +37,12 @@ def _worker_of_process(pid: int) -> uuid.UUID:
 
 
 def is_dead(worker: uuid.UUID) -> bool:
-    """True when the owner ran in this MAILER_HOME and has ended; False when it lives or cannot be known."""
+    """Return True if the worker ran in this MAILER_HOME and has ended; False if it lives or cannot be known."""
     return _lives(worker) is False
 
 
 def is_alive(worker: uuid.UUID) -> bool:
-    """True when the owner runs in this MAILER_HOME, perhaps stopped; False when it has ended or cannot be known."""
+    """Return True if the worker runs in this MAILER_HOME, perhaps stopped; False if it has ended or cannot be known."""
     return _lives(worker) is True
 
 
@@ -54,7 +54,7 @@ def _lives(worker: uuid.UUID) -> bool | None:
 
 
 def tidy(still_needed: set[uuid.UUID]) -> None:
-    """Files of dead owners without open attempts are gone."""
+    """Delete files of dead workers without open attempts."""
     folder = Path(settings.HOME) / "run"
     for path in folder.glob("*.owner"):
         worker = uuid.UUID(path.stem)

@@ -1,8 +1,8 @@
-"""After an outage nobody is mailed before those who left during it are unsubscribed.
+"""Mail nobody after an outage before those who left during it are unsubscribed.
 
 Web processes keep such leavings in their journals and apply them within seconds of the database's return. A worker lets
-them go first: after it lost the database it waits, for some minutes also for journals that web processes tell of, and
-it never claims while a journal waits in its own MAILER_HOME.
+them go first: after it lost the database it waits, for some minutes also for journals that web processes report, and it
+never claims while a journal waits in its own MAILER_HOME.
 """
 
 import logging
@@ -39,7 +39,7 @@ def refuse_if_hung(begun: float) -> None:
 
 
 def may_claim() -> bool:
-    """Return whether everybody who left has had the time to be unsubscribed; apply the journal of this home."""
+    """Tell whether everybody who left has had the time to be unsubscribed; apply the journal of this home."""
     since = losses.seconds_since()
     if since < settings.MAILER_LEAVING_WAIT or not _journal_is_applied():
         return False
@@ -64,7 +64,7 @@ def _journal_is_applied() -> bool:
 
 
 def _journal_waits_elsewhere() -> bool:
-    """Return whether a web process that runs has told of lines in its journal, which it does every few seconds."""
+    """Tell whether a running web process has reported lines in its journal, as it does every few seconds."""
     telling = presence.running(Process.Kind.WEB, clock.now()).filter(state__leaving_lines__gt=0)
     if waits := telling.exists():
         log.warning("nothing is sent yet: a web process still unsubscribes who left")

@@ -34,7 +34,7 @@ class _Unwanted(Exception):
 @csrf_exempt
 @require_POST
 def receive(request: HttpRequest, provider: str) -> HttpResponse:
-    """204 once the events are committed, so that the provider repeats all others. Never 500.
+    """Answer 204 once the events are committed, so that the provider repeats all others. Never 500.
 
     404 for another provider than the configured one, 4xx for what it did not sign; 503 while the database is away.
     """

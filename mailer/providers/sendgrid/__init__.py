@@ -1,4 +1,4 @@
-"""All that we know of SendGrid, and nothing else does.
+"""Everything that mailer knows of SendGrid; no other package does.
 
 `provider` answers what mailer asks. `payload` and `single_mails` build requests, `client` posts one and says what the
 answer means, `transport` moves the bytes. `strict` knows what SendGrid refuses, `rehearsal` plays it. `webhook` reads

@@ -39,7 +39,7 @@ class SendGridAccount:
         self._client = client
 
     def key(self) -> Check:
-        """Check that SendGrid takes the key, and that it may send."""
+        """Check that SendGrid accepts the key, and that it may send."""
         if not settings.SENDGRID_API_KEY:
             return Check("SENDGRID_API_KEY", "warning", "not set: every send is a rehearsal")
         try:
@@ -59,7 +59,7 @@ class SendGridAccount:
         return Check("SENDGRID_API_KEY", "ok", f"{settings.PROVIDER} accepts it, and it may send")
 
     def senders(self, emails: Collection[str]) -> Iterator[Check]:
-        """Check that SendGrid takes mail from each of these addresses."""
+        """Check that SendGrid accepts email from each of these addresses."""
         try:
             with patiently():
                 single, authenticated = self._verified_addresses(), self._authenticated_domains()
@@ -70,7 +70,7 @@ class SendGridAccount:
             yield _sender(email, single, authenticated)
 
     def credits_left(self) -> int:
-        """How many mails the plan still takes. Raises Unseen."""
+        """Return how many emails the plan still allows. Raises Unseen."""
         answer = ask(self._client, "/v3/user/credits")
         left = answer.get("remain") if isinstance(answer, dict) else None
         if not isinstance(left, int):

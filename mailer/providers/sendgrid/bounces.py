@@ -10,15 +10,15 @@ from mailer.providers.policies import is_policy
 # RFC 3463; those that say that the mailbox or its domain does not exist. 5.4.1 is Microsoft 365's "Recipient address
 # rejected: Access denied", for an address that its directory does not list.
 GONE = frozenset({"5.1.1", "5.1.2", "5.1.3", "5.1.10", "5.2.1", "5.4.1"})
-# They say nothing by themselves; outlook.com answers 5.5.0 for an address that nobody has.
+# They say nothing by themselves; outlook.com answers 5.5.0 for an address that does not exist.
 VAGUE = frozenset({"5.5.0", "5.0.0"})
 UNCLASSIFIED = ("", "unclassified")
 # `bounced` was seen in the field.
 FOR_GOOD = ("bounce", "bounced")
-# Many bounces carry their code only in the server's sentence. Not a part of an IP address.
+# Many bounces carry their code only in the server's sentence. Must not match part of an IP address.
 _STATUS = re.compile(r"(?<![\d.])[245]\.\d{1,3}\.\d{1,3}(?![\d.]*\d)")
 
-# Exactly these: "Invalid SMTPAPI header" is our mistake and not the reader's address.
+# Exactly these: "Invalid SMTPAPI header" is our bug and not the subscriber's address.
 _DROPPED = {
     "bounced address": "hard",
     "invalid": "hard",
@@ -29,7 +29,7 @@ _DROPPED = {
 
 
 def meaning(kind: str, details: Mapping[str, str]) -> Meaning:
-    """What an event says of its reader. Unclear bounces are soft: three of them over two weeks tell enough."""
+    """Return what an event says of its subscriber. Unclear bounces are soft: three over two weeks tell enough."""
     if kind == Kind.BOUNCED:
         return _of_bounce(details)
     if kind == Kind.DROPPED:
@@ -60,9 +60,9 @@ def _nobody_is_there(codes: list[str], details: Mapping[str, str]) -> bool:
 
 
 def codes_of(details: Mapping[str, str]) -> Iterator[str]:
-    """Enhanced status codes (RFC 3463): first the field of its own, then those in the server's sentence.
+    """Return enhanced status codes (RFC 3463): first from their own field, then those in the server's sentence.
 
-    They differ: SendGrid's field was seen to say 5.0.0 where the server had said 5.7.606.
+    They differ: SendGrid's field was seen to say 5.0.0 when the server had said 5.7.606.
     """
     for name in ("status", "reason", "response"):
         yield from _STATUS.findall(details.get(name, ""))

@@ -1,4 +1,4 @@
-"""One request to SendGrid, and what its answer means for the readers in it.
+"""Post one request to SendGrid, and say what its answer means for the subscribers in it.
 
 SendGrid knows no idempotency key, so nothing is tried twice here: see `providers.answers` for what an answer can be.
 """
@@ -56,7 +56,7 @@ class Client:
         raise TypeError("a client holds a key and connections; it is made where it is used")
 
     def post(self, payload: dict[str, Any], first_byte_by: float | None = None) -> Answer:
-        """What came of POST /v3/mail/send, asked once. `first_byte_by` is a limit by time.monotonic()."""
+        """Post to /v3/mail/send, once, and return what came of it. `first_byte_by` is a limit by time.monotonic()."""
         from mailer.providers.sendgrid.package import Unwritable
         from mailer.providers.sendgrid.transport import FirstByteTooLate, Lost, NotOpened, RanOut
 
@@ -78,7 +78,7 @@ class Client:
         return self._meaning(reply, len(payload.get("personalizations", ())))
 
     def get(self, path: str) -> tuple[int, Any]:
-        """Status and JSON (text where it is no JSON) of GET `path`, such as `/v3/scopes`. Raises Unreachable."""
+        """Return status and JSON (text if it is not JSON) of GET `path`, such as `/v3/scopes`. Raises Unreachable."""
         from mailer.providers.sendgrid.transport import Lost, NotOpened
 
         request = self._api
@@ -94,7 +94,7 @@ class Client:
         return reply.status_code, self._words(reply) if parsed is None else parsed
 
     def delete(self, path: str, body: Any = None) -> tuple[int, str]:
-        """Status and words of DELETE `path`, such as `/v3/suppression/bounces`. Raises Unreachable."""
+        """Return status and message of DELETE `path`, such as `/v3/suppression/bounces`. Raises Unreachable."""
         from mailer.providers.sendgrid.transport import Lost, NotOpened
 
         request = self._api
@@ -107,7 +107,7 @@ class Client:
         return reply.status_code, self._words(reply)
 
     def close(self) -> None:
-        """This thread's connection is closed; the client may still be used."""
+        """Close this thread's connection; the client may still be used."""
         self._transport.close()
 
     def _meaning(self, reply: "Reply", recipients: int) -> Answer:
@@ -144,7 +144,7 @@ class Client:
         return RecipientsRejected(words, reply.status_code)
 
     def _words(self, reply: "Reply") -> str:
-        """What the provider says, in one line for a person: its errors, else the text of its page, else the reason."""
+        """Return the provider's message on one line: its errors, else the text of its page, else the reason."""
         said = [
             str(error.get("message")) + (f" ({error['field']})" if error.get("field") else "")
             for error in _errors(_json(reply.body))[:10]
@@ -177,7 +177,7 @@ def _errors(parsed: Any) -> list[dict[str, Any]]:
 
 
 def _text(body: bytes) -> str:
-    """The words of a page or text that is no JSON of SendGrid's."""
+    """Return the text of a page, or of an answer that is not SendGrid's JSON."""
     words, *tags = body[:20_000].decode("utf-8", "replace").split("<")
     hidden = ""
     for piece in tags:
@@ -193,7 +193,7 @@ def _text(body: bytes) -> str:
 
 
 def _wait(headers: Headers) -> float:
-    """Seconds until the limit is lifted, 1 to 600. By the provider's clock, since ours may be wrong."""
+    """Return the seconds until the limit is lifted, 1 to 600. By the provider's clock, since ours may be wrong."""
     reset = _number(headers.get("X-RateLimit-Reset"))
     seconds = _number(headers.get("Retry-After"))
     if reset is not None:

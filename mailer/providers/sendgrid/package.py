@@ -22,7 +22,7 @@ class Unwritable(ValueError):
 
 
 def open_api(url: str, key: str, transport: Transport) -> "Api":
-    """The package's fluent client, `api.mail.send.post(request_body={…})`, over our transport."""
+    """Return the package's fluent client, `api.mail.send.post(request_body={…})`, over our transport."""
     client = sendgrid.SendGridAPIClient(api_key=key, host=url).client
     return Api(client.host, request_headers=client.request_headers, version=3, transport=transport)
 

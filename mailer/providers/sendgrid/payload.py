@@ -1,4 +1,4 @@
-"""One issue and up to 1,000 readers → the body of one request to POST /v3/mail/send."""
+"""Build the body of one request to POST /v3/mail/send from one issue and up to 1,000 subscribers."""
 
 import re
 import string
@@ -34,10 +34,10 @@ NO_TRACKING = {
 
 
 def build_payload(message: Message, recipients: Sequence[Recipient], attempt: UUID | None) -> dict[str, Any]:
-    """The request: one personalization for each recipient, in the order given.
+    """Return the request: one personalization for each recipient, in the order given.
 
-    The order matters: an error of SendGrid's names a reader by index. Without `attempt` nothing that events could bring
-    back goes along but the message's own. Raises InvalidMessage.
+    The order matters: an error of SendGrid's names a subscriber by index. Without `attempt` it carries nothing that
+    events could bring back but the message's own. Raises InvalidMessage.
     """
     content = contents(message.text, message.html)
     placeholder = message.unsubscribe_placeholder
@@ -58,7 +58,7 @@ def build_payload(message: Message, recipients: Sequence[Recipient], attempt: UU
 
 
 def _require_links(recipients: Sequence[Recipient]) -> None:
-    """Raises InvalidMessage where a link cannot stand in a header."""
+    """Raise InvalidMessage if a link cannot stand in a header."""
     if _surely_links([one.unsubscribe_url for one in recipients]):
         return
     for one in recipients:
@@ -67,7 +67,7 @@ def _require_links(recipients: Sequence[Recipient]) -> None:
 
 
 def _surely_links(urls: list[str]) -> bool:
-    """True where each would match _LINK: looking at all of them at once is three times faster."""
+    """Return True if each would match _LINK: looking at all of them at once is three times faster."""
     together = "".join(urls)
     return (
         together.isascii()
@@ -83,7 +83,7 @@ def _personalization(recipient: Recipient, placeholder: str, attempt: UUID | Non
         "headers": {"List-Unsubscribe": f"<{url}>"},
     }
     if attempt:
-        # SendGrid keeps custom_args for long: a number of ours, nothing personal.
+        # SendGrid keeps custom_args for a long time: a number of ours, nothing personal.
         personalization["custom_args"] = {"mailer_delivery": str(delivery)}
     if placeholder:
         personalization["substitutions"] = {placeholder: url}
@@ -91,20 +91,20 @@ def _personalization(recipient: Recipient, placeholder: str, attempt: UUID | Non
 
 
 def contents(text: str, html: str) -> list[dict[str, str]]:
-    """The parts that have words, text/plain first, as SendGrid demands."""
+    """Return the parts that have text, text/plain first, as SendGrid demands."""
     parts = [{"type": "text/plain", "value": text}, {"type": "text/html", "value": html}]
     return [part for part in parts if part["value"].strip()]
 
 
 def address(email: str, name: str = "") -> dict[str, str]:
-    """An address as SendGrid takes it: the domain as A-label (IDNA), the name only where there is one."""
+    """Return an address as SendGrid takes it: the domain as A-label (IDNA), the name only if there is one."""
     if not email.isascii():
         email = _with_ascii_domain(email)
     return {"email": email, "name": name} if name else {"email": email}
 
 
 def _with_ascii_domain(email: str) -> str:
-    """The same mailbox in ASCII; as it was, where that cannot be (SendGrid then names it by index)."""
+    """Return the same mailbox in ASCII; unchanged if that is impossible (SendGrid then names it by index)."""
     local, _, domain = email.rpartition("@")
     try:
         return f"{local}@{idna.encode(domain, uts46=True).decode()}"
@@ -113,14 +113,14 @@ def _with_ascii_domain(email: str) -> str:
 
 
 def readable_name(name: str) -> str:
-    """The reader's name without what could be read as a further address or a further line."""
+    """Return the subscriber's name without what could be read as a further address or a further line."""
     if name.replace(" ", "").isalnum():
         return " ".join(name.split())  # most names; the other way costs three times as much
     return _UNSAFE_IN_NAME.sub(" ", name).strip() if _UNSAFE_IN_NAME.search(name) else name
 
 
 def common_headers(headers: Mapping[str, str]) -> dict[str, str]:
-    """The headers in ASCII, each on one line. Raises InvalidMessage for a name or a value that no header may have."""
+    """Return the headers in ASCII, each on one line. Raises InvalidMessage for an invalid name or value."""
     for name in headers:
         if not _HEADER_NAME.fullmatch(name) or name.lower() in RESERVED_HEADERS:
             raise InvalidMessage(f"the header {name!r} cannot be set.")

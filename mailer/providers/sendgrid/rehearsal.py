@@ -43,17 +43,17 @@ class Rehearsal:
         return f"<Rehearsal at {self.netloc}>"
 
     def start(self) -> None:
-        """Requests are answered from now on."""
+        """Start answering requests."""
         thread = threading.Thread(target=self._server.serve_forever, args=(0.1,), name="rehearsal", daemon=True)
         thread.start()
 
     def stop(self) -> None:
-        """No further connection is taken. Only after `start`."""
+        """Accept no further connection. Only after `start`."""
         self._server.shutdown()
         self._server.server_close()
 
     def accept(self, payload: dict[str, Any]) -> str:
-        """The request is in the record and on the disk; its message id. Raises OSError where it cannot be written."""
+        """Write the request into the record, on the disk; return its message id. Raises OSError if that fails."""
         arguments, message_id = payload.get("custom_args", {}), secrets.token_urlsafe(16)
         people = payload["personalizations"]
         request = Accepted(
@@ -75,7 +75,7 @@ class Rehearsal:
 
 
 def mail_of(payload: Mapping[str, Any], personalization: Mapping[str, Any], message_id: str) -> bytes:
-    """The mail that one personalization becomes, substituted, as it would arrive (RFC 5322)."""
+    """Return the email that one personalization becomes, substituted, as it would arrive (RFC 5322)."""
     headers = {
         "Date": format_datetime(datetime.now(UTC)),  # noqa: TID251 — as any mail program does
         "Message-ID": f"<{message_id}@rehearsal.invalid>",
@@ -116,7 +116,7 @@ def _mailbox(mailbox: Mapping[str, str]) -> str:
 
 
 def _folded(value: str) -> str:
-    """Encoded-words each on a line of their own; nothing else is broken, least of all an address."""
+    """Put encoded-words each on a line of their own; break nothing else, least of all an address."""
     return re.sub(r"(?<=\?=) (?==\?)", "\r\n ", value)
 
 
@@ -176,7 +176,7 @@ class _Handler(QuietHandler):
         return self.rfile.read(int(length))
 
     def _is_ours(self) -> bool:
-        """Whether our own client asks. A web page in a browser on this machine must not reach the rehearsal."""
+        """Tell whether our own client asks. A web page in a browser on this machine must not reach the rehearsal."""
         ours = self.server.rehearsal
         if self.headers.get("Host") != ours.netloc or "Origin" in self.headers:
             self._answer(403, _errors(fault("This server answers only its own client.")))
@@ -208,7 +208,7 @@ def _errors(*faults: Fault) -> dict[str, list[Fault]]:
 
 
 def _faults_of_send(payload: Any) -> list[Fault]:
-    """The send's id names a folder: digits, or none."""
+    """Check that the send's id, which names a folder, is digits or empty."""
     arguments = payload.get("custom_args", {}) if isinstance(payload, dict) else {}
     send = arguments.get("mailer_send", "") if isinstance(arguments, dict) else ""
     return (

@@ -1,4 +1,4 @@
-"""One of Django's mails → the body of one request to POST /v3/mail/send."""
+"""Build the body of one request to POST /v3/mail/send from one of Django's emails."""
 
 from email.utils import parseaddr
 from typing import Any
@@ -11,7 +11,7 @@ from mailer.providers.sendgrid.payload import NO_TRACKING, address, common_heade
 
 
 def build_mail(message: EmailMessage) -> dict[str, Any]:
-    """Django's mail as one personalization. Raises InvalidMessage for what SendGrid or we do not carry."""
+    """Return Django's email as one personalization. Raises InvalidMessage for what SendGrid or we do not carry."""
     if message.attachments:
         raise InvalidMessage("a mail with attachments cannot be sent.")
     sender_name, sender = parseaddr(str(message.extra_headers.get("From", message.from_email)))

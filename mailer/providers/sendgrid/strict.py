@@ -1,7 +1,7 @@
-"""What SendGrid would refuse, and what our own rules refuse: `faults_of` a request, before or instead of SendGrid.
+"""Find what SendGrid would refuse, and what our own rules refuse, before or instead of SendGrid.
 
 A fault of one address is placed as SendGrid places it (`personalizations.3.to.0.email`). A breach of our own rules has
-a field without an index: it is a defect of ours, and must stop a send instead of rejecting a reader.
+a field without an index: it is a bug of ours, and must stop a send instead of rejecting a subscriber.
 """
 
 import re
@@ -55,7 +55,7 @@ def fault(message: str, field: str | None = None) -> Fault:
 
 
 def faults_of(payload: Any, headers: Mapping[str, str]) -> list[Fault]:
-    """Everything wrong with a request; empty when it may be accepted. `headers` are those of the HTTP request."""
+    """Return everything wrong with a request; empty if it may be accepted. `headers` are those of the HTTP request."""
     kind = next((value for name, value in headers.items() if name.lower() == "content-type"), "")
     if kind.split(";")[0].strip().lower() != "application/json":
         return [fault("Content-Type should be application/json.", "content-type")]
@@ -76,7 +76,7 @@ def faults_of(payload: Any, headers: Mapping[str, str]) -> list[Fault]:
         *_faults_of_strings(payload.get("custom_args", {}), "custom_args"),
         *(found for number, one in enumerate(personalizations) for found in _faults_of_one(number, one, payload)),
     ]
-    # What follows reads the parts that were just found to have the right form.
+    # The following reads parts that were just found to have the right form.
     return form or [*_faults_of_placeholders(payload), *_faults_of_issue(payload)]
 
 
@@ -85,7 +85,7 @@ def is_address(text: Any) -> bool:
 
 
 def is_issue(payload: Mapping[str, Any]) -> bool:
-    """Whether this is mail to a list, which has to have a way out; a confirmation is not."""
+    """Tell whether this is email to a list, which must have an unsubscribe link; a confirmation is not."""
     names = {name.lower(): value for name, value in payload.get("headers", {}).items()}
     return "list-id" in names or names.get("precedence", "").lower() == "bulk"
 
@@ -152,7 +152,7 @@ def _faults_of_recipients(personalizations: list[dict[str, Any]]) -> Iterator[Fa
     ]
     if len(addresses) > MOST_RECIPIENTS:
         yield fault("The request has more than 1000 recipients.", "personalizations")
-    # SendGrid takes the same address in two personalizations and probably mails it twice.
+    # SendGrid accepts the same address in two personalizations and probably mails it twice.
     twice = sum(1 for count in Counter(addresses).values() if count > 1)
     if twice:
         yield fault(f"Each address may stand once in a request; {twice} stand more often.", "personalizations")
@@ -214,7 +214,7 @@ def _breaks_a_line(text: str) -> bool:
 
 
 def _faults_of_placeholders(payload: Mapping[str, Any]) -> Iterator[Fault]:
-    """Our placeholders are all substituted, for everybody, and nothing else is."""
+    """Check that our placeholders are all substituted, for everybody, and nothing else is."""
     shown = " ".join([payload["subject"], *(part["value"] for part in payload["content"])])
     wanted = set(PLACEHOLDER.findall(shown))
     for one in payload["personalizations"]:
@@ -239,7 +239,7 @@ def _faults_of_tags(substitutions: Mapping[str, str]) -> Iterator[Fault]:
 
 
 def _faults_of_issue(payload: Mapping[str, Any]) -> Iterator[Fault]:
-    """Mail to a list has one link of its own for each reader, one-click (RFC 8058) and visible, and tracks nobody."""
+    """Check email to a list: a link for each subscriber, one-click (RFC 8058) and visible, and no tracking."""
     if not is_issue(payload):
         return
     common = {name.lower(): value for name, value in payload.get("headers", {}).items()}
@@ -277,7 +277,7 @@ def _shows(text: str, link: str, tags: list[str]) -> bool:
 
 
 def _one_click_link(headers: Mapping[str, str]) -> str | None:
-    """The one https address of List-Unsubscribe (plain http on this machine only), or None."""
+    """Return the one https address of List-Unsubscribe (plain http on this machine only), or None."""
     items = [item.strip() for item in headers.get("list-unsubscribe", "").split(",")]
     uris = [match[1] if (match := _URI.fullmatch(item)) else "" for item in items]
     web = [uri for uri in uris if not uri.startswith("mailto:")]

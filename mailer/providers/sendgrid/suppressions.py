@@ -1,4 +1,4 @@
-"""SendGrid's own lists: it takes mail to who stands in one, and drops it after a 202."""
+"""SendGrid's own lists: it accepts email to an address on one, and drops it after a 202."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
@@ -24,7 +24,7 @@ class SendGridSuppressions:
         before: list[str] = []
         for number in range(MOST_PAGES):
             page = self._page(name, number * PAGE)
-            if not page or page == before:  # one that knows no offset would give the same for ever
+            if not page or page == before:  # a list without offsets would return the same page forever
                 return
             yield page, len(page) < PAGE
             if len(page) < PAGE:
@@ -53,7 +53,7 @@ class SendGridSuppressions:
                     status, answer = self._client().delete(path, {"emails": some})
             except Unreachable as error:
                 raise NotReleased(f"SendGrid cannot be reached: {error}") from error
-            if status not in (200, 204, 404):  # 404: it does not stand there
+            if status not in (200, 204, 404):  # 404: it is not on the list
                 raise NotReleased(
                     f"SendGrid keeps it on its own list and will drop mail to it ({status}: {_without(some, answer)}); "
                     f"delete it there under Suppressions, or give the key the scope suppression.{name}.delete"

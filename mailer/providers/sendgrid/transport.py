@@ -1,4 +1,4 @@
-"""Bytes to the provider and back, over one kept-alive connection for each thread.
+"""Move bytes to the provider and back, over one kept-alive connection for each thread.
 
 What the caller must know is whether a byte of the request left this machine: before it, nothing happened; after it,
 only an answer tells what did. So a request is never repeated here, and a dropped connection never reopened.
@@ -27,11 +27,11 @@ _CHUNK = 65_536
 
 
 class NotOpened(Exception):
-    """There is no connection, and no byte was written; the words say why."""
+    """There is no connection, and no byte was written; the message says why."""
 
 
 class RanOut(NotOpened):
-    """This machine lacks what a request needs, and no byte was written; the words say what."""
+    """This machine lacks what a request needs, and no byte was written; the message says what."""
 
 
 class FirstByteTooLate(Exception):
@@ -39,7 +39,7 @@ class FirstByteTooLate(Exception):
 
 
 class Lost(Exception):
-    """A byte was written, and no answer came that could be read to its end; the words say why."""
+    """A byte was written, and no answer came that could be read to its end; the message says why."""
 
     def __init__(self, words: str, status: int | None = None) -> None:
         super().__init__(words)
@@ -72,7 +72,7 @@ class Transport:
     def exchange(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes | None, first_byte_by: float | None = None
     ) -> Reply:
-        """The answer to one request, made at most once, within the timeout from the first look-up to the last byte.
+        """Return the answer to one request, made at most once, within the timeout from the look-up to the last byte.
 
         `first_byte_by` is a limit by time.monotonic(). Raises NotOpened, RanOut, FirstByteTooLate, Lost.
         """
@@ -111,7 +111,7 @@ class Transport:
         return reply
 
     def close(self) -> None:
-        """This thread's connection is closed."""
+        """Close this thread's connection."""
         if connection := self._kept.__dict__.pop("connection", None):
             connection.close()
 
@@ -197,7 +197,7 @@ def _read_body(response: http.client.HTTPResponse) -> tuple[bytes, bool]:
 
 @cache
 def _tls() -> ssl.SSLContext:
-    """One for the process: loading the certificates costs 40 ms.
+    """Return the process's one context: loading the certificates costs 40 ms.
 
     Without a descriptor OpenSSL loads none, and says nothing; such a context would never trust anybody.
     """
@@ -208,12 +208,12 @@ def _tls() -> ssl.SSLContext:
 
 
 def _cause(error: Exception) -> Exception:
-    """What is behind it: without a descriptor glibc finds no name server and OpenSSL no certificate."""
+    """Return the cause: without a descriptor glibc finds no name server and OpenSSL no certificate."""
     return no_descriptor() or error
 
 
 def _worse(first: Exception | None, second: Exception) -> Exception:
-    """What is told of the two: a family that this machine lacks may not hide how another address failed."""
+    """Return the error to report: an address family missing here must not hide how another address failed."""
     return first if first and not shortage(first) and shortage(second) else second
 
 
@@ -224,7 +224,7 @@ class _Connection:
         self._owner = os.getpid()
 
     def is_fresh(self) -> bool:
-        """Whether a request may be written: not after a fork, not after a pause, not when the server said anything."""
+        """Tell whether a request may be written: not after a fork or a pause, nor if the server said anything."""
         if os.getpid() != self._owner or time.monotonic() - self.used_at > KEPT_FOR:
             return False
         try:
@@ -245,7 +245,7 @@ class _Connection:
 
 
 def _selector() -> selectors.BaseSelector:
-    """poll where there is one: select fails above file descriptor 1023, epoll costs one more descriptor."""
+    """Return poll if there is one: select fails above file descriptor 1023, epoll costs one more descriptor."""
     return getattr(selectors, "PollSelector", selectors.SelectSelector)()
 
 
@@ -284,12 +284,12 @@ class _Wire:
         return _Reader(self)
 
     def answered(self, reader: io.BufferedReader) -> None:
-        """The answer is read to its end; what still lies in `reader` belongs to no request."""
+        """Note that the answer is read to its end; what is left in `reader` belongs to no request."""
         self._done = True
         self.surplus = bool(reader.peek(1))
 
     def close(self) -> None:
-        """Nothing: the transport closes, after the answer was read."""
+        """Do nothing: the transport closes, after the answer was read."""
 
     def _arm(self) -> None:
         left = self._deadline - time.monotonic()
@@ -326,7 +326,7 @@ def _reason(error: Exception | None) -> str:
     if isinstance(error, ssl.SSLError):
         return f"TLS failed ({error.reason or 'the connection was closed'})"
     if isinstance(error, http.client.HTTPException) and not isinstance(error, OSError):
-        return f"it was not HTTP ({type(error).__name__})"  # its words quote what came
+        return f"it was not HTTP ({type(error).__name__})"  # its message quotes what came
     if isinstance(error, TimeoutError):
         return "timed out"
     if isinstance(error, OSError) and error.strerror:

@@ -1,6 +1,6 @@
-"""SendGrid's Event Webhook: is it signed, and what does it say.
+"""Verify and parse SendGrid's Event Webhook.
 
-Nothing that anybody posts makes these functions raise more than their two named errors.
+Whatever anybody posts, these functions raise only their two named errors.
 """
 
 import base64
@@ -24,7 +24,7 @@ EARLIEST = timedelta(minutes=5)  # how much its clock may be ahead of ours
 
 LONGEST_KIND = 24
 LONGEST_WORDS = 500
-END_OF_TIME = 4_102_444_800  # 2100: a later timestamp is a mistake, and PostgreSQL's end is not far behind Python's
+END_OF_TIME = 4_102_444_800  # 2100: a later timestamp is a mistake, and Python's and PostgreSQL's limits are not far
 
 # Its words for what happened, where ours are others. The database of an older version has some of them.
 KINDS = {
@@ -36,7 +36,7 @@ KINDS = {
     "open": Kind.OPENED,
     "click": Kind.CLICKED,
 }
-# Kinds that say more than that something happened. Deferrals too: why mail is late is the first thing an editor asks.
+# Kinds that say more than that something happened. Deferrals too: editors first ask why an email is late.
 TELLING = frozenset(
     {"bounce", "dropped", "deferred", "spamreport", "unsubscribe", "group_unsubscribe", "group_resubscribe"}
 )
@@ -97,7 +97,7 @@ def _is_signed(signed: bytes, signature: bytes, key: bytes) -> bool:
 
 @cache
 def public_key(key: bytes) -> "EllipticCurvePublicKey | None":
-    """The key, read once a process; None for what is no P-256 key."""
+    """Return the key, read once a process; None for anything but a P-256 key."""
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
     from cryptography.hazmat.primitives.serialization import load_der_public_key
@@ -113,7 +113,7 @@ def public_key(key: bytes) -> "EllipticCurvePublicKey | None":
 
 
 def parse(body: bytes) -> list[ProviderEvent]:
-    """The events of a post, in its order. What is no event is left out, what is odd about one is taken off.
+    """Return the events of a post, in its order. Skip entries that are not events; drop malformed fields.
 
     Raises NotEvents.
     """
@@ -140,7 +140,7 @@ class _Reader:
         self._kinds: dict[str, str] = {}
 
     def read(self, items: list[Any]) -> list[ProviderEvent]:
-        """One loop that calls nothing for what is as it should be: a call costs as much as the rest of its line."""
+        """Read in one loop that calls nothing for well-formed events: a call costs as much as the rest of its line."""
         found, attempts, seconds, kinds = [], self._attempts, self._seconds, self._kinds
         for item in items:
             if type(item) is not dict:
@@ -174,7 +174,7 @@ class _Reader:
         return found
 
     def _meet(self, kind: str, second: int) -> bool:
-        """Whether both may be an event's; if so, they are known from now on."""
+        """Tell whether both may be an event's; if so, remember them."""
         if not (0 < len(kind) <= LONGEST_KIND and kind.isascii() and kind.isprintable() and 0 <= second < END_OF_TIME):
             return False
         self._kinds[kind] = neutral(kind)
@@ -192,7 +192,7 @@ _hash, _new = blake2b, tuple.__new__
 
 
 def _front(second: int) -> int:
-    """The upper 16 bits of a key: the event's time in steps of 8 s. The lower 48 are a hash.
+    """Return the upper 16 bits of a key: the event's time in steps of 8 s. The lower 48 are a hash.
 
     With the time in front, what is stored together lies together in the unique indexes. With bare hashes each event
     would dirty two pages of its own: measured on SQLite with 180,000 events, 29 µs an event against 8. A million events
@@ -209,13 +209,16 @@ def _uuid(given: str) -> UUID | None:
 
 
 def _details(item: Mapping[str, Any], whole: bool) -> dict[str, str]:
-    """What the provider says of it, without what a database refuses; whose it is only where no ids tell that."""
+    """Return what the provider says of it, without what a database refuses.
+
+    The address only if no ids tell whose it is.
+    """
     names = WORDS if whole else (*WORDS, "email")
     said = ((name, item.get(name)) for name in names)
     return {name: _plain(value) for name, value in said if type(value) is str and value}
 
 
 def _plain(words: str) -> str:
-    """On one line, and nothing in it steers a terminal: strangers' servers wrote it, and `mailer status` prints it."""
+    """Put it on one line, without terminal escapes: strangers' servers wrote it, and `mailer status` prints it."""
     words = words.replace("\0", "")[:LONGEST_WORDS]
     return words if words.isprintable() else "".join(one if one.isprintable() else " " for one in words)
