@@ -20,6 +20,8 @@ from subscribers.models import Consent, Subscriber, Suppression
 
 CHUNK = 1000
 
+Held = dict[str, Any]  # what is held of one person, as JSON has it; see docs/privacy.md
+
 
 @dataclass(frozen=True)
 class Newest:
@@ -29,7 +31,7 @@ class Newest:
     skipped: int = 0
 
 
-def held(address: Address, part: Newest | None = None) -> dict[str, Any] | None:
+def held(address: Address, part: Newest | None = None) -> Held | None:
     """Return all that is held, as JSON types but with iterators for long lists, or None if nothing is held.
 
     Times are UTC, ISO 8601. What other apps hold is in it too: settings.HELD.
@@ -54,7 +56,7 @@ def held(address: Address, part: Newest | None = None) -> dict[str, Any] | None:
     }
 
 
-def as_json(held: dict[str, Any]) -> Iterator[str]:
+def as_json(held: Held) -> Iterator[str]:
     """Return the pieces of a JSON document with what `held` returned; each step and send has a line of its own."""
     before = "{\n  "
     for name, value in held.items():
@@ -79,7 +81,7 @@ def _time(at: datetime | None) -> str | None:
     return at.isoformat(timespec="seconds") if at else None
 
 
-def _suppressed(suppression: Suppression | None) -> dict[str, Any] | None:
+def _suppressed(suppression: Suppression | None) -> Held | None:
     if suppression is None:
         return None
     return {
@@ -90,7 +92,7 @@ def _suppressed(suppression: Suppression | None) -> dict[str, Any] | None:
     }
 
 
-def _subscriptions(reader: Subscriber) -> list[dict[str, Any]]:
+def _subscriptions(reader: Subscriber) -> list[Held]:
     return [
         {
             "newsletter": wish.newsletter,
@@ -103,9 +105,7 @@ def _subscriptions(reader: Subscriber) -> list[dict[str, Any]]:
     ]
 
 
-def _history(
-    reader: Subscriber | None, suppression: Suppression | None, part: Newest | None
-) -> Iterator[dict[str, Any]]:
+def _history(reader: Subscriber | None, suppression: Suppression | None, part: Newest | None) -> Iterator[Held]:
     """Return the steps; of an erased subscriber only the erasure, which stays the first step if they come back."""
     erased = records.erasure(suppression) if suppression else None
     steps = _steps(reader, part) if reader else iter(())
@@ -124,7 +124,7 @@ def _steps(reader: Subscriber, part: Newest | None) -> Iterator[Consent]:
         found = steps.filter(at__gte=chunk[-1].at).exclude(at=chunk[-1].at, pk__lte=chunk[-1].pk)
 
 
-def _step(step: Consent) -> dict[str, Any]:
+def _step(step: Consent) -> Held:
     return {
         "at": _time(step.at),
         "newsletter": step.newsletter,
@@ -140,7 +140,7 @@ def _step(step: Consent) -> dict[str, Any]:
     }
 
 
-def _notices(reader: Subscriber) -> list[dict[str, Any]]:
+def _notices(reader: Subscriber) -> list[Held]:
     """Return what they were told without asking, also kept for two days."""
     return [
         {"at": _time(notice.at), "to": notice.email, "of": notice.kind}
@@ -155,7 +155,7 @@ def _former_ids(reader: Subscriber) -> list[dict[str, str]]:
     ]
 
 
-def _letters(reader: Subscriber) -> list[dict[str, Any]]:
+def _letters(reader: Subscriber) -> list[Held]:
     """Return letters, kept for two days; one of them may hold an address that is not confirmed yet."""
     return [
         {"at": _time(letter.asked_at), "to": letter.email, "for": letter.purpose}

@@ -3,7 +3,6 @@
 import gc
 import importlib
 import sys
-from typing import Any
 
 import click
 
@@ -46,7 +45,7 @@ class Commands(click.Group):
         command: click.Command = getattr(module, name)
         return command
 
-    def invoke(self, ctx: click.Context) -> Any:
+    def invoke(self, ctx: click.Context) -> object:
         """Run the command. Whoever reads its output may stop reading: that ends it, quietly, and is no failure."""
         try:
             result = super().invoke(ctx)

@@ -3,12 +3,19 @@
 import json
 import sys
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from mailer.cli.subscribers.people import json_option, parse_address, parse_day
 from mailer.cli.terminal import start
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from django.db.models import QuerySet
+
+    from subscribers.models import AuditEntry
 
 ON_A_PAGE = 50
 ACTIONS = (
@@ -49,7 +56,7 @@ def audit(
         click.echo("Nothing.", err=True)
 
 
-def _found(moment: datetime | None, who: str | None, action: str | None, about: str | None) -> Any:
+def _found(moment: datetime | None, who: str | None, action: str | None, about: str | None) -> "QuerySet[AuditEntry]":
     from django.db.models import Q
 
     from subscribers import auditing
@@ -67,7 +74,7 @@ def _found(moment: datetime | None, who: str | None, action: str | None, about: 
     return found
 
 
-def _in_words(entry: Any) -> str:
+def _in_words(entry: "AuditEntry") -> str:
     from subscribers.auditing import about
 
     by = f"{entry.who}@{entry.place}" if entry.by == "command" else f"{entry.who} in /admin/ from {entry.place}"
@@ -77,7 +84,7 @@ def _in_words(entry: Any) -> str:
     return f"{entry.at:%Y-%m-%d %H:%M:%S} UTC  {entry.action:<12}  {by}  {details}"
 
 
-def _print_json(entries: Any, size: int | None) -> None:
+def _print_json(entries: "Iterator[AuditEntry]", size: int | None) -> None:
     before = "["
     for number, entry in enumerate(entries):
         if number == size:
@@ -87,6 +94,6 @@ def _print_json(entries: Any, size: int | None) -> None:
     click.echo("[]" if before == "[" else "]")
 
 
-def _as_json(entry: Any) -> dict[str, Any]:
+def _as_json(entry: "AuditEntry") -> dict[str, object]:
     names = ("by", "who", "place", "action", "subject", "count", "detail", "reason")
     return {"at": entry.at.isoformat(timespec="seconds")} | {name: getattr(entry, name) for name in names}

@@ -9,7 +9,7 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from mailer.cli.terminal import Problem, database_address, knock
 
@@ -41,7 +41,7 @@ def _program(name: str) -> str:
     return found
 
 
-def _parameters() -> tuple[dict[str, Any], list[str]]:
+def _parameters() -> tuple[dict[str, str | int | None], list[str]]:
     """What libpq is told to reach the database, and the option that names the role."""
     import psycopg
     from django.db import connection
@@ -50,7 +50,7 @@ def _parameters() -> tuple[dict[str, Any], list[str]]:
     with psycopg.connect(**told) as opened:
         host = opened.info.host  # where none is named, pg_dump may look for the socket in another folder than psycopg
     known = {option.keyword.decode() for option in psycopg.pq.Conninfo.get_defaults()} - {"client_encoding"}
-    given = {"host": host} | {name: value for name, value in told.items() if name in known}
+    given: dict[str, str | int | None] = {"host": host} | {name: value for name, value in told.items() if name in known}
     if "sslpassword" in given:
         raise Problem(
             "DATABASE_URL has sslpassword, which pg_dump would show to every user of this machine; use a key file "
@@ -60,13 +60,13 @@ def _parameters() -> tuple[dict[str, Any], list[str]]:
     return given, [f"--role={role}"] if role else []
 
 
-def _dbname(parameters: dict[str, Any]) -> str:
+def _dbname(parameters: dict[str, str | int | None]) -> str:
     from psycopg.conninfo import make_conninfo
 
-    return "--dbname=" + make_conninfo(**{name: value for name, value in parameters.items() if name != "password"})
+    return "--dbname=" + make_conninfo("", **{name: value for name, value in parameters.items() if name != "password"})
 
 
-def _environment(parameters: dict[str, Any]) -> dict[str, str]:
+def _environment(parameters: dict[str, str | int | None]) -> dict[str, str]:
     # Debian's pg_dump is a wrapper that takes the newest version where PGHOST is set, else that of a local server.
     added = {"LC_ALL": "C", "PGHOST": str(parameters["host"])}
     if password := parameters.get("password"):

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -15,6 +15,10 @@ from mailer.cli.steering import (
     yes_option,
 )
 from mailer.cli.terminal import Exit, Problem, confirm, on_terminal
+
+if TYPE_CHECKING:
+    from mailer.models import Send
+    from mailer.sending.reconciling import Unknown
 
 
 @click.command()
@@ -69,7 +73,7 @@ def reconcile(
         _resend(found, _accepted(found, unknown, accept_duplicates, yes), as_json)
 
 
-def _show(send: Any, unknown: list[Any], as_json: bool) -> None:
+def _show(send: "Send", unknown: "list[Unknown]", as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(_as_json(send, unknown), ensure_ascii=False))
     elif not unknown:
@@ -78,7 +82,7 @@ def _show(send: Any, unknown: list[Any], as_json: bool) -> None:
         _show_unknown(send, unknown)
 
 
-def _show_unknown(send: Any, unknown: list[Any]) -> None:
+def _show_unknown(send: "Send", unknown: "list[Unknown]") -> None:
     from mailer.models import Attempt
 
     subscribers = sum(one.subscribers for one in unknown)
@@ -96,7 +100,7 @@ def _show_unknown(send: Any, unknown: list[Any]) -> None:
     click.echo(f"  mailer reconcile {send.slug} --assume-sent    counts them as accepted, on your word")
 
 
-def _as_json(send: Any, unknown: list[Any]) -> dict[str, Any]:
+def _as_json(send: "Send", unknown: "list[Unknown]") -> dict[str, object]:
     from mailer.sending.accounting import receipt
 
     requests = [
@@ -106,11 +110,11 @@ def _as_json(send: Any, unknown: list[Any]) -> dict[str, Any]:
     return {**receipt(send), "unknown_requests": requests, "may_get_it_twice": _may_get_it_twice(unknown)}
 
 
-def _may_get_it_twice(unknown: list[Any]) -> int:
+def _may_get_it_twice(unknown: "list[Unknown]") -> int:
     return sum(one.may_get_it_twice for one in unknown)
 
 
-def _accepted(send: Any, unknown: list[Any], given: int | None, yes: bool) -> int:
+def _accepted(send: "Send", unknown: "list[Unknown]", given: int | None, yes: bool) -> int:
     """Return how many duplicates the user accepts; without an answer end with exit code 4 and nothing changed."""
     twice = _may_get_it_twice(unknown)
     if given is not None and given != twice:
@@ -145,11 +149,11 @@ def _not_accepted(twice: int) -> str:
     )
 
 
-def _resend(send: Any, accepted: int, as_json: bool) -> None:
+def _resend(send: "Send", accepted: int, as_json: bool) -> None:
     from mailer.cli.watching import carry_out
     from mailer.sending.reconciling import MayGetItTwice, resend_unknown
 
-    def again() -> Any:
+    def again() -> "Send":
         resend_unknown(send.pk, accepted)
         return send
 
@@ -159,7 +163,7 @@ def _resend(send: Any, accepted: int, as_json: bool) -> None:
         raise Problem(_not_accepted(other.subscribers), Exit.NOT_CONFIRMED) from None
 
 
-def _assume(send: Any, as_json: bool) -> None:
+def _assume(send: "Send", as_json: bool) -> None:
     from mailer.sending.reconciling import assume_sent
 
     assume_sent(send.pk)

@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -206,7 +206,7 @@ def _run_gunicorn(address: str, companion: "_Companion | None") -> None:
                     self.cfg.set(name, value)
             self.cfg.set("when_ready", lambda server: ready())
 
-        def load(self) -> Any:
+        def load(self) -> object:
             from mailer.web.wsgi import application
 
             return application

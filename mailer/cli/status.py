@@ -4,12 +4,15 @@ import csv
 import json
 import sys
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from mailer.cli.operators import audit_look
 from mailer.cli.terminal import Exit, Problem, start
+
+if TYPE_CHECKING:
+    from mailer.models import Send
 
 OUTCOMES = (
     "accepted",
@@ -22,7 +25,6 @@ OUTCOMES = (
     "waiting",
     "cancelled",
 )
-FACTS = ("delivered", "bounced", "complained")
 
 
 @click.command()
@@ -98,7 +100,7 @@ def _all_sends(as_json: bool) -> None:
     Console().print(table)
 
 
-def _list(send: Any, outcome: str, form: str) -> None:
+def _list(send: "Send", outcome: str, form: str) -> None:
     from subscribers.files.csv_records import formula_safe
 
     rows = _deliveries(send, outcome)
@@ -111,37 +113,12 @@ def _list(send: Any, outcome: str, form: str) -> None:
     writer.writerows([formula_safe(email), outcome, formula_safe(reason)] for email, reason in rows)
 
 
-def _deliveries(send: Any, outcome: str) -> Iterator[tuple[str, str]]:
-    """Address and reason of each delivery with this outcome; an erased reader has no address any more."""
-    from mailer.models import Delivery
+def _deliveries(send: "Send", outcome: str) -> Iterator[tuple[str, str]]:
+    """Address and reason of each delivery with this outcome; an erased subscriber has no address any more."""
+    from mailer.publishing.deliveries import with_outcome
     from subscribers.auditing import Act, Action
 
-    deliveries = Delivery.objects.filter(send=send).order_by("pk")
-    rows = _with_facts(deliveries, outcome) if outcome in FACTS else _with_outcome(deliveries, outcome)
+    rows = with_outcome(send, outcome)
     audit_look(Act(Action.LISTED, count=rows.count(), detail=f"{outcome} of {send.newsletter}/{send.slug}"))
     for email, reason in rows.iterator(2000):
         yield email or "(erased)", reason or ""
-
-
-def _with_outcome(deliveries: Any, outcome: str) -> Any:
-    from mailer.models import Batch, Delivery
-
-    if outcome in (Delivery.Outcome.SKIPPED, Delivery.Outcome.REJECTED):
-        deliveries = deliveries.filter(outcome=outcome)
-    else:
-        waiting = [Batch.State.PLANNED, Batch.State.POSTING]
-        states = waiting if outcome == "waiting" else [outcome]
-        deliveries = deliveries.filter(outcome=None, batch__state__in=states)
-    return deliveries.values_list("subscriber__email", "reason")
-
-
-def _with_facts(deliveries: Any, fact: str) -> Any:
-    """Those with this fact, and what the provider said of it last, as long as its events are kept."""
-    from django.db.models import F, OuterRef, Subquery
-
-    from mailer.models import BOUNCED, Event, Fact
-
-    bits = {"delivered": Fact.DELIVERED, "bounced": BOUNCED, "complained": Fact.COMPLAINED}[fact]
-    told = Event.objects.filter(delivery=OuterRef("pk"), details__isnull=False).order_by("-at")
-    found = deliveries.annotate(known=F("facts").bitand(int(bits))).filter(known__gt=0)
-    return found.annotate(said=Subquery(told.values("details__reason")[:1])).values_list("subscriber__email", "said")

@@ -10,7 +10,7 @@ import sys
 from contextlib import suppress
 from enum import IntEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -52,7 +52,7 @@ class Problem(click.ClickException):
         super().__init__(message)
         self.exit_code = exit_code  # type: ignore[misc]  # click declares it for the class, and reads the instance
 
-    def show(self, file: Any = None) -> None:
+    def show(self, file: object = None) -> None:
         if logs.are_json():
             logging.getLogger("mailer").critical(self.message)
         else:

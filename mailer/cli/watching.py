@@ -4,11 +4,11 @@ import json
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import NoReturn, TypeVar
 
 import click
 from django.conf import settings
@@ -98,7 +98,7 @@ def finish(send: Send, as_json: bool) -> NoReturn:
     sys.exit(exit_code(send, result))
 
 
-def exit_code(send: Send, result: dict[str, Any]) -> int:
+def exit_code(send: Send, result: Mapping[str, object]) -> int:
     if send.state == Send.State.SCHEDULED:
         return Exit.DONE
     if send.state not in (Send.State.FINISHED, Send.State.CANCELLED):

@@ -3,7 +3,7 @@
 import json
 import sys
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,6 +13,10 @@ from mailer.cli.terminal import Exit, Problem, start
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from django.db.models import QuerySet
+
+    from subscribers.models import Subscription
 
 ON_A_PAGE = 50
 HEADINGS = ("address", "state", "newsletter", "name", "since (UTC)")
@@ -76,7 +80,7 @@ def list_(
         click.echo(f"{first + 1} to {min(first + size, total)} of {total}{rest}, `export` all.", err=True)
 
 
-def _found(state: str | None, label: str | None) -> Any:
+def _found(state: str | None, label: str | None) -> "QuerySet[Subscription]":
     from django.db.models import Exists, OuterRef, Subquery
 
     from subscribers.models import Subscription, Suppression
@@ -93,7 +97,7 @@ def _found(state: str | None, label: str | None) -> Any:
     return found
 
 
-def _print_json(subscriptions: "Iterable[Any]") -> None:
+def _print_json(subscriptions: "Iterable[Subscription]") -> None:
     """One list, a reader a line; it may hold a million."""
     before = "["
     for subscription in subscriptions:
@@ -102,11 +106,11 @@ def _print_json(subscriptions: "Iterable[Any]") -> None:
     click.echo("[]" if before == "[" else "]")
 
 
-def _row(subscription: Any) -> dict[str, str]:
+def _row(subscription: "Subscription") -> dict[str, str]:
     return {
         "email": subscription.subscriber.email,
         "state": subscription.state,
-        "suppressed": subscription.suppressed or "",
+        "suppressed": getattr(subscription, "suppressed", None) or "",
         "newsletter": subscription.newsletter,
         "name": subscription.subscriber.name,
         "since": subscription.changed_at.isoformat(timespec="seconds"),

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,6 +12,7 @@ from mailer.cli.terminal import Exit, Problem, start
 
 if TYPE_CHECKING:
     from subscribers.addresses import Address
+    from subscribers.personal_data import Held
 
 ON_A_PAGE = 50  # steps
 
@@ -62,7 +63,7 @@ def _steps_of(person: "Address") -> int:
 # ---------------------------------------------------------------- in words
 
 
-def _in_words(held: dict[str, Any]) -> Iterator[str]:
+def _in_words(held: "Held") -> Iterator[str]:
     called = ", ".join(filter(None, [held["name"], held["language"]]))
     yield held["email"] + (f" ({called})" if called else "")
     if held["suppressed"]:
@@ -76,7 +77,7 @@ def _in_words(held: dict[str, Any]) -> Iterator[str]:
         yield _send_in_words(send)
 
 
-def _why(suppressed: dict[str, Any]) -> str:
+def _why(suppressed: "Held") -> str:
     note = f": {suppressed['note']}" if suppressed["note"] else ""
     return f"{suppressed['reason']}, {_utc(suppressed['at'])}{note}"
 
@@ -85,7 +86,7 @@ def _utc(at: str | None) -> str:
     return f"{at[:19].replace('T', ' ')} UTC" if at else "never"
 
 
-def _step_in_words(step: dict[str, Any]) -> Iterator[str]:
+def _step_in_words(step: "Held") -> Iterator[str]:
     network = f"network {step['network']}" if step["network"] else ""
     details = " · ".join(filter(None, [step["newsletter"], step["how"], step["source"], step["basis"], network]))
     yield f"  {_utc(step['at'])}  {step['step']:<12}  {details}"
@@ -97,7 +98,7 @@ def _step_in_words(step: dict[str, Any]) -> Iterator[str]:
         yield f"      the file said: {claims}"
 
 
-def _send_in_words(send: dict[str, Any]) -> str:
+def _send_in_words(send: "Held") -> str:
     what = ", ".join([send["outcome"], *send["facts"]])
     because = f": {send['reason']}" if send["reason"] else ""
     rehearsal = " (a rehearsal, not sent)" if send["provider"] == "rehearsal" else ""
