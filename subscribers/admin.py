@@ -39,14 +39,15 @@ class LettingGo:
 UNSUBSCRIBE = LettingGo(
     "unsubscribe_one",
     "Unsubscribe from everything?",
-    "No newsletter is mailed to this reader from now on. They are not told, and come back only by confirming anew.",
+    "This subscriber will not receive any newsletter from now on. They are not notified, and only come back by "
+    "confirming again.",
     "Unsubscribe from everything",
 )
 SUPPRESS = LettingGo(
     "suppress_one",
-    "Suppress the address?",
-    "Nobody may mail this address from now on, whatever its reader or a file of readers asks for. "
-    "Only “mailer subscribers suppress ADDRESS --lift” ends it.",
+    "Suppress this address?",
+    "This address will not be emailed from now on, whatever its owner or an import asks for. Only “mailer "
+    "subscribers suppress ADDRESS --lift” ends it.",
     "Suppress the address",
 )
 
@@ -54,8 +55,8 @@ SUPPRESS = LettingGo(
 class Why(forms.Form):
     reason = forms.CharField(
         max_length=500,
-        help_text="Such as “asked by phone”. It is kept in the reader's history and beside the suppression.",
-        error_messages={"required": "Say why: whoever asks later finds nothing else."},
+        help_text="Such as “asked by phone”. It is kept in the subscriber's history and with the suppression.",
+        error_messages={"required": "Enter a reason: it is the only record of why."},
     )
 
 
@@ -63,7 +64,7 @@ class Why(forms.Form):
 class SubscriberAdmin(LookingIsAudited):
     list_display = ("email", "name", "newsletters", "suppressed_because", "created")
     search_fields = ("email", "email_key")
-    search_help_text = "Address, or a part of it"
+    search_help_text = "Address, or part of it"
     ordering = ("email_key",)
     list_per_page = 50
     fields = readonly_fields = ("email", "name", "language", "created", "suppressed")
@@ -110,7 +111,7 @@ class SubscriberAdmin(LookingIsAudited):
         found = Suppression.objects.filter(hash=reader.suppression_hash).first()
         return f"{found.reason} since {found.at:%Y-%m-%d}. {found.note}".strip() if found else "no"
 
-    @admin.action(description="Unsubscribe this reader from everything", permissions=["let_go"])
+    @admin.action(description="Unsubscribe this subscriber from everything", permissions=["let_go"])
     def unsubscribe_one(self, request: HttpRequest, chosen: QuerySet[Subscriber]) -> HttpResponse | None:
         reader = self._only(request, chosen)
         if reader is None:
@@ -127,7 +128,7 @@ class SubscriberAdmin(LookingIsAudited):
         self.message_user(request, f"{what}: {reader.email}")
         return None
 
-    @admin.action(description="Suppress this address: nobody may mail it", permissions=["let_go"])
+    @admin.action(description="Suppress this address", permissions=["let_go"])
     def suppress_one(self, request: HttpRequest, chosen: QuerySet[Subscriber]) -> HttpResponse | None:
         reader = self._only(request, chosen)
         if reader is None:
@@ -141,9 +142,9 @@ class SubscriberAdmin(LookingIsAudited):
             auditing.write(operator(request), Act(Action.SUPPRESSED, self.subject_of(reader), reason=reason))
             is_new = optin.suppress(reader.suppression_hash, Suppression.Reason.MANUAL, origin, note=reason)
         if is_new:
-            self.message_user(request, f"Suppressed, nobody may mail it: {reader.email}")
+            self.message_user(request, f"Suppressed: {reader.email}")
         else:
-            stands = f"Suppressed before, by a stronger reason that stays: {reader.email}"
+            stands = f"Already suppressed for a stronger reason, which stays: {reader.email}"
             self.message_user(request, stands, messages.WARNING)
         return None
 
@@ -158,7 +159,7 @@ class SubscriberAdmin(LookingIsAudited):
         readers = list(chosen[:2])
         if len(readers) == 1:
             return readers[0]
-        self.message_user(request, "Choose one reader; for more, use the commands.", messages.ERROR)
+        self.message_user(request, "Choose one subscriber; for more, use the commands.", messages.ERROR)
         return None
 
     def has_let_go_permission(self, request: HttpRequest) -> bool:
@@ -172,7 +173,7 @@ class SuppressionAdmin(LookingIsAudited):
     list_display = ("address", "reason", "note", "since")
     list_filter = ("reason",)
     search_fields = ("hash",)
-    search_help_text = "A whole address: whether it may be mailed, also when no reader has it"
+    search_help_text = "A whole address, to see whether it may be emailed, even if no subscriber has it"
     ordering = ("-at",)
     list_per_page = 50
     fields = readonly_fields = ("address", "reason", "note", "since", "erased", "erased_how")

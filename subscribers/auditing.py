@@ -97,7 +97,7 @@ def subjects_of(address: Address) -> set[str]:
 def about(entry: AuditEntry) -> str:
     """Name the subscriber that the entry is about, or how many."""
     if len(entry.subject) > LENGTH_OF_ID:
-        return f"address {entry.subject[:8]}… of nobody here"
+        return f"address {entry.subject[:8]}… of an unknown subscriber"
     if entry.subject:
         return f"subscriber {entry.subject}"
     return f"{entry.count} subscriber{'' if entry.count == 1 else 's'}"

@@ -252,12 +252,12 @@ def add_active(
         subscriber = records.reader(address, name, language, now)
         suppression = Suppression.objects.filter(hash=subscriber.suppression_hash).first()
         if suppression:
-            raise Refused(f"nobody may mail this address ({suppression.reason}, {suppression.at:%Y-%m-%d})")
+            raise Refused(f"this address may not be emailed ({suppression.reason}, {suppression.at:%Y-%m-%d})")
         subscription = records.subscription(subscriber, newsletter, now)
         if subscription.state == State.ACTIVE:
             return subscription
         if subscription.pk in those_who_left(newsletter, [subscriber.pk]):
-            raise Refused("this reader unsubscribed, and only a confirmation of their own brings them back")
+            raise Refused("this subscriber unsubscribed, and only their own confirmation brings them back")
         Subscription.objects.filter(pk=subscription.pk).update(
             state=State.ACTIVE, confirmation_due=None, changed_at=now
         )
@@ -347,7 +347,7 @@ def lift(hash: str, origin: Origin) -> str | None:
         if suppression is None:
             return None
         if suppression.reason == Reason.ERASED:
-            raise Refused("this reader was erased, and only a confirmation of their own brings them back")
+            raise Refused("this subscriber was erased, and only their own confirmation brings them back")
         if suppression.erased_at:
             erased = {"reason": Reason.ERASED, "at": suppression.erased_at, "note": ""}
             Suppression.objects.filter(hash=hash).update(**erased)

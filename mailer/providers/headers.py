@@ -15,7 +15,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]")
 def one_line(value: str, what: str) -> str:
     """Return `value`. Raises InvalidMessage if it holds a line break or another control character."""
     if _CONTROL.search(value):
-        raise InvalidMessage(f"{what} holds a line break or another control character; write it on one line.")
+        raise InvalidMessage(f"{what} contains a line break or another control character; write it on one line.")
     return value
 
 

@@ -12,14 +12,14 @@ from dataclasses import dataclass
 
 # {provider} and {authenticate} are the configured provider's: its name, and what to do there.
 AUTHENTICATE = (
-    "run `mailer doctor`; {authenticate}, enter the records "
-    "that it gives and a DMARC record, then check a test mail with `mailer doctor --received FILE.eml`"
+    "run `mailer doctor`; {authenticate}, add the DNS records that it shows and a DMARC record, then check a test "
+    "email with `mailer doctor --received FILE.eml`"
 )
 REPUTATION = (
-    "mail only those who asked for it, and slower (max_per_hour); look at Gmail Postmaster Tools and at "
-    "{provider}'s reputation; ask {provider}'s support about the IP address if the account shares one"
+    "email only people who asked for it, and send slower (max_per_hour); check Gmail Postmaster Tools and "
+    "{provider}'s reputation; ask {provider} support about the IP address if the account shares one"
 )
-SENDING_IP = "ask {provider}'s support to have the IP address delisted or changed"
+SENDING_IP = "ask {provider} support to have the IP address delisted or changed"
 
 
 @dataclass(frozen=True)
@@ -43,29 +43,29 @@ POLICIES = (
     Policy(
         "5.7.515",
         r"7\.515",
-        says="outlook.com refuses bulk mail whose domain does not pass SPF, DKIM and DMARC (since May 2025)",
+        says="outlook.com rejects bulk email that does not pass SPF, DKIM and DMARC (since May 2025)",
         fix=AUTHENTICATE,
     ),
     Policy(
         "5.7.26",
         r"7\.26",
-        says="Gmail refuses the mail because neither SPF nor DKIM pass, or your DMARC record says so",
+        says="Gmail rejects the email because neither SPF nor DKIM passes, or because of your DMARC record",
         fix=AUTHENTICATE,
     ),
     Policy("5.7.24", r"7\.24", says="Gmail finds suspicious entries in your SPF record", fix="correct the SPF record"),
     Policy("5.7.25", r"7\.25", says="the sending IP address has no reverse DNS record (PTR)", fix=SENDING_IP),
-    Policy("5.7.27", r"7\.27", says="Gmail refuses the mail because SPF does not pass", fix=AUTHENTICATE),
+    Policy("5.7.27", r"7\.27", says="Gmail rejects the email because SPF does not pass", fix=AUTHENTICATE),
     Policy(
         "5.7.28",
         r"7\.28",
-        says="Gmail sees an unusual rate of mail from your IP address, domain or links",
+        says="Gmail sees an unusual rate of email from your IP address, domain or links",
         fix=REPUTATION,
     ),
-    Policy("5.7.29", r"7\.29", says="Gmail refuses mail that comes without TLS", fix="ask {provider}'s support"),
-    Policy("5.7.30", r"7\.30", says="Gmail refuses the mail because DKIM does not pass", fix=AUTHENTICATE),
-    Policy("5.7.32", r"7\.32", says="Gmail: neither SPF nor DKIM are aligned with your From address", fix=AUTHENTICATE),
-    Policy("5.7.23", r"7\.23", says="the receiver refuses the mail because SPF does not pass", fix=AUTHENTICATE),
-    Policy("5.7.509", r"7\.509", says="Microsoft 365 refuses the mail because DMARC does not pass", fix=AUTHENTICATE),
+    Policy("5.7.29", r"7\.29", says="Gmail rejects email sent without TLS", fix="ask {provider} support"),
+    Policy("5.7.30", r"7\.30", says="Gmail rejects the email because DKIM does not pass", fix=AUTHENTICATE),
+    Policy("5.7.32", r"7\.32", says="Gmail: neither SPF nor DKIM is aligned with your From address", fix=AUTHENTICATE),
+    Policy("5.7.23", r"7\.23", says="the receiver rejects the email because SPF does not pass", fix=AUTHENTICATE),
+    Policy("5.7.509", r"7\.509", says="Microsoft 365 rejects the email because DMARC does not pass", fix=AUTHENTICATE),
     Policy(
         "5.7.511",
         r"7\.511",
@@ -82,7 +82,7 @@ POLICIES = (
         "5.7.606",
         r"7\.(?:60[6-9]|6[1-4]\d)",
         says="Microsoft 365 has banned the sending IP address",
-        fix="have it delisted at https://sender.office.com, or ask {provider}'s support",
+        fix="have it delisted at https://sender.office.com, or ask {provider} support",
     ),
     Policy(
         "5.7.1 S3150",
@@ -93,14 +93,14 @@ POLICIES = (
     Policy(
         "4.7.650",
         r"7\.(?:5\d\d|6[5-9]\d|[78]\d\d)",
-        says="Microsoft slows the sending IP address down because of its reputation",
+        says="Microsoft throttles the sending IP address because of its reputation",
         fix=REPUTATION,
     ),
     Policy(
         "5.7.1 reputation",
         r"7\.[01]",
         r"very low reputation|unsolicited mail|\bTSS?\d\d\b|user complaints",
-        says="the receiver thinks that your mail is spam because of the reputation of your domain or IP address",
+        says="the receiver treats your email as spam because of the reputation of your domain or IP address",
         fix=REPUTATION,
     ),
     Policy(
@@ -110,39 +110,39 @@ POLICIES = (
         says="the sending IP address or domain is on a block list",
         fix=SENDING_IP,
     ),
-    Policy("5.7.9", r"7\.9", says="Yahoo refuses the mail because DMARC or DKIM do not pass", fix=AUTHENTICATE),
+    Policy("5.7.9", r"7\.9", says="Yahoo rejects the email because DMARC or DKIM does not pass", fix=AUTHENTICATE),
     Policy(
         "QQ DMARC",
         phrase=r"\bDMARC check failed\b",
-        says="QQ refuses the mail because DMARC does not pass",
+        says="QQ rejects the email because DMARC does not pass",
         fix=AUTHENTICATE,
     ),
     Policy(
         "QQ content",
         phrase=r"\bmail content denied\b|\bcontent rejected\b|\bDT:SPM\b|\bMI:(?:SPB|STC)\b",
-        says="QQ or NetEase (163, 126) think that the content is spam, or that there is too much of it",
-        fix="look at the text and its links, send slower (max_per_hour), register your domain with their postmasters",
+        says="QQ or NetEase (163, 126) treat the content as spam, or see too much of it",
+        fix="check the text and its links, send slower (max_per_hour), and register your domain with their postmasters",
     ),
     Policy(
         "QQ sender",
         phrase=r"\bsuspected spam sender\b|\bsender frequency limited\b",
-        says="QQ holds your domain or IP address for a sender of spam, or too fast",
+        says="QQ treats your domain or IP address as a sender of spam, or as too fast",
         fix="send slower (max_per_hour), and register your domain with QQ's postmaster",
     ),
 )
 CONTENT = Policy(
     "content",
-    says="the receiver refuses the content of the mail",
-    fix="look at the text, the subject and the links of the issue; `mailer send test` to a mailbox there shows more",
+    says="the receiver rejects the content of the email",
+    fix="check the text, the subject and the links of the issue; try `mailer send test` to a mailbox there",
 )
 BY_REPUTATION = Policy(
     "reputation",
-    says="the receiver refuses mail from your domain or IP address because of its reputation",
+    says="the receiver rejects email from your domain or IP address because of its reputation",
     fix=REPUTATION,
 )
 OTHER = Policy(
     "other",
-    says="the receiver's policy refuses the mail",
+    says="the receiver's policy rejects the email",
     fix="read what its server said: `mailer status SLUG --list bounced`; " + AUTHENTICATE,
 )
 BY_CLASS = {"reputation": BY_REPUTATION, "content": CONTENT}

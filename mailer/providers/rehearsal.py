@@ -22,7 +22,7 @@ from subscribers import shared_files
 
 SHOWN = 20
 _README = """\
-Rehearsals: what would have been mailed. Nobody received any of it.
+Rehearsals: what would have been emailed. Nobody received any of it.
 
 Each folder is one send. accepted.jsonl says which requests were accepted and for whom;
 the .eml files are the first mails as their readers would get them: open them in a mail program.

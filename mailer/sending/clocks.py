@@ -43,10 +43,10 @@ def why_wrong(off: timedelta) -> str:
         said = f"the clock of this machine is {by} {'ahead of' if off > timedelta(0) else 'behind'} the database's"
         set_it = "set it (on Linux: timedatectl set-ntp true)"
     else:
-        said = f"the clock of this machine is {by} behind the last sweep, so it is wrong now or was wrong then"
+        said = f"the clock of this machine is {by} behind the last sweep, so it is wrong now or was then"
         set_it = (
-            "set it; if it is right, `mailer doctor --adopt` says so, and a worker takes it for right after "
-            f"{ADOPTED_AFTER / 60:g} minutes in which nobody sweeps by another one"
+            "set it; if it is right, run `mailer doctor --adopt`; a worker also accepts it after "
+            f"{ADOPTED_AFTER / 60:g} minutes without a sweep by a later clock"
         )
     return f"{said}; {set_it}."
 

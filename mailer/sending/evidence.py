@@ -30,11 +30,11 @@ class Doubt(TextChoices):
     """Why silence about an unknown request does not show that it never arrived."""
 
     NO_WEBHOOK = "no-webhook", "no event webhook is set up, so only the provider's own records can tell"
-    REPORTED = "reported", "an event of it came and is being applied"
-    SINGLE = "single-request", "its send has no other request, so silence cannot tell: only a person can decide"
+    REPORTED = "reported", "an event arrived and is being applied"
+    SINGLE = "single-request", "its send has no other request to compare with: only a person can decide"
     REFUSED = "posts-refused", "posts to the event webhook are refused: its event may be among them"
-    UNHEARD = "not-heard", "no events of other requests around it came, so an event of it may have been missed"
-    EARLY = "too-early", "events around it came and none of it; an event may still come"
+    UNHEARD = "not-heard", "no events arrived for other requests around it, so its own may have been lost"
+    EARLY = "too-early", "events arrived for requests around it, but not for it; one may still arrive"
 
 
 def prove(attempts: Collection[UUID]) -> None:

@@ -60,8 +60,8 @@ def check() -> None:
         raise Restored(_words(forgotten))
     if left := _forgotten_optouts():
         raise Restored(
-            f"The database is older than {settings.OPTOUTS}: it takes {left} who left since for readers, so it was "
-            "restored from a backup. Nothing is sent; `mailer doctor --adopt` lets them leave again."
+            f"The database is older than {settings.OPTOUTS}: {left} who unsubscribed since are still subscribed in "
+            "it, so it was restored from a backup. Nothing is sent; `mailer doctor --adopt` unsubscribes them again."
         )
 
 
@@ -80,9 +80,9 @@ def _forgotten_optouts() -> int:
         if exhaustion.shortage(error):
             raise
         raise Restored(
-            f"{log_of_optouts} cannot be read ({error.strerror}), so nobody can tell whether the database was restored "
-            "from a backup and would mail somebody who left. Nothing is sent. Make the file readable; only if you know "
-            "that the database is the newest one, move the file away."
+            f"{log_of_optouts} cannot be read ({error.strerror}), so it is unknown whether the database was restored "
+            "from a backup and would email people who unsubscribed. Nothing is sent. Make the file readable; only if "
+            "you are sure that the database is the newest one, move the file away."
         ) from None
 
 
@@ -130,9 +130,9 @@ def _lacks(forgotten: int) -> str:
 
 def _words(forgotten: int) -> str:
     return (
-        f"The database is older than {remembering.path()}: it lacks {forgotten} of the requests made from here, so it "
-        "was restored from a backup. Nothing is sent, because their readers could be mailed twice; "
-        "`mailer doctor --adopt` takes this database on."
+        f"The database is older than {remembering.path()}: it lacks {forgotten} of the requests made from here, so "
+        "it was restored from a backup. Nothing is sent, because subscribers could get an issue twice; `mailer "
+        "doctor --adopt` accepts this database."
     )
 
 
@@ -141,7 +141,8 @@ def _highest_seen() -> int:
         return remembering.highest_seen()
     except Unreadable as why:
         raise Restored(
-            f"{remembering.path()} cannot be read ({why}), so nobody can tell whether the database was restored from "
-            "an older backup. Nothing is sent, because readers could be mailed twice. Make the file readable or put "
-            "it back; if you know that the database is the newest one, `mailer doctor --adopt` starts a new file."
+            f"{remembering.path()} cannot be read ({why}), so it is unknown whether the database was restored from "
+            "an older backup. Nothing is sent, because subscribers could get an issue twice. Make the file readable "
+            "or restore it; if you are sure that the database is the newest one, `mailer doctor --adopt` starts a "
+            "new file."
         ) from None

@@ -45,12 +45,12 @@ def _passed(send: Send) -> str:
     if hard > accepted * MOST_HARD_BOUNCES:
         return (
             f"{hard} of the {accepted} addresses of {send.slug} do not exist (more than {MOST_HARD_BOUNCES:.0%}): "
-            "look where this list comes from before providers block you"
+            "check where this list comes from before providers block you"
         )
     if complaints >= FEWEST_COMPLAINTS and complaints > (heard := _heard(send, accepted)) * MOST_COMPLAINTS:
         return (
-            f"{complaints} of {heard} readers of {send.slug} call it spam (more than {MOST_COMPLAINTS:.1%}): "
-            "look whom you mail and how they joined before providers block you"
+            f"{complaints} of {heard} readers of {send.slug} marked it as spam (more than {MOST_COMPLAINTS:.1%}): "
+            "check whom you email and how they subscribed before providers block you"
         )
     return ""
 

@@ -38,7 +38,7 @@ class Word:
     def wrong(self) -> str:
         """Return what is wrong, as a clause; empty if it is healthy."""
         if self.silent_for > SILENT_AFTER:
-            return f"it has given no sign of life for {self.silent_for:.0f} s"
+            return f"it has not responded for {self.silent_for:.0f} s"
         return "; ".join(self.complaints)
 
 

@@ -78,8 +78,8 @@ def _mail(send: Send, news: str) -> EmailMessage:
     headline = {
         PAUSED: f"{send.slug} is paused",
         FINISHED: f"{send.slug} is sent",
-        UNKNOWN: f"{send.slug}: some requests stay unknown",
-        REFUSED: f"{send.slug}: receivers refuse your mail",
+        UNKNOWN: f"{send.slug}: the outcome of some requests is unknown",
+        REFUSED: f"{send.slug}: receivers are rejecting your emails",
     }[news]
     return EmailMessage(
         subject=f"[mailer] {headline}",

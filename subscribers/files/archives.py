@@ -48,7 +48,7 @@ def unpacked(path: Path) -> Iterator[Source]:
     except OSError as error:
         raise FileError(f"{path} cannot be read: {error.strerror or error}.") from error
     if head.startswith(OLD_EXCEL):
-        raise FileError(f"{path} is a workbook of an older Excel; {SAVE_AS_CSV}.")
+        raise FileError(f"{path} is a spreadsheet of an older Excel; {SAVE_AS_CSV}.")
     if not head.startswith((GZIP, ZIP)):
         yield path
         return
@@ -58,8 +58,8 @@ def unpacked(path: Path) -> Iterator[Source]:
         except (OSError, EOFError, zlib.error, zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
             # RuntimeError: it has a password. NotImplementedError: a rare kind of compression.
             raise FileError(
-                f"{path} is an archive that cannot be unpacked ({error}); unpack it by hand and import the list in it. "
-                f"If it is a workbook of a spreadsheet, {SAVE_AS_CSV}."
+                f"{path} is an archive that cannot be unpacked ({error}); unpack it by hand and import the list in "
+                f"it. If it is a spreadsheet, {SAVE_AS_CSV}."
             ) from error
         yield Unpacked(path, name, file)
 
@@ -74,16 +74,15 @@ def _unzip(path: Path, target: IO[bytes]) -> str:
     with zipfile.ZipFile(path) as archive:
         names = [info.filename for info in archive.infolist() if not info.is_dir()]
         if "[Content_Types].xml" in names or "content.xml" in names:
-            raise FileError(f"{path} is a workbook of a spreadsheet (Excel, Numbers or Calc); {SAVE_AS_CSV}.")
+            raise FileError(f"{path} is a spreadsheet (Excel, Numbers or Calc); {SAVE_AS_CSV}.")
         lists = [name for name in names if _is_list(PurePath(name))]
         if not lists:
-            raise FileError(f"{path} is an archive without a list in it (a file that ends with {', '.join(LISTS)}).")
+            raise FileError(f"{path} is an archive without a list in it (a file ending in {', '.join(LISTS)}).")
         if len(lists) > 1:
             shown = ", ".join("".join(c for c in name if c.isprintable())[:80] for name in lists[:10])
             more = f" and {len(lists) - 10} more" if len(lists) > 10 else ""
             raise FileError(
-                f"{path} holds {len(lists)} lists, and which is which matters: unpack it, leave the names as they are, "
-                f"and import each: {shown}{more}."
+                f"{path} holds {len(lists)} lists: unpack it, keep the file names, and import each: {shown}{more}."
             )
         with archive.open(lists[0]) as source:
             _copy(path, source, target)
@@ -100,6 +99,6 @@ def _copy(path: Path, source: IO[bytes] | gzip.GzipFile, target: IO[bytes]) -> N
     while data := source.read(1 << 20):
         size += len(data)
         if size > MOST_UNPACKED:
-            raise FileError(f"{path} unpacks to more than {MOST_UNPACKED >> 20} MB; is it a list of readers?")
+            raise FileError(f"{path} unpacks to more than {MOST_UNPACKED >> 20} MB; is it a list of subscribers?")
         target.write(data)
     target.flush()

@@ -105,8 +105,8 @@ def recognise(
     found |= {field: [place] for field, place in taken.items()}
     if "email" not in found:
         raise HeadingError(
-            f"the first line must name the columns, one of them email: none of the columns is email; "
-            f"there {_listed(heading)}. --map email=COLUMN says which it is."
+            "the first line must name the columns, and one must be email; there "
+            f"{_listed(heading)}. --map email=COLUMN names it."
         )
     columns = dict(_numbered(found))
     voices = tuple((kind, field) for field in columns if (kind := field.partition(" ")[0]) in VOICES)
@@ -166,19 +166,19 @@ def is_ours(name: str) -> bool:
 
 def _chosen(field: str, name: str, places: Mapping[str, Sequence[int]], heading: Iterable[str]) -> int:
     if field not in NAMES:
-        raise HeadingError(f"--map {field}={name}: {field} is no field; known are {', '.join(NAMES)}.")
+        raise HeadingError(f"--map {field}={name}: {field} is not a field; known fields are {', '.join(NAMES)}.")
     return _place(f"--map {field}=", name, places, heading)
 
 
 def _place(option: str, name: str, places: Mapping[str, Sequence[int]], heading: Iterable[str]) -> int:
     if folded(name) not in places:
-        raise HeadingError(f"{option}{name}: there is no such column; there {_listed(heading)}.")
+        raise HeadingError(f"{option}{name}: no such column; there {_listed(heading)}.")
     return places[folded(name)][0]
 
 
 def _listed(heading: Iterable[str]) -> str:
     names = ", ".join(printable(name) for name in heading if name.strip() and "@" not in name)[:200]
-    return f"are {names}" if names else "are none with a name"
+    return f"are {names}" if names else "are no named columns"
 
 
 def printable(name: str) -> str:
@@ -191,8 +191,8 @@ def _whole(has_state: bool, places: Mapping[str, object], file_name: str) -> str
     name = file_name.lower()
     if name.startswith(("nonsubscribed", "non-subscribed", "non_subscribed", "non subscribed")):
         raise HeadingError(
-            "by its name this is Mailchimp's list of people who never asked for mail (nonsubscribed_…csv), so nothing "
-            "was imported; leave this file out."
+            "judging by its name, this is Mailchimp's list of people who never asked for email (nonsubscribed_…csv), "
+            "so nothing was imported; leave this file out."
         )
     if name.startswith("unsubscribed"):
         return "unsubscribed"

@@ -63,17 +63,17 @@ def find_encoding(path: Source) -> Encoding:
                 if head.startswith(mark):
                     return Encoding(encoding)
             if head.count(0) > len(head) // 4:
-                raise FileError(f"{path} is not plain text (UTF-16 without its mark?); save it as CSV UTF-8.")
+                raise FileError(f"{path} is not plain text (UTF-16 without a byte order mark?); save it as CSV UTF-8.")
             if _decodes(file, "utf-8"):
                 return Encoding("utf-8")
             good, lost = _count_utf8(file)
             # In other encodings some characters happen to be UTF-8: in Chinese one in eight, in Latin-1 hardly any.
             # In a name or two they may be more than half.
             if good <= 2 * lost and _is_chinese(file):
-                return Encoding("gb18030", "it is not UTF-8, and reads well as Chinese in GB18030")
+                return Encoding("gb18030", "it is not UTF-8, but readable as Chinese in GB18030")
             if good * 4 >= lost:
                 return Encoding("utf-8")  # with some broken bytes, which cost only their own rows
-            return Encoding("cp1252", "it is not UTF-8, so it is taken for Western European (Windows-1252, Latin-1)")
+            return Encoding("cp1252", "it is not UTF-8, so Western European (Windows-1252, Latin-1) is assumed")
     except OSError as error:
         raise FileError(f"{path} cannot be read: {error.strerror or error}.") from error
 
@@ -244,9 +244,9 @@ def _read_record(lines: _Lines, separator: str) -> Record | BadRecord:
         return BadRecord(start, reason, [text[:200]], pieces(text, separator))
     if "\0" in text:
         shown, read = [cell.replace("\0", LOST) for cell in cells], tuple(cell.replace("\0", "") for cell in cells)
-        return BadRecord(start, "the row holds NUL characters", shown, read)
+        return BadRecord(start, "the row contains NUL characters", shown, read)
     if LOST in text:
-        return BadRecord(start, "the row holds broken characters; save the file as CSV UTF-8", cells, tuple(cells))
+        return BadRecord(start, "the row contains broken characters; save the file as CSV UTF-8", cells, tuple(cells))
     return Record(start, cells)
 
 

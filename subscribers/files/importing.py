@@ -269,7 +269,9 @@ def _write_rejected(stage: Stage, path: Path) -> Path | None:
         return None
     try:
         if path.exists() and path.samefile(stage.path):
-            raise FileError(f"{path} is the file that is imported, so nothing was; --rejected must name another one.")
+            raise FileError(
+                f"{path} is the file being imported, so nothing was imported; --rejected must name another file."
+            )
         with whole_file(path, "utf-8-sig") as file:
             writer = csv.writer(file)
             heading = stage.columns.heading
@@ -279,7 +281,8 @@ def _write_rejected(stage: Stage, path: Path) -> Path | None:
                 writer.writerow([line, formula_safe(reason), *_mendable(cells, kept, len(heading))])
     except OSError as error:
         raise FileError(
-            f"{path} cannot be written ({error.strerror}), so nothing was imported; --rejected names another file."
+            f"{path} cannot be written ({error.strerror}), so nothing was imported; choose another file with "
+            "--rejected."
         ) from error
     return path
 

@@ -59,7 +59,9 @@ def _names(path: Source) -> list[str]:
         found = _read(line)
         names |= dict.fromkeys(found) if isinstance(found, dict) else {}
         if len(names) > MOST_NAMES:
-            raise FileError(f"{path}:{number} the objects have more than {MOST_NAMES} names; is it a list of readers?")
+            raise FileError(
+                f"{path}:{number} the objects have more than {MOST_NAMES} names; is it a list of subscribers?"
+            )
     return list(names)
 
 
@@ -105,8 +107,8 @@ def _elements(path: Source, file: BinaryIO) -> Iterator[tuple[int, bytes, int]]:
             data = file.read(PIECE) if len(text) - place <= LONGEST_LINE else b""
             if not data:
                 raise FileError(
-                    f"{path}:{number} the JSON array cannot be read from here on, so nothing was imported; write one "
-                    "object a line (jq -c '.[]' does), or mend it."
+                    f"{path}:{number} the JSON array cannot be read from here on, so nothing was imported; fix it, "
+                    "or write one object per line (jq -c '.[]')."
                 ) from None
             text, place = text[place:] + decode(data), 0
             continue
@@ -121,11 +123,11 @@ def _read(line: bytes) -> dict[str, Any] | str:
     try:
         found = orjson.loads(line)
     except orjson.JSONDecodeError:
-        return "the line is no JSON"
+        return "the line is not JSON"
     if not isinstance(found, dict):
-        return "the line is no JSON object"
+        return "the line is not a JSON object"
     if any("\0" in value for value in found.values() if isinstance(value, str)):
-        return "the row holds NUL characters"
+        return "the row contains NUL characters"
     return found
 
 

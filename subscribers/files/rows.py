@@ -42,7 +42,7 @@ def newcomer(cells: Sequence[str], reading: Reading) -> Newcomer:
     """Return the newcomer that the row describes. Raises BadRow, AddressError."""
     columns, dates = reading.columns, reading.dates
     if len(cells) != len(columns.heading) and is_shifted(cells, reading):
-        raise BadRow(f"the row has {len(cells)} columns, the heading {len(columns.heading)}")
+        raise BadRow(f"the row has {len(cells)} columns, but the heading {len(columns.heading)}")
     values = values_of(cells, columns)
     if (other := values.get("newsletter")) and other != reading.newsletter:
         raise BadRow(f"the row is for the newsletter {other[:64]!r}; this import is for {reading.newsletter!r}")
@@ -134,7 +134,7 @@ def _state(values: dict[str, str], reading: Reading) -> Verdict:
             reading.heard[said] = verdict  # a file of a million rows has five such words
             return verdict
     if values.get("permission") == "":
-        raise BadRow("whether they permit mail is left empty; write yes or no")
+        raise BadRow("the permission for email is empty; write yes or no")
     voices = [(kind, text) for kind, field in columns.voices if (text := values[field])]
     present = [by_word(columns.whole, {}), *(here(kind, text, reading.mapped) for kind, text in voices)]
     gone = [away(kind, text, values, reading.dates, reading.mapped) for kind, text in voices]
@@ -148,9 +148,9 @@ def _by_default(default_state: str | None, values: dict[str, str], gone: bool) -
     """Return the state of a row in which no cell says that its subscriber is here."""
     if not gone and values.get("subscribed") == "":
         # A box that was not ticked: the column is there because others are.
-        raise BadRow("whether they are subscribed is left empty; write yes or no")
+        raise BadRow("the subscription is empty; write yes or no")
     if default_state is None and not gone:
-        raise BadRow("the row does not say the reader's state; add it, or import with --state")
+        raise BadRow("the row has no state; add it, or import with --state")
     return [(default_state, "")] if default_state else []
 
 

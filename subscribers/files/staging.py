@@ -229,8 +229,8 @@ def read(
     except sqlite3.Error as error:
         stage.__exit__(None, None, None)
         raise FileError(
-            f"{path} could not be put in order ({error}), so nothing was imported; it takes its own size in "
-            f"{tempfile.gettempdir()}, and TMPDIR names another folder."
+            f"{path} could not be sorted ({error}), so nothing was imported; this needs as much space as the file in "
+            f"{tempfile.gettempdir()}; TMPDIR sets another folder."
         ) from error
     except BaseException:
         stage.__exit__(None, None, None)
@@ -243,7 +243,7 @@ def _records(stage: Stage, source: Source, watch: Watch) -> Iterator[Record | Ba
         return json_lines.read_records(source, watch)
     encoding = csv_records.find_encoding(source)
     if encoding.guess:
-        stage.guesses.append(f"Read as {encoding.name}: {encoding.guess}. Names may be wrong; CSV UTF-8 is sure.")
+        stage.guesses.append(f"Read as {encoding.name}: {encoding.guess}. Names may be wrong; CSV UTF-8 is safe.")
     return csv_records.read_records(source, encoding, watch)
 
 
@@ -254,20 +254,20 @@ def _fill(stage: Stage, records: Iterator[Record | BadRecord], default_state: st
     columns = stage.columns = _columns(heading, examples, answers, stage)
     if not columns.says_state and default_state is None:
         raise FileError(
-            f"{stage.path} does not say who confirmed: it has no column named state{_overlooked(columns)}. If all of "
-            "its readers gave their consent, add --state active; if nobody did yet, --state pending; if all of them "
-            "left, --state unsubscribed."
+            f"{stage.path} does not say who confirmed: it has no state column{_overlooked(columns)}. If everyone in "
+            "it gave consent, add --state active; if nobody did yet, --state pending; if everyone unsubscribed, "
+            "--state unsubscribed."
         )
     if columns.whole:
-        stage.guesses.append(f"By its name or its columns all of its readers are {columns.whole}.")
+        stage.guesses.append(f"Judging by its name or columns, everyone in it is {columns.whole}.")
     if columns.says_numbers([record.cells for record in examples if isinstance(record, Record)]):
         stage.guesses.append(
-            "Numbers as states are read as Mailtrain's: 1 subscribed, 2 unsubscribed, 3 bounced, 4 complained. "
-            "--map-state 2=pending says what else one means."
+            "Numeric states are read as Mailtrain's: 1 subscribed, 2 unsubscribed, 3 bounced, 4 complained. "
+            "--map-state 2=pending changes one."
         )
     if columns.also_email:
         names = ", ".join(columns.also_email)
-        stage.guesses.append(f"More than one column may be the address; not read: {names} (--map email=COLUMN).")
+        stage.guesses.append(f"More than one column could be the address; not read: {names} (--map email=COLUMN).")
     mapped = {word.strip().lower(): OUR_STATES[state] for word, state in answers.states.items()}
     stage.reading = Reading(columns, stage.newsletter, default_state, stage.dates, mapped, _usual(examples))
     unread, lengths = Unread(columns), (len(columns.heading), stage.reading.usual)
@@ -292,17 +292,16 @@ def _usual(examples: Sequence[Record | BadRecord]) -> int:
 
 
 def _undecided(path: Path, unknown: Counter[str], columns: Mapping[str, Counter[str]]) -> Undecided:
-    said = [f"{path} does not say clearly who gets mail, so nothing was imported."]
+    said = [f"{path} does not say clearly who gets email, so nothing was imported."]
     if unknown:
         said.append(
-            f"Words for a state that are not known: {say_counts(unknown)}. --map-state WORD=STATE says what one means "
-            f"({', '.join(OUR_STATES)}) and may be given again; with --reject-unknown the rows of all others are "
-            "rejected, and their addresses kept out."
+            f"Unknown states: {say_counts(unknown)}. --map-state WORD=STATE maps one ({', '.join(OUR_STATES)}) and "
+            "is repeatable; --reject-unknown rejects the rows of all others and keeps their addresses out."
         )
     if columns:
         listed = "; ".join(f"{name}: {say_counts(values, most=5)}" for name, values in columns.items())
         said.append(
-            f"Columns that were not read, and may say who must not be mailed: {listed}. --map says what such a column "
+            f"Columns that were not read, but may say who must not be emailed: {listed}. --map says what such a column "
             'is: --map subscribed="NAME" or --map do_not_mail="NAME" one of yes and no, --map state="NAME" one of '
             'words, --map unsubscribed_at="NAME" one of days. --ignore-column "NAME" leaves out one that says '
             "something else."
@@ -346,14 +345,14 @@ def _heading(
     """Return the line that names the columns, and the rows below it."""
     first = list(islice(records, MOST_TITLES + 1))
     if first and plain_lists.is_plain(first[0]):
-        stage.guesses.append("Its first line is an address, so it is taken for a plain list without a heading.")
+        stage.guesses.append("Its first line is an address, so it is read as a plain list without a heading.")
         return Record(1, plain_lists.HEADING), plain_lists.records(chain(first, records))
     for number, record in enumerate(first):
         if any("@" in cell for cell in record.cells):
             break  # a row, not a title
         if isinstance(record, Record) and names_addresses(record.cells, answers.columns):
             if number:
-                stage.guesses.append(f"The lines before line {record.line} are taken for a title.")
+                stage.guesses.append(f"The lines before line {record.line} are treated as a title.")
             return record, chain(first[number + 1 :], records)
     return (first[0] if first else None), chain(first[1:], records)
 
@@ -365,11 +364,11 @@ def _columns(
     if heading is None or not heading.line or not heading.cells:
         raise FileError(f"{path} is empty; its first line must name the columns: email, or email,name,state.")
     if isinstance(heading, BadRecord):
-        raise FileError(f"{path}:{heading.line} the line that names the columns is broken: {heading.reason}.")
+        raise FileError(f"{path}:{heading.line} the heading line is broken: {heading.reason}.")
     if any("@" in cell and plain_lists.is_address(cell) for cell in heading.cells):
         raise FileError(
-            f"{path}:{heading.line} the first line must name the columns, and looks like a reader: an address stands "
-            "in it. Write a line before it such as email,name,state."
+            f"{path}:{heading.line} the first line must name the columns, but it contains an address. Add a line "
+            "before it such as email,name,state."
         )
     try:
         names = [formula_restored(cell) for cell in heading.cells]

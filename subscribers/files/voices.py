@@ -58,7 +58,7 @@ def here(kind: str, said: str, mapped: Mapped) -> Verdict | None:
     try:
         return state_of(word)
     except UnknownWord:
-        raise UnknownState(f"whether they get mail is {said[:40]!r}; write yes or no", said) from None
+        raise UnknownState(f"the permission for email is {said[:40]!r}; write yes or no", said) from None
 
 
 def by_word(said: str, mapped: Mapped) -> Verdict | None:
@@ -73,7 +73,7 @@ def by_word(said: str, mapped: Mapped) -> Verdict | None:
     try:
         return state_of(word)
     except UnknownWord:
-        raise UnknownState(f"state is {said[:40]!r}, which is no state that we know", said) from None
+        raise UnknownState(f"state is {said[:40]!r}, which is not a known state", said) from None
 
 
 def away(kind: str, said: str, values: dict[str, str], dates: Dates, mapped: Mapped) -> Verdict | None:
@@ -100,7 +100,7 @@ def away(kind: str, said: str, values: dict[str, str], dates: Dates, mapped: Map
             return BLOCKED if is_yes(word) else None
         if word not in Suppression.Reason.values:
             known = ", ".join(Suppression.Reason.values)
-            raise UnknownState(f"suppressed is {said[:40]!r}; known are {known}", said)
+            raise UnknownState(f"suppressed is {said[:40]!r}; known values are {known}", said)
         return ("active", word)
     if kind == "left_because" and ("abuse" in word or "spam" in word):
         return COMPLAINED

@@ -8,9 +8,7 @@ from django.middleware import csrf
 
 
 class Why(Enum):
-    ELSEWHERE = (
-        "its Origin or Referer is not that of BASE_URL: it was filled in at another address, or a proxy drops it"
-    )
+    ELSEWHERE = "its Origin or Referer does not match BASE_URL: it was sent from another address, or a proxy drops it"
     NO_COOKIE = "our cookie did not come with it"
     TOKEN = "its token is missing or belongs to another cookie"  # noqa: S105 — not a password
 

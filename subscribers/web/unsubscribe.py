@@ -58,7 +58,7 @@ def _one_click(request: HttpRequest, ticket: tokens.Ticket) -> HttpResponse:
     try:
         outages.leave(ticket.public_id, ticket.newsletter, origin(request, ONE_CLICK))
     except outages.NotKept:
-        return try_later(_for_programs("Not unsubscribed: the database is away. Please send it again.", 503))
+        return try_later(_for_programs("Not unsubscribed: the database is unavailable. Please try again.", 503))
     return _for_programs("Unsubscribed.")  # no person reads it, so it offers no undo
 
 

@@ -177,7 +177,7 @@ def test_consent_and_sends_cannot_be_changed_or_deleted(client, operator, api): 
 
 def test_an_operator_lets_one_reader_go_on_record(client, operator):
     ada, ben = readers.confirmed(), readers.confirmed(who=readers.BEN)
-    assert "Choose one reader" in act(client, "unsubscribe_one", ada, ben).text
+    assert "Choose one subscriber" in act(client, "unsubscribe_one", ada, ben).text
     assert "<strong>ada@readers.example</strong>, Ada (weekly: active)" in act(client, "unsubscribe_one", ada).text
     assert readers.state_of(ada) == "active"
     assert "from weekly: ada@readers.example" in act(client, "unsubscribe_one", ada, sure="Unsubscribe").text
@@ -189,9 +189,9 @@ def test_an_operator_says_why_nobody_may_mail_an_address(client, operator):
     ben, dora = readers.confirmed(who=readers.BEN), readers.bounced()
     optin.suppress(dora.suppression_hash, "complaint", readers.LINK)
     asked = (act(client, "suppress_one", ben), act(client, "suppress_one", ben, sure="Suppress", reason=" "))
-    assert ["Say why" in page.text for page in asked] == [False, True]
+    assert ["Enter a reason" in page.text for page in asked] == [False, True]
     assert readers.suppression_of(ben) is None
-    assert f"mail it: {ben.email}" in act(client, "suppress_one", ben, sure="Suppress", reason="asked by phone").text
+    assert f"Suppressed: {ben.email}" in act(client, "suppress_one", ben, sure="Suppress", reason="asked by phone").text
     assert (readers.suppression_of(ben), Suppression.objects.get(reason="manual").note) == ("manual", "asked by phone")
     assert Consent.objects.last().source == "suppressed: manual asked by phone (operator)"
     assert "stronger reason" in act(client, "suppress_one", dora, sure="Suppress", reason="asked by phone").text

@@ -23,7 +23,7 @@ def test_a_worker_without_descriptors_rests_and_goes_on(distributed: Stage, api:
         distributed.run("send", "issue", "issues/2026-11-20.md", "--yes", "--detach")
         # One that has opened all that it needs before may get through.
         wait_until(
-            lambda: "no file descriptor left" in distributed.logs() or distributed.finished(),
+            lambda: "no file descriptors left" in distributed.logs() or distributed.finished(),
             "the worker says what it lacks",
         )
         time.sleep(3)
@@ -63,7 +63,7 @@ def test_a_command_that_starts_without_descriptors_says_so(embedded: Stage, comm
     embedded.run("status", expect=None)
     embedded.command = [embedded.python, "-c", STARVED_FROM_THE_START]
     ended = embedded.run(*command, expect=1)
-    assert "no file descriptor left" in ended.err
+    assert "no file descriptors left" in ended.err
     assert "ulimit -n" in ended.err
 
 

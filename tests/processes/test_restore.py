@@ -44,7 +44,7 @@ def test_a_backup_put_back_in_the_middle_of_a_send_mails_nobody_twice_and_brings
     put_back(backup, tmp_path / "home-editor" / "mailer.sqlite3")
     made = len(api.accepted)
     worker = embedded.start("worker", home="editor", **settings)
-    wait_until(lambda: "`mailer doctor --adopt` takes" in embedded.logs(), "the worker says why it does not send")
+    wait_until(lambda: "`mailer doctor --adopt` accepts" in embedded.logs(), "the worker says why it does not send")
     embedded.stop(worker)
     assert len(api.accepted) <= made + 1, "nothing but the request that was in flight"
 

@@ -55,8 +55,8 @@ class SendGridSuppressions:
                 raise NotReleased(f"SendGrid cannot be reached: {error}") from error
             if status not in (200, 204, 404):  # 404: it is not on the list
                 raise NotReleased(
-                    f"SendGrid keeps it on its own list and will drop mail to it ({status}: {_without(some, answer)}); "
-                    f"delete it there under Suppressions, or give the key the scope suppression.{name}.delete"
+                    f"SendGrid keeps it on its own list and drops emails to it ({status}: {_without(some, answer)}); "
+                    f"delete it there under Suppressions, or give the key the suppression.{name}.delete scope"
                 )
 
 

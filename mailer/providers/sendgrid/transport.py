@@ -131,7 +131,7 @@ class Transport:
         try:
             places = socket.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as error:
-            raise NotOpened(f"the name {self._host} could not be resolved: {_reason(error)}") from _cause(error)
+            raise NotOpened(f"the host name {self._host} could not be resolved: {_reason(error)}") from _cause(error)
         failure: Exception | None = None
         for tried, (family, kind, protocol, _, address) in enumerate(places):
             # A share for each address: the first may be one that swallows packets.

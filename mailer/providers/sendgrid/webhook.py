@@ -55,7 +55,7 @@ def verify(
     NotSigned. `now` is asked once the signature fits: posts of strangers cost no look at the database's clock.
     """
     if not signature or not timestamp:
-        raise NotSigned("the request is not signed; switch on the signed event webhook in SendGrid")
+        raise NotSigned("the request is not signed; turn on the signed event webhook at SendGrid")
     signed_at = _moment(timestamp)
     try:
         raw = base64.b64decode(signature, validate=True)
@@ -66,18 +66,18 @@ def verify(
         if _is_signed(signed, raw, key):
             _check_age(signed_at, now())
             return key
-    raise NotSigned("the signature fits none of the keys in SENDGRID_WEBHOOK_PUBLIC_KEY")
+    raise NotSigned("the signature matches none of the keys in SENDGRID_WEBHOOK_PUBLIC_KEY")
 
 
 def _moment(timestamp: str) -> datetime:
     if not (timestamp.isascii() and timestamp.isdigit() and len(timestamp) <= 10):
-        raise NotSigned("the timestamp is no number of seconds")
+        raise NotSigned("the timestamp is not a number of seconds")
     return datetime.fromtimestamp(int(timestamp), UTC)
 
 
 def _check_age(signed_at: datetime, now: datetime) -> None:
     if not -EARLIEST <= now - signed_at <= OLDEST:
-        raise NotSigned("the signature is older than 25 hours, or from the future; look at the database's clock")
+        raise NotSigned("the signature is older than 25 hours, or from the future; check the database's clock")
 
 
 def _is_signed(signed: bytes, signature: bytes, key: bytes) -> bool:
@@ -120,9 +120,9 @@ def parse(body: bytes) -> list[ProviderEvent]:
     try:
         items = orjson.loads(body)
     except orjson.JSONDecodeError:
-        raise NotEvents("the body is no JSON; SendGrid posts an array of events") from None
+        raise NotEvents("the body is not JSON; SendGrid posts an array of events") from None
     if not isinstance(items, list):
-        raise NotEvents("the body is no JSON array; SendGrid posts an array of events")
+        raise NotEvents("the body is not a JSON array; SendGrid posts an array of events")
     return _Reader().read(items)
 
 

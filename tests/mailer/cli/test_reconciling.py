@@ -57,7 +57,7 @@ def test_it_says_of_each_request_why_silence_is_no_evidence(run, lost, settings)
         assert ran.code == 5
         return ran.out
 
-    assert "no events of other requests around it came" in shown()
+    assert "no events arrived for other requests around it" in shown()
     assert "2 of them may get it twice; you confirm by typing that number" in shown()
     report_evidence_of(lost[1], OTHERS)
     assert "posts to the event webhook are refused" in shown()
@@ -123,7 +123,7 @@ def test_duplicates_are_accepted_only_for_a_resend(run, lost):
 
 
 def test_status_says_what_unknown_readers_wait_for(run, lost):
-    assert "2 of them: no events of other requests around it came" in run("status", SLUG).out
+    assert "2 of them: no events arrived for other requests around it" in run("status", SLUG).out
 
 
 def test_two_opposite_ways_at_once_are_refused(run, lost):

@@ -178,7 +178,7 @@ def test_an_import_that_rejected_rows_ends_with_five(tmp_path):
 def test_a_file_that_cannot_be_read_is_said_in_a_sentence(tmp_path):
     path = tmp_path / "people.csv"
     path.write_text("name\nAda\n")
-    assert "one of them email" in run("import", str(path), *WEEKLY, "--state", "active").stderr
+    assert "one must be email" in run("import", str(path), *WEEKLY, "--state", "active").stderr
     path.write_text(f"email\n{ADA.email}\n")
     assert "add --state active" in run("import", str(path), *WEEKLY).stderr
     assert run("import", str(tmp_path / "none.csv"), *WEEKLY).exit_code == Exit.USAGE

@@ -193,7 +193,7 @@ def line_of(reader, reason: str, after: float) -> str:
 def test_a_database_that_would_mail_somebody_who_left_since_is_a_restored_one(settings, reason):
     ada = readers.confirmed()
     settings.OPTOUTS.write_text("half a line\n" + line_of(ada, reason, after=1))
-    with pytest.raises(Restored, match=r"1 who left since .*mailer doctor --adopt"):
+    with pytest.raises(Restored, match=r"1 who unsubscribed since .*mailer doctor --adopt"):
         check()
     adopt()
     check()

@@ -78,5 +78,5 @@ def test_a_send_that_is_over_makes_the_next_one_start_paused_once(thousand):
     assert told(thousand, complained=5)[0] == "finished"
     following = planned(slug="next", source="other")
     assert following.state == "paused"
-    assert "call it spam" in following.reason
+    assert "marked it as spam" in following.reason
     assert planned(slug="after", source="another").state == "sending"

@@ -132,7 +132,7 @@ def test_a_form_of_another_address_names_ours(said, caplog):
     answer = sign_up(HTTP_ORIGIN=said)
     assert "cookie" not in answer.text
     assert f"{HOME}/subscribe/" in answer.text
-    assert "Origin or Referer is not that of BASE_URL" in refused(caplog)[0]
+    assert "Origin or Referer does not match BASE_URL" in refused(caplog)[0]
     assert "www.example.com" not in caplog.text
     assert not Subscriber.objects.exists()
 

@@ -38,7 +38,7 @@ def test_a_worker_is_well_until_it_complains_and_again_when_it_does_no_more(hear
 
 def test_a_worker_that_is_silent_is_not_well(heartbeat, tmp_path, monkeypatch):
     monkeypatch.setattr(health, "SILENT_AFTER", -1.0)
-    assert "no sign of life" in workers_of(tmp_path)[0].wrong
+    assert "not responded" in workers_of(tmp_path)[0].wrong
 
 
 def test_no_worker_is_found_where_none_runs_any_more(heartbeat, tmp_path):

@@ -62,7 +62,7 @@ def test_a_doubt_is_told_after_an_hour_and_its_end_when_it_ends(unwatched, api):
     close_breaker()
     assert notices_now(api) == []
     Attempt.objects.update(ended_at=timezone.now() - timedelta(hours=2))
-    assert notices_now(api) == ["[mailer] 2026-11-20: some requests stay unknown"]
+    assert notices_now(api) == ["[mailer] 2026-11-20: the outcome of some requests is unknown"]
     prove([taken.attempt])
     assert notices_now(api)[1:] == ["[mailer] 2026-11-20 is sent"]
 

@@ -1,5 +1,5 @@
 # ruff: noqa: F811 — the fixtures are those of tests/mailer/sending
-"""Who may be mailed again is taken off SendGrid's own lists, or it would drop what comes next."""
+"""Who may be emailed again is taken off SendGrid's own lists, or it would drop what comes next."""
 
 import json
 import time
@@ -64,7 +64,7 @@ def test_a_lift_takes_the_address_off_sendgrids_list_too(api, sendgrid):
     ada = readers.confirmed()
     post(mailed().about(ada, "bounce", **HARD))
     said = run(ada.email, "--lift", "--reason", "typed wrong by us").stdout
-    assert "may be mailed again" in said
+    assert "may be emailed again" in said
     assert [path for path, _ in sendgrid["deleted"]] == [f"{BOUNCES}/{ada.email}", f"{INVALID}/{ada.email}"]
 
 
@@ -75,7 +75,7 @@ def test_a_key_that_may_not_delete_says_what_to_do_at_sendgrid(api, sendgrid):
     ran = run(ada.email, "--lift", "--reason", "a mistake, she wrote")
     assert ran.exit_code == 1
     assert readers.suppression_of(ada) is None
-    assert "delete it there under Suppressions, or give the key the scope suppression.spam_reports.delete" in ran.stderr
+    assert "delete it there under Suppressions, or give the key the suppression.spam_reports.delete scope" in ran.stderr
 
 
 def test_an_operators_own_decision_stands_in_no_list_of_sendgrid(api, sendgrid):
@@ -116,7 +116,7 @@ def test_an_incident_is_undone_as_a_whole(api, sendgrid):
     post(mailed(slug="other").about(others[0], "bounce", **HARD))
     optin.suppress(crowd[3].suppression_hash, "complaint", Origin(how="event"))
     ran = lift_all("--yes")
-    assert "18 addresses at gmail.example may be mailed again" in ran.stdout
+    assert "18 addresses at gmail.example may be emailed again" in ran.stdout
     assert Suppression.objects.count() == 2
     (path, body) = sendgrid["deleted"][0]
     assert (path, len(body["emails"])) == (BOUNCES, 18)

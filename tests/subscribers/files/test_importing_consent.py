@@ -92,7 +92,7 @@ def test_a_list_of_people_who_left_is_imported_as_that(staged):
 
 
 def test_those_who_never_asked_for_mail_are_refused_by_the_name_of_their_file(staged):
-    with pytest.raises(FileError, match="never asked for mail"):
+    with pytest.raises(FileError, match="never asked for email"):
         staged(people("name", "Ada"), "active", name="NonSubscribed_email_audience_export.csv")
 
 
@@ -110,7 +110,7 @@ def test_every_column_is_named_as_read_or_not_and_those_that_may_say_who_left_on
         )
         assert stage.columns.not_read == ("E-Mail", "Opt-Out Newsletter", "Status")
         assert stage.columns.doubtful == ("Opt-Out Newsletter",)
-        assert stage.guesses == ["More than one column may be the address; not read: E-Mail (--map email=COLUMN)."]
+        assert stage.guesses == ["More than one column could be the address; not read: E-Mail (--map email=COLUMN)."]
         assert stage.reading.unknown == {"true": 1}
     with pytest.raises(FileError, match=r"not read \(Newsletter-Opt\): --map state=COLUMN"):
         staged(people("Newsletter-Opt", "no"))
@@ -119,7 +119,7 @@ def test_every_column_is_named_as_read_or_not_and_those_that_may_say_who_left_on
 def test_what_no_column_says_can_be_mapped(staged):
     assert said(staged(people("Abo", "否", "是"), chosen={"subscribed": "Abo"})) == ["unsubscribed", "active"]
     assert said(staged(people("情况", "已退订"), chosen={"state": "情况"})) == ["unsubscribed"]
-    with pytest.raises(FileError, match=r"--map name=Nom: there is no such column; there are email, Abo\.$"):
+    with pytest.raises(FileError, match=r"--map name=Nom: no such column; there are email, Abo\.$"):
         staged(people("Abo", "no"), chosen={"name": "Nom"})
 
 

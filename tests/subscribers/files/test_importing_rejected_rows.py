@@ -79,7 +79,10 @@ def test_a_file_rejected_twice_says_once_what_is_wrong(file):
     file.path = Path(f"{file.path}.rejected.csv")
     file.take_in(file.path.read_bytes())
     assert file.rejected == [(2, "An address needs exactly one @, with text on both sides.", ["ada@", "active"])]
-    with importing.read(file.path, "weekly", None) as stage, pytest.raises(FileError, match="is imported"):
+    with (
+        importing.read(file.path, "weekly", None) as stage,
+        pytest.raises(FileError, match="is the file being imported"),
+    ):
         importing.apply(stage, "tests", rejected=file.path)
 
 
@@ -118,11 +121,11 @@ def test_a_hostile_file_makes_no_reader_and_no_trouble(file, hostile: bytes):
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        (b"[1]", "no JSON object"),
-        (b'{"email": ', "no JSON"),
+        (b"[1]", "not a JSON object"),
+        (b'{"email": ', "not JSON"),
         (b'{"email": "a\\u0000@readers.example"}', "NUL"),
         (b'{"email": "' + b"x" * 70_000 + b'"}', "longer than"),
-        (b"[" * 5000, "no JSON"),
+        (b"[" * 5000, "not JSON"),
         (b'{"email": {"a": 1}}', "address"),
     ],
 )

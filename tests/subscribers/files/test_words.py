@@ -93,7 +93,7 @@ def test_what_is_rejected_for_its_word_no_other_row_takes_in(file):
 def test_numbers_are_read_as_mailtrains_and_that_is_said(file):
     file.path.write_text(f"email,status\n{ADA.email},1\n{BEN.email},2\n")
     with read(file.path, "weekly", None) as stage:
-        assert "Numbers as states are read as Mailtrain's" in stage.guesses[0]
+        assert "Numeric states are read as Mailtrain's" in stage.guesses[0]
         assert stage.good == 2
 
 

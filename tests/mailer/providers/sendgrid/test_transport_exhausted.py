@@ -24,7 +24,7 @@ def test_without_a_descriptor_nothing_is_written_and_later_it_is(api, client):
     with no_descriptors():
         answer = client.post(request())
     assert isinstance(answer, Exhausted)
-    assert "no file descriptor left" in answer.words
+    assert "no file descriptors left" in answer.words
     assert api.requests == []
     assert isinstance(client.post(request()), Accepted)
 
