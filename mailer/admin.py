@@ -1,4 +1,4 @@
-"""Sends in `/admin/`: looked at, never touched. Commands steer them."""
+"""Sends in `/admin/`: shown, never changed. Commands steer them."""
 
 from collections.abc import Callable
 from typing import Any
@@ -20,7 +20,7 @@ def _readers_of(*states: str) -> Sum:
 
 
 def _counted(name: str) -> Callable[[Any, Any], int]:
-    """A column with a number that the list's query brings."""
+    """Make a column of a number that the list's query brings."""
 
     @admin.display(description=name, ordering=name)
     def shown(_: Any, row: Any) -> int:
@@ -76,7 +76,7 @@ class SendAdmin(LookedAt):
     finished = time_column("finished_at", "finished")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Send]:
-        """With the numbers of the list, as `accounting.count` has them, in one query for the page."""
+        """Add the numbers of the list, as `accounting.count` has them, in one query for the page."""
         sends: QuerySet[Send] = super().get_queryset(request).defer("html", "text", "article")
         counted: QuerySet[Send] = sends.annotate(
             accepted=_readers_of(Batch.State.ACCEPTED),
@@ -87,7 +87,7 @@ class SendAdmin(LookedAt):
         return counted
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
-        """With its receipt, counted once for the page and not once for each of its lines."""
+        """Add its receipt, counted once for the page and not once for each of its lines."""
         send: Any = super().get_object(request, object_id, from_field)
         if send is not None:
             send.receipt = receipt(send)

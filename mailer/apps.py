@@ -21,6 +21,6 @@ class MailerConfig(AppConfig):
 
 
 class AdminConfig(SimpleAdminConfig):
-    """Only the web process loads what `/admin/` shows; see mailer.web.urls."""
+    """Loads what `/admin/` shows in the web process alone; see mailer.web.urls."""
 
     default_site = "mailer.web.admin_site.Site"

@@ -18,13 +18,13 @@ from mailer import concurrency
 
 log = logging.getLogger(__name__)
 
-ASKED_AGAIN_AFTER = 10.0  # seconds for which a broker that was not reached is left alone, so that nobody waits for it
+ASKED_AGAIN_AFTER = 10.0  # seconds for which an unreachable broker is left alone, so that nobody waits for it
 LONGEST_CONNECTING = 3.0  # seconds, also for a server that takes the connection and says nothing
 
 
 class HintedTask(Task):  # type: ignore[misc]
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Run in a slot of this process. When none is free, or the worker stops, the row waits in the database."""
+        """Run in a slot of this process. If none is free, or the worker stops, the row waits in the database."""
         kind = concurrency.issues if self.name in ("mailer.deliver_send", "mailer.deliver_batch") else concurrency.mails
         with kind.slot() as taken:
             return super().__call__(*args, **kwargs) if taken else None
@@ -58,7 +58,7 @@ def enqueue_aside() -> None:
 
 
 class _Aside:
-    """A thread that talks to the broker for others. Hints that are too many for it are left to the sweep."""
+    """A thread that talks to the broker for others. Hints beyond its limit are left to the sweep."""
 
     def __init__(self) -> None:
         self._hints: queue.Queue[tuple[str, int]] = queue.Queue(1000)
@@ -89,7 +89,7 @@ def _publish(task: str, row: int) -> bool:
         return False
     try:
         app.send_task(task, (row,), retry=False, ignore_result=True)
-    # Whatever it is, a module that is missing or a URL that is wrong: the row is committed, and a worker finds it.
+    # Whatever it is, a missing module or a wrong URL: the row is committed, and a worker finds it.
     except Exception as error:  # noqa: BLE001
         _Broker.away_until = time.monotonic() + ASKED_AGAIN_AFTER
         if not _Broker.was_away:
@@ -106,12 +106,12 @@ class BrokerAway(Exception):
 
 
 def reach_broker() -> None:
-    """Connect to the broker once. Raises BrokerAway for an outage, and anything else for what no waiting will end."""
+    """Connect to the broker once. Raises BrokerAway for an outage, and other errors for what waiting does not cure."""
     if settings.EMBEDDED:
         return
     connection = app.connection_for_write()
     try:
-        # A second try only where the first one failed at once.
+        # A second try only if the first one failed at once.
         connection.ensure_connection(max_retries=1, interval_start=0, timeout=LONGEST_CONNECTING / 2)
     except (BrokerError, OSError) as error:
         raise BrokerAway(f"{connection.hostname}:{connection.port} cannot be reached ({_reason(error)})") from error
@@ -119,7 +119,7 @@ def reach_broker() -> None:
         connection.release()
 
 
-# Errors of the libraries behind the brokers, by name: they are loaded only where they are used.
+# Errors of the libraries behind the brokers, by name: they are loaded only when used.
 REFUSALS = {
     "AuthenticationError": "refuses the password",
     "AccessRefused": "refuses user, password or virtual host",
@@ -131,7 +131,7 @@ REFUSALS = {
 
 
 def _reason(error: BaseException) -> str:
-    """In words of the system or of TLS: the text of a library's error may hold a URL with a password."""
+    """Return the system's or TLS's own message: the text of a library's error may hold a URL with a password."""
     chain = []
     while error not in chain:
         chain.append(error)
@@ -154,7 +154,7 @@ def _reason(error: BaseException) -> str:
 
 
 def why_no_broker() -> str:
-    """Say why the broker cannot be used, for the operator; empty when it can, or when none is needed."""
+    """Say why the broker cannot be used, for the operator; return "" if it can, or if none is needed."""
     try:
         reach_broker()
     except BrokerAway as away:
@@ -178,7 +178,7 @@ embedded_worker_runs = False
 
 
 def make_app(current: bool) -> Celery:
-    """A Celery app with our tasks. Each worker needs its own: an app holds the queues that its worker consumes."""
+    """Make a Celery app with our tasks. Each worker needs its own: an app holds the queues that its worker consumes."""
     made = Celery(
         "mailer", task_cls=HintedTask, broker=settings.BROKER_URL or "memory://localhost/", set_as_current=current
     )
@@ -218,7 +218,7 @@ def _transport_options(current: bool) -> dict[str, float]:
             "unacked_restore_interval": 10,
             "unacked_restore_throttle": 1,
             "socket_connect_timeout": LONGEST_CONNECTING,
-            # A worker's own connection waits for messages, the others have somebody who waits for them.
+            # A worker's own connection waits for messages; on the others somebody waits.
             "socket_timeout": LONGEST_CONNECTING if current else 30,
         }
     return {}

@@ -1,6 +1,6 @@
-"""The slots of this process: how much work of one kind it does at a time, and that none begins after a stop.
+"""The slots of this process: how much work of one kind it does at a time. After a stop none begins.
 
-Work comes from Celery's pool and from the sweep's own threads, so neither of them can say alone what is in flight.
+Work comes from Celery's pool and from the sweep's own threads, so neither of them knows alone what is in flight.
 """
 
 import logging
@@ -31,7 +31,7 @@ class Slots:
 
     @contextmanager
     def slot(self) -> Iterator[bool]:
-        """Hold a slot for the block. False if none is free or the worker stops: then the work is left to others."""
+        """Hold a slot for the block. Yield False if none is free or the worker stops: then others do the work."""
         taken = self._take()
         try:
             if taken:
@@ -82,14 +82,14 @@ class Slots:
 
     @property
     def is_open(self) -> bool:
-        """Ask before each piece of work, also while holding a slot."""
+        """Return False once the worker stops. Ask before each piece of work, also while holding a slot."""
         if threading.get_ident() in self._since:
             self._since[threading.get_ident()] = time.monotonic()
         return self._open
 
     @property
     def longest_piece(self) -> float:
-        """Seconds for which the slowest slot has been at one piece of work."""
+        """Return the seconds for which the slowest slot has been at one piece of work."""
         now = time.monotonic()
         return max(0.0, now - min(self._since.copy().values(), default=now))
 
@@ -106,12 +106,12 @@ class Slots:
             self._open = True
 
     def stop(self) -> None:
-        """Let no work begin from now on. What holds a slot ends after the piece it is at."""
+        """Let no work begin from now on. A busy slot ends after its present piece of work."""
         with self._changed:
             self._open = False
 
     def wait_until_idle(self, until: float) -> int:
-        """Wait for the work in flight, at the longest until this `time.monotonic()`. Return how much there still is."""
+        """Wait for the work in flight, at the longest until this `time.monotonic()`. Return how much is left."""
         with self._changed:
             while self._busy and (left := until - time.monotonic()) > 0:
                 self._changed.wait(left)

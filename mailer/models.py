@@ -13,17 +13,17 @@ ATTEMPT_STATES = ["open", "accepted", "refused", "unsent", "unknown"]
 
 
 class Installation(models.Model):
-    """The one row that says who we are; made by the first migration."""
+    """The one row that identifies this installation; made by the first migration."""
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
-    suppression_key = models.CharField(max_length=64, db_default="")  # hex; another would disarm all suppressions
+    suppression_key = models.CharField(max_length=64, db_default="")  # hex; another would void all suppressions
     link_keys = models.JSONField(
         default=list
     )  # for 0.2.0, which may run beside this version; see mailer.store.rotating
     swept_at = models.DateTimeField(null=True)
     attempts = models.PositiveBigIntegerField(db_default=0)  # made so far; see mailer.sending.restore_guard
     requests_counted_until = models.DateTimeField(db_default=Now())  # by when they ended; see mailer.store.counting
-    events_refused_at = models.DateTimeField(null=True)  # the last webhook post that was not taken; to some seconds
+    events_refused_at = models.DateTimeField(null=True)  # the last webhook post that was refused; to some seconds
 
     class Meta:
         constraints = [models.CheckConstraint(condition=Q(id=1), name="only_one_installation")]
@@ -40,7 +40,7 @@ class LinkKey(models.Model):
 
 
 class Process(models.Model):
-    """A web process or worker, as it was when it said last that it lives; see mailer.store.presence."""
+    """A web process or worker, as of its last sign of life; see mailer.store.presence."""
 
     class Kind(models.TextChoices):
         WEB = "web"
@@ -52,11 +52,11 @@ class Process(models.Model):
     pid = models.PositiveIntegerField()
     started_at = models.DateTimeField()
     seen_at = models.DateTimeField(db_index=True)
-    state = models.JSONField(default=dict)  # what it knows of itself: lanes, broker, proxies
+    state = models.JSONField(default=dict)  # what it knows of itself: concurrency, broker, proxies
 
 
 class Counter(models.Model):
-    """What happened so often since this database was made; see mailer.store.counting."""
+    """How often something happened since this database was made; see mailer.store.counting."""
 
     name = models.CharField(max_length=32)
     kind = models.CharField(max_length=32, blank=True)
@@ -78,7 +78,7 @@ class Media(models.Model):
 
 
 class ProviderAccount(models.Model):
-    """An account at a provider: whose reputation, limits and events are its own. A send belongs to one."""
+    """An account at a provider, with its own reputation, limits and events. A send belongs to one."""
 
     name = models.CharField(max_length=64, unique=True)
     host = models.CharField(max_length=255)  # of the provider's API, or `rehearsal`
@@ -86,9 +86,9 @@ class ProviderAccount(models.Model):
 
 
 class AccountKey(models.Model):
-    """An API key of an account, known by its fingerprint alone. Keys of before stay, so that workers change one by one.
+    """An API key of an account, known by its fingerprint alone. Earlier keys stay, so that workers change one by one.
 
-    Which key belongs to which account only a person can say; see mailer.store.accounts.
+    Only a person can say which key belongs to which account; see mailer.store.accounts.
     """
 
     account = models.ForeignKey(ProviderAccount, models.CASCADE, related_name="keys")
@@ -101,13 +101,13 @@ class AccountKey(models.Model):
 
 
 class CircuitBreaker(models.Model):
-    """Whether the provider may be asked for an account now. One row an account, read before every claim."""
+    """Whether the provider may be asked for an account now. One row per account, read before every claim."""
 
     account = models.OneToOneField(ProviderAccount, models.CASCADE, primary_key=True)
     open_until = models.DateTimeField(null=True, db_column="closed_until")
     reason = models.TextField(blank=True, default="")
     streak = models.PositiveIntegerField(default=0)  # failures since the last 202
-    trial_until = models.DateTimeField(null=True)  # after a failure one claimant at a time has the way
+    trial_until = models.DateTimeField(null=True)  # after a failure one claimant at a time may try
 
     class Meta:
         # `mailer_gate` was keyed by the provider's host. It stays for workers of that version, which end their requests
@@ -118,7 +118,7 @@ class CircuitBreaker(models.Model):
 class WebhookKey(models.Model):
     """A key that verified posts of the event webhook, and an account whose requests they were about.
 
-    Only an event of a request of ours tells whose key it is: a key of another account verifies posts just as well.
+    Only an event of one of our requests tells whose key it is: a key of another account verifies posts just as well.
     """
 
     account = models.ForeignKey(ProviderAccount, models.CASCADE, related_name="webhook_keys")
@@ -131,7 +131,7 @@ class WebhookKey(models.Model):
 
 
 class Send(models.Model):
-    """One issue on its way to one newsletter's readers: all that a request needs, frozen when it was planned."""
+    """One issue on its way to one newsletter's subscribers: all that a request needs, frozen when it was planned."""
 
     class State(models.TextChoices):
         SCHEDULED = "scheduled"
@@ -156,9 +156,9 @@ class Send(models.Model):
     from_email = models.CharField(max_length=320)
     from_name = models.CharField(max_length=200)
     reply_to = models.CharField(max_length=320, blank=True, default="")
-    headers = models.JSONField(default=dict)  # those that are the same for every reader
+    headers = models.JSONField(default=dict)  # those that are the same for every subscriber
     base_url = models.CharField(max_length=200)
-    placeholders = models.JSONField(default=dict)  # what stands for a reader's own links in html and text
+    placeholders = models.JSONField(default=dict)  # what stands for a subscriber's own links in html and text
     html = models.TextField()
     text = models.TextField()
     # For the web page: what it shows until a Correction does.
@@ -173,10 +173,10 @@ class Send(models.Model):
     due_at = models.DateTimeField(null=True)  # when a schedule fires; its audience is chosen then
     max_per_hour = models.PositiveIntegerField(null=True)
     on_unknown = models.CharField(max_length=8, choices=OnUnknown.choices, db_default="hold", default=OnUnknown.HOLD)
-    # Who is told by mail how a send ends that nobody watches, and what was told last.
+    # Who is told by email how an unwatched send ends, and what was told last.
     notify = models.CharField(max_length=320, blank=True, db_default="", default="")
     notified = models.CharField(max_length=32, blank=True, db_default="", default="")
-    # Too many bounces or complaints. Where nobody saw it, the newsletter's next send starts paused with these words.
+    # Too many bounces or complaints. If nobody saw it, the newsletter's next send starts paused with this text.
     notice = models.TextField(blank=True, db_default="", default="")
     notice_shown = models.BooleanField(db_default=False, default=False)
     created_at = models.DateTimeField(default=timezone.now)
@@ -216,13 +216,13 @@ class Correction(models.Model):
 
 
 class Batch(models.Model):
-    """At most 1,000 readers who go out in one request. The state of a delivery is that of its batch."""
+    """At most 1,000 subscribers who go out in one request. The state of a delivery is that of its batch."""
 
     class State(models.TextChoices):
         PLANNED = "planned"
         POSTING = "posting"
         ACCEPTED = "accepted"
-        REFUSED = "refused"  # a batch of one whose reader was rejected
+        REFUSED = "refused"  # a batch of one whose subscriber was rejected
         UNKNOWN = "unknown"
         EMPTY = "empty"  # everybody in it was skipped or rejected
         CANCELLED = "cancelled"
@@ -237,11 +237,11 @@ class Batch(models.Model):
     not_before = models.DateTimeField(default=timezone.now)
     hinted_at = models.DateTimeField(null=True)  # not used any more; versions that run beside this one write it
     current_attempt = models.UUIDField(null=True)
-    rounds = models.PositiveSmallIntegerField(default=0)  # refusals of single readers so far
+    rounds = models.PositiveSmallIntegerField(default=0)  # refusals of single subscribers so far
     was_unknown = models.BooleanField(default=False)  # then it is never split: an older attempt may have gone out whole
     settled_by = models.CharField(max_length=12, blank=True, default="")  # worker, record, event, editor
     split_from = models.ForeignKey("self", models.SET_NULL, null=True, related_name="parts")
-    # Readers with each fact, so that a status costs a row a request and not a row a reader.
+    # Subscribers with each fact, so that a status costs a row per request, not per subscriber.
     delivered = models.PositiveIntegerField(db_default=0, default=0)
     deferred = models.PositiveIntegerField(db_default=0, default=0)
     dropped = models.PositiveIntegerField(db_default=0, default=0)
@@ -277,8 +277,8 @@ class Fact(IntFlag):
     DELIVERED = 2
     DROPPED = 4
     SOFT = 8  # bounced for now: mailbox full, server busy
-    HARD = 16  # bounced for good: no such address
-    POLICY = 32  # bounced because of us: reputation, content; never counts against the reader
+    HARD = 16  # bounced permanently: no such address
+    POLICY = 32  # bounced because of us: reputation, content; never counts against the subscriber
     COMPLAINED = 64
 
 
@@ -286,7 +286,7 @@ BOUNCED = Fact.SOFT | Fact.HARD | Fact.POLICY
 
 
 class Delivery(models.Model):
-    """One reader of one send. `outcome` is empty where it is that of the batch; otherwise it is final."""
+    """One subscriber of one send. `outcome` is empty if it is that of the batch; otherwise it is final."""
 
     class Outcome(models.TextChoices):
         SKIPPED = "skipped"
@@ -294,7 +294,7 @@ class Delivery(models.Model):
 
     send = models.ForeignKey(Send, models.CASCADE, related_name="deliveries", db_index=False)
     batch = models.ForeignKey(Batch, models.CASCADE, related_name="deliveries")
-    # Deliveries outlive the reader's erasure.
+    # Deliveries outlive the subscriber's erasure.
     subscriber = models.ForeignKey("subscribers.Subscriber", models.SET_NULL, null=True, db_index=False)
     outcome = models.CharField(max_length=8, choices=Outcome.choices, null=True)  # noqa: DJ001 — empty means "as its batch"
     reason = models.TextField(null=True)  # noqa: DJ001 — NULL costs no byte, and there are millions
@@ -302,7 +302,7 @@ class Delivery(models.Model):
 
     class Meta:
         constraints = [
-            # Also the way to a reader's deliveries. The last wall against a second mail.
+            # Also the index to a subscriber's deliveries. The last defence against a second email.
             models.UniqueConstraint(fields=["subscriber", "send"], name="one_delivery_each"),
             models.CheckConstraint(
                 condition=Q(outcome__isnull=True) | Q(outcome__in=["skipped", "rejected"]),
@@ -312,7 +312,7 @@ class Delivery(models.Model):
 
 
 class HardBounce(models.Model):
-    """That an address bounced for good, and when: `mailer.events.outages` decides by it what becomes of the address."""
+    """An address that bounced permanently, and when: `mailer.events.outages` decides what follows."""
 
     delivery = models.OneToOneField(Delivery, models.CASCADE, primary_key=True)
     send = models.ForeignKey(Send, models.CASCADE, db_index=False)
@@ -329,7 +329,7 @@ class HardBounce(models.Model):
 
 
 class PolicyBounce(models.Model):
-    """That a receiver refused us, and by which policy (`mailer.providers.policies`)."""
+    """A receiver that refused us, and by which policy (`mailer.providers.policies`)."""
 
     delivery = models.OneToOneField(Delivery, models.CASCADE, primary_key=True)
     send = models.ForeignKey(Send, models.CASCADE)
@@ -338,7 +338,7 @@ class PolicyBounce(models.Model):
 
 
 class ReceivingDomains(models.Model):
-    """How many readers of a send each larger domain receives for; counted once, when a rule first asks."""
+    """How many subscribers of a send each larger domain receives for; counted once, when a rule first asks."""
 
     send = models.OneToOneField(Send, models.CASCADE, primary_key=True)
     readers = models.JSONField()  # domain → readers
@@ -386,7 +386,7 @@ class Event(models.Model):
     at = models.DateTimeField()  # by the provider's clock
     received_at = models.DateTimeField(default=timezone.now)
     applied_at = models.DateTimeField(null=True)
-    # What a bounce, a complaint or a drop says, and whose it is where there are no ids. Personal: see `prune`.
+    # What a bounce, a complaint or a drop says, and whose it is if there are no ids. Personal: see `prune`.
     details = models.JSONField(null=True)
     # 64 bits of a hash: of the provider's id, and of what happened, because a retry was seen to come with a new id.
     id_hash = models.BigIntegerField(unique=True)

@@ -44,7 +44,7 @@ NEWSLETTERS: dict[str, Newsletter] = read_newsletters(CONFIG) if CONFIG else {}
 
 
 def _prepare_home(folder: Path) -> Path:
-    """The folder exists, is closed to other users and stays out of git."""
+    """Create the folder, closed to other users and kept out of git."""
     try:
         folder.mkdir(parents=True, mode=0o700, exist_ok=True)
         if folder.stat().st_mode & 0o077:
@@ -59,7 +59,7 @@ def _prepare_home(folder: Path) -> Path:
     return folder
 
 
-# Where nobody keeps a newsletter, `mailer manage --help` and `mailer doctor` work and make nothing.
+# Without a newsletter, `mailer manage --help` and `mailer doctor` work and create nothing.
 HOME = home() if nowhere() else _prepare_home(home())
 MAILER_HOME_EPHEMERAL = switch("MAILER_HOME_EPHEMERAL")
 
@@ -80,9 +80,9 @@ def _secret_key() -> str:
 
 
 def _key_kept_in(path: Path) -> str:
-    """The key in this file, the same for all processes; made by the first of them."""
+    """Return the key in this file, the same for all processes; the first of them makes it."""
     try:
-        # Locked, or a second process could read before the first has written, and go on with no key at all.
+        # Locked, or a second process could read before the first has written, and go on without a key.
         with shared_files.locked(path) as file:
             key = file.read().decode()
             if not key:  # a new file, or that of a process that was killed here
@@ -99,7 +99,7 @@ SECRET_KEY = _secret_key()
 
 # ---------------------------------------------------------------- the provider
 
-# Who carries the mail; another provider has its settings here and is named in the place of this one.
+# The email provider; another one has its settings here and is named in place of this one.
 PROVIDER_CLASS = "mailer.providers.sendgrid.provider.SendGrid"
 SENDGRID_API_KEY = read("SENDGRID_API_KEY")
 if SENDGRID_API_KEY and not (SENDGRID_API_KEY.isascii() and SENDGRID_API_KEY.isprintable()):
@@ -112,7 +112,7 @@ if PRODUCTION and not SENDGRID_API_KEY:
 
 
 def _webhook_keys() -> tuple[bytes, ...]:
-    """Public keys of SendGrid's signed event webhook, as DER; several while one is replaced by another."""
+    """Return the public keys of SendGrid's signed event webhook, as DER; several during a rotation."""
     texts = [text.strip() for text in read("SENDGRID_WEBHOOK_PUBLIC_KEY").split(",")]
     return tuple(_webhook_key(text) for text in texts if text)
 
@@ -278,7 +278,7 @@ MIDDLEWARE = [
 # top.
 OWN_TEMPLATES = CONFIG_FOLDER / "templates"
 TEMPLATE_FOLDERS = [
-    OWN_TEMPLATES,  # even if it is not there yet: a preview that runs finds the first file in it
+    OWN_TEMPLATES,  # even if it does not exist yet: a running preview finds the first file in it
     *(folder for folder in (_package / "templates", _package.parent / "templates") if folder.is_dir()),
 ]
 TEMPLATES = [
@@ -331,8 +331,8 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
-# Five wrong passwords for a name from one network close the door of /admin/ to that name from there, for a quarter of
-# an hour that further tries do not prolong. By the name alone anybody could lock the operator out.
+# Five wrong passwords for a name from one network lock /admin/ for that name from there, for a quarter of
+# an hour that further attempts do not prolong. By the name alone anybody could lock the operator out.
 AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = 0.25  # hours
 AXES_LOCKOUT_PARAMETERS = [["ip_address", "username"]]
@@ -345,7 +345,7 @@ AXES_ENABLE_ADMIN = False
 _https = BASE_URL.startswith("https://")
 CSRF_COOKIE_SECURE = SESSION_COOKIE_SECURE = _https
 CSRF_COOKIE_HTTPONLY = True
-# Our own forms come from there, whatever a proxy makes of Host and of https.
+# Our own forms come from there, whatever a proxy does to Host and https.
 CSRF_TRUSTED_ORIGINS = [ORIGIN]
 SESSION_COOKIE_PATH = "/admin/"
 SESSION_COOKIE_AGE = 12 * 3600
@@ -371,11 +371,11 @@ SILENCED_SYSTEM_CHECKS = [
 # What `subscribers` needs to know of the installation, which it may not import.
 LINK_KEYS = "mailer.store.installation.link_keys"
 LINK_KEYS_AGAIN = "mailer.store.installation.link_keys_again"
-FORGET = "mailer.privacy.erasing.forget_reader"  # called in the transaction that erases a reader
+FORGET = "mailer.privacy.erasing.forget_reader"  # called in the transaction that erases a subscriber
 MAY_MAIL = "mailer.store.accounts.may_mail"
-HELD = "mailer.privacy.exporting.sends_of"  # what a reader who asks is told besides
+HELD = "mailer.privacy.exporting.sends_of"  # what else a subscriber who asks is told
 OPTOUTS = HOME / "optouts.log"
-# Who leaves while the database is away is kept here; None where the disk may be gone at the next start.
+# Leavings while the database is away are kept here; None if the disk may be empty at the next start.
 LEAVING_JOURNAL = None if MAILER_HOME_EPHEMERAL else HOME / "leaving.jsonl"
 
 # ---------------------------------------------------------------- log: ids and phrases, never an address or a key

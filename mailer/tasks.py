@@ -1,4 +1,4 @@
-"""Celery's way to sending: an id in, one plain function called."""
+"""Celery's entry to sending: an id in, one plain function called."""
 
 from celery import shared_task
 
@@ -12,7 +12,7 @@ def deliver_send(send_id: int) -> None:
 
 @shared_task(name="mailer.deliver_batch")  # type: ignore[untyped-decorator]
 def deliver_batch(batch_id: int) -> None:
-    """Hear the hints of versions up to 0.1, which named a batch."""
+    """Accept the hints of versions up to 0.1, which named a batch."""
     from mailer.models import Batch
 
     for send_id in Batch.objects.filter(pk=batch_id).values_list("send", flat=True):

@@ -1,4 +1,4 @@
-"""The terminal door. Commands import what they need when they run, so that `mailer --help` is instant."""
+"""The terminal. Commands import what they need when they run, so that `mailer --help` is instant."""
 
 import gc
 import importlib
@@ -46,7 +46,7 @@ class Commands(click.Group):
         return command
 
     def invoke(self, ctx: click.Context) -> object:
-        """Run the command. Whoever reads its output may stop reading: that ends it, quietly, and is no failure."""
+        """Run the command. A closed pipe on stdout ends it quietly, and is not a failure."""
         try:
             result = super().invoke(ctx)
             sys.stdout.flush()
@@ -71,7 +71,7 @@ def cli() -> None:
 
 def main() -> None:
     """Run one command. What a user, a provider or a network can cause ends in a sentence, never in a traceback."""
-    # Imports and requests make many objects that are no garbage. Looking through them at every 700th, as Python does
+    # Imports and requests make many objects that are not garbage. Looking through them at every 700th, as Python does
     # by default, took a tenth of a start and a fifth of a send.
     gc.set_threshold(50_000)
     name_stdout()

@@ -1,4 +1,4 @@
-"""`mailer backup`: a copy of the database that can be put back."""
+"""`mailer backup`: a copy of the database that can be restored."""
 
 import os
 import shutil
@@ -53,7 +53,7 @@ def _copier() -> Copier:
 
 
 def back_up(copy: Copier, file: Path) -> str:
-    """Make FILE a whole and checked copy, or leave nothing there; what was written. Raises Problem."""
+    """Make FILE a whole and checked copy, or leave nothing there; return what was written. Raises Problem."""
     if file.exists():
         raise Problem(f"{file} already exists, and backups are never overwritten; choose another name.")
     with _part(file.with_name(f"{file.name}.part")) as part:
@@ -65,9 +65,9 @@ def back_up(copy: Copier, file: Path) -> str:
 
 
 def write_out(copy: Copier, folder: Path) -> str:
-    """Write a whole and checked copy to stdout; what was written. Raises Problem.
+    """Write a whole and checked copy to stdout; return what was written. Raises Problem.
 
-    It is made in `folder` first: who encrypts or uploads what comes out gets no byte of a copy that then fails.
+    It is made in `folder` first: a program that encrypts or uploads the output gets no byte of a copy that then fails.
     """
     if sys.stdout is None or sys.stdout.isatty():
         raise Problem(
@@ -77,7 +77,7 @@ def write_out(copy: Copier, folder: Path) -> str:
     with _part(folder / f"backup-{os.getpid()}.part") as part:
         subscribers = copy(part)
         with part.open("rb") as file:
-            part.unlink()  # if this is killed while somebody reads slowly, no copy is left behind
+            part.unlink()  # if this is killed while the output is read slowly, no copy is left behind
             try:
                 shutil.copyfileobj(file, sys.stdout.buffer, 1 << 20)
                 sys.stdout.flush()
@@ -93,7 +93,7 @@ def _what(where: str, subscribers: int, size: int) -> str:
 
 @contextmanager
 def _part(part: Path) -> Iterator[Path]:
-    """An empty file that only its owner reads, gone at the end unless it was renamed. Raises Problem."""
+    """Create an empty file that only its owner may read; remove it at the end unless it was renamed. Raises Problem."""
     try:
         os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     except FileExistsError:

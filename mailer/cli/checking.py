@@ -1,4 +1,4 @@
-"""`mailer check`: what is wrong with an issue, before it has readers."""
+"""`mailer check`: find what is wrong with an issue before it is sent."""
 
 import json
 import sys
@@ -106,7 +106,7 @@ def _print_json(found: "list[tuple[Path, Finding]]", files: int) -> None:
 
 
 def _print_github(found: "list[tuple[Path, Finding]]", files: int) -> None:
-    """Workflow commands: docs.github.com, "Workflow commands for GitHub Actions"."""
+    """Print workflow commands: docs.github.com, "Workflow commands for GitHub Actions"."""
     for file, finding in found:
         place = f"file={_property(str(file))},line={finding.line},col={finding.column},title={_property(finding.rule)}"
         click.echo(f"::{finding.severity} {place}::{_data(terminal.printable(f'{finding.message}; {finding.fix}'))}")

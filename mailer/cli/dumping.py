@@ -1,4 +1,4 @@
-"""A backup of PostgreSQL, by the server's own pg_dump: one snapshot, while everybody goes on.
+"""Back up PostgreSQL by the server's own pg_dump: one snapshot, while everything goes on.
 
 What connects pg_dump is what connects the product: each part of DATABASE_URL that libpq knows. The password travels in
 the environment, since everybody on the machine may read a command line.
@@ -19,7 +19,7 @@ TOO_OLD = re.compile(r"server version: (\d+)[^;]*; pg_dump version: (\d+)")
 
 
 def dump_postgres(part: Path) -> int:
-    """Fill the file with a dump in pg_dump's custom format, and read all of it back; how many subscribers it has.
+    """Fill the file with a dump in pg_dump's custom format, read all of it back, and count its subscribers.
 
     Raises Problem.
     """
@@ -42,13 +42,13 @@ def _program(name: str) -> str:
 
 
 def _parameters() -> tuple[dict[str, str | int | None], list[str]]:
-    """What libpq is told to reach the database, and the option that names the role."""
+    """Return what libpq needs to reach the database, and the option that names the role."""
     import psycopg
     from django.db import connection
 
     told = connection.get_connection_params()
     with psycopg.connect(**told) as opened:
-        host = opened.info.host  # where none is named, pg_dump may look for the socket in another folder than psycopg
+        host = opened.info.host  # without one, pg_dump may look for the socket in another folder than psycopg
     known = {option.keyword.decode() for option in psycopg.pq.Conninfo.get_defaults()} - {"client_encoding"}
     given: dict[str, str | int | None] = {"host": host} | {name: value for name, value in told.items() if name in known}
     if "sslpassword" in given:
@@ -67,7 +67,7 @@ def _dbname(parameters: dict[str, str | int | None]) -> str:
 
 
 def _environment(parameters: dict[str, str | int | None]) -> dict[str, str]:
-    # Debian's pg_dump is a wrapper that takes the newest version where PGHOST is set, else that of a local server.
+    # Debian's pg_dump is a wrapper that takes the newest version if PGHOST is set, else that of a local server.
     added = {"LC_ALL": "C", "PGHOST": str(parameters["host"])}
     if password := parameters.get("password"):
         added["PGPASSWORD"] = str(password)

@@ -1,4 +1,4 @@
-"""Findings as the terminal shows them, and the end of a command that they stop."""
+"""Print findings on the terminal, and end a command that they stop."""
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -11,14 +11,14 @@ from mailer.publishing.refusals import CorrectIssue
 
 
 def tell(file: Path, findings: Iterable[Finding]) -> None:
-    """One line a finding on stderr, as editors and terminals understand them."""
+    """Print one line per finding on stderr, as editors and terminals understand them."""
     for finding in findings:
         place = f"{file}:{finding.line}:{finding.column}"
         click.echo(one_line(f"{place} {finding.severity} {finding.rule} {finding.message}; {finding.fix}"), err=True)
 
 
 def stop_at_errors(file: Path, require: Callable[[], list[Finding]], outcome: str) -> None:
-    """End the command with exit code 3 and `outcome` where `require` finds errors; count warnings, and go on."""
+    """End the command with exit code 3 and `outcome` if `require` finds errors; else count warnings and go on."""
     try:
         warnings = require()
     except CorrectIssue as refused:

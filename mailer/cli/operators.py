@@ -1,4 +1,4 @@
-"""Who runs a command, for the audit log."""
+"""Tell who runs a command, for the audit log."""
 
 import os
 import pwd
@@ -12,11 +12,11 @@ import click
 if TYPE_CHECKING:
     from subscribers.auditing import Act, Actor
 
-UNSET = 2**32 - 1  # a login id that nobody has: the process was started by the system
+UNSET = 2**32 - 1  # the login id of no user: the system started the process
 
 
 def actor() -> "Actor":
-    """The user of the system and the host; beside the user, who logged in and became that user, and MAILER_OPERATOR."""
+    """Return user and host; beside the user, who logged in and became that user, and MAILER_OPERATOR."""
     from django.conf import settings
 
     from subscribers.auditing import Actor, By
@@ -30,7 +30,7 @@ def actor() -> "Actor":
 
 
 def _login() -> str:
-    """Who logged in, whatever they became since: the kernel keeps it, sudo tells it."""
+    """Return who logged in, whatever they became since: the kernel keeps it, sudo reports it."""
     with suppress(OSError, ValueError):
         number = int(Path("/proc/self/loginuid").read_text())
         if number != UNSET:
@@ -42,11 +42,11 @@ def _name(number: int) -> str:
     try:
         return pwd.getpwuid(number).pw_name
     except KeyError:
-        return str(number)  # containers run as users that nobody named
+        return str(number)  # containers run as users without a name
 
 
 def audit(act: "Act") -> None:
-    """The act is in the audit log, in the caller's transaction."""
+    """Add the act to the audit log, in the caller's transaction."""
     from subscribers import auditing
 
     auditing.write(actor(), act)

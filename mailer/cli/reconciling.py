@@ -1,4 +1,4 @@
-"""`mailer reconcile`: the requests of which nobody knows whether they arrived, and what to do about them."""
+"""`mailer reconcile`: the requests that may or may not have arrived, and what to do about them."""
 
 import json
 import sys

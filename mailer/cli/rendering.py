@@ -1,4 +1,4 @@
-"""`mailer render`: an issue as its readers would get it, in files."""
+"""`mailer render`: write an issue as its subscribers would get it to files."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""`mailer send issue`: a Markdown file to each confirmed reader."""
+"""`mailer send issue`: send a Markdown file to each confirmed subscriber."""
 
 import json
 import sys
@@ -140,7 +140,7 @@ def _say_if_credits_are_short(proposal: "Proposal") -> None:
 
 
 def _end_as_the_send_would(proposal: "Proposal") -> None:
-    """With its error or exit code, as far as they are known without a request."""
+    """End with the send's error or exit code, as far as they are known without a request."""
     from mailer.cli.watching import exit_code
     from mailer.publishing.refusals import ConfirmRepeat
     from mailer.publishing.sending import require_possible
@@ -166,7 +166,7 @@ def _say_broker_is_away(why: str) -> None:
 
 
 def _carry_out(ready: "Ready", yes: bool, as_json: bool) -> NoReturn:
-    """Ask what is to be asked, start the send, and watch it or leave it to the workers."""
+    """Ask what must be asked, start the send, and watch it or leave it to the workers."""
     from mailer.cli.watching import carry_out, finish
     from mailer.publishing.sending import start as start_send
     from mailer.sending.existing import Again
@@ -193,7 +193,7 @@ def _confirm_plan(proposal: "Proposal", yes: bool) -> None:
 
 
 def _leave(send: "Send", as_json: bool) -> NoReturn:
-    """The workers do the rest."""
+    """Leave the rest to the workers."""
     from mailer.publishing.reporting import when
     from mailer.sending.accounting import receipt
 

@@ -28,7 +28,7 @@ WORKER_GRACE = 20  # seconds, beyond MAILER_HTTP_TIMEOUT, in which a worker has 
 
 
 def _start_patiently() -> None:
-    """As other commands start, but they wait for a database that is being restarted as long as its pool does.
+    """Start as other commands do, but wait for a database that is restarting, for as long as its pool does.
 
     A supervisor gives up on a process that ends at once several times in a row.
     """
@@ -42,7 +42,7 @@ def _start_patiently() -> None:
 
 
 def _start_web() -> None:
-    """As a worker starts; but a web process that has the link keys on file starts without the database, too.
+    """Start as a worker does; but a web process that has the link keys on file starts without the database, too.
 
     Subscribers leave while it is away, and their leavings are kept.
     """
@@ -71,7 +71,7 @@ def _start_web() -> None:
 
 
 def _warn_of_settings() -> None:
-    """Log what is probably not meant. It stops nobody: subscribers must be able to leave all the same."""
+    """Log what is probably not meant. It does not stop the process: subscribers must be able to leave all the same."""
     from django.conf import settings
 
     from mailer.config import environment
@@ -94,7 +94,7 @@ def _look_at_database() -> None:
 
 
 def _tell_the_terminal(sentence: str) -> None:
-    """A person wants to know how to stop it; in a log the lines of gunicorn and of the worker say that it is up."""
+    """Tell a person how to stop it; in a log, the lines of gunicorn and of the worker say that it is up."""
     if sys.stderr.isatty():
         click.echo(f"mailer: {sentence} (Ctrl-C stops)", err=True)
 
@@ -135,13 +135,13 @@ def serve(port: int | None, bind: str | None) -> None:
     companion = _Companion() if settings.EMBEDDED and small else None
     connections.close_all()
     if not small:
-        # gunicorn forks, and the threads that fill a pool stay behind: its processes would wait for them in vain.
+        # gunicorn forks, and the threads that fill a pool stay behind: its processes would wait in vain.
         connection.close_pool()  # type: ignore[attr-defined]
     _run_gunicorn(address, companion)
 
 
 def _require_free(address: str) -> None:
-    """Raise Problem when nobody can listen there. gunicorn would try for five seconds, in ten lines."""
+    """Raise Problem if the address cannot be listened on. gunicorn would try for five seconds, in ten lines."""
     from gunicorn.util import parse_address
 
     name = parse_address(address)
@@ -161,7 +161,7 @@ def _require_free(address: str) -> None:
 
 
 def _require_free_path(path: str) -> None:
-    """gunicorn removes the file that is there, also while another program listens at it."""
+    """Raise Problem if another program listens at the path: gunicorn would remove its file all the same."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asked:
         try:
             asked.connect(path)
@@ -195,7 +195,7 @@ def _run_gunicorn(address: str, companion: "_Companion | None") -> None:
                 "timeout": 60,
                 "graceful_timeout": GRACE,
                 "control_socket_disable": True,
-                # Never the path: it holds readers' tokens. mailer.web.views.access_log names the route instead.
+                # Never the path: it holds subscribers' tokens. mailer.web.views.access_log names the route instead.
                 "accesslog": None,
                 # A proxy may pass on what visitors write. By SCRIPT_NAME they would reach paths that it closes to them.
                 "forwarder_headers": "",
@@ -218,7 +218,7 @@ def _run_gunicorn(address: str, companion: "_Companion | None") -> None:
 
     class Master(Arbiter):  # type: ignore[misc]
         def stop(self, graceful: bool = True) -> None:
-            """The web processes and the worker end at the same time, so that a stop takes no longer than the longer."""
+            """Stop the web processes and the worker together, so that a stop takes no longer than the slower one."""
             if companion is not None:
                 companion.end()
             super().stop(graceful)
@@ -229,7 +229,7 @@ def _run_gunicorn(address: str, companion: "_Companion | None") -> None:
 
 
 class _Companion:
-    """A `mailer worker` as a child process; started again when it dies, ended with us."""
+    """A `mailer worker` as a child process; restarted when it dies, stopped with us."""
 
     def __init__(self) -> None:
         self._stopping = threading.Event()
@@ -253,7 +253,7 @@ class _Companion:
     def _keep_running(self) -> None:
         while not self._stopping.is_set():
             self._child = subprocess.Popen([sys.executable, "-P", "-m", "mailer", "worker"])
-            if self._stopping.is_set():  # since before it was there to be told
+            if self._stopping.is_set():  # since before it existed
                 self._child.terminate()
             self._child.wait()
             self._stopping.wait(2)
@@ -281,7 +281,7 @@ def worker(health: bool) -> None:
     running = EmbeddedWorker()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: running.end())
-    # Whatever ends this process later, it must not leave requests in flight: nobody would learn what became of them.
+    # Whatever ends this process later, it must not leave requests in flight: their outcome would be unknown.
     with contextlib.ExitStack() as ending:
         heartbeat = _heartbeat_of(running)
         ending.callback(heartbeat.stop)
@@ -298,7 +298,7 @@ def worker(health: bool) -> None:
 
 
 def _heartbeat_of(running: "EmbeddedWorker") -> "Heartbeat":
-    """Made before anything is claimed: a worker that cannot write MAILER_HOME must not begin."""
+    """Start the heartbeat before anything is claimed: a worker that cannot write MAILER_HOME must not begin."""
     from django.conf import settings
 
     from mailer.worker.health import Heartbeat
@@ -313,7 +313,7 @@ def _heartbeat_of(running: "EmbeddedWorker") -> "Heartbeat":
 
 
 def _tell_health() -> None:
-    """In one line, without Django: a supervisor asks every few seconds, also while the database is away."""
+    """Print one line, without Django: a supervisor asks every few seconds, also while the database is away."""
     from mailer.config import environment
     from mailer.worker.health import workers_of
 
@@ -332,7 +332,7 @@ def _tell_health() -> None:
     click.echo(f"mailer: worker {', '.join(str(one.pid) for one in found)} is well")
 
 
-# What a developer runs where no newsletter is.
+# What a developer runs without a newsletter.
 WITHOUT_DATABASE = ("help", "--help", "version", "--version", "check", "makemigrations", "makemessages")
 
 
@@ -350,7 +350,7 @@ def manage(arguments: tuple[str, ...]) -> None:
 
 
 def _require_somebody_to_ask(arguments: tuple[str, ...]) -> None:
-    """Django would skip it, call that done, and name a `manage.py` that there is not."""
+    """Refuse `createsuperuser` without a terminal: Django would skip it and name a `manage.py` that does not exist."""
     if arguments[:1] != ("createsuperuser",) or {"--noinput", "--no-input", "--help", "-h"} & set(arguments):
         return
     if not sys.stdin.isatty():

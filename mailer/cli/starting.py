@@ -28,13 +28,13 @@ def init(folder: Path, language: str | None) -> None:
 
 
 def _terminals_language() -> str:
-    """As POSIX orders the variables that say it; English where none speaks of Chinese."""
+    """Read the variables in POSIX's order; return English unless one says Chinese."""
     locale = next(filter(None, map(os.environ.get, ("LC_ALL", "LC_MESSAGES", "LANG"))), "")
     return "zh-hans" if locale.lower().startswith("zh") else "en"
 
 
 def _starters_files(language: str) -> dict[Path, Path]:
-    """Where each file stands in a newsletter's folder, and where it comes from."""
+    """Return each file's place in a newsletter's folder, and where it comes from."""
     shared, own = _files_below(STARTER), _files_below(STARTER / language)
     common = {name: path for name, path in shared.items() if name.parts[0] not in LANGUAGES}
     common.pop(Path("readers.csv"))  # invented readers are for the demo
@@ -82,7 +82,7 @@ def demo(issue: Path | None) -> None:
 
 
 def _forget_settings(issue: Path) -> None:
-    """Nobody's shell and no `.env` may mail invented people: what is set to nothing is not filled by a `.env`."""
+    """Set every setting to nothing, which a `.env` does not fill: neither may lead to mailing invented people."""
     from mailer.config.newsletter import find_config
     from mailer.providers import settings_of_all
 

@@ -88,7 +88,7 @@ def _all_sends(as_json: bool) -> None:
         )
         return
     twice = {send.pk: possibly_twice(send) for send in sends}
-    doubled = ("possibly twice",) if any(twice.values()) else ()  # else the width of a terminal is better used
+    doubled = ("possibly twice",) if any(twice.values()) else ()  # else the terminal's width is better used otherwise
     table = Table(
         "newsletter", "issue", "state", "planned", "accepted", "open", *doubled, "provider", box=None, pad_edge=False
     )
@@ -114,7 +114,7 @@ def _list(send: "Send", outcome: str, form: str) -> None:
 
 
 def _deliveries(send: "Send", outcome: str) -> Iterator[tuple[str, str]]:
-    """Address and reason of each delivery with this outcome; an erased subscriber has no address any more."""
+    """Return address and reason of each delivery with this outcome; an erased subscriber no longer has an address."""
     from mailer.publishing.deliveries import with_outcome
     from subscribers.auditing import Act, Action
 

@@ -1,4 +1,4 @@
-"""`mailer pause`, `resume`, `cancel`: the editor's hand on a send."""
+"""`mailer pause`, `resume`, `cancel`: control a send that is under way."""
 
 import json
 from typing import TYPE_CHECKING

@@ -30,9 +30,9 @@ class Exit(IntEnum):
 
 
 def printable(text: str) -> str:
-    """The text with what steers a terminal made visible, because files and sites have a say in what is printed.
+    """Make terminal escapes visible, because files and sites influence what is printed.
 
-    Control characters, and those that turn the order of writing around (Unicode TR 36, "bidirectional text spoofing").
+    Control characters, and those that reverse the direction of text (Unicode TR 36, "bidirectional text spoofing").
     """
     return text if _STEERS.search(text) is None else _STEERS.sub(lambda found: ascii(found[0])[1:-1], text)
 
@@ -41,7 +41,7 @@ _STEERS = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u206
 
 
 def one_line(text: str) -> str:
-    """The text as it may stand in a line of its own: no site writes a line that looks like another finding."""
+    """Return the text on one line, so that no site can write a line that looks like another finding."""
     return printable(text).replace("\n", "\\n")
 
 
@@ -60,10 +60,10 @@ class Problem(click.ClickException):
 
 
 def explain(error: Exception) -> Problem | None:
-    """The sentence for an error that a user, a provider or a network can cause; None for a defect of ours."""
+    """Return the sentence for an error that a user, a provider or a network can cause; None for a bug of ours."""
     if isinstance(error, Problem):
         return error
-    # Before anything is imported, which takes a descriptor. SQLite does not say what it lacks.
+    # Before any import, which takes a descriptor. SQLite does not say what it lacks.
     if lacking := exhaustion.shortage(error) or exhaustion.shortage(exhaustion.no_descriptor()):
         return Problem(f"{lacking}, so the command ended early; free some and run it again.")
     from django.core.exceptions import ImproperlyConfigured
@@ -104,7 +104,7 @@ def explain(error: Exception) -> Problem | None:
 
 
 def is_full(error: Exception) -> bool:
-    """SQLite says so in words only, and not even so where its log has no room; PostgreSQL by class 53100."""
+    """Tell whether the disk is full. SQLite says so only in text, or not even that; PostgreSQL by class 53100."""
     from django.db import connection
 
     if "disk I/O error" in str(error) and connection.vendor == "sqlite":
@@ -113,7 +113,7 @@ def is_full(error: Exception) -> bool:
 
 
 def _shut_file(error: Exception) -> str:
-    """SQLite does not say which of its files it may not use, nor why; empty where it may use them all."""
+    """Say which file SQLite may not use, which it does not say itself; return "" if it may use them all."""
     from django.db import connection
 
     if connection.vendor != "sqlite" or not re.search("unable to open|readonly database", str(error)):
@@ -132,7 +132,7 @@ def _shut_file(error: Exception) -> str:
 
 
 def _why_no_connection(error: Exception) -> Problem:
-    """The pool says how long it waited, and not for what."""
+    """Explain why there is no connection: the pool says how long it waited, and not for what."""
     try:
         knock()
     except Problem as problem:
@@ -164,7 +164,7 @@ def database_address() -> str:
 
 
 class _Stdout(io.FileIO):
-    """stdout, whose errors say so: those of the system name no file for what was opened before."""
+    """stdout, whose errors say so: the system's own name no file for what was opened before."""
 
     def write(self, data: "ReadableBuffer") -> int:
         try:
@@ -175,7 +175,7 @@ class _Stdout(io.FileIO):
 
 
 def name_stdout() -> None:
-    """From now on an error of writing to stdout is told from one of writing to another file."""
+    """Tell errors of writing to stdout from errors of writing to another file, from now on."""
     out = sys.__stdout__
     if out is None or out is not sys.stdout:  # closed, or somebody reads it in this process
         return
@@ -184,13 +184,13 @@ def name_stdout() -> None:
 
 
 def write_no_more() -> None:
-    """What stdout still holds goes nowhere, or Python would try it once more at its end, and complain."""
-    with suppress(OSError):  # no descriptor left; then stdout itself is well
+    """Discard what stdout still holds, or Python would try to write it at its end, and complain."""
+    with suppress(OSError):  # no descriptor left; then stdout itself is fine
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def start(check_schema: bool = True) -> None:
-    """Django is set up, and the database of this newsletter has the tables that this version expects."""
+    """Set Django up, and require a database with the tables that this version expects."""
     require_newsletter()
     set_up()
     if check_schema:
@@ -202,7 +202,7 @@ def start(check_schema: bool = True) -> None:
 
 
 def set_up() -> None:
-    """Django is set up, wherever this is."""
+    """Set Django up, wherever this is."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mailer.settings")
     import django
 
@@ -210,7 +210,7 @@ def set_up() -> None:
 
 
 def require_newsletter() -> None:
-    """Nothing is made where nobody keeps a newsletter: the command ends before the settings make a folder.
+    """End the command in a folder without a newsletter, before the settings create anything.
 
     A fresh database there would answer each command as if all was well, and the real list would know nothing of it.
     """
@@ -225,7 +225,7 @@ def require_newsletter() -> None:
 
 
 def knock() -> None:
-    """PostgreSQL opens a connection; else the command ends at once, with the reason.
+    """Let PostgreSQL open a connection, or end the command at once with the reason.
 
     Past the pool, which tries for ten seconds and keeps the reason to itself. It costs some milliseconds.
     """
@@ -246,7 +246,7 @@ def knock() -> None:
 
 
 def counted(number: int, noun: str) -> str:
-    """`1 error`, `2 errors`, `2 addresses`."""
+    """Return `1 error`, `2 errors`, `2 addresses`."""
     plural = f"{noun}es" if noun.endswith("s") else f"{noun}s"
     return f"{number} {noun if number == 1 else plural}"
 
@@ -256,7 +256,7 @@ def on_terminal() -> bool:
 
 
 def confirm(question: str, yes: bool) -> None:
-    """Return when the user agreed, by --yes or at the terminal; else end with exit code 4 and nothing changed."""
+    """Return if the user agreed, by --yes or at the terminal; else end with exit code 4 and nothing changed."""
     if yes:
         return
     if not on_terminal():

@@ -1,4 +1,4 @@
-"""`mailer send test`: exactly the mail that readers would get, to a few people who look at it first."""
+"""`mailer send test`: send exactly what subscribers would get to a few people who look at it first."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`mailer version`: what a report of a fault must name."""
+"""`mailer version`: what a bug report must name."""
 
 import platform
 from importlib.metadata import version as version_of

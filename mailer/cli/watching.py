@@ -1,4 +1,4 @@
-"""A send as it goes: progress, the equation at the end, Ctrl-C, and the exit code."""
+"""Watch a send: progress, the equation at the end, Ctrl-C, and the exit code."""
 
 import json
 import signal
@@ -33,7 +33,7 @@ class _Terminated(Exception):
 
 @contextmanager
 def worker_here() -> Iterator[None]:
-    """While the block runs a worker runs in this process, if none can be reached by a broker."""
+    """Run a worker in this process during the block, if a broker cannot reach any."""
     if not settings.EMBEDDED:
         yield
         return
@@ -50,9 +50,9 @@ def worker_here() -> Iterator[None]:
 
 
 def carry_out(start: Callable[[], Send], as_json: bool) -> NoReturn:
-    """Start a send with a worker at hand, show it until it ends or stands still, print its result and exit by it.
+    """Start a send with a worker at hand, show it until it ends or pauses, print its result and exit by it.
 
-    The result is printed when nothing of ours is in flight any more. Ctrl-C pauses the send, unless another command
+    The result is printed when nothing of ours is in flight any longer. Ctrl-C pauses the send, unless another command
     drives it: then it only stops watching. SIGTERM leaves it as it is.
     """
     with worker_here():
@@ -62,7 +62,7 @@ def carry_out(start: Callable[[], Send], as_json: bool) -> NoReturn:
 
 
 def watch_only(send: Send, as_json: bool) -> NoReturn:
-    """Show a send that others carry out until it ends or stands still, and its result. Ctrl-C ends the watching."""
+    """Show a send that others carry out until it ends or pauses, and its result. Ctrl-C ends the watching."""
     try:
         _follow(send)
     except KeyboardInterrupt:
@@ -85,7 +85,7 @@ def _watch(send: Send) -> None:
 
 
 def finish(send: Send, as_json: bool) -> NoReturn:
-    """Print how the send stands, say what is open, and exit by it."""
+    """Print the result of the send, say what is open, and exit by it."""
     send = _fresh(send)
     result = receipt(send)
     try:
@@ -94,7 +94,7 @@ def finish(send: Send, as_json: bool) -> NoReturn:
         else:
             report(send)
     except BrokenPipeError:
-        write_no_more()  # nobody reads any more; how the send ended is still told by the exit code
+        write_no_more()  # nobody reads any longer; the exit code still tells how the send ended
     sys.exit(exit_code(send, result))
 
 
@@ -107,7 +107,7 @@ def exit_code(send: Send, result: Mapping[str, object]) -> int:
 
 
 def report(send: Send) -> None:
-    """How it stands, in words."""
+    """Print the progress of the send in sentences."""
     for line in in_words(send):
         click.echo(line)
     if send.is_rehearsal:
@@ -147,12 +147,12 @@ def _follow(send: Send) -> None:
                 if not worker_swept_lately():
                     click.echo("No worker has checked in for a minute; start one with `mailer worker`.", err=True)
             time.sleep(rest)
-            rest = min(1.2 * rest, 0.25)  # soon at first, for a short send; a long one is looked at less often
+            rest = min(1.2 * rest, 0.25)  # soon at first, for a short send; a long one is checked less often
 
 
 @contextmanager
 def _progress(send: Send) -> Iterator[Callable[[Send], None]]:
-    """What shows how far a send is: a bar at a terminal. Elsewhere nothing is counted, nor the bar's package loaded."""
+    """Show how far a send is: a bar at a terminal. Elsewhere nothing is counted, nor the bar's package loaded."""
     if not sys.stderr.isatty():
         yield lambda send: None
         return
@@ -189,7 +189,7 @@ def _fresh(send: Send) -> Send:
 
 
 def _patiently(read: Callable[[], T]) -> T:
-    """Read, waiting up to a minute for a database that is being restarted."""
+    """Read, waiting up to a minute for a database that is restarting."""
     until = time.monotonic() + 60
     while True:
         try:
@@ -217,7 +217,7 @@ def say_waiting(in_flight: int) -> None:
 
 @contextmanager
 def _driving(send: Send) -> Iterator[bool]:
-    """True for the one command that drives this send on this machine; others only watch."""
+    """Yield True for the one command that drives this send on this machine; others only watch."""
     folder = Path(settings.HOME) / "run"
     folder.mkdir(mode=0o700, exist_ok=True)
     path = folder / f"send-{send.pk}.lock"

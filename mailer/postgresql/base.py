@@ -15,7 +15,7 @@ from mailer.store import losses
 Base: Any = base.DatabaseWrapper  # django-stubs knows nothing of its pool
 
 
-HUNG = 1.0  # seconds; a server that takes longer to say nothing hung, and web processes gave up on it
+HUNG = 1.0  # seconds; a server that is silent for longer hung, and web processes gave up on it
 
 
 class TimedConnection(Connection[Any]):
@@ -27,7 +27,7 @@ class TimedConnection(Connection[Any]):
 
 
 class Pool(ConnectionPool[Any]):
-    """Waits no longer than the deadline, also while it looks whether a connection still works."""
+    """Waits no longer than the deadline, also while it checks whether a connection still works."""
 
     def getconn(self, timeout: float | None = None) -> Any:
         with deadlines.waiting():
@@ -50,7 +50,7 @@ class Pool(ConnectionPool[Any]):
 class DatabaseWrapper(Base):  # type: ignore[misc]
     @property
     def pool(self) -> Pool | None:
-        """The pool that Django would make, of our class."""
+        """Return the pool that Django would make, of our class."""
         options = self.settings_dict["OPTIONS"].get("pool")
         if self.alias == NO_DB_ALIAS or not options:
             return None

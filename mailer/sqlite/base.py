@@ -1,9 +1,9 @@
 """Django's SQLite, whose writers wait in line.
 
-Left to SQLite they sleep and try again, each time longer, so that who waited longest tries least often: of sixteen
-readers who left at once, again and again, one in a hundred waited a third of a second. In line it is 0.06 s. Between
-processes it is worse, because one whose threads write one after the other leaves another no moment to come in between:
-two web processes had one in a hundred wait for more than a second.
+Left to SQLite they sleep and try again, each time longer, so that the one that waited longest tries least often: of
+sixteen subscribers who left at once, again and again, one in a hundred waited a third of a second. In line it is 0.06
+s. Between processes it is worse, because one whose threads write one after the other leaves another no moment to come
+in between: two web processes had one in a hundred wait for more than a second.
 """
 
 import contextlib
@@ -27,7 +27,7 @@ EAGER = 0.005  # seconds in which a process may take turn after turn; each chang
 
 @contextlib.contextmanager
 def next_of_all(path: str, until: float) -> Iterator[None]:
-    """No other process begins to write before this one, from here to the end of the block.
+    """Let no other process begin to write before this one, from here to the end of the block.
 
     Without the file, or when the wait took until then, it runs all the same: this decides who is first, not who may.
     """
@@ -67,7 +67,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         turn = self._turns[str(self.settings_dict["NAME"])]
         try:
             with deadlines.waiting():
-                # Whose turn does not come in time asks SQLite, which says that the file is locked.
+                # A process whose turn does not come in time asks SQLite, which says that the file is locked.
                 if turn.acquire(timeout=self._patience()):
                     self._turn = turn
                 self._begin(time.monotonic() + self._patience())
@@ -81,7 +81,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
             deadline.reached = True
 
     def _begin(self, until: float) -> None:
-        """SQLite's own waiting would sleep longer and longer, while other processes take turn after turn."""
+        """Wait here: SQLite's own waiting would sleep longer and longer, while other processes take turn after turn."""
         line = f"{self.settings_dict['NAME']}.next"
         self._wait_for_others(0)
         try:
@@ -110,7 +110,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         return deadlines.shortened(self.settings_dict["OPTIONS"]["timeout"])
 
     def _wait_for_others(self, seconds: float) -> None:
-        """Let SQLite wait so long for the writers of other processes. A connection serves many requests."""
+        """Let SQLite wait this long for the writers of other processes. A connection serves many requests."""
         if seconds != self._waits:
             self.connection.execute(f"PRAGMA busy_timeout = {round(seconds * 1000)}")
             self._waits = seconds

@@ -1,4 +1,4 @@
-"""`mailer doctor`: what stands between this installation and a real send, and three cures."""
+"""`mailer doctor`: what stands between this installation and a real send, and three repairs."""
 
 import json
 import sys
@@ -61,7 +61,7 @@ def doctor(
     if given and not (received or security):
         start()
     else:
-        set_up()  # wherever it is: to say what is missing is its work
+        set_up()  # wherever it runs: saying what is missing is its job
     if adopt:
         from mailer.cli.doctor.adopting import adopt_database
 

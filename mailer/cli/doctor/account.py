@@ -1,4 +1,4 @@
-"""What the provider says of this account: key, senders, credits, webhook, whom it would not mail.
+"""Check what the provider says of this account: key, senders, credits, webhook, suppressed addresses.
 
 Keys are made with few scopes on purpose. What a key may not look at is a warning, never an error.
 """
@@ -25,7 +25,7 @@ def key() -> Check:
 
 
 def checks(database: bool) -> Iterator[Check]:
-    """All but the key itself. `database`: our own readers can be looked at."""
+    """Yield all checks but the key's own. `database`: our own subscribers can be looked at."""
     provider = configured_provider()
     if provider.account is None:
         return
@@ -35,7 +35,7 @@ def checks(database: bool) -> Iterator[Check]:
         yield _seen("credits", partial(credits, account), account)
     seen = _seen("webhook", partial(account.webhook, events_address()), account)
     yield seen
-    # Known without the provider; where its settings are seen and wrong, that check says what to set.
+    # Known without the provider; if its settings are visible and wrong, that check says what to set.
     if seen.state == "warning" and provider.events and not provider.events.keys():
         yield Check(
             provider.names.events,
@@ -48,7 +48,7 @@ def checks(database: bool) -> Iterator[Check]:
 
 
 def events_address() -> str:
-    """Return where the provider should post its events to."""
+    """Return where the provider should post its events."""
     return f"{settings.BASE_URL}/webhooks/{configured_provider().names.path}/"
 
 
@@ -60,7 +60,7 @@ def _seen(name: str, look: Callable[[], Check], account: Account) -> Check:
 
 
 def credits(account: Account) -> Check:
-    """Check that the plan takes a mail to each subscriber of the largest newsletter. Raises Unseen."""
+    """Check that the plan allows an email to each subscriber of the largest newsletter. Raises Unseen."""
     left = account.credits_left()
     label, readers = _largest_audience()
     words = f"{counted(left, 'email')} left, {label} has {counted(readers, 'reader')}"

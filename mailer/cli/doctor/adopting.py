@@ -11,7 +11,7 @@ from mailer.sending.restore_guard import Adopted, adopt
 
 
 def adopt_database(as_json: bool) -> None:
-    """The database is taken on, whoever left since the backup has left, and what was done is printed."""
+    """Adopt the database, unsubscribe those who left since the backup, and print what was done."""
     behind = adopt_if_behind()
     try:
         found = adopt()

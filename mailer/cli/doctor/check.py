@@ -8,7 +8,7 @@ from mailer.providers.protocol import Check
 
 
 def guarded(name: str, look: Callable[[], Check], silence: str = "error") -> Check:
-    """Return what `look` finds; an error that it meets is what is wrong. `silence` is the state without an answer."""
+    """Return what `look` finds, or the error that it meets. `silence` is the state without an answer."""
     try:
         with patiently():
             return look()

@@ -1,5 +1,4 @@
-"""What the DNS says of the domains that newsletters come from: large receivers refuse bulk mail that it does not vouch
-for."""
+"""Check the DNS of the domains that newsletters come from: large receivers refuse unauthorised bulk mail."""
 
 from collections.abc import Callable, Iterator
 
@@ -18,7 +17,7 @@ class Unanswered(Exception):
 
 
 def checks() -> Iterator[Check]:
-    """SPF, DKIM and DMARC of each domain. Not asked for a provider on this machine: nothing leaves it."""
+    """Yield SPF, DKIM and DMARC of each domain. Not asked for a provider on this machine: nothing leaves it."""
     if settings.PROVIDER_IS_LOCAL:
         return
     emails = {newsletter.from_email for newsletter in settings.NEWSLETTERS.values()}
@@ -51,7 +50,7 @@ def _dkim(domain: str) -> Check:
 
 
 def _key_at(host: str) -> bool:
-    """A resolver follows a provider's CNAME, so the key itself is what comes back."""
+    """Tell whether a DKIM key is there. A resolver follows a provider's CNAME, so the key itself comes back."""
     return any("p=" in text for text in texts(host))
 
 
@@ -81,20 +80,20 @@ def _dmarc(domain: str) -> Check:
 
 
 def dmarc_at(place: str) -> str:
-    """The DMARC record of exactly this domain; empty where there is none. Raises Unanswered."""
+    """Return the DMARC record of exactly this domain; "" if there is none. Raises Unanswered."""
     records = [text for text in texts(f"_dmarc.{place}") if text.replace(" ", "").lower().startswith("v=dmarc1")]
     return records[0] if records else ""
 
 
 def itself_and_parents(domain: str) -> Iterator[str]:
-    """Down to two labels: what lies above belongs to nobody who sends."""
+    """Yield the domain and its parents, down to two labels: what lies above belongs to nobody who sends."""
     labels = domain.split(".")
     for start in range(max(1, len(labels) - 1)):
         yield ".".join(labels[start:])
 
 
 def texts(host: str) -> list[str]:
-    """The TXT records there; none where the name does not exist. Raises Unanswered."""
+    """Return the TXT records there; none if the name does not exist. Raises Unanswered."""
     import dns.exception
     import dns.resolver
 

@@ -1,4 +1,4 @@
-"""`mailer doctor --forget-missing`: an operator says that web processes which were killed never come back."""
+"""`mailer doctor --forget-missing`: an operator says that killed web processes never come back."""
 
 import json
 
@@ -8,7 +8,7 @@ from mailer.store import clock, journals
 
 
 def forget(as_json: bool) -> None:
-    """No alarm asks for them any more; what was forgotten is printed."""
+    """Stop every alarm about them, and print what was forgotten."""
     gone = [journals.where(row) for row in journals.forget_missing(clock.now())]
     if as_json:
         click.echo(json.dumps({"forgotten": gone}))

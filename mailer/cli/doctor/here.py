@@ -1,4 +1,4 @@
-"""What can be seen without asking the provider: files, database, broker, worker, our own address."""
+"""Check what can be seen without asking the provider: files, database, broker, worker, our own address."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -111,14 +111,14 @@ def worker() -> Check:
 
 
 def _starts_one() -> str:
-    """`mailer serve` brings a worker only where one command is a whole installation."""
+    """Say how to start a worker: `mailer serve` brings one only if one command is a whole installation."""
     from django.db import connection
 
     return "`mailer serve` starts one" if connection.vendor == "sqlite" else "`mailer worker` runs one"
 
 
 def refusals() -> Iterator[Check]:
-    """What receivers hold against our domain, IP address or content, of the last week."""
+    """Yield what receivers held against our domain, IP address or content in the last week."""
     from mailer.sending.receiving import refusals_of
     from mailer.store import accounts, clock
 
@@ -157,7 +157,7 @@ def waiting_for_others() -> Iterator[Check]:
 
 
 def leavings() -> Check:
-    """Whether everybody who left while the database was away is unsubscribed."""
+    """Check that everybody who left while the database was away is unsubscribed."""
     from mailer.store import clock, journals
 
     found = journals.look(clock.now())
@@ -182,13 +182,13 @@ def leavings() -> Check:
 
 
 def proxies() -> Check:
-    """By what a request through BASE_URL shows, and by what the web processes that run have met."""
+    """Check by what a request through BASE_URL shows, and by what the running web processes have met."""
     from mailer.web.proxies import FORGOTTEN, Fault
 
     asked, met = _faults_in_front(), _faults_met()
     words = [fault.value for fault in Fault if fault.name in {*asked, *met}]
     if words:
-        # A request that came past the proxies may have been the operator's own, and anybody can write a Host.
+        # A request that bypassed the proxies may have been the operator's own, and anybody can write a Host.
         mild = {"SCHEME", "HOST", "LOCAL_HOST"} >= set(asked) and {"FEWER", "HOST"} >= met
         return Check("proxies", "warning" if mild else "error", "; ".join(words))
     if settings.MAILER_PROXIES:

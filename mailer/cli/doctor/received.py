@@ -1,6 +1,6 @@
-"""`mailer doctor --received FILE.eml`: a test mail, saved from a real inbox, judged by what reached it.
+"""`mailer doctor --received FILE.eml`: judge a test email, saved from a real inbox, by what reached it.
 
-What receivers ask of bulk mail can only be seen there: the provider signs the mail and may rewrite it on its way.
+What receivers ask of bulk mail can only be seen there: the provider signs the email and may rewrite it on its way.
 """
 
 import email
@@ -28,19 +28,19 @@ ONE_CLICK = "List-Unsubscribe=One-Click"
 
 @dataclass(frozen=True)
 class Received:
-    """A mail as it reached an inbox."""
+    """An email as it reached an inbox."""
 
     raw: bytes
     mail: Message
     domain: str  # of its From
 
     def all(self, name: str) -> list[str]:
-        """Each header of this name as it stands there, on one line; encoded words stay encoded."""
+        """Return each header of this name as it stands there, on one line; encoded words stay encoded."""
         return [" ".join(str(value).split()) for key, value in self.mail.raw_items() if key.lower() == name.lower()]
 
 
 def judge(file: str) -> list[Check]:
-    """Return what there is to say of the mail in this file. Raises Problem where it holds none."""
+    """Return what there is to say of the email in this file. Raises Problem if it holds none."""
     received = read(file)
     return [
         *_sender(received),
@@ -127,7 +127,7 @@ def _no_signature(received: Received, signatures: list[Signature]) -> Check:
 
 
 def _coverage(signatures: list[Signature]) -> Check:
-    """RFC 8058 §4: without it a receiver must not offer one-click."""
+    """Check what the signatures cover: without it a receiver must not offer one-click (RFC 8058 §4)."""
     wanted = ("list-unsubscribe", "list-unsubscribe-post")
     missing = min(([name for name in wanted if name not in one.headers] for one in signatures), key=len)
     if not missing:
@@ -141,7 +141,7 @@ def _coverage(signatures: list[Signature]) -> Check:
 
 
 def _aligned(domain: str, sender: str) -> bool:
-    """Relaxed alignment (RFC 7489 §3.1): of one organization, which is where its DMARC record stands."""
+    """Tell whether two domains are of one organization, by its DMARC record (relaxed alignment, RFC 7489 §3.1)."""
     if domain == sender or domain.endswith(f".{sender}") or sender.endswith(f".{domain}"):
         return "." in domain
     try:
@@ -155,7 +155,7 @@ def _aligned(domain: str, sender: str) -> bool:
 
 
 def _authentication(received: Received) -> Iterator[Check]:
-    """Only the topmost header is the receiver's own; those below may be the sender's invention (RFC 8601 §5)."""
+    """Read only the topmost header, the receiver's own; those below may be the sender's invention (RFC 8601 §5)."""
     results = received.all("Authentication-Results")
     if not results:
         yield Check(
@@ -257,7 +257,7 @@ def _tracking(received: Received) -> Iterator[Check]:
 
 
 def _places(mail: Message) -> tuple[list[str], list[str], list[str]]:
-    """Where links lead, where images come from, and those of them that are too small to be seen."""
+    """Return where links lead, where images come from, and those images that are too small to be seen."""
     links: list[str] = []
     images: list[str] = []
     pixels: list[str] = []
@@ -280,7 +280,7 @@ def _places(mail: Message) -> tuple[list[str], list[str], list[str]]:
 def _tree(content: str) -> lxml.html.HtmlElement:
     try:
         return lxml.html.document_fromstring(content.encode(), parser=lxml.html.HTMLParser(encoding="utf-8"))
-    except (lxml.etree.ParserError, ValueError):  # nothing but a comment, or NULs
+    except (lxml.etree.ParserError, ValueError):  # only a comment, or NULs
         return lxml.html.document_fromstring("<p></p>")
 
 
@@ -294,7 +294,7 @@ def _text(part: Message) -> str:
         return ""
     try:
         return payload.decode(part.get_content_charset() or "utf-8", "replace")
-    except LookupError:  # a charset that nobody knows
+    except LookupError:  # an unknown charset
         return payload.decode("utf-8", "replace")
 
 

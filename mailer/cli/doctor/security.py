@@ -1,4 +1,4 @@
-"""`mailer doctor --security`: how this installation is closed to those whom nothing of it concerns.
+"""`mailer doctor --security`: check that this installation is closed to outsiders.
 
 What it cannot see it says: it must not be taken for more than it is.
 """
@@ -23,7 +23,7 @@ UNUSED = timedelta(days=90)  # since the last login
 
 
 def checks() -> Iterator[Check]:
-    """Yield what an operator can close better; of each thing whether it is in order."""
+    """Yield what an operator can secure better, with whether each thing is in order."""
     yield environment()
     yield secret_key()
     yield from files()
@@ -70,7 +70,7 @@ def files() -> Iterator[Check]:
 
 
 def _is_open(path: Path) -> bool:
-    """Whether everybody may read or write it, and get there. A group is one that somebody made for it."""
+    """Tell whether everybody may read or write it, and get there. A group counts as one that was made for it."""
     reachable = all(parent.stat().st_mode & stat.S_IXOTH for parent in path.absolute().parents)
     return reachable and bool(path.stat().st_mode & (stat.S_IROTH | stat.S_IWOTH))
 
@@ -108,7 +108,7 @@ def debug() -> Check:
 
 
 def operators() -> Check:
-    """Accounts that see subscribers at /admin/, and whether anybody uses them."""
+    """Check the accounts that see subscribers at /admin/, and whether they are used."""
     from django.contrib.auth.models import User
     from django.db.models import Q
 
@@ -127,7 +127,7 @@ def operators() -> Check:
 
 
 def unseen() -> Iterator[Check]:
-    """Yield what nobody looked at."""
+    """Yield what this command did not look at."""
     scan = "not checked; scan the release's sbom.cdx.json, and stay on the newest release"
     yield Check("packages with known vulnerabilities", "warning", scan)
     yield Check("backups", "warning", "not checked; encrypt backups that leave this machine, and delete old ones")

@@ -1,4 +1,4 @@
-"""The DKIM signatures of a mail (RFC 6376), verified with the keys that the DNS holds now."""
+"""Verify the DKIM signatures of an email (RFC 6376) with the keys that the DNS holds now."""
 
 import logging
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ MOST = 10  # signatures looked at; each costs a question to the DNS
 class Signature:
     domain: str
     selector: str
-    headers: frozenset[str]  # names of those that it covers, in small letters
+    headers: frozenset[str]  # names of the headers that it covers, in lower case
     valid: bool
-    why: str = ""  # it is not valid
+    why: str = ""  # why it is not valid
     unanswered: bool = False  # no name server answered
 
 
 def signatures_of(raw: bytes) -> list[Signature]:
-    """Return the signatures of a mail from top to bottom."""
+    """Return the signatures of an email from top to bottom."""
     import dkim
 
     silent = logging.getLogger(f"{__name__}.dkim")  # the package logs what it dislikes, with headers of the mail

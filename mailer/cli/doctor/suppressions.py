@@ -1,6 +1,6 @@
-"""Whom the provider would not mail: it takes the mail to them and drops it.
+"""Read in the provider's own suppressions: it accepts email to these addresses and drops it.
 
-Only our own readers are read in. An account may have other senders, whose bounces are no business of ours.
+Only our own subscribers are read in. An account may have other senders, whose bounces do not concern us.
 """
 
 import json
@@ -25,7 +25,7 @@ CHUNK = 1000  # suppressed in one transaction
 
 
 def at_a_glance(suppressions: Suppressions) -> Check:
-    """How many of our readers stand in the lists, by the first page of each. Raises Unseen."""
+    """Count our subscribers on the lists, by the first page of each. Raises Unseen."""
     found: dict[str, str] = {}
     whole = True
     for name, reason in suppressions.lists.items():
@@ -46,7 +46,7 @@ def at_a_glance(suppressions: Suppressions) -> Check:
 
 
 def read_in(as_json: bool, yes: bool) -> None:
-    """Whoever stands in the provider's lists and is our reader is suppressed here too, once the user agreed."""
+    """Suppress subscribers who are on the provider's lists here too, once the user agreed."""
     provider = configured_provider()
     names = provider.names
     if not provider.key():
@@ -87,7 +87,7 @@ def _suppress(found: dict[str, str]) -> int:
 
 
 def _add(found: dict[str, str], page: list[str], reason: str) -> None:
-    """Readers of this page whom nothing as strong stops yet are in `found`: hash → the strongest reason."""
+    """Add to `found` (hash → strongest reason) the page's subscribers who are not suppressed as strongly here."""
     hashes = {hash for email in page if (hash := _hash(email))}
     ours = set(Subscriber.objects.filter(suppression_hash__in=hashes).values_list("suppression_hash", flat=True))
     ours -= outages.held(ours, clock.now())  # the provider knows nothing of outages

@@ -1,4 +1,4 @@
-"""`mailer subscribers`: who reads, and how they came and left."""
+"""`mailer subscribers`: who is subscribed, and how they came and left."""
 
 import click
 

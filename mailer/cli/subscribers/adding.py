@@ -1,4 +1,4 @@
-"""`mailer subscribers add`: one reader, by double opt-in or with a consent given elsewhere."""
+"""`mailer subscribers add`: add one subscriber, by double opt-in or with a consent given elsewhere."""
 
 from typing import TYPE_CHECKING
 
@@ -81,7 +81,7 @@ def _add_pending(person: "tuple[Address, str, str]", label: str, source: str) ->
         request = optin.subscribe(address, label, name=name, language=language, origin=origin)
         audit(Act(Action.ADDED, auditing.subject_of(address), detail=f"pending, {label}", reason=source))
     if request.answer in (optin.Answer.MAIL_DUE, optin.Answer.ACTIVE):
-        _keep(person, origin)  # before the mail, which speaks the reader's language
+        _keep(person, origin)  # before the email, which is in the subscriber's language
     if request.answer is optin.Answer.MAIL_DUE:
         _send_confirmation(request.subscription_id, address.email)
     elif request.answer is optin.Answer.ACTIVE:
@@ -99,7 +99,7 @@ def _add_pending(person: "tuple[Address, str, str]", label: str, source: str) ->
 
 
 def _keep(person: "tuple[Address, str, str]", origin: "Origin") -> None:
-    """Name and language that were given are the reader's, also where they were here before with others."""
+    """Set the given name and language, also for an existing subscriber with others."""
     from subscribers import languages
     from subscribers.changing import rename, speak
 
@@ -119,7 +119,7 @@ def _keep(person: "tuple[Address, str, str]", origin: "Origin") -> None:
 
 
 def _send_confirmation(subscription_id: int, email: str) -> None:
-    """The mail is sent from here where no broker carries hints, else by a worker; say which."""
+    """Send the email from here if no broker carries hints, else let a worker do it; say which."""
     from django.conf import settings
 
     from mailer.providers.current import configured_provider, rehearsals

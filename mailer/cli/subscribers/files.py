@@ -1,4 +1,4 @@
-"""`mailer subscribers import` and `export`: readers from a file and into one."""
+"""`mailer subscribers import` and `export`: subscribers from a file and into one."""
 
 import errno
 import gc
@@ -104,7 +104,7 @@ def import_(
 
 
 def _ask_for_basis(planned: "Report", yes: bool) -> str:
-    """How those who will be mailed agreed to it; "" where nobody is to be asked, and where nobody new will be."""
+    """Ask how those who will be mailed agreed to it; return "" if nobody can be asked, or nobody new will be mailed."""
     coming = planned.new_by_state.get("active", 0) + planned.new_by_state.get("pending", 0)
     if not coming:
         return ""
@@ -124,7 +124,7 @@ def _ask_for_basis(planned: "Report", yes: bool) -> str:
 
 @contextmanager
 def _no_collecting() -> Iterator[None]:
-    """Rows leave nothing behind that refers to itself; to look for it took a tenth of the time of a million."""
+    """Pause garbage collection: rows hold no cycles, and looking for them took a tenth of the time of a million."""
     gc.disable()
     try:
         yield
@@ -135,7 +135,7 @@ def _no_collecting() -> Iterator[None]:
 def _require_file(file: Path) -> None:
     if not file.exists() and str(file) != "-":
         raise Problem(f"{file} does not exist.", Exit.USAGE)
-    # The encoding is found first and the rows are read then, and rejected rows go into a file beside it.
+    # The encoding is detected first and the rows are read after that; rejected rows go into a file beside it.
     if not file.is_file() or file.parent in (Path("/dev"), Path("/dev/fd")):
         raise Problem(
             f"{file} is not a file, and an import reads it more than once; save the list as a file and give its name.",
@@ -170,7 +170,7 @@ def _states(mapped: tuple[str, ...]) -> dict[str, str]:
 
 @contextmanager
 def _bar(what: str, total: int) -> Iterator[Callable[[int], None]]:
-    """A bar on the terminal that a function moves; where nobody looks, none."""
+    """Show a bar on the terminal that a function moves; nothing if nobody watches."""
     if not sys.stderr.isatty():
         yield lambda done: None
         return
@@ -204,7 +204,7 @@ def _show_plan(stage: "Stage", report: "Report", per_hour: int | None) -> None:
 
 
 def _reading(stage: "Stage") -> Iterator[str]:
-    """Which columns are taken for what, and which for nothing."""
+    """Say which columns are read as what, and which are ignored."""
     columns = stage.columns
     fields: dict[str, list[str]] = {}
     for heading, field in columns.read:
@@ -219,7 +219,7 @@ def _some(names: Sequence[str], most: int = 20) -> str:
 
 
 def _notes(stage: "Stage") -> list[str]:
-    """What somebody should look at before they agree."""
+    """Return what somebody should look at before they agree."""
     from subscribers.addresses import LONGEST_NAME
     from subscribers.files.staging import say_counts
 

@@ -1,4 +1,4 @@
-"""`mailer subscribers unsubscribe`, `suppress` and `forget`: the editor's hand where a reader asked by another way."""
+"""`mailer subscribers unsubscribe`, `suppress` and `forget`: act for a subscriber who asked in another way."""
 
 from typing import TYPE_CHECKING
 
@@ -95,7 +95,7 @@ def forget(address: str, yes: bool) -> None:
     from subscribers.auditing import Act, Action
 
     _show_what_goes(person)
-    audit_look(Act(Action.SHOWN, auditing.subject_of(person)))  # also where they then do not erase
+    audit_look(Act(Action.SHOWN, auditing.subject_of(person)))  # also if they then do not erase
     confirm("Erase this reader? It cannot be undone.", yes)
     with transaction.atomic():
         audit(Act(Action.ERASED, auditing.subject_of(person)))

@@ -1,4 +1,4 @@
-"""`mailer subscribers suppress --lift`: addresses may be mailed again, one or all that an incident took."""
+"""`mailer subscribers suppress --lift`: let addresses be mailed again, one or all that an incident suppressed."""
 
 from collections.abc import Collection
 from datetime import UTC, date, datetime, time
@@ -59,7 +59,7 @@ def lift_incident(between: tuple[str, str], domain: str, reason: str, yes: bool)
 
 
 def _lift(hashes: Collection[str], reason: str) -> int:
-    """How many may be mailed now: a complaint, or an operator's own decision, stays."""
+    """Return how many may be mailed now: a complaint, or an operator's own decision, stays."""
     from mailer.events import outages
     from subscribers import optin
     from subscribers.auditing import Act, Action

@@ -1,4 +1,4 @@
-"""`mailer subscribers list`: who reads."""
+"""`mailer subscribers list`: who is subscribed."""
 
 import json
 import sys
@@ -98,7 +98,7 @@ def _found(state: str | None, label: str | None) -> "QuerySet[Subscription]":
 
 
 def _print_json(subscriptions: "Iterable[Subscription]") -> None:
-    """One list, a reader a line; it may hold a million."""
+    """Print one list, a subscriber per line; it may hold a million."""
     before = "["
     for subscription in subscriptions:
         click.echo(before + json.dumps(_row(subscription), ensure_ascii=False), nl=False)
@@ -118,12 +118,12 @@ def _row(subscription: "Subscription") -> dict[str, str]:
 
 
 def print_readers(rows: "Iterable[dict[str, str]]") -> None:
-    """A table at a terminal that is wide enough; else no address is broken, and a pipe gets a line a reader."""
+    """Print a table on a wide terminal; else never break an address, and give a pipe one line per subscriber."""
     found = map(_cells, rows)
     if sys.stdout.isatty():
         _print_table(list(found))
         return
-    # A program that reads along gets each row on one line as it comes; there may be a million.
+    # A program that reads the output gets each row on one line as it comes; there may be a million.
     for cells in chain([HEADINGS], found):
         padded = (cell.ljust(width) for cell, width in zip(cells, WIDTHS, strict=True))
         click.echo("  ".join(padded).rstrip())

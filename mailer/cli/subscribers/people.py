@@ -1,4 +1,4 @@
-"""What the commands for readers share: their options, and from an address to what is known of it."""
+"""What the commands for subscribers share: their options, and from an address to what is known of it."""
 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -26,7 +26,7 @@ def parse_address(address: str) -> "Address":
 
 
 def parse_domain(text: str) -> str:
-    """The value of --domain, as the keys of addresses have it."""
+    """Return the value of --domain, as the keys of addresses have it."""
     from subscribers.addresses import AddressError, parse
 
     try:
@@ -36,7 +36,7 @@ def parse_domain(text: str) -> str:
 
 
 def parse_basis(source: str) -> str:
-    """The value of --source, on one line."""
+    """Return the value of --source, on one line."""
     basis = " ".join(source.split())
     if len(basis) > LONGEST_BASIS or not basis.isprintable():
         raise Problem(
@@ -48,7 +48,7 @@ def parse_basis(source: str) -> str:
 
 
 def parse_day(text: str) -> datetime:
-    """The value of --since."""
+    """Return the value of --since."""
     try:
         at = datetime.fromisoformat(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""`mailer subscribers show`: all that is held of one reader, ready to answer a complaint with or to hand out."""
+"""`mailer subscribers show`: all that is held of one subscriber, to answer a complaint with or to hand out."""
 
 import sys
 from collections.abc import Iterator
