@@ -23,7 +23,7 @@ from mailer.sending import circuit_breaker, remembering, restore_guard, statemen
 from mailer.sending.restore_guard import Restored
 from mailer.sending.worker_locks import this_worker
 from mailer.store import accounts, clock, schema
-from subscribers.models import Subscription
+from subscribers.models import Subscription, may_be_mailed
 
 log = logging.getLogger(__name__)
 
@@ -138,11 +138,10 @@ def _last_look(batch_id: int, newsletter: str, now: datetime) -> tuple[Member, .
     """Return the members that may be mailed now; mark the others `skipped` with the reason."""
     members: list[Member] = []
     skipped = defaultdict(list)
-    active = Subscription.State.ACTIVE.value  # imported once, since looking it up takes as long as comparing it
     for delivery, public_id, email, name, wish, suppressed, held_at in statements.open_readers(
         batch_id, newsletter, now
     ):
-        if email is not None and wish == active and not suppressed and not held_at:
+        if may_be_mailed(wish, suppressed) and email is not None and not held_at:
             members.append(Member(delivery, statements.as_bytes(public_id), email, name))
         else:
             skipped[_why_not(email, wish, suppressed, held_at)].append(delivery)
@@ -159,7 +158,7 @@ def _why_not(email: str | None, state: str | None, suppressed: str | None, held_
         return "erased"
     if suppressed:
         return f"suppressed: {suppressed}"
-    if state == Subscription.State.ACTIVE:
+    if may_be_mailed(state, suppressed):
         return f"bounced in a suspected outage of {held_at}"
     return "unsubscribed" if state == Subscription.State.UNSUBSCRIBED else "not confirmed"
 
