@@ -66,7 +66,7 @@ class Known:
 
     send: int
     went_out: bool
-    proven: bool
+    has_evidence: bool
 
 
 def attempts_of(chosen: Chosen) -> dict[UUID, Known]:

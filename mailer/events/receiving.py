@@ -138,7 +138,7 @@ def apply(ids: Sequence[int]) -> None:
     chosen = facts.choose(ids)
     attempts = facts.attempts_of(chosen)
     # Attempts that were refused or never made are among them: they prove nothing, and `evidence` raises the alarm.
-    evidence.prove([attempt for attempt, known in attempts.items() if not known.proven])
+    evidence.record([attempt for attempt, known in attempts.items() if not known.has_evidence])
     reading = _read(chosen, attempts)
     with transaction.atomic():
         facts.add(chosen, _facts_of(reading.told))

@@ -60,13 +60,13 @@ def _open_ends(send: Send, equation: Equation) -> Iterator[str]:
 
 def _why_unknown(send: Send) -> Iterator[str]:
     """Say what the unknown requests of a send wait for."""
-    proven = (
+    unarrived = (
         "events show that nobody has it, and a worker sends it again"
         if send.on_unknown == Send.OnUnknown.RESEND
         else "events show that nobody has it; it can be sent again"
     )
     for doubt, readers in doubts_of(send).items():
-        yield f"  {readers} of them: {doubt.label if doubt else proven}."
+        yield f"  {readers} of them: {doubt.label if doubt else unarrived}."
 
 
 def _from_receivers(send: Send) -> Iterator[str]:

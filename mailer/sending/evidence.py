@@ -37,7 +37,7 @@ class Doubt(TextChoices):
     EARLY = "too-early", "events arrived for requests around it, but not for it; one may still arrive"
 
 
-def prove(attempts: Collection[UUID]) -> None:
+def record(attempts: Collection[UUID]) -> None:
     """Record that the provider accepted these attempts, because an event of each came. Repeating changes nothing.
 
     An event of a request that was refused, or never made, is not evidence: something is wrong, and the log says so.
@@ -51,11 +51,11 @@ def prove(attempts: Collection[UUID]) -> None:
         if state in (Attempt.State.REFUSED, Attempt.State.UNSENT):
             log.error("an event of a request that was not accepted", extra={"attempt": attempt, "state": state})
             continue
-        _prove(attempt, batch, send)
+        _record(attempt, batch, send)
         finish_if_done(send)
 
 
-def _prove(attempt: UUID, batch: int, send: int) -> None:
+def _record(attempt: UUID, batch: int, send: int) -> None:
     with locked(send):
         now = clock.now()
         open_ = Attempt.objects.filter(pk=attempt, state__in=[Attempt.State.OPEN, Attempt.State.UNKNOWN])

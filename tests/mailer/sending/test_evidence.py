@@ -10,7 +10,7 @@ from mailer.models import Attempt, Batch
 from mailer.providers.answers import Accepted, OutcomeUnknown, RecipientsRejected, Refused
 from mailer.sending.accounting import count, receipt
 from mailer.sending.claiming import claim
-from mailer.sending.evidence import prove
+from mailer.sending.evidence import record
 from mailer.sending.expiring import expire_attempts
 from mailer.sending.reconciling import assume_sent
 from mailer.sending.settling import settle
@@ -40,7 +40,7 @@ def lost(four):
 
 
 def test_an_event_makes_an_unknown_batch_accepted(four, lost):
-    prove([lost.attempt])
+    record([lost.attempt])
     assert states(four) == ["accepted"]
     assert batch_of(four).settled_by == "event"
     assert receipt(four)["accepted"] == 4
@@ -49,7 +49,7 @@ def test_an_event_makes_an_unknown_batch_accepted(four, lost):
 
 def test_an_event_may_come_before_the_answer_which_then_changes_nothing(four):
     taken = claimed(four)
-    prove([taken.attempt])
+    record([taken.attempt])
     assert states(four) == ["accepted"]
     for answer in (LOST, Refused("401", 401), RecipientsRejected({0: "bad"}, 400), Accepted("id")):
         settle(taken, answer)
@@ -62,14 +62,14 @@ def test_an_event_may_come_before_the_answer_which_then_changes_nothing(four):
 
 def test_an_event_ends_the_doubt_of_an_assumed_batch(four, lost):
     assume_sent(four.pk)
-    prove([lost.attempt])
+    record([lost.attempt])
     assert count(four).assumed == 0
     assert states(four) == ["accepted"]
 
 
 def test_an_event_after_a_resend_makes_the_second_request_needless(four, lost):
     resend_all(four)
-    prove([lost.attempt])
+    record([lost.attempt])
     assert states(four) == ["accepted"]
     assert claim(batch_of(four).pk) is None
     assert receipt(four)["possibly_twice"] == 0
@@ -82,7 +82,7 @@ def test_an_event_of_the_first_request_while_the_second_is_open(four, lost, then
     resend_all(four)
     close_breaker()
     second = claimed(four)
-    prove([lost.attempt])
+    record([lost.attempt])
     assert states(four) == ["posting"]
     settle(second, then)
     assert states(four) == ["accepted"]
@@ -94,7 +94,7 @@ def test_an_event_of_the_first_request_after_the_second_got_lost_too(four, lost)
     resend_all(four)
     close_breaker()
     settle(claimed(four), LOST)
-    prove([lost.attempt])
+    record([lost.attempt])
     assert states(four) == ["accepted"]
     assert receipt(four)["possibly_twice"] == 4
 
@@ -105,7 +105,7 @@ def test_an_event_of_a_refused_request_is_no_evidence_but_an_alarm(four, answer,
     settle(taken, answer)
     before = states(four)
     with caplog.at_level(logging.ERROR):
-        prove([taken.attempt])
+        record([taken.attempt])
     assert states(four) == before
     assert "an event of a request that was not accepted" in caplog.text
 
@@ -113,23 +113,23 @@ def test_an_event_of_a_refused_request_is_no_evidence_but_an_alarm(four, answer,
 def test_events_of_requests_that_are_not_here_are_nobodys_proof(four):
     import uuid
 
-    prove([uuid.uuid4()])
+    record([uuid.uuid4()])
     assert states(four) == ["planned"]
 
 
 def test_a_lease_that_ends_after_the_event_makes_nothing_unknown(four):
     taken = claimed(four)
-    prove([taken.attempt])
+    record([taken.attempt])
     Attempt.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
     assert expire_attempts() == 0
     assert states(four) == ["accepted"]
 
 
-def test_a_paused_send_is_proven_too_and_stays_paused(two_batches):
+def test_a_paused_send_gets_its_evidence_too_and_stays_paused(two_batches):
     taken = claimed(two_batches)
     settle(claimed(two_batches, 1), Refused("401", 401))
     settle(taken, LOST)
-    prove([taken.attempt])
+    record([taken.attempt])
     two_batches.refresh_from_db()
     assert (two_batches.state, states(two_batches)) == ("paused", ["accepted", "planned"])
     resume(two_batches.pk)

@@ -41,7 +41,7 @@ from mailer.providers.answers import (
 from mailer.sending import delivering, reconciling, steering
 from mailer.sending.accounting import count
 from mailer.sending.claiming import Claim, claim
-from mailer.sending.evidence import prove
+from mailer.sending.evidence import record
 from mailer.sending.existing import Again, what_to_do
 from mailer.sending.settling import settle
 from mailer.worker.sweeping import sweep
@@ -192,7 +192,7 @@ class Sending(RuleBasedStateMachine):
     def an_event_arrives(self, which, times):
         accepted = [one for one in self.world.requests if one.accepted]
         for _ in range(times):
-            prove([accepted[which % len(accepted)].claim.attempt])
+            record([accepted[which % len(accepted)].claim.attempt])
 
     @precondition(lambda self: self.open_requests())
     @rule(which=SEVERAL)
@@ -334,7 +334,7 @@ class Sending(RuleBasedStateMachine):
             assert outcome or state in ("accepted", "unknown", "cancelled")
             if outcome is None and state == "accepted":
                 assert self.world.mailed[delivery] or settled_by == "editor"
-        prove([one.claim.attempt for one in self.world.requests if one.accepted])
+        record([one.claim.attempt for one in self.world.requests if one.accepted])
         self.the_equation_holds()
         for delivery, outcome, _, _, state, settled_by in self.rows():
             if outcome is None and state == "unknown":

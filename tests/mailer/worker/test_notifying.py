@@ -6,7 +6,7 @@ from django.utils import timezone
 
 from mailer.models import Attempt, Send
 from mailer.providers.answers import OutcomeUnknown, Refused
-from mailer.sending.evidence import prove
+from mailer.sending.evidence import record
 from mailer.sending.settling import settle
 from mailer.sending.steering import pause, resume
 from mailer.worker import notifying
@@ -63,7 +63,7 @@ def test_a_doubt_is_told_after_an_hour_and_its_end_when_it_ends(unwatched, api):
     assert notices_now(api) == []
     Attempt.objects.update(ended_at=timezone.now() - timedelta(hours=2))
     assert notices_now(api) == ["[mailer] 2026-11-20: the outcome of some requests is unknown"]
-    prove([taken.attempt])
+    record([taken.attempt])
     assert notices_now(api)[1:] == ["[mailer] 2026-11-20 is sent"]
 
 
