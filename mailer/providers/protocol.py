@@ -1,13 +1,13 @@
 """What mailer asks of an email provider: one `Provider`, of which some parts may be missing.
 
-docs/architecture.md says how to add one. tests/mailer/providers/conformance holds each of them to this.
+docs/architecture.md says how to add one, and tests/mailer/providers/test_protocol_conformance.py holds it to this.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 from uuid import UUID
 
 from django.core.mail import EmailMessage
@@ -106,6 +106,7 @@ class Suppressions(Protocol):
         """Take the addresses off the lists for this reason. Raises NotReleased."""
 
 
+@runtime_checkable
 class Provider(Protocol):
     """One provider, as this installation is configured for it."""
 

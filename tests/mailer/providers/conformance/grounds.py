@@ -1,0 +1,129 @@
+"""Each provider and what stands behind it: how to make it fail, and whom it mailed."""
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from mailer.providers.protocol import Provider
+from mailer.providers.sendgrid.provider import SendGrid
+from tests.mailer.providers.conformance.folder import Folder
+from tests.stand_in import StandIn
+
+# What can become of a request, and the answer that must say so.
+FAULTS = {
+    "away": "ConnectFailed",
+    "rate limited": "RateLimited",
+    "refused": "Refused",
+    "refused without a place": "UnlocatedRefusal",
+    "lost before accepting": "OutcomeUnknown",
+    "lost after accepting": "OutcomeUnknown",
+}
+
+
+class Ground(ABC):
+    provider: Provider
+    faults: frozenset[str]
+
+    @abstractmethod
+    def fail(self, fault: str) -> None:
+        """Let the next request meet this fault."""
+
+    @abstractmethod
+    def refuse(self, email: str) -> None:
+        """Let the provider refuse this address, by its index."""
+
+    @abstractmethod
+    def mailed(self) -> list[str]:
+        """Return the addresses that were mailed, in order."""
+
+
+class SendGridGround(Ground):
+    faults = frozenset(FAULTS)
+    AS_THE_STAND_IN_SAYS = {
+        "rate limited": "too many",
+        "refused": "forbidden",
+        "refused without a place": "too large",
+        "lost before accepting": "close before accepting",
+        "lost after accepting": "close after accepting",
+    }
+
+    def __init__(self, api: StandIn) -> None:
+        self.provider, self.api = SendGrid(), api
+
+    def fail(self, fault: str) -> None:
+        if fault == "away":
+            self.api.refuse_connections()
+        else:
+            self.api.fail(self.AS_THE_STAND_IN_SAYS[fault])
+
+    def refuse(self, email: str) -> None:
+        self.api.bad_addresses.add(email)
+
+    def mailed(self) -> list[str]:
+        return [one["email"] for one in self.api.recipients]
+
+
+class RehearsalGround(Ground):
+    """It cannot limit, lose or refuse for long: it is there to show what would be mailed."""
+
+    faults = frozenset({"away", "lost before accepting"})
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, rehearsal = folder, SendGrid().rehearse(folder)
+        self.provider, self.server = rehearsal, rehearsal._server
+
+    def fail(self, fault: str) -> None:
+        if fault == "away":
+            self.server.stop()
+        else:
+            self.folder.write_text("in the way: the record cannot be written, and the answer is a 503")
+
+    def refuse(self, email: str) -> None:
+        assert "@" not in email, "a rehearsal refuses what is no address"
+
+    def mailed(self) -> list[str]:
+        records = sorted(self.folder.glob("*/accepted.jsonl")) if self.folder.is_dir() else []
+        lines = [json.loads(line) for record in records for line in record.read_text().splitlines()]
+        return [one["email"] for line in lines for one in line["recipients"]]
+
+
+class FolderGround(Ground):
+    faults = frozenset(FAULTS)
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir()
+        self.folder, self.provider = folder, Folder(folder)
+
+    def fail(self, fault: str) -> None:
+        if fault == "away":
+            self.folder.rmdir()
+        else:
+            Folder.fault = fault
+
+    def refuse(self, email: str) -> None:
+        Folder.bad = frozenset({email})
+
+    def mailed(self) -> list[str]:
+        files = sorted(self.folder.glob("[!.]*/*.eml")) if self.folder.is_dir() else []
+        return [file.stem.partition(" ")[2] for file in files]
+
+
+@contextmanager
+def ground(name: str, settings: Any, folder: Path) -> Iterator[Ground]:
+    settings.MAILER_HTTP_TIMEOUT = 2.0
+    if name == "sendgrid":
+        with StandIn() as api:
+            settings.SENDGRID_API_KEY, settings.SENDGRID_API_URL = api.key, api.url
+            yield SendGridGround(api)
+    elif name == "rehearsal":
+        yield RehearsalGround(folder / "rehearsals")
+    else:
+        Folder.fault, Folder.bad = "", frozenset()
+        yield FolderGround(folder / "letters")
+        Folder.fault, Folder.bad = "", frozenset()
+
+
+GROUNDS = {"sendgrid": SendGridGround, "rehearsal": RehearsalGround, "folder": FolderGround}

@@ -1,0 +1,120 @@
+"""What every provider must do: faults × providers. A new one is added to `grounds` and passes all of it."""
+
+import time
+from uuid import uuid4
+
+import pytest
+from django.core.mail import EmailMessage
+
+from mailer.providers.answers import Accepted, DeadlinePassed, RecipientsRejected
+from mailer.providers.events import NotEvents, NotSigned
+from mailer.providers.messages import InvalidMessage
+from mailer.providers.protocol import Provider
+from mailer.store import clock
+from tests.mailer.providers.conformance.grounds import FAULTS, GROUNDS, ground
+from tests.mailer.providers.sendgrid.letters import issue, reader, readers
+
+PAIRS = [(name, fault) for name, kind in GROUNDS.items() for fault in FAULTS if fault in kind.faults]
+
+
+@pytest.fixture(params=GROUNDS)
+def standing(request, settings, tmp_path):
+    with ground(request.param, settings, tmp_path) as here:
+        yield here
+
+
+def prepared(provider: Provider, people=None, **changes):
+    return provider.prepare(issue(**changes), people or readers(2), uuid4())
+
+
+def test_it_has_every_part_of_the_protocol(standing):
+    assert isinstance(standing.provider, Provider)
+    assert standing.provider.most_recipients >= 1
+    assert standing.provider.names.provider
+
+
+def test_what_it_accepts_reaches_each_recipient_once(standing):
+    assert isinstance(standing.provider.post(prepared(standing.provider)), Accepted)
+    assert standing.mailed() == ["reader1@example.com", "reader2@example.com"]
+
+
+def test_nothing_leaves_after_the_time_for_the_first_byte(standing):
+    answer = standing.provider.post(prepared(standing.provider), first_byte_by=time.monotonic() - 0.001)
+    assert answer == DeadlinePassed()
+    assert standing.mailed() == []
+
+
+def test_an_address_that_it_refuses_is_named_by_its_index_and_nobody_is_mailed(standing):
+    standing.refuse("no address")
+    request = prepared(standing.provider, [reader(1), reader(2, "no address")])
+    answer = standing.provider.post(request)
+    assert isinstance(answer, RecipientsRejected)
+    assert set(answer.words) == {1}
+    assert standing.mailed() == []
+
+
+@pytest.mark.parametrize(("name", "fault"), PAIRS)
+def test_each_fault_is_told_by_what_is_known_afterwards_and_nothing_is_tried_twice(name, fault, settings, tmp_path):
+    with ground(name, settings, tmp_path) as here:
+        request = prepared(here.provider)
+        here.fail(fault)
+        answer = here.provider.post(request)
+        assert type(answer).__name__ == FAULTS[fault]
+        assert here.mailed() == (["reader1@example.com", "reader2@example.com"] if "after" in fault else [])
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_each_fault_can_be_met_at_two_providers_at_least(fault):
+    assert sum(fault in kind.faults for kind in GROUNDS.values()) >= 2
+
+
+def test_a_line_break_in_a_header_makes_no_request(standing):
+    with pytest.raises(InvalidMessage):
+        prepared(standing.provider, subject="Hi\nBcc: eve@example.com")
+
+
+def test_a_sound_request_has_no_faults_and_looking_posts_nothing(standing):
+    assert standing.provider.faults(prepared(standing.provider)) == []
+    assert standing.mailed() == []
+
+
+def test_a_test_mail_names_no_attempt(standing):
+    attempt = uuid4()
+    assert str(attempt) in repr(standing.provider.prepare(issue(), readers(1), attempt))
+    request = standing.provider.prepare(issue(), readers(1), None)
+    assert "mailer_delivery" not in repr(request)
+    assert isinstance(standing.provider.post(request), Accepted)
+
+
+def test_it_carries_single_mails(standing):
+    mail = EmailMessage("Please confirm", "Press here.", "editor@news.example.com", ["ada@example.com"])
+    assert isinstance(standing.provider.post(standing.provider.prepare_single(mail)), Accepted)
+    assert standing.mailed() == ["ada@example.com"]
+
+
+REPORTING = ["sendgrid"]
+
+
+@pytest.mark.parametrize("name", REPORTING)
+def test_events_that_it_did_not_sign_are_refused_and_junk_is_no_event(name, settings, tmp_path):
+    with ground(name, settings, tmp_path) as here:
+        events = here.provider.events
+        assert events is not None
+        with pytest.raises(NotSigned):
+            events.verify(b"[]", {}, clock.now)
+        with pytest.raises(NotEvents):
+            events.parse(b"junk")
+
+
+@pytest.mark.parametrize("name", sorted(set(GROUNDS) - set(REPORTING)))
+def test_the_others_report_nothing(name, settings, tmp_path):
+    with ground(name, settings, tmp_path) as here:
+        assert here.provider.events is None
+
+
+@pytest.mark.parametrize("name", sorted(set(GROUNDS) - {"rehearsal"}))
+def test_its_rehearsal_mails_nobody(name, settings, tmp_path):
+    with ground(name, settings, tmp_path) as here:
+        rehearsal = here.provider.rehearse(tmp_path / "elsewhere")
+        assert isinstance(rehearsal.post(prepared(rehearsal)), Accepted)
+        assert here.mailed() == []
