@@ -25,13 +25,13 @@ class Repository(MetadataHookInterface):
 
 
 def repository() -> tuple[str, str]:
-    """The address of the repository and the tag or branch that is built; nothing twice where there is none."""
+    """Return the URL of the repository and the tag or branch that is built; ("", "") if there is none."""
     server, name = os.environ.get("GITHUB_SERVER_URL"), os.environ.get("GITHUB_REPOSITORY")
     return (f"{server}/{name}", os.environ.get("GITHUB_REF_NAME", "HEAD")) if server and name else ("", "")
 
 
 def linked(readme: str, address: tuple[str, str]) -> str:
-    """The README whose links to files of the repository work from anywhere."""
+    """Return the README with links to files of the repository that work from anywhere."""
     base, ref = address
     if not base:
         return readme
@@ -39,7 +39,7 @@ def linked(readme: str, address: tuple[str, str]) -> str:
 
 
 def kind(mark: str) -> str:
-    """An image is shown as it is, a page as the repository's site shows it."""
+    """Return how the repository's site serves the link: an image raw, a page as a page."""
     return "raw" if mark else "blob"
 
 

@@ -22,14 +22,14 @@ class Reader:
 
 
 def readers(count: int) -> Iterator[Reader]:
-    """The same readers for every way of sending; every second one gave a name."""
+    """Return the same subscribers for every way of sending; every second one gave a name."""
     for number in range(1, count + 1):
         name = "" if number % 2 else f"Reader {number}"
         yield Reader(UUID(int=number), f"reader{number:07}@readers.example", name)
 
 
 def fill(count: int, newsletter: str) -> None:
-    """The database has `count` readers, numbered from 1, who confirmed that they want `newsletter`."""
+    """Write `count` subscribers, numbered from 1, who confirmed `newsletter`, to the database."""
     from django.db import connection, transaction
     from django.utils import timezone
 

@@ -22,7 +22,7 @@ HEADING = "email,name,state,language,confirmed_at,source\n"
 
 
 def write_readers(path: Path, count: int) -> None:
-    """A file of invented readers in no order, as a service exports them; one in 50 left there."""
+    """Write a file of invented subscribers in no order, as a service exports them; one in 50 left there."""
     chance = random.Random(1)  # noqa: S311 — the same file in each run
     with path.open("w") as file:
         file.write(HEADING)

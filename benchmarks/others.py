@@ -25,7 +25,7 @@ def link(public_id: UUID, newsletter: str) -> str:
 
 
 def helpers(url: str, count: int, issue: dict[str, Any], _: Path) -> None:
-    """The `sendgrid` package as its documentation shows it: helpers.mail, no ledger."""
+    """Send by the `sendgrid` package as its documentation shows it: helpers.mail, no ledger."""
     import sendgrid
     from sendgrid.helpers.mail import From, Header, Mail, Personalization, Substitution, To
 

@@ -168,7 +168,7 @@ def _naive_premailer(caught: _Caught) -> tuple[Times, int]:
 
 
 def _node(caught: _Caught) -> tuple[Times, int] | None:
-    """The same MJML with the content in place, and the same rules inlined; None without node or its packages."""
+    """Measure node on the same MJML and rules, with the content in place; return None without node or its packages."""
     if not shutil.which("node"):
         return None
     sent = json.dumps([caught.mjml, caught.css])

@@ -56,7 +56,7 @@ class Bench:
         self._freeze_issue()
 
     def home(self, readers: int) -> Path:
-        """A fresh MAILER_HOME whose SQLite database holds so many active readers and no send."""
+        """Return a fresh MAILER_HOME whose SQLite database holds this many active subscribers and no send."""
         if readers not in self._ready:
             self._ready[readers] = ready = self.folder / f"ready-{readers}"
             python("benchmarks.audience", str(readers), self.newsletter, environment=environment(ready))
@@ -65,7 +65,7 @@ class Bench:
         return home
 
     def _freeze_issue(self) -> None:
-        """The mail as ours would send it, for the others to send the same; nothing of it was compiled after that."""
+        """Save the email as ours would send it, for the others to send the same; compile nothing after that."""
         home = self.folder / "first"
         later = ("--dry-run", "--at", "+1h", "--json")  # one that goes out at once must have readers already
         self.newsletter = json.loads(mailer(home, "send", "issue", str(ISSUE), *later).out)["newsletter"]
@@ -90,7 +90,7 @@ def environment(home: Path, **settings: str) -> dict[str, str]:
 
 
 def python(module: str, *arguments: str, environment: dict[str, str]) -> Spent:
-    """What `python -m module` used. Raises RuntimeError with its words when it failed."""
+    """Return what `python -m module` used. Raises RuntimeError with its output if it failed."""
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as words:
         command = [sys.executable, "-m", module, *arguments]
         process = subprocess.Popen(command, cwd=FOLDER, env=environment, stdout=out, stderr=words)
@@ -108,14 +108,14 @@ def mailer(home: Path, *arguments: str, **settings: str) -> Spent:
 
 
 def send(home: Path, url: str, **settings: str) -> Spent:
-    """What `mailer send issue` used, with its worker in it."""
+    """Return what `mailer send issue` used, with its worker in it."""
     command = ("send", "issue", str(ISSUE), "--yes", "--json")
     return mailer(home, *command, SENDGRID_API_KEY="SG.benchmark.key", SENDGRID_API_URL=url, **settings)
 
 
 @contextmanager
 def provider(latency: float = 0.0) -> Iterator[str]:
-    """A provider's address, on loopback."""
+    """Run a provider on loopback, and yield its address."""
     command = [sys.executable, "-m", "benchmarks.provider", "--latency", str(latency)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout

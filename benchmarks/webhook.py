@@ -140,7 +140,7 @@ _kept: list[sqlite3.Connection] = []
 
 
 def _send(readers: int) -> None:
-    """A send that was just accepted, whose events come now."""
+    """Write a send that was just accepted, whose events come now."""
     from django.db import connection
     from django.utils import timezone
 

@@ -110,8 +110,7 @@ class CircuitBreaker(models.Model):
     trial_until = models.DateTimeField(null=True)  # after a failure one claimant at a time may try
 
     class Meta:
-        # `mailer_gate` was keyed by the provider's host. It stays for workers of that version, which end their requests
-        # with it while an upgrade replaces them; the next version drops it.
+        # `mailer_gate`, keyed by host, stays for older workers during an upgrade; the next version drops it.
         db_table = "mailer_circuit_breaker"
 
 

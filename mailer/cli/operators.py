@@ -53,7 +53,7 @@ def audit(act: "Act") -> None:
 
 
 def audit_look(act: "Act") -> None:
-    """The look is in the audit log, or the user is told that it is not."""
+    """Record the look in the audit log, or tell the user that it was not recorded."""
     from subscribers import auditing
 
     if not auditing.looked(actor(), act):

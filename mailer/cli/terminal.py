@@ -153,7 +153,7 @@ def _first_line(error: Exception) -> str:
 
 
 def database_address() -> str:
-    """Where the database is, without user or password."""
+    """Return where the database is, without user or password."""
     from django.conf import settings
 
     database = settings.DATABASES["default"]

@@ -55,7 +55,7 @@ def test(file: Path, more: tuple[str, ...], first: tuple[str, ...], name: str | 
 
 
 def _send(proof: "Proof", to: "Sequence[Address]") -> "Outcome":
-    """What we refuse is shown as what the provider refuses: the test was not accepted, and why."""
+    """Send the test; show what we refuse as what the provider refuses: it was not accepted, and why."""
     from mailer.publishing.refusals import Refused
     from mailer.publishing.testing import Outcome, send_test
     from mailer.store.accounts import UnknownKey

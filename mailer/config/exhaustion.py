@@ -102,6 +102,6 @@ def ran_out(of: str) -> None:
 
 
 def recovered() -> None:
-    """A request went through, so the next shortage starts with a short rest."""
+    """End the backoff: a request went through, so the next shortage starts with a short rest."""
     if _backoff.end():
         log.warning("this worker goes on")

@@ -10,13 +10,13 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 class BadMoment(ValueError):
-    """No moment to send at; the words say why and what to write."""
+    """The text names no time to send at; the message says why and what to write."""
 
 
 def read_moment(text: str, zone: str, now: datetime) -> datetime:
-    """The moment that `text` names, in UTC: always after `now`.
+    """Return the time that `text` names, in UTC: always after `now`.
 
-    Where clocks go back an hour the first of the two moments is meant; an hour that clocks skip is refused.
+    When clocks go back an hour, the first of the two times is meant; an hour that clocks skip is refused.
     """
     moment = _from_now(text, now) or _by_the_clock(text, zone)
     if moment <= now:
@@ -27,7 +27,7 @@ def read_moment(text: str, zone: str, now: datetime) -> datetime:
 
 
 def describe(moment: datetime, zone: str, now: datetime) -> str:
-    """`Tuesday 2019-07-02 09:00 Asia/Shanghai, 01:00 UTC, in 3 h 5 min`."""
+    """Return `Tuesday 2019-07-02 09:00 Asia/Shanghai, 01:00 UTC, in 3 h 5 min`."""
     local = moment.astimezone(ZoneInfo(zone))
     utc = moment.astimezone(UTC)
     day = "" if utc.date() == local.date() else f"{utc:%Y-%m-%d} "

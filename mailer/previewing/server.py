@@ -21,7 +21,12 @@ LARGEST_REQUEST = 16_384
 STILL_HERE_EVERY = 10.0  # seconds; a closed page is noticed by writing to it
 
 _STATIC = Path(__file__).parent / "static"
-_STATIC_TYPES = {"preview.css": "text/css", "preview.js": "text/javascript", "icon.svg": "image/svg+xml"}
+_STATIC_TYPES = {
+    "preview.css": "text/css",
+    "panels.css": "text/css",
+    "preview.js": "text/javascript",
+    "icon.svg": "image/svg+xml",
+}
 # What the page loads is ours alone; scripts run in the page, never in the mail.
 _PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; frame-src 'self'; "

@@ -33,7 +33,7 @@ OF_MAIL_ONLY = frozenset(
 
 @dataclass(frozen=True)
 class Proposal:
-    """What `correct` would change on the page of a send; nothing where the page says it already."""
+    """What `correct` would change on the page of a send; nothing if the page says it already."""
 
     send: Send
     proof: Proof
@@ -50,7 +50,7 @@ def require_sound_page(proof: Proof, ignored: Iterable[str] = ()) -> list[Findin
 
 
 def propose(proof: Proof) -> Proposal:
-    """Say what would change on the page of the issue, which was sent. Raises Refused and CorrectSettings."""
+    """Return what would change on the page of the issue, which was sent. Raises Refused and CorrectSettings."""
     label, slug = proof.newsletter.label, proof.rendered.slug
     send, shown = sent(label).filter(slug=slug).first(), page(label, slug)
     if send is None or shown is None:
@@ -65,7 +65,7 @@ def correct(proposal: Proposal) -> datetime:
 
 
 def _require_address(sent_from: str) -> None:
-    """Images of a page on the web must not stand on the editor's laptop."""
+    """Refuse to publish a page whose images stand on the editor's laptop."""
     here, there = (urlsplit(url).hostname in LOOPBACK for url in (settings.BASE_URL, sent_from))
     if here and not there:
         raise CorrectSettings(

@@ -28,7 +28,7 @@ def with_outcome(send: Send, outcome: str) -> Rows:
 
 
 def _with_fact(deliveries: QuerySet[Delivery], bits: int) -> Rows:
-    """Those with this fact, and what the provider said of it last, as long as its events are kept."""
+    """Return those with this fact, and what the provider last said of it, as long as its events are kept."""
     told = Event.objects.filter(delivery=OuterRef("pk"), details__isnull=False).order_by("-at")
     found = deliveries.annotate(known=F("facts").bitand(bits)).filter(known__gt=0)
     return found.annotate(said=Subquery(told.values("details__reason")[:1])).values_list("subscriber__email", "said")

@@ -29,7 +29,7 @@ class CorrectSettings(Refused):
 
 
 class ConfirmRepeat(Refused):
-    """Subscribers would get the same content twice: ask a person, then ask again with their word for it."""
+    """Subscribers would get the same content twice: let a person confirm, then ask again."""
 
 
 class RunAgain(Refused):

@@ -66,12 +66,12 @@ class Proposal:
 
     @property
     def repeats(self) -> str:
-        """What a person must be told before the same source goes to everybody again; else empty."""
+        """Return what a person must confirm before the same source goes to everybody again; "" if nothing."""
         return f"{self.file} was already sent as {self.sent_as}; was the file renamed?" if self.sent_as else ""
 
     @property
     def when(self) -> str:
-        """When it goes out, in its newsletter's time zone; empty for at once."""
+        """Return when it goes out, in its newsletter's time zone; "" for at once."""
         due_at = self.order.due_at
         return describe(due_at, self.plan.newsletter.timezone, clock.now()) if due_at else ""
 
@@ -95,7 +95,7 @@ def read_order(proof: Proof, at: str | None, on_unknown: str, *, detached: bool)
 
 
 def propose(proof: Proof, order: Order) -> Proposal:
-    """Say what would be done with the issue now. Nothing is written."""
+    """Return what would be done with the issue now. Nothing is written."""
     issue, label = proof.rendered, proof.newsletter.label
     unwatched = order.detached or order.due_at is not None
     plan = Plan(proof.newsletter, issue, settings.PROVIDER, settings.BASE_URL, order.on_unknown, unwatched)
@@ -127,10 +127,10 @@ def require_possible(proposal: Proposal) -> None:
 def get_ready(
     proposal: Proposal, *, repeat: bool = False, broker_away: Callable[[str], None] = lambda why: None
 ) -> Ready:
-    """Return the proposal as one that may be started, once provider, workers and public address were looked at.
+    """Return the proposal as one that may be started, after a look at provider, workers and public address.
 
-    `repeat`: a person confirmed that a source which was sent as `sent_as` goes to everybody again. `broker_away` is
-    told why hints are lost, where workers find the send all the same. Raises Refused and UnknownKey.
+    `repeat`: a person confirmed that a source sent as `sent_as` goes to everybody again. `broker_away` is told why
+    hints are lost, if workers find the send all the same. Raises Refused and UnknownKey.
     """
     if proposal.sent_as and not repeat:
         raise ConfirmRepeat(proposal.repeats)
@@ -146,7 +146,7 @@ def get_ready(
 
 
 def start(ready: Ready) -> Send:
-    """Plan the issue, or go on with the send that exists; one that is over or held is returned as it is.
+    """Plan the issue, or go on with the send that exists; return one that is over or held unchanged.
 
     Raises Refused: nobody may be mailed, or somebody else was faster.
     """
@@ -165,9 +165,9 @@ def start(ready: Ready) -> Send:
 
 
 def credits_short(proposal: Proposal) -> int | None:
-    """Return how many mails the provider's plan has left where they are too few; None where they suffice.
+    """Return how many emails the provider's plan has left if they are too few; None if they suffice.
 
-    None too where the provider does not say: many a key may not read it, and a send pauses when they are used up.
+    Also None if the provider does not say: many a key may not read it, and a send pauses when they are used up.
     """
     account = None if proposal.is_rehearsal else configured_provider().account
     with suppress(Unseen):

@@ -14,7 +14,7 @@ from mailer.store.elsewhere import why_not_from_here
 def find_send(name: str, newsletter: str | None) -> Send:
     """Return the send of a slug or of an issue's file; a real one before a rehearsal.
 
-    Raises CorrectRequest where there is none, or one in each of several newsletters, and IssueError.
+    Raises CorrectRequest if there is none, or one in each of several newsletters, and IssueError.
     """
     slug = read_issue(Path(name), settings.CONFIG).slug if Path(name).is_file() else name
     sends = Send.objects.select_related("account").defer("html", "text", "article").filter(slug=slug).order_by("-pk")
@@ -42,6 +42,6 @@ def require_provider(send: Send) -> None:
 
 
 def require_own(send: Send) -> None:
-    """Raise Refused where the send waits for a process with another account or newsletter."""
+    """Raise Refused if the send waits for a process with another account or newsletter."""
     if why := why_not_from_here(send):
         raise Refused(f"{send.slug} cannot be sent from here: {why}.")

@@ -1,7 +1,7 @@
-"""A test mail: exactly what readers would get, to a few people who look at it first.
+"""Send a test: exactly what subscribers would get, to a few people who look at it first.
 
-The subject begins with [TEST], and the unsubscribe link leads to a page where nothing can be changed. No send, no
-delivery, no reader and no figure knows of it; the one thing written is the images, which the mail must show.
+The subject begins with [TEST], and the unsubscribe link leads to a page that changes nothing. No send, delivery,
+subscriber or metric records it; only the images are written, because the email must show them.
 """
 
 from collections.abc import Iterable, Sequence
@@ -25,11 +25,11 @@ from subscribers import signed_links
 from subscribers.addresses import Address, AddressError, parse
 from subscribers.models import Suppression
 
-if TYPE_CHECKING:  # rendering loads parsers that the rest of this does not need
+if TYPE_CHECKING:  # rendering loads parsers that the rest of this module does not need
     from mailer.content.rendering import RenderedIssue
 
 MARK = "[TEST] "
-MOST = 20  # people who look at a test; more are an audience, and want `send issue`
+MOST = 20  # people who look at a test; more are an audience, and need `send issue`
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Outcome:
 
 
 def read_recipients(written: Iterable[str]) -> tuple[Address, ...]:
-    """Return the addresses in the order given, each once. Raises CorrectRequest, which names the one that is wrong."""
+    """Return the addresses in the order given, each once. Raises CorrectRequest, which names the wrong one."""
     found: dict[str, Address] = {}
     for text in written:
         try:
@@ -57,8 +57,8 @@ def read_recipients(written: Iterable[str]) -> tuple[Address, ...]:
 def send_test(issue: "RenderedIssue", newsletter: Newsletter, to: Sequence[Address]) -> Outcome:
     """Send the issue to everybody in `to`, in one request, and return what the provider answered.
 
-    Who complained, was suppressed by hand or asked to be forgotten gets no test either, and then nobody does. Who
-    bounced does: a test is a way to see whether the mailbox works again. Raises UnknownKey, Refused and CorrectIssue.
+    If one of them complained, was suppressed by hand or asked to be forgotten, nobody gets the test. Addresses that
+    bounced do: a test is a way to see whether the mailbox works again. Raises UnknownKey, Refused and CorrectIssue.
     """
     require_account()
     _require_not_suppressed(to)
@@ -67,7 +67,7 @@ def send_test(issue: "RenderedIssue", newsletter: Newsletter, to: Sequence[Addre
         request = provider.prepare(_message(issue, newsletter), _recipients(newsletter, to), None)
     except InvalidMessage as error:
         raise CorrectIssue(str(error)) from None
-    # Committed before the request: the mail may be opened the moment it is accepted.
+    # Committed before the request: the email may be opened the moment it is accepted.
     with transaction.atomic():
         keep_images(issue.images)
     return _outcome(provider.post(request), to)
@@ -85,7 +85,7 @@ def _require_not_suppressed(to: Sequence[Address]) -> None:
 
 
 def _message(issue: "RenderedIssue", newsletter: Newsletter) -> Message:
-    """No row stands behind a test, so nothing in it names one: its events must meet none."""
+    """Return the message without ids: no row stands behind a test, and its events must match none."""
     return Message(
         subject=MARK + issue.subject,
         from_email=newsletter.from_email,

@@ -19,7 +19,7 @@ class Again(Enum):
 
 
 def standing(newsletter: str, slug: str, provider: str) -> Send | None:
-    """The real send of this slug. A rehearsal is never in the way: the next one replaces it."""
+    """Return the real send of this slug. A rehearsal never counts: the next one replaces it."""
     if provider == REHEARSAL:
         return None
     return Send.objects.filter(newsletter=newsletter, slug=slug).exclude(provider=REHEARSAL).first()

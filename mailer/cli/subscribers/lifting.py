@@ -104,7 +104,7 @@ def _release(emails: list[str], reason: str) -> None:
 
 
 def _moment(text: str, day: time) -> datetime:
-    """A date, or a date and time; in UTC where no zone is named. `day` completes a date."""
+    """Read a date, or a date and time; in UTC if no zone is named. `day` completes a date."""
     try:
         if len(text.strip()) == len("2020-12-14"):
             return datetime.combine(date.fromisoformat(text.strip()), day, UTC)

@@ -103,7 +103,7 @@ class SendGridAccount:
         return {str(one.get("from_email", "")).lower() for one in found if one.get("verified")}
 
     def _authenticated_domains(self) -> dict[str, bool] | None:
-        """Domain → whether its records were found valid."""
+        """Return domain → whether its records were found valid; None if the key may not see them."""
         try:
             found = _list(ask(self._client, "/v3/whitelabel/domains?limit=200"), "")
         except Unseen:
@@ -115,7 +115,7 @@ class SendGridAccount:
         return domains
 
     def _public_key_of(self, chosen: dict[str, Any]) -> str:
-        """Base64; empty when the webhook is not signed."""
+        """Return the key as base64; empty if the webhook is not signed."""
         if "public_key" in chosen:
             return str(chosen["public_key"] or "")
         answer = ask(self._client, f"/v3/user/webhooks/event/settings/signed/{chosen.get('id', '')}")

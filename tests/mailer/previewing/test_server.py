@@ -56,7 +56,8 @@ def test_the_page_runs_its_own_script_and_nothing_else(preview):
     assert headers["Cache-Control"] == "no-store"
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert ask(preview, "preview.js")[1]["Content-Type"].startswith("text/javascript")
-    assert ask(preview, "preview.css")[1]["Content-Type"].startswith("text/css")
+    for sheet in ("preview.css", "panels.css"):
+        assert ask(preview, sheet)[1]["Content-Type"].startswith("text/css")
 
 
 def test_the_frame_of_the_mail_runs_no_script_whoever_opens_it(preview):
