@@ -226,6 +226,14 @@ class Batch(models.Model):
         EMPTY = "empty"  # everybody in it was skipped or rejected
         CANCELLED = "cancelled"
 
+    class SettledBy(models.TextChoices):
+        """By whom or what an accepted batch is known to be accepted."""
+
+        WORKER = "worker"  # the provider answered it
+        RECORD = "record"  # of the rehearsal
+        EVENT = "event"
+        EDITOR = "editor"  # who assumes it, and may be wrong
+
     send = models.ForeignKey(Send, models.CASCADE, related_name="batches")
     number = models.PositiveIntegerField()
     state = models.CharField(max_length=12, choices=State.choices, default=State.PLANNED)
@@ -238,7 +246,10 @@ class Batch(models.Model):
     current_attempt = models.UUIDField(null=True)
     rounds = models.PositiveSmallIntegerField(default=0)  # refusals of single subscribers so far
     was_unknown = models.BooleanField(default=False)  # then it is never split: an older attempt may have gone out whole
-    settled_by = models.CharField(max_length=12, blank=True, default="")  # worker, record, event, editor
+    settled_by = models.CharField(max_length=12, choices=SettledBy.choices, blank=True, default="")
+    # The delivery that was refused unnamed when no other was left: it may be the mail that is refused. 0: refused by
+    # name. A trigger of migration 0013 fills it where a worker of an older version settles during an upgrade.
+    refused_alone = models.BigIntegerField(null=True)
     split_from = models.ForeignKey("self", models.SET_NULL, null=True, related_name="parts")
     # Subscribers with each fact, so that a status costs a row per request, not per subscriber.
     delivered = models.PositiveIntegerField(db_default=0, default=0)

@@ -51,7 +51,7 @@ def count(send: Send) -> Equation:
         counts["rejected"] += row["refused"]
         if row["state"] in _SHARE:
             counts[_SHARE[row["state"]]] += row["rest"]
-        if row["settled_by"] == "editor" and row["state"] == Batch.State.ACCEPTED:
+        if row["settled_by"] == Batch.SettledBy.EDITOR and row["state"] == Batch.State.ACCEPTED:
             counts["assumed"] += row["rest"]
     return Equation(planned=send.planned, **counts)
 

@@ -63,7 +63,7 @@ def _record(attempt: UUID, batch: int, send: int) -> None:
         if not news:  # accepted before; or refused a moment ago, and then it proves nothing
             Attempt.objects.filter(pk=attempt, state=Attempt.State.ACCEPTED).update(evidence_at=now)
             return
-        accept(batch, attempt, "event")
+        accept(batch, attempt, Batch.SettledBy.EVENT)
 
 
 def full_wait() -> timedelta:

@@ -52,7 +52,7 @@ def settle_rehearsals() -> None:
     over = [(*row[:3], row[4] is not None or not worker_locks.is_alive(row[3])) for row in rows]
     for attempt, batch, send, is_over in over:
         if str(attempt) in accepted_attempts(rehearsals(), send):
-            accept_by(attempt, "record")
+            accept_by(attempt, Batch.SettledBy.RECORD)
         elif is_over:
             _repeat_rehearsal(attempt, batch)
 

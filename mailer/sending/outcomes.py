@@ -33,14 +33,14 @@ def leave_unknown(attempt: UUID, words: str, status: int | None = None, cause: s
             posting = Batch.objects.filter(current_attempt=attempt, state=Batch.State.POSTING)
             # After a resend the older attempt may have turned out to be accepted in the meantime.
             reached = Exists(Attempt.objects.filter(batch=OuterRef("pk"), state=Attempt.State.ACCEPTED))
-            posting.filter(reached).update(state=Batch.State.ACCEPTED, settled_by="worker")
+            posting.filter(reached).update(state=Batch.State.ACCEPTED, settled_by=Batch.SettledBy.WORKER)
             posting.filter(~reached).update(state=Batch.State.UNKNOWN, was_unknown=True)
     if ended:
         log.error("outcome unknown", extra={"attempt": attempt, "status": status, "because": cause or words})
     return bool(ended)
 
 
-def accept(batch: int, attempt: UUID, settled_by: str) -> None:
+def accept(batch: int, attempt: UUID, settled_by: Batch.SettledBy) -> None:
     """Accept a batch because this attempt of it was accepted, unless it has another end: that is final.
 
     In the caller's transaction, which holds the send's row. After a resend the late knowledge makes the second request
@@ -50,7 +50,7 @@ def accept(batch: int, attempt: UUID, settled_by: str) -> None:
         log.error("accepted late, readers may have it twice", extra={"attempt": attempt})
 
 
-def accept_by(attempt: UUID, settled_by: str) -> bool:
+def accept_by(attempt: UUID, settled_by: Batch.SettledBy) -> bool:
     """Accept an attempt without an answer by other knowledge: the rehearsal's record, or the editor's word."""
     with transaction.atomic():
         # Attempt before batch, as everywhere: else two could wait for each other.
@@ -58,7 +58,7 @@ def accept_by(attempt: UUID, settled_by: str) -> bool:
         changed = Batch.objects.filter(current_attempt=attempt, state__in=PENDING).update(
             state=Batch.State.ACCEPTED, settled_by=settled_by
         )
-        if changed and settled_by != "editor":
+        if changed and settled_by != Batch.SettledBy.EDITOR:
             Attempt.objects.filter(pk=attempt).update(state=Attempt.State.ACCEPTED, ended_at=clock.now())
     return bool(changed)
 

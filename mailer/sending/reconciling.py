@@ -74,7 +74,7 @@ def resend_unknown(send: int, accept_duplicates: int = 0) -> int:
 def assume_sent(send: int) -> int:
     """Count every unknown batch as accepted, on the editor's word; return how many."""
     attempts = list(_unknown(Batch.objects.filter(send=send)).values_list("current_attempt", flat=True))
-    return sum(accept_by(attempt, "editor") for attempt in attempts if attempt)
+    return sum(accept_by(attempt, Batch.SettledBy.EDITOR) for attempt in attempts if attempt)
 
 
 def resend_what_never_arrived() -> int:

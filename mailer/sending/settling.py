@@ -74,7 +74,7 @@ def _accept(claim: Claim, answer: Accepted) -> None:
         now = statements.write_last_request(claim.send)
         news = statements.end_attempt(claim.attempt, Attempt.State.ACCEPTED, "", answer.status, answer.message_id, now)
         if news:
-            accept(claim.batch, claim.attempt, "worker")
+            accept(claim.batch, claim.attempt, Batch.SettledBy.WORKER)
         circuit_breaker.accepted(claim.account)
 
 
@@ -89,7 +89,8 @@ def _reject_readers(claim: Claim, answer: RecipientsRejected) -> None:
         _reject(claim.batch, refused)
         if len(refused) == len(claim.members):
             single = len(claim.members) == 1
-            _mine(claim).update(state=Batch.State.REFUSED if single else Batch.State.EMPTY, current_attempt=None)
+            state = Batch.State.REFUSED if single else Batch.State.EMPTY
+            _mine(claim).update(state=state, refused_alone=0, current_attempt=None)
             return
         batch = Batch.objects.get(pk=claim.batch)
         _back_to_planned(claim)
@@ -141,7 +142,8 @@ def _back_to_planned(claim: Claim) -> bool:
     """
     older = Attempt.objects.filter(batch=claim.batch, state=Attempt.State.ACCEPTED).values_list("pk", flat=True).first()
     if older:
-        return bool(_mine(claim).update(state=Batch.State.ACCEPTED, settled_by="worker", current_attempt=older))
+        accepted = {"state": Batch.State.ACCEPTED, "settled_by": Batch.SettledBy.WORKER}
+        return bool(_mine(claim).update(**accepted, current_attempt=older))
     if not _mine(claim).update(state=Batch.State.PLANNED, current_attempt=None):
         return False
     reopen(claim.send)

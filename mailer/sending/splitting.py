@@ -41,21 +41,21 @@ def refuse_single(batch: Batch, delivery: int, words: str) -> bool:
     root = batch.split_from_id or batch.pk
     family = Batch.objects.filter(Q(pk=root) | Q(split_from=root))
     # Not those whom the provider refused by name: that says nothing of the mail.
-    refused = family.filter(state=Batch.State.REFUSED, attempts__words=F("deliveries__reason")).distinct()
+    refused = family.filter(state=Batch.State.REFUSED, refused_alone__gt=0)
     if refused.exists() and not family.filter(state=Batch.State.ACCEPTED).exists():
         _restore(refused)
         return False
     Delivery.objects.filter(pk=delivery, outcome=None).update(outcome=Delivery.Outcome.REJECTED, reason=words)
     Batch.objects.filter(pk=batch.pk).update(
-        state=Batch.State.REFUSED, current_attempt=None, rejected=F("rejected") + 1
+        state=Batch.State.REFUSED, refused_alone=delivery, current_attempt=None, rejected=F("rejected") + 1
     )
     return True
 
 
 def _restore(refused: QuerySet[Batch]) -> None:
     for batch in refused:
-        words = batch.attempts.order_by("-started_at").values_list("words", flat=True).first()
-        restored = Delivery.objects.filter(batch=batch, outcome=Delivery.Outcome.REJECTED, reason=words).update(
-            outcome=None, reason=None
+        alone = Delivery.objects.filter(batch=batch, pk=batch.refused_alone or 0, outcome=Delivery.Outcome.REJECTED)
+        restored = alone.update(outcome=None, reason=None)
+        Batch.objects.filter(pk=batch.pk).update(
+            state=Batch.State.PLANNED, refused_alone=None, rejected=F("rejected") - restored
         )
-        Batch.objects.filter(pk=batch.pk).update(state=Batch.State.PLANNED, rejected=F("rejected") - restored)

@@ -95,7 +95,7 @@ def end_attempt(attempt: UUID, state: str, words: str, status: int | None, messa
     return _change(_END, state, words[:500], status, message_id, now, attempt)
 
 
-def accept_batch(batch: int, attempt: UUID, settled_by: str) -> bool:
+def accept_batch(batch: int, attempt: UUID, settled_by: Batch.SettledBy) -> bool:
     """Accept the batch by this attempt. Return False if it is settled otherwise, or another attempt has it."""
     return _change(_ACCEPT, settled_by, attempt, batch, attempt)
 
@@ -184,7 +184,7 @@ _ACCEPT = f"""
     WHERE id = %s AND (
         state IN ('{Batch.State.UNKNOWN.value}', '{Batch.State.PLANNED.value}')
         OR (state = '{Batch.State.POSTING.value}' AND current_attempt = %s)
-        OR (state = '{Batch.State.ACCEPTED.value}' AND settled_by = 'editor'))"""  # noqa: S608
+        OR (state = '{Batch.State.ACCEPTED.value}' AND settled_by = '{Batch.SettledBy.EDITOR.value}'))"""  # noqa: S608
 
 # From the end: the batches are taken in their order, so the last is planned until the send is nearly over.
 _OPEN_BATCH = f"""

@@ -106,10 +106,11 @@ def test_the_second_single_is_refused_when_somebody_of_the_batch_was_accepted(fo
     assert (count(four).accepted, count(four).rejected, four.state) == (2, 2, Send.State.FINISHED)
 
 
-def test_a_reader_refused_by_name_says_nothing_about_the_mail(four):
+@pytest.mark.parametrize("words", ["Does not contain a valid address.", "400 Bad Request"])
+def test_a_reader_refused_by_name_says_nothing_about_the_mail(four, words):
     settle(claimed(four, 0), UnlocatedRefusal("400 Bad Request", 400))
     settle(claimed(four, 0), UnlocatedRefusal("400 Bad Request", 400))
-    settle(claimed(four, 0), RecipientsRejected({0: "Does not contain a valid address."}, 400))
+    settle(claimed(four, 0), RecipientsRejected({0: words}, 400))
     settle(claimed(four, 2), UnlocatedRefusal("400 Bad Request", 400))
     balanced(four)
     assert four.state == Send.State.SENDING
