@@ -140,7 +140,7 @@ class SubscriberAdmin(LookingIsAudited):
         origin = _by(request, reason)
         with transaction.atomic():
             auditing.write(operator(request), Act(Action.SUPPRESSED, self.subject_of(reader), reason=reason))
-            is_new = optin.suppress(reader.suppression_hash, Suppression.Reason.MANUAL, origin, note=reason)
+            is_new = optin.suppress(reader.suppression_hash, Suppression.Reason.MANUAL, origin, optin.Why(reason))
         if is_new:
             self.message_user(request, f"Suppressed: {reader.email}")
         else:

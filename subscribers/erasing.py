@@ -58,7 +58,7 @@ def _hears_of_erasure(reader: Subscriber, origin: Origin) -> bool:
 
 
 def _note_erasure(hash: str, reader: Subscriber | None, origin: Origin, now: datetime) -> None:
-    Suppression.objects.filter(hash=hash).update(note="")
+    Suppression.objects.filter(hash=hash).update(**vars(optin.NO_MORE))
     erased = Suppression.objects.filter(hash=hash)
     if reader is None:  # erased before: that is the step on record, not this
         erased = erased.filter(erased_at=None)

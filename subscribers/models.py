@@ -176,9 +176,18 @@ class Suppression(models.Model):
         ERASED = "erased"
         MANUAL = "manual"
 
+    class Rule(models.TextChoices):
+        """The rule that made it, and may take it back; it leaves those of others alone."""
+
+        HARD_BOUNCE = "hard bounce"
+        SOFT_BOUNCES = "soft bounces"
+
     hash = models.CharField(max_length=64, primary_key=True)
     reason = models.CharField(max_length=12, choices=Reason.choices)
     note = models.TextField(blank=True, default="")
+    # A trigger of migration 0017 keeps these two in step with the note that an older version writes.
+    rule = models.CharField(max_length=16, choices=Rule.choices, null=True, blank=True)  # noqa: DJ001 — as Consent.effect
+    newsletters_left = models.JSONField(null=True, blank=True)  # labels, left by somebody who is not known here
     at = models.DateTimeField(default=timezone.now)
     # When and how the reader's data was erased, also where a stronger reason stands. With the data goes their history,
     # so the step that ends it stands here until the reader comes back.

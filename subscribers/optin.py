@@ -186,7 +186,7 @@ def lift_by_confirming(hash: str, reader: Subscriber, now: datetime) -> bool:
         erased.subscriber = reader
         erased.save(force_insert=True)
     suppression.delete()
-    for newsletter in records.newsletters_left(suppression.note):
+    for newsletter in suppression.newsletters_left or []:
         _stay_out(reader, newsletter, suppression.at)
     return True
 
@@ -286,13 +286,25 @@ def those_who_left(newsletter: str, subscriber_ids: Iterable[int]) -> set[int]:
     }
 
 
-def suppress(hash: str, reason: str, origin: Origin, *, note: str = "") -> bool:
+@dataclass(frozen=True)
+class Why:
+    """What stands beside the reason of a suppression."""
+
+    note: str = ""  # for people
+    rule: Suppression.Rule | None = None
+    newsletters_left: list[str] | None = None  # of an address that is not known here
+
+
+NO_MORE = Why()
+
+
+def suppress(hash: str, reason: str, origin: Origin, why: Why = NO_MORE) -> bool:
     """Suppress the address behind this hash in all newsletters. Return False if a stronger reason stands; it stays."""
-    return bool(suppress_all({hash: reason}, origin, note=note))
+    return bool(suppress_all({hash: reason}, origin, why))
 
 
 def suppress_all(
-    reasons: Mapping[str, str], origin: Origin, *, note: str = "", since: Mapping[str, datetime] | None = None
+    reasons: Mapping[str, str], origin: Origin, why: Why = NO_MORE, since: Mapping[str, datetime] | None = None
 ) -> int:
     """Suppress the addresses behind these hashes (hash → reason); return how many are new or have a new reason.
 
@@ -301,7 +313,7 @@ def suppress_all(
     now = clock.now()
     moments = dict.fromkeys(reasons, now) | {hash: min(at, now) for hash, at in (since or {}).items()}
     with transaction.atomic():
-        changed = _suppress(reasons, note, moments)
+        changed = _suppress(reasons, why, moments)
         for reason in {reasons[hash] for hash in changed}:
             hashes = [hash for hash in changed if reasons[hash] == reason]
             because = f"suppressed: {reason} {origin.source}".strip()
@@ -312,12 +324,12 @@ def suppress_all(
     return len(changed)
 
 
-def _suppress(reasons: Mapping[str, str], note: str, moments: Mapping[str, datetime]) -> list[str]:
+def _suppress(reasons: Mapping[str, str], why: Why, moments: Mapping[str, datetime]) -> list[str]:
     """Return those that are new, or whose reason is as strong as the one that stood."""
     # In one order, so that two who suppress the same addresses do not wait for each other.
     hashes = sorted(reasons)
     before = set(Suppression.objects.filter(hash__in=hashes).values_list("hash", flat=True))
-    new = [Suppression(hash=hash, reason=reasons[hash], note=note, at=moments[hash]) for hash in hashes]
+    new = [Suppression(hash=hash, reason=reasons[hash], at=moments[hash], **vars(why)) for hash in hashes]
     Suppression.objects.bulk_create([one for one in new if one.hash not in before], ignore_conflicts=True)
     changed = []
     for standing in Suppression.objects.select_for_update().filter(hash__in=hashes).order_by("hash"):
@@ -325,7 +337,7 @@ def _suppress(reasons: Mapping[str, str], note: str, moments: Mapping[str, datet
         if standing.hash not in before and (standing.reason, standing.at) == (reason, at):
             changed.append(standing.hash)
         elif STRENGTH[reason] >= STRENGTH[standing.reason]:
-            Suppression.objects.filter(hash=standing.hash).update(reason=reason, note=note, at=at)
+            Suppression.objects.filter(hash=standing.hash).update(reason=reason, at=at, **vars(why))
             changed.append(standing.hash)
     return changed
 
@@ -349,8 +361,8 @@ def lift(hash: str, origin: Origin) -> str | None:
         if suppression.reason == Reason.ERASED:
             raise Refused("this subscriber was erased, and only their own confirmation brings them back")
         if suppression.erased_at:
-            erased = {"reason": Reason.ERASED, "at": suppression.erased_at, "note": ""}
-            Suppression.objects.filter(hash=hash).update(**erased)
+            erased = {"reason": Reason.ERASED, "at": suppression.erased_at}
+            Suppression.objects.filter(hash=hash).update(**erased, **vars(NO_MORE))
         else:
             suppression.delete()
         because = f"lifted: {suppression.reason} {origin.source}".strip()

@@ -18,7 +18,6 @@ from subscribers.models import Consent, FormerId, Subscriber, Subscription, Supp
 
 Step, Effect = Consent.Step, Consent.Effect
 UNDO = "undo"  # `Consent.how` of a step by which a leaving was made undone
-LEFT = "left: "  # so begins the note of a suppression that stands for what somebody left who is not known here
 
 
 @dataclass(frozen=True)
@@ -172,11 +171,6 @@ def confirmed(hashes: Collection[str]) -> dict[str, datetime]:
     """Return when the subscribers of these addresses last confirmed; those who never did are left out."""
     steps = Consent.objects.filter(subscriber__suppression_hash__in=hashes, step=Step.CONFIRMED)
     return dict(steps.order_by().values_list("subscriber__suppression_hash").annotate(last=Max("at")))
-
-
-def newsletters_left(note: str) -> list[str]:
-    """Return the newsletters that this note of a suppression names; none for any other note."""
-    return note.removeprefix(LEFT).split(", ") if note.startswith(LEFT) else []
 
 
 def erasure(suppression: Suppression) -> Consent | None:

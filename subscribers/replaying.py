@@ -11,9 +11,8 @@ from django.db import transaction
 from subscribers import clock, erasing, optin, optouts
 from subscribers.addresses import Address
 from subscribers.models import Consent, Subscriber, Subscription, Suppression
-from subscribers.optin import Effect, Newcomer, Origin, Reason, State, Step
+from subscribers.optin import Effect, Newcomer, Origin, Reason, State, Step, Why
 from subscribers.optouts import UNSUBSCRIBED, OptOut
-from subscribers.records import LEFT, newsletters_left
 
 CHUNK = 1000  # lines looked up at once
 
@@ -107,9 +106,9 @@ class _Known:
         hashes = {optout.hash for optout in chunk}
         readers = Subscriber.objects.filter(suppression_hash__in=hashes)
         self.readers = {reader.suppression_hash: reader for reader in readers}
-        suppressions = Suppression.objects.filter(hash__in=hashes).values_list("hash", "reason", "note")
+        suppressions = Suppression.objects.filter(hash__in=hashes).values_list("hash", "reason", "newsletters_left")
         self.suppressed = {hash: reason for hash, reason, _ in suppressions}
-        self.left_unknown = {hash: names for hash, _, note in suppressions if (names := newsletters_left(note))}
+        self.left_unknown = {hash: names for hash, _, names in suppressions if names}
         self.steps: dict[str, list[tuple[str, str, datetime, str | None]]] = {}
         steps = Consent.objects.filter(
             subscriber__suppression_hash__in=hashes, step__in=[Step.CONFIRMED, Step.UNSUBSCRIBED, Step.CHANGED]
@@ -169,7 +168,7 @@ def _leave(optout: OptOut, reader: Subscriber | None) -> bool:
     if reader is None:
         # They came and left after the backup. The file that brought them may be imported again, and must not bring
         # them back; this reason is the one that a confirmation of their own lifts.
-        return optin.suppress(optout.hash, Reason.ERASED, origin, note=_left_unknown(optout))
+        return optin.suppress(optout.hash, Reason.ERASED, origin, _left_unknown(optout))
     if reader.subscriptions.filter(newsletter=optout.newsletter).exists():
         return optin.unsubscribe(reader.public_id, optout.newsletter, origin)
     address = Address(reader.email, reader.email_key)
@@ -178,11 +177,11 @@ def _leave(optout: OptOut, reader: Subscriber | None) -> bool:
     return True
 
 
-def _left_unknown(optout: OptOut) -> str:
-    """Return the note of the newsletters they left, which keeps them out of these when they join another."""
-    notes = Suppression.objects.filter(hash=optout.hash).values_list("note", flat=True)
-    names = [name for note in notes for name in newsletters_left(note)]
-    return LEFT + ", ".join(dict.fromkeys([*names, optout.newsletter]))
+def _left_unknown(optout: OptOut) -> Why:
+    """Return the newsletters they left, which keeps them out of these when they join another."""
+    before = Suppression.objects.filter(hash=optout.hash).values_list("newsletters_left", flat=True).first()
+    names = list(dict.fromkeys([*(before or []), optout.newsletter]))
+    return Why(note=f"left: {', '.join(names)}", newsletters_left=names)
 
 
 def _origin(optout: OptOut) -> Origin:

@@ -20,19 +20,19 @@ from mailer.models import REHEARSAL, Attempt, Batch, Delivery, Fact, PolicyBounc
 from mailer.providers.events import Meaning
 from subscribers import addresses, optin, records
 from subscribers.models import Subscriber, Suppression
-from subscribers.optin import Origin
+from subscribers.optin import NO_MORE, Origin, Why
 
 log = logging.getLogger(__name__)
 
 EVENT = Origin(how="event")
-Reason = Suppression.Reason
+Reason, Rule = Suppression.Reason, Suppression.Rule
 
 # A soft bounce says little; three in a row over two weeks say that the mailbox is dead.
 IN_A_ROW = 3
 APART = timedelta(days=14)
-# How these rules recognise their own suppressions: they take back no others.
-SOFT_NOTE = "three soft bounces"
-HARD_NOTE = "hard bounce"
+# The rules take back their own suppressions alone, which they know by `rule`.
+HARD = Why("hard bounce", Rule.HARD_BOUNCE)
+SOFT = Why("three soft bounces", Rule.SOFT_BOUNCES)
 
 WITHIN = timedelta(days=7)  # between an accepted delivery and a bounce that names only an address
 CLOCKS = timedelta(minutes=5)  # by which the provider's clock and ours may differ
@@ -127,7 +127,7 @@ def react(told: Sequence[Told], reconsidered: Collection[int]) -> None:
     by_meaning: dict[Meaning, list[Told]] = defaultdict(list)
     for one in told:
         by_meaning[one.meaning].append(one)
-    _suppress(_reasons(by_meaning[Meaning.COMPLAINT], Reason.COMPLAINT), "")
+    _suppress(_reasons(by_meaning[Meaning.COMPLAINT], Reason.COMPLAINT), NO_MORE)
     spared = _judge_hard_bounces(by_meaning[Meaning.HARD])
     for one in by_meaning[Meaning.LEFT]:
         if one.reader.public_id:
@@ -148,8 +148,8 @@ def _judge_hard_bounces(told: Sequence[Told]) -> Collection[int]:
     outages.note(bounces)
     with transaction.atomic():
         judgement = outages.judge(bounces)
-        _suppress(dict.fromkeys(judgement.gone, str(Reason.BOUNCE)), HARD_NOTE)
-        wrong = Suppression.objects.filter(hash__in=judgement.spared, reason=Reason.BOUNCE, note=HARD_NOTE)
+        _suppress(dict.fromkeys(judgement.gone, str(Reason.BOUNCE)), HARD)
+        wrong = Suppression.objects.filter(hash__in=judgement.spared, reason=Reason.BOUNCE, rule=HARD.rule)
         let_go = list(wrong.values_list("hash", flat=True))
         for hash in let_go:
             optin.lift(hash, EVENT)
@@ -177,19 +177,19 @@ def _reasons(told: Iterable[Told], reason: str) -> dict[str, str]:
     return {one.reader.hash: reason for one in told if one.reader.hash}
 
 
-def _suppress(reasons: Mapping[str, str], note: str) -> None:
+def _suppress(reasons: Mapping[str, str], why: Why) -> None:
     """Suppress as `optin.suppress_all` does, but leave equally strong ones alone: their record shows it once."""
     standing = {one.hash: one for one in Suppression.objects.filter(hash__in=reasons)} if reasons else {}
-    news = {hash: reason for hash, reason in reasons.items() if _is_news(standing.get(hash), reason, note)}
+    news = {hash: reason for hash, reason in reasons.items() if _is_news(standing.get(hash), reason, why)}
     if news:
-        optin.suppress_all(news, EVENT, note=note)
+        optin.suppress_all(news, EVENT, why)
 
 
-def _is_news(standing: Suppression | None, reason: str, note: str) -> bool:
+def _is_news(standing: Suppression | None, reason: str, why: Why) -> bool:
     if standing is None or optin.STRENGTH[reason] > optin.STRENGTH[standing.reason]:
         return True
     # A hard bounce takes the place of what soft ones made, or the latter might be taken back.
-    return standing.reason == reason and standing.note == SOFT_NOTE and note != SOFT_NOTE
+    return standing.reason == reason and standing.rule == SOFT.rule and why != SOFT
 
 
 def _look_at_soft_bounces(readers: Collection[int]) -> None:
@@ -202,8 +202,8 @@ def _look_at_soft_bounces(readers: Collection[int]) -> None:
         if subscriber not in moved or at > moved[subscriber]:
             last[hash].append((facts, at))
     gone = {hash for hash, deliveries in last.items() if _is_gone(deliveries)}
-    _suppress(dict.fromkeys(gone, str(Reason.BOUNCE)), SOFT_NOTE)
-    ours = Suppression.objects.filter(hash__in=last.keys() - gone, reason=Reason.BOUNCE, note=SOFT_NOTE)
+    _suppress(dict.fromkeys(gone, str(Reason.BOUNCE)), SOFT)
+    ours = Suppression.objects.filter(hash__in=last.keys() - gone, reason=Reason.BOUNCE, rule=SOFT.rule)
     for hash in ours.values_list("hash", flat=True):
         optin.lift(hash, EVENT)
 

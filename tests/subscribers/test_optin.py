@@ -297,7 +297,7 @@ def test_an_erased_reader_comes_back_by_a_fresh_double_opt_in_only(clock):
 
 def test_a_stronger_reason_outlives_the_erasure_without_its_words(clock):
     reader = readers.confirmed()
-    optin.suppress(reader.suppression_hash, "manual", COMMAND, note="Ada Lovelace asked by phone")
+    optin.suppress(reader.suppression_hash, "manual", COMMAND, optin.Why("Ada Lovelace asked by phone"))
     since = clock.now
     clock.forward(days=3)
     erasing.forget(ADDRESS.key, COMMAND)

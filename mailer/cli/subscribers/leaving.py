@@ -73,7 +73,7 @@ def suppress(
 
     with transaction.atomic():
         audit(Act(Action.SUPPRESSED, auditing.subject_of(person), reason=reason))
-        optin.suppress(hash_of(person), "manual", optin.Origin(how="command", source=reason), note=reason)
+        optin.suppress(hash_of(person), "manual", optin.Origin(how="command", source=reason), optin.Why(reason))
     click.echo(f"{person.email} is suppressed: it will not be emailed.")
 
 

@@ -168,7 +168,7 @@ def test_a_drop_is_the_providers_memory_of_the_bounce_and_no_second_one(gmail):
 def test_a_stronger_reason_stays_and_what_the_operator_did_too(gmail):
     issue = mailed()
     post(issue.about(gmail[0], "spamreport"))
-    optin.suppress(gmail[1].suppression_hash, "manual", Origin(how="command"), note="by phone")
+    optin.suppress(gmail[1].suppression_hash, "manual", Origin(how="command"), optin.Why("by phone"))
     post(*hard(issue, gmail[:20]))
     assert [readers.suppression_of(reader) for reader in gmail[:3]] == ["complaint", "manual", None]
 
