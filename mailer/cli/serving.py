@@ -329,7 +329,7 @@ def _tell_health() -> None:
     sick = [f"worker {one.pid}: {one.wrong}" for one in found if one.wrong]
     if sick:
         raise Problem(f"{'. '.join(sick)}. Restart it; see its log for details.")
-    click.echo(f"mailer: worker {', '.join(str(one.pid) for one in found)} is well")
+    click.echo(f"mailer: worker {', '.join(str(one.pid) for one in found)} is healthy")
 
 
 # What a developer runs without a newsletter.
