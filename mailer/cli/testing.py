@@ -58,11 +58,10 @@ def _send(proof: "Proof", to: "Sequence[Address]") -> "Outcome":
     """Send the test; show what we refuse as what the provider refuses: it was not accepted, and why."""
     from mailer.publishing.refusals import Refused
     from mailer.publishing.testing import Outcome, send_test
-    from mailer.store.accounts import UnknownKey
 
     try:
         return send_test(proof.rendered, proof.newsletter, to)
-    except (Refused, UnknownKey) as error:
+    except Refused as error:
         return Outcome(False, str(error))
 
 

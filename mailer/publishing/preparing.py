@@ -19,7 +19,7 @@ from mailer.content.issues import Issue, IssueError, read_issue
 from mailer.content.markdown import BackIssue
 from mailer.content.rendering import render_issue
 from mailer.publishing.newsletters import choose_newsletter
-from mailer.publishing.refusals import CorrectIssue, CorrectRequest
+from mailer.publishing.refusals import CorrectIssue, CorrectRequest, of_issue
 
 NONE: frozenset[str] = frozenset()
 
@@ -53,10 +53,13 @@ def surroundings(sent: Callable[[str], Sequence[Entry]] | None = None) -> Surrou
 def prepare(file: Path, newsletter: str | None) -> Proof:
     """Read and render `file` for the newsletter asked for, the one that it names itself, or the only one there is.
 
-    What is mailed is `proof.rendered`, to the byte, whichever use case asks. Raises IssueError and CorrectRequest.
+    What is mailed is `proof.rendered`, to the byte, whichever use case asks. Raises CorrectIssue and CorrectRequest.
     """
-    issue = read_issue(file, settings.CONFIG)
-    return render(issue, choose_newsletter(newsletter or issue.newsletter), surroundings())
+    try:
+        issue = read_issue(file, settings.CONFIG)
+        return render(issue, choose_newsletter(newsletter or issue.newsletter), surroundings())
+    except IssueError as error:
+        raise of_issue(error) from error
 
 
 def require_newsletter(file: Path, newsletter: str | None) -> None:
@@ -120,8 +123,8 @@ def check_file(
     """
     try:
         proof = prepare(file, newsletter)
-    except IssueError as error:
-        return without([error.finding], set(ignored))
+    except CorrectIssue as error:
+        return without(error.findings, set(ignored))
     found = findings_of(proof)
     if asking:
         found += findings_behind_links(proof, asking)

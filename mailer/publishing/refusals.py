@@ -6,6 +6,7 @@ The terminal turns them into exit codes (mailer.cli.terminal); HTTP would turn t
 from collections.abc import Sequence
 
 from mailer.content.findings import Finding
+from mailer.content.issues import IssueError
 
 
 class Refused(Exception):
@@ -22,6 +23,11 @@ class CorrectIssue(Refused):
     def __init__(self, message: str, findings: Sequence[Finding] = ()) -> None:
         super().__init__(message)
         self.findings = tuple(findings)
+
+
+def of_issue(error: IssueError) -> CorrectIssue:
+    """Return the refusal of a file of which no email can be made."""
+    return CorrectIssue(str(error), [error.finding])
 
 
 class CorrectSettings(Refused):

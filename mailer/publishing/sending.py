@@ -19,7 +19,15 @@ from mailer.models import REHEARSAL, Send
 from mailer.providers.current import configured_provider
 from mailer.providers.protocol import Unseen
 from mailer.publishing.reachability import why_unreachable
-from mailer.publishing.refusals import ConfirmRepeat, CorrectIssue, CorrectRequest, Refused, RunAgain, TryLater
+from mailer.publishing.refusals import (
+    ConfirmRepeat,
+    CorrectIssue,
+    CorrectRequest,
+    CorrectSettings,
+    Refused,
+    RunAgain,
+    TryLater,
+)
 from mailer.publishing.sends import require_own
 from mailer.sending import hints
 from mailer.sending.evidence import is_heard
@@ -113,7 +121,7 @@ def propose(proof: Proof, order: Order) -> Proposal:
 
 
 def require_possible(proposal: Proposal) -> None:
-    """Raise what `get_ready` and `start` would, as far as it is known without a request. Raises UnknownKey too."""
+    """Raise what `get_ready` and `start` would, as far as it is known without a request."""
     _require_same_provider(proposal)
     if proposal.sent_as:
         raise ConfirmRepeat(proposal.repeats)
@@ -130,7 +138,7 @@ def get_ready(
     """Return the proposal as one that may be started, after a look at provider, workers and public address.
 
     `repeat`: a person confirmed that a source sent as `sent_as` goes to everybody again. `broker_away` is told why
-    hints are lost, if workers find the send all the same. Raises Refused and UnknownKey.
+    hints are lost, if workers find the send all the same. Raises Refused.
     """
     if proposal.sent_as and not repeat:
         raise ConfirmRepeat(proposal.repeats)
@@ -208,7 +216,10 @@ def _require_same_provider(proposal: Proposal) -> None:
 
 
 def _require_acceptable(proposal: Proposal) -> None:
-    accounts.refuse_unknown_key()
+    try:
+        accounts.refuse_unknown_key()
+    except accounts.UnknownKey as error:
+        raise CorrectSettings(str(error)) from None
     if why := why_refused(proposal.plan):
         raise CorrectIssue(f"{proposal.file}: the provider would not accept this issue: {why}")
 
@@ -258,6 +269,8 @@ def _plan(proposal: Proposal) -> Send:
         raise _changed_meanwhile(proposal)
     try:
         return schedule_send(plan, due_at) if due_at else plan_send(plan)
+    except accounts.UnknownKey as error:
+        raise CorrectSettings(str(error)) from None
     except NobodyToSend:
         raise _nobody(proposal) from None
     except IntegrityError:

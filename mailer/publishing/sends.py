@@ -4,19 +4,19 @@ from pathlib import Path
 
 from django.conf import settings
 
-from mailer.content.issues import read_issue
+from mailer.content.issues import IssueError, read_issue
 from mailer.models import Send
 from mailer.providers.current import configured_provider
-from mailer.publishing.refusals import CorrectRequest, Refused
+from mailer.publishing.refusals import CorrectRequest, Refused, of_issue
 from mailer.store.elsewhere import why_not_from_here
 
 
 def find_send(name: str, newsletter: str | None) -> Send:
     """Return the send of a slug or of an issue's file; a real one before a rehearsal.
 
-    Raises CorrectRequest if there is none, or one in each of several newsletters, and IssueError.
+    Raises CorrectRequest if there is none, or one in each of several newsletters, and CorrectIssue.
     """
-    slug = read_issue(Path(name), settings.CONFIG).slug if Path(name).is_file() else name
+    slug = _slug_of(Path(name)) if Path(name).is_file() else name
     sends = Send.objects.select_related("account").defer("html", "text", "article").filter(slug=slug).order_by("-pk")
     if newsletter:
         sends = sends.filter(newsletter=newsletter)
@@ -28,6 +28,13 @@ def find_send(name: str, newsletter: str | None) -> Send:
         names = ", ".join(send.newsletter for send in real)
         raise CorrectRequest(f"{slug!r} was sent in several newsletters; choose one with --newsletter: {names}.")
     return real[0]
+
+
+def _slug_of(file: Path) -> str:
+    try:
+        return read_issue(file, settings.CONFIG).slug
+    except IssueError as error:
+        raise of_issue(error) from error
 
 
 def require_provider(send: Send) -> None:

@@ -17,8 +17,8 @@ from mailer.providers.answers import Accepted, Answer, DeadlinePassed, OutcomeUn
 from mailer.providers.current import current_provider
 from mailer.providers.headers import issue_headers
 from mailer.providers.messages import InvalidMessage, Message, Recipient
-from mailer.publishing.refusals import CorrectIssue, CorrectRequest, Refused
-from mailer.store.accounts import require_account
+from mailer.publishing.refusals import CorrectIssue, CorrectRequest, CorrectSettings, Refused
+from mailer.store.accounts import UnknownKey, require_account
 from mailer.store.installation import public_id
 from mailer.store.media import keep_images
 from subscribers import signed_links
@@ -58,9 +58,12 @@ def send_test(issue: "RenderedIssue", newsletter: Newsletter, to: Sequence[Addre
     """Send the issue to everybody in `to`, in one request, and return what the provider answered.
 
     If one of them complained, was suppressed by hand or asked to be forgotten, nobody gets the test. Addresses that
-    bounced do: a test is a way to see whether the mailbox works again. Raises UnknownKey, Refused and CorrectIssue.
+    bounced do: a test is a way to see whether the mailbox works again. Raises Refused.
     """
-    require_account()
+    try:
+        require_account()
+    except UnknownKey as error:
+        raise CorrectSettings(str(error)) from None
     _require_not_suppressed(to)
     provider = current_provider()
     try:

@@ -10,7 +10,7 @@ from tests import readers
 pytestmark = pytest.mark.django_db
 
 
-@pytest.mark.parametrize(("state", "reason"), product(Subscription.State, [None, *Suppression.Reason]))
+@pytest.mark.parametrize(("state", "reason"), list(product(Subscription.State, [None, *Suppression.Reason])))
 def test_a_row_and_the_database_say_the_same_of_who_may_be_mailed(state, reason):
     subscriber = readers.confirmed()
     Subscription.objects.filter(subscriber=subscriber).update(state=state)

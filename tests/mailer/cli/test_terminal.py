@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from django.db import OperationalError, connection
 
-from mailer.cli.terminal import explain
+from mailer.cli.terminal import Exit, explain
 from mailer.config import environment
+from mailer.publishing import refusals
 from tests.processes.stage import Stage
 
 
@@ -178,3 +179,20 @@ def test_a_file_that_this_user_may_not_touch_is_named(number):
     assert problem is not None
     assert "/srv/news/var/home-id" in problem.message
     assert problem.exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("refusal", "code"),
+    [
+        (refusals.Refused, Exit.FAILED),
+        (refusals.CorrectRequest, Exit.USAGE),
+        (refusals.CorrectIssue, Exit.FINDINGS),
+        (refusals.CorrectSettings, Exit.USAGE),
+        (refusals.ConfirmRepeat, Exit.FAILED),
+        (refusals.RunAgain, Exit.FAILED),
+        (refusals.TryLater, Exit.FAILED),
+    ],
+)
+def test_each_refusal_of_a_use_case_is_a_sentence_and_an_exit_code(refusal, code):
+    problem = explain(refusal("Nothing was sent."))
+    assert (problem.message, problem.exit_code) == ("Nothing was sent.", code)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mailer.content.issues import IssueError, read_issue
+from mailer.content.issues import read_issue
 from mailer.publishing.preparing import (
     Surroundings,
     check_file,
@@ -36,8 +36,9 @@ def test_the_issue_chooses_its_newsletter_unless_another_is_asked_for(file):
 
 def test_a_file_of_which_no_mail_can_be_made_raises_where_and_why(file):
     file.write_text("No title\n")
-    with pytest.raises(IssueError):
+    with pytest.raises(CorrectIssue, match="the issue has no title") as refused:
         prepare(file, "weekly")
+    assert [finding.rule for finding in refused.value.findings] == ["no-subject"]
 
 
 def test_an_issue_with_errors_is_refused_with_all_of_them(file):

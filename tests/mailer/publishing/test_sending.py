@@ -10,7 +10,15 @@ from django.utils import timezone
 from mailer.models import REHEARSAL, Attempt, Batch, Installation, Send
 from mailer.publishing import sending
 from mailer.publishing.preparing import prepare
-from mailer.publishing.refusals import ConfirmRepeat, CorrectIssue, CorrectRequest, Refused, RunAgain, TryLater
+from mailer.publishing.refusals import (
+    ConfirmRepeat,
+    CorrectIssue,
+    CorrectRequest,
+    CorrectSettings,
+    Refused,
+    RunAgain,
+    TryLater,
+)
 from mailer.publishing.sending import Order, get_ready, propose, read_order, require_possible, start
 from mailer.sending.existing import Again
 from mailer.sending.steering import cancel, pause
@@ -32,10 +40,10 @@ def proof(api, settings, tmp_path):
     sweep()
     readers.confirmed()
 
-    def made(source: str = ISSUE, name: str = "2026-11-20.md"):
+    def made(source: str = ISSUE, name: str = "2026-11-20.md", newsletter: str | None = None):
         path = tmp_path / name
         path.write_text(source)
-        return prepare(path, None)
+        return prepare(path, newsletter)
 
     return made
 
@@ -182,6 +190,15 @@ def test_an_address_that_does_not_lead_here_is_refused(proof, settings):
     settings.BASE_URL = "http://127.0.0.1:9"
     with pytest.raises(TryLater, match="could not unsubscribe"):
         get_ready(propose(proof(), Order()))
+
+
+def test_a_key_that_nobody_adopted_is_a_matter_of_settings(proof, settings):
+    sent(proof())
+    settings.SENDGRID_API_KEY = "SG.of-another.account"
+    proposal = propose(proof("# Another 2026-11-27\n\nText\n", "2026-11-27.md", "weekly"), Order())
+    for refuse in (require_possible, get_ready):
+        with pytest.raises(CorrectSettings, match="adopt-key"):
+            refuse(proposal)
 
 
 def test_an_issue_that_the_provider_would_refuse_is_not_planned(proof, monkeypatch):
