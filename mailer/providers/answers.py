@@ -34,7 +34,10 @@ class UnlocatedRefusal:
 
 @dataclass(frozen=True)
 class Refused:
-    """Nothing was accepted, nor would be for other subscribers: key, account, sender or a bug of ours."""
+    """Nothing was accepted, nor would be for other subscribers: key, account, sender or a bug of ours.
+
+    The status is 401 or 403 where key, account or sender are refused: single emails wait until that is corrected.
+    """
 
     words: str
     status: int

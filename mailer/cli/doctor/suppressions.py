@@ -59,9 +59,10 @@ def read_in(as_json: bool, yes: bool) -> None:
             for page, _ in provider.suppressions.pages(name):
                 _add(found, page, reason)
     except Unseen as why:
+        needed = provider.account.scope("suppressions") if provider.account else "another key"
         raise Problem(
-            f"{names.provider} does not show its list of {name} to this key ({why}); give it the "
-            "suppression.read scope. Nothing was changed."
+            f"{names.provider} does not show its list of {name} to this key ({why}); {needed} shows it. "
+            "Nothing was changed."
         ) from None
     _show(found)
     if found:
