@@ -268,7 +268,6 @@ def _show_report(report: "Report") -> None:
 def _lines(report: "Report") -> list[str]:
     states = ", ".join(f"{count} {state}" for state, count in sorted(report.new_by_state.items()))
     counts = (
-        (report.new, f"new ({states})" if states else "new"),
         (report.unchanged, "already here, unchanged"),
         (report.left, "unsubscribed by the file"),
         (report.stay_unsubscribed, "unsubscribed before and stay unsubscribed"),
@@ -279,7 +278,8 @@ def _lines(report: "Report") -> list[str]:
         (report.rejected, "rejected"),
         (report.kept_out, f"kept out: a row that cannot be read names them, the first in line {report.first_kept_out}"),
     )
-    return [f"{count} {what}" for count, what in counts if count or what.startswith("new")]
+    new = f"{report.new} new ({states})" if states else f"{report.new} new"
+    return [new, *(f"{count} {what}" for count, what in counts if count)]
 
 
 def _question_as_json(error: "Undecided") -> str:
