@@ -103,7 +103,7 @@ def test_no_more_passwords_are_checked_at_a_time_than_leave_threads_to_others():
     assert is_open(HOME)
 
 
-def test_guesses_at_a_closed_door_do_not_keep_it_closed(time_machine_of_axes):
+def test_guesses_during_a_lockout_do_not_prolong_it(time_machine_of_axes):
     for _ in range(5):
         log_in(REMOTE_ADDR=HOME)
     time_machine_of_axes(minutes=14)
@@ -142,7 +142,7 @@ def test_behind_a_proxy_what_the_visitor_wrote_before_its_entry_does_not_count(s
 @pytest.mark.parametrize(
     "claimed", ["unknown", "198.51.100.7:4711", "[2001:db8::1]:443", "é", "x" * 300, "fe80::1%eth0"]
 )
-def test_an_address_that_no_database_keeps_still_closes_the_door(settings, claimed):
+def test_an_address_that_the_database_cannot_store_still_counts_for_the_lockout(settings, claimed):
     """PostgreSQL refused the record, so that such guesses were answered 500 and never counted."""
     settings.MAILER_PROXIES = 1
     answers = [log_in(headers={"X-Forwarded-For": claimed}).status_code for _ in range(6)]
@@ -153,7 +153,7 @@ def test_who_comes_from_no_address_is_counted_too():
     assert [log_in(REMOTE_ADDR="").status_code for _ in range(6)][-1] == 429
 
 
-def test_a_name_longer_than_the_record_is_no_name():
+def test_a_name_too_long_for_the_record_is_rejected():
     assert log_in("u" * 300).status_code == 200
     assert not AccessAttempt.objects.exists()
 

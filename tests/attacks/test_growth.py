@@ -73,7 +73,7 @@ def test_who_toggles_the_language_leaves_one_row_and_is_stopped_for_an_hour(clie
     assert save(client, reader, language="zh-hans").status_code == 200
 
 
-def test_each_kind_of_change_that_is_no_consent_keeps_its_last_row_alone(client, clock):  # noqa: F811
+def test_each_kind_of_change_that_is_not_consent_keeps_only_its_last_row(client, clock):  # noqa: F811
     reader = readers.confirmed()
     for number in range(6):
         client.post(data_path(reader), {"do": "rename", "name": f"Ada {number}"})

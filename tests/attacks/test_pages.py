@@ -33,7 +33,7 @@ def evil_newsletter(settings):
     settings.NEWSLETTERS = settings.NEWSLETTERS | {"weekly": evil}
 
 
-def test_words_of_an_issue_and_its_newsletter_are_text_wherever_they_are_shown(client, evil_newsletter, mailoutbox):
+def test_text_of_an_issue_and_its_newsletter_is_escaped_wherever_it_is_shown(client, evil_newsletter, mailoutbox):
     published(subject=EVIL, preheader=EVIL, number=EVIL, language="en")
     reader = readers.confirmed(who=readers.Named(EVIL[:100], "evil@readers.example"))
     for path in ["/", "/archive/", "/archive/2026-11-20/", *every_path(reader).values()]:
@@ -44,7 +44,7 @@ def test_words_of_an_issue_and_its_newsletter_are_text_wherever_they_are_shown(c
     ElementTree.fromstring(client.get("/sitemap.xml").content)
 
 
-def test_words_of_a_newsletter_are_text_in_the_mail_that_asks_to_confirm(evil_newsletter, mailoutbox):
+def test_text_of_a_newsletter_is_escaped_in_the_confirmation_mail(evil_newsletter, mailoutbox):
     readers.pending()
     for due in list(confirmations.due(readers.Subscriber.objects.get().created_at)):
         confirmations.send(due)
@@ -73,7 +73,7 @@ def test_every_post_of_another_site_is_refused_but_for_the_signed_links():
 
 
 @pytest.mark.parametrize("path", ["/subscribe/", "/jianbao/subscribe/", "/admin/login/"])
-def test_a_form_too_large_is_refused_in_words(client, path):
+def test_a_form_too_large_is_refused_with_an_explanation(client, path):
     answer = client.post(path, LARGE, content_type=FORM)
     assert answer.status_code == 413
     assert ("内容太多了" if "jianbao" in path else "Request too large") in answer.text
@@ -81,7 +81,7 @@ def test_a_form_too_large_is_refused_in_words(client, path):
     assert not Consent.objects.exists()
 
 
-def test_what_cannot_be_read_is_refused_in_words_and_a_wrong_name_is_not_repeated(client):
+def test_an_unreadable_request_is_refused_with_an_explanation_that_does_not_repeat_its_host(client):
     broken = client.post("/subscribe/", b"--x", content_type="multipart/form-data; boundary=" + "y" * 300)
     misled = client.post("/subscribe/", headers={"host": "evil.example"})
     assert (broken.status_code, "We could not read your request" in broken.text) == (400, True)
@@ -103,7 +103,7 @@ def test_behind_a_signed_link_a_body_too_large_changes_nothing_but_leaving(clien
     "door", [lambda reader: "/subscribe/", leave_path, preferences_path, lambda reader: "/admin/login/"]
 )
 @pytest.mark.parametrize("size", [30_000, 3_000_000])
-def test_no_door_puts_a_file_on_the_disk(door, size, monkeypatch):
+def test_no_endpoint_writes_an_upload_to_the_disk(door, size, monkeypatch):
     """Multipart files know no limit of Django's, and one of more than 2.5 MB would lie in the folder for such files."""
     path = door(reader := readers.confirmed())
     monkeypatch.setattr("tempfile.NamedTemporaryFile", lambda *_, **__: pytest.fail("a file was made"))

@@ -62,7 +62,7 @@ def test_what_waited_for_a_day_after_an_earlier_mail_is_not_sent_either(clock, n
 
 
 @pytest.mark.parametrize("signed", [True, False], ids=["by a signed link", "by the form"])
-def test_a_stranger_who_types_an_address_puts_no_wish_of_its_subscriber_back(clock, narrow, signed):
+def test_a_stranger_who_types_an_address_does_not_delay_its_subscribers_own_request(clock, narrow, signed):
     if signed:
         optin.subscribe(parse(ADA), "weekly", origin=LINK)
     else:
@@ -79,7 +79,7 @@ def test_a_stranger_who_types_an_address_puts_no_wish_of_its_subscriber_back(clo
     assert MailRequest.objects.filter(subscription__subscriber__email=ADA).count() == 1
 
 
-def test_whoever_solves_later_brings_forward_what_a_stranger_put_off(clock):
+def test_solving_later_brings_forward_what_a_stranger_put_off(clock):
     for number in range(80):
         ask(f"n{number}@loud.example", 2, SOLVED)
     ask(ADA, 2, WAITED)

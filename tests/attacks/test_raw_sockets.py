@@ -65,7 +65,7 @@ def status(heard: bytes) -> int:
 
 
 @pytest.mark.parametrize("name", MALFORMED)
-def test_what_is_no_http_is_refused_and_its_path_stays_out_of_the_log(web, name):
+def test_malformed_http_is_refused_and_its_path_stays_out_of_the_log(web, name):
     stage, port = web
     assert 400 <= status(say(port, MALFORMED[name])) < 500
     assert answers(f"http://127.0.0.1:{port}/healthz")

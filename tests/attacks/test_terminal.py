@@ -28,7 +28,7 @@ def test_what_a_provider_says_of_a_bounce_steers_no_terminal(words):
 
 
 @pytest.mark.parametrize("words", ["=HYPERLINK(1)", "+1", "-1", "@x", "＝1", "\t=1", "\r=1", "\n=1"])
-def test_what_a_provider_says_of_a_bounce_is_no_formula(words):
+def test_the_text_of_a_bounce_is_never_a_spreadsheet_formula(words):
     bounce = {"event": "bounce", "timestamp": int(time.time()), "reason": words}
     (event,) = parse(json.dumps([bounce]).encode())
     assert formula_safe(event.details["reason"])[0] in "' "

@@ -53,7 +53,7 @@ def test_strangers_are_led_to_the_login_and_learn_nothing(client):
         assert (answer.status_code, answer["Location"].split("?")[0]) == (302, "/admin/login/")
 
 
-def test_five_wrong_passwords_close_the_door_even_for_the_right_one(client):
+def test_five_wrong_passwords_lock_out_even_the_right_one(client):
     User.objects.create_superuser("operator", password=PASSWORD)
     for _ in range(5):
         log_in(client, "guess")

@@ -51,7 +51,7 @@ def fails_after_the_commit():
 
 
 @pytest.mark.parametrize("write", [ends_well, fails, loses_its_connection, fails_after_the_commit])
-def test_whoever_wrote_leaves_the_line(write):
+def test_a_writer_leaves_the_line_when_done(write):
     for _ in range(2):
         with suppress(LookupError):
             write()

@@ -178,7 +178,7 @@ def test_without_its_broker_and_without_a_worker_nothing_is_planned(embedded: St
 
 
 @pytest.mark.slow
-def test_a_wrong_key_pauses_the_send_with_the_providers_words_and_the_right_one_goes_on(
+def test_a_wrong_key_pauses_the_send_with_the_providers_message_and_the_right_one_goes_on(
     embedded: Stage, api: StandIn, for_real
 ):
     embedded.import_readers({"active": 3})

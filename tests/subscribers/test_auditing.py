@@ -74,7 +74,7 @@ def test_a_subscriber_who_is_looked_at_again_within_minutes_is_one_row():
     assert AuditEntry.objects.count() == 5
 
 
-def test_words_that_hold_an_address_are_left_out():
+def test_words_that_hold_an_address_are_replaced():
     entry = an_entry(reason=f"asked by <{ADA.email}> by phone", detail="export-ada%40readers.example.csv to stdout")
     assert (entry.reason, entry.detail) == ("asked by [address] by phone", "[address] to stdout")
     assert len(an_entry(reason="x " * 5000).reason) <= auditing.LONGEST

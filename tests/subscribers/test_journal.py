@@ -80,7 +80,7 @@ def test_a_journal_is_renamed_only_when_nobody_has_written_since_it_was_read(pat
     assert not path.exists()
 
 
-def test_whoever_waits_for_the_lock_of_a_journal_that_is_renamed_writes_to_the_new_one(path):
+def test_a_writer_that_waited_for_a_renamed_journal_writes_to_the_new_one(path):
     """Twenty processes append while it is renamed as fast as can be: each line is in one file, once."""
     program = textwrap.dedent("""
         import sys

@@ -171,13 +171,13 @@ def test_leaving_before_confirming_stops_the_confirmation_mail():
     assert Subscription.objects.get().confirmation_due is None
 
 
-def test_an_old_confirmation_link_does_not_bring_back_whoever_left():
+def test_an_old_confirmation_link_does_not_resubscribe_anybody():
     reader = readers.unsubscribed()
     assert optin.confirm(reader.public_id, "weekly", LINK) is Confirmation.LEFT
     assert readers.state_of(reader) == "unsubscribed"
 
 
-def test_whoever_left_comes_back_by_a_fresh_double_opt_in(clock):
+def test_a_subscriber_who_left_comes_back_by_a_fresh_double_opt_in(clock):
     reader = readers.unsubscribed(who=ADA)
     clock.forward(hours=1)
     assert ask() is Answer.MAIL_DUE
@@ -295,7 +295,7 @@ def test_an_erased_reader_comes_back_by_a_fresh_double_opt_in_only(clock):
     assert steps[0][2] == erased_at
 
 
-def test_a_stronger_reason_outlives_the_erasure_without_its_words(clock):
+def test_a_stronger_reason_outlives_the_erasure_without_its_text(clock):
     reader = readers.confirmed()
     optin.suppress(reader.suppression_hash, "manual", COMMAND, optin.Why("Ada Lovelace asked by phone"))
     since = clock.now
@@ -329,14 +329,14 @@ def test_an_editor_adds_a_reader_with_the_source_of_their_consent():
     assert (record.step, record.how, record.source) == ("imported", "command", "asked at the fair")
 
 
-def test_an_editor_cannot_bring_back_whoever_left():
+def test_an_editor_cannot_bring_back_a_subscriber_who_left():
     reader = readers.unsubscribed(who=ADA)
     with pytest.raises(Refused, match="unsubscribed"):
         optin.add_active(ADDRESS, "weekly", origin=COMMAND)
     assert readers.state_of(reader) == "unsubscribed"
 
 
-def test_an_editor_cannot_bring_back_whoever_left_and_whose_address_somebody_typed_in(clock):
+def test_an_editor_cannot_bring_back_a_subscriber_who_left_and_whose_address_somebody_typed_in(clock):
     reader = readers.unsubscribed(who=ADA)
     clock.forward(days=2)
     ask()

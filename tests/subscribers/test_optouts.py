@@ -49,7 +49,7 @@ def write(log, reader, newsletter="weekly", reason="unsubscribed", **ago):
 # -------------------------------------------------------------- writing
 
 
-def test_whoever_leaves_or_is_suppressed_stands_in_the_log_without_an_address(committed):
+def test_leaving_or_suppression_is_logged_without_an_address(committed):
     cleo, dora = readers.unsubscribed(), readers.bounced()
     assert [(line["hash"], line["newsletter"], line["reason"]) for line in written(committed)] == [
         (cleo.suppression_hash, "weekly", "unsubscribed"),

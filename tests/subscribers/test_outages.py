@@ -118,7 +118,7 @@ def test_a_sign_up_says_so_and_keeps_the_address(client, ada, away, monkeypatch)
 
 
 @pytest.mark.parametrize("path", ["/archive/", "/feed.xml", "/sitemap.xml", "/archive/2026-11-20/"])
-def test_other_pages_answer_in_words(client, path, ada, away):
+def test_other_pages_answer_with_an_explanation(client, path, ada, away):
     answer = client.get(path)
     assert answer.status_code == 503
     assert int(answer["Retry-After"]) > 0
@@ -126,7 +126,7 @@ def test_other_pages_answer_in_words(client, path, ada, away):
 
 
 @pytest.mark.parametrize(("name", "more"), [("confirm_url", ()), ("undo_path", (1,))])
-def test_confirming_and_undoing_answer_in_words(client, name, more, ada, away):
+def test_confirming_and_undoing_answer_with_an_explanation(client, name, more, ada, away):
     path = getattr(signed_links, name)(ada.public_id, "weekly", *more).removeprefix("http://127.0.0.1:8000")
     for answer in (client.get(path), client.post(path)):
         assert answer.status_code == 503
@@ -144,7 +144,7 @@ def test_a_leaving_is_kept_also_where_the_database_lacks_a_column(client, settin
     assert len(kept(settings)) == 1
 
 
-def test_a_503_on_purpose_is_no_error_in_the_log(client, ada, away, caplog):
+def test_a_503_on_purpose_is_not_an_error_in_the_log(client, ada, away, caplog):
     for path in (ada.preferences_path, "/readyz", "/metrics"):
         assert client.get(path).status_code == 503
     assert [record for record in caplog.records if record.name == "django.request"] == []

@@ -44,7 +44,7 @@ def test_a_scanner_that_opens_every_link_of_every_mail_changes_nothing(client):
     assert everything() == before
 
 
-def test_each_token_opens_its_own_door_only(client):
+def test_each_token_serves_only_its_own_purpose(client):
     reader = readers.confirmed()
     paths = every_path(reader)
     before = everything()

@@ -27,7 +27,7 @@ ADA, BEN = uuid4(), uuid4()
 LETTERS = string.ascii_letters + string.digits + "-_"
 
 
-def test_a_token_opens_the_door_that_it_was_made_for():
+def test_a_token_serves_the_purpose_that_it_was_made_for():
     assert read(make(UNSUBSCRIBE, ADA, "weekly", NEW), UNSUBSCRIBE, [OLD, NEW], lambda: NOW) == Ticket(ADA, "weekly")
 
 

@@ -107,7 +107,7 @@ def test_the_feed_holds_the_whole_of_each_issue(client: Client):
     assert "unsubscribe" not in etree.tostring(feed).decode()
 
 
-def test_links_within_an_issue_lead_to_its_page_and_words_about_them_stay(client: Client):
+def test_links_within_an_issue_lead_to_its_page_and_text_about_them_stays(client: Client):
     words = '<code>&lt;a href="#top"&gt;</code>'
     published(article=f'<p>{words} <a title="a > b" href="#top">up</a></p>')
     (content,) = texts(feed_at(client, "/feed.xml"), "content")

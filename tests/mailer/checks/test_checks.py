@@ -67,7 +67,7 @@ def test_every_issue_of_the_archives_may_be_sent(path: Path):
 
 
 @pytest.mark.skipif(not ISSUES, reason="no archive of issues in ../shared/issues")
-def test_the_first_issue_shows_what_its_editor_can_mend():
+def test_the_first_issue_shows_what_its_editor_can_fix():
     told = {finding.rule for finding in found_in(SEED)}
     assert told >= {
         "link-expiring",

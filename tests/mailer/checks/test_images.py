@@ -22,7 +22,7 @@ def picture(tmp_path: Path):
     return make
 
 
-def test_an_image_without_words_is_told(rules, picture):
+def test_an_image_without_alt_text_is_reported(rules, picture):
     picture("board.png")
     assert rules("![](board.png)") == ["alt-missing"]
 
@@ -36,7 +36,7 @@ def test_an_alt_text_that_is_a_file_name_is_told(rules, picture, alt):
 
 
 @pytest.mark.parametrize("alt", ["The board, from above", "Board", "Image of the board", "电路板的照片"])
-def test_words_about_the_image_are_fine(rules, picture, alt):
+def test_alt_text_about_the_image_is_fine(rules, picture, alt):
     picture("board.png")
     assert rules(f"![{alt}](board.png)") == []
 

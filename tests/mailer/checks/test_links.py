@@ -50,7 +50,7 @@ def test_a_shortener_is_told(rules):
 @pytest.mark.parametrize(
     "words", ["https://bank.example/login", "www.bank.example", "bank.com", "https://a.example.evil.net/"]
 )
-def test_words_that_show_another_host_look_like_phishing(rules, words):
+def test_link_text_that_shows_another_host_looks_like_phishing(rules, words):
     assert "link-mismatch" in rules(f"[{words}](https://a.example/)")
 
 
@@ -69,7 +69,7 @@ def test_two_stories_with_one_address_are_told(findings):
     assert '"One" in line 9' in told.message
 
 
-def test_a_link_without_address_is_told_by_its_words_and_one_without_words_by_its_address(findings):
+def test_a_link_without_address_is_reported_by_its_text_and_one_without_text_by_its_address(findings):
     told = findings("Read [the *long* words]() now.\n\nSee [](https://a.example/) there, or []() here.")
     assert [(finding.rule, finding.line, finding.message.split(" has ")[0]) for finding in told] == [
         ("link-empty", 9, 'link "the long words"'),
@@ -81,13 +81,13 @@ def test_a_link_without_address_is_told_by_its_words_and_one_without_words_by_it
 @pytest.mark.parametrize(
     "link", ["[](https://a.example/1)", "- [ ][one]", "1. []()", '<a href="https://a.example/1"></a>']
 )
-def test_a_link_without_words_is_told_even_where_nothing_of_its_paragraph_is_left(findings, link):
+def test_a_link_without_text_is_reported_even_if_nothing_of_its_paragraph_is_left(findings, link):
     (told,) = findings(f"[one]: https://a.example/1\n\n{link}\n\nText.")
     assert (told.rule, told.line) == ("link-empty", 11)
     assert link.split(". ")[-1].removeprefix("- ") in told.message
 
 
-def test_empty_links_in_code_and_comments_are_no_links(rules):
+def test_empty_links_in_code_and_comments_do_not_count(rules):
     code = "```\n[](https://a.example/1)\n```\n\n    [](https://a.example/2)\n\n`[](https://a.example/3)`"
     comments = "<!-- [](https://a.example/4) -->\n\n<!--\n\n[](https://a.example/5)\n-->"
     assert "link-empty" not in rules(f"{code}\n\n{comments}\n\nText.")

@@ -38,7 +38,7 @@ def test_a_subject_that_pretends_to_answer_is_told(rules, title):
     assert rules(titled(title)) == ["subject-shouting"]
 
 
-def test_a_missing_preheader_is_told_with_the_words_that_stand_in_for_it(findings):
+def test_a_missing_preheader_is_reported_with_the_text_that_replaces_it(findings):
     (missing,) = findings("# Boards of spring\n\nHello from the editor.\n")
     assert missing.rule == "preheader-missing"
     assert '"Hello from the editor."' in missing.message
@@ -78,7 +78,7 @@ def test_dates_that_agree_or_are_not_there_yet_are_fine(rules):
 @pytest.mark.parametrize(
     "text", ["TODO", "- TODO: ask Ben", "It costs [TBD].", "Then（待补充）", "Lorem ipsum dolor sit"]
 )
-def test_words_that_wait_for_the_editor_are_told(rules, text):
+def test_unfinished_text_is_reported(rules, text):
     expected = [] if "Lorem" in text else ["unfinished"]
     assert rules(text) == expected or rules(text.lower()) == ["unfinished"]
 
@@ -95,13 +95,13 @@ def test_a_title_with_a_colon_at_its_end_is_not_finished(rules):
 
 
 @pytest.mark.parametrize("quote", [">", "> 导读：", "> Abstract:"])
-def test_a_quote_without_words_of_its_own_is_told(findings, quote):
+def test_a_quote_without_text_is_reported(findings, quote):
     told = findings(f"One.\n\n{quote}\n\nTwo.")
     assert [finding.rule for finding in told] == ["unfinished"]
     assert told[0].line == 11
 
 
-def test_a_quote_with_words_a_picture_or_code_is_one(rules):
+def test_a_quote_with_text_an_image_or_code_is_complete(rules):
     assert rules("> 导读：本期十条。") == []
     assert rules("> ```\n> x = 1\n> ```") == []
 
@@ -128,5 +128,5 @@ def test_a_link_to_a_blank_is_an_error(rules, target):
 @pytest.mark.parametrize(
     "text", ["`{{ first_name }}`", "{{7*7}} and ${7*7}", "zq0123456789abcdef", "[x] and [1]", "```\n{{ user }}\n```"]
 )
-def test_what_is_meant_to_be_seen_is_no_blank(rules, text):
+def test_braces_meant_to_be_seen_are_not_placeholders(rules, text):
     assert "placeholder-left" not in rules(text)

@@ -71,7 +71,7 @@ def test_github_gets_annotations_that_no_text_can_break_out_of(check):
     assert ran.out.startswith("::warning file=")
 
 
-def test_a_file_that_is_no_issue_is_a_finding_and_the_next_is_checked(run, issue, tmp_path):
+def test_a_file_that_is_not_an_issue_is_a_finding_and_the_next_is_checked(run, issue, tmp_path):
     broken = issue(b"\xff\xfe", "broken.md")
     ran = run("check", tmp_path / "gone.md", broken, issue(WARNED), "--newsletter", "weekly")
     assert ran.code == 3

@@ -78,7 +78,7 @@ def test_of_an_account_in_order_there_is_nothing_to_say(examined):
     assert {"restore guard", "sender editor@news.example.com", "credits", "webhook", "suppressions"} <= set(found)
 
 
-def test_a_key_that_may_only_send_is_no_error(examined, account):
+def test_a_key_that_may_only_send_is_not_an_error(examined, account):
     scopes = account["/v3/scopes"]
     account.clear()
     account["/v3/scopes"] = scopes

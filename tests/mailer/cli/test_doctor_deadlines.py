@@ -63,7 +63,7 @@ def test_an_address_of_ours_that_says_nothing(settings):
         says_so(guarded("BASE_URL", here.base_url), "error")
 
 
-def test_a_name_that_is_looked_up_for_ever(settings, monkeypatch):
+def test_a_dns_lookup_that_never_ends_is_cut_off(settings, monkeypatch):
     """The system's resolver knows no timeout of ours."""
     over = threading.Event()
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: over.wait(30) and [])

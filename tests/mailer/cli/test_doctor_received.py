@@ -119,7 +119,7 @@ def test_it_reads_the_file_as_mail_programs_save_it(judged, mail):
         assert {state for state, _ in judged(saved).values()} == {"ok"}
 
 
-def test_in_words_each_check_is_a_line(run, tmp_path, settings, dns, mail):
+def test_without_json_each_check_is_a_line(run, tmp_path, settings, dns, mail):
     settings.BASE_URL = "https://news.example.org"
     (tmp_path / "mail.eml").write_bytes(mail.raw())
     ran = run("doctor", "--received", tmp_path / "mail.eml")
@@ -267,7 +267,7 @@ def test_tracking_is_found(judged, mail, html, check, state):
         (b"x" * 10_000_001, "larger than 10 MB"),
     ],
 )
-def test_a_file_that_is_no_such_mail_is_named(run, tmp_path, content, words):
+def test_a_file_that_is_not_a_received_mail_is_named(run, tmp_path, content, words):
     file = tmp_path / "mail.eml"
     file.write_bytes(content)
     ran = run("doctor", "--received", file)

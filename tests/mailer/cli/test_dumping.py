@@ -115,7 +115,7 @@ def test_what_pg_dump_says_is_passed_on(run, program, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_database_without_a_newsletter_is_no_backup(run, tmp_path, monkeypatch):
+def test_a_database_without_a_newsletter_is_not_a_backup(run, tmp_path, monkeypatch):
     monkeypatch.setitem(connection.settings_dict, "NAME", "template1")
     ran = run("backup", tmp_path / "copy")
     assert (ran.code, "holds no newsletter" in ran.err) == (1, True)

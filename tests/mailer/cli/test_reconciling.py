@@ -51,7 +51,7 @@ def again() -> int:
     return Attempt.objects.count() - 3
 
 
-def test_it_says_of_each_request_why_silence_is_no_evidence(run, lost, settings):
+def test_it_says_for_each_request_why_silence_is_not_evidence(run, lost, settings):
     def shown():
         ran = run("reconcile", SLUG)
         assert ran.code == 5

@@ -42,7 +42,7 @@ def test_a_plan_for_later_says_when_by_weekday_zone_and_distance(ready, issue):
         (("--on-unknown", "resend"), "--on-unknown resend needs the event webhook"),
     ],
 )
-def test_what_cannot_be_meant_is_refused_in_words(ready, issue, options, words):
+def test_impossible_options_are_refused_with_an_explanation(ready, issue, options, words):
     ran = ready("send", "issue", issue(ISSUE), "--yes", *options)
     assert (ran.code, words in ran.err) == (2, True)
     assert not Send.objects.exists()

@@ -80,7 +80,7 @@ def test_adding_a_reader_of_traditional_chinese_says_nothing_of_another_language
     assert "language" not in run("add", ADA.email, *WEEKLY, "--active", "--source", "it", "--language", "zh-tw").stderr
 
 
-def test_whoever_left_is_not_added_as_active():
+def test_a_subscriber_who_left_is_not_added_as_active():
     readers.unsubscribed()
     result = run("add", CLEO.email, *WEEKLY, "--active", "--source", "the fair")
     assert result.exit_code == 1
@@ -146,7 +146,7 @@ def test_a_plan_says_once_what_holds_for_many_rows(tmp_path):
     assert "2 dates could not be read, the first in line 4" in plan
 
 
-def test_an_import_asks_what_unknown_words_mean_and_is_told(tmp_path):
+def test_an_import_asks_what_unknown_words_mean_and_uses_the_answer(tmp_path):
     path = people(tmp_path, f"{ADA.email},vip", f"{BEN.email},active")
     result = run("import", path, *WEEKLY, "--dry-run", "--json")
     assert result.exit_code == Exit.USAGE

@@ -48,7 +48,7 @@ def test_the_doctor_works_anywhere_and_makes_no_database(run, elsewhere):
 
 
 @pytest.mark.parametrize("name", ["MAILER_HOME", "DATABASE_URL"])
-def test_whoever_names_a_database_needs_no_newsletter(run, elsewhere, monkeypatch, name):
+def test_a_named_database_needs_no_newsletter(run, elsewhere, monkeypatch, name):
     monkeypatch.setenv(name, "somewhere")
     assert run("status").code == 0
 
@@ -152,7 +152,7 @@ on_sqlite = pytest.mark.skipif(
 
 
 @on_sqlite
-def test_whoever_stops_reading_ends_a_command_quietly(write_into):
+def test_a_closed_pipe_ends_a_command_quietly(write_into):
     reading, writing = os.pipe()
     os.close(reading)
     assert write_into(writing) == (0, "")

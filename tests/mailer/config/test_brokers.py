@@ -36,7 +36,7 @@ def test_how_a_broker_is_verified(url, tls):
     assert "ssl_" not in broker.url
 
 
-def test_files_are_named_in_the_words_of_each_library_and_other_options_stay(tmp_path):
+def test_tls_files_get_each_librarys_option_names_and_other_options_stay(tmp_path):
     file = tmp_path / "ca.pem"
     file.write_text("")
     given = f"?ssl_ca_certs={file}&health_check_interval=10"

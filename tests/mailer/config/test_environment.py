@@ -111,7 +111,7 @@ def test_a_name_without_our_prefix_is_one_of_ours_only_in_our_file_and_nearly_so
     assert misnamed({"HOME": "x", "PATH": "x", "SMTP_PASSWORD": "x"}, BASEURL="x") == []
 
 
-def test_what_kubernetes_sets_for_a_service_of_our_name_is_no_mistake(misnamed):
+def test_what_kubernetes_sets_for_a_service_of_our_name_is_not_reported(misnamed):
     assert not misnamed(
         MAILER_PORT="tcp://10.0.0.1:80", MAILER_SERVICE_HOST="10.0.0.1", MAILER_WEB_PORT_80_TCP_ADDR="10.0.0.1"
     )

@@ -114,7 +114,7 @@ KEY = "SG.abcdefghijklmnop.qrstuvwxyz-0123456789_ABCDEFGHIJKLMNOPQRSTU"
         ("password authentication failed for postgres://news:hunter@db/news", "hunter"),
     ],
 )
-def test_nobodys_address_token_or_key_is_logged_whoever_quotes_it(log, text, secret):
+def test_no_address_token_or_key_is_logged_by_any_library(log, text, secret):
     log.warning("%s", text, extra={"why": text})
     (line,) = log.written()
     assert secret not in line

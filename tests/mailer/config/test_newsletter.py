@@ -102,7 +102,7 @@ def test_a_bad_value_is_named_with_its_line(written, line, says):
         ('[newsletters.weekly]\nname = "caf\u00e9"\n'.encode("latin-1"), ":2 this line is not UTF-8"),
     ],
 )
-def test_a_file_that_is_no_newsletter_says_where_and_why(written, text, says):
+def test_an_invalid_newsletter_toml_says_where_and_why(written, text, says):
     with pytest.raises(NewsletterError) as error:
         read_newsletters(written(text))
 

@@ -42,7 +42,7 @@ def test_of_an_hour_that_comes_twice_the_first_is_meant():
         ("0000-01-01T00:00", "not in the calendar"),
     ],
 )
-def test_what_is_no_moment_to_come_is_refused_in_words(text, why):
+def test_a_time_in_the_past_or_unreadable_is_refused_with_an_explanation(text, why):
     with pytest.raises(BadMoment, match=why):
         read_moment(text, BERLIN, NOW)
 

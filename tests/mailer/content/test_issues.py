@@ -41,7 +41,7 @@ def test_front_matter_is_read_in_three_forms(written, front):
     assert issue.body_line == front.count("\n") + 1
 
 
-def test_a_first_paragraph_with_a_colon_is_no_front_matter(written):
+def test_a_first_paragraph_with_a_colon_is_not_front_matter(written):
     issue = read_issue(written("Note: we moved\n\n# Title\n"))
 
     assert issue.body.startswith("Note: we moved")
@@ -114,7 +114,7 @@ def test_without_configuration_and_git_the_folder_is_the_issues_own(written, tmp
         (b"# T\n" + b"x" * 1_000_001, 1, "larger than 1 MB"),
     ],
 )
-def test_a_file_that_is_no_issue_says_where_and_why(written, content, line, says):
+def test_a_file_that_is_not_an_issue_says_where_and_why(written, content, line, says):
     path = written(content)
 
     with pytest.raises(IssueError) as error:

@@ -50,7 +50,7 @@ def test_what_comes_after_keeps_its_line(tmp_path: Path):
     assert (finding.rule, finding.line) == ("image-missing", 5)
 
 
-def test_another_comment_is_no_place_for_it(tmp_path: Path):
+def test_another_comment_is_not_replaced_by_the_list(tmp_path: Path):
     assert listed(rendered(tmp_path, "Words.\n\n<!-- the back issues -->\n\n`<!-- back issues -->`")) == []
 
 

@@ -88,7 +88,7 @@ def test_the_same_source_gives_the_same_bytes(rendered):
     assert rendered(body) == rendered(body)
 
 
-def test_the_words_around_a_chinese_issue_are_chinese(rendered):
+def test_the_frame_of_a_chinese_issue_is_chinese(rendered):
     mail = rendered("---\nlanguage: zh-hans\nnumber: 3\n---\n# 简报\n\n你好\n\n## 甲\n\n一\n\n## 乙\n\n二\n")
 
     assert 'lang="zh-Hans"' in mail.html
@@ -182,14 +182,14 @@ def test_relative_links_lead_to_the_public_folder(rendered, weekly):
     } <= hrefs
 
 
-def test_a_relative_link_without_a_public_folder_is_words_only(rendered, weekly):
+def test_a_relative_link_without_a_public_folder_becomes_text(rendered, weekly):
     mail = rendered("# T\n\nsee [a](old.md).\n", replace(weekly, source_url=""))
 
     assert "see a." in mail.html
     assert [(found.rule, "source_url" in found.fix) for found in mail.findings] == [("relative-left", True)]
 
 
-def test_a_link_that_leads_nowhere_keeps_its_words(rendered):
+def test_a_link_that_leads_nowhere_keeps_its_text(rendered):
     mail = rendered("# T\n\n[empty]() [here](#there) [var]({{base}}1) end\n")
 
     assert "empty here var end" in mail.html

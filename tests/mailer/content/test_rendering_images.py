@@ -69,7 +69,7 @@ def test_a_photo_held_upright_is_upright(read):
     assert not opened(image).getexif()
 
 
-def test_a_png_loses_its_words_and_keeps_its_pixels(read):
+def test_a_png_loses_its_metadata_and_keeps_its_pixels(read):
     from PIL.PngImagePlugin import PngInfo
 
     words = PngInfo()

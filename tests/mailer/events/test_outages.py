@@ -173,7 +173,7 @@ def test_a_stronger_reason_stays_and_what_the_operator_did_too(gmail):
     assert [readers.suppression_of(reader) for reader in gmail[:3]] == ["complaint", "manual", None]
 
 
-def test_whoever_confirmed_since_has_a_mailbox(gmail):
+def test_a_subscriber_who_confirmed_since_has_a_mailbox(gmail):
     """An old bounce, lifted by confirming, does not make the next outage a second bounce."""
     first, second = mailed(slug="first", ago=timedelta(days=20)), mailed(slug="second")
     post(*hard(first, gmail[:1], days_ago=20))

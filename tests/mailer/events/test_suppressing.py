@@ -28,7 +28,7 @@ def test_a_hard_bounce_suppresses_the_address_at_once(issue, ada):
     assert readers.history_of(ada)[-1] == ("changed", "event")
 
 
-def test_a_complaint_suppresses_the_address_for_ever(issue, ada):
+def test_a_complaint_suppresses_the_address_permanently(issue, ada):
     post(issue.about(ada, "delivered"), issue.about(ada, "spamreport"))
     assert readers.suppression_of(ada) == "complaint"
     post(issue.about(ada, "bounce", **HARD))

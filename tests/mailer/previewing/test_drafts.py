@@ -14,7 +14,7 @@ def test_a_draft_is_the_issue_as_it_is_now(desk, file):
     assert second.trouble is None
 
 
-def test_a_mistake_keeps_the_last_good_mail_and_names_its_place_until_it_is_mended(desk, file):
+def test_a_mistake_keeps_the_last_good_mail_and_names_its_place_until_it_is_fixed(desk, file):
     at = desk()
     good = at.draw()
     file.write_text("---\ntitle: [open\n---\n\nText\n")

@@ -60,7 +60,7 @@ def test_the_page_runs_its_own_script_and_nothing_else(preview):
         assert ask(preview, sheet)[1]["Content-Type"].startswith("text/css")
 
 
-def test_the_frame_of_the_mail_runs_no_script_whoever_opens_it(preview):
+def test_the_frame_of_the_mail_never_runs_a_script(preview):
     policy = ask(preview, "frame")[1]["Content-Security-Policy"]
     assert "script-src" not in policy
     assert "default-src 'none'" in policy

@@ -37,7 +37,7 @@ def test_light_and_dark_answer_the_question_that_a_browser_would_ask_its_system(
         assert re.search(rf":root {{\s*color-scheme: {scheme};", html)
 
 
-def test_words_about_dark_mode_stay_words(desk, file):
+def test_text_about_dark_mode_stays_text(desk, file):
     file.write_text(ISSUE + "\nWrite `@media (prefers-color-scheme: dark)` and color-scheme: light dark.\n")
     html = shown(desk().draw().rendered, "dark", HERE)
     assert "(prefers-color-scheme: dark)" in html

@@ -126,7 +126,7 @@ def test_a_bad_address_is_refused_as_sendgrid_does(rehearsal, client):
 
 
 @pytest.mark.parametrize("send", ["../../etc", "12/..", "a", "１２", "1" * 30])
-def test_a_send_that_is_no_number_names_no_folder(rehearsal, client, send):
+def test_a_send_id_that_is_not_a_number_cannot_name_a_folder(rehearsal, client, send):
     assert isinstance(client.post(request(custom_args={"mailer_send": send})), Refused)
     assert not rehearsal.folder.exists()
 

@@ -69,7 +69,7 @@ def test_a_check_of_a_file_without_a_mail_says_why(file):
     assert [finding.rule for finding in check_file(file, "weekly")] == ["no-subject"]
 
 
-def test_a_mistake_in_the_issue_is_no_reason_to_refuse_its_newsletter(file):
+def test_a_mistake_in_the_issue_does_not_refuse_its_newsletter(file):
     file.write_text("---\ntitle: [open\n---\n\nText\n")
     require_newsletter(file, None)
     with pytest.raises(CorrectRequest):

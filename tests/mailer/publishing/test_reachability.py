@@ -90,7 +90,7 @@ def test_a_name_that_does_not_exist_is_explained():
 
 
 @pytest.mark.parametrize("says", [b"", b"SSH-2.0-OpenSSH_9.2\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n{"])
-def test_whoever_hangs_up_or_speaks_something_else_is_explained(says):
+def test_a_server_that_hangs_up_or_does_not_speak_http_is_explained(says):
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         listening.listen()

@@ -192,7 +192,7 @@ def test_findings_that_block_a_send_are_shown_and_stop_no_test(api, file):
         ("too many", ""),
     ],
 )
-def test_what_the_provider_refuses_is_told_in_its_words(api, file, fault, words):
+def test_a_refusal_is_reported_with_the_providers_message(api, file, fault, words):
     api.fail(fault)
     result = send(file, "--to", ADA.email)
     assert result.exit_code == 1

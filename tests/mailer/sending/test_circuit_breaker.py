@@ -116,7 +116,7 @@ def test_after_a_failure_one_claimant_at_a_time_has_the_way(now, settings):
     assert circuit_breaker.enter(SENDGRID, after(later, settings.MAILER_LEASE))  # the first one died
 
 
-def test_an_answer_in_words_gives_the_way_to_the_next_one(now):
+def test_a_refusal_ends_the_trial_and_admits_the_next_claimant(now):
     circuit_breaker.failed(SENDGRID, now, "503")
     later = after(now, 3)
     assert circuit_breaker.enter(SENDGRID, later)

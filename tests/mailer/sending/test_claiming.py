@@ -91,7 +91,7 @@ def test_of_claimants_at_the_same_moment_one_gets_the_batch(four):
     assert attempts(four) == ["open"]
 
 
-def test_whoever_left_since_the_plan_is_skipped_with_the_reason(db, api):
+def test_a_subscriber_who_left_since_the_plan_is_skipped_with_the_reason(db, api):
     people = readers.crowd(6)
     send = planned()
     leave(people[0])
@@ -160,7 +160,7 @@ def test_a_batch_is_not_claimed_before_its_time(four):
     assert claim(batch_of(four).pk) is None
 
 
-def test_a_batch_that_is_gone_is_no_matter(four):
+def test_a_batch_that_is_gone_is_ignored(four):
     gone = batch_of(four).pk
     four.delete()
     assert claim(gone) is None

@@ -107,7 +107,7 @@ def test_a_wrong_clock_fires_a_schedule_when_it_is_due(wrong, api, due_in, state
     assert (send.state, send.reason) == (state, "")
 
 
-def test_whoever_has_a_wrong_clock_sees_that_a_worker_swept(wrong, db):
+def test_a_command_with_a_wrong_clock_sees_that_a_worker_swept(wrong, db):
     sweep()
     wrong()
     assert worker_swept_lately()

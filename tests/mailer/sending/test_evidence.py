@@ -100,7 +100,7 @@ def test_an_event_of_the_first_request_after_the_second_got_lost_too(four, lost)
 
 
 @pytest.mark.parametrize("answer", [Refused("401", 401), RecipientsRejected({0: "bad"}, 400)])
-def test_an_event_of_a_refused_request_is_no_evidence_but_an_alarm(four, answer, caplog):
+def test_an_event_of_a_refused_request_is_not_evidence_but_an_alarm(four, answer, caplog):
     taken = claimed(four)
     settle(taken, answer)
     before = states(four)

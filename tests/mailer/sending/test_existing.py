@@ -136,7 +136,7 @@ def test_the_same_source_under_another_slug_is_found(four):
     assert same_source_elsewhere("weekly", four.slug, SAME) is None
 
 
-def test_a_rehearsal_or_a_plan_cancelled_in_time_is_no_obstacle_to_a_new_name(four, api):
+def test_a_rehearsal_or_a_plan_cancelled_in_time_does_not_block_a_new_name(four, api):
     cancel(four.pk)
     planned(slug="rehearsed", provider=REHEARSAL)
     assert same_source_elsewhere("weekly", "renamed", SAME) is None

@@ -200,7 +200,7 @@ def test_a_real_send_is_never_settled_by_a_record(four, settings):
     assert states(four) == ["unknown"]
 
 
-def test_an_unknown_batch_of_a_replaced_rehearsal_is_no_matter(rehearsal):
+def test_an_unknown_batch_of_a_replaced_rehearsal_is_ignored(rehearsal):
     settle(claimed(rehearsal), OutcomeUnknown("503", 503))
     batch = batch_of(rehearsal).pk
     rehearsal.delete()

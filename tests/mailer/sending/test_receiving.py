@@ -84,7 +84,7 @@ def test_what_the_mail_about_the_end_says_is_not_told_again(api, settings, refus
     assert notices_now(api) == ["[mailer] 2026-11-20 is sent"]
 
 
-def test_single_refusals_are_no_news(api):
+def test_single_refusals_are_not_reported(api):
     issue = mailed_to(200)
     Send.objects.update(notify=EDITOR, notified="finished", finished_at="2999-01-01T00:00Z")
     post(issue.about(everybody()[0], "bounce", **OUTLOOK))

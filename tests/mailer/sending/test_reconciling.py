@@ -82,7 +82,7 @@ def nobody_twice(send: Send) -> None:
 # ---------------------------------------------------------------- what is no evidence
 
 
-def test_with_the_webhook_key_of_another_account_silence_is_no_evidence(send):
+def test_with_the_webhook_key_of_another_account_silence_is_not_evidence(send):
     taken = requests(send, OK, LOST, LOST, OK, ago=DAY)
     assert [report_evidence_of(one, OTHERS) for one in taken] == [403] * 4, "each event of the account is refused"
     assert junk(KEYS) == 204, "and the other account posts here too"
@@ -90,7 +90,7 @@ def test_with_the_webhook_key_of_another_account_silence_is_no_evidence(send):
     assert doubts_of(send) == {Doubt.REFUSED: 2}
 
 
-def test_with_the_web_process_down_or_another_address_silence_is_no_evidence(send):
+def test_with_the_web_process_down_or_another_address_silence_is_not_evidence(send):
     requests(send, OK, LOST, OK, ago=timedelta(days=9))
     nobody_twice(send)
     assert doubts_of(send) == {Doubt.UNHEARD: 1}
@@ -170,14 +170,14 @@ def test_events_of_another_installation_are_not_enough(send):
     nobody_twice(send)
 
 
-def test_without_a_webhook_key_silence_is_no_evidence(send, settings):
+def test_without_a_webhook_key_silence_is_not_evidence(send, settings):
     heard(send, DAY)
     settings.SENDGRID_WEBHOOK_KEYS = ()
     nobody_twice(send)
     assert doubts_of(send) == {Doubt.NO_WEBHOOK: 1}
 
 
-def test_an_event_that_is_stored_and_not_applied_yet_is_no_silence(send, monkeypatch):
+def test_a_stored_event_that_is_not_applied_yet_breaks_the_silence(send, monkeypatch):
     taken = heard(send, DAY)
     monkeypatch.setattr("mailer.events.receiving.apply", lambda ids: None)
     report_evidence_of(taken[1])
@@ -287,7 +287,7 @@ def test_a_post_by_the_key_of_another_account_does_not_end_it(send, settings):
     assert doubts(send) == [Doubt.REFUSED]
 
 
-def test_who_posts_junk_every_minute_does_not_hold_it_up_for_ever(send):
+def test_junk_posted_every_minute_does_not_delay_it_indefinitely(send):
     taken = heard(send, DAY)
     junk()
     assert doubts_of(send) == {Doubt.REFUSED: 1}, "SendGrid's own post may be among those refused"

@@ -74,7 +74,7 @@ def test_a_database_older_than_the_home_makes_no_attempt_and_says_which_command_
         check()
 
 
-def test_another_database_in_the_same_home_is_no_restored_one(settings):
+def test_another_database_in_the_same_home_is_not_taken_for_a_restored_one(settings):
     (settings.HOME / "attempts.json").write_text('{"another-installation": 1000}')
     assert count_attempt() == 1
     remember(1)
@@ -122,7 +122,7 @@ def test_a_file_that_this_user_may_not_read_closes_the_guard(settings, monkeypat
         check()
 
 
-def test_no_file_descriptor_is_no_sign_of_a_restored_backup(settings, monkeypatch):
+def test_a_missing_file_descriptor_is_not_a_sign_of_a_restored_backup(settings, monkeypatch):
     def refuse(*_, **__):
         raise OSError(errno.EMFILE, "Too many open files")
 

@@ -128,7 +128,7 @@ def test_the_only_reader_refused_by_name_makes_the_batch_refused(api):
 
 
 @pytest.mark.parametrize("fault", ["unauthorized", "no credits", "forbidden", "redirect"])
-def test_a_refusal_of_the_whole_send_pauses_it_with_the_providers_words(four, api, fault):
+def test_a_refusal_of_the_whole_send_pauses_it_with_the_providers_message(four, api, fault):
     api.fail(fault)
     batch = deliver(four)
     assert (batch.state, attempts(four)) == ("planned", ["refused"])
@@ -212,7 +212,7 @@ def test_a_request_that_cannot_be_built_pauses_the_send_and_loses_nobody(four, a
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_database_that_is_lost_between_claim_and_request_is_no_defect(four, api, monkeypatch):
+def test_losing_the_database_between_claim_and_request_does_not_pause_the_send(four, api, monkeypatch):
     read = delivering._frozen.__wrapped__
 
     def lost(send):

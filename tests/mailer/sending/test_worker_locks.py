@@ -22,7 +22,7 @@ def test_a_living_owner_is_not_dead(me):
     assert not worker_locks.is_dead(me)
 
 
-def test_whoever_cannot_be_known_is_not_called_dead(me):
+def test_a_worker_that_cannot_be_known_is_not_called_dead(me):
     assert not worker_locks.is_dead(uuid.uuid4())
 
 

@@ -80,7 +80,7 @@ def test_after_a_loss_nothing_is_claimed_while_a_web_process_tells_of_a_journal(
 @pytest.mark.parametrize(
     ("lost_ago", "seen_ago"), [(yielding.MOST + 1, 0), (20, 60), (None, 0)], ids=["minutes", "dead", "nothing lost"]
 )
-def test_a_journal_elsewhere_is_waited_for_neither_for_ever_nor_where_its_process_is_dead(lost_ago, seen_ago, waited):
+def test_a_journal_elsewhere_is_not_awaited_indefinitely_nor_if_its_process_is_dead(lost_ago, seen_ago, waited):
     readers.crowd(2)
     batch = first_batch(outgoing.planned())
     if lost_ago is not None:

@@ -124,7 +124,7 @@ def test_another_installation_fires_no_schedule(settings):
     assert send.state == "sending"
 
 
-def test_a_sweep_with_an_unknown_key_is_no_sign_of_a_worker_that_sends(mine, settings):
+def test_a_sweep_with_an_unknown_key_does_not_count_as_a_worker_that_sends(mine, settings):
     settings.SENDGRID_API_KEY = THEIRS
     sweeping.sweep()
     mine.account.refresh_from_db()

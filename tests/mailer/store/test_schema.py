@@ -130,7 +130,7 @@ def test_a_database_of_a_newer_version_is_refused_with_what_to_do(a_newer_databa
 
 
 @pytest.mark.django_db
-def test_migrations_of_other_apps_are_no_matter_of_ours():
+def test_migrations_of_other_apps_are_ignored():
     MigrationRecorder.Migration.objects.create(app="auth", name="9999_from_the_future")
     assert schema.unknown_migrations() == []
 

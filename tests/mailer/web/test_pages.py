@@ -39,7 +39,7 @@ def words(element) -> str:
 # ---------------------------------------------------------------- an issue
 
 
-def test_a_sent_issue_has_a_page_with_its_words_and_no_readers_link(client: Client):
+def test_a_sent_issue_has_a_page_with_its_content_and_no_subscribers_link(client: Client):
     send = published(article="<h2>News</h2><p>A board for everybody.</p>")
     response = client.get(f"/archive/{send.slug}/")
     body = response.content.decode()
@@ -199,7 +199,7 @@ def test_robots_find_every_page_that_may_be_listed(client: Client):
         assert metas(page)["robots"] == "index"
 
 
-def test_the_accent_colour_is_a_style_sheet_of_our_own_that_may_be_kept_for_ever(client: Client, settings):
+def test_the_accent_colour_is_a_style_sheet_of_our_own_that_may_be_cached_indefinitely(client: Client, settings):
     published()
     colour = settings.NEWSLETTERS["weekly"].accent_color.removeprefix("#")
     assert f"/colours/{colour}.css" in [one.get("href") for one in tree(client, "/archive/2026-11-20/").iter("link")]

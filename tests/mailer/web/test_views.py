@@ -67,7 +67,7 @@ def test_head_is_answered_without_a_body_and_with_the_length_it_would_have(clien
     assert int(told["Content-Length"]) == len(got.content)
 
 
-def test_an_image_is_served_as_it_is_and_may_be_kept_for_ever(client, sketch):
+def test_an_image_is_served_as_it_is_and_may_be_cached_indefinitely(client, sketch):
     answer = client.get(f"/media/{SKETCH}.png")
     assert (answer.status_code, answer.content) == (200, b"a sketch")
     assert answer["Content-Type"] == "image/png"
@@ -104,7 +104,7 @@ def test_the_access_log_names_the_route_and_never_the_path(client, access):
     assert "a-readers-token" not in json.dumps({key: str(value) for key, value in vars(line).items()})
 
 
-def test_the_access_log_says_none_for_what_is_no_page(client, access):
+def test_the_access_log_says_none_for_an_unknown_path(client, access):
     assert client.get("/wp-login.php").status_code == 404
     (line,) = access()
     assert (line.route, line.status) == ("none", 404)

@@ -100,7 +100,7 @@ def test_a_repeat_of_a_day_ago_is_taken():
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", b"null", b'"x"', b"[", b"\x00", b"event=delivered", b"[" * 100_000])
-def test_a_body_that_is_no_array_is_refused_in_words(body):
+def test_a_body_that_is_not_an_array_is_refused_with_an_explanation(body):
     answer = post(body)
     assert answer.status_code == 400
     assert b"JSON" in answer.content

@@ -159,7 +159,7 @@ def test_nothing_is_lifted_without_a_yes_nor_outside_of_the_time(api, sendgrid):
         (),
     ],
 )
-def test_what_is_no_incident_is_refused_in_words(db, words):
+def test_an_invalid_incident_is_refused_with_an_explanation(db, words):
     ran = run(*words)
     assert ran.exit_code == 2
     assert ran.stderr.strip()

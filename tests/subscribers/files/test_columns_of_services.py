@@ -77,7 +77,7 @@ def test_a_file_that_does_not_tell_who_gets_mail_needs_a_state(name):
         read(EXPORTS / name, "weekly", None)
 
 
-def test_being_enabled_at_listmonk_is_no_subscription():
+def test_being_enabled_at_listmonk_is_not_a_subscription():
     with read(EXPORTS / "listmonk-subscribers.csv", "weekly", None) as stage:
         assert [(line, reason[:20]) for line, reason, _ in stage.rejected_rows()] == [(2, "the row has no state")]
 

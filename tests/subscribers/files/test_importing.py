@@ -109,7 +109,7 @@ def test_a_column_of_any_name_can_be_mapped(file):
         importing.read(file.path, "weekly", "active", Answers({"email": "ada@readers.example"}))
 
 
-def test_bytes_that_are_no_text_are_refused(file):
+def test_bytes_that_are_not_text_are_refused(file):
     with pytest.raises(FileError, match="UTF-16"):
         file.take_in("email\nada@readers.example\n".encode("utf-16-le"), state="active")
 
@@ -163,7 +163,7 @@ def test_no_file_brings_anybody_back(file):
     assert readers.suppression_of(everybody["bounced"]) == "bounce"
 
 
-def test_a_file_does_not_confirm_for_whoever_left_and_whose_address_somebody_typed_in(file, clock):
+def test_a_file_does_not_confirm_a_subscriber_who_left_and_whose_address_somebody_typed_in(file, clock):
     reader = readers.unsubscribed()
     clock.forward(days=2)
     optin.subscribe(parse(CLEO.email), "weekly", origin=readers.FORM)
@@ -253,7 +253,7 @@ def test_those_who_are_invited_are_asked_one_after_the_other_and_once(file, cloc
     assert readers.state_of(Subscriber.objects.get(email=CLEO.email)) == "unsubscribed"
 
 
-def test_whoever_was_erased_is_not_brought_back_by_any_file(file):
+def test_no_file_brings_back_an_erased_subscriber(file):
     readers.confirmed()
     erasing.forget(ADA.email, readers.LINK)
     report = file.take_in(f"email,state\n{ADA.email},active\n{ADA.email},bounced\n")

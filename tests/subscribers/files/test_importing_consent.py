@@ -82,7 +82,7 @@ def test_who_is_not_gone_did_not_agree_by_that(staged, heading: str, yes: str, e
     assert said(staged(content, "pending")) == [expected, "pending", "pending", "rejected"]
 
 
-def test_a_tick_that_nobody_made_is_no_yes_even_where_all_are_said_to_have_agreed(staged):
+def test_an_unticked_box_is_not_a_yes_even_if_all_are_said_to_have_agreed(staged):
     assert said(staged(people("Subscribed", "yes", ""), "active")) == ["active", "rejected"]
 
 

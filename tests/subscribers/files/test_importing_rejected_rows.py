@@ -53,7 +53,7 @@ def test_rejected_rows_go_where_they_are_wanted_closed_to_others_and_calculate_n
         assert next(csv.DictReader(found))["email"].startswith("'=")
 
 
-def test_rejected_rows_are_mended_in_their_file_and_imported_from_it(file, tmp_path):
+def test_rejected_rows_are_fixed_in_their_file_and_imported_from_it(file, tmp_path):
     file.take_in(
         "email,name,state,Notiz\n"
         "ada@,=Ada,active,\n"

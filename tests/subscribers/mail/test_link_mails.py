@@ -80,7 +80,7 @@ def test_one_that_failed_is_tried_once_more_and_never_within_ten_minutes(clock, 
     assert Letter.objects.get().due is None
 
 
-def test_who_asks_by_a_link_of_a_newsletter_that_is_no_more_is_mailed_by_one_that_they_get(client, clock):
+def test_a_link_of_a_former_newsletter_asks_by_one_that_the_subscriber_still_gets(client, clock):
     readers.unsubscribed("weekly", ADA)
     readers.confirmed("jianbao", ADA)
     ada = readers.confirmed("given-up", ADA)

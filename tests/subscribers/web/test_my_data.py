@@ -135,7 +135,7 @@ def test_nobody_slips_away_from_a_complaint_to_another_address(client, reason):
     assert (Subscriber.objects.get().email, Subscription.objects.deliverable().count()) == (ADA.email, 0)
 
 
-def test_erasing_forgets_a_wish_of_somebody_else_to_read_at_this_address():
+def test_erasing_forgets_somebody_elses_request_to_move_to_this_address():
     reader = readers.confirmed()
     assert asked_to_move(reader)
     erasing.forget(NEW, LINK)
@@ -184,7 +184,7 @@ def test_nobody_can_fill_the_mailboxes_of_others_by_it(client):
 
 
 @pytest.mark.parametrize("wrong", ["", "ada", "a@b.example\r\nBcc: eve@evil.example", "阿@new.example", "x" * 9000])
-def test_what_is_no_address_is_said_beside_the_field(client, wrong):
+def test_an_invalid_address_is_reported_beside_the_field(client, wrong):
     reader = readers.confirmed()
     assert 'id="email-error"' in client.post(data_path(reader), {"do": "move", "email": wrong}).content.decode()
     assert Letter.objects.count() == 0

@@ -41,7 +41,7 @@ def sign_up(client: Client, email: str = ADA.email, path: str = "/subscribe/", *
 
 
 @pytest.mark.parametrize("path", ["/", "/subscribe/"])
-def test_the_form_is_at_the_door(client, path):
+def test_the_root_path_shows_the_form(client, path):
     page = client.get(path).content.decode()
     assert '<p class="masthead">The Weekly</p>' in page
     assert '<form method="post" action="/subscribe/">' in page
@@ -78,7 +78,7 @@ def test_everybody_gets_the_same_answer(client):
     assert len(answers) == 1
 
 
-def test_a_second_newsletter_has_its_own_door_in_its_own_language(client):
+def test_a_second_newsletter_has_its_own_form_in_its_own_language(client):
     page = client.get("/jianbao/subscribe/").content.decode()
     assert '<html lang="zh-hans">' in page
     assert 'action="/jianbao/subscribe/"' in page
@@ -97,7 +97,7 @@ def test_other_paths_lead_nowhere(client, path):
 @pytest.mark.parametrize(
     "email", ["", "ada", "阿达@example.com", "ada@example.com\r\nBcc: eve@example.com", "a" * 9000]
 )
-def test_what_is_no_address_is_said_beside_the_field(client, email):
+def test_an_invalid_address_is_reported_beside_the_field(client, email):
     answer = sign_up(client, email)
     assert 'id="email-error"' in answer.content.decode()
     assert Subscriber.objects.count() == 0

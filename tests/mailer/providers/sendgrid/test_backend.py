@@ -59,7 +59,7 @@ def test_the_providers_own_list_of_bounces_is_bypassed_only_for_a_mail_that_asks
     assert "mail_settings" not in build_mail(confirmation())
 
 
-def test_a_mail_to_nobody_is_no_request(api):
+def test_a_mail_without_recipients_makes_no_request(api):
     assert confirmation(to="").send() == 0
     assert api.requests == []
 

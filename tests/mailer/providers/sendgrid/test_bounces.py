@@ -65,7 +65,7 @@ NOBODY = [
 
 
 @pytest.mark.parametrize("said", NOBODY)
-def test_words_that_say_that_nobody_is_there_decide_where_the_code_does_not(said):
+def test_a_server_text_that_says_no_such_user_decides_if_the_code_does_not(said):
     for status in ("", "5.0.0", "5.5.0", "550"):
         assert meaning("bounced", {"type": "bounce", "status": status, "reason": said}) is Meaning.HARD
     assert meaning("bounced", {"type": "blocked", "reason": said}) is Meaning.SOFT
@@ -92,7 +92,7 @@ def test_words_that_say_that_nobody_is_there_decide_where_the_code_does_not(said
         "",
     ],
 )
-def test_words_that_say_something_else_stay_soft(said):
+def test_a_server_text_that_says_something_else_stays_soft(said):
     for status in ("", "5.0.0", "5.5.0"):
         assert meaning("bounced", {"type": "bounce", "status": status, "reason": said}) is Meaning.SOFT
 

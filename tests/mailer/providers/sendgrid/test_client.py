@@ -49,7 +49,7 @@ def test_202_with_a_cut_body_is_accepted(api, client):
 # ---------------------------------------------------------------- refused, nothing accepted
 
 
-def test_a_bad_address_is_named_by_index_and_the_words_are_kept(api, client):
+def test_a_bad_address_is_named_by_index_and_the_message_is_kept(api, client):
     api.bad_addresses = {"reader2@example.com", "reader3@example.com"}
     words = "Does not contain a valid address."
     assert client.post(request(4)) == RecipientsRejected({1: words, 2: words}, 400)
@@ -61,7 +61,7 @@ def test_a_400_without_a_place_asks_to_split(api, client):
     assert client.post(request()) == UnlocatedRefusal("400 Bad Request: Bad Request", 400)
 
 
-def test_too_large_asks_to_split_and_keeps_the_words_of_the_page(api, client):
+def test_too_large_asks_to_split_and_keeps_the_text_of_the_page(api, client):
     api.fail("too large")
     answer = client.post(request())
     assert isinstance(answer, UnlocatedRefusal)
@@ -116,7 +116,7 @@ def test_any_other_400_is_refused(api, client, body):
         ("redirect", 302, "302 Found"),
     ],
 )
-def test_what_concerns_every_reader_is_refused_with_the_providers_words(api, client, fault, status, words):
+def test_what_concerns_every_subscriber_is_refused_with_the_providers_message(api, client, fault, status, words):
     api.fail(fault)
     assert client.post(request()) == Refused(words, status)
     assert len(api.requests) == 1
@@ -184,7 +184,7 @@ def test_the_path_of_a_url_is_not_shown_either():
     assert repr(Client("http://127.0.0.1:8123/token", KEY, 2)) == "<Client of http://127.0.0.1:8123>"
 
 
-def test_the_providers_words_are_one_short_line(api, client):
+def test_the_providers_message_is_one_short_line(api, client):
     api.fail("answer", status=403, body="\x1b[31m" + "no\n" * 10_000)
     words = client.post(request()).words
     assert len(words) <= 500

@@ -64,7 +64,7 @@ def test_nothing_is_substituted_where_the_placeholder_does_not_stand():
     assert all("substitutions" not in one for one in payload["personalizations"])
 
 
-def test_a_part_without_words_is_left_out():
+def test_an_empty_part_is_left_out():
     assert [part["type"] for part in request(text=" \n")["content"]] == ["text/html"]
 
 

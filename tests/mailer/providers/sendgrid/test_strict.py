@@ -209,7 +209,7 @@ def test_any_json_is_answered_with_faults_never_with_a_crash(data):
 
 
 @pytest.mark.parametrize("value", ODD)
-def test_what_is_no_mail_at_all_is_refused(value):
+def test_a_body_that_is_not_a_mail_is_refused(value):
     assert faults_of(value, JSON)
 
 

@@ -29,7 +29,7 @@ def test_without_a_descriptor_nothing_is_written_and_later_it_is(api, client):
     assert isinstance(client.post(request()), Accepted)
 
 
-def test_without_a_descriptor_no_name_is_looked_up_and_that_is_no_fault_of_the_name():
+def test_a_lookup_that_fails_for_want_of_a_descriptor_does_not_blame_the_name():
     client = Client("http://nowhere.invalid", KEY, 2)
     with no_descriptors():
         assert isinstance(client.post(request()), Exhausted)

@@ -100,7 +100,7 @@ def test_an_event_says_what_happened_to_which_delivery():
     assert one.details is None
 
 
-def test_a_bounce_keeps_its_words_and_an_address_only_where_ids_are_missing():
+def test_a_bounce_keeps_its_text_and_an_address_only_if_ids_are_missing():
     words = {"type": "bounce", "status": "5.1.1", "reason": "550 5.1.1 no such user\0", "extra": "no"}
     whole, without = read(event(event="bounce", **words), event(event="bounce", mailer_delivery=None, **words))
     assert whole.details == {"type": "bounce", "status": "5.1.1", "reason": "550 5.1.1 no such user"}
@@ -113,7 +113,7 @@ def test_line_breaks_between_events_are_as_good_as_none():
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", b'"x"', b"1", b"[", b"\xff\xfe", b"[" * 5000, b'["\\ud800"]', b"[NaN]"])
-def test_what_is_no_array_is_refused_by_name(body):
+def test_a_body_that_is_not_an_array_is_refused_by_name(body):
     with pytest.raises(NotEvents):
         parse(body)
 
