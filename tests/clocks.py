@@ -17,9 +17,9 @@ _SHADOW = """
 
 
 class StandingClock:
-    """The time that everybody reads, also inside SQL; it stands still until a test moves it.
+    """The time that every process reads, also inside SQL; it stands still until a test moves it.
 
-    On PostgreSQL a function of the same name stands before the database's own, until the test's transaction ends.
+    On PostgreSQL a function of the same name shadows the database's own, until the test's transaction ends.
     """
 
     def __init__(self, monkeypatch: Any) -> None:
@@ -51,14 +51,14 @@ class MovedClock:
         self.move(**amount)
 
     def move(self, **amount: float) -> None:
-        """By so much it is ahead of the right time from now on: `hours=-3`."""
+        """Set it this far ahead of the right time from now on: `hours=-3`."""
         new = self._file.with_suffix(".new")
         new.write_text(f"{timedelta(**amount).total_seconds():+.0f}")
         new.replace(self._file)
 
 
 class FaketimeClock(MovedClock):
-    """The same, for all code of the process and whatever it loads: libfaketime stands before the C library."""
+    """The same, for all code of the process and whatever it loads: libfaketime is loaded before the C library."""
 
     def __init__(self, file: Path, **amount: float) -> None:
         super().__init__(file, **amount)

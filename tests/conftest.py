@@ -16,7 +16,7 @@ def _keys_of_this_database():
 
 @pytest.fixture(autouse=True)
 def _nothing_is_known_to_be_away():
-    """Each test finds out for itself whether the database answers, and has open slots."""
+    """Let each test find out for itself whether the database answers, with open slots."""
     from mailer import concurrency
     from mailer.config import deadlines
     from mailer.store import interruptions, losses
@@ -35,7 +35,7 @@ def _no_journal_of_another_test(settings, tmp_path):
 
 @pytest.fixture(autouse=True)
 def _an_installation(request):
-    """Tests that commit leave empty tables behind, and the migrations do not run again."""
+    """Recreate the rows of the first migrations: tests that commit leave empty tables behind."""
     marker = request.node.get_closest_marker("django_db")
     if marker:
         from tests.installing import an_installation
@@ -46,7 +46,7 @@ def _an_installation(request):
 
 @pytest.fixture(autouse=True)
 def _no_threads_beside_a_test_that_commits_nothing(request, monkeypatch):
-    """A thread has a connection of its own, which sees nothing of the test's transaction and may wait for its locks."""
+    """Start no thread: its own connection would see nothing of the test's transaction, and wait for its locks."""
     marker = request.node.get_closest_marker("django_db")
     if marker and not marker.kwargs.get("transaction"):
         from mailer.concurrency import Slots
@@ -56,13 +56,13 @@ def _no_threads_beside_a_test_that_commits_nothing(request, monkeypatch):
 
 @pytest.fixture
 def up_to_date(monkeypatch):
-    """Commands take the tests' database, which has its tables, as it is; to look each time is slow."""
+    """Let commands use the tests' database as it is: checking its tables each time is slow."""
     monkeypatch.setattr("mailer.store.schema.bring_up_to_date", lambda: None)
 
 
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix, tmp_path_factory):
-    """SQLite in a file, as in life: the threads of a test that share one in memory lock each other out at once."""
+    """Keep SQLite in a file, as in production: the threads of a test lock each other out at once in memory."""
     from django.db import connection
 
     if connection.vendor == "sqlite":
@@ -71,7 +71,7 @@ def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix, t
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup, django_db_blocker):
-    """Tests that commit empty their tables, which the audit log refuses; its own tests put the trigger back."""
+    """Drop the audit log's trigger: tests that commit empty their tables. The log's own tests restore it."""
     from django.db import connection
 
     on = " ON subscribers_auditentry" if connection.vendor == "postgresql" else ""
@@ -81,7 +81,7 @@ def django_db_setup(django_db_setup, django_db_blocker):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """A folder of slow tests needs no marks."""
+    """Mark whole folders of slow tests."""
     for item in items:
         if Path(__file__).parent / "slow" in item.path.parents:
             item.add_marker("slow")

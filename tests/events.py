@@ -38,14 +38,14 @@ class EventKeys:
         return base64.b64encode(der).decode()
 
     def headers(self, body: bytes, timestamp: int | str | None = None) -> dict[str, str]:
-        """What SendGrid adds to the request with this body; the timestamp is now, unless another is given."""
+        """Return what SendGrid adds to the request with this body; the timestamp is now, unless another is given."""
         at = str(int(time.time()) if timestamp is None else timestamp)
         signature = self._private.sign(at.encode() + body, ec.ECDSA(SHA256()))
         return {SIGNATURE: base64.b64encode(signature).decode(), TIMESTAMP: at, "Content-Type": "application/json"}
 
 
 def event(kind: str, request: Mapping[str, Any], reader: Mapping[str, Any], **more: Any) -> dict[str, Any]:
-    """One event (`processed`, `delivered`, `bounce`, …) about a reader of a request that the stand-in accepted."""
+    """Make one event (`processed`, `delivered`, `bounce`, …) about a subscriber of an accepted request."""
     return {
         "email": reader["email"],
         "event": kind,
@@ -62,12 +62,12 @@ def event(kind: str, request: Mapping[str, Any], reader: Mapping[str, Any], **mo
 
 
 def events_of(requests: Iterable[Mapping[str, Any]], kinds: Sequence[str] = ("processed", "delivered")) -> list[Any]:
-    """What SendGrid reports of accepted requests: each kind of event for each reader."""
+    """Return what SendGrid reports of accepted requests: each kind of event for each subscriber."""
     return [event(kind, request, reader) for request in requests for reader in request["recipients"] for kind in kinds]
 
 
 def post(base: str, keys: EventKeys, events: Any, **headers: str) -> int:
-    """The status of one signed POST to the webhook of the web process at `base`."""
+    """Post to the webhook of the web process at `base`, signed, and return the status."""
     body = json.dumps(events).encode()
     request = urllib.request.Request(base + PATH, data=body, headers=keys.headers(body) | headers, method="POST")
     try:

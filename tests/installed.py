@@ -1,4 +1,4 @@
-"""The product as its users have it: its wheel, in an environment that was made from requirements.lock alone.
+"""The product as its users have it: its wheel, in an environment made from requirements.lock alone.
 
 What tests start as a process is this one. The environment of the tests holds more packages than the product asks for,
 and would hide one that it forgot to ask for.
@@ -30,7 +30,7 @@ HOME = Path(sys.prefix) / "shipped"
 
 @cache
 def python() -> Path:
-    """The interpreter that finds the installed product, its locked dependencies and nothing else."""
+    """Return the interpreter that finds the installed product, its locked dependencies and nothing else."""
     HOME.mkdir(exist_ok=True)
     locked = _fingerprint([LOCK])
     dependencies = _made(f"dependencies-{locked}", lambda new: _install(new, "--require-hashes", "-r", str(LOCK)))
@@ -39,7 +39,7 @@ def python() -> Path:
 
 
 def mailer() -> Path:
-    """The command that its users type."""
+    """Return the command that its users type."""
     return python().with_name("mailer")
 
 
@@ -58,7 +58,7 @@ def _fingerprint(files: Iterable[Path]) -> str:
 
 
 def _made(name: str, fill: Callable[[Path], None]) -> Path:
-    """The environment of this name, made by the first of the processes that ask for it."""
+    """Return the environment of this name, made by the first of the processes that ask for it."""
     folder, stamp = HOME / name, HOME / name / "complete"
     with _alone():
         _keep(name)
@@ -81,14 +81,14 @@ _kept = []  # open for as long as this process runs
 
 
 def _keep(name: str) -> None:
-    """Others see that this environment is in use, until this process ends."""
+    """Mark this environment as in use until this process ends."""
     used = (HOME / f"{name}.used").open("w")
     fcntl.flock(used, fcntl.LOCK_SH)
     _kept.append(used)
 
 
 def _remove_unused(kind: str) -> None:
-    """Sources and locks of yesterday."""
+    """Remove environments of former sources and locks."""
     for path in HOME.glob(f"{kind}-*.used"):
         with path.open("w") as used:
             try:
@@ -121,7 +121,7 @@ def _install(folder: Path, *arguments: str) -> None:
 
 
 def _runs(program: str) -> bool:
-    """pyenv puts names on the PATH that answer "command not found"."""
+    """Tell whether the program works: pyenv puts names on the PATH that answer "command not found"."""
     if shutil.which(program) is None:
         return False
     return subprocess.run([program, "--version"], capture_output=True, check=False).returncode == 0

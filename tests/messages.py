@@ -8,12 +8,12 @@ LOCALE = Path(__file__).resolve().parents[1] / "locale"
 
 
 def catalogues() -> list[Path]:
-    """Every .po file of ours."""
+    """Return every .po file of ours."""
     return sorted(LOCALE.glob("*/LC_MESSAGES/*.po"))
 
 
 def compiled(catalogue: Path) -> bytes:
-    """The bytes of the .mo that belongs to a .po."""
+    """Return the bytes of the .mo that belongs to a .po."""
     content: bytes = polib.pofile(str(catalogue)).to_binary()
     return content
 

@@ -12,7 +12,7 @@ Names = list[tuple[str, str]]
 
 @contextmanager
 def database_of(*before: tuple[str, str]) -> Iterator[StateApps]:
-    """A database with these migrations and no later ones; its models. After the block it is up to date again."""
+    """Migrate to these migrations and no later ones, and yield their models; migrate up again after the block."""
     newest = MigrationExecutor(connection).loader.graph.leaf_nodes()
     old = MigrationExecutor(connection)
     old.migrate(list(before))

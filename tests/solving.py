@@ -1,4 +1,4 @@
-"""The work that a page asks of a browser, as its script would do it."""
+"""Do the work that a page asks of a browser, as its script would."""
 
 import json
 import re
@@ -12,7 +12,7 @@ def packed(answer: object) -> str:
 
 
 def solution(page: str) -> str:
-    """The field `altcha` of the form on this page."""
+    """Return the field `altcha` of the form on this page."""
     asked = json.loads(unescape(re.search(r'data-challenge="([^"]+)"', page)[1]))
     begun = sha256(asked["salt"].encode())
     for number in range(asked["maxnumber"] + 1):

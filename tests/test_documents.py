@@ -1,4 +1,4 @@
-"""Documents that name modules name those that are there."""
+"""Documents name only modules that exist."""
 
 import re
 from pathlib import Path

@@ -20,7 +20,7 @@ class Answer:
 
 
 class Pieces:
-    """A body as a server hands it on: in pieces; an error among them is raised where it stands."""
+    """A body as a server hands it on, in pieces; an error among them is raised at its place."""
 
     def __init__(self, pieces: Iterable[bytes | Exception]) -> None:
         self._pieces = list(pieces)
@@ -41,7 +41,7 @@ class Pieces:
 
 
 def ask(method: str, path: str, body: Iterable[bytes | Exception] = (), **environ: str) -> Answer:
-    """What the application answers; `environ` holds headers as WSGI names them (HTTP_HOST)."""
+    """Return what the application answers; `environ` holds headers as WSGI names them (HTTP_HOST)."""
     from mailer.web.wsgi import application
 
     asked = {
@@ -68,15 +68,15 @@ def ask(method: str, path: str, body: Iterable[bytes | Exception] = (), **enviro
 
 
 def post(path: str, body: bytes, **environ: str) -> Answer:
-    """A POST whose length is named."""
+    """Post with a Content-Length."""
     return ask("POST", path, [body], **({"CONTENT_LENGTH": str(len(body))} | environ))
 
 
 def streamed(path: str, body: Iterable[bytes | Exception], **environ: str) -> Answer:
-    """A POST in chunks, which the server has put together: no length is named."""
+    """Post in chunks, which the server has put together, without a Content-Length."""
     return ask("POST", path, body, **({"HTTP_TRANSFER_ENCODING": "chunked"} | environ))
 
 
 def environ_of(headers: Mapping[str, str]) -> dict[str, str]:
-    """Headers as WSGI names them."""
+    """Return headers as WSGI names them."""
     return {f"HTTP_{name.upper().replace('-', '_')}": value for name, value in headers.items()}

@@ -1,4 +1,4 @@
-"""What a subscriber's mailbox holds, and what a press of its links posts."""
+"""What a subscriber's mailbox holds, and what pressing its links posts."""
 
 from django.core import mail
 
@@ -11,7 +11,7 @@ ONE_CLICK = ("List-Unsubscribe=One-Click", "text/plain")
 
 
 def mailed(purpose: str) -> list[mail.EmailMessage]:
-    """Send what waits of this purpose or kind; the messages that went out."""
+    """Send what waits of this purpose or kind; return the emails that went out."""
     before = len(mail.outbox)
     for letter in Letter.objects.filter(purpose=purpose).exclude(due=None):
         link_mails.send(letter.pk)

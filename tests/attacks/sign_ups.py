@@ -1,4 +1,4 @@
-"""Requests of strangers by the sign-up form, and the mails that they lead to."""
+"""Requests of strangers by the sign-up form, and the emails that they lead to."""
 
 import secrets
 
@@ -11,13 +11,13 @@ from subscribers.optin import Origin
 
 
 def ask(email: str, network: int, effort: limits.Effort = limits.Effort.NONE) -> None:
-    """What `sign_up` does below its page."""
+    """Ask as `sign_up` does below its page."""
     origin = Origin(how="form", ip=f"10.{network // 250}.{network % 250}.0/24")
     optin.subscribe(parse(email), "weekly", origin=origin, typed=limits.Typed(secrets.token_hex(), effort))
 
 
 def use_up(network: int) -> None:
-    """This network caused as many mails as need no effort."""
+    """Cause as many emails from this network as need no effort."""
     for number in range(limits.FREE_A_NETWORK_HOUR):
         ask(f"n{number}-of-{network}@readers.example", network)
 

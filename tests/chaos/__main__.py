@@ -31,7 +31,7 @@ def main() -> None:
 
 
 def _playable(seeds: Iterable[int]) -> list[int]:
-    """All but those whose kind this machine cannot play; a line says so of each."""
+    """Return all but those whose kind this machine cannot play; print a line for each left out."""
     why = {seed: why_left_out(kind_of(seed)) for seed in seeds}
     for seed in filter(why.get, why):
         print(f"seed {seed:>4}  {kind_of(seed).name:<38} left out: {why[seed]}", flush=True)

@@ -64,7 +64,7 @@ def standing_of(run: Run) -> Standing:
 
 
 def audit(run: Run, found: Findings, may_be_twice: set[str] = frozenset()) -> Standing:  # type: ignore[assignment]
-    """Everything that must hold whenever nothing moves. `may_be_twice`: whom an editor resent without evidence."""
+    """Check what must hold whenever nothing moves. `may_be_twice`: whom an editor resent without evidence."""
     truth, now = truth_of(run), standing_of(run)
     _nobody_twice(truth, found, may_be_twice)
     _all_planned_are_named(run, now, found)
@@ -145,7 +145,7 @@ def _no_foreign_key(run: Run, found: Findings) -> None:
 
 
 def audit_end(run: Run, found: Findings, receipt: dict[str, Any], may_be_twice: set[str]) -> None:
-    """After `reconcile --resend`: nothing is unknown, everybody has it, and what is printed is the log."""
+    """Check after `reconcile --resend` that nothing is unknown, everybody has it, and the receipt matches the log."""
     now = audit(run, found, may_be_twice)
     truth = truth_of(run)
     if unknown := now.of("unknown"):

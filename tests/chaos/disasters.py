@@ -44,7 +44,7 @@ def kill_now(run: Run) -> None:
 
 
 def kill_after_acceptance(run: Run) -> None:
-    """The provider has it, and nobody else will ever know."""
+    """Kill every sender after the provider took a request, so that the answer is lost."""
     _kill_in_request(run, "hang after accepting")
 
 
@@ -64,7 +64,7 @@ def _kill_in_request(run: Run, fault: str) -> None:
 
 
 def stall(run: Run) -> None:
-    """A process stops, as a laptop that is closed or a machine that swaps, and wakes when its lease is over."""
+    """Stop a process, as a closed laptop or a swapping machine does, and wake it when its lease is over."""
     run.progress()
     run.moment()
     hand = run.random.choice(run.hands)
@@ -88,7 +88,7 @@ def refuse(run: Run) -> None:
 
 
 def readers_leave(run: Run) -> None:
-    """By the command, which acknowledges when it returns; readers who still wait for their mail."""
+    """Unsubscribe, by the command, which acknowledges when it returns, subscribers who still wait for their email."""
     run.progress()
     waiting = sorted(email for email, outcome, _ in run.ledger.deliveries() if outcome == "planned")
     for reader in run.random.sample(waiting, min(2, len(waiting))):
@@ -97,7 +97,7 @@ def readers_leave(run: Run) -> None:
 
 
 def events_early(run: Run) -> None:
-    """SendGrid is quick: it reports while other requests are under way, and of requests whose sender just died."""
+    """Report events while other requests are under way, and of requests whose sender just died."""
     run.progress()
     base = run.serve()
     with run.api.lock:
@@ -108,7 +108,7 @@ def events_early(run: Run) -> None:
 
 
 def deaf_webhook(run: Run) -> None:
-    """SendGrid reports all that it accepted, and nobody hears it: wrong key, wrong address, or no web process."""
+    """Report all that was accepted to nobody: wrong key, wrong address, or no web process."""
     run.progress()
     why = run.random.choice(["key", "address", "process"])
     run.story[-1] = f"deaf webhook: {why}"
@@ -148,14 +148,14 @@ def restart_broker(run: Run) -> None:
 
 
 def stop_broker(run: Run) -> None:
-    """It never comes back: the database is the queue, and the workers go on."""
+    """Stop the broker for good: the database is the queue, and the workers go on."""
     assert run.broker is not None
     run.progress()
     run.broker.stop()
 
 
 def second_installation(run: Run) -> None:
-    """Workers of another newsletter.toml and key come to the same database and broker, and stay.
+    """Let workers of another newsletter.toml and key use the same database and broker, and stay.
 
     The provider knows that key as another customer's, or not at all.
     """
@@ -167,7 +167,7 @@ def second_installation(run: Run) -> None:
 
 
 def restart_postgres(run: Run) -> None:
-    """As a power cut ends it: connections break wherever they are, also at COMMIT."""
+    """Restart the server as after a power cut: connections break wherever they are, also at COMMIT."""
     assert run.postgres is not None
     run.progress()
     run.moment()
@@ -177,7 +177,7 @@ def restart_postgres(run: Run) -> None:
 
 
 def lock_sqlite(run: Run) -> None:
-    """Another process holds the write lock for some seconds, as a backup tool does."""
+    """Hold the write lock for some seconds, as a backup tool does."""
     run.progress()
     with contextlib.closing(sqlite3.connect(run.ledger.file, timeout=20, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
@@ -186,7 +186,7 @@ def lock_sqlite(run: Run) -> None:
 
 
 def roll(run: Run) -> None:
-    """Each worker ends by SIGTERM and another takes its place, while there is work."""
+    """End each worker by SIGTERM and start another in its place, while there is work."""
     for hand in run.hands:
         run.progress(2)
         assert hand.process is not None
@@ -195,7 +195,7 @@ def roll(run: Run) -> None:
 
 
 def move_clock(run: Run) -> None:
-    """The clock of a machine jumps while its processes run, and perhaps back. One worker's stays right, to send."""
+    """Let a machine's clock jump while its processes run, and perhaps back. One worker's stays right, to send."""
     run.progress()
     run.moment()
     home = run.random.choice(sorted(run.clocks))
@@ -211,14 +211,14 @@ def move_clock(run: Run) -> None:
 
 
 def _at_work(run: Run) -> Hand:
-    """One that has started and sends: a kill before may have left three requests under way, and nobody at work."""
+    """Return one that has started and sends: a kill before may have left three requests open and nobody at work."""
     run.progress(4, patience=20)
     run.moment()
     return run.random.choice(run.hands)
 
 
 def exhaust_descriptors(run: Run) -> None:
-    """A process that works may open no more files and connections for some seconds."""
+    """Let a working process open no more files and connections for some seconds."""
     hand = _at_work(run)
     if hand.lives:
         assert hand.process is not None
@@ -227,7 +227,7 @@ def exhaust_descriptors(run: Run) -> None:
 
 
 def fill_disk(run: Run) -> None:
-    """No room in MAILER_HOME for some seconds, perhaps also for a process that starts meanwhile."""
+    """Fill MAILER_HOME's disk for some seconds, perhaps also for a process that starts meanwhile."""
     hand = _at_work(run)
     disk = run.disks[hand.home]
     disk.fill()

@@ -35,7 +35,7 @@ class Postgres:
         self._control("-m", "immediate", "stop")
 
     def start(self) -> None:
-        """It takes connections again. A busy machine may need longer than the ten seconds that one try waits."""
+        """Start it and wait for it. A busy machine may need longer than the ten seconds that one try waits."""
         until = time.monotonic() + 90
         while True:
             try:
@@ -68,5 +68,5 @@ def _postgres_of(process: int) -> Postgres:
 
 
 def own_postgres() -> Postgres:
-    """One for each process that plays runs; its runs come one after another."""
+    """Return the server of this process that plays runs; its runs come one after another."""
     return _postgres_of(os.getpid())

@@ -74,12 +74,12 @@ KINDS = (
 
 
 def kind_of(seed: int) -> Kind:
-    """Seeds go round the kinds, so a long run plays each alike often."""
+    """Return the kind of a seed; seeds go round the kinds, so a long run plays each alike often."""
     return KINDS[seed % len(KINDS)]
 
 
 def why_left_out(kind: Kind) -> str:
-    """What this machine lacks for the kind; empty where it can be played."""
+    """Return what this machine lacks for the kind; "" if it can be played."""
     if "fill_disk" in kind.disasters:
         return why_no_disk()
     if "exhaust_descriptors" in kind.disasters and not can_starve:

@@ -8,7 +8,7 @@ from tests.processes.leavers import ONE_CLICK, ask, hanging, ways_out
 
 
 def leave_while_away(run: Run) -> None:
-    """PostgreSQL is ended, or hangs, and perhaps the web process is killed; whoever is told so has left."""
+    """End or freeze PostgreSQL, perhaps kill the web process; everybody who was told so has left."""
     assert run.postgres is not None
     base = run.serve()
     keys = Path(run.stage.environment(run.web.home)["MAILER_HOME"]) / "link-keys"

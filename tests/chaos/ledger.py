@@ -1,4 +1,4 @@
-"""The database of a run, read from outside: plain SQL, none of our own code, so that it can testify against it."""
+"""Read the database of a run from outside: plain SQL, none of our own code, so that it can testify against it."""
 
 import contextlib
 import sqlite3
@@ -25,32 +25,32 @@ class Away(Exception):
 
 @dataclass(frozen=True)
 class Ledger:
-    """Reads committed rows only; each question is a connection of its own."""
+    """Reads committed rows only; each query has a connection of its own."""
 
     url: str  # of PostgreSQL; empty for SQLite
     file: Path
 
     def deliveries(self) -> list[tuple[str, str, int]]:
-        """Address, outcome and id of each planned reader; the outcome is its own, else the state of its batch."""
+        """Return address, outcome and id of each planned subscriber; the outcome is its own, else its batch's state."""
         return [(row[0], row[1], row[2]) for row in self._rows(DELIVERIES)]
 
     def attempts(self) -> dict[str, tuple[str, float]]:
-        """Attempt → state and when it was started (seconds since the epoch)."""
+        """Return attempt → state and when it was started (seconds since the epoch)."""
         started = "extract(epoch from started_at)" if self.url else "(julianday(started_at) - 2440587.5) * 86400.0"
         rows = self._rows(f"SELECT id, state, {started} FROM mailer_attempt")
         return {str(row[0]).replace("-", ""): (row[1], float(row[2])) for row in rows}
 
     def send(self) -> tuple[str, str, int] | None:
-        """State, reason and number of planned readers of the one send, if it was planned."""
+        """Return state, reason and number of planned subscribers of the one send, if it was planned."""
         rows = self._rows("SELECT state, reason, planned FROM mailer_send")
         return (rows[0][0], rows[0][1], rows[0][2]) if rows else None
 
     def swept(self) -> bool:
-        """A worker has swept."""
+        """Tell whether a worker has swept."""
         return bool(self._rows("SELECT swept_at FROM mailer_installation WHERE swept_at IS NOT NULL"))
 
     def unsubscribed(self) -> set[str]:
-        """Addresses of those who have left."""
+        """Return the addresses of those who have left."""
         rows = self._rows(
             "SELECT s.email FROM subscribers_subscriber s JOIN subscribers_subscription w ON w.subscriber_id = s.id"
             " WHERE w.state = 'unsubscribed'"
@@ -58,7 +58,7 @@ class Ledger:
         return {str(row[0]) for row in rows}
 
     def open(self) -> int:
-        """Batches and attempts that have no end yet."""
+        """Return how many batches and attempts have no end yet."""
         return int(self._rows(OPEN)[0][0])
 
     def _rows(self, sql: str) -> list[Any]:

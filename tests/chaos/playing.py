@@ -86,7 +86,7 @@ def _disasters(run: Run) -> None:
 
 
 def _aftermath(run: Run, found: Findings) -> int:
-    """Everything that is asked of the run when the storm is over; how many readers the storm made unknown."""
+    """Check everything once the storm is over; return how many subscribers it made unknown."""
     if not run.calm():
         found.add(f"I12 not at rest: {run.ledger.send()}, {run.ledger.open()} open")
         return 0
@@ -104,7 +104,7 @@ def _aftermath(run: Run, found: Findings) -> int:
 
 
 def _resend(run: Run, found: Findings) -> set[str]:
-    """An editor sends again what is unknown; who had it is returned, and without evidence nobody can know them."""
+    """Resend, as an editor, what is unknown; return who had it, which without evidence nobody can know."""
     unknown = audit(run, found).of("unknown")
     had_it = unknown & set(truth_of(run).times)
     # A batch that was unknown is not split, so a reader in it whom nobody names would hold it for ever.
@@ -120,7 +120,7 @@ def _resend(run: Run, found: Findings) -> set[str]:
 
 
 def _again(run: Run, found: Findings) -> None:
-    """I10: a finished send, run again, makes no request."""
+    """Check I10: a finished send, run again, makes no request."""
     before = truth_of(run).requests
     code = run.stage.run("send", "issue", ISSUE, "--yes", expect=None).code
     if code not in WELL:
@@ -130,7 +130,7 @@ def _again(run: Run, found: Findings) -> None:
 
 
 def _evidence(run: Run, found: Findings) -> None:
-    """SendGrid's events of all that it accepted, tripled and shuffled: nothing that it accepted stays unknown."""
+    """Post SendGrid's events of all that it accepted, tripled and shuffled: none of it stays unknown."""
     base, truth = run.serve(), truth_of(run)
     told = events.events_of(truth.accepted) * 3
     run.random.shuffle(told)
@@ -146,7 +146,7 @@ def _evidence(run: Run, found: Findings) -> None:
 
 
 def _silence_is_not_evidence(run: Run, found: Findings) -> None:
-    """Long after the wait nobody is mailed again, neither by a worker alone nor on a yes."""
+    """Check that long after the wait nobody is mailed again, neither by a worker alone nor on a yes."""
     before, unknown = set(run.ledger.attempts()), audit(run, found).of("unknown")
     run.serve()  # on SQLite it brings a worker along
     time.sleep(3 * EVIDENCE_WAIT)

@@ -75,7 +75,7 @@ class Run:
         self.disks: dict[str, Disk] = {}  # by home
 
     def _clocks(self) -> dict[str, MovedClock]:
-        """By home, which is a machine of its own. The planner's is off from the beginning."""
+        """Return clocks by home, which is a machine of its own. The planner's is off from the beginning."""
         homes = {self.web.home, *(hand.home for hand in self.hands)}
         if self.kind.distributed:
             homes |= {"editor", "editor0"}
@@ -112,7 +112,7 @@ class Run:
         return stage
 
     def _second_installation(self) -> Stage:
-        """Beside the true one, with another newsletter.toml and key; nobody works there until a disaster starts it."""
+        """Return a stage with another newsletter.toml and key beside the true one; a disaster starts it."""
         newsletter = editors_folder(self.folder / "second" / "newsletter")
         (newsletter / "newsletter.toml").write_text(CONFIG.replace("weekly.news.example.com", "weekly.second.example"))
         stage = Stage(newsletter, self.stage.database_url, self.stage.broker_url)
@@ -126,7 +126,7 @@ class Run:
     # -------------------------------------------------------------- who works
 
     def begin(self) -> None:
-        """Readers are there and the issue is planned; the hands are at it."""
+        """Create subscribers, plan the issue and start the processes."""
         if "fill_disk" in self.kind.disasters:
             for home in {hand.home for hand in self.hands}:
                 self.disks[home] = Disk(Path(self.stage.environment(home)["MAILER_HOME"]))
@@ -156,7 +156,7 @@ class Run:
         self.api.unnamed_bad_addresses = set(bad[self.kind.bad :])
 
     def tend(self) -> None:
-        """Who died works again, and a send that the provider's words paused goes on."""
+        """Restart processes that died, and resume a send that the provider's message paused."""
         sent = self._send()
         if sent and sent[0] == "finished" and not self.kind.distributed:
             return
@@ -185,7 +185,7 @@ class Run:
             return None
 
     def serve(self) -> str:
-        """The address of the web process, which runs."""
+        """Start the web process and return its address."""
         base = f"http://127.0.0.1:{self.port}"
         if not self.web.lives:
             self.web.process = self.stage.start("serve", "--port", str(self.port), home=self.web.home, BASE_URL=base)
@@ -207,7 +207,7 @@ class Run:
     # -------------------------------------------------------------- time
 
     def until(self, ready: Callable[[], object], patience: float) -> bool:
-        """Whether it came true in time. A database that is away is no answer."""
+        """Tell whether it came true in time. A database that is away is not an answer."""
         end = time.monotonic() + patience
         while time.monotonic() < end:
             try:
@@ -223,7 +223,7 @@ class Run:
         return sent is not None and sent[0] == "finished"
 
     def progress(self, requests: int = 1, patience: float = 8.0) -> None:
-        """A few more requests came in, so that a disaster meets work and not only processes that start."""
+        """Wait for a few more requests, so that a disaster meets work and not only processes that start."""
         goal = len(self.api.requests) + requests
         self.until(lambda: len(self.api.requests) >= goal or self.is_over(), patience)
 
@@ -239,7 +239,7 @@ class Run:
     # -------------------------------------------------------------- the end
 
     def calm(self) -> bool:
-        """Faults are gone and workers are up; True when everything came to an end within a minute and a half."""
+        """Remove all faults and start all workers; tell whether everything ended within a minute and a half."""
         # Not `mend`: bad addresses stay bad, they are the readers' fault and not the provider's.
         with self.api.lock:
             self.api.faults.clear()

@@ -1,4 +1,4 @@
-"""Mail that was accepted, and what the provider reports of it."""
+"""Email that was accepted, and what the provider reports of it."""
 
 import json
 import time
@@ -57,7 +57,7 @@ def mailed(slug: str = "2026-11-20", answer: Any = None, ago: timedelta = timede
 
 
 def post(*reports: dict[str, Any]) -> int:
-    """How many of these events were new; they are applied."""
+    """Apply these events; return how many were new."""
     ids = receiving.store(parse(json.dumps(reports).encode()))
     receiving.apply(ids)
     return len(ids)

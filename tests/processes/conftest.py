@@ -39,7 +39,7 @@ source_url = "https://git.example.com/weekly/blob/main/"
 
 
 def editors_folder(folder: Path) -> Path:
-    """A small newsletter as its editor keeps it: two issues and an image."""
+    """Write a small newsletter as its editor keeps it: two issues and an image."""
     from PIL import Image
 
     (folder / "issues" / "images").mkdir(parents=True)

@@ -34,7 +34,7 @@ class _Client:
 
 
 class Drippers:
-    """So many connections of all kinds until the block ends. One that the server ends is soon opened again."""
+    """This many connections of all kinds until the block ends. One that the server ends is soon opened again."""
 
     def __init__(self, port: int, number: int, kinds: tuple[str, ...] = tuple(KINDS), pause: float = 1.0) -> None:
         self.cut_off: Counter[str] = Counter()  # kind → connections that the server ended

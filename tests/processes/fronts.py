@@ -39,7 +39,7 @@ class Front:
 
 @contextmanager
 def nginx(folder: Path, upstream: int, changes: dict[str, str] | None = None) -> Iterator[Front]:
-    """The shipped nginx.conf, where Debian's nginx.conf would include it; `changes` are made in it first."""
+    """Run the shipped nginx.conf, as Debian's nginx.conf would include it; `changes` are made in it first."""
     program, front = parts.nginx(), _front(folder)
     certificate = write_certificate(front.folder / "certificate.pem", HOST)
     site = replaced(
@@ -65,7 +65,7 @@ def nginx(folder: Path, upstream: int, changes: dict[str, str] | None = None) ->
 
 @contextmanager
 def plain_nginx(folder: Path, sites: Sequence[str], around: str = "") -> Iterator[list[Front]]:
-    """nginx as people set it up themselves: a site for each of these directives, each at a port of its own."""
+    """Run nginx as people set it up themselves: a site for each of these directives, each at a port of its own."""
     program, front = parts.nginx(), _front(folder)
     certificate = write_certificate(front.folder / "certificate.pem", HOST)
     fronts = [front, *(Front(free_port(), front.plain_port, front.folder) for _ in sites[1:])]
@@ -105,7 +105,7 @@ http {{
 
 @contextmanager
 def caddy(folder: Path, upstream: int, changes: dict[str, str] | None = None) -> Iterator[Front]:
-    """The shipped Caddyfile; `changes` are made in it first."""
+    """Run the shipped Caddyfile; `changes` are made in it first."""
     program, front = parts.caddy(), _front(folder)
     certificate = write_certificate(front.folder / "certificate.pem", HOST)
     options = f"admin off\n\tdefault_bind 127.0.0.1\n\thttp_port {front.plain_port}\n\thttps_port {front.port}\n"
@@ -135,7 +135,7 @@ FRONTS = {"nginx": nginx, "caddy": caddy}
 
 
 def _is_old(program: str) -> bool:
-    """Before 2.7, which renamed the option."""
+    """Tell whether it is older than 2.7, which renamed the option."""
     version = subprocess.run([program, "version"], capture_output=True, text=True, check=True).stdout
     found = re.search(r"(\d+)\.(\d+)", version)
     assert found, version
@@ -148,7 +148,7 @@ def _front(folder: Path) -> Front:
 
 
 def replaced(text: str, changes: dict[str, str]) -> str:
-    """The text with all changes made; what is not in it is a mistake."""
+    """Make all changes in the text; one that does not apply is a mistake."""
     for old, new in changes.items():
         assert old in text, f"not in the shipped file: {old!r}"
         text = text.replace(old, new)

@@ -31,7 +31,7 @@ class Answer:
 
 
 def ways_out(stage: Stage, home: str = "editor") -> dict[str, str]:
-    """Address → path of the link that the subscriber's emails carry."""
+    """Return address → path of the link that the subscriber's emails carry."""
     import json
 
     [[keys]] = stage.ask("SELECT link_keys FROM mailer_installation", home)
@@ -42,7 +42,7 @@ def ways_out(stage: Stage, home: str = "editor") -> dict[str, str]:
 
 
 def ask(url: str, body: bytes | None = None, patience: float = FOREVER) -> tuple[int, str, dict[str, str]]:
-    """Status, text and headers; status 0 where no answer came."""
+    """Return status, text and headers; status 0 without an answer."""
     request = urllib.request.Request(url, data=body, method="GET" if body is None else "POST")
     try:
         with urllib.request.urlopen(request, timeout=patience) as response:
@@ -86,7 +86,7 @@ class Leavers:
             time.sleep(self._pause)
 
     def acknowledged(self) -> dict[str, float]:
-        """Who was told that they have left, and when they clicked."""
+        """Return who was told that they have left, and when they clicked."""
         with self._lock:
             return {answer.email: answer.sent for answer in self.answers if answer.status == 200}
 
@@ -101,7 +101,7 @@ class Leavers:
 
 @contextmanager
 def hanging(postgres: Postgres) -> Iterator[None]:
-    """The server neither answers nor refuses, as one whose machine swaps or whose disk hangs."""
+    """Freeze the server: it neither answers nor refuses, as if its machine swapped or its disk hung."""
     postmaster = int((Path(postgres.folder) / "postmaster.pid").read_text().splitlines()[0])
     os.kill(postmaster, signal.SIGSTOP)  # first, so that it starts no other process
     listed = subprocess.run(["ps", "-axo", "pid=,ppid="], capture_output=True, text=True, check=True).stdout

@@ -12,14 +12,14 @@ OF_THIS_MACHINE = [path for path in _SHARED if Path(path).exists()]
 
 
 def run(*command: str) -> str:
-    """What it prints."""
+    """Run the command and return what it prints."""
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
     assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
     return done.stdout
 
 
 def debian(folder: Path, *packages: str) -> None:
-    """Debian of this machine's release, with these packages besides."""
+    """Install Debian of this machine's release, with these packages besides."""
     release = Path("/etc/os-release").read_text()
     codename = re.search(r"^VERSION_CODENAME=(\w+)$", release, flags=re.M)
     assert codename, release

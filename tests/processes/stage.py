@@ -91,7 +91,7 @@ class Stage:
 
     @contextmanager
     def workers(self, number: int = 2, **settings: str) -> Iterator[None]:
-        """Worker processes beside the commands, where a broker carries the hints; else commands send themselves."""
+        """Run worker processes beside the commands if a broker carries the hints; else commands send themselves."""
         running = [self.start("worker", home=f"worker{n}", **settings) for n in range(number * self.distributed)]
         try:
             if running:
@@ -102,7 +102,7 @@ class Stage:
                 self.stop(process)
 
     def ask(self, question: str, home: str = "editor") -> list[list[Any]]:
-        """What the database answers, asked by none of our own code: a command would take a second."""
+        """Ask the database without using any of our own code: a command would take a second."""
         return rows(self.database_url, Path(self.environment(home)["MAILER_HOME"]), question)
 
     def change(self, statement: str, home: str = "editor") -> None:
@@ -121,7 +121,7 @@ class Stage:
         return self.ask("SELECT swept_at FROM mailer_installation") not in ([], [[None]])
 
     def finished(self) -> bool:
-        """Every send is."""
+        """Tell whether every send is finished."""
         return self.ask("SELECT count(*) FROM mailer_send WHERE state <> 'finished'") == [[0]]
 
     def stop(self, process: "subprocess.Popen[str]", with_signal: int = signal.SIGTERM) -> None:
@@ -145,11 +145,11 @@ class Stage:
         return json.loads(self.run("status", slug, "--json", expect=None, **settings).out)
 
     def send(self, issue: str, expect: int | None = 0, **settings: str) -> dict[str, Any]:
-        """`send issue --yes --json`; the receipt."""
+        """Run `send issue --yes --json`; return the receipt."""
         return json.loads(self.run("send", "issue", issue, "--yes", "--json", expect=expect, **settings).out)
 
     def import_readers(self, states: dict[str, int]) -> dict[str, list[str]]:
-        """So many invented readers in each state; their addresses by state."""
+        """Import this many invented subscribers in each state; return their addresses by state."""
         path = self.folder / "readers.csv"
         readers = {
             state: [f"{state}-{number:05d}@readers.example" for number in range(count)]
@@ -196,7 +196,7 @@ def answers(url: str) -> bool:
 
 
 def new_postgres_database() -> str:
-    """The URL of a fresh database on the tests' PostgreSQL server."""
+    """Return the URL of a fresh database on the tests' PostgreSQL server."""
     try:
         server = postgres_url()
     except ImportError as error:
@@ -211,7 +211,7 @@ def new_postgres_database() -> str:
 
 @cache
 def valkey_server() -> str:
-    """The program of a real Redis-compatible server."""
+    """Return the program of a real Redis-compatible server."""
     found = shutil.which("valkey-server") or shutil.which("redis-server")
     if found:
         return found
@@ -256,7 +256,7 @@ class Broker:
             self._process = None
 
     def hang(self) -> None:
-        """From now on it takes connections and says nothing."""
+        """Accept connections and say nothing from now on."""
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
 

@@ -18,7 +18,7 @@ can_starve = hasattr(resource, "prlimit")
 
 @contextmanager
 def starved(process: "subprocess.Popen[str]") -> Iterator[None]:
-    """The process and its children may open no more than they have; `/proc` tells how many."""
+    """Let the process and its children open nothing more; `/proc` tells how much is open."""
     before: dict[int, tuple[int, int]] = {}
     try:
         for pid in (process.pid, *children_of(process.pid)):
@@ -33,7 +33,7 @@ def starved(process: "subprocess.Popen[str]") -> Iterator[None]:
 
 
 def _lowest_free(pid: int) -> int:
-    """The limit below which nothing is free; with a limit of 0 even poll() would fail."""
+    """Return the limit below which nothing is free; with a limit of 0 even poll() would fail."""
     taken = {int(one) for one in os.listdir(f"/proc/{pid}/fd")}
     return next(number for number in range(len(taken) + 1) if number not in taken)
 
@@ -48,9 +48,9 @@ def children_of(pid: int) -> list[int]:
 
 
 class Disk:
-    """A small disk of its own at `folder`, which only root can make. `close` takes it away and leaves its files there.
+    """A small disk of its own at `folder`, which only root can make. `close` removes it and leaves its files there.
 
-    Raises OSError where it cannot be made.
+    Raises OSError if it cannot be made.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -74,7 +74,7 @@ class Disk:
         os.close(descriptor)
 
     def keep_full(self, seconds: float) -> None:
-        """Full for so long, also where a file is deleted meanwhile; then there is room again."""
+        """Keep it full for this long, also if a file is deleted meanwhile; then there is space again."""
         until = time.monotonic() + seconds
         try:
             while time.monotonic() < until:
@@ -100,7 +100,7 @@ class Disk:
 
 @cache
 def why_no_disk() -> str:
-    """Why no small disk can be made here; empty where it can."""
+    """Return why no small disk can be made here; "" if it can."""
     with tempfile.TemporaryDirectory() as folder:
         try:
             Disk(Path(folder) / "disk").close()

@@ -18,7 +18,7 @@ FOLDERS = (Path("/etc/systemd/system"), Path("/lib/systemd/system"))
 
 
 def unit(name):
-    """Key → values of the unit and its drop-ins."""
+    """Return key → values of the unit and its drop-ins."""
     path = next(folder / name for folder in FOLDERS if (folder / name).exists())
     drop_ins = sorted(Path(f"/etc/systemd/system/{name}.d").glob("*.conf"))
     lines = "\n".join(one.read_text() for one in (path, *drop_ins)).replace("\\\n", " ").splitlines()

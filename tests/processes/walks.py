@@ -18,7 +18,7 @@ KEYS = EventKeys()
 
 
 def in_production(for_real: dict[str, str]) -> dict[str, str]:
-    """Settings of an installation that is set up as docs/hosting.md says."""
+    """Return settings of an installation that is set up as docs/hosting.md says."""
     return for_real | {
         "BASE_URL": f"https://{HOST}",
         "MAILER_ENV": "production",
@@ -40,7 +40,7 @@ def hidden(name: str, page: str) -> str:
 
 
 def sign_up(visitor: Visitor, email: str) -> str:
-    """Fill in the form; the page that answers it."""
+    """Fill in the form; return the page that answers it."""
     form = visitor.open("/")
     assert form.status == 200, form.text
     time.sleep(2.5)  # nobody fills a form in less; a robot does
@@ -63,13 +63,13 @@ def log_in(visitor: Visitor) -> int:
 
 
 def report(visitor: Visitor, requests: list[dict[str, Any]]) -> int:
-    """SendGrid's signed post about what it accepted."""
+    """Post what it accepted, signed as SendGrid does."""
     body = json.dumps(events_of(requests)).encode()
     return visitor.ask("POST", PATH, body, KEYS.headers(body)).status
 
 
 def join(stage: Stage, api: StandIn, visitor: Visitor, email: str) -> str:
-    """Sign up and confirm; the path of the confirmation link."""
+    """Sign up and confirm; return the path of the confirmation link."""
     sign_up(visitor, email)
     mailed = wait_until(
         lambda: [one for one in api.accepted if one["recipients"][0]["email"] == email], "the confirmation was mailed"
@@ -83,7 +83,7 @@ def join(stage: Stage, api: StandIn, visitor: Visitor, email: str) -> str:
 
 
 def way_out(api: StandIn) -> str:
-    """The path of the one-click link in the newest mail."""
+    """Return the path of the one-click link in the newest email."""
     header = api.accepted[-1]["recipients"][0]["header"]
     return header.strip("<>").removeprefix(f"https://{HOST}")
 
@@ -95,7 +95,7 @@ def make_operator(stage: Stage) -> None:
 
 
 def walk_through(front: Front, stage: Stage, api: StandIn, *, chunked: bool = False) -> None:
-    """Sign-up, confirmation, an issue, the report on it, one-click unsubscribe, login; each works or the test fails."""
+    """Sign up, confirm, get an issue, report it, unsubscribe by one click, log in; each works or the test fails."""
     ada = Visitor(front, "127.1.2.3", chunked=chunked, headers={"X-Forwarded-For": "192.0.2.77"})
     join(stage, api, ada, "ada@readers.example")
     stage.send(ISSUE)

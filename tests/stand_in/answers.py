@@ -25,7 +25,7 @@ class Answers(BaseHTTPRequestHandler):
         self.number = self.server.open.get(self.connection, 0)
 
     def log_message(self, *_: Any) -> None:
-        """Quiet."""
+        """Print nothing."""
 
     def has_key(self) -> bool:
         return self.key_given() in (self.api.key, *self.api.other_keys)
@@ -57,7 +57,7 @@ class Answers(BaseHTTPRequestHandler):
         self.wfile.write(body.encode())
 
     def answer_wrongly(self, fault: Fault, message_id: str) -> None:
-        """What each of FAULTS says instead of 202."""
+        """Answer as each of FAULTS does instead of 202."""
         options = fault.options
         match fault.name:
             case "too many":
@@ -115,7 +115,7 @@ class Answers(BaseHTTPRequestHandler):
         self.wfile.write(some)
 
     def reset(self) -> None:
-        """The connection ends with RST, as when a load balancer loses its server."""
+        """End the connection with RST, as when a load balancer loses its server."""
         self.close_connection = True
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.server.open.pop(self.connection, None)

@@ -1,4 +1,4 @@
-"""The stand-in's server: what each request is for, and whether it meets a fault."""
+"""The stand-in's server: route each request, and let it meet a fault."""
 
 import contextlib
 import json
@@ -48,7 +48,7 @@ class Server(ThreadingHTTPServer):
                 connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away is no event."""
+        """Print nothing: a client that went away is not an event."""
 
 
 class Handler(Answers):
@@ -69,7 +69,7 @@ class Handler(Answers):
             self.answer(404, {"errors": [error("Not found.", None)]})
 
     def do_DELETE(self) -> None:
-        """Of addresses on the lists of bounces and complaints, which the stand-in does not keep."""
+        """Accept the removal of addresses from lists of bounces and complaints, which the stand-in does not keep."""
         self.rfile.read(int(self.headers.get("Content-Length") or 0))
         if not self.has_key():
             self.refuse_key()
@@ -96,7 +96,7 @@ class Handler(Answers):
             self.mail_send(body, at)
 
     def switch(self, orders: list[dict[str, Any]]) -> None:
-        """POST /faults, from a test to a stand-in in another process."""
+        """Handle POST /faults, from a test to a stand-in in another process."""
         for order in orders:
             if "fault" in order:
                 self.api.fail(order.pop("fault"), times=order.pop("times", 1), **order)

@@ -1,4 +1,4 @@
-"""What would harm readers, refused here even where our own module of SendGrid's rules says nothing."""
+"""What would harm subscribers, refused here even if our own module of SendGrid's rules says nothing."""
 
 import re
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ PLACEHOLDER = re.compile(r"zq[0-9a-f]{16}")
 
 
 def essential_errors(payload: Any) -> list[dict[str, Any]]:
-    """The rules whose breach would harm readers, looked at without our own strict module."""
+    """Return breaches of the rules that protect subscribers, found without our own strict module."""
     try:
         people = payload["personalizations"]
         emails = [mailbox["email"] for one in people for mailbox in one["to"]]
@@ -36,7 +36,7 @@ def essential_errors(payload: Any) -> list[dict[str, Any]]:
 
 
 def _holds_a_placeholder(text: str, people: list[dict[str, Any]]) -> bool:
-    """Some reader would see one, once everything was filled in."""
+    """Tell whether some subscriber would see a placeholder, once everything was filled in."""
     values = {value for one in people for value in one.get("substitutions", {}).values()}
     for tags in {frozenset(one.get("substitutions", {})) for one in people}:
         left = text
@@ -48,7 +48,7 @@ def _holds_a_placeholder(text: str, people: list[dict[str, Any]]) -> bool:
 
 
 def _wrong_ways_out(headers: dict[str, str], people: list[dict[str, Any]]) -> Iterator[str]:
-    """An issue is told by its headers from a single mail, which nobody can leave."""
+    """Check the headers by which an issue, unlike a single email, can be unsubscribed from."""
     if "List-ID" not in headers and "Precedence" not in headers:
         return
     links = [one.get("headers", {}).get("List-Unsubscribe", "") for one in people]

@@ -65,7 +65,7 @@ class StandIn:
 
     @property
     def recipients(self) -> list[dict[str, Any]]:
-        """Everybody who was accepted, in order: delivery, email, unsubscribe_url, header, attempt, send."""
+        """Return everybody who was accepted, in order: delivery, email, unsubscribe_url, header, attempt, send."""
         with self.lock:
             return [
                 {**one, "attempt": request["attempt"], "send": request["send"]}
@@ -78,13 +78,13 @@ class StandIn:
     def fail(
         self, fault: str, *, times: int = 1, when: Callable[[dict[str, Any]], bool] | None = None, **options: Any
     ) -> None:
-        """The next `times` requests (for which `when(payload)` holds) meet the fault."""
+        """Let the next `times` requests (for which `when(payload)` holds) meet the fault."""
         assert fault in FAULTS, f"{fault!r} is none of {', '.join(FAULTS)}"
         with self.lock:
             self.faults.append(Fault(fault, times, options, when))
 
     def mend(self) -> None:
-        """No fault is left, and connections are taken."""
+        """Remove all faults, and accept connections."""
         with self.lock:
             self.faults.clear()
             self.bad_addresses.clear()
@@ -92,7 +92,7 @@ class StandIn:
         self.listen()
 
     def refuse_connections(self) -> None:
-        """New connections are refused and open ones closed, until `listen`."""
+        """Refuse new connections and close open ones, until `listen`."""
         with self.lock:
             server, self._server = self._server, None
         if server:
@@ -108,7 +108,7 @@ class StandIn:
                 threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 
     def close_connections(self) -> None:
-        """Every open connection is closed, as servers do with idle ones."""
+        """Close every open connection, as servers do with idle ones."""
         if self._server:
             self._server.close_connections()
 

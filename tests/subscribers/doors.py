@@ -1,4 +1,4 @@
-"""What tests of readers' pages open and compare."""
+"""What tests of subscribers' pages open and compare."""
 
 import re
 
@@ -29,13 +29,13 @@ def data_path(reader: Subscriber, newsletter: str = "weekly") -> str:
 
 
 def undo_path(reader: Subscriber, newsletter: str = "weekly") -> str:
-    """The link that undoes the last leaving; where there was none, one that was signed all the same."""
+    """Return the link that undoes the last leaving, signed also if there was none."""
     leaving = reader.consents.filter(newsletter=newsletter, step="unsubscribed").order_by("-pk").first()
     return signed_links.undo_path(reader.public_id, newsletter, leaving.pk if leaving else 0)
 
 
 def every_path(reader: Subscriber) -> dict[str, str]:
-    """One link of each purpose, by purpose."""
+    """Return one link of each purpose, by purpose."""
     moving = Letter.objects.create(
         subscriber=reader,
         newsletter="weekly",
@@ -54,7 +54,7 @@ def every_path(reader: Subscriber) -> dict[str, str]:
 
 
 def undo_in(answer) -> str:
-    """The path that the answer offers to undo with; empty when it offers none."""
+    """Return the path that the answer offers to undo with; "" if it offers none."""
     found = re.search(r'action="(/unsubscribe/undo/[^"]+)"', answer.content.decode())
     return found[1] if found else ""
 

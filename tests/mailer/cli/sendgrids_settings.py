@@ -31,7 +31,7 @@ FORBIDDEN = {"errors": [{"message": "access forbidden", "field": None}]}
 
 
 def a_good_account() -> dict[str, Any]:
-    """Path → what GET answers. A path that is not here is not shown to the key."""
+    """Return path → what GET answers. A path that is not here is not shown to the key."""
     return {
         "/v3/scopes": {"scopes": ["mail.send"]},
         "/v3/verified_senders": {"results": []},
@@ -46,7 +46,7 @@ def a_good_account() -> dict[str, Any]:
 
 @contextmanager
 def sendgrid(answers: dict[str, Any]) -> Iterator[str]:
-    """Its address, which is our BASE_URL too. Lists are paged as SendGrid pages them: limit ≤ 500, offset."""
+    """Run it and yield its address, our BASE_URL too. Lists are paged as SendGrid pages them: limit ≤ 500, offset."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -93,7 +93,7 @@ def sendgrid(answers: dict[str, Any]) -> Iterator[str]:
 
 @contextmanager
 def name_server(records: dict[str, list[str]]) -> Iterator[int]:
-    """Its port. `records`: name → TXT records; a name that is not here does not exist."""
+    """Run it and yield its port. `records`: name → TXT records; a name that is not here does not exist."""
 
     class Handler(BaseRequestHandler):
         def handle(self) -> None:

@@ -21,7 +21,7 @@ PASSWORD = "correct horse battery staple"
 
 
 def operators_pages() -> dict[str, Seen]:
-    """By name: each page with something on it, and the login's refusals."""
+    """Return by name each page with something on it, and the login's refusals."""
     browser = Client()
     User.objects.create_superuser("operator", password=PASSWORD)
     log_in = {"username": "operator", "password": "a guess"}

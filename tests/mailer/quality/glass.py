@@ -1,4 +1,4 @@
-"""A browser to look at mails and pages through. It loads what a test hands it, and nothing from anywhere else."""
+"""A browser to look at emails and pages through. It loads what a test hands it, and nothing from anywhere else."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -71,7 +71,7 @@ class Glass:
         self._thread.shutdown()
 
     def walk(self, steps: Callable[[Any], Any], *, scripts: bool = True) -> Any:
-        """What `steps` makes of a fresh window, with or without JavaScript."""
+        """Return what `steps` makes of a fresh window, with or without JavaScript."""
 
         def in_a_window() -> Any:
             context = self._browser.new_context(java_script_enabled=scripts)
@@ -83,7 +83,7 @@ class Glass:
         return self._thread.submit(in_a_window).result()
 
     def look(self, seen: Seen) -> Look:
-        """At a page that a test made."""
+        """Look at a page that a test made."""
 
         def in_the_page() -> Look:
             strangers: list[str] = []
@@ -97,9 +97,9 @@ class Glass:
         return self._thread.submit(in_the_page).result()
 
     def look_at(self, url: str, ready: str, steps: dict[str, str]) -> dict[str, Look]:
-        """At a page of a running server, once the selector `ready` is there, and again after each step.
+        """Look at a page of a running server, once the selector `ready` is there, and again after each step.
 
-        A step's name is of your choice, its value a script.
+        A step's name is your choice, its value a script.
         """
 
         def in_a_page() -> dict[str, Look]:

@@ -1,4 +1,4 @@
-"""Finished mails as their readers get them, for tools from outside to look at."""
+"""Finished emails as subscribers get them, for outside tools to look at."""
 
 from dataclasses import dataclass, field
 from functools import cache
@@ -25,7 +25,7 @@ class Seen:
 
 
 def named(name: str) -> Path:
-    """The issue that a test calls `name`: a sample's, "seed" or "largest". Skips where it is not on this machine."""
+    """Return the issue that a test calls `name`: a sample's, "seed" or "largest". Skips if it is not here."""
     samples = {path.stem: path for path in ISSUES}
     if name in samples:
         return samples[name]
@@ -53,7 +53,7 @@ def mail(path: Path) -> Seen:
 
 
 def confirmation(newsletter: str) -> Seen:
-    """The mail that asks a new reader to confirm. Needs the database."""
+    """Return the email that asks a new subscriber to confirm. Needs the database."""
     from django.core import mail
 
     from subscribers.mail import confirmations
@@ -66,7 +66,7 @@ def confirmation(newsletter: str) -> Seen:
 
 
 def letter(newsletter: str) -> Seen:
-    """The mail with a link and the most in it, for a new address. Needs the database."""
+    """Return the email with a link and the most in it, for a new address. Needs the database."""
     from django.core import mail
 
     from subscribers import changing
@@ -81,7 +81,7 @@ def letter(newsletter: str) -> Seen:
 
 
 def notice(newsletter: str, kind: str = "undone") -> Seen:
-    """A mail that tells what was done; this one has a button. Needs the database."""
+    """Return an email that tells what was done; this one has a button. Needs the database."""
     from django.core import mail
 
     from subscribers import notices

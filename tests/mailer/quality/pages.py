@@ -1,4 +1,4 @@
-"""Every page that a reader can meet, as the web process serves it. Needs the database."""
+"""Every page that a subscriber can meet, as the web process serves it. Needs the database."""
 
 import re
 import secrets
@@ -27,7 +27,7 @@ from tests.subscribers.doors import undo_path
 
 
 def readers_pages(monkeypatch) -> dict[str, Seen]:
-    """By name, in the language of the first newsletter; the form and its answers in Chinese too."""
+    """Return pages by name, in the language of the first newsletter; the form and its answers in Chinese too."""
     reader, gone = readers.pending(), readers.unsubscribed()
     confirm = signed_links.confirm_url(reader.public_id, "weekly")
     leave = signed_links.unsubscribe_url(reader.public_id, "weekly")

@@ -24,13 +24,13 @@ OK = Accepted("id")
 
 
 def report_evidence(attempt: UUID, at: datetime, by: EventKeys = KEYS) -> int:
-    """The answer to a post of one event: that the provider took this request, at a time by its own clock."""
+    """Post one event that the provider took this request at a time by its own clock; return the answer's status."""
     ids = {"mailer_installation": public_id(), "mailer_attempt": str(attempt), "mailer_delivery": "1"}
     return _post([{"event": "processed", "timestamp": int(at.timestamp()), "sg_event_id": uuid4().hex, **ids}], by)
 
 
 def junk(by: EventKeys = OTHERS) -> int:
-    """The answer to a post that says nothing of ours."""
+    """Post something that is not ours; return the answer's status."""
     return _post([], by)
 
 
@@ -41,7 +41,7 @@ def _post(events: list[object], by: EventKeys) -> int:
 
 
 def requests(send: Send, *answers: Answer, ago: timedelta) -> list[Claim]:
-    """A request for each batch, made `ago` and a minute after each other, with these answers."""
+    """Make a request for each batch, `ago` and a minute after each other, with these answers."""
     taken = []
     for number, answer in enumerate(answers):
         close_breaker()
@@ -56,5 +56,5 @@ def started(taken: Claim, ago: timedelta) -> None:
 
 
 def report_evidence_of(taken: Claim, by: EventKeys = KEYS) -> int:
-    """An event of this request, of the second at which it was made."""
+    """Post an event of this request, of the second at which it was made."""
     return report_evidence(taken.attempt, Attempt.objects.get(pk=taken.attempt).started_at, by)

@@ -49,7 +49,7 @@ def issue(slug: str = "2026-11-20", source: str = "first source", images: tuple[
 
 
 def a_plan(newsletter: str = "weekly", provider: str | None = None, **kinds: Any) -> Plan:
-    """For this process's provider, unless another is named."""
+    """Make a plan for this process's provider, unless another is named."""
     return Plan(
         settings.NEWSLETTERS[newsletter], issue(**kinds), provider or settings.PROVIDER, "https://news.example.com"
     )
@@ -68,12 +68,12 @@ def batch_of(send: Send, number: int = 0) -> Batch:
 
 
 def states(send: Send) -> list[str]:
-    """Of its batches, in order."""
+    """Return the states of its batches, in order."""
     return [batch.state for batch in batches(send)]
 
 
 def attempts(send: Send) -> list[str]:
-    """Their states, in the order in which they were made."""
+    """Return their states, in the order in which they were made."""
     return list(Attempt.objects.filter(batch__send=send).order_by("started_at").values_list("state", flat=True))
 
 
@@ -84,12 +84,12 @@ def claimed(send: Send, number: int = 0) -> Claim:
 
 
 def resend_all(send: Send) -> int:
-    """All that is unknown is planned again, by somebody who accepts each duplicate."""
+    """Plan all that is unknown again, as somebody who accepts each duplicate."""
     return resend_unknown(send.pk, sum(one.may_get_it_twice for one in unknown_of(send.pk)))
 
 
 def outcomes(send: Send) -> dict[str, tuple[str | None, str | None]]:
-    """Address → outcome and reason."""
+    """Return address → outcome and reason."""
     rows = Delivery.objects.filter(send=send).order_by("pk")
     return {row[0]: (row[1], row[2]) for row in rows.values_list("subscriber__email", "outcome", "reason")}
 
@@ -116,7 +116,7 @@ def close_breaker() -> None:
 
 
 def balanced(send: Send) -> None:
-    """The equation holds, and the counters of each batch agree with its deliveries."""
+    """Assert that the equation holds, and that the counters of each batch agree with its deliveries."""
     send.refresh_from_db()
     sums = count(send)
     parts = (sums.accepted, sums.skipped, sums.rejected, sums.unknown, sums.waiting, sums.cancelled)
@@ -131,7 +131,7 @@ def balanced(send: Send) -> None:
 
 
 def in_thread(act: Callable[[], Any]) -> threading.Thread:
-    """A thread with a database connection of its own that runs `act`."""
+    """Run `act` in a thread with a database connection of its own."""
 
     def run() -> None:
         try:

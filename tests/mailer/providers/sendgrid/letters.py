@@ -1,4 +1,4 @@
-"""An issue and its readers, as requests that the tests post."""
+"""An issue and its subscribers, as requests that the tests post."""
 
 from uuid import UUID, uuid4
 

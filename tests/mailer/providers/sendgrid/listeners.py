@@ -1,4 +1,4 @@
-"""Servers that no provider would be: what hears nothing, says nothing, or says what is no HTTP."""
+"""Servers that no provider would be: they hear nothing, say nothing, or do not speak HTTP."""
 
 import socket
 import threading
@@ -13,7 +13,7 @@ def free_port():
 
 @contextmanager
 def server_that(serve):
-    """A TCP server that hands each connection to `serve` in a thread."""
+    """Run a TCP server that hands each connection to `serve` in a thread."""
     listener = socket.create_server(("127.0.0.1", 0))
 
     def accept():
