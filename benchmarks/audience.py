@@ -1,4 +1,4 @@
-"""Invented active readers, put into the configured database without the cost of an import.
+"""Invented active subscribers, put into the configured database without the cost of an import.
 
 python -m benchmarks.audience COUNT NEWSLETTER
 """

@@ -1,4 +1,4 @@
-"""What an import of many readers costs, and how long it keeps another writer of the same SQLite waiting.
+"""What an import of many subscribers costs, and how long it keeps another writer of the same SQLite waiting.
 
 python -m benchmarks.imports [ROWS]
 """
@@ -33,7 +33,7 @@ def write_readers(path: Path, count: int) -> None:
 
 
 class OtherWriter(threading.Thread):
-    """Somebody who leaves while the import runs, again and again."""
+    """A subscriber who leaves while the import runs, again and again."""
 
     def __init__(self, database: Path) -> None:
         super().__init__(daemon=True)

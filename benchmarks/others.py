@@ -1,4 +1,4 @@
-"""The same mail to the same readers, as one would send it without us.
+"""The same email to the same subscribers, as one would send it without mailer.
 
 python -m benchmarks.others helpers|anymail URL COUNT ISSUE.json DATABASE
 """
@@ -51,7 +51,7 @@ def helpers(url: str, count: int, issue: dict[str, Any], _: Path) -> None:
 
 
 def anymail(url: str, count: int, issue: dict[str, Any], database: Path) -> None:
-    """django-anymail with merge data. Readers come from the database, and each has a row in the ledger.
+    """Send by django-anymail with merge data. Subscribers come from the database, and each has a row in the ledger.
 
     The ledger is as cheap as the ORM has it: bulk_create before the request, one UPDATE after it.
     """
@@ -83,7 +83,7 @@ def anymail(url: str, count: int, issue: dict[str, Any], database: Path) -> None
 
 
 def _models(url: str, database: Path) -> tuple[Any, Any]:
-    """Our table of readers, and a new one with a row a recipient, in a database set up as ours is."""
+    """Return our table of subscribers, and a new one with a row a recipient, in a database set up as ours is."""
     import django
     from django.conf import settings
     from django.db import connection, models

@@ -46,7 +46,7 @@ class Spent:
 
 
 class Bench:
-    """A folder for the measurements: databases with readers, made once and copied, and the issue as others send it."""
+    """A folder for measurements: databases with subscribers, made once and copied; the issue as others send it."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -180,7 +180,7 @@ def _cpu_of(way: str, bench: Bench, url: str, readers: int) -> float:
 
 
 def lanes(bench: Bench, readers: int, rounds: int, million: bool) -> None:
-    """Four requests in flight against one, at a provider that takes 100 ms: readers a second from claim to answer."""
+    """Measure four requests in flight against one, at a provider that takes 100 ms: subscribers a second."""
     rate = {1: 0.0, 4: 0.0}
     with provider(latency=0.1) as url:
         for number in rate:

@@ -221,8 +221,8 @@ def _sqlite(path: Path) -> dict[str, Any]:
             "transaction_mode": "IMMEDIATE",
             "timeout": 20,
             # Each slot has a connection of its own. With 64 MB of cache for each and a mapped file a send to 400,000
-            # took 286 MB, and no less time. What planning sorts goes to a file, or memory would grow with the readers.
-            # synchronous=FULL: an attempt must survive a power cut, or a restart would mail its readers again.
+            # took 286 MB, and no less time. What planning sorts goes to a file, or memory would grow with the audience.
+            # synchronous=FULL: an attempt must survive a power cut, or a restart would mail its subscribers again.
             "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-4000;"
             "PRAGMA temp_store=FILE; PRAGMA journal_size_limit=67108864;",
         },

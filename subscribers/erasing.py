@@ -32,7 +32,7 @@ def forget(email_key: str, origin: Origin) -> bool:
         named, _ = Letter.objects.filter(email_key=email_key).delete()
         if reader is None and not named and not Suppression.objects.filter(hash=hash).exists():
             return False
-        # Whoever confirms or leaves locks the subscription first and the suppression after it.
+        # Confirming and leaving lock the subscription first and the suppression after it.
         list(Subscription.objects.select_for_update().filter(subscriber=reader).order_by("pk"))
         notices.forget(email_key)
         if reader and _hears_of_erasure(reader, origin):

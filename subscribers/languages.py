@@ -17,7 +17,7 @@ def supported(language: str) -> str:
 
 
 def chosen(language: str, otherwise: str) -> str:
-    """Return the language of ours nearest to what a reader chose; where we speak none like it, to `otherwise`."""
+    """Return our language nearest to what a subscriber chose, or `otherwise` if none is like it."""
     return _nearest(language) or supported(otherwise)
 
 

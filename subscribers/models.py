@@ -141,7 +141,7 @@ class Consent(models.Model):
     source = models.TextField(blank=True, default="")  # URL of the form, file name, or the editor's text
     # How they agreed elsewhere, as stated by the person who imported or added them.
     basis = models.TextField(blank=True, default="", db_default="")
-    wording = models.TextField(blank=True, default="")  # what the reader was shown, exactly
+    wording = models.TextField(blank=True, default="")  # what the subscriber was shown, exactly
     wording_version = models.CharField(max_length=32, blank=True, default="")
     language = models.CharField(max_length=16, blank=True, default="")
     ip = models.CharField(max_length=45, blank=True, default="")  # truncated: /24, or /48 for IPv6
@@ -189,8 +189,8 @@ class Suppression(models.Model):
     rule = models.CharField(max_length=16, choices=Rule.choices, null=True, blank=True)  # noqa: DJ001 — as Consent.effect
     newsletters_left = models.JSONField(null=True, blank=True)  # labels, left by somebody who is not known here
     at = models.DateTimeField(default=timezone.now)
-    # When and how the reader's data was erased, also where a stronger reason stands. With the data goes their history,
-    # so the step that ends it stands here until the reader comes back.
+    # When and how the subscriber's data was erased, also if a stronger reason stands. With it goes their history,
+    # so the step that ends it stands here until the subscriber comes back.
     erased_at = models.DateTimeField(null=True, blank=True)
     # As `Consent.how`. The database has the default too: code running during an upgrade does not know the column.
     erased_how = models.CharField(max_length=32, blank=True, default="", db_default="")
@@ -243,7 +243,7 @@ class Letter(models.Model):
     """An email with a link, asked for on a page. The row is the queue; it is deleted after two days."""
 
     class Purpose(models.TextChoices):
-        DATA = "data"  # to the reader's address: opens what only they may see and change
+        DATA = "data"  # to the subscriber's address: opens what only they may see and change
         ADDRESS = "address"  # to their new address: confirms it
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)

@@ -19,7 +19,7 @@ def purge_unconfirmed(now: datetime) -> int:
     """
     more = Consent.objects.filter(subscriber=OuterRef("subscriber"), newsletter=OuterRef("newsletter"))
     old = Subscription.objects.filter(
-        # Also what waited so long for a worker that would mail it, of a newsletter that nobody has any more, say.
+        # Also what waited this long for a worker to mail it, for example of a newsletter that no longer exists.
         Q(confirmation_due=None) | Q(confirmation_due__lt=now - WAITED),
         ~Exists(more.exclude(step=Consent.Step.REQUESTED)),
         state=Subscription.State.PENDING,

@@ -26,7 +26,7 @@ class Origin:
 
     how: str  # form, link, page, one-click, command, import
     source: str = ""  # address of the form, file name, or the editor's words
-    wording: str = ""  # what the reader was shown, exactly
+    wording: str = ""  # what the subscriber was shown, exactly
     wording_version: str = ""
     language: str = ""
     ip: str = ""  # as networks.network() cut it

@@ -8,7 +8,7 @@ from mailer.checks.proofs import Proof
 from mailer.checks.rules import names
 from mailer.content.findings import Finding
 
-# RFC 2606: no mail comes from these or reaches them, and whoever leaves one in has not got round to newsletter.toml.
+# RFC 2606: no email comes from these or reaches them; an address there means that newsletter.toml was not edited.
 RESERVED = names("example test invalid localhost example.com example.net example.org")
 STARTERS_ADDRESS = "Edge Notes, 1 Harbour Street, Springfield"  # what `mailer init` writes
 

@@ -26,7 +26,7 @@ class Broker:
 
     @property
     def is_verified(self) -> bool:
-        """Return False only if the connection is encrypted to whoever answers."""
+        """Return False only if the connection is encrypted without verifying who answers."""
         return self.tls is None or ssl.CERT_NONE not in self.tls.values()
 
 

@@ -9,7 +9,7 @@ from functools import cache
 from urllib.parse import unquote, urlsplit
 
 _PLAIN = r"[^\s\"'<>()\[\]{},;:=/\\|]"
-# Each looks at a letter a bounded number of times: whoever can bring a long text into an error must not stop the log.
+# Each looks at a letter a bounded number of times: a stranger's long text in an error must not stop the log.
 PATTERNS = (
     # What PostgreSQL says of a row: it holds names besides addresses.
     (re.compile(r"\bDETAIL:[^\n]*"), "DETAIL: [removed]"),

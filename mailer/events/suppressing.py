@@ -1,6 +1,6 @@
-"""What bounces, complaints and the provider's own unsubscribe do to readers.
+"""Apply bounces, complaints and the provider's own unsubscribes to subscribers.
 
-Suppressions are computed from what stands in the database and never counted up, so events in any order end alike.
+Suppressions are computed from the database and never counted up, so events in any order end alike.
 """
 
 import logging

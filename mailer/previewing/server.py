@@ -55,7 +55,7 @@ class Site:
     page: Callable[[str], str]  # the page's HTML, given the path that everything of it stands under
     latest: Latest
     base_url: str
-    unsubscribe: str  # the address that stands for the reader's own link
+    unsubscribe: str  # the address that stands for the subscriber's own link
     send_test: Callable[[Draft, list[str]], Answered]
 
 

@@ -60,7 +60,7 @@ class Events(Protocol):
     """What a provider reports of the email that it took."""
 
     def keys(self) -> Sequence[bytes]:
-        """Return what posts are verified with; while it is empty all are refused, and silence is no evidence."""
+        """Return what posts are verified with; while it is empty all are refused, and silence is not evidence."""
 
     def verify(self, body: bytes, headers: Mapping[str, str], now: Callable[[], datetime]) -> bytes:
         """Return the key that signed the post. Raises NotSigned."""

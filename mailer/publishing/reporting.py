@@ -1,4 +1,4 @@
-"""Describe the progress of a send in sentences: for the terminal, and for the email to whoever did not watch it."""
+"""Describe the progress of a send in sentences: for the terminal, and for the email about an unwatched send."""
 
 from collections.abc import Iterator
 

@@ -13,7 +13,7 @@ def copy_sqlite(source: Path, target: Path) -> None:
         closing(sqlite3.connect(f"file:{quote(str(source))}?mode=rw", uri=True, timeout=20)) as reading,
         closing(sqlite3.connect(target)) as writing,
     ):
-        # All pages in one step: one snapshot, and whoever writes meanwhile neither waits nor makes it start again.
+        # All pages in one step: one snapshot, and a concurrent writer neither waits nor makes it start again.
         reading.backup(writing, pages=-1)
         writing.execute("PRAGMA journal_mode=DELETE")  # one file, without a log beside it
 

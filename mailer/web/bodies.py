@@ -78,7 +78,7 @@ def _body(environ: Environment) -> bytes:
 
 def _streamed(environ: Environment, length: str, coding: str, limit: int) -> bytes:
     # Both lengths in one request are how requests are smuggled past a proxy (RFC 9112 §6.1). Without
-    # `wsgi.input_terminated` the server does not say where the body ends, and reading might wait for ever.
+    # `wsgi.input_terminated` the server does not say where the body ends, and reading might never end.
     if length or coding.strip().lower() != "chunked" or not environ.get("wsgi.input_terminated"):
         raise BodyError(Fault.NOT_UNDERSTOOD)
     body = _read(environ["wsgi.input"], limit + 1)

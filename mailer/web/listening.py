@@ -260,7 +260,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
         if heard == b"":
             self._drop(connection)
 
-    # ---------------------------------------------------------------- whoever takes too long
+    # ---------------------------------------------------------------- clients that take too long
 
     def murder_pending(self) -> None:
         """Close what has been waited for long enough; gunicorn calls this at least once a second."""

@@ -30,7 +30,7 @@ class _Unwanted(Exception):
 
 
 @at_any_host
-@obeys_broken_bodies  # it refuses them in words for a program
+@obeys_broken_bodies  # it refuses them with a message for a program
 @csrf_exempt
 @require_POST
 def receive(request: HttpRequest, provider: str) -> HttpResponse:

@@ -194,7 +194,7 @@ class Answers:
     columns: Mapping[str, str] = field(default_factory=dict)  # field → heading
     states: Mapping[str, str] = field(default_factory=dict)  # word → one of OUR_STATES
     reject_unknown: bool = False  # rows with an unknown word for their state
-    ignored: Sequence[str] = ()  # headings of columns that say nothing of who gets mail
+    ignored: Sequence[str] = ()  # headings of columns that say nothing about who gets mail
 
 
 NO_ANSWERS = Answers()

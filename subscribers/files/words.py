@@ -24,7 +24,7 @@ AWAY = {"unsubscribed": LEFT, "bounced": BOUNCED, "complained": COMPLAINED}
 # What --map-state may say.
 OUR_STATES = {"active": HERE, "pending": ASKED, **AWAY}
 
-# Whose words, and where they stand → verdict: words. None: the word does not tell whether its reader gets mail.
+# Service, and the source of its words → verdict: words. None: the word says nothing about who gets mail.
 Words = Mapping[Verdict | None, str]
 SERVICES: Mapping[str, Words] = {
     "our own; what most services say": {

@@ -150,7 +150,7 @@ def _message(reader: Subscriber, answer: Answer) -> str:
 
 
 def _leave_all(request: HttpRequest, reader: Subscriber, newsletter: Shown) -> HttpResponse:
-    # Also what they left before: whoever says it again means it, and no link of that leaving undoes it any longer.
+    # Also what they left before: saying it again means it, and no link of that leaving undoes it any longer.
     every = reader.subscriptions.order_by("newsletter").values_list("newsletter", flat=True)
     left = _leave(request, reader, list(every))
     notices = [gettext("You are unsubscribed from everything."), *_no_undo(left)]
