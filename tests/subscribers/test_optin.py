@@ -350,3 +350,11 @@ def test_an_editor_cannot_add_a_suppressed_address():
     with pytest.raises(Refused, match="bounce"):
         optin.add_active(ADDRESS, "weekly", origin=COMMAND)
     assert Consent.objects.filter(subscriber=reader, step="imported").count() == 0
+
+
+def test_erasing_leaves_nothing_beside_the_reason_and_the_dates():
+    reader = readers.confirmed()
+    why = optin.Why("hard bounce", Suppression.Rule.HARD_BOUNCE, ["weekly"])
+    optin.suppress(reader.suppression_hash, "bounce", COMMAND, why)
+    erasing.forget(ADDRESS.key, COMMAND)
+    assert Suppression.objects.filter(reason="bounce", note="", rule=None, newsletters_left__isnull=True).exists()
