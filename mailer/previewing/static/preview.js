@@ -139,10 +139,10 @@ function showVerdict() {
   const errors = state.findings.filter((finding) => finding.severity === "error").length;
   const warnings = state.findings.length - errors;
   const count = (number, word) => `${number} ${word}${number === 1 ? "" : "s"}`;
-  const said = errors ? `${count(errors, "error")} would stop the send` : "Ready to send";
+  const said = errors ? `${count(errors, "error")} would block the send` : "Ready to send";
   const also = warnings ? `, ${count(warnings, "warning")}` : "";
   const verdict = byId("verdict");
-  const words = state.trouble ? "Cannot be rendered as it is now" : said + also;
+  const words = state.trouble ? "Cannot be rendered" : said + also;
   if (verdict.textContent !== words) verdict.textContent = words;
   verdict.dataset.state = state.trouble || errors ? "error" : warnings ? "warning" : "good";
   document.title = `${state.trouble || errors ? "✗" : "✓"} ${state.mail?.subject ?? "Preview"}`;
@@ -183,7 +183,7 @@ function showFindings() {
     item.append(button);
     return item;
   });
-  const none = state.trouble ? ["Mend that first.", "waits"] : ["Nothing to mend.", "nothing"];
+  const none = state.trouble ? ["Fix that first.", "waits"] : ["No problems found.", "nothing"];
   list.replaceChildren(...(items.length ? items : [element("li", none[0], { className: none[1] })]));
 }
 
@@ -253,7 +253,7 @@ async function sendTest(event) {
     outcome.textContent = words;
   } catch {
     outcome.dataset.accepted = "false";
-    outcome.textContent = "The preview does not answer; look into the terminal where it runs.";
+    outcome.textContent = "The preview does not answer; check the terminal where it runs.";
   }
   button.disabled = false;
 }
