@@ -94,7 +94,7 @@ def _publish(task: str, row: int) -> bool:
         _Broker.away_until = time.monotonic() + ASKED_AGAIN_AFTER
         if not _Broker.was_away:
             about = {"error": type(error).__name__, "reason": _reason(error)}
-            log.warning("broker not reached, workers will find the row", extra=about)
+            log.warning("broker unavailable, workers will find the row", extra=about)
         _Broker.was_away = True
         return False
     _Broker.was_away = False

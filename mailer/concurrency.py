@@ -54,7 +54,9 @@ class Slots:
                 interruptions.failed(error)
             # It stays due in the database. Not the error's message: it may hold an address.
             except Exception as error:  # noqa: BLE001
-                log.error("work in a slot failed", extra={"error": type(error).__name__, "at": place_of(error)})
+                log.error(
+                    "task failed in a worker thread", extra={"error": type(error).__name__, "at": place_of(error)}
+                )
             finally:
                 try:
                     connection.close()

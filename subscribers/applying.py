@@ -55,7 +55,7 @@ def _apply(path: Path) -> Applied:
         if journal.rename_if_read(path, end, _name_when_done(path, clock.now())):
             break
     _forget_old(path)
-    log.warning("leavings applied that waited for the database", extra={"lines": found.lines, "left": found.left})
+    log.warning("journaled unsubscribes applied", extra={"lines": found.lines, "left": found.left})
     return found
 
 
@@ -65,7 +65,7 @@ def _apply_lines(path: Path, lines: list[bytes], before: Applied) -> Applied:
     # Before the journal is renamed: a crash may then leave a line twice, but never lose one.
     if bad := [line[: journal.LONGEST_LINE] for line, leaving in leavings if leaving is None]:
         journal.keep_aside(path, bad)
-        log.error("lines of the journal of leavings cannot be read", extra={"lines": len(bad), "kept_in": _aside(path)})
+        log.error("journal of unsubscribes has unreadable lines", extra={"lines": len(bad), "kept_in": _aside(path)})
     return Applied(before.lines + len(lines), before.left + left, before.unreadable + len(bad))
 
 
@@ -83,7 +83,7 @@ def _leave_all(leavings: list[Leaving]) -> int:
             left, failed = left + ended, failed + errors
     if failed:
         log.error(
-            "leavings cannot be applied, and stay in the journal",
+            "unsubscribes not applied, kept in the journal",
             extra={"lines": len(failed), "error": type(failed[0]).__name__},
         )
         raise failed[0]

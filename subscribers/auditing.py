@@ -72,7 +72,7 @@ def looked(actor: Actor, act: Act) -> bool:
             if not _just_looked(actor, act):
                 write(actor, act)
     except (OperationalError, InternalError, InterfaceError) as error:
-        log.error("a look is not in the audit log", extra={"action": act.action, "error": type(error).__name__})
+        log.error("audit entry not stored", extra={"action": act.action, "error": type(error).__name__})
         return False
     return True
 

@@ -47,7 +47,7 @@ def forget(email_key: str, origin: Origin) -> bool:
             list(Subscriber.objects.select_for_update().filter(pk=reader.pk))
             import_string(settings.FORGET)(reader.pk, reader.email)
             reader.delete()
-    log.info("reader erased")
+    log.info("subscriber erased")
     return True
 
 

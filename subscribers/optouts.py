@@ -72,7 +72,7 @@ def _append(lines: bytes) -> None:
     except OSError as error:
         # The database has it. A full disk is not a reason to refuse somebody who leaves.
         log.error(
-            "opt-outs are not in the log of opt-outs", extra={"error": error.strerror, "lines": lines.count(b"\n")}
+            "opt-outs not written to the opt-out log", extra={"error": error.strerror, "lines": lines.count(b"\n")}
         )
 
 

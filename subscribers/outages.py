@@ -46,6 +46,6 @@ def keep(public_id: UUID, newsletter: str, how: str, because: Exception) -> None
     try:
         journal.append(path, Leaving(public_id, newsletter, how, clock.estimated()))
     except OSError as error:
-        log.error("a leaving is kept nowhere", extra={"database": type(because).__name__, "journal": error.strerror})
+        log.error("unsubscribe not stored", extra={"database": type(because).__name__, "journal": error.strerror})
         raise NotKept("the journal cannot be written") from error
-    log.warning("a leaving waits in the journal", extra={"database": type(because).__name__})
+    log.warning("unsubscribe stored in the journal", extra={"database": type(because).__name__})

@@ -25,4 +25,6 @@ def send_letter(letter_id: int) -> None:
     try:
         link_mails.send(letter_id)
     except link_mails.LetterFailed as failure:
-        log.warning("letter failed", extra={"letter": letter_id, "error": type(failure.__cause__).__name__})
+        log.warning(
+            "address-change email failed", extra={"letter": letter_id, "error": type(failure.__cause__).__name__}
+        )

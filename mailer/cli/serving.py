@@ -66,7 +66,7 @@ def _start_web() -> None:
         with deadlines.within(5.0):
             _look_at_database()
     except AWAY as error:
-        log.warning("started while the database is away", extra={"error": type(error).__name__})
+        log.warning("started without a database connection", extra={"error": type(error).__name__})
         connection.close()
 
 

@@ -98,10 +98,10 @@ def rests() -> bool:
 def ran_out(of: str) -> None:
     """Rest a while, longer after each shortage in a row; the first is logged."""
     if _backoff.lengthen():
-        log.error("this worker rests", extra={"because": of})
+        log.error("worker paused, out of resources", extra={"because": of})
 
 
 def recovered() -> None:
     """End the backoff: a request went through, so the next shortage starts with a short rest."""
     if _backoff.end():
-        log.warning("this worker goes on")
+        log.warning("worker resumed")

@@ -266,7 +266,7 @@ def _apply_or_isolate(ids: Sequence[int]) -> None:
 
 def _put_off(event: int, error: Exception) -> None:
     given_up = Event.objects.filter(pk=event, received_at__lt=clock.now() - GIVEN_UP).update(applied_at=clock.now())
-    phrase = "event given up" if given_up else "event not applied, will try again"
+    phrase = "event given up" if given_up else "event not applied, will retry"
     log.error(phrase, extra={"event": event, "error": type(error).__name__})
 
 

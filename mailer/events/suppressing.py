@@ -257,7 +257,7 @@ def _note_policies(told: Collection[Told]) -> None:
 
 def _alert(told: Collection[Told]) -> None:
     log.warning(
-        "mail bounced because of its sender or content, look at your domain's reputation",
+        "bounced because of sender or content, check your domain's reputation",
         extra={
             "sends": sorted({one.reader.send for one in told}),
             "bounces": len(told),

@@ -86,7 +86,7 @@ class Desk:
             trouble = self._of_template(error)
             if trouble is None:
                 # The page must not freeze silently; the terminal has the full error.
-                log.exception("drawing failed")
+                log.exception("preview rendering failed")
                 trouble = Trouble(0, 0, f"{type(error).__name__} in mailer itself", "report it")
             drawn = replace(fresh, trouble=trouble)
         self._last = replace(drawn, milliseconds=1000 * (time.perf_counter() - started))

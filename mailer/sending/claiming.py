@@ -85,7 +85,7 @@ def _claimed(send_id: int, take: Take) -> Claim | None:
             remembering.remember(taken.number)
         return taken
     except Restored as error:
-        log.critical("nothing is sent", extra={"because": str(error)})
+        log.critical("sending stopped", extra={"because": str(error)})
         return None
     except (_BreakerOpen, yielding.Hung):
         return None

@@ -92,11 +92,11 @@ class Watch:
 
     def _say(self, off: timedelta) -> None:
         if abs(off) > clock.WRONG:
-            log.error("nothing is sent from here", extra={"because": why_wrong(off)})
+            log.error("sending stopped, this machine's clock is wrong", extra={"because": why_wrong(off)})
         elif why := why_wrong(off):
-            log.warning("the clock is off", extra={"because": why})
+            log.warning("clock skew detected", extra={"because": why})
         else:
-            log.info("the clock is right again")
+            log.info("clock is correct again")
 
     def _nobody_sweeps(self) -> bool:
         swept = _swept_at()
@@ -106,7 +106,7 @@ class Watch:
 
     def _adopt(self) -> None:
         if self._swept and adopt(self._swept):
-            log.warning("this machine's clock is taken for right: nobody sweeps by the later one any more")
+            log.warning("clock of this machine taken as correct, no worker uses the later one any more")
 
 
 def adopt_if_behind() -> timedelta:

@@ -91,7 +91,7 @@ def _settle_until_written(taken: Claim, answer: Answer) -> None:
             if not because or time.monotonic() >= until:
                 raise
         if because != said:
-            log.warning("answer not written yet, trying again", extra={"attempt": taken.attempt, "because": because})
+            log.warning("answer not stored yet, will retry", extra={"attempt": taken.attempt, "because": because})
             said = because
         time.sleep(0.5)
 

@@ -49,7 +49,7 @@ def record(attempts: Collection[UUID]) -> None:
     rows.filter(state=Attempt.State.ACCEPTED).update(evidence_at=clock.now())
     for attempt, batch, send, state in rows.order_by("batch").values_list("pk", "batch", "batch__send", "state"):
         if state in (Attempt.State.REFUSED, Attempt.State.UNSENT):
-            log.error("an event of a request that was not accepted", extra={"attempt": attempt, "state": state})
+            log.error("event for a request that was not accepted", extra={"attempt": attempt, "state": state})
             continue
         _record(attempt, batch, send)
         finish_if_done(send)

@@ -47,7 +47,7 @@ def accept(batch: int, attempt: UUID, settled_by: Batch.SettledBy) -> None:
     needless, if that was not made yet; if it is being made, its own end sees what is known here.
     """
     if not statements.accept_batch(batch, attempt, settled_by):
-        log.error("accepted late, readers may have it twice", extra={"attempt": attempt})
+        log.error("accepted late, subscribers may get it twice", extra={"attempt": attempt})
 
 
 def accept_by(attempt: UUID, settled_by: Batch.SettledBy) -> bool:

@@ -107,7 +107,7 @@ def anew_when_overtaken(plan: Callable[P, R]) -> Callable[P, R]:
             except DatabaseError as error:
                 if connection.in_atomic_block or getattr(error.__cause__, "sqlstate", None) not in OVERTAKEN:
                     raise
-                log.info("readers changed while a send was planned; it is planned anew")
+                log.info("subscribers changed during planning, planning again")
         return plan(*args, **kwargs)
 
     return planned

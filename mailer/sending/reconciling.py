@@ -85,7 +85,7 @@ def resend_what_never_arrived() -> int:
     policy = Batch.objects.filter(send__in=accounts.own_sends().filter(on_unknown=Send.OnUnknown.RESEND))
     again = _plan_again(one for one in _judge(policy, 1) if one.doubt is None)
     for batch in again:
-        log.warning("no event came, sent again", extra={"batch": batch})
+        log.warning("batch resent, no event arrived", extra={"batch": batch})
     return len(again)
 
 

@@ -50,7 +50,7 @@ def remember(number: int) -> None:
         return  # the next claim says so
     except OSError as error:
         if not _lagging:
-            log.warning("the number of attempts is not on file, a restored backup may go unnoticed", extra=_why(error))
+            log.warning("attempt count not saved, a restored backup may go unnoticed", extra=_why(error))
         _lagging = True
 
 

@@ -24,7 +24,7 @@ def fire_due() -> None:
         try:
             fire(send, Send.State.SCHEDULED)
         except DatabaseError as error:  # on PostgreSQL: another worker was faster
-            log.info("schedule not fired, will look again", extra={"send": send, "error": type(error).__name__})
+            log.info("schedule not fired, will retry", extra={"send": send, "error": type(error).__name__})
 
 
 @anew_when_overtaken

@@ -28,7 +28,7 @@ def check(sends: Collection[int]) -> None:
             continue
         over = send.state in (Send.State.FINISHED, Send.State.CANCELLED)
         if Send.objects.filter(pk=send.pk, notice="").update(notice=words, notice_shown=not over):
-            log.error("too many bounces or complaints", extra={"send": send.pk})
+            log.error("bounce or complaint threshold exceeded", extra={"send": send.pk})
             pause_for(send.pk, words)
 
 

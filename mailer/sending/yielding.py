@@ -34,7 +34,7 @@ def refuse_if_hung(begun: float) -> None:
     """
     if time.monotonic() - begun > SLOW and losses.seconds_since() > 2 * settings.MAILER_LEAVING_WAIT:
         losses.lost()
-        log.warning("the database hung, so who left meanwhile is unsubscribed first")
+        log.warning("database hung, applying waiting unsubscribes before sending")
         raise Hung
 
 
@@ -56,7 +56,7 @@ def _journal_is_applied() -> bool:
         return False
     except OSError as error:
         log.error(
-            "nothing is sent while the journal of leavings cannot be read",
+            "sending stopped, journal of unsubscribes cannot be read",
             extra={"error": error.strerror, "file": path.name},
         )
         return False
@@ -67,5 +67,5 @@ def _journal_waits_elsewhere() -> bool:
     """Tell whether a running web process has reported lines in its journal, as it does every few seconds."""
     telling = presence.running(Process.Kind.WEB, clock.now()).filter(state__leaving_lines__gt=0)
     if waits := telling.exists():
-        log.warning("nothing is sent yet: a web process still unsubscribes who left")
+        log.warning("sending waits, a web process is still applying unsubscribes")
     return waits

@@ -111,5 +111,5 @@ class Watch:
             found.add(Waiting("everything", accounts.unknown_key()))
         for one in sorted(found - self._said, key=lambda one: one.what):
             about = {"send": one.send} if one.send else {}
-            log.warning("not sent from here", extra=about | {"what": one.what, "because": one.why})
+            log.warning("not sent by this worker", extra=about | {"what": one.what, "because": one.why})
         self._said = found

@@ -160,7 +160,7 @@ def _make_up_for_a_restore(kept: _Identity, asked: _Identity) -> bool:
     # What this backup lacks is kept from the next one, which may have it alive.
     never = [_retired(one, now) for one in kept.retired if one not in known]
     LinkKey.objects.bulk_create(never, ignore_conflicts=True)
-    log.warning("link keys made up for a restored database", extra={"back": len(back), "retired": retired})
+    log.warning("link keys restored after a database restore", extra={"back": len(back), "retired": retired})
     return True
 
 
@@ -194,4 +194,4 @@ def _keep(identity: _Identity) -> None:
     try:
         shared_files.replace(_file(), json.dumps(content).encode())
     except OSError as error:
-        log.warning("the link keys are not on file", extra={"error": error.strerror})
+        log.warning("link keys not saved to file", extra={"error": error.strerror})

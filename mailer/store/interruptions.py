@@ -40,7 +40,7 @@ def over() -> None:
     """Log that everything works again, if it did not."""
     with _State.lock:
         if _State.because:
-            log.info("database and files work again", extra={"where": database_address()})
+            log.info("database and files available again", extra={"where": database_address()})
         _State.because = ""
 
 
@@ -48,11 +48,11 @@ def _told(error: Exception) -> tuple[str, str, str]:
     if isinstance(error, DatabaseError | InterfaceError):
         # A pool only says that it waited in vain. Further lines from PostgreSQL may hold a row.
         reason = why_not_reached() or str(error).partition("\n")[0] or type(error).__name__
-        return "the database does not work, the worker tries again", database_address(), reason
-    what = "the disk is full, make room" if getattr(error, "errno", None) in FULL else "a file cannot be used"
+        return "database unavailable, the worker keeps trying", database_address(), reason
+    what = "disk full, free some space" if getattr(error, "errno", None) in FULL else "file cannot be used"
     where = getattr(error, "filename", None) or settings.HOME
     reason = shortage(error) or getattr(error, "strerror", None) or type(error).__name__
-    return f"{what}; the worker tries again", str(where), reason
+    return f"{what}; the worker keeps trying", str(where), reason
 
 
 def why_not_reached() -> str:

@@ -62,7 +62,7 @@ class Presence(threading.Thread):
             close_old_connections()
             act()
         except (DatabaseError, InterfaceError, OSError) as error:
-            log.debug("process not on record", extra={"error": type(error).__name__})
+            log.debug("process not registered", extra={"error": type(error).__name__})
             connection.close()
         else:
             close_old_connections()  # the pool has few, and requests need them

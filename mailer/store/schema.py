@@ -75,9 +75,9 @@ def is_newer() -> bool:
     """
     unknown = unknown_migrations()
     if unknown and may_claim():
-        log.critical("database newer than this version of mailer, nothing is sent", extra={"migration": unknown[-1]})
+        log.critical("sending stopped, database newer than this version of mailer", extra={"migration": unknown[-1]})
     elif not unknown and not may_claim():
-        log.warning("database fits this version of mailer again, sending goes on")
+        log.warning("database schema matches this version again, sending resumed")
     _newer.set() if unknown else _newer.clear()
     return bool(unknown)
 

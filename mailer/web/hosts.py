@@ -120,7 +120,7 @@ def _lead(request: HttpRequest, match: ResolverMatch | None) -> HttpResponse:
         urlsplit(settings.ORIGIN).hostname in LOOPBACK
     )  # never redirect visitors from another machine to their own
     if match is None or at_home or request.method not in ("GET", "HEAD"):
-        log.info("a request for another host was refused")
+        log.info("request for unknown host refused")
         return refuse(request, Cause.WRONG_HOST)
     path = request.get_full_path()
     response = refuse(request, Cause.WRONG_HOST, 302)

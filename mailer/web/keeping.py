@@ -36,7 +36,7 @@ class Keeper(threading.Thread):
                 self._turn()
             # OSError: a full disk, or a file in MAILER_HOME that another user owns.
             except (DatabaseError, InterfaceError, OSError) as error:
-                log.debug("the keeper will try again", extra={"error": type(error).__name__})
+                log.debug("background work failed, will retry", extra={"error": type(error).__name__})
                 connection.close()
             self._stopping.wait(EVERY)
         with contextlib.suppress(DatabaseError, InterfaceError, OSError):

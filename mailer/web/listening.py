@@ -84,7 +84,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
         except (OSError, MemoryError, RuntimeError) as error:
             if self.booted or not (reason := shortage(error)):
                 raise
-            log.error("a web process could not start, another is tried", extra={"because": reason})
+            log.error("web process failed to start, starting another", extra={"because": reason})
             time.sleep(1)
             sys.exit(1)
 
@@ -114,7 +114,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
             if not (reason := shortage(error)):
                 raise
             if not self._short:
-                log.error("connections wait", extra={"because": reason})
+                log.error("connections not accepted, out of resources", extra={"because": reason})
             self._short = True
             if not self._make_room():
                 time.sleep(0.1)  # it is still there when the loop comes round
@@ -276,7 +276,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
         if not self.alive and not self._hastened:
             self._hasten(now)
         if self._closed and now > self._logged + LOGGED_EVERY:
-            log.warning("slow connections were closed", extra=_as_keys(self._closed))
+            log.warning("slow connections closed", extra=_as_keys(self._closed))
             self._closed.clear()
             self._logged = now
 

@@ -69,7 +69,7 @@ class EmbeddedWorker:
         self._sweeper.start()
         gc.freeze()  # what was loaded until now stays; the collector need not look at it again
         if not settings.BROKER.is_verified:
-            log.warning("the broker's certificate is not verified (ssl_cert_reqs=none)")
+            log.warning("broker certificate not verified (ssl_cert_reqs=none)")
         log.info("worker started", extra={"lanes": settings.MAILER_LANES, "provider": settings.PROVIDER})
 
     def wait(self) -> None:
@@ -147,13 +147,13 @@ class EmbeddedWorker:
                     if not (reason := shortage(error)):
                         raise
                     # It may be over in a moment; the sweep feeds the slots meanwhile.
-                    log.error("no hints are taken for a while", extra={"queue": queue, "because": reason})
+                    log.error("queue consumer paused", extra={"queue": queue, "because": reason})
                     self._stopping.wait(LONGEST_PAUSE / 6)
                 self._stopping.wait(1)  # a broker that answers and gives nothing must not be asked in a tight loop
         # A missing module, no memory, a bug: a process that only looks busy is worse than one that ends.
         except Exception as error:  # noqa: BLE001
             log.critical(
-                "the worker cannot go on",
+                "worker failed",
                 extra={"queue": queue, "error": type(error).__name__, "at": place_of(error)},
             )
             self.failure = f"the worker cannot take hints from the queue {queue}: {celery.what_is_wrong(error)}"
@@ -170,7 +170,8 @@ class EmbeddedWorker:
             except celery.BrokerAway as error:
                 if not away:
                     log.warning(
-                        "broker away, batches are taken from the database", extra={"queue": queue, "reason": str(error)}
+                        "broker unavailable, taking batches from the database",
+                        extra={"queue": queue, "reason": str(error)},
                     )
                 away = True
                 self._cut_off.add(queue)

@@ -52,6 +52,6 @@ def let_go() -> int:
             release(set(emails), Suppression.Reason.BOUNCE)
     except NotReleased as why:
         _next_try = time.monotonic() + AGAIN
-        log.warning("addresses stay on the provider's own list of bounces", extra={"reason": str(why)})
+        log.warning("addresses not removed from the provider's suppression list", extra={"reason": str(why)})
         return 0
     return HardBounce.objects.filter(pk__in=found).update(released_at=clock.now())

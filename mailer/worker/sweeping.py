@@ -163,7 +163,7 @@ class Sweeper(threading.Thread):
             except Restored as error:
                 self._turned = time.monotonic()
                 self.idle_because = str(error)
-                log.critical("nothing is sent", extra={"because": str(error)})
+                log.critical("sending stopped", extra={"because": str(error)})
             # OSError: a full disk, or a file in MAILER_HOME that another user owns. The loop must outlive it.
             except (OperationalError, InterfaceError, InternalError, OSError) as error:
                 self._turned = time.monotonic()
@@ -171,9 +171,7 @@ class Sweeper(threading.Thread):
                 connection.close()
             except DatabaseError as error:
                 self._turned = time.monotonic()
-                log.warning(
-                    "sweep failed, will try again", extra={"error": type(error).__name__, "at": place_of(error)}
-                )
+                log.warning("sweep failed, will retry", extra={"error": type(error).__name__, "at": place_of(error)})
                 connection.close()
             # A bug of ours. Ending here would leave a worker that looks alive and finds nothing; ending the process
             # would cut off its requests. As it goes on, `swept_at` stays old if the sweep never completes,

@@ -129,7 +129,7 @@ def _export(request: HttpRequest, reader: Subscriber, newsletter: Shown) -> Http
     try:
         copy, length = _copy(reader)
     except OSError as error:
-        log.error("no space in TMPDIR for a copy of a subscriber's data", extra={"error": error.strerror})
+        log.error("data export failed, no space in TMPDIR", extra={"error": error.strerror})
         return away(request, newsletter)
     response = StreamingHttpResponse(_in_pieces(copy), content_type="application/json; charset=utf-8")
     response["Content-Length"] = str(length)

@@ -246,7 +246,7 @@ def changed_enough(request: HttpRequest, newsletter: Shown, undo: Sequence[tuple
 
     `undo`: names of what the same request unsubscribed from, and paths that undo it.
     """
-    log.warning("changes by links limited", extra={"newsletter": newsletter.label})
+    log.warning("link changes rate limited", extra={"newsletter": newsletter.label})
     response = page(request, "too_many", newsletter, {"undo": undo}, status=429)
     response["Retry-After"] = str(int(limits.HOUR.total_seconds()))
     return response

@@ -94,7 +94,7 @@ def _slow_down(
 ) -> HttpResponse:
     """Show the form again, with work for the browser or, without scripts, a wait. Nothing to see, hear or solve."""
     limits.limited.send(sender=None, reason=str(reason))
-    log.info("sign-up asked for some effort", extra={"reason": str(reason), "newsletter": newsletter.label})
+    log.info("sign-up asked for proof of work", extra={"reason": str(reason), "newsletter": newsletter.label})
     asked = challenges.ask(forms.token_of(form), network, clock.now(), form.wait)
     context = vars(asked) | {"email": form.email, "form_time": form.form_time, "promise": promise(newsletter)}
     return page(request, "slow_down", newsletter, context, policy=WITH_A_SCRIPT_OF_OURS)

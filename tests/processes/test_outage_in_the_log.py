@@ -9,8 +9,8 @@ from tests.processes.stage import wait_until
 
 pytestmark = pytest.mark.slow
 
-AWAY = "WARNING mailer.store.interruptions the database does not work"
-BACK = "INFO mailer.store.interruptions database and files work again"
+AWAY = "WARNING mailer.store.interruptions database unavailable"
+BACK = "INFO mailer.store.interruptions database and files available again"
 
 
 @pytest.mark.parametrize("fault", ["stopped", "hanging"])

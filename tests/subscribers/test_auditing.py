@@ -114,7 +114,7 @@ def test_who_only_looks_may_do_so_with_a_full_database_and_the_log_tells(monkeyp
     assert auditing.looked(EDITOR, Act(Action.SHOWN))
     monkeypatch.setattr(AuditEntry, "save", fails)
     assert not auditing.looked(EDITOR, Act(Action.SHOWN))
-    assert "a look is not in the audit log" in caplog.text
+    assert "audit entry not stored" in caplog.text
 
 
 def test_who_moved_is_found_by_what_was_written_down_before():

@@ -92,4 +92,4 @@ def test_the_first_shortage_is_logged_and_so_is_its_end(caplog):
     exhaustion.recovered()
     exhaustion.recovered()
     assert not exhaustion.rests()
-    assert [record.message for record in caplog.records] == ["this worker rests", "this worker goes on"]
+    assert [record.message for record in caplog.records] == ["worker paused, out of resources", "worker resumed"]

@@ -232,7 +232,7 @@ def test_an_event_that_cannot_be_applied_holds_up_no_other(issue, ada, stored, m
     monkeypatch.setattr(events, "read", stumble)
     receiving.apply_leftovers()
     assert counters(issue.send) == {"delivered": 1}
-    assert "event not applied, will try again" in caplog.text
+    assert "event not applied, will retry" in caplog.text
     Event.objects.update(received_at=timezone.now() - timedelta(days=2))
     receiving.apply_leftovers()
     assert "event given up" in caplog.text

@@ -120,7 +120,7 @@ def test_it_says_by_how_much_and_what_to_do(postgresql, hours, words, off_by, sa
     off_by(hours=hours)
     clocks.Watch().look()
     [(_, line)] = said()
-    assert line.startswith("nothing is sent from here the clock of this machine is")
+    assert line.startswith("sending stopped, this machine's clock is wrong the clock of this machine is")
     assert words in line
     assert "timedatectl set-ntp true" in line
 

@@ -45,7 +45,7 @@ def test_without_a_descriptor_the_batch_waits_and_is_mailed_once_later(four, api
         deliver_batch(batch_of(four).pk)
     waits_for_others(four)
     assert api.requests == []
-    assert "this worker rests" in caplog.text
+    assert "worker paused, out of resources" in caplog.text
     mailed_once_when_it_is_over(four, api)
 
 

@@ -107,7 +107,7 @@ def test_an_event_of_a_refused_request_is_not_evidence_but_an_alarm(four, answer
     with caplog.at_level(logging.ERROR):
         record([taken.attempt])
     assert states(four) == before
-    assert "an event of a request that was not accepted" in caplog.text
+    assert "event for a request that was not accepted" in caplog.text
 
 
 def test_events_of_requests_that_are_not_here_are_nobodys_proof(four):

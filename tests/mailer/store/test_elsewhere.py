@@ -71,6 +71,6 @@ def test_each_thing_is_logged_once_and_again_when_it_comes_back(settings, caplog
     for key in ("SG.first", "SG.unknown", "SG.unknown", "SG.first", "SG.unknown"):
         settings.SENDGRID_API_KEY = key
         watch.look()
-    said = [record.what for record in caplog.records if record.message == "not sent from here"]
+    said = [record.what for record in caplog.records if record.message == "not sent by this worker"]
     assert said == ["everything", "weekly/2026-11-20"] * 2
     assert "SG.unknown" not in caplog.text

@@ -73,10 +73,10 @@ def sweeper():
 @pytest.mark.parametrize(
     ("error", "told"),
     [
-        (OperationalError("database is locked"), "the database does not work, the worker tries again"),
-        (PermissionError(13, "Permission denied", "run/x.owner"), "a file cannot be used; the worker tries again"),
-        (OSError(28, "No space left on device"), "the disk is full, make room; the worker tries again"),
-        (IntegrityError("UNIQUE constraint failed"), "sweep failed, will try again"),
+        (OperationalError("database is locked"), "database unavailable, the worker keeps trying"),
+        (PermissionError(13, "Permission denied", "run/x.owner"), "file cannot be used; the worker keeps trying"),
+        (OSError(28, "No space left on device"), "disk full, free some space; the worker keeps trying"),
+        (IntegrityError("UNIQUE constraint failed"), "sweep failed, will retry"),
         (KeyError("ada@readers.example"), "sweep failed"),  # a mistake of ours
     ],
 )
