@@ -15,7 +15,7 @@ from subscribers.read_only_admin import LookedAt, time_column
 _REST = F("batches__size") - F("batches__skipped") - F("batches__rejected")
 
 
-def _readers_of(*states: str) -> Sum:
+def _subscribers_of(*states: str) -> Sum:
     return Sum(_REST, filter=Q(batches__state__in=states), default=0)
 
 
@@ -79,9 +79,9 @@ class SendAdmin(LookedAt):
         """Add the numbers of the list, as `accounting.count` has them, in one query for the page."""
         sends: QuerySet[Send] = super().get_queryset(request).defer("html", "text", "article")
         counted: QuerySet[Send] = sends.annotate(
-            accepted=_readers_of(Batch.State.ACCEPTED),
-            waiting=_readers_of(Batch.State.PLANNED, Batch.State.POSTING),
-            unknown=_readers_of(Batch.State.UNKNOWN),
+            accepted=_subscribers_of(Batch.State.ACCEPTED),
+            waiting=_subscribers_of(Batch.State.PLANNED, Batch.State.POSTING),
+            unknown=_subscribers_of(Batch.State.UNKNOWN),
             rejected=Sum("batches__rejected", default=0),
         )
         return counted
@@ -122,4 +122,4 @@ class SendAdmin(LookedAt):
 
 
 def _listed(counts: dict[str, int]) -> str:
-    return ", ".join(f"{name} {readers}" for name, readers in counts.items() if readers) or "–"
+    return ", ".join(f"{name} {subscribers}" for name, subscribers in counts.items() if subscribers) or "–"

@@ -76,8 +76,8 @@ class SubscriberAdmin(LookingIsAudited):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Subscriber]:
         suppression = Suppression.objects.filter(hash=OuterRef("suppression_hash"))
         subscriptions = Prefetch("subscriptions", Subscription.objects.order_by("newsletter"))
-        readers: QuerySet[Subscriber] = super().get_queryset(request).prefetch_related(subscriptions)
-        return readers.annotate(suppression=Subquery(suppression.values("reason")))
+        subscribers: QuerySet[Subscriber] = super().get_queryset(request).prefetch_related(subscriptions)
+        return subscribers.annotate(suppression=Subquery(suppression.values("reason")))
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Subscriber], search_term: str
@@ -99,66 +99,68 @@ class SubscriberAdmin(LookingIsAudited):
         return super().render_change_form(request, context, *given, **named)
 
     @admin.display(description="newsletters")
-    def newsletters(self, reader: Subscriber) -> str:
-        return ", ".join(f"{one.newsletter}: {one.state}" for one in reader.subscriptions.all()) or "–"
+    def newsletters(self, subscriber: Subscriber) -> str:
+        return ", ".join(f"{one.newsletter}: {one.state}" for one in subscriber.subscriptions.all()) or "–"
 
     @admin.display(description="suppressed")
-    def suppressed_because(self, reader: Any) -> str:
-        return reader.suppression or "no"
+    def suppressed_because(self, subscriber: Any) -> str:
+        return subscriber.suppression or "no"
 
     @admin.display(description="suppressed")
-    def suppressed(self, reader: Subscriber) -> str:
-        found = Suppression.objects.filter(hash=reader.suppression_hash).first()
+    def suppressed(self, subscriber: Subscriber) -> str:
+        found = Suppression.objects.filter(hash=subscriber.suppression_hash).first()
         return f"{found.reason} since {found.at:%Y-%m-%d}. {found.note}".strip() if found else "no"
 
     @admin.action(description="Unsubscribe this subscriber from everything", permissions=["let_go"])
     def unsubscribe_one(self, request: HttpRequest, chosen: QuerySet[Subscriber]) -> HttpResponse | None:
-        reader = self._only(request, chosen)
-        if reader is None:
+        subscriber = self._only(request, chosen)
+        if subscriber is None:
             return None
         if "sure" not in request.POST:
-            return self._ask(request, reader, UNSUBSCRIBE)
-        labels = reader.subscriptions.order_by("newsletter").values_list("newsletter", flat=True)
+            return self._ask(request, subscriber, UNSUBSCRIBE)
+        labels = subscriber.subscriptions.order_by("newsletter").values_list("newsletter", flat=True)
         with transaction.atomic():
-            left = [label for label in labels if optin.unsubscribe(reader.public_id, label, _by(request))]
+            left = [label for label in labels if optin.unsubscribe(subscriber.public_id, label, _by(request))]
             if left:
-                act = Act(Action.UNSUBSCRIBED, self.subject_of(reader), detail=", ".join(left))
+                act = Act(Action.UNSUBSCRIBED, self.subject_of(subscriber), detail=", ".join(left))
                 auditing.write(operator(request), act)
         what = f"Unsubscribed from {', '.join(left)}" if left else "Unsubscribed from everything before"
-        self.message_user(request, f"{what}: {reader.email}")
+        self.message_user(request, f"{what}: {subscriber.email}")
         return None
 
     @admin.action(description="Suppress this address", permissions=["let_go"])
     def suppress_one(self, request: HttpRequest, chosen: QuerySet[Subscriber]) -> HttpResponse | None:
-        reader = self._only(request, chosen)
-        if reader is None:
+        subscriber = self._only(request, chosen)
+        if subscriber is None:
             return None
         why = Why(request.POST if "sure" in request.POST else None)
         if not why.is_valid():
-            return self._ask(request, reader, SUPPRESS, why)
+            return self._ask(request, subscriber, SUPPRESS, why)
         reason = why.cleaned_data["reason"]
         origin = _by(request, reason)
         with transaction.atomic():
-            auditing.write(operator(request), Act(Action.SUPPRESSED, self.subject_of(reader), reason=reason))
-            is_new = optin.suppress(reader.suppression_hash, Suppression.Reason.MANUAL, origin, optin.Why(reason))
+            auditing.write(operator(request), Act(Action.SUPPRESSED, self.subject_of(subscriber), reason=reason))
+            is_new = optin.suppress(subscriber.suppression_hash, Suppression.Reason.MANUAL, origin, optin.Why(reason))
         if is_new:
-            self.message_user(request, f"Suppressed: {reader.email}")
+            self.message_user(request, f"Suppressed: {subscriber.email}")
         else:
-            stands = f"Already suppressed for a stronger reason, which stays: {reader.email}"
+            stands = f"Already suppressed for a stronger reason, which stays: {subscriber.email}"
             self.message_user(request, stands, messages.WARNING)
         return None
 
-    def _ask(self, request: HttpRequest, reader: Subscriber, step: LettingGo, why: Why | None = None) -> HttpResponse:
+    def _ask(
+        self, request: HttpRequest, subscriber: Subscriber, step: LettingGo, why: Why | None = None
+    ) -> HttpResponse:
         """Show the page that names the subscriber and says what the button does."""
-        told = {"title": step.title, "opts": self.opts, "reader": reader, "step": step, "why": why}
-        told["newsletters"] = self.newsletters(reader)
+        told = {"title": step.title, "opts": self.opts, "reader": subscriber, "step": step, "why": why}
+        told["newsletters"] = self.newsletters(subscriber)
         return TemplateResponse(request, "admin/let_go.html", self.admin_site.each_context(request) | told)
 
     def _only(self, request: HttpRequest, chosen: QuerySet[Subscriber]) -> Subscriber | None:
         """Return the one subscriber chosen: a slip of the hand must not unsubscribe a page of them."""
-        readers = list(chosen[:2])
-        if len(readers) == 1:
-            return readers[0]
+        subscribers = list(chosen[:2])
+        if len(subscribers) == 1:
+            return subscribers[0]
         self.message_user(request, "Choose one subscriber; for more, use the commands.", messages.ERROR)
         return None
 
@@ -181,10 +183,10 @@ class SuppressionAdmin(LookingIsAudited):
     erased = time_column("erased_at", "reader erased")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Suppression]:
-        reader = Subscriber.objects.filter(suppression_hash=OuterRef("hash"))
+        subscriber = Subscriber.objects.filter(suppression_hash=OuterRef("hash"))
         found: QuerySet[Suppression] = super().get_queryset(request)
         return found.annotate(
-            email=Subquery(reader.values("email")[:1]), public_id=Subquery(reader.values("public_id")[:1])
+            email=Subquery(subscriber.values("email")[:1]), public_id=Subquery(subscriber.values("public_id")[:1])
         )
 
     def get_search_results(

@@ -84,8 +84,8 @@ def _just_looked(actor: Actor, act: Act) -> bool:
 
 def subject_of(address: Address) -> str:
     """Return what the log calls this address: its subscriber's public id, or its hash if no subscriber has it."""
-    reader = Subscriber.objects.filter(email_key=address.key).values_list("public_id", flat=True).first()
-    return str(reader) if reader else signed_links.suppression_hash(address.key)
+    subscriber = Subscriber.objects.filter(email_key=address.key).values_list("public_id", flat=True).first()
+    return str(subscriber) if subscriber else signed_links.suppression_hash(address.key)
 
 
 def subjects_of(address: Address) -> set[str]:

@@ -25,9 +25,9 @@ def spend(public_id: UUID, changes: int = 1) -> None:
     The hour is fixed: it begins with its first change, and refused changes do not prolong it.
     """
     now = clock.now()
-    reader = Subscriber.objects.filter(public_id=public_id)
-    over = reader.filter(Q(changes_since=None) | Q(changes_since__lte=now - HOUR))
+    subscriber = Subscriber.objects.filter(public_id=public_id)
+    over = subscriber.filter(Q(changes_since=None) | Q(changes_since__lte=now - HOUR))
     if over.update(changes_since=now, changes=changes):
         return
-    if not reader.filter(changes__lte=CHANGES_AN_HOUR - changes).update(changes=F("changes") + changes):
+    if not subscriber.filter(changes__lte=CHANGES_AN_HOUR - changes).update(changes=F("changes") + changes):
         raise ChangedEnough

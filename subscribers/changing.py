@@ -43,11 +43,11 @@ def _set(public_id: UUID, field: About, value: str, origin: Origin) -> bool:
     """Set one field of the subscriber, if it differs. `field` is also the column's name."""
     now = clock.now()
     with transaction.atomic():
-        reader = _locked(public_id)
-        if reader is None or getattr(reader, field) == value:
+        subscriber = _locked(public_id)
+        if subscriber is None or getattr(subscriber, field) == value:
             return False
-        Subscriber.objects.filter(pk=reader.pk).update(**{field: value})
-        _record(reader, f"{field} changed", origin, now, field)
+        Subscriber.objects.filter(pk=subscriber.pk).update(**{field: value})
+        _record(subscriber, f"{field} changed", origin, now, field)
     return True
 
 
@@ -55,9 +55,9 @@ def note_export(public_id: UUID, origin: Origin) -> None:
     """Record in the subscriber's history that they took a copy of their data."""
     now = clock.now()
     with transaction.atomic():
-        reader = _locked(public_id)
-        if reader is not None:
-            _record(reader, "took a copy of their data", origin, now, About.COPY)
+        subscriber = _locked(public_id)
+        if subscriber is not None:
+            _record(subscriber, "took a copy of their data", origin, now, About.COPY)
 
 
 # ---------------------------------------------------------------- letters
@@ -75,18 +75,20 @@ def ask_for_link(public_id: UUID, newsletter: str, origin: Origin) -> int | None
         mailbox = limits.mailbox(known)
         limits.one_at_a_time(mailbox)
         now = clock.now()
-        reader = _locked(public_id)
-        if reader is None:
+        subscriber = _locked(public_id)
+        if subscriber is None:
             return None
-        to = Address(reader.email, reader.email_key)
-        before = Letter.objects.filter(subscriber=reader, purpose=Letter.Purpose.DATA, asked_at__gt=now - limits.DAY)
+        to = Address(subscriber.email, subscriber.email_key)
+        before = Letter.objects.filter(
+            subscriber=subscriber, purpose=Letter.Purpose.DATA, asked_at__gt=now - limits.DAY
+        )
         asked = list(before.values_list("asked_at", flat=True))
         # The pause is between two of these: who has just joined, or moved here, need not wait for their data.
         few = limits.are_few(limits.asked(mailbox, limits.Budget.SIGNED, now))
         allowed = few and limits.allows_mail(asked, now)
         if allowed:
             limits.note(mailbox, limits.Budget.SIGNED, now)
-        return _ask(reader, newsletter, Letter.Purpose.DATA, to if allowed else None, origin, now)
+        return _ask(subscriber, newsletter, Letter.Purpose.DATA, to if allowed else None, origin, now)
 
 
 def ask_to_move(public_id: UUID, newsletter: str, to: Address, origin: Origin) -> int | None:
@@ -99,27 +101,27 @@ def ask_to_move(public_id: UUID, newsletter: str, to: Address, origin: Origin) -
     with transaction.atomic():
         limits.one_at_a_time(mailbox)
         now = clock.now()
-        reader = _locked(public_id)
-        if reader is None:
+        subscriber = _locked(public_id)
+        if subscriber is None:
             return None
-        allowed = to.key != reader.email_key and _may_get_letters(mailbox, reader, now)
+        allowed = to.key != subscriber.email_key and _may_get_letters(mailbox, subscriber, now)
         if allowed:
             limits.note(mailbox, limits.Budget.TYPED, now)
-        gets = reader.subscriptions.filter(state=State.ACTIVE).order_by("newsletter")
+        gets = subscriber.subscriptions.filter(state=State.ACTIVE).order_by("newsletter")
         named = list(gets.values_list("newsletter", flat=True))
-        return _ask(reader, newsletter, Letter.Purpose.ADDRESS, to if allowed else None, origin, now, named)
+        return _ask(subscriber, newsletter, Letter.Purpose.ADDRESS, to if allowed else None, origin, now, named)
 
 
-def _may_get_letters(mailbox: str, reader: Subscriber, now: datetime) -> bool:
+def _may_get_letters(mailbox: str, subscriber: Subscriber, now: datetime) -> bool:
     """Return False once the mailbox had enough: a link of one's own must not fill other people's mailboxes."""
-    theirs = reader.letters.filter(purpose=Letter.Purpose.ADDRESS, asked_at__gt=now - limits.DAY)
+    theirs = subscriber.letters.filter(purpose=Letter.Purpose.ADDRESS, asked_at__gt=now - limits.DAY)
     if theirs.count() >= limits.LINKS_A_DAY:
         return False
     return limits.allows_mail(limits.asked(mailbox, limits.Budget.TYPED, now), now)
 
 
 def _ask(
-    reader: Subscriber,
+    subscriber: Subscriber,
     newsletter: str,
     purpose: Letter.Purpose,
     to: Address | None,
@@ -130,13 +132,13 @@ def _ask(
     what = f"asked for a link: {purpose}"
     about = About.LINK if purpose == Letter.Purpose.DATA else About.ADDRESS
     if to is None:
-        _record(reader, what, records.unanswered(origin), now, about)
+        _record(subscriber, what, records.unanswered(origin), now, about)
         return None
-    _record(reader, what, origin, now, about)
+    _record(subscriber, what, origin, now, about)
     if newsletter not in settings.NEWSLETTERS:  # the link is of a newsletter that is gone and sends nothing
-        newsletter = notices.in_whose_name(reader)
+        newsletter = notices.in_whose_name(subscriber)
     letter = Letter.objects.create(
-        subscriber=reader,
+        subscriber=subscriber,
         newsletter=newsletter,
         list_id=list_id_of(newsletter),
         purpose=purpose,
@@ -170,24 +172,26 @@ def _move(public_id: UUID, origin: Origin, now: datetime) -> Moved:
     letter = Letter.objects.filter(public_id=public_id, purpose=Letter.Purpose.ADDRESS).first()
     if letter is None:
         return Moved.GONE
-    reader = Subscriber.objects.select_for_update(no_key=True).filter(pk=letter.subscriber_id).first()
-    if reader is None or is_superseded(letter):
+    subscriber = Subscriber.objects.select_for_update(no_key=True).filter(pk=letter.subscriber_id).first()
+    if subscriber is None or is_superseded(letter):
         return Moved.GONE
-    if reader.email_key == letter.email_key:
+    if subscriber.email_key == letter.email_key:
         return Moved.MOVED
-    if Subscriber.objects.filter(email_key=letter.email_key).exists() or _held_back(reader):
+    if Subscriber.objects.filter(email_key=letter.email_key).exists() or _held_back(subscriber):
         return Moved.TAKEN
-    wishes = list(reader.subscriptions.select_for_update().order_by("pk"))
-    hash, told = signed_links.suppression_hash(letter.email_key), notices.may_be_told(reader)
-    if not lift_by_confirming(hash, reader, now):
+    wishes = list(subscriber.subscriptions.select_for_update().order_by("pk"))
+    hash, told = signed_links.suppression_hash(letter.email_key), notices.may_be_told(subscriber)
+    if not lift_by_confirming(hash, subscriber, now):
         return Moved.TAKEN
-    Subscriber.objects.filter(pk=reader.pk).update(suppression_hash=hash)
-    _leave_links_behind(reader, wishes)
-    _record_move(reader, letter, wishes, origin, now)
+    Subscriber.objects.filter(pk=subscriber.pk).update(suppression_hash=hash)
+    _leave_links_behind(subscriber, wishes)
+    _record_move(subscriber, letter, wishes, origin, now)
     if told:
-        notices.moved(reader, letter.newsletter, now)
+        notices.moved(subscriber, letter.newsletter, now)
     # Last: this locks the row against whatever records a step of this subscriber, and that may hold what we need.
-    Subscriber.objects.filter(pk=reader.pk).update(email=letter.email, email_key=letter.email_key, public_id=uuid4())
+    Subscriber.objects.filter(pk=subscriber.pk).update(
+        email=letter.email, email_key=letter.email_key, public_id=uuid4()
+    )
     return Moved.MOVED
 
 
@@ -197,14 +201,14 @@ def is_superseded(letter: Letter) -> bool:
     return newer.exists()
 
 
-def _leave_links_behind(reader: Subscriber, wishes: list[Subscription]) -> None:
+def _leave_links_behind(subscriber: Subscriber, wishes: list[Subscription]) -> None:
     """Let links in the old mailbox end what went there, and nothing else. Waiting emails stay with the subscriber."""
     # Where nothing went there, the id is kept all the same: its links say where to go instead.
     former = [wish.newsletter for wish in wishes if wish.state == State.ACTIVE] or [""]
     FormerId.objects.bulk_create(
-        FormerId(public_id=reader.public_id, subscriber=reader, newsletter=newsletter) for newsletter in former
+        FormerId(public_id=subscriber.public_id, subscriber=subscriber, newsletter=newsletter) for newsletter in former
     )
-    reader.letters.exclude(due=None).update(due=None)
+    subscriber.letters.exclude(due=None).update(due=None)
 
 
 def named_in(letter: Letter, wishes: Iterable[Subscription]) -> list[str]:
@@ -222,30 +226,32 @@ def named_in(letter: Letter, wishes: Iterable[Subscription]) -> list[str]:
     ]
 
 
-def _held_back(reader: Subscriber) -> bool:
+def _held_back(subscriber: Subscriber) -> bool:
     """Tell whether a complaint or a manual suppression holds: nobody may escape it by moving to another address."""
-    suppression = Suppression.objects.filter(hash=reader.suppression_hash).first()
+    suppression = Suppression.objects.filter(hash=subscriber.suppression_hash).first()
     return suppression is not None and suppression.reason not in (Reason.BOUNCE, Reason.ERASED)
 
 
-def _record_move(reader: Subscriber, letter: Letter, wishes: list[Subscription], origin: Origin, now: datetime) -> None:
+def _record_move(
+    subscriber: Subscriber, letter: Letter, wishes: list[Subscription], origin: Origin, now: datetime
+) -> None:
     moved = replace(origin, effect=Consent.Effect.MOVED)
-    _record(reader, f"address changed, it was {masked(reader.email)}", moved, now)
+    _record(subscriber, f"address changed, it was {masked(subscriber.email)}", moved, now)
     named = named_in(letter, wishes)
     for wish in wishes:
         if wish.newsletter in named:
-            records.record(reader, wish.newsletter, Step.CONFIRMED, origin, now)
+            records.record(subscriber, wish.newsletter, Step.CONFIRMED, origin, now)
         elif wish.state != State.UNSUBSCRIBED:
             optin.end(wish, replace(origin, source=f"not confirmed at the new address {origin.source}".strip()))
-    Subscription.objects.filter(subscriber=reader).update(undoable=None)
+    Subscription.objects.filter(subscriber=subscriber).update(undoable=None)
     # Neither importing an old list nor restoring an old backup may mail the address they left behind.
-    suppress(reader.suppression_hash, Reason.ERASED, origin)
+    suppress(subscriber.suppression_hash, Reason.ERASED, origin)
 
 
 def _locked(public_id: UUID) -> Subscriber | None:
     return Subscriber.objects.select_for_update(no_key=True).filter(public_id=public_id).first()
 
 
-def _record(reader: Subscriber, what: str, origin: Origin, now: datetime, about: About | None = None) -> None:
+def _record(subscriber: Subscriber, what: str, origin: Origin, now: datetime, about: About | None = None) -> None:
     said = replace(origin, source=f"{what} {origin.source}".strip())
-    records.record(reader, "", Step.CHANGED, said, now, about=about or "")
+    records.record(subscriber, "", Step.CHANGED, said, now, about=about or "")

@@ -32,7 +32,7 @@ def leave_all(leavings: Collection[Leaving]) -> int:
     """
     clicks = _Clicks(leavings, clock.now())
     with transaction.atomic():
-        found = [one for one in records.find_all(clicks.readers()) if clicks.of(one)]
+        found = [one for one in records.find_all(clicks.subscribers()) if clicks.of(one)]
         undoing.end(one for one in found if one.state == State.UNSUBSCRIBED)
         left = _leaving([one for one in found if one.state != State.UNSUBSCRIBED], clicks)
         # A crash after the commit may have kept these from the log of opt-outs.
@@ -48,19 +48,19 @@ class _Clicks:
     def __init__(self, leavings: Collection[Leaving], now: datetime) -> None:
         self.now = now
         self._known: defaultdict[tuple[int, str], list[Leaving]] = defaultdict(list)
-        behind = records.readers_behind({leaving.public_id for leaving in leavings})
+        behind = records.subscribers_behind({leaving.public_id for leaving in leavings})
         for leaving in leavings:
             if leaving.public_id in behind:
-                reader, held = behind[leaving.public_id]
+                subscriber, held = behind[leaving.public_id]
                 for newsletter in _ended(leaving.newsletter, held):
-                    self._known[reader, newsletter].append(replace(leaving, at=min(leaving.at, now)))
+                    self._known[subscriber, newsletter].append(replace(leaving, at=min(leaving.at, now)))
 
-    def readers(self) -> set[int]:
-        return {reader for reader, _ in self._known}
+    def subscribers(self) -> set[int]:
+        return {subscriber for subscriber, _ in self._known}
 
     def of(self, one: Subscription) -> list[Leaving]:
-        reader = one.subscriber_id
-        return self._known.get((reader, one.newsletter), []) + self._known.get((reader, ALL), [])
+        subscriber = one.subscriber_id
+        return self._known.get((subscriber, one.newsletter), []) + self._known.get((subscriber, ALL), [])
 
 
 def _ended(newsletter: str, held: set[str] | None) -> Iterable[str]:

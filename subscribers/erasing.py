@@ -27,39 +27,39 @@ def forget(email_key: str, origin: Origin) -> bool:
     now = clock.now()
     hash = signed_links.suppression_hash(email_key)
     with transaction.atomic():
-        reader = Subscriber.objects.select_for_update(no_key=True).filter(email_key=email_key).first()
+        subscriber = Subscriber.objects.select_for_update(no_key=True).filter(email_key=email_key).first()
         # Another subscriber may have named this address as their new one.
         named, _ = Letter.objects.filter(email_key=email_key).delete()
-        if reader is None and not named and not Suppression.objects.filter(hash=hash).exists():
+        if subscriber is None and not named and not Suppression.objects.filter(hash=hash).exists():
             return False
         # Confirming and leaving lock the subscription first and the suppression after it.
-        list(Subscription.objects.select_for_update().filter(subscriber=reader).order_by("pk"))
+        list(Subscription.objects.select_for_update().filter(subscriber=subscriber).order_by("pk"))
         notices.forget(email_key)
-        if reader and _hears_of_erasure(reader, origin):
-            notices.erased(reader, now)
+        if subscriber and _hears_of_erasure(subscriber, origin):
+            notices.erased(subscriber, now)
         optin.suppress(hash, Reason.ERASED, origin)
-        _note_erasure(hash, reader, origin, now)
+        _note_erasure(hash, subscriber, origin, now)
         # Also if a stronger suppression stands: an older backup must forget them again when it is restored.
         optouts.note([OptOut(hash, "", str(Reason.ERASED), now)])
-        if reader:
+        if subscriber:
             # A send being planned may already hold this subscriber, unseen. Wait for it here, or it would commit
             # between the statement that looks for deliveries and the one that deletes the subscriber, and fail this.
-            list(Subscriber.objects.select_for_update().filter(pk=reader.pk))
-            import_string(settings.FORGET)(reader.pk, reader.email)
-            reader.delete()
+            list(Subscriber.objects.select_for_update().filter(pk=subscriber.pk))
+            import_string(settings.FORGET)(subscriber.pk, subscriber.email)
+            subscriber.delete()
     log.info("subscriber erased")
     return True
 
 
-def _hears_of_erasure(reader: Subscriber, origin: Origin) -> bool:
+def _hears_of_erasure(subscriber: Subscriber, origin: Origin) -> bool:
     """Return True once, and never if somebody else typed in the address and nobody ever confirmed it."""
-    known = reader.consents.filter(step__in=[Step.CONFIRMED, Step.IMPORTED]).exists()
-    return known and origin.how != optin.RESTORE and notices.may_be_told(reader)
+    known = subscriber.consents.filter(step__in=[Step.CONFIRMED, Step.IMPORTED]).exists()
+    return known and origin.how != optin.RESTORE and notices.may_be_told(subscriber)
 
 
-def _note_erasure(hash: str, reader: Subscriber | None, origin: Origin, now: datetime) -> None:
+def _note_erasure(hash: str, subscriber: Subscriber | None, origin: Origin, now: datetime) -> None:
     Suppression.objects.filter(hash=hash).update(**vars(optin.NO_MORE))
     erased = Suppression.objects.filter(hash=hash)
-    if reader is None:  # erased before: that is the step on record, not this
+    if subscriber is None:  # erased before: that is the step on record, not this
         erased = erased.filter(erased_at=None)
     erased.update(erased_at=now, erased_how=origin.how)

@@ -31,9 +31,9 @@ class Shown:
     rows: list[tuple[Any, ...]]
 
 
-def page_of(reader: Subscriber, number: str | None) -> Shown:
+def page_of(subscriber: Subscriber, number: str | None) -> Shown:
     """Return this page of the subscriber's steps, newest first; the nearest page if there is none with this number."""
-    page = Paginator(reader.consents.order_by("-at", "-pk"), ON_A_PAGE).get_page(number)
+    page = Paginator(subscriber.consents.order_by("-at", "-pk"), ON_A_PAGE).get_page(number)
     return Shown(COLUMNS, page, [_row(step) for step in page])
 
 

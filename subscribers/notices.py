@@ -17,27 +17,29 @@ UNDONE_PAUSE = timedelta(days=1)
 Kind = Notice.Kind
 
 
-def undone(reader: Subscriber, newsletter: str, now: datetime) -> None:
+def undone(subscriber: Subscriber, newsletter: str, now: datetime) -> None:
     """Tell the subscriber that a leaving was undone, a mailbox once a day at most. Their row is locked."""
-    today = Notice.objects.filter(kind=Kind.UNDONE, mailbox=limits.mailbox(reader.email_key), at__gt=now - UNDONE_PAUSE)
+    today = Notice.objects.filter(
+        kind=Kind.UNDONE, mailbox=limits.mailbox(subscriber.email_key), at__gt=now - UNDONE_PAUSE
+    )
     if not today.exists():
-        _write(Kind.UNDONE, reader, newsletter, now, subscriber=reader)
+        _write(Kind.UNDONE, subscriber, newsletter, now, subscriber=subscriber)
 
 
-def moved(reader: Subscriber, newsletter: str, now: datetime) -> None:
+def moved(subscriber: Subscriber, newsletter: str, now: datetime) -> None:
     """Tell the mailbox that the subscriber, as given, leaves behind; also if they are erased a moment later."""
-    _write(Kind.MOVED, reader, newsletter, now, subscriber=None)
+    _write(Kind.MOVED, subscriber, newsletter, now, subscriber=None)
 
 
-def erased(reader: Subscriber, now: datetime) -> None:
+def erased(subscriber: Subscriber, now: datetime) -> None:
     """Tell the mailbox of a subscriber who is about to be erased. Their row may go: the notice does not need it."""
-    if newsletter := in_whose_name(reader):
-        _write(Kind.ERASED, reader, newsletter, now, subscriber=None)
+    if newsletter := in_whose_name(subscriber):
+        _write(Kind.ERASED, subscriber, newsletter, now, subscriber=None)
 
 
-def in_whose_name(reader: Subscriber) -> str:
+def in_whose_name(subscriber: Subscriber) -> str:
     """Return the newsletter that writes to them where none is given: one that they get, else one that they got."""
-    known = reader.subscriptions.filter(newsletter__in=settings.NEWSLETTERS).order_by("state", "newsletter")
+    known = subscriber.subscriptions.filter(newsletter__in=settings.NEWSLETTERS).order_by("state", "newsletter")
     active_first = known.values_list("newsletter", flat=True)
     return active_first.first() or next(iter(settings.NEWSLETTERS), "")
 
@@ -47,21 +49,21 @@ def forget(email_key: str) -> None:
     Notice.objects.filter(email_key=email_key).exclude(kind=Kind.ERASED).delete()
 
 
-def may_be_told(reader: Subscriber) -> bool:
+def may_be_told(subscriber: Subscriber) -> bool:
     """Return False where nobody may mail the address, as it stands before the step."""
-    return not Suppression.objects.filter(hash=reader.suppression_hash).exists()
+    return not Suppression.objects.filter(hash=subscriber.suppression_hash).exists()
 
 
-def _write(kind: Kind, reader: Subscriber, newsletter: str, now: datetime, *, subscriber: Subscriber | None) -> None:
+def _write(kind: Kind, told: Subscriber, newsletter: str, now: datetime, *, subscriber: Subscriber | None) -> None:
     Notice.objects.create(
         subscriber=subscriber,
         newsletter=newsletter,
         list_id=list_id_of(newsletter),
         kind=kind,
-        email=reader.email,
-        email_key=reader.email_key,
-        mailbox=limits.mailbox(reader.email_key),
-        language=reader.language,
+        email=told.email,
+        email_key=told.email_key,
+        mailbox=limits.mailbox(told.email_key),
+        language=told.language,
         at=now,
         due=now,
     )

@@ -78,7 +78,7 @@ def subscribe(
         counted = limits.count_typed(mailbox, origin.ip, typed, now) if typed else limits.count_signed(mailbox, now)
         if counted is None:
             return Request(0, _answer_without_mail(address, newsletter, now))
-        subscriber = records.reader(address, name, language, now)
+        subscriber = records.subscriber(address, name, language, now)
         subscription = records.subscription(subscriber, newsletter, now)
         answer = _answer(subscriber.suppression_hash, subscription.state, now)
         _ask(subscription, answer, counted, now)
@@ -172,7 +172,7 @@ def confirm(public_id: UUID, newsletter: str, origin: Origin) -> Confirmation:
     return Confirmation.CONFIRMED
 
 
-def lift_by_confirming(hash: str, reader: Subscriber, now: datetime) -> bool:
+def lift_by_confirming(hash: str, subscriber: Subscriber, now: datetime) -> bool:
     """Lift what confirming lifts, and tell whether the address may be mailed now that its subscriber confirmed it.
 
     An erasure before that is the first step in the history of a subscriber who comes back. In the caller's transaction.
@@ -183,20 +183,20 @@ def lift_by_confirming(hash: str, reader: Subscriber, now: datetime) -> bool:
     if not confirming_lifts(suppression, now):
         return False
     if erased := records.erasure(suppression):
-        erased.subscriber = reader
+        erased.subscriber = subscriber
         erased.save(force_insert=True)
     suppression.delete()
     for newsletter in suppression.newsletters_left or []:
-        _stay_out(reader, newsletter, suppression.at)
+        _stay_out(subscriber, newsletter, suppression.at)
     return True
 
 
-def _stay_out(reader: Subscriber, newsletter: str, at: datetime) -> None:
+def _stay_out(subscriber: Subscriber, newsletter: str, at: datetime) -> None:
     """Keep files from restoring what the subscriber left before this database knew them; their requests here stay."""
     new = {"state": State.UNSUBSCRIBED, "created_at": at, "changed_at": at}
-    _, is_new = Subscription.objects.get_or_create(subscriber=reader, newsletter=newsletter, defaults=new)
+    _, is_new = Subscription.objects.get_or_create(subscriber=subscriber, newsletter=newsletter, defaults=new)
     if is_new:
-        records.record(reader, newsletter, Step.UNSUBSCRIBED, Origin(how=RESTORE), at)
+        records.record(subscriber, newsletter, Step.UNSUBSCRIBED, Origin(how=RESTORE), at)
 
 
 def unsubscribe(public_id: UUID, newsletter: str, origin: Origin) -> bool:
@@ -227,10 +227,10 @@ def end(subscription: Subscription, origin: Origin) -> None:
 
 
 def _unsubscribe(subscription: Subscription, origin: Origin, at: datetime) -> int:
-    reader, newsletter = subscription.subscriber, subscription.newsletter
+    subscriber, newsletter = subscription.subscriber, subscription.newsletter
     _leave([subscription.pk], at)
-    leaving = records.record(reader, newsletter, Step.UNSUBSCRIBED, origin, at)
-    optouts.note([OptOut(reader.suppression_hash, newsletter, UNSUBSCRIBED, at)])
+    leaving = records.record(subscriber, newsletter, Step.UNSUBSCRIBED, origin, at)
+    optouts.note([OptOut(subscriber.suppression_hash, newsletter, UNSUBSCRIBED, at)])
     return leaving
 
 
@@ -249,7 +249,7 @@ def add_active(
     """
     now = clock.now()
     with transaction.atomic():
-        subscriber = records.reader(address, name, language, now)
+        subscriber = records.subscriber(address, name, language, now)
         suppression = Suppression.objects.filter(hash=subscriber.suppression_hash).first()
         if suppression:
             raise Refused(f"this address may not be emailed ({suppression.reason}, {suppression.at:%Y-%m-%d})")
@@ -376,7 +376,7 @@ def take_in(newsletter: str, newcomers: list[Newcomer], leaving: list[Newcomer],
     In the caller's transaction, some thousands at a time. Nobody is mailed.
     """
     now = clock.now()
-    known = records.readers([*newcomers, *leaving], now)
+    known = records.subscribers([*newcomers, *leaving], now)
     records.subscribe_all(newsletter, [(known[row.address.key].pk, row.state) for row in newcomers], now)
     if leaving:
         left = [known[row.address.key].pk for row in leaving]

@@ -36,23 +36,23 @@ def held(address: Address, part: Newest | None = None) -> Held | None:
 
     Times are UTC, ISO 8601. What other apps hold is in it too: settings.HELD.
     """
-    reader = Subscriber.objects.filter(email_key=address.key).first()
+    subscriber = Subscriber.objects.filter(email_key=address.key).first()
     suppression = Suppression.objects.filter(hash=signed_links.suppression_hash(address.key)).first()
-    if reader is None and suppression is None:
+    if subscriber is None and suppression is None:
         return None
     return {
-        "email": reader.email if reader else address.email,
-        "id": str(reader.public_id) if reader else None,
-        "name": reader.name if reader else "",
-        "language": reader.language if reader else "",
-        "since": _time(reader.created_at) if reader else None,
+        "email": subscriber.email if subscriber else address.email,
+        "id": str(subscriber.public_id) if subscriber else None,
+        "name": subscriber.name if subscriber else "",
+        "language": subscriber.language if subscriber else "",
+        "since": _time(subscriber.created_at) if subscriber else None,
         "suppressed": _suppressed(suppression),
-        "subscriptions": _subscriptions(reader) if reader else [],
-        "history": _history(reader, suppression, part),
-        "links_asked_for": _letters(reader) if reader else [],
-        "told": _notices(reader) if reader else [],
-        "former_ids": _former_ids(reader) if reader else [],
-        "sends": iter(import_string(settings.HELD)(reader.pk) if reader else ()),
+        "subscriptions": _subscriptions(subscriber) if subscriber else [],
+        "history": _history(subscriber, suppression, part),
+        "links_asked_for": _letters(subscriber) if subscriber else [],
+        "told": _notices(subscriber) if subscriber else [],
+        "former_ids": _former_ids(subscriber) if subscriber else [],
+        "sends": iter(import_string(settings.HELD)(subscriber.pk) if subscriber else ()),
     }
 
 
@@ -92,7 +92,7 @@ def _suppressed(suppression: Suppression | None) -> Held | None:
     }
 
 
-def _subscriptions(reader: Subscriber) -> list[Held]:
+def _subscriptions(subscriber: Subscriber) -> list[Held]:
     return [
         {
             "newsletter": wish.newsletter,
@@ -101,24 +101,24 @@ def _subscriptions(reader: Subscriber) -> list[Held]:
             "confirmation_due": _time(wish.confirmation_due),
             "confirmations_sent": wish.confirmation_tries,
         }
-        for wish in reader.subscriptions.order_by("newsletter")
+        for wish in subscriber.subscriptions.order_by("newsletter")
     ]
 
 
-def _history(reader: Subscriber | None, suppression: Suppression | None, part: Newest | None) -> Iterator[Held]:
+def _history(subscriber: Subscriber | None, suppression: Suppression | None, part: Newest | None) -> Iterator[Held]:
     """Return the steps; of an erased subscriber only the erasure, which stays the first step if they come back."""
     erased = records.erasure(suppression) if suppression else None
-    steps = _steps(reader, part) if reader else iter(())
+    steps = _steps(subscriber, part) if subscriber else iter(())
     return map(_step, merge([erased] if erased else [], steps, key=attrgetter("at")))
 
 
-def _steps(reader: Subscriber, part: Newest | None) -> Iterator[Consent]:
+def _steps(subscriber: Subscriber, part: Newest | None) -> Iterator[Consent]:
     """Return steps, oldest first, each chunk by a query of its own: no cursor waits for a slow download."""
     if part:
-        newest = reader.consents.order_by("-at", "-pk")[part.skipped : part.skipped + part.steps]
+        newest = subscriber.consents.order_by("-at", "-pk")[part.skipped : part.skipped + part.steps]
         yield from reversed(newest)
         return
-    found = steps = reader.consents.order_by("at", "pk")
+    found = steps = subscriber.consents.order_by("at", "pk")
     while chunk := list(found[:CHUNK]):
         yield from chunk
         found = steps.filter(at__gte=chunk[-1].at).exclude(at=chunk[-1].at, pk__lte=chunk[-1].pk)
@@ -140,24 +140,25 @@ def _step(step: Consent) -> Held:
     }
 
 
-def _notices(reader: Subscriber) -> list[Held]:
+def _notices(subscriber: Subscriber) -> list[Held]:
     """Return what they were told without asking, also kept for two days."""
     return [
         {"at": _time(notice.at), "to": notice.email, "of": notice.kind}
-        for notice in reader.notices.order_by("at", "pk")
+        for notice in subscriber.notices.order_by("at", "pk")
     ]
 
 
-def _former_ids(reader: Subscriber) -> list[dict[str, str]]:
+def _former_ids(subscriber: Subscriber) -> list[dict[str, str]]:
     """Return the ids by which links from before a move still unsubscribe, and from what."""
     return [
-        {"id": str(former.public_id), "newsletter": former.newsletter} for former in reader.former_ids.order_by("pk")
+        {"id": str(former.public_id), "newsletter": former.newsletter}
+        for former in subscriber.former_ids.order_by("pk")
     ]
 
 
-def _letters(reader: Subscriber) -> list[Held]:
+def _letters(subscriber: Subscriber) -> list[Held]:
     """Return letters, kept for two days; one of them may hold an address that is not confirmed yet."""
     return [
         {"at": _time(letter.asked_at), "to": letter.email, "for": letter.purpose}
-        for letter in reader.letters.order_by("asked_at", "pk")
+        for letter in subscriber.letters.order_by("asked_at", "pk")
     ]

@@ -54,7 +54,7 @@ class Newcomer(NamedTuple):
 # ---------------------------------------------------------------- one reader
 
 
-def reader(address: Address, name: str, language: str, now: datetime) -> Subscriber:
+def subscriber(address: Address, name: str, language: str, now: datetime) -> Subscriber:
     """Return the subscriber with this address, locked, and create them if new.
 
     A known subscriber's name is not changed: anybody could have typed it.
@@ -74,12 +74,12 @@ def reader(address: Address, name: str, language: str, now: datetime) -> Subscri
         # They were erased in between, and come back just now.
 
 
-def subscription(reader: Subscriber, newsletter: str, now: datetime) -> Subscription:
+def subscription(subscriber: Subscriber, newsletter: str, now: datetime) -> Subscription:
     """Return the subscriber's subscription, locked; a new one is pending."""
     Subscription.objects.get_or_create(
-        subscriber=reader, newsletter=newsletter, defaults={"created_at": now, "changed_at": now}
+        subscriber=subscriber, newsletter=newsletter, defaults={"created_at": now, "changed_at": now}
     )
-    return Subscription.objects.select_for_update().get(subscriber=reader, newsletter=newsletter)
+    return Subscription.objects.select_for_update().get(subscriber=subscriber, newsletter=newsletter)
 
 
 def find(public_id: UUID, newsletter: str) -> Subscription | None:
@@ -100,7 +100,7 @@ def find_to_leave(public_id: UUID, newsletter: str) -> Subscription | None:
     return found.filter(subscriber__in=former, newsletter=newsletter).first()
 
 
-def readers_behind(public_ids: Collection[UUID]) -> dict[UUID, tuple[int, set[str] | None]]:
+def subscribers_behind(public_ids: Collection[UUID]) -> dict[UUID, tuple[int, set[str] | None]]:
     """Return the subscriber of each of these ids, and the newsletters that it may end: None for all.
 
     In the order of `find_to_leave`. Ids of subscribers who no longer exist are left out.
@@ -116,34 +116,36 @@ def readers_behind(public_ids: Collection[UUID]) -> dict[UUID, tuple[int, set[st
     return found | former
 
 
-def find_all(readers: Collection[int]) -> list[Subscription]:
+def find_all(subscribers: Collection[int]) -> list[Subscription]:
     """Return the subscriptions of these subscribers, locked in one order: two who lock many must not deadlock."""
     found = Subscription.objects.select_for_update(of=("self",)).select_related("subscriber")
-    return list(found.filter(subscriber__in=readers).order_by("pk"))
+    return list(found.filter(subscriber__in=subscribers).order_by("pk"))
 
 
 def newest(subscriptions: Iterable[Subscription], *which: Q, step: str) -> dict[tuple[int, str], datetime]:
     """Return when this step was last taken, by subscriber and newsletter, in the histories of these subscriptions."""
-    readers = {one.subscriber_id for one in subscriptions}
-    steps = Consent.objects.filter(*which, subscriber__in=readers, step=step).order_by()
+    subscribers = {one.subscriber_id for one in subscriptions}
+    steps = Consent.objects.filter(*which, subscriber__in=subscribers, step=step).order_by()
     rows = steps.values_list("subscriber", "newsletter").annotate(last=Max("at"))
-    return {(reader, newsletter): last for reader, newsletter, last in rows}
+    return {(subscriber, newsletter): last for subscriber, newsletter, last in rows}
 
 
-def undos(reader: Subscriber, newsletter: str, since: datetime) -> int:
+def undos(subscriber: Subscriber, newsletter: str, since: datetime) -> int:
     """Return how often leaving this newsletter was undone since then."""
-    return reader.consents.filter(newsletter=newsletter, step=Step.CONFIRMED, how=UNDO, at__gt=since).count()
+    return subscriber.consents.filter(newsletter=newsletter, step=Step.CONFIRMED, how=UNDO, at__gt=since).count()
 
 
-def record(reader: Subscriber, newsletter: str, step: str, origin: Origin, now: datetime, *, about: str = "") -> int:
+def record(
+    subscriber: Subscriber, newsletter: str, step: str, origin: Origin, now: datetime, *, about: str = ""
+) -> int:
     """Add the step to the subscriber's history and return its id.
 
     Of what is not consent (`about`) only the last is kept; then the subscriber must be locked.
     """
     if about:
-        Consent.objects.filter(subscriber=reader, newsletter=newsletter, about=about).delete()
+        Consent.objects.filter(subscriber=subscriber, newsletter=newsletter, about=about).delete()
     consent = Consent(
-        subscriber=reader,
+        subscriber=subscriber,
         newsletter=newsletter,
         step=step,
         at=now,
@@ -161,9 +163,9 @@ def record(reader: Subscriber, newsletter: str, step: str, origin: Origin, now: 
     return int(consent.pk)
 
 
-def moved(readers: Iterable[int]) -> dict[int, datetime]:
+def moved(subscribers: Iterable[int]) -> dict[int, datetime]:
     """Return when each of these subscribers last took another address; those who never did are left out."""
-    steps = Consent.objects.filter(subscriber__in=list(readers), effect=Effect.MOVED)
+    steps = Consent.objects.filter(subscriber__in=list(subscribers), effect=Effect.MOVED)
     return dict(steps.order_by().values_list("subscriber").annotate(last=Max("at")))
 
 
@@ -190,7 +192,7 @@ class Known(NamedTuple):
     hash: str
 
 
-def readers(rows: Sequence[Newcomer], now: datetime) -> dict[str, Known]:
+def subscribers(rows: Sequence[Newcomer], now: datetime) -> dict[str, Known]:
     """Return the subscribers of these rows by key; create new ones. In the caller's transaction."""
     known = _known([row.address.key for row in rows])
     new = [row for row in rows if row.address.key not in known] if known else rows
@@ -234,7 +236,7 @@ def _known(keys: Sequence[str]) -> dict[str, Known]:
 @dataclass(frozen=True)
 class Wish:
     pk: int  # of the subscription
-    reader: int
+    subscriber: int
     state: str
 
 
@@ -247,7 +249,7 @@ def wishes(newsletter: str, keys: Sequence[str]) -> dict[str, Wish]:
         keys,
         newsletter,
     )
-    return {key: Wish(pk, reader, state) for key, pk, reader, state in rows if pk is not None}
+    return {key: Wish(pk, subscriber, state) for key, pk, subscriber, state in rows if pk is not None}
 
 
 def suppressed(hashes: Sequence[str]) -> dict[str, str]:

@@ -57,11 +57,11 @@ def forgotten(path: Path) -> int:
     If there are any, a backup was restored. Those who came back after leaving chose to, and do not count.
     """
     newest = optouts.newest(path)
-    readers = Subscription.objects.deliverable().filter(
+    subscribers = Subscription.objects.deliverable().filter(
         subscriber__suppression_hash__in={optout.hash for optout in newest}
     )
     mailed: dict[tuple[str, str], datetime] = {}
-    rows = readers.values_list("subscriber__suppression_hash", "newsletter", "subscriber__created_at")
+    rows = subscribers.values_list("subscriber__suppression_hash", "newsletter", "subscriber__created_at")
     for hash, newsletter, created in rows:
         mailed[hash, newsletter] = mailed[hash, ""] = created
     # The histories of others are not even read: workers ask this every few seconds.
@@ -82,7 +82,7 @@ def _replay(chunk: list[OptOut]) -> tuple[int, int]:
     lacking = [optout for optout in chunk if known.lacks(optout)]
     leaving = [optout for optout in lacking if optout.reason == UNSUBSCRIBED]
     strongest = _strongest(optout for optout in lacking if optout.reason != UNSUBSCRIBED)
-    left = sum(_leave(optout, known.readers.get(optout.hash)) for optout in leaving)
+    left = sum(_leave(optout, known.subscribers.get(optout.hash)) for optout in leaving)
     for optout in strongest:
         optin.suppress(optout.hash, optout.reason, _origin(optout))
     return left, len(strongest) + erased
@@ -91,11 +91,11 @@ def _replay(chunk: list[OptOut]) -> tuple[int, int]:
 def _forget_again(chunk: list[OptOut], known: "_Known") -> int:
     """Erase subscribers that the backup still holds and who were erased since. Those who came back after that stay."""
     erased = {optout.hash: optout for optout in chunk if optout.reason == Reason.ERASED}
-    held = [(known.readers[hash], optout) for hash, optout in erased.items() if hash in known.readers]
+    held = [(known.subscribers[hash], optout) for hash, optout in erased.items() if hash in known.subscribers]
     return sum(
-        erasing.forget(reader.email_key, _origin(optout))
-        for reader, optout in held
-        if reader.created_at <= optout.at and not known.outlived(optout)
+        erasing.forget(subscriber.email_key, _origin(optout))
+        for subscriber, optout in held
+        if subscriber.created_at <= optout.at and not known.outlived(optout)
     )
 
 
@@ -104,8 +104,8 @@ class _Known:
 
     def __init__(self, chunk: list[OptOut]) -> None:
         hashes = {optout.hash for optout in chunk}
-        readers = Subscriber.objects.filter(suppression_hash__in=hashes)
-        self.readers = {reader.suppression_hash: reader for reader in readers}
+        subscribers = Subscriber.objects.filter(suppression_hash__in=hashes)
+        self.subscribers = {subscriber.suppression_hash: subscriber for subscriber in subscribers}
         suppressions = Suppression.objects.filter(hash__in=hashes).values_list("hash", "reason", "newsletters_left")
         self.suppressed = {hash: reason for hash, reason, _ in suppressions}
         self.left_unknown = {hash: names for hash, _, names in suppressions if names}
@@ -124,7 +124,7 @@ class _Known:
 
     def _lacks_leaving(self, optout: OptOut) -> bool:
         """Tell whether neither this unsubscribe nor anything later of the subscriber's own is there."""
-        if optout.hash not in self.readers:
+        if optout.hash not in self.subscribers:
             names = self.left_unknown.get(optout.hash, [optout.newsletter])
             return optout.hash not in self.suppressed or optout.newsletter not in names
         return not any(
@@ -162,16 +162,16 @@ def _strongest(optouts: Iterable[OptOut]) -> list[OptOut]:
     return list(chosen.values())
 
 
-def _leave(optout: OptOut, reader: Subscriber | None) -> bool:
+def _leave(optout: OptOut, subscriber: Subscriber | None) -> bool:
     """Unsubscribe the subscriber. Return False if nothing had to be done."""
     origin = _origin(optout)
-    if reader is None:
+    if subscriber is None:
         # They came and left after the backup. The file that brought them may be imported again, and must not bring
         # them back; this reason is the one that a confirmation of their own lifts.
         return optin.suppress(optout.hash, Reason.ERASED, origin, _left_unknown(optout))
-    if reader.subscriptions.filter(newsletter=optout.newsletter).exists():
-        return optin.unsubscribe(reader.public_id, optout.newsletter, origin)
-    address = Address(reader.email, reader.email_key)
+    if subscriber.subscriptions.filter(newsletter=optout.newsletter).exists():
+        return optin.unsubscribe(subscriber.public_id, optout.newsletter, origin)
+    address = Address(subscriber.email, subscriber.email_key)
     with transaction.atomic():
         optin.take_in(optout.newsletter, [Newcomer(address, State.UNSUBSCRIBED)], [], origin)
     return True

@@ -54,18 +54,18 @@ def undo(public_id: UUID, newsletter: str, leaving: str, origin: Origin) -> bool
     """
     now = clock.now()
     with transaction.atomic():
-        reader = Subscriber.objects.select_for_update(no_key=True).filter(public_id=public_id).first()
+        subscriber = Subscriber.objects.select_for_update(no_key=True).filter(public_id=public_id).first()
         subscription = records.find(public_id, newsletter)
-        if reader is None or subscription is None or subscription.state == State.PENDING:
+        if subscriber is None or subscription is None or subscription.state == State.PENDING:
             return False
         if subscription.state == State.ACTIVE:
             return True
-        nobody_may_mail = Suppression.objects.filter(hash=reader.suppression_hash).exists()
+        nobody_may_mail = Suppression.objects.filter(hash=subscriber.suppression_hash).exists()
         if str(subscription.undoable) != leaving or nobody_may_mail or done_often(subscription, now):
             return False
         Subscription.objects.filter(pk=subscription.pk).update(state=State.ACTIVE, undoable=None, changed_at=now)
-        records.record(reader, newsletter, Consent.Step.CONFIRMED, replace(origin, how=records.UNDO), now)
-        notices.undone(reader, newsletter, now)
+        records.record(subscriber, newsletter, Consent.Step.CONFIRMED, replace(origin, how=records.UNDO), now)
+        notices.undone(subscriber, newsletter, now)
     return True
 
 

@@ -187,9 +187,9 @@ def _carry_out(ready: "Ready", yes: bool, as_json: bool) -> NoReturn:
 
 
 def _confirm_plan(proposal: "Proposal", yes: bool) -> None:
-    readers = "nobody: rehearse it" if proposal.is_rehearsal else "everybody above"
+    subscribers = "nobody: rehearse it" if proposal.is_rehearsal else "everybody above"
     later = f" on {proposal.when}" if proposal.when else ""
-    confirm(f"Send {proposal.slug} to {readers}{later}?", yes or proposal.is_rehearsal)
+    confirm(f"Send {proposal.slug} to {subscribers}{later}?", yes or proposal.is_rehearsal)
 
 
 def _leave(send: "Send", as_json: bool) -> NoReturn:

@@ -76,7 +76,7 @@ def demo(issue: Path | None) -> None:
     from mailer.cli.sending import issue as send_issue
 
     label = _newsletter_for(issue)
-    _invite_invented_readers(label)
+    _invite_invented_subscribers(label)
     click.echo(f"Rehearsing {issue.name} for the newsletter {label}: no email goes out.\n", err=True)
     send_issue.main([str(issue), "--newsletter", label, "--yes"], standalone_mode=False)
 
@@ -109,7 +109,7 @@ def _newsletter_for(issue: Path) -> str:
     return named or next(iter(settings.NEWSLETTERS))
 
 
-def _invite_invented_readers(label: str) -> None:
+def _invite_invented_subscribers(label: str) -> None:
     from subscribers.files.importing import import_csv
 
     import_csv(STARTER / "readers.csv", label, None, "invented readers of the demo")

@@ -63,9 +63,9 @@ def status(
         click.echo(json.dumps(result, ensure_ascii=False))
     else:
         report(found)
-        for reason, readers in result["skipped"].items():
-            click.echo(f"  skipped, {reason}: {readers}")
-        facts = ", ".join(f"{fact} {readers}" for fact, readers in result["events"].items() if readers)
+        for reason, subscribers in result["skipped"].items():
+            click.echo(f"  skipped, {reason}: {subscribers}")
+        facts = ", ".join(f"{fact} {subscribers}" for fact, subscribers in result["events"].items() if subscribers)
         click.echo(f"of the accepted: {facts}" if facts else "no reports on the accepted ones yet")
     sys.exit(Exit.DONE if found.state == "sending" else exit_code(found, result))
 

@@ -20,7 +20,7 @@ from django.db import connection
 from django.db.models import Count, F, Q
 
 from mailer.models import REHEARSAL, HardBounce, Send
-from mailer.sending.receiving import readers_by_domain
+from mailer.sending.receiving import subscribers_by_domain
 from subscribers import records
 from subscribers.models import Subscriber, Suppression
 
@@ -148,7 +148,7 @@ def _is_suspected(domain: str, send: int, by_send: Mapping[int, int], earlier: S
     if bounces >= MANY and bounces >= JUMP * usual:
         return True
     # Not for each domain with a dead address: the first query counts the send.
-    return bounces >= SHARE * 5 and bounces >= SHARE * readers_by_domain(send).get(domain, float("inf"))
+    return bounces >= SHARE * 5 and bounces >= SHARE * subscribers_by_domain(send).get(domain, float("inf"))
 
 
 def _earlier_sends(sends: Collection[int]) -> dict[int, list[int]]:

@@ -20,7 +20,7 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 
 from mailer.events import facts, suppressing
 from mailer.events.facts import Chosen, Known
-from mailer.events.suppressing import Reader, Told
+from mailer.events.suppressing import Addressee, Reported
 from mailer.models import Event, Fact
 from mailer.providers.current import configured_provider
 from mailer.providers.events import Kind, Meaning, ProviderEvent
@@ -141,11 +141,13 @@ def apply(ids: Sequence[int]) -> None:
     evidence.record([attempt for attempt, known in attempts.items() if not known.has_evidence])
     reading = _read(chosen, attempts)
     with transaction.atomic():
-        facts.add(chosen, _facts_of(reading.told))
+        facts.add(chosen, _facts_of(reading.reported))
         reconsidered = facts.delivered_after_all(chosen)
         facts.mark_applied(chosen, but={*reading.events, *reconsidered})
-    suppressing.react(reading.told, {reader for reader in reconsidered.values() if reader})
-    thresholds.check({one.reader.send for one in reading.told if one.meaning in (Meaning.HARD, Meaning.COMPLAINT)})
+    suppressing.react(reading.reported, {addressee for addressee in reconsidered.values() if addressee})
+    thresholds.check(
+        {one.addressee.send for one in reading.reported if one.meaning in (Meaning.HARD, Meaning.COMPLAINT)}
+    )
     _finish(reading, reconsidered)
 
 
@@ -153,49 +155,49 @@ def apply(ids: Sequence[int]) -> None:
 class _Reading:
     """Events that say more than a fact."""
 
-    told: list[Told]
-    by_address: list[Told]  # those of `told` that had no ids
+    reported: list[Reported]
+    by_address: list[Reported]  # those of `reported` that had no ids
     nobodys: list[int]  # about an address that we did not mail
     addressed: list[int]  # those of `nobodys` that hold an address
     waiting: list[int]  # about an address whose request has no known outcome yet
 
     @property
     def events(self) -> set[int]:
-        return {*(one.event for one in self.told), *self.nobodys, *self.waiting}
+        return {*(one.event for one in self.reported), *self.nobodys, *self.waiting}
 
 
 def _read(chosen: Chosen, attempts: Mapping[UUID, Known]) -> _Reading:
     reading = _Reading([], [], [], [], [])
     rows = list(chosen.events().filter(details__isnull=False).exclude(kind__in=ONLY_FACTS))
-    readers = suppressing.readers_of(row.delivery for row in rows if row.delivery)
+    addressees = suppressing.addressees_of(row.delivery for row in rows if row.delivery)
     for row in rows:
         if _kind(row) == Kind.BOUNCED and (row.attempt is None or row.delivery is None):
             _read_by_address(reading, row)
             continue
-        attempt, reader = attempts.get(row.attempt or UUID(int=0)), readers.get(row.delivery or 0)
-        if attempt and reader and attempt.went_out and reader.send == attempt.send:
-            reading.told.append(_told(row, reader))
+        attempt, addressee = attempts.get(row.attempt or UUID(int=0)), addressees.get(row.delivery or 0)
+        if attempt and addressee and attempt.went_out and addressee.send == attempt.send:
+            reading.reported.append(_reported(row, addressee))
         else:
             _leave_out(reading, row)
     return reading
 
 
 def _read_by_address(reading: _Reading, row: Event) -> None:
-    found = suppressing.find_reader(_email(row.details), row.at)
-    if found.reader:
-        told = _told(row, found.reader)
-        reading.told.append(told)
-        reading.by_address.append(told)
+    found = suppressing.find_addressee(_email(row.details), row.at)
+    if found.addressee:
+        reported = _reported(row, found.addressee)
+        reading.reported.append(reported)
+        reading.by_address.append(reported)
     elif found.wait and clock.now() - row.received_at < WAITED_FOR:
         reading.waiting.append(row.pk)
     else:
         _leave_out(reading, row)
 
 
-def _told(row: Event, reader: Reader) -> Told:
+def _reported(row: Event, addressee: Addressee) -> Reported:
     events, kind = configured_provider().events, _kind(row)
     means, policy = events.read(kind, row.details or {}) if events else (Meaning.NOTHING, "")
-    return Told(row.pk, means, reader, row.at, kind == Kind.DROPPED, policy)
+    return Reported(row.pk, means, addressee, row.at, kind == Kind.DROPPED, policy)
 
 
 def _kind(row: Event) -> str:
@@ -209,27 +211,27 @@ def _leave_out(reading: _Reading, row: Event) -> None:
         reading.addressed.append(row.pk)
 
 
-def _facts_of(told: Iterable[Told]) -> dict[Fact, set[int]]:
+def _facts_of(reported: Iterable[Reported]) -> dict[Fact, set[int]]:
     """Return fact → deliveries."""
     found: dict[Fact, set[int]] = defaultdict(set)
-    for one in told:
+    for one in reported:
         if one.meaning in FACTS:
-            found[FACTS[one.meaning]].add(one.reader.delivery)
+            found[FACTS[one.meaning]].add(one.addressee.delivery)
     return found
 
 
 def _finish(reading: _Reading, reconsidered: Iterable[int]) -> None:
     """Mark the last events as applied too. What names only an address is kept no longer than this."""
     now = clock.now()
-    if not reading.told and not reading.nobodys and not reconsidered:
+    if not reading.reported and not reading.nobodys and not reconsidered:
         return
     with transaction.atomic():
         for one in reading.by_address:
             details = Event.objects.values_list("details", flat=True).get(pk=one.event) or {}
             kept = {name: words for name, words in details.items() if name != "email"}
-            Event.objects.filter(pk=one.event).update(delivery=one.reader.delivery, details=kept)
+            Event.objects.filter(pk=one.event).update(delivery=one.addressee.delivery, details=kept)
         Event.objects.filter(pk__in=reading.addressed).update(details=None)
-        done = [*(one.event for one in reading.told), *reading.nobodys, *reconsidered]
+        done = [*(one.event for one in reading.reported), *reading.nobodys, *reconsidered]
         Event.objects.filter(pk__in=done, applied_at=None).update(applied_at=now)
 
 

@@ -41,7 +41,7 @@ _MAY_HAVE_ARRIVED = (Attempt.State.OPEN, Attempt.State.UNKNOWN, Attempt.State.AC
 
 
 @dataclass(frozen=True)
-class Reader:
+class Addressee:
     """The subscriber of a delivery; all but the first three fields are empty once they were erased."""
 
     delivery: int
@@ -58,18 +58,18 @@ class Reader:
 
 
 @dataclass(frozen=True)
-class Told:
+class Reported:
     """What an event says of a subscriber."""
 
     event: int
     meaning: Meaning
-    reader: Reader
+    addressee: Addressee
     at: datetime  # by the provider's clock
     dropped: bool = False  # not tried: the provider remembered an older bounce
     policy: str = ""  # key of a Policy, if the receiver refused us
 
 
-def readers_of(deliveries: Iterable[int]) -> dict[int, Reader]:
+def addressees_of(deliveries: Iterable[int]) -> dict[int, Addressee]:
     """Return subscribers by delivery; unknown deliveries are left out."""
     rows = Delivery.objects.filter(pk__in=set(deliveries)).values_list(
         "pk",
@@ -80,7 +80,7 @@ def readers_of(deliveries: Iterable[int]) -> dict[int, Reader]:
         "subscriber__suppression_hash",
         "subscriber__email_key",
     )
-    return {row[0]: Reader(*row) for row in rows}
+    return {row[0]: Addressee(*row) for row in rows}
 
 
 # ---------------------------------------------------------------- a bounce that names only an address
@@ -88,11 +88,11 @@ def readers_of(deliveries: Iterable[int]) -> dict[int, Reader]:
 
 @dataclass(frozen=True)
 class Found:
-    reader: Reader | None = None
+    addressee: Addressee | None = None
     wait: bool = False  # it may be about a request whose outcome is not known yet
 
 
-def find_reader(email: str, at: datetime) -> Found:
+def find_addressee(email: str, at: datetime) -> Found:
     """Return the subscriber with this address whose latest delivery was accepted within 7 days before; else nobody.
 
     Others mail through the same account, and an old bounce may be about somebody who had the address before.
@@ -112,38 +112,40 @@ def find_reader(email: str, at: datetime) -> Found:
     states = list(rows.values_list("pk", "batch__state"))
     accepted = [delivery for delivery, state in states if state == Batch.State.ACCEPTED]
     if accepted:
-        return Found(readers_of(accepted[:1])[accepted[0]])
+        return Found(addressees_of(accepted[:1])[accepted[0]])
     return Found(wait=bool(states))
 
 
 # ---------------------------------------------------------------- what follows
 
 
-def react(told: Sequence[Told], reconsidered: Collection[int]) -> None:
+def react(reported: Sequence[Reported], reconsidered: Collection[int]) -> None:
     """Suppress subscribers who bounced permanently or complained, unsubscribe those who left, look at soft bounces.
 
     `reconsidered` are subscribers of whom a delivery turned out to be delivered after it bounced.
     """
-    by_meaning: dict[Meaning, list[Told]] = defaultdict(list)
-    for one in told:
+    by_meaning: dict[Meaning, list[Reported]] = defaultdict(list)
+    for one in reported:
         by_meaning[one.meaning].append(one)
     _suppress(_reasons(by_meaning[Meaning.COMPLAINT], Reason.COMPLAINT), NO_MORE)
     spared = _judge_hard_bounces(by_meaning[Meaning.HARD])
     for one in by_meaning[Meaning.LEFT]:
-        if one.reader.public_id:
-            optin.unsubscribe(one.reader.public_id, one.reader.newsletter, EVENT)
-    soft = {one.reader.subscriber for one in by_meaning[Meaning.SOFT] if one.reader.subscriber}
+        if one.addressee.public_id:
+            optin.unsubscribe(one.addressee.public_id, one.addressee.newsletter, EVENT)
+    soft = {one.addressee.subscriber for one in by_meaning[Meaning.SOFT] if one.addressee.subscriber}
     _look_at_soft_bounces({*soft, *reconsidered, *spared})
     _note_policies(by_meaning[Meaning.POLICY])
 
 
-def _judge_hard_bounces(told: Sequence[Told]) -> Collection[int]:
+def _judge_hard_bounces(reported: Sequence[Reported]) -> Collection[int]:
     """Suppress those whose address is gone, release those whom an outage explains; return the latter's subscribers."""
-    ours = _of_this_address([one.reader for one in told])
+    ours = _of_this_address([one.addressee for one in reported])
     bounces = [
-        Bounced(one.reader.delivery, one.reader.send, one.reader.hash, one.reader.domain, one.at, one.dropped)
-        for one in told
-        if one.reader.hash and one.reader in ours
+        Bounced(
+            one.addressee.delivery, one.addressee.send, one.addressee.hash, one.addressee.domain, one.at, one.dropped
+        )
+        for one in reported
+        if one.addressee.hash and one.addressee in ours
     ]
     outages.note(bounces)
     with transaction.atomic():
@@ -156,25 +158,27 @@ def _judge_hard_bounces(told: Sequence[Told]) -> Collection[int]:
     return Subscriber.objects.filter(suppression_hash__in=let_go).values_list("pk", flat=True)
 
 
-def _of_this_address(readers: Sequence[Reader]) -> list[Reader]:
+def _of_this_address(addressees: Sequence[Addressee]) -> list[Addressee]:
     """Leave out subscribers who moved since the email: the old address bounced, and it is suppressed already.
 
     Complaints are about persons, and move with them.
     """
-    moved = records.moved(reader.subscriber for reader in readers if reader.subscriber)
+    moved = records.moved(addressee.subscriber for addressee in addressees if addressee.subscriber)
     if not moved:
-        return list(readers)
-    mails = Delivery.objects.filter(pk__in=[reader.delivery for reader in readers if reader.subscriber in moved])
+        return list(addressees)
+    mails = Delivery.objects.filter(
+        pk__in=[addressee.delivery for addressee in addressees if addressee.subscriber in moved]
+    )
     asked = dict(mails.values_list("pk").annotate(asked=Max("batch__attempts__started_at")))
     return [
-        reader
-        for reader in readers
-        if reader.subscriber not in moved or asked[reader.delivery] > moved[reader.subscriber]
+        addressee
+        for addressee in addressees
+        if addressee.subscriber not in moved or asked[addressee.delivery] > moved[addressee.subscriber]
     ]
 
 
-def _reasons(told: Iterable[Told], reason: str) -> dict[str, str]:
-    return {one.reader.hash: reason for one in told if one.reader.hash}
+def _reasons(reported: Iterable[Reported], reason: str) -> dict[str, str]:
+    return {one.addressee.hash: reason for one in reported if one.addressee.hash}
 
 
 def _suppress(reasons: Mapping[str, str], why: Why) -> None:
@@ -192,13 +196,13 @@ def _is_news(standing: Suppression | None, reason: str, why: Why) -> bool:
     return standing.reason == reason and standing.rule == SOFT.rule and why != SOFT
 
 
-def _look_at_soft_bounces(readers: Collection[int]) -> None:
+def _look_at_soft_bounces(addressees: Collection[int]) -> None:
     """Suppress each of these subscribers exactly if the rule of three says so, as far as that rule may decide."""
-    if not readers:
+    if not addressees:
         return
     last: dict[str, list[tuple[int, datetime]]] = defaultdict(list)
-    moved = records.moved(readers)
-    for subscriber, hash, facts, at in _last_deliveries(readers):
+    moved = records.moved(addressees)
+    for subscriber, hash, facts, at in _last_deliveries(addressees):
         if subscriber not in moved or at > moved[subscriber]:
             last[hash].append((facts, at))
     gone = {hash for hash, deliveries in last.items() if _is_gone(deliveries)}
@@ -208,13 +212,13 @@ def _look_at_soft_bounces(readers: Collection[int]) -> None:
         optin.lift(hash, EVENT)
 
 
-def _last_deliveries(readers: Collection[int]) -> Iterable[tuple[int, str, int, datetime]]:
+def _last_deliveries(addressees: Collection[int]) -> Iterable[tuple[int, str, int, datetime]]:
     """Return subscriber, hash, facts and time of each one's last three sends that were, or may have been, mailed.
 
     Also those whose outcome is not known yet: else the answer would depend on when their evidence comes.
     """
     mailed = Delivery.objects.filter(
-        subscriber__in=readers, outcome=None, batch__state__in=_ON_ITS_WAY, send__first_request_at__isnull=False
+        subscriber__in=addressees, outcome=None, batch__state__in=_ON_ITS_WAY, send__first_request_at__isnull=False
     ).exclude(send__provider=REHEARSAL)
     newest = Window(
         RowNumber(), partition_by=[F("subscriber")], order_by=[F("send__first_request_at").desc(), F("pk").desc()]
@@ -235,15 +239,15 @@ def _is_gone(deliveries: Sequence[tuple[int, datetime]]) -> bool:
     )
 
 
-def _note_policies(told: Collection[Told]) -> None:
+def _note_policies(reported: Collection[Reported]) -> None:
     """Record policy bounces for the editor: servers refuse the sender or the content, not the subscribers."""
-    if not told:
+    if not reported:
         return
-    first: dict[int, Told] = {}
-    for one in sorted(told, key=lambda one: (one.at, one.policy), reverse=True):
-        first[one.reader.delivery] = one
+    first: dict[int, Reported] = {}
+    for one in sorted(reported, key=lambda one: (one.at, one.policy), reverse=True):
+        first[one.addressee.delivery] = one
     rows = [
-        PolicyBounce(delivery_id=pk, send_id=one.reader.send, policy=one.policy, at=one.at)
+        PolicyBounce(delivery_id=pk, send_id=one.addressee.send, policy=one.policy, at=one.at)
         for pk, one in sorted(first.items())
     ]
     PolicyBounce.objects.bulk_create(rows, ignore_conflicts=True)
@@ -252,15 +256,15 @@ def _note_policies(told: Collection[Told]) -> None:
         if (ours.at, ours.policy) < (row.at, row.policy):
             earlier = Q(at__gt=ours.at) | Q(at=ours.at, policy__gt=ours.policy)
             PolicyBounce.objects.filter(earlier, pk=row.pk).update(at=ours.at, policy=ours.policy)
-    _alert(told)
+    _alert(reported)
 
 
-def _alert(told: Collection[Told]) -> None:
+def _alert(reported: Collection[Reported]) -> None:
     log.warning(
         "bounced because of sender or content, check your domain's reputation",
         extra={
-            "sends": sorted({one.reader.send for one in told}),
-            "bounces": len(told),
-            "policies": sorted({one.policy for one in told}),
+            "sends": sorted({one.addressee.send for one in reported}),
+            "bounces": len(reported),
+            "policies": sorted({one.policy for one in reported}),
         },
     )

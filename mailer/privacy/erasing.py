@@ -8,7 +8,7 @@ from mailer.models import Attempt, Delivery, Event, HardBounce
 REFUSED = "refused by the provider"  # instead of its text, which may quote an address
 
 
-def forget_reader(subscriber: int, email: str) -> None:
+def forget_subscriber(subscriber: int, email: str) -> None:
     """Remove the subscriber from events, deliveries and requests; outcomes, facts and counters stay.
 
     What servers answered may quote addresses. In the caller's transaction.

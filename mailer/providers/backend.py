@@ -58,8 +58,8 @@ def _not_sent(answer: Answer) -> NotSent:
             return NotSent("the time for the request was over", retry=True)
         case OutcomeUnknown(words=words):
             return NotSent(words, retry=False, unknown=True)
-        case RecipientsRejected(words=by_reader):
-            return NotSent("; ".join(by_reader.values()), retry=False)
+        case RecipientsRejected(words=by_subscriber):
+            return NotSent("; ".join(by_subscriber.values()), retry=False)
         case Refused(words=words, status=status):
             # The key or the account, not this email: it goes through once that is fixed.
             return NotSent(words, retry=status in (401, 403))

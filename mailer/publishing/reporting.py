@@ -65,20 +65,20 @@ def _why_unknown(send: Send) -> Iterator[str]:
         if send.on_unknown == Send.OnUnknown.RESEND
         else "events show that nobody has it; it can be sent again"
     )
-    for doubt, readers in doubts_of(send).items():
-        yield f"  {readers} of them: {doubt.label if doubt else unarrived}."
+    for doubt, subscribers in doubts_of(send).items():
+        yield f"  {subscribers} of them: {doubt.label if doubt else unarrived}."
 
 
 def _from_receivers(send: Send) -> Iterator[str]:
     for one in refusals_of(send.pk):
-        yield f"{_readers(one.readers)} got nothing ({one.policy.key}): {one.policy.says}. To do: {one.fix}."
+        yield f"{_subscribers(one.subscribers)} got nothing ({one.policy.key}): {one.policy.says}. To do: {one.fix}."
     for outage in outages_of(send.pk):
         yield (
-            f"{_readers(outage.readers)} at {outage.domain} bounced as nonexistent, which looks like an outage "
+            f"{_subscribers(outage.subscribers)} at {outage.domain} bounced as nonexistent, which looks like an outage "
             f"there: they are skipped until {clock.in_utc(outage.until)}, and suppressed only if they "
             "bounce again after that."
         )
 
 
-def _readers(count: int) -> str:
+def _subscribers(count: int) -> str:
     return f"{count} reader{'' if count == 1 else 's'}"

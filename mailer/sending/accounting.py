@@ -76,11 +76,11 @@ def receipt(send: Send) -> dict[str, Any]:
         "possibly_twice": possibly_twice(send),
         "batches": dict(batches),
         "refused_by_policy": [
-            {"code": one.policy.key, "readers": one.readers, "says": one.policy.says, "fix": one.fix}
+            {"code": one.policy.key, "readers": one.subscribers, "says": one.policy.says, "fix": one.fix}
             for one in refusals_of(send.pk)
         ],
         "suspected_outages": [
-            {"domain": one.domain, "readers": one.readers, "until": _iso(one.until)} for one in outages_of(send.pk)
+            {"domain": one.domain, "readers": one.subscribers, "until": _iso(one.until)} for one in outages_of(send.pk)
         ],
         "events": _events(send),
         "at": _iso(send.due_at),

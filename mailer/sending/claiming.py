@@ -138,7 +138,7 @@ def _last_look(batch_id: int, newsletter: str, now: datetime) -> tuple[Member, .
     """Return the members that may be mailed now; mark the others `skipped` with the reason."""
     members: list[Member] = []
     skipped = defaultdict(list)
-    for delivery, public_id, email, name, wish, suppressed, held_at in statements.open_readers(
+    for delivery, public_id, email, name, wish, suppressed, held_at in statements.open_subscribers(
         batch_id, newsletter, now
     ):
         if may_be_mailed(wish, suppressed) and email is not None and not held_at:

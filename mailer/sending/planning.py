@@ -70,9 +70,9 @@ def why_refused(plan: Plan) -> str:
 
     Asked before anything is written, with a request to an invented subscriber that is checked and never made.
     """
-    reader = Recipient(0, "reader@example.com", "", f"{plan.base_url}/unsubscribe/a-reader/")
+    subscriber = Recipient(0, "reader@example.com", "", f"{plan.base_url}/unsubscribe/a-reader/")
     try:
-        request = current_provider().prepare(message_of(_frozen(plan)), [reader], uuid4())
+        request = current_provider().prepare(message_of(_frozen(plan)), [subscriber], uuid4())
     except InvalidMessage as error:
         return str(error)
     return " ".join(current_provider().faults(request))
@@ -115,7 +115,7 @@ def anew_when_overtaken(plan: Callable[P, R]) -> Callable[P, R]:
 
 @anew_when_overtaken
 def _plan_at_once(plan: Plan) -> Send:
-    with same_readers_throughout():
+    with same_subscribers_throughout():
         send = _frozen(plan)
         send.save()
         choose_audience(send)
@@ -139,7 +139,7 @@ def schedule_send(plan: Plan, due_at: datetime) -> Send:
 
 
 @contextmanager
-def same_readers_throughout() -> Iterator[None]:
+def same_subscribers_throughout() -> Iterator[None]:
     """Open a transaction in which counting and inserting see the same subscribers.
 
     Else those who join in between would push others out. On PostgreSQL it fails with an OperationalError if another
@@ -156,7 +156,7 @@ def same_readers_throughout() -> Iterator[None]:
 def choose_audience(send: Send) -> None:
     """Put everybody who may be mailed now into planned batches of `send`, which had none; wake slots on commit.
 
-    In the caller's transaction, `same_readers_throughout`. Raises NobodyToSend.
+    In the caller's transaction, `same_subscribers_throughout`. Raises NobodyToSend.
     """
     send.planned = audience_size(send.newsletter)
     if not send.planned:

@@ -14,7 +14,7 @@ from mailer.providers.policies import Policy, policy_named
 SMALLEST = 5  # subscribers; what happens at a smaller domain says nothing about the domain
 
 
-def readers_by_domain(send: int) -> dict[str, int]:
+def subscribers_by_domain(send: int) -> dict[str, int]:
     """Return how many subscribers were planned at each domain that has at least five of them.
 
     Counted once a send and kept, since it reads each of its deliveries.
@@ -50,7 +50,7 @@ class Refusal:
     """Email of a send that a receiver's policy refused: our fault, not the subscribers'."""
 
     policy: Policy
-    readers: int
+    subscribers: int
 
     @property
     def fix(self) -> str:
@@ -64,7 +64,7 @@ def refusals_of(*sends: int, since: datetime | None = None) -> list[Refusal]:
     if since:
         rows = rows.filter(at__gt=since)
     counts = rows.values_list("policy").annotate(n=Count("pk")).order_by("-n", "policy")
-    return [Refusal(policy_named(key), readers) for key, readers in counts]
+    return [Refusal(policy_named(key), subscribers) for key, subscribers in counts]
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Outage:
     """A receiving domain that seems to be out of order, in one send."""
 
     domain: str
-    readers: int
+    subscribers: int
     until: datetime  # from then on the last of them may be mailed again
 
 
@@ -84,4 +84,4 @@ def outages_of(send: int) -> list[Outage]:
         if held_until:
             ends[domain].append(held_until)
     found = [Outage(domain, len(of_one), max(of_one)) for domain, of_one in ends.items()]
-    return sorted(found, key=lambda one: (-one.readers, one.domain))
+    return sorted(found, key=lambda one: (-one.subscribers, one.domain))

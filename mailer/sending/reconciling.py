@@ -92,13 +92,13 @@ def resend_what_never_arrived() -> int:
 def _judge(batches: QuerySet[Batch], share: float) -> list[Unknown]:
     wait = evidence.full_wait() * share
     return [
-        Unknown(batch.send_id, batch.pk, batch.current_attempt, _readers(batch), doubt_about(batch, wait))
+        Unknown(batch.send_id, batch.pk, batch.current_attempt, _subscribers(batch), doubt_about(batch, wait))
         for batch in _unknown(batches).order_by("send", "number")
         if batch.current_attempt
     ]
 
 
-def _readers(batch: Batch) -> int:
+def _subscribers(batch: Batch) -> int:
     return batch.size - batch.skipped - batch.rejected
 
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 from django.db import DatabaseError, transaction
 
 from mailer.models import Send
-from mailer.sending.planning import NobodyToSend, anew_when_overtaken, choose_audience, same_readers_throughout
+from mailer.sending.planning import NobodyToSend, anew_when_overtaken, choose_audience, same_subscribers_throughout
 from mailer.store import accounts, clock
 
 log = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ def fire_due() -> None:
 def fire(send: int, out_of: Send.State) -> bool:
     """Make the send `sending` to those who may be mailed now. Return False if it was not in the state `out_of`."""
     try:
-        with same_readers_throughout():
+        with same_subscribers_throughout():
             if not Send.objects.filter(pk=send, state=out_of).update(state=Send.State.SENDING, reason=""):
                 return False
             choose_audience(Send.objects.get(pk=send))

@@ -35,7 +35,7 @@ def settle(claim: Claim, answer: Answer) -> None:
         case Accepted():
             _accept(claim, answer)
         case RecipientsRejected():
-            _reject_readers(claim, answer)
+            _reject_subscribers(claim, answer)
         case UnlocatedRefusal():
             _search_the_place(claim, answer)
         case Refused():
@@ -78,7 +78,7 @@ def _accept(claim: Claim, answer: Accepted) -> None:
         circuit_breaker.accepted(claim.account)
 
 
-def _reject_readers(claim: Claim, answer: RecipientsRejected) -> None:
+def _reject_subscribers(claim: Claim, answer: RecipientsRejected) -> None:
     """Reject those the provider named, with its message; the rest goes at once, in halves after three rounds."""
     refused = {claim.members[index].delivery: words for index, words in answer.words.items()}
     circuit_breaker.answered(claim.account)

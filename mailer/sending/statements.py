@@ -15,7 +15,7 @@ from django.db import connection
 from mailer.models import Attempt, Batch, Send
 from mailer.store import accounts, clock
 
-ReaderRow = tuple[int, UUID | str | None, str | None, str, str | None, str | None, str | None]
+SubscriberRow = tuple[int, UUID | str | None, str | None, str, str | None, str | None, str | None]
 
 
 class RunningSend(NamedTuple):
@@ -73,15 +73,15 @@ def take_next_batch(send: int, attempt: UUID, now: datetime) -> int | None:
     return row[0] if row else None
 
 
-def open_readers(batch: int, newsletter: str, now: datetime) -> list[ReaderRow]:
+def open_subscribers(batch: int, newsletter: str, now: datetime) -> list[SubscriberRow]:
     """Return the batch's subscribers without an outcome, in the order of their ids.
 
     Delivery, id, address, name, state of the subscription, why suppressed, and the domain in whose suspected outage
     their last email bounced. An erased subscriber has neither id nor address.
     """
     with connection.cursor() as cursor:
-        cursor.execute(_READERS, [newsletter, _stored(now), batch])
-        rows: list[ReaderRow] = cursor.fetchall()
+        cursor.execute(_SUBSCRIBERS, [newsletter, _stored(now), batch])
+        rows: list[SubscriberRow] = cursor.fetchall()
     return rows
 
 
@@ -162,7 +162,7 @@ _TAKE_NEXT = f"""
     ) RETURNING id"""  # noqa: S608
 
 # Looked up one by one, not joined: without statistics PostgreSQL would read these whole tables for each batch.
-_READERS = """
+_SUBSCRIBERS = """
     SELECT delivery.id, reader.public_id, reader.email, reader.name,
         (SELECT state FROM subscribers_subscription WHERE subscriber_id = delivery.subscriber_id AND newsletter = %s),
         (SELECT reason FROM subscribers_suppression WHERE hash = reader.suppression_hash),

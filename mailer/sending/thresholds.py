@@ -7,7 +7,7 @@ from django.db.models import F, Q, Sum
 
 from mailer.models import Batch, Send
 from mailer.sending.lifecycle import pause_for
-from mailer.sending.receiving import readers_by_domain
+from mailer.sending.receiving import subscribers_by_domain
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +60,6 @@ def _heard(send: Send, accepted: int) -> int:
 
     While a send is under way, its share of the whole: requests hold subscribers of all providers alike.
     """
-    by_domain = readers_by_domain(send.pk)
+    by_domain = subscribers_by_domain(send.pk)
     silent = sum(by_domain.get(domain, 0) for domain in SILENT)
     return accepted - accepted * silent // send.planned if send.planned else accepted

@@ -86,7 +86,7 @@ def _gauge(name: str, meaning: str, values: Mapping[Labels, float], labels: Labe
 
 def _sends(now: datetime) -> Iterator[Metric]:
     yield _gauge(
-        "readers", ("Subscribers of the sends that have not ended, and of the newest."), _readers(), ("outcome",)
+        "readers", ("Subscribers of the sends that have not ended, and of the newest."), _subscribers(), ("outcome",)
     )
     yield _gauge("unknown_readers", "Subscribers for whom the outcome is unknown.", {(): _unknown()})
     batches = _by_state(Batch.objects.all(), Batch.State.values)
@@ -96,7 +96,7 @@ def _sends(now: datetime) -> Iterator[Metric]:
     yield _gauge("gate_open", "1: requests to the provider are allowed now.", _breakers(now), ("provider", "account"))
 
 
-def _readers() -> dict[Labels, float]:
+def _subscribers() -> dict[Labels, float]:
     newest = Send.objects.order_by("-pk").values_list("pk", flat=True)[:1]
     over = (Send.State.FINISHED, Send.State.CANCELLED)
     sums: Counter[str] = Counter()
@@ -108,8 +108,8 @@ def _readers() -> dict[Labels, float]:
 
 def _unknown() -> int:
     open_ends = Batch.objects.filter(state=Batch.State.UNKNOWN)
-    found = open_ends.aggregate(readers=Sum(F("size") - F("skipped") - F("rejected")))
-    return int(found["readers"] or 0)
+    found = open_ends.aggregate(subscribers=Sum(F("size") - F("skipped") - F("rejected")))
+    return int(found["subscribers"] or 0)
 
 
 def _by_state(rows: "QuerySet[Batch] | QuerySet[Send]", states: list[str]) -> dict[Labels, float]:

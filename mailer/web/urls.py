@@ -6,7 +6,7 @@ from django.urls import include, path, re_path, register_converter
 import mailer.admin  # noqa: F401 — what /admin/ shows of sends
 import subscribers.admin  # noqa: F401 — and of readers
 from mailer.web import pages, views, webhooks
-from subscribers.web import urls as readers_urls  # also names the newsletters that stand under their label
+from subscribers.web import urls as subscribers_urls  # also names the newsletters that stand under their label
 
 
 class IssueSlug:
@@ -45,7 +45,7 @@ urlpatterns = [
     path("<further_newsletter:label>/archive/", pages.archive, name="archive_of"),
     path("<further_newsletter:label>/archive/<issue_slug:slug>", pages.archive_issue, name="archive_issue_of"),
     path("<further_newsletter:label>/feed.xml", pages.feed, name="feed_of"),
-    path("", include(readers_urls)),
+    path("", include(subscribers_urls)),
 ]
 handler400 = "mailer.web.refusals.refused"
 handler404 = "subscribers.web.views.not_found"

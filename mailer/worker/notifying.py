@@ -65,8 +65,8 @@ def _news(send: Send) -> str:
 
 
 def _is_refused(send: Send) -> bool:
-    readers = sum(one.readers for one in refusals_of(send.pk))
-    return readers >= REFUSALS or readers > send.planned * REFUSED_SHARE
+    subscribers = sum(one.subscribers for one in refusals_of(send.pk))
+    return subscribers >= REFUSALS or subscribers > send.planned * REFUSED_SHARE
 
 
 def _long_in_doubt(send: Send) -> bool:

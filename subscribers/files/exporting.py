@@ -58,21 +58,21 @@ def _of(newsletter: str) -> Any:
 def _histories(wishes: Iterable[Subscription]) -> dict[tuple[int, str], dict[str, str]]:
     """Return what the steps of each of these subscriptions tell; later steps win. A history may be long."""
     told: dict[tuple[int, str], dict[str, str]] = defaultdict(dict)
-    readers = {wish.subscriber_id for wish in wishes}
-    steps = Consent.objects.filter(subscriber__in=readers).exclude(step=Step.CHANGED).defer("wording")
+    subscribers = {wish.subscriber_id for wish in wishes}
+    steps = Consent.objects.filter(subscriber__in=subscribers).exclude(step=Step.CHANGED).defer("wording")
     for step in steps.order_by("at", "pk").iterator(chunk_size=CHUNK):
         told[step.subscriber_id, step.newsletter] |= _told(step)
     return told
 
 
 def _row(wish: Subscription, told: dict[str, str]) -> dict[str, str]:
-    reader = wish.subscriber
+    subscriber = wish.subscriber
     row = dict.fromkeys(COLUMNS, "") | {
-        "email": reader.email,
+        "email": subscriber.email,
         "state": wish.state,
         "newsletter": wish.newsletter,
-        "name": reader.name,
-        "language": reader.language,
+        "name": subscriber.name,
+        "language": subscriber.language,
         "suppressed": getattr(wish, "suppressed", None) or "",
         "suppressed_at": _text(getattr(wish, "suppressed_at", None)),
     }

@@ -192,7 +192,7 @@ def _judge(newsletter: str, found: list[Newcomer]) -> _Verdict:
     rows = [row for row in found if row.state != KEPT_OUT]
     hashes = records.hashes_of(rows)
     there = records.wishes(newsletter, list(hashes))
-    not_active = [wish.reader for wish in there.values() if wish.state != "active"]
+    not_active = [wish.subscriber for wish in there.values() if wish.state != "active"]
     left = optin.those_who_left(newsletter, not_active) if not_active else set()
     suppressed = records.suppressed(list(hashes.values()))
     verdict = _Verdict()

@@ -125,13 +125,13 @@ def _rests_until(subscription: Subscription, place: MailRequest | None, now: dat
 def _message(subscription: Subscription) -> SubscriberMail:
     """Compose the email without anything that was typed into the form: it goes to people who may never have asked."""
     newsletter = settings.NEWSLETTERS[subscription.newsletter]
-    reader = subscription.subscriber
+    subscriber = subscription.subscriber
     context = {
-        "confirm_url": signed_links.confirm_url(reader.public_id, subscription.newsletter),
+        "confirm_url": signed_links.confirm_url(subscriber.public_id, subscription.newsletter),
     }
-    language = languages.chosen(reader.language, newsletter.language)
-    message = compose("confirmation", subscription.newsletter, language, reader.email, context)
+    language = languages.chosen(subscriber.language, newsletter.language)
+    message = compose("confirmation", subscription.newsletter, language, subscriber.email, context)
     # More than 7 days after a bounce, the mailbox may exist again; the provider's own list would drop this email.
-    suppressed = Suppression.objects.filter(hash=reader.suppression_hash, reason=Suppression.Reason.BOUNCE)
+    suppressed = Suppression.objects.filter(hash=subscriber.suppression_hash, reason=Suppression.Reason.BOUNCE)
     message.bounced_before = suppressed.exists()
     return message

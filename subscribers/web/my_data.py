@@ -36,7 +36,7 @@ from subscribers.web.pages import (
     pressed,
     signed_link,
     speaking_to,
-    to_reader,
+    to_subscriber,
 )
 
 DATA, ADDRESS = "mailed link", "link to new address"  # `Consent.how`
@@ -49,38 +49,40 @@ PIECE = 65_536
 Answer = Callable[[HttpRequest, Subscriber, Shown], HttpResponseBase]
 
 
-@to_reader
+@to_subscriber
 def _too_late(
-    request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown, reader: Subscriber | None
+    request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown, subscriber: Subscriber | None
 ) -> HttpResponse:
     """Say where a new link can be asked for: whoever has the expired one could open that page before."""
-    if reader is None:
+    if subscriber is None:
         return link_used(request, newsletter)
     preferences = signed_links.preferences_path(ticket.public_id, ticket.newsletter)
     return page(request, "too_late", newsletter, {"preferences": preferences}, status=410)
 
 
 @signed_link(tokens.DATA, expired=_too_late)
-@to_reader
-def data(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown, reader: Subscriber | None) -> HttpResponseBase:
+@to_subscriber
+def data(
+    request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown, subscriber: Subscriber | None
+) -> HttpResponseBase:
     """Show name, address, a copy of everything, and deletion."""
     wish = request.POST.get("do", "") if request.method == "POST" else ""
-    if reader is None:
+    if subscriber is None:
         return page(request, "erased", newsletter) if wish == "delete" else link_used(request, newsletter)
-    if ticket.only_for != signed_links.mailbox(reader.email_key):
+    if ticket.only_for != signed_links.mailbox(subscriber.email_key):
         return link_used(request, newsletter)  # their address has changed; the old mailbox may be another's now
     if wish in WISHES:
         try:
-            return WISHES[wish](request, reader, newsletter)
+            return WISHES[wish](request, subscriber, newsletter)
         except ChangedEnough:
             return changed_enough(request, newsletter)
     notice = no_button(request)
-    return _shown(request, reader, newsletter, notice=notice, status=400 if notice else 200)
+    return _shown(request, subscriber, newsletter, notice=notice, status=400 if notice else 200)
 
 
 def _shown(
     request: HttpRequest,
-    reader: Subscriber,
+    subscriber: Subscriber,
     newsletter: Shown,
     wrong: dict[str, str] | None = None,
     notice: str = "",
@@ -88,46 +90,46 @@ def _shown(
 ) -> HttpResponse:
     wrong = wrong or {}
     context = {
-        "name": sent(request, "name") if "name" in wrong else reader.name,
-        "email": sent(request, "email") if "email" in wrong else reader.email,
+        "name": sent(request, "name") if "name" in wrong else subscriber.name,
+        "email": sent(request, "email") if "email" in wrong else subscriber.email,
         "notice": notice,
-        "preferences": signed_links.preferences_path(reader.public_id, newsletter.label),
+        "preferences": signed_links.preferences_path(subscriber.public_id, newsletter.label),
         "wrong": wrong,
     }
     return page(request, "data", newsletter, context, status)
 
 
-def _rename(request: HttpRequest, reader: Subscriber, newsletter: Shown) -> HttpResponse:
+def _rename(request: HttpRequest, subscriber: Subscriber, newsletter: Shown) -> HttpResponse:
     try:
         name = clean_name(sent(request, "name"))
     except AddressError as error:
-        return _shown(request, reader, newsletter, {"name": gettext(str(error))})
-    if name != reader.name:
-        spend(reader.public_id)
-        changing.rename(reader.public_id, name, origin(request, DATA))
-        reader.refresh_from_db()
-    return _shown(request, reader, newsletter, notice=gettext("Saved."))
+        return _shown(request, subscriber, newsletter, {"name": gettext(str(error))})
+    if name != subscriber.name:
+        spend(subscriber.public_id)
+        changing.rename(subscriber.public_id, name, origin(request, DATA))
+        subscriber.refresh_from_db()
+    return _shown(request, subscriber, newsletter, notice=gettext("Saved."))
 
 
-def _move(request: HttpRequest, reader: Subscriber, newsletter: Shown) -> HttpResponse:
+def _move(request: HttpRequest, subscriber: Subscriber, newsletter: Shown) -> HttpResponse:
     try:
         to = parse(sent(request, "email").strip())
     except AddressError as error:
-        return _shown(request, reader, newsletter, {"email": gettext(str(error))})
-    if to.key == reader.email_key:
-        return _shown(request, reader, newsletter, {"email": gettext("This is already your address.")})
-    spend(reader.public_id)
-    letter = changing.ask_to_move(reader.public_id, newsletter.label, to, origin(request, DATA))
+        return _shown(request, subscriber, newsletter, {"email": gettext(str(error))})
+    if to.key == subscriber.email_key:
+        return _shown(request, subscriber, newsletter, {"email": gettext("This is already your address.")})
+    spend(subscriber.public_id)
+    letter = changing.ask_to_move(subscriber.public_id, newsletter.label, to, origin(request, DATA))
     if letter is not None:
         transaction.on_commit(partial(send_letter.hint, letter))
     return page(request, "link_mailed", newsletter, {"address": masked_on_one_line(to.email)})
 
 
-def _export(request: HttpRequest, reader: Subscriber, newsletter: Shown) -> HttpResponseBase:
-    spend(reader.public_id, COPY)
-    changing.note_export(reader.public_id, origin(request, DATA))
+def _export(request: HttpRequest, subscriber: Subscriber, newsletter: Shown) -> HttpResponseBase:
+    spend(subscriber.public_id, COPY)
+    changing.note_export(subscriber.public_id, origin(request, DATA))
     try:
-        copy, length = _copy(reader)
+        copy, length = _copy(subscriber)
     except OSError as error:
         log.error("data export failed, no space in TMPDIR", extra={"error": error.strerror})
         return away(request, newsletter)
@@ -139,13 +141,13 @@ def _export(request: HttpRequest, reader: Subscriber, newsletter: Shown) -> Http
     return response
 
 
-def _copy(reader: Subscriber) -> tuple[IO[bytes], int]:
+def _copy(subscriber: Subscriber) -> tuple[IO[bytes], int]:
     """Return what is held of the subscriber and its size in bytes: in memory while short, on disk when long.
 
     It is complete before the answer begins, so that a database that goes away leaves an error and not half a file.
     """
     file = SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115 — `_in_pieces` closes it
-    for piece in personal_data.as_json(personal_data.held(Address(reader.email, reader.email_key)) or {}):
+    for piece in personal_data.as_json(personal_data.held(Address(subscriber.email, subscriber.email_key)) or {}):
         file.write(piece.encode())
     length = file.tell()
     file.seek(0)
@@ -157,13 +159,13 @@ def _in_pieces(file: IO[bytes]) -> Iterator[bytes]:
         yield from iter(partial(file.read, PIECE), b"")
 
 
-def _delete(request: HttpRequest, reader: Subscriber, newsletter: Shown) -> HttpResponse:
+def _delete(request: HttpRequest, subscriber: Subscriber, newsletter: Shown) -> HttpResponse:
     if request.POST.get("sure") != "yes":
-        return _shown(request, reader, newsletter, {"sure": gettext("Tick this to delete everything.")})
+        return _shown(request, subscriber, newsletter, {"sure": gettext("Tick this to delete everything.")})
     asked = origin(request, DATA)
     with transaction.atomic():
-        auditing.write(Actor(By.SUBSCRIBER, "", asked.ip), Act(Action.ERASED, str(reader.public_id)))
-        erasing.forget(reader.email_key, asked)
+        auditing.write(Actor(By.SUBSCRIBER, "", asked.ip), Act(Action.ERASED, str(subscriber.public_id)))
+        erasing.forget(subscriber.email_key, asked)
     return page(request, "erased", newsletter)
 
 
@@ -195,10 +197,10 @@ def address(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown) -> H
         moved = changing.move(ticket.public_id, origin(request, ADDRESS))
         if moved is Moved.TAKEN:
             return page(request, "address", newsletter, {"taken": True}, status=409)
-        reader = Subscriber.objects.filter(pk=letter.subscriber_id).first()
-        if moved is Moved.GONE or reader is None:
+        subscriber = Subscriber.objects.filter(pk=letter.subscriber_id).first()
+        if moved is Moved.GONE or subscriber is None:
             return link_used(request, newsletter)
-        return page(request, "address", newsletter, _after_move(reader, newsletter))
+        return page(request, "address", newsletter, _after_move(subscriber, newsletter))
 
 
 def _address_opened(request: HttpRequest, letter: Letter, newsletter: Shown) -> HttpResponse:
@@ -210,11 +212,11 @@ def _address_opened(request: HttpRequest, letter: Letter, newsletter: Shown) -> 
     return page(request, "address", newsletter, {"named": link_mails.named(letter)})
 
 
-def _after_move(reader: Subscriber, newsletter: Shown) -> dict[str, object]:
+def _after_move(subscriber: Subscriber, newsletter: Shown) -> dict[str, object]:
     """Return what the new address gets now, and the link with the subscriber's new id for getting more."""
-    gets = reader.subscriptions.filter(state=Subscription.State.ACTIVE).order_by("newsletter")
+    gets = subscriber.subscriptions.filter(state=Subscription.State.ACTIVE).order_by("newsletter")
     return {
         "moved": True,
         "named": [languages.titled(label) for label in gets.values_list("newsletter", flat=True)],
-        "preferences": signed_links.preferences_path(reader.public_id, newsletter.label),
+        "preferences": signed_links.preferences_path(subscriber.public_id, newsletter.label),
     }

@@ -155,7 +155,7 @@ def at_any_host(view: View) -> View:
     return view
 
 
-def to_reader(view: View) -> View:
+def to_subscriber(view: View) -> View:
     """Pass the view, below `signed_link`, the ticket's subscriber or None, and speak the language that they chose.
 
     A link from before its subscriber moved ends here: the old mailbox may be somebody else's by now. Not part of
@@ -164,11 +164,11 @@ def to_reader(view: View) -> View:
 
     @wraps(view)
     def speak(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown) -> HttpResponseBase:
-        reader = reader_of(ticket)
-        if reader is None and (former := former_of(ticket)):
+        subscriber = subscriber_of(ticket)
+        if subscriber is None and (former := former_of(ticket)):
             return moved(request, ticket, newsletter, former)
-        with speaking_to(reader, newsletter):
-            return view(request, ticket, newsletter, reader)
+        with speaking_to(subscriber, newsletter):
+            return view(request, ticket, newsletter, subscriber)
 
     return speak
 
@@ -187,13 +187,13 @@ def moved(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown, former
         return page(request, "moved", newsletter, {"unsubscribe": unsubscribe}, status=410)
 
 
-def reader_of(ticket: tokens.Ticket) -> Subscriber | None:
+def subscriber_of(ticket: tokens.Ticket) -> Subscriber | None:
     return Subscriber.objects.filter(public_id=ticket.public_id).first()
 
 
-def speaking_to(reader: Subscriber | None, newsletter: Shown) -> translation.override:
+def speaking_to(subscriber: Subscriber | None, newsletter: Shown) -> translation.override:
     """Activate the language that the subscriber chose, else the newsletter's."""
-    return translation.override(languages.chosen(reader.language if reader else "", newsletter.language))
+    return translation.override(languages.chosen(subscriber.language if subscriber else "", newsletter.language))
 
 
 def kept_private(response: Answer) -> Answer:
@@ -252,8 +252,10 @@ def changed_enough(request: HttpRequest, newsletter: Shown, undo: Sequence[tuple
     return response
 
 
-@to_reader
-def _over(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown, reader: Subscriber | None) -> HttpResponse:
+@to_subscriber
+def _over(
+    request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown, subscriber: Subscriber | None
+) -> HttpResponse:
     return link_used(request, newsletter)
 
 

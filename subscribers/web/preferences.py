@@ -34,7 +34,7 @@ from subscribers.web.pages import (
     origin,
     page,
     signed_link,
-    to_reader,
+    to_subscriber,
 )
 
 State = Subscription.State
@@ -71,46 +71,46 @@ def _leave_all_without_database(
     return page(request, "unsubscribed", newsletter, {"everything": True})
 
 
-@to_reader
+@to_subscriber
 def _preferences(
-    request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown, reader: Subscriber | None
+    request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown, subscriber: Subscriber | None
 ) -> HttpResponse:
     """Show what the subscriber gets, and in which language; let them change it, leave, or ask for a link."""
-    if reader is None:
+    if subscriber is None:
         return link_used(request, newsletter)
     wish = request.POST.get("do") if request.method == "POST" else None
     if wish == "save":
-        return _save(request, reader, newsletter)
+        return _save(request, subscriber, newsletter)
     if wish == "leave":
-        return _leave_all(request, reader, newsletter)
+        return _leave_all(request, subscriber, newsletter)
     if wish == "link":
-        return _mail_link(request, reader, newsletter)
+        return _mail_link(request, subscriber, newsletter)
     notice = no_button(request)
-    return _shown(request, reader, newsletter, [notice] if notice else [], status=400 if notice else 200)
+    return _shown(request, subscriber, newsletter, [notice] if notice else [], status=400 if notice else 200)
 
 
-def _save(request: HttpRequest, reader: Subscriber, newsletter: Shown) -> HttpResponse:
+def _save(request: HttpRequest, subscriber: Subscriber, newsletter: Shown) -> HttpResponse:
     language = _language_wanted(request)
     # Compared with what the page showed: a form that was open for long must not undo what changed since.
     had, ticked = set(request.POST.getlist("had")), set(request.POST.getlist("newsletter"))
-    offered = [choice.label for choice in _choices(reader)]
+    offered = [choice.label for choice in _choices(subscriber)]
     # First, because what follows may be refused.
-    left = _leave(request, reader, [label for label in offered if label in had - ticked])
+    left = _leave(request, subscriber, [label for label in offered if label in had - ticked])
     joining = [label for label in offered if label in ticked - had]
     try:
         if language or joining:
-            spend(reader.public_id, len(joining) + bool(language))
+            spend(subscriber.public_id, len(joining) + bool(language))
         if language:
-            changing.speak(reader.public_id, language, origin(request, PREFERENCES))
-        joined = [(label, _join(request, reader, label)) for label in joining]
+            changing.speak(subscriber.public_id, language, origin(request, PREFERENCES))
+        joined = [(label, _join(request, subscriber, label)) for label in joining]
     except ChangedEnough:
-        return changed_enough(request, newsletter, _undo(reader, left))
+        return changed_enough(request, newsletter, _undo(subscriber, left))
     if language:
-        # Only now: what was agreed to is on record in the language of the form. `to_reader` restores it.
+        # Only now: what was agreed to is on record in the language of the form. `to_subscriber` restores it.
         translation.activate(language)
-    told = [_what_became(reader, label, answer) for label, answer in joined if answer is not Answer.ACTIVE]
+    told = [_what_became(subscriber, label, answer) for label, answer in joined if answer is not Answer.ACTIVE]
     notices = [gettext("Saved."), *told, *_no_undo(left)]
-    return _shown(request, reader, newsletter, notices, left)
+    return _shown(request, subscriber, newsletter, notices, left)
 
 
 def _language_wanted(request: HttpRequest) -> str:
@@ -119,29 +119,29 @@ def _language_wanted(request: HttpRequest) -> str:
     return language if language in dict(settings.LANGUAGES) and language != translation.get_language() else ""
 
 
-def _join(request: HttpRequest, reader: Subscriber, label: str) -> Answer:
+def _join(request: HttpRequest, subscriber: Subscriber, label: str) -> Answer:
     """Ask for a fresh double opt-in: the email goes to the subscriber, whoever has the page open."""
     wording = f"{_promise()} {newsletter_shown(label).name}"
     asking = origin(request, PREFERENCES, wording)
-    asked = optin.subscribe(Address(reader.email, reader.email_key), label, origin=asking)
+    asked = optin.subscribe(Address(subscriber.email, subscriber.email_key), label, origin=asking)
     if asked.answer is Answer.MAIL_DUE:
         transaction.on_commit(partial(send_confirmation.hint, asked.subscription_id))
     return asked.answer
 
 
-def _what_became(reader: Subscriber, label: str, answer: Answer) -> str:
+def _what_became(subscriber: Subscriber, label: str, answer: Answer) -> str:
     """Say what became of the request. Unlike at the form, the answer may be told: the link was the subscriber's own."""
-    return _message(reader, answer) % {"name": newsletter_shown(label).name}
+    return _message(subscriber, answer) % {"name": newsletter_shown(label).name}
 
 
-def _message(reader: Subscriber, answer: Answer) -> str:
+def _message(subscriber: Subscriber, answer: Answer) -> str:
     if answer is Answer.MAIL_DUE:
         return gettext("%(name)s: to confirm, press the button in the email we have sent you.")
     if answer is Answer.SUPPRESSED:
         return gettext(
             "%(name)s: we may not email your address, so you cannot confirm. Reply to any issue and we will help you."
         )
-    mailbox = limits.mailbox(reader.email_key)
+    mailbox = limits.mailbox(subscriber.email_key)
     if not limits.are_few(limits.asked(mailbox, limits.Budget.SIGNED, clock.now())):
         return gettext("%(name)s: no email was sent, because we send at most three a day. Tick it again tomorrow.")
     return gettext(
@@ -149,61 +149,61 @@ def _message(reader: Subscriber, answer: Answer) -> str:
     )
 
 
-def _leave_all(request: HttpRequest, reader: Subscriber, newsletter: Shown) -> HttpResponse:
+def _leave_all(request: HttpRequest, subscriber: Subscriber, newsletter: Shown) -> HttpResponse:
     # Also what they left before: saying it again means it, and no link of that leaving undoes it any longer.
-    every = reader.subscriptions.order_by("newsletter").values_list("newsletter", flat=True)
-    left = _leave(request, reader, list(every))
+    every = subscriber.subscriptions.order_by("newsletter").values_list("newsletter", flat=True)
+    left = _leave(request, subscriber, list(every))
     notices = [gettext("You are unsubscribed from everything."), *_no_undo(left)]
-    return _shown(request, reader, newsletter, notices, left)
+    return _shown(request, subscriber, newsletter, notices, left)
 
 
-def _leave(request: HttpRequest, reader: Subscriber, labels: Sequence[str]) -> dict[str, Left]:
+def _leave(request: HttpRequest, subscriber: Subscriber, labels: Sequence[str]) -> dict[str, Left]:
     """Return those of these newsletters that the subscriber got or had asked for until now."""
     leaving = origin(request, PREFERENCES)
-    left = {label: optin.leave(reader.public_id, label, leaving) for label in labels}
+    left = {label: optin.leave(subscriber.public_id, label, leaving) for label in labels}
     return {label: one for label, one in left.items() if one}
 
 
-def _mail_link(request: HttpRequest, reader: Subscriber, newsletter: Shown) -> HttpResponse:
+def _mail_link(request: HttpRequest, subscriber: Subscriber, newsletter: Shown) -> HttpResponse:
     asking = origin(request, PREFERENCES)
     try:
-        spend(reader.public_id)
+        spend(subscriber.public_id)
     except ChangedEnough:
         return changed_enough(request, newsletter)
-    letter = changing.ask_for_link(reader.public_id, newsletter.label, asking)
+    letter = changing.ask_for_link(subscriber.public_id, newsletter.label, asking)
     if letter is None:
         notice = gettext(
             "No link was sent: we send at most one every ten minutes and three a day. Please ask again later."
         )
-        return _shown(request, reader, newsletter, [notice])
+        return _shown(request, subscriber, newsletter, [notice])
     transaction.on_commit(partial(send_letter.hint, letter))
-    return page(request, "link_mailed", newsletter, {"address": masked_on_one_line(reader.email)})
+    return page(request, "link_mailed", newsletter, {"address": masked_on_one_line(subscriber.email)})
 
 
 def _shown(
     request: HttpRequest,
-    reader: Subscriber,
+    subscriber: Subscriber,
     newsletter: Shown,
     notices: Sequence[str] = (),
     left: Mapping[str, Left] = MappingProxyType({}),
     status: int = 200,
 ) -> HttpResponse:
-    choices = _choices(reader)
+    choices = _choices(subscriber)
     context = {
-        "address": masked_on_one_line(reader.email),
+        "address": masked_on_one_line(subscriber.email),
         "choices": choices,
         "leaving": any(choice.active or choice.pending for choice in choices),
         "languages": [(code, languages.language_tag(code), name) for code, name in settings.LANGUAGES],
         "notices": notices,
         "promise": _promise(),
-        "undo": _undo(reader, left),
+        "undo": _undo(subscriber, left),
     }
     return page(request, "preferences", newsletter, context, status)
 
 
-def _undo(reader: Subscriber, left: Mapping[str, Left]) -> list[tuple[str, str]]:
+def _undo(subscriber: Subscriber, left: Mapping[str, Left]) -> list[tuple[str, str]]:
     return [
-        (newsletter_shown(label).name, signed_links.undo_path(reader.public_id, label, one.leaving))
+        (newsletter_shown(label).name, signed_links.undo_path(subscriber.public_id, label, one.leaving))
         for label, one in left.items()
         if one.leaving
     ]
@@ -220,9 +220,9 @@ def _promise() -> str:
     return gettext("I want to receive these by email. I can unsubscribe at any time with one click:")
 
 
-def _choices(reader: Subscriber) -> list[Choice]:
+def _choices(subscriber: Subscriber) -> list[Choice]:
     """Return every newsletter, and former ones that the subscriber has not left."""
-    states = dict(reader.subscriptions.values_list("newsletter", "state"))
+    states = dict(subscriber.subscriptions.values_list("newsletter", "state"))
     gone = sorted(label for label in states if label not in settings.NEWSLETTERS)
     labels = [*settings.NEWSLETTERS, *(label for label in gone if states[label] != State.UNSUBSCRIBED)]
     return [

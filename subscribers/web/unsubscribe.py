@@ -32,10 +32,10 @@ from subscribers.web.pages import (
     origin,
     page,
     pressed,
-    reader_of,
     signed_link,
     speaking_to,
-    to_reader,
+    subscriber_of,
+    to_subscriber,
     try_later,
 )
 
@@ -70,14 +70,14 @@ def _leaving_page(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown
     may get the newsletter at the new address.
     """
     try:
-        reader = reader_of(ticket)
-        former = [] if reader else former_of(ticket)
+        subscriber = subscriber_of(ticket)
+        former = [] if subscriber else former_of(ticket)
     except outages.AWAY as error:
         return _leaving_page_without_database(request, ticket, newsletter, error)
     if former and ticket.newsletter not in {one.newsletter for one in former}:
         return moved(request, ticket, newsletter, former)
-    with speaking_to(reader, newsletter):
-        preferences = signed_links.preferences_path(ticket.public_id, ticket.newsletter) if reader else ""
+    with speaking_to(subscriber, newsletter):
+        preferences = signed_links.preferences_path(ticket.public_id, ticket.newsletter) if subscriber else ""
         if request.method != "POST":
             return page(request, "unsubscribe", newsletter, {"preferences": preferences})
         try:
@@ -123,14 +123,14 @@ def _by_our_button(request: HttpRequest) -> bool:
 
 
 @signed_link(tokens.UNDO)
-@to_reader
-def undo(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown, reader: Subscriber | None) -> HttpResponse:
+@to_subscriber
+def undo(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown, subscriber: Subscriber | None) -> HttpResponse:
     """Show one button that undoes an unsubscribe, for half an hour after it."""
-    if reader is None:
+    if subscriber is None:
         return link_used(request, newsletter)
     if not pressed(request):
         return page(request, "undo", newsletter)
-    if not undoing.undo(reader.public_id, newsletter.label, ticket.only_for, origin(request, UNDO)):
+    if not undoing.undo(subscriber.public_id, newsletter.label, ticket.only_for, origin(request, UNDO)):
         return link_used(request, newsletter)
     return page(request, "undone", newsletter)
 

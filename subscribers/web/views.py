@@ -34,7 +34,7 @@ from subscribers.web.pages import (
     page_in_house_language,
     pressed,
     signed_link,
-    to_reader,
+    to_subscriber,
     try_later,
 )
 
@@ -139,36 +139,40 @@ def promise(newsletter: Shown) -> str:
 # ---------------------------------------------------------------- confirm
 
 
-@to_reader
-def _expired(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown, reader: Subscriber | None) -> HttpResponse:
+@to_subscriber
+def _expired(
+    request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown, subscriber: Subscriber | None
+) -> HttpResponse:
     """Answer a confirmation link older than a week: one button sends a new one."""
-    if reader is None or not newsletter.form_path:
+    if subscriber is None or not newsletter.form_path:
         return link_used(request, newsletter)
     if not pressed(request):
         return page(request, "expired", newsletter, {"promise": promise(newsletter)}, status=410)
     asking = origin(request, "link", promise(newsletter))
-    asked = optin.subscribe(Address(reader.email, reader.email_key), newsletter.label, origin=asking)
+    asked = optin.subscribe(Address(subscriber.email, subscriber.email_key), newsletter.label, origin=asking)
     _hint(asked)
     return _check_your_mail(request, newsletter)
 
 
 @signed_link(tokens.CONFIRM, expired=_expired)
-@to_reader
-def confirm(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown, reader: Subscriber | None) -> HttpResponse:
+@to_subscriber
+def confirm(
+    request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown, subscriber: Subscriber | None
+) -> HttpResponse:
     """Show one button; pressing it confirms, and pressing it or opening the link again shows the same page."""
-    if reader is None:
+    if subscriber is None:
         return link_used(request, newsletter)
     if not pressed(request):
-        return _confirm_opened(request, reader, newsletter)
-    result = optin.confirm(reader.public_id, newsletter.label, origin(request, "link", promise(newsletter)))
+        return _confirm_opened(request, subscriber, newsletter)
+    result = optin.confirm(subscriber.public_id, newsletter.label, origin(request, "link", promise(newsletter)))
     if result in (Confirmation.CONFIRMED, Confirmation.BEFORE):
         return page(request, "confirmed", newsletter)
     return link_used(request, newsletter)
 
 
-def _confirm_opened(request: HttpRequest, reader: Subscriber, newsletter: Shown) -> HttpResponse:
+def _confirm_opened(request: HttpRequest, subscriber: Subscriber, newsletter: Shown) -> HttpResponse:
     """Show what the button would do, or did; change nothing."""
-    state = reader.subscriptions.filter(newsletter=newsletter.label).values_list("state", flat=True).first()
+    state = subscriber.subscriptions.filter(newsletter=newsletter.label).values_list("state", flat=True).first()
     if state == Subscription.State.ACTIVE:
         return page(request, "confirmed", newsletter)
     if state == Subscription.State.PENDING:

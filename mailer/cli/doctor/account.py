@@ -62,9 +62,9 @@ def _seen(name: str, look: Callable[[], Check], account: Account) -> Check:
 def credits(account: Account) -> Check:
     """Check that the plan allows an email to each subscriber of the largest newsletter. Raises Unseen."""
     left = account.credits_left()
-    label, readers = _largest_audience()
-    words = f"{counted(left, 'email')} left, {label} has {counted(readers, 'reader')}"
-    if left < readers:
+    label, subscribers = _largest_audience()
+    words = f"{counted(left, 'email')} left, {label} has {counted(subscribers, 'reader')}"
+    if left < subscribers:
         return Check("credits", "warning", f"{words}: the rest would be refused; upgrade the plan before sending")
     return Check("credits", "ok", words)
 
@@ -75,5 +75,5 @@ def _largest_audience() -> tuple[str, int]:
     audiences = [
         (Subscription.objects.deliverable().filter(newsletter=label).count(), label) for label in settings.NEWSLETTERS
     ]
-    readers, label = max(audiences, default=(0, "no newsletter"))
-    return label, readers
+    subscribers, label = max(audiences, default=(0, "no newsletter"))
+    return label, subscribers

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mailer.cli.operators import audit
-from mailer.cli.subscribers.people import newsletter_option, parse_address, parse_basis, reader_of
+from mailer.cli.subscribers.people import newsletter_option, parse_address, parse_basis, subscriber_of
 from mailer.cli.terminal import Exit, Problem, start
 
 if TYPE_CHECKING:
@@ -104,11 +104,11 @@ def _keep(person: "tuple[Address, str, str]", origin: "Origin") -> None:
     from subscribers.changing import rename, speak
 
     address, name, language = person
-    reader = reader_of(address)
-    assert reader is not None
-    if name and rename(reader.public_id, name, origin):
+    subscriber = subscriber_of(address)
+    assert subscriber is not None
+    if name and rename(subscriber.public_id, name, origin):
         click.echo(f"{address.email}: the name was changed.")
-    if language and speak(reader.public_id, language, origin):
+    if language and speak(subscriber.public_id, language, origin):
         click.echo(f"{address.email}: the language was changed.")
     if language and not languages.is_ours(language):
         click.echo(

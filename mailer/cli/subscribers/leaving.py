@@ -6,7 +6,7 @@ import click
 
 from mailer.cli.operators import audit, audit_look
 from mailer.cli.subscribers.lifting import lift_incident, lift_one
-from mailer.cli.subscribers.people import hash_of, newsletter_option, parse_address, reader_of
+from mailer.cli.subscribers.people import hash_of, newsletter_option, parse_address, subscriber_of
 from mailer.cli.terminal import Exit, Problem, confirm, counted, start
 
 if TYPE_CHECKING:
@@ -27,14 +27,14 @@ def unsubscribe(address: str, newsletter: str | None) -> None:
     from subscribers.auditing import Act, Action
 
     label = choose_newsletter(newsletter).label
-    reader = reader_of(person)
-    if reader is None or not reader.subscriptions.filter(newsletter=label).exists():
+    subscriber = subscriber_of(person)
+    if subscriber is None or not subscriber.subscriptions.filter(newsletter=label).exists():
         raise Problem(
             f"{person.email} is not subscribed to {label}; `mailer subscribers show {person.email}` says more."
         )
     with transaction.atomic():
-        if changed := optin.unsubscribe(reader.public_id, label, optin.Origin(how="command")):
-            audit(Act(Action.UNSUBSCRIBED, str(reader.public_id), detail=label))
+        if changed := optin.unsubscribe(subscriber.public_id, label, optin.Origin(how="command")):
+            audit(Act(Action.UNSUBSCRIBED, str(subscriber.public_id), detail=label))
     click.echo(f"{person.email} {'is' if changed else 'was already'} unsubscribed from {label}.")
 
 
@@ -107,15 +107,17 @@ def _show_what_goes(person: "Address") -> None:
     from mailer.models import Delivery
     from subscribers.models import Suppression
 
-    reader = reader_of(person)
+    subscriber = subscriber_of(person)
     standing = Suppression.objects.filter(hash=hash_of(person)).first()
-    if reader is None and standing is None:
+    if subscriber is None and standing is None:
         raise Problem(f"{person.email} is not known here; there is nothing to erase.")
     newsletters = (
-        ", ".join(reader.subscriptions.order_by("newsletter").values_list("newsletter", flat=True)) if reader else ""
+        ", ".join(subscriber.subscriptions.order_by("newsletter").values_list("newsletter", flat=True))
+        if subscriber
+        else ""
     )
-    steps = counted(reader.consents.count(), "step") if reader else "no step"
-    sends = counted(Delivery.objects.filter(subscriber=reader).count(), "mail") if reader else "no mail"
+    steps = counted(subscriber.consents.count(), "step") if subscriber else "no step"
+    sends = counted(Delivery.objects.filter(subscriber=subscriber).count(), "mail") if subscriber else "no mail"
     stays = f"{standing.reason} since {standing.at:%Y-%m-%d}, without its note" if standing else "erased"
     click.echo(
         f"{person.email}: goes: address, name, newsletters ({newsletters or 'none'}), {steps} of consent.\n"

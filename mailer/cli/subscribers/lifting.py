@@ -78,8 +78,8 @@ def _emails(hashes: Collection[str]) -> list[str]:
     from subscribers.models import Subscriber, Suppression
 
     stay = Suppression.objects.filter(hash__in=hashes).values("hash")
-    readers = Subscriber.objects.filter(suppression_hash__in=hashes).exclude(suppression_hash__in=stay)
-    return list(readers.values_list("email", flat=True))
+    subscribers = Subscriber.objects.filter(suppression_hash__in=hashes).exclude(suppression_hash__in=stay)
+    return list(subscribers.values_list("email", flat=True))
 
 
 def _release(emails: list[str], reason: str) -> None:

@@ -70,11 +70,11 @@ def list_(
         _print_json(shown.iterator(chunk_size=2000))
         return
     if not total:
-        _say_how_readers_come(filtered=bool(state or label or moment or domain))
+        _say_how_subscribers_come(filtered=bool(state or label or moment or domain))
         return
     if first >= total:
         raise Problem(f"there is no page {page}: {total} readers, {size} on a page.", Exit.USAGE)
-    print_readers(map(_row, shown.iterator(chunk_size=2000)))
+    print_subscribers(map(_row, shown.iterator(chunk_size=2000)))
     if size and total > size:
         rest = f"; --page {page + 1} shows the next" if first + size < total else ""
         click.echo(f"{first + 1} to {min(first + size, total)} of {total}{rest}, `export` all.", err=True)
@@ -117,7 +117,7 @@ def _row(subscription: "Subscription") -> dict[str, str]:
     }
 
 
-def print_readers(rows: "Iterable[dict[str, str]]") -> None:
+def print_subscribers(rows: "Iterable[dict[str, str]]") -> None:
     """Print a table on a wide terminal; else never break an address, and give a pipe one line per subscriber."""
     found = map(_cells, rows)
     if sys.stdout.isatty():
@@ -154,7 +154,7 @@ def _print_table(rows: list[tuple[str, ...]]) -> None:
         click.echo("  " + " · ".join(filter(None, rest)))
 
 
-def _say_how_readers_come(filtered: bool) -> None:
+def _say_how_subscribers_come(filtered: bool) -> None:
     if filtered:
         click.echo("No such subscribers. `mailer subscribers list` shows all.", err=True)
         return

@@ -62,7 +62,7 @@ def hash_of(person: "Address") -> str:
     return suppression_hash(person.key)
 
 
-def reader_of(person: "Address") -> "Subscriber | None":
+def subscriber_of(person: "Address") -> "Subscriber | None":
     from subscribers.models import Subscriber
 
     return Subscriber.objects.filter(email_key=person.key).first()

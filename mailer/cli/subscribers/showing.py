@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mailer.cli.operators import audit_look
-from mailer.cli.subscribers.people import json_option, parse_address, reader_of
+from mailer.cli.subscribers.people import json_option, parse_address, subscriber_of
 from mailer.cli.terminal import Exit, Problem, start
 
 if TYPE_CHECKING:
@@ -56,8 +56,8 @@ def show(address: str, page: int | None, as_json: bool) -> None:
 
 
 def _steps_of(person: "Address") -> int:
-    reader = reader_of(person)
-    return reader.consents.count() if reader else 0
+    subscriber = subscriber_of(person)
+    return subscriber.consents.count() if subscriber else 0
 
 
 # ---------------------------------------------------------------- in words

@@ -123,7 +123,7 @@ def parse(body: bytes) -> list[ProviderEvent]:
         raise NotEvents("the body is not JSON; SendGrid posts an array of events") from None
     if not isinstance(items, list):
         raise NotEvents("the body is not a JSON array; SendGrid posts an array of events")
-    return _Reader().read(items)
+    return _Parser().read(items)
 
 
 def neutral(kind: str) -> str:
@@ -131,7 +131,7 @@ def neutral(kind: str) -> str:
     return str(KINDS.get(kind, kind))
 
 
-class _Reader:
+class _Parser:
     """Reads one post. What repeats in it is made an object once: attempts, seconds, kinds."""
 
     def __init__(self) -> None:

@@ -233,14 +233,14 @@ def test_a_pipe_gets_everybody_and_a_page_that_is_not_there_is_said():
 
 
 def test_a_narrow_terminal_breaks_no_address(monkeypatch, capsys):
-    from mailer.cli.subscribers.looking import print_readers
+    from mailer.cli.subscribers.looking import print_subscribers
 
     row = {"email": "a-long-name@readers.example", "state": "active", "suppressed": "", "newsletter": "weekly"}
     row |= {"name": "Ada", "since": "2026-11-20T10:00:00+00:00"}
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
     for width, lines in (("50", [row["email"], "  active · weekly · Ada · 2026-11-20 10:00"]), ("100", None)):
         monkeypatch.setenv("COLUMNS", width)
-        print_readers([row])
+        print_subscribers([row])
         shown = capsys.readouterr().out
         assert row["email"] in shown
         assert lines is None or shown.splitlines() == lines

@@ -4,7 +4,7 @@ import pytest
 
 from mailer.models import Batch, ReceivingDomains, Send
 from mailer.sending import thresholds
-from mailer.sending.receiving import readers_by_domain
+from mailer.sending.receiving import subscribers_by_domain
 from mailer.sending.steering import resume
 from tests import readers
 from tests.mailer.sending.outgoing import planned
@@ -59,7 +59,7 @@ def test_the_domains_of_a_send_are_counted_from_five_readers_on(api):
     readers.crowd(6, domain="gmail.com")
     readers.crowd(5, domain="example.com")
     readers.crowd(4, domain="small.example")
-    assert readers_by_domain(planned().pk) == {"gmail.com": 6, "example.com": 5}
+    assert subscribers_by_domain(planned().pk) == {"gmail.com": 6, "example.com": 5}
 
 
 def test_before_500_were_accepted_nothing_is_concluded(thousand):
