@@ -374,7 +374,7 @@ class Attempt(models.Model):
     ended_at = models.DateTimeField(null=True)
     status = models.PositiveSmallIntegerField(null=True)
     message_id = models.CharField(max_length=200, blank=True, default="")
-    words = models.TextField(blank=True, default="")  # the provider's, or the network's
+    detail = models.TextField(blank=True, default="", db_column="words")  # as the provider or the network says
     evidence_at = models.DateTimeField(null=True)  # when the first event of it came
 
     class Meta:

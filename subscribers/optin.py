@@ -311,9 +311,9 @@ def suppress_all(
     In one transaction, so pass some thousands at a time. `since` is for addresses whose reason is older than now.
     """
     now = clock.now()
-    moments = dict.fromkeys(reasons, now) | {hash: min(at, now) for hash, at in (since or {}).items()}
+    times = dict.fromkeys(reasons, now) | {hash: min(at, now) for hash, at in (since or {}).items()}
     with transaction.atomic():
-        changed = _suppress(reasons, why, moments)
+        changed = _suppress(reasons, why, times)
         for reason in {reasons[hash] for hash in changed}:
             hashes = [hash for hash in changed if reasons[hash] == reason]
             because = f"suppressed: {reason} {origin.source}".strip()
@@ -324,16 +324,16 @@ def suppress_all(
     return len(changed)
 
 
-def _suppress(reasons: Mapping[str, str], why: Why, moments: Mapping[str, datetime]) -> list[str]:
+def _suppress(reasons: Mapping[str, str], why: Why, times: Mapping[str, datetime]) -> list[str]:
     """Return those that are new, or whose reason is as strong as the one that stood."""
     # In one order, so that two who suppress the same addresses do not wait for each other.
     hashes = sorted(reasons)
     before = set(Suppression.objects.filter(hash__in=hashes).values_list("hash", flat=True))
-    new = [Suppression(hash=hash, reason=reasons[hash], at=moments[hash], **vars(why)) for hash in hashes]
+    new = [Suppression(hash=hash, reason=reasons[hash], at=times[hash], **vars(why)) for hash in hashes]
     Suppression.objects.bulk_create([one for one in new if one.hash not in before], ignore_conflicts=True)
     changed = []
     for standing in Suppression.objects.select_for_update().filter(hash__in=hashes).order_by("hash"):
-        reason, at = reasons[standing.hash], moments[standing.hash]
+        reason, at = reasons[standing.hash], times[standing.hash]
         if standing.hash not in before and (standing.reason, standing.at) == (reason, at):
             changed.append(standing.hash)
         elif STRENGTH[reason] >= STRENGTH[standing.reason]:

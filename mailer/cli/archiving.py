@@ -106,5 +106,5 @@ def _show(facts: dict[str, object], found: "Sequence[Change]", on_stdout: bool) 
         click.echo(f"and {counted(len(found) - LONGEST, 'more line')}; --json prints all", err=not on_stdout)
 
 
-def _tell(facts: dict[str, object], as_json: bool, words: str) -> None:
-    click.echo(json.dumps(facts, ensure_ascii=False) if as_json else words)
+def _tell(facts: dict[str, object], as_json: bool, detail: str) -> None:
+    click.echo(json.dumps(facts, ensure_ascii=False) if as_json else detail)

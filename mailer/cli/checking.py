@@ -68,8 +68,11 @@ def _say_asking(file: Path, pages: int) -> None:
 def _print_text(found: "list[tuple[Path, Finding]]", files: int) -> None:
     write = _coloured() if sys.stdout.isatty() else _plain
     for file, finding in found:
-        place, words = terminal.one_line(f"{file}:{finding.line}:{finding.column}"), f"{finding.message}; {finding.fix}"
-        write(place, finding.severity, terminal.one_line(f"{finding.rule} {words}"))
+        place, detail = (
+            terminal.one_line(f"{file}:{finding.line}:{finding.column}"),
+            f"{finding.message}; {finding.fix}",
+        )
+        write(place, finding.severity, terminal.one_line(f"{finding.rule} {detail}"))
     click.echo(_summary([finding for _, finding in found], files))
 
 
@@ -84,9 +87,9 @@ def _coloured() -> Callable[[str, str, str], None]:
     console = Console(highlight=False, soft_wrap=True)
 
     def write(place: str, severity: str, rest: str) -> None:
-        rule, _, words = rest.partition(" ")
+        rule, _, detail = rest.partition(" ")
         console.print(
-            Text.assemble((place, "cyan"), " ", (severity, COLOURS[severity]), " ", (rule, "bold"), " ", words)
+            Text.assemble((place, "cyan"), " ", (severity, COLOURS[severity]), " ", (rule, "bold"), " ", detail)
         )
 
     return write

@@ -91,7 +91,7 @@ def _show_unknown(send: "Send", unknown: "list[Unknown]") -> None:
     for one in unknown:
         attempt = attempts[one.attempt]
         at = f"{attempt.started_at:%Y-%m-%d %H:%M:%S} UTC"
-        click.echo(f"  batch {attempt.batch.number}: {one.subscribers} readers, asked at {at}; {attempt.words}")
+        click.echo(f"  batch {attempt.batch.number}: {one.subscribers} readers, asked at {at}; {attempt.detail}")
         click.echo(f"    {one.doubt.label if one.doubt else 'events show that nobody has it: it can be sent again'}")
     twice = _may_get_it_twice(unknown)
     risk = f"{twice} of them may get it twice; you confirm by typing that number" if twice else "nobody gets it twice"

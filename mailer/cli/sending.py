@@ -88,7 +88,7 @@ def issue(
 
 
 def _show(proposal: "Proposal", dry_run: bool, as_json: bool) -> None:
-    from mailer.sending.existing import Again
+    from mailer.sending.existing import Action
 
     facts = _facts(proposal)
     if dry_run:
@@ -102,7 +102,7 @@ def _show(proposal: "Proposal", dry_run: bool, as_json: bool) -> None:
     if proposal.is_rehearsal:
         click.echo("This is a rehearsal: no email will go out.", err=True)
         return
-    if proposal.action is Again.REPLACE:
+    if proposal.action is Action.REPLACE:
         click.echo("An earlier plan of this issue that was never sent is replaced.", err=True)
     _say_if_credits_are_short(proposal)
 
@@ -145,13 +145,13 @@ def _end_as_the_send_would(proposal: "Proposal") -> None:
     from mailer.publishing.refusals import ConfirmRepeat
     from mailer.publishing.sending import require_possible
     from mailer.sending.accounting import receipt
-    from mailer.sending.existing import Again
+    from mailer.sending.existing import Action
 
     try:
         require_possible(proposal)
     except ConfirmRepeat as error:
         raise Problem(f"{error} At a terminal, the send would ask whether to send it again to everybody.") from None
-    if proposal.existing and proposal.action in (Again.SHOW, Again.HELD):
+    if proposal.existing and proposal.action in (Action.SHOW, Action.HELD):
         sys.exit(exit_code(proposal.existing, receipt(proposal.existing)))
 
 
@@ -169,14 +169,14 @@ def _carry_out(ready: "Ready", yes: bool, as_json: bool) -> NoReturn:
     """Ask what must be asked, start the send, and watch it or leave it to the workers."""
     from mailer.cli.watching import carry_out, finish
     from mailer.publishing.sending import start as start_send
-    from mailer.sending.existing import Again
+    from mailer.sending.existing import Action
 
     proposal, existing = ready.proposal, ready.proposal.existing
     if proposal.makes_a_plan:
         _confirm_plan(proposal, yes)
-    elif existing and proposal.action is Again.RESUME:
+    elif existing and proposal.action is Action.RESUME:
         confirm(f"{proposal.slug} is paused; resume with the content that was planned?", yes)
-    elif existing and proposal.action is Again.ATTACH:
+    elif existing and proposal.action is Action.ATTACH:
         doing = "scheduled; waiting for its time" if existing.state == "scheduled" else "being sent; continuing"
         click.echo(f"mailer: {proposal.slug} is {doing}.", err=True)
     elif existing:

@@ -48,7 +48,11 @@ def test(file: Path, more: tuple[str, ...], first: tuple[str, ...], name: str | 
     outcome = _send(proof, to)
     if as_json:
         listed = [vars(finding) for finding in findings]
-        click.echo(json.dumps({**facts, "findings": listed, **vars(outcome)}, ensure_ascii=False))
+        click.echo(
+            json.dumps(
+                {**facts, "findings": listed, "accepted": outcome.accepted, "words": outcome.detail}, ensure_ascii=False
+            )
+        )
     else:
         _tell(outcome, to)
     raise click.exceptions.Exit(Exit.DONE if outcome.accepted else Exit.FAILED)
@@ -107,7 +111,7 @@ def _tell(outcome: "Outcome", to: "Sequence[Address]") -> None:
     from mailer.providers.current import rehearsals
 
     if not outcome.accepted:
-        raise Problem(f"the test was not accepted: {outcome.words}")
+        raise Problem(f"the test was not accepted: {outcome.detail}")
     if settings.PROVIDER == "rehearsal":
         click.echo(f"Rehearsed: no email went out; it is in {rehearsals() / 'mail'}.")
     else:

@@ -9,18 +9,18 @@ _AT = re.compile(r"(\d{4})-(\d{2})-(\d{2})[T ](\d{2}):(\d{2})")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
-class BadMoment(ValueError):
+class InvalidTime(ValueError):
     """The text names no time to send at; the message says why and what to write."""
 
 
-def read_moment(text: str, zone: str, now: datetime) -> datetime:
+def read_time(text: str, zone: str, now: datetime) -> datetime:
     """Return the time that `text` names, in UTC: always after `now`.
 
     When clocks go back an hour, the first of the two times is meant; an hour that clocks skip is refused.
     """
     moment = _from_now(text, now) or _by_the_clock(text, zone)
     if moment <= now:
-        raise BadMoment(
+        raise InvalidTime(
             f"{text} is in the past ({describe(moment, zone, now)}); choose a later time, or leave out --at."
         )
     return moment
@@ -41,23 +41,23 @@ def _from_now(text: str, now: datetime) -> datetime | None:
     try:
         return now + timedelta(**{_UNITS[found[2]]: int(found[1])})
     except OverflowError:
-        raise BadMoment(f"{text} is too far in the future.") from None
+        raise InvalidTime(f"{text} is too far in the future.") from None
 
 
 def _by_the_clock(text: str, zone: str) -> datetime:
     found = _AT.fullmatch(text.strip())
     if found is None:
-        raise BadMoment(
+        raise InvalidTime(
             f"{text!r} is not a time; write 2019-07-02T09:00 (in the newsletter's time zone) or +5m, +2h, +1d."
         )
     try:
         local = datetime(*map(int, found.groups()), tzinfo=ZoneInfo(zone))  # type: ignore[arg-type, misc]
     except ValueError as error:
-        raise BadMoment(f"{text!r} is not in the calendar: {error}.") from None
+        raise InvalidTime(f"{text!r} is not in the calendar: {error}.") from None
     moment = local.astimezone(UTC)
     back = moment.astimezone(ZoneInfo(zone))
     if back.replace(tzinfo=None) != local.replace(tzinfo=None):
-        raise BadMoment(f"there is no {text} in {zone}: clocks go forward then; {back:%Y-%m-%dT%H:%M} exists.")
+        raise InvalidTime(f"there is no {text} in {zone}: clocks go forward then; {back:%Y-%m-%dT%H:%M} exists.")
     return moment
 
 

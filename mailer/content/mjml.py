@@ -153,9 +153,7 @@ def inline_styles(fragments: Mapping[str, str], css: str) -> dict[str, str]:
 @lru_cache(maxsize=16)
 def _rules(css: str) -> tuple[tuple[CSSSelector, str], ...]:
     """Return selectors and their declarations, the most specific last. Parsing a sheet costs more than applying it."""
-    inliner = Premailer(
-        "<p>", strip_important=False, disable_validation=True, cssutils_logging_level=logging.CRITICAL
-    )
+    inliner = Premailer("<p>", strip_important=False, disable_validation=True, cssutils_logging_level=logging.CRITICAL)
     rules, _ = inliner._parse_style_rules(css, 0)
     return tuple((CSSSelector(selector), style) for _, selector, style in sorted(rules, key=itemgetter(0)))
 

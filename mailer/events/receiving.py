@@ -93,14 +93,14 @@ def _email(details: dict[str, str] | None) -> str:
 def _insert(cursor: Any, events: list[ProviderEvent]) -> range:
     """Insert on SQLite, which has one writer at a time, so that the new ids are those above the last."""
     adapt = connection.ops.adapt_datetimefield_value
-    moments = {at: adapt(at) for at in {event.at for event in events}}
+    times = {at: adapt(at) for at in {event.at for event in events}}
     attempts = {attempt: attempt and attempt.hex for attempt in {event.attempt for event in events}}
     now = adapt(clock.now())
     last = _last_id(cursor)
     cursor.executemany(
         _INSERT,
         [
-            (kind, attempts[attempt], delivery, moments[at], now, _json(details), id_hash, fact_hash)
+            (kind, attempts[attempt], delivery, times[at], now, _json(details), id_hash, fact_hash)
             for kind, attempt, delivery, at, _, details, id_hash, fact_hash in events
         ],
     )
@@ -113,9 +113,9 @@ def _last_id(cursor: Any) -> int:
 
 
 def _insert_on_postgres(cursor: Any, events: list[ProviderEvent]) -> list[int]:
-    kinds, attempts, deliveries, moments, _, details, id_hashes, fact_hashes = map(list, zip(*events, strict=True))
+    kinds, attempts, deliveries, times, _, details, id_hashes, fact_hashes = map(list, zip(*events, strict=True))
     texts = [_json(one) for one in details]
-    arrays = [kinds, attempts, deliveries, moments, texts, id_hashes, fact_hashes]
+    arrays = [kinds, attempts, deliveries, times, texts, id_hashes, fact_hashes]
     cursor.execute(_INSERT_ON_POSTGRES, arrays)
     return [row[0] for row in cursor.fetchall()]
 

@@ -183,17 +183,17 @@ def _reasons(reported: Iterable[Reported], reason: str) -> dict[str, str]:
 
 def _suppress(reasons: Mapping[str, str], why: Why) -> None:
     """Suppress as `optin.suppress_all` does, but leave equally strong ones alone: their record shows it once."""
-    standing = {one.hash: one for one in Suppression.objects.filter(hash__in=reasons)} if reasons else {}
-    news = {hash: reason for hash, reason in reasons.items() if _is_news(standing.get(hash), reason, why)}
+    existing = {one.hash: one for one in Suppression.objects.filter(hash__in=reasons)} if reasons else {}
+    news = {hash: reason for hash, reason in reasons.items() if _is_news(existing.get(hash), reason, why)}
     if news:
         optin.suppress_all(news, EVENT, why)
 
 
-def _is_news(standing: Suppression | None, reason: str, why: Why) -> bool:
-    if standing is None or optin.STRENGTH[reason] > optin.STRENGTH[standing.reason]:
+def _is_news(existing: Suppression | None, reason: str, why: Why) -> bool:
+    if existing is None or optin.STRENGTH[reason] > optin.STRENGTH[existing.reason]:
         return True
     # A hard bounce takes the place of what soft ones made, or the latter might be taken back.
-    return standing.reason == reason and standing.rule == SOFT.rule and why != SOFT
+    return existing.reason == reason and existing.rule == SOFT.rule and why != SOFT
 
 
 def _look_at_soft_bounces(addressees: Collection[int]) -> None:
@@ -231,11 +231,11 @@ def _last_deliveries(addressees: Collection[int]) -> Iterable[tuple[int, str, in
 
 
 def _is_gone(deliveries: Sequence[tuple[int, datetime]]) -> bool:
-    moments = [at for _, at in deliveries]
+    times = [at for _, at in deliveries]
     return (
         len(deliveries) == IN_A_ROW
         and all(facts & Fact.SOFT and not facts & Fact.DELIVERED for facts, _ in deliveries)
-        and max(moments) - min(moments) >= APART
+        and max(times) - min(times) >= APART
     )
 
 

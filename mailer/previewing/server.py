@@ -45,7 +45,7 @@ class Answered:
     """What came of a test, in a sentence for the page."""
 
     accepted: bool
-    words: str
+    detail: str
 
 
 @dataclass(frozen=True)
@@ -195,11 +195,11 @@ class _Handler(QuietHandler):
             self._json(200, tested)
 
     def _json(self, status: int, tested: Answered) -> None:
-        content = json.dumps({"accepted": tested.accepted, "words": tested.words}, ensure_ascii=False)
+        content = json.dumps({"accepted": tested.accepted, "words": tested.detail}, ensure_ascii=False)
         self._answer(status, "application/json", content.encode())
 
-    def _refuse(self, status: int, words: str) -> None:
-        self._answer(status, "text/plain", f"{words}\n".encode())
+    def _refuse(self, status: int, detail: str) -> None:
+        self._answer(status, "text/plain", f"{detail}\n".encode())
 
     def _answer(self, status: int, kind: str, body: bytes, headers: Mapping[str, str] | None = None) -> None:
         self._begin(status, kind, {"Content-Length": str(len(body)), **(headers or {})})

@@ -22,7 +22,7 @@ def send_test(draft: Draft, written: list[str]) -> Answered:
     except Refused as error:
         return Answered(False, str(error))
     if not outcome.accepted:
-        return Answered(False, outcome.words)
+        return Answered(False, outcome.detail)
     addresses = ", ".join(address.email for address in to)
     if settings.PROVIDER == "rehearsal":
         return Answered(True, f"Rehearsed for {addresses}. No email went out; it is in {rehearsals() / 'mail'}.")

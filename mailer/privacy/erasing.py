@@ -33,4 +33,4 @@ def _forget_answers(rejected: Delivery) -> None:
     """Remove the refusal's text from its requests too: a batch was halved until its subscriber was alone."""
     root = rejected.batch.split_from_id or rejected.batch_id
     family = Attempt.objects.filter(Q(batch=root) | Q(batch__split_from=root), state=Attempt.State.REFUSED)
-    family.filter(words=rejected.reason).update(words=REFUSED)
+    family.filter(detail=rejected.reason).update(detail=REFUSED)

@@ -20,7 +20,7 @@ class Accepted:
 class RecipientsRejected:
     """Nothing was accepted, and each fault is one subscriber's: index in the request → the provider's message."""
 
-    words: Mapping[int, str]
+    detail: Mapping[int, str]
     status: int
 
 
@@ -28,7 +28,7 @@ class RecipientsRejected:
 class UnlocatedRefusal:
     """Nothing was accepted, and no place is named (or it was too large): only splitting finds the subscriber."""
 
-    words: str
+    detail: str
     status: int
 
 
@@ -39,7 +39,7 @@ class Refused:
     The status is 401 or 403 where key, account or sender are refused: single emails wait until that is corrected.
     """
 
-    words: str
+    detail: str
     status: int
 
 
@@ -47,7 +47,7 @@ class Refused:
 class RateLimited:
     """Nothing was accepted; the same request may be tried after `wait` seconds."""
 
-    words: str
+    detail: str
     wait: float
     status: int = 429
 
@@ -56,7 +56,7 @@ class RateLimited:
 class ConnectFailed:
     """There was no connection (name, refusal, TLS); no byte was written."""
 
-    words: str
+    detail: str
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class DeadlinePassed:
 class OutcomeUnknown:
     """A byte was written, and nothing that came back tells whether the email goes out."""
 
-    words: str
+    detail: str
     status: int | None
     cause: str = field(default="", compare=False)  # for logs: never the provider's text, which may quote an address
 

@@ -50,18 +50,18 @@ def _send(message: EmailMessage) -> None:
 
 def _not_sent(answer: Answer) -> NotSent:
     match answer:
-        case RateLimited(words=words, wait=wait):
-            return NotSent(words, retry=True, wait=wait)
-        case ConnectFailed(words=words):
-            return NotSent(words, retry=True)
+        case RateLimited(detail=detail, wait=wait):
+            return NotSent(detail, retry=True, wait=wait)
+        case ConnectFailed(detail=detail):
+            return NotSent(detail, retry=True)
         case DeadlinePassed():
             return NotSent("the time for the request was over", retry=True)
-        case OutcomeUnknown(words=words):
-            return NotSent(words, retry=False, unknown=True)
-        case RecipientsRejected(words=by_subscriber):
+        case OutcomeUnknown(detail=detail):
+            return NotSent(detail, retry=False, unknown=True)
+        case RecipientsRejected(detail=by_subscriber):
             return NotSent("; ".join(by_subscriber.values()), retry=False)
-        case Refused(words=words, status=status):
+        case Refused(detail=detail, status=status):
             # The key or the account, not this email: it goes through once that is fixed.
-            return NotSent(words, retry=status in (401, 403))
+            return NotSent(detail, retry=status in (401, 403))
         case _:
             return NotSent(getattr(answer, "words", ""), retry=False)

@@ -34,7 +34,7 @@ class Check:
 
     name: str
     state: str
-    words: str
+    detail: str
 
 
 @dataclass(frozen=True)

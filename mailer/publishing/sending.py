@@ -14,7 +14,7 @@ from django.db import IntegrityError
 
 from mailer.celery import why_no_broker
 from mailer.checks.proofs import Proof
-from mailer.config.times import BadMoment, describe, read_moment
+from mailer.config.times import InvalidTime, describe, read_time
 from mailer.models import REHEARSAL, Send
 from mailer.providers.current import configured_provider
 from mailer.providers.protocol import Unseen
@@ -31,7 +31,7 @@ from mailer.publishing.refusals import (
 from mailer.publishing.sends import require_own
 from mailer.sending import hints
 from mailer.sending.evidence import is_heard
-from mailer.sending.existing import Again, discard_unsent, same_source_elsewhere, standing, what_to_do
+from mailer.sending.existing import Action, discard_unsent, existing_send, same_source_elsewhere, what_to_do
 from mailer.sending.lifecycle import WrongState
 from mailer.sending.planning import NobodyToSend, Plan, audience_size, plan_send, schedule_send, why_refused
 from mailer.sending.steering import resume
@@ -54,7 +54,7 @@ class Proposal:
     plan: Plan
     order: Order
     file: str
-    action: Again
+    action: Action
     existing: Send | None  # the send of this slug that was planned before
     sent_as: str  # the slug under which the same source was sent before; else empty
     audience: int
@@ -70,7 +70,7 @@ class Proposal:
 
     @property
     def makes_a_plan(self) -> bool:
-        return self.action in (Again.PLAN, Again.REPLACE)
+        return self.action in (Action.PLAN, Action.REPLACE)
 
     @property
     def repeats(self) -> str:
@@ -107,7 +107,7 @@ def propose(proof: Proof, order: Order) -> Proposal:
     issue, label = proof.rendered, proof.newsletter.label
     unwatched = order.detached or order.due_at is not None
     plan = Plan(proof.newsletter, issue, settings.PROVIDER, settings.BASE_URL, order.on_unknown, unwatched)
-    existing = standing(label, issue.slug, plan.provider)
+    existing = existing_send(label, issue.slug, plan.provider)
     return Proposal(
         plan=plan,
         order=order,
@@ -147,7 +147,7 @@ def get_ready(
         _require_acceptable(proposal)
         _require_workers(proposal.order, broker_away)
         _require_reachable()
-    elif proposal.existing and proposal.action in (Again.ATTACH, Again.RESUME):
+    elif proposal.existing and proposal.action in (Action.ATTACH, Action.RESUME):
         require_own(proposal.existing)
     _require_same_source(proposal)
     return Ready(proposal)
@@ -162,9 +162,9 @@ def start(ready: Ready) -> Send:
     existing = proposal.existing
     if proposal.makes_a_plan or existing is None:
         return _plan(proposal)
-    if proposal.action is Again.ATTACH and not proposal.order.detached:
+    if proposal.action is Action.ATTACH and not proposal.order.detached:
         hints.enqueue(existing.pk, hints.MOST)  # the hints of a worker that died in its own memory died with it
-    if proposal.action is Again.RESUME:
+    if proposal.action is Action.RESUME:
         try:
             resume(existing.pk)
         except WrongState:
@@ -186,16 +186,16 @@ def credits_short(proposal: Proposal) -> int | None:
 
 def _due(text: str, zone: str) -> datetime:
     try:
-        return read_moment(text, zone, clock.now())
-    except BadMoment as error:
+        return read_time(text, zone, clock.now())
+    except InvalidTime as error:
         raise CorrectRequest(f"--at: {error}") from None
 
 
-def _action(existing: Send | None, source_sha256: str, order: Order) -> Again:
+def _action(existing: Send | None, source_sha256: str, order: Order) -> Action:
     action = what_to_do(existing, source_sha256)
-    if existing and action is Again.SHOW and existing.state == Send.State.SCHEDULED:
+    if existing and action is Action.SHOW and existing.state == Send.State.SCHEDULED:
         # Another time is another plan; the same order again waits on, for its process may have died.
-        return Again.REPLACE if order.due_at else Again.ATTACH
+        return Action.REPLACE if order.due_at else Action.ATTACH
     return action
 
 
@@ -249,7 +249,7 @@ def _require_reachable() -> None:
 
 def _require_same_source(proposal: Proposal) -> None:
     existing, slug = proposal.existing, proposal.slug
-    if existing is None or proposal.action is not Again.REFUSE:
+    if existing is None or proposal.action is not Action.REFUSE:
         return
     if existing.state == Send.State.SENDING:
         ways = f"`mailer cancel {slug}` cancels it for those still waiting"
@@ -275,7 +275,7 @@ def _plan(proposal: Proposal) -> Send:
         raise _nobody(proposal) from None
     except IntegrityError:
         # Another editor was faster with the same issue: one send, and both see it.
-        now = standing(plan.newsletter.label, proposal.slug, plan.provider)
+        now = existing_send(plan.newsletter.label, proposal.slug, plan.provider)
         if now is None or now.source_sha256 != plan.issue.source_sha256:
             raise RunAgain(
                 f"{proposal.slug} was planned by another command in the meantime; run the command again."

@@ -35,7 +35,7 @@ MOST = 20  # people who look at a test; more are an audience, and need `send iss
 @dataclass(frozen=True)
 class Outcome:
     accepted: bool
-    words: str  # why not, as the provider says
+    detail: str  # why not, as the provider says
 
 
 def read_recipients(written: Iterable[str]) -> tuple[Address, ...]:
@@ -113,10 +113,10 @@ def _outcome(answer: Answer, to: Sequence[Address]) -> Outcome:
     if isinstance(answer, Accepted):
         return Outcome(True, "")
     if isinstance(answer, RecipientsRejected):
-        named = [f"{to[index].email}: {words}" for index, words in answer.words.items() if index < len(to)]
+        named = [f"{to[index].email}: {detail}" for index, detail in answer.detail.items() if index < len(to)]
         return Outcome(False, "; ".join(named))
     if isinstance(answer, OutcomeUnknown):
-        return Outcome(False, f"{answer.words} (it is unknown whether the test arrives; look before you send another)")
+        return Outcome(False, f"{answer.detail} (it is unknown whether the test arrives; look before you send another)")
     if isinstance(answer, DeadlinePassed):
         return Outcome(False, "the request could not begin in time; try again")
-    return Outcome(False, answer.words)
+    return Outcome(False, answer.detail)

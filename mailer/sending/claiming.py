@@ -93,11 +93,11 @@ def _claimed(send_id: int, take: Take) -> Claim | None:
         _release_lost_claim(attempt, begun + settings.MAILER_LEASE)
         raise
     except (OSError, MemoryError, RuntimeError) as error:
-        if not (words := exhaustion.shortage(error)):
+        if not (detail := exhaustion.shortage(error)):
             raise
-        exhaustion.ran_out(words)
+        exhaustion.ran_out(detail)
         try:
-            _release(attempt, words)
+            _release(attempt, detail)
         except (OperationalError, InterfaceError):
             _release_lost_claim(attempt, begun + settings.MAILER_LEASE)
         return None
@@ -181,12 +181,12 @@ def _release_lost_claim(attempt: uuid.UUID, until: float) -> None:
             time.sleep(0.5)
 
 
-def _release(attempt: uuid.UUID, words: str) -> None:
+def _release(attempt: uuid.UUID, detail: str) -> None:
     with transaction.atomic():
         if Attempt.objects.filter(pk=attempt, state=Attempt.State.OPEN).update(
-            state=Attempt.State.UNSENT, ended_at=clock.now(), words=words
+            state=Attempt.State.UNSENT, ended_at=clock.now(), detail=detail
         ):
             Batch.objects.filter(current_attempt=attempt).update(state=Batch.State.PLANNED, current_attempt=None)
             if account := accounts.known_account():
                 circuit_breaker.answered(account.pk)
-            log.warning("claim released", extra={"attempt": attempt, "because": words})
+            log.warning("claim released", extra={"attempt": attempt, "because": detail})

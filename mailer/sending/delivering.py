@@ -54,8 +54,8 @@ def _deliver(taken: Claim) -> None:
         _settle_until_written(taken, DeadlinePassed())  # nothing was sent, and once the database is back it is
         return
     except Exception as error:
-        if words := exhaustion.shortage(error):
-            _rest(taken, Exhausted(words))
+        if detail := exhaustion.shortage(error):
+            _rest(taken, Exhausted(detail))
             return
         defect(taken, error)  # nothing was sent: the subscribers wait until the bug is fixed
         raise
@@ -69,7 +69,7 @@ def _deliver(taken: Claim) -> None:
 
 def _rest(taken: Claim, answer: Exhausted) -> None:
     """Plan the batch again, since nothing was sent, for a worker that has what this one lacks."""
-    exhaustion.ran_out(answer.words)
+    exhaustion.ran_out(answer.detail)
     _settle_until_written(taken, answer)
 
 

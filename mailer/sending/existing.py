@@ -8,7 +8,7 @@ from mailer.models import REHEARSAL, Send
 from mailer.sending.accounting import attempted
 
 
-class Again(Enum):
+class Action(Enum):
     PLAN = "plan"  # nothing stands in the way
     REPLACE = "replace"  # the former plan never mailed anybody and is replaced, after confirmation if it differs
     ATTACH = "attach"  # it is being sent: watch it
@@ -18,33 +18,33 @@ class Again(Enum):
     REFUSE = "refuse"  # the source changed after subscribers may have got it
 
 
-def standing(newsletter: str, slug: str, provider: str) -> Send | None:
+def existing_send(newsletter: str, slug: str, provider: str) -> Send | None:
     """Return the real send of this slug. A rehearsal never counts: the next one replaces it."""
     if provider == REHEARSAL:
         return None
     return Send.objects.filter(newsletter=newsletter, slug=slug).exclude(provider=REHEARSAL).first()
 
 
-def what_to_do(send: Send | None, source_sha256: str) -> Again:
+def what_to_do(send: Send | None, source_sha256: str) -> Action:
     if send is None:
-        return Again.PLAN
+        return Action.PLAN
     same = send.source_sha256 == source_sha256
     fresh = not attempted(send)
     match send.state:
         case Send.State.SENDING:
-            return Again.ATTACH if same else Again.REFUSE
+            return Action.ATTACH if same else Action.REFUSE
         case Send.State.PAUSED if same and send.reason:
-            return Again.HELD
+            return Action.HELD
         case Send.State.PAUSED if same:
-            return Again.RESUME
+            return Action.RESUME
         case Send.State.SCHEDULED if same:
-            return Again.SHOW
+            return Action.SHOW
         case Send.State.PAUSED | Send.State.CANCELLED | Send.State.SCHEDULED if fresh:
-            return Again.REPLACE
+            return Action.REPLACE
         case Send.State.PAUSED:
-            return Again.REFUSE
+            return Action.REFUSE
         case _:
-            return Again.SHOW if same else Again.REFUSE
+            return Action.SHOW if same else Action.REFUSE
 
 
 def discard_unsent(send: Send) -> bool:

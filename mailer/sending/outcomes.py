@@ -20,14 +20,14 @@ log = logging.getLogger(__name__)
 PENDING = (Batch.State.POSTING, Batch.State.UNKNOWN)
 
 
-def leave_unknown(attempt: UUID, words: str, status: int | None = None, cause: str = "") -> bool:
+def leave_unknown(attempt: UUID, detail: str, status: int | None = None, cause: str = "") -> bool:
     """Make the attempt and its batch `unknown`: what happened is not known, so nobody is mailed again blindly.
 
     `cause` stands in the log instead of words that are the provider's.
     """
     with transaction.atomic():
         ended = Attempt.objects.filter(pk=attempt, state=Attempt.State.OPEN).update(
-            state=Attempt.State.UNKNOWN, ended_at=clock.now(), words=words[:500], status=status
+            state=Attempt.State.UNKNOWN, ended_at=clock.now(), detail=detail[:500], status=status
         )
         if ended:
             posting = Batch.objects.filter(current_attempt=attempt, state=Batch.State.POSTING)
@@ -36,7 +36,7 @@ def leave_unknown(attempt: UUID, words: str, status: int | None = None, cause: s
             posting.filter(reached).update(state=Batch.State.ACCEPTED, settled_by=Batch.SettledBy.WORKER)
             posting.filter(~reached).update(state=Batch.State.UNKNOWN, was_unknown=True)
     if ended:
-        log.error("outcome unknown", extra={"attempt": attempt, "status": status, "because": cause or words})
+        log.error("outcome unknown", extra={"attempt": attempt, "status": status, "because": cause or detail})
     return bool(ended)
 
 

@@ -50,14 +50,14 @@ def count_attempt() -> int:
         cursor.execute("UPDATE mailer_installation SET attempts = attempts + 1 WHERE id = 1 RETURNING attempts")
         number = int(cursor.fetchone()[0])
     if number <= (seen := _highest_seen()):
-        raise Restored(_words(seen - number + 1))
+        raise Restored(_detail(seen - number + 1))
     return number
 
 
 def check() -> None:
     """Raise Restored if the database is older than what this MAILER_HOME has seen, or if that cannot be told."""
     if forgotten := forgotten_requests():
-        raise Restored(_words(forgotten))
+        raise Restored(_detail(forgotten))
     if left := _forgotten_optouts():
         raise Restored(
             f"The database is older than {settings.OPTOUTS}: {left} who unsubscribed since are still subscribed in "
@@ -128,7 +128,7 @@ def _lacks(forgotten: int) -> str:
     return "the database may have been restored from a backup, which the unreadable attempts.json could not tell"
 
 
-def _words(forgotten: int) -> str:
+def _detail(forgotten: int) -> str:
     return (
         f"The database is older than {remembering.path()}: it lacks {forgotten} of the requests made from here, so "
         "it was restored from a backup. Nothing is sent, because subscribers could get an issue twice; `mailer "

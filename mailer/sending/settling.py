@@ -41,21 +41,21 @@ def settle(claim: Claim, answer: Answer) -> None:
         case Refused():
             _refuse(claim, answer)
         case RateLimited():
-            circuit_breaker.rate_limited(claim.account, clock.now(), answer.wait, answer.words)
-            _plan_again(claim, Attempt.State.REFUSED, answer.words, answer.status)
+            circuit_breaker.rate_limited(claim.account, clock.now(), answer.wait, answer.detail)
+            _plan_again(claim, Attempt.State.REFUSED, answer.detail, answer.status)
         case Exhausted():
             # This machine's problem: it rests, and others may go on.
             circuit_breaker.answered(claim.account)
-            _plan_again(claim, Attempt.State.UNSENT, answer.words)
+            _plan_again(claim, Attempt.State.UNSENT, answer.detail)
         case ConnectFailed():
-            circuit_breaker.failed(claim.account, clock.now(), answer.words)
-            _plan_again(claim, Attempt.State.UNSENT, answer.words)
+            circuit_breaker.failed(claim.account, clock.now(), answer.detail)
+            _plan_again(claim, Attempt.State.UNSENT, answer.detail)
         case DeadlinePassed():
             circuit_breaker.answered(claim.account)
             _plan_again(claim, Attempt.State.UNSENT, "the worker was stopped between claim and request")
         case OutcomeUnknown():
-            circuit_breaker.failed(claim.account, clock.now(), answer.words)
-            leave_unknown(claim.attempt, answer.words, answer.status, answer.cause or f"answered {answer.status}")
+            circuit_breaker.failed(claim.account, clock.now(), answer.detail)
+            leave_unknown(claim.attempt, answer.detail, answer.status, answer.cause or f"answered {answer.status}")
     finish_if_done(claim.send)
 
 
@@ -80,7 +80,7 @@ def _accept(claim: Claim, answer: Accepted) -> None:
 
 def _reject_subscribers(claim: Claim, answer: RecipientsRejected) -> None:
     """Reject those the provider named, with its message; the rest goes at once, in halves after three rounds."""
-    refused = {claim.members[index].delivery: words for index, words in answer.words.items()}
+    refused = {claim.members[index].delivery: detail for index, detail in answer.detail.items()}
     circuit_breaker.answered(claim.account)
     with locked(claim.send):
         _end_attempt(claim, Attempt.State.REFUSED, f"{len(refused)} readers refused", answer.status)
@@ -102,32 +102,32 @@ def _search_the_place(claim: Claim, answer: UnlocatedRefusal) -> None:
     """Halve a batch that the provider refused without saying whom it means, until the subscriber is alone."""
     circuit_breaker.answered(claim.account)
     with locked(claim.send):
-        _end_attempt(claim, Attempt.State.REFUSED, answer.words, answer.status)
+        _end_attempt(claim, Attempt.State.REFUSED, answer.detail, answer.status)
         if not _mine(claim).exists():
             return
         batch = Batch.objects.get(pk=claim.batch)
         _back_to_planned(claim)
         if batch.was_unknown:
             # An older attempt may have gone out whole, and its evidence must still fit this batch.
-            pause_for(claim.send, answer.words)
+            pause_for(claim.send, answer.detail)
         elif not only_one_left(batch):
             split(batch)
-        elif not refuse_single(batch, claim.members[0].delivery, answer.words):
-            pause_for(claim.send, answer.words)
+        elif not refuse_single(batch, claim.members[0].delivery, answer.detail):
+            pause_for(claim.send, answer.detail)
 
 
 def _refuse(claim: Claim, answer: Refused) -> None:
     """Pause a send that the provider refuses as a whole, with its message; its subscribers wait."""
     circuit_breaker.answered(claim.account)
     with locked(claim.send):
-        _end_attempt(claim, Attempt.State.REFUSED, answer.words, answer.status)
+        _end_attempt(claim, Attempt.State.REFUSED, answer.detail, answer.status)
         if _back_to_planned(claim):
-            pause_for(claim.send, answer.words)
+            pause_for(claim.send, answer.detail)
 
 
-def _plan_again(claim: Claim, attempt: Attempt.State, words: str, status: int | None = None) -> None:
+def _plan_again(claim: Claim, attempt: Attempt.State, detail: str, status: int | None = None) -> None:
     with locked(claim.send):
-        _end_attempt(claim, attempt, words, status)
+        _end_attempt(claim, attempt, detail, status)
         _back_to_planned(claim)
 
 
@@ -150,14 +150,14 @@ def _back_to_planned(claim: Claim) -> bool:
     return True
 
 
-def _end_attempt(claim: Claim, state: Attempt.State, words: str, status: int | None = None) -> bool:
+def _end_attempt(claim: Claim, state: Attempt.State, detail: str, status: int | None = None) -> bool:
     """End the attempt in this state. Return False if it had ended before."""
-    return statements.end_attempt(claim.attempt, state, words, status, "", clock.now())
+    return statements.end_attempt(claim.attempt, state, detail, status, "", clock.now())
 
 
 def _reject(batch: int, refused: Mapping[int, str]) -> None:
-    for delivery, words in refused.items():
+    for delivery, detail in refused.items():
         Delivery.objects.filter(pk=delivery, batch=batch, outcome=None).update(
-            outcome=Delivery.Outcome.REJECTED, reason=words
+            outcome=Delivery.Outcome.REJECTED, reason=detail
         )
     Batch.objects.filter(pk=batch).update(rejected=F("rejected") + len(refused))

@@ -33,7 +33,7 @@ def split(batch: Batch) -> int:
     return new.pk
 
 
-def refuse_single(batch: Batch, delivery: int, words: str) -> bool:
+def refuse_single(batch: Batch, delivery: int, detail: str) -> bool:
     """Reject the one subscriber left. Return False if the email itself seems refused; then all are restored.
 
     When the first two singles of a batch are refused and no part of it was accepted, the fault is hardly theirs.
@@ -45,7 +45,7 @@ def refuse_single(batch: Batch, delivery: int, words: str) -> bool:
     if refused.exists() and not family.filter(state=Batch.State.ACCEPTED).exists():
         _restore(refused)
         return False
-    Delivery.objects.filter(pk=delivery, outcome=None).update(outcome=Delivery.Outcome.REJECTED, reason=words)
+    Delivery.objects.filter(pk=delivery, outcome=None).update(outcome=Delivery.Outcome.REJECTED, reason=detail)
     Batch.objects.filter(pk=batch.pk).update(
         state=Batch.State.REFUSED, refused_alone=delivery, current_attempt=None, rejected=F("rejected") + 1
     )

@@ -90,9 +90,9 @@ def open_attempt(attempt: UUID, batch: int, worker: UUID, members: int, now: dat
     _change(_OPEN, attempt, batch, worker, members, now, lease_until)
 
 
-def end_attempt(attempt: UUID, state: str, words: str, status: int | None, message_id: str, now: datetime) -> bool:
+def end_attempt(attempt: UUID, state: str, detail: str, status: int | None, message_id: str, now: datetime) -> bool:
     """End the attempt in this state. Return False if it had ended before."""
-    return _change(_END, state, words[:500], status, message_id, now, attempt)
+    return _change(_END, state, detail[:500], status, message_id, now, attempt)
 
 
 def accept_batch(batch: int, attempt: UUID, settled_by: Batch.SettledBy) -> bool:

@@ -23,13 +23,13 @@ SILENT = ("gmail.com", "googlemail.com", "icloud.com", "me.com", "mac.com")
 def check(sends: Collection[int]) -> None:
     """Pause sends past a threshold, once, with the reason; one that is over keeps it for the next send."""
     for send in Send.objects.filter(pk__in=list(sends), notice="").only("pk", "planned", "slug", "state"):
-        words = _passed(send)
-        if not words:
+        detail = _passed(send)
+        if not detail:
             continue
         over = send.state in (Send.State.FINISHED, Send.State.CANCELLED)
-        if Send.objects.filter(pk=send.pk, notice="").update(notice=words, notice_shown=not over):
+        if Send.objects.filter(pk=send.pk, notice="").update(notice=detail, notice_shown=not over):
             log.error("bounce or complaint threshold exceeded", extra={"send": send.pk})
-            pause_for(send.pk, words)
+            pause_for(send.pk, detail)
 
 
 def _passed(send: Send) -> str:

@@ -8,9 +8,9 @@ class NotSent(OSError):
     an email whose outcome is unknown (`unknown`), where a second try may be a second email.
     """
 
-    def __init__(self, words: str, *, retry: bool, unknown: bool = False, wait: float | None = None) -> None:
-        super().__init__(words)
-        self.words = words
+    def __init__(self, detail: str, *, retry: bool, unknown: bool = False, wait: float | None = None) -> None:
+        super().__init__(detail)
+        self.detail = detail
         self.retry = retry
         self.unknown = unknown
         self.wait = wait

@@ -106,12 +106,12 @@ def test_a_large_journal_is_applied_in_batches_and_each_click_keeps_its_time(pat
     monkeypatch.setattr(applying, "BATCH", 3)
     crowd = readers.crowd(8)
     Consent.objects.update(at=timezone.now() - timedelta(days=1))
-    moments = {reader: clicked(path, reader, ago=60 - number) for number, reader in enumerate(crowd)}
+    times = {reader: clicked(path, reader, ago=60 - number) for number, reader in enumerate(crowd)}
 
     assert applying.apply(path).left == 8
 
-    assert {reader: left_at(reader) for reader in crowd} == {reader: [at] for reader, at in moments.items()}
-    assert noted(path) == {(reader.suppression_hash, at) for reader, at in moments.items()}
+    assert {reader: left_at(reader) for reader in crowd} == {reader: [at] for reader, at in times.items()}
+    assert noted(path) == {(reader.suppression_hash, at) for reader, at in times.items()}
 
 
 def test_of_several_clicks_in_one_batch_the_first_that_counts_ends_the_subscription(path):

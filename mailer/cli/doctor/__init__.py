@@ -3,7 +3,6 @@
 import json
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict
 
 import click
 
@@ -96,9 +95,9 @@ def _say(found: Iterable[Check], as_json: bool) -> None:
     for check in found:
         checks.append(check)
         if not as_json:
-            click.echo(f"{marks[check.state]}  {check.name}: {check.words}")
+            click.echo(f"{marks[check.state]}  {check.name}: {check.detail}")
     if as_json:
-        click.echo(json.dumps([asdict(check) for check in checks], ensure_ascii=False))
+        click.echo(json.dumps([_as_json(check) for check in checks], ensure_ascii=False))
     sys.exit(Exit.FAILED if any(check.state == "error" for check in checks) else Exit.DONE)
 
 
@@ -129,3 +128,7 @@ def _checks() -> Iterator[Check]:
         yield from domains.checks()
     if database.state == "ok":
         yield guarded("BASE_URL", here.base_url)
+
+
+def _as_json(check: Check) -> dict[str, str]:
+    return {"name": check.name, "state": check.state, "words": check.detail}

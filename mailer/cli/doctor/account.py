@@ -63,10 +63,10 @@ def credits(account: Account) -> Check:
     """Check that the plan allows an email to each subscriber of the largest newsletter. Raises Unseen."""
     left = account.credits_left()
     label, subscribers = _largest_audience()
-    words = f"{counted(left, 'email')} left, {label} has {counted(subscribers, 'reader')}"
+    detail = f"{counted(left, 'email')} left, {label} has {counted(subscribers, 'reader')}"
     if left < subscribers:
-        return Check("credits", "warning", f"{words}: the rest would be refused; upgrade the plan before sending")
-    return Check("credits", "ok", words)
+        return Check("credits", "warning", f"{detail}: the rest would be refused; upgrade the plan before sending")
+    return Check("credits", "ok", detail)
 
 
 def _largest_audience() -> tuple[str, int]:

@@ -44,10 +44,10 @@ def adopt_database(as_json: bool) -> None:
 def _who_left(found: Adopted) -> str:
     log = found.optouts
     if not log.left and not log.suppressed:
-        words = "No unsubscribes are missing"
+        detail = "No unsubscribes are missing"
     else:
-        words = (
+        detail = (
             f"Unsubscribed again: {counted(log.left, 'reader')}; suppressed again: {counted(log.suppressed, 'address')}"
         )
     unreadable = f", {log.unreadable} of them could not be read" if log.unreadable else ""
-    return f"{words} ({counted(log.lines, 'line')} in the log of opt-outs{unreadable})."
+    return f"{detail} ({counted(log.lines, 'line')} in the log of opt-outs{unreadable})."

@@ -24,8 +24,8 @@ def misnamed() -> Iterator[Check]:
     """Yield what looks like a setting, and sets nothing."""
     from mailer.config import environment
 
-    for words in environment.misnamed():
-        yield Check("settings", "warning", words)
+    for detail in environment.misnamed():
+        yield Check("settings", "warning", detail)
 
 
 def disk() -> Check:
@@ -125,8 +125,8 @@ def refusals() -> Iterator[Check]:
     sends = accounts.own_sends().values_list("pk", flat=True)
     found = refusals_of(*sends, since=clock.now() - timedelta(days=7))
     for one in found:
-        words = f"{counted(one.subscribers, 'mail')} in the last week: {one.policy.says}; {one.fix}"
-        yield Check(f"receivers {one.policy.key}", "warning", words)
+        detail = f"{counted(one.subscribers, 'mail')} in the last week: {one.policy.says}; {one.fix}"
+        yield Check(f"receivers {one.policy.key}", "warning", detail)
     if not found:
         yield Check("receivers", "ok", "none has refused your domain, IP address or content in the last week")
 
@@ -186,11 +186,11 @@ def proxies() -> Check:
     from mailer.web.proxies import FORGOTTEN, Fault
 
     asked, met = _faults_in_front(), _faults_met()
-    words = [fault.value for fault in Fault if fault.name in {*asked, *met}]
-    if words:
+    detail = [fault.value for fault in Fault if fault.name in {*asked, *met}]
+    if detail:
         # A request that bypassed the proxies may have been the operator's own, and anybody can write a Host.
         mild = {"SCHEME", "HOST", "LOCAL_HOST"} >= set(asked) and {"FEWER", "HOST"} >= met
-        return Check("proxies", "warning" if mild else "error", "; ".join(words))
+        return Check("proxies", "warning" if mild else "error", "; ".join(detail))
     if settings.MAILER_PROXIES:
         return Check("proxies", "ok", f"{settings.MAILER_PROXIES} before `mailer serve`")
     if settings.BASE_URL.startswith("https://"):

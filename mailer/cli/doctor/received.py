@@ -242,16 +242,16 @@ def _tracking(received: Received) -> Iterator[Check]:
     links, images, pixels = _places(received.mail)
     rewritten = [link for link in links if _is_tracker(link)]
     if rewritten:
-        words = f"{len(rewritten)} of {len(links)} links lead through {_host(rewritten[0])}; {_names().tracking}"
-        yield Check("links", "error", words)
+        detail = f"{len(rewritten)} of {len(links)} links lead through {_host(rewritten[0])}; {_names().tracking}"
+        yield Check("links", "error", detail)
     else:
         yield Check("links", "ok", f"{len(links)}, as they were written")
     opens = [*pixels, *(image for image in images if _is_tracker(image))]
     if opens:
         yield Check("images", "error", f"a tracking pixel from {_host(opens[0])}; {_names().tracking}")
     elif foreign := [image for image in images if not _is_ours(image)]:
-        words = f"{len(foreign)} come from {_host(foreign[0])}, which learns who reads; issues bring their own"
-        yield Check("images", "warning", words)
+        detail = f"{len(foreign)} come from {_host(foreign[0])}, which learns who reads; issues bring their own"
+        yield Check("images", "warning", detail)
     else:
         yield Check("images", "ok", f"{len(images)}, all from {settings.BASE_URL}; no pixel")
 

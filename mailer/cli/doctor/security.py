@@ -42,8 +42,8 @@ def checks() -> Iterator[Check]:
 def environment() -> Check:
     if settings.PRODUCTION:
         return Check("MAILER_ENV", "ok", f"production; subscribers' links lead to {settings.BASE_URL}")
-    words = "local: unsafe settings are accepted; set MAILER_ENV=production on a server"
-    return Check("MAILER_ENV", "warning", words)
+    detail = "local: unsafe settings are accepted; set MAILER_ENV=production on a server"
+    return Check("MAILER_ENV", "warning", detail)
 
 
 def secret_key() -> Check:
@@ -90,15 +90,15 @@ def webhook() -> Check:
         return Check("webhook", "ok", f"{provider.names.provider} reports nothing, and every post is refused")
     if keys := provider.events.keys():
         return Check("webhook", "ok", f"posts need the signature of {counted(len(keys), 'key')}")
-    words = f"{provider.names.events} is not set: every post is refused, and bounces and complaints are never recorded"
-    return Check("webhook", "warning", words)
+    detail = f"{provider.names.events} is not set: every post is refused, and bounces and complaints are never recorded"
+    return Check("webhook", "warning", detail)
 
 
 def contact() -> Check:
     if settings.MAILER_SECURITY_CONTACT:
         return Check("security.txt", "ok", settings.MAILER_SECURITY_CONTACT)
-    words = "no contact for security reports; set MAILER_SECURITY_CONTACT"
-    return Check("security.txt", "warning", words)
+    detail = "no contact for security reports; set MAILER_SECURITY_CONTACT"
+    return Check("security.txt", "warning", detail)
 
 
 def debug() -> Check:

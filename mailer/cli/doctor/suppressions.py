@@ -35,8 +35,8 @@ def at_a_glance(suppressions: Suppressions) -> Check:
     provider = configured_provider().names.provider
     if not found:
         on_one_page = f"no subscriber of yours on the first page of {provider}'s lists"
-        words = f"{provider} suppresses no subscriber of yours" if whole else on_one_page
-        return Check("suppressions", "ok", f"{words}; `mailer doctor --read-suppressions` compares the whole lists")
+        detail = f"{provider} suppresses no subscriber of yours" if whole else on_one_page
+        return Check("suppressions", "ok", f"{detail}; `mailer doctor --read-suppressions` compares the whole lists")
     count = counted(len(found), "reader") if whole else f"{counted(len(found), 'reader')} or more"
     return Check(
         "suppressions",

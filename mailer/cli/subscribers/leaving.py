@@ -108,8 +108,8 @@ def _show_what_goes(person: "Address") -> None:
     from subscribers.models import Suppression
 
     subscriber = subscriber_of(person)
-    standing = Suppression.objects.filter(hash=hash_of(person)).first()
-    if subscriber is None and standing is None:
+    suppression = Suppression.objects.filter(hash=hash_of(person)).first()
+    if subscriber is None and suppression is None:
         raise Problem(f"{person.email} is not known here; there is nothing to erase.")
     newsletters = (
         ", ".join(subscriber.subscriptions.order_by("newsletter").values_list("newsletter", flat=True))
@@ -118,7 +118,7 @@ def _show_what_goes(person: "Address") -> None:
     )
     steps = counted(subscriber.consents.count(), "step") if subscriber else "no step"
     sends = counted(Delivery.objects.filter(subscriber=subscriber).count(), "mail") if subscriber else "no mail"
-    stays = f"{standing.reason} since {standing.at:%Y-%m-%d}, without its note" if standing else "erased"
+    stays = f"{suppression.reason} since {suppression.at:%Y-%m-%d}, without its note" if suppression else "erased"
     click.echo(
         f"{person.email}: goes: address, name, newsletters ({newsletters or 'none'}), {steps} of consent.\n"
         f"  stays: a keyed hash of the address ({stays}); {sends} in the ledger, without the reader.\n"

@@ -39,7 +39,7 @@ def lift_one(address: str, reason: str) -> None:
 
 def lift_incident(between: tuple[str, str], domain: str, reason: str, yes: bool) -> None:
     """Lift every bounce of a domain in a span of time, once the user agreed."""
-    first, last = _moment(between[0], time.min), _moment(between[1], time.max)
+    first, last = _time(between[0], time.min), _time(between[1], time.max)
     if first > last:
         raise Problem(f"--bounced-between: {between[0]} is after {between[1]}.", Exit.USAGE)
     start()
@@ -103,7 +103,7 @@ def _release(emails: list[str], reason: str) -> None:
         raise Problem(f"lifted here, but not at the provider: {why}.") from None
 
 
-def _moment(text: str, day: time) -> datetime:
+def _time(text: str, day: time) -> datetime:
     """Read a date, or a date and time; in UTC if no zone is named. `day` completes a date."""
     try:
         if len(text.strip()) == len("2020-12-14"):

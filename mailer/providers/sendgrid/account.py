@@ -145,9 +145,9 @@ def _list(answer: Any, under: str) -> list[dict[str, Any]]:
     return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
 
 
-def _webhook_is(state: str, words: str) -> Check:
+def _webhook_is(state: str, detail: str) -> Check:
     place = "" if state == "ok" else "; see Settings, Mail Settings, Event Webhook at SendGrid"
-    return Check("webhook", state, words + place)
+    return Check("webhook", state, detail + place)
 
 
 def _same(url: Any, ours: str) -> bool:

@@ -28,7 +28,7 @@ from mailer.providers.answers import (
 if TYPE_CHECKING:
     from mailer.providers.sendgrid.transport import Reply
 
-LONGEST_WORDS = 500
+LONGEST_DETAIL = 500
 LONGEST_WAIT = 600.0
 _WAIT_WITHOUT_RESET = 60.0
 _PLACE = re.compile(r"personalizations[.\[](\d+)(?![\d])")
@@ -69,8 +69,8 @@ class Client:
         except NotOpened as error:
             return ConnectFailed(self._clean(str(error)))
         except Lost as error:
-            words = self._clean(str(error))
-            return OutcomeUnknown(words, error.status, words)
+            detail = self._clean(str(error))
+            return OutcomeUnknown(detail, error.status, detail)
         except Unwritable as error:
             return Refused(self._clean(f"the request cannot be written as JSON: {error}"), 0)
         except MemoryError as error:  # while the request was written as JSON: the transport knows the rest
@@ -91,7 +91,7 @@ class Client:
         if not reply.whole:
             raise Unreachable(f"the answer to {path} was cut off")
         parsed = _json(reply.body)
-        return reply.status_code, self._words(reply) if parsed is None else parsed
+        return reply.status_code, self._detail(reply) if parsed is None else parsed
 
     def delete(self, path: str, body: Any = None) -> tuple[int, str]:
         """Return status and message of DELETE `path`, such as `/v3/suppression/bounces`. Raises Unreachable."""
@@ -104,7 +104,7 @@ class Client:
             reply = request.delete(request_body=body)
         except (NotOpened, Lost) as error:
             raise Unreachable(self._clean(str(error))) from None
-        return reply.status_code, self._words(reply)
+        return reply.status_code, self._detail(reply)
 
     def close(self) -> None:
         """Close this thread's connection; the client may still be used."""
@@ -115,22 +115,22 @@ class Client:
         if status == 202:
             return Accepted(self._clean(reply.headers.get("X-Message-Id", ""))[:200])
         if status < 300 or status == 408 or status >= 500:
-            return OutcomeUnknown(self._words(reply), status, f"the provider answered {status}")
+            return OutcomeUnknown(self._detail(reply), status, f"the provider answered {status}")
         if status == 429:
-            return RateLimited(self._words(reply), _wait(reply.headers))
+            return RateLimited(self._detail(reply), _wait(reply.headers))
         if not reply.whole and status in (400, *range(300, 400)):
-            words = f"the answer {status} was cut off"
-            return OutcomeUnknown(words, status, words)
+            detail = f"the answer {status} was cut off"
+            return OutcomeUnknown(detail, status, detail)
         if status == 413:
-            return UnlocatedRefusal(self._words(reply), status)
+            return UnlocatedRefusal(self._detail(reply), status)
         if status == 400:
             return self._meaning_of_bad_request(reply, recipients)
-        return Refused(self._words(reply), status)
+        return Refused(self._detail(reply), status)
 
     def _meaning_of_bad_request(self, reply: "Reply", recipients: int) -> Answer:
         errors = _errors(_json(reply.body))
         if errors and all(error.get("field") is None for error in errors):
-            return UnlocatedRefusal(self._words(reply), reply.status_code)
+            return UnlocatedRefusal(self._detail(reply), reply.status_code)
         places: dict[int, list[str]] = {}
         for error in errors:
             match = _PLACE.match(str(error.get("field")))
@@ -139,11 +139,11 @@ class Client:
                 break
             places.setdefault(int(match[1]), []).append(str(error.get("message") or "refused without a word"))
         if not places:
-            return Refused(self._words(reply), reply.status_code)
-        words = {index: self._clean("; ".join(dict.fromkeys(messages))) for index, messages in places.items()}
-        return RecipientsRejected(words, reply.status_code)
+            return Refused(self._detail(reply), reply.status_code)
+        detail = {index: self._clean("; ".join(dict.fromkeys(messages))) for index, messages in places.items()}
+        return RecipientsRejected(detail, reply.status_code)
 
-    def _words(self, reply: "Reply") -> str:
+    def _detail(self, reply: "Reply") -> str:
         """Return the provider's message on one line: its errors, else the text of its page, else the reason."""
         said = [
             str(error.get("message")) + (f" ({error['field']})" if error.get("field") else "")
@@ -154,10 +154,10 @@ class Client:
             f"{reply.status_code} {reply.reason}: {text}" if text else f"{reply.status_code} {reply.reason}"
         )
 
-    def _clean(self, words: str) -> str:
-        without_key = words.replace(self._key, "[key]")
+    def _clean(self, detail: str) -> str:
+        without_key = detail.replace(self._key, "[key]")
         printable = "".join(letter if letter.isprintable() else " " for letter in without_key)
-        return " ".join(printable.split())[:LONGEST_WORDS]
+        return " ".join(printable.split())[:LONGEST_DETAIL]
 
 
 def _json(body: bytes) -> Any:
@@ -178,7 +178,7 @@ def _errors(parsed: Any) -> list[dict[str, Any]]:
 
 def _text(body: bytes) -> str:
     """Return the text of a page, or of an answer that is not SendGrid's JSON."""
-    words, *tags = body[:20_000].decode("utf-8", "replace").split("<")
+    detail, *tags = body[:20_000].decode("utf-8", "replace").split("<")
     hidden = ""
     for piece in tags:
         tag, closed, rest = piece.partition(">")
@@ -188,8 +188,8 @@ def _text(body: bytes) -> str:
         elif name in ("script", "style", "title"):
             hidden = name
         if not hidden:
-            words += f" {rest}" if closed else f"<{piece}"
-    return words.strip()
+            detail += f" {rest}" if closed else f"<{piece}"
+    return detail.strip()
 
 
 def _wait(headers: Headers) -> float:

@@ -41,8 +41,8 @@ class FirstByteTooLate(Exception):
 class Lost(Exception):
     """A byte was written, and no answer came that could be read to its end; the message says why."""
 
-    def __init__(self, words: str, status: int | None = None) -> None:
-        super().__init__(words)
+    def __init__(self, detail: str, status: int | None = None) -> None:
+        super().__init__(detail)
         self.status = status
 
 
@@ -79,8 +79,8 @@ class Transport:
         try:
             return self._exchange(method, path, headers, body, first_byte_by)
         except (NotOpened, MemoryError) as error:
-            if words := shortage(error):
-                raise RanOut(words) from error
+            if detail := shortage(error):
+                raise RanOut(detail) from error
             raise
 
     def _exchange(

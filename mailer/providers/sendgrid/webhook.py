@@ -23,7 +23,7 @@ OLDEST = timedelta(hours=25)  # SendGrid repeats for 24 h, perhaps with the firs
 EARLIEST = timedelta(minutes=5)  # how much its clock may be ahead of ours
 
 LONGEST_KIND = 24
-LONGEST_WORDS = 500
+LONGEST_DETAIL = 500
 END_OF_TIME = 4_102_444_800  # 2100: a later timestamp is a mistake, and Python's and PostgreSQL's limits are not far
 
 # Its words for what happened, where ours are others. The database of an older version has some of them.
@@ -56,7 +56,7 @@ def verify(
     """
     if not signature or not timestamp:
         raise NotSigned("the request is not signed; turn on the signed event webhook at SendGrid")
-    signed_at = _moment(timestamp)
+    signed_at = _time(timestamp)
     try:
         raw = base64.b64decode(signature, validate=True)
     except (binascii.Error, ValueError):
@@ -69,7 +69,7 @@ def verify(
     raise NotSigned("the signature matches none of the keys in SENDGRID_WEBHOOK_PUBLIC_KEY")
 
 
-def _moment(timestamp: str) -> datetime:
+def _time(timestamp: str) -> datetime:
     if not (timestamp.isascii() and timestamp.isdigit() and len(timestamp) <= 10):
         raise NotSigned("the timestamp is not a number of seconds")
     return datetime.fromtimestamp(int(timestamp), UTC)
@@ -218,7 +218,7 @@ def _details(item: Mapping[str, Any], whole: bool) -> dict[str, str]:
     return {name: _plain(value) for name, value in said if type(value) is str and value}
 
 
-def _plain(words: str) -> str:
+def _plain(detail: str) -> str:
     """Put it on one line, without terminal escapes: strangers' servers wrote it, and `mailer status` prints it."""
-    words = words.replace("\0", "")[:LONGEST_WORDS]
-    return words if words.isprintable() else "".join(one if one.isprintable() else " " for one in words)
+    detail = detail.replace("\0", "")[:LONGEST_DETAIL]
+    return detail if detail.isprintable() else "".join(one if one.isprintable() else " " for one in detail)

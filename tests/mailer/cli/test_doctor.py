@@ -129,7 +129,7 @@ def test_a_sender_that_sendgrid_has_not_verified_is_found(account, domain_list, 
     account["/v3/whitelabel/domains"] = domain_list
     found = next(the_account().senders({"editor@news.example.com"}))
     assert (found.name, found.state) == ("sender editor@news.example.com", state)
-    assert words in found.words
+    assert words in found.detail
 
 
 @pytest.mark.django_db
@@ -138,8 +138,8 @@ def test_fewer_mails_left_than_readers_is_said(account):
     account["/v3/user/credits"] = {"remain": 2}
     found = credits(the_account())
     assert found.state == "warning"
-    assert "2 emails left" in found.words
-    assert "3 readers" in found.words
+    assert "2 emails left" in found.detail
+    assert "3 readers" in found.detail
 
 
 @pytest.mark.parametrize(
@@ -159,14 +159,14 @@ def test_a_webhook_that_would_not_tell_us_is_found(account, answer, state, words
     account[WEBHOOKS] = answer
     found = webhook()
     assert found.state == state
-    assert words in found.words
+    assert words in found.detail
 
 
 def test_a_webhook_whose_key_we_do_not_have_is_an_error_with_the_key_to_set(account, settings):
     settings.SENDGRID_WEBHOOK_KEYS = ()
     found = webhook()
     assert found.state == "error"
-    assert f"SENDGRID_WEBHOOK_PUBLIC_KEY={recorded.PUBLIC_KEY}" in found.words
+    assert f"SENDGRID_WEBHOOK_PUBLIC_KEY={recorded.PUBLIC_KEY}" in found.detail
 
 
 def test_where_the_list_holds_no_keys_they_are_asked_for(account):
@@ -298,7 +298,7 @@ def asked_of(records: dict[str, list[str]], settings, monkeypatch) -> dict[str, 
     with recorded.name_server(records) as port:
         monkeypatch.setattr(domains, "NAMESERVERS", ["127.0.0.1"])
         monkeypatch.setattr(domains, "PORT", port)
-        return {check.name.split()[0]: (check.state, check.words) for check in domains.checks()}
+        return {check.name.split()[0]: (check.state, check.detail) for check in domains.checks()}
 
 
 def test_a_domain_in_order_is_ok_and_the_policy_of_its_parent_counts(settings, monkeypatch):
@@ -325,7 +325,7 @@ def test_without_a_name_server_nothing_is_claimed(settings, monkeypatch):
         monkeypatch.setattr(domains, "NAMESERVERS", ["127.0.0.1"])
         monkeypatch.setattr(domains, "PORT", silent.getsockname()[1])
         (found,) = domains.checks()
-    assert (found.state, "no DNS server answers" in found.words) == ("warning", True)
+    assert (found.state, "no DNS server answers" in found.detail) == ("warning", True)
 
 
 def test_for_a_provider_on_this_machine_no_name_server_is_asked(settings):
@@ -348,8 +348,8 @@ def test_a_web_process_whose_machine_is_gone_for_good_is_forgotten_on_request(ru
 @pytest.mark.django_db
 def test_where_serve_starts_no_worker_the_doctor_does_not_say_so(settings, monkeypatch):
     settings.EMBEDDED = False
-    assert worker().words == "no worker that may send has checked in for a minute; start one with `mailer worker`"
+    assert worker().detail == "no worker that may send has checked in for a minute; start one with `mailer worker`"
     settings.EMBEDDED = True
     for vendor, words in (("sqlite", "`mailer serve` starts one"), ("postgresql", "`mailer worker` runs one")):
         monkeypatch.setattr(type(connection), "vendor", vendor, raising=False)
-        assert words in broker().words
+        assert words in broker().detail

@@ -34,7 +34,7 @@ def silence():
 
 
 def says_so(found: Check, state: str) -> None:
-    assert (found.state, found.words) == (state, "no answer within 0.3 seconds")
+    assert (found.state, found.detail) == (state, "no answer within 0.3 seconds")
 
 
 def test_a_provider_that_says_nothing(settings):
@@ -76,7 +76,7 @@ def test_name_servers_that_take_their_time_for_each_question_share_one_patience(
     settings.PROVIDER_IS_LOCAL = False
     monkeypatch.setattr(domains, "texts", lambda host: in_time(lambda: time.sleep(0.2) or []))
     (found,) = domains.checks()
-    assert (found.state, "no answer within" in found.words) == ("warning", True)
+    assert (found.state, "no answer within" in found.detail) == ("warning", True)
 
 
 def test_what_was_asked_may_end_in_a_timeout_of_its_own():

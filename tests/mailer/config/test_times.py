@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailer.config.times import BadMoment, describe, read_moment
+from mailer.config.times import InvalidTime, describe, read_time
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 BERLIN = "Europe/Berlin"
@@ -13,21 +13,21 @@ BERLIN = "Europe/Berlin"
 
 @pytest.mark.parametrize("text", ["2026-07-02T09:00", "2026-07-02 09:00", " 2026-07-02T09:00 "])
 def test_a_time_is_that_of_the_newsletters_zone(text):
-    assert read_moment(text, "Asia/Shanghai", NOW) == datetime(2026, 7, 2, 1, 0, tzinfo=UTC)
+    assert read_time(text, "Asia/Shanghai", NOW) == datetime(2026, 7, 2, 1, 0, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(("text", "later"), [("+5m", 5), ("+2h", 120), ("+1d", 1440), ("+90 m", 90)])
 def test_a_plus_counts_from_now(text, later):
-    assert read_moment(text, BERLIN, NOW) == NOW + timedelta(minutes=later)
+    assert read_time(text, BERLIN, NOW) == NOW + timedelta(minutes=later)
 
 
 def test_an_hour_that_clocks_skip_is_refused_and_the_next_one_is_named():
-    with pytest.raises(BadMoment, match="clocks go forward then; 2026-03-29T03:30 exists"):
-        read_moment("2026-03-29T02:30", BERLIN, NOW)
+    with pytest.raises(InvalidTime, match="clocks go forward then; 2026-03-29T03:30 exists"):
+        read_time("2026-03-29T02:30", BERLIN, NOW)
 
 
 def test_of_an_hour_that_comes_twice_the_first_is_meant():
-    assert read_moment("2026-10-25T02:30", BERLIN, NOW) == datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
+    assert read_time("2026-10-25T02:30", BERLIN, NOW) == datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
@@ -43,8 +43,8 @@ def test_of_an_hour_that_comes_twice_the_first_is_meant():
     ],
 )
 def test_a_time_in_the_past_or_unreadable_is_refused_with_an_explanation(text, why):
-    with pytest.raises(BadMoment, match=why):
-        read_moment(text, BERLIN, NOW)
+    with pytest.raises(InvalidTime, match=why):
+        read_time(text, BERLIN, NOW)
 
 
 def test_a_moment_is_told_by_weekday_zone_utc_and_distance():
@@ -58,5 +58,5 @@ def test_a_moment_is_told_by_weekday_zone_utc_and_distance():
 
 @given(st.text(max_size=20) | st.from_regex(r"\A\d{4}-\d\d-\d\d[T ]\d\d:\d\d\Z") | st.from_regex(r"\A\+\d{1,5}[mhd]\Z"))
 def test_any_text_is_a_moment_to_come_or_refused(text):
-    with suppress(BadMoment):
-        assert read_moment(text, BERLIN, NOW) > NOW
+    with suppress(InvalidTime):
+        assert read_time(text, BERLIN, NOW) > NOW

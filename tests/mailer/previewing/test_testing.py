@@ -9,7 +9,7 @@ from tests.readers import ADA
 
 def test_a_wrong_address_is_answered_before_anything_is_sent(desk):
     answered = send_test(desk().draw(), ["nobody"])
-    assert (answered.accepted, "'nobody'" in answered.words) == (False, True)
+    assert (answered.accepted, "'nobody'" in answered.detail) == (False, True)
 
 
 def test_what_is_refused_and_what_the_provider_refuses_are_answered_alike(desk, monkeypatch):
@@ -18,13 +18,13 @@ def test_what_is_refused_and_what_the_provider_refuses_are_answered_alike(desk, 
 
     monkeypatch.setattr(testing, "send", refuse)
     monkeypatch.setattr(testing, "bring_up_to_date", lambda: None)
-    assert send_test(desk().draw(), [ADA.email]).words == "ada may not be emailed"
+    assert send_test(desk().draw(), [ADA.email]).detail == "ada may not be emailed"
     monkeypatch.setattr(testing, "send", lambda *_: Outcome(False, "401"))
-    assert send_test(desk().draw(), [ADA.email]).words == "401"
+    assert send_test(desk().draw(), [ADA.email]).detail == "401"
 
 
 def test_an_accepted_test_says_for_whom(desk, monkeypatch):
     monkeypatch.setattr(testing, "send", lambda *_: Outcome(True, ""))
     monkeypatch.setattr(testing, "bring_up_to_date", lambda: None)
     answered = send_test(desk().draw(), [ADA.email])
-    assert (answered.accepted, ADA.email in answered.words) == (True, True)
+    assert (answered.accepted, ADA.email in answered.detail) == (True, True)

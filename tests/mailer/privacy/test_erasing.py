@@ -43,13 +43,13 @@ def test_what_a_reader_was_sent_is_shown_with_what_became_of_it(issue, up_to_dat
 
 def test_the_ledger_quotes_an_erased_reader_no_longer_and_its_numbers_stay(issue):
     Delivery.objects.update(outcome="rejected", reason="ada@before.example does not exist")
-    Attempt.objects.update(state="refused", words="ada@before.example does not exist")  # of the reader alone
+    Attempt.objects.update(state="refused", detail="ada@before.example does not exist")  # of the reader alone
     whole = Batch.objects.create(send=issue.send, number=2, size=0)
     Batch.objects.exclude(pk=whole.pk).update(split_from=whole)
     Attempt.objects.create(
         **{
             name: getattr(Attempt.objects.get(), name)
-            for name in ("state", "words", "worker", "lease_until", "members")
+            for name in ("state", "detail", "worker", "lease_until", "members")
         },
         batch=whole,
     )

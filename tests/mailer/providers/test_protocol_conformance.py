@@ -11,15 +11,15 @@ from mailer.providers.events import NotEvents, NotSigned
 from mailer.providers.messages import InvalidMessage
 from mailer.providers.protocol import Provider
 from mailer.store import clock
-from tests.mailer.providers.conformance.grounds import FAULTS, GROUNDS, ground
+from tests.mailer.providers.conformance.grounds import FAULTS, GROUNDS, stand_on
 from tests.mailer.providers.sendgrid.letters import issue, reader, readers
 
 PAIRS = [(name, fault) for name, kind in GROUNDS.items() for fault in FAULTS if fault in kind.faults]
 
 
 @pytest.fixture(params=GROUNDS)
-def standing(request, settings, tmp_path):
-    with ground(request.param, settings, tmp_path) as here:
+def ground(request, settings, tmp_path):
+    with stand_on(request.param, settings, tmp_path) as here:
         yield here
 
 
@@ -27,30 +27,30 @@ def prepared(provider: Provider, people=None, **changes):
     return provider.prepare(issue(**changes), people or readers(2), uuid4())
 
 
-def test_it_has_every_part_of_the_protocol(standing):
-    assert isinstance(standing.provider, Provider)
-    assert standing.provider.most_recipients >= 1
-    assert standing.provider.names.provider
+def test_it_has_every_part_of_the_protocol(ground):
+    assert isinstance(ground.provider, Provider)
+    assert ground.provider.most_recipients >= 1
+    assert ground.provider.names.provider
 
 
-def test_what_it_accepts_reaches_each_recipient_once(standing):
-    assert isinstance(standing.provider.post(prepared(standing.provider)), Accepted)
-    assert standing.mailed() == ["reader1@example.com", "reader2@example.com"]
+def test_what_it_accepts_reaches_each_recipient_once(ground):
+    assert isinstance(ground.provider.post(prepared(ground.provider)), Accepted)
+    assert ground.mailed() == ["reader1@example.com", "reader2@example.com"]
 
 
-def test_nothing_leaves_after_the_time_for_the_first_byte(standing):
-    answer = standing.provider.post(prepared(standing.provider), first_byte_by=time.monotonic() - 0.001)
+def test_nothing_leaves_after_the_time_for_the_first_byte(ground):
+    answer = ground.provider.post(prepared(ground.provider), first_byte_by=time.monotonic() - 0.001)
     assert answer == DeadlinePassed()
-    assert standing.mailed() == []
+    assert ground.mailed() == []
 
 
-def test_an_address_that_it_refuses_is_named_by_its_index_and_nobody_is_mailed(standing):
-    standing.refuse("no address")
-    request = prepared(standing.provider, [reader(1), reader(2, "no address")])
-    answer = standing.provider.post(request)
+def test_an_address_that_it_refuses_is_named_by_its_index_and_nobody_is_mailed(ground):
+    ground.refuse("no address")
+    request = prepared(ground.provider, [reader(1), reader(2, "no address")])
+    answer = ground.provider.post(request)
     assert isinstance(answer, RecipientsRejected)
-    assert set(answer.words) == {1}
-    assert standing.mailed() == []
+    assert set(answer.detail) == {1}
+    assert ground.mailed() == []
 
 
 @pytest.mark.parametrize(("name", "fault"), PAIRS)
@@ -68,28 +68,28 @@ def test_each_fault_can_be_met_at_two_providers_at_least(fault):
     assert sum(fault in kind.faults for kind in GROUNDS.values()) >= 2
 
 
-def test_a_line_break_in_a_header_makes_no_request(standing):
+def test_a_line_break_in_a_header_makes_no_request(ground):
     with pytest.raises(InvalidMessage):
-        prepared(standing.provider, subject="Hi\nBcc: eve@example.com")
+        prepared(ground.provider, subject="Hi\nBcc: eve@example.com")
 
 
-def test_a_sound_request_has_no_faults_and_looking_posts_nothing(standing):
-    assert standing.provider.faults(prepared(standing.provider)) == []
-    assert standing.mailed() == []
+def test_a_sound_request_has_no_faults_and_looking_posts_nothing(ground):
+    assert ground.provider.faults(prepared(ground.provider)) == []
+    assert ground.mailed() == []
 
 
-def test_a_test_mail_names_no_attempt(standing):
+def test_a_test_mail_names_no_attempt(ground):
     attempt = uuid4()
-    assert str(attempt) in repr(standing.provider.prepare(issue(), readers(1), attempt))
-    request = standing.provider.prepare(issue(), readers(1), None)
+    assert str(attempt) in repr(ground.provider.prepare(issue(), readers(1), attempt))
+    request = ground.provider.prepare(issue(), readers(1), None)
     assert "mailer_delivery" not in repr(request)
-    assert isinstance(standing.provider.post(request), Accepted)
+    assert isinstance(ground.provider.post(request), Accepted)
 
 
-def test_it_carries_single_mails(standing):
+def test_it_carries_single_mails(ground):
     mail = EmailMessage("Please confirm", "Press here.", "editor@news.example.com", ["ada@example.com"])
-    assert isinstance(standing.provider.post(standing.provider.prepare_single(mail)), Accepted)
-    assert standing.mailed() == ["ada@example.com"]
+    assert isinstance(ground.provider.post(ground.provider.prepare_single(mail)), Accepted)
+    assert ground.mailed() == ["ada@example.com"]
 
 
 REPORTING = ["sendgrid"]

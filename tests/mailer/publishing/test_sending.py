@@ -20,7 +20,7 @@ from mailer.publishing.refusals import (
     TryLater,
 )
 from mailer.publishing.sending import Order, get_ready, propose, read_order, require_possible, start
-from mailer.sending.existing import Again
+from mailer.sending.existing import Action
 from mailer.sending.steering import cancel, pause
 from mailer.worker.sweeping import sweep
 from tests import readers
@@ -54,7 +54,7 @@ def sent(proof, order: Order | None = None) -> Send:
 
 def test_a_new_issue_is_planned_for_everybody_who_may_be_mailed(proof):
     proposal = propose(proof(), Order())
-    assert (proposal.action, proposal.audience, proposal.sent_as) == (Again.PLAN, 1, "")
+    assert (proposal.action, proposal.audience, proposal.sent_as) == (Action.PLAN, 1, "")
     assert not Send.objects.exists()
     send = start(get_ready(proposal))
     assert (send.state, send.planned, send.slug) == ("sending", 1, "2026-11-20")
@@ -94,7 +94,7 @@ def test_the_same_issue_again_makes_no_request(proof):
     proposal = propose(proof(), Order())
     require_possible(proposal)
     again = start(get_ready(proposal))
-    assert (proposal.action, again.state, Attempt.objects.count()) == (Again.SHOW, "finished", 1)
+    assert (proposal.action, again.state, Attempt.objects.count()) == (Action.SHOW, "finished", 1)
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_a_changed_issue_is_refused_with_the_ways_on(proof, act, words):
 def test_a_paused_send_goes_on(proof):
     pause(sent(proof()).pk)
     proposal = propose(proof(), Order())
-    assert proposal.action is Again.RESUME
+    assert proposal.action is Action.RESUME
     send = start(get_ready(proposal))
     send.refresh_from_db()
     assert send.state == "sending"
@@ -155,8 +155,8 @@ def test_two_editors_with_different_issues_do_not_overwrite_each_other(proof):
 def test_another_time_is_another_plan_and_the_same_order_waits_on(proof):
     later = Order(due_at=timezone.now() + timedelta(hours=1))
     sent(proof(), later)
-    assert propose(proof(), Order()).action is Again.ATTACH
-    assert propose(proof(), later).action is Again.REPLACE
+    assert propose(proof(), Order()).action is Action.ATTACH
+    assert propose(proof(), later).action is Action.REPLACE
 
 
 def test_a_renamed_issue_needs_a_persons_word(proof):
@@ -225,7 +225,7 @@ def test_a_rehearsal_stands_in_nobodys_way_and_has_no_credits(proof, settings):
     settings.SENDGRID_API_KEY, settings.PROVIDER = "", REHEARSAL
     assert sent(proof()).is_rehearsal
     proposal = propose(proof(), Order())
-    assert (proposal.action, proposal.is_rehearsal, sending.credits_short(proposal)) == (Again.PLAN, True, None)
+    assert (proposal.action, proposal.is_rehearsal, sending.credits_short(proposal)) == (Action.PLAN, True, None)
 
 
 def test_going_on_with_a_send_wakes_workers_unless_it_is_left_to_them(proof, monkeypatch):

@@ -6,7 +6,7 @@ from django.db import transaction
 from mailer.models import REHEARSAL, Delivery, Send
 from mailer.providers.answers import ConnectFailed, OutcomeUnknown, RateLimited, Refused
 from mailer.sending.delivering import deliver_batch
-from mailer.sending.existing import Again, discard_unsent, same_source_elsewhere, standing, what_to_do
+from mailer.sending.existing import Action, discard_unsent, existing_send, same_source_elsewhere, what_to_do
 from mailer.sending.settling import settle
 from mailer.sending.steering import cancel, pause, resume
 from tests import readers
@@ -27,15 +27,15 @@ def put(send, state, reason="", attempted=False):
 @pytest.mark.parametrize(
     ("state", "reason", "attempted", "same", "changed"),
     [
-        ("scheduled", "", False, Again.SHOW, Again.REPLACE),
-        ("paused", "", False, Again.RESUME, Again.REPLACE),
-        ("cancelled", "", False, Again.REPLACE, Again.REPLACE),
-        ("sending", "", False, Again.ATTACH, Again.REFUSE),
-        ("sending", "", True, Again.ATTACH, Again.REFUSE),
-        ("paused", "", True, Again.RESUME, Again.REFUSE),
-        ("paused", "401 Unauthorized", True, Again.HELD, Again.REFUSE),
-        ("finished", "", True, Again.SHOW, Again.REFUSE),
-        ("cancelled", "", True, Again.SHOW, Again.REFUSE),
+        ("scheduled", "", False, Action.SHOW, Action.REPLACE),
+        ("paused", "", False, Action.RESUME, Action.REPLACE),
+        ("cancelled", "", False, Action.REPLACE, Action.REPLACE),
+        ("sending", "", False, Action.ATTACH, Action.REFUSE),
+        ("sending", "", True, Action.ATTACH, Action.REFUSE),
+        ("paused", "", True, Action.RESUME, Action.REFUSE),
+        ("paused", "401 Unauthorized", True, Action.HELD, Action.REFUSE),
+        ("finished", "", True, Action.SHOW, Action.REFUSE),
+        ("cancelled", "", True, Action.SHOW, Action.REFUSE),
     ],
 )
 def test_what_is_done_depends_on_the_state_and_on_whether_the_source_changed(
@@ -47,29 +47,29 @@ def test_what_is_done_depends_on_the_state_and_on_whether_the_source_changed(
 
 
 def test_a_new_slug_is_planned(db):
-    assert standing("weekly", "2026-11-20", "api.sendgrid.com") is None
-    assert what_to_do(None, SAME) is Again.PLAN
+    assert existing_send("weekly", "2026-11-20", "api.sendgrid.com") is None
+    assert what_to_do(None, SAME) is Action.PLAN
 
 
 def test_a_rehearsal_stands_in_nobodys_way(api):
     readers.confirmed()
     planned(provider=REHEARSAL)
-    assert standing("weekly", "2026-11-20", "api.sendgrid.com") is None
+    assert existing_send("weekly", "2026-11-20", "api.sendgrid.com") is None
     planned()
-    assert standing("weekly", "2026-11-20", REHEARSAL) is None
+    assert existing_send("weekly", "2026-11-20", REHEARSAL) is None
 
 
 def test_a_real_send_stands_whatever_the_provider(four):
-    assert standing("weekly", "2026-11-20", "api.sendgrid.com") == four
-    assert standing("jianbao", "2026-11-20", "api.sendgrid.com") is None
-    assert standing("weekly", "2026-11-27", "api.sendgrid.com") is None
+    assert existing_send("weekly", "2026-11-20", "api.sendgrid.com") == four
+    assert existing_send("jianbao", "2026-11-20", "api.sendgrid.com") is None
+    assert existing_send("weekly", "2026-11-27", "api.sendgrid.com") is None
 
 
 def test_a_finished_send_run_again_makes_no_request(four, api):
     deliver_all(four)
     requests = len(api.requests)
     four.refresh_from_db()
-    assert what_to_do(four, SAME) is Again.SHOW
+    assert what_to_do(four, SAME) is Action.SHOW
     deliver_batch(batch_of(four).pk)
     assert len(api.requests) == requests
 
@@ -86,7 +86,7 @@ def test_a_request_that_never_left_counts_as_nothing_sent(four):
     settle(claimed(four), ConnectFailed("no connection"))
     pause(four.pk)
     four.refresh_from_db()
-    assert what_to_do(four, CHANGED) is Again.REPLACE
+    assert what_to_do(four, CHANGED) is Action.REPLACE
     assert discard_unsent(four)
 
 

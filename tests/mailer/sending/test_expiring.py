@@ -85,7 +85,7 @@ def test_what_a_killed_worker_left_is_unknown_at_once_and_never_planned(four, wo
     assert expire_attempts() == 1
     balanced(four)
     assert (states(four), attempts(four), count(four).unknown) == (["unknown"], ["unknown"], 4)
-    assert "died" in Attempt.objects.get().words
+    assert "died" in Attempt.objects.get().detail
     assert expire_attempts() == 0
 
 

@@ -95,7 +95,7 @@ def test_single_refusals_are_not_reported(api):
 
 
 def test_the_doctor_names_what_receivers_hold_against_us(refused):
-    found = {check.name: (check.state, check.words) for check in here.refusals()}
+    found = {check.name: (check.state, check.detail) for check in here.refusals()}
     assert found["receivers 5.7.515"][0] == "warning"
     assert "4 mails in the last week: outlook.com rejects" in found["receivers 5.7.515"][1]
     assert "receivers 5.7.26" in found

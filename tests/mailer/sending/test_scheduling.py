@@ -9,7 +9,7 @@ from django.db import DatabaseError
 from django.utils import timezone
 
 from mailer.models import Batch, Send
-from mailer.sending.existing import Again, what_to_do
+from mailer.sending.existing import Action, what_to_do
 from mailer.sending.planning import schedule_send
 from mailer.sending.scheduling import NOBODY, fire_due
 from mailer.sending.steering import cancel, pause, resume
@@ -58,7 +58,7 @@ def test_a_schedule_missed_by_an_hour_pauses_and_fires_when_it_is_resumed(api):
     send = scheduled(-61)
     fire_due()
     assert state(send) == ("paused", "schedule missed")
-    assert what_to_do(send, sha256("first source")) is Again.HELD
+    assert what_to_do(send, sha256("first source")) is Action.HELD
     resume(send.pk)
     assert state(send) == ("sending", "")
     assert send.planned == 1

@@ -42,7 +42,7 @@ from mailer.sending import delivering, reconciling, steering
 from mailer.sending.accounting import count
 from mailer.sending.claiming import Claim, claim
 from mailer.sending.evidence import record
-from mailer.sending.existing import Again, what_to_do
+from mailer.sending.existing import Action, what_to_do
 from mailer.sending.settling import settle
 from mailer.worker.sweeping import sweep
 from subscribers import optin
@@ -319,7 +319,7 @@ class Sending(RuleBasedStateMachine):
     def nothing_waits_in_a_send_that_is_over(self):
         if hasattr(self, "world") and self.state() == "finished":
             assert count(self.world.send).waiting == 0
-            assert what_to_do(Send.objects.get(pk=self.world.send.pk), self.world.send.source_sha256) is Again.SHOW
+            assert what_to_do(Send.objects.get(pk=self.world.send.pk), self.world.send.source_sha256) is Action.SHOW
             for batch in Batch.objects.values_list("pk", flat=True):
                 assert claim(batch) is None  # I10
 

@@ -179,7 +179,7 @@ def test_what_nobody_can_know_is_unknown_and_not_sent_again(four, api, settings,
     assert (batch.state, batch.was_unknown, attempts(four)) == ("unknown", True, ["unknown"])
     assert str(batch.current_attempt) == api.requests[0]["attempt"]
     assert Attempt.objects.get().status == status
-    assert Attempt.objects.get().words
+    assert Attempt.objects.get().detail
     assert (count(four).unknown, four.state) == (4, Send.State.FINISHED)
     assert 0 < closed_for(four) <= 2
     deliver_all(four)

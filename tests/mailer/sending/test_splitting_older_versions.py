@@ -47,7 +47,7 @@ def test_the_second_single_restores_the_first_which_an_older_version_refused(ref
     send = refused_by_the_older_version
     settle(claimed(send, 2), REFUSAL)
     balanced(send)
-    assert (send.state, send.reason) == (Send.State.PAUSED, REFUSAL.words)
+    assert (send.state, send.reason) == (Send.State.PAUSED, REFUSAL.detail)
     assert (count(send).rejected, count(send).waiting) == (0, 4)
 
 

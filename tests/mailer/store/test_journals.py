@@ -50,7 +50,7 @@ def test_a_web_process_that_died_is_missed_until_one_runs_in_its_home():
     died = web(120)
     assert journals.look(clock.now()).missing == (died,)
     assert here.leavings().state == "warning"
-    assert "web-1" in here.leavings().words
+    assert "web-1" in here.leavings().detail
     web(1, died.state["home"])
     assert journals.look(clock.now()).missing == ()
     assert here.leavings().state == "ok"
@@ -59,7 +59,7 @@ def test_a_web_process_that_died_is_missed_until_one_runs_in_its_home():
 def test_two_homes_of_one_host_are_told_apart():
     web(120, folder="/srv/one")
     web(120, folder="/srv/two")
-    words = here.leavings().words
+    words = here.leavings().detail
     assert "web-1:/srv/one" in words
     assert "web-1:/srv/two" in words
     assert "mailer doctor --forget-missing" in words
@@ -74,7 +74,7 @@ def test_where_no_journal_is_kept_nobody_is_missed(settings):
 
 def test_doctor_and_metrics_show_what_waits(client, settings):
     leave(settings, ago=90)
-    assert here.leavings().words.startswith("1 subscriber waiting since")
+    assert here.leavings().detail.startswith("1 subscriber waiting since")
     body = client.get("/metrics").content.decode()
     assert "mailer_leavings_waiting 1.0" in body
     assert "mailer_leavings_oldest_seconds 9" in body

@@ -34,7 +34,7 @@ def test_doctor_elsewhere_says_why_the_workers_that_run_send_nothing(wrong_clock
     record(running.state())
     found = worker()
     assert found.state == "error"
-    assert "mail1:7 runs but may not send: the clock of this machine is 3:00:00 behind" in found.words
+    assert "mail1:7 runs but may not send: the clock of this machine is 3:00:00 behind" in found.detail
     assert b'mailer_worker_may_send{worker="mail1:7"} 0.0' in exposition()
 
 

@@ -93,7 +93,7 @@ def test_doctor_names_the_headers_that_are_missing(through, told, front, state, 
     through(front)
     with behind(told):
         check = here.proxies()
-    assert (check.state, [part for part in faults if part not in check.words]) == (state, []), check.words
+    assert (check.state, [part for part in faults if part not in check.detail]) == (state, []), check.detail
 
 
 def test_doctor_says_what_web_processes_have_met_where_it_reaches_none(monkeypatch):
@@ -101,7 +101,7 @@ def test_doctor_says_what_web_processes_have_met_where_it_reaches_none(monkeypat
     with behind(1):
         assert here.proxies().state == "ok"
         running(Fault.FEWER)
-        assert (here.proxies().state, here.proxies().words) == ("warning", Fault.FEWER.value)
+        assert (here.proxies().state, here.proxies().detail) == ("warning", Fault.FEWER.value)
         running(Fault.UNTOLD)
         assert here.proxies().state == "error"
 

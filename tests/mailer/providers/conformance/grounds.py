@@ -112,7 +112,7 @@ class FolderGround(Ground):
 
 
 @contextmanager
-def ground(name: str, settings: Any, folder: Path) -> Iterator[Ground]:
+def stand_on(name: str, settings: Any, folder: Path) -> Iterator[Ground]:
     settings.MAILER_HTTP_TIMEOUT = 2.0
     if name == "sendgrid":
         with StandIn() as api:

@@ -80,7 +80,7 @@ def test_a_mail_that_was_not_sent_says_whether_it_may_be_tried_again(api, fault,
     with pytest.raises(NotSent) as caught:
         confirmation().send()
     assert (caught.value.retry, caught.value.unknown) == (retry, unknown)
-    assert caught.value.words
+    assert caught.value.detail
 
 
 def test_a_refused_address_is_not_tried_again(api):

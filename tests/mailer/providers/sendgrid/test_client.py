@@ -66,7 +66,7 @@ def test_too_large_asks_to_split_and_keeps_the_text_of_the_page(api, client):
     answer = client.post(request())
     assert isinstance(answer, UnlocatedRefusal)
     assert answer.status == 413
-    assert "<" not in answer.words
+    assert "<" not in answer.detail
 
 
 def test_too_large_is_understood_when_the_server_hangs_up_on_a_body_that_it_did_not_read(api, client):
@@ -174,7 +174,7 @@ def test_the_key_is_never_shown(api, caplog):
     client = Client(f"{api.url}", api.key, 2)
     api.fail("answer", status=403, body=f'{{"errors": [{{"message": "no access for {KEY}", "field": null}}]}}')
     answer = client.post(request())
-    assert answer.words == "403 Forbidden: no access for [key]"
+    assert answer.detail == "403 Forbidden: no access for [key]"
     api.fail("answer", status=500, body=f"Bearer {KEY} " * 100)
     shown = [repr(client), str(client), repr(client.post(request())), caplog.text]
     assert not any(KEY in text for text in shown)
@@ -186,7 +186,7 @@ def test_the_path_of_a_url_is_not_shown_either():
 
 def test_the_providers_message_is_one_short_line(api, client):
     api.fail("answer", status=403, body="\x1b[31m" + "no\n" * 10_000)
-    words = client.post(request()).words
+    words = client.post(request()).detail
     assert len(words) <= 500
     assert words.isprintable()
 

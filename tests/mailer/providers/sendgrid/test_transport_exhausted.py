@@ -24,7 +24,7 @@ def test_without_a_descriptor_nothing_is_written_and_later_it_is(api, client):
     with no_descriptors():
         answer = client.post(request())
     assert isinstance(answer, Exhausted)
-    assert "no file descriptors left" in answer.words
+    assert "no file descriptors left" in answer.detail
     assert api.requests == []
     assert isinstance(client.post(request()), Accepted)
 
@@ -56,7 +56,7 @@ def test_without_a_free_port_nothing_is_written(api, client, monkeypatch):
     monkeypatch.setattr(socket.socket, "connect", none_left)
     answer = client.post(request())
     assert isinstance(answer, Exhausted)
-    assert "no free port" in answer.words
+    assert "no free port" in answer.detail
 
 
 @pytest.mark.parametrize("where", [(orjson, "dumps"), (http.client.HTTPConnection, "request")])
@@ -71,6 +71,6 @@ def test_no_memory_after_the_first_byte_is_unknown_and_the_connection_is_not_use
         patch.setattr(http.client.HTTPConnection, "getresponse", out_of_memory)
         answer = client.post(request())
     assert isinstance(answer, OutcomeUnknown)
-    assert "no memory left" in answer.words
+    assert "no memory left" in answer.detail
     assert isinstance(client.post(request()), Accepted)
     assert len({one["connection"] for one in api.requests}) == len(api.requests)

@@ -18,7 +18,7 @@ from tests.stand_in import KEY
 def test_a_refused_connection_wrote_nothing():
     answer = Client(f"http://127.0.0.1:{free_port()}", KEY, 2).post(request())
     assert isinstance(answer, ConnectFailed)
-    assert "Connection refused" in answer.words
+    assert "Connection refused" in answer.detail
 
 
 def test_a_provider_that_closed_its_port_wrote_nothing_also_after_an_earlier_request(api, client):
@@ -34,13 +34,13 @@ def test_a_provider_that_closed_its_port_wrote_nothing_also_after_an_earlier_req
 def test_a_name_that_does_not_resolve_wrote_nothing(host):
     answer = Client(f"http://{host}", KEY, 2).post(request())
     assert isinstance(answer, ConnectFailed)
-    assert "resolved" in answer.words
+    assert "resolved" in answer.detail
 
 
 def test_a_failed_tls_handshake_wrote_nothing(api):
     answer = Client(api.url.replace("http:", "https:"), KEY, 2).post(request())
     assert isinstance(answer, ConnectFailed)
-    assert "TLS failed" in answer.words
+    assert "TLS failed" in answer.detail
     assert api.requests == []
 
 

@@ -62,5 +62,5 @@ def test_a_lost_answer_over_tls_leaves_the_outcome_unknown(api, fault):
 def test_a_certificate_that_nobody_vouches_for_gets_no_byte_of_ours(api):
     answer = Client(api.url, api.key, 5).post(request())
     assert isinstance(answer, ConnectFailed)
-    assert "certificate is not trusted (self-signed certificate)" in answer.words
+    assert "certificate is not trusted (self-signed certificate)" in answer.detail
     assert api.requests == []
