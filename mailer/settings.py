@@ -371,7 +371,7 @@ SILENCED_SYSTEM_CHECKS = [
 # What `subscribers` needs to know of the installation, which it may not import.
 LINK_KEYS = "mailer.store.installation.link_keys"
 LINK_KEYS_AGAIN = "mailer.store.installation.link_keys_again"
-FORGET = "mailer.privacy.erasing.forget_reader"  # called in the transaction that erases a subscriber
+FORGET = "mailer.privacy.erasing.forget_subscriber"  # called in the transaction that erases a subscriber
 MAY_MAIL = "mailer.store.accounts.may_mail"
 HELD = "mailer.privacy.exporting.sends_of"  # what else a subscriber who asks is told
 OPTOUTS = HOME / "optouts.log"

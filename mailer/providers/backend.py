@@ -64,4 +64,4 @@ def _not_sent(answer: Answer) -> NotSent:
             # The key or the account, not this email: it goes through once that is fixed.
             return NotSent(detail, retry=status in (401, 403))
         case _:
-            return NotSent(getattr(answer, "words", ""), retry=False)
+            return NotSent(getattr(answer, "detail", ""), retry=False)

@@ -239,7 +239,7 @@ def test_a_copy_that_finds_no_room_on_the_disk_says_so_and_the_log_names_what_is
     monkeypatch.setattr("tempfile.tempdir", "/proc/no-room")
     answer = client.post(data_path(reader), {"do": "export"})
     assert (answer.status_code, answer["Retry-After"]) == (503, "30")
-    assert "found no room" in caplog.text
+    assert "no space in TMPDIR" in caplog.text
 
 
 @pytest.mark.parametrize("many", MANY)

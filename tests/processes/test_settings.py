@@ -173,7 +173,7 @@ def test_without_its_broker_and_without_a_worker_nothing_is_planned(embedded: St
     ran = embedded.run(
         "send", "issue", "issues/2026-11-20.md", "--yes", expect=1, CELERY_BROKER_URL="redis://127.0.0.1:9/0"
     )
-    assert "CELERY_BROKER_URL: 127.0.0.1:9 is not reached" in ran.err
+    assert "CELERY_BROKER_URL: 127.0.0.1:9 cannot be reached" in ran.err
     assert "Nothing was sent" in embedded.run("status").out + ran.err
 
 

@@ -78,7 +78,7 @@ def test_the_preferences_say_that_they_cannot_be_shown_and_offer_the_way_out(cli
     for answer in (client.get(ada.preferences_path), client.post(ada.preferences_path, {"do": "save"})):
         assert answer.status_code == 503
         assert int(answer["Retry-After"]) > 0
-        assert b"nothing was changed" in answer.content
+        assert b"Nothing was changed" in answer.content
         assert ada.leave_path.encode() in answer.content
 
 
@@ -122,7 +122,7 @@ def test_other_pages_answer_with_an_explanation(client, path, ada, away):
     answer = client.get(path)
     assert answer.status_code == 503
     assert int(answer["Retry-After"]) > 0
-    assert b"nothing was changed" in answer.content
+    assert b"Nothing was changed" in answer.content
 
 
 @pytest.mark.parametrize(("name", "more"), [("confirm_url", ()), ("undo_path", (1,))])
@@ -130,7 +130,7 @@ def test_confirming_and_undoing_answer_with_an_explanation(client, name, more, a
     path = getattr(signed_links, name)(ada.public_id, "weekly", *more).removeprefix("http://127.0.0.1:8000")
     for answer in (client.get(path), client.post(path)):
         assert answer.status_code == 503
-        assert b"nothing was changed" in answer.content
+        assert b"Nothing was changed" in answer.content
 
 
 def test_a_leaving_is_kept_also_where_the_database_lacks_a_column(client, settings, ada, monkeypatch):

@@ -55,7 +55,7 @@ def test_an_address_that_it_refuses_is_named_by_its_index_and_nobody_is_mailed(g
 
 @pytest.mark.parametrize(("name", "fault"), PAIRS)
 def test_each_fault_is_told_by_what_is_known_afterwards_and_nothing_is_tried_twice(name, fault, settings, tmp_path):
-    with ground(name, settings, tmp_path) as here:
+    with stand_on(name, settings, tmp_path) as here:
         request = prepared(here.provider)
         here.fail(fault)
         answer = here.provider.post(request)
@@ -97,7 +97,7 @@ REPORTING = ["sendgrid"]
 
 @pytest.mark.parametrize("name", REPORTING)
 def test_events_that_it_did_not_sign_are_refused_and_junk_is_no_event(name, settings, tmp_path):
-    with ground(name, settings, tmp_path) as here:
+    with stand_on(name, settings, tmp_path) as here:
         events = here.provider.events
         assert events is not None
         with pytest.raises(NotSigned):
@@ -108,13 +108,13 @@ def test_events_that_it_did_not_sign_are_refused_and_junk_is_no_event(name, sett
 
 @pytest.mark.parametrize("name", sorted(set(GROUNDS) - set(REPORTING)))
 def test_the_others_report_nothing(name, settings, tmp_path):
-    with ground(name, settings, tmp_path) as here:
+    with stand_on(name, settings, tmp_path) as here:
         assert here.provider.events is None
 
 
 @pytest.mark.parametrize("name", sorted(set(GROUNDS) - {"rehearsal"}))
 def test_its_rehearsal_mails_nobody(name, settings, tmp_path):
-    with ground(name, settings, tmp_path) as here:
+    with stand_on(name, settings, tmp_path) as here:
         rehearsal = here.provider.rehearse(tmp_path / "elsewhere")
         assert isinstance(rehearsal.post(prepared(rehearsal)), Accepted)
         assert here.mailed() == []

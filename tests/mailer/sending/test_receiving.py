@@ -57,7 +57,7 @@ def test_one_delivery_with_two_policies_counts_once(refused):
 
     attempt = refused.batches.get().current_attempt
     post(Mailed(refused, attempt).about(reader, "bounce", **GMAIL))
-    assert sum(one.readers for one in refusals_of(refused.pk)) == 6
+    assert sum(one.subscribers for one in refusals_of(refused.pk)) == 6
 
 
 def test_the_editor_is_told_once_and_also_after_the_end_of_the_send(api, settings):

@@ -34,7 +34,7 @@ def test_doctor_elsewhere_says_why_the_workers_that_run_send_nothing(wrong_clock
     record(running.state())
     found = worker()
     assert found.state == "error"
-    assert "mail1:7 runs but may not send: the clock of this machine is 3:00:00 behind" in found.detail
+    assert "mail1:7 is running but may not send: the clock of this machine is 3:00:00 behind" in found.detail
     assert b'mailer_worker_may_send{worker="mail1:7"} 0.0' in exposition()
 
 
@@ -63,4 +63,4 @@ def test_status_tells_it_where_a_send_is_not_over():
     record({"because": "its clock is 3:00:00 behind."})
     send = published()
     send.state = Send.State.SENDING
-    assert "The worker mail1:7 runs but may not send: its clock is 3:00:00 behind." in list(in_words(send))
+    assert "The worker mail1:7 is running but may not send: its clock is 3:00:00 behind." in list(in_words(send))

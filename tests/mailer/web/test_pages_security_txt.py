@@ -68,5 +68,5 @@ def test_what_people_can_write_to_is_taken(monkeypatch, given, kept):
 )
 def test_what_nobody_could_write_to_stops_the_start_and_is_named(monkeypatch, given):
     monkeypatch.setenv("MAILER_SECURITY_CONTACT", given)
-    with pytest.raises(SettingError, match=r"MAILER_SECURITY_CONTACT is .*give a mail address"):
+    with pytest.raises(SettingError, match=r"MAILER_SECURITY_CONTACT is .*give an email address"):
         contact("MAILER_SECURITY_CONTACT")
