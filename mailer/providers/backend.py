@@ -55,7 +55,7 @@ def _not_sent(answer: Answer) -> NotSent:
         case ConnectFailed(detail=detail):
             return NotSent(detail, retry=True)
         case DeadlinePassed():
-            return NotSent("the time for the request was over", retry=True)
+            return NotSent("the deadline for the request had passed", retry=True)
         case OutcomeUnknown(detail=detail):
             return NotSent(detail, retry=False, unknown=True)
         case RecipientsRejected(detail=by_subscriber):

@@ -173,7 +173,7 @@ def _release_lost_claim(attempt: uuid.UUID, until: float) -> None:
         connection.close()
         try:
             if Attempt.objects.filter(pk=attempt, state=Attempt.State.OPEN).exists():
-                _release(attempt, "the database was lost while claiming")
+                _release(attempt, "the database connection was lost during the claim")
             return
         except (OperationalError, InterfaceError):
             if time.monotonic() >= until:

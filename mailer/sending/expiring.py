@@ -27,9 +27,9 @@ def expire_attempts() -> int:
         "pk", "worker", "lease_until"
     ):
         if lease_until < now:
-            expired += leave_unknown(attempt, "the worker's lease ran out before an answer was written")
+            expired += leave_unknown(attempt, "the worker's lease expired before the answer was stored")
         elif worker_locks.is_dead(worker):
-            expired += leave_unknown(attempt, "the worker died before an answer was written")
+            expired += leave_unknown(attempt, "the worker died before the answer was stored")
     if expired:
         worker_locks.tidy(set(Attempt.objects.filter(state=Attempt.State.OPEN).values_list("worker", flat=True)))
     settle_rehearsals()

@@ -265,4 +265,4 @@ def _make_deliveries(send: Send) -> None:
             [send.pk, batch_size(send), *parameters, send.pk],
         )
         if cursor.rowcount != send.planned:
-            raise RuntimeError(f"planned {send.planned} readers but inserted {cursor.rowcount}; nothing was sent")
+            raise RuntimeError(f"planned {send.planned} subscribers but inserted {cursor.rowcount}; nothing was sent")

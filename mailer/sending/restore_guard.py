@@ -60,8 +60,9 @@ def check() -> None:
         raise Restored(_detail(forgotten))
     if left := _forgotten_optouts():
         raise Restored(
-            f"The database is older than {settings.OPTOUTS}: {left} who unsubscribed since are still subscribed in "
-            "it, so it was restored from a backup. Nothing is sent; `mailer doctor --adopt` unsubscribes them again."
+            f"The database is older than {settings.OPTOUTS}: people who unsubscribed since then ({left}) are still "
+            "subscribed in it, so it was restored from a backup. Nothing is sent; `mailer "
+            "doctor --adopt` unsubscribes them again."
         )
 
 
@@ -116,8 +117,8 @@ def _under_way() -> dict[int, str]:
 def _pause(sends: dict[int, str], lacks: str) -> tuple[str, ...]:
     Send.objects.filter(pk__in=sends).update(
         state=Send.State.PAUSED,
-        reason=f"{lacks}: some of those who wait may have the mail already; `mailer resume` mails them all, "
-        "`mailer cancel` none",
+        reason=f"{lacks}: some of the remaining subscribers may already have the email; `mailer resume` sends it to "
+        "all of them, `mailer cancel` to none",
     )
     return tuple(sends.values())
 
@@ -125,7 +126,7 @@ def _pause(sends: dict[int, str], lacks: str) -> tuple[str, ...]:
 def _lacks(forgotten: int) -> str:
     if forgotten:
         return f"the database was restored from a backup and lacks {forgotten} of the requests made since"
-    return "the database may have been restored from a backup, which the unreadable attempts.json could not tell"
+    return "the database may have been restored from a backup; attempts.json, which would show it, is unreadable"
 
 
 def _detail(forgotten: int) -> str:

@@ -12,7 +12,7 @@ from mailer.store import accounts, clock
 log = logging.getLogger(__name__)
 
 MISSED = timedelta(hours=1)  # a morning email should not arrive at night because a worker was down
-NOBODY = "nobody could be mailed when it fired"
+NOBODY = "there was nobody to email at the scheduled time"
 
 
 def fire_due() -> None:

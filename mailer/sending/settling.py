@@ -52,7 +52,7 @@ def settle(claim: Claim, answer: Answer) -> None:
             _plan_again(claim, Attempt.State.UNSENT, answer.detail)
         case DeadlinePassed():
             circuit_breaker.answered(claim.account)
-            _plan_again(claim, Attempt.State.UNSENT, "the worker was stopped between claim and request")
+            _plan_again(claim, Attempt.State.UNSENT, "the worker was stopped before it made the request")
         case OutcomeUnknown():
             circuit_breaker.failed(claim.account, clock.now(), answer.detail)
             leave_unknown(claim.attempt, answer.detail, answer.status, answer.cause or f"answered {answer.status}")
@@ -65,7 +65,7 @@ def defect(claim: Claim, error: Exception) -> None:
     with locked(claim.send):
         _end_attempt(claim, Attempt.State.UNSENT, type(error).__name__)
         if _back_to_planned(claim):
-            pause_for(claim.send, f"a request could not be built ({type(error).__name__}); this is a defect of mailer")
+            pause_for(claim.send, f"mailer could not build a request ({type(error).__name__}); please report this bug")
 
 
 def _accept(claim: Claim, answer: Accepted) -> None:
@@ -83,7 +83,9 @@ def _reject_subscribers(claim: Claim, answer: RecipientsRejected) -> None:
     refused = {claim.members[index].delivery: detail for index, detail in answer.detail.items()}
     circuit_breaker.answered(claim.account)
     with locked(claim.send):
-        _end_attempt(claim, Attempt.State.REFUSED, f"{len(refused)} readers refused", answer.status)
+        _end_attempt(
+            claim, Attempt.State.REFUSED, f"{len(refused)} of {len(claim.members)} recipients rejected", answer.status
+        )
         if not _mine(claim).update(rounds=F("rounds") + 1):
             return
         _reject(claim.batch, refused)

@@ -49,7 +49,7 @@ def _passed(send: Send) -> str:
         )
     if complaints >= FEWEST_COMPLAINTS and complaints > (heard := _heard(send, accepted)) * MOST_COMPLAINTS:
         return (
-            f"{complaints} of {heard} readers of {send.slug} marked it as spam (more than {MOST_COMPLAINTS:.1%}): "
+            f"{complaints} of {heard} subscribers of {send.slug} marked it as spam (more than {MOST_COMPLAINTS:.1%}): "
             "check whom you email and how they subscribed before providers block you"
         )
     return ""

@@ -158,7 +158,7 @@ def _processes(now: datetime) -> Iterator[Metric]:
     # Processes with one MAILER_HOME share its journal, and each tells of it.
     journals = {one.state.get("home"): one.state.get("leaving_lines", 0) for one in web}
     waiting = sum(journals.values())
-    yield _gauge("leavings_waiting", "Clicks of subscribers who left that wait in a journal.", {(): waiting})
+    yield _gauge("leavings_waiting", "Unsubscribe clicks waiting in a journal.", {(): waiting})
     seen = presence.running(Process.Kind.WORKER, now)
     workers: dict[Labels, dict[str, Any]] = {(f"{one.host}:{one.pid}",): one.state for one in seen if one.state}
     yield _gauge("workers", "Workers seen within half a minute.", {(): len(workers)})

@@ -53,7 +53,7 @@ class Fault(Enum):
     )
 
 
-ALL_AS_ONE = "a visitor reached a limit, and with MAILER_PROXIES at 0 behind a proxy it holds for everybody"
+ALL_AS_ONE = "a visitor reached a limit, and with MAILER_PROXIES at 0 behind a proxy it applies to everybody"
 FORGOTTEN = (
     "MAILER_PROXIES is 0, but BASE_URL is https, so there is a proxy in front of `mailer serve`: set MAILER_PROXIES to "
     "the number of your proxies, or all visitors may count as one"

@@ -84,7 +84,7 @@ class EmbeddedWorker:
         """Return what is wrong with this worker that a restart may cure. An outage of the database is not."""
         patience = 2 * settings.MAILER_LEASE + SLOW
         deaf = [queue for queue, hearing in self._threads.items() if not hearing.is_alive()]
-        found = [f"hints of the queue {queue} are not taken" for queue in deaf]
+        found = [f"the queue {queue} is not being consumed" for queue in deaf]
         if self._sweeper.silent_for > patience or not self._sweeper.is_alive():
             found.append(f"it has not swept for {self._sweeper.silent_for:.0f} s")
         for kind in (concurrency.issues, concurrency.mails):
@@ -156,7 +156,7 @@ class EmbeddedWorker:
                 "worker failed",
                 extra={"queue": queue, "error": type(error).__name__, "at": place_of(error)},
             )
-            self.failure = f"the worker cannot take hints from the queue {queue}: {celery.what_is_wrong(error)}"
+            self.failure = f"the worker cannot consume the queue {queue}: {celery.what_is_wrong(error)}"
             self.end()
         finally:
             connection.close()

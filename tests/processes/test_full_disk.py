@@ -39,7 +39,7 @@ def test_an_answer_that_finds_no_room_is_written_when_there_is_some(
     sending = on_disk.start("send", "issue", "issues/2026-11-20.md", "--yes")
     wait_until(lambda: len(api.accepted) >= 2, "the send is under way")
     disk.fill()
-    wait_until(lambda: "trying again" in on_disk.logs() or "failed" in on_disk.logs(), "the full disk was met")
+    wait_until(lambda: "will retry" in on_disk.logs() or "failed" in on_disk.logs(), "the full disk was met")
     disk.make_room()
     sending.wait(120)
     on_disk.run("resume", "2026-11-20", expect=None)  # where the command itself found no room
@@ -79,7 +79,7 @@ def test_commands_say_that_the_disk_of_the_database_is_full(on_disk: Stage, disk
     disk.fill()
     refused = on_disk.run("subscribers", "add", "ada@readers.example", expect=1)
     assert "the disk of the database" in refused.err
-    assert "make room" in refused.err
+    assert "free some space" in refused.err
     disk.make_room()
     on_disk.run("subscribers", "add", "ada@readers.example")
 
@@ -104,7 +104,7 @@ def test_files_that_find_no_room_are_not_left_half_written(embedded: Stage, disk
     importing = ("subscribers", "import", str(bad), "--state", "active", "--yes", "--rejected", str(rejected))
     disk.fill()
     failed = embedded.run("subscribers", "export", "-o", str(exported), expect=1)
-    assert "No space left on device; make room" in failed.err
+    assert "No space left on device; free some space" in failed.err
     assert "nothing was imported" in embedded.run(*importing, expect=None).err
     failed = embedded.run("backup", str(disk.folder / "backup.sqlite3"), expect=1)
     assert "was not backed up" in failed.err
@@ -122,7 +122,7 @@ def test_a_newsletter_that_was_begun_on_a_full_disk_is_begun_anew(on_disk: Stage
     disk.fill()
     on_disk.folder = fresh
     failed = on_disk.run("init", expect=1, MAILER_HOME="")
-    assert "make room" in failed.err
+    assert "free some space" in failed.err
     disk.make_room()
     assert all(path.stat().st_size for path in fresh.rglob("*") if path.is_file()), "no half file is kept"
     on_disk.run("init", MAILER_HOME="")

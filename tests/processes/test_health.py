@@ -41,7 +41,7 @@ def test_a_database_or_broker_that_is_away_is_waited_for_and_no_reason_to_start_
     wait_until(lambda: health(distributed)[0] == 0, "the worker is well")
     wait_until(lambda: distributed.ask("SELECT count(*) FROM mailer_process") == [[1]], "it is on record")
     broker.stop()
-    wait_until(lambda: "broker away" in distributed.logs(), "the worker knows")
+    wait_until(lambda: "broker unavailable" in distributed.logs(), "the worker knows")
     assert health(distributed)[0] == 0
     assert distributed.run("worker", "--health", DATABASE_URL="postgres://nobody@127.0.0.1:9/none").code == 0
     distributed.stop(worker)

@@ -104,7 +104,7 @@ def test_the_log_of_a_worker_is_its_own_also_while_its_broker_is_away(distribute
     worker = distributed.start("worker", MAILER_LOG_FORMAT="json", MAILER_LOG_LEVEL="DEBUG", CELERY_BROKER_URL=locked)
     wait_until(distributed.swept, "the worker has swept")
     broker.stop()
-    wait_until(lambda: "broker away" in distributed.logs(), "the worker knows")
+    wait_until(lambda: "broker unavailable" in distributed.logs(), "the worker knows")
     broker.start()
     wait_until(lambda: "broker is back" in distributed.logs(), "the worker hears again")
     distributed.stop(worker)

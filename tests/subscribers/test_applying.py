@@ -164,7 +164,7 @@ def test_a_line_that_the_database_does_not_take_holds_up_nobody_and_stays_in_the
             applying.apply(path)
         assert [readers.state_of(reader) for reader in crowd] == ["unsubscribed"] * 4
         assert [len(left_at(reader)) for reader in crowd] == [1] * 4
-    said = [record for record in caplog.records if "cannot be applied" in record.message]
+    said = [record for record in caplog.records if "unsubscribes not applied" in record.message]
     assert [(one.lines, one.levelname) for one in said] == [(1, "ERROR")] * 2
 
     with connection.cursor() as cursor:

@@ -91,7 +91,7 @@ def test_a_full_disk_refuses_nobody_who_leaves(committed, settings, caplog):
     ada = readers.confirmed()
     assert optin.unsubscribe(ada.public_id, "weekly", readers.LINK)
     assert readers.state_of(ada) == "unsubscribed"
-    assert "not in the log" in caplog.text
+    assert "not written to the opt-out log" in caplog.text
 
 
 def test_half_a_line_that_a_full_disk_left_does_not_spoil_the_next(committed):

@@ -137,7 +137,7 @@ class Client:
             if match is None or int(match[1]) >= recipients:
                 places.clear()
                 break
-            places.setdefault(int(match[1]), []).append(str(error.get("message") or "refused without a word"))
+            places.setdefault(int(match[1]), []).append(str(error.get("message") or "refused without a message"))
         if not places:
             return Refused(self._detail(reply), reply.status_code)
         detail = {index: self._clean("; ".join(dict.fromkeys(messages))) for index, messages in places.items()}

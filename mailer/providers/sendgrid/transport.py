@@ -170,7 +170,7 @@ class Transport:
             exchange.request(method, path, body=body, headers={"Host": self._netloc, **headers})
         except OSError as error:
             if not wire.sent:
-                raise NotOpened(f"the connection was gone before the first byte: {_reason(error)}") from error
+                raise NotOpened(f"the connection was lost before the first byte was sent: {_reason(error)}") from error
             cut = error  # a server that refuses a request early answers before it has read all
         try:
             response = exchange.getresponse()

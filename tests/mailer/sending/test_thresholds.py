@@ -52,7 +52,7 @@ def test_readers_whose_provider_reports_no_complaints_do_not_thin_out_those_of_o
     assert told(thousand, size=3000, complained=3)[0] == "sending"
     ReceivingDomains.objects.update(readers={"gmail.com": 1500, "googlemail.com": 500, "example.com": 1000})
     state, reason = told(thousand)
-    assert (state, reason[:20]) == ("paused", "3 of 1000 readers of")
+    assert (state, reason[:24]) == ("paused", "3 of 1000 subscribers of")
 
 
 def test_the_domains_of_a_send_are_counted_from_five_readers_on(api):

@@ -72,7 +72,7 @@ def test_after_a_loss_nothing_is_claimed_while_a_web_process_tells_of_a_journal(
     web_process(lines=0)
     telling = web_process(lines=3)
     assert claim(batch) is None
-    assert "still unsubscribes who left" in caplog.text
+    assert "still applying unsubscribes" in caplog.text
     Process.objects.filter(pk=telling.pk).update(state={"leaving_lines": 0})
     assert claim(batch) is not None
 

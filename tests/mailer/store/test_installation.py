@@ -153,4 +153,4 @@ def test_a_home_that_cannot_be_written_stops_nobody(settings, tmp_path, caplog):
     settings.HOME = tmp_path / "missing"
     installation.refresh()
     assert installation.link_keys()
-    assert "not on file" in caplog.text
+    assert "link keys not saved to file" in caplog.text

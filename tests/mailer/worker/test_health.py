@@ -141,4 +141,4 @@ def test_a_queue_that_nobody_hears_any_more_is_complained_of(worker):
     worker._threads["issues"] = hearing
     hearing.start()
     hearing.join()
-    until(lambda: worker.complaints() == ["hints of the queue issues are not taken"])
+    until(lambda: worker.complaints() == ["the queue issues is not being consumed"])

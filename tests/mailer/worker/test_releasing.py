@@ -192,7 +192,7 @@ def test_a_key_that_may_not_delete_is_said_once_an_hour_without_an_address(api, 
     Send.objects.update(account=accounts.this_account())
     del sendgrid["deleted"]
     assert (releasing.let_go(), releasing.let_go()) == (0, 0)
-    (record,) = [one for one in caplog.records if "provider's own list" in one.message]
+    (record,) = [one for one in caplog.records if "provider's suppression list" in one.message]
     assert "suppression.bounces.delete" in record.reason
     assert "reader0001" not in caplog.text
     assert not HardBounce.objects.exclude(released_at=None).exists()
