@@ -104,7 +104,7 @@ class SendAdmin(LookedAt):
     def who_got_it(self, send: Send) -> str:
         return str(count(send))
 
-    @admin.display(description="skipped because")
+    @admin.display(description="skipped, by reason")
     def skipped_because(self, send: Any) -> str:
         return _listed(send.receipt["skipped"])
 
@@ -112,7 +112,7 @@ class SendAdmin(LookedAt):
     def reported(self, send: Any) -> str:
         return _listed(send.receipt["events"])
 
-    @admin.display(description="possibly twice")
+    @admin.display(description="possible duplicates")
     def possibly_twice(self, send: Any) -> int:
         return int(send.receipt["possibly_twice"])
 

@@ -55,7 +55,7 @@ SUPPRESS = LettingGo(
 class Why(forms.Form):
     reason = forms.CharField(
         max_length=500,
-        help_text="Such as “asked by phone”. It is kept in the subscriber's history and with the suppression.",
+        help_text="For example “asked by phone”. It is stored in the subscriber's history and with the suppression.",
         error_messages={"required": "Enter a reason: it is the only record of why."},
     )
 
@@ -64,7 +64,7 @@ class Why(forms.Form):
 class SubscriberAdmin(LookingIsAudited):
     list_display = ("email", "name", "newsletters", "suppressed_because", "created")
     search_fields = ("email", "email_key")
-    search_help_text = "Address, or part of it"
+    search_help_text = "Search for an address, or part of one"
     ordering = ("email_key",)
     list_per_page = 50
     fields = readonly_fields = ("email", "name", "language", "created", "suppressed")
@@ -124,7 +124,7 @@ class SubscriberAdmin(LookingIsAudited):
             if left:
                 act = Act(Action.UNSUBSCRIBED, self.subject_of(subscriber), detail=", ".join(left))
                 auditing.write(operator(request), act)
-        what = f"Unsubscribed from {', '.join(left)}" if left else "Unsubscribed from everything before"
+        what = f"Unsubscribed from {', '.join(left)}" if left else "Already unsubscribed from everything"
         self.message_user(request, f"{what}: {subscriber.email}")
         return None
 
@@ -144,7 +144,7 @@ class SubscriberAdmin(LookingIsAudited):
         if is_new:
             self.message_user(request, f"Suppressed: {subscriber.email}")
         else:
-            stands = f"Already suppressed for a stronger reason, which stays: {subscriber.email}"
+            stands = f"Already suppressed for a stronger reason, which is kept: {subscriber.email}"
             self.message_user(request, stands, messages.WARNING)
         return None
 
@@ -161,7 +161,7 @@ class SubscriberAdmin(LookingIsAudited):
         subscribers = list(chosen[:2])
         if len(subscribers) == 1:
             return subscribers[0]
-        self.message_user(request, "Choose one subscriber; for more, use the commands.", messages.ERROR)
+        self.message_user(request, "Select one subscriber; to change several, use the commands.", messages.ERROR)
         return None
 
     def has_let_go_permission(self, request: HttpRequest) -> bool:
@@ -175,12 +175,12 @@ class SuppressionAdmin(LookingIsAudited):
     list_display = ("address", "reason", "note", "since")
     list_filter = ("reason",)
     search_fields = ("hash",)
-    search_help_text = "A whole address, to see whether it may be emailed, even if no subscriber has it"
+    search_help_text = "Enter a whole address to see whether it may be emailed, even if no subscriber has it"
     ordering = ("-at",)
     list_per_page = 50
     fields = readonly_fields = ("address", "reason", "note", "since", "erased", "erased_how")
     since = time_column("at", "since")
-    erased = time_column("erased_at", "reader erased")
+    erased = time_column("erased_at", "subscriber erased")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Suppression]:
         subscriber = Subscriber.objects.filter(suppression_hash=OuterRef("hash"))
@@ -205,7 +205,7 @@ class SuppressionAdmin(LookingIsAudited):
 
     @admin.display(description="address")
     def address(self, suppression: Any) -> str:
-        return suppression.email or f"no reader's ({suppression.hash[:8]}…)"
+        return suppression.email or f"no subscriber ({suppression.hash[:8]}…)"
 
 
 @admin.register(AuditEntry)
@@ -215,7 +215,7 @@ class AuditEntryAdmin(LookedAt):
     list_display = ("on", "action", "about", "who", "place", "why")
     list_filter = ("action", "by")
     search_fields = ("who", "subject")
-    search_help_text = "A user, or the whole address of a subscriber"
+    search_help_text = "Search for a user, or for the whole address of a subscriber"
     ordering = ("-at", "-pk")
     list_per_page = 50
     fields = readonly_fields = ("on", "action", "about", "by", "who", "place", "detail", "reason")

@@ -20,7 +20,7 @@ COLUMNS = (
     "version",
     "language",
     "network",
-    "the file said",
+    "claimed in the file",
 )
 
 

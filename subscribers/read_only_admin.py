@@ -40,7 +40,7 @@ class LookedAt(ModelAdmin):
         return super().render_change_form(request, context, *given, **named)
 
     def action_checkbox(self, obj: Any) -> SafeString:
-        told = {"class": "action-select", "aria-label": f"Choose {self.called(obj)}"}
+        told = {"class": "action-select", "aria-label": f"Select {self.called(obj)}"}
         return forms.CheckboxInput(told, lambda _: False).render(ACTION_CHECKBOX_NAME, str(obj.pk))
 
     def has_add_permission(self, request: HttpRequest) -> bool:
