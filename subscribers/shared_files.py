@@ -1,7 +1,7 @@
 """Files that several processes use at once: locks that end with their process, and lines that are written whole.
 
-The kernel lets go of an flock when the process ends, however it ends. So whoever gets one knows that the former holder
-is done or dead; a file that merely is there, or a process id in it, would prove neither.
+The kernel lets go of an flock when the process ends, however it ends. So a process that gets one knows that the former
+holder is done or dead; a file that merely is there, or a process id in it, would prove neither.
 """
 
 import fcntl

@@ -182,7 +182,7 @@ def web_address(name: str, default: str, why: str) -> str:
     text = read(name, default).rstrip("/")
     try:
         parts = urlsplit(text)
-        parts.port  # noqa: B018 — raises for a port that is no number
+        parts.port  # noqa: B018 — raises for a port that is not a number
     except ValueError:
         raise SettingError(f"{name} is {text!r}, which is not a web address.") from None
     if parts.username or parts.password:

@@ -118,7 +118,7 @@ class WithoutPath(logging.Filter):
         path = getattr(request, "path", None)
         if path and isinstance(record.args, tuple):
             match = request.resolver_match
-            route = match.view_name if match else "a path that is no page"
+            route = match.view_name if match else "a path that is not a page"
             record.args = tuple(route if argument == path else argument for argument in record.args)
         return True
 

@@ -77,7 +77,7 @@ def _collecting_later() -> Iterator[None]:
 
     Tokens are thousands of objects that all live until the end, and hold no cycles, so they do without it.
     """
-    # Whoever turned it off turns it on: of threads that render at once, the last to end leaves it on.
+    # The thread that turned it off turns it on: of threads that render at once, the last to end leaves it on.
     collects = gc.isenabled()
     if collects:
         gc.disable()

@@ -64,7 +64,7 @@ class Judgement:
 
 
 def note(bounces: Collection[Bounced]) -> None:
-    """Store these bounces. Commit before judging them: whoever judges must see those of all others."""
+    """Store these bounces. Commit before judging them: the judge must see those of all others."""
     if not bounces:
         return
     first: dict[int, Bounced] = {}

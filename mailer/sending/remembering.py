@@ -89,7 +89,7 @@ def _parse(content: bytes) -> dict[str, int]:
         if not isinstance(said, dict) or not all(type(number) is int for number in said.values()):
             raise ValueError
     except (ValueError, RecursionError):
-        raise Unreadable("it does not hold the numbers that mailer writes") from None
+        raise Unreadable("it does not contain the numbers that mailer writes") from None
     return said
 
 

@@ -1,7 +1,7 @@
 """Tell whether the worker that opened an attempt still lives.
 
 Each worker process holds an flock on its own file. The kernel releases it when the process ends, however it ends, so
-whoever can take the lock knows that the worker is dead. A process id would prove nothing: it is used again.
+a process that can take the lock knows that the worker is dead. A process id would prove nothing: it is used again.
 """
 
 import os

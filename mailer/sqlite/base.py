@@ -86,7 +86,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         self._wait_for_others(0)
         try:
             with next_of_all(line, until):
-                """Whoever has waited for long goes first."""
+                """Let the connection that has waited longest go first."""
             if not self._try_to_begin(min(until, time.monotonic() + EAGER)):
                 with next_of_all(line, until):
                     if not self._try_to_begin(until):

@@ -128,8 +128,8 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
     def set_accept_enabled(self, enabled: bool) -> None:
         """Leave new connections, while all threads are busy, to processes that have one to spare, for a moment.
 
-        Not for longer, or whoever keeps the threads busy would keep everybody else out: an accepted connection has its
-        turn after those before it.
+        Not for longer, or a client that keeps the threads busy would keep everybody else out: an accepted connection
+        has its turn after those before it.
         """
         super().set_accept_enabled(enabled and not self._leaves_to_others())
 

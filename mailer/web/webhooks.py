@@ -40,7 +40,7 @@ def receive(request: HttpRequest, provider: str) -> HttpResponse:
     """
     events = configured_provider().events
     if events is None or provider != configured_provider().names.path:
-        return HttpResponse("no such provider here", status=404, content_type="text/plain")
+        return HttpResponse("this installation does not use that provider", status=404, content_type="text/plain")
     try:
         body, key = _signed_body(request, events)
         found = events.parse(body)

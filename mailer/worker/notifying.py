@@ -1,4 +1,4 @@
-"""Email whoever `notify` names when a send that nobody watches ends, stops, or stays in doubt."""
+"""Email the address in `notify` when a send that nobody watches ends, stops, or has unknown requests left."""
 
 import logging
 from datetime import timedelta

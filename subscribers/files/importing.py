@@ -1,7 +1,7 @@
 """Import subscribers: judge what `staging` read of a file against the database, and only then write.
 
-Whoever left or must not be mailed stays so, whatever the file says: a file's consent is never newer than a subscriber's
-own.
+Addresses that left or must not be emailed stay so, whatever the file says: a file's consent is never newer than a
+subscriber's own.
 """
 
 import csv

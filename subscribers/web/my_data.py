@@ -53,7 +53,7 @@ Answer = Callable[[HttpRequest, Subscriber, Shown], HttpResponseBase]
 def _too_late(
     request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown, subscriber: Subscriber | None
 ) -> HttpResponse:
-    """Say where a new link can be asked for: whoever has the expired one could open that page before."""
+    """Say where a new link can be asked for: a person with the expired one could open that page before."""
     if subscriber is None:
         return link_used(request, newsletter)
     preferences = signed_links.preferences_path(ticket.public_id, ticket.newsletter)

@@ -120,7 +120,7 @@ def _language_wanted(request: HttpRequest) -> str:
 
 
 def _join(request: HttpRequest, subscriber: Subscriber, label: str) -> Answer:
-    """Ask for a fresh double opt-in: the email goes to the subscriber, whoever has the page open."""
+    """Ask for a fresh double opt-in: the email goes to the subscriber, no matter who has the page open."""
     wording = f"{_promise()} {newsletter_shown(label).name}"
     asking = origin(request, PREFERENCES, wording)
     asked = optin.subscribe(Address(subscriber.email, subscriber.email_key), label, origin=asking)

@@ -69,7 +69,7 @@ def _parsed(content: bytes) -> etree._Element:
     if root.getroottree().docinfo.internalDTD is not None and b"<!ENTITY" in content:
         raise Unreadable("declares entities, which are not supported")
     if _name(root) != "svg":
-        raise Unreadable("is no SVG")
+        raise Unreadable("is not an SVG")
     return root
 
 

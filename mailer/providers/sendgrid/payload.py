@@ -63,7 +63,7 @@ def _require_links(recipients: Sequence[Recipient]) -> None:
         return
     for one in recipients:
         if not _LINK.fullmatch(one.unsubscribe_url):
-            raise InvalidMessage(f"delivery {one.delivery}: the unsubscribe link cannot stand in a header.")
+            raise InvalidMessage(f"delivery {one.delivery}: the unsubscribe link cannot be used in a header.")
 
 
 def _surely_links(urls: list[str]) -> bool:
@@ -125,5 +125,7 @@ def common_headers(headers: Mapping[str, str]) -> dict[str, str]:
         if not _HEADER_NAME.fullmatch(name) or name.lower() in RESERVED_HEADERS:
             raise InvalidMessage(f"the header {name!r} cannot be set.")
         if name.lower() == "list-unsubscribe":
-            raise InvalidMessage("List-Unsubscribe differs for each reader; it cannot be a header of all.")
+            raise InvalidMessage(
+                "List-Unsubscribe is different for each subscriber, so it cannot be set for all of them."
+            )
     return {name: header_value(one_line(value, f"the header {name}")) for name, value in headers.items()}

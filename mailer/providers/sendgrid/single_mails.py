@@ -13,7 +13,7 @@ from mailer.providers.sendgrid.payload import NO_TRACKING, address, common_heade
 def build_mail(message: EmailMessage) -> dict[str, Any]:
     """Return Django's email as one personalization. Raises InvalidMessage for what SendGrid or we do not carry."""
     if message.attachments:
-        raise InvalidMessage("a mail with attachments cannot be sent.")
+        raise InvalidMessage("an email with attachments cannot be sent.")
     sender_name, sender = parseaddr(str(message.extra_headers.get("From", message.from_email)))
     recipients = {"to": message.to, "cc": message.cc, "bcc": message.bcc}
     payload: dict[str, Any] = {
@@ -46,6 +46,6 @@ def _text_and_html(message: EmailMessage) -> tuple[str, str]:
     for alternative in message.alternatives if isinstance(message, EmailMultiAlternatives) else ():
         content, kind = alternative[0], alternative[1]
         if kind != "text/html":
-            raise InvalidMessage(f"a mail with a part of type {kind} cannot be sent.")
+            raise InvalidMessage(f"an email with a part of type {kind} cannot be sent.")
         html = str(content)
     return text, html

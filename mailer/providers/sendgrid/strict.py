@@ -138,7 +138,7 @@ def _faults_of_content(payload: Mapping[str, Any]) -> Iterator[Fault]:
     if sum(len(str(part.get("value", "")).encode(errors="replace")) for part in parts if isinstance(part, dict)) > (
         MOST_MAIL_BYTES
     ):
-        yield fault("The mail is larger than 30 MB.", "content")
+        yield fault("The email is larger than 30 MB.", "content")
 
 
 def _faults_of_recipients(personalizations: list[dict[str, Any]]) -> Iterator[Fault]:
@@ -155,7 +155,7 @@ def _faults_of_recipients(personalizations: list[dict[str, Any]]) -> Iterator[Fa
     # SendGrid accepts the same address in two personalizations and probably mails it twice.
     twice = sum(1 for count in Counter(addresses).values() if count > 1)
     if twice:
-        yield fault(f"Each address may stand once in a request; {twice} stand more often.", "personalizations")
+        yield fault(f"Each address may appear only once in a request; {twice} appear more often.", "personalizations")
 
 
 def _mailboxes(one: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -220,12 +220,12 @@ def _faults_of_placeholders(payload: Mapping[str, Any]) -> Iterator[Fault]:
     for one in payload["personalizations"]:
         given = one.get("substitutions", {})
         if missing := wanted - given.keys():
-            yield fault(f"{sorted(missing)[0]} stands in the mail and nothing replaces it.", "content")
+            yield fault(f"{sorted(missing)[0]} is an unfilled placeholder.", "content")
             return
         yield from _faults_of_tags(given)
     merged = [payload.get("headers", {}), *(one.get("headers", {}) for one in payload["personalizations"])]
     if any(PLACEHOLDER.search(value) for headers in merged for value in headers.values()):
-        yield fault("A placeholder stands in a header, where SendGrid replaces nothing.", "headers")
+        yield fault("A header contains a placeholder, and SendGrid fills none in headers.", "headers")
 
 
 def _faults_of_tags(substitutions: Mapping[str, str]) -> Iterator[Fault]:
@@ -255,16 +255,16 @@ def _faults_of_issue(payload: Mapping[str, Any]) -> Iterator[Fault]:
     for one in payload["personalizations"]:
         link = _one_click_link({**common, **{name.lower(): value for name, value in one.get("headers", {}).items()}})
         if link is None or len(list(_mailboxes(one))) != 1:
-            message = "Each reader of an issue needs a List-Unsubscribe of their own with exactly one https address."
+            message = "Each subscriber of an issue needs their own List-Unsubscribe with exactly one https address."
             yield fault(message, "headers.List-Unsubscribe")
             return
         links[link] += 1
         tags = [tag for tag, value in one.get("substitutions", {}).items() if value == link]
         if not all(_shows(part["value"], link, tags) for part in payload["content"]):
-            yield fault("The reader's unsubscribe link must be visible in each part.", "content")
+            yield fault("Each part must show the subscriber's unsubscribe link.", "content")
             return
     if len(links) != len(payload["personalizations"]):
-        yield fault("Two readers have the same List-Unsubscribe.", "headers.List-Unsubscribe")
+        yield fault("Two subscribers have the same List-Unsubscribe.", "headers.List-Unsubscribe")
     tracking = payload.get("tracking_settings")
     for name in _TRACKING:
         setting = tracking.get(name) if isinstance(tracking, dict) else None
