@@ -1,11 +1,11 @@
-# `make demo` and `make test` need Python 3.11 or later, make and git; nothing else.
+# `make demo` and `make test` only need Python 3.11 or later, make and git.
 PYTHON ?= python3
-# Another Python gets an environment of its own: make test PYTHON=python3.13 VENV=.venv-3.13
+# Give another Python its own environment: make test PYTHON=python3.13 VENV=.venv-3.13
 VENV ?= .venv
 BIN := $(VENV)/bin
-# Only one that runs: pyenv puts names on the PATH that answer "command not found".
+# Check that uv runs: pyenv puts programs on the PATH that only print "command not found".
 UV := $(shell uv --version >/dev/null 2>&1 && command -v uv)
-# As pip does: a company's proxy may have an authority of its own.
+# As pip does: a company's proxy may have its own certificate authority.
 export UV_SYSTEM_CERTS ?= 1
 ISSUE ?=
 
@@ -13,17 +13,17 @@ ISSUE ?=
 .PHONY: help demo test test-sqlite test-postgres test-all chaos lint lock messages sbom release-check clean
 
 help:
-	@echo "make demo [ISSUE=path/to/issue.md]   rehearse a send to invented readers; nobody receives mail"
-	@echo "make test                            run the tests, on SQLite and on PostgreSQL"
-	@echo "make test-all                        run the tests that \`make test\` leaves out: real servers, many kills, long walks"
-	@echo "make chaos RUNS=200                  kill, stall and starve real processes; nobody may be mailed twice"
-	@echo "make lint                            style, types, import floors, dependencies, migrations"
-	@echo "make sbom                            list what requirements.lock installs, for scanners: build/sbom.cdx.json"
-	@echo "make release-check [TAG=v0.2.0]      build, judge, install and try what would be published"
-	@echo "make lock                            pin the dependencies anew"
+	@echo "make demo [ISSUE=path/to/issue.md]   rehearse a send to invented subscribers; no email goes out"
+	@echo "make test                            run the tests on SQLite and on PostgreSQL"
+	@echo "make test-all                        run the slow tests that \`make test\` leaves out: real servers, many kills, long runs"
+	@echo "make chaos RUNS=200                  kill, stall and starve real processes; nobody may be emailed twice"
+	@echo "make lint                            check style, types, import layers, dependencies, migrations"
+	@echo "make sbom                            write an SBOM of requirements.lock: build/sbom.cdx.json"
+	@echo "make release-check [TAG=v0.2.0]      build, check, install and try what would be published"
+	@echo "make lock                            update the pinned dependencies"
 	@echo "make messages                        compile the translations"
 
-# Each stamp names the lock that it installed, so a changed lock installs again.
+# A stamp is newer than the lock file that it installed, so a changed lock file is installed again.
 $(BIN)/python:
 ifdef UV
 	uv venv -q --python $(PYTHON) $(VENV)
@@ -52,12 +52,12 @@ endif
 demo: $(VENV)/run.stamp
 	@$(BIN)/mailer demo $(if $(ISSUE),"$(ISSUE)")
 
-# Once on SQLite, and what touches the database once more on a real PostgreSQL.
+# All tests run on SQLite; those that touch the database also run on a real PostgreSQL.
 ON_POSTGRES := tests/mailer/sending tests/mailer/cli tests/mailer/worker/test_sweeping.py tests/mailer/store/test_schema.py tests/mailer/store/test_clock.py \
 	tests/mailer/events/test_receiving.py tests/mailer/events/test_suppressing.py tests/mailer/worker/test_notifying.py tests/mailer/web/test_metrics.py tests/mailer/store/test_counting.py tests/mailer/store/test_presence.py \
 	tests/mailer/publishing/test_reachability.py tests/mailer/web/test_views.py tests/subscribers
 
-# Thousands of requests and files of any shape; the database has little to say in them.
+# Thousands of requests, and files of any shape: the database hardly matters to these.
 NOT_TWICE := tests/subscribers/test_signed_links_attacked.py $(patsubst %,tests/subscribers/files/test_%.py,exporting importing_from_services unread words archives)
 
 test: test-sqlite test-postgres
@@ -68,7 +68,7 @@ test-sqlite: $(VENV)/dev.stamp
 test-postgres: $(VENV)/dev.stamp
 	@MAILER_TEST_DATABASE=postgres $(BIN)/python -m pytest -n 4 --dist worksteal -m "not slow" $(ON_POSTGRES) $(patsubst %,--ignore=%,$(NOT_TWICE))
 
-# What is marked slow. It needs servers that no wheel brings: see .ci/run.
+# The tests marked slow. They need servers that wheels cannot provide: see .ci/run.
 test-all: $(VENV)/dev.stamp
 	@$(BIN)/python -m pytest -n 3 --dist worksteal -m slow
 
@@ -96,7 +96,7 @@ messages: $(VENV)/dev.stamp
 sbom: $(VENV)/dev.stamp
 	@$(BIN)/python -c "from tests import releasing; print(releasing.sbom(releasing.BUILD))"
 
-# By the environment: what is in a tag's name reaches no shell.
+# Passed through the environment, so that a tag's name never reaches a shell.
 export TAG ?=
 release-check: $(VENV)/dev.stamp
 	@$(BIN)/python -m tests.releasing
