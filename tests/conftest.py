@@ -20,12 +20,14 @@ def _nothing_is_known_to_be_away():
     from mailer import concurrency
     from mailer.config import deadlines
     from mailer.store import interruptions, losses
+    from subscribers.mail import failures
 
     for kind in (concurrency.issues, concurrency.mails):
         kind.open()
     deadlines.breaker.close()
     interruptions.over()
     losses.forget()
+    failures.end_backoff()
 
 
 @pytest.fixture(autouse=True)

@@ -8,12 +8,10 @@ from django.core.mail.backends.base import BaseEmailBackend
 from mailer.providers.answers import (
     Accepted,
     Answer,
-    ConnectFailed,
     DeadlinePassed,
     OutcomeUnknown,
     RateLimited,
     RecipientsRejected,
-    Refused,
 )
 from mailer.providers.current import current_provider
 from mailer.providers.messages import InvalidMessage
@@ -42,7 +40,7 @@ def _send(message: EmailMessage) -> None:
     try:
         request = provider.prepare_single(message)
     except InvalidMessage as error:
-        raise NotSent(str(error), retry=False) from error
+        raise NotSent(str(error), retry=True) from error  # newsletter.toml may be corrected
     answer = provider.post(request)
     if not isinstance(answer, Accepted):
         raise _not_sent(answer)
@@ -52,16 +50,13 @@ def _not_sent(answer: Answer) -> NotSent:
     match answer:
         case RateLimited(detail=detail, wait=wait):
             return NotSent(detail, retry=True, wait=wait)
-        case ConnectFailed(detail=detail):
-            return NotSent(detail, retry=True)
         case DeadlinePassed():
             return NotSent("the deadline for the request had passed", retry=True)
-        case OutcomeUnknown(detail=detail):
+        case OutcomeUnknown(detail=detail, status=status) if status is None or status < 400:
             return NotSent(detail, retry=False, unknown=True)
         case RecipientsRejected(detail=by_subscriber):
             return NotSent("; ".join(by_subscriber.values()), retry=False)
-        case Refused(detail=detail, status=status):
-            # The key or the account, not this email: it goes through once that is fixed.
-            return NotSent(detail, retry=status in (401, 403))
         case _:
-            return NotSent(getattr(answer, "detail", ""), retry=False)
+            # The provider said that it failed, or refuses the key, the sender or what we wrote. That may be corrected
+            # while the email is tried a few times more, and hardly ever makes it a second email.
+            return NotSent(getattr(answer, "detail", ""), retry=True)

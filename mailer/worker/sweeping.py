@@ -29,6 +29,7 @@ from mailer.store import accounts, clock, counting, elsewhere, installation, int
 from mailer.worker import notifying, releasing
 from subscribers import auditing, queue
 from subscribers.mail import confirmations, link_mails, notice_mails
+from subscribers.mail.failures import backs_off
 from subscribers.purging import purge_unconfirmed
 from subscribers.tasks import send_confirmation, send_letter
 
@@ -118,7 +119,7 @@ def _mail_what_is_due() -> None:
         ((notifying.notify_editor, send) for send in notifying.unnotified()),
     )
     for mail, row in due:
-        if not concurrency.mails.is_open or time.monotonic() >= until:
+        if not concurrency.mails.is_open or time.monotonic() >= until or backs_off():
             return
         mail(row)
     if concurrency.mails.is_open:

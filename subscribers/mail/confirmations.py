@@ -12,7 +12,7 @@ from subscribers import clock, languages, queue, signed_links
 from subscribers.installations import may_mail, newsletters_here
 from subscribers.limits import CONFIRMATION_PAUSE
 from subscribers.mail.composing import SubscriberMail, compose
-from subscribers.mail.failures import may_be_retried
+from subscribers.mail.failures import backs_off, hand_over, may_be_retried
 from subscribers.models import MailRequest, Subscription, Suppression
 from subscribers.optin import may_get_single_mails
 
@@ -65,7 +65,7 @@ def send(subscription_id: int) -> bool:
     if subscription is None:
         return False
     try:
-        _message(subscription).send()
+        hand_over(_message(subscription))
     except Exception as error:
         retry = may_be_retried(error)
         if not retry:
@@ -86,7 +86,7 @@ def _claimed(subscription_id: int) -> Subscription | None:
     now = clock.now()
     ours = Subscription.objects.filter(newsletters_here(), pk=subscription_id, confirmation_due__lte=now)
     subscription = ours.select_related("subscriber").first()
-    if subscription is None or not may_mail():
+    if subscription is None or not may_mail() or backs_off():
         return None
     tries, place = subscription.confirmation_tries, queue.place_of(subscription_id)
     over = place is not None and queue.is_over(place, now)

@@ -1,4 +1,15 @@
-"""How handing a single email to the provider failed: a mail backend raises `NotSent` to say whether to try again."""
+"""How handing a single email to the provider failed: a mail backend raises `NotSent` to say whether to try again.
+
+An email whose answer was lost is not repeated, so it may be lost to its subscriber. A provider that hangs must meet few
+of them: after each this process makes no such request for a while, longer each time.
+"""
+
+import time
+from dataclasses import dataclass
+
+from django.core.mail import EmailMessage
+
+SHORTEST, LONGEST = 10.0, 300.0  # seconds without a request after one lost answer, and after many
 
 
 class NotSent(OSError):
@@ -19,3 +30,34 @@ class NotSent(OSError):
 def may_be_retried(error: Exception) -> bool:
     """Tell whether a second try may succeed and cannot be a second email. Of a foreign error nothing is known."""
     return not isinstance(error, NotSent) or error.retry
+
+
+@dataclass
+class _Backoff:
+    lost: int = 0  # answers in a row
+    until: float = 0.0  # by time.monotonic()
+
+
+_backoff = _Backoff()
+
+
+def backs_off() -> bool:
+    """Tell whether this process makes no request for a single email now. What is due stays due."""
+    return time.monotonic() < _backoff.until
+
+
+def hand_over(message: EmailMessage) -> None:
+    """Send the email. Raises what the mail backend raises; a lost answer makes this process back off."""
+    try:
+        message.send()
+    except NotSent as error:
+        if error.unknown:
+            _backoff.until = time.monotonic() + min(LONGEST, SHORTEST * 2**_backoff.lost)
+            _backoff.lost = min(_backoff.lost + 1, 10)
+        raise
+    end_backoff()
+
+
+def end_backoff() -> None:
+    """Make requests again at once."""
+    _backoff.lost, _backoff.until = 0, 0.0

@@ -16,7 +16,7 @@ from subscribers import clock, languages, signed_links
 from subscribers.changing import named_in
 from subscribers.installations import may_mail, newsletters_here
 from subscribers.mail.composing import compose
-from subscribers.mail.failures import may_be_retried
+from subscribers.mail.failures import backs_off, hand_over, may_be_retried
 from subscribers.models import Letter
 from subscribers.optin import may_get_single_mails
 
@@ -82,7 +82,7 @@ def send(letter_id: int) -> bool:
     if letter is None:
         return False
     try:
-        _message(letter).send()
+        hand_over(_message(letter))
     except Exception as error:
         if not may_be_retried(error):
             Letter.objects.filter(pk=letter_id).update(due=None)
@@ -96,7 +96,7 @@ def _claimed(letter_id: int) -> Letter | None:
     now = clock.now()
     ours = Letter.objects.filter(newsletters_here(), pk=letter_id, due__lte=now)
     letter = ours.select_related("subscriber").first()
-    if letter is None or not may_mail():
+    if letter is None or not may_mail() or backs_off():
         return None
     if letter.tries >= len(NEXT_TRY) or not may_get_single_mails(signed_links.suppression_hash(letter.email_key), now):
         ours.update(due=None)

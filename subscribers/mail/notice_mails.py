@@ -13,7 +13,7 @@ from django.utils.translation import gettext, gettext_noop
 from subscribers import clock, languages, signed_links
 from subscribers.installations import may_mail, newsletters_here
 from subscribers.mail.composing import SubscriberMail, compose
-from subscribers.mail.failures import may_be_retried
+from subscribers.mail.failures import backs_off, hand_over, may_be_retried
 from subscribers.mail.link_mails import KEPT, NEXT_TRY
 from subscribers.models import Notice, Subscription
 from subscribers.optin import may_get_single_mails
@@ -82,7 +82,7 @@ def send(notice_id: int) -> bool:
     if notice is None:
         return False
     try:
-        _message(notice).send()
+        hand_over(_message(notice))
     except Exception as error:  # noqa: BLE001 — whatever the mail backend raises: it stays due
         log.warning("notice failed", extra={"notice": notice_id, "error": type(error).__name__})
         if not may_be_retried(error):
@@ -97,7 +97,7 @@ def _claimed(notice_id: int) -> Notice | None:
     now = clock.now()
     ours = Notice.objects.filter(newsletters_here(), pk=notice_id, due__lte=now)
     notice = ours.select_related("subscriber").first()
-    if notice is None or not may_mail():
+    if notice is None or not may_mail() or backs_off():
         return None
     if notice.tries >= len(NEXT_TRY) or not may_get_single_mails(signed_links.suppression_hash(notice.email_key), now):
         _end(notice)

@@ -70,9 +70,10 @@ def test_a_mail_without_recipients_makes_no_request(api):
         ("too many", True, False),
         ("unauthorized", True, False),
         ("forbidden", True, False),
-        ("too large", False, False),
-        ("error before accepting", False, True),
+        ("too large", True, False),
+        ("error before accepting", True, False),
         ("close after accepting", False, True),
+        ("200", False, True),
     ],
 )
 def test_a_mail_that_was_not_sent_says_whether_it_may_be_tried_again(api, fault, retry, unknown):
