@@ -22,11 +22,12 @@ BACK = {
 AT_ONCE = 20_000  # ids: no lock lasts longer than a part of a second
 
 
-def rewrite(words):
+def rewrite(words, **which):
     """Rewrite the kinds in steps that are committed one by one, so that events may be stored and applied meanwhile.
 
-    What an older web process stores later in the old words is understood as well, see `Events.kind`. Stopped in the
-    middle and run again it ends alike.
+    Forward only those that are applied: a web process of the version before would take a neutral word for nothing, and
+    the bounce or complaint that it is about to apply would be lost. The old words are understood, see `Events.kind`.
+    Stopped in the middle and run again it ends alike.
     """
 
     def run(apps, schema_editor):
@@ -38,7 +39,7 @@ def rewrite(words):
             return
         new = Case(*(When(kind=old, then=Value(word)) for old, word in words.items()))
         for start in range(first, last + 1, AT_ONCE):
-            events.filter(pk__range=(start, start + AT_ONCE - 1), kind__in=words).update(kind=new)
+            events.filter(pk__range=(start, start + AT_ONCE - 1), kind__in=words, **which).update(kind=new)
 
     return run
 
@@ -47,4 +48,4 @@ class Migration(migrations.Migration):
     atomic = False
     dependencies = [("mailer", "0011_words_of_the_field")]
 
-    operations = [migrations.RunPython(rewrite(NEUTRAL), rewrite(BACK))]
+    operations = [migrations.RunPython(rewrite(NEUTRAL, applied_at__isnull=False), rewrite(BACK))]

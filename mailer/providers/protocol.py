@@ -133,8 +133,14 @@ class Provider(Protocol):
     def faults(self, request: Request) -> list[str]:
         """Return why the provider would refuse this request: its size, a header, an address; nothing is posted."""
 
+    def get_ready(self) -> None:
+        """Import and make what `post` needs: where that fails nothing was posted, and the batch is planned again."""
+
     def post(self, request: Request, first_byte_by: float | None = None) -> Answer:
-        """Post the request once. No byte of it leaves after `first_byte_by`, by time.monotonic()."""
+        """Post the request once. No byte of it leaves after `first_byte_by`, by time.monotonic().
+
+        Raises nothing: what happens is an answer. Without one the attempt would be taken for unknown.
+        """
 
     def rewrites(self, link: str) -> bool:
         """Tell whether the provider replaced one of our links by this address, to count clicks or opens."""

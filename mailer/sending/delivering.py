@@ -48,6 +48,7 @@ def deliver_next(send_id: int) -> bool:
 def _deliver(taken: Claim) -> None:
     try:
         provider = current_provider()
+        provider.get_ready()
         request = provider.prepare(_frozen(taken.send).message, _recipients(taken), taken.attempt)
     except (OperationalError, InterfaceError):
         connection.close()

@@ -27,6 +27,7 @@ from mailer import celery, concurrency
 from mailer.config.exhaustion import shortage
 from mailer.config.logs import place_of
 from mailer.models import Attempt
+from mailer.providers.current import configured_provider
 from mailer.sending import restore_guard, worker_locks
 from mailer.sending.worker_locks import this_worker
 from mailer.store import accounts, schema
@@ -131,6 +132,7 @@ class EmbeddedWorker:
         try:
             celery.app.connection_for_write().get_transport_cls()
             self._controller("issues", concurrency=1)
+            configured_provider().get_ready()
         except Exception as error:
             if shortage(error):
                 raise

@@ -1,4 +1,7 @@
-"""A database of the version before events had neutral kinds, with a bounce that was stored and not applied."""
+"""A database of the version before events had neutral kinds, with a bounce that was stored and not applied.
+
+A web process of that version may be about to apply it, and would not understand another word.
+"""
 
 import os
 import sqlite3
@@ -13,10 +16,11 @@ from django.utils import timezone
 before = [("mailer", "0011_words_of_the_field"), ("subscribers", "0014_queue_of_confirmations")]
 MigrationExecutor(connection).migrate(before)
 with connection.cursor() as cursor:
-    for number, kind in enumerate(["processed", "bounce", "delivered", "spamreport"], 1):
+    for number, kind in enumerate(["processed", "bounce", "delivered", "spamreport", "bounce"], 1):
         cursor.execute(
-            "INSERT INTO mailer_event (kind, at, received_at, id_hash, fact_hash) VALUES (%s, %s, %s, %s, %s)",
-            [kind, timezone.now(), timezone.now(), number, number],
+            "INSERT INTO mailer_event (kind, at, received_at, applied_at, id_hash, fact_hash)"
+            " VALUES (%s, %s, %s, %s, %s, %s)",
+            [kind, timezone.now(), timezone.now(), None if number == 5 else timezone.now(), number, number],
         )
 """
 UPGRADE = "from mailer.store.schema import bring_up_to_date\nbring_up_to_date()"
@@ -42,8 +46,8 @@ def kinds(home: Path) -> list[str]:
 
 def test_the_first_command_of_this_version_rewrites_the_kinds_and_the_way_back_is_open(tmp_path):
     python(tmp_path, OLD)
-    assert kinds(tmp_path) == ["processed", "bounce", "delivered", "spamreport"]
+    assert kinds(tmp_path) == ["processed", "bounce", "delivered", "spamreport", "bounce"]
     python(tmp_path, UPGRADE)
-    assert kinds(tmp_path) == ["processed", "bounced", "delivered", "complained"]
+    assert kinds(tmp_path) == ["processed", "bounced", "delivered", "complained", "bounce"]
     python(tmp_path, BACK)
-    assert kinds(tmp_path) == ["processed", "bounce", "delivered", "spamreport"]
+    assert kinds(tmp_path) == ["processed", "bounce", "delivered", "spamreport", "bounce"]

@@ -26,7 +26,7 @@ def adopt_database(as_json: bool) -> None:
             "last sweep."
         )
     if found.unreadable:
-        click.echo(f"The database is adopted; the unreadable file was moved to {found.unreadable} now.")
+        click.echo(f"The database is adopted; the unreadable file was moved to {found.unreadable}.")
     elif not found.forgotten:
         click.echo("The database knows every request made from here.")
     else:

@@ -45,7 +45,7 @@ def absolute(target: str, destinations: Destinations) -> str:
     compact = re.sub(r"[\x00-\x20\x7f-\x9f\u2028\u2029]", "", target)
     scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]*):", compact)
     if scheme and scheme[1].lower() not in OPENED:
-        raise LinkError(f'eemail clients do not open "{scheme[1]}:" links', "give an https address", "unsafe-target")
+        raise LinkError(f'email clients do not open "{scheme[1]}:" links', "give an https address", "unsafe-target")
     if scheme and scheme[1].lower() in ("mailto", "tel"):
         return quote(compact, safe="%:@/?&=+,;!$'()*~.-_#")
     if scheme or compact.startswith("//"):

@@ -251,7 +251,7 @@ def _take_left_out(token: Token, document: Document) -> list[Token]:
 
 _WHY = {
     "liquid": "it is for a site generator and does nothing in an email",
-    "html-dropped": "eemail clients do not show it",
+    "html-dropped": "email clients do not show it",
     "html-unwrapped": "email clients do not support it; its text stays",
 }
 _FIX = {

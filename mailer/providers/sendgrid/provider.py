@@ -70,6 +70,9 @@ class SendGrid:
     def faults(self, request: dict[str, Any]) -> list[str]:
         return [str(fault["message"]) for fault in faults_of(request, {"Content-Type": "application/json"})]
 
+    def get_ready(self) -> None:
+        self.client()
+
     def post(self, request: dict[str, Any], first_byte_by: float | None = None) -> Answer:
         return self.client().post(request, first_byte_by)
 

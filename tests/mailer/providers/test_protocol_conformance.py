@@ -33,6 +33,11 @@ def test_it_has_every_part_of_the_protocol(ground):
     assert ground.provider.names.provider
 
 
+def test_it_can_get_ready_before_a_request(ground):
+    ground.provider.get_ready()
+    assert ground.mailed() == []
+
+
 def test_what_it_accepts_reaches_each_recipient_once(ground):
     assert isinstance(ground.provider.post(prepared(ground.provider)), Accepted)
     assert ground.mailed() == ["reader1@example.com", "reader2@example.com"]

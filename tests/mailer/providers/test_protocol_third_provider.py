@@ -98,7 +98,7 @@ def test_a_confirmation_goes_out_and_one_that_is_refused_for_good_says_so(run, l
     readers.pending()
     assert confirmations.send(Subscription.objects.get().pk)
     assert len(mails(letters)) == 1
-    Folder.fault = "refused without a place"
+    Folder.bad = frozenset({ADA.email})
     readers.pending("jianbao", ADA)
     with pytest.raises(confirmations.ConfirmationFailed) as caught:
         confirmations.send(Subscription.objects.get(newsletter="jianbao").pk)

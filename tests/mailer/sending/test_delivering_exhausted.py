@@ -7,6 +7,7 @@ import pytest
 from mailer.config import exhaustion
 from mailer.models import CircuitBreaker, Send
 from mailer.providers.current import current_provider
+from mailer.providers.sendgrid import provider as sendgrid
 from mailer.sending import claiming, delivering, remembering
 from mailer.sending.claiming import claim
 from mailer.sending.delivering import deliver_batch
@@ -47,6 +48,35 @@ def test_without_a_descriptor_the_batch_waits_and_is_mailed_once_later(four, api
     assert api.requests == []
     assert "worker paused, out of resources" in caplog.text
     mailed_once_when_it_is_over(four, api)
+
+
+@pytest.fixture
+def no_client(monkeypatch):
+    """`no_client(error)`: this process has made no request yet, and making its client raises the error."""
+
+    def begin(error: Exception) -> None:
+        def raising(*given):
+            raise error
+
+        monkeypatch.setattr(sendgrid, "_client", raising)
+
+    return begin
+
+
+@pytest.mark.parametrize("shortage", SHORTAGES, ids=repr)
+def test_a_client_that_could_not_be_made_leaves_the_batch_planned(four, api, no_client, shortage):
+    no_client(shortage)
+    deliver_batch(batch_of(four).pk)
+    waits_for_others(four)
+    assert (attempts(four), api.requests) == (["unsent"], [])
+
+
+def test_a_client_that_cannot_be_made_at_all_pauses_the_send_and_makes_nothing_unknown(four, api, no_client):
+    no_client(ImportError("the package is broken"))
+    with pytest.raises(ImportError):
+        deliver_batch(batch_of(four).pk)
+    four.refresh_from_db()
+    assert (four.state, states(four), api.requests) == (Send.State.PAUSED, ["planned"], [])
 
 
 @pytest.mark.parametrize("shortage", SHORTAGES, ids=repr)

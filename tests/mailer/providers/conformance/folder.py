@@ -67,6 +67,9 @@ class Folder:
     def faults(self, request: Letters) -> list[str]:
         return [] if all(map(len, request.mails)) else ["A mail is empty."]
 
+    def get_ready(self) -> None:
+        """Need nothing: a folder is there or not."""
+
     def post(self, request: Letters, first_byte_by: float | None = None) -> Answer:
         fault, Folder.fault = Folder.fault, ""
         if not self.folder.is_dir():
