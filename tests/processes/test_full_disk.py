@@ -65,7 +65,7 @@ def test_a_worker_that_starts_on_a_full_disk_claims_nothing(
     disk.fill()
     for _ in range(2):  # as a supervisor would
         refused = distributed.run("worker", home="worker0", expect=1)
-        assert f"MAILER_HOME is {home}, which cannot be written (No space left on device)" in refused.err
+        assert f"MAILER_HOME is {home}, which is not writable (No space left on device)" in refused.err
     assert not api.requests
     disk.make_room()
     distributed.start("worker", home="worker0")
