@@ -88,7 +88,7 @@ def write_out(copy: Copier, folder: Path) -> str:
 
 
 def _what(where: str, subscribers: int, size: int) -> str:
-    return f"{where}: {counted(subscribers, 'reader')}, {size / 1e6:.1f} MB, checked"
+    return f"{where}: {counted(subscribers, 'subscriber')}, {size / 1e6:.1f} MB, checked"
 
 
 @contextmanager

@@ -89,7 +89,7 @@ def retire(number: int, break_links: bool, yes: bool, as_json: bool) -> None:
 
 
 def _agree(number: int, signed: "Signed", break_links: bool, yes: bool) -> None:
-    mails, subscribers = counted(signed.mails, "mail"), counted(signed.subscribers, "subscriber")
+    mails, subscribers = counted(signed.mails, "email"), counted(signed.subscribers, "subscriber")
     broken = (
         f"key {number} signed the links of {mails} to {subscribers}, as far as this database tells; "
         f"{signed.without_newer} of them got none with the signature of a newer key since"

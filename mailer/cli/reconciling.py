@@ -67,7 +67,7 @@ def reconcile(
     require_provider(found)
     if assume_sent:
         subscribers = sum(one.subscribers for one in unknown)
-        confirm(f"Count {subscribers} readers of {found.slug} as sent, on your word?", yes)
+        confirm(f"Count {subscribers} subscribers of {found.slug} as sent, on your word?", yes)
         _assume(found, as_json)
     else:
         _resend(found, _accepted(found, unknown, accept_duplicates, yes), as_json)
@@ -86,12 +86,12 @@ def _show_unknown(send: "Send", unknown: "list[Unknown]") -> None:
     from mailer.models import Attempt
 
     subscribers = sum(one.subscribers for one in unknown)
-    click.echo(f"{send.slug}: it is unknown whether the provider accepted the email for {subscribers} readers.")
+    click.echo(f"{send.slug}: it is unknown whether the provider accepted the email for {subscribers} subscribers.")
     attempts = Attempt.objects.select_related("batch").in_bulk([one.attempt for one in unknown])
     for one in unknown:
         attempt = attempts[one.attempt]
         at = f"{attempt.started_at:%Y-%m-%d %H:%M:%S} UTC"
-        click.echo(f"  batch {attempt.batch.number}: {one.subscribers} readers, asked at {at}; {attempt.detail}")
+        click.echo(f"  batch {attempt.batch.number}: {one.subscribers} subscribers, asked at {at}; {attempt.detail}")
         click.echo(f"    {one.doubt.label if one.doubt else 'events show that nobody has it: it can be sent again'}")
     twice = _may_get_it_twice(unknown)
     risk = f"{twice} of them may get it twice; you confirm by typing that number" if twice else "nobody gets it twice"
@@ -123,7 +123,7 @@ def _accepted(send: "Send", unknown: "list[Unknown]", given: int | None, yes: bo
         return given
     if not twice:
         subscribers = sum(one.subscribers for one in unknown)
-        confirm(f"Events show that none of {subscribers} readers has {send.slug}. Send it to them again?", yes)
+        confirm(f"Events show that none of {subscribers} subscribers has {send.slug}. Send it to them again?", yes)
         return 0
     if not on_terminal():
         raise Problem(_not_accepted(twice), Exit.NOT_CONFIRMED)

@@ -133,8 +133,8 @@ def _say_if_credits_are_short(proposal: "Proposal") -> None:
     left = credits_short(proposal)
     if left is not None:
         click.echo(
-            f"The plan at {proposal.plan.provider} has {left} emails left for {proposal.audience} readers: the send "
-            "will pause when they are used up; resume it after an upgrade.",
+            f"The plan at {proposal.plan.provider} has {left} emails left for {proposal.audience} subscribers: the "
+            "send will pause when they are used up; resume it after an upgrade.",
             err=True,
         )
 
@@ -203,5 +203,5 @@ def _leave(send: "Send", as_json: bool) -> NoReturn:
     elif send.state == "scheduled":
         click.echo(f"{slug} goes out {when(send)}; mailer status {slug} shows its progress.")
     else:
-        click.echo(f"{slug}: planned for {send.planned} readers; mailer status {slug} shows its progress.")
+        click.echo(f"{slug}: planned for {send.planned} subscribers; mailer status {slug} shows its progress.")
     raise click.exceptions.Exit(Exit.DONE)

@@ -83,7 +83,7 @@ def cancel(send: str, newsletter: str | None, yes: bool, as_json: bool) -> None:
     from mailer.sending.lifecycle import WrongState
     from mailer.sending.steering import cancel as cancel_send
 
-    confirm(f"{count(found).waiting} readers of {found.slug} will not get it. Cancel?", yes)
+    confirm(f"{count(found).waiting} subscribers of {found.slug} will not get it. Cancel?", yes)
     try:
         cancel_send(found.pk, waiting=say_waiting)
     except WrongState as state:

@@ -119,7 +119,9 @@ def _report_rehearsal(send: Send) -> None:
     click.echo("This was a rehearsal: no email went out.")
     mails = sorted(folder.glob("*.eml"))
     if mails:
-        click.echo(f"The record is {_short(folder / 'accepted.jsonl')}; the first {len(mails)} mails, to open or drag:")
+        click.echo(
+            f"The record is {_short(folder / 'accepted.jsonl')}; the first {len(mails)} emails, to open or drag:"
+        )
         for path in mails[:3]:
             click.echo(f"  {_short(path)}")
         if len(mails) > 3:

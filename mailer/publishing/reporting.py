@@ -46,16 +46,17 @@ def _open_ends(send: Send, equation: Equation) -> Iterator[str]:
         yield f"{equation.assumed} of the accepted count as sent on your word (--assume-sent)."
     if equation.unknown:
         yield (
-            f"{equation.unknown} readers: it is unknown whether the provider accepted their email. "
+            f"{equation.unknown} subscribers: it is unknown whether the provider accepted their email. "
             f"mailer reconcile {slug} shows and settles the requests."
         )
         yield from _why_unknown(send)
     if twice := possibly_twice(send):
         yield (
-            f"{twice} readers may have it twice: unknown requests were sent again, and the first ones may have arrived."
+            f"{twice} subscribers may have it twice: unknown requests were sent again, and the first ones may have "
+            "arrived."
         )
     if equation.rejected:
-        yield f"{equation.rejected} readers were rejected by the provider: mailer status {slug} --list rejected."
+        yield f"{equation.rejected} subscribers were rejected by the provider: mailer status {slug} --list rejected."
 
 
 def _why_unknown(send: Send) -> Iterator[str]:
@@ -81,4 +82,4 @@ def _from_receivers(send: Send) -> Iterator[str]:
 
 
 def _subscribers(count: int) -> str:
-    return f"{count} reader{'' if count == 1 else 's'}"
+    return f"{count} subscriber{'' if count == 1 else 's'}"

@@ -258,8 +258,8 @@ def _require_same_source(proposal: Proposal) -> None:
     else:
         ways = "send a correction as a new issue, under another file name"
     raise Refused(
-        f"{proposal.file} differs from what was planned as {slug}, which is {existing.state}; readers may already "
-        f"have it, so it is not sent again: {ways}."
+        f"{proposal.file} differs from what was planned as {slug}, which is {existing.state}; subscribers may "
+        f"already have it, so it is not sent again: {ways}."
     )
 
 

@@ -58,7 +58,7 @@ def pour(stage: Stage, stdout: int, **settings: str) -> tuple[int, str]:
 def test_sqlite_goes_to_stdout_as_a_file_that_is_the_database(on_sqlite: Stage, tmp_path: Path):
     with (tmp_path / "copy").open("wb") as file:
         code, said = pour(on_sqlite, file.fileno())
-    assert (code, "stdout: 2 readers, " in said, "optouts.log too" in said) == (0, True, True)
+    assert (code, "stdout: 2 subscribers, " in said, "optouts.log too" in said) == (0, True, True)
     with sqlite3.connect(tmp_path / "copy") as opened:
         assert opened.execute("SELECT count(*) FROM subscribers_subscriber").fetchone() == (2,)
     opened.close()
@@ -93,7 +93,7 @@ def test_postgresql_goes_to_stdout_whole_or_not_at_all(on_postgres: Stage, tmp_p
     """Or a program that encrypts it would make a sound file of half a backup."""
     with (tmp_path / "copy").open("wb") as file:
         code, said = pour(on_postgres, file.fileno())
-    assert (code, "stdout: 2 readers, " in said) == (0, True)
+    assert (code, "stdout: 2 subscribers, " in said) == (0, True)
     subprocess.run([postgres_programs() / "pg_restore", f"--file={os.devnull}", tmp_path / "copy"], check=True)
     with (tmp_path / "nothing").open("wb") as file:
         code, said = pour(on_postgres, file.fileno(), DATABASE_URL=new_postgres_database())
@@ -167,7 +167,7 @@ def test_a_backup_put_back_into_an_empty_postgresql_brings_nobody_back_who_left(
     assert stage.doctor()["restore guard"] == "error"
     adopted = stage.run("doctor", "--adopt").out
     assert "is missing 1 request" in adopted
-    assert "Unsubscribed again: 1 reader;" in adopted
+    assert "Unsubscribed again: 1 subscriber;" in adopted
     assert stage.doctor()["restore guard"] == "ok"
     stage.send("issues/2026-11-27.md")
     assert {reader["email"] for reader in api.accepted[-1]["recipients"]} == set(stayed)

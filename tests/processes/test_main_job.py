@@ -86,7 +86,7 @@ def test_killed_in_the_middle_nobody_gets_it_twice_and_the_rest_is_settled(embed
     assert len(addresses(api)) == len(set(addresses(api))) == 380
     assert receipt["state"] == "finished"
     assert (receipt["accepted"], receipt["unknown"]) == (360, 40)
-    assert embedded.run("reconcile", "2026-11-20", expect=5).out.count("20 readers") == 2
+    assert embedded.run("reconcile", "2026-11-20", expect=5).out.count("20 subscribers") == 2
 
     embedded.run("reconcile", "2026-11-20", "--resend", "--yes", expect=4, **settings)
     assert len(addresses(api)) == 380, "a yes says nothing of how many would have it twice"

@@ -49,7 +49,7 @@ def test_a_backup_put_back_in_the_middle_of_a_send_mails_nobody_twice_and_brings
     assert len(api.accepted) <= made + 1, "nothing but the request that was in flight"
 
     adopted = embedded.run("doctor", "--adopt", **settings)
-    assert "Unsubscribed again: 1 reader;" in adopted.out
+    assert "Unsubscribed again: 1 subscriber;" in adopted.out
     assert "Paused: 2026-11-20" in adopted.out
 
     made, api.latency = len(api.accepted), 0

@@ -63,7 +63,7 @@ def credits(account: Account) -> Check:
     """Check that the plan allows an email to each subscriber of the largest newsletter. Raises Unseen."""
     left = account.credits_left()
     label, subscribers = _largest_audience()
-    detail = f"{counted(left, 'email')} left, {label} has {counted(subscribers, 'reader')}"
+    detail = f"{counted(left, 'email')} left, {label} has {counted(subscribers, 'subscriber')}"
     if left < subscribers:
         return Check("credits", "warning", f"{detail}: the rest would be refused; upgrade the plan before sending")
     return Check("credits", "ok", detail)

@@ -47,7 +47,8 @@ def _who_left(found: Adopted) -> str:
         detail = "No unsubscribes are missing"
     else:
         detail = (
-            f"Unsubscribed again: {counted(log.left, 'reader')}; suppressed again: {counted(log.suppressed, 'address')}"
+            f"Unsubscribed again: {counted(log.left, 'subscriber')}; "
+            f"suppressed again: {counted(log.suppressed, 'address')}"
         )
     unreadable = f", {log.unreadable} of them could not be read" if log.unreadable else ""
     return f"{detail} ({counted(log.lines, 'line')} in the log of opt-outs{unreadable})."

@@ -125,7 +125,7 @@ def refusals() -> Iterator[Check]:
     sends = accounts.own_sends().values_list("pk", flat=True)
     found = refusals_of(*sends, since=clock.now() - timedelta(days=7))
     for one in found:
-        detail = f"{counted(one.subscribers, 'mail')} in the last week: {one.policy.says}; {one.fix}"
+        detail = f"{counted(one.subscribers, 'email')} in the last week: {one.policy.says}; {one.fix}"
         yield Check(f"receivers {one.policy.key}", "warning", detail)
     if not found:
         yield Check("receivers", "ok", "none has refused your domain, IP address or content in the last week")

@@ -37,7 +37,7 @@ def at_a_glance(suppressions: Suppressions) -> Check:
         on_one_page = f"no subscriber of yours on the first page of {provider}'s lists"
         detail = f"{provider} suppresses no subscriber of yours" if whole else on_one_page
         return Check("suppressions", "ok", f"{detail}; `mailer doctor --read-suppressions` compares the whole lists")
-    count = counted(len(found), "reader") if whole else f"{counted(len(found), 'reader')} or more"
+    count = counted(len(found), "subscriber") if whole else f"{counted(len(found), 'subscriber')} or more"
     return Check(
         "suppressions",
         "warning",
@@ -68,12 +68,12 @@ def read_in(as_json: bool, yes: bool) -> None:
     if found:
         confirm("Suppress them here too?", yes)
     done = _suppress(found)
-    click.echo(json.dumps({"suppressed": done}) if as_json else f"Suppressed: {counted(done, 'reader')}.")
+    click.echo(json.dumps({"suppressed": done}) if as_json else f"Suppressed: {counted(done, 'subscriber')}.")
 
 
 def _show(found: dict[str, str]) -> None:
     provider = configured_provider().names.provider
-    click.echo(f"{provider} itself suppresses {counted(len(found), 'reader')} of yours.", err=True)
+    click.echo(f"{provider} itself suppresses {counted(len(found), 'subscriber')} of yours.", err=True)
     for reason, count in Counter(found.values()).items():
         click.echo(f"  {reason}: {count}", err=True)
 

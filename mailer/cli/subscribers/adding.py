@@ -112,7 +112,7 @@ def _keep(person: "tuple[Address, str, str]", origin: "Origin") -> None:
         click.echo(f"{address.email}: the language was changed.")
     if language and not languages.is_ours(language):
         click.echo(
-            f"{language} is kept with the reader. Pages and mails about their subscription speak English and "
+            f"{language} is stored for this subscriber. Pages and emails about their subscription speak English and "
             "Simplified Chinese only, so they get those in the newsletter's language.",
             err=True,
         )

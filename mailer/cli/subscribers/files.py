@@ -115,8 +115,8 @@ def _ask_for_basis(planned: "Report", yes: bool) -> str:
         )
         return ""
     asked: str = click.prompt(
-        f"How did {'this reader' if coming == 1 else f'these {coming} readers'} agree to get email, where and when? "
-        "It is stored with each",
+        f"How did {'this subscriber' if coming == 1 else f'these {coming} subscribers'} agree to get email, where "
+        "and when? It is stored with each",
         err=True,
     )
     return parse_basis(asked)
@@ -336,4 +336,4 @@ def export(form: str, output: Path | None, newsletter: str | None) -> None:
             f"{output} cannot be written: {error.strerror}; {advice}. No partial file was left.",
             Exit.FAILED if full else Exit.USAGE,
         ) from None
-    click.echo(f"{count} readers written to {output}.", err=True)
+    click.echo(f"{count} subscribers written to {output}.", err=True)

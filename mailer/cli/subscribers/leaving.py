@@ -96,7 +96,7 @@ def forget(address: str, yes: bool) -> None:
 
     _show_what_goes(person)
     audit_look(Act(Action.SHOWN, auditing.subject_of(person)))  # also if they then do not erase
-    confirm("Erase this reader? It cannot be undone.", yes)
+    confirm("Erase this subscriber? This cannot be undone.", yes)
     with transaction.atomic():
         audit(Act(Action.ERASED, auditing.subject_of(person)))
         erasing.forget(person.key, optin.Origin(how="command"))
@@ -117,11 +117,11 @@ def _show_what_goes(person: "Address") -> None:
         else ""
     )
     steps = counted(subscriber.consents.count(), "step") if subscriber else "no step"
-    sends = counted(Delivery.objects.filter(subscriber=subscriber).count(), "mail") if subscriber else "no mail"
+    sends = counted(Delivery.objects.filter(subscriber=subscriber).count(), "email") if subscriber else "no email"
     stays = f"{suppression.reason} since {suppression.at:%Y-%m-%d}, without its note" if suppression else "erased"
     click.echo(
         f"{person.email}: goes: address, name, newsletters ({newsletters or 'none'}), {steps} of consent.\n"
-        f"  stays: a keyed hash of the address ({stays}); {sends} in the ledger, without the reader.\n"
-        "  Older backups still hold the reader; after one is put back, the log of opt-outs erases them again.",
+        f"  stays: a keyed hash of the address ({stays}); {sends} in the ledger, without the subscriber.\n"
+        "  Older backups still hold the subscriber; after one is restored, the log of opt-outs erases them again.",
         err=True,
     )

@@ -73,7 +73,7 @@ def list_(
         _say_how_subscribers_come(filtered=bool(state or label or moment or domain))
         return
     if first >= total:
-        raise Problem(f"there is no page {page}: {total} readers, {size} on a page.", Exit.USAGE)
+        raise Problem(f"there is no page {page}: {total} subscribers, {size} on a page.", Exit.USAGE)
     print_subscribers(map(_row, shown.iterator(chunk_size=2000)))
     if size and total > size:
         rest = f"; --page {page + 1} shows the next" if first + size < total else ""

@@ -66,7 +66,7 @@ def test_a_copy_made_while_others_write_is_one_moment_of_the_database(database, 
 
 
 def test_a_backup_is_one_file_that_only_its_owner_reads(database, tmp_path):
-    assert "copy: 1 reader, " in backed_up(database, tmp_path / "copy")
+    assert "copy: 1 subscriber, " in backed_up(database, tmp_path / "copy")
     assert stat.S_IMODE((tmp_path / "copy").stat().st_mode) == 0o600
     assert sorted(path.name for path in tmp_path.glob("copy*")) == ["copy"]
 
@@ -99,5 +99,5 @@ def test_a_place_that_cannot_be_written_is_named(database, tmp_path):
 def test_the_command_says_what_it_wrote(run, settings, database, tmp_path):
     settings.DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": database}}
     ran = run("backup", tmp_path / "copy")
-    assert (ran.code, "1 reader" in ran.out) == (0, True)
+    assert (ran.code, "1 subscriber" in ran.out) == (0, True)
     assert "optouts.log" in ran.err

@@ -139,7 +139,7 @@ def test_fewer_mails_left_than_readers_is_said(account):
     found = credits(the_account())
     assert found.state == "warning"
     assert "2 emails left" in found.detail
-    assert "3 readers" in found.detail
+    assert "3 subscribers" in found.detail
 
 
 @pytest.mark.parametrize(
@@ -186,7 +186,7 @@ def test_readers_whom_sendgrid_would_not_mail_are_read_in(run, examined, account
     account["/v3/suppression/spam_reports"] = [{"email": ben.email, "ip": "192.0.2.1"}]
     state, words = examined()["suppressions"]
     assert state == "warning"
-    assert "1 reader or more" in words
+    assert "1 subscriber or more" in words
     assert "--read-suppressions" in words
 
     asked = run("doctor", "--read-suppressions")
@@ -195,7 +195,7 @@ def test_readers_whom_sendgrid_would_not_mail_are_read_in(run, examined, account
     assert "complaint: 1" in asked.err
 
     done = run("doctor", "--read-suppressions", "--yes")
-    assert (done.code, "Suppressed: 2 readers." in done.out) == (0, True)
+    assert (done.code, "Suppressed: 2 subscribers." in done.out) == (0, True)
     assert (readers.suppression_of(ada), readers.suppression_of(ben)) == ("bounce", "complaint")
     assert "@" not in done.out + done.err
     again = run("doctor", "--read-suppressions", "--yes", "--json")
@@ -232,7 +232,7 @@ def test_a_restored_database_is_an_error_until_it_is_adopted(run, examined, sett
     adopted = run("doctor", "--adopt")
     assert adopted.code == 0
     assert "is missing 5 requests" in adopted.out
-    assert "Unsubscribed again: 1 reader;" in adopted.out
+    assert "Unsubscribed again: 1 subscriber;" in adopted.out
     assert readers.state_of(ada) == "unsubscribed"
     assert Installation.objects.get().attempts == 5
     assert examined()["restore guard"][0] == "ok"

@@ -52,7 +52,7 @@ def test_the_whole_database_goes_into_a_file_that_only_its_owner_reads(run, tmp_
     readers.confirmed()
     ran = run("backup", tmp_path / "copy")
     assert (ran.code, ran.err.count("\n")) == (0, 1), ran.err
-    assert "copy: 1 reader, " in ran.out
+    assert "copy: 1 subscriber, " in ran.out
     assert "optouts.log too" in ran.err
     assert stat.S_IMODE((tmp_path / "copy").stat().st_mode) == 0o600
     assert "TABLE DATA public mailer_send " in contents(tmp_path / "copy")

@@ -105,7 +105,7 @@ def test_a_program_that_accepts_the_number_goes_on_and_status_says_who_may_have_
     assert run("reconcile", SLUG, "--resend", "--accept-duplicates", 2).code == 0
     assert again() == 1
     shown = run("status", SLUG).out
-    assert "2 readers may have it twice" in shown
+    assert "2 subscribers may have it twice" in shown
     listed = run("status").out.split()
     assert ("possibly" in listed, listed[-2]) == (True, "2")
 

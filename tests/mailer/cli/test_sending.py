@@ -52,7 +52,7 @@ def test_a_plan_with_fewer_credits_than_readers_is_told_before_it_is_confirmed(r
     api.credits = {"remain": 0, "total": 100, "used": 100}
     ran = ready("send", "issue", issue(ISSUE))
     assert ran.code == 4
-    assert "has 0 emails left for 1 readers" in ran.err
+    assert "has 0 emails left for 1 subscribers" in ran.err
 
 
 def test_a_schedule_needs_a_worker_when_nobody_stays(ready, issue):

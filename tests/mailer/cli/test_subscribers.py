@@ -228,7 +228,7 @@ def test_a_pipe_gets_everybody_and_a_page_that_is_not_there_is_said():
     assert len(run("list").stdout.splitlines()) == 1 + 51
     missing = run("list", "--limit", "2", "--page", "99")
     assert (missing.exit_code, missing.stdout) == (Exit.USAGE, "")
-    assert "there is no page 99: 51 readers, 2 on a page" in missing.stderr
+    assert "there is no page 99: 51 subscribers, 2 on a page" in missing.stderr
     assert "--page needs --limit" in run("list", "--page", "2").stderr
 
 
@@ -280,7 +280,7 @@ def test_an_import_asks_at_a_terminal_how_the_readers_agreed_and_keeps_the_answe
     monkeypatch.setattr("mailer.cli.terminal.on_terminal", lambda: True)
     given = ["import", str(path), *WEEKLY, "--state", "active"]
     asked = CliRunner().invoke(cli, ["subscribers", *given], input="\n the book  fair, 2026\ny\n")
-    assert "How did these 2 readers agree to get email" in asked.stderr
+    assert "How did these 2 subscribers agree to get email" in asked.stderr
     assert list(Consent.objects.values_list("basis", flat=True)) == ["the book fair, 2026"] * 2
     assert json.loads(run("show", ADA.email, "--json").stdout)["history"][0]["basis"] == "the book fair, 2026"
     assert "the book fair, 2026" in run("export").stdout

@@ -48,7 +48,7 @@ def test_the_receipt_names_each_policy_with_its_meaning_and_what_to_do(refused):
 
 def test_the_status_says_it_in_sentences(refused):
     said = "\n".join(in_words(refused))
-    assert "4 readers got nothing (5.7.515): outlook.com rejects bulk email" in said
+    assert "4 subscribers got nothing (5.7.515): outlook.com rejects bulk email" in said
     assert "To do: run `mailer doctor`" in said
 
 
@@ -97,7 +97,7 @@ def test_single_refusals_are_not_reported(api):
 def test_the_doctor_names_what_receivers_hold_against_us(refused):
     found = {check.name: (check.state, check.detail) for check in here.refusals()}
     assert found["receivers 5.7.515"][0] == "warning"
-    assert "4 mails in the last week: outlook.com rejects" in found["receivers 5.7.515"][1]
+    assert "4 emails in the last week: outlook.com rejects" in found["receivers 5.7.515"][1]
     assert "receivers 5.7.26" in found
 
 
@@ -111,4 +111,4 @@ def test_a_suspected_outage_is_shown_with_its_end(api):
     post(*(issue.about(reader, "bounce", **HARD) for reader in everybody()))
     (outage,) = receipt(issue.send)["suspected_outages"]
     assert (outage["domain"], outage["readers"]) == ("readers.example", 10)
-    assert "10 readers at readers.example bounced as nonexistent" in "\n".join(in_words(issue.send))
+    assert "10 subscribers at readers.example bounced as nonexistent" in "\n".join(in_words(issue.send))
