@@ -1,0 +1,53 @@
+"""The tables of mailer, in two files. Import them from here: Django looks for them here as well."""
+
+from mailer.models.installation import (
+    AccountKey,
+    CircuitBreaker,
+    Counter,
+    Installation,
+    LinkKey,
+    Media,
+    Process,
+    ProviderAccount,
+    WebhookKey,
+)
+from mailer.models.sends import (
+    ATTEMPT_STATES,
+    BOUNCED,
+    REHEARSAL,
+    Attempt,
+    Batch,
+    Correction,
+    Delivery,
+    Event,
+    Fact,
+    HardBounce,
+    PolicyBounce,
+    ReceivingDomains,
+    Send,
+)
+
+__all__ = [
+    "ATTEMPT_STATES",
+    "BOUNCED",
+    "REHEARSAL",
+    "AccountKey",
+    "Attempt",
+    "Batch",
+    "CircuitBreaker",
+    "Correction",
+    "Counter",
+    "Delivery",
+    "Event",
+    "Fact",
+    "HardBounce",
+    "Installation",
+    "LinkKey",
+    "Media",
+    "PolicyBounce",
+    "Process",
+    "ProviderAccount",
+    "ReceivingDomains",
+    "Send",
+    "WebhookKey",
+]
