@@ -152,7 +152,7 @@ def test_each_command_of_the_bare_server_works_as_it_stands_there(machine: Machi
         "mailer subscribers add ada@readers.example --active --source 'a test'\n",
         *map(typed, section("Send an issue")),
         "echo == drill\n",
-        *section("Back up, and try the backup"),
+        *section("Back up, and test the backup"),
         "echo == upgraded\n",
         typed(without_index + "\n"),
         CAUGHT_UP,
@@ -180,7 +180,7 @@ def test_each_command_of_the_bare_server_works_as_it_stands_there(machine: Machi
 
 def takes_postgres_and_a_worker(machine: Machine) -> None:
     """The same machine, as the page goes on: before there are subscribers."""
-    install, _, rest = section("PostgreSQL and workers of their own")[0].partition("\n")
+    install, _, rest = section("PostgreSQL and separate workers")[0].partition("\n")
     machine.type(f"{install}\n", network=True)
     script = [
         POSTGRES_AND_REDIS_RUN,
