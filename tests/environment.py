@@ -8,7 +8,10 @@ import sys
 import tempfile
 from pathlib import Path
 
+from mailer.providers import settings_of_all
+
 OURS = (
+    *settings_of_all(),
     "SENDGRID_",
     "MAILER_",
     "DATABASE_URL",
@@ -23,8 +26,7 @@ OURS = (
 KEPT = ("MAILER_TEST_",)
 # Set to nothing, which no `.env` fills.
 EMPTY = (
-    "SENDGRID_API_KEY",
-    "SENDGRID_API_URL",
+    *settings_of_all(),
     "DATABASE_URL",
     "CELERY_BROKER_URL",
     "REDIS_URL",

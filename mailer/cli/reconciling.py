@@ -101,10 +101,18 @@ def _show_unknown(send: "Send", unknown: "list[Unknown]") -> None:
 
 
 def _as_json(send: "Send", unknown: "list[Unknown]") -> dict[str, object]:
+    from mailer.models import Attempt
     from mailer.sending.accounting import receipt
 
+    attempts = Attempt.objects.select_related("batch").in_bulk([one.attempt for one in unknown])
     requests = [
-        {"attempt": str(one.attempt), "subscribers": one.subscribers, "doubt": one.doubt and one.doubt.value}
+        {
+            "batch": attempts[one.attempt].batch.number,
+            "attempt": str(one.attempt),
+            "subscribers": one.subscribers,
+            "detail": attempts[one.attempt].detail,
+            "doubt": one.doubt and one.doubt.value,
+        }
         for one in unknown
     ]
     return {**receipt(send), "unknown_requests": requests, "may_get_it_twice": _may_get_it_twice(unknown)}

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from mailer.models import Send
     from mailer.publishing.sending import Proposal, Ready
 
-# What a plan shows as `action`, by the value of mailer.sending.existing.Again that --json gives.
+# What a plan shows as `action`, by the value of mailer.sending.existing.Action that --json gives.
 DRY_RUN_WOULD = {
     "plan": "would be planned and sent",
     "replace": "would replace an earlier plan that was never sent",

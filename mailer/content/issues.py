@@ -105,8 +105,8 @@ def _read(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
             source = file.read(LIMIT + 1)
-    except OSError as error:
-        what = (error.strerror or type(error).__name__).lower()
+    except (OSError, ValueError) as error:  # a ValueError for a NUL in its name
+        what = (getattr(error, "strerror", None) or str(error) or type(error).__name__).lower()
         raise IssueError(
             path, 1, 1, f"the file cannot be read ({what})", "give the path of a Markdown file", "unreadable"
         ) from error

@@ -94,6 +94,8 @@ class Ready:
 def read_order(proof: Proof, at: str | None, on_unknown: str, *, detached: bool) -> Order:
     """Read how the issue is to be sent; `at` as a person writes it. Raises CorrectRequest."""
     due_at = _due(at, proof.newsletter.timezone) if at else None
+    if on_unknown not in Send.OnUnknown.values:
+        raise CorrectRequest(f"On unknown outcomes: {' or '.join(Send.OnUnknown.values)}, not {on_unknown!r}.")
     if on_unknown == Send.OnUnknown.RESEND and not is_heard():
         raise CorrectRequest(
             f"--on-unknown resend needs the event webhook: without {configured_provider().names.events} there is "

@@ -36,7 +36,9 @@ def leave_unknown(attempt: UUID, detail: str, status: int | None = None, cause: 
             posting.filter(reached).update(state=Batch.State.ACCEPTED, settled_by=Batch.SettledBy.WORKER)
             posting.filter(~reached).update(state=Batch.State.UNKNOWN, was_unknown=True)
     if ended:
-        log.error("outcome unknown", extra={"attempt": attempt, "status": status, "because": cause or detail})
+        send, batch = Attempt.objects.values_list("batch__send__slug", "batch__number").get(pk=attempt)
+        place = {"send": send, "batch": batch, "attempt": attempt}
+        log.error("outcome unknown", extra={**place, "status": status, "because": cause or detail})
     return bool(ended)
 
 

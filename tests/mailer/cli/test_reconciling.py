@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from mailer.models import Attempt, Installation
+from mailer.models import Attempt, Batch, Installation
 from tests import readers
 from tests.mailer.sending.conftest import _own_home, api  # noqa: F401 — the same stage
 from tests.mailer.sending.listening import LOST, OK, OTHERS, OURS, report_evidence_of, requests
@@ -72,7 +72,12 @@ def test_it_says_for_each_request_why_silence_is_not_evidence(run, lost, setting
 def test_a_program_reads_the_reason_and_the_number(run, lost):
     told = json.loads(run("reconcile", SLUG, "--json").out)
     assert told["may_get_it_twice"] == 2
-    assert [(one["subscribers"], one["doubt"]) for one in told["unknown_requests"]] == [(2, "not-heard")]
+    (one,) = told["unknown_requests"]
+    assert (one["subscribers"], one["doubt"]) == (2, "not-heard")
+    batch = Batch.objects.get(current_attempt=one["attempt"])
+    assert (
+        (one["batch"], one["detail"]) == (batch.number, Attempt.objects.get(batch=batch).detail) != (batch.number, "")
+    )
     assert json.loads(run("status", SLUG, "--json").out)["unknown_because"] == {"not-heard": 2}
 
 

@@ -128,6 +128,8 @@ def test_a_file_that_is_not_an_issue_says_where_and_why(written, content, line, 
 def test_a_file_that_is_missing_is_named(tmp_path):
     with pytest.raises(IssueError, match="cannot be read"):
         read_issue(tmp_path / "none.md")
+    with pytest.raises(IssueError, match="cannot be read"):
+        read_issue(tmp_path / "nu\0l.md")
 
 
 @pytest.mark.parametrize(

@@ -97,7 +97,7 @@ def test_it_carries_single_mails(ground):
     assert ground.mailed() == ["ada@example.com"]
 
 
-REPORTING = ["sendgrid"]
+REPORTING = [name for name, kind in GROUNDS.items() if kind.reports_events]
 
 
 @pytest.mark.parametrize("name", REPORTING)

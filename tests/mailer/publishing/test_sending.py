@@ -67,7 +67,12 @@ def test_a_time_makes_a_schedule_and_nobody_need_be_there_yet(proof):
 
 @pytest.mark.parametrize(
     ("at", "on_unknown", "words"),
-    [("2019-07-02T09:00", "hold", "2019-07-02T09:00"), ("soon", "hold", "soon"), (None, "resend", "event webhook")],
+    [
+        ("2019-07-02T09:00", "hold", "2019-07-02T09:00"),
+        ("soon", "hold", "soon"),
+        (None, "resend", "event webhook"),
+        (None, "ask", "hold or resend"),
+    ],
 )
 def test_an_order_that_cannot_be_meant_is_refused(proof, at, on_unknown, words):
     with pytest.raises(CorrectRequest, match=words):

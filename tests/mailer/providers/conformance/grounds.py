@@ -24,8 +24,11 @@ FAULTS = {
 
 
 class Ground(ABC):
+    """A provider on a stand-in or a folder, as the conformance tests need it."""
+
     provider: Provider
     faults: frozenset[str]
+    reports_events = False
 
     @abstractmethod
     def fail(self, fault: str) -> None:
@@ -42,6 +45,7 @@ class Ground(ABC):
 
 class SendGridGround(Ground):
     faults = frozenset(FAULTS)
+    reports_events = True
     AS_THE_STAND_IN_SAYS = {
         "rate limited": "too many",
         "refused": "forbidden",
@@ -120,7 +124,7 @@ def stand_on(name: str, settings: Any, folder: Path) -> Iterator[Ground]:
             yield SendGridGround(api)
     elif name == "rehearsal":
         yield RehearsalGround(folder / "rehearsals")
-    else:
+    elif name == "folder":
         Folder.fault, Folder.bad = "", frozenset()
         yield FolderGround(folder / "letters")
         Folder.fault, Folder.bad = "", frozenset()
