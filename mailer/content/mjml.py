@@ -4,12 +4,9 @@ mrml reads the inside of mj-text as strict markup and fails, or loses text, on w
 through it: the template gets a slot's token in its place, and the content is filled in afterwards.
 """
 
-import logging
 import re
 import secrets
 from collections.abc import Mapping
-from functools import lru_cache
-from operator import itemgetter
 from typing import Any
 
 from django.http import HttpRequest
@@ -17,11 +14,7 @@ from django.template import TemplateDoesNotExist
 from django.template.backends.django import DjangoTemplates
 from django.template.exceptions import TemplateSyntaxError
 from django.utils.safestring import SafeString, mark_safe
-from lxml import etree, html
-from lxml.cssselect import CSSSelector
 from mjml import mjml2html
-from premailer import Premailer
-from premailer.merge_style import csstext_to_pairs, merge_styles
 
 from mailer.content.colours import palette
 
@@ -135,49 +128,3 @@ class Slots:
             shown = self._content[unplaced[0]][:60]
             raise TemplateSyntaxError(f'the email\'s body.mjml has no slot for "{shown}", and all content needs one')
         return re.sub(rf"{self._mark}\d+e", lambda found: self._content[found[0]], page)
-
-
-def inline_styles(fragments: Mapping[str, str], css: str) -> dict[str, str]:
-    """Write the rules of `css` into the style attributes of each HTML fragment.
-
-    Classes stay, for the rules of dark mode and phones, which no style attribute can hold.
-    """
-    boxes = "".join(f'<div id="{name}">{content}</div>' for name, content in fragments.items())
-    # huge_tree: libxml2 silently cuts what is nested deeper than 256.
-    parser = html.HTMLParser(huge_tree=True, encoding="utf-8")
-    tree = html.document_fromstring(f"<html><head></head><body>{boxes}</body></html>".encode(), parser=parser)
-    _apply(_rules(css), tree)
-    return {box.get("id"): _inside(box) for box in tree.body}
-
-
-@lru_cache(maxsize=16)
-def _rules(css: str) -> tuple[tuple[CSSSelector, str], ...]:
-    """Return selectors and their declarations, the most specific last. Parsing a sheet costs more than applying it."""
-    inliner = Premailer("<p>", strip_important=False, disable_validation=True, cssutils_logging_level=logging.CRITICAL)
-    rules, _ = inliner._parse_style_rules(css, 0)
-    return tuple((CSSSelector(selector), style) for _, selector, style in sorted(rules, key=itemgetter(0)))
-
-
-def _apply(rules: tuple[tuple[CSSSelector, str], ...], tree: Any) -> None:
-    """Apply the rules to the tree.
-
-    Premailer's own loop merges and re-reads the style of each element: two thirds of the time for the same bytes.
-    """
-    styles: dict[Any, tuple[str, ...]] = {}
-    for selects, style in rules:
-        for element in selects(tree):
-            styles[element] = (*styles.get(element, ()), style)
-    for element, found in styles.items():
-        element.set("style", _merged(found, element.get("style", "")))
-
-
-@lru_cache(maxsize=1024)
-def _merged(styles: tuple[str, ...], own: str) -> str:
-    """Merge declarations: a later one wins, and the element's own wins over all."""
-    pairs = [csstext_to_pairs(style, validate=False) for style in styles]
-    return str(merge_styles(own, pairs, [""] * len(pairs), remove_unset_properties=True)).replace("; ", ";")
-
-
-def _inside(box: Any) -> str:
-    written = etree.tostring(box, encoding="unicode", method="html", with_tail=False)
-    return str(written[written.index(">") + 1 : written.rindex("</div>")])

@@ -24,6 +24,7 @@ from mailer.content.assets import point_images, point_links, read_logo, without_
 from mailer.content.assets.images import Image
 from mailer.content.colours import palette
 from mailer.content.findings import Finding
+from mailer.content.inlining import inline_styles
 from mailer.content.issues import Issue
 from mailer.content.markdown import (
     BackIssue,
@@ -43,7 +44,7 @@ from mailer.content.markdown import (
     to_html,
     to_text,
 )
-from mailer.content.mjml import Slots, inline_styles
+from mailer.content.mjml import Slots
 from subscribers.languages import direction, language_of_chrome, language_tag
 
 LARGEST = 102_400  # bytes; Gmail clips what is longer, and with it the unsubscribe link

@@ -1,12 +1,9 @@
-import logging
-
 import pytest
 from django.template import TemplateDoesNotExist, TemplateSyntaxError, engines
 from django.template.loader import get_template, render_to_string
 from django.utils import translation
-from premailer import Premailer
 
-from mailer.content.mjml import MjmlTemplate, Slots, inline_styles, to_html
+from mailer.content.mjml import MjmlTemplate, Slots, to_html
 from tests.messages import catalogues, compiled
 
 CONFIRMATION = {
@@ -15,14 +12,6 @@ CONFIRMATION = {
     "postal_address": "1 Harbour Street\nSpringfield",
     "language": "zh-hans",
     "accent_color": "#f2b705",
-}
-
-QUIET = {
-    "disable_leftover_css": True,
-    "disable_validation": True,
-    "disable_basic_attributes": ["width"],
-    "align_floating_images": False,
-    "cssutils_logging_level": logging.CRITICAL,
 }
 
 
@@ -88,28 +77,6 @@ def test_a_template_without_a_place_for_content_is_an_error():
         slots.fill("<p></p>")
 
 
-def test_styles_are_written_into_elements_and_classes_stay():
-    fragments = inline_styles(
-        {"one": '<p class="x">a</p>', "two": "<pre>  b\n</pre>"}, "p { margin: 0 0 14px 0; height: auto }"
-    )
-
-    assert fragments == {"one": '<p class="x" style="margin:0 0 14px 0;height:auto">a</p>', "two": "<pre>  b\n</pre>"}
-
-
-def test_an_editors_own_rules_win_and_lose_as_premailer_has_it():
-    rules = """
-    p { color: red !important; margin: 0 }  p.a { color: blue; margin: 1px 2px; border: unset }
-    #i { margin-top: 3px }  .a.b, td { padding: 0 }  p:hover { color: green }  p:first-child { top: 0 }
-    @media print { p { color: black } }  * { left: 0 }  .a { background: url("x;y") }
-    """
-    content = '<p class="a b" id="i" style="color: Green; width: 3px">x</p><p>y</p><b style="top: 1px">z</b>'
-
-    page = f"<html><body><div>{content}</div></body></html>"
-    whole = Premailer(page, css_text=rules, strip_important=False, **QUIET).transform(pretty_print=False)
-
-    assert inline_styles({"one": content}, rules)["one"] == whole[whole.index("<p") : -20].replace("; ", ";")
-
-
 def test_columns_side_by_side_keep_their_classes_and_one_alone_needs_none():
     def page(columns: int) -> str:
         column = "<mj-column><mj-text>x</mj-text></mj-column>"
@@ -119,12 +86,6 @@ def test_columns_side_by_side_keep_their_classes_and_one_alone_needs_none():
     assert "mj-outlook" not in page(1)
     assert page(2).count('class="mj-outlook-group-fix mj-column-per-50"') == 2
     assert ".mj-column-per-50 { width:50% !important;" in page(2)
-
-
-def test_no_text_is_lost_under_deep_nesting():
-    deep = "<div>" * 400 + "end" + "</div>" * 400
-
-    assert "end" in inline_styles({"one": deep}, "p { margin: 0 }")["one"]
 
 
 @pytest.mark.parametrize("catalogue", catalogues(), ids=lambda path: path.parts[-3])
