@@ -8,8 +8,6 @@ class MailerConfig(AppConfig):
     default = True
 
     def ready(self) -> None:
-        # Tasks of both apps find the app, and with it the broker, in every process.
-        import mailer.celery  # noqa: F401
         from mailer.config import sentry
         from mailer.store import counting
         from mailer.web import proxies

@@ -373,6 +373,7 @@ LINK_KEYS = "mailer.store.installation.link_keys"
 LINK_KEYS_AGAIN = "mailer.store.installation.link_keys_again"
 FORGET = "mailer.privacy.erasing.forget_subscriber"  # called in the transaction that erases a subscriber
 MAY_MAIL = "mailer.store.accounts.may_mail"
+ENQUEUE = "mailer.broker.enqueue"  # called after the commit that leaves a single email to a worker
 HELD = "mailer.privacy.exporting.sends_of"  # what else a subscriber who asks is told
 OPTOUTS = HOME / "optouts.log"
 # Leavings while the database is away are kept here; None if the disk may be empty at the next start.

@@ -4,12 +4,13 @@ import logging
 
 from celery import shared_task
 
+from subscribers.hints import CONFIRMATION, LETTER
 from subscribers.mail import confirmations, link_mails
 
 log = logging.getLogger(__name__)
 
 
-@shared_task(name="subscribers.send_confirmation", ignore_result=True)  # type: ignore[untyped-decorator]
+@shared_task(name=CONFIRMATION, ignore_result=True)  # type: ignore[untyped-decorator]
 def send_confirmation(subscription_id: int) -> None:
     try:
         confirmations.send(subscription_id)
@@ -20,7 +21,7 @@ def send_confirmation(subscription_id: int) -> None:
         log.warning("confirmation failed", extra=about)
 
 
-@shared_task(name="subscribers.send_letter", ignore_result=True)  # type: ignore[untyped-decorator]
+@shared_task(name=LETTER, ignore_result=True)  # type: ignore[untyped-decorator]
 def send_letter(letter_id: int) -> None:
     try:
         link_mails.send(letter_id)

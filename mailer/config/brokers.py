@@ -15,6 +15,7 @@ from mailer.config.environment import SettingError
 SCHEMES = ("redis", "rediss", "redis+socket", "amqp", "amqps")
 VERIFY = {"required": ssl.CERT_REQUIRED, "optional": ssl.CERT_OPTIONAL, "none": ssl.CERT_NONE}
 FILES = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
+LONGEST_CONNECTING = 3.0  # seconds, also for a server that takes the connection and says nothing
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from datetime import datetime
 from django.conf import settings
 from django.db import IntegrityError
 
-from mailer.celery import why_no_broker
+from mailer.broker import why_no_broker
 from mailer.checks.proofs import Proof
 from mailer.config.times import InvalidTime, describe, read_time
 from mailer.models import REHEARSAL, Send

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from django.db.models import F
 
-from mailer import celery
+from mailer import broker
 from mailer.models import Batch, Send
 from mailer.store import clock
 
@@ -13,7 +13,7 @@ MOST = 64  # for one send; a woken slot takes one batch after the other, so more
 
 def enqueue(send: int, batches: int = 1) -> bool:
     """Wake slots for a send with this many waiting batches. Return False if no worker heard: the sweep finds them."""
-    return all(celery.enqueue("mailer.deliver_send", send) for _ in range(min(batches, MOST)))
+    return all(broker.enqueue("mailer.deliver_send", send) for _ in range(min(batches, MOST)))
 
 
 def spread(send: Send) -> None:

@@ -23,7 +23,7 @@ from kombu.asynchronous import set_event_loop
 # Celery would import the tasks later; if it could not (no descriptor left), it would log that and drop their hints.
 import mailer.tasks  # noqa: F401
 import subscribers.tasks  # noqa: F401
-from mailer import celery, concurrency
+from mailer import broker, celery, concurrency
 from mailer.config.exhaustion import shortage
 from mailer.config.logs import place_of
 from mailer.models import Attempt
@@ -60,7 +60,7 @@ class EmbeddedWorker:
         this_worker()
         worker_locks.tidy(set(Attempt.objects.filter(state=Attempt.State.OPEN).values_list("worker", flat=True)))
         worker_state.should_stop = None
-        celery.embedded_worker_runs = True
+        broker.embedded_worker_runs = True
         for kind, count in ((concurrency.issues, settings.MAILER_LANES), (concurrency.mails, 1)):
             kind.open()
             queue = QUEUES[kind.name]
@@ -114,7 +114,7 @@ class EmbeddedWorker:
         concurrency.issues.stop()
         concurrency.mails.stop()
         self._sweeper.stop()
-        celery.embedded_worker_runs = False
+        broker.embedded_worker_runs = False
         worker_state.should_stop = 0
         in_flight = sum(kind.wait_until_idle(until) for kind in (concurrency.issues, concurrency.mails))
         if self._sweeper.is_alive():  # not if the start failed
@@ -125,7 +125,7 @@ class EmbeddedWorker:
     def _import_what_is_used_later(self) -> None:
         """Import what Celery and Django load by name at the first use, while there are descriptors.
 
-        If an import fails half-way for want of one, some packages (cssutils) cannot be imported again.
+        If an import fails half-way for want of one, some packages cannot be imported again.
         """
         os.environ.setdefault("CELERY_SKIP_CHECKS", "1")  # Django's checks are for developers, and each queue ran them
         engines.all()
@@ -158,7 +158,7 @@ class EmbeddedWorker:
                 "worker failed",
                 extra={"queue": queue, "error": type(error).__name__, "at": place_of(error)},
             )
-            self.failure = f"the worker cannot consume the queue {queue}: {celery.what_is_wrong(error)}"
+            self.failure = f"the worker cannot consume the queue {queue}: {broker.what_is_wrong(error)}"
             self.end()
         finally:
             connection.close()
@@ -168,8 +168,8 @@ class EmbeddedWorker:
         pause, away = 1.0, False
         while not self._stopping.is_set():
             try:
-                celery.reach_broker()
-            except celery.BrokerAway as error:
+                broker.reach_broker()
+            except broker.BrokerAway as error:
                 if not away:
                     log.warning(
                         "broker unavailable, taking batches from the database",

@@ -19,10 +19,10 @@ from subscribers.addresses import Address, AddressError, clean_name, parse
 from subscribers.auditing import Act, Action, Actor, By
 from subscribers.change_limits import COPY, ChangedEnough, spend
 from subscribers.changing import Moved
+from subscribers.hints import hint_letter
 from subscribers.mail import link_mails
 from subscribers.masking import masked_on_one_line
 from subscribers.models import Letter, Subscriber, Subscription
-from subscribers.tasks import send_letter
 from subscribers.web.forms import sent
 from subscribers.web.pages import (
     CONTENT_POLICY,
@@ -121,7 +121,7 @@ def _move(request: HttpRequest, subscriber: Subscriber, newsletter: Shown) -> Ht
     spend(subscriber.public_id)
     letter = changing.ask_to_move(subscriber.public_id, newsletter.label, to, origin(request, DATA))
     if letter is not None:
-        transaction.on_commit(partial(send_letter.hint, letter))
+        transaction.on_commit(partial(hint_letter, letter))
     return page(request, "link_mailed", newsletter, {"address": masked_on_one_line(to.email)})
 
 

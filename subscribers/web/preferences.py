@@ -19,10 +19,10 @@ from django.utils.translation import gettext
 from subscribers import changing, clock, languages, limits, optin, outages, signed_links, tokens
 from subscribers.addresses import Address
 from subscribers.change_limits import ChangedEnough, spend
+from subscribers.hints import hint_confirmation, hint_letter
 from subscribers.masking import masked_on_one_line
 from subscribers.models import Subscriber, Subscription
 from subscribers.optin import Answer, Left
-from subscribers.tasks import send_confirmation, send_letter
 from subscribers.undoing import PREFERENCES
 from subscribers.web.pages import (
     Shown,
@@ -125,7 +125,7 @@ def _join(request: HttpRequest, subscriber: Subscriber, label: str) -> Answer:
     asking = origin(request, PREFERENCES, wording)
     asked = optin.subscribe(Address(subscriber.email, subscriber.email_key), label, origin=asking)
     if asked.answer is Answer.MAIL_DUE:
-        transaction.on_commit(partial(send_confirmation.hint, asked.subscription_id))
+        transaction.on_commit(partial(hint_confirmation, asked.subscription_id))
     return asked.answer
 
 
@@ -176,7 +176,7 @@ def _mail_link(request: HttpRequest, subscriber: Subscriber, newsletter: Shown) 
             "No link was sent: we send at most one every ten minutes and three a day. Please ask again later."
         )
         return _shown(request, subscriber, newsletter, [notice])
-    transaction.on_commit(partial(send_letter.hint, letter))
+    transaction.on_commit(partial(hint_letter, letter))
     return page(request, "link_mailed", newsletter, {"address": masked_on_one_line(subscriber.email)})
 
 

@@ -17,10 +17,10 @@ from django.views.decorators.http import require_http_methods
 
 from subscribers import clock, limits, optin, tokens
 from subscribers.addresses import Address, AddressError, parse
+from subscribers.hints import hint_confirmation
 from subscribers.models import Subscriber, Subscription
 from subscribers.optin import Answer, Confirmation
 from subscribers.outages import AWAY
-from subscribers.tasks import send_confirmation
 from subscribers.web import challenges, forms, origins
 from subscribers.web.pages import (
     ALLOWED,
@@ -102,7 +102,7 @@ def _slow_down(
 
 def _hint(asked: optin.Request) -> None:
     if asked.answer is Answer.MAIL_DUE:
-        transaction.on_commit(partial(send_confirmation.hint, asked.subscription_id))
+        transaction.on_commit(partial(hint_confirmation, asked.subscription_id))
 
 
 def _again() -> str:

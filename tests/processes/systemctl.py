@@ -60,11 +60,8 @@ def stop(name):
     running.unlink()
     try:
         os.kill(pid, signal.SIGTERM)
-        for _ in range(600):
-            if not Path(f"/proc/{pid}/exe").resolve().is_file():  # a zombie has none
-                return
+        while Path(f"/proc/{pid}/exe").resolve().is_file():  # a zombie has none
             time.sleep(0.1)
-        sys.exit(f"{name} does not stop")
     except (ProcessLookupError, FileNotFoundError):
         """It ended by itself."""
 

@@ -79,7 +79,8 @@ def clock() -> Check:
 def broker() -> Check:
     if settings.EMBEDDED:
         return Check("broker", "ok", f"none set: commands start a worker of their own, {_starts_one()}")
-    from mailer.celery import app, why_no_broker
+    from mailer.broker import why_no_broker
+    from mailer.celery import app
 
     if why := in_time(why_no_broker):
         return Check("broker", "error", why)

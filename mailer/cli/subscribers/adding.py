@@ -125,11 +125,11 @@ def _send_confirmation(subscription_id: int, email: str) -> None:
     from mailer.providers.current import configured_provider, rehearsals
     from mailer.store import accounts
     from mailer.store.elsewhere import a_known_key
+    from subscribers.hints import hint_confirmation
     from subscribers.mail import confirmations
-    from subscribers.tasks import send_confirmation
 
     if not settings.EMBEDDED:
-        told = send_confirmation.hint(subscription_id)
+        told = hint_confirmation(subscription_id)
         how = "a worker sends it now" if told else "a running worker will send it within seconds"
         click.echo(f"{email} is pending; {how}.")
         return

@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("up_to_date")]
 @pytest.fixture
 def hints(monkeypatch) -> list[int]:
     told: list[int] = []
-    monkeypatch.setattr("mailer.celery.enqueue", lambda task, row: told.append(row) is None)
+    monkeypatch.setattr("mailer.broker.enqueue", lambda task, row: told.append(row) is None)
     return told
 
 

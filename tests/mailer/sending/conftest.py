@@ -2,7 +2,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from mailer import celery
+from mailer import broker
 from mailer.config import exhaustion
 from mailer.models import Send
 from mailer.sending import delivering
@@ -42,7 +42,7 @@ def api(settings) -> Iterator[StandIn]:
 def hinted(monkeypatch) -> list[int]:
     """Sends that a worker was told of, once for each slot that was woken; a broker listens."""
     heard: list[int] = []
-    monkeypatch.setattr(celery, "enqueue", lambda task, row: heard.append(row) or True)
+    monkeypatch.setattr(broker, "enqueue", lambda task, row: heard.append(row) or True)
     return heard
 
 

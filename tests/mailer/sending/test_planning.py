@@ -177,7 +177,7 @@ def test_lanes_are_woken_once_the_plan_is_committed(settings, monkeypatch):
     readers.crowd(4)
     seen = []
     monkeypatch.setattr(
-        "mailer.celery.enqueue", lambda task, row: seen.append((row, connection.in_atomic_block)) or True
+        "mailer.broker.enqueue", lambda task, row: seen.append((row, connection.in_atomic_block)) or True
     )
     send = planned()
     assert seen == [(send.pk, False)] * 2, "one for each batch, as many slots may take them"
@@ -256,7 +256,7 @@ def test_erasing_waits_for_a_plan_that_is_being_committed(monkeypatch):
 @pytest.mark.django_db(transaction=True)
 def test_of_editors_who_plan_the_same_issue_at_once_one_succeeds_and_the_others_are_told(api):
     readers.crowd(3)
-    together, results = threading.Barrier(5, timeout=30), []
+    together, results = threading.Barrier(5), []
 
     def plan():
         together.wait()

@@ -5,7 +5,7 @@ import threading
 import pytest
 from celery.exceptions import WorkerShutdown
 
-from mailer import celery
+from mailer import broker
 from mailer.worker.embedded import EmbeddedWorker
 
 
@@ -31,7 +31,7 @@ class Controller:
 def serve(worker: EmbeddedWorker, monkeypatch, error: BaseException | None) -> int:
     """How often it asked for hints within half a second."""
     made = []
-    monkeypatch.setattr(celery, "reach_broker", lambda: None)
+    monkeypatch.setattr(broker, "reach_broker", lambda: None)
     monkeypatch.setattr(worker, "_controller", lambda queue, lanes: made.append(queue) or Controller(error))
     hearing = threading.Thread(target=worker._serve, args=("issues", 1))
     hearing.start()

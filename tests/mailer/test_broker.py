@@ -6,17 +6,17 @@ import time
 import pytest
 from kombu.exceptions import OperationalError
 
-from mailer import celery
-from mailer.celery import enqueue
+from mailer import broker, celery
+from mailer.broker import enqueue
 
 
 @pytest.fixture
 def published(settings, monkeypatch):
     """Hints that reached a broker."""
     settings.EMBEDDED = False
-    monkeypatch.setattr(celery, "_aside", None)  # a test that asked the WSGI application may have set it
-    monkeypatch.setattr(celery._Broker, "away_until", 0.0)
-    monkeypatch.setattr(celery._Broker, "was_away", False)
+    monkeypatch.setattr(broker, "_aside", None)  # a test that asked the WSGI application may have set it
+    monkeypatch.setattr(broker._Broker, "away_until", 0.0)
+    monkeypatch.setattr(broker._Broker, "was_away", False)
     heard = []
     monkeypatch.setattr(celery.app, "send_task", lambda task, args, **options: heard.append((task, *args)))
     return heard
@@ -36,9 +36,9 @@ def test_a_web_process_never_waits_for_a_broker_that_hangs(published, monkeypatc
         heard.append((task, *args))
 
     monkeypatch.setattr(celery.app, "send_task", hang)
-    monkeypatch.setattr(celery, "_aside", None)
-    celery.enqueue_aside()
-    assert celery._aside is not None
+    monkeypatch.setattr(broker, "_aside", None)
+    broker.enqueue_aside()
+    assert broker._aside is not None
     told = [enqueue("subscribers.send_letter", row) for row in range(1100)]
     assert told.count(False) in (99, 100), "what is too much for the queue is left to the sweep"
     assert heard == []
@@ -71,7 +71,7 @@ def test_whatever_goes_wrong_is_said_once_and_the_broker_is_left_alone_for_a_whi
     monkeypatch.setattr(celery.app, "send_task", fail)
     assert [enqueue("mailer.deliver_send", 1) for _ in range(5)] == [False] * 5
     assert len(asked) == 1, "nobody waits for a broker that was not reached a moment ago"
-    celery._Broker.away_until = 0.0
+    broker._Broker.away_until = 0.0
     assert not enqueue("mailer.deliver_send", 1)
     assert [record.error for record in caplog.records] == [type(error).__name__], "one line for one outage"
     assert "secret" not in caplog.text
