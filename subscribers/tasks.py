@@ -6,6 +6,7 @@ from celery import shared_task
 
 from subscribers.hints import CONFIRMATION, LETTER
 from subscribers.mail import confirmations, link_mails
+from subscribers.mail.claiming import MailFailed
 
 log = logging.getLogger(__name__)
 
@@ -14,7 +15,7 @@ log = logging.getLogger(__name__)
 def send_confirmation(subscription_id: int) -> None:
     try:
         confirmations.send(subscription_id)
-    except confirmations.ConfirmationFailed as failure:
+    except MailFailed as failure:
         # Only the kind of error: its message may hold the address.
         kind = type(failure.__cause__).__name__
         about = {"subscription": subscription_id, "error": kind, "again": failure.retry}
@@ -25,7 +26,7 @@ def send_confirmation(subscription_id: int) -> None:
 def send_letter(letter_id: int) -> None:
     try:
         link_mails.send(letter_id)
-    except link_mails.LetterFailed as failure:
+    except MailFailed as failure:
         log.warning(
             "address-change email failed", extra={"letter": letter_id, "error": type(failure.__cause__).__name__}
         )

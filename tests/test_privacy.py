@@ -11,7 +11,7 @@ from django.test import Client
 
 from mailer.events import outages
 from subscribers import applying, auditing, limits, purging
-from subscribers.mail import link_mails
+from subscribers.mail import claiming
 from tests.installed import ROOT
 
 TEXT = (ROOT / "docs" / "privacy.md").read_text()
@@ -38,7 +38,7 @@ def test_each_table_is_named_once_with_what_it_holds_or_as_holding_nothing_of_a_
     [
         ("Subscriber", purging.KEPT),
         ("Subscriber", purging.WAITED),
-        ("Letter", link_mails.KEPT),
+        ("Letter", claiming.KEPT),
         ("Event", timedelta(days=90)),
         ("HardBounce", outages.KEPT),
         ("AuditEntry", auditing.KEPT),

@@ -1,6 +1,5 @@
 """Send the email that asks a subscriber to confirm. The row is the queue: what is due stands in `confirmation_due`."""
 
-import logging
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from itertools import chain
@@ -11,24 +10,15 @@ from django.db.models import F, Max
 from subscribers import clock, languages, queue, signed_links
 from subscribers.installations import may_mail, newsletters_here
 from subscribers.limits import CONFIRMATION_PAUSE
+from subscribers.mail.claiming import send_claimed
 from subscribers.mail.composing import SubscriberMail, compose
-from subscribers.mail.failures import backs_off, hand_over, may_be_retried
+from subscribers.mail.failures import backs_off
 from subscribers.models import MailRequest, Subscription, Suppression
 from subscribers.optin import may_get_single_mails
-
-log = logging.getLogger(__name__)
 
 MOST_TRIES = 3
 # By the number of tries before. Never under 10 minutes: a try that failed for us may still have arrived.
 NEXT_TRY = (timedelta(minutes=10), timedelta(hours=1), timedelta(hours=6))
-
-
-class ConfirmationFailed(Exception):
-    """The email could not be handed over; the cause says why. With `retry` it stays due and is tried again later."""
-
-    def __init__(self, message: str, *, retry: bool) -> None:
-        super().__init__(message)
-        self.retry = retry
 
 
 def due(now: datetime) -> Iterable[int]:
@@ -57,22 +47,8 @@ def bring_forward(now: datetime) -> None:
 
 
 def send(subscription_id: int) -> bool:
-    """Hand the confirmation email to the provider. Return False if it is not due, or another worker holds it.
-
-    Call outside of transactions: the claim must be committed before the email leaves. Raises ConfirmationFailed.
-    """
-    subscription = _claimed(subscription_id)
-    if subscription is None:
-        return False
-    try:
-        hand_over(_message(subscription))
-    except Exception as error:
-        retry = may_be_retried(error)
-        if not retry:
-            _end(subscription)
-        raise ConfirmationFailed(f"confirmation {subscription_id}: {type(error).__name__}", retry=retry) from error
-    _end(subscription)
-    return True
+    """Send the confirmation email if it is due, as `claiming.send_claimed` says."""
+    return send_claimed(_claimed(subscription_id), _message, _end)
 
 
 def _end(subscription: Subscription) -> None:

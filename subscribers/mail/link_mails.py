@@ -1,34 +1,20 @@
 """Send the emails with a link that subscribers ask for on a page. The row is the queue: see `Letter.due`."""
 
-import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
-from django.db.models import F
 from django.utils import translation
 from django.utils.translation import gettext, gettext_noop
 
-from subscribers import clock, languages, signed_links
+from subscribers import languages, signed_links
 from subscribers.changing import named_in
-from subscribers.installations import may_mail, newsletters_here
+from subscribers.mail import claiming
 from subscribers.mail.composing import compose
-from subscribers.mail.failures import backs_off, hand_over, may_be_retried
 from subscribers.models import Letter
-from subscribers.optin import may_get_single_mails
-
-log = logging.getLogger(__name__)
-
-# By the number of tries before. Never under 10 minutes: a try that failed for us may still have arrived.
-NEXT_TRY = (timedelta(minutes=10), timedelta(hours=1))
-KEPT = timedelta(days=2)  # limits look one day back, and a link to confirm an address is good for one
-
-
-class LetterFailed(Exception):
-    """The email could not be handed over; the cause says why. It stays due and is retried once."""
 
 
 @dataclass(frozen=True)
@@ -57,52 +43,32 @@ TEXTS = {
 
 def due(now: datetime) -> Iterable[int]:
     """Return ids of the letters that this process should send by `now`, longest waiting first."""
-    if not may_mail():
-        return []
-    waiting = Letter.objects.filter(newsletters_here(), due__lte=now).order_by("due")
-    return waiting.values_list("pk", flat=True).iterator()
+    return claiming.due(Letter, now)
 
 
 def bring_forward(now: datetime) -> None:
-    """Repair due times that a clock running ahead had put off. See mailer.sending.clocks."""
-    Letter.objects.filter(due__gt=now + NEXT_TRY[-1]).update(due=now + NEXT_TRY[0])
+    claiming.bring_forward(Letter, now)
 
 
 def forget_old(now: datetime) -> None:
     """Delete old letters, and with them addresses that nobody confirmed."""
-    Letter.objects.filter(asked_at__lt=now - KEPT).delete()
+    Letter.objects.filter(asked_at__lt=now - claiming.KEPT).delete()
 
 
 def send(letter_id: int) -> bool:
-    """Hand the letter to the provider. Return False if it is not due, or another worker holds it.
-
-    Call outside of transactions: the claim must be committed before the email leaves. Raises LetterFailed.
-    """
-    letter = _claimed(letter_id)
-    if letter is None:
-        return False
-    try:
-        hand_over(_message(letter))
-    except Exception as error:
-        if not may_be_retried(error):
-            Letter.objects.filter(pk=letter_id).update(due=None)
-        raise LetterFailed(f"letter {letter_id}: {type(error).__name__}") from error
-    Letter.objects.filter(pk=letter_id).update(due=None)
-    return True
+    """Send the letter if it is due, as `claiming.send_claimed` says."""
+    return claiming.send_claimed(claiming.claimed(Letter, letter_id, _may_go), _message, _end)
 
 
-def _claimed(letter_id: int) -> Letter | None:
-    """Claim the letter and return it. The new due time is when a failed try is repeated."""
-    now = clock.now()
-    ours = Letter.objects.filter(newsletters_here(), pk=letter_id, due__lte=now)
-    letter = ours.select_related("subscriber").first()
-    if letter is None or not may_mail() or backs_off():
-        return None
-    if letter.tries >= len(NEXT_TRY) or not may_get_single_mails(signed_links.suppression_hash(letter.email_key), now):
-        ours.update(due=None)
-        return None
-    lease = now + NEXT_TRY[letter.tries]
-    return letter if ours.filter(tries=letter.tries).update(due=lease, tries=F("tries") + 1) else None
+def _may_go(letter: Letter, now: datetime) -> bool:
+    if claiming.may_be_tried(letter, now):
+        return True
+    _end(letter)
+    return False
+
+
+def _end(letter: Letter) -> None:
+    Letter.objects.filter(pk=letter.pk).update(due=None)
 
 
 def _message(letter: Letter) -> EmailMultiAlternatives:

@@ -6,17 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.conf import settings
-from django.db.models import F
 from django.utils import translation
 from django.utils.translation import gettext, gettext_noop
 
-from subscribers import clock, languages, signed_links
-from subscribers.installations import may_mail, newsletters_here
+from subscribers import languages, signed_links
+from subscribers.mail import claiming
 from subscribers.mail.composing import SubscriberMail, compose
-from subscribers.mail.failures import backs_off, hand_over, may_be_retried
-from subscribers.mail.link_mails import KEPT, NEXT_TRY
 from subscribers.models import Notice, Subscription
-from subscribers.optin import may_get_single_mails
 
 log = logging.getLogger(__name__)
 
@@ -57,57 +53,39 @@ TEXTS = {
 
 def due(now: datetime) -> Iterable[int]:
     """Return ids of the notices that this process should send by `now`, longest waiting first."""
-    if not may_mail():
-        return []
-    waiting = Notice.objects.filter(newsletters_here(), due__lte=now).order_by("due")
-    return waiting.values_list("pk", flat=True).iterator()
+    return claiming.due(Notice, now)
 
 
 def bring_forward(now: datetime) -> None:
-    """Repair due times, as `link_mails.bring_forward` does."""
-    Notice.objects.filter(due__gt=now + NEXT_TRY[-1]).update(due=now + NEXT_TRY[0])
+    claiming.bring_forward(Notice, now)
 
 
 def forget_old(now: datetime) -> None:
     """Delete notices of long ago, and with them addresses that subscribers left behind."""
-    Notice.objects.filter(at__lt=now - KEPT).delete()
+    Notice.objects.filter(at__lt=now - claiming.KEPT).delete()
 
 
 def send(notice_id: int) -> bool:
-    """Hand the notice to the provider. Return False if it is not due, or fails and is retried once.
+    """Send the notice if it is due. Return False if it is not, or if it fails and is retried once.
 
     Call outside of transactions: the claim must be committed before the email leaves.
     """
-    notice = _claimed(notice_id)
-    if notice is None:
-        return False
     try:
-        hand_over(_message(notice))
-    except Exception as error:  # noqa: BLE001 — whatever the mail backend raises: it stays due
-        log.warning("notice failed", extra={"notice": notice_id, "error": type(error).__name__})
-        if not may_be_retried(error):
-            _end(notice)
+        return claiming.send_claimed(claiming.claimed(Notice, notice_id, _may_go), _message, _end)
+    except claiming.MailFailed as failure:
+        log.warning("notice failed", extra={"notice": notice_id, "error": type(failure.__cause__).__name__})
         return False
-    _end(notice)
-    return True
 
 
-def _claimed(notice_id: int) -> Notice | None:
-    """Claim the notice and return it. The new due time is when a failed try is repeated."""
-    now = clock.now()
-    ours = Notice.objects.filter(newsletters_here(), pk=notice_id, due__lte=now)
-    notice = ours.select_related("subscriber").first()
-    if notice is None or not may_mail() or backs_off():
-        return None
-    if notice.tries >= len(NEXT_TRY) or not may_get_single_mails(signed_links.suppression_hash(notice.email_key), now):
+def _may_go(notice: Notice, now: datetime) -> bool:
+    if not claiming.may_be_tried(notice, now):
         _end(notice)
-        return None
+        return False
     if not _is_true(notice):
         # Delete it, or the mailbox would not hear of another undo today.
-        ours.delete()
-        return None
-    lease = now + NEXT_TRY[notice.tries]
-    return notice if ours.filter(tries=notice.tries).update(due=lease, tries=F("tries") + 1) else None
+        Notice.objects.filter(pk=notice.pk, due=notice.due).delete()
+        return False
+    return True
 
 
 def _end(notice: Notice) -> None:

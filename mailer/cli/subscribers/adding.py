@@ -127,6 +127,7 @@ def _send_confirmation(subscription_id: int, email: str) -> None:
     from mailer.store.elsewhere import a_known_key
     from subscribers.hints import hint_confirmation
     from subscribers.mail import confirmations
+    from subscribers.mail.claiming import MailFailed
 
     if not settings.EMBEDDED:
         told = hint_confirmation(subscription_id)
@@ -137,7 +138,7 @@ def _send_confirmation(subscription_id: int, email: str) -> None:
         raise Problem(f"{email} is pending; the confirmation email waits for {a_known_key()}.")
     try:
         confirmations.send(subscription_id)
-    except confirmations.ConfirmationFailed as failure:
+    except MailFailed as failure:
         again = "A worker (`mailer worker` or `mailer serve`) tries again in 10 minutes."
         if not failure.retry:
             again = "It is not tried again; add the address again once the reason is gone."

@@ -12,7 +12,7 @@ from django.utils import timezone
 from mailer.store import accounts
 from subscribers import optin
 from subscribers.mail import composing, confirmations
-from subscribers.mail.confirmations import ConfirmationFailed
+from subscribers.mail.claiming import MailFailed
 from subscribers.models import Subscription, Suppression
 from subscribers.tasks import send_confirmation
 from tests import readers
@@ -146,7 +146,7 @@ def test_a_mail_that_failed_is_tried_three_times_in_all_and_never_within_ten_min
         for due in confirmations.due(clock.now):
             try:
                 confirmations.send(due)
-            except ConfirmationFailed:
+            except MailFailed:
                 tries.append(clock.now)
         clock.forward(minutes=5)
     assert [int((later - tries[0]).total_seconds() // 60) for later in tries] == [0, 10, 70]
@@ -156,7 +156,7 @@ def test_a_mail_that_failed_is_tried_three_times_in_all_and_never_within_ten_min
 
 def test_a_mail_that_failed_goes_out_with_the_next_try(clock, no_mail, monkeypatch):
     readers.pending()
-    with pytest.raises(ConfirmationFailed):
+    with pytest.raises(MailFailed):
         confirmations.send(one().pk)
     monkeypatch.undo()
     assert confirmations.send(one().pk) is False
@@ -168,7 +168,7 @@ def test_a_mail_that_failed_goes_out_with_the_next_try(clock, no_mail, monkeypat
 def test_a_mail_that_cannot_be_written_stays_due_as_one_that_cannot_be_sent(clock, monkeypatch):
     readers.pending()
     monkeypatch.setattr(composing, "PARTS", ("gone.txt",) * 3)  # an editor's own template, by a wrong name
-    with pytest.raises(ConfirmationFailed, match="TemplateDoesNotExist"):
+    with pytest.raises(MailFailed, match="TemplateDoesNotExist"):
         confirmations.send(one().pk)
     clock.forward(minutes=10)
     assert list(confirmations.due(clock.now)) == [one().pk]
@@ -176,7 +176,7 @@ def test_a_mail_that_cannot_be_written_stays_due_as_one_that_cannot_be_sent(cloc
 
 def test_who_asks_anew_just_after_a_retry_waits_for_the_ten_minutes(clock, no_mail, monkeypatch):
     readers.pending()
-    with suppress(ConfirmationFailed):
+    with suppress(MailFailed):
         confirmations.send(one().pk)
     clock.forward(minutes=10)
     monkeypatch.setattr(locmem.EmailBackend, "send_messages", lambda self, messages: len(messages))
@@ -194,7 +194,7 @@ def test_a_reader_who_asks_anew_next_day_has_new_tries(clock, no_mail):
     readers.pending()
     for _ in range(100):
         for due in confirmations.due(clock.now):
-            with suppress(ConfirmationFailed):
+            with suppress(MailFailed):
                 confirmations.send(due)
         clock.forward(minutes=15)
     assert one().confirmation_tries == 3

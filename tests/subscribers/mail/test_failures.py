@@ -8,6 +8,7 @@ from django.core.mail.backends import locmem
 
 from subscribers import changing
 from subscribers.mail import confirmations, failures, link_mails
+from subscribers.mail.claiming import MailFailed
 from subscribers.mail.failures import NotSent
 from subscribers.models import Letter, Subscription
 from tests import readers
@@ -39,7 +40,7 @@ def test_a_confirmation_is_due_again_only_if_a_second_try_may_help_and_cannot_be
 ):
     readers.pending()
     fails(error)
-    with pytest.raises(confirmations.ConfirmationFailed) as caught:
+    with pytest.raises(MailFailed) as caught:
         confirmations.send(Subscription.objects.get().pk)
     assert caught.value.retry is retry
     clock.forward(hours=7)
@@ -49,7 +50,7 @@ def test_a_confirmation_is_due_again_only_if_a_second_try_may_help_and_cannot_be
 def test_who_asks_again_after_a_refusal_gets_a_new_confirmation(clock, fails, monkeypatch):
     readers.pending()
     fails(UNKNOWN)
-    with pytest.raises(confirmations.ConfirmationFailed):
+    with pytest.raises(MailFailed):
         confirmations.send(Subscription.objects.get().pk)
     monkeypatch.setattr(locmem.EmailBackend, "send_messages", lambda self, messages: len(messages))
     failures.end_backoff()
@@ -62,7 +63,7 @@ def test_who_asks_again_after_a_refusal_gets_a_new_confirmation(clock, fails, mo
 def test_so_it_is_with_a_link_to_their_data(clock, fails, error, retry):
     letter = changing.ask_for_link(readers.confirmed().public_id, "weekly", LINK)
     fails(error)
-    with pytest.raises(link_mails.LetterFailed):
+    with pytest.raises(MailFailed):
         link_mails.send(letter)
     assert (Letter.objects.get().due is not None) is retry
 
@@ -72,7 +73,7 @@ def test_a_provider_that_hangs_meets_few_emails_and_the_rest_stays_due(clock, fa
         readers.pending(who=who)
     first, second = confirmations.due(clock.now)
     fails(UNKNOWN)
-    with pytest.raises(confirmations.ConfirmationFailed):
+    with pytest.raises(MailFailed):
         confirmations.send(first)
     assert not confirmations.send(second)
     monkeypatch.setattr(locmem.EmailBackend, "send_messages", lambda self, messages: len(messages))

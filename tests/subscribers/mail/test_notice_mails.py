@@ -9,7 +9,7 @@ from django.core import mail
 from django.core.mail.backends import locmem
 
 from subscribers import erasing, notices, optin
-from subscribers.mail import link_mails, notice_mails
+from subscribers.mail import claiming, notice_mails
 from subscribers.models import Notice, Suppression
 from tests import readers
 from tests.readers import ADA, LINK
@@ -104,6 +104,6 @@ def test_one_of_a_newsletter_that_another_installation_has_waits_for_that_one(se
 
 def test_one_that_a_clock_which_was_ahead_put_off_is_due_as_if_it_had_been_right(clock):
     undone(clock)
-    Notice.objects.update(due=clock.now + 30 * link_mails.NEXT_TRY[-1])
+    Notice.objects.update(due=clock.now + 30 * claiming.NEXT_TRY[-1])
     notice_mails.bring_forward(clock.now)
-    assert Notice.objects.get().due == clock.now + link_mails.NEXT_TRY[0]
+    assert Notice.objects.get().due == clock.now + claiming.NEXT_TRY[0]
