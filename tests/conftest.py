@@ -1,4 +1,5 @@
 import os
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,15 @@ def _no_threads_beside_a_test_that_commits_nothing(request, monkeypatch):
 def up_to_date(monkeypatch):
     """Let commands use the tests' database as it is: checking its tables each time is slow."""
     monkeypatch.setattr("mailer.store.schema.bring_up_to_date", lambda: None)
+
+
+@pytest.fixture(params=[-25, -3, 3, 25], ids="{:+} h".format)
+def wrong(request, monkeypatch):
+    """Call it, and the clock of this machine is hours off."""
+    from django.utils import timezone
+
+    right = timezone.now
+    return lambda: monkeypatch.setattr(timezone, "now", lambda: right() + timedelta(hours=request.param))
 
 
 @pytest.fixture(scope="session")

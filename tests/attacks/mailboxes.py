@@ -3,11 +3,18 @@
 from django.core import mail
 
 from subscribers.mail import link_mails, notice_mails
-from subscribers.models import Letter, Notice
+from subscribers.models import Letter, Notice, Subscriber
+from tests import readers
 
 NEW = "ada@new.example"
 BUTTON = {"from": "page"}
 ONE_CLICK = ("List-Unsubscribe=One-Click", "text/plain")
+
+
+def two_newsletters() -> Subscriber:
+    """Ada, who gets two newsletters."""
+    readers.confirmed("jianbao", readers.ADA)
+    return readers.confirmed()
 
 
 def mailed(purpose: str) -> list[mail.EmailMessage]:

@@ -13,7 +13,7 @@ from subscribers.journal import ALL, Leaving
 from subscribers.mail import confirmations, link_mails, notice_mails
 from subscribers.models import Consent, FormerId, Letter, Notice, Subscriber, Subscription
 from tests import readers
-from tests.attacks.mailboxes import BUTTON, NEW, ONE_CLICK, mailed
+from tests.attacks.mailboxes import BUTTON, NEW, ONE_CLICK, mailed, two_newsletters
 from tests.readers import ADA, LINK
 from tests.subscribers.doors import (
     confirm_path,
@@ -32,11 +32,6 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture(autouse=True)
 def _hints(hints):
     return hints
-
-
-def two_newsletters() -> Subscriber:
-    readers.confirmed("jianbao", ADA)
-    return readers.confirmed()
 
 
 @pytest.fixture

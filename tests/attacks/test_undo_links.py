@@ -12,7 +12,7 @@ from subscribers.journal import ALL, Leaving
 from subscribers.models import Consent, Notice, Subscriber, Subscription, Suppression
 from subscribers.optin import Origin
 from tests import readers
-from tests.attacks.mailboxes import BUTTON, ONE_CLICK, mailed
+from tests.attacks.mailboxes import BUTTON, ONE_CLICK, mailed, two_newsletters
 from tests.readers import ADA, LINK
 from tests.subscribers.doors import (
     data_path,
@@ -34,11 +34,6 @@ def _hints(hints):
 def pressed_undo(client, reader: Subscriber) -> int:
     """Leave by the page, press Undo in the answer; the status of that."""
     return client.post(undo_in(client.post(leave_path(reader), BUTTON))).status_code
-
-
-def two_newsletters() -> Subscriber:
-    readers.confirmed("jianbao", ADA)
-    return readers.confirmed()
 
 
 # ---------------------------------------------------------------- undo

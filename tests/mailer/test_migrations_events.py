@@ -3,11 +3,10 @@
 A web process of that version may be about to apply it, and would not understand another word.
 """
 
-import os
 import sqlite3
-import subprocess
-import sys
 from pathlib import Path
+
+from tests.older import python
 
 OLD = """
 from django.db import connection
@@ -25,18 +24,6 @@ with connection.cursor() as cursor:
 """
 UPGRADE = "from mailer.store.schema import bring_up_to_date\nbring_up_to_date()"
 BACK = 'from django.core.management import call_command\ncall_command("migrate", "mailer", "0011", verbosity=0)'
-
-
-def python(home: Path, code: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-c", f"import django; django.setup()\n{code}"],
-        env=os.environ | {"MAILER_HOME": str(home), "DATABASE_URL": ""},
-        cwd=Path(__file__).parents[2],
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 def kinds(home: Path) -> list[str]:

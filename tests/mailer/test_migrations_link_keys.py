@@ -1,14 +1,11 @@
 """A database of the version before link keys had rows, with two keys and somebody who complained."""
 
 import json
-import os
 import sqlite3
-import subprocess
-import sys
-from pathlib import Path
 
 from mailer.store.installation import fingerprint_of
 from subscribers.tokens import suppression_hash
+from tests.older import python
 
 FIRST, SECOND = b"1" * 32, b"2" * 32
 OLD = """
@@ -27,18 +24,6 @@ from subscribers import signed_links
 keys = [one.state.value for one in rotating.listed()]
 print(json.dumps([signed_links.suppression_hash("dora@readers.example"), signed_links.signing_key().hex(), keys]))
 """
-
-
-def python(home: Path, code: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-c", f"import django; django.setup()\n{code}"],
-        env=os.environ | {"MAILER_HOME": str(home), "DATABASE_URL": ""},
-        cwd=Path(__file__).parents[2],
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 def test_the_newest_key_signs_and_the_oldest_goes_on_making_the_hashes(tmp_path):

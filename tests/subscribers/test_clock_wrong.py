@@ -5,7 +5,6 @@ from datetime import timedelta
 import pytest
 from django.core import mail
 from django.db import OperationalError, connection
-from django.utils import timezone
 
 from subscribers import applying, changing, clock, optin, outages, signed_links
 from subscribers.addresses import parse
@@ -16,18 +15,10 @@ from subscribers.tokens import CONFIRM, DATA
 from tests import readers
 from tests.readers import BEN, FORM
 
-
-@pytest.fixture(autouse=True)
-def _needs_a_clock_of_the_database(db):
-    if connection.vendor != "postgresql":
-        pytest.skip("SQLite has the clock of its machine")
-
-
-@pytest.fixture(params=[-25, -3, 3, 25], ids="{:+} h".format)
-def wrong(request, monkeypatch):
-    """Call it, and the clock of this machine is hours off."""
-    right = timezone.now
-    return lambda: monkeypatch.setattr(timezone, "now", lambda: right() + timedelta(hours=request.param))
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has the clock of its machine"),
+]
 
 
 def token_of(url: str) -> str:

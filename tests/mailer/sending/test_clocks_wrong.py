@@ -27,22 +27,10 @@ from tests.mailer.sending.outgoing import a_plan
 
 MOMENT = timedelta(seconds=30)  # far more than these tests need, far less than the clocks are off
 
-
-@pytest.fixture(autouse=True)
-def _needs_a_clock_of_the_database(db):
-    if connection.vendor != "postgresql":
-        pytest.skip("SQLite has the clock of its machine")
-
-
-@pytest.fixture(params=[-25, -3, 3, 25], ids="{:+} h".format)
-def wrong(request, monkeypatch):
-    """Call it, and the clock of this machine is hours off."""
-    right = timezone.now
-
-    def go_wrong() -> None:
-        monkeypatch.setattr(timezone, "now", lambda: right() + timedelta(hours=request.param))
-
-    return go_wrong
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has the clock of its machine"),
+]
 
 
 def is_now(moment):
