@@ -260,11 +260,12 @@ def closed_to_others(path: str, flags: int) -> int:
 # A cell that begins like this is a formula to a spreadsheet. Apostrophes before it are ours, or must not look so.
 _FORMULA = re.compile(r"'*[=+\-@\t\r＝＋－＠]")
 _ESCAPED = re.compile(r"'+[=+\-@\t\r＝＋－＠]")
+_FIRST = frozenset("'=+-@\t\r＝＋－＠")  # asked first, because few cells of a million begin so
 
 
 def formula_safe(cell: str) -> str:
     """Make the cell text that no spreadsheet calculates: put one apostrophe before what would be a formula."""
-    return f"'{cell}" if _FORMULA.match(cell) else cell
+    return f"'{cell}" if cell[:1] in _FIRST and _FORMULA.match(cell) else cell
 
 
 def formula_restored(cell: str) -> str:

@@ -3,12 +3,13 @@
 import csv
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from datetime import datetime
+from collections.abc import Collection, Iterator
 from itertools import islice
 from typing import Any, TextIO
 
-from django.db.models import OuterRef, Subquery
+import orjson
+from django.db.models import OuterRef, QuerySet, Subquery, TextField
+from django.db.models.functions import Cast
 
 from subscribers.files.csv_records import formula_safe
 from subscribers.files.stated_consent import time_of
@@ -33,74 +34,90 @@ Step, State = Consent.Step, Subscription.State
 
 def rows(newsletter: str | None) -> Iterator[dict[str, str]]:
     """Return every subscriber of the newsletter, or of all, in the order they came. Times are UTC, ISO 8601."""
-    found = Subscription.objects.order_by("pk") if newsletter is None else _of(newsletter)
     suppression = Suppression.objects.filter(hash=OuterRef("subscriber__suppression_hash"))
-    found = found.select_related("subscriber").annotate(
-        suppressed=Subquery(suppression.values("reason")), suppressed_at=Subquery(suppression.values("at"))
+    found = _of(newsletter).values_list(
+        "subscriber",
+        "subscriber__email",
+        "state",
+        "newsletter",
+        "subscriber__name",
+        "subscriber__language",
+        Subquery(suppression.values("reason")),
+        Subquery(suppression.values(told_at=_as_text("at"))),
     )
     everybody = found.iterator(chunk_size=CHUNK)
     while chunk := list(islice(everybody, CHUNK)):
-        histories = _histories(chunk)
-        for wish in chunk:
-            yield _row(wish, histories[wish.subscriber_id, wish.newsletter])
+        histories = _histories({subscriber for subscriber, *_ in chunk})
+        for subscription in chunk:
+            yield _row(subscription, histories)
+
+
+def _as_text(field: str) -> Cast:
+    """Ask for a value as the database writes it: making times and objects of it took half the time of a million."""
+    return Cast(field, TextField())
 
 
 def count_of(newsletter: str | None) -> int:
     """Return how many rows there are."""
-    found = Subscription.objects.all() if newsletter is None else _of(newsletter)
-    return int(found.count())
+    return int(_of(newsletter).count())
 
 
-def _of(newsletter: str) -> Any:
-    return Subscription.objects.order_by("pk").filter(newsletter=newsletter)
+def _of(newsletter: str | None) -> QuerySet[Subscription]:
+    everybody = Subscription.objects.order_by("pk")
+    return everybody if newsletter is None else everybody.filter(newsletter=newsletter)
 
 
-def _histories(wishes: Iterable[Subscription]) -> dict[tuple[int, str], dict[str, str]]:
-    """Return what the steps of each of these subscriptions tell; later steps win. A history may be long."""
-    told: dict[tuple[int, str], dict[str, str]] = defaultdict(dict)
-    subscribers = {wish.subscriber_id for wish in wishes}
-    steps = Consent.objects.filter(subscriber__in=subscribers).exclude(step=Step.CHANGED).defer("wording")
-    for step in steps.order_by("at", "pk").iterator(chunk_size=CHUNK):
-        told[step.subscriber_id, step.newsletter] |= _told(step)
+Told = dict[tuple[int, str], dict[str, str]]  # by subscriber and newsletter
+
+
+def _histories(subscribers: Collection[int]) -> Told:
+    """Return what the steps of each of these subscribers tell; later steps win. A history may be long."""
+    told: Told = defaultdict(dict)
+    steps = Consent.objects.filter(subscriber__in=subscribers).exclude(step=Step.CHANGED).order_by("at", "pk")
+    at, claimed = _as_text("at"), _as_text("claimed")
+    found = steps.values_list("subscriber", "newsletter", "step", at, "source", "basis", claimed)
+    for subscriber, newsletter, *step in found.iterator(chunk_size=CHUNK):
+        told[subscriber, newsletter] |= _told(*step)
     return told
 
 
-def _row(wish: Subscription, told: dict[str, str]) -> dict[str, str]:
-    subscriber = wish.subscriber
+def _row(subscription: tuple[Any, ...], histories: Told) -> dict[str, str]:
+    subscriber, email, state, newsletter, name, language, suppressed, suppressed_at = subscription
     row = dict.fromkeys(COLUMNS, "") | {
-        "email": subscriber.email,
-        "state": wish.state,
-        "newsletter": wish.newsletter,
-        "name": subscriber.name,
-        "language": subscriber.language,
-        "suppressed": getattr(wish, "suppressed", None) or "",
-        "suppressed_at": _text(getattr(wish, "suppressed_at", None)),
+        "email": email,
+        "state": state,
+        "newsletter": newsletter,
+        "name": name,
+        "language": language,
+        "suppressed": suppressed or "",
+        "suppressed_at": _in_iso(suppressed_at) if suppressed_at else "",
     }
-    row |= told
-    if wish.state == State.PENDING:
+    row |= histories.get((subscriber, newsletter), {})
+    if state == State.PENDING:
         row["confirmed_at"] = ""
-    if row["unsubscribed_at"] and wish.state == State.ACTIVE and time_of(row["unsubscribed_at"]) is None:
+    if row["unsubscribed_at"] and state == State.ACTIVE and time_of(row["unsubscribed_at"]) is None:
         row["unsubscribed_at"] = ""  # the file cannot say that they came back after that day
     return row
 
 
-def _told(step: Consent) -> dict[str, str]:
+def _told(step: str, told_at: str, source: str, basis: str, claims: str | None) -> dict[str, str]:
     """Return what a step says of when and where. The date that a file stated wins over the day it was imported."""
-    at, claimed = _text(step.at), step.claimed or {}
-    if step.step == Step.REQUESTED:
-        return {"requested_at": at, "source": step.source}
-    if step.step == Step.CONFIRMED:
+    at, claimed = _in_iso(told_at), orjson.loads(claims or "null") or {}
+    if step == Step.REQUESTED:
+        return {"requested_at": at, "source": source}
+    if step == Step.CONFIRMED:
         return {"confirmed_at": at}
     told = {name: claimed[name] for name in ("requested_at", "confirmed_at", "unsubscribed_at") if name in claimed}
-    if step.step == Step.UNSUBSCRIBED:
-        source = {"source": claimed["source"]} if "source" in claimed else {}
-        return {"unsubscribed_at": at} | told | source
+    if step == Step.UNSUBSCRIBED:
+        stated = {"source": claimed["source"]} if "source" in claimed else {}
+        return {"unsubscribed_at": at} | told | stated
     # The day of an import, or of the command that added them, is not the day on which they agreed.
-    return told | {"source": claimed.get("source") or step.basis or step.source}
+    return told | {"source": claimed.get("source") or basis or source}
 
 
-def _text(at: datetime | None) -> str:
-    return at.isoformat(timespec="seconds") if at else ""
+def _in_iso(at: str) -> str:
+    """Return a time that the database wrote, which is in UTC, in ISO 8601 and to the second."""
+    return f"{at[:10]}T{at[11:19]}+00:00"
 
 
 def write_csv(file: TextIO, newsletter: str | None) -> int:
@@ -116,8 +133,8 @@ def write_csv(file: TextIO, newsletter: str | None) -> int:
 
 def write_jsonl(file: TextIO, newsletter: str | None) -> int:
     """Write the subscribers, one JSON object a line; return how many."""
-    count = 0
+    encode, count = json.JSONEncoder(ensure_ascii=False).encode, 0
     for row in rows(newsletter):
-        file.write(json.dumps(row, ensure_ascii=False) + "\n")
+        file.write(encode(row) + "\n")
         count += 1
     return count

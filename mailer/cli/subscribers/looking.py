@@ -2,7 +2,8 @@
 
 import json
 import sys
-from itertools import chain
+from collections.abc import Iterable, Iterator
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 import click
@@ -12,15 +13,15 @@ from mailer.cli.subscribers.people import json_option, newsletter_option, parse_
 from mailer.cli.terminal import Exit, Problem, start
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from django.db.models import QuerySet
 
     from subscribers.models import Subscription
 
 ON_A_PAGE = 50
+AT_ONCE = 2000  # rows that are read, and written to a pipe
 HEADINGS = ("address", "state", "newsletter", "name", "since (UTC)")
-WIDTHS = (38, 12, 16, 20, 16)  # where nothing is longer, the columns of a pipe stand below each other
+# Where nothing is longer, the columns of a pipe stand below each other.
+LINE = "{:<38}  {:<12}  {:<16}  {:<20}  {:<16}"
 
 
 @click.command(name="list")
@@ -66,15 +67,16 @@ def list_(
         raise Problem("--page needs --limit here: without it all subscribers are listed.", Exit.USAGE)
     first = (page - 1) * (size or 0)
     shown = found[first : first + size] if size else found
+    rows = _rows(shown)
     if as_json:
-        _print_json(shown.iterator(chunk_size=2000))
+        _print_json(rows)
         return
     if not total:
         _say_how_subscribers_come(filtered=bool(state or label or moment or domain))
         return
     if first >= total:
         raise Problem(f"there is no page {page}: {total} subscribers, {size} on a page.", Exit.USAGE)
-    print_subscribers(map(_row, shown.iterator(chunk_size=2000)))
+    print_subscribers(rows)
     if size and total > size:
         rest = f"; --page {page + 1} shows the next" if first + size < total else ""
         click.echo(f"{first + 1} to {min(first + size, total)} of {total}{rest}, `export` all.", err=True)
@@ -97,41 +99,63 @@ def _found(state: str | None, label: str | None) -> "QuerySet[Subscription]":
     return found
 
 
-def _print_json(subscriptions: "Iterable[Subscription]") -> None:
+# Email, state, reason of suppression or None, newsletter, name, since as the database writes it in UTC: no objects of
+# their own, which took most of the time of a million.
+Row = tuple[str, str, str | None, str, str, str]
+
+
+def _rows(found: "QuerySet[Subscription]") -> Iterator[Row]:
+    from django.db.models import TextField
+    from django.db.models.functions import Cast
+
+    since = Cast("changed_at", TextField())
+    fields = ("subscriber__email", "state", "suppressed", "newsletter", "subscriber__name", since)
+    return found.values_list(*fields).iterator(chunk_size=AT_ONCE)
+
+
+def _print_json(rows: Iterable[Row]) -> None:
     """Print one list, a subscriber per line; it may hold a million."""
+    encode = json.JSONEncoder(ensure_ascii=False).encode
     before = "["
-    for subscription in subscriptions:
-        click.echo(before + json.dumps(_row(subscription), ensure_ascii=False), nl=False)
+    for written in _at_once(encode(_as_json(row)) for row in rows):
+        click.echo(before + ",\n ".join(written), nl=False)
         before = ",\n "
     click.echo("[]" if before == "[" else "]")
 
 
-def _row(subscription: "Subscription") -> dict[str, str]:
+def _as_json(row: Row) -> dict[str, str]:
+    email, state, suppressed, newsletter, name, since = row
     return {
-        "email": subscription.subscriber.email,
-        "state": subscription.state,
-        "suppressed": getattr(subscription, "suppressed", None) or "",
-        "newsletter": subscription.newsletter,
-        "name": subscription.subscriber.name,
-        "since": subscription.changed_at.isoformat(timespec="seconds"),
+        "email": email,
+        "state": state,
+        "suppressed": suppressed or "",
+        "newsletter": newsletter,
+        "name": name,
+        "since": f"{since[:10]}T{since[11:19]}+00:00",
     }
 
 
-def print_subscribers(rows: "Iterable[dict[str, str]]") -> None:
+def _at_once(lines: Iterable[str]) -> Iterator[list[str]]:
+    """Group lines: to write each by itself took a third of the time of a million."""
+    waiting = iter(lines)
+    while group := list(islice(waiting, AT_ONCE)):
+        yield group
+
+
+def print_subscribers(rows: Iterable[Row]) -> None:
     """Print a table on a wide terminal; else never break an address, and give a pipe one line per subscriber."""
     found = map(_cells, rows)
     if sys.stdout.isatty():
         _print_table(list(found))
         return
-    # A program that reads the output gets each row on one line as it comes; there may be a million.
-    for cells in chain([HEADINGS], found):
-        padded = (cell.ljust(width) for cell, width in zip(cells, WIDTHS, strict=True))
-        click.echo("  ".join(padded).rstrip())
+    lines = (LINE.format(*cells).rstrip() for cells in chain([HEADINGS], found))
+    for group in _at_once(lines):
+        click.echo("\n".join(group))
 
 
-def _cells(row: dict[str, str]) -> tuple[str, ...]:
-    state = f"{row['state']}, suppressed: {row['suppressed']}" if row["suppressed"] else row["state"]
-    return row["email"], state, row["newsletter"], row["name"], row["since"][:16].replace("T", " ")
+def _cells(row: Row) -> tuple[str, ...]:
+    email, state, suppressed, newsletter, name, since = row
+    return email, f"{state}, suppressed: {suppressed}" if suppressed else state, newsletter, name, since[:16]
 
 
 def _print_table(rows: list[tuple[str, ...]]) -> None:

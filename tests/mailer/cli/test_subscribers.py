@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from datetime import UTC, datetime
 
 import pytest
 from click.testing import CliRunner, Result
@@ -232,17 +233,46 @@ def test_a_pipe_gets_everybody_and_a_page_that_is_not_there_is_said():
     assert "--page needs --limit" in run("list", "--page", "2").stderr
 
 
+@pytest.mark.parametrize("microsecond", [0, 250_000])
+def test_a_pipe_gets_the_values_of_each_subscriber_as_they_are_stored(microsecond: int):
+    readers.bounced()
+    at = datetime(2026, 1, 2, 3, 4, 5, microsecond, tzinfo=UTC)
+    Subscription.objects.update(changed_at=at)
+    heading, line = run("list").stdout.splitlines()
+    assert line == f"{DORA.email:<38}  active, suppressed: bounce  {'weekly':<16}  {DORA.name:<20}  2026-01-02 03:04"
+    assert heading.startswith(f"{'address':<38}  {'state':<12}  {'newsletter':<16}")
+    (row,) = json.loads(run("list", "--json").stdout)
+    assert row == {
+        "email": DORA.email,
+        "state": "active",
+        "suppressed": "bounce",
+        "newsletter": "weekly",
+        "name": DORA.name,
+        "since": at.isoformat(timespec="seconds"),
+    }
+
+
+def test_a_list_longer_than_what_is_written_at_once_is_whole(monkeypatch):
+    from mailer.cli.subscribers import looking
+
+    readers.crowd(5)
+    whole = [run("list", *how).stdout for how in ((), ("--json",))]
+    monkeypatch.setattr(looking, "AT_ONCE", 2)
+    assert [run("list", *how).stdout for how in ((), ("--json",))] == whole
+    assert len(json.loads(whole[1])) == 5
+
+
 def test_a_narrow_terminal_breaks_no_address(monkeypatch, capsys):
     from mailer.cli.subscribers.looking import print_subscribers
 
-    row = {"email": "a-long-name@readers.example", "state": "active", "suppressed": "", "newsletter": "weekly"}
-    row |= {"name": "Ada", "since": "2026-11-20T10:00:00+00:00"}
+    email = "a-long-name@readers.example"
+    row = (email, "active", None, "weekly", "Ada", "2026-11-20 10:00:00.5")
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
-    for width, lines in (("50", [row["email"], "  active · weekly · Ada · 2026-11-20 10:00"]), ("100", None)):
+    for width, lines in (("50", [email, "  active · weekly · Ada · 2026-11-20 10:00"]), ("100", None)):
         monkeypatch.setenv("COLUMNS", width)
         print_subscribers([row])
         shown = capsys.readouterr().out
-        assert row["email"] in shown
+        assert email in shown
         assert lines is None or shown.splitlines() == lines
 
 
