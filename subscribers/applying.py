@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from django.conf import settings
 from django.db import DatabaseError, InternalError, OperationalError
 
 from subscribers import clicks, clock, journal
@@ -116,9 +115,3 @@ def _forget_old(path: Path) -> None:
     for old in path.parent.glob(f"{path.name}.{DONE}-*"):
         if old.stat().st_mtime < oldest:
             old.unlink(missing_ok=True)
-
-
-def journal_of_this_home() -> Path | None:
-    """Return the journal's path, or None if MAILER_HOME is declared to be empty at each start."""
-    path: Path | None = settings.LEAVING_JOURNAL
-    return path

@@ -1,6 +1,5 @@
 """Mark what a dead or stalled worker left as `unknown`; settle a rehearsal by its record."""
 
-import logging
 from uuid import UUID
 
 from django.db import transaction
@@ -12,8 +11,6 @@ from mailer.providers.rehearsal import accepted_attempts
 from mailer.sending import worker_locks
 from mailer.sending.outcomes import accept_by, leave_unknown, plan_unknown_again
 from mailer.store import clock
-
-log = logging.getLogger(__name__)
 
 
 def expire_attempts() -> int:

@@ -9,8 +9,6 @@ from mailer.cli.operators import audit
 from mailer.cli.subscribers.people import hash_of, parse_address, parse_domain
 from mailer.cli.terminal import Exit, Problem, confirm, counted, start
 
-CHUNK = 1000
-
 
 def lift_one(address: str, reason: str) -> None:
     person = parse_address(address)
