@@ -186,7 +186,7 @@ def _memory() -> float:
 def _share(path: Path) -> None:
     """How many of the CSS and HTML features in the mail each family of clients knows, as the checks count them."""
     try:
-        from mailer.checks.clients import support
+        from tests.client_support import support
     except ImportError:
         return
     found = support(_render(path).html)

@@ -9,12 +9,9 @@ from collections.abc import Iterable, Set
 from mailer.checks import clients, colours, headings, images, links, mailing, sizes, words
 from mailer.checks.proofs import Proof
 from mailer.checks.rules import FINAL, RULES
-from mailer.config.newsletter import Newsletter
 from mailer.content.findings import Finding
-from mailer.content.issues import Issue
-from mailer.content.rendering import RenderedIssue
 
-__all__ = ["FINAL", "RULES", "blocking", "check", "ignorable", "look", "without"]
+__all__ = ["FINAL", "RULES", "blocking", "check", "ignorable", "without"]
 
 _LOOKS = (
     words.look,
@@ -28,26 +25,8 @@ _LOOKS = (
 )
 
 
-def check(
-    issue: Issue,
-    rendered: RenderedIssue,
-    newsletter: Newsletter,
-    *,
-    rehearsal: bool,
-    base_url: str,
-    known_slugs: frozenset[str],
-    local: bool = False,
-) -> list[Finding]:
-    """Return what the renderer and the rules found, in the order of the file, without what the issue itself ignores.
-
-    `known_slugs`: the newsletter's issues that have a page, whether or not their files are here. `local`: the provider
-    is on this machine.
-    """
-    return look(Proof(issue, rendered, newsletter, rehearsal, base_url, known_slugs, local))
-
-
-def look(proof: Proof) -> list[Finding]:
-    """Run `check` on an existing proof."""
+def check(proof: Proof) -> list[Finding]:
+    """Return what the renderer and the rules found, in the order of the file, without what the issue itself ignores."""
     told = {(finding.line, finding.column, finding.rule) for finding in proof.rendered.findings}
     found = set(proof.rendered.findings)
     for rules in _LOOKS:

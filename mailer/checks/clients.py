@@ -2,28 +2,18 @@
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
 
-from lxml import html as lxml_html
-
 from mailer.checks.proofs import Proof
 from mailer.checks.rules import names
 from mailer.content.findings import Finding
 
 DATA = Path(__file__).with_name("caniemail.json")
-WORTH = {"y": 1.0, "a": 0.5, "n": 0.0}  # "u", unknown, counts for nothing either way
-# Whose share is looked at: caniemail's names of the clients in each family.
-FAMILIES = {
-    "all": "",
-    "gmail": "gmail/",
-    "apple": "apple-mail/",
-    "outlook-windows": "outlook/windows",
-}
 MAIN = ("gmail/desktop-webmail", "gmail/android", "apple-mail/ios", "outlook/windows", "outlook/outlook-com")
 
 # If two main clients lack one of these, the page looks wrong. Without all other CSS, such as round corners and dark
@@ -52,14 +42,6 @@ class Feature:
     support: Mapping[str, str]  # client → y, a, n or u
 
 
-@dataclass(frozen=True)
-class Support:
-    """How much of what an email uses is shown, from 0 to 1 by family of clients."""
-
-    features: tuple[Feature, ...]
-    share: Mapping[str, float]
-
-
 @cache
 def features() -> dict[str, Feature]:
     """Return everything that caniemail knows, by its slug."""
@@ -71,33 +53,9 @@ def features() -> dict[str, Feature]:
     }
 
 
-def support(html: str) -> Support:
-    """Return the features that `html` uses, and their mean support by the newest version of each family's clients."""
-    parser = lxml_html.HTMLParser(huge_tree=True, encoding="utf-8")
-    tree = lxml_html.document_fromstring(html.encode(), parser=parser)
-    known = features()
-    found = tuple(known[slug] for slug in sorted(_used(tree)) if slug in known)
-    return Support(found, {family: _share(found, clients) for family, clients in FAMILIES.items()})
-
-
-def _share(found: Iterable[Feature], clients: str) -> float:
-    means = [mean for feature in found if (mean := _mean(feature, clients)) is not None]
-    return sum(means) / len(means) if means else 1.0
-
-
-def _mean(feature: Feature, clients: str) -> float | None:
-    exact = clients in feature.support
-    letters = [
-        letter
-        for client, letter in feature.support.items()
-        if letter in WORTH and (client == clients if exact else client.startswith(clients))
-    ]
-    return sum(WORTH[letter] for letter in letters) / len(letters) if letters else None
-
-
 def look(proof: Proof) -> Iterator[Finding]:
     known = features()
-    for slug in sorted(_used(proof.page)):
+    for slug in sorted(slugs_in(proof.page)):
         feature = known.get(slug)
         if feature is None or not _stands_out(slug):
             continue
@@ -137,7 +95,8 @@ _NAMES = {
 # ---------------------------------------------------------------- what a mail uses
 
 
-def _used(tree: Any) -> set[str]:
+def slugs_in(tree: Any) -> set[str]:
+    """Return the features that the page uses, by their slugs; also some that caniemail does not know."""
     """Return caniemail's slugs; what only Outlook's Word engine reads is in comments, and not counted."""
     used = (
         {"html-doctype"} if (tree.getroottree().docinfo.doctype or "").lower().startswith("<!doctype html") else set()

@@ -43,7 +43,7 @@ class Proof:
     newsletter: Newsletter
     rehearsal: bool
     base_url: str
-    known_slugs: frozenset[str]
+    known_slugs: frozenset[str]  # the newsletter's issues that have a page, whether or not their files are here
     local: bool = False  # the provider is on this machine, so subscribers' links may be too
 
     @cached_property

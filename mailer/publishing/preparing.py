@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import DatabaseError
 
 from mailer.archive import Entry, archive_root, before, entries
-from mailer.checks import blocking, fetching, look, without
+from mailer.checks import blocking, check, fetching, without
 from mailer.checks.proofs import Proof
 from mailer.checks.rules import FINAL, RULES
 from mailer.config.newsletter import Newsletter
@@ -104,7 +104,7 @@ def require_known_rules(ignored: Iterable[str]) -> None:
 
 def findings_of(proof: Proof, ignored: Iterable[str] = NONE) -> list[Finding]:
     """Return what the rules found, without what the issue itself or `ignored` leaves out."""
-    return without(look(proof), set(ignored))
+    return without(check(proof), set(ignored))
 
 
 def findings_behind_links(proof: Proof, asking: Callable[[int], None]) -> list[Finding]:

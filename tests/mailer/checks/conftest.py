@@ -61,19 +61,16 @@ def rules(proof: Callable[..., Proof]) -> Callable[..., list[str]]:
 
     A text that brings its own front matter or title is taken as it is.
     """
-    from mailer.checks import look
+    from mailer.checks import check
 
-    def check(text: str, **more: object) -> list[str]:
-        return [finding.rule for finding in look(proof(whole(text), **more))]
-
-    return check
+    return lambda text, **more: [finding.rule for finding in check(proof(whole(text), **more))]
 
 
 @pytest.fixture
 def findings(proof: Callable[..., Proof]) -> Callable[..., list[Finding]]:
-    from mailer.checks import look
+    from mailer.checks import check
 
-    return lambda text, **more: look(proof(whole(text), **more))
+    return lambda text, **more: check(proof(whole(text), **more))
 
 
 def whole(text: str) -> str:

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mailer.checks import FINAL, RULES, blocking, check, ignorable, look, without
+from mailer.checks import FINAL, RULES, blocking, check, ignorable, without
+from mailer.checks.proofs import Proof
 from mailer.config.newsletter import read_newsletters
 from mailer.content.findings import Finding
 from mailer.content.issues import IssueError, read_issue
@@ -28,7 +29,7 @@ def found_in(path: Path) -> list[Finding]:
     newsletter = replace(next(iter(read_newsletters(config).values())), from_email="a@weekly.press", reply_to="")
     issue = read_issue(path)
     rendered = render_issue(issue, newsletter, base_url=BASE)
-    return check(issue, rendered, newsletter, rehearsal=False, base_url=BASE, known_slugs=frozenset())
+    return check(Proof(issue, rendered, newsletter, False, BASE, frozenset()))
 
 
 def test_findings_stand_in_the_order_of_the_file(findings):
@@ -96,7 +97,7 @@ def test_checking_takes_little_beside_rendering():
     spent = []
     for _ in range(5):
         begin = time.process_time()
-        check(issue, rendered, newsletter, rehearsal=False, base_url=BASE, known_slugs=frozenset())
+        check(Proof(issue, rendered, newsletter, False, BASE, frozenset()))
         spent.append(time.process_time() - begin)
     assert min(spent) < 0.050
 
@@ -147,7 +148,7 @@ def test_no_text_makes_the_checks_fail(proof, text):
         made = proof(f"# Title\n\nText.\n\n{text}")
     except IssueError:
         return
-    told = look(made)
+    told = check(made)
     assert all(finding.rule in RULES and RULES[finding.rule] == finding.severity for finding in told)
     assert told == sorted(told)
 

@@ -3,9 +3,10 @@ from dataclasses import replace
 
 import pytest
 
-from mailer.checks import look
-from mailer.checks.clients import DATA, features, support
+from mailer.checks import check
+from mailer.checks.clients import DATA, features
 from mailer.checks.rules import names
+from tests.client_support import support
 from tests.golden import FOLDER
 
 
@@ -43,7 +44,7 @@ def test_the_share_is_the_mean_over_what_is_found():
 def test_what_a_template_of_your_own_uses_and_clients_do_not_show_is_told(proof):
     good = proof("# Title\n\nText.\n")
     wild = good.rendered.html.replace("</body>", '<svg></svg><div style="display:grid">x</div></body>')
-    told = [finding.message for finding in look(replace(good, rendered=replace(good.rendered, html=wild)))]
+    told = [finding.message for finding in check(replace(good, rendered=replace(good.rendered, html=wild)))]
     assert any("display:grid" in message for message in told)
     assert any("<svg>" in message for message in told)
 

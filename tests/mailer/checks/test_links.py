@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from mailer.checks import look
+from mailer.checks import check
 
 
 def test_the_place_of_a_finding_is_that_of_the_link(findings):
@@ -116,7 +116,7 @@ def test_what_a_template_leaves_relative_is_an_error(proof):
     good = proof("# Title\n\nText.\n")
     page = good.rendered.html.replace("</body>", '<a href="/about">About</a><a href="javascript:x()">x</a></body>')
     bad = replace(good, rendered=replace(good.rendered, html=page))
-    errors = [finding.rule for finding in look(bad) if finding.severity == "error"]
+    errors = [finding.rule for finding in check(bad) if finding.severity == "error"]
     assert sorted(errors) == ["relative-left", "unsafe-target"]
 
 

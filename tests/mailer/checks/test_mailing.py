@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from mailer.checks import look
+from mailer.checks import check
 from mailer.config.newsletter import read_newsletters
 from tests.golden import STARTER
 
@@ -52,7 +52,7 @@ def test_a_template_that_lost_the_unsubscribe_link_stops_even_a_rehearsal(proof)
     good = proof("# Title\n\nText.\n", rehearsal=True)
     link = good.rendered.placeholders["unsubscribe"]
     mail = replace(good.rendered, html=good.rendered.html.replace(link, ""), text=good.rendered.text.replace(link, ""))
-    told = [finding for finding in look(replace(good, rendered=mail)) if finding.rule == "unsubscribe-missing"]
+    told = [finding for finding in check(replace(good, rendered=mail)) if finding.rule == "unsubscribe-missing"]
     assert [finding.message.split()[2] for finding in told] == ["HTML", "text"]
     assert told[0].fix == "put {{ unsubscribe }} back into templates/email/issue/footer.html"
     assert told[0].severity == "error"

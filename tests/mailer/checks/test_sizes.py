@@ -1,13 +1,13 @@
 from dataclasses import replace
 
-from mailer.checks import look
+from mailer.checks import check
 
 
 def test_a_mail_from_80_kilobytes_is_told_before_gmail_cuts_it(proof):
     good = proof("# Title\n\nText.\n")
     padded = good.rendered.html.replace("</body>", "x" * 76_000 + "</body>")
     assert "size-warning" in [
-        finding.rule for finding in look(replace(good, rendered=replace(good.rendered, html=padded)))
+        finding.rule for finding in check(replace(good, rendered=replace(good.rendered, html=padded)))
     ]
 
 
@@ -23,5 +23,5 @@ def test_a_style_sheet_that_gmail_drops_is_told(proof):
     good = proof("# Title\n\nText.\n")
     styled = good.rendered.html.replace("</head>", f"<style>{'p{color:red}' * 1500}</style></head>")
     assert "style-size" in [
-        finding.rule for finding in look(replace(good, rendered=replace(good.rendered, html=styled)))
+        finding.rule for finding in check(replace(good, rendered=replace(good.rendered, html=styled)))
     ]

@@ -377,7 +377,7 @@ def test_render_tells_findings_and_still_writes(tmp_path):
 
 @pytest.mark.skipif(not ISSUES, reason="no archive of real issues beside this repository (../shared/issues)")
 def test_mail_clients_know_what_the_mail_uses():
-    from mailer.checks.clients import support
+    from tests.client_support import support
 
     config = ARCHIVE / "awesome-embedded-ai" / "newsletter.toml"
     newsletter = next(iter(read_newsletters(config).values()))
