@@ -70,13 +70,13 @@ def update(
     The page shows the day of the correction. What was emailed stays on record unchanged.
     """
     start()
-    from mailer.cli.findings import stop_at_errors
+    from mailer.cli.findings import count_warnings, stop_at_errors
     from mailer.publishing.correcting import correct, propose, require_sound_page
     from mailer.publishing.preparing import prepare, require_known_rules
 
     require_known_rules(ignored)
     proof = prepare(file, newsletter)
-    stop_at_errors(file, lambda: require_sound_page(proof, ignored), "the page was not changed")
+    count_warnings(file, stop_at_errors(file, lambda: require_sound_page(proof, ignored), "the page was not changed"))
     proposal = propose(proof)
     facts: dict[str, object] = {
         "newsletter": proof.newsletter.label,

@@ -17,13 +17,17 @@ def tell(file: Path, findings: Iterable[Finding]) -> None:
         click.echo(one_line(f"{place} {finding.severity} {finding.rule} {finding.message}; {finding.fix}"), err=True)
 
 
-def stop_at_errors(file: Path, require: Callable[[], list[Finding]], outcome: str) -> None:
-    """End the command with exit code 3 and `outcome` if `require` finds errors; else count warnings and go on."""
+def stop_at_errors(file: Path, require: Callable[[], list[Finding]], outcome: str) -> list[Finding]:
+    """Return the warnings that `require` finds; end the command with exit code 3 and `outcome` if it finds errors."""
     try:
-        warnings = require()
+        return require()
     except CorrectIssue as refused:
         tell(file, refused.findings)
         raise Problem(f"{counted(len(refused.findings), 'error')} in {file}; {outcome}.", Exit.FINDINGS) from None
+
+
+def count_warnings(file: Path, warnings: list[Finding]) -> None:
+    """Say how many warnings there are, and where they are listed."""
     if warnings:
         found = counted(len(warnings), "warning")
         click.echo(f"mailer: {found} in {file}; `mailer check {file}` lists them.", err=True)

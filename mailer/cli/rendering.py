@@ -30,13 +30,15 @@ def render(file: Path, folder: Path | None, name: str | None) -> None:
     terminal.start(check_schema=False)
     from django.conf import settings
 
-    from mailer.cli.findings import stop_at_errors
+    from mailer.cli.findings import count_warnings, stop_at_errors
     from mailer.publishing.preparing import prepare, require_sound
 
     proof = prepare(file, name)
     _write(folder or settings.HOME / "rendered", _files(proof.rendered, settings.BASE_URL))
     click.echo(f"content_sha256 {proof.rendered.content_sha256}", err=True)
-    stop_at_errors(file, lambda: require_sound(proof), "the files are written, but a send would be blocked")
+    count_warnings(
+        file, stop_at_errors(file, lambda: require_sound(proof), "the files are written, but a send would be blocked")
+    )
 
 
 def _files(rendered: "RenderedIssue", base_url: str) -> dict[str, bytes]:

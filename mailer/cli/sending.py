@@ -7,23 +7,13 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from mailer.cli.terminal import Exit, Problem, confirm, database_address, on_terminal, start
+from mailer.cli.plans import question, show_dry_run, show_dry_run_as_json, show_plan
+from mailer.cli.terminal import Exit, Problem, confirm, on_terminal, start
 from mailer.cli.testing import test
 
 if TYPE_CHECKING:
     from mailer.models import Send
     from mailer.publishing.sending import Proposal, Ready
-
-# What a plan shows as `action`, by the value of mailer.sending.existing.Action that --json gives.
-DRY_RUN_WOULD = {
-    "plan": "would be planned and sent",
-    "replace": "would replace an earlier plan that was never sent",
-    "attach": "would continue: it was planned before and has not ended",
-    "resume": "would ask whether to resume: it is paused",
-    "held": "would stay paused: `mailer status` says why, `mailer resume` resumes it",
-    "show": "would send nothing: it has ended, and its result would be shown",
-    "refuse": "would be refused: the file differs from what was planned",
-}
 
 
 @click.group()
@@ -49,6 +39,7 @@ send.add_command(test)
     help="When the outcome of a request is unknown: wait for you, or resend once events show that nobody has it.",
 )
 @click.option("--ignore", "ignored", metavar="RULE", multiple=True, help="Send despite this finding; repeatable.")
+@click.option("--verbose", is_flag=True, help="Show hashes, account and database in the plan too.")
 @click.option("--json", "as_json", is_flag=True, help="Print the plan or the receipt as JSON.")
 def issue(
     file: Path,
@@ -59,6 +50,7 @@ def issue(
     detach: bool,
     on_unknown: str,
     ignored: tuple[str, ...],
+    verbose: bool,
     as_json: bool,
 ) -> None:
     """Send the issue in FILE once to each confirmed subscriber.
@@ -67,64 +59,39 @@ def issue(
     no request; an interrupted one continues.
     """
     start()
-    from mailer.cli.findings import stop_at_errors
+    from mailer.cli.findings import count_warnings, stop_at_errors
     from mailer.publishing.preparing import prepare, require_known_rules, require_sound
     from mailer.publishing.sending import get_ready, propose, read_order
 
     require_known_rules(ignored)
     proof = prepare(file, newsletter)
-    stop_at_errors(file, lambda: require_sound(proof, ignored), "nothing was sent")
+    warnings = stop_at_errors(file, lambda: require_sound(proof, ignored), "nothing was sent")
     proposal = propose(proof, read_order(proof, at, on_unknown, detached=detach))
+    if dry_run and as_json:
+        count_warnings(file, warnings)
+        show_dry_run_as_json(proposal)
+    elif dry_run:
+        show_dry_run(proposal, warnings, verbose=verbose)
     if dry_run:
-        _show(proposal, dry_run, as_json)
         _end_as_the_send_would(proposal)
         return
     if proposal.sent_as:
         _confirm_repeat(proposal)
     if proposal.makes_a_plan:
-        _show(proposal, dry_run, as_json)
+        show_plan(proposal, warnings, verbose=verbose)
+        _say_what_else_is_known(proposal)
     ready = get_ready(proposal, repeat=True, broker_away=_say_broker_is_away)
     _carry_out(ready, yes, as_json)
 
 
-def _show(proposal: "Proposal", dry_run: bool, as_json: bool) -> None:
+def _say_what_else_is_known(proposal: "Proposal") -> None:
     from mailer.sending.existing import Action
 
-    facts = _facts(proposal)
-    if dry_run:
-        facts["action"] = proposal.action.value
-        if as_json:
-            click.echo(json.dumps(facts, ensure_ascii=False))
-            return
-        facts["action"] = DRY_RUN_WOULD[proposal.action.value]
-    for name, value in facts.items():
-        click.echo(f"{name:>14}  {value}", err=not dry_run)
     if proposal.is_rehearsal:
-        click.echo("This is a rehearsal: no email will go out.", err=True)
         return
     if proposal.action is Action.REPLACE:
         click.echo("An earlier plan of this issue that was never sent is replaced.", err=True)
     _say_if_credits_are_short(proposal)
-
-
-def _facts(proposal: "Proposal") -> dict[str, object]:
-    issue, newsletter = proposal.plan.issue, proposal.plan.newsletter
-    facts: dict[str, object] = {
-        "provider": proposal.plan.provider,
-        "account": proposal.account,
-        "database": database_address(),
-        "newsletter": newsletter.label,
-        "slug": issue.slug,
-        "subject": issue.subject,
-        "from": f"{newsletter.from_name} <{newsletter.from_email}>",
-        "audience": proposal.audience,
-        "content_sha256": issue.content_sha256,
-    }
-    if proposal.when:
-        facts["at"] = proposal.when
-    if newsletter.max_per_hour:
-        facts["max_per_hour"] = newsletter.max_per_hour
-    return facts
 
 
 def _say_if_credits_are_short(proposal: "Proposal") -> None:
@@ -173,7 +140,7 @@ def _carry_out(ready: "Ready", yes: bool, as_json: bool) -> NoReturn:
 
     proposal, existing = ready.proposal, ready.proposal.existing
     if proposal.makes_a_plan:
-        _confirm_plan(proposal, yes)
+        confirm(question(proposal), yes or proposal.is_rehearsal)
     elif existing and proposal.action is Action.RESUME:
         confirm(f"{proposal.slug} is paused; resume with the content that was planned?", yes)
     elif existing and proposal.action is Action.ATTACH:
@@ -184,12 +151,6 @@ def _carry_out(ready: "Ready", yes: bool, as_json: bool) -> NoReturn:
     if proposal.order.detached:
         _leave(start_send(ready), as_json)
     carry_out(lambda: start_send(ready), as_json)
-
-
-def _confirm_plan(proposal: "Proposal", yes: bool) -> None:
-    subscribers = "nobody: rehearse it" if proposal.is_rehearsal else "everybody above"
-    later = f" on {proposal.when}" if proposal.when else ""
-    confirm(f"Send {proposal.slug} to {subscribers}{later}?", yes or proposal.is_rehearsal)
 
 
 def _leave(send: "Send", as_json: bool) -> NoReturn:

@@ -18,6 +18,7 @@ from mailer.config.times import InvalidTime, describe, read_time
 from mailer.models import REHEARSAL, Send
 from mailer.providers.current import configured_provider
 from mailer.providers.protocol import Unseen
+from mailer.publishing.audiences import last_sent
 from mailer.publishing.reachability import why_unreachable
 from mailer.publishing.refusals import (
     ConfirmRepeat,
@@ -59,6 +60,7 @@ class Proposal:
     sent_as: str  # the slug under which the same source was sent before; else empty
     audience: int
     account: str
+    last_sent: Send | None = None  # the newsletter's last real send of another issue
 
     @property
     def slug(self) -> str:
@@ -119,6 +121,7 @@ def propose(proof: Proof, order: Order) -> Proposal:
         sent_as="" if existing else _sent_as(plan),
         audience=audience_size(label),
         account=accounts.name_here(),
+        last_sent=last_sent(label, issue.slug),
     )
 
 

@@ -1,5 +1,7 @@
 """`mailer` run in this process, against the tests' database and `tests/newsletter.toml`."""
 
+import io
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,3 +54,19 @@ def issue(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return write
+
+
+class _Keyboard(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def terminal(monkeypatch) -> Callable[[str], None]:
+    """`terminal("y\\n")`: the next command runs at a terminal, where somebody types this."""
+
+    def typed(text: str) -> None:
+        monkeypatch.setattr("sys.stdin", _Keyboard(text))
+        monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+
+    return typed

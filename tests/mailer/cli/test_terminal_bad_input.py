@@ -75,7 +75,7 @@ def test_dry_run_shows_the_plan_and_stops(run, issue):
     readers.confirmed()
     ran = run("send", "issue", issue(GOOD), "--newsletter", "weekly", "--dry-run")
     assert ran.code == 0
-    assert "audience  1" in ran.out
+    assert "subscribers  1\n" in ran.out
     assert not Send.objects.exists()
 
 
