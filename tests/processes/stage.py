@@ -249,6 +249,11 @@ class Broker:
         )
         wait_until(self._listens, "the broker listens")
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
     def stop(self) -> None:
         if self._process is not None:
             self._process.kill()
