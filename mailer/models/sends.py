@@ -186,8 +186,9 @@ class Delivery(models.Model):
         SKIPPED = "skipped"
         REJECTED = "rejected"
 
-    send = models.ForeignKey(Send, models.CASCADE, related_name="deliveries", db_index=False)
-    batch = models.ForeignKey(Batch, models.CASCADE, related_name="deliveries")
+    # PostgreSQL would look up both for each subscriber of a plan. What they promise, `sending.orphans` checks.
+    send = models.ForeignKey(Send, models.CASCADE, related_name="deliveries", db_index=False, db_constraint=False)
+    batch = models.ForeignKey(Batch, models.CASCADE, related_name="deliveries", db_constraint=False)
     # Deliveries outlive the subscriber's erasure.
     subscriber = models.ForeignKey("subscribers.Subscriber", models.SET_NULL, null=True, db_index=False)
     outcome = models.CharField(max_length=8, choices=Outcome.choices, null=True)  # noqa: DJ001 — empty means "as its batch"

@@ -18,7 +18,7 @@ from mailer import concurrency
 from mailer.config.logs import place_of
 from mailer.events import outages, receiving
 from mailer.models import ProviderAccount, Send
-from mailer.sending import clocks, restore_guard
+from mailer.sending import clocks, orphans, restore_guard
 from mailer.sending.expiring import expire_attempts
 from mailer.sending.feeding import LONGEST, feed_slots
 from mailer.sending.lifecycle import cancel_leftovers, finish_if_done
@@ -91,7 +91,7 @@ def _resend_now_and_then() -> None:
 
 
 def tidy() -> None:
-    """Delete what need not be kept.
+    """Delete what need not be kept, and check what PostgreSQL does not.
 
     Old events and letters, addresses that nobody confirmed, wrong passwords that no longer count, logins that ended,
     rows of the audit log older than two years.
@@ -107,6 +107,12 @@ def tidy() -> None:
     presence.forget_old(now)
     Session.objects.filter(expire_date__lt=now).delete()
     AccessAttempt.objects.filter(attempt_time__lt=now - timedelta(hours=settings.AXES_COOLOFF_TIME)).delete()
+    _look_for_orphans()
+
+
+def _look_for_orphans() -> None:
+    if orphaned := orphans.orphaned_batches():
+        log.error("deliveries without a batch of their send; see `mailer doctor`", extra={"batches": orphaned[:5]})
 
 
 def _mail_what_is_due() -> None:

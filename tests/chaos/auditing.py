@@ -94,6 +94,8 @@ def _all_planned_are_named(run: Run, now: Standing, found: Findings) -> None:
         found.add(f"I2 planned {sent[2]}, but {len(now.outcome)} deliveries")
     if lost := set(run.readers["active"]) ^ set(now.outcome):
         found.add("I2 audience and plan differ", lost=lost)
+    if orphans := run.ledger.orphans():
+        found.add(f"I2 {orphans} deliveries without a batch of their send")
     if moving := now.of("planned", "posting"):
         found.add("I12 still waiting", lost=moving)
 

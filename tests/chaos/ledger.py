@@ -13,6 +13,11 @@ DELIVERIES = """
     JOIN mailer_batch b ON b.id = d.batch_id
     LEFT JOIN subscribers_subscriber s ON s.id = d.subscriber_id
 """
+ORPHANS = """
+    SELECT count(*) FROM mailer_delivery d
+    LEFT JOIN mailer_batch b ON b.id = d.batch_id LEFT JOIN mailer_send s ON s.id = d.send_id
+    WHERE b.id IS NULL OR s.id IS NULL OR b.send_id <> s.id
+"""
 OPEN = """
     SELECT (SELECT count(*) FROM mailer_batch WHERE state IN ('planned', 'posting'))
          + (SELECT count(*) FROM mailer_attempt WHERE state = 'open')
@@ -33,6 +38,10 @@ class Ledger:
     def deliveries(self) -> list[tuple[str, str, int]]:
         """Return address, outcome and id of each planned subscriber; the outcome is its own, else its batch's state."""
         return [(row[0], row[1], row[2]) for row in self._rows(DELIVERIES)]
+
+    def orphans(self) -> int:
+        """Return how many deliveries lack a batch or a send, or have those of different sends."""
+        return int(self._rows(ORPHANS)[0][0])
 
     def attempts(self) -> dict[str, tuple[str, float]]:
         """Return attempt → state and when it was started (seconds since the epoch)."""

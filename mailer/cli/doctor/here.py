@@ -57,6 +57,20 @@ def restore_guard() -> Check:
     return Check("restore guard", "ok", "the database knows every request and unsubscribe from here")
 
 
+def deliveries() -> Check:
+    from mailer.sending.orphans import orphaned_batches
+
+    if orphaned := orphaned_batches():
+        return Check(
+            "deliveries",
+            "error",
+            f"some name a batch that does not exist or is of another send ({_numbered(orphaned)}), so who got the "
+            "email cannot be told: something other than mailer changed the database, or a restore was cut short. "
+            "Restore a backup; if nobody touched the database, please report this bug",
+        )
+    return Check("deliveries", "ok", "each belongs to a batch of its send")
+
+
 def link_keys() -> Check:
     from mailer.store import rotating
 
@@ -109,6 +123,10 @@ def worker() -> Check:
     return Check(
         "worker", "warning", ("no worker that may send has checked in for a minute; start one with `mailer worker`")
     )
+
+
+def _numbered(ids: list[int]) -> str:
+    return ", ".join(map(str, ids[:5])) + (", …" if len(ids) > 5 else "")
 
 
 def _starts_one() -> str:

@@ -14,7 +14,7 @@ from django.utils import timezone
 from mailer.cli.doctor import domains
 from mailer.cli.doctor.account import credits, events_address, key
 from mailer.cli.doctor.here import broker, worker
-from mailer.models import Installation, Process
+from mailer.models import Batch, Installation, Process
 from mailer.providers.current import configured_provider
 from mailer.providers.protocol import Account, Check
 from mailer.sending import remembering
@@ -22,6 +22,7 @@ from mailer.store import clock
 from mailer.worker.sweeping import sweep
 from tests import readers
 from tests.mailer.cli import sendgrids_settings as recorded
+from tests.mailer.sending import outgoing
 
 WEBHOOKS = "/v3/user/webhooks/event/settings/all"
 
@@ -76,6 +77,16 @@ def test_of_an_account_in_order_there_is_nothing_to_say(examined):
     found = examined()
     assert {name for name, (state, _) in found.items() if state != "ok"} == set(), found
     assert {"restore guard", "sender editor@news.example.com", "credits", "webhook", "suppressions"} <= set(found)
+
+
+def test_deliveries_without_a_batch_of_their_send_are_an_error(examined, db):
+    readers.crowd(2)
+    first, second = outgoing.planned(), outgoing.planned(slug="2026-11-27")
+    assert examined()["deliveries"][0] == "ok"
+    batch = second.batches.get()
+    Batch.objects.filter(pk=batch.pk).update(send=first, number=1)
+    state, words = examined()["deliveries"]
+    assert (state, f"({batch.pk})" in words) == ("error", True)
 
 
 def test_a_key_that_may_only_send_is_not_an_error(examined, account):
