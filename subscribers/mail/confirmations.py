@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from itertools import chain
 
 from django.conf import settings
-from django.db.models import F, Max
+from django.db.models import F, Max, QuerySet
 
 from subscribers import clock, languages, queue, signed_links
 from subscribers.installations import may_mail, newsletters_here
@@ -29,10 +29,19 @@ def due(now: datetime) -> Iterable[int]:
     """
     if not may_mail():
         return []
-    ours = Subscription.objects.filter(newsletters_here())
+    ours = _awaited_here()
     others = ours.filter(confirmation_due__lte=now).exclude(pk__in=queue.waiting().values("subscription"))
     rest = others.order_by("confirmation_due").values_list("pk", flat=True)
     return chain(queue.due(now, ours), rest.iterator())
+
+
+def _awaited_here() -> QuerySet[Subscription]:
+    """Return the subscriptions of this process's newsletters that wait for a confirmation.
+
+    Only such a one has an email due, as a constraint says. SQLite does not conclude it, and without being told read
+    everybody who confirmed, at each sweep: 0.3 s of CPU a second with a million of them.
+    """
+    return Subscription.objects.filter(newsletters_here(), state=Subscription.State.PENDING)
 
 
 def bring_forward(now: datetime) -> None:
@@ -69,7 +78,7 @@ def _claimed(subscription_id: int) -> Subscription | None:
     if over or tries >= MOST_TRIES or not may_get_single_mails(subscription.subscriber.suppression_hash, now):
         ours.filter(confirmation_tries=tries).update(confirmation_due=None)
         return None
-    if place and not queue.has_turn(place, now, Subscription.objects.filter(newsletters_here())):
+    if place and not queue.has_turn(place, now, _awaited_here()):
         return None
     if rests := _rests_until(subscription, place, now):
         ours.filter(confirmation_tries=tries).update(confirmation_due=rests)

@@ -7,6 +7,8 @@ from datetime import timedelta
 import pytest
 from django.core import mail
 from django.core.mail.backends import locmem
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from mailer.store import accounts
@@ -45,6 +47,19 @@ def test_the_mail_goes_to_the_reader_and_is_due_no_longer(clock):
     assert message.reply_to == ["reply@news.example.com"]
     assert message.extra_headers["Auto-Submitted"] == "auto-generated"
     assert list(confirmations.due(clock.now)) == []
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL knows how few the partial index holds")
+def test_looking_for_what_is_due_reads_nobody_who_confirmed(clock):
+    readers.confirmed()
+    with CaptureQueriesContext(connection) as asked:
+        list(confirmations.due(clock.now))
+    about = [query["sql"] for query in asked if "confirmation_due" in query["sql"]]
+    with connection.cursor() as cursor:
+        steps = [step[3] for sql in about for step in cursor.execute(f"EXPLAIN QUERY PLAN {sql}").fetchall()]
+    audience = [step for step in steps if "subscription_audience" in step]
+    assert about
+    assert all("newsletter=? AND state=?" in step for step in audience)
 
 
 def test_both_parts_hold_the_link_that_confirms():
