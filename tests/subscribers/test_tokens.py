@@ -1,3 +1,4 @@
+import hmac
 import string
 import timeit
 from datetime import UTC, datetime, timedelta
@@ -88,6 +89,12 @@ def test_a_cut_or_lengthened_token_is_refused(length: int):
 def test_any_other_text_is_refused(text: str):
     with pytest.raises(TokenError):
         read(text, UNSUBSCRIBE, [NEW], lambda: NOW)
+
+
+@given(st.binary(max_size=200), st.binary(max_size=100), st.lists(st.binary(max_size=100), max_size=3))
+def test_a_mac_is_the_hmac_of_rfc_2104(key: bytes, beginning: bytes, rests: list[bytes]):
+    mac = tokens.Mac(key, beginning)
+    assert [mac.of(rest) for rest in rests] == [hmac.digest(key, beginning + rest, "sha256") for rest in rests]
 
 
 def test_the_hash_of_a_suppressed_address_is_that_of_its_key():
