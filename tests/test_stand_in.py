@@ -1,6 +1,5 @@
 """The stand-in is what all other tests believe, so it is tested itself."""
 
-import copy
 import json
 import subprocess
 import sys
@@ -11,7 +10,8 @@ import pytest
 
 from mailer.providers.answers import Accepted, ConnectFailed, OutcomeUnknown, Refused
 from mailer.providers.sendgrid.client import Client
-from tests.mailer.providers.sendgrid.letters import request
+from mailer.providers.sendgrid.payload import Request
+from tests.mailer.providers.sendgrid.letters import parsed, request
 from tests.stand_in import StandIn
 
 
@@ -42,10 +42,10 @@ def test_it_remembers_who_was_mailed_and_with_which_link():
     ],
 )
 def test_what_would_harm_readers_is_refused_even_where_the_strict_module_is_asleep(breach, strict):
-    payload = copy.deepcopy(request(3))
+    payload = parsed(3)
     breach(payload)
     with StandIn(strict=strict) as api:
-        assert isinstance(Client(api.url, api.key, 2).post(payload), Refused)
+        assert isinstance(Client(api.url, api.key, 2).post(Request(json.dumps(payload).encode(), 3)), Refused)
         assert api.accepted == []
 
 

@@ -24,6 +24,7 @@ from mailer.providers.answers import (
     UnlocatedRefusal,
     Unreachable,
 )
+from mailer.providers.sendgrid.payload import Request
 
 if TYPE_CHECKING:
     from mailer.providers.sendgrid.transport import Reply
@@ -55,13 +56,12 @@ class Client:
     def __reduce__(self) -> str:
         raise TypeError("a client holds a key and connections; it is made where it is used")
 
-    def post(self, payload: dict[str, Any], first_byte_by: float | None = None) -> Answer:
+    def post(self, request: Request, first_byte_by: float | None = None) -> Answer:
         """Post to /v3/mail/send, once, and return what came of it. `first_byte_by` is a limit by time.monotonic()."""
-        from mailer.providers.sendgrid.package import Unwritable
         from mailer.providers.sendgrid.transport import FirstByteTooLate, Lost, NotOpened, RanOut
 
         try:
-            reply = self._api.mail.send.post(request_body=payload, first_byte_by=first_byte_by)
+            reply = self._api.mail.send.post(request_body=request.body, first_byte_by=first_byte_by)
         except FirstByteTooLate:
             return DeadlinePassed()
         except RanOut as error:
@@ -71,11 +71,9 @@ class Client:
         except Lost as error:
             detail = self._clean(str(error))
             return OutcomeUnknown(detail, error.status, detail)
-        except Unwritable as error:
-            return Refused(self._clean(f"the request cannot be written as JSON: {error}"), 0)
-        except MemoryError as error:  # while the request was written as JSON: the transport knows the rest
+        except MemoryError as error:  # before the transport, which knows the rest
             return Exhausted(shortage(error))
-        return self._meaning(reply, len(payload.get("personalizations", ())))
+        return self._meaning(reply, request.recipients)
 
     def get(self, path: str) -> tuple[int, Any]:
         """Return status and JSON (text if it is not JSON) of GET `path`, such as `/v3/scopes`. Raises Unreachable."""

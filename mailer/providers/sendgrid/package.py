@@ -17,10 +17,6 @@ import sendgrid
 from mailer.providers.sendgrid.transport import Reply, Transport
 
 
-class Unwritable(ValueError):
-    """A request body that JSON cannot hold; nothing was written."""
-
-
 def open_api(url: str, key: str, transport: Transport) -> "Api":
     """Return the package's fluent client, `api.mail.send.post(request_body={…})`, over our transport."""
     client = sendgrid.SendGridAPIClient(api_key=key, host=url).client
@@ -52,9 +48,6 @@ class Api(python_http_client.Client):  # type: ignore[misc]
         headers, body = dict(self.request_headers), None
         if request_body is not None:
             headers["Content-Type"] = "application/json"
-            try:
-                body = orjson.dumps(request_body)
-            except TypeError as error:
-                raise Unwritable(str(error)) from None
+            body = request_body if isinstance(request_body, bytes) else orjson.dumps(request_body)
         target = f"{address.path}?{address.query}" if address.query else address.path
         return self._transport.exchange(method, target, headers, body, first_byte_by)

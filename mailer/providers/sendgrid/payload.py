@@ -1,9 +1,10 @@
-"""Build the body of one request to POST /v3/mail/send from one issue and up to 1,000 subscribers."""
+"""Write the body of one request to POST /v3/mail/send from one issue and up to 1,000 subscribers."""
 
 import re
 import string
 from collections.abc import Mapping, Sequence
-from typing import Any
+from json.encoder import encode_basestring as quoted
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import idna
@@ -33,7 +34,14 @@ NO_TRACKING = {
 }
 
 
-def build_payload(message: Message, recipients: Sequence[Recipient], attempt: UUID | None) -> dict[str, Any]:
+class Request(NamedTuple):
+    """What is posted to /v3/mail/send, and how many recipients an answer can name by index."""
+
+    body: bytes
+    recipients: int
+
+
+def write_request(message: Message, recipients: Sequence[Recipient], attempt: UUID | None) -> Request:
     """Return the request: one personalization for each recipient, in the order given.
 
     The order matters: an error of SendGrid's names a subscriber by index. Without `attempt` it carries nothing that
@@ -43,8 +51,7 @@ def build_payload(message: Message, recipients: Sequence[Recipient], attempt: UU
     placeholder = message.unsubscribe_placeholder
     substitutes = bool(placeholder) and any(placeholder in part["value"] for part in content)
     _require_links(recipients)
-    payload: dict[str, Any] = {
-        "personalizations": [_personalization(one, placeholder if substitutes else "", attempt) for one in recipients],
+    shared: dict[str, Any] = {
         "from": address(message.from_email, one_line(message.from_name, "the sender's name")),
         "subject": one_line(message.subject, "the subject"),
         "content": content,
@@ -53,8 +60,19 @@ def build_payload(message: Message, recipients: Sequence[Recipient], attempt: UU
         "tracking_settings": NO_TRACKING,
     }
     if message.reply_to:
-        payload["reply_to"] = address(message.reply_to)
-    return payload
+        shared["reply_to"] = address(message.reply_to)
+    people = _personalizations(recipients, placeholder if substitutes else "", attempt).encode()
+    return Request(b'{"personalizations":[%s],%s' % (people, as_json(shared)[1:]), len(recipients))
+
+
+def as_json(value: Any) -> bytes:
+    """Return the value as JSON. Raises InvalidMessage for text that no encoding can hold."""
+    import orjson  # not at the top: commands that send nothing need not load it
+
+    try:
+        return orjson.dumps(value)
+    except TypeError as error:
+        raise InvalidMessage(f"the request cannot be written as JSON: {error}.") from None
 
 
 def _require_links(recipients: Sequence[Recipient]) -> None:
@@ -76,18 +94,22 @@ def _surely_links(urls: list[str]) -> bool:
     )
 
 
-def _personalization(recipient: Recipient, placeholder: str, attempt: UUID | None) -> dict[str, Any]:
-    delivery, email, name, url = recipient
-    personalization: dict[str, Any] = {
-        "to": [address(email, readable_name(name) if name else "")],
-        "headers": {"List-Unsubscribe": f"<{url}>"},
-    }
-    if attempt:
+def _personalizations(recipients: Sequence[Recipient], placeholder: str, attempt: UUID | None) -> str:
+    """Return the recipients' personalizations as JSON: by hand, which takes a fifth of the time of dicts and orjson.
+
+    A link needs no quoting: _require_links has seen it.
+    """
+    written = []
+    for delivery, email, name, url in recipients:
+        mailbox = f'"email":{quoted(email if email.isascii() else _with_ascii_domain(email))}'
+        if name and (shown := readable_name(name)):
+            mailbox += f',"name":{quoted(shown)}'
         # SendGrid keeps custom_args for a long time: a number of ours, nothing personal.
-        personalization["custom_args"] = {"mailer_delivery": str(delivery)}
-    if placeholder:
-        personalization["substitutions"] = {placeholder: url}
-    return personalization
+        arguments = f',"custom_args":{{"mailer_delivery":"{delivery}"}}' if attempt else ""
+        substitutions = f',"substitutions":{{{quoted(placeholder)}:"{url}"}}' if placeholder else ""
+        headers = f'"headers":{{"List-Unsubscribe":"<{url}>"}}'
+        written.append(f'{{"to":[{{{mailbox}}}],{headers}{arguments}{substitutions}}}')
+    return ",".join(written)
 
 
 def contents(text: str, html: str) -> list[dict[str, str]]:

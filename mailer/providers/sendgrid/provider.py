@@ -1,11 +1,11 @@
 """SendGrid as a `Provider`: what the rest of mailer asks, answered by the modules beside this one."""
 
+import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -21,7 +21,7 @@ from mailer.providers.sendgrid import webhook
 from mailer.providers.sendgrid.account import SendGridAccount
 from mailer.providers.sendgrid.bounces import codes_of, meaning
 from mailer.providers.sendgrid.client import Client
-from mailer.providers.sendgrid.payload import build_payload
+from mailer.providers.sendgrid.payload import Request, as_json, write_request
 from mailer.providers.sendgrid.single_mails import build_mail
 from mailer.providers.sendgrid.strict import MOST_RECIPIENTS, faults_of
 from mailer.providers.sendgrid.suppressions import SendGridSuppressions
@@ -61,19 +61,20 @@ class SendGrid:
         key: str = settings.SENDGRID_API_KEY
         return key
 
-    def prepare(self, message: Message, recipients: Sequence[Recipient], attempt: UUID | None) -> dict[str, Any]:
-        return build_payload(message, recipients, attempt)
+    def prepare(self, message: Message, recipients: Sequence[Recipient], attempt: UUID | None) -> Request:
+        return write_request(message, recipients, attempt)
 
-    def prepare_single(self, mail: EmailMessage) -> dict[str, Any]:
-        return build_mail(mail)
+    def prepare_single(self, mail: EmailMessage) -> Request:
+        return Request(as_json(build_mail(mail)), 1)
 
-    def faults(self, request: dict[str, Any]) -> list[str]:
-        return [str(fault["message"]) for fault in faults_of(request, {"Content-Type": "application/json"})]
+    def faults(self, request: Request) -> list[str]:
+        found = faults_of(json.loads(request.body), {"Content-Type": "application/json"})
+        return [str(fault["message"]) for fault in found]
 
     def get_ready(self) -> None:
         self.client()
 
-    def post(self, request: dict[str, Any], first_byte_by: float | None = None) -> Answer:
+    def post(self, request: Request, first_byte_by: float | None = None) -> Answer:
         return self.client().post(request, first_byte_by)
 
     def rewrites(self, link: str) -> bool:

@@ -152,9 +152,7 @@ def ask(rehearsal, path=None, method="POST", **headers):
     own = {"Host": rehearsal.netloc, "Authorization": f"Bearer {rehearsal.key}", "Content-Type": "application/json"}
     path = path or f"/{rehearsal.token}/v3/mail/send"
     with closing(HTTPConnection(rehearsal.netloc)) as connection:
-        connection.request(
-            method, path, orjson.dumps(request()), own | {k.replace("_", "-"): v for k, v in headers.items()}
-        )
+        connection.request(method, path, request().body, own | {k.replace("_", "-"): v for k, v in headers.items()})
         with connection.getresponse() as answer:
             return answer.status
 

@@ -1,5 +1,6 @@
 """Mails before SpamAssassin, with the rules that it has on this machine alone: no point against them."""
 
+import json
 import re
 import subprocess
 from email import policy
@@ -11,7 +12,7 @@ import pytest
 
 from mailer.providers.headers import issue_headers
 from mailer.providers.messages import Message, Recipient
-from mailer.providers.sendgrid.payload import build_payload
+from mailer.providers.sendgrid.payload import write_request
 from mailer.providers.sendgrid.rehearsal import mail_of
 from tests.golden import ISSUES
 from tests.mailer.quality.mails import BASE, LEAVE, confirmation, named, rendered
@@ -57,7 +58,7 @@ def as_readers_get_it(path: Path) -> bytes:
         unsubscribe_placeholder=issue.placeholders["unsubscribe"],
         custom_args={},
     )
-    payload = build_payload(message, [Recipient(1, ADA.email, ADA.name, LEAVE)], uuid4())
+    payload = json.loads(write_request(message, [Recipient(1, ADA.email, ADA.name, LEAVE)], uuid4()).body)
     return mail_of(payload, payload["personalizations"][0], "Zc8mP0QkTS6r3v1bJkXWqA.0")
 
 

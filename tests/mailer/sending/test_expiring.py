@@ -13,7 +13,6 @@ from django.utils import timezone
 from mailer.models import REHEARSAL, Attempt, Send
 from mailer.providers.answers import Accepted, OutcomeUnknown
 from mailer.providers.current import current_provider
-from mailer.providers.sendgrid.payload import build_payload
 from mailer.sending import worker_locks
 from mailer.sending.accounting import count, receipt
 from mailer.sending.claiming import claim
@@ -136,9 +135,8 @@ def rehearsal(db):
 def posted(taken):
     """The request was made and accepted, but the answer never came to be written."""
     client = current_provider()
-    assert isinstance(
-        client.post(build_payload(_frozen(taken.send).message, _recipients(taken), taken.attempt)), Accepted
-    )
+    request = client.prepare(_frozen(taken.send).message, _recipients(taken), taken.attempt)
+    assert isinstance(client.post(request), Accepted)
 
 
 def test_a_rehearsal_whose_worker_died_after_the_record_is_accepted(rehearsal, worker):

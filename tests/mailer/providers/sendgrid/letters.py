@@ -1,10 +1,12 @@
 """An issue and its subscribers, as requests that the tests post."""
 
+import json
+from typing import Any
 from uuid import UUID, uuid4
 
 from mailer.providers.headers import issue_headers
 from mailer.providers.messages import Message, Recipient
-from mailer.providers.sendgrid.payload import build_payload
+from mailer.providers.sendgrid.payload import Request, write_request
 
 PLACEHOLDER = "zq0123456789abcdef"
 ATTEMPT = UUID("00000000-0000-4000-8000-000000000001")
@@ -40,5 +42,10 @@ def issue(**changes):
     )
 
 
-def request(count=3, attempt=None, people=None, **changes):
-    return build_payload(issue(**changes), people or readers(count), attempt or uuid4())
+def request(count=3, attempt=None, people=None, **changes) -> Request:
+    return write_request(issue(**changes), people or readers(count), attempt or uuid4())
+
+
+def parsed(*given: Any, **named: Any) -> Any:
+    """Return what SendGrid reads in the request that `request` returns."""
+    return json.loads(request(*given, **named).body)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailer.providers.sendgrid.strict import faults_of, is_address, is_issue
-from tests.mailer.providers.sendgrid.letters import reader, request
+from tests.mailer.providers.sendgrid.letters import parsed, reader
 
 JSON = {"Content-Type": "application/json"}
 CONFIRMATION = {
@@ -27,7 +27,7 @@ def test_a_confirmation_needs_no_way_out():
 
 
 def test_a_bad_address_is_named_by_its_place():
-    payload = request(people=[reader(1), reader(2, "not an address"), reader(3)])
+    payload = parsed(people=[reader(1), reader(2, "not an address"), reader(3)])
     assert faults_of(payload, JSON) == [
         {"message": "Does not contain a valid address.", "field": "personalizations.1.to.0.email", "help": None}
     ]
@@ -57,7 +57,7 @@ ONE = ("personalizations", 0)
 BREACHES = {
     "no reader": (_set(("personalizations",), []), "personalizations"),
     "1,001 readers": (
-        lambda payload: payload["personalizations"].extend(request(1001)["personalizations"][3:]),
+        lambda payload: payload["personalizations"].extend(parsed(1001)["personalizations"][3:]),
         "personalizations",
     ),
     "the same address twice": (_set((*ONE, "to"), [{"email": "READER2@example.com"}]), "personalizations"),
@@ -120,7 +120,7 @@ BREACHES = {
 @pytest.mark.parametrize("name", BREACHES)
 def test_a_breach_is_refused(name):
     change, field = BREACHES[name]
-    payload = copy.deepcopy(request(3))
+    payload = parsed(3)
     change(payload)
     assert field in fields(payload)
 
@@ -128,13 +128,13 @@ def test_a_breach_is_refused(name):
 @pytest.mark.parametrize("name", [name for name in BREACHES if "reader" not in name])
 def test_our_own_defects_never_look_like_a_readers(name):
     change, _ = BREACHES[name]
-    payload = copy.deepcopy(request(3))
+    payload = parsed(3)
     change(payload)
     assert not any(str(field).startswith("personalizations.0") for field in fields(payload))
 
 
 def test_plain_http_is_taken_for_this_machine_and_mailto_beside_it():
-    payload = request(1)
+    payload = parsed(1)
     link = "http://127.0.0.1:8000/unsubscribe/x/"
     payload["personalizations"][0] |= {
         "headers": {"List-Unsubscribe": f"<{link}>, <mailto:leave@example.com>"},
@@ -195,7 +195,7 @@ ODD = [
 
 @given(st.data())
 def test_any_json_is_answered_with_faults_never_with_a_crash(data):
-    payload = copy.deepcopy(request(2))
+    payload = parsed(2)
     for _ in range(data.draw(st.integers(1, 3))):
         place = payload
         while isinstance(place, dict | list) and place:
@@ -214,6 +214,6 @@ def test_a_body_that_is_not_a_mail_is_refused(value):
 
 
 def test_an_issue_that_bypasses_the_providers_lists_is_refused():
-    payload = {**request(), "mail_settings": {"bypass_bounce_management": {"enable": True}}}
+    payload = {**parsed(), "mail_settings": {"bypass_bounce_management": {"enable": True}}}
     assert fields(payload) == ["mail_settings"]
     assert fields({**CONFIRMATION, "mail_settings": payload["mail_settings"]}) == []

@@ -4,12 +4,12 @@ import errno
 import http.client
 import socket
 
-import orjson
 import pytest
 
 from mailer.providers.answers import Accepted, ConnectFailed, Exhausted, OutcomeUnknown
 from mailer.providers.sendgrid import transport
 from mailer.providers.sendgrid.client import Client
+from mailer.providers.sendgrid.package import Api
 from tests.exhausting import no_descriptors
 from tests.mailer.providers.sendgrid.letters import request
 from tests.mailer.providers.sendgrid.listeners import free_port
@@ -59,7 +59,7 @@ def test_without_a_free_port_nothing_is_written(api, client, monkeypatch):
     assert "no free port" in answer.detail
 
 
-@pytest.mark.parametrize("where", [(orjson, "dumps"), (http.client.HTTPConnection, "request")])
+@pytest.mark.parametrize("where", [(Api, "_request"), (http.client.HTTPConnection, "request")])
 def test_no_memory_before_the_first_byte_wrote_nothing(api, client, monkeypatch, where):
     monkeypatch.setattr(*where, out_of_memory)
     assert isinstance(client.post(request()), Exhausted)
