@@ -13,6 +13,7 @@ from mailer.sending.evidence import Doubt
 from mailer.sending.planning import Plan, plan_send
 from mailer.sending.reconciling import resend_unknown, unknown_of
 from subscribers.mail import confirmations
+from subscribers.mail.claiming import MailFailed
 from subscribers.mail.failures import NotSent
 from subscribers.models import Subscription
 from tests import readers
@@ -100,7 +101,7 @@ def test_a_confirmation_goes_out_and_one_that_is_refused_for_good_says_so(run, l
     assert len(mails(letters)) == 1
     Folder.bad = frozenset({ADA.email})
     readers.pending("jianbao", ADA)
-    with pytest.raises(confirmations.ConfirmationFailed) as caught:
+    with pytest.raises(MailFailed) as caught:
         confirmations.send(Subscription.objects.get(newsletter="jianbao").pk)
     assert isinstance(caught.value.__cause__, NotSent)
     assert not caught.value.retry
