@@ -68,7 +68,7 @@ def in_a_thread(write):
 def test_writers_that_come_at_once_all_get_their_turn(monkeypatch):
     options = connection.settings_dict["OPTIONS"]
     monkeypatch.setitem(options, "timeout", 0.0)
-    arrived, writing = threading.Barrier(8), []
+    arrived, writing = threading.Barrier(8, timeout=30), []
 
     def write():
         Installation.objects.get()  # opens the connection: on it SQLite would refuse all but one

@@ -60,8 +60,11 @@ def stop(name):
     running.unlink()
     try:
         os.kill(pid, signal.SIGTERM)
-        while Path(f"/proc/{pid}/exe").resolve().is_file():  # a zombie has none
+        for _ in range(600):
+            if not Path(f"/proc/{pid}/exe").resolve().is_file():  # a zombie has none
+                return
             time.sleep(0.1)
+        sys.exit(f"{name} does not stop")
     except (ProcessLookupError, FileNotFoundError):
         """It ended by itself."""
 

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import textwrap
+import time
 from datetime import UTC, datetime, timedelta, timezone
 from uuid import UUID, uuid4
 
@@ -94,8 +95,9 @@ def test_a_writer_that_waited_for_a_renamed_journal_writes_to_the_new_one(path):
             journal.append(Path(sys.argv[1]), one)
     """)
     appenders = [subprocess.Popen([sys.executable, "-c", program, str(path), str(number)]) for number in range(8)]
-    renamed = 0
+    renamed, until = 0, time.monotonic() + 60
     while any(appender.poll() is None for appender in appenders):
+        assert time.monotonic() < until
         if path.exists():
             _, end = journal.read(path, 0)
             renamed += journal.rename_if_read(path, end, f"done-{renamed}")

@@ -78,7 +78,7 @@ def test_a_second_claimant_gets_nothing(four):
 
 @pytest.mark.django_db(transaction=True)
 def test_of_claimants_at_the_same_moment_one_gets_the_batch(four):
-    together, got = threading.Barrier(6), []
+    together, got = threading.Barrier(6, timeout=30), []
 
     def try_it():
         together.wait()

@@ -154,7 +154,7 @@ def test_free_lanes_are_given_to_sends_that_wait_until_nothing_waits(settings, t
     # What a busy machine gave back unsent the next sweep feeds; each was taken up without one.
     assert {request["send"] for request in api.accepted} == {str(ten.pk), str(second.pk)}
     assert max(api.times_mailed.values()) == 2
-    while feeding._next_after(0) is not None:
+    for _ in range(20):
         feed_slots()
         assert idle()
     assert set(api.times_mailed.values()) == {2}

@@ -256,7 +256,7 @@ def test_erasing_waits_for_a_plan_that_is_being_committed(monkeypatch):
 @pytest.mark.django_db(transaction=True)
 def test_of_editors_who_plan_the_same_issue_at_once_one_succeeds_and_the_others_are_told(api):
     readers.crowd(3)
-    together, results = threading.Barrier(5), []
+    together, results = threading.Barrier(5, timeout=30), []
 
     def plan():
         together.wait()

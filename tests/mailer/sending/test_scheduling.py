@@ -104,7 +104,7 @@ def test_a_worker_of_another_provider_lets_it_be(api, settings):
 def test_of_many_sweeps_at_once_one_fires_it(api):
     readers.crowd(3)
     send = scheduled(-1)
-    together = threading.Barrier(4)
+    together = threading.Barrier(4, timeout=30)
 
     def sweep_now():
         together.wait()

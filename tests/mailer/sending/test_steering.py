@@ -40,6 +40,7 @@ def test_no_request_runs_or_starts_after_pause_or_cancel_returned(two_batches, a
     waited = []
     worker = in_thread(lambda: [deliver_batch(batch.pk) for batch in batches(two_batches)])
     while not states(two_batches).count("posting"):
+        assert worker.is_alive()
         time.sleep(0.01)
     end(two_batches.pk, waiting=waited.append)
     assert api.requests[0]["status"] == 202

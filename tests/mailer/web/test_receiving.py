@@ -192,7 +192,7 @@ def test_of_a_chunked_body_without_end_no_more_is_received_than_its_page_takes(p
     parser.begin()
     parser.put(POST.replace(b"/unsubscribe/token/", path) + b"Transfer-Encoding: chunked\r\n\r\n")
     pieces = 0
-    while not parser.is_whole():
+    while not parser.is_whole() and pieces < 2 * most // 65_536:
         parser.put(chunk)
         pieces += 1
     assert pieces == most // 65_536 + 1
