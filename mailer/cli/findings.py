@@ -7,7 +7,7 @@ import click
 
 from mailer.cli.terminal import Exit, Problem, counted, one_line
 from mailer.content.findings import Finding
-from mailer.publishing.refusals import CorrectIssue
+from mailer.publishing.errors import CorrectIssue
 
 
 def tell(file: Path, findings: Iterable[Finding]) -> None:

@@ -109,7 +109,7 @@ def _say_if_credits_are_short(proposal: "Proposal") -> None:
 def _end_as_the_send_would(proposal: "Proposal") -> None:
     """End with the send's error or exit code, as far as they are known without a request."""
     from mailer.cli.watching import exit_code
-    from mailer.publishing.refusals import ConfirmRepeat
+    from mailer.publishing.errors import ConfirmRepeat
     from mailer.publishing.sending import require_possible
     from mailer.sending.accounting import receipt
     from mailer.sending.existing import Action

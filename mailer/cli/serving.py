@@ -55,7 +55,7 @@ def _start_web() -> None:
     from mailer.config import deadlines
     from mailer.store import installation
     from mailer.web import proxies
-    from subscribers.outages import AWAY
+    from subscribers.offline import AWAY
 
     _warn_of_settings()
     proxies.warn_at_start()
@@ -190,7 +190,7 @@ def _run_gunicorn(address: str, companion: "_Companion | None") -> None:
                 "threads": settings.MAILER_WEB_THREADS,
                 "worker_connections": listening.most_connections(),
                 "keepalive": listening.KEPT,
-                "http_parser": "python",  # mailer.web.receiving hands it bytes in memory
+                "http_parser": "python",  # mailer.web.buffering hands it bytes in memory
                 "sendfile": False,  # it would send from a thread, as slowly as the client takes it
                 "timeout": 60,
                 "graceful_timeout": GRACE,

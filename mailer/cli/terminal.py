@@ -72,7 +72,7 @@ def explain(error: Exception) -> Problem | None:
     from mailer.config.newsletter import NewsletterError
     from mailer.content.issues import IssueError
     from mailer.content.overrides import fault_in
-    from mailer.publishing.refusals import CorrectIssue, CorrectRequest, CorrectSettings, Refused
+    from mailer.publishing.errors import CorrectIssue, CorrectRequest, CorrectSettings, Refused
 
     if isinstance(error, IssueError | CorrectIssue):
         return Problem(str(error), Exit.FINDINGS)

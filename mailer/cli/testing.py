@@ -32,8 +32,8 @@ def test(file: Path, more: tuple[str, ...], first: tuple[str, ...], name: str | 
     `send issue` are shown but do not block. Without a provider's key it is a rehearsal: no email goes out.
     """
     start()
+    from mailer.publishing.errors import CorrectRequest
     from mailer.publishing.preparing import findings_of, prepare
-    from mailer.publishing.refusals import CorrectRequest
     from mailer.publishing.testing import read_recipients
 
     try:
@@ -60,7 +60,7 @@ def test(file: Path, more: tuple[str, ...], first: tuple[str, ...], name: str | 
 
 def _send(proof: "Proof", to: "Sequence[Address]") -> "Outcome":
     """Send the test; show what we refuse as what the provider refuses: it was not accepted, and why."""
-    from mailer.publishing.refusals import Refused
+    from mailer.publishing.errors import Refused
     from mailer.publishing.testing import Outcome, send_test
 
     try:

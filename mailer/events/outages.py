@@ -20,7 +20,7 @@ from django.db import connection
 from django.db.models import Count, F, Q
 
 from mailer.models import REHEARSAL, HardBounce, Send
-from mailer.sending.receiving import subscribers_by_domain
+from mailer.sending.domains import subscribers_by_domain
 from subscribers import records
 from subscribers.models import Subscriber, Suppression
 
@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 MANY = 20  # hard bounces of a domain in one send
 JUMP = 10  # times the domain's median
-SHARE = 0.8  # of a domain that has at least `receiving.SMALLEST` readers
+SHARE = 0.8  # of a domain that has at least `domains.SMALLEST` readers
 BEFORE = 10  # sends that the median is taken of
 
 HELD = timedelta(days=3)

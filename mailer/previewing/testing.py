@@ -5,7 +5,7 @@ from django.conf import settings
 from mailer.previewing.drafts import Draft
 from mailer.previewing.server import Answered
 from mailer.providers.current import rehearsals
-from mailer.publishing.refusals import Refused
+from mailer.publishing.errors import Refused
 from mailer.publishing.testing import read_recipients
 from mailer.publishing.testing import send_test as send
 from mailer.store.schema import bring_up_to_date

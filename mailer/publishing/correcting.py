@@ -14,8 +14,8 @@ from mailer.config.environment import LOOPBACK
 from mailer.content.findings import Finding
 from mailer.models import Send
 from mailer.publishing.archiving import page_address
+from mailer.publishing.errors import CorrectSettings, Refused
 from mailer.publishing.preparing import require_sound
-from mailer.publishing.refusals import CorrectSettings, Refused
 
 # Rules about the email as mail servers see it; a page is neither too long for Gmail nor in need of a sender.
 OF_MAIL_ONLY = frozenset(

@@ -3,7 +3,7 @@
 from django.conf import settings
 
 from mailer.config.newsletter import Newsletter
-from mailer.publishing.refusals import CorrectRequest
+from mailer.publishing.errors import CorrectRequest
 
 
 def choose_newsletter(name: str | None) -> Newsletter:

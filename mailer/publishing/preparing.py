@@ -18,8 +18,8 @@ from mailer.content.findings import Finding
 from mailer.content.issues import Issue, IssueError, read_issue
 from mailer.content.markdown import BackIssue
 from mailer.content.rendering import render_issue
+from mailer.publishing.errors import CorrectIssue, CorrectRequest, of_issue
 from mailer.publishing.newsletters import choose_newsletter
-from mailer.publishing.refusals import CorrectIssue, CorrectRequest, of_issue
 
 NONE: frozenset[str] = frozenset()
 

@@ -7,7 +7,7 @@ from django.conf import settings
 from mailer.config.times import describe
 from mailer.models import Send
 from mailer.sending.accounting import Equation, count, possibly_twice
-from mailer.sending.receiving import outages_of, refusals_of
+from mailer.sending.domains import outages_of, refusals_of
 from mailer.sending.reconciling import doubts_of
 from mailer.store import clock, presence
 from mailer.store.elsewhere import why_not_from_here

@@ -19,8 +19,7 @@ from mailer.models import REHEARSAL, Send
 from mailer.providers.current import configured_provider
 from mailer.providers.protocol import Unseen
 from mailer.publishing.audiences import last_sent
-from mailer.publishing.reachability import why_unreachable
-from mailer.publishing.refusals import (
+from mailer.publishing.errors import (
     ConfirmRepeat,
     CorrectIssue,
     CorrectRequest,
@@ -29,6 +28,7 @@ from mailer.publishing.refusals import (
     RunAgain,
     TryLater,
 )
+from mailer.publishing.reachability import why_unreachable
 from mailer.publishing.sends import require_own
 from mailer.sending import hints
 from mailer.sending.evidence import is_heard

@@ -7,7 +7,7 @@ from django.conf import settings
 from mailer.content.issues import IssueError, read_issue
 from mailer.models import Send
 from mailer.providers.current import configured_provider
-from mailer.publishing.refusals import CorrectRequest, Refused, of_issue
+from mailer.publishing.errors import CorrectRequest, Refused, of_issue
 from mailer.store.elsewhere import why_not_from_here
 
 

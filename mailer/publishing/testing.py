@@ -17,7 +17,7 @@ from mailer.providers.answers import Accepted, Answer, DeadlinePassed, OutcomeUn
 from mailer.providers.current import current_provider
 from mailer.providers.headers import issue_headers
 from mailer.providers.messages import InvalidMessage, Message, Recipient
-from mailer.publishing.refusals import CorrectIssue, CorrectRequest, CorrectSettings, Refused
+from mailer.publishing.errors import CorrectIssue, CorrectRequest, CorrectSettings, Refused
 from mailer.store.accounts import UnknownKey, require_account
 from mailer.store.installation import public_id
 from mailer.store.media import keep_images

@@ -7,7 +7,7 @@ from typing import Any
 from django.db.models import Count, F, Sum
 
 from mailer.models import Attempt, Batch, Delivery, Send
-from mailer.sending.receiving import outages_of, refusals_of
+from mailer.sending.domains import outages_of, refusals_of
 
 _SHARE: dict[str, str] = {
     Batch.State.ACCEPTED: "accepted",

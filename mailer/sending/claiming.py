@@ -19,7 +19,7 @@ from django.db.models import F
 
 from mailer.config import exhaustion
 from mailer.models import Attempt, Batch, Delivery
-from mailer.sending import circuit_breaker, remembering, restore_guard, statements, yielding
+from mailer.sending import circuit_breaker, high_water_mark, recovery, restore_guard, statements
 from mailer.sending.restore_guard import Restored
 from mailer.sending.worker_locks import this_worker
 from mailer.store import accounts, clock, schema
@@ -77,17 +77,17 @@ def claim_next(send_id: int) -> Claim | None:
 
 def _claimed(send_id: int, take: Take) -> Claim | None:
     attempt, begun = uuid.uuid4(), time.monotonic()
-    if not (schema.may_claim() and yielding.may_claim()) or exhaustion.rests():
+    if not (schema.may_claim() and recovery.may_claim()) or exhaustion.rests():
         return None
     try:
         taken = _claim(send_id, take, attempt, begun)
         if taken is not None and taken.members:
-            remembering.remember(taken.number)
+            high_water_mark.remember(taken.number)
         return taken
     except Restored as error:
         log.critical("sending stopped", extra={"because": str(error)})
         return None
-    except (_BreakerOpen, yielding.Hung):
+    except (_BreakerOpen, recovery.Hung):
         return None
     except (OperationalError, InterfaceError):
         _release_lost_claim(attempt, begun + settings.MAILER_LEASE)
@@ -130,7 +130,7 @@ def _claim(send_id: int, take: Take, attempt: uuid.UUID, begun: float) -> Claim 
             if not send.requested:
                 statements.write_first_request(send.pk, now)
             number = restore_guard.count_attempt()
-        yielding.refuse_if_hung(begun)
+        recovery.refuse_if_hung(begun)
     return Claim(attempt, number, batch, send.pk, send.account, members, time.monotonic(), lease_until)
 
 

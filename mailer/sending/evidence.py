@@ -14,7 +14,7 @@ from django.db.models import QuerySet, TextChoices
 
 from mailer.models import Attempt, Batch, Event
 from mailer.providers.current import configured_provider
-from mailer.sending import hearing
+from mailer.sending import webhook_posts
 from mailer.sending.lifecycle import finish_if_done, locked
 from mailer.sending.outcomes import accept
 from mailer.store import clock
@@ -98,7 +98,7 @@ def _doubt_about(attempt: Attempt, batch: Batch, wait: timedelta) -> Doubt | Non
     account = batch.send.account_id
     if account is None:
         return Doubt.UNHEARD
-    if hearing.misses_posts(account, attempt.started_at + full_wait()):
+    if webhook_posts.misses_posts(account, attempt.started_at + full_wait()):
         return Doubt.REFUSED
     if not _heard_around(attempt, account):
         return Doubt.UNHEARD

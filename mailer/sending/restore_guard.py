@@ -16,8 +16,8 @@ from django.db.models import Q
 
 from mailer.config import exhaustion
 from mailer.models import REHEARSAL, Installation, Send
-from mailer.sending import remembering
-from mailer.sending.remembering import Unreadable
+from mailer.sending import high_water_mark
+from mailer.sending.high_water_mark import Unreadable
 from mailer.store import clock
 from mailer.store.installation import this_installation
 from subscribers import replaying
@@ -97,8 +97,8 @@ def adopt() -> Adopted:
     with transaction.atomic():
         under_way = _under_way()  # a claim locks its send first, and the installation after it
         installation = Installation.objects.select_for_update().get(pk=1)
-        aside = remembering.begin_anew(installation.attempts)
-        forgotten = max(0, remembering.highest_seen() - installation.attempts)
+        aside = high_water_mark.begin_anew(installation.attempts)
+        forgotten = max(0, high_water_mark.highest_seen() - installation.attempts)
         paused = _pause(under_way, _lacks(forgotten)) if forgotten or aside else ()
         Installation.objects.filter(pk=1).update(attempts=installation.attempts + forgotten)
     if forgotten or aside:
@@ -131,7 +131,7 @@ def _lacks(forgotten: int) -> str:
 
 def _detail(forgotten: int) -> str:
     return (
-        f"The database is older than {remembering.path()}: it lacks {forgotten} of the requests made from here, so "
+        f"The database is older than {high_water_mark.path()}: it lacks {forgotten} of the requests made from here, so "
         "it was restored from a backup. Nothing is sent, because subscribers could get an issue twice; `mailer "
         "doctor --adopt` accepts this database."
     )
@@ -139,10 +139,10 @@ def _detail(forgotten: int) -> str:
 
 def _highest_seen() -> int:
     try:
-        return remembering.highest_seen()
+        return high_water_mark.highest_seen()
     except Unreadable as why:
         raise Restored(
-            f"{remembering.path()} cannot be read ({why}), so it is unknown whether the database was restored from "
+            f"{high_water_mark.path()} cannot be read ({why}), so it is unknown whether the database was restored from "
             "an older backup. Nothing is sent, because subscribers could get an issue twice. Make the file readable "
             "or restore it; if you are sure that the database is the newest one, `mailer doctor --adopt` starts a "
             "new file."

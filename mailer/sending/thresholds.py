@@ -6,8 +6,8 @@ from collections.abc import Collection
 from django.db.models import F, Q, Sum
 
 from mailer.models import Batch, Send
+from mailer.sending.domains import subscribers_by_domain
 from mailer.sending.lifecycle import pause_for
-from mailer.sending.receiving import subscribers_by_domain
 
 log = logging.getLogger(__name__)
 

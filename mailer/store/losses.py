@@ -1,6 +1,6 @@
 """When this process last lost the database: refused, cut off, or found dead when it was to be used again.
 
-The backends call it; whatever sends waits after it (`mailer.sending.yielding`).
+The backends call it; whatever sends waits after it (`mailer.sending.recovery`).
 """
 
 import time

@@ -7,7 +7,7 @@ from typing import Any
 
 from gunicorn.workers.gthread import TConn
 
-from mailer.web.receiving import Requests
+from mailer.web.buffering import Requests
 
 PIECE = 65_536  # bytes received at a time
 TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"

@@ -6,7 +6,7 @@ from django.db import connection
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
 from mailer.config import deadlines
-from subscribers.outages import AWAY
+from subscribers.offline import AWAY
 from subscribers.web.views import without_database
 
 PATIENCE = 1.4  # seconds for the database, in all: the watcher may be a tenth late

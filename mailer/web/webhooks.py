@@ -13,7 +13,7 @@ from mailer.events import receiving
 from mailer.providers.current import configured_provider
 from mailer.providers.events import NotEvents, NotSigned
 from mailer.providers.protocol import Events
-from mailer.sending import hearing
+from mailer.sending import webhook_posts
 from mailer.store import clock, counting
 from mailer.web.bodies import FAULT, Fault
 from subscribers.web.pages import at_any_host, obeys_broken_bodies
@@ -52,7 +52,7 @@ def receive(request: HttpRequest, provider: str) -> HttpResponse:
         return _refuse(400, str(error))
     try:
         ids = receiving.store(found)
-        hearing.record_verified(key, {event.attempt for event in found if event.attempt})
+        webhook_posts.record_verified(key, {event.attempt for event in found if event.attempt})
     except (DatabaseError, InterfaceError) as error:
         counting.count(counting.POSTS, "not_stored")
         log.error("events not stored", extra={"events": len(found), "error": type(error).__name__})
@@ -97,5 +97,5 @@ def _refuse(status: int, message: str) -> HttpResponse:
     counting.count(counting.POSTS, "refused")
     log.warning("events refused", extra={"status": status, "why": message})
     with suppress(DatabaseError, InterfaceError):  # who posts is told of the refusal all the same
-        hearing.record_refused()
+        webhook_posts.record_refused()
     return HttpResponse(message, status=status, content_type="text/plain")

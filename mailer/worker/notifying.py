@@ -8,7 +8,7 @@ from django.db.models import Q, QuerySet
 
 from mailer.models import Attempt, Batch, Send
 from mailer.publishing.reporting import in_words
-from mailer.sending.receiving import refusals_of
+from mailer.sending.domains import refusals_of
 from mailer.store import accounts, clock
 from subscribers.mail.failures import NotSent
 

@@ -20,7 +20,7 @@ from django.views.decorators.http import require_http_methods
 from subscribers import languages, limits, signed_links, tokens
 from subscribers.models import FormerId, Subscriber
 from subscribers.networks import client_address, network
-from subscribers.outages import AWAY, RETRY_AFTER
+from subscribers.offline import AWAY, RETRY_AFTER
 from subscribers.records import Origin
 
 log = logging.getLogger(__name__)

@@ -16,7 +16,7 @@ from django.http.response import HttpResponseBase
 from django.utils import translation
 from django.utils.translation import gettext
 
-from subscribers import changing, clock, languages, limits, optin, outages, signed_links, tokens
+from subscribers import changing, clock, languages, limits, offline, optin, signed_links, tokens
 from subscribers.addresses import Address
 from subscribers.change_limits import ChangedEnough, spend
 from subscribers.hints import hint_confirmation, hint_letter
@@ -55,7 +55,7 @@ def preferences(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown) 
     """Show the page. Its button that unsubscribes from everything works while the database is away, too."""
     try:
         return _preferences(request, ticket, newsletter)
-    except outages.AWAY as error:
+    except offline.AWAY as error:
         if request.method != "POST" or request.POST.get("do") != "leave":
             raise
         return _leave_all_without_database(request, ticket, newsletter, error)
@@ -65,8 +65,8 @@ def _leave_all_without_database(
     request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown, because: Exception
 ) -> HttpResponse:
     try:
-        outages.keep(ticket.public_id, outages.ALL, PREFERENCES, because)
-    except outages.NotKept:
+        offline.keep(ticket.public_id, offline.ALL, PREFERENCES, because)
+    except offline.NotKept:
         return away(request, newsletter)
     return page(request, "unsubscribed", newsletter, {"everything": True})
 

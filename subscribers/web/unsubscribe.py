@@ -12,7 +12,7 @@ from django.utils import translation
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
-from subscribers import outages, signed_links, tokens, undoing
+from subscribers import offline, signed_links, tokens, undoing
 from subscribers.models import Subscriber
 from subscribers.records import UNDO
 from subscribers.undoing import PAGE
@@ -56,8 +56,8 @@ def unsubscribe(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown) 
 
 def _one_click(request: HttpRequest, ticket: tokens.Ticket) -> HttpResponse:
     try:
-        outages.leave(ticket.public_id, ticket.newsletter, origin(request, ONE_CLICK))
-    except outages.NotKept:
+        offline.leave(ticket.public_id, ticket.newsletter, origin(request, ONE_CLICK))
+    except offline.NotKept:
         return try_later(_for_programs("Not unsubscribed: the database is unavailable. Please try again.", 503))
     return _for_programs("Unsubscribed.")  # no person reads it, so it offers no undo
 
@@ -72,7 +72,7 @@ def _leaving_page(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown
     try:
         subscriber = subscriber_of(ticket)
         former = [] if subscriber else former_of(ticket)
-    except outages.AWAY as error:
+    except offline.AWAY as error:
         return _leaving_page_without_database(request, ticket, newsletter, error)
     if former and ticket.newsletter not in {one.newsletter for one in former}:
         return moved(request, ticket, newsletter, former)
@@ -81,10 +81,10 @@ def _leaving_page(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown
         if request.method != "POST":
             return page(request, "unsubscribe", newsletter, {"preferences": preferences})
         try:
-            left = outages.leave(ticket.public_id, ticket.newsletter, origin(request, PAGE))
-        except outages.NotKept:
+            left = offline.leave(ticket.public_id, ticket.newsletter, origin(request, PAGE))
+        except offline.NotKept:
             return away(request, newsletter)
-        context: dict[str, object] = {"preferences": "" if left == outages.KEPT else preferences}
+        context: dict[str, object] = {"preferences": "" if left == offline.KEPT else preferences}
         if left and left.leaving:
             context["undo"] = signed_links.undo_path(ticket.public_id, ticket.newsletter, left.leaving)
         context["undone_often"] = bool(left and left.undone_often)
@@ -97,8 +97,8 @@ def _leaving_page_without_database(
     if request.method != "POST":
         return page(request, "unsubscribe", newsletter)
     try:
-        outages.keep(ticket.public_id, ticket.newsletter, PAGE, because)
-    except outages.NotKept:
+        offline.keep(ticket.public_id, ticket.newsletter, PAGE, because)
+    except offline.NotKept:
         return away(request, newsletter)
     return page(request, "unsubscribed", newsletter)
 

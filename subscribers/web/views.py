@@ -19,8 +19,8 @@ from subscribers import clock, limits, optin, tokens
 from subscribers.addresses import Address, AddressError, parse
 from subscribers.hints import hint_confirmation
 from subscribers.models import Subscriber, Subscription
+from subscribers.offline import AWAY
 from subscribers.optin import Answer, Confirmation
-from subscribers.outages import AWAY
 from subscribers.web import challenges, forms, origins
 from subscribers.web.pages import (
     ALLOWED,

@@ -6,7 +6,7 @@ import pytest
 from django.core import mail
 from django.db import OperationalError, connection
 
-from subscribers import applying, changing, clock, optin, outages, signed_links
+from subscribers import applying, changing, clock, offline, optin, signed_links
 from subscribers.addresses import parse
 from subscribers.mail import confirmations, link_mails
 from subscribers.models import Letter, Subscription
@@ -82,7 +82,7 @@ def test_a_leaving_that_waits_for_the_database_keeps_its_time_at_a_wrong_clock(w
     settings.LEAVING_JOURNAL = tmp_path / "leaving.jsonl"
     ada = readers.confirmed()
     wrong()
-    outages.keep(ada.public_id, "weekly", "one-click", OperationalError())
+    offline.keep(ada.public_id, "weekly", "one-click", OperationalError())
     applied = applying.apply(settings.LEAVING_JOURNAL)
     assert applied is not None
     assert applied.left == 1

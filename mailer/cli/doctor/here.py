@@ -138,7 +138,7 @@ def _starts_one() -> str:
 
 def refusals() -> Iterator[Check]:
     """Yield what receivers held against our domain, IP address or content in the last week."""
-    from mailer.sending.receiving import refusals_of
+    from mailer.sending.domains import refusals_of
     from mailer.store import accounts, clock
 
     sends = accounts.own_sends().values_list("pk", flat=True)

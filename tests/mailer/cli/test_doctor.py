@@ -17,7 +17,7 @@ from mailer.cli.doctor.here import broker, worker
 from mailer.models import Batch, Installation, Process
 from mailer.providers.current import configured_provider
 from mailer.providers.protocol import Account, Check
-from mailer.sending import remembering
+from mailer.sending import high_water_mark
 from mailer.store import clock
 from mailer.worker.sweeping import sweep
 from tests import readers
@@ -234,7 +234,7 @@ def test_without_a_key_nothing_is_compared_and_the_key_is_named(run, account, se
 
 def test_a_restored_database_is_an_error_until_it_is_adopted(run, examined, settings):
     ada = readers.unsubscribed(who=readers.ADA)
-    remembering.remember(5)
+    high_water_mark.remember(5)
     assert examined()["restore guard"][0] == "error"
     # As the backup had her.
     ada.consents.filter(step="unsubscribed").delete()
@@ -252,7 +252,7 @@ def test_a_restored_database_is_an_error_until_it_is_adopted(run, examined, sett
 
 def test_a_log_of_opt_outs_that_cannot_be_read_adopts_nothing(run, settings, tmp_path):
     settings.HOME, settings.OPTOUTS = tmp_path, tmp_path  # a folder is no log
-    remembering.remember(5)
+    high_water_mark.remember(5)
     ran = run("doctor", "--adopt")
     assert ran.code == 1
     assert "nothing was adopted" in ran.err

@@ -11,7 +11,7 @@ from django.core import mail
 
 from mailer.cli import cli
 from mailer.cli.terminal import Exit, Problem, explain
-from mailer.publishing.refusals import CorrectRequest
+from mailer.publishing.errors import CorrectRequest
 from subscribers.models import Consent, Subscriber, Subscription
 from tests import readers
 from tests.readers import ADA, BEN, CLEO, DORA

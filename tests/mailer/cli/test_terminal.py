@@ -12,7 +12,7 @@ from django.db import OperationalError, connection
 
 from mailer.cli.terminal import Exit, explain
 from mailer.config import environment
-from mailer.publishing import refusals
+from mailer.publishing import errors
 from tests.processes.stage import Stage
 
 
@@ -184,13 +184,13 @@ def test_a_file_that_this_user_may_not_touch_is_named(number):
 @pytest.mark.parametrize(
     ("refusal", "code"),
     [
-        (refusals.Refused, Exit.FAILED),
-        (refusals.CorrectRequest, Exit.USAGE),
-        (refusals.CorrectIssue, Exit.FINDINGS),
-        (refusals.CorrectSettings, Exit.USAGE),
-        (refusals.ConfirmRepeat, Exit.FAILED),
-        (refusals.RunAgain, Exit.FAILED),
-        (refusals.TryLater, Exit.FAILED),
+        (errors.Refused, Exit.FAILED),
+        (errors.CorrectRequest, Exit.USAGE),
+        (errors.CorrectIssue, Exit.FINDINGS),
+        (errors.CorrectSettings, Exit.USAGE),
+        (errors.ConfirmRepeat, Exit.FAILED),
+        (errors.RunAgain, Exit.FAILED),
+        (errors.TryLater, Exit.FAILED),
     ],
 )
 def test_each_refusal_of_a_use_case_is_a_sentence_and_an_exit_code(refusal, code):

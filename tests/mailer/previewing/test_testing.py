@@ -2,7 +2,7 @@
 
 from mailer.previewing import testing
 from mailer.previewing.testing import send_test
-from mailer.publishing.refusals import Refused
+from mailer.publishing.errors import Refused
 from mailer.publishing.testing import Outcome
 from tests.readers import ADA
 

@@ -5,8 +5,8 @@ import pytest
 from mailer.archive import page
 from mailer.models import Correction
 from mailer.publishing.correcting import OF_MAIL_ONLY, correct, propose, require_sound_page
+from mailer.publishing.errors import CorrectIssue, CorrectSettings, Refused
 from mailer.publishing.preparing import prepare
-from mailer.publishing.refusals import CorrectIssue, CorrectSettings, Refused
 from tests.mailer.published import published
 
 pytestmark = pytest.mark.django_db

@@ -2,8 +2,8 @@
 
 import pytest
 
+from mailer.publishing.errors import CorrectRequest
 from mailer.publishing.newsletters import choose_newsletter
-from mailer.publishing.refusals import CorrectRequest
 
 
 def test_the_newsletter_that_was_asked_for_is_chosen():

@@ -3,6 +3,7 @@
 import pytest
 
 from mailer.content.issues import read_issue
+from mailer.publishing.errors import CorrectIssue, CorrectRequest
 from mailer.publishing.preparing import (
     Surroundings,
     check_file,
@@ -13,7 +14,6 @@ from mailer.publishing.preparing import (
     require_newsletter,
     require_sound,
 )
-from mailer.publishing.refusals import CorrectIssue, CorrectRequest
 from tests.mailer.published import published
 
 pytestmark = pytest.mark.django_db

@@ -9,8 +9,7 @@ from django.utils import timezone
 
 from mailer.models import REHEARSAL, Attempt, Batch, Installation, Send
 from mailer.publishing import sending
-from mailer.publishing.preparing import prepare
-from mailer.publishing.refusals import (
+from mailer.publishing.errors import (
     ConfirmRepeat,
     CorrectIssue,
     CorrectRequest,
@@ -19,6 +18,7 @@ from mailer.publishing.refusals import (
     RunAgain,
     TryLater,
 )
+from mailer.publishing.preparing import prepare
 from mailer.publishing.sending import Order, get_ready, propose, read_order, require_possible, start
 from mailer.sending.existing import Action
 from mailer.sending.steering import cancel, pause

@@ -3,7 +3,7 @@
 import pytest
 
 from mailer.models import REHEARSAL, Send
-from mailer.publishing.refusals import CorrectRequest, Refused
+from mailer.publishing.errors import CorrectRequest, Refused
 from mailer.publishing.sends import find_send, require_own, require_provider
 from tests import readers
 from tests.mailer.sending.outgoing import planned

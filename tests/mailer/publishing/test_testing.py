@@ -11,8 +11,8 @@ from mailer.cli.testing import test as command
 from mailer.content.issues import read_issue
 from mailer.content.rendering import render_issue
 from mailer.models import Batch, Delivery, Media, Send
+from mailer.publishing.errors import CorrectRequest, Refused
 from mailer.publishing.preparing import prepare
-from mailer.publishing.refusals import CorrectRequest, Refused
 from mailer.publishing.testing import MOST, read_recipients, send_test
 from subscribers import optin
 from subscribers.models import Consent, Subscriber, Subscription

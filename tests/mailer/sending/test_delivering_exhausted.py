@@ -8,7 +8,7 @@ from mailer.config import exhaustion
 from mailer.models import CircuitBreaker, Send
 from mailer.providers.current import current_provider
 from mailer.providers.sendgrid import provider as sendgrid
-from mailer.sending import claiming, delivering, remembering
+from mailer.sending import claiming, delivering, high_water_mark
 from mailer.sending.claiming import claim
 from mailer.sending.delivering import deliver_batch
 from tests.exhausting import no_descriptors
@@ -94,7 +94,7 @@ def test_a_request_that_could_not_be_built_for_want_of_something_pauses_nothing(
     [
         *(((claiming, "this_worker"), shortage) for shortage in SHORTAGES),
         # After its commit. (A file that cannot be written only lags.)
-        *(((remembering, "_write"), shortage) for shortage in SHORTAGES if not isinstance(shortage, OSError)),
+        *(((high_water_mark, "_write"), shortage) for shortage in SHORTAGES if not isinstance(shortage, OSError)),
     ],
 )
 def test_a_claim_that_fails_for_want_of_something_is_given_back(four, api, monkeypatch, where, shortage):

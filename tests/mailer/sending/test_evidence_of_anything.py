@@ -17,7 +17,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from mailer.models import Attempt, Batch, Event, Installation, ProviderAccount, Send
-from mailer.sending import hearing
+from mailer.sending import webhook_posts
 from mailer.sending.evidence import SHORT, doubt_about, full_wait
 from mailer.store import clock
 
@@ -218,9 +218,9 @@ def _post(world: World, at: datetime, asked: list[UUID], monkeypatch: pytest.Mon
     Installation.objects.update(events_refused_at=None)
     for post in sorted(world.posts, key=lambda post: post.at):
         with monkeypatch.context() as patched:
-            patched.setattr(hearing.clock, "now", lambda post=post: at + timedelta(seconds=post.at))
+            patched.setattr(webhook_posts.clock, "now", lambda post=post: at + timedelta(seconds=post.at))
             if not post.key:
-                hearing.record_refused()
+                webhook_posts.record_refused()
             else:
                 about = [asked[post.about % len(asked)]] if asked and post.about is not None else []
-                hearing.record_verified(post.key.encode(), about)
+                webhook_posts.record_verified(post.key.encode(), about)

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from mailer.models import Installation, Send
 from mailer.sending import restore_guard
-from mailer.sending.remembering import remember
+from mailer.sending.high_water_mark import remember
 from mailer.sending.restore_guard import Restored, adopt, check, count_attempt
 from mailer.store.installation import public_id
 from subscribers import optin

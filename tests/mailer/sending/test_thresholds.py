@@ -4,7 +4,7 @@ import pytest
 
 from mailer.models import Batch, ReceivingDomains, Send
 from mailer.sending import thresholds
-from mailer.sending.receiving import subscribers_by_domain
+from mailer.sending.domains import subscribers_by_domain
 from mailer.sending.steering import resume
 from tests import readers
 from tests.mailer.sending.outgoing import planned

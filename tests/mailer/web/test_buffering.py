@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailer.web import bodies
-from mailer.web.receiving import Chunks, Inbox, Requests
+from mailer.web.buffering import Chunks, Inbox, Requests
 
 GET = b"GET /healthz HTTP/1.1\r\nHost: news.example.com\r\n\r\n"
 BODY = b"List-Unsubscribe=One-Click"

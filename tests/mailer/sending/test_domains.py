@@ -9,7 +9,7 @@ from mailer.cli.doctor import here
 from mailer.models import Send
 from mailer.publishing.reporting import in_words
 from mailer.sending.accounting import receipt
-from mailer.sending.receiving import refusals_of
+from mailer.sending.domains import refusals_of
 from mailer.store import clock
 from mailer.worker import notifying
 from tests import readers

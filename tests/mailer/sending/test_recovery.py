@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 
 from mailer.models import Batch, Process
-from mailer.sending import yielding
+from mailer.sending import recovery
 from mailer.sending.claiming import claim
 from mailer.store import clock, losses
 from subscribers import journal
@@ -78,7 +78,7 @@ def test_after_a_loss_nothing_is_claimed_while_a_web_process_tells_of_a_journal(
 
 
 @pytest.mark.parametrize(
-    ("lost_ago", "seen_ago"), [(yielding.MOST + 1, 0), (20, 60), (None, 0)], ids=["minutes", "dead", "nothing lost"]
+    ("lost_ago", "seen_ago"), [(recovery.MOST + 1, 0), (20, 60), (None, 0)], ids=["minutes", "dead", "nothing lost"]
 )
 def test_a_journal_elsewhere_is_not_awaited_indefinitely_nor_if_its_process_is_dead(lost_ago, seen_ago, waited):
     readers.crowd(2)
@@ -100,7 +100,7 @@ def test_nothing_is_claimed_while_the_journal_cannot_be_read(settings, caplog):
 def test_a_claim_in_which_the_database_hung_is_not_made_and_the_next_one_is(settings, monkeypatch):
     readers.crowd(2)
     batch = first_batch(outgoing.planned())
-    monkeypatch.setattr(yielding, "SLOW", 0.0)
+    monkeypatch.setattr(recovery, "SLOW", 0.0)
     assert claim(batch) is None
     assert Batch.objects.get(pk=batch).state == Batch.State.PLANNED
     assert claim(batch) is None, "it waits"

@@ -9,7 +9,7 @@ from itertools import count
 
 import pytest
 
-from mailer.sending.remembering import highest_seen, remember
+from mailer.sending.high_water_mark import highest_seen, remember
 from mailer.store.installation import public_id
 
 pytestmark = pytest.mark.django_db

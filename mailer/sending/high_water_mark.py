@@ -1,4 +1,4 @@
-"""`attempts.json`: the highest attempt that this MAILER_HOME has seen of each installation.
+"""The high-water mark, `attempts.json`: the highest attempt that this MAILER_HOME has seen of each installation.
 
 It lags, and never leads. A file that exists and cannot be read proves nothing, so its readers must not send.
 """

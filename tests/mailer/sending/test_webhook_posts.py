@@ -7,7 +7,7 @@ from django.db import DatabaseError, connection
 from django.test.utils import CaptureQueriesContext
 
 from mailer.models import Installation, WebhookKey
-from mailer.sending import hearing
+from mailer.sending import webhook_posts
 from mailer.store import clock
 from mailer.web.bodies import FAULT, Fault
 from tests.mailer.sending.listening import KEYS, OK, OTHERS, OURS, junk, report_evidence_of, requests
@@ -59,12 +59,12 @@ def test_only_an_event_of_a_request_tells_whose_a_key_is(taken):
 def test_a_flood_of_junk_is_not_a_flood_of_writes(taken, monkeypatch):
     report_evidence_of(taken)
     began = clock.now()
-    monkeypatch.setattr(hearing.clock, "now", lambda: began)  # however long a busy machine takes
+    monkeypatch.setattr(webhook_posts.clock, "now", lambda: began)  # however long a busy machine takes
     with CaptureQueriesContext(connection) as queries:
         assert {junk() for _ in range(50)} == {403}
     assert len(writes(queries)) == 1
     assert refused_at() == began
-    monkeypatch.setattr(hearing.clock, "now", lambda: began + timedelta(seconds=6))
+    monkeypatch.setattr(webhook_posts.clock, "now", lambda: began + timedelta(seconds=6))
     junk()
     assert refused_at() == began + timedelta(seconds=6)
 
@@ -81,7 +81,7 @@ def test_a_refusal_is_answered_also_while_the_database_is_away(monkeypatch):
     def away():
         raise DatabaseError("away")
 
-    monkeypatch.setattr(hearing.clock, "now", away)
+    monkeypatch.setattr(webhook_posts.clock, "now", away)
     assert junk() == 403
 
 
