@@ -193,7 +193,7 @@ def _left_in_page(proof: Proof) -> Iterator[Finding]:
             told.add(rule)
             yield proof.finding_on_top(
                 rule,
-                f'the mail holds {attribute}="{shortened(address)}", which does not work in an email',
+                f'the email contains {attribute}="{shortened(address)}", which does not work in an email',
                 "use an https address instead, in the issue or in your template",
             )
 

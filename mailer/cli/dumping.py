@@ -98,7 +98,7 @@ def _reason(program: str, done: "subprocess.CompletedProcess[str]") -> str:
             f"it; install client version {server} (Debian and Ubuntu: postgresql-client-{server})."
         )
     lines = [line for line in done.stderr.splitlines() if "error:" in line] or done.stderr.splitlines()
-    return f"{lines[0] if lines else f'{program} ended with {done.returncode} and said nothing'}."
+    return f"{lines[0] if lines else f'{program} exited with {done.returncode} and no message'}."
 
 
 def _subscribers_in(part: Path, pg_restore: str, environment: dict[str, str]) -> int:

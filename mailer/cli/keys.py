@@ -91,8 +91,8 @@ def retire(number: int, break_links: bool, yes: bool, as_json: bool) -> None:
 def _agree(number: int, signed: "Signed", break_links: bool, yes: bool) -> None:
     mails, subscribers = counted(signed.mails, "email"), counted(signed.subscribers, "subscriber")
     broken = (
-        f"key {number} signed the links of {mails} to {subscribers}, as far as this database tells; "
-        f"{signed.without_newer} of them got none with the signature of a newer key since"
+        f"key {number} signed the links in {mails} to {subscribers}, as far as this database shows; "
+        f"{signed.without_newer} of them have had no email with a newer key since"
     )
     if not break_links:
         raise Problem(

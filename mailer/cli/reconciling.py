@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 @click.option(
     "--resend", is_flag=True, help="Send those requests again; subscribers who already have the email get it twice."
 )
-@click.option("--assume-sent", is_flag=True, help="Count them as accepted, on your word.")
+@click.option("--assume-sent", is_flag=True, help="Count them as accepted, on your responsibility.")
 @click.option(
     "--accept-duplicates",
     metavar="N",
@@ -67,7 +67,7 @@ def reconcile(
     require_provider(found)
     if assume_sent:
         subscribers = sum(one.subscribers for one in unknown)
-        confirm(f"Count {subscribers} subscribers of {found.slug} as sent, on your word?", yes)
+        confirm(f"Count {subscribers} subscribers of {found.slug} as sent, on your responsibility?", yes)
         _assume(found, as_json)
     else:
         _resend(found, _accepted(found, unknown, accept_duplicates, yes), as_json)
@@ -97,7 +97,7 @@ def _show_unknown(send: "Send", unknown: "list[Unknown]") -> None:
     risk = f"{twice} of them may get it twice; you confirm by typing that number" if twice else "nobody gets it twice"
     click.echo("What to do:")
     click.echo(f"  mailer reconcile {send.slug} --resend         sends them again; {risk}")
-    click.echo(f"  mailer reconcile {send.slug} --assume-sent    counts them as accepted, on your word")
+    click.echo(f"  mailer reconcile {send.slug} --assume-sent    counts them as accepted, on your responsibility")
 
 
 def _as_json(send: "Send", unknown: "list[Unknown]") -> dict[str, object]:

@@ -69,7 +69,7 @@ class DatabaseWrapper(Base):  # type: ignore[misc]
 
     def get_new_connection(self, conn_params: Any) -> Any:
         if deadlines.refused():
-            raise OperationalError("the database was away a moment ago")
+            raise OperationalError("the database was unavailable a moment ago")
         deadline = deadlines.current()
         try:
             connection = super().get_new_connection(conn_params)

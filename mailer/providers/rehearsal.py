@@ -25,7 +25,7 @@ _README = """\
 Rehearsals: what would have been emailed. Nobody received any of it.
 
 Each folder is one send. accepted.jsonl says which requests were accepted and for whom;
-the .eml files are the first emails as subscribers would get them: open them in a mail program.
+the .eml files are the first emails as subscribers would get them: open them in an email program.
 The folder "mail" holds confirmations and other single emails. Everything here may be deleted.
 """
 

@@ -34,7 +34,7 @@ def _open_ends(send: Send, equation: Equation) -> Iterator[str]:
     if send.state == Send.State.PAUSED:
         yield f"To resume: mailer resume {slug}. To cancel: mailer cancel {slug}."
     if send.state == Send.State.SCHEDULED:
-        yield f"It goes out {when(send)}, to those subscribed then; mailer cancel {slug} takes it back."
+        yield f"It goes out {when(send)}, to everybody subscribed at that time. To cancel: mailer cancel {slug}."
     if send.state == Send.State.SENDING and (idle := presence.idle_workers(clock.now())):
         yield idle
     elsewhere = why_not_from_here(send) if send.state in (Send.State.SENDING, Send.State.SCHEDULED) else ""
@@ -43,7 +43,7 @@ def _open_ends(send: Send, equation: Equation) -> Iterator[str]:
     elif send.state == Send.State.SENDING:
         yield f"It has not ended: run a worker, or the same command again; mailer status {slug} shows its progress."
     if equation.assumed:
-        yield f"{equation.assumed} of the accepted count as sent on your word (--assume-sent)."
+        yield f"{equation.assumed} of the accepted count as sent on your responsibility (--assume-sent)."
     if equation.unknown:
         yield (
             f"{equation.unknown} subscribers: it is unknown whether the provider accepted their email. "

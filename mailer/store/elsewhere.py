@@ -24,7 +24,7 @@ def why_not_from_here(send: Send) -> str:
     """Say for which other process this send waits, and what this one has; empty when it may be sent from here."""
     account = accounts.known_account()
     if send.is_rehearsal and settings.PROVIDER != REHEARSAL:
-        return f"it is a rehearsal, which goes on where {configured_provider().names.key} is not set"
+        return f"it is a rehearsal, which continues only where {configured_provider().names.key} is not set"
     if send.account is None:
         return "" if send.provider == settings.PROVIDER else f"it waits for a worker that sends through {send.provider}"
     if account != send.account:

@@ -66,7 +66,9 @@ def metrics(request: HttpRequest) -> HttpResponse:
     try:
         figures = exposition()
     except (DatabaseError, InterfaceError):
-        return HttpResponse("the database is away", status=503, content_type="text/plain", headers={"Retry-After": "5"})
+        return HttpResponse(
+            "the database is unavailable", status=503, content_type="text/plain", headers={"Retry-After": "5"}
+        )
     return HttpResponse(figures, content_type=CONTENT_TYPE, headers={"Cache-Control": "no-store"})
 
 

@@ -90,7 +90,7 @@ class EmbeddedWorker:
             found.append(f"it has not swept for {self._sweeper.silent_for:.0f} s")
         for kind in (concurrency.issues, concurrency.mails):
             if kind.longest_piece > patience:
-                found.append(f"a slot for {kind.name} has been at the same work for {kind.longest_piece:.0f} s")
+                found.append(f"a slot for {kind.name} has been busy with the same task for {kind.longest_piece:.0f} s")
         return [] if self._stopping.is_set() else found
 
     def state(self) -> dict[str, Any]:

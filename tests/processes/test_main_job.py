@@ -171,7 +171,7 @@ def test_what_an_editor_assumes_is_shown_apart(embedded: Stage, api: StandIn, fo
     api.fail("error after accepting")
     assert embedded.send(ISSUE, expect=5, **for_real)["unknown"] == 20
     shown = embedded.run("reconcile", "2026-11-20", "--assume-sent", "--yes", **for_real)
-    assert "20 of the accepted count as sent on your word" in shown.out
+    assert "20 of the accepted count as sent on your responsibility" in shown.out
     assert embedded.status("2026-11-20")["assumed"] == 20
 
 

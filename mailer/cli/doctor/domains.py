@@ -39,7 +39,7 @@ def _dkim(domain: str) -> Check:
     selectors = configured_provider().dkim_selectors
     missing = [selector for selector in selectors if not _key_at(f"{selector}._domainkey.{domain}")]
     if not missing:
-        return Check(name, "ok", f"the keys {' and '.join(selectors)} are there")
+        return Check(name, "ok", f"keys found: {' and '.join(selectors)}")
     hosts = " and ".join(f"{selector}._domainkey.{domain}" for selector in missing)
     return Check(
         name,

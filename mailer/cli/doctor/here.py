@@ -211,7 +211,7 @@ def proxies() -> Check:
         mild = {"SCHEME", "HOST", "LOCAL_HOST"} >= set(asked) and {"FEWER", "HOST"} >= met
         return Check("proxies", "warning" if mild else "error", "; ".join(detail))
     if settings.MAILER_PROXIES:
-        return Check("proxies", "ok", f"{settings.MAILER_PROXIES} before `mailer serve`")
+        return Check("proxies", "ok", f"{settings.MAILER_PROXIES} in front of `mailer serve`")
     if settings.BASE_URL.startswith("https://"):
         return Check("proxies", "warning", FORGOTTEN)
     return Check("proxies", "ok", "none set, and no running web process has seen one")

@@ -135,7 +135,7 @@ def _coverage(signatures: list[Signature]) -> Check:
     return Check(
         "DKIM covers",
         "error",
-        f"the signature leaves {' and '.join(missing)} out, so receivers show no unsubscribe button (RFC 8058 §4); "
+        f"the signature does not cover {' and '.join(missing)}, so receivers show no unsubscribe button (RFC 8058 §4); "
         f"contact {_names().provider} support, which signs the emails",
     )
 
@@ -220,7 +220,7 @@ def _list_unsubscribe(headers: list[str]) -> Check:
     if not headers:
         return Check(name, "error", "is missing: is this an issue, sent by `mailer send test`?")
     if len(headers) > 1:
-        return Check(name, "error", f"stands {len(headers)} times; {_names().tracking}, which adds one of its own")
+        return Check(name, "error", f"occurs {len(headers)} times; {_names().tracking}, which adds one of its own")
     if "=?" in headers[0]:
         support = f"contact {_names().provider} support"
         return Check(name, "error", f"is encoded (=?…?=), which mailbox providers do not read; {support}")
@@ -250,7 +250,7 @@ def _tracking(received: Received) -> Iterator[Check]:
     if opens:
         yield Check("images", "error", f"a tracking pixel from {_host(opens[0])}; {_names().tracking}")
     elif foreign := [image for image in images if not _is_ours(image)]:
-        detail = f"{len(foreign)} come from {_host(foreign[0])}, which learns who reads; issues bring their own"
+        detail = f"{len(foreign)} come from {_host(foreign[0])}, which learns who opens the email; serve them yourself"
         yield Check("images", "warning", detail)
     else:
         yield Check("images", "ok", f"{len(images)}, all from {settings.BASE_URL}; no pixel")

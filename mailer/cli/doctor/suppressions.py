@@ -41,7 +41,7 @@ def at_a_glance(suppressions: Suppressions) -> Check:
     return Check(
         "suppressions",
         "warning",
-        f"{provider} itself suppresses {count} of yours: import them with `mailer doctor --read-suppressions`",
+        f"{provider} suppresses {count} of yours: import them with `mailer doctor --read-suppressions`",
     )
 
 

@@ -112,8 +112,8 @@ def _keep(person: "tuple[Address, str, str]", origin: "Origin") -> None:
         click.echo(f"{address.email}: the language was changed.")
     if language and not languages.is_ours(language):
         click.echo(
-            f"{language} is stored for this subscriber. Pages and emails about their subscription speak English and "
-            "Simplified Chinese only, so they get those in the newsletter's language.",
+            f"{language} is stored for this subscriber. Pages and emails about their subscription are available in "
+            "English and Simplified Chinese only, so they get those in the newsletter's language.",
             err=True,
         )
 
@@ -141,7 +141,7 @@ def _send_confirmation(subscription_id: int, email: str) -> None:
     except MailFailed as failure:
         again = "A worker (`mailer worker` or `mailer serve`) tries again in 10 minutes."
         if not failure.retry:
-            again = "It is not tried again; add the address again once the reason is gone."
+            again = "It will not be retried; add the address again once the cause is fixed."
         raise Problem(
             f"{email} is pending, but the confirmation email was not sent: {failure.__cause__}. {again}"
         ) from None

@@ -245,7 +245,7 @@ def _notes(stage: "Stage") -> list[str]:
     if dates.unreadable:
         notes.append(
             f"{counted(dates.unreadable, 'date')} could not be read, the first in line {dates.first_unreadable}: "
-            "kept as written, but proof of nothing (write 2026-11-21 or 2026-11-21T10:00:00Z)."
+            "kept as written, but not counted as proof (write 2026-11-21 or 2026-11-21T10:00:00Z)."
         )
     if dates.future:
         notes.append(
@@ -259,7 +259,7 @@ def _show_report(report: "Report") -> None:
     click.echo("Imported: " + ("; ".join(_lines(report)) or "nothing to do") + ".")
     if report.invited:
         click.echo(
-            f"{counted(report.invited, 'confirmation mail')} will go out; a worker or `mailer serve` sends them."
+            f"{counted(report.invited, 'confirmation email')} will go out; a worker or `mailer serve` sends them."
         )
     if report.rejected_file:
         click.echo(f"Rejected rows and reasons: {report.rejected_file}", err=True)
@@ -276,7 +276,7 @@ def _lines(report: "Report") -> list[str]:
         (report.newly_suppressed, "suppressed by the file"),
         (report.duplicates, "named more than once, counted once"),
         (report.rejected, "rejected"),
-        (report.kept_out, f"kept out: a row that cannot be read names them, the first in line {report.first_kept_out}"),
+        (report.kept_out, f"kept out, named in an unreadable row, the first in line {report.first_kept_out}"),
     )
     new = f"{report.new} new ({states})" if states else f"{report.new} new"
     return [new, *(f"{count} {what}" for count, what in counts if count)]

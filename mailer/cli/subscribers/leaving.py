@@ -40,7 +40,7 @@ def unsubscribe(address: str, newsletter: str | None) -> None:
 
 @click.command()
 @click.argument("address", required=False)
-@click.option("--reason", metavar="TEXT", help="Why; it is kept.")
+@click.option("--reason", metavar="TEXT", help="Why; the reason is stored.")
 @click.option("--lift", is_flag=True, help="Allow the address to be emailed again.")
 @click.option("--bounced-between", "between", nargs=2, metavar="A B", help="Lift all bounces within this time (UTC).")
 @click.option("--domain", metavar="DOMAIN", help="With --bounced-between: the receiving domain that failed.")
@@ -120,8 +120,8 @@ def _show_what_goes(person: "Address") -> None:
     sends = counted(Delivery.objects.filter(subscriber=subscriber).count(), "email") if subscriber else "no email"
     stays = f"{suppression.reason} since {suppression.at:%Y-%m-%d}, without its note" if suppression else "erased"
     click.echo(
-        f"{person.email}: goes: address, name, newsletters ({newsletters or 'none'}), {steps} of consent.\n"
-        f"  stays: a keyed hash of the address ({stays}); {sends} in the ledger, without the subscriber.\n"
-        "  Older backups still hold the subscriber; after one is restored, the log of opt-outs erases them again.",
+        f"{person.email}: removed: address, name, newsletters ({newsletters or 'none'}), {steps} of consent.\n"
+        f"  kept: a keyed hash of the address ({stays}); {sends} in the ledger, without the subscriber.\n"
+        "  Older backups still contain the subscriber; after one is restored, the log of opt-outs erases them again.",
         err=True,
     )

@@ -22,7 +22,7 @@ ON_A_PAGE = 50  # steps
 @click.option(
     "--page",
     type=click.IntRange(1),
-    help=f"{ON_A_PAGE} steps of the history, as a terminal shows them; 2 shows those before the newest.",
+    help=f"Page of the history, {ON_A_PAGE} steps each; 2 shows the page before the newest.",
 )
 @json_option
 def show(address: str, page: int | None, as_json: bool) -> None:

@@ -111,7 +111,7 @@ def _faults_of_envelope(payload: Mapping[str, Any]) -> Iterator[Fault]:
     if not isinstance(subject, str) or not subject.strip():
         yield fault("The subject is required.", "subject")
     elif _breaks_a_line(subject):
-        yield fault("The subject holds a line break or NUL.", "subject")
+        yield fault("The subject contains a line break or NUL.", "subject")
 
 
 def _faults_of_name(mailbox: Mapping[str, Any], place: str) -> Iterator[Fault]:
@@ -233,9 +233,9 @@ def _faults_of_tags(substitutions: Mapping[str, str]) -> Iterator[Fault]:
     if any(len(tag) < 8 or re.search(r"[\s<>&]", tag) for tag in tags):
         yield fault("A substitution tag must be opaque, without spaces, <, > or &.", "personalizations.substitutions")
     if any(tag != other and tag in other for tag in tags for other in tags):
-        yield fault("A substitution tag stands inside another.", "personalizations.substitutions")
+        yield fault("A substitution tag is part of another.", "personalizations.substitutions")
     if any(tag in value for tag in tags for value in substitutions.values()):
-        yield fault("A substitution value holds a tag.", "personalizations.substitutions")
+        yield fault("A substitution value contains a tag.", "personalizations.substitutions")
 
 
 def _faults_of_issue(payload: Mapping[str, Any]) -> Iterator[Fault]:
@@ -250,7 +250,7 @@ def _faults_of_issue(payload: Mapping[str, Any]) -> Iterator[Fault]:
     if any("bypass" in name for name in payload.get("mail_settings", {})):
         yield fault("An issue never bypasses the provider's lists of bounces and complaints.", "mail_settings")
     if len(common) != len(payload.get("headers", {})):
-        yield fault("A header stands twice.", "headers")
+        yield fault("A header occurs twice.", "headers")
     links = Counter[str]()
     for one in payload["personalizations"]:
         link = _one_click_link({**common, **{name.lower(): value for name, value in one.get("headers", {}).items()}})

@@ -151,7 +151,7 @@ def test_a_signature_has_to_cover_both_headers_of_one_click(judged, mail, missin
     assert found["DKIM"][0] == "ok"
     state, words = found["DKIM covers"]
     assert state == "error"
-    assert words.startswith(f"the signature leaves {missing.lower()} out")
+    assert words.startswith(f"the signature does not cover {missing.lower()}")
 
 
 def test_a_mail_that_was_changed_after_it_was_signed_is_found(judged, mail):
@@ -218,7 +218,7 @@ def test_a_file_without_the_receivers_findings_says_where_to_get_them(judged, ma
         (("<http://news.example.org/u/t/>",), "exactly one https address, has http://"),
         (("<https://news.example.org/u/t/>, <https://news.example.org/u/v/>",), "exactly one https address"),
         (("<https://news.example.org/u/t/#x>",), "fragment"),
-        (("<https://news.example.org/u/t/>", "<https://u1.sendgrid.net/x>"), "stands 2 times"),
+        (("<https://news.example.org/u/t/>", "<https://u1.sendgrid.net/x>"), "occurs 2 times"),
         (("<https://u1.sendgrid.net/wf/unsubscribe?upn=1>",), "leads to u1.sendgrid.net, not to"),
         (("=?utf-8?q?=3Chttps=3A//news=2Eexample=2Eorg/u/t/=3E?=",), "is encoded"),
     ],

@@ -57,7 +57,7 @@ def test_a_key_that_signed_is_retired_only_by_who_agrees_to_break_its_links(run,
     a_newer_key_signs()
     ran = run("keys", "retire", first.pk)
     assert ran.code == 4
-    assert f"key {first.pk} signed the links of 0 emails to 0 subscribers" in ran.err
+    assert f"key {first.pk} signed the links in 0 emails to 0 subscribers" in ran.err
     assert "use --break-links to retire it anyway" in ran.err
     assert run("keys", "retire", first.pk, "--break-links").code == 4
     answering("n")

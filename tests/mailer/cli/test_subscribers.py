@@ -156,7 +156,7 @@ def test_an_import_asks_what_unknown_words_mean_and_uses_the_answer(tmp_path):
     assert run("import", path, *WEEKLY, "--map-state", "vip", "--yes").exit_code == Exit.USAGE
     assert run("import", path, *WEEKLY, "--map-state", "vip=friend", "--yes").exit_code == Exit.USAGE
     plan = run("import", path, *WEEKLY, "--reject-unknown", "--dry-run")
-    assert "1 kept out: a row that cannot be read names them, the first in line 2" in plan.stderr
+    assert "1 kept out, named in an unreadable row, the first in line 2" in plan.stderr
     assert run("import", path, *WEEKLY, "--map-state", "VIP=pending", "--yes").exit_code == 0
     assert Subscription.objects.get(subscriber__email=ADA.email).state == "pending"
 
@@ -364,7 +364,7 @@ def test_an_import_can_ask_pending_readers_to_confirm(tmp_path):
     path = people(tmp_path, f"{ADA.email},pending", f"{BEN.email},pending")
     result = run("import", path, *WEEKLY, "--invite", "--per-hour", "60", "--yes")
     assert "asked to confirm, 60 an hour" in result.stderr
-    assert "2 confirmation mails will go out" in result.stdout
+    assert "2 confirmation emails will go out" in result.stdout
     assert Subscription.objects.filter(confirmation_due=None).count() == 0
     assert run("import", path, *WEEKLY, "--map", "email", "--yes").exit_code == Exit.USAGE
     assert "given twice" in run("import", path, *WEEKLY, "--map", "state=a", "--map", "state=b", "--yes").stderr

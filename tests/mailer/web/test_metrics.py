@@ -173,6 +173,7 @@ def test_without_the_database_the_figures_say_so_and_fail_no_request(client, mon
     monkeypatch.setattr("mailer.web.views.exposition", away)
     answer = client.get("/metrics")
     assert (answer.status_code, answer["Retry-After"]) == (503, "5")
+    assert answer.content.decode() == "the database is unavailable"
 
 
 def test_counters_begin_at_zero_so_that_their_first_rise_shows(client):
