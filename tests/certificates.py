@@ -1,4 +1,4 @@
-"""A certificate for 127.0.0.1 that only clients trust which are told to."""
+"""Write a certificate for 127.0.0.1 that only clients which are told to will trust."""
 
 import ipaddress
 from datetime import UTC, datetime, timedelta
@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 
 def write_certificate(path: Path, *names: str) -> Path:
-    """Write key and certificate into one file; it is also valid for hosts of these names."""
+    """Write key and certificate into one file; the certificate is also valid for these host names."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "stand-in")])
     hosts = [x509.IPAddress(ipaddress.ip_address("127.0.0.1")), *map(x509.DNSName, names)]

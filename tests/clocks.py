@@ -1,4 +1,4 @@
-"""Clocks that a test moves: this machine's, and the database's."""
+"""Clocks that a test can move: this machine's and the database's."""
 
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -17,7 +17,7 @@ _SHADOW = """
 
 
 class StandingClock:
-    """The time that every process reads, also inside SQL; it stands still until a test moves it.
+    """The time that every process reads, in SQL too; it stands still until a test moves it.
 
     On PostgreSQL a function of the same name shadows the database's own, until the test's transaction ends.
     """
@@ -43,7 +43,7 @@ class StandingClock:
 
 
 class MovedClock:
-    """The clock of the processes that are started with these settings; a test moves it, also while they run."""
+    """The clock of processes started with these settings; a test can move it while they run."""
 
     def __init__(self, file: Path, **amount: float) -> None:
         self._file = file
@@ -51,14 +51,14 @@ class MovedClock:
         self.move(**amount)
 
     def move(self, **amount: float) -> None:
-        """Set it this far ahead of the right time from now on: `hours=-3`."""
+        """Set the clock this far ahead of the right time from now on: `hours=-3`."""
         new = self._file.with_suffix(".new")
         new.write_text(f"{timedelta(**amount).total_seconds():+.0f}")
         new.replace(self._file)
 
 
 class FaketimeClock(MovedClock):
-    """The same, for all code of the process and whatever it loads: libfaketime is loaded before the C library."""
+    """The same for all code of a process and everything it loads: libfaketime is preloaded."""
 
     def __init__(self, file: Path, **amount: float) -> None:
         super().__init__(file, **amount)

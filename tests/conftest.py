@@ -9,7 +9,7 @@ from tests import parts
 
 @pytest.fixture(autouse=True)
 def _keys_of_this_database():
-    """Each test database is another installation with other keys."""
+    """Forget link keys: each test database is another installation with other keys."""
     from mailer.store import installation
 
     installation.forget()

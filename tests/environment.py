@@ -1,4 +1,4 @@
-"""Loaded before anything else (`-p tests.environment`): no shell's settings and no `.env` may reach the tests.
+"""Keep settings of the shell and of any `.env` away from the tests; loaded first (`-p tests.environment`).
 
 A developer's shell may hold a live API key. The tests mail invented people, so they start from nothing.
 """
@@ -36,7 +36,7 @@ EMPTY = (
 
 
 def clean(environment: dict[str, str]) -> dict[str, str]:
-    """Return the environment without our settings, and with those that a `.env` could fill set to nothing."""
+    """Return the environment without our settings, and with those that a `.env` could set empty."""
     rest = {name: value for name, value in environment.items() if name.startswith(KEPT) or not name.startswith(OURS)}
     return rest | dict.fromkeys(EMPTY, "")
 

@@ -1,4 +1,4 @@
-"""SendGrid's Event Webhook as the tests need it: events of what the stand-in accepted, signed, and posted.
+"""Make, sign and post events of what the stand-in accepted, as SendGrid's Event Webhook does.
 
     keys = EventKeys()                                   # SENDGRID_WEBHOOK_PUBLIC_KEY=keys.public
     events = events_of(api.accepted)                     # processed and delivered, for each reader
@@ -27,7 +27,7 @@ TIMESTAMP = "X-Twilio-Email-Event-Webhook-Timestamp"
 
 
 class EventKeys:
-    """A key pair of an account; `public` is what SendGrid shows to be copied."""
+    """A key pair of an account; `public` is what SendGrid shows for copying."""
 
     def __init__(self) -> None:
         self._private = ec.generate_private_key(ec.SECP256R1())

@@ -1,4 +1,4 @@
-"""Take from this process what a machine may run out of."""
+"""Take resources from this process that a machine may run out of."""
 
 import os
 import resource
@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 
 @contextmanager
 def no_descriptors() -> Iterator[None]:
-    """Let nothing be opened; what is open works."""
+    """Let nothing be opened; open files keep working."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     # Not below what is open: poll would fail too, which no shortage in life does.
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(int(one) for one in os.listdir("/dev/fd")) + 1, hard))
@@ -27,7 +27,7 @@ def no_descriptors() -> Iterator[None]:
 
 @contextmanager
 def no_room() -> Iterator[None]:
-    """Let no file grow; each can be read, renamed and removed."""
+    """Let no file grow; files can still be read, renamed and removed."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))

@@ -1,4 +1,4 @@
-"""The two sample issues as subscribers get them, kept beside the tests: `python -m tests.golden` writes them anew.
+"""The two sample issues as subscribers get them, stored beside the tests: `python -m tests.golden` rewrites them.
 
 A change of the look is a change of these files, to be read like code.
 """
@@ -12,7 +12,7 @@ ISSUES = sorted((STARTER / "issues").glob("*.md"))
 
 
 def golden(path: Path) -> dict[str, str]:
-    """Return file name → content, for one issue."""
+    """Return file name → content for one issue."""
     from mailer.config.newsletter import read_newsletters
     from mailer.content.issues import read_issue
     from mailer.content.rendering import render_issue

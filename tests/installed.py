@@ -1,4 +1,4 @@
-"""The product as its users have it: its wheel, in an environment made from requirements.lock alone.
+"""Install the product as users have it: its wheel, in an environment made from requirements.lock alone.
 
 What tests start as a process is this one. The environment of the tests holds more packages than the product asks for,
 and would hide one that it forgot to ask for.
@@ -58,7 +58,7 @@ def _fingerprint(files: Iterable[Path]) -> str:
 
 
 def _made(name: str, fill: Callable[[Path], None]) -> Path:
-    """Return the environment of this name, made by the first of the processes that ask for it."""
+    """Return the environment of this name; the first process that asks for it creates it."""
     folder, stamp = HOME / name, HOME / name / "complete"
     with _alone():
         _keep(name)

@@ -1,4 +1,4 @@
-"""The rows of the first migrations: tests that commit leave empty tables, and the migrations do not run again."""
+"""Recreate the rows of the first migrations: tests that commit leave empty tables, and migrations do not run again."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -10,14 +10,14 @@ KEY = bytes.fromhex("11" * 32)
 
 
 def an_installation() -> None:
-    """Create an installation with a link key, this one if there was none."""
+    """Create an installation with a link key: this one, if there is none."""
     Installation.objects.get_or_create(pk=1, defaults={"link_keys": [KEY.hex()], "suppression_key": KEY.hex()})
     if not LinkKey.objects.filter(key__isnull=False).exists():
         row_of(KEY, datetime(2026, 1, 1, tzinfo=UTC)).save()
 
 
 def a_newer_key_signs() -> int:
-    """Let a new key have signed for a while, known to this process; return its number."""
+    """Create a key that has been signing for a while and that this process knows; return its number."""
     new = rotating.rotate()
     LinkKey.objects.filter(pk=new.number).update(signs_from=new.created_at - timedelta(minutes=5))
     installation.reread()

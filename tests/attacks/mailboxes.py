@@ -18,7 +18,7 @@ def two_newsletters() -> Subscriber:
 
 
 def mailed(purpose: str) -> list[mail.EmailMessage]:
-    """Send what waits of this purpose or kind; return the emails that went out."""
+    """Send what is waiting for this purpose or of this kind; return the emails that went out."""
     before = len(mail.outbox)
     for letter in Letter.objects.filter(purpose=purpose).exclude(due=None):
         link_mails.send(letter.pk)

@@ -1,4 +1,4 @@
-"""Requests of strangers by the sign-up form, and the emails that they lead to."""
+"""Send strangers' requests through the sign-up form, and collect the emails that they cause."""
 
 import secrets
 
@@ -11,13 +11,13 @@ from subscribers.optin import Origin
 
 
 def ask(email: str, network: int, effort: limits.Effort = limits.Effort.NONE) -> None:
-    """Ask as `sign_up` does below its page."""
+    """Post what the form below the page of `sign_up` posts."""
     origin = Origin(how="form", ip=f"10.{network // 250}.{network % 250}.0/24")
     optin.subscribe(parse(email), "weekly", origin=origin, typed=limits.Typed(secrets.token_hex(), effort))
 
 
 def use_up(network: int) -> None:
-    """Cause as many emails from this network as need no effort."""
+    """Cause as many emails from this network as are possible without proof of work."""
     for number in range(limits.FREE_A_NETWORK_HOUR):
         ask(f"n{number}-of-{network}@readers.example", network)
 

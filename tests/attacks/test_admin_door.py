@@ -1,4 +1,4 @@
-"""What those who guess passwords try at `/admin/`."""
+"""Try what password guessers try at `/admin/`."""
 
 from datetime import timedelta
 
@@ -19,7 +19,7 @@ PASSWORD = "correct horse battery staple"
 
 
 class CountingHasher(MD5PasswordHasher):
-    """Cheap, and every use is counted: what takes time at a login is the hash."""
+    """A cheap password hasher that counts its uses: at a login, the hash is what takes time."""
 
     algorithm = "counted"
     used = 0
@@ -43,7 +43,7 @@ def log_in(name="operator", password="guess", query="", note="", **more):
 
 @pytest.fixture
 def time_machine_of_axes():
-    """Axes reads the clock itself; so instead of the clock, its records move."""
+    """Move the records of django-axes instead of the clock, which axes reads itself."""
 
     def later(minutes: int) -> None:
         AccessAttempt.objects.update(attempt_time=F("attempt_time") - timedelta(minutes=minutes))
@@ -55,12 +55,12 @@ HOME = "203.0.113.9"
 
 
 def is_open(address: str) -> bool:
-    """For the right password, from this address."""
+    """Tell whether the right password is accepted from this address."""
     return log_in(password=PASSWORD, REMOTE_ADDR=address).status_code == 302
 
 
 def test_another_claim_for_each_guess_does_not_help():
-    """Without a proxy of ours the header is the visitor's invention."""
+    """Without a trusted proxy, the visitor may have made the header up."""
     for number in range(5):
         log_in(headers={"X-Forwarded-For": f"198.51.{number}.1"})
     assert AccessAttempt.objects.get().failures_since_start == 5
@@ -78,7 +78,7 @@ def test_a_stranger_locks_out_their_own_network_and_never_the_operator(guessing,
 
 
 def test_a_network_that_tries_name_after_name_waits_before_a_password_is_checked():
-    """Each check takes a processor for a moment, and enough of them kept everybody else waiting."""
+    """Each check occupies a processor for a moment, and enough of them kept everybody else waiting."""
     for number in range(admin_site.GUESSES):
         log_in(f"user{number}", REMOTE_ADDR="198.51.100.7")
     CountingHasher.used = 0

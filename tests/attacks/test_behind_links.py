@@ -1,4 +1,4 @@
-"""What mail programs, gateways and people leave behind a link, and links that lost a part on their way."""
+"""Links with something appended by email programs, gateways or people, and links that lost a part on their way."""
 
 import re
 from urllib.parse import quote
@@ -68,7 +68,7 @@ def token_of(path: str) -> str:
 
 
 def with_behind(path: str, behind: str) -> str:
-    """The path as it is asked for with `behind` where its last character, a slash, was."""
+    """Return the path with `behind` in place of its last character, a slash."""
     return path.removesuffix("/") + behind.partition("#")[0]
 
 
@@ -79,7 +79,7 @@ def paths():
 
 @pytest.fixture
 def asked(client):
-    """Status and page for each method. Undone again, so that each link still has something to do."""
+    """Return status and page for each method, rolled back each time so that every link still has something to do."""
 
     def ask(method: str, path: str):
         with transaction.atomic():
@@ -187,7 +187,7 @@ def test_the_link_of_an_issue_opens_whatever_stands_behind_it(client, behind):
 def test_a_scanner_that_tries_one_click_at_every_link_of_a_mail_changes_nothing_but_by_that_to_unsubscribe(
     client, method
 ):
-    """Gateways test what mail providers may post (RFC 8058), and do not know which link of a mail it is for."""
+    """Gateways test what mailbox providers may post (RFC 8058), and do not know which link of an email it is for."""
     ada = readers.confirmed("weekly", ADA)
     asked_for = confirm_path(readers.pending("jianbao", ADA), "jianbao")
     undo = undo_in(client.post(leave_path(ada), {"from": "page"}))

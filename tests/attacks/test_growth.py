@@ -1,4 +1,4 @@
-"""What grows by a link that is used again and again: a script presses a button a hundred times a second."""
+"""Nothing grows without limit because a script presses a link's button a hundred times a second."""
 
 import json
 import re
@@ -34,7 +34,7 @@ def save(client, reader, **form):
 
 
 def with_history(rows: int) -> Subscriber:
-    """A subscriber whose history has so many more steps, as versions before kept each change of language."""
+    """Create a subscriber with this many more steps, as older versions stored each change of language."""
     reader = readers.confirmed()
     origin = Origin(
         how="preferences", source="https://news.example.com/preferences/…/", language="en", ip="192.0.2.0/24"
@@ -46,7 +46,7 @@ def with_history(rows: int) -> Subscriber:
 
 
 def peak_of(work) -> int:
-    """Bytes in memory at most, above what there was before."""
+    """Return the peak of memory in bytes, above the start."""
     tracemalloc.start()
     try:
         work()
@@ -142,7 +142,7 @@ def rows_in_all_tables() -> dict[str, int]:
 
 
 def press_everything(client, reader, number: int) -> None:
-    """Each button of each page behind a signed link, and the sign-up form with the same address."""
+    """Press each button of each page behind a signed link, and post the sign-up form with the same address."""
     preferences, data = preferences_path(reader), data_path(reader)
     language = ("zh-hans", "en")[number % 2]
     client.post(preferences, {"do": "save", "had": "weekly", "newsletter": ["weekly", "jianbao"], "language": language})

@@ -1,4 +1,4 @@
-"""Signatures that somebody made up, or made with a key that leaked."""
+"""Signatures that somebody made up, or made with a leaked key."""
 
 import pytest
 from django.db import OperationalError, connection
@@ -35,7 +35,7 @@ def test_made_up_signatures_cost_one_look_into_the_database_in_five_seconds(clie
 
 
 def test_a_link_under_a_key_that_this_process_never_heard_of_opens(client, reader):
-    """A worker on another machine signed with it."""
+    """A worker on another machine signed it."""
     before = installation.link_keys()
     a_newer_key_signs()
     path = leave_path(reader)
@@ -45,7 +45,7 @@ def test_a_link_under_a_key_that_this_process_never_heard_of_opens(client, reade
 
 
 def test_without_the_database_an_unknown_signature_is_asked_to_come_again(client, reader, monkeypatch):
-    """Mailbox providers give up a one-click request that is refused; one that may be good is put off."""
+    """Mailbox providers do not retry a one-click request that is refused, so one that may be valid is put off."""
     signed_links.keys()
 
     def away(**_):

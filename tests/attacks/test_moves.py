@@ -36,7 +36,7 @@ def _hints(hints):
 
 @pytest.fixture
 def moved(client) -> dict[str, str]:
-    """Ada, who reads two newsletters and left a third, has a new address; these links lie in the old mailbox."""
+    """Give Ada, who gets two newsletters and left a third, a new address; return the links in the old mailbox."""
     readers.unsubscribed("another", ADA)
     ada = two_newsletters()
     paths = {
@@ -76,7 +76,7 @@ def test_no_link_of_the_old_mailbox_mints_a_fresh_one(client, moved):
 
 
 def test_a_confirm_link_of_the_old_mailbox_does_not_confirm_for_the_new_address(client):
-    """The request was mailed before the move, so the link was never read by who owns the new address."""
+    """The request was emailed before the move, so the owner of the new address never saw the link."""
     ada = two_newsletters()
     readers.pending("another", ADA)
     old = confirm_path(ada, "another")
@@ -216,7 +216,7 @@ def test_the_old_address_is_told_of_a_move(moved):
 
 
 def test_news_of_an_undo_that_waits_goes_to_nobody_after_a_move(client):
-    """It says "You are still subscribed", and the link in it would have the subscriber's new id."""
+    """It says "You are still subscribed", and its link would contain the subscriber's new id."""
     ada = readers.confirmed()
     client.post(undo_in(client.post(leave_path(ada), BUTTON)))
     waiting = Notice.objects.get(kind="undone").pk

@@ -1,4 +1,4 @@
-"""What stands in the database, and what is too large: shown as text, or refused in words."""
+"""Hostile text from the database is shown as text, and oversized input is refused with a message."""
 
 from dataclasses import replace
 from xml.etree import ElementTree
@@ -27,7 +27,7 @@ FORM = "application/x-www-form-urlencoded"
 
 @pytest.fixture
 def evil_newsletter(settings):
-    """An editor who copies words from anywhere into newsletter.toml."""
+    """Configure a newsletter whose editor copied texts from anywhere into newsletter.toml."""
     weekly = settings.NEWSLETTERS["weekly"]
     evil = replace(weekly, name=EVIL, about=EVIL, license=EVIL, postal_address=EVIL, from_name=EVIL)
     settings.NEWSLETTERS = settings.NEWSLETTERS | {"weekly": evil}
@@ -56,7 +56,7 @@ def test_text_of_a_newsletter_is_escaped_in_the_confirmation_mail(evil_newslette
 
 
 def test_every_post_of_another_site_is_refused_but_for_the_signed_links():
-    """From Django's resolver, so that a new address is asked too."""
+    """The paths come from Django's resolver, so a new one is tested too."""
     open_to_all = ("unsubscribe/test/", "webhooks/sendgrid/")  # one changes nothing, the other is signed
     browser = Client(enforce_csrf_checks=True, raise_request_exception=False)
     readers.everybody()
@@ -104,7 +104,7 @@ def test_behind_a_signed_link_a_body_too_large_changes_nothing_but_leaving(clien
 )
 @pytest.mark.parametrize("size", [30_000, 3_000_000])
 def test_no_endpoint_writes_an_upload_to_the_disk(door, size, monkeypatch):
-    """Multipart files know no limit of Django's, and one of more than 2.5 MB would lie in the folder for such files."""
+    """Django does not limit multipart files, and would store one of more than 2.5 MB in a folder for uploads."""
     path = door(reader := readers.confirmed())
     monkeypatch.setattr("tempfile.NamedTemporaryFile", lambda *_, **__: pytest.fail("a file was made"))
     monkeypatch.setattr("django.core.files.temp.NamedTemporaryFile", lambda *_, **__: pytest.fail("a file was made"))

@@ -1,4 +1,4 @@
-"""No pattern of ours takes long, whatever it is given: none tries each way to divide a long text.
+"""No regular expression of ours is slow on any text: none backtracks over the ways to divide a long one.
 
 The guard is CPU time, many times what a pattern needs that reads its text once, so that a busy machine fails nothing.
 """
@@ -49,7 +49,7 @@ NOT_IMPORTED = ("__main__", "wsgi", "svg_program")  # these run something
 
 
 def sources() -> Iterator[tuple[str, Path]]:
-    """Each module with its file."""
+    """Yield each module with its file."""
     for package in (mailer, subscribers):
         top = Path(package.__path__[0])
         for path in sorted(top.rglob("*.py")):
@@ -57,7 +57,7 @@ def sources() -> Iterator[tuple[str, Path]]:
 
 
 def calls(path: Path) -> Iterator[tuple[str, str, int]]:
-    """Patterns that stand as text in a call of `re`, with what is called, and flags."""
+    """Yield the literal patterns in calls of `re`, with the function and flags."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         match node:
             case ast.Call(func=ast.Attribute(value=ast.Name(id="re"), attr=name), args=[ast.Constant(value=text), *_]):
@@ -67,7 +67,7 @@ def calls(path: Path) -> Iterator[tuple[str, str, int]]:
 
 
 def kept(module: str, used: str) -> Iterator[tuple[str | bytes, str, int]]:
-    """Patterns that a module keeps under a name, also those put together from pieces; used as all code says."""
+    """Yield the patterns that modules store under a name, concatenated ones too, for each use in the code."""
     if not module.endswith(NOT_IMPORTED):
         for name, value in vars(importlib.import_module(module.removesuffix(".__init__"))).items():
             if isinstance(value, re.Pattern):
@@ -76,7 +76,7 @@ def kept(module: str, used: str) -> Iterator[tuple[str | bytes, str, int]]:
 
 
 def patterns() -> dict[tuple[str | bytes, str, int], str]:
-    """Each pattern of both packages and how it is used, and a module that has it."""
+    """Return each pattern of both packages with how it is used and a module that has it."""
     used = "\n".join(path.read_text(encoding="utf-8") for _, path in sources())
     return {found: module for module, path in sources() for found in (*calls(path), *kept(module, used))}
 
@@ -96,7 +96,7 @@ def cpu(seconds: float) -> Iterator[None]:
 
 
 def texts(pattern: str | bytes) -> Iterator[str]:
-    """Long texts: of signs that mean something somewhere, and of the words that the pattern itself looks for."""
+    """Yield long texts, made of characters with a special meaning and of the words that the pattern looks for."""
     source = pattern.decode("latin-1") if isinstance(pattern, bytes) else pattern
     own = {re.sub(r"\\(\W)", r"\1", word) for word in re.findall(r"(?:\\[^\w\s]|[\w<>/:#!@%&=~'\"-])+", source)}
     for piece in (*SIGNS, *PIECES, *sorted(own)):
@@ -104,7 +104,7 @@ def texts(pattern: str | bytes) -> Iterator[str]:
 
 
 def takes_long(pattern: re.Pattern, use: str = "search") -> str:
-    """The beginning of a text that the pattern takes long for."""
+    """Return the start of a text on which the pattern is slow."""
     for text in texts(pattern.pattern):
         try:
             with cpu(ENOUGH):

@@ -1,4 +1,4 @@
-"""Every address there is, found in Django's resolver, against what scanners and attackers send.
+"""Request every URL of Django's resolver with what scanners and attackers send.
 
 Whatever comes: no failure of ours, no token or address in the log, nothing that a browser would run or keep.
 """
@@ -107,7 +107,7 @@ BODIES = st.one_of(
 
 @pytest.fixture
 def log(monkeypatch):
-    """All that is logged, as it would stand in the log."""
+    """Return everything that is logged, as the log would show it."""
     written = io.StringIO()
     (handler,) = [one for one in logging.getLogger().handlers if isinstance(one.formatter, KeyValueFormatter)]
     monkeypatch.setattr(handler, "stream", written)
@@ -116,7 +116,7 @@ def log(monkeypatch):
 
 @pytest.fixture
 def visitors():
-    """A stranger, one whose browser must prove its forms, and an operator; each with their session."""
+    """Return sessions of a stranger, of one whose browser must solve a challenge, and of an operator."""
     operator = Client(raise_request_exception=False)
     operator.force_login(
         User.objects.create(username="operator", is_staff=True, is_superuser=True),
@@ -127,7 +127,7 @@ def visitors():
 
 
 def wrong_with(answer, behind_a_token: bool) -> list[str]:
-    """What an answer of ours must not be."""
+    """Return what no answer of ours may have, but this one has."""
     found = []
     policy = answer.get("Content-Security-Policy", "")
     if answer.status_code >= 500 and answer.status_code != 503:

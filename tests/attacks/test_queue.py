@@ -1,4 +1,4 @@
-"""What scripts do to the queue of confirmation mails: push others out of it, or back in it."""
+"""Scripts that try to push others out of the queue of confirmation emails, or back in it."""
 
 from datetime import timedelta
 

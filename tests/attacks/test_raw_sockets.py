@@ -1,4 +1,4 @@
-"""What is no proper HTTP, against the real web process: it refuses, hangs up, and goes on answering."""
+"""Send malformed HTTP to a real web process: it refuses, closes the connection and keeps answering."""
 
 import re
 import socket
@@ -48,7 +48,7 @@ def web(tmp_path_factory):
 
 
 def say(port: int, words: bytes) -> bytes:
-    """What comes back until the server hangs up."""
+    """Return what the server sends until it closes the connection."""
     with socket.create_connection(("127.0.0.1", port), timeout=20) as line:
         line.sendall(words)
         line.shutdown(socket.SHUT_WR)
@@ -100,7 +100,7 @@ def test_a_body_in_chunks_is_read_like_any_other(web):
 
 
 def test_no_header_moves_a_request_to_another_page(web):
-    """A proxy that hides /admin/ from the world would let /x/admin/ through."""
+    """A proxy that hides /admin/ from the public would let /x/admin/ through."""
     for headers in (b"SCRIPT_NAME: /x\r\n", b"Script-Name: /x\r\n", b"PATH_INFO: /admin/login/\r\n"):
         request = b"GET /x/admin/login/ HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n" + headers + b"\r\n"
         assert status(say(web[1], request)) == 404
@@ -112,7 +112,7 @@ def test_no_header_moves_a_request_to_another_page(web):
     ids=["headers", "a body"],
 )
 def test_those_who_drip_do_not_keep_the_others_out(web, begun):
-    """As many as there are threads begin a request and never end it. Readers must always be able to leave."""
+    """As many clients as there are threads never end their requests. Subscribers must always be able to leave."""
     with ExitStack() as held:
         for _ in range(THREADS):
             line = held.enter_context(socket.create_connection(("127.0.0.1", web[1]), timeout=20))
@@ -129,7 +129,7 @@ def test_a_huge_post_is_refused_by_its_length_alone(web):
 
 
 def hear(line: socket.socket, enough: int = 1) -> bytes:
-    """What comes back until so many answers are there or the server hangs up."""
+    """Return what the server sends until this many responses have arrived or it closes the connection."""
     heard = b""
     with suppress(ConnectionResetError):
         while heard.count(b"HTTP/1.1 ") < enough and (piece := line.recv(65_536)):
@@ -167,7 +167,7 @@ def test_requests_that_come_at_once_are_answered_one_after_the_other(web):
 
 
 def test_those_who_do_not_take_their_answers_do_not_keep_the_others_out(web):
-    """More than the kernel takes for them, and more of them than there are threads."""
+    """The responses are larger than the kernel's buffers, and there are more clients than threads."""
     big = b"GET /static/admin/js/vendor/xregexp/xregexp.js HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
     with ExitStack() as held:
         for _ in range(2 * THREADS):

@@ -1,4 +1,4 @@
-"""What scripts do to the form that anybody may fill in: mail others by it, and shut it for others."""
+"""Scripts that use the public form to email others, or to block it for them."""
 
 import json
 import re
@@ -59,7 +59,7 @@ def test_seventeen_networks_that_ask_for_seventeen_mails_keep_nobody_out(clock):
 
 
 def test_no_flood_of_other_steps_pushes_a_networks_mails_out_of_the_count(clock):
-    """Counting looked at the newest 10,000 steps of everybody."""
+    """Counting used to look only at the newest 10,000 steps of everybody."""
     use_up(1)
     reader = Subscriber.objects.first()
     steps = (Consent(subscriber=reader, step="changed", how="preferences", at=clock.now) for _ in range(10_000))
@@ -140,7 +140,7 @@ def test_many_who_name_one_mailbox_as_their_new_address_under_many_spellings_mak
 
 
 def test_a_network_counts_the_same_for_readers_and_strangers():
-    """Or who asks for nine strangers and one address would see by the tenth whether that one reads."""
+    """Otherwise, who asks for nine strangers and one address would see by the tenth whether it is subscribed."""
     made = readers.everybody()
     optin.suppress(made["unsubscribed"].suppression_hash, "complaint", LINK)
     MailRequest.objects.all().delete()

@@ -1,4 +1,4 @@
-"""Every attack that we know of, and the tests that show what happens. A row whose test is gone fails here."""
+"""List every attack that we know of with the tests that show its effect. A row whose test is gone fails."""
 
 import ast
 from pathlib import Path

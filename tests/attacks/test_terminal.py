@@ -1,4 +1,4 @@
-"""Words of strangers that an operator reads in a terminal or opens in a spreadsheet."""
+"""Strangers' text in an operator's terminal or spreadsheet does no harm."""
 
 import json
 import time

@@ -1,5 +1,7 @@
-"""An undo link is bound to one leaving: what a friend with a forwarded mail tries with it. And who is told of what was
-done in their name."""
+"""An undo link is bound to one unsubscribe, so a friend with a forwarded email cannot misuse it.
+
+The subscriber is told what was done in their name.
+"""
 
 import re
 from datetime import timedelta
@@ -32,7 +34,7 @@ def _hints(hints):
 
 
 def pressed_undo(client, reader: Subscriber) -> int:
-    """Leave by the page, press Undo in the answer; the status of that."""
+    """Unsubscribe on the page, press Undo in the response, and return the status."""
     return client.post(undo_in(client.post(leave_path(reader), BUTTON))).status_code
 
 
@@ -40,7 +42,7 @@ def pressed_undo(client, reader: Subscriber) -> int:
 
 
 def test_a_friend_who_left_for_the_owner_cannot_undo_the_owners_own_leaving(client):
-    """The friend has a forwarded mail and keeps the undo link; the owner presses one-click a minute later."""
+    """The friend keeps the undo link from a forwarded email; the owner unsubscribes with one click a minute later."""
     ada = readers.confirmed()
     undo = undo_in(client.post(leave_path(ada), BUTTON))
     assert client.post(leave_path(ada), *ONE_CLICK).status_code == 200
@@ -67,7 +69,7 @@ def test_any_later_leaving_ends_undo(client, again):
 
 
 def test_an_undo_link_undoes_no_other_leaving_than_its_own(client, clock):
-    """Left, back by a fresh confirmation, left again: the first link is over although both were pressed just now."""
+    """After leaving, confirming again and leaving again, the first link has expired although both are minutes old."""
     ada = readers.confirmed()
     first = undo_in(client.post(leave_path(ada), BUTTON))
     clock.forward(minutes=11)
@@ -93,7 +95,7 @@ def test_an_undo_link_is_used_once(client):
 
 
 def test_a_link_signed_for_a_leaving_that_never_was_undoes_nothing(client):
-    """As an older version signed it: for the newsletter, without the leaving."""
+    """An older version signed such links: for the newsletter, without the unsubscribe."""
     from subscribers import signed_links, tokens
 
     ada = readers.confirmed()
@@ -172,7 +174,7 @@ def test_after_two_undos_in_thirty_days_only_a_fresh_confirmation_brings_back(cl
 
 
 def test_a_click_that_waited_in_the_journal_is_not_undone_by_an_older_leavings_link(client, clock, tmp_path, settings):
-    """The owner left while the database was away, after the friend's leaving and before the friend pressed undo."""
+    """The owner left while the database was down, between the friend leaving in their name and pressing Undo."""
     settings.LEAVING_JOURNAL, settings.OPTOUTS = tmp_path / "leaving.jsonl", tmp_path / "optouts.log"
     ada = readers.confirmed()
     clock.forward(minutes=1)

@@ -1,4 +1,4 @@
-"""Seeded disasters with real processes, and an audit of what the provider really took.
+"""Seeded disasters with real processes, and an audit of what the provider actually accepted.
 
     python -m tests.chaos --runs 200 --seed 1 --jobs 2     # a table, and the seeds that failed
     python -m tests.chaos --runs 1 --seed 17               # one of them again

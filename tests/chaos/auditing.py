@@ -1,4 +1,4 @@
-"""The provider's log is the truth; the ledger is compared with it, invariant by invariant (I1 to I6 and I10)."""
+"""Compare the ledger with the provider's log, which is the truth, for each invariant (I1 to I6 and I10)."""
 
 import json
 from collections import Counter
@@ -16,7 +16,7 @@ SAME_TRANSACTION = 0.25  # seconds
 
 @dataclass(frozen=True)
 class Truth:
-    """What the provider's log holds: it was on the disk before each answer."""
+    """What the provider's log contains; it was on disk before each response."""
 
     requests: int
     accepted: tuple[dict[str, Any], ...]  # a line for each accepted request
@@ -51,7 +51,7 @@ class Findings:
 
 @dataclass(frozen=True)
 class Standing:
-    """Readers by outcome, as the ledger has them."""
+    """Subscribers by outcome, according to the ledger."""
 
     outcome: dict[str, str]
 
@@ -64,7 +64,7 @@ def standing_of(run: Run) -> Standing:
 
 
 def audit(run: Run, found: Findings, may_be_twice: set[str] = frozenset()) -> Standing:  # type: ignore[assignment]
-    """Check what must hold whenever nothing moves. `may_be_twice`: whom an editor resent without evidence."""
+    """Check what must hold at rest. `may_be_twice`: subscribers to whom an editor resent without evidence."""
     truth, now = truth_of(run), standing_of(run)
     _nobody_twice(truth, found, may_be_twice)
     _all_planned_are_named(run, now, found)

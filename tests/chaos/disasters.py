@@ -1,4 +1,4 @@
-"""What happens to a send. Each takes the run and returns when it is over; its moment is the seed's."""
+"""The disasters of a run. Each takes the run and returns when it is over; the seed decides when it starts."""
 
 import contextlib
 import signal
@@ -44,7 +44,7 @@ def kill_now(run: Run) -> None:
 
 
 def kill_after_acceptance(run: Run) -> None:
-    """Kill every sender after the provider took a request, so that the answer is lost."""
+    """Kill every sender after the provider accepted a request, so that the response is lost."""
     _kill_in_request(run, "hang after accepting")
 
 
@@ -88,7 +88,7 @@ def refuse(run: Run) -> None:
 
 
 def readers_leave(run: Run) -> None:
-    """Unsubscribe, by the command, which acknowledges when it returns, subscribers who still wait for their email."""
+    """Unsubscribe waiting subscribers with the command, which confirms it by returning."""
     run.progress()
     waiting = sorted(email for email, outcome, _ in run.ledger.deliveries() if outcome == "planned")
     for reader in run.random.sample(waiting, min(2, len(waiting))):
@@ -97,7 +97,7 @@ def readers_leave(run: Run) -> None:
 
 
 def events_early(run: Run) -> None:
-    """Report events while other requests are under way, and of requests whose sender just died."""
+    """Report events while other requests are in flight, and for requests whose sender just died."""
     run.progress()
     base = run.serve()
     with run.api.lock:
@@ -108,7 +108,7 @@ def events_early(run: Run) -> None:
 
 
 def deaf_webhook(run: Run) -> None:
-    """Report all that was accepted to nobody: wrong key, wrong address, or no web process."""
+    """Let events reach nobody: a wrong key, a wrong address, or no web process."""
     run.progress()
     why = run.random.choice(["key", "address", "process"])
     run.story[-1] = f"deaf webhook: {why}"
@@ -211,14 +211,14 @@ def move_clock(run: Run) -> None:
 
 
 def _at_work(run: Run) -> Hand:
-    """Return one that has started and sends: a kill before may have left three requests open and nobody at work."""
+    """Return a sender that has started, since an earlier kill may have left three open requests and no sender."""
     run.progress(4, patience=20)
     run.moment()
     return run.random.choice(run.hands)
 
 
 def exhaust_descriptors(run: Run) -> None:
-    """Let a working process open no more files and connections for some seconds."""
+    """Let a running process open no more files and connections for some seconds."""
     hand = _at_work(run)
     if hand.lives:
         assert hand.process is not None

@@ -1,4 +1,4 @@
-"""What a run stands on that it may break: a PostgreSQL server of its own, beside the one that other tests share."""
+"""Start a PostgreSQL server that a run may break, beside the one that other tests share."""
 
 import os
 import subprocess
@@ -11,7 +11,7 @@ from tests.parts import skip_without
 
 
 class Postgres:
-    """A server that can be ended as a power cut ends it, and started again at the same socket."""
+    """A server that can be ended as a power cut would, and started again at the same socket."""
 
     def __init__(self) -> None:
         try:
@@ -35,7 +35,7 @@ class Postgres:
         self._control("-m", "immediate", "stop")
 
     def start(self) -> None:
-        """Start it and wait for it. A busy machine may need longer than the ten seconds that one try waits."""
+        """Start it and wait for it. A busy machine may need longer than the ten seconds of one attempt."""
         until = time.monotonic() + 90
         while True:
             try:
@@ -68,5 +68,5 @@ def _postgres_of(process: int) -> Postgres:
 
 
 def own_postgres() -> Postgres:
-    """Return the server of this process that plays runs; its runs come one after another."""
+    """Return the server of this process, whose runs come one after another."""
     return _postgres_of(os.getpid())

@@ -1,4 +1,4 @@
-"""Which disasters come together, on which stage, and for how many readers."""
+"""Choose which disasters come together, on which stage, and for how many subscribers."""
 
 from dataclasses import dataclass
 
@@ -74,7 +74,7 @@ KINDS = (
 
 
 def kind_of(seed: int) -> Kind:
-    """Return the kind of a seed; seeds go round the kinds, so a long run plays each alike often."""
+    """Return the kind of a seed; seeds cycle through the kinds, so that a long run plays each equally often."""
     return KINDS[seed % len(KINDS)]
 
 

@@ -1,4 +1,4 @@
-"""Subscribers leave by one click while the database is away; web process and workers have homes of their own."""
+"""Unsubscribe by one click while the database is down; web process and workers have separate homes."""
 
 import time
 from pathlib import Path
@@ -8,7 +8,7 @@ from tests.processes.leavers import ONE_CLICK, ask, hanging, ways_out
 
 
 def leave_while_away(run: Run) -> None:
-    """End or freeze PostgreSQL, perhaps kill the web process; everybody who was told so has left."""
+    """End or freeze PostgreSQL and perhaps kill the web process; everybody who got a 2xx must be unsubscribed."""
     assert run.postgres is not None
     base = run.serve()
     keys = Path(run.stage.environment(run.web.home)["MAILER_HOME"]) / "link-keys"

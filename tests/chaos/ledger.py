@@ -1,4 +1,4 @@
-"""Read the database of a run from outside: plain SQL, none of our own code, so that it can testify against it."""
+"""Read a run's database from outside with plain SQL, without our own code, so that it is independent evidence."""
 
 import contextlib
 import sqlite3
@@ -25,7 +25,7 @@ OPEN = """
 
 
 class Away(Exception):
-    """The database does not answer just now, or has no tables yet."""
+    """The database does not answer right now, or has no tables yet."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Ledger:
         return {str(row[0]) for row in rows}
 
     def open(self) -> int:
-        """Return how many batches and attempts have no end yet."""
+        """Return how many batches and attempts have not ended."""
         return int(self._rows(OPEN)[0][0])
 
     def _rows(self, sql: str) -> list[Any]:

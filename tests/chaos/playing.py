@@ -1,4 +1,4 @@
-"""One run from its seed to its result: disasters, calm, evidence, resend, and the same command once more."""
+"""Play one run from its seed to its result: disasters, calm, evidence, resend, and the same command again."""
 
 import shutil
 import subprocess
@@ -36,7 +36,7 @@ class Result:
 
 
 def play(seed: int, kind: Kind | None = None, before: str = "") -> Result:
-    """Play the run of this seed and return what came of it. Its folder is gone when all was well.
+    """Play the run of this seed and return the result. The folder of a successful run is deleted.
 
     `before` is the `mailer` of an earlier version: the run begins with it and is upgraded after half the disasters.
     """
@@ -86,7 +86,7 @@ def _disasters(run: Run) -> None:
 
 
 def _aftermath(run: Run, found: Findings) -> int:
-    """Check everything once the storm is over; return how many subscribers it made unknown."""
+    """Check everything once the faults are gone; return how many subscribers they made unknown."""
     if not run.calm():
         found.add(f"I12 not at rest: {run.ledger.send()}, {run.ledger.open()} open")
         return 0
@@ -104,7 +104,7 @@ def _aftermath(run: Run, found: Findings) -> int:
 
 
 def _resend(run: Run, found: Findings) -> set[str]:
-    """Resend, as an editor, what is unknown; return who had it, which without evidence nobody can know."""
+    """Resend what is unknown, as an editor would; return who already had it, which nobody can know without evidence."""
     unknown = audit(run, found).of("unknown")
     had_it = unknown & set(truth_of(run).times)
     # A batch that was unknown is not split, so a reader in it whom nobody names would hold it for ever.
@@ -130,7 +130,7 @@ def _again(run: Run, found: Findings) -> None:
 
 
 def _evidence(run: Run, found: Findings) -> None:
-    """Post SendGrid's events of all that it accepted, tripled and shuffled: none of it stays unknown."""
+    """Post SendGrid's events for everything that it accepted, tripled and shuffled: none of it stays unknown."""
     base, truth = run.serve(), truth_of(run)
     told = events.events_of(truth.accepted) * 3
     run.random.shuffle(told)
@@ -146,7 +146,7 @@ def _evidence(run: Run, found: Findings) -> None:
 
 
 def _silence_is_not_evidence(run: Run, found: Findings) -> None:
-    """Check that long after the wait nobody is mailed again, neither by a worker alone nor on a yes."""
+    """Check that long after the wait nobody is emailed again, neither by a worker alone nor with --yes."""
     before, unknown = set(run.ledger.attempts()), audit(run, found).of("unknown")
     run.serve()  # on SQLite it brings a worker along
     time.sleep(3 * EVIDENCE_WAIT)

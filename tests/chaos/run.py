@@ -1,4 +1,4 @@
-"""One run while it goes: the processes that work, the provider, and a nurse that starts again what died."""
+"""One run in progress: its processes, the provider, and a supervisor that restarts what died."""
 
 import contextlib
 import os
@@ -30,7 +30,7 @@ UNHURRIED = {"MAILER_HTTP_TIMEOUT": "10", "MAILER_LEASE": "30"}
 
 
 class Hand:
-    """A process that works: a worker, or a command with its worker inside."""
+    """A process that sends: a worker, or a command with an embedded worker."""
 
     def __init__(self, home: str) -> None:
         self.home = home
@@ -75,7 +75,7 @@ class Run:
         self.disks: dict[str, Disk] = {}  # by home
 
     def _clocks(self) -> dict[str, MovedClock]:
-        """Return clocks by home, which is a machine of its own. The planner's is off from the beginning."""
+        """Return clocks by home, each of which is a machine. The planner's clock is off from the beginning."""
         homes = {self.web.home, *(hand.home for hand in self.hands)}
         if self.kind.distributed:
             homes |= {"editor", "editor0"}
@@ -112,7 +112,7 @@ class Run:
         return stage
 
     def _second_installation(self) -> Stage:
-        """Return a stage with another newsletter.toml and key beside the true one; a disaster starts it."""
+        """Return a stage with another newsletter.toml and key; a disaster starts it."""
         newsletter = editors_folder(self.folder / "second" / "newsletter")
         (newsletter / "newsletter.toml").write_text(CONFIG.replace("weekly.news.example.com", "weekly.second.example"))
         stage = Stage(newsletter, self.stage.database_url, self.stage.broker_url)
@@ -193,7 +193,7 @@ class Run:
         return base
 
     def upgrade(self) -> None:
-        """Migrate under the processes of the version before, if the run began with one; then replace each of them."""
+        """Migrate under the processes of the previous version, if the run began with one; then replace each of them."""
         if self.stage.command == self.now:
             return
         self.story.append("upgrade")
@@ -207,7 +207,7 @@ class Run:
     # -------------------------------------------------------------- time
 
     def until(self, ready: Callable[[], object], patience: float) -> bool:
-        """Tell whether it came true in time. A database that is away is not an answer."""
+        """Tell whether the condition came true in time. A database that does not answer is not a result."""
         end = time.monotonic() + patience
         while time.monotonic() < end:
             try:
@@ -223,7 +223,7 @@ class Run:
         return sent is not None and sent[0] == "finished"
 
     def progress(self, requests: int = 1, patience: float = 8.0) -> None:
-        """Wait for a few more requests, so that a disaster meets work and not only processes that start."""
+        """Wait for a few more requests, so that a disaster meets processes at work and not only starting ones."""
         goal = len(self.api.requests) + requests
         self.until(lambda: len(self.api.requests) >= goal or self.is_over(), patience)
 

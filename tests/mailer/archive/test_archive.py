@@ -23,7 +23,7 @@ def shown() -> list[str]:
 
 @pytest.fixture
 def planned(settings, tmp_path) -> Send:
-    """A real send of one batch that nobody has claimed yet."""
+    """Return a real send with one batch that nobody has claimed."""
     settings.PROVIDER, settings.HOME = "127.0.0.1", tmp_path
     readers.confirmed()
     return outgoing.planned()

@@ -1,4 +1,4 @@
-"""The feed and the sitemap, before the grammars of RFC 4287 and sitemaps.org, and as a feed reader reads them."""
+"""Check feed and sitemap against the grammars of RFC 4287 and sitemaps.org, and with a feed reader."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -42,7 +42,7 @@ def feed_at(client: Client, path: str):
 
 
 def assert_sound(feed) -> None:
-    """What RFC 4287 demands and its grammar cannot say."""
+    """Assert what RFC 4287 requires and its grammar cannot express."""
     assert feed.tag == f"{ATOM}feed"
     assert feed.findtext(f"{ATOM}author/{ATOM}name"), "4.1.1: each entry has an author, its own or the feed's"
     assert len(links(feed, "self")) == 1, "4.1.1 (SHOULD)"
@@ -61,7 +61,7 @@ def assert_sound(feed) -> None:
 
 
 def assert_readable(response, feed) -> None:
-    """A feed reader finds each issue with its title, page, day and words, and nothing in need of repair."""
+    """Assert that a feed reader finds each issue with title, page, date and text, and repairs nothing."""
     read = feedparser.parse(response.content, response_headers={"content-type": response["Content-Type"]})
     assert not read.bozo, read.get("bozo_exception")
     assert read.version == "atom10"
@@ -115,7 +115,7 @@ def test_links_within_an_issue_lead_to_its_page_and_text_about_them_stays(client
 
 
 def publish(path: Path, day: int, newsletter: str = "jianbao"):
-    """The issue as it would stand in the archive, sent on that day of October."""
+    """Send the issue on that day of October, as it would appear in the archive."""
     _, issue = rendered(path)
     said = {name: getattr(issue, name) for name in ("subject", "preheader", "language", "day", "number", "article")}
     return published(f"2026-10-{day:02}", newsletter, **said), issue
@@ -148,7 +148,7 @@ def test_a_feed_without_issues_is_one_too(client: Client):
 
 
 def test_what_xml_cannot_write_is_left_out_and_breaks_no_feed(client: Client, settings):
-    """`&#12;` in an issue is a form feed, and front matter and newsletter.toml may escape the others."""
+    """`&#12;` in an issue is a form feed; front matter and newsletter.toml can contain the others as escapes."""
     said = "a\x0c\x1b\ufffe\uffffb 板 \U0001f4f0"
     published(subject=said, preheader=said, article=f"<p>{said}</p>")
     newsletter = replace(settings.NEWSLETTERS["weekly"], name=said, from_name=said, about=said, license=said)

@@ -1,4 +1,4 @@
-"""One issue in an editor's folder, checked as `mailer check` does."""
+"""Check one issue in an editor's folder as `mailer check` does."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -57,7 +57,7 @@ def proof(tmp_path: Path, weekly: Newsletter) -> Callable[..., Proof]:
 
 @pytest.fixture
 def rules(proof: Callable[..., Proof]) -> Callable[..., list[str]]:
-    """`rules("Text")` → the rules that an otherwise faultless issue of that text breaks, in order.
+    """Return the rules that an otherwise faultless issue of this text breaks, in order: `rules("Text")`.
 
     A text that brings its own front matter or title is taken as it is.
     """

@@ -1,4 +1,4 @@
-"""Sites are played by a server on this machine, to which only these tests may connect."""
+"""Check links against a server on this machine, to which only these tests may connect."""
 
 import ipaddress
 import socket
@@ -188,7 +188,7 @@ def test_a_redirect_into_a_private_network_is_refused(answer):
 
 
 def test_a_name_that_changes_its_mind_is_resolved_once_for_each_request(site, monkeypatch):
-    """DNS rebinding: the second answer would be this machine."""
+    """With DNS rebinding, the second answer would be this machine."""
     answers = iter(["93.184.216.34", "127.0.0.1", "127.0.0.1"])
     asked, connected = [], []
 
@@ -218,7 +218,7 @@ def test_one_private_address_among_public_ones_is_enough_to_refuse(monkeypatch):
 
 @pytest.fixture
 def certified(site: Site, tmp_path, monkeypatch) -> Site:
-    """The site speaks TLS with a certificate for site.example, which this test alone trusts."""
+    """Let the site speak TLS with a certificate for site.example that only this test trusts."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "site.example")])
     now = datetime.now(UTC)

@@ -8,7 +8,7 @@ from PIL import Image as Pillow
 
 @pytest.fixture
 def picture(tmp_path: Path):
-    """`picture("a.png")` lies beside the issue."""
+    """Put an image beside the issue: `picture("a.png")`."""
 
     def make(name: str, size: tuple[int, int] = (40, 20), noise: bool = False) -> None:
         (tmp_path / "issues").mkdir(exist_ok=True)

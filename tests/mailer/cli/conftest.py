@@ -1,4 +1,4 @@
-"""`mailer` run in this process, against the tests' database and `tests/newsletter.toml`."""
+"""Run `mailer` in this process, against the tests' database and `tests/newsletter.toml`."""
 
 import io
 import sys
@@ -20,7 +20,7 @@ class Ran:
 
 @pytest.fixture
 def installation(transactional_db):
-    """Tests that commit leave empty tables behind, and the migrations do not run again."""
+    """Recreate the installation: tests that commit leave empty tables, and migrations do not run again."""
     from tests.installing import an_installation
 
     an_installation()
@@ -28,7 +28,7 @@ def installation(transactional_db):
 
 @pytest.fixture
 def run(capsys, monkeypatch, installation) -> Callable[..., Ran]:
-    """`run("status")` → exit code, stdout, stderr. There is no terminal to ask at."""
+    """Run a command without a terminal: `run("status")` → exit code, stdout, stderr."""
 
     def run(*arguments: object) -> Ran:
         monkeypatch.setattr("sys.argv", ["mailer", *map(str, arguments)])

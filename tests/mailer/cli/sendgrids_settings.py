@@ -31,7 +31,7 @@ FORBIDDEN = {"errors": [{"message": "access forbidden", "field": None}]}
 
 
 def a_good_account() -> dict[str, Any]:
-    """Return path → what GET answers. A path that is not here is not shown to the key."""
+    """Return path → response of GET. The key is not allowed to see any other path."""
     return {
         "/v3/scopes": {"scopes": ["mail.send"]},
         "/v3/verified_senders": {"results": []},
@@ -46,7 +46,7 @@ def a_good_account() -> dict[str, Any]:
 
 @contextmanager
 def sendgrid(answers: dict[str, Any]) -> Iterator[str]:
-    """Run it and yield its address, our BASE_URL too. Lists are paged as SendGrid pages them: limit ≤ 500, offset."""
+    """Run it and yield its address, which is our BASE_URL too. Lists have SendGrid's pages: limit ≤ 500, offset."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -67,7 +67,7 @@ def sendgrid(answers: dict[str, Any]) -> Iterator[str]:
             self.wfile.write(body)
 
         def do_DELETE(self) -> None:
-            """What is deleted stands in `answers["deleted"]`; without that list the key may not."""
+            """Record what is deleted in `answers["deleted"]`; without that list the key may not delete."""
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             if "deleted" in answers:
                 answers["deleted"].append((unquote(self.path), json.loads(body) if body else None))
@@ -81,7 +81,7 @@ def sendgrid(answers: dict[str, Any]) -> Iterator[str]:
                 self.end_headers()
 
         def log_message(self, *_: object) -> None:
-            """Quiet."""
+            """Print nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         server.daemon_threads = True
@@ -93,7 +93,7 @@ def sendgrid(answers: dict[str, Any]) -> Iterator[str]:
 
 @contextmanager
 def name_server(records: dict[str, list[str]]) -> Iterator[int]:
-    """Run it and yield its port. `records`: name → TXT records; a name that is not here does not exist."""
+    """Run it and yield its port. `records`: name → TXT records; no other name exists."""
 
     class Handler(BaseRequestHandler):
         def handle(self) -> None:

@@ -18,7 +18,7 @@ BASE = "http://127.0.0.1:8000/archive"
 
 @pytest.fixture
 def sent(run, issue) -> Send:
-    """The issue was sent with a mistake in it."""
+    """Send the issue with a mistake in it."""
     article = "<section><h2>News</h2><p>A bord.</p>\n</section>"
     return published(
         preheader="Boards", language="en", day="2026-11-20", base_url="http://127.0.0.1:8000", article=article

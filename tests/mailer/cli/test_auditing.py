@@ -23,7 +23,7 @@ def run(*words: str) -> Result:
 
 
 def audited() -> list[tuple[str, str, int]]:
-    """Action, subject and count of each row, oldest first."""
+    """Return action, subject and count of each row, oldest first."""
     return list(AuditEntry.objects.order_by("pk").values_list("action", "subject", "count"))
 
 
@@ -104,7 +104,7 @@ def test_what_an_operator_says_of_themself_stands_beside_the_user_of_the_system(
 
 @contextmanager
 def read_only() -> Iterator[None]:
-    """As a standby is, and a file without room."""
+    """Make the database read-only, like a standby or a full disk."""
     is_postgresql = connection.vendor == "postgresql"
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL transaction_read_only = on" if is_postgresql else "PRAGMA query_only = 1")

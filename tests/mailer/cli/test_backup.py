@@ -1,4 +1,4 @@
-"""A backup is whole, or it is not there."""
+"""A backup is complete, or it does not exist."""
 
 import sqlite3
 import stat
@@ -29,7 +29,7 @@ def database(tmp_path: Path) -> Path:
 
 
 def test_a_copy_made_while_others_write_is_one_moment_of_the_database(database, tmp_path):
-    """Each transaction writes a reader and a row for that reader: a copy that holds one without the other is torn."""
+    """Each transaction writes a subscriber and a row about them: a copy with only one of the two is inconsistent."""
     stopping = threading.Event()
     written = threading.Event()
 

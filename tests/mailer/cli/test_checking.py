@@ -12,7 +12,7 @@ WRONG = WARNED + "\n![The board](board.png)\n"
 
 @pytest.fixture
 def check(run, issue):
-    """`check(WRONG, "--strict")`: an issue of that text, checked as one of the weekly newsletter."""
+    """Check an issue of this text, of the weekly newsletter: `check(WRONG, "--strict")`."""
     return lambda text, *options, name="2026-11-20.md": run(
         "check", issue(text, name), "--newsletter", "weekly", *options
     )

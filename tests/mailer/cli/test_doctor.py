@@ -1,4 +1,4 @@
-"""The doctor sees what would keep mail from readers, and says where to mend it."""
+"""The doctor finds what would keep email from subscribers, and says how to fix it."""
 
 import base64
 import json
@@ -29,7 +29,7 @@ WEBHOOKS = "/v3/user/webhooks/event/settings/all"
 
 @pytest.fixture
 def account(settings, tmp_path) -> Iterator[dict[str, Any]]:
-    """What this installation's SendGrid account answers; tests change it. The home is an empty one."""
+    """Return what this installation's SendGrid account answers, for tests to change; the home is empty."""
     settings.HOME = tmp_path
     settings.OPTOUTS = tmp_path / "optouts.log"
     answers = recorded.a_good_account()
@@ -44,7 +44,7 @@ def account(settings, tmp_path) -> Iterator[dict[str, Any]]:
 
 @pytest.fixture
 def examined(run, account) -> Callable[[], dict[str, tuple[str, str]]]:
-    """`examined()` → name of each check → state and words."""
+    """Return name of each check → state and detail."""
     from mailer.store.installation import public_id
 
     public_id()  # asked once a process; the thread that answers for BASE_URL need not
@@ -261,7 +261,7 @@ def test_a_log_of_opt_outs_that_cannot_be_read_adopts_nothing(run, settings, tmp
 
 @pytest.mark.parametrize(("seconds", "state"), [(0, "ok"), (-4, "ok"), (-20, "warning"), (-70, "error")])
 def test_a_clock_that_is_off_is_told(examined, monkeypatch, seconds, state):
-    """On SQLite it shows when the clock is behind."""
+    """On SQLite, only a clock that is behind can be noticed."""
     readers.confirmed()
     sweep()
     right = timezone.now

@@ -1,4 +1,4 @@
-"""Which key sends what: `doctor --adopt-key`, and what commands say with a key that nobody knows."""
+"""Which key sends what: `doctor --adopt-key`, and what commands say with an unknown key."""
 
 import io
 import json
@@ -32,14 +32,14 @@ def _by_the_first_key(run, settings, tmp_path):
 
 @pytest.fixture
 def other_key(settings) -> str:
-    """This process's key is another one from now on; its fingerprint."""
+    """Give this process another key from now on; return its fingerprint."""
     settings.SENDGRID_API_KEY = "SG.another.key"
     return accounts.fingerprint()
 
 
 @pytest.fixture
 def typed(run, monkeypatch):
-    """`typed("main")("doctor", …)`: somebody types these lines at a terminal."""
+    """Run a command while somebody types these lines at its terminal: `typed("main")("doctor", …)`."""
 
     def at_a_terminal(*lines):
         monkeypatch.setattr("sys.stdin", io.StringIO("".join(f"{line}\n" for line in lines)))

@@ -26,7 +26,7 @@ def _impatient(monkeypatch):
 
 @contextmanager
 def silence():
-    """A server that takes connections and says nothing until the test is over."""
+    """Run a server that accepts connections and sends nothing until the test is over."""
     over = threading.Event()
     with server_that(lambda connection: over.wait(30)) as where:
         yield where
@@ -64,7 +64,7 @@ def test_an_address_of_ours_that_says_nothing(settings):
 
 
 def test_a_dns_lookup_that_never_ends_is_cut_off(settings, monkeypatch):
-    """The system's resolver knows no timeout of ours."""
+    """The system's resolver does not know our timeout."""
     over = threading.Event()
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: over.wait(30) and [])
     settings.SENDGRID_API_KEY, settings.SENDGRID_API_URL = "SG.key", "https://sendgrid.example"

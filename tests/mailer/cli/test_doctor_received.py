@@ -1,4 +1,4 @@
-"""`mailer doctor --received`: mails that this test signs with keys of its own, which a name server here holds."""
+"""Judge received emails with `mailer doctor --received`: signed here, with keys that a local name server serves."""
 
 import base64
 import json
@@ -33,7 +33,7 @@ SIGNED = ("From", "To", "Subject", "Date", "List-Unsubscribe", "List-Unsubscribe
 
 @dataclass
 class Mail:
-    """An issue in order; tests change it before it is signed."""
+    """A correct issue; tests change it before it is signed."""
 
     headers: list[tuple[str, str]] = field(
         default_factory=lambda: [
@@ -82,7 +82,7 @@ def dns(monkeypatch) -> Iterator[dict[str, list[str]]]:
 
 @pytest.fixture
 def judged(run, tmp_path: Path, settings, dns) -> Callable[..., dict[str, tuple[str, str]]]:
-    """`judged(mail)` → name of each check → state and words."""
+    """Return name of each check → state and detail, for this email."""
     settings.BASE_URL = "https://news.example.org"
 
     def judge(mail: Mail | bytes) -> dict[str, tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""`mailer doctor --security` names what stands open, and what it did not look at."""
+"""`mailer doctor --security` names what is unprotected, and what it did not check."""
 
 import json
 import tempfile
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def examined(run, settings, tmp_path):
-    """`examined()` → name of each check → state and words, of an installation in order; tests change it."""
+    """Return name of each check → state and detail, for a correct installation that tests change."""
     settings.HOME = tmp_path / "home"
     settings.HOME.mkdir(mode=0o700)
     settings.CONFIG_FOLDER = tmp_path

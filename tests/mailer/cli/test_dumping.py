@@ -23,7 +23,7 @@ exec "{program}" "$@"
 
 @pytest.fixture(autouse=True)
 def path(monkeypatch) -> str:
-    """The PATH has the programs of the server's version."""
+    """Put the programs of the server's version on the PATH."""
     path = f"{postgres_programs()}{os.pathsep}{os.environ['PATH']}"
     monkeypatch.setenv("PATH", path)
     return path
@@ -31,7 +31,7 @@ def path(monkeypatch) -> str:
 
 @pytest.fixture
 def program(tmp_path_factory, monkeypatch, path):
-    """`program("pg_dump", script)` puts a script before the real one; returns its folder."""
+    """Put a script before the real program on the PATH; return its folder."""
     folder = tmp_path_factory.mktemp("programs")
     monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{path}")
 
@@ -123,7 +123,7 @@ def test_a_database_without_a_newsletter_is_not_a_backup(run, tmp_path, monkeypa
 
 
 def test_a_dump_that_was_cut_short_is_not_called_a_backup(run, program, tmp_path):
-    """The list of contents stands first in it, and would look whole."""
+    """The table of contents comes first in it, and would look complete."""
     program("pg_dump", f'#!/bin/sh\n"{postgres_programs()}/pg_dump" "$@" | head -c 60000\n')
     ran = run("backup", tmp_path / "copy")
     assert (ran.code, "was not backed up" in ran.err) == (1, True)

@@ -20,7 +20,7 @@ def first() -> LinkKey:
 
 @pytest.fixture
 def answering(monkeypatch):
-    """`answering("y")`: somebody sits at the terminal and types this."""
+    """Let somebody at the terminal type this: `answering("y")`."""
 
     def answering(line: str) -> None:
         monkeypatch.setattr("mailer.cli.terminal.on_terminal", lambda: True)

@@ -1,5 +1,5 @@
 # ruff: noqa: F811 — the fixtures are those of tests/mailer/sending
-"""`mailer reconcile`, and what `mailer status` says of doubt, as an editor types them."""
+"""`mailer reconcile`, and what `mailer status` says about unknown requests, as an editor types them."""
 
 import io
 import json
@@ -22,7 +22,7 @@ HOUR = timedelta(hours=1, minutes=5)
 
 @pytest.fixture
 def lost(settings, api):
-    """Four of six readers are accepted, two in one request are unknown; nobody heard anything."""
+    """Make a send with four of six subscribers accepted, two in one request unknown, and no events."""
     settings.MAILER_BATCH_SIZE = 2
     settings.SENDGRID_WEBHOOK_KEYS = OURS
     Installation.objects.update(swept_at=timezone.now())
@@ -38,7 +38,7 @@ def heard(lost):
 
 @pytest.fixture
 def typing(monkeypatch):
-    """`typing("2")`: somebody sits at the terminal and types this."""
+    """Let somebody at the terminal type this: `typing("2")`."""
 
     def typing(line: str) -> None:
         monkeypatch.setattr("mailer.cli.reconciling.on_terminal", lambda: True)

@@ -21,7 +21,7 @@ IN_AN_HOUR = ("--at", "+1h")
 
 @pytest.fixture
 def ready(run, api):
-    """A worker has swept, and there is somebody to send to."""
+    """Let a worker have swept, and create a subscriber."""
     sweep()
     readers.confirmed()
     return run

@@ -20,7 +20,7 @@ def test_a_port_that_is_taken_is_said_once_and_nobody_claims_to_listen(run):
 
 @pytest.fixture
 def taken():
-    """The port of another program."""
+    """Return a port that another program uses."""
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()

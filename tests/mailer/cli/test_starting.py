@@ -1,4 +1,4 @@
-"""`mailer init`: a newsletter in the language of whoever starts it."""
+"""`mailer init` creates a newsletter in the language of the user."""
 
 import pytest
 
@@ -41,7 +41,7 @@ def test_the_terminal_says_which_language_where_nobody_does(run, tmp_path, monke
 
 
 def test_both_languages_explain_the_same_settings():
-    """Who changes a comment or a key in one changes it in the other."""
+    """A comment or a key that changes in one language must change in the other."""
 
     def keys(path) -> list[str]:
         return [line if line.startswith("#") else line.split(" = ")[0] for line in path.read_text().splitlines()]

@@ -1,4 +1,4 @@
-"""What all commands share: where they refuse to work, and how they end when the world around them fails."""
+"""What all commands share: where they refuse to work, and how they end when the machine fails them."""
 
 import errno
 import json
@@ -18,7 +18,7 @@ from tests.processes.stage import Stage
 
 @pytest.fixture
 def elsewhere(monkeypatch, tmp_path: Path) -> Path:
-    """A folder without a newsletter, and no setting that leads to one."""
+    """Go to a folder without a newsletter, with no setting that points to one."""
     monkeypatch.setattr(environment, "CONFIG", None)
     monkeypatch.setattr(environment, "CONFIG_FOLDER", tmp_path)
     monkeypatch.delenv("MAILER_HOME")
@@ -89,7 +89,7 @@ def test_a_database_that_is_not_there_is_named_with_the_reason_and_without_the_p
 
 @pytest.fixture
 def write_into(run, tmp_path: Path) -> Callable[[int], tuple[int, str]]:
-    """`write_into(descriptor)` → exit code and stderr of a process whose export goes there."""
+    """Export into this descriptor in another process; return its exit code and stderr."""
     database = connection.settings_dict["NAME"]
     stage = Stage(tmp_path, f"sqlite:///{database}")
 
@@ -112,7 +112,7 @@ def write_into(run, tmp_path: Path) -> Callable[[int], tuple[int, str]]:
 
 @pytest.fixture
 def restored(monkeypatch, tmp_path: Path):
-    """A database of SQLite that another user put back."""
+    """Return a SQLite database that another user restored."""
     path = tmp_path / "mailer.sqlite3"
     path.touch()
     monkeypatch.setitem(connection.settings_dict, "NAME", path)

@@ -1,4 +1,4 @@
-"""What a user can get wrong ends in a sentence that names the place, and in nothing half done."""
+"""User mistakes end in a message that names the place, and leave nothing half done."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""What runs here can be said in a report."""
+"""`mailer version` prints what a bug report needs."""
 
 from importlib.metadata import version
 

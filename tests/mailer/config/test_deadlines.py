@@ -1,4 +1,4 @@
-"""A request asks the database for a limited time, also where somebody else holds a lock, and then not for a second."""
+"""A request waits for the database for a limited time, also for locks; then requests do not wait for a second."""
 
 import threading
 import time
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @contextmanager
 def locked():
-    """Another thread holds the lock that a writer needs."""
+    """Let another thread hold the lock that a writer needs."""
     holds, over = threading.Event(), threading.Event()
 
     def hold():
@@ -37,7 +37,7 @@ def locked():
 
 @contextmanager
 def ready_soon(seconds):
-    """Somebody holds the lock when the block begins, and lets it go after so long."""
+    """Let another thread hold the lock when the block begins, and release it after this time."""
     with locked() as let_go:
         timer = threading.Timer(seconds, let_go)
         timer.start()
@@ -70,7 +70,7 @@ def test_one_locked_row_does_not_make_postgresql_look_away():
 
 
 def test_only_waiting_for_the_database_counts_not_what_is_slow_afterwards():
-    """Such as a broker that hangs when the leaving is committed, or a visitor who reads slowly."""
+    """For example a broker that hangs when the unsubscribe is committed, or a visitor who reads slowly."""
     with deadlines.within(1.0) as deadline:
         write()
         time.sleep(1.5)

@@ -1,4 +1,4 @@
-"""A setting that is written and not taken is worse than none: the server runs on defaults, with an empty list."""
+"""A setting that is written but not used is worse than none: the server would run on defaults, with an empty list."""
 
 import errno
 import re
@@ -86,7 +86,7 @@ def test_what_may_stand_in_the_file_is_read(dotenv):
 
 @pytest.fixture
 def misnamed(monkeypatch):
-    """`misnamed(file={…}, NAME="…")` → what is said of settings in the file and in the environment."""
+    """Return what is reported about settings in the file and in the environment: `misnamed(file={…}, NAME="…")`."""
 
     def ask(file: dict[str, str] | None = None, **named: str) -> list[str]:
         monkeypatch.setattr(environment, "_dotenv", file or {})

@@ -1,4 +1,4 @@
-"""What this machine ran out of is told apart from every other error, and the process rests for it."""
+"""An exhausted resource is told apart from every other error, and the process pauses for it."""
 
 import errno
 import os

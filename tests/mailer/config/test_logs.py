@@ -1,4 +1,4 @@
-"""How a line of the log looks, and what never stands in it."""
+"""The format of a log line, and what never appears in one."""
 
 import io
 import json
@@ -19,7 +19,7 @@ from tests.mailer.store.test_presence import until
 
 @pytest.fixture
 def log():
-    """A logger of its own, and what was written of it so far, in lines."""
+    """Return a logger and the lines that it has written so far."""
     handler = CountingHandler()
     handler.setStream(io.StringIO())
     logger = logging.Logger("mailer.sending")
@@ -140,7 +140,7 @@ def test_what_an_operator_looks_for_stays(log):
 
 @pytest.mark.parametrize("part", ["a", "a://", '"', "a@", "A1b-", "%4", "SG.", "bearer "])
 def test_a_text_of_a_million_letters_does_not_stop_the_log(log, part):
-    """With a pattern that looks back and forth this would take hours."""
+    """A backtracking pattern would take hours."""
     text = part * (1_000_000 // len(part))
     log.warning("%s", text, extra={"why": sentry._URL.sub("", text)})
     (line,) = log.written()

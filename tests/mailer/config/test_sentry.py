@@ -1,4 +1,4 @@
-"""What goes to Sentry, as its envelope endpoint on this machine receives it."""
+"""What Sentry receives, at an envelope endpoint on this machine."""
 
 import gzip
 import json
@@ -26,7 +26,7 @@ SECRETS = ("ada", "readers.example", TOKEN[:20], "abcdefghijklmnop", "news.examp
 
 
 class Receiver(ThreadingHTTPServer):
-    """Sentry's endpoint: keeps the bodies of what is posted."""
+    """A Sentry endpoint that stores the bodies of what is posted."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Endpoint)
@@ -35,7 +35,7 @@ class Receiver(ThreadingHTTPServer):
 
     @property
     def events(self) -> list[dict[str, Any]]:
-        """An envelope is lines of JSON: its head, then head and content of each item."""
+        """Parse an envelope, which is lines of JSON: its header, then header and content of each item."""
         envelopes = [[json.loads(line) for line in body.splitlines()][1:] for body in self.bodies]
         items = [item for lines in envelopes for item in zip(lines[::2], lines[1::2], strict=True)]
         return [content for head, content in items if head["type"] == "event"]
@@ -64,7 +64,7 @@ def receiver() -> Iterator[Receiver]:
 
 @pytest.fixture
 def reporting(receiver: Receiver) -> Iterator[Receiver]:
-    """This process reports to the receiver."""
+    """Let this process report to the receiver."""
     sentry.start(receiver.dsn)
     yield receiver
     sentry_sdk.get_client().close()

@@ -1,4 +1,4 @@
-"""`<!-- back issues -->` in an issue is the list that editors otherwise keep by hand."""
+"""`<!-- back issues -->` in an issue becomes the list that editors otherwise maintain by hand."""
 
 from pathlib import Path
 

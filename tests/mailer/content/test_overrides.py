@@ -7,7 +7,7 @@ from mailer.content.overrides import fault_in
 
 
 def fault_of(own: Path, content: bytes) -> str | None:
-    """What is told of a template of that content."""
+    """Return what is reported about a template of this content."""
     (own / "own.html").write_bytes(content)
     engine = DjangoTemplates({"NAME": "own", "DIRS": [own], "APP_DIRS": False, "OPTIONS": {"debug": True}})
     with pytest.raises(Exception) as raised:  # noqa: PT011 — any error at all is what it is about

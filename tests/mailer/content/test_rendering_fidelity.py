@@ -1,5 +1,5 @@
 # ruff: noqa: E501 — the cases are read as an editor writes them, in one line
-"""Every word and link of an issue is in both parts of its mail, in order, as another reading of the source tells."""
+"""Every word and link of an issue is in both parts of its email, in order, according to another Markdown parser."""
 
 import os
 import re
@@ -70,7 +70,7 @@ def source_of(body: str) -> html.HtmlElement:
 
 
 def words(element: html.HtmlElement) -> Iterator[str]:
-    """Runs of visible text, without what a reader of Markdown and we understand differently around wide characters."""
+    """Return the runs of visible text, without what the two parsers treat differently around wide characters."""
     for node in element.xpath(".//text()"):
         for line in node.split("\n"):
             for piece in re.split(r"[*_~]+|(?<=[，。；：、）】」])|\[\^?|\]", line):
@@ -86,7 +86,7 @@ def addresses(element: html.HtmlElement) -> Iterator[str]:
 
 
 def missing(wanted: Iterator[str], found: str) -> list[str]:
-    """What does not stand in `found`, after what came before it."""
+    """Return what is not in `found` after what came before it."""
     lost, position = [], 0
     for piece in wanted:
         place = found.find(piece, position)

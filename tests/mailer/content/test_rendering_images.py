@@ -1,4 +1,4 @@
-"""What becomes of an editor's image files on their way into a mail."""
+"""An editor's image files on their way into an email."""
 
 import contextlib
 import io
@@ -207,7 +207,7 @@ def test_a_drawing_that_takes_too_much_is_stopped_whatever_it_asks_for_and_not_t
 
 @pytest.mark.parametrize("size", ['width="{}" height="1"', 'viewBox="0 0 1 {}"', 'width="1" height="{}x"'])
 def test_a_number_of_any_length_is_read_at_once(read, size):
-    """A pattern that tries each way to divide the digits took hours."""
+    """A backtracking pattern took hours."""
     with pytest.raises(ImageError):
         read(SVG.format(size=size.format("1" * 100_000), inside=BOX), "a.svg")
 

@@ -1,4 +1,4 @@
-"""Hostile text ends in a mail or in a clear error, soon and in little memory."""
+"""Hostile text ends in an email or in a clear error, quickly and in little memory."""
 
 import contextlib
 import gc
@@ -53,7 +53,7 @@ def newsletter(tmp_path):
 
 
 def longest_that_is_tried(text: str) -> str:
-    """As much of a text as is not refused at once: where the work is."""
+    """Return as much of a text as is not refused immediately: this is where the work is."""
     low, high = 0, len(text)
     while low < high:
         middle = (low + high + 1) // 2

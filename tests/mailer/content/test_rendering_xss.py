@@ -1,4 +1,4 @@
-"""Nothing that an issue can say runs, loads or posts anything in a mail, an archive page or a preview."""
+"""Nothing in an issue can run, load or post anything in an email, an archive page or a preview."""
 
 import re
 

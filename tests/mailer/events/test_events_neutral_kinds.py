@@ -1,5 +1,5 @@
 # ruff: noqa: F811 — the fixtures are those of tests/mailer/reports
-"""Events that an older version stored in the words of the first provider."""
+"""Apply events that an older version stored under the first provider's names."""
 
 import importlib
 import json
@@ -22,7 +22,7 @@ migration = importlib.import_module("mailer.migrations.0012_events_in_neutral_wo
 
 
 def store_as_an_older_version_did(*reports) -> list[int]:
-    """Store the events and do not apply them; bounces, complaints and the like in SendGrid's words."""
+    """Store the events without applying them, bounces and complaints under SendGrid's names."""
 
     ids = list(receiving.store(parse(json.dumps(reports).encode())))
     for pk, report in zip(ids, reports, strict=True):

@@ -1,5 +1,5 @@
 # ruff: noqa: F811 — the fixtures are those of tests/mailer/sending
-"""Hard bounces that jump at one domain are held apart; see mailer.events.outages."""
+"""Hard bounces that jump at one domain are put on hold; see mailer.events.outages."""
 
 import json
 import os
@@ -80,7 +80,7 @@ def test_80_percent_of_a_domain_with_at_least_5_are_held_apart(api, size, bounce
 
 @pytest.mark.parametrize(("usual", "apart"), [(2, True), (3, False)])
 def test_a_domain_that_always_bounces_much_has_to_bounce_ten_times_as_much(gmail, usual, apart):
-    """25 bounces are a jump where 2 are usual, and none where 3 are."""
+    """25 bounces are a jump where 2 are usual, but not where 3 are."""
     for n in range(3):
         issue = mailed(slug=f"before-{n}", ago=timedelta(days=10 - n))
         post(*hard(issue, gmail[30 + n * usual : 30 + (n + 1) * usual], days_ago=10 - n))
@@ -100,7 +100,7 @@ def test_late_bounces_of_earlier_sends_can_show_that_it_was_no_jump(gmail):
 
 
 def mailed_again(slug: str) -> tuple[int, dict[str, int]]:
-    """How many a following issue goes to, and who is skipped and why."""
+    """Return how many get the following issue, and who is skipped and why."""
     send = planned(slug=slug, source=slug)
     close_breaker()
     claimed(send)
@@ -144,7 +144,7 @@ def test_a_second_hard_bounce_that_no_outage_explains_suppresses_at_once(gmail):
 
 
 def test_a_second_send_into_the_same_outage_does_not(gmail):
-    """As two newsletters, or a correction, on the days on which a domain answers wrongly."""
+    """For example two newsletters, or a correction, on the days on which a domain answers wrongly."""
     first, second = mailed(slug="first", ago=timedelta(days=1)), mailed(slug="second")
     post(*hard(first, gmail[:5], days_ago=1), *hard(second, gmail))
     post(*hard(first, gmail[:55], days_ago=1))
@@ -189,7 +189,7 @@ def test_a_subscriber_who_confirmed_since_has_a_mailbox(gmail):
 
 
 def test_hard_bounces_in_an_outage_pause_a_send_like_any_other(api, settings):
-    """Whether a receiver is out of order or a list is old: to go on would cost the sender's reputation."""
+    """Whether a receiver is broken or a list is old, going on would cost the sender's reputation."""
     settings.MAILER_BATCH_SIZE = 600
     there = readers.crowd(240, domain="gmail.example")
     readers.crowd(360)
@@ -286,7 +286,7 @@ def events_of(reports: list[dict[str, Any]]) -> Any:
 
 @pytest.mark.django_db(transaction=True)
 def test_bounces_that_come_through_several_processes_at_once_are_judged_together(gmail):
-    """Each sees at most ten of its own; only whoever judges last sees all of them."""
+    """Each process sees at most ten of its own; only the last one to decide sees all of them."""
     issue = mailed()
     reports = hard(issue, gmail[:24])
     failed: list[Exception] = []

@@ -99,7 +99,7 @@ def test_an_event_of_a_refused_request_is_an_alarm_and_nothing_else(ada, caplog)
 
 
 def everything() -> dict[str, Any]:
-    """All that events change."""
+    """Return everything that events change."""
     return {
         "facts": list(Delivery.objects.order_by("pk").values_list("pk", "facts")),
         "batches": list(Batch.objects.order_by("pk").values("pk", "state", *receiving.facts.FIELDS)),
@@ -159,7 +159,7 @@ def test_any_order_and_any_repetition_lead_to_the_same_end(api, monkeypatch):
 
 @pytest.mark.django_db(transaction=True)
 def test_two_posts_of_the_same_events_at_once_disturb_each_other_nowhere(api):
-    """On PostgreSQL they lock rows one by one; in two orders that would be a deadlock."""
+    """PostgreSQL locks rows one by one; in two orders that would be a deadlock."""
     everybody = readers.crowd(40)
     issue = mailed()
     reports = [issue.about(reader, kind) for reader in everybody for kind in ("delivered", "deferred")]
@@ -186,7 +186,7 @@ def test_two_posts_of_the_same_events_at_once_disturb_each_other_nowhere(api):
 
 @pytest.fixture
 def stored(issue, ada, monkeypatch):
-    """Events that a crash left stored and not applied."""
+    """Store events as a crash leaves them: not applied."""
     monkeypatch.setattr(receiving, "LEFT_ALONE", timedelta(0))
     return receiving.store(
         parse(json.dumps([issue.about(ada, "delivered"), issue.about(ada, "bounce", **HARD)]).encode())

@@ -157,7 +157,7 @@ WITHOUT_CODE = {"reason": "550 Mailbox not found."}
 
 
 def test_240_dead_addresses_among_600_pause_the_send_and_are_not_mailed_again(api, settings):
-    """None of them has one of the five codes that alone used to count."""
+    """None of their bounces has one of the five codes that used to be the only ones to count."""
     settings.MAILER_BATCH_SIZE = 600
     dead = [reader for n in range(60) for reader in readers.crowd(4, domain=f"company{n}.example")]
     readers.crowd(360)
@@ -188,7 +188,7 @@ def test_a_bounce_without_ids_counts_for_a_week(ada, days, suppressed):
 
 
 def test_a_bounce_without_ids_counts_after_a_request_that_was_refused_first(ada):
-    """As one is when the provider names another reader of the batch."""
+    """For example when the provider refuses another subscriber of the batch by name."""
     issue = mailed()
     first = Attempt.objects.get(pk=issue.attempt)
     first.pk, first.state = uuid4(), Attempt.State.REFUSED
