@@ -155,7 +155,7 @@ def _send(readers: int) -> None:
         attempt = uuid.UUID(int=number + 1)
         batch = Batch.objects.create(send=send, number=number, size=size, state="accepted", current_attempt=attempt)
         now = timezone.now()
-        given = {"id": attempt, "state": "accepted", "owner": attempt, "lease_until": now, "members": size}
+        given = {"id": attempt, "state": "accepted", "worker": attempt, "lease_until": now, "members": size}
         Attempt.objects.create(batch=batch, **given, ended_at=now, status=202)
         with connection.cursor() as cursor:
             cursor.execute(

@@ -6,11 +6,10 @@ All web processes share the record, and a flood of junk posts does not become a 
 from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
-from uuid import UUID
 
 from django.db.models import Exists, Max, OuterRef, Q
 
-from mailer.models import Installation, Send, WebhookKey
+from mailer.models import Installation, WebhookKey
 from mailer.store import clock
 
 EVERY = timedelta(seconds=5)  # the same news is written no more often
@@ -33,15 +32,19 @@ def record_refused() -> None:
         news.update(events_refused_at=now)
 
 
-def record_verified(key: bytes, attempts: Collection[UUID]) -> None:
-    """Record that a post was verified by `key`, and that the key speaks for the accounts of these attempts."""
+def record_verified(key: bytes, accounts: Collection[int]) -> None:
+    """Record that a post was verified by `key`, and that the key speaks for the accounts of the requests in it."""
     name = fingerprint(key)
-    _tie(name, attempts)
+    verified = dict(WebhookKey.objects.filter(fingerprint=name).values_list("account", "verified_at"))
+    for account in set(accounts) - verified.keys():
+        # As if long ago: when it was is written below.
+        WebhookKey.objects.get_or_create(fingerprint=name, account_id=account, defaults={"verified_at": LONG_AGO})
+        verified[account] = LONG_AGO
     now, refused_at = clock.now(), _refused_at()
     keys = WebhookKey.objects.filter(fingerprint=name)
-    if refused_at and keys.filter(verified_at__lte=refused_at).exists():
+    if refused_at and any(at <= refused_at for at in verified.values()):
         keys.update(verified_at=now, heard_again_at=now)
-    elif keys.filter(verified_at__lt=now - EVERY).exists():
+    elif any(at < now - EVERY for at in verified.values()):
         keys.update(verified_at=now)
 
 
@@ -62,11 +65,3 @@ def misses_posts(account: int, repeated_until: datetime) -> bool:
 
 def _refused_at() -> datetime | None:
     return Installation.objects.values_list("events_refused_at", flat=True).first()
-
-
-def _tie(name: str, attempts: Collection[UUID]) -> None:
-    known = WebhookKey.objects.filter(fingerprint=name, account=OuterRef("account"))
-    sends = Send.objects.filter(~Exists(known), batches__attempts__in=list(attempts))
-    for account in sends.exclude(account=None).values_list("account", flat=True).distinct():
-        # As if long ago: the caller writes when.
-        WebhookKey.objects.get_or_create(fingerprint=name, account_id=account, defaults={"verified_at": LONG_AGO})

@@ -8,7 +8,7 @@ killed process does not lose any.
 import threading
 from bisect import bisect_left
 from collections import Counter as Sums
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from django.contrib.auth.signals import user_login_failed
@@ -46,8 +46,8 @@ def count(name: str, kind: str = "", by: float = 1) -> None:
         _pending[name, kind] += by  # type: ignore[assignment]  # seconds are no whole numbers
 
 
-def observe(name: str, limits: tuple[float, ...], seconds: Iterable[float]) -> None:
-    """Add durations to a histogram, in memory until the next `flush`."""
+def observe(name: str, limits: tuple[float, ...], seconds: Mapping[float, int]) -> None:
+    """Add durations, and how often each was seen, to a histogram, in memory until the next `flush`."""
     found = _histogram(name, limits, seconds)
     with _lock:
         _pending.update(found)
@@ -117,16 +117,16 @@ def _requests(begin: datetime, until: datetime) -> Sums[Key]:
         found[RATE_LIMITED, ""] += status == 429
         if status is not None and ended_at is not None:
             answered.append((ended_at - started_at).total_seconds())
-    return found + _histogram(REQUEST_SECONDS, LATENCIES, answered)
+    return found + _histogram(REQUEST_SECONDS, LATENCIES, Sums(answered))
 
 
-def _histogram(name: str, limits: tuple[float, ...], seconds: Iterable[float]) -> Sums[Key]:
+def _histogram(name: str, limits: tuple[float, ...], seconds: Mapping[float, int]) -> Sums[Key]:
     """Count each duration at its upper limit, and once more in the sum."""
     found: Sums[Key] = Sums()
-    for one in seconds:
+    for one, times in seconds.items():
         at = bisect_left(limits, one)
-        found[name, str(limits[at]) if at < len(limits) else "+Inf"] += 1
-        found[name, "sum"] += max(0.0, one)  # type: ignore[assignment]
+        found[name, str(limits[at]) if at < len(limits) else "+Inf"] += times
+        found[name, "sum"] += max(0.0, one) * times  # type: ignore[assignment]
     return found
 
 

@@ -1,6 +1,7 @@
 """The provider's webhook: accept signed events, and answer 2xx once they are stored."""
 
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 
@@ -9,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
-from mailer.events import receiving
+from mailer.events import receiving, storing
 from mailer.providers.current import configured_provider
 from mailer.providers.events import NotEvents, NotSigned
 from mailer.providers.protocol import Events
@@ -51,17 +52,19 @@ def receive(request: HttpRequest, provider: str) -> HttpResponse:
     except NotEvents as error:
         return _refuse(400, str(error))
     try:
-        ids = receiving.store(found)
-        webhook_posts.record_verified(key, {event.attempt for event in found if event.attempt})
+        stored = storing.store(found)
+        webhook_posts.record_verified(key, stored.accounts)
     except (DatabaseError, InterfaceError) as error:
         counting.count(counting.POSTS, "not_stored")
         log.error("events not stored", extra={"events": len(found), "error": type(error).__name__})
         return HttpResponse("the database is unavailable; post it again", status=503, content_type="text/plain")
     counting.count(counting.POSTS, "stored")
-    if ids:  # else it is a post that came before
+    if stored.new:  # else it is a post that came before
         now = clock.now_or_estimated()
-        counting.observe(counting.LAG, counting.LAGS, ((now - event.at).total_seconds() for event in found))
-    _apply(ids)
+        times = Counter(event.at for event in found)
+        lags = {(now - at).total_seconds(): events for at, events in times.items()}
+        counting.observe(counting.LAG, counting.LAGS, lags)
+    _apply(stored.left)
     return HttpResponse(status=204)
 
 

@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 from django.utils import timezone
 
-from mailer.events import receiving
+from mailer.events import receiving, storing
 from mailer.models import Attempt, Batch, Delivery, Fact, Send
 from mailer.providers.answers import Accepted
 from mailer.providers.sendgrid.webhook import parse
@@ -58,9 +58,9 @@ def mailed(slug: str = "2026-11-20", answer: Any = None, ago: timedelta = timede
 
 def post(*reports: dict[str, Any]) -> int:
     """Apply these events; return how many were new."""
-    ids = receiving.store(parse(json.dumps(reports).encode()))
-    receiving.apply(ids)
-    return len(ids)
+    stored = storing.store(parse(json.dumps(reports).encode()))
+    receiving.apply(stored.left)
+    return stored.new
 
 
 def counters(send: Send) -> dict[str, int]:

@@ -9,7 +9,7 @@ import pytest
 from django.apps import apps
 from django.db import connection
 
-from mailer.events import receiving
+from mailer.events import receiving, storing
 from mailer.models import Event
 from mailer.providers.sendgrid.webhook import KINDS, parse
 from tests import readers
@@ -24,7 +24,7 @@ migration = importlib.import_module("mailer.migrations.0012_events_in_neutral_wo
 def store_as_an_older_version_did(*reports) -> list[int]:
     """Store the events without applying them, bounces and complaints under SendGrid's names."""
 
-    ids = list(receiving.store(parse(json.dumps(reports).encode())))
+    ids = list(storing.store(parse(json.dumps(reports).encode())).left)
     for pk, report in zip(ids, reports, strict=True):
         Event.objects.filter(pk=pk).update(kind=report["event"])
     return ids

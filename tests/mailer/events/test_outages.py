@@ -15,7 +15,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from mailer.cli.subscribers.showing import _send_in_words
-from mailer.events import outages, receiving
+from mailer.events import outages, receiving, storing
 from mailer.models import Delivery, HardBounce, Send
 from mailer.privacy.exporting import sends_of
 from mailer.store import clock
@@ -264,7 +264,7 @@ def test_what_a_crash_left_of_a_suspected_outage_is_made_up_for(gmail, monkeypat
     monkeypatch.setattr(receiving, "LEFT_ALONE", timedelta(0))
     issue = mailed()
     post(*hard(issue, gmail[:19]))
-    stored = receiving.store(events_of(hard(issue, gmail[19:20])))
+    stored = storing.store(events_of(hard(issue, gmail[19:20]))).left
 
     def crash(*_: object) -> None:
         raise KeyboardInterrupt

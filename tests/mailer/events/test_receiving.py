@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from mailer.events import receiving, suppressing
+from mailer.events import receiving, storing, suppressing
 from mailer.models import Attempt, Batch, Delivery, Event, Fact, HardBounce, PolicyBounce
 from mailer.providers.answers import OutcomeUnknown, Refused
 from mailer.providers.current import configured_provider
@@ -188,9 +188,8 @@ def test_two_posts_of_the_same_events_at_once_disturb_each_other_nowhere(api):
 def stored(issue, ada, monkeypatch):
     """Store events as a crash leaves them: not applied."""
     monkeypatch.setattr(receiving, "LEFT_ALONE", timedelta(0))
-    return receiving.store(
-        parse(json.dumps([issue.about(ada, "delivered"), issue.about(ada, "bounce", **HARD)]).encode())
-    )
+    reports = [issue.about(ada, "delivered"), issue.about(ada, "bounce", **HARD)]
+    return storing.store(parse(json.dumps(reports).encode())).left
 
 
 def test_what_a_crash_left_is_applied_by_the_sweep(issue, ada, stored):

@@ -6,7 +6,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from mailer.events import receiving
+from mailer.events import storing
 from mailer.models import Attempt, Batch, CircuitBreaker, Event, Send
 from mailer.providers.answers import Accepted, OutcomeUnknown, RateLimited
 from mailer.providers.events import ProviderEvent
@@ -103,5 +103,5 @@ def test_a_command_with_a_wrong_clock_sees_that_a_worker_swept(wrong, db):
 
 def test_events_are_received_at_the_right_time(wrong, four):
     wrong()
-    receiving.store([ProviderEvent("processed", None, None, clock.now(), public_id(), None, 1, 2)])
+    storing.store([ProviderEvent("processed", None, None, clock.now(), public_id(), None, 1, 2)])
     assert is_now(Event.objects.get().received_at)

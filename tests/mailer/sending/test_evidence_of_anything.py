@@ -223,4 +223,5 @@ def _post(world: World, at: datetime, asked: list[UUID], monkeypatch: pytest.Mon
                 webhook_posts.record_refused()
             else:
                 about = [asked[post.about % len(asked)]] if asked and post.about is not None else []
-                webhook_posts.record_verified(post.key.encode(), about)
+                accounts = Send.objects.filter(batches__attempts__in=about).exclude(account=None)
+                webhook_posts.record_verified(post.key.encode(), accounts.values_list("account", flat=True))

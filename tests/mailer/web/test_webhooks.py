@@ -1,3 +1,4 @@
+# ruff: noqa: F811 — the fixtures are those of tests/mailer/sending
 import base64
 import gzip
 import json
@@ -12,12 +13,14 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from mailer.events import receiving
+from mailer.events import facts, storing
 from mailer.models import Event
 from mailer.store import counting
 from mailer.store.installation import public_id
 from tests.events import PATH, SIGNATURE, TIMESTAMP, EventKeys
 from tests.installing import an_installation
+from tests.mailer.reports import ada, issue  # noqa: F401 — whom it was mailed to, and what
+from tests.mailer.sending.conftest import _own_home, api  # noqa: F401 — the same stage
 
 pytestmark = pytest.mark.django_db
 
@@ -150,19 +153,22 @@ def test_while_the_database_is_away_sendgrid_is_told_to_come_again(monkeypatch, 
     def fail(*_):
         raise error
 
-    monkeypatch.setattr(receiving, "_of_this_installation", fail)
+    monkeypatch.setattr(storing, "_of_this_installation", fail)
     answer = post()
     assert answer.status_code == 503
     assert b"10.0.0.7" not in answer.content
 
 
-def test_stored_events_are_acknowledged_even_when_they_cannot_be_applied_yet(monkeypatch, caplog):
+@pytest.mark.parametrize("known", [False, True], ids=["the first of its request", "a later one"])
+def test_stored_events_are_acknowledged_even_when_they_cannot_be_applied_yet(issue, ada, known, monkeypatch, caplog):
     def fail(*_):
         raise RuntimeError("a defect with ada@readers.example")
 
-    monkeypatch.setattr(receiving.facts, "add", fail)
-    assert post().status_code == 204
-    assert Event.objects.get().applied_at is None
+    if known:
+        post(json.dumps([issue.about(ada, "processed")]).encode())
+    monkeypatch.setattr(facts, "add", fail)
+    assert post(json.dumps([issue.about(ada, "delivered")]).encode()).status_code == 204
+    assert Event.objects.get(kind="delivered").applied_at is None
     assert [record.levelno for record in caplog.records if "not applied yet" in record.message] == [logging.ERROR]
     assert "ada@" not in caplog.text
 
