@@ -1,6 +1,6 @@
 """Keep the tables in step with the code: the first command backs up and migrates SQLite, an operator PostgreSQL."""
 
-import importlib
+import importlib.util
 import logging
 import pkgutil
 import shutil
@@ -9,11 +9,10 @@ import threading
 from functools import cache
 from pathlib import Path
 
+from django.apps import apps
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from django.core.management import call_command
 from django.db import connection
-from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.recorder import MigrationRecorder
 
 from mailer.store.backups import copy_sqlite
@@ -42,12 +41,19 @@ def bring_up_to_date() -> None:
     with shared_files.locked(Path(settings.HOME) / "migrate.lock"):
         if missing_migrations():  # another command may have been faster
             _back_up(Path(connection.settings_dict["NAME"]))
+            from django.core.management import call_command
+
             call_command("migrate", verbosity=0, interactive=False, skip_checks=True)
     connection.close()
 
 
 def missing_migrations() -> list[str]:
     """Return the names of the migrations that this version has and the database has not."""
+    applied = MigrationRecorder(connection).applied_migrations()
+    if _known(*(config.name for config in apps.get_app_configs())) <= applied.keys():
+        return []
+    from django.db.migrations.executor import MigrationExecutor
+
     executor = MigrationExecutor(connection)
     plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
     return [f"{migration.app_label}.{migration.name}" for migration, _ in plan]
@@ -56,7 +62,7 @@ def missing_migrations() -> list[str]:
 def unknown_migrations() -> list[str]:
     """Return the names of the migrations that the database has and this version does not know: one small query."""
     applied = MigrationRecorder.Migration.objects.using("default").filter(app__in=OURS)
-    return sorted(f"{app}.{name}" for app, name in set(applied.values_list("app", "name")) - _known())
+    return sorted(f"{app}.{name}" for app, name in set(applied.values_list("app", "name")) - _known(*OURS))
 
 
 def require_known() -> None:
@@ -91,12 +97,14 @@ _newer = threading.Event()
 
 
 @cache
-def _known() -> frozenset[tuple[str, str]]:
-    """Return (app, name) of our migrations by their file names: loading them all takes a hundred times as long."""
+def _known(*packages: str) -> frozenset[tuple[str, str]]:
+    """Return (app, name) of migrations by their file names: loading them all takes a hundred times as long."""
+    found = ((package, importlib.util.find_spec(f"{package}.migrations")) for package in packages)
     return frozenset(
-        (app, module.name)
-        for app in OURS
-        for module in pkgutil.iter_modules(importlib.import_module(f"{app}.migrations").__path__)
+        (package.rpartition(".")[2], module.name)
+        for package, spec in found
+        if spec
+        for module in pkgutil.iter_modules(spec.submodule_search_locations)
     )
 
 
