@@ -9,20 +9,18 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 import tinycss2
-from cssselect import SelectorError
 from lxml import etree, html
-from lxml.cssselect import CSSSelector
+
+from mailer.content.selectors import Elements, Selects, selecting
 
 Declarations = tuple[tuple[str, str], ...]  # name, value
 
-# The only pseudo-classes that hold for good in an email.
-_LASTING = (":first-child", ":last-child")
 _ELEMENT = re.compile(r"(?:^|\s)\w")
 
 
 class _Rule(NamedTuple):
     weight: tuple[bool, int, int, int]  # !important, then how many ids, classes and elements its selector names
-    selects: CSSSelector
+    selects: Selects
     declarations: Declarations
 
 
@@ -51,24 +49,13 @@ def _of(parsed: Any) -> Iterator[_Rule]:
     """Return a rule for each selector, and one more for its declarations with !important."""
     declarations = list(_declarations(parsed.content))
     for selector in map(str.strip, tinycss2.serialize(parsed.prelude).split(",")):
-        selects = _selecting(selector)
+        selects = selecting(selector)
         if selects is None:
             continue
         for important in (False, True):
             chosen = tuple((name, value) for name, value, strong in declarations if strong == important)
             if chosen:
                 yield _Rule(_weight(selector, important), selects, chosen)
-
-
-def _selecting(selector: str) -> CSSSelector | None:
-    """Return what finds the elements of a selector; None if it is none, or names what passes, such as `a:hover`."""
-    passing = ":" in selector and f":{selector.split(':', 1)[1]}" not in _LASTING
-    if "*" in selector or passing:
-        return None
-    try:
-        return CSSSelector(selector)
-    except SelectorError:
-        return None
 
 
 def _weight(selector: str, important: bool) -> tuple[bool, int, int, int]:
@@ -90,8 +77,9 @@ def _value(tokens: Iterable[Any]) -> str:
 
 def _apply(rules: Iterable[_Rule], tree: Any) -> None:
     styles: dict[Any, tuple[Declarations, ...]] = {}
+    elements = Elements(tree)
     for rule in rules:
-        for element in rule.selects(tree):
+        for element in rule.selects(elements):
             styles[element] = (*styles.get(element, ()), rule.declarations)
     for element, found in styles.items():
         element.set("style", _merged(found, element.get("style", "")))
