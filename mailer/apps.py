@@ -9,11 +9,7 @@ class MailerConfig(AppConfig):
 
     def ready(self) -> None:
         from mailer.config import sentry
-        from mailer.store import counting
-        from mailer.web import proxies
 
-        counting.listen()
-        proxies.listen()
         if settings.SENTRY_DSN:
             sentry.start(settings.SENTRY_DSN)
 

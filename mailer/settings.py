@@ -287,13 +287,12 @@ TEMPLATES = [
         "NAME": "mjml",
         "DIRS": TEMPLATE_FOLDERS,
         "OPTIONS": {
-            "libraries": {"i18n": "django.templatetags.i18n"},
             "builtins": ["django.templatetags.i18n"],
             "debug": True,  # an error carries its file and line
         },
     },
     {
-        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "BACKEND": "mailer.content.templates.Templates",
         "NAME": "pages",
         "DIRS": TEMPLATE_FOLDERS,
         "OPTIONS": {

@@ -1,6 +1,7 @@
 """What all commands share: exit codes, errors as sentences, questions, and the start of Django."""
 
 import errno
+import gc
 import io
 import logging
 import os
@@ -207,6 +208,7 @@ def set_up() -> None:
     import django
 
     django.setup()
+    gc.freeze()  # what was loaded until now stays; the collector need not look at it again
 
 
 def require_newsletter() -> None:

@@ -10,7 +10,6 @@ import io
 import math
 import os
 import re
-from difflib import get_close_matches
 from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -143,6 +142,8 @@ def _not_known(name: str, place: str) -> str:
 
 def _nearest(name: str) -> str:
     """Return the setting that is probably meant; "" if none is near. Names alike only in their prefix are not."""
+    from difflib import get_close_matches
+
     if not name.startswith("MAILER_"):
         return next(iter(get_close_matches(name, _known, 1, 0.85)), "")
     rests = {known.removeprefix("MAILER_"): known for known in _known}

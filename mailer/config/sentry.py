@@ -7,7 +7,6 @@ paths, headers and cookies, local variables, and the log as breadcrumbs.
 import copy
 import logging
 import re
-from importlib.metadata import version
 from importlib.util import find_spec
 from typing import Any
 
@@ -34,6 +33,8 @@ def why_unusable(dsn: str) -> str:
 
 def start(dsn: str) -> None:
     """Send errors from now on. At the end of the process, pending ones are sent for at most two seconds."""
+    from importlib.metadata import version
+
     import sentry_sdk
     from sentry_sdk.integrations.atexit import AtexitIntegration
     from sentry_sdk.integrations.logging import LoggingIntegration

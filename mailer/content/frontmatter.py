@@ -10,8 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import yaml
-
 LIMIT = 16_384  # bytes; front matter is a dozen short lines
 DEPTH = 20
 
@@ -63,7 +61,20 @@ def _closing(lines: list[str], fences: tuple[str, ...]) -> int:
 # ---------------------------------------------------------------- YAML
 
 
+# What means the same in YAML and to anybody: a key, a colon, and words that begin none of its notations.
+_WORDS = r"\w./()+\u3001-\u303f\uff01-\uffef"
+_PLAIN = re.compile(rf"([A-Za-z_][\w-]{{0,60}}): +([{_WORDS}](?: *[{_WORDS},!?-])*) *")
+
+
 def _yaml(lines: list[str]) -> dict[str, str]:
+    """Read the lines. A parser for all of YAML takes longer to load than most issues to render, so few do."""
+    plain = [_PLAIN.fullmatch(line) for line in lines if line.strip(" ")]
+    return {one[1].lower(): one[2] for one in plain if one} if all(plain) else _any_yaml(lines)
+
+
+def _any_yaml(lines: list[str]) -> dict[str, str]:
+    import yaml
+
     source = "\n".join(_quote_sentences(lines))
     try:
         _refuse_what_no_issue_needs(source)
@@ -99,6 +110,8 @@ def _quote_sentences(lines: list[str]) -> list[str]:
 
 def _refuse_what_no_issue_needs(source: str) -> None:
     """Refuse aliases, which can grow a few lines to gigabytes, and tags, which can name code."""
+    import yaml
+
     depth = 0
     for event in yaml.parse(source, Loader=yaml.BaseLoader):
         line = (event.start_mark.line if event.start_mark else 0) + 2

@@ -11,17 +11,17 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.template import TemplateDoesNotExist
-from django.template.backends.django import DjangoTemplates
 from django.template.exceptions import TemplateSyntaxError
 from django.utils.safestring import SafeString, mark_safe
 from mjml import mjml2html
 
 from mailer.content.colours import palette
+from mailer.content.templates import Templates
 
 DEFAULT_ACCENT = "#0a58ca"
 
 
-class MjmlTemplates(DjangoTemplates):
+class MjmlTemplates(Templates):
     """Django's templates for names that end in .mjml; any other name is left to the next engine."""
 
     app_dirname = "mjml"

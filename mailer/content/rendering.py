@@ -276,7 +276,7 @@ class _Mail:
         rest = list(fragments.values())
         if self.sections and not self.sections[0].title:
             opening = rest.pop(0)
-        template = get_template("email/issue/body.mjml")
+        template = get_template("email/issue/body.mjml", using="mjml")
         page = template.render(
             self.context
             | {

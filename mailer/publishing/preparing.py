@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from urllib.parse import quote
 
@@ -10,7 +9,7 @@ from django.conf import settings
 from django.db import DatabaseError
 
 from mailer.archive import Entry, archive_root, before, entries
-from mailer.checks import blocking, check, fetching, without
+from mailer.checks import blocking, check, without
 from mailer.checks.proofs import Proof
 from mailer.checks.rules import FINAL, RULES
 from mailer.config.newsletter import Newsletter
@@ -97,6 +96,8 @@ def require_known_rules(ignored: Iterable[str]) -> None:
         if rule in FINAL:
             raise CorrectRequest(f"--ignore {rule}: this rule cannot be ignored.")
         if rule not in RULES:
+            from difflib import get_close_matches
+
             near = get_close_matches(rule, RULES, 1)
             instead = f"did you mean {near[0]}?" if near else "docs/authoring.md lists them all."
             raise CorrectRequest(f"--ignore {rule}: unknown rule; {instead}")
@@ -109,6 +110,8 @@ def findings_of(proof: Proof, ignored: Iterable[str] = NONE) -> list[Finding]:
 
 def findings_behind_links(proof: Proof, asking: Callable[[int], None]) -> list[Finding]:
     """Ask the site behind each link whether its page is there; `asking` is told how many pages that makes."""
+    from mailer.checks import fetching
+
     addresses = fetching.places(proof)
     asking(len(addresses))
     return without(fetching.look(proof, fetching.fetch(addresses)), proof.issue.ignore)

@@ -5,7 +5,8 @@ from django.urls import include, path, re_path, register_converter
 
 import mailer.admin  # noqa: F401 — what /admin/ shows of sends
 import subscribers.admin  # noqa: F401 — and of readers
-from mailer.web import pages, views, webhooks
+from mailer.store import counting
+from mailer.web import pages, proxies, views, webhooks
 from subscribers.web import urls as subscribers_urls  # also names the newsletters that stand under their label
 
 
@@ -27,6 +28,10 @@ class IssueSlug:
 
 
 register_converter(IssueSlug, "issue_slug")
+
+# Only requests cause the signals that these count, so only a process that answers some loads them.
+counting.listen()
+proxies.listen()
 
 urlpatterns = [
     path("admin/", django.contrib.admin.site.urls),

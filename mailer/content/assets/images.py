@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote
 
-from mailer.content.assets import raster, svg
+from mailer.content.assets.unfit import TooLarge, Unfit
 
 LARGEST_FILE = 10 * 1024 * 1024  # bytes
 LARGEST = 5 * 1024 * 1024  # of what subscribers load
@@ -77,11 +77,11 @@ def _read(path: Path, target: str) -> bytes:
             f'image "{target}" cannot be read ({error.strerror})', "check the file's permissions"
         ) from error
     if len(content) > LARGEST_FILE:
-        raise ImageError(f'image "{target}" is larger than 10 MB', raster.TooLarge.fix, raster.TooLarge.rule)
+        raise ImageError(f'image "{target}" is larger than 10 MB', TooLarge.fix, TooLarge.rule)
     return content
 
 
-_done: OrderedDict[str, Image | raster.Unfit] = OrderedDict()
+_done: OrderedDict[str, Image | Unfit] = OrderedDict()
 
 
 def _remembered(content: bytes, target: str) -> Image:
@@ -91,22 +91,24 @@ def _remembered(content: bytes, target: str) -> Image:
         made = _done[digest] = _for_mail(content)
         if len(_done) > REMEMBERED:
             _done.popitem(last=False)
-    if isinstance(made, raster.Unfit):
+    if isinstance(made, Unfit):
         raise ImageError(f'image "{target}" {made}', made.fix, made.rule)
     return made
 
 
-def _for_mail(content: bytes) -> Image | raster.Unfit:
+def _for_mail(content: bytes) -> Image | Unfit:
+    from mailer.content.assets import raster, svg  # Pillow, which an issue without images of its own does without
+
     try:
         density = 1
         if svg.is_svg(content):
             if len(content) > LARGEST_SVG:
-                raise raster.TooLarge("is larger than 1 MB")
+                raise TooLarge("is larger than 1 MB")
             content, density = svg.to_png(content)
         picture = raster.for_mail(content)
         if len(picture.content) > LARGEST:
-            raise raster.TooLarge("is larger than 5 MB")
-    except raster.Unfit as unfit:
+            raise TooLarge("is larger than 5 MB")
+    except Unfit as unfit:
         return unfit
     extension, content_type = TYPES[picture.kind]
     digest = hashlib.sha256(picture.content).hexdigest()

@@ -11,6 +11,7 @@ from PIL import Image as Pillow
 from PIL import ImageOps, ImageSequence, UnidentifiedImageError
 
 from mailer.content.assets.metadata import Damaged, strip
+from mailer.content.assets.unfit import TooLarge, Unreadable
 
 WIDEST = 1280  # pixels; twice what a card shows, for fine screens
 FORMATS = ("PNG", "JPEG", "GIF", "WEBP")
@@ -20,33 +21,6 @@ MOST_PIXELS_OF_JPEG = 50_000_000
 MOST_PIXELS_OF_ALL_FRAMES = 60_000_000
 ORIENTATION = 0x0112  # EXIF
 QUALITY = 85
-
-
-class Unfit(ValueError):
-    """The bytes cannot go into an email; the text continues "image … "."""
-
-    rule, fix = "", ""
-
-
-class Unreadable(Unfit):
-    """The bytes are not an image."""
-
-    rule, fix = "image-unreadable", "save it as PNG or JPEG"
-
-
-class TooLarge(Unfit):
-    """Opening the image would take too much memory."""
-
-    rule, fix = "image-too-large", "save it smaller; a width of 1200 pixels is enough"
-
-
-class TooComplex(Unfit):
-    """Drawing the image takes too much time or memory."""
-
-    rule, fix = "image-too-complex", "use fewer filters, masks and repetitions, or save it as PNG"
-
-    def __init__(self) -> None:
-        super().__init__("takes too long or too much memory to draw")
 
 
 @dataclass(frozen=True)

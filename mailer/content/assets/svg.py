@@ -14,7 +14,8 @@ import sys
 from lxml import etree
 
 from mailer.content.assets import svg_program
-from mailer.content.assets.raster import MOST_PIXELS, WIDEST, TooComplex, TooLarge, Unreadable, size_of
+from mailer.content.assets.raster import MOST_PIXELS, WIDEST, size_of
+from mailer.content.assets.unfit import TooComplex, TooLarge, Unreadable
 
 PATIENCE = 15.0  # seconds; on a busy machine two seconds of CPU take longer
 LONGEST_NUMBER = 32  # characters
