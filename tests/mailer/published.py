@@ -1,4 +1,4 @@
-"""Issues that subscribers got, as the tests of the archive need them."""
+"""Issues that were sent, as the tests of the archive need them."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -9,7 +9,7 @@ from tests.mailer.sending import outgoing
 
 
 def published(slug: str = "2026-11-20", newsletter: str = "weekly", **said: Any) -> Send:
-    """Make a real send that the provider took at noon of the day that its slug names; `said` sets fields of its row."""
+    """Make a real send, accepted at noon of the date in its slug; `said` sets fields of its row."""
     readers.confirmed(newsletter)
     send = outgoing.planned(newsletter=newsletter, slug=slug, provider="127.0.0.1")
     noon = datetime.fromisoformat(slug).replace(hour=12, tzinfo=UTC)

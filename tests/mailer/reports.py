@@ -1,4 +1,4 @@
-"""Email that was accepted, and what the provider reports of it."""
+"""Accepted emails, and the provider's reports about them."""
 
 import json
 import time

@@ -1,4 +1,4 @@
-"""`/admin/`: who gets in, and what can be done there."""
+"""`/admin/`: who gets in, and what they can do."""
 
 import re
 from html import unescape
@@ -42,7 +42,7 @@ def act(client, action, *chosen, **pressed):
 
 
 def cells(page: str) -> dict[str, str]:
-    """The words of each cell of a list with one row, by column."""
+    """Return the text of each cell of a list with one row, by column."""
     found = re.findall(r'<t[dh] class="field-(\w+)[^"]*">(.*?)</t[dh]>', page, re.DOTALL)
     return {name: unescape(re.sub("<[^>]+>", "", cell)) for name, cell in found}
 

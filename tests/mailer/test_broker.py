@@ -12,7 +12,7 @@ from mailer.broker import enqueue
 
 @pytest.fixture
 def published(settings, monkeypatch):
-    """Hints that reached a broker."""
+    """Return the hints that reached a broker."""
     settings.EMBEDDED = False
     monkeypatch.setattr(broker, "_aside", None)  # a test that asked the WSGI application may have set it
     monkeypatch.setattr(broker._Broker, "away_until", 0.0)
@@ -28,7 +28,7 @@ def test_a_hint_names_a_task_and_a_row(published):
 
 
 def test_a_web_process_never_waits_for_a_broker_that_hangs(published, monkeypatch):
-    """A visitor would wait with it, and the time would be taken for the database's."""
+    """A visitor would wait with it, and the time would count as the database's."""
     may_go_on, heard = threading.Event(), []
 
     def hang(task, args, **options):

@@ -1,4 +1,4 @@
-"""What a process does at a time, and that nothing of it begins after a stop."""
+"""How much a process does at a time, and that nothing starts after a stop."""
 
 import threading
 import time
@@ -27,7 +27,7 @@ def test_a_lane_is_given_back_by_work_that_fails():
 
 
 def test_after_a_stop_nothing_begins_and_what_is_in_flight_is_waited_for():
-    """The barrier stands where work was handed out and has not begun: that work must find the slots closed."""
+    """The barrier holds work that was handed out but has not begun: it must find the slots closed."""
     slots, begun = Slots("test", lambda: 8), []
     handed_out, may_begin, may_end = threading.Event(), threading.Event(), threading.Event()
 

@@ -1,4 +1,4 @@
-"""What docs/upgrading.md promises of migrations: old processes work beside a new database, and there is a way back."""
+"""What docs/upgrading.md promises: old processes work on a migrated database, and migrations can be reversed."""
 
 from collections.abc import Iterator
 
@@ -18,7 +18,7 @@ def ours() -> Iterator[Migration]:
 
 
 def only_adds(operation: object, new_tables: set[str], new_fields: set[str]) -> bool:
-    """Whether a process of the version before, which does not know of it, may write on."""
+    """Tell whether a process of the previous version, which does not know of it, can keep writing."""
     match operation:
         case operations.AddField(field=field):
             return field.null or field.many_to_many or field.db_default is not models.NOT_PROVIDED

@@ -1,4 +1,4 @@
-"""A database of the version before accounts, with sends under way to several providers."""
+"""Migrate a database from before accounts, with sends to several providers in progress."""
 
 import os
 import sqlite3
@@ -33,7 +33,7 @@ FIRST_SWEEP = "from mailer.store import accounts; accounts.this_account()"
 
 @pytest.fixture
 def python(tmp_path: Path):
-    """`python(code, KEY="…")` runs it with Django set up, in an installation whose database is `old`."""
+    """Run code with Django set up, in an installation whose database is `old`: `python(code, KEY="…")`."""
 
     def run(code: str, **settings: str) -> None:
         done = subprocess.run(
@@ -97,6 +97,6 @@ def test_where_a_process_without_a_key_upgrades_the_first_key_is_adopted_later(p
 
 
 def test_what_old_workers_end_their_requests_with_is_still_there(python, ask):
-    """They look at their provider's circuit breaker when an answer comes, while the upgrade replaces them."""
+    """They check their provider's circuit breaker when an answer arrives, while the upgrade replaces them."""
     python(UPGRADE)
     assert ask("SELECT provider, streak, trial_until FROM mailer_gate") == []

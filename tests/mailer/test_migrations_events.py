@@ -1,4 +1,4 @@
-"""A database of the version before events had neutral kinds, with a bounce that was stored and not applied.
+"""Migrate a database from before neutral events, with a bounce that was stored but not applied.
 
 A web process of that version may be about to apply it, and would not understand another word.
 """

@@ -1,4 +1,4 @@
-"""A database of the version before link keys had rows, with two keys and somebody who complained."""
+"""Migrate a database from before link keys had rows, with two keys and a subscriber who complained."""
 
 import json
 import sqlite3

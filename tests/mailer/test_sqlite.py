@@ -1,4 +1,4 @@
-"""Writers wait in line for SQLite, in one process and between them, and nobody keeps the line for good."""
+"""Writers queue for SQLite within a process and between processes, and none blocks the queue for good."""
 
 import threading
 import time
@@ -94,13 +94,13 @@ def test_whose_turn_does_not_come_hears_that_the_file_is_locked(monkeypatch):
 
 
 class OfAnotherProcess(DatabaseWrapper):
-    """A connection that shares no line in memory with the others, as those of another process."""
+    """A connection that shares no queue in memory with others, like one of another process."""
 
     _turns: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
 
 def test_a_process_that_writes_without_pause_lets_another_one_in_between():
-    """By itself SQLite lets whoever waits sleep for longer and longer, and the other one takes turn after turn."""
+    """SQLite alone lets a waiting writer sleep longer and longer while the other takes turn after turn."""
     assert Installation.objects.update(link_keys=["22" * 32])
     begun, over, waited, written = threading.Event(), threading.Event(), [], 0
 

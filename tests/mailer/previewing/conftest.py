@@ -1,4 +1,4 @@
-"""A newsletter's folder on an editor's desk, and a preview of its issue."""
+"""A newsletter's folder on an editor's machine, and a preview of its issue."""
 
 from collections.abc import Callable
 from pathlib import Path

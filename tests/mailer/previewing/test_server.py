@@ -1,4 +1,4 @@
-"""Who may ask the preview's server, and what they get."""
+"""Who may send requests to the preview's server, and what they get."""
 
 import json
 from http.client import HTTPConnection
@@ -12,7 +12,7 @@ from tests.mailer.previewing.conftest import BASE
 
 @pytest.fixture
 def asked():
-    """The tests that the server was asked to send."""
+    """Return the tests that the server was asked to send."""
     return []
 
 

@@ -1,4 +1,4 @@
-"""The preview's button answers in a sentence, whatever became of the test."""
+"""The preview's button answers with a sentence, whatever happened to the test."""
 
 from mailer.previewing import testing
 from mailer.previewing.testing import send_test

@@ -1,4 +1,4 @@
-"""What every provider must do: faults × providers. A new one is added to `grounds` and passes all of it."""
+"""What every provider must do: faults × providers. A new provider is added to `grounds` and passes everything."""
 
 import time
 from uuid import uuid4

@@ -1,4 +1,4 @@
-"""One provider is one folder: nobody else knows its name."""
+"""One provider is one folder: no other code knows its name."""
 
 from pathlib import Path
 

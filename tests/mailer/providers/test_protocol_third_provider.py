@@ -1,5 +1,5 @@
 # ruff: noqa: F811 — the fixtures are those of tests/mailer/cli and tests/mailer/sending
-"""An issue goes out through a provider that no line of mailer knows."""
+"""An issue is sent through a provider that mailer itself does not know."""
 
 import email
 import email.policy
@@ -30,7 +30,7 @@ ISSUE = "---\nnewsletter: weekly\n---\n# The Weekly 2026-11-20\n\nFirst lines.\n
 
 @pytest.fixture
 def letters(settings, tmp_path):
-    """The folder of the provider that this installation is configured for: two settings, and its own."""
+    """Configure this installation for the provider, with two settings and its own; return the provider's folder."""
     settings.PROVIDER_CLASS = "tests.mailer.providers.conformance.folder.Folder"
     settings.PROVIDER, settings.PROVIDER_IS_LOCAL = "folder", True
     settings.FOLDER = tmp_path / "letters"

@@ -192,6 +192,6 @@ def test_a_thousand_readers_are_rehearsed_in_one_request(client):
 
 
 def test_the_client_is_cheap_to_name():
-    """The command line starts without the package; it is imported where a client is made."""
+    """The command line starts without the package, which is imported only where a client is made."""
     code = "import mailer.providers.sendgrid.client, sys; sys.exit('sendgrid' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,4 +1,4 @@
-"""The page of an issue that was sent is corrected by whoever asks, by the same rules."""
+"""The page of a sent issue is corrected by the same rules, whoever asks."""
 
 import pytest
 

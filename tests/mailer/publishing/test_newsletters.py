@@ -1,4 +1,4 @@
-"""Which newsletter is meant: the one that was asked for, or the only one there is."""
+"""Choose the newsletter that was asked for, or the only one."""
 
 import pytest
 

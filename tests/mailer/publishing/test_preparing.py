@@ -1,4 +1,4 @@
-"""An issue is prepared in the same way whoever asks, and refused in types that any caller can read."""
+"""An issue is prepared in the same way for every caller, with refusals as types that callers can read."""
 
 import pytest
 

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db
 
 @contextmanager
 def somebody_answers(body=b"", status=200, headers=()):
-    """A web server at this machine that gives one answer to everything."""
+    """Run a web server on this machine that gives one response to everything."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
@@ -27,7 +27,7 @@ def somebody_answers(body=b"", status=200, headers=()):
             self.wfile.write(body)
 
         def log_message(self, *_):
-            """Quiet."""
+            """Print nothing."""
 
     asked = []
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:

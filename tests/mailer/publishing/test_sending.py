@@ -1,5 +1,5 @@
 # ruff: noqa: F811 — the fixtures are those of tests/mailer/sending
-"""An issue is sent by three steps that any entry point can take; none of them asks or prints."""
+"""An issue is sent in three steps that every entry point can use; none of them asks or prints."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -35,7 +35,7 @@ CHANGED = ISSUE.replace("First", "Other")
 
 @pytest.fixture
 def proof(api, settings, tmp_path):
-    """Return `proof()`: an issue, ready to be sent to one subscriber by a worker that swept just now."""
+    """Return a function that prepares an issue for one subscriber; a worker has just swept."""
     settings.PROVIDER_IS_LOCAL = True
     sweep()
     readers.confirmed()

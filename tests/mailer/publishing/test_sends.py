@@ -1,4 +1,4 @@
-"""Which send is meant by a slug or a file, and whether this process may go on with it."""
+"""Which send a slug or a file means, and whether this process may continue it."""
 
 import pytest
 

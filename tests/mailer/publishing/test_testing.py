@@ -1,4 +1,4 @@
-"""A test mail is the mail that readers would get, and leaves no trace but its images."""
+"""A test email is the one that subscribers would get, and leaves nothing behind but its images."""
 
 import json
 import re

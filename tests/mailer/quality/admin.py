@@ -21,7 +21,7 @@ PASSWORD = "correct horse battery staple"
 
 
 def operators_pages() -> dict[str, Seen]:
-    """Return by name each page with something on it, and the login's refusals."""
+    """Return by name each page with content, and the login's refusals."""
     browser = Client()
     User.objects.create_superuser("operator", password=PASSWORD)
     log_in = {"username": "operator", "password": "a guess"}
@@ -61,7 +61,7 @@ def _seen(answer, browser: Client) -> Seen:
 
 @cache
 def _static() -> dict[str, tuple[bytes, str]]:
-    """Style, scripts and pictures: Django's and ours."""
+    """Return styles, scripts and images: Django's and ours."""
     found = {}
     for package in (django.contrib.admin, subscribers):
         folder = Path(package.__file__).parent / "static"

@@ -18,7 +18,7 @@ def glass() -> Iterator[Glass]:
 
 @pytest.fixture
 def _an_installation(transactional_db):
-    """Links are signed with the keys that a real installation makes at its first start."""
+    """Create the link keys that a real installation makes at its first start."""
     from tests.installing import an_installation
 
     an_installation()

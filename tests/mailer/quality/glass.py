@@ -1,4 +1,4 @@
-"""A browser to look at emails and pages through. It loads what a test hands it, and nothing from anywhere else."""
+"""A browser for emails and pages. It loads what a test gives it, and nothing from anywhere else."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -71,7 +71,7 @@ class Glass:
         self._thread.shutdown()
 
     def walk(self, steps: Callable[[Any], Any], *, scripts: bool = True) -> Any:
-        """Return what `steps` makes of a fresh window, with or without JavaScript."""
+        """Return the result of `steps` in a fresh window, with or without JavaScript."""
 
         def in_a_window() -> Any:
             context = self._browser.new_context(java_script_enabled=scripts)
@@ -148,7 +148,7 @@ def _serve(route: Any, seen: Seen, strangers: list[str]) -> None:
 
 
 def _wide_image() -> bytes:
-    """Stands for somebody else's image: wider than any phone."""
+    """Return an image of somebody else, wider than any phone."""
     from PIL import Image
 
     file = BytesIO()

@@ -1,4 +1,4 @@
-"""Finished emails as subscribers get them, for outside tools to look at."""
+"""Finished emails as subscribers get them, for other tools to judge."""
 
 from dataclasses import dataclass, field
 from functools import cache
@@ -18,14 +18,14 @@ SEED = ARCHIVE / "awesome-embedded-ai" / "embedded-ai-report" / "2019-06-29.md"
 
 @dataclass(frozen=True)
 class Seen:
-    """A page or mail, and what it loads: address → content and its type."""
+    """A page or email, and what it loads: address → content and its type."""
 
     html: str
     files: dict[str, tuple[bytes, str]] = field(default_factory=dict)
 
 
 def named(name: str) -> Path:
-    """Return the issue that a test calls `name`: a sample's, "seed" or "largest". Skips if it is not here."""
+    """Return the issue that a test calls `name`: a sample's, "seed" or "largest". Skip if it is missing."""
     samples = {path.stem: path for path in ISSUES}
     if name in samples:
         return samples[name]
@@ -81,7 +81,7 @@ def letter(newsletter: str) -> Seen:
 
 
 def notice(newsletter: str, kind: str = "undone") -> Seen:
-    """Return an email that tells what was done; this one has a button. Needs the database."""
+    """Return a notice of a change, one with a button. Needs the database."""
     from django.core import mail
 
     from subscribers import notices

@@ -61,7 +61,7 @@ def readers_pages(monkeypatch) -> dict[str, Seen]:
 
 
 def _slowed_down(monkeypatch) -> dict[str, Seen]:
-    """What a network sees that caused many mails, as without JavaScript; and who waits in the queue."""
+    """Return the pages for a network that caused many emails, without JavaScript, and for a queued visitor."""
     fields = {"email": "ada@example.com", "form_time": _form_time()}
     with monkeypatch.context() as many:
         many.setattr(limits, "FREE_A_NETWORK_HOUR", 0)
@@ -71,7 +71,7 @@ def _slowed_down(monkeypatch) -> dict[str, Seen]:
 
 
 def _what_went_wrong() -> dict[str, Seen]:
-    """What Django or a limit answers in a view's place; to make each of them happen takes longer than to look at it."""
+    """Return the pages that Django or a limit answers with; to provoke each would take longer than to look at it."""
     answers = {"forbidden": 403, "refused": 413, "too_many": 429, "failed": 500, "away": 503}
     request = RequestFactory().get("/")
     seen = {name: _seen(page_in_house_language(request, name, status)) for name, status in answers.items()}
@@ -84,7 +84,7 @@ def _what_went_wrong() -> dict[str, Seen]:
 
 
 def _of_their_own(newsletter: str, suffix: str) -> dict[str, Seen]:
-    """What a reader sees behind the links of their mails, until they are gone."""
+    """Return the pages behind the links of a subscriber's emails, until they are erased."""
     reader = readers.confirmed(newsletter, readers.Named("Zoë", f"zoe-of-{newsletter}@readers.example"))
     readers.pending("weekly" if newsletter == "jianbao" else "jianbao", readers.Named("Zoë", reader.email))
     preferences = signed_links.preferences_path(reader.public_id, newsletter)
@@ -117,7 +117,7 @@ def _of_a_move(newsletter: str) -> dict[str, Seen]:
 
 
 def _shown(name: str, newsletter: str, context: dict[str, object]) -> Seen:
-    """A page that takes days to get to."""
+    """Return a page that takes days to reach."""
     shown = newsletter_shown(newsletter)
     with translation.override(shown.language):
         return _seen(page(RequestFactory().get("/"), name, shown, context))
@@ -152,7 +152,7 @@ def _sheet(path: str) -> bytes:
 
 
 def _archive() -> dict[str, Seen]:
-    """The sample issues, once they were sent: one in each language; the longest has neighbours and was corrected."""
+    """Return the archive of the sample issues, one in each language; the longest has neighbours and was corrected."""
     short, long = (rendered(path)[1] for path in sorted(ISSUES, key=lambda path: path.stat().st_size))
     for slug, newsletter, issue in (
         ("2026-11-13", "jianbao", short),
@@ -178,7 +178,7 @@ def _archive() -> dict[str, Seen]:
 
 
 def _form_time(age: float = 10) -> str:
-    """The signed time of a form that was shown so many seconds ago."""
+    """Return the signed time of a form that was shown this many seconds ago."""
     shown = timezone.now().timestamp() - age
     signer = signing.TimestampSigner(salt=forms.SALT)
     signer.timestamp = lambda: signing.b62_encode(int(shown))

@@ -1,4 +1,4 @@
-"""Mails and pages in Chromium: nothing sticks out of a phone 320 pixels wide, and axe finds nothing against them."""
+"""Emails and pages in Chromium: nothing overflows a phone 320 pixels wide, and axe finds no violations."""
 
 from collections.abc import Iterator
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Readers' doors with a real browser in front: a form on somebody else's site, and scanners that run scripts."""
+"""Signing up in a real browser: from a form on another site, and by scanners that run scripts."""
 
 import re
 from datetime import timedelta
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.usefixtures("_an_installation")
 
 
 def snippet(address: str) -> str:
-    """The form of docs/readers.md, on a page of another site."""
+    """Return the form of docs/readers.md, on a page of another site."""
     return f"""<!doctype html><html lang="en"><title>A blog</title>
 <form action="{address}/subscribe/" method="post">
 <label for="email">Email address</label>

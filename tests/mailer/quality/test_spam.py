@@ -1,4 +1,4 @@
-"""Mails before SpamAssassin, with the rules that it has on this machine alone: no point against them."""
+"""Emails before SpamAssassin, with the rules that need no network: not a single point."""
 
 import json
 import re
@@ -28,7 +28,7 @@ XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X
 
 
 def judged(mail: bytes, home: Path) -> tuple[float, str]:
-    """The score, and the rules that made it."""
+    """Return the score, and the rules that contributed to it."""
     program = spamassassin()
     if program is None:
         skip_without("spamassassin")

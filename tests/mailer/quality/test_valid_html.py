@@ -1,4 +1,4 @@
-"""Mails and pages before the W3C checker (Nu Html Checker): no error but what mail clients make necessary."""
+"""Emails and pages in the W3C checker (Nu Html Checker): no errors except those that email clients require."""
 
 import json
 import subprocess
@@ -37,7 +37,7 @@ ALLOWED = {
 
 
 def errors(seen: dict[str, Seen], folder: Path) -> dict[str, str]:
-    """Each message that the checker calls an error, and where it stands."""
+    """Return each message that the checker calls an error, with its place."""
     command = vnu()
     if command is None:
         skip_without("vnu")
@@ -75,7 +75,7 @@ def test_mails_are_valid_but_for_what_clients_need(tmp_path: Path):
 
 @pytest.fixture
 def drawn() -> Iterator[set[str]]:
-    """Names of the templates that something was drawn with."""
+    """Return the names of the templates that were rendered."""
     names: set[str] = set()
 
     def note(template, **_) -> None:

@@ -29,7 +29,7 @@ def _own_home(settings, tmp_path):
 
 @pytest.fixture
 def api(settings) -> Iterator[StandIn]:
-    """A provider on this machine, and this process configured to send through it."""
+    """Run a provider on this machine, and configure this process to send through it."""
     with StandIn() as stand_in:
         settings.SENDGRID_API_KEY = stand_in.key
         settings.SENDGRID_API_URL = stand_in.url
@@ -40,7 +40,7 @@ def api(settings) -> Iterator[StandIn]:
 
 @pytest.fixture
 def hinted(monkeypatch) -> list[int]:
-    """Sends that a worker was told of, once for each slot that was woken; a broker listens."""
+    """Return the sends in hints, one for each slot that was woken; a broker listens."""
     heard: list[int] = []
     monkeypatch.setattr(broker, "enqueue", lambda task, row: heard.append(row) or True)
     return heard
@@ -48,14 +48,14 @@ def hinted(monkeypatch) -> list[int]:
 
 @pytest.fixture
 def four(db, settings, api) -> Send:
-    """A real send to four readers in one batch."""
+    """Return a real send to four subscribers in one batch."""
     readers.crowd(4)
     return outgoing.planned()
 
 
 @pytest.fixture
 def two_batches(db, settings, api) -> Send:
-    """A real send to four readers, two to a batch."""
+    """Return a real send to four subscribers, two per batch."""
     settings.MAILER_BATCH_SIZE = 2
     readers.crowd(4)
     return outgoing.planned()

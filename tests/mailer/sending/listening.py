@@ -1,4 +1,4 @@
-"""The event webhook of these tests: signed posts that come in as SendGrid's do, about requests of any time."""
+"""Signed posts to the event webhook, like SendGrid's, about requests of any time."""
 
 import base64
 import json
@@ -24,13 +24,13 @@ OK = Accepted("id")
 
 
 def report_evidence(attempt: UUID, at: datetime, by: EventKeys = KEYS) -> int:
-    """Post one event that the provider took this request at a time by its own clock; return the answer's status."""
+    """Post one event that puts this request at a time of the provider's clock; return the status."""
     ids = {"mailer_installation": public_id(), "mailer_attempt": str(attempt), "mailer_delivery": "1"}
     return _post([{"event": "processed", "timestamp": int(at.timestamp()), "sg_event_id": uuid4().hex, **ids}], by)
 
 
 def junk(by: EventKeys = OTHERS) -> int:
-    """Post something that is not ours; return the answer's status."""
+    """Post something that is not ours; return the status."""
     return _post([], by)
 
 
@@ -41,7 +41,7 @@ def _post(events: list[object], by: EventKeys) -> int:
 
 
 def requests(send: Send, *answers: Answer, ago: timedelta) -> list[Claim]:
-    """Make a request for each batch, `ago` and a minute after each other, with these answers."""
+    """Make a request for each batch, `ago` and then a minute apart, with these answers."""
     taken = []
     for number, answer in enumerate(answers):
         close_breaker()
@@ -56,5 +56,5 @@ def started(taken: Claim, ago: timedelta) -> None:
 
 
 def report_evidence_of(taken: Claim, by: EventKeys = KEYS) -> int:
-    """Post an event of this request, of the second at which it was made."""
+    """Post an event of this request, with the second at which it was made."""
     return report_evidence(taken.attempt, Attempt.objects.get(pk=taken.attempt).started_at, by)

@@ -1,4 +1,4 @@
-"""An issue on its way, as the tests of sending need it."""
+"""Issues in the middle of a send, as the tests of sending need them."""
 
 import hashlib
 import threading
@@ -68,12 +68,12 @@ def batch_of(send: Send, number: int = 0) -> Batch:
 
 
 def states(send: Send) -> list[str]:
-    """Return the states of its batches, in order."""
+    """Return the states of the send's batches, in order."""
     return [batch.state for batch in batches(send)]
 
 
 def attempts(send: Send) -> list[str]:
-    """Return their states, in the order in which they were made."""
+    """Return the states of the attempts, in the order in which they were made."""
     return list(Attempt.objects.filter(batch__send=send).order_by("started_at").values_list("state", flat=True))
 
 
@@ -84,7 +84,7 @@ def claimed(send: Send, number: int = 0) -> Claim:
 
 
 def resend_all(send: Send) -> int:
-    """Plan all that is unknown again, as somebody who accepts each duplicate."""
+    """Plan everything that is unknown again, as somebody who accepts each duplicate."""
     return resend_unknown(send.pk, sum(one.may_get_it_twice for one in unknown_of(send.pk)))
 
 
@@ -99,7 +99,7 @@ def everybody() -> list[Subscriber]:
 
 
 def deliver_all(send: Send, rounds: int = 40) -> None:
-    """Deliver every planned batch, and what that plans anew, while the send runs, with the circuit breaker closed."""
+    """Deliver every planned batch and what that plans anew, while the send runs and the circuit breaker is closed."""
     for _ in range(rounds):
         waiting = [batch.pk for batch in batches(send) if batch.state == Batch.State.PLANNED]
         send.refresh_from_db()
@@ -116,7 +116,7 @@ def close_breaker() -> None:
 
 
 def balanced(send: Send) -> None:
-    """Assert that the equation holds, and that the counters of each batch agree with its deliveries."""
+    """Assert that the equation holds, and that each batch's counters agree with its deliveries."""
     send.refresh_from_db()
     sums = count(send)
     parts = (sums.accepted, sums.skipped, sums.rejected, sums.unknown, sums.waiting, sums.cancelled)

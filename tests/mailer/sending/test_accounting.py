@@ -16,7 +16,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def mixed(settings, api):
-    """Ten readers, two to a batch: accepted, one left, one refused, unknown, cancelled."""
+    """Make a send to ten subscribers, two per batch: accepted, one left, one refused, unknown, cancelled."""
     settings.MAILER_BATCH_SIZE = 2
     readers.crowd(10)
     send = planned()

@@ -83,7 +83,7 @@ LANES = 4
 
 @pytest.mark.parametrize("patience", [0.5, 20.0], ids=["answered 503 at once", "silent until the timeout"])
 def test_ten_minutes_of_503_leave_at_most_the_lanes_and_twelve_requests_unknown(api, settings, clock, patience):
-    """Real claims and settles, and a clock that jumps to the next thing that happens."""
+    """Claims and settlements are real; the clock jumps to the next event."""
     settings.MAILER_BATCH_SIZE = 1
     readers.crowd(20)
     send = outgoing.planned()

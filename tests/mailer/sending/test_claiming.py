@@ -187,7 +187,7 @@ def test_after_a_failure_one_claimant_at_a_time_has_the_way(two_batches):
 
 @pytest.fixture
 def lose_the_database(monkeypatch):
-    """The next commit of an attempt breaks, before or after the server heard it, and the server is away for a while."""
+    """Break the next commit of an attempt, before or after the server got it, and keep the server down for a while."""
 
     def lose(error, heard, away=0):
         real = connections["default"]
@@ -249,7 +249,7 @@ def test_a_claim_given_back_frees_the_way_of_the_one_claimant(four, lose_the_dat
 
 @pytest.mark.django_db(transaction=True)
 def test_a_claim_waits_for_a_pause_that_was_first(four):
-    """Whoever comes second sees what the first did: the send's row is locked by both."""
+    """The second one sees what the first did: both lock the send's row."""
     got, locked = [], threading.Event()
 
     def take():

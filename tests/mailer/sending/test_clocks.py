@@ -1,4 +1,4 @@
-"""A machine whose clock is wrong says so once and claims nothing; nothing waits for ever for a clock that was ahead."""
+"""A machine with a wrong clock says so once and claims nothing, and a clock that was ahead blocks nobody forever."""
 
 import logging
 import time
@@ -37,7 +37,7 @@ def sqlite(db):
 
 @pytest.fixture
 def off_by(monkeypatch):
-    """`off_by(seconds=70)` puts this machine's clock ahead of what it was."""
+    """Put this machine's clock ahead of what it was: `off_by(seconds=70)`."""
     right = timezone.now
 
     def move(**amount: float) -> None:
@@ -48,7 +48,7 @@ def off_by(monkeypatch):
 
 @pytest.fixture
 def said(caplog):
-    """`said()` → what was logged since it was asked last: level and words."""
+    """Return what was logged since the last call: level and message."""
 
     def tell() -> list[tuple[str, str]]:
         found = [
@@ -174,7 +174,7 @@ def test_a_sweep_by_an_earlier_clock_takes_nothing_back(sqlite, off_by):
 
 @pytest.fixture
 def once_ahead(sqlite, two_batches, off_by):
-    """Its machine's clock was 25 h ahead when it was planned, claimed and swept, and is right now."""
+    """Plan, claim and sweep with a clock that is 25 h ahead, then correct it."""
     off_by(hours=25)
     Batch.objects.update(not_before=timezone.now())
     taken = claim(outgoing.batches(two_batches)[0].pk)

@@ -1,4 +1,4 @@
-"""A machine whose clock is hours off plans, claims and sweeps as every other does: the database's clock counts."""
+"""A machine whose clock is hours off plans, claims and sweeps like any other: the database's clock counts."""
 
 from datetime import timedelta
 

@@ -1,5 +1,5 @@
 # ruff: noqa: F811 — the fixtures are those of tests/mailer/sending
-"""A subscriber moves while an issue is on its way: the mail goes to one mailbox, and its link leaves the newsletter."""
+"""A subscriber changes their address during a send: the email goes to one mailbox, and its link unsubscribes."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A worker that runs out of descriptors, memory or threads rests; its send goes on, elsewhere or later."""
+"""A worker that runs out of descriptors, memory or threads pauses; its send continues elsewhere or later."""
 
 import errno
 
@@ -25,7 +25,7 @@ SHORTAGES = [
 
 
 def waits_for_others(send: Send) -> None:
-    """Its readers wait, the send runs, and the provider's circuit breaker is closed: others may go on."""
+    """Assert that subscribers wait, the send runs, and the circuit breaker is closed, so that others can continue."""
     send.refresh_from_db()
     assert (send.state, states(send)) == (Send.State.SENDING, ["planned"])
     assert not CircuitBreaker.objects.exclude(open_until=None, trial_until=None, streak=0).exists()
@@ -52,7 +52,7 @@ def test_without_a_descriptor_the_batch_waits_and_is_mailed_once_later(four, api
 
 @pytest.fixture
 def no_client(monkeypatch):
-    """`no_client(error)`: this process has made no request yet, and making its client raises the error."""
+    """Let creating this process's first client raise the error: `no_client(error)`."""
 
     def begin(error: Exception) -> None:
         def raising(*given):

@@ -1,5 +1,5 @@
 # ruff: noqa: F811 — the fixtures are those of tests/mailer/sending
-"""What receivers did with a send as a whole: refused us, or are out of order themselves."""
+"""What receivers did with a whole send: they refuse us, or are broken themselves."""
 
 import json
 
@@ -26,7 +26,7 @@ GMAIL = {"type": "blocked", "status": "5.0.0", "reason": "550-5.7.26 This mail i
 
 @pytest.fixture
 def refused(api):
-    """Six mails of ten that receivers refused because of us."""
+    """Let receivers refuse six of ten emails because of us."""
     issue = mailed_to(10)
     post(*(issue.about(reader, "bounce", **OUTLOOK) for reader in everybody()[:4]))
     post(*(issue.about(reader, "bounce", **GMAIL) for reader in everybody()[4:6]))

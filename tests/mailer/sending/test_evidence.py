@@ -1,4 +1,4 @@
-"""What an event of a request shows."""
+"""What an event shows about its request."""
 
 import logging
 from datetime import timedelta
@@ -33,7 +33,7 @@ LOST = OutcomeUnknown("no answer", None)
 
 @pytest.fixture
 def lost(four):
-    """A request of which no answer came; the send is over."""
+    """Make a request whose answer is lost; the send is over."""
     taken = claimed(four)
     settle(taken, LOST)
     return taken

@@ -1,4 +1,4 @@
-"""Whatever was asked, reported and refused: silence is evidence where the rule says so, and only there.
+"""Silence is evidence exactly where the rule says so, whatever was requested, reported and refused.
 
 The oracle below is the rule in the words of docs/sending.md, over plain tuples; it shares nothing with the product.
 """
@@ -46,7 +46,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Post:
-    """A post to the webhook; `key` is empty for one that is refused. `about` is one of the requests, if any."""
+    """A post to the webhook; `key` is empty if it is refused. `about` is one of the requests, if any."""
 
     at: int
     key: str
@@ -88,7 +88,7 @@ def suspended(world: World) -> bool:
 
 
 def taken_by(world: World, key: str) -> list[int]:
-    """When posts of this key came, from the first on that was about a request of ours."""
+    """Return when posts signed by this key came, from the first one about a request of ours."""
     posts = sorted((post for post in world.posts if post.key == key), key=lambda post: post.at)
     about_us = [
         post.about is not None and world.requests[post.about % len(world.requests)].account == "ours"
@@ -139,7 +139,7 @@ worlds = st.builds(
 
 
 class _Undone(Exception):
-    """The example's rows are taken back."""
+    """Raised to roll back the rows of an example."""
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""`send issue` for a slug that exists: the table of the rules of sending, row by row."""
+"""`send issue` for a slug that exists: the rules of sending, row by row."""
 
 import pytest
 from django.db import transaction
@@ -106,7 +106,7 @@ def test_a_plan_that_runs_or_is_over_stays(four, state):
 
 
 def test_a_plan_that_somebody_resumed_in_the_meantime_stays(four):
-    """The editor decided by what was on the screen; the row is looked at again."""
+    """The editor decided by what the screen showed, so the row is checked again."""
     pause(four.pk)
     seen = Send.objects.get(pk=four.pk)
     resume(four.pk)

@@ -1,4 +1,4 @@
-"""What a dead or stalled worker left behind."""
+"""What a dead or stalled worker leaves behind."""
 
 import os
 import subprocess
@@ -46,7 +46,7 @@ input()
 
 @pytest.fixture
 def worker(settings):
-    """Another worker process on this machine: its owner id, and a way to kill it."""
+    """Start another worker process on this machine; return its worker id and a way to kill it."""
     process = subprocess.Popen(
         [sys.executable, "-c", WORKER],
         stdin=subprocess.PIPE,
@@ -133,7 +133,7 @@ def rehearsal(db):
 
 
 def posted(taken):
-    """The request was made and accepted, but the answer never came to be written."""
+    """Let the request be made and accepted, without its answer being recorded."""
     client = current_provider()
     request = client.prepare(_frozen(taken.send).message, _recipients(taken), taken.attempt)
     assert isinstance(client.post(request), Accepted)

@@ -1,4 +1,4 @@
-"""A slot is fed from the database; a message only wakes it."""
+"""A slot takes its work from the database; a message only wakes it."""
 
 import time
 from datetime import timedelta
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def ten(settings, api):
-    """A send to ten readers, one to a batch."""
+    """Make a send to ten subscribers, one per batch."""
     settings.MAILER_BATCH_SIZE = 1
     readers.crowd(10)
     return planned()
@@ -107,7 +107,7 @@ def test_a_stop_ends_the_turn_after_the_request_in_flight(ten, api, hinted, monk
 
 
 def test_a_task_that_was_handed_out_before_a_stop_and_starts_after_it_claims_nothing(ten, api):
-    """Celery's pool holds tasks that it has not started: a stop that only looks at the active ones misses them."""
+    """Celery's pool holds tasks that have not started, which a stop that only checks active ones misses."""
     concurrency.issues.stop()
     assert idle()
     deliver_send(ten.pk)

@@ -1,4 +1,4 @@
-"""attempts.json lags and never leads, whatever happens to who writes it."""
+"""attempts.json lags and never leads, whatever happens to the process that writes it."""
 
 import os
 import random

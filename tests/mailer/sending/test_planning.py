@@ -202,7 +202,7 @@ def test_readers_who_join_while_a_send_is_planned_come_in_whole_or_not_at_all(se
 
 
 def erased(email, failures):
-    """The reader is erased by somebody else."""
+    """Let somebody else erase the subscriber."""
 
     def forget():
         try:
@@ -234,7 +234,7 @@ def test_a_reader_who_is_erased_while_a_send_is_planned_is_not_in_it(monkeypatch
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite lets nobody write while a send is planned")
 @pytest.mark.django_db(transaction=True)
 def test_erasing_waits_for_a_plan_that_is_being_committed(monkeypatch):
-    """The commit looks at every reader and holds them till its end, a second for 100,000."""
+    """The commit checks every subscriber and locks them until it ends, a second for 100,000."""
     readers.crowd(3)
     make_deliveries, failures, threads = planning._make_deliveries, [], []
 

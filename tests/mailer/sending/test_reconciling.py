@@ -1,4 +1,7 @@
-"""What ends an unknown request: evidence that it never arrived, or somebody's word. Nobody twice by silence alone."""
+"""What settles an unknown request: evidence that it never arrived, or a person.
+
+Silence alone emails nobody twice.
+"""
 
 import base64
 from datetime import timedelta
@@ -50,7 +53,7 @@ def _our_key(settings):
 
 @pytest.fixture
 def send(db, settings, api) -> Send:
-    """To four readers in single batches, with the policy `resend`."""
+    """Make a send to four subscribers in single batches, with the policy `resend`."""
     settings.MAILER_BATCH_SIZE = 1
     readers.crowd(4)
     send = planned()
@@ -64,7 +67,7 @@ def doubts(send: Send) -> list[Doubt | None]:
 
 
 def heard(send: Send, ago: timedelta) -> list:
-    """Three requests, of which the middle one lost its answer; events of the others came."""
+    """Make three requests of which the middle one loses its answer, and report events of the others."""
     taken = requests(send, *HEARD, ago=ago)
     assert {report_evidence_of(taken[0]), report_evidence_of(taken[2])} == {204}
     return taken
@@ -163,7 +166,7 @@ def test_events_of_another_account_are_not_enough(send):
 
 
 def test_events_of_another_installation_are_not_enough(send):
-    """They verify, but the key may be another account's, and they name no request of ours."""
+    """They are verified, but the key may be another account's, and they name no request of ours."""
     taken = requests(send, *HEARD, ago=DAY)
     for claim in taken:
         report_evidence(uuid4(), Attempt.objects.get(pk=claim.attempt).started_at)
@@ -215,7 +218,7 @@ def test_where_events_around_it_came_a_day_of_silence_sends_again_alone(send):
 
 
 def test_the_sweep_looks_for_evidence_now_and_then(send, monkeypatch):
-    """To find none is the most costly answer, and there is time: a worker waited for 25 hours."""
+    """Finding none is the most expensive result, and there is time: a worker has waited for 25 hours."""
     looks = []
     monkeypatch.setattr(sweeping._Evidence, "looked_at", float("-inf"))
     monkeypatch.setattr(sweeping, "resend_what_never_arrived", lambda: looks.append(resend_what_never_arrived()))

@@ -1,4 +1,4 @@
-"""After an outage workers let those who left during it be unsubscribed before anybody is mailed."""
+"""After an outage, workers wait for those who left during it to be unsubscribed before they email anybody."""
 
 from datetime import timedelta
 
@@ -56,7 +56,7 @@ def web_process(lines: int, seconds_ago: float = 0.0) -> Process:
 
 @pytest.fixture
 def waited(monkeypatch):
-    """Call it, and the database was lost so many seconds ago."""
+    """Return a function that sets how many seconds ago the database was lost."""
 
     def lost(seconds: float) -> None:
         losses.lost()

@@ -1,4 +1,4 @@
-"""A backup that is put back must mail nobody a second time, and bring back nobody who left."""
+"""A restored backup must email nobody a second time, and resubscribe nobody."""
 
 import errno
 import json
@@ -29,7 +29,7 @@ def _own_log(settings, tmp_path):
 
 
 def put_back(attempts: int) -> None:
-    """The database is one that had made so many attempts."""
+    """Restore a database that had made this many attempts."""
     Installation.objects.update(attempts=attempts)
 
 
@@ -213,7 +213,7 @@ def test_opt_outs_that_the_database_knows_or_outlived_stop_nobody(settings):
 
 
 class Stranger:
-    """Of another installation whose log stood here, or who joined and left since the backup."""
+    """Somebody from another installation whose log was here, or who joined and left since the backup."""
 
     suppression_hash = "5" * 64
 

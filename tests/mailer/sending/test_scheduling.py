@@ -1,4 +1,4 @@
-"""A schedule fires once, to those who may be mailed then."""
+"""A schedule fires once, for those who may be emailed then."""
 
 import itertools
 import threading

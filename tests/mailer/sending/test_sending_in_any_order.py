@@ -1,4 +1,4 @@
-"""Whatever happens in whatever order: the invariants of sending, against a provider of which we know everything.
+"""The invariants of sending hold whatever happens in whatever order, against a provider that the test fully sees.
 
 Hypothesis plays workers, provider, readers and editor. A request is accepted or not, answered in any way that this
 allows, late or never; workers die, leases end, readers leave, the editor pauses, cancels and sends again.
@@ -57,7 +57,7 @@ NOT_ACCEPTED = ("never opened", "too late", "too many", "refused", "readers", "n
 
 @dataclass
 class Request:
-    """As only the provider and an all-knowing test see it."""
+    """A request as only the provider and an all-knowing test see it."""
 
     claim: Claim
     accepted: bool = False
@@ -234,7 +234,7 @@ class Sending(RuleBasedStateMachine):
         self.world.left.add(delivery)
 
     def requests_end(self, in_flight):
-        """While pause or cancel waits, workers get some answer."""
+        """Give workers an answer while pause or cancel waits."""
         assert in_flight == Batch.objects.filter(state="posting").count()
         for request in self.open_requests():
             self.answer_truly(request, "202" if request.accepted else "never opened")

@@ -30,14 +30,14 @@ pytestmark = pytest.mark.django_db
 
 
 def deliver(send: Send) -> Batch:
-    """Its first batch was delivered, and the equation holds."""
+    """Deliver the first batch of the send, and check the equation."""
     deliver_batch(batch_of(send).pk)
     balanced(send)
     return batch_of(send)
 
 
 def closed_for(send: Send) -> float:
-    """Seconds."""
+    """Return for how many seconds the circuit breaker stays open."""
     until = CircuitBreaker.objects.values_list("open_until", flat=True).filter(account=send.account_id).first()
     return (until - timezone.now()).total_seconds() if until else 0.0
 

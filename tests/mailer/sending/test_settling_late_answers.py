@@ -1,4 +1,4 @@
-"""A worker that was stopped past its lease, and what its answer still changes."""
+"""A worker that was suspended past its lease, and what its answer can still change."""
 
 import logging
 import time
@@ -51,14 +51,14 @@ NOT_ACCEPTED = [
 
 
 def lease_over(taken):
-    """The sweep found the attempt after its lease."""
+    """Let the sweep find the attempt after its lease."""
     Attempt.objects.filter(pk=taken.attempt).update(lease_until=timezone.now())
     assert expire_attempts() == 1
 
 
 @pytest.fixture
 def late(four):
-    """A claim whose lease ran out while its worker was stopped; the batch is unknown, the send over."""
+    """Claim a batch and let the lease end while the worker is suspended; the batch is unknown, the send over."""
     taken = claimed(four)
     lease_over(taken)
     assert finish_if_done(four.pk)

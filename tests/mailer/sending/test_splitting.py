@@ -1,4 +1,4 @@
-"""Finding whom a provider refuses without naming them."""
+"""Find the subscriber whom a provider refuses without naming them."""
 
 import pytest
 
@@ -99,7 +99,7 @@ def test_when_the_first_two_singles_are_refused_they_are_restored_and_the_send_i
 
 
 def test_the_second_single_is_refused_when_somebody_of_the_batch_was_accepted(four, api):
-    """Then the mail itself is good, and it is these two."""
+    """Then the email itself is fine, and the refusals are about these two."""
     api.unnamed_bad_addresses = {address(1), address(2)}
     deliver_all(four)
     balanced(four)
@@ -119,7 +119,7 @@ def test_a_reader_refused_by_name_says_nothing_about_the_mail(four, words):
 
 
 def test_a_single_refused_again_after_others_left_is_still_alone(four, api):
-    """Skipped readers do not count as company."""
+    """Skipped subscribers do not count."""
     pause(four.pk)
     for reader in everybody()[1:]:
         optin.unsubscribe(reader.public_id, "weekly", readers.LINK)

@@ -1,4 +1,4 @@
-"""Who was refused alone, where a version that kept no note of it settled: before the upgrade, or beside the new one."""
+"""Who was refused alone, where an older version that did not record it settled before or during the upgrade."""
 
 import pytest
 from django.db.models import F
@@ -16,7 +16,7 @@ REFUSAL = UnlocatedRefusal("400 Bad Request", 400)
 
 
 def refuse_single_as_before(batch: Batch, delivery: int, words: str) -> bool:
-    """What a worker of the version before writes when it refuses the first single of a batch."""
+    """Write what a worker of the previous version writes when it refuses the first single of a batch."""
     Delivery.objects.filter(pk=delivery, outcome=None).update(outcome=Delivery.Outcome.REJECTED, reason=words)
     Batch.objects.filter(pk=batch.pk).update(
         state=Batch.State.REFUSED, current_attempt=None, rejected=F("rejected") + 1
@@ -25,14 +25,14 @@ def refuse_single_as_before(batch: Batch, delivery: int, words: str) -> bool:
 
 
 def upgrade() -> None:
-    """The database loses what the version before did not have, and is migrated with the send under way."""
+    """Remove from the database what the previous version lacked, and migrate it during the send."""
     with database_of(("mailer", "0012_events_in_neutral_words")):
         pass
 
 
 @pytest.fixture(params=["before the upgrade", "beside the new version"])
 def refused_by_the_older_version(request, four, monkeypatch):
-    """Four readers, halved twice; the first one stands alone and is refused."""
+    """Split four subscribers twice; let the older version refuse the first one alone."""
     with monkeypatch.context() as patched:
         patched.setattr(settling, "refuse_single", refuse_single_as_before)
         for _ in range(3):

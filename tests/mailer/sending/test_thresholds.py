@@ -1,4 +1,4 @@
-"""Too many bounces or complaints stop a send, or start the next one paused."""
+"""Too many bounces or complaints pause a send, or start the next one paused."""
 
 import pytest
 
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def thousand(four):
-    """A send of which 1,000 were accepted and one batch waits."""
+    """Make a send with 1,000 accepted and one batch waiting."""
     Batch.objects.create(send=four, number=1, size=1000, state=Batch.State.ACCEPTED)
     Send.objects.filter(pk=four.pk).update(planned=1004)
     return four
@@ -47,7 +47,7 @@ def test_more_than_one_in_a_thousand_complaints_pause_and_at_least_three(thousan
 
 
 def test_readers_whose_provider_reports_no_complaints_do_not_thin_out_those_of_others(thousand):
-    """3 of 3,000 are as many as may be. With 2,000 of them at Gmail they are 3 of 1,000."""
+    """3 of 3,000 are just allowed. If 2,000 of them are at Gmail, they are 3 of 1,000."""
     Send.objects.filter(pk=thousand.pk).update(planned=3000)
     assert told(thousand, size=3000, complained=3)[0] == "sending"
     ReceivingDomains.objects.update(readers={"gmail.com": 1500, "googlemail.com": 500, "example.com": 1000})

@@ -1,4 +1,4 @@
-"""When posts of the webhook were taken and refused last."""
+"""When posts to the webhook were last accepted and refused."""
 
 from datetime import timedelta
 

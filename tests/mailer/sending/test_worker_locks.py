@@ -8,7 +8,7 @@ from mailer.sending import worker_locks
 
 @pytest.fixture
 def me(settings):
-    """This process as an owner in a home of its own."""
+    """Return this process as a worker with a home of its own."""
     worker_locks._worker_of_process.cache_clear()
     yield worker_locks.this_worker()
     worker_locks._worker_of_process.cache_clear()

@@ -28,7 +28,7 @@ def _real(settings, tmp_path):
 
 @pytest.fixture
 def mine(_real) -> Send:
-    """A send by the first key."""
+    """Make a send with the first key."""
     return outgoing.planned()
 
 
@@ -93,7 +93,7 @@ def test_of_many_keys_that_come_first_at_once_one_is_adopted(settings, monkeypat
 
 @pytest.fixture(params=["another key", "another list_id", "no such newsletter"])
 def foreign(request, mine, settings):
-    """From now on this process is of another installation at the same database."""
+    """Make this process one of another installation on the same database."""
     if request.param == "another key":
         settings.SENDGRID_API_KEY = THEIRS
     elif request.param == "another list_id":

@@ -1,4 +1,4 @@
-"""The database's clock is the one that workers agree on."""
+"""All workers agree on the database's clock."""
 
 from datetime import timedelta
 

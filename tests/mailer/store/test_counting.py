@@ -66,7 +66,7 @@ def test_processes_that_write_at_the_same_time_lose_nothing():
 
 
 def attempt(state: str, ago: float, seconds: float = 0.3, status: int | None = 202) -> Attempt:
-    """A request that ended so many seconds ago."""
+    """Make a request that ended this many seconds ago."""
     ended = clock.now() - timedelta(seconds=ago)
     return Attempt.objects.create(
         batch=outgoing.batch_of(attempt.send),
@@ -82,7 +82,7 @@ def attempt(state: str, ago: float, seconds: float = 0.3, status: int | None = 2
 
 @pytest.fixture
 def hour_ago():
-    """Requests are counted since an hour ago; there is a send to make them for."""
+    """Count requests since an hour ago, with a send to make them for."""
     readers.crowd(1)
     attempt.send = outgoing.planned()
     Installation.objects.update(requests_counted_until=clock.now() - timedelta(hours=1))

@@ -21,7 +21,7 @@ def _by_the_first_key(settings):
 
 @pytest.fixture
 def late_mails():
-    """A confirmation mail and a letter that are due for longer than a worker takes."""
+    """Create a confirmation email and an email with a link that have been due for longer than a worker takes."""
     readers.pending()
     changing.ask_for_link(readers.confirmed().public_id, "weekly", readers.LINK)
     long_ago = timezone.now() - timedelta(minutes=2)

@@ -1,4 +1,4 @@
-"""Who we are and the link keys, from the database or, while it is away, from the file that a web process keeps."""
+"""Identity and link keys come from the database or, while it is down, from a file that the web process writes."""
 
 import json
 
@@ -87,7 +87,7 @@ def test_a_look_that_failed_is_repeated(monkeypatch):
 
 
 def test_a_restored_database_learns_of_the_keys_that_signed_since_its_backup():
-    """Their mails are in people's mailboxes."""
+    """Emails with their signatures are in people's mailboxes."""
     installation.refresh()
     backup = list(LinkKey.objects.all())
     a_newer_key_signs()
@@ -116,7 +116,7 @@ def test_a_key_that_was_retired_stays_so_in_a_restored_database():
 
 
 def test_a_key_that_was_retired_stays_so_after_a_backup_from_before_it_and_then_a_newer_one():
-    """Whoever put back the wrong backup puts back another; the key that leaked is alive in that."""
+    """Whoever restores the wrong backup restores another, in which the leaked key is still valid."""
     first = LinkKey.objects.get()
     leaked = a_newer_key_signs()
     alive = LinkKey.objects.get(pk=leaked)

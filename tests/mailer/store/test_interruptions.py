@@ -1,4 +1,4 @@
-"""An outage is told once when it begins and once when it is over, by whichever part of a worker meets it."""
+"""An outage is logged once when it begins and once when it ends, by whichever part of a worker notices."""
 
 import errno
 import logging

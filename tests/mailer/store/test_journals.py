@@ -1,4 +1,4 @@
-"""Leavings that wait are seen by operators, wherever they wait, and so are web processes that died with some."""
+"""Operators see waiting unsubscribes wherever they wait, and web processes that died with some."""
 
 from datetime import timedelta
 from uuid import uuid4

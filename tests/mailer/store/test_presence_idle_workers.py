@@ -1,4 +1,4 @@
-"""A worker that runs and may not send says why, and doctor and metrics elsewhere tell it."""
+"""A worker that runs but may not send says why; doctor and metrics elsewhere repeat it."""
 
 import time
 from datetime import timedelta

@@ -1,5 +1,5 @@
 # ruff: noqa: F811 — the fixtures are those of tests/mailer/sending
-"""New link keys and retired ones, in the database and in the mails that go out."""
+"""New and retired link keys, in the database and in the emails that go out."""
 
 from contextlib import suppress
 from datetime import timedelta
@@ -34,7 +34,7 @@ def states_of_keys() -> list[str]:
 
 
 def keys_of(request) -> set[bytes]:
-    """Those that signed the links of a request."""
+    """Return the keys that signed the links of a request."""
     found = set()
     for one in request["recipients"]:
         token = one["unsubscribe_url"].rstrip("/").rpartition("/")[2]
@@ -76,7 +76,7 @@ def test_a_worker_knows_a_new_key_after_its_next_sweep(api, first):
 
 
 def test_the_version_before_reads_all_keys_and_takes_the_first_for_that_of_the_hashes(first):
-    """It runs beside this one during an upgrade, and after the way back."""
+    """It runs beside this one during an upgrade, and after going back."""
     suppressions = Installation.objects.get().suppression_key
     second = a_newer_key_signs()
     third = a_newer_key_signs()
@@ -112,7 +112,7 @@ def test_a_new_key_can_be_taken_back_and_the_next_has_another_number(first):
 
 
 def test_a_request_is_signed_with_one_key_and_the_links_of_both_its_attempts_open(four, api, client, first):
-    """An answer got lost and the editor resends: the first request stays as it was, the second is signed anew."""
+    """An answer was lost and the editor resends: the first request stays as it was, the second is signed again."""
     old = installation.link_keys().links[0].key
     api.fail("error after accepting")
     deliver_batch(batch_of(four).pk)

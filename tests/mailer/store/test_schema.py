@@ -16,7 +16,7 @@ UPGRADE = "import django; django.setup(); from mailer.store.schema import bring_
 
 @pytest.fixture
 def home(tmp_path):
-    """An installation on SQLite whose database was made by an older version: readers, but no ledger of sends."""
+    """Return an installation on SQLite with an older version's database: subscribers, but no ledger of sends."""
     run(
         tmp_path, "from django.core.management import call_command; call_command('migrate', 'subscribers', verbosity=0)"
     )

@@ -1,4 +1,4 @@
-"""However the length of a request is told, its body is read whole, or nothing is done and the answer says so."""
+"""However a request's length is given, its body is read whole, or nothing changes and the response says so."""
 
 import base64
 import itertools
@@ -56,7 +56,7 @@ def signed(body: bytes, keys: EventKeys = KEYS) -> dict[str, str]:
 
 
 def filled_in(path: str, **fields: str) -> tuple[bytes, dict[str, str]]:
-    """The form that a GET shows, as a browser with our cookie would post it."""
+    """Return the form that a GET shows, filled in by a browser with our cookie."""
     shown = ask("GET", path)
     token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', shown.text)[1]
     cookie = shown.headers["Set-Cookie"].split(";")[0]

@@ -1,4 +1,4 @@
-"""Requests that come in piece by piece are what gunicorn makes of them when they come in whole."""
+"""Requests that arrive in pieces are read as gunicorn reads them whole."""
 
 import io
 import itertools
@@ -59,7 +59,7 @@ class Read:
 
 
 def taken(parser: RequestParser) -> Read | str:
-    """One request from a parser of either kind, or why there is none."""
+    """Return one request from a parser of either kind, or why there is none."""
     try:
         request = next(parser)
         body = request.body.read()
@@ -69,7 +69,7 @@ def taken(parser: RequestParser) -> Read | str:
 
 
 def as_gunicorn_reads(wire: bytes) -> list[Read | str]:
-    """All requests, as gunicorn reads them from a socket that gave all these bytes and was then closed."""
+    """Return all requests that gunicorn reads from a socket that delivers all these bytes and closes."""
     parser, found = RequestParser(config(), _Wire(wire), CLIENT), []
     while not found or isinstance(found[-1], Read):
         found.append(taken(parser))
@@ -82,7 +82,7 @@ class _Wire:
 
 
 def as_received(pieces: list[bytes]) -> list[Read | str]:
-    """The same from pieces: each request is taken once it is whole, and what is left when the client hangs up."""
+    """Return the same from pieces: each request once it is complete, and the rest when the client hangs up."""
     parser, found = Requests(config(), CLIENT), []
     parser.begin()
     for piece in pieces:

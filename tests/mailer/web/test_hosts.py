@@ -1,4 +1,4 @@
-"""Requests under another name: an old one after a move, or one that a proxy made up."""
+"""Requests for another host name: an old one after a move, or one that a proxy made up."""
 
 import base64
 import hashlib
@@ -168,7 +168,7 @@ def test_what_apache_says_of_the_name_counts_behind_a_proxy_of_ours():
 
 
 def test_no_post_is_redirected_for_want_of_a_slash():
-    """A redirect is repeated as a GET, and what was posted is lost."""
+    """A redirect is repeated as a GET, and the posted data is lost."""
     readers.confirmed()
     paths = [
         *every_path(readers.pending()).values(),

@@ -1,4 +1,4 @@
-"""Who is closed when a web process runs short of something: never one who is quick."""
+"""Which connection is closed when a web process runs short of something: never a fast one."""
 
 import gc
 import os
@@ -26,7 +26,7 @@ def answer(environ, start_response):
 
 
 class Web:
-    """A web process whose loop goes round when the test says so."""
+    """A web process whose loop runs when the test says so."""
 
     def __init__(self) -> None:
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=100)
@@ -53,7 +53,7 @@ class Web:
         self.turn()
 
     def turn(self) -> None:
-        """Go round until nothing happens any more."""
+        """Run the loop until nothing happens any more."""
         while self._something_happens():
             self.worker.wait_for_and_dispatch_events(0.01)
         self.worker._swept = 0.0
@@ -84,7 +84,7 @@ def web():
 
 
 def heard(line: socket.socket) -> bytes:
-    """What came back until now; `hung up` at the end if that was all."""
+    """Return what the client has received so far; `hung up` at the end if that was all."""
     line.setblocking(False)
     found = b""
     try:
@@ -180,7 +180,7 @@ def test_who_does_not_take_an_answer_is_closed_in_the_end(web, monkeypatch, capl
 
 
 def test_who_sends_request_after_request_without_waiting_keeps_nobody_out(web, monkeypatch):
-    """Their requests are here whole, so that all threads were busy for ever and no connection was accepted."""
+    """These requests are complete, so that all threads stayed busy and no connection was accepted."""
     for _ in range(web.worker.cfg.threads):
         line = web.clients.enter_context(socket.create_connection(web.listener.getsockname(), timeout=20))
         line.sendall(GET * 50)

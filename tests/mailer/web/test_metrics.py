@@ -25,7 +25,7 @@ TOKEN = "a-long-token-of-the-operator"
 
 
 def gauges(client, **asked) -> dict[str, float]:
-    """What stands there, as Prometheus' own parser reads it."""
+    """Return the metrics as Prometheus' own parser reads them."""
     answer = client.get("/metrics", **asked)
     assert answer.status_code == 200
     assert answer["Content-Type"].startswith("text/plain; version=0.0.4")

@@ -1,4 +1,4 @@
-"""The archive on the web: what a reader, a search engine and a feed reader find there."""
+"""The archive on the web: what a visitor, a search engine and a feed reader find there."""
 
 import re
 from datetime import datetime

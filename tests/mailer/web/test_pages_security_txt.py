@@ -1,4 +1,4 @@
-"""/.well-known/security.txt: there where the operator says whom to tell of a hole, and as RFC 9116 wants it."""
+"""/.well-known/security.txt exists if the operator set a contact, and follows RFC 9116."""
 
 import re
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""Proxies that the settings do not know, or that pass on too little: told at the start, in the log and by doctor."""
+"""Proxies that the settings do not know, or that pass on too little: reported at startup, in the log and by doctor."""
 
 import json
 import urllib.request
@@ -31,7 +31,7 @@ def _a_new_process(monkeypatch):
 
 @pytest.fixture
 def said(caplog):
-    """What was logged of proxies, with its level."""
+    """Return what was logged about proxies, with its level."""
     return lambda: [(one.levelname, one.getMessage()) for one in caplog.records if one.name == "mailer.web.proxies"]
 
 
@@ -61,7 +61,7 @@ def through(monkeypatch):
 
 
 def running(*faults: Fault) -> None:
-    """A web process that has met these."""
+    """Register a web process that has seen these faults."""
     state = {"proxy_faults": [fault.name for fault in faults]}
     Process.objects.create(kind="web", host="web", pid=1, started_at=clock.now(), seen_at=clock.now(), state=state)
 

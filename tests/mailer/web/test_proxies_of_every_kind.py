@@ -1,4 +1,4 @@
-"""Behind every proxy that people have: with each header and without it, streamed and not."""
+"""Behind every kind of proxy: with and without each header, streamed or not."""
 
 import itertools
 import re
@@ -27,7 +27,7 @@ PASSWORD = "a long password"
 
 @pytest.fixture(autouse=True)
 def _at_home(settings, monkeypatch):
-    """An installation with a public address; the middleware reads it when it is made."""
+    """Set up an installation with a public address, which the middleware reads when it is created."""
     settings.BASE_URL = settings.ORIGIN = HOME
     settings.ALLOWED_HOSTS = ["127.0.0.1", "::1", "[::1]", "localhost", "news.example.com"]
     settings.CSRF_TRUSTED_ORIGINS = [HOME]
@@ -54,14 +54,14 @@ FRONTS = [
 
 
 class Browser:
-    """Shows a form and posts it, as a browser at BASE_URL does, through a proxy that adds these headers."""
+    """A browser at BASE_URL, behind a proxy that adds these headers: it shows a form and posts it."""
 
     def __init__(self, front: dict[str, str], send=post) -> None:
         self._front, self._send = environ_of(front), send
         self._jar: dict[str, str] = {}
 
     def get(self, path: str) -> Answer:
-        """The page, also where the proxy makes us lead there first."""
+        """Return the page, following the redirect that some proxies cause first."""
         answer = self._kept(ask("GET", path, **self._front, **self._cookies()))
         to = answer.headers.get("Location", "")
         if answer.status == 302 and to.startswith(HOME):

@@ -1,4 +1,4 @@
-"""A process that cannot serve says so at /readyz, by a word for each part."""
+"""A process that cannot serve says so at /readyz, with a state for each part."""
 
 import errno
 import shutil

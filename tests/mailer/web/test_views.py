@@ -59,7 +59,7 @@ def test_these_pages_change_nothing(client, path, sketch):
 
 @pytest.mark.parametrize("path", ["/subscribe/", "/nothing/", "/admin/login/", f"/media/{SKETCH}.png"])
 def test_head_is_answered_without_a_body_and_with_the_length_it_would_have(client, rf, path, sketch):
-    """Asked below the test client, which drops bodies itself."""
+    """This bypasses the test client, which drops bodies itself."""
     server = BaseHandler()
     server.load_middleware()
     got, told = server.get_response(rf.get(path)), server.get_response(rf.head(path))
@@ -91,7 +91,7 @@ def test_there_is_no_image_of_another_name(client, sketch, name):
 
 @pytest.fixture
 def access(caplog):
-    """The lines of the access log."""
+    """Return the lines of the access log."""
     caplog.set_level(logging.INFO, "mailer")
     return lambda: [record for record in caplog.records if record.name == "mailer.web.views"]
 
@@ -111,7 +111,7 @@ def test_the_access_log_says_none_for_an_unknown_path(client, access):
 
 
 def test_no_log_holds_a_readers_token_whatever_goes_wrong(monkeypatch):
-    """Not even Django's own, which print the path of what failed."""
+    """Not even Django's own logs, which print the path of a failed request."""
     log = io.StringIO()
     (handler,) = [one for one in logging.getLogger().handlers if isinstance(one.formatter, KeyValueFormatter)]
     monkeypatch.setattr(handler, "stream", log)

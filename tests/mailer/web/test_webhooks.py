@@ -40,7 +40,7 @@ def report(**more):
 
 
 def post(body: bytes | None = None, *, at=None, by=KEYS, headers=None):
-    """A post as it comes from outside: nothing makes our views raise into this test."""
+    """Post as a client from outside: no exception of our views reaches the test."""
     body = json.dumps([report()]).encode() if body is None else body
     given = by.headers(body, at) | (headers or {})
     client = Client(raise_request_exception=False, enforce_csrf_checks=True)
@@ -74,7 +74,7 @@ def test_without_a_key_nothing_is_believed(settings):
 
 
 def test_what_sendgrid_did_not_sign_now_is_refused():
-    """Unsigned, forged, stale, from the future, malformed."""
+    """The posts are unsigned, forged, stale, from the future, or malformed."""
     body = json.dumps([report()]).encode()
     answers = [
         Client(raise_request_exception=False).post(PATH, data=body, content_type="application/json"),

@@ -1,4 +1,4 @@
-"""The worker's threads that hear hints: an outage is waited for, anything else ends the process with a reason."""
+"""The threads that receive hints wait out an outage of the broker; any other failure ends the process with a reason."""
 
 import threading
 
@@ -15,7 +15,7 @@ def worker():
 
 
 class Controller:
-    """A Celery worker that ends at once, by `error`."""
+    """A Celery worker that ends at once with `error`."""
 
     def __init__(self, error: BaseException | None) -> None:
         self.blueprint, self._error = self, error
@@ -29,7 +29,7 @@ class Controller:
 
 
 def serve(worker: EmbeddedWorker, monkeypatch, error: BaseException | None) -> int:
-    """How often it asked for hints within half a second."""
+    """Return how often it connected for hints within half a second."""
     made = []
     monkeypatch.setattr(broker, "reach_broker", lambda: None)
     monkeypatch.setattr(worker, "_controller", lambda queue, lanes: made.append(queue) or Controller(error))

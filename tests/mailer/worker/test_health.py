@@ -1,4 +1,4 @@
-"""What a worker says of itself to `mailer worker --health`."""
+"""What a worker reports to `mailer worker --health`."""
 
 import json
 import threading
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def heartbeat(tmp_path, monkeypatch):
-    """A worker's heartbeat, quick, and what it complains of."""
+    """Run a worker's heartbeat at a fast rate; return it with its complaints."""
     monkeypatch.setattr(health, "EVERY", 0.01)
     complaints: list[str] = []
     beating = Heartbeat(tmp_path, lambda: complaints)
@@ -78,7 +78,7 @@ def test_the_worker_of_another_machine_is_not_judged_by_the_clock_of_this_one(he
 
 @pytest.fixture
 def worker(settings, monkeypatch):
-    """A worker that has no patience, of which nothing runs yet but its sweep."""
+    """Return a worker without patience, of which only the sweep exists."""
     monkeypatch.setattr(embedded, "SLOW", 0.3)
     settings.MAILER_LEASE = 0
     monkeypatch.setattr(sweeping, "sweep", lambda: None)

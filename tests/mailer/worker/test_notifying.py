@@ -25,7 +25,7 @@ def unwatched(four, settings) -> Send:
 
 
 def notices_now(api) -> list[str]:
-    """Subjects of the mails that the editor got until now."""
+    """Return the subjects of the emails that the editor has got so far."""
     for send in notifying.unnotified():
         notifying.notify_editor(send)
         notifying.notify_editor(send)  # another worker, a moment later

@@ -1,5 +1,5 @@
 # ruff: noqa: F811 — the fixtures are those of tests/mailer/sending
-"""Who may be emailed again is taken off SendGrid's own lists, or it would drop what comes next."""
+"""Subscribers who may be emailed again are removed from SendGrid's own lists, or it would drop the next email."""
 
 import json
 import time
@@ -29,7 +29,7 @@ BOUNCES, INVALID = "/v3/suppression/bounces", "/v3/suppression/invalid_emails"
 
 @pytest.fixture
 def sendgrid(settings, monkeypatch) -> Iterator[dict[str, Any]]:
-    """An account whose key may delete."""
+    """Run an account whose key may delete."""
     answers: dict[str, Any] = {"deleted": []}
     with recorded.sendgrid(answers) as url:
         settings.SENDGRID_API_KEY, settings.SENDGRID_API_URL = "SG.recorded", url
@@ -40,7 +40,7 @@ def sendgrid(settings, monkeypatch) -> Iterator[dict[str, Any]]:
 
 @pytest.fixture
 def ours(sendgrid, settings) -> None:
-    """The sends of these tests are of this account."""
+    """Bind the sends of these tests to this account."""
     account = accounts.this_account()
     Send.objects.update(provider=settings.PROVIDER, account=account)
 

@@ -1,1 +1,1 @@
-"""Providers and what stands behind them, for the one suite that all of them pass."""
+"""Providers and their backends, for the one test suite that all of them pass."""

@@ -1,4 +1,4 @@
-"""A third provider, as small as one can be: each mail becomes a file in a folder, and nothing is ever reported.
+"""A third provider, as small as possible: each email becomes a file in a folder, and it reports no events.
 
 `settings.FOLDER` is that folder. Its switches (`FAULT`) are what a provider can do to a request.
 """
@@ -33,7 +33,7 @@ from mailer.providers.protocol import Names
 
 @dataclass(frozen=True)
 class Letters:
-    """One request: address and mail of each recipient, in the order given."""
+    """One request: address and email of each recipient, in the order given."""
 
     to: list[str]
     mails: list[bytes]
@@ -68,7 +68,7 @@ class Folder:
         return [] if all(map(len, request.mails)) else ["A mail is empty."]
 
     def get_ready(self) -> None:
-        """Need nothing: a folder is there or not."""
+        """Do nothing: the folder exists or not."""
 
     def post(self, request: Letters, first_byte_by: float | None = None) -> Answer:
         fault, Folder.fault = Folder.fault, ""
@@ -99,7 +99,7 @@ class Folder:
         return Folder(folder)
 
     def _write(self, request: Letters) -> None:
-        """All or nothing: a request that dies before its folder has its name has mailed nobody."""
+        """Write all files or none: a request that dies before its folder is renamed has emailed nobody."""
         unfinished = self.folder / f".{uuid4().hex}"
         unfinished.mkdir()
         for number, (to, mail) in enumerate(zip(request.to, request.mails, strict=True)):

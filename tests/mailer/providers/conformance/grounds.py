@@ -1,4 +1,4 @@
-"""Each provider and what stands behind it: how to make it fail, and whom it mailed."""
+"""Each provider with its backend: how to make it fail, and whom it emailed."""
 
 import json
 from abc import ABC, abstractmethod
@@ -40,7 +40,7 @@ class Ground(ABC):
 
     @abstractmethod
     def mailed(self) -> list[str]:
-        """Return the addresses that were mailed, in order."""
+        """Return the addresses that were emailed, in order."""
 
 
 class SendGridGround(Ground):
@@ -71,7 +71,7 @@ class SendGridGround(Ground):
 
 
 class RehearsalGround(Ground):
-    """It cannot limit, lose or refuse for long: it is there to show what would be mailed."""
+    """A rehearsal, which cannot rate-limit, lose or refuse: it exists to show what would be emailed."""
 
     faults = frozenset({"away", "lost before accepting"})
 

@@ -1,4 +1,4 @@
-"""A client of ours and the provider it speaks to."""
+"""A client and the stand-in provider that it talks to."""
 
 import pytest
 

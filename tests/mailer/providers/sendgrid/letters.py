@@ -1,4 +1,4 @@
-"""An issue and its subscribers, as requests that the tests post."""
+"""An issue and its subscribers, as requests for the tests to post."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""Servers that no provider would be: they hear nothing, say nothing, or do not speak HTTP."""
+"""Servers that misbehave in ways that a provider would not: silent, deaf, or not speaking HTTP."""
 
 import socket
 import threading

@@ -1,4 +1,4 @@
-"""Each answer of the provider over a real socket, and what it means for the readers in the request.
+"""Each response of the provider over a real socket, and what it means for the subscribers in the request.
 
 What no answer means stands in test_lost_answers.py.
 """

@@ -1,4 +1,4 @@
-"""When a connection is used again, and when a new one is opened."""
+"""When a connection is reused, and when a new one is opened."""
 
 import threading
 import time

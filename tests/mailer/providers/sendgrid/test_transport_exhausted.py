@@ -1,4 +1,4 @@
-"""A machine that runs out of something before the first byte wrote nothing; after it, nobody knows."""
+"""If a resource runs out before the first byte, nothing was sent; after it, the outcome is unknown."""
 
 import errno
 import http.client

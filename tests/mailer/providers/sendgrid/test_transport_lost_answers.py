@@ -1,4 +1,4 @@
-"""No answer, or none that says how it ended: did the request surely write nothing, or does nobody know?"""
+"""No answer, or an inconclusive one: was surely nothing written, or is the outcome unknown?"""
 
 import socket
 import time
@@ -75,7 +75,7 @@ def test_a_process_that_was_stopped_while_it_connected_writes_nothing(api, clien
 
 
 def test_a_connection_that_opens_too_slowly_counts_as_never_opened():
-    """Not as too late: the provider's circuit breaker must open, or the same batch would be claimed again at once."""
+    """It does not count as too late: the circuit breaker must open, or the batch would be claimed again at once."""
     with server_that(lambda connection: time.sleep(3)) as where:
         answer = Client(f"https://{where}", KEY, 5).post(request(), first_byte_by=time.monotonic() + 0.2)
     assert isinstance(answer, ConnectFailed)

@@ -1,4 +1,4 @@
-"""The way to the real SendGrid: the same requests over TLS."""
+"""The same requests over TLS, as to the real SendGrid."""
 
 import ssl
 
@@ -14,7 +14,7 @@ from tests.stand_in import StandIn
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory):
-    """A file with the key and a certificate for 127.0.0.1 that only those trust who are told to."""
+    """Write the key and a certificate for 127.0.0.1 that is trusted only where a test says so."""
     return write_certificate(tmp_path_factory.mktemp("tls") / "stand-in.pem")
 
 

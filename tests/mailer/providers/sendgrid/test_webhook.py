@@ -148,7 +148,7 @@ STRANGE = st.dictionaries(st.sampled_from([*event(), "type", "reason", "url"]), 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.builds(lambda odd: event() | odd, STRANGE) | ANYTHING, max_size=4))
 def test_nothing_strange_in_an_array_raises(items):
-    """What comes out fits the columns that it is for, in both databases."""
+    """The results fit into their columns, in both databases."""
     try:
         found = parse(json.dumps(items, ensure_ascii=False).encode("utf-8", "surrogatepass"))
     except NotEvents:
