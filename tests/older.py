@@ -1,4 +1,4 @@
-"""The database as an older version had it, and what a process of that version writes during an upgrade."""
+"""The database as an older version had it, and what its processes write during an upgrade."""
 
 import os
 import subprocess

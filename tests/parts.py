@@ -1,4 +1,4 @@
-"""Real parts that tests need and a machine may lack: a browser, PostgreSQL, brokers, judges of email.
+"""Real parts that tests need and a machine may lack: a browser, PostgreSQL, brokers, judges of emails.
 
 A missing part skips its tests with one line in the summary. `MAILER_TEST_REQUIRE=browser,postgres` turns such a skip
 into a failure; CI requires all.

@@ -1,4 +1,4 @@
-"""The subscribers of all tests, one for each state, made as the product makes them.
+"""The subscribers of all tests, one for each state, created as the product creates them.
 
 Ada confirmed, Ben has not confirmed yet, Cleo left, Dora confirmed and then her address bounced.
 """
@@ -35,7 +35,7 @@ DORA = Named("Dora", "dora@readers.example")
 
 
 def typed() -> limits.Typed:
-    """Return a fresh form, filled in, with all the effort that any network may be asked for."""
+    """Return a fresh form, filled in, with all the proof of work that any network may be asked for."""
     return limits.Typed(secrets.token_hex(), limits.Effort.SOLVED)
 
 
@@ -46,7 +46,7 @@ def confirmed(newsletter: str = "weekly", who: Named = ADA) -> Subscriber:
 
 
 def pending(newsletter: str = "weekly", who: Named = BEN) -> Subscriber:
-    """Sign up, also somebody who was mailed just now for another newsletter."""
+    """Sign up, even somebody who was just emailed for another newsletter."""
     request = optin.subscribe(parse(who.email), newsletter, name=who.name, origin=FORM, typed=typed())
     if not request.subscription_id:
         a_day_later()
@@ -77,7 +77,7 @@ def move(reader: Subscriber, email: str) -> changing.Moved:
 
 
 def a_day_later() -> None:
-    """Let mailboxes that had an email get another."""
+    """Let mailboxes that got an email get another."""
     MailRequest.objects.all().delete()
 
 

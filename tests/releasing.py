@@ -1,4 +1,4 @@
-"""What a release is made of: a version, a dated section of the changelog, an sdist and a wheel that install and work.
+"""What a release consists of: a version, a dated section of the changelog, an sdist and a wheel that work.
 
 `make release-check [TAG=v0.2.0]`, which the release workflow runs, checks all of it, and leaves the packages in dist/
 and notes, lock file and SBOM in build/. Its tests are tests/test_releasing.py.
@@ -50,7 +50,7 @@ def notes(of: str, changelog: str) -> str:
 
 
 def check_tag(tag: str, changelog: str) -> None:
-    """Check that the tag is that of the version. Raises NotReleasable."""
+    """Check that the tag matches the version. Raises NotReleasable."""
     if tag != f"v{version()}":
         raise NotReleasable(f"the tag is {tag}, and pyproject.toml has the version {version()}; they must be the same.")
     if re.search(r"^## Unreleased\n\s*[^\s#]", changelog, re.M):
@@ -71,7 +71,7 @@ def check_way_back(text: str) -> None:
 
 
 def build(folder: Path) -> tuple[Path, Path]:
-    """Build the sdist and, from it, the wheel, as everybody does who has no wheel; return both."""
+    """Build the sdist and, from it, the wheel, as somebody without a wheel does; return both."""
     _run(sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", str(folder), cwd=ROOT)
     (sdist,) = folder.glob("*.tar.gz")
     with tempfile.TemporaryDirectory() as unpacked, tarfile.open(sdist) as archive:
@@ -106,7 +106,7 @@ def try_out(package: Path, folder: Path) -> str:
 
 
 def sbom(folder: Path) -> Path:
-    """Write what the lock file installs, with versions and hashes, as CycloneDX, for vulnerability scanners."""
+    """Return what the lock file installs, with versions and hashes, as CycloneDX for vulnerability scanners."""
     folder.mkdir(exist_ok=True)
     file = folder / "sbom.cdx.json"
     file.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Do the work that a page asks of a browser, as its script would."""
+"""Do the proof of work that a page asks of a browser, as its script would."""
 
 import json
 import re

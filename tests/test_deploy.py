@@ -29,17 +29,17 @@ def services(name: str) -> dict[str, dict[str, Any]]:
 
 
 def ours(name: str) -> dict[str, dict[str, Any]]:
-    """The services that run mailer."""
+    """Return the services that run mailer."""
     return {label: one for label, one in services(name).items() if "build" in one}
 
 
 def places(service: dict[str, Any]) -> list[str]:
-    """Its volumes in the short syntax: where from, where to."""
+    """Return its volumes in the short syntax: source and target."""
     return [place for place in service.get("volumes", []) if isinstance(place, str)]
 
 
 def settings() -> set[str]:
-    """All that docs/settings.md names: what mailer reads, and what the files of deploy/ tell each other."""
+    """Return all settings in docs/settings.md: those that mailer reads, and those of the files in deploy/."""
     return set(re.findall(r"`([A-Z][A-Z_]+)`", (ROOT / "docs" / "settings.md").read_text()))
 
 
@@ -138,7 +138,7 @@ def test_the_logs_of_containers_are_bounded(name):
 
 @pytest.mark.parametrize("name", COMPOSE)
 def test_the_proxy_sees_the_addresses_of_visitors_who_come_by_ipv6(name):
-    """By IPv4 alone Docker's own proxy would take their connections, and all of them would have its address."""
+    """With IPv4 alone, Docker's own proxy would accept their connections, and all of them would have its address."""
     outside = yaml.safe_load(text(name))["networks"]["outside"]
     assert outside["enable_ipv6"] is True
     # Docker before 27 makes none by itself.
@@ -148,7 +148,7 @@ def test_the_proxy_sees_the_addresses_of_visitors_who_come_by_ipv6(name):
 
 
 def test_nobody_is_killed_in_the_middle_of_a_request():
-    """Whoever stops mailer waits as long as docs/hosting.md says that it may take, and longer."""
+    """Whatever stops mailer waits longer than docs/hosting.md says that it may take."""
     page = (ROOT / "docs" / "hosting.md").read_text()
     grace = max(map(int, re.findall(r"^\| `mailer (?:serve|worker)`.*\| (\d+) \|$", page, flags=re.M)))
     assert grace >= 45

@@ -1,4 +1,4 @@
-"""Past 400 lines a file holds a second idea, which wants a file of its own."""
+"""A file of more than 400 lines contains a second idea, which belongs in a file of its own."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What requirements.lock brings is enough for all that the product loads, and nothing comes from elsewhere."""
+"""The packages of requirements.lock are enough for everything that the product loads, and nothing else is used."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""A test file stands where the module that it tests stands, and begins with that module's name."""
+"""A test file is where the module that it tests is, and begins with that module's name."""
 
 from pathlib import Path
 

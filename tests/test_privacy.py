@@ -1,4 +1,4 @@
-"""docs/privacy.md says what is kept of whom, and for how long: held against the tables and the times of the code."""
+"""Compare docs/privacy.md (what is stored about whom, and for how long) with the tables and the code."""
 
 import re
 from datetime import timedelta
@@ -23,7 +23,7 @@ def section(heading: str) -> str:
 
 
 def rows(heading: str) -> dict[str, str]:
-    """What the last cell says, by each name in the first."""
+    """Return the last cell for each name in the first."""
     cells = [line.strip("| ").split(" | ") for line in section(heading).splitlines() if line.startswith("| `")]
     return {name: row[-1] for row in cells for name in re.findall(r"`([^`]+)`", row[0])}
 

@@ -178,14 +178,14 @@ def test_nothing_is_published_that_was_not_checked(jobs):
 
 
 def test_no_step_pastes_what_others_wrote_into_a_shell(jobs):
-    """A tag's name is anybody's text who may push one: it reaches scripts by the environment."""
+    """Anybody who may push a tag chooses its name, so it reaches scripts through the environment."""
     runs = [step["run"] for job in jobs.values() for step in job["steps"] if "run" in step]
     assert runs
     assert not [run for run in runs if "${{" in run]
 
 
 def test_the_image_is_built_from_all_that_the_wheel_is(jobs):
-    """Else the last step of a release fails, when the packages are out."""
+    """Otherwise the last step of a release fails, after the packages are published."""
     (push,) = (step["with"] for step in jobs["image"]["steps"] if step.get("id") == "push")
     copied = re.findall(r"^COPY (?!--)(.+) \S+$", (ROOT / push["file"]).read_text(), re.M)
     let_in = (ROOT / ".dockerignore").read_text().splitlines()

@@ -1,4 +1,4 @@
-"""The stand-in is what all other tests believe, so it is tested itself."""
+"""All other tests rely on the stand-in, so it is tested itself."""
 
 import json
 import subprocess

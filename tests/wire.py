@@ -1,4 +1,4 @@
-"""The web application as a server calls it: below Django's test client, which makes a body of any length whole."""
+"""The web application as a server calls it, below Django's test client, which completes bodies of any length."""
 
 import io
 from collections.abc import Iterable, Mapping
@@ -20,7 +20,7 @@ class Answer:
 
 
 class Pieces:
-    """A body as a server hands it on, in pieces; an error among them is raised at its place."""
+    """A body as a server delivers it, in pieces; an exception among them is raised at its place."""
 
     def __init__(self, pieces: Iterable[bytes | Exception]) -> None:
         self._pieces = list(pieces)
@@ -41,7 +41,7 @@ class Pieces:
 
 
 def ask(method: str, path: str, body: Iterable[bytes | Exception] = (), **environ: str) -> Answer:
-    """Return what the application answers; `environ` holds headers as WSGI names them (HTTP_HOST)."""
+    """Return the application's response; `environ` holds headers as WSGI names them (HTTP_HOST)."""
     from mailer.web.wsgi import application
 
     asked = {
@@ -73,7 +73,7 @@ def post(path: str, body: bytes, **environ: str) -> Answer:
 
 
 def streamed(path: str, body: Iterable[bytes | Exception], **environ: str) -> Answer:
-    """Post in chunks, which the server has put together, without a Content-Length."""
+    """Post in chunks, which the server has joined, without a Content-Length."""
     return ask("POST", path, body, **({"HTTP_TRANSFER_ENCODING": "chunked"} | environ))
 
 

@@ -1,4 +1,4 @@
-"""Stages to play on: SQLite with the embedded worker, and PostgreSQL with a real broker and two workers."""
+"""Stages for tests: SQLite with the embedded worker, and PostgreSQL with a real broker and two workers."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -75,13 +75,13 @@ def distributed(tmp_path: Path, broker: Broker) -> Iterator[Stage]:
 
 @pytest.fixture
 def postgres() -> Postgres:
-    """A server of its own, which a test may stop or freeze."""
+    """Run a server that a test may stop or freeze."""
     return own_postgres()
 
 
 @pytest.fixture
 def machines(tmp_path: Path, broker: Broker, postgres: Postgres) -> Iterator[Stage]:
-    """A PostgreSQL that can be broken; web process and worker with homes of their own."""
+    """Run a PostgreSQL that can be broken; web process and worker have separate homes."""
     stage = Stage(editors_folder(tmp_path / "newsletter"), postgres.new_database(), broker.url)
     stage.run("manage", "migrate", "-v0")
     yield stage
@@ -90,7 +90,7 @@ def machines(tmp_path: Path, broker: Broker, postgres: Postgres) -> Iterator[Sta
 
 @pytest.fixture(params=["embedded", "distributed"])
 def stage(request: pytest.FixtureRequest) -> Stage:
-    """Each test that takes it runs on both."""
+    """Run each test that uses it on both stages."""
     chosen: Stage = request.getfixturevalue(request.param)
     return chosen
 
@@ -103,7 +103,7 @@ def api() -> Iterator[StandIn]:
 
 @pytest.fixture
 def for_real(api: StandIn) -> dict[str, str]:
-    """Settings of a real send, to a provider on this machine."""
+    """Return settings of a real send, to a provider on this machine."""
     return {
         "SENDGRID_API_KEY": api.key,
         "SENDGRID_API_URL": api.url,
@@ -113,7 +113,7 @@ def for_real(api: StandIn) -> dict[str, str]:
 
 @pytest.fixture
 def web(embedded: Stage, for_real: dict[str, str]) -> int:
-    """The port of a `mailer serve` in production, which a proxy is to stand before."""
+    """Run `mailer serve` in production, for a proxy in front of it; return its port."""
     port = free_port()
     embedded.settings |= in_production(for_real)
     start_web(embedded, port)

@@ -1,4 +1,4 @@
-"""Clients that hold a web process up: they send a request byte by byte, take its answer so, or say nothing at all."""
+"""Slow clients: they send a request byte by byte, read the response as slowly, or send nothing at all."""
 
 import asyncio
 import selectors
@@ -34,7 +34,7 @@ class _Client:
 
 
 class Drippers:
-    """This many connections of all kinds until the block ends. One that the server ends is soon opened again."""
+    """Hold this many connections of all kinds until the block ends; reopen one soon after the server closes it."""
 
     def __init__(self, port: int, number: int, kinds: tuple[str, ...] = tuple(KINDS), pause: float = 1.0) -> None:
         self.cut_off: Counter[str] = Counter()  # kind → connections that the server ended
@@ -132,7 +132,7 @@ class Drippers:
 
 
 class TlsDrippers:
-    """As `Drippers`, behind TLS and at a host: they send a request byte by byte and come back when they are cut off."""
+    """As `Drippers`, over TLS and for a host: they send a request byte by byte and reconnect when cut off."""
 
     SENT = {kind: KINDS[kind] for kind in ("headers", "a body", "a chunked body")}
 

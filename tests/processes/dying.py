@@ -1,4 +1,4 @@
-"""A command of `mailer` that is killed before each of its writes: `python -P dying.py QUESTION COMMAND...`
+"""Kill a command of `mailer` before each of its writes: `python -P dying.py QUESTION COMMAND...`
 
 The python is that of the installed product, which finds nothing else of the tests (-P).
 
@@ -23,7 +23,7 @@ MOST = 100  # rounds
 
 
 def rows(database_url: str, home: Path, question: str) -> list[list[Any]]:
-    """Return the answer of a database, without using any of our own code."""
+    """Return the database's answer to a query, without our own code."""
     if not database_url:
         with closing(sqlite3.connect(home / "mailer.sqlite3")) as connection:
             return [list(row) for row in connection.execute(question)]
@@ -34,7 +34,7 @@ def rows(database_url: str, home: Path, question: str) -> list[list[Any]]:
 
 
 def die_before(moment: int, tell: int) -> None:
-    """Kill this process before that write, and write what it would have been into `tell`."""
+    """Kill this process before that write, and record in `tell` which write it was."""
     from django.db.backends.signals import connection_created
 
     writes, home = count(1), os.environ["MAILER_HOME"]
@@ -61,7 +61,7 @@ def die_before(moment: int, tell: int) -> None:
 
 
 def one_round(moment: int) -> tuple[int, str]:
-    """Return how the command ended, and before which write."""
+    """Run the command; return how it ended, and before which write."""
     from mailer import cli
 
     hear, tell = os.pipe()

@@ -27,7 +27,7 @@ HOST = "news.example.com"  # the host that the shipped files name
 
 @dataclass(frozen=True)
 class Front:
-    """A proxy that listens; what it has logged so far."""
+    """A running proxy, with what it has logged."""
 
     port: int
     plain_port: int
@@ -39,7 +39,7 @@ class Front:
 
 @contextmanager
 def nginx(folder: Path, upstream: int, changes: dict[str, str] | None = None) -> Iterator[Front]:
-    """Run the shipped nginx.conf, as Debian's nginx.conf would include it; `changes` are made in it first."""
+    """Run the shipped nginx.conf as Debian's nginx.conf would include it, with `changes` made to it first."""
     program, front = parts.nginx(), _front(folder)
     certificate = write_certificate(front.folder / "certificate.pem", HOST)
     site = replaced(
@@ -65,7 +65,7 @@ def nginx(folder: Path, upstream: int, changes: dict[str, str] | None = None) ->
 
 @contextmanager
 def plain_nginx(folder: Path, sites: Sequence[str], around: str = "") -> Iterator[list[Front]]:
-    """Run nginx as people set it up themselves: a site for each of these directives, each at a port of its own."""
+    """Run nginx as people set it up themselves: a site for each set of directives, each on its own port."""
     program, front = parts.nginx(), _front(folder)
     certificate = write_certificate(front.folder / "certificate.pem", HOST)
     fronts = [front, *(Front(free_port(), front.plain_port, front.folder) for _ in sites[1:])]
@@ -105,7 +105,7 @@ http {{
 
 @contextmanager
 def caddy(folder: Path, upstream: int, changes: dict[str, str] | None = None) -> Iterator[Front]:
-    """Run the shipped Caddyfile; `changes` are made in it first."""
+    """Run the shipped Caddyfile, with `changes` made to it first."""
     program, front = parts.caddy(), _front(folder)
     certificate = write_certificate(front.folder / "certificate.pem", HOST)
     options = f"admin off\n\tdefault_bind 127.0.0.1\n\thttp_port {front.plain_port}\n\thttps_port {front.port}\n"
@@ -135,7 +135,7 @@ FRONTS = {"nginx": nginx, "caddy": caddy}
 
 
 def _is_old(program: str) -> bool:
-    """Tell whether it is older than 2.7, which renamed the option."""
+    """Tell whether Caddy is older than 2.7, which renamed the option."""
     version = subprocess.run([program, "version"], capture_output=True, text=True, check=True).stdout
     found = re.search(r"(\d+)\.(\d+)", version)
     assert found, version
@@ -148,7 +148,7 @@ def _front(folder: Path) -> Front:
 
 
 def replaced(text: str, changes: dict[str, str]) -> str:
-    """Make all changes in the text; one that does not apply is a mistake."""
+    """Make all changes in the text; fail if one does not apply."""
     for old, new in changes.items():
         assert old in text, f"not in the shipped file: {old!r}"
         text = text.replace(old, new)
@@ -187,7 +187,7 @@ class Answer:
 
 @dataclass
 class Visitor:
-    """A browser, a mailbox provider or SendGrid: it asks for https://news.example.com and keeps its cookies."""
+    """A browser, a mailbox provider or SendGrid: it requests https://news.example.com and keeps its cookies."""
 
     front: Front
     address: str = "127.0.0.1"

@@ -1,4 +1,4 @@
-"""Subscribers who press "unsubscribe" at a real web process while something is wrong with its database."""
+"""Subscribers who press "unsubscribe" at a real web process while its database has a problem."""
 
 import http.client
 import os
@@ -31,7 +31,7 @@ class Answer:
 
 
 def ways_out(stage: Stage, home: str = "editor") -> dict[str, str]:
-    """Return address → path of the link that the subscriber's emails carry."""
+    """Return address → path of the unsubscribe link in the subscriber's emails."""
     import json
 
     [[keys]] = stage.ask("SELECT link_keys FROM mailer_installation", home)
@@ -42,7 +42,7 @@ def ways_out(stage: Stage, home: str = "editor") -> dict[str, str]:
 
 
 def ask(url: str, body: bytes | None = None, patience: float = FOREVER) -> tuple[int, str, dict[str, str]]:
-    """Return status, text and headers; status 0 without an answer."""
+    """Return status, text and headers; status 0 if there is no answer."""
     request = urllib.request.Request(url, data=body, method="GET" if body is None else "POST")
     try:
         with urllib.request.urlopen(request, timeout=patience) as response:
@@ -54,7 +54,7 @@ def ask(url: str, body: bytes | None = None, patience: float = FOREVER) -> tuple
 
 
 class Leavers:
-    """They leave one after another, several at once, until the block ends; each has one click."""
+    """Subscribers who unsubscribe one after another, several at once, with one click each, until the block ends."""
 
     def __init__(self, base: str, ways: dict[str, str], at_once: int = 4, pause: float = 0.05) -> None:
         self.answers: list[Answer] = []
@@ -86,7 +86,7 @@ class Leavers:
             time.sleep(self._pause)
 
     def acknowledged(self) -> dict[str, float]:
-        """Return who was told that they have left, and when they clicked."""
+        """Return who was told that they are unsubscribed, and when they clicked."""
         with self._lock:
             return {answer.email: answer.sent for answer in self.answers if answer.status == 200}
 

@@ -19,7 +19,7 @@ def run(*command: str) -> str:
 
 
 def debian(folder: Path, *packages: str) -> None:
-    """Install Debian of this machine's release, with these packages besides."""
+    """Install Debian of this machine's release, with these additional packages."""
     release = Path("/etc/os-release").read_text()
     codename = re.search(r"^VERSION_CODENAME=(\w+)$", release, flags=re.M)
     assert codename, release

@@ -1,4 +1,4 @@
-"""A real RabbitMQ that keeps to a folder of its own and listens on loopback alone."""
+"""A real RabbitMQ with a folder of its own, listening on loopback only."""
 
 import os
 import shutil
@@ -12,7 +12,7 @@ from tests.processes.stage import free_port, wait_until
 
 
 class RabbitMQ:
-    """A server that can be stopped as a crash stops it, and started again at the same port."""
+    """A server that can be stopped as in a crash, and restarted on the same port."""
 
     def __init__(self, folder: Path) -> None:
         self.port, self._names_port = free_port(), free_port()

@@ -29,7 +29,7 @@ PATIENCE = 60.0  # seconds; far more than anything here needs, so that a busy ma
 
 
 class Stage:
-    """Where `mailer` runs as its users run it. Each `home` is a machine of its own."""
+    """An installation in which `mailer` runs as users run it. Each `home` is a separate machine."""
 
     def __init__(self, folder: Path, database_url: str = "", broker_url: str = "") -> None:
         self.folder = folder
@@ -106,7 +106,7 @@ class Stage:
         return rows(self.database_url, Path(self.environment(home)["MAILER_HOME"]), question)
 
     def change(self, statement: str, home: str = "editor") -> None:
-        """Change the database behind the back of our own code, as another version or a person might."""
+        """Change the database behind our code's back, as another version or a person might."""
         if not self.database_url:
             with closing(sqlite3.connect(Path(self.environment(home)["MAILER_HOME"]) / "mailer.sqlite3")) as opened:
                 opened.execute(statement)
@@ -223,7 +223,7 @@ def valkey_server() -> str:
 
 
 class Broker:
-    """A real Redis-compatible server that can be stopped and started at the same port."""
+    """A real Redis-compatible server that can be stopped and restarted on the same port."""
 
     def __init__(self, folder: Path) -> None:
         self.port = free_port()
@@ -261,7 +261,7 @@ class Broker:
             self._process = None
 
     def hang(self) -> None:
-        """Accept connections and say nothing from now on."""
+        """Accept connections and send nothing from now on."""
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
 

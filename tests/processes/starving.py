@@ -1,4 +1,4 @@
-"""Processes that lack what the system gives: file descriptors, or room on the disk."""
+"""Starve processes of what the system provides: file descriptors, or disk space."""
 
 import os
 import resource
@@ -18,7 +18,7 @@ can_starve = hasattr(resource, "prlimit")
 
 @contextmanager
 def starved(process: "subprocess.Popen[str]") -> Iterator[None]:
-    """Let the process and its children open nothing more; `/proc` tells how much is open."""
+    """Let the process and its children open nothing more; `/proc` shows how much is open."""
     before: dict[int, tuple[int, int]] = {}
     try:
         for pid in (process.pid, *children_of(process.pid)):
@@ -33,7 +33,7 @@ def starved(process: "subprocess.Popen[str]") -> Iterator[None]:
 
 
 def _lowest_free(pid: int) -> int:
-    """Return the limit below which nothing is free; with a limit of 0 even poll() would fail."""
+    """Return the limit at which no descriptor is free; with a limit of 0, even poll() would fail."""
     taken = {int(one) for one in os.listdir(f"/proc/{pid}/fd")}
     return next(number for number in range(len(taken) + 1) if number not in taken)
 
@@ -48,7 +48,7 @@ def children_of(pid: int) -> list[int]:
 
 
 class Disk:
-    """A small disk of its own at `folder`, which only root can make. `close` removes it and leaves its files there.
+    """A separate small disk at `folder`, which only root can create. `close` removes it and keeps its files there.
 
     Raises OSError if it cannot be made.
     """
@@ -74,7 +74,7 @@ class Disk:
         os.close(descriptor)
 
     def keep_full(self, seconds: float) -> None:
-        """Keep it full for this long, also if a file is deleted meanwhile; then there is space again."""
+        """Keep the disk full for this long, even if files are deleted meanwhile; then free the space."""
         until = time.monotonic() + seconds
         try:
             while time.monotonic() < until:
@@ -100,7 +100,7 @@ class Disk:
 
 @cache
 def why_no_disk() -> str:
-    """Return why no small disk can be made here; "" if it can."""
+    """Return why no small disk can be created here; "" if it can."""
     with tempfile.TemporaryDirectory() as folder:
         try:
             Disk(Path(folder) / "disk").close()

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""As much of systemctl as docs/ten-minutes.md asks for, where no systemd may run: it starts what the units say.
+"""As much of systemctl as docs/ten-minutes.md needs, where no systemd may run: start what the units say.
 
 Timers never fire, and hardening is left out: `systemd-analyze` judges that.
 """

@@ -1,4 +1,4 @@
-"""Two installations at one database, and a key that is replaced in the middle: nobody is mailed by a foreign key."""
+"""Two installations on one database, and a key replaced during a send: nobody is emailed with a foreign key."""
 
 import hashlib
 import os
@@ -30,7 +30,7 @@ def times_mailed(api: StandIn) -> Counter[str]:
 
 
 def at_a_terminal(stage: Stage, *arguments: str, typed: str, **settings: str) -> str:
-    """What `mailer` with these arguments prints at a terminal at which somebody types this."""
+    """Return what `mailer` with these arguments prints at a terminal where somebody types this."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
         [*stage.command, *arguments],
@@ -57,7 +57,7 @@ def at_a_terminal(stage: Stage, *arguments: str, typed: str, **settings: str) ->
 
 @pytest.fixture
 def second(distributed: Stage, tmp_path: Path):
-    """Another installation at the same database and broker: its own newsletter.toml, key and home."""
+    """Return another installation on the same database and broker: its own newsletter.toml, key and home."""
     folder = editors_folder(tmp_path / "second" / "newsletter")
     (folder / "newsletter.toml").write_text(CONFIG.replace("weekly.news.example.com", "weekly.second.example"))
     stage = Stage(folder, distributed.database_url, distributed.broker_url)
@@ -114,7 +114,7 @@ def test_a_second_installation_takes_nothing_and_pauses_nothing(
 def test_two_accounts_share_a_database_and_each_sends_its_own(
     distributed: Stage, second: Stage, api: StandIn, for_real, of_second
 ):
-    """The second one's newsletter is another, and its key was mapped to an account of its own by a person."""
+    """The second installation has another newsletter, and a person assigned its key to its own account."""
     (second.folder / "newsletter.toml").write_text(CONFIG.replace("weekly", "monthly"))
     distributed.import_readers({"active": 20})
     second.import_readers({"active": 1})

@@ -1,4 +1,4 @@
-"""`mailer backup` to stdout, its end before its time, and a drill on PostgreSQL."""
+"""`mailer backup` to stdout, its early end, and a restore drill on PostgreSQL."""
 
 import os
 import re
@@ -21,7 +21,7 @@ PATH = f"{postgres_programs()}{os.pathsep}{os.environ['PATH']}"
 
 @pytest.fixture(scope="module")
 def on_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Stage:
-    """An installation with two readers, which the tests leave as it is."""
+    """Return an installation with two subscribers, which the tests do not change."""
     stage = Stage(editors_folder(tmp_path_factory.mktemp("stage") / "newsletter"))
     stage.import_readers({"active": 2})
     return stage
@@ -29,7 +29,7 @@ def on_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Stage:
 
 @pytest.fixture(scope="module")
 def on_postgres(tmp_path_factory: pytest.TempPathFactory) -> Stage:
-    """The same on PostgreSQL."""
+    """Return the same on PostgreSQL."""
     stage = Stage(editors_folder(tmp_path_factory.mktemp("stage") / "newsletter"), new_postgres_database())
     stage.settings = {"PATH": PATH}
     stage.run("manage", "migrate", "-v0")
@@ -38,7 +38,7 @@ def on_postgres(tmp_path_factory: pytest.TempPathFactory) -> Stage:
 
 
 def pour(stage: Stage, stdout: int, **settings: str) -> tuple[int, str]:
-    """`mailer backup -` into this descriptor: exit code, stderr. No part of a copy is left behind."""
+    """Run `mailer backup -` into this descriptor; return exit code and stderr. No partial copy may be left."""
     home = Path(stage.environment()["MAILER_HOME"])
     ran = subprocess.run(
         [*stage.command, "backup", "-"],
@@ -90,7 +90,7 @@ def test_a_full_disk_behind_stdout_makes_it_a_failure(on_sqlite: Stage):
 
 @pytest.mark.slow
 def test_postgresql_goes_to_stdout_whole_or_not_at_all(on_postgres: Stage, tmp_path: Path):
-    """Or a program that encrypts it would make a sound file of half a backup."""
+    """Otherwise, a program that encrypts it would make an intact file of half a backup."""
     with (tmp_path / "copy").open("wb") as file:
         code, said = pour(on_postgres, file.fileno())
     assert (code, "stdout: 2 subscribers, " in said) == (0, True)
@@ -118,7 +118,7 @@ def test_a_backup_that_is_stopped_takes_pg_dump_along_and_leaves_nothing(on_post
 
 
 def nightly(stage: Stage, folder: Path, recipient: str, **settings: str) -> int:
-    """Run backup.sh as docs/hosting.md shows it; its exit code."""
+    """Run backup.sh as docs/hosting.md shows it; return its exit code."""
     (script,) = re.findall(
         r"```sh\n(#!/bin/bash\n# backup\.sh.*?)```", (ROOT / "docs" / "hosting.md").read_text(), re.S
     )
@@ -152,7 +152,7 @@ def test_the_nightly_script_of_the_documentation_encrypts_a_backup_or_leaves_non
 
 @pytest.mark.slow
 def test_a_backup_put_back_into_an_empty_postgresql_brings_nobody_back_who_left(api: StandIn, for_real, tmp_path: Path):
-    """The drill of docs/hosting.md, command by command."""
+    """This is the procedure of docs/hosting.md, command by command."""
     stage = Stage(editors_folder(tmp_path / "newsletter"), new_postgres_database())
     stage.settings = {"PATH": PATH, **for_real}
     stage.run("manage", "migrate", "-v0")

@@ -1,4 +1,4 @@
-"""deploy/Dockerfile is built without a daemon and its image run as compose.yaml runs it, in a network of its own.
+"""Build deploy/Dockerfile without a daemon, and run its image as compose.yaml does, in a network of its own.
 
 The base is Debian with its Python, made by debootstrap: images of registries cannot be had everywhere.
 """
@@ -37,7 +37,7 @@ class Images:
         return [parts.buildah(), *store, *arguments]
 
     def megabytes(self, image: str) -> float:
-        """Unpacked."""
+        """Return the unpacked size."""
         mounted = self.buildah("from", image)
         size = int(run("du", "-sb", self.buildah("mount", mounted)).split()[0])
         self.buildah("rm", mounted)
@@ -46,7 +46,7 @@ class Images:
 
 @pytest.fixture
 def images(tmp_path: Path) -> Iterator[Images]:
-    """`base` and `mailer`."""
+    """Build `base` and `mailer`."""
     parts.buildah()  # or skip before anything is made
     built = Images(tmp_path / "images")
     built.folder.mkdir()
@@ -94,7 +94,7 @@ def health_check(images: Images) -> str:
 
 
 def inside(images: Images, folder: Path, script: str) -> str:
-    """What the script prints in a container, as its user, without rights and with no network but its own."""
+    """Return what the script prints in a container, as its user, without privileges and with only its own network."""
     (folder / "newsletter").mkdir(parents=True)
     (folder / "newsletter" / "newsletter.toml").write_text(CONFIG)
     (folder / "script.sh").write_text(script)

@@ -1,4 +1,4 @@
-"""Processes that run out of file descriptors go on when there are some again; the send waits, and is not paused."""
+"""Processes that run out of file descriptors continue once there are some; the send waits, and is not paused."""
 
 import time
 
@@ -97,7 +97,7 @@ print(*sorted(set(sys.modules) - before))
 
 @pytest.mark.parametrize("broker", ["", "redis://127.0.0.1:1/0", "amqp://127.0.0.1:1"])
 def test_a_worker_imports_everything_before_it_hears(embedded: Stage, broker: str):
-    """What is imported half for want of a descriptor may never be imported again in the same process."""
+    """A module that is half imported for lack of a descriptor may never be imported again in that process."""
     embedded.command = [embedded.python, "-c", IMPORTED_LATER]
     later = embedded.run(DJANGO_SETTINGS_MODULE="mailer.settings", CELERY_BROKER_URL=broker)
     assert later.out.split() == []

@@ -1,4 +1,4 @@
-"""What web processes and workers count, together, in their real processes."""
+"""What web processes and workers count together, in real processes."""
 
 import json
 import urllib.request

@@ -1,4 +1,4 @@
-"""A new user's first commands, the promises of the README, and that nobody's shell can mail invented people."""
+"""A new user's first commands, the README's promises, and that no developer's settings reach the tests."""
 
 import os
 import re
@@ -51,7 +51,7 @@ def test_nobodys_shell_and_no_env_file_may_mail_invented_people(embedded: Stage,
 
 
 def test_the_tests_themselves_run_without_the_callers_settings():
-    """What tests/environment.py does, seen from the other side of a process."""
+    """This is what tests/environment.py does, seen from another process."""
     asked = "import tests.environment, os, json; print(json.dumps({k: v for k, v in os.environ.items()}))"
     live = dict(os.environ) | {
         "SENDGRID_API_KEY": "SG.live",
@@ -83,7 +83,7 @@ def test_init_never_overwrites_and_its_first_issue_can_be_rehearsed(embedded: St
 
 
 def test_help_is_instant(embedded: Stage):
-    """Not a time, which a busy machine would falsify, but the reason for it: nothing heavy is imported."""
+    """The test does not measure time, which a busy machine would distort, but its cause: nothing heavy is imported."""
     heavy = "django celery rich sendgrid premailer lxml markdown_it PIL"
     asked = (
         "import sys\nsys.argv = ['mailer', '--help']\n"

@@ -1,4 +1,4 @@
-"""As installed, with each kind of broker and without one: what dies in the middle keeps nobody from their mail."""
+"""The installed product, with each kind of broker and without one: what dies during a send loses no email."""
 
 import json
 import signal
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(params=["Redis", "RabbitMQ"])
 def brokered(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Stage, Any]]:
-    """PostgreSQL with a broker of this kind."""
+    """Run PostgreSQL with a broker of this kind."""
     broker = BROKERS[request.param](tmp_path)
     broker.start()
     stage = Stage(editors_folder(tmp_path / "newsletter"), new_postgres_database(), broker.url)
@@ -52,7 +52,7 @@ def test_everybody_is_mailed_once_although_the_broker_dies_in_the_middle_for_goo
 def test_everybody_is_mailed_once_or_known_as_unknown_although_the_worker_is_killed(
     embedded: Stage, api: StandIn, for_real
 ):
-    """Without a broker the worker lives in the command, so it is the command that dies."""
+    """Without a broker the worker is in the command, so the command is killed."""
     readers = embedded.import_readers({"active": 5000})["active"]
     api.latency = 0.2
     settings = for_real | SMALL_STEPS

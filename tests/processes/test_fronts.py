@@ -1,4 +1,4 @@
-"""The files of deploy/ in real nginx and Caddy: who comes through them can join, leave, report and log in."""
+"""The files of deploy/ in real nginx and Caddy: visitors can join, leave, report and log in through them."""
 
 import re
 from concurrent.futures import ThreadPoolExecutor

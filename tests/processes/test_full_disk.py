@@ -1,4 +1,4 @@
-"""A real disk that is full: whoever writes says so, leaves nothing half done, and goes on when there is room."""
+"""A real full disk: every writer says so, leaves nothing half done, and continues once there is space."""
 
 import shutil
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Disk]:
-    """A small disk of its own, which only root can make."""
+    """Create a separate small disk, which only root can do."""
     if why := why_no_disk():
         pytest.skip(why)
     disk = Disk(tmp_path / "disk")
@@ -25,7 +25,7 @@ def disk(tmp_path: Path) -> Iterator[Disk]:
 
 @pytest.fixture
 def on_disk(embedded: Stage, disk: Disk) -> Stage:
-    """An installation whose home is on that disk."""
+    """Return an installation whose home is on that disk."""
     embedded.settings = {"MAILER_HOME": str(disk.folder / "home")}
     return embedded
 

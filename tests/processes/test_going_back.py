@@ -1,4 +1,4 @@
-"""The way back of docs/upgrading.md: the new version takes its migrations back, with a send under way."""
+"""Go back as docs/upgrading.md says: the new version reverses its migrations, with a send in progress."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""`mailer worker --health` beside real workers, as a container or systemd asks it."""
+"""`mailer worker --health` beside real workers, as a container or systemd calls it."""
 
 import os
 import signal

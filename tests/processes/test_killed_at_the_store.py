@@ -1,4 +1,4 @@
-"""kill -9 of what reads and writes readers, corrections and restored databases: the same again ends as if unkilled."""
+"""After kill -9, repeating a command on subscribers, corrections or restored databases ends as if it never died."""
 
 import json
 import signal
@@ -22,7 +22,7 @@ ISSUE = "issues/2026-11-20.md"
 
 @pytest.fixture
 def sent(embedded: Stage, for_real: dict[str, str]) -> Stage:
-    """An issue was sent to five readers."""
+    """Send an issue to five subscribers."""
     embedded.import_readers({"active": 5})
     embedded.settings |= for_real
     embedded.send(ISSUE)
@@ -34,13 +34,13 @@ def home(stage: Stage) -> Path:
 
 
 def change(stage: Stage, statement: str) -> None:
-    """As another time or another process would have left the database, which is SQLite."""
+    """Change the database, which is SQLite, as another time or process would have left it."""
     with closing(sqlite3.connect(home(stage) / "mailer.sqlite3")) as connection, connection:
         connection.execute(statement)
 
 
 def killed_before_each_write(stage: Stage, question: str, *arguments: str) -> list[dict[str, Any]]:
-    """What the database said after each kill and, last, after the round that was let live."""
+    """Return what the database said after each kill and, last, after the round that was not killed."""
     usual, stage.command = stage.command, [stage.python, "-P", dying.__file__, question]
     lines = stage.run(*arguments).out.splitlines()
     stage.command = usual
@@ -78,7 +78,7 @@ def crowd(number: int) -> list[str]:
 
 
 def a_file(folder: Path, people: list[str]) -> tuple[str, ...]:
-    """The command that imports a file with these readers, all of them active."""
+    """Return the command that imports a file with these subscribers, all of them active."""
     path = folder / "readers.csv"
     path.write_text("\n".join(["email", *people]))
     return ("subscribers", "import", str(path), "--state", "active", "--yes")

@@ -1,4 +1,4 @@
-"""Who was told that they have left, has left: while the database is away, after a kill, before the next email."""
+"""Everybody who was told that they are unsubscribed is: during an outage, after a kill, before the next email."""
 
 import contextlib
 import json
@@ -32,7 +32,7 @@ def home(stage: Stage, name: str = "web") -> Path:
 
 
 def left(stage: Stage, name: str = "editor") -> dict[str, list[tuple[str, datetime]]]:
-    """Address → how and when they unsubscribed, by their history."""
+    """Return address → how and when they unsubscribed, by their history."""
     rows = stage.ask(
         "SELECT s.email, c.how, c.at FROM subscribers_consent c JOIN subscribers_subscriber s ON s.id = c.subscriber_id"
         " WHERE c.step = 'unsubscribed' AND c.how <> 'import'",
@@ -155,7 +155,7 @@ def full_disk(folder: Path) -> Iterator[None]:
 
 @pytest.fixture(params=[not_a_file, full_disk])
 def no_journal(request, machines: Stage):
-    """A home that cannot take a journal while the block runs."""
+    """Let the home accept no journal while the block runs."""
     if request.param is not full_disk:
         yield request.param
         return

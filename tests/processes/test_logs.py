@@ -21,7 +21,7 @@ REFUSED = 30
 
 
 def parse(line: str, form: str) -> dict[str, Any]:
-    """A line of the log in one of its formats; fails for anything that is not one."""
+    """Parse a log line in one of its formats; fail for anything else."""
     if form == "json":
         return dict(json.loads(line))
     time, level, logger, rest = TEXT.fullmatch(line).groups()
@@ -99,7 +99,7 @@ def test_a_start_that_fails_is_an_object_too_where_the_log_is_json(embedded: Sta
 
 
 def test_the_log_of_a_worker_is_its_own_also_while_its_broker_is_away(distributed: Stage, broker):
-    """What Celery, kombu and redis have to say takes the same form, without the password of the broker's URL."""
+    """Messages of Celery, kombu and redis have the same format, without the password in the broker's URL."""
     locked = broker.url.replace("redis://", "redis://:hunter-secret@")  # a server without passwords takes any
     worker = distributed.start("worker", MAILER_LOG_FORMAT="json", MAILER_LOG_LEVEL="DEBUG", CELERY_BROKER_URL=locked)
     wait_until(distributed.swept, "the worker has swept")

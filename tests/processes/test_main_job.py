@@ -1,4 +1,4 @@
-"""An issue reaches its confirmed readers: the whole way, with real processes."""
+"""An issue reaches its confirmed subscribers: the whole way, with real processes."""
 
 import json
 import shutil

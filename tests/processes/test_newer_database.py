@@ -1,4 +1,4 @@
-"""A rolling upgrade migrates the database while old processes run: they stop claiming, and readers still leave."""
+"""A rolling upgrade migrates the database under old processes: they stop claiming, and subscribers still leave."""
 
 import time
 import urllib.error

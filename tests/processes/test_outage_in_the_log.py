@@ -1,4 +1,4 @@
-"""A worker's log says that the database is away, where and why, and that it is back: each once."""
+"""A worker's log says that the database is down, where and why, and that it is back: each once."""
 
 import contextlib
 

@@ -1,4 +1,4 @@
-"""nginx as people set it up themselves, with and without each header: everybody gets through, streamed or not."""
+"""nginx as people set it up, with and without each header, streamed or not: everybody gets through."""
 
 import itertools
 import time
@@ -30,7 +30,7 @@ def site(upstream: str, chosen: tuple[str, ...], streamed: bool) -> str:
 
 @pytest.fixture
 def told_of_none(embedded: Stage, web: int) -> int:
-    """The port of a second `mailer serve`, whose MAILER_PROXIES was forgotten."""
+    """Run a second `mailer serve` without MAILER_PROXIES; return its port."""
     port = free_port()
     embedded.start("serve", "--port", str(port), MAILER_PROXIES="0")
     wait_until(lambda: answers(f"http://127.0.0.1:{port}/healthz"), "the web process answers")

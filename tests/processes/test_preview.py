@@ -28,7 +28,7 @@ def file(embedded: Stage) -> Path:
 
 @pytest.fixture
 def url(embedded: Stage, file: Path) -> str:
-    """The address that a running preview printed."""
+    """Return the address that a running preview printed."""
     embedded.start("preview", FILE, "--no-open")
     found = wait_until(lambda: re.search(r"http://127\.0\.0\.1:\d+/\S+/", embedded.logs()), "the preview runs")
     return str(found[0])
@@ -36,7 +36,7 @@ def url(embedded: Stage, file: Path) -> str:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """Not for the session: Playwright's loop would make Django refuse the database to tests of other modules."""
+    """Run a browser for this module only: Playwright's loop would make Django refuse the database to other tests."""
     program = chromium()
     if program is None:
         skip_without("browser")
@@ -50,7 +50,7 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture
 def page(browser: Any, url: str) -> Iterator[Any]:
-    """The open preview. Nothing that it does may break its own rules, or reach for the network."""
+    """Open the preview. Nothing on it may break its own policy, or use the network."""
     page = browser.new_page(viewport={"width": 1440, "height": 900})
     complaints: list[str] = []
     page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
@@ -69,7 +69,7 @@ def ours(requested: str, url: str) -> bool:
 
 
 def until(page: Any, condition: str) -> None:
-    """Not wait_for_function: it needs eval, which the page's policy forbids."""
+    """Poll, because wait_for_function needs eval, which the page's policy forbids."""
     end = time.monotonic() + 20
     while not page.evaluate(condition):
         assert time.monotonic() < end, condition

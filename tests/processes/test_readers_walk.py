@@ -1,4 +1,4 @@
-"""A reader joins, gets a mail and leaves, through the real web process and the links of real mails."""
+"""A subscriber joins, gets an email and leaves, through the real web process and the links of real emails."""
 
 import re
 import urllib.parse
@@ -16,7 +16,7 @@ ISSUE = "issues/2026-11-20.md"
 
 
 def serve(stage: Stage, home: str = "web", **settings: str) -> str:
-    """A running web process; its address."""
+    """Run a web process; return its address."""
     port = free_port()
     base = f"http://127.0.0.1:{port}"
     stage.settings |= {"BASE_URL": base}
@@ -153,7 +153,7 @@ QUIET_BROWSER = [
 
 
 def mail_to(stage: Stage, address: str, with_header: str = "", holding: str = "") -> str:
-    """The text part of a rehearsed mail to this address."""
+    """Return the text part of a rehearsed email to this address."""
     import email
     import email.policy
 

@@ -1,4 +1,4 @@
-"""The disaster: the database is lost in the middle of a send, and an older backup is put back."""
+"""The disaster: the database is lost during a send, and an older backup is restored."""
 
 import shutil
 import signal
@@ -14,7 +14,7 @@ ISSUE = "issues/2026-11-20.md"
 
 
 def put_back(backup: Path, database: Path) -> None:
-    """As docs/hosting.md says: the log beside the database belongs to the lost one."""
+    """Restore as docs/hosting.md says: the log beside the database belongs to the lost one."""
     for suffix in ("", "-wal", "-shm"):
         database.with_name(database.name + suffix).unlink(missing_ok=True)
     shutil.copy(backup, database)

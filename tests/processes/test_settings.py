@@ -1,4 +1,4 @@
-"""A setting that is missing or malformed stops the start and is named, without a traceback."""
+"""A missing or malformed setting prevents startup and is named, without a traceback."""
 
 import hashlib
 from pathlib import Path
@@ -73,7 +73,7 @@ SAFE = {
     ],
 )
 def test_production_refuses_each_unsafe_setting_by_its_name(embedded: Stage, name, unsafe):
-    """All in one process each: what is tried is a module that reads the environment when it is imported."""
+    """Each runs in its own process, because the module reads the environment when it is imported."""
     script = (
         "import importlib, os, sys\n"
         "name, *unsafe = sys.argv[1:]\n"

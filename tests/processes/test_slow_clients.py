@@ -1,4 +1,4 @@
-"""Two hundred clients that drip, against the real web process with no proxy before it: readers still leave."""
+"""Two hundred slow clients at the real web process, without a proxy: subscribers can still leave."""
 
 import http.client
 import signal
@@ -41,7 +41,7 @@ def start(stage: Stage, **settings: str) -> int:
 
 
 def links(stage: Stage, number: int) -> list[str]:
-    """The paths by which so many readers leave."""
+    """Return the unsubscribe paths of this many subscribers."""
     stage.import_readers({"confirmed": number})
     command, stage.command = stage.command, [stage.python, "-c", LINK]
     try:
@@ -61,7 +61,7 @@ def ask(port: int, method: str, path: str) -> int:
 
 @pytest.mark.parametrize("proxies", ["0", "1"])
 def test_readers_leave_while_two_hundred_clients_drip(stage, proxies):
-    """With a proxy all connections come from its address, whose number is not limited."""
+    """Behind a proxy all connections come from its address, whose number is not limited."""
     port = start(stage, MAILER_PROXIES=proxies)
     paths = links(stage, 30)
     with Drippers(port, 200) as drippers:

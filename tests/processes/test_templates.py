@@ -1,4 +1,4 @@
-"""Templates in the editor's repository take the place of ours, as the commands that an editor runs see them."""
+"""Templates in the editor's folder replace ours, as the commands that an editor runs see them."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ FILE = "issues/2026-11-20.md"
 
 @pytest.fixture
 def own(embedded: Stage) -> Path:
-    """The folder of the editor's own templates for an issue's mail."""
+    """Return the folder of the editor's own templates for issues."""
     folder = embedded.folder / "templates" / "email" / "issue"
     folder.mkdir(parents=True)
     return folder

@@ -1,4 +1,4 @@
-"""docs/ten-minutes.md is followed on a clean Debian, each command of the bare server as it stands there.
+"""Follow docs/ten-minutes.md on a clean Debian: each command for the bare server, exactly as written.
 
 Programs come from Debian and the package index; then the machine has no network but its own, in which the stand-in
 plays SendGrid.
@@ -61,7 +61,7 @@ systemctl start mailer-web
 
 
 def section(title: str) -> list[str]:
-    """The commands of a section: a string for each block."""
+    """Return the commands of a section: a string for each block."""
     text = re.split(rf"^##+ {re.escape(title)}$", PAGE.read_text(), flags=re.M)[1]
     text = re.split(r"^##+ ", text, flags=re.M)[0]
     return re.findall(r"^```sh\n(.*?)^```$", text, flags=re.M | re.S)
@@ -97,7 +97,7 @@ class Machine:
             run("git", "-C", str(folder), *arguments)
 
     def type(self, script: str, *, network: bool, beside: str = "") -> str:
-        """What the commands print. Without a network, `beside` runs in the machine's own, on this one."""
+        """Return what the commands print. Without a network, `beside` runs here, in the clean machine's network."""
         (self.system / "script.sh").write_text(BEFORE + script)
         own = "" if network else "ip link set lo up; echo 0 > /proc/sys/net/ipv4/ip_unprivileged_port_start; "
         mounts = "".join(f"{_mount(path, self.system)}; " for path in OF_THIS_MACHINE)
@@ -109,7 +109,7 @@ class Machine:
 
 
 def _mount(path: str, system: Path) -> str:
-    """The command by which the machine sees what lies at this path here."""
+    """Return the command that shows the clean machine what lies at this path here."""
     target = system / path.lstrip("/")
     if Path(path).is_dir():
         target.mkdir(parents=True, exist_ok=True)
@@ -120,7 +120,7 @@ def _mount(path: str, system: Path) -> str:
 
 
 def tracked() -> dict[str, bytes]:
-    """The repository as it is here, with what is not committed yet."""
+    """Copy the repository as it is here, with uncommitted changes."""
     listed = run("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0")
     return {path: (ROOT / path).read_bytes() for path in listed if path and (ROOT / path).is_file()}
 
@@ -179,7 +179,7 @@ def test_each_command_of_the_bare_server_works_as_it_stands_there(machine: Machi
 
 
 def takes_postgres_and_a_worker(machine: Machine) -> None:
-    """The same machine, as the page goes on: before there are subscribers."""
+    """Continue on the same machine with the page's next section, before there are subscribers."""
     install, _, rest = section("PostgreSQL and separate workers")[0].partition("\n")
     machine.type(f"{install}\n", network=True)
     script = [

@@ -1,4 +1,4 @@
-"""A real broker behind real TLS: verified by default, and one that does not speak TLS keeps nobody waiting."""
+"""A real broker behind real TLS is verified by default, and one without TLS keeps nobody waiting."""
 
 import json
 import socket
@@ -24,7 +24,7 @@ def certificate(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def behind_tls(broker: Broker, certificate: Path) -> Iterator[str]:
-    """The address of the broker behind a proxy that speaks TLS."""
+    """Run the broker behind a proxy that speaks TLS; return its address."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -43,7 +43,7 @@ def serve(listener: socket.socket, context: ssl.SSLContext, port: int) -> None:
 
 
 def carry(plain: socket.socket, context: ssl.SSLContext, port: int) -> None:
-    """Pass on what each side says. One thread does both, since a TLS socket bears no second one."""
+    """Pass on what each side sends. One thread does both, since a TLS socket must not be used by two."""
     try:
         with (
             context.wrap_socket(plain, server_side=True) as client,

@@ -1,4 +1,4 @@
-"""A worker process holds two Celery workers; neither may disturb the other, nor be missing without a word.
+"""A worker process contains two Celery workers; neither may disturb the other, or fail silently.
 
 The database is the queue: what happens to the broker makes a send slower and stops nothing.
 """
@@ -32,7 +32,7 @@ print("apart:", made[0].hub is not None and made[0].hub is not made[1].hub)
 
 
 def test_the_two_workers_of_a_process_share_no_event_loop(distributed: Stage):
-    """In one loop they read each other's sockets, and now and then one of them dies of it."""
+    """In one loop they read each other's sockets, and sometimes one of them dies of it."""
     ran = subprocess.run(
         [distributed.python, "-c", TWO_LOOPS],
         cwd=distributed.folder,
@@ -111,7 +111,7 @@ sys.meta_path.insert(0, Missing())
     ],
 )
 def test_a_worker_that_can_hear_no_hints_ends_with_a_message(distributed: Stage, tmp_path, api, for_real, broken, said):
-    """A process that only looks busy is worse than one that a supervisor starts again."""
+    """A process that only looks busy is worse than one that a supervisor restarts."""
     settings = for_real | broken
     if not broken:
         (tmp_path / "missing").mkdir()
@@ -156,7 +156,7 @@ def test_files_beside_the_issues_that_are_named_like_modules_are_not_run(embedde
 
 
 class Visitors:
-    """Who fill in the sign-up form of a web process, with one browser. A form is spent by one mail."""
+    """Visitors who fill in the sign-up form with one browser each. A form is used up by one email."""
 
     def __init__(self, base: str, number: int) -> None:
         self._base = base

@@ -1,4 +1,4 @@
-"""Real processes of which one has a clock that is hours off: everybody is mailed once, and on time."""
+"""Real processes, one of them with a clock that is hours off: everybody is emailed once, and on time."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -26,7 +26,7 @@ def clock(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., Moved
 
 @pytest.fixture
 def small(distributed: Stage, for_real: dict[str, str]) -> dict[str, list[str]]:
-    """Readers of a real send in ten small requests."""
+    """Make a real send in ten small requests."""
     distributed.settings = {**for_real, "MAILER_BATCH_SIZE": "5", "MAILER_LANES": "2"}
     return distributed.import_readers({"active": 50})
 
@@ -36,7 +36,7 @@ def mailed(api: StandIn) -> Counter[str]:
 
 
 def sweeps_go_by(stage: Stage) -> None:
-    """A worker says that it lives as often as it sweeps."""
+    """Wait for some sweeps: a worker reports that it is alive at each."""
     for _ in range(3):
         before = stage.ask(SEEN)
         wait_until(lambda before=before: stage.ask(SEEN) != before, "a worker continues")
@@ -46,7 +46,7 @@ def sweeps_go_by(stage: Stage) -> None:
 def test_a_send_planned_and_half_worked_by_wrong_clocks_reaches_everybody_once(
     distributed: Stage, small, api: StandIn, clock, hours: int
 ):
-    """Its planner is off, and one of two workers: that one says so and leaves the requests to the other."""
+    """Planner and one of two workers have wrong clocks: that worker says so and leaves the requests to the other."""
     wrong = clock(hours=hours)
     distributed.start("worker", home="wrong", **wrong.settings)
     wait_until(
@@ -114,7 +114,7 @@ def test_a_time_that_is_over_by_the_databases_clock_is_refused(distributed: Stag
 def test_nobody_is_mailed_twice_because_a_clock_says_that_a_day_has_passed(
     distributed: Stage, small, api: StandIn, clock, hours: int
 ):
-    """An answer was lost and no event came: neither a worker nor an editor with a wrong clock takes that for proof."""
+    """An answer was lost and no event came: no worker or editor with a wrong clock takes that for evidence."""
     wrong = clock(hours=hours)
     distributed.settings |= {"SENDGRID_WEBHOOK_PUBLIC_KEY": events.EventKeys().public, "MAILER_HTTP_TIMEOUT": "3"}
     api.fail("close after accepting")

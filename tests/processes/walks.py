@@ -63,7 +63,7 @@ def log_in(visitor: Visitor) -> int:
 
 
 def report(visitor: Visitor, requests: list[dict[str, Any]]) -> int:
-    """Post what it accepted, signed as SendGrid does."""
+    """Post events for what the provider accepted, signed as SendGrid does."""
     body = json.dumps(events_of(requests)).encode()
     return visitor.ask("POST", PATH, body, KEYS.headers(body)).status
 

@@ -1,4 +1,4 @@
-"""SendGrid as the tests need it: as strict as the real one, with a memory, and broken in each way that it can break.
+"""SendGrid for the tests: as strict as the real one, with a memory, and able to fail in every way.
 
     with StandIn() as api:                    # api.url, api.key for a Client
         api.fail("error after accepting")     # the next request; see FAULTS

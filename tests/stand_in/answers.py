@@ -1,4 +1,4 @@
-"""What goes back over the socket: whole, late, cut, or as a reset."""
+"""The stand-in's responses on the socket: whole, late, cut off, or a reset."""
 
 import json
 import socket
@@ -57,7 +57,7 @@ class Answers(BaseHTTPRequestHandler):
         self.wfile.write(body.encode())
 
     def answer_wrongly(self, fault: Fault, message_id: str) -> None:
-        """Answer as each of FAULTS does instead of 202."""
+        """Answer in the way of one of FAULTS instead of 202."""
         options = fault.options
         match fault.name:
             case "too many":

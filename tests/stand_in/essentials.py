@@ -1,4 +1,4 @@
-"""What would harm subscribers, refused here even if our own module of SendGrid's rules says nothing."""
+"""Refuse what would harm subscribers, even if our own module of SendGrid's rules does not."""
 
 import re
 from collections.abc import Iterator
@@ -36,7 +36,7 @@ def essential_errors(payload: Any) -> list[dict[str, Any]]:
 
 
 def _holds_a_placeholder(text: str, people: list[dict[str, Any]]) -> bool:
-    """Tell whether some subscriber would see a placeholder, once everything was filled in."""
+    """Tell whether some subscriber would see a placeholder after all substitutions."""
     values = {value for one in people for value in one.get("substitutions", {}).values()}
     for tags in {frozenset(one.get("substitutions", {})) for one in people}:
         left = text
@@ -48,7 +48,7 @@ def _holds_a_placeholder(text: str, people: list[dict[str, Any]]) -> bool:
 
 
 def _wrong_ways_out(headers: dict[str, str], people: list[dict[str, Any]]) -> Iterator[str]:
-    """Check the headers by which an issue, unlike a single email, can be unsubscribed from."""
+    """Check the headers with which an issue, unlike a single email, can be unsubscribed from."""
     if "List-ID" not in headers and "Precedence" not in headers:
         return
     links = [one.get("headers", {}).get("List-Unsubscribe", "") for one in people]

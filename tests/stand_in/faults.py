@@ -1,4 +1,4 @@
-"""The ways in which a provider can break, by the names that tests call them."""
+"""The ways in which a provider can fail, by the names that tests use."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

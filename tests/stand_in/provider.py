@@ -1,4 +1,4 @@
-"""What the stand-in knows and remembers, and the switches that tests turn."""
+"""What the stand-in knows and remembers, and the switches that tests use."""
 
 import json
 import os

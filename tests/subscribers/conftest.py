@@ -32,7 +32,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 @pytest.fixture
 def hints(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Ids of the subscriptions whose confirmation a worker was told of."""
+    """Return the ids of the subscriptions whose confirmation a worker was told about."""
     told: list[int] = []
     monkeypatch.setattr("mailer.broker.enqueue", lambda task, row: told.append(row) is None)
     return told

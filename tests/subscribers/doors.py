@@ -29,7 +29,7 @@ def data_path(reader: Subscriber, newsletter: str = "weekly") -> str:
 
 
 def undo_path(reader: Subscriber, newsletter: str = "weekly") -> str:
-    """Return the link that undoes the last leaving, signed also if there was none."""
+    """Return the link that undoes the last unsubscribe, signed even if there was none."""
     leaving = reader.consents.filter(newsletter=newsletter, step="unsubscribed").order_by("-pk").first()
     return signed_links.undo_path(reader.public_id, newsletter, leaving.pk if leaving else 0)
 
@@ -54,7 +54,7 @@ def every_path(reader: Subscriber) -> dict[str, str]:
 
 
 def undo_in(answer) -> str:
-    """Return the path that the answer offers to undo with; "" if it offers none."""
+    """Return the path of the undo link in the response; "" if it offers none."""
     found = re.search(r'action="(/unsubscribe/undo/[^"]+)"', answer.content.decode())
     return found[1] if found else ""
 

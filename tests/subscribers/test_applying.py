@@ -1,4 +1,4 @@
-"""The journal is applied: who left while the database was away has left, at the time of their click, and once."""
+"""Applying the journal unsubscribes everybody who left during an outage, at the time of their click, once."""
 
 from datetime import timedelta
 from uuid import uuid4
@@ -140,7 +140,7 @@ def test_a_crash_after_the_commit_keeps_nobody_from_the_log_of_opt_outs(path, ne
 
 @pytest.fixture
 def refused():
-    """A reader whose leaving the database does not take while there is an index."""
+    """Make the database reject one subscriber's unsubscribe, as long as an index exists."""
     ada = confirmed_a_while_ago()
     Consent.objects.create(subscriber=ada, newsletter="jianbao", step="unsubscribed", how="page")
     with connection.cursor() as cursor:

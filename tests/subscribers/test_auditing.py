@@ -1,4 +1,4 @@
-"""The audit log: added to, never changed, and without the address of anybody."""
+"""The audit log is added to, never changed, and contains nobody's address."""
 
 from datetime import timedelta
 from importlib import import_module
@@ -21,7 +21,7 @@ triggers = import_module("subscribers.migrations.0011_audit_log")
 
 @pytest.fixture
 def guarded():
-    """The database as it is everywhere but in tests that empty their tables."""
+    """Restore the database as it is outside of tests that empty their tables."""
     with connection.cursor() as cursor:
         kept = triggers.POSTGRESQL if connection.vendor == "postgresql" else triggers.SQLITE
         cursor.execute(kept["audit_kept"])

@@ -1,4 +1,4 @@
-"""Web processes and workers with wrong clocks keep each other's limits and due times: the database's clock counts."""
+"""Web processes and workers with wrong clocks respect limits and due times: the database's clock counts."""
 
 from datetime import timedelta
 
@@ -78,7 +78,7 @@ def test_a_letter_asked_for_at_a_wrong_clock_goes_out_at_once(wrong):
 
 
 def test_a_leaving_that_waits_for_the_database_keeps_its_time_at_a_wrong_clock(wrong, settings, tmp_path):
-    """Else it would be older than the confirmation, by a clock that is behind, and void."""
+    """Otherwise, with a clock that is behind, it would be older than the confirmation, and void."""
     settings.LEAVING_JOURNAL = tmp_path / "leaving.jsonl"
     ada = readers.confirmed()
     wrong()

@@ -1,4 +1,4 @@
-"""The journal of leavings: what was acknowledged is on the disk, whoever writes, renames or dies at the same time."""
+"""What was acknowledged is in the journal on disk, whoever writes, renames or dies at the same time."""
 
 import errno
 import os
@@ -82,7 +82,7 @@ def test_a_journal_is_renamed_only_when_nobody_has_written_since_it_was_read(pat
 
 
 def test_a_writer_that_waited_for_a_renamed_journal_writes_to_the_new_one(path):
-    """Twenty processes append while it is renamed as fast as can be: each line is in one file, once."""
+    """Twenty processes append while it is renamed as fast as possible: each line is in one file, once."""
     program = textwrap.dedent("""
         import sys
         from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""Pages and mails speak the language that their reader chose, else the newsletter's; the records say which it was."""
+"""Pages and emails use the subscriber's language, else the newsletter's; the records say which it was."""
 
 import re
 from dataclasses import replace

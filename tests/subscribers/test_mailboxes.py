@@ -1,4 +1,4 @@
-"""Which spellings are one mailbox, for limits."""
+"""Which spellings count as one mailbox, for limits."""
 
 import pytest
 

@@ -55,7 +55,7 @@ TOLD = {
 
 
 def write(apps: Any, *names: str, when: str) -> None:
-    """As a process of the older version does: it knows nothing of columns that came later."""
+    """Write as a process of the older version, which does not know columns that came later."""
     for name in names:
         email = f"{name.replace(' ', '.')}.{when.partition(' ')[0]}@readers.example"
         reader = apps.get_model("subscribers", "Subscriber").objects.create(
@@ -124,7 +124,7 @@ OVERWRITTEN = [
 @pytest.mark.parametrize(("values", "told"), OVERWRITTEN)
 @pytest.mark.parametrize("before", [optin.Why("three soft bounces", Rule.SOFT_BOUNCES), optin.Why()])
 def test_what_an_older_version_writes_over_a_suppression_of_this_one_counts(before, values, told):
-    """It knows nothing of the rule, which would stay behind and take back what is not its own."""
+    """It does not know the rule, which would stay behind and later lift what it did not make."""
     optin.suppress("a" * 64, "bounce", LINK, before)
     with database_of(*BEFORE) as apps:
         pass

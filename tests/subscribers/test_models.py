@@ -1,4 +1,4 @@
-"""The audience rule is one rule, whether the database is asked or a row is at hand."""
+"""There is one audience rule, whether the database is asked or a row in memory."""
 
 from itertools import product
 

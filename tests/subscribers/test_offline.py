@@ -1,4 +1,4 @@
-"""While the database is away whoever leaves is kept, and everybody else gets words at once."""
+"""While the database is down, unsubscribes are stored, and everybody else gets an answer at once."""
 
 import pytest
 from django.db import OperationalError
@@ -22,7 +22,7 @@ def ada():
 
 @pytest.fixture
 def away(monkeypatch):
-    """The database refuses each cursor, as one that was stopped does."""
+    """Make the database refuse each cursor, like one that was stopped."""
     from django.db.backends.base.base import BaseDatabaseWrapper
 
     with monkeypatch.context() as meanwhile:
@@ -83,7 +83,7 @@ def test_the_preferences_say_that_they_cannot_be_shown_and_offer_the_way_out(cli
 
 
 def test_a_forged_link_leaves_no_line(client, settings, ada, away):
-    """Nor is it told to be damaged: a link key that is new since may have signed it, and cannot be asked for."""
+    """Nor is the link called damaged: a newer link key may have signed it, and cannot be looked up."""
     assert client.post("/unsubscribe/" + "A" * 60 + "/", *CLICK).status_code == 503
     assert client.post("/unsubscribe/" + "A" * 20 + "/", *CLICK).status_code == 404
     assert kept(settings) == []

@@ -1,4 +1,4 @@
-"""Who agreed to what, and what nobody else can make of it."""
+"""Who agreed to what, and that nobody else can change it."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""Many who join, confirm, leave and are erased at the same moment: one reader, one mail, no deadlock."""
+"""Many who join, confirm, leave and are erased at the same moment: one subscriber, one email, no deadlock."""
 
 import threading
 

@@ -27,7 +27,7 @@ def log(settings, tmp_path):
 
 @pytest.fixture
 def committed(log, transactional_db):
-    """Tests whose commits are real, as the log follows them."""
+    """Let commits be real, because the log follows them."""
     from tests.installing import an_installation
 
     an_installation()
@@ -39,7 +39,7 @@ def written(log):
 
 
 def write(log, reader, newsletter="weekly", reason="unsubscribed", **ago):
-    """A line as it stood in the log when the database was younger."""
+    """Write a line as the log contained it when the database was younger."""
     hash = reader if isinstance(reader, str) else reader.suppression_hash
     at = (timezone.now() - timedelta(**ago)).isoformat()
     with log.open("a") as file:

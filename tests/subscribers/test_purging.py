@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def pending(clock):
-    """Ben asked 31 days ago and never confirmed; the mail went out."""
+    """Let Ben have asked 31 days ago and never confirmed; the email went out."""
     reader = readers.pending()
     Subscription.objects.update(confirmation_due=None)
     clock.forward(days=31)

@@ -1,4 +1,4 @@
-"""Backups that are put back in any order: nobody who left is mailed, and nobody loses what they did not leave."""
+"""Backups restored in any order: nobody who left is emailed, and nobody loses what they did not leave."""
 
 import tempfile
 from datetime import datetime
@@ -24,7 +24,7 @@ HERE = Origin(how="command")
 
 @pytest.fixture
 def database(transactional_db):
-    """Commits are real, as the log of opt-outs follows them."""
+    """Let commits be real, because the log of opt-outs follows them."""
     from tests.installing import an_installation
 
     an_installation()
@@ -147,7 +147,7 @@ BOUNCED = [
 
 
 class Restorations:
-    """An installation, and what may be asked of it: when each last left each newsletter, and when they bounced."""
+    """An installation, with when each subscriber last left each newsletter, and when they bounced."""
 
     def __init__(self, log: Path, clock) -> None:
         self.log, self.clock = log, clock

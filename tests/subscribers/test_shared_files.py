@@ -18,7 +18,7 @@ with shared_files.locked(pathlib.Path(sys.argv[1])):
 
 @pytest.fixture
 def held(tmp_path):
-    """A file whose lock another process holds, and that process."""
+    """Return a file whose lock another process holds, and that process."""
     path = tmp_path / "held"
     holder = subprocess.Popen(
         [sys.executable, "-c", HOLD, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

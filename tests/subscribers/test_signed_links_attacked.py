@@ -1,4 +1,4 @@
-"""What scanners, scripts, thieves of links and friends with a forwarded mail try at readers' doors."""
+"""What scanners, scripts, thieves of links and friends with a forwarded email try."""
 
 import re
 
@@ -28,7 +28,7 @@ def token_of(path: str) -> str:
 
 @pytest.mark.slow
 def test_a_scanner_that_opens_every_link_of_every_mail_changes_nothing(client):
-    """Three hundred issues and confirmations, the letters, and every link on the pages behind them."""
+    """It opens 300 issues and confirmations, the emails with links, and every link on the pages behind them."""
     crowd = readers.crowd(300)
     paths = [leave_path(reader) for reader in crowd]
     paths += [path_of(signed_links.confirm_url(reader.public_id, "weekly")) for reader in crowd]
@@ -106,7 +106,7 @@ def test_links_under_an_older_key_keep_working_and_new_ones_use_the_newest(clien
 
 
 def test_a_friend_with_a_forwarded_mail_learns_and_changes_nothing_that_is_only_its_readers(client):
-    """They may leave in the reader's name, as with every newsletter, and may have the reader mailed."""
+    """They can unsubscribe the subscriber, as with every newsletter, and cause emails to them."""
     reader = readers.confirmed()
     page = client.get(leave_path(reader)).content.decode()
     preferences = re.search(r'href="(/preferences/[^"]+)"', page)[1]
@@ -164,7 +164,7 @@ def test_the_form_is_refused_from_another_site_and_signed_links_need_no_cookie()
 
 @pytest.mark.slow
 def test_a_thousand_posts_for_one_address_from_everywhere_are_one_mail(client, clock, mailoutbox):
-    """List bombing: many networks, one victim, ten minutes."""
+    """This is list bombing: many networks, one victim, ten minutes."""
     form = form_time()
     for number in range(1000):
         client.post(

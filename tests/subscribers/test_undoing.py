@@ -59,7 +59,8 @@ def test_who_left_again_by_their_mail_program_stays_away(client):
 
 
 def test_a_friend_with_an_old_mail_cannot_bring_back_who_left(client):
-    """By the form the reader waits for a confirmation; leaving that state by the button must not end in `active`."""
+    """After the form, the subscriber is pending; unsubscribing from that state by the button must not end in `active`.
+    """
     reader = readers.unsubscribed()
     readers.pending(who=readers.CLEO)
     assert undo_in(client.post(leave_path(reader), BUTTON)) == ""

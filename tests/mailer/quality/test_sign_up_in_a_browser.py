@@ -51,7 +51,7 @@ def test_a_form_on_another_site_needs_one_press_more_and_then_signs_up(
 def test_a_network_that_caused_many_mails_waits_for_its_browser_or_for_a_minute(
     glass: Glass, live_server, monkeypatch, scripts: bool
 ):
-    """Nothing to see, hear or solve (WCAG 2.2, 3.3.8), by the keyboard alone, and within the page's own policy."""
+    """It works by keyboard alone and within the page's policy; nothing to see, hear or solve (WCAG 3.3.8)."""
     monkeypatch.setattr(forms, "FASTEST", timedelta(seconds=-1))
     monkeypatch.setattr(limits, "FREE_A_NETWORK_HOUR", 0)
     monkeypatch.setattr(challenges, "WAIT", timedelta(0) if not scripts else timedelta(minutes=1))

@@ -30,6 +30,6 @@ class Folder:
 
     @property
     def rejected(self) -> list[tuple[int, str, list[str]]]:
-        """Line, reason, cells."""
+        """Return line, reason and cells of each rejected row."""
         with Path(f"{self.path}.rejected.csv").open(encoding="utf-8-sig", newline="") as found:
             return [(int(line), reason, cells) for line, reason, *cells in islice(csv.reader(found), 1, None)]

@@ -1,4 +1,4 @@
-"""What other services export, written down once: their headings, and what each of their rows means here.
+"""What other services export: their headings, and what each of their rows means here.
 
 Invented people; the formats are those of the sources named.
 """

@@ -1,4 +1,4 @@
-"""Archives are opened, workbooks are refused with what to do, and lists are read as people happen to have them."""
+"""Archives are opened, workbooks are refused with advice, and lists are read in the forms that people have."""
 
 import gzip
 import io

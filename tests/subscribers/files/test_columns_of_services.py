@@ -1,4 +1,4 @@
-"""Files as they come out of other services. Their headings stand in `subscribers/files/columns.py`."""
+"""Files as other services export them. Their headings are in `subscribers/files/columns.py`."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ def take_in(name: str, state: str | None = None):
 
 
 def who() -> dict[str, str]:
-    """First names, by what may be done with each."""
+    """Return first names, by what may be done with each."""
     found = {}
     suppressed = dict(Suppression.objects.values_list("hash", "reason"))
     for wish in Subscription.objects.select_related("subscriber"):

@@ -1,4 +1,4 @@
-"""Out and back: what is exported can be opened by any spreadsheet, and imported again without a loss."""
+"""Any spreadsheet can open an export, and an import reads it back without loss."""
 
 import io
 
@@ -80,7 +80,7 @@ def empty() -> None:
 
 
 def held() -> list[tuple[str, ...]]:
-    """All that an export says, but for the source of those without one: the file is theirs now."""
+    """Return everything that an export says, except the source where there was none: it is the file now."""
     return sorted(
         tuple((row | {"source": row["source"].removeprefix("export")}).values()) for row in exporting.rows(None)
     )

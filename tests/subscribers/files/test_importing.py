@@ -1,4 +1,4 @@
-"""Files of other people: one bad row spoils only itself, and nobody comes back by a file."""
+"""In other people's files one bad row spoils only itself, and no file brings anybody back."""
 
 import sqlite3
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Who gets mail after an import. What mails least counts, and no column that may say so is passed over in silence."""
+"""Who gets email after an import: the least counts, and no column about it is ignored silently."""
 
 from pathlib import Path
 
@@ -29,7 +29,7 @@ def staged(tmp_path: Path):
 
 
 def said(stage: Stage) -> list[str]:
-    """What becomes of each row, in the file's order: its state, why nobody may mail them, or `rejected`."""
+    """Return each row's result in the file's order: its state, why they may not be emailed, or `rejected`."""
     with stage:
         people = [row for chunk in stage.chunks() for row in chunk if row.state != KEPT_OUT]
         good = {row.address.email: row.suppressed or row.state for row in people}
@@ -38,7 +38,7 @@ def said(stage: Stage) -> list[str]:
 
 
 def people(heading: str, *cells: str) -> str:
-    """A file in which the readers 1@, 2@ … have these cells."""
+    """Return a file in which the subscribers 1@, 2@ … have these cells."""
     lines = [f"{number}@readers.example,{cell}" for number, cell in enumerate(cells, start=1)]
     return "\n".join([f"email,{heading}", *lines, ""])
 

@@ -1,4 +1,4 @@
-"""Rows that make no reader: each spoils only itself, and is written down with its reason."""
+"""Rows that cannot be imported: each spoils only itself, and is saved with its reason."""
 
 import contextlib
 import csv

@@ -1,4 +1,4 @@
-"""A row that is rejected still says who left: no other row of the file mails them all the same."""
+"""A rejected row still says who left: no other row of the file lets them be emailed."""
 
 import pytest
 

@@ -1,5 +1,4 @@
-"""No column that may say who must not be mailed is passed over: it is read, or it stops the import until somebody says
-what it is."""
+"""A column that may say who must not be emailed is read, or stops the import until somebody says what it is."""
 
 import pytest
 
@@ -12,7 +11,7 @@ pytestmark = pytest.mark.django_db
 
 
 def people(heading: str, *cells: str) -> str:
-    """A file in which the readers 1@, 2@ … have these cells."""
+    """Return a file in which the subscribers 1@, 2@ … have these cells."""
     lines = [f"{number}@readers.example,{cell}" for number, cell in enumerate(cells, start=1)]
     return "\n".join([f"email,{heading}", *lines, ""])
 

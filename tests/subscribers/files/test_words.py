@@ -1,4 +1,4 @@
-"""Words for a state: what is known, what is asked for, and what happens to the rest."""
+"""Words for a state: which are known, which are asked about, and what happens to the rest."""
 
 import pytest
 

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def no_mail(monkeypatch: pytest.MonkeyPatch):
-    """The provider takes nothing."""
+    """Let the provider accept nothing."""
 
     def refuse(self, messages):
         raise smtplib.SMTPRecipientsRefused({BEN.email: (550, b"no")})

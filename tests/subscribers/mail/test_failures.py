@@ -1,4 +1,4 @@
-"""A single email that was refused for good, or whose outcome is not known, is not sent again by itself."""
+"""A single email that was refused for good, or whose outcome is unknown, is not sent again automatically."""
 
 import time
 
@@ -23,7 +23,7 @@ LATER = NotSent("429", retry=True, wait=30)
 
 @pytest.fixture
 def fails(monkeypatch):
-    """`fails(error)`: the provider's mail backend raises it from now on."""
+    """Let the provider's mail backend raise the error from now on: `fails(error)`."""
 
     def begin(error: NotSent) -> None:
         def raising(self, messages):

@@ -1,4 +1,4 @@
-"""The mails with a link: sent once, tried again later, gone after two days, in the reader's language."""
+"""Emails with a link: sent once, retried, deleted after two days, in the subscriber's language."""
 
 import re
 import smtplib
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def no_mail(monkeypatch: pytest.MonkeyPatch):
-    """The provider takes nothing."""
+    """Let the provider accept nothing."""
 
     def refuse(self, messages):
         raise smtplib.SMTPRecipientsRefused({ADA.email: (550, b"no")})

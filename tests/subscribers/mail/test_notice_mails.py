@@ -1,4 +1,4 @@
-"""The mails that tell what was done: sent once by the sweep, tried again later, gone after two days."""
+"""Notices of changes: sent once by the sweep, retried, deleted after two days."""
 
 import smtplib
 import time
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def no_mail(monkeypatch: pytest.MonkeyPatch):
-    """The provider takes nothing."""
+    """Let the provider accept nothing."""
 
     def refuse(self, messages):
         raise smtplib.SMTPRecipientsRefused({ADA.email: (550, b"no")})

@@ -1,4 +1,4 @@
-"""The page behind a fresh mailed link: name, address, a copy of everything, deletion; and the new address's link."""
+"""The page behind a fresh emailed link: name, address, a copy of the data, deletion; and the new address's link."""
 
 import json
 import re
@@ -27,7 +27,7 @@ def _hints(hints):
 
 
 def asked_to_move(reader: Subscriber, to: str = NEW) -> str:
-    """The path in the mail to the new address; empty when no mail went out."""
+    """Return the path in the email to the new address; empty if no email went out."""
     readers.a_day_later()
     Client(enforce_csrf_checks=True).post(data_path(reader), {"do": "move", "email": to})
     sent = [link_mails.send(letter.pk) for letter in Letter.objects.exclude(due=None)]

@@ -1,4 +1,4 @@
-"""The page behind a newsletter's link, which may have been forwarded: what it shows, what it changes, what it mails."""
+"""The page behind a newsletter's link, which may have been forwarded: what it shows, changes and sends."""
 
 import re
 from itertools import pairwise

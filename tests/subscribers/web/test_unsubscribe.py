@@ -1,4 +1,4 @@
-"""Leaving by the button, by a mail provider's one click, and from a test mail where nobody leaves."""
+"""Unsubscribing by the button, by one click, and from a test email, which unsubscribes nobody."""
 
 from uuid import uuid4
 

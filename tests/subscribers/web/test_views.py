@@ -1,4 +1,4 @@
-"""What a reader, a mail scanner, a script and a mail provider get to see."""
+"""What a visitor, a mail scanner, a script and a mailbox provider see."""
 
 import re
 import secrets
@@ -25,7 +25,7 @@ def _hints(hints):
 
 
 def form_time(age: float = 10) -> str:
-    """The signed time of a form that was shown so many seconds ago."""
+    """Return the signed time of a form that was shown this many seconds ago."""
     shown = time.time() - age
     signer = signing.TimestampSigner(salt=forms.SALT)
     signer.timestamp = lambda: signing.b62_encode(int(shown))
@@ -165,7 +165,7 @@ def test_one_press_on_the_form_that_came_back_signs_up(monkeypatch):
 
 
 def test_the_form_lets_the_browser_say_that_it_comes_from_us(client):
-    """With `no-referrer` browsers send `Origin: null`, and no sign-up would pass the check for forged forms."""
+    """With `no-referrer`, browsers send `Origin: null`, and no sign-up would pass the check for forged forms."""
     assert client.get("/subscribe/")["Referrer-Policy"] == "same-origin"
 
 
