@@ -59,8 +59,7 @@ def test_who_left_again_by_their_mail_program_stays_away(client):
 
 
 def test_a_friend_with_an_old_mail_cannot_bring_back_who_left(client):
-    """After the form, the subscriber is pending; unsubscribing from that state by the button must not end in `active`.
-    """
+    """The form makes the subscriber pending; unsubscribing by the button must not end that in `active`."""
     reader = readers.unsubscribed()
     readers.pending(who=readers.CLEO)
     assert undo_in(client.post(leave_path(reader), BUTTON)) == ""
