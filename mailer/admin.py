@@ -1,4 +1,4 @@
-"""Sends in `/admin/`: shown, never changed. Commands steer them."""
+"""Sends in `/admin/`: shown, never changed. Only commands change them."""
 
 from collections.abc import Callable
 from typing import Any
@@ -20,7 +20,7 @@ def _subscribers_of(*states: str) -> Sum:
 
 
 def _counted(name: str) -> Callable[[Any, Any], int]:
-    """Make a column of a number that the list's query brings."""
+    """Make a column of a number that the list's query provides."""
 
     @admin.display(description=name, ordering=name)
     def shown(_: Any, row: Any) -> int:
@@ -87,7 +87,7 @@ class SendAdmin(LookedAt):
         return counted
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
-        """Add its receipt, counted once for the page and not once for each of its lines."""
+        """Add the send's receipt, counted once for the page and not once for each of its lines."""
         send: Any = super().get_object(request, object_id, from_field)
         if send is not None:
             send.receipt = receipt(send)

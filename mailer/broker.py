@@ -44,7 +44,7 @@ def enqueue(task: str, row: int) -> bool:
 
 
 def enqueue_aside() -> None:
-    """Enqueue in a thread from now on: visitors must not wait for a broker, nor be told that the database is away."""
+    """Enqueue in a thread from now on: visitors must not wait for a broker, nor be told that the database is down."""
     global _aside
     _aside = _Aside()
     if not settings.EMBEDDED:

@@ -33,7 +33,7 @@ def make_app(current: bool) -> Celery:
         task_time_limit=120,
         timezone="UTC",
         broker_connection_timeout=LONGEST_CONNECTING,
-        # mailer.worker.embedded waits for a broker that is away: with one line, and so that the process knows.
+        # mailer.worker.embedded waits for a broker that is down: with one line, and so that the process knows.
         broker_connection_retry_on_startup=False,
         broker_connection_retry=False,
         broker_use_ssl=settings.BROKER.tls,

@@ -1,4 +1,4 @@
-"""The slots of this process: how much work of one kind it does at a time. After a stop none begins.
+"""The slots of this process: how many tasks of one kind it runs at a time. After a stop none starts.
 
 Work comes from Celery's pool and from the sweep's own threads, so neither of them knows alone what is in flight.
 """
@@ -91,7 +91,7 @@ class Slots:
 
     @property
     def longest_piece(self) -> float:
-        """Return the seconds for which the slowest slot has been at one piece of work."""
+        """Return the seconds that the slowest slot has spent on one task."""
         now = time.monotonic()
         return max(0.0, now - min(self._since.copy().values(), default=now))
 
@@ -108,12 +108,12 @@ class Slots:
             self._open = True
 
     def stop(self) -> None:
-        """Let no work begin from now on. A busy slot ends after its present piece of work."""
+        """Start no task from now on. A busy slot ends after its current task."""
         with self._changed:
             self._open = False
 
     def wait_until_idle(self, until: float) -> int:
-        """Wait for the work in flight, at the longest until this `time.monotonic()`. Return how much is left."""
+        """Wait for running tasks, until this `time.monotonic()` at most. Return how many are left."""
         with self._changed:
             while self._busy and (left := until - time.monotonic()) > 0:
                 self._changed.wait(left)

@@ -375,7 +375,7 @@ MAY_MAIL = "mailer.store.accounts.may_mail"
 ENQUEUE = "mailer.broker.enqueue"  # called after the commit that leaves a single email to a worker
 HELD = "mailer.privacy.exporting.sends_of"  # what else a subscriber who asks is told
 OPTOUTS = HOME / "optouts.log"
-# Leavings while the database is away are kept here; None if the disk may be empty at the next start.
+# Leavings while the database is down are kept here; None if the disk may be empty at the next start.
 LEAVING_JOURNAL = None if MAILER_HOME_EPHEMERAL else HOME / "leaving.jsonl"
 
 # ---------------------------------------------------------------- log: ids and phrases, never an address or a key

@@ -157,7 +157,7 @@ class SubscriberAdmin(LookingIsAudited):
         return TemplateResponse(request, "admin/let_go.html", self.admin_site.each_context(request) | told)
 
     def _only(self, request: HttpRequest, chosen: QuerySet[Subscriber]) -> Subscriber | None:
-        """Return the one subscriber chosen: a slip of the hand must not unsubscribe a page of them."""
+        """Return the one chosen subscriber: a slip of the hand must not unsubscribe a whole page of them."""
         subscribers = list(chosen[:2])
         if len(subscribers) == 1:
             return subscribers[0]

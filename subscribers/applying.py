@@ -1,4 +1,4 @@
-"""Apply the journal of leavings to the database: everybody in it who left while the database was away is unsubscribed.
+"""Apply the journal of leavings to the database: everybody in it who left while the database was down is unsubscribed.
 
 BATCH lines share a transaction, because each transaction waits for the disk twice: for the database and for the log of
 opt-outs. Applying a line twice changes nothing, so a process may be killed anywhere: a journal that is not renamed yet
@@ -76,7 +76,7 @@ def _leave_all(leavings: list[Leaving]) -> int:
         try:
             left += clicks.leave_all(batch)
         except (OperationalError, InternalError):
-            raise  # the database is away
+            raise  # the database is down
         except DatabaseError:
             ended, errors = _leave_one_by_one(batch)
             left, failed = left + ended, failed + errors

@@ -1,4 +1,4 @@
-"""The audit log: who looked at subscribers or did something to them, when, from where and why.
+"""The audit log: who viewed subscribers or changed them, when, from where and why.
 
 It outlives the subscribers it tells of, so it never holds an address: a subscriber is their random public id, and typed
 texts (reasons, file names) lose every word that holds an address. Rows are added and never changed; the database itself
@@ -63,7 +63,7 @@ def write(actor: Actor, act: Act) -> None:
 
 
 def looked(actor: Actor, act: Act) -> bool:
-    """Record a look. Return False if a full or read-only database did not keep it; the look may go on.
+    """Record a look. Return False if a full or read-only database did not store it; the look may go on.
 
     Looking at the same subscriber again within minutes, as when paging through their history, counts as one look.
     """

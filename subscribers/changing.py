@@ -113,7 +113,7 @@ def ask_to_move(public_id: UUID, newsletter: str, to: Address, origin: Origin) -
 
 
 def _may_get_letters(mailbox: str, subscriber: Subscriber, now: datetime) -> bool:
-    """Return False once the mailbox had enough: a link of one's own must not fill other people's mailboxes."""
+    """Return False once the mailbox got enough emails: nobody's link may fill other people's mailboxes."""
     theirs = subscriber.letters.filter(purpose=Letter.Purpose.ADDRESS, asked_at__gt=now - limits.DAY)
     if theirs.count() >= limits.LINKS_A_DAY:
         return False
@@ -202,7 +202,7 @@ def is_superseded(letter: Letter) -> bool:
 
 
 def _leave_links_behind(subscriber: Subscriber, wishes: list[Subscription]) -> None:
-    """Let links in the old mailbox end what went there, and nothing else. Waiting emails stay with the subscriber."""
+    """Limit links in the old mailbox to unsubscribing from what went there. Waiting emails stay with the subscriber."""
     # Where nothing went there, the id is kept all the same: its links say where to go instead.
     former = [wish.newsletter for wish in wishes if wish.state == State.ACTIVE] or [""]
     FormerId.objects.bulk_create(
@@ -227,7 +227,7 @@ def named_in(letter: Letter, wishes: Iterable[Subscription]) -> list[str]:
 
 
 def _held_back(subscriber: Subscriber) -> bool:
-    """Tell whether a complaint or a manual suppression holds: nobody may escape it by moving to another address."""
+    """Tell whether a complaint or a manual suppression applies: nobody may escape it by changing the address."""
     suppression = Suppression.objects.filter(hash=subscriber.suppression_hash).first()
     return suppression is not None and suppression.reason not in (Reason.BOUNCE, Reason.ERASED)
 

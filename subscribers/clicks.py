@@ -1,4 +1,4 @@
-"""Apply clicks of a while ago: many subscribers leave in one transaction, each at the time of their click.
+"""Apply earlier clicks: many subscribers leave in one transaction, each at the time of their click.
 
 Locks as `optin` does: subscriptions, in the order of their ids.
 """
@@ -24,7 +24,7 @@ Left = tuple[Subscription, Leaving]
 
 
 def leave_all(leavings: Collection[Leaving]) -> int:
-    """Unsubscribe who clicked, at the time of their first click that counts; return how many subscriptions ended.
+    """Unsubscribe who clicked, at the time of their first valid click; return how many subscriptions ended.
 
     A click that is older than the newest confirmation of its subscription is void: its subscriber came back. So is one
     older than the newest leaving on record; an undo of that leaving does not void a later click. A subscriber erased
@@ -94,7 +94,7 @@ class _Histories:
         return (confirmed is None or click.at >= confirmed) and (ended is None or click.at > ended)
 
     def dated(self, one: Subscription, click: Leaving, now: datetime) -> Leaving:
-        """Return the click as it goes on record.
+        """Return the click as it is recorded.
 
         It is dated after an undo that it overrules, or the history would read as undone.
         """

@@ -29,7 +29,7 @@ def now() -> datetime:
 
 
 def now_or_estimated() -> datetime:
-    """Return the database's time, or the estimate while the database is away; see `estimated`."""
+    """Return the database's time, or the estimate while the database is down; see `estimated`."""
     try:
         return now()
     except (DatabaseError, InterfaceError):

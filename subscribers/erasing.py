@@ -18,7 +18,7 @@ Step, Reason = Consent.Step, Suppression.Reason
 
 
 def forget(email_key: str, origin: Origin) -> bool:
-    """Erase a subscriber but for the keyed hash of the address, so that no file brings it back.
+    """Erase a subscriber except for the keyed hash of the address, so that no file brings it back.
 
     Return False if unknown. A stronger suppression of the address stays, with its date and without its texts. Only a
     fresh double opt-in brings the subscriber back, and shows this step in the new history. What other apps hold is
@@ -52,7 +52,7 @@ def forget(email_key: str, origin: Origin) -> bool:
 
 
 def _hears_of_erasure(subscriber: Subscriber, origin: Origin) -> bool:
-    """Return True once, and never if somebody else typed in the address and nobody ever confirmed it."""
+    """Return True once, and never if somebody else entered the address and nobody ever confirmed it."""
     known = subscriber.consents.filter(step__in=[Step.CONFIRMED, Step.IMPORTED]).exists()
     return known and origin.how != optin.RESTORE and notices.may_be_told(subscriber)
 

@@ -1,4 +1,4 @@
-"""Hint workers at single emails that wait. A hint may be lost or doubled: the row is the queue."""
+"""Hint workers at single emails that wait. A hint may be lost or duplicated: the row is the queue."""
 
 from django.conf import settings
 from django.utils.module_loading import import_string

@@ -1,4 +1,4 @@
-"""The history of one subscriber as `/admin/` shows it: a page at a time, because it may be very long."""
+"""The history of one subscriber as `/admin/` shows it: page by page, because it may be very long."""
 
 from dataclasses import dataclass
 from typing import Any

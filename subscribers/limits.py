@@ -1,4 +1,4 @@
-"""Limit how many emails may be asked for: of one mailbox, and from one network.
+"""Limit how many emails can be requested: for one mailbox, and from one network.
 
 Counted in MailRequest, by its indexes, so that limits hold for all processes and machines together. Nothing here ever
 limits leaving. What strangers typed and what a subscriber asked for by a signed link are counted apart: nobody uses up
@@ -36,7 +36,7 @@ limited = Signal()  # with `reason`; for code that keeps statistics
 
 
 class EffortNeeded(Exception):
-    """The form needs some effort, by its reason: "network" or "everybody". Nothing was changed."""
+    """The form needs some effort, for the reason "network" or "everybody". Nothing was changed."""
 
 
 class TokenSpent(Exception):
@@ -44,7 +44,7 @@ class TokenSpent(Exception):
 
 
 class Effort(Enum):
-    """What a form brings along if its network caused many emails."""
+    """What a form includes if its network caused many emails."""
 
     NONE = "none"
     WAITED = "waited"
@@ -53,7 +53,7 @@ class Effort(Enum):
 
 @dataclass(frozen=True)
 class Typed:
-    """What came along with a form that anybody can fill in."""
+    """What came with a form that anybody can fill in."""
 
     token: str  # what is spent by one mail
     effort: Effort = Effort.NONE
@@ -93,7 +93,7 @@ def asked(mailbox: str, budget: str, now: datetime) -> list[datetime]:
 
 
 def are_few(asked: list[datetime]) -> bool:
-    """Tell whether the day allows one more."""
+    """Tell whether the limit of a day allows one more."""
     return len(asked) < LINKS_A_DAY
 
 
@@ -139,7 +139,7 @@ def count_typed(mailbox: str, network: str, typed: Typed, now: datetime) -> Coun
 
 
 def _bring_forward(mailbox: str, rank: int, effort: Effort, now: datetime) -> None:
-    """Bring forward a request that a stranger typed before and that waits far behind, now that more effort was made.
+    """Bring forward a stranger's earlier request that waits far behind, now that more effort was made.
 
     Locks requests before subscriptions, as `queue.push_out` does.
     """
@@ -158,7 +158,7 @@ def count_signed(mailbox: str, now: datetime) -> Counted | None:
 
 
 def note(mailbox: str, budget: str, now: datetime, *, network: str = "", token: str = "", rank: int = 0) -> MailRequest:
-    """Record the request, so that it counts. Raises TokenSpent if another process was quicker with the same form."""
+    """Record the request, so that it counts. Raises TokenSpent if another process used the same form first."""
     try:
         with transaction.atomic():
             return MailRequest.objects.create(

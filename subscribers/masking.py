@@ -2,7 +2,7 @@
 
 
 def masked(email: str) -> str:
-    """Show enough for the subscriber to recognise it, too little for anybody else to use: a…@e….org."""
+    """Show enough for the subscriber to recognize it, too little for anybody else to use: a…@e….org."""
     local, _, domain = email.rpartition("@")
     host, _, ending = domain.rpartition(".")
     return f"{local[:1]}…@{host[:1]}….{ending}"

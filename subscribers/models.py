@@ -168,7 +168,7 @@ class Consent(models.Model):
 
 
 class Suppression(models.Model):
-    """An address that must not be mailed, kept only as a keyed hash so that it outlives erasure."""
+    """An address that must not be emailed, stored only as a keyed hash so that it outlives erasure."""
 
     class Reason(models.TextChoices):
         BOUNCE = "bounce"
@@ -177,7 +177,7 @@ class Suppression(models.Model):
         MANUAL = "manual"
 
     class Rule(models.TextChoices):
-        """The rule that made it, and may take it back; it leaves those of others alone."""
+        """The rule that made it, and may lift it; it does not lift those of others."""
 
         HARD_BOUNCE = "hard bounce"
         SOFT_BOUNCES = "soft bounces"
@@ -205,7 +205,7 @@ class Suppression(models.Model):
 
 
 class MailRequest(models.Model):
-    """An email that somebody asked for, so that limits can count it; and its place in the queue. Kept for a day.
+    """A requested email, so that limits can count it, and its place in the queue. Kept for a day.
 
     Also one that was not sent because its address is subscribed or suppressed: else limits would tell strangers which.
     """
@@ -270,7 +270,7 @@ class Letter(models.Model):
 
 
 class Notice(models.Model):
-    """An email that tells a subscriber what was done, without being asked for. The row is the queue, as of a Letter."""
+    """An email that tells a subscriber what was done without their asking. The row is the queue, as of a Letter."""
 
     class Kind(models.TextChoices):
         UNDONE = "undone"  # a leaving
@@ -302,7 +302,7 @@ class Notice(models.Model):
 
 
 class AppendOnly(models.QuerySet["AuditEntry"]):
-    """Rows that can only be added. A trigger of the database refuses the rest, also to what bypasses the ORM."""
+    """Rows that can only be added. A trigger of the database enforces it, even for code that bypasses the ORM."""
 
     def update(self, **values: Any) -> NoReturn:
         raise TypeError("the audit log is append-only")
@@ -315,7 +315,7 @@ class AppendOnly(models.QuerySet["AuditEntry"]):
 
 
 class AuditEntry(models.Model):
-    """Who looked at subscribers, or did something to them. Nothing in it names a subscriber by address."""
+    """Who viewed or changed subscribers. Nothing in it names a subscriber by address."""
 
     class By(models.TextChoices):
         COMMAND = "command"

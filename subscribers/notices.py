@@ -1,4 +1,4 @@
-"""Tell subscribers by email what they did not ask an email for: a leaving undone, an address changed, an erasure.
+"""Tell subscribers by email what they did not ask an email for: an undone unsubscribe, a new address, an erasure.
 
 Somebody who did it by a forwarded or stolen link cannot keep the owner of the mailbox from hearing of it. Written in
 the transaction of the step itself; `mail.notice_mails` sends what is written here.
@@ -18,7 +18,7 @@ Kind = Notice.Kind
 
 
 def undone(subscriber: Subscriber, newsletter: str, now: datetime) -> None:
-    """Tell the subscriber that a leaving was undone, a mailbox once a day at most. Their row is locked."""
+    """Tell the subscriber that an unsubscribe was undone, once a day per mailbox at most. Their row is locked."""
     today = Notice.objects.filter(
         kind=Kind.UNDONE, mailbox=limits.mailbox(subscriber.email_key), at__gt=now - UNDONE_PAUSE
     )
@@ -27,7 +27,7 @@ def undone(subscriber: Subscriber, newsletter: str, now: datetime) -> None:
 
 
 def moved(subscriber: Subscriber, newsletter: str, now: datetime) -> None:
-    """Tell the mailbox that the subscriber, as given, leaves behind; also if they are erased a moment later."""
+    """Tell the mailbox that the subscriber, as given, leaves behind, even if they are erased a moment later."""
     _write(Kind.MOVED, subscriber, newsletter, now, subscriber=None)
 
 
@@ -38,7 +38,7 @@ def erased(subscriber: Subscriber, now: datetime) -> None:
 
 
 def in_whose_name(subscriber: Subscriber) -> str:
-    """Return the newsletter that writes to them where none is given: one that they get, else one that they got."""
+    """Return the newsletter in whose name to write if none is given: one that they get, else one that they got."""
     known = subscriber.subscriptions.filter(newsletter__in=settings.NEWSLETTERS).order_by("state", "newsletter")
     active_first = known.values_list("newsletter", flat=True)
     return active_first.first() or next(iter(settings.NEWSLETTERS), "")
@@ -50,7 +50,7 @@ def forget(email_key: str) -> None:
 
 
 def may_be_told(subscriber: Subscriber) -> bool:
-    """Return False where nobody may mail the address, as it stands before the step."""
+    """Return False if nobody may email the address in its state before the step."""
     return not Suppression.objects.filter(hash=subscriber.suppression_hash).exists()
 
 

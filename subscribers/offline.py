@@ -1,4 +1,4 @@
-"""Unsubscribe while the database is away: mailbox providers do not repeat a one-click request, so it is kept.
+"""Unsubscribe while the database is down: mailbox providers do not repeat a one-click request, so it is kept.
 
 It goes to the database, else to the journal in MAILER_HOME (`subscribers.journal`), which the web process applies as
 soon as it can. Only if neither can be written is the subscriber, or the provider, asked to try again.

@@ -41,7 +41,7 @@ class Refused(Exception):
 
 
 class Answer(StrEnum):
-    """What a request for a newsletter led to. Pages never show which: it would tell who is subscribed."""
+    """What a request for a newsletter led to. Pages never show which: it would reveal who is subscribed."""
 
     MAIL_DUE = "mail due"
     ACTIVE = "active"
@@ -192,7 +192,7 @@ def lift_by_confirming(hash: str, subscriber: Subscriber, now: datetime) -> bool
 
 
 def _stay_out(subscriber: Subscriber, newsletter: str, at: datetime) -> None:
-    """Keep files from restoring what the subscriber left before this database knew them; their requests here stay."""
+    """Keep files from restoring what the subscriber left before this database knew them; requests made here stay."""
     new = {"state": State.UNSUBSCRIBED, "created_at": at, "changed_at": at}
     _, is_new = Subscription.objects.get_or_create(subscriber=subscriber, newsletter=newsletter, defaults=new)
     if is_new:
@@ -200,7 +200,7 @@ def _stay_out(subscriber: Subscriber, newsletter: str, at: datetime) -> None:
 
 
 def unsubscribe(public_id: UUID, newsletter: str, origin: Origin) -> bool:
-    """End this subscriber's subscription to the newsletter. Return False if it had ended, or never was."""
+    """End this subscriber's subscription to the newsletter. Return False if it had ended, or never existed."""
     return leave(public_id, newsletter, origin) is not None
 
 
@@ -222,7 +222,7 @@ def leave(public_id: UUID, newsletter: str, origin: Origin) -> Left | None:
 
 
 def end(subscription: Subscription, origin: Origin) -> None:
-    """End a locked subscription that is active or pending. In the caller's transaction."""
+    """End a locked subscription that is active or pending, in the caller's transaction."""
     _unsubscribe(subscription, origin, clock.now())
 
 

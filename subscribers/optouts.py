@@ -50,7 +50,7 @@ def note(optouts: Iterable[OptOut]) -> None:
 
 @contextmanager
 def replaying() -> Iterator[None]:
-    """Log nothing in the block: what it applies stands in the log already, with its own time and reason.
+    """Log nothing in the block: what it applies is in the log already, with its own time and reason.
 
     A second line would be newer than what its subscriber did since, and for an address that an older backup does not
     know it would say more than they did. The next restored backup would obey it.

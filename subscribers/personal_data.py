@@ -1,4 +1,4 @@
-"""Collect everything that is held of one subscriber, to hand it to them (GDPR, articles 15 and 20) or to answer with.
+"""Collect everything that is stored about one subscriber, to give it to them (GDPR, articles 15 and 20).
 
 A history may be long, so it is read in chunks and never held in memory as a whole.
 """
@@ -141,7 +141,7 @@ def _step(step: Consent) -> Held:
 
 
 def _notices(subscriber: Subscriber) -> list[Held]:
-    """Return what they were told without asking, also kept for two days."""
+    """Return what they were told without asking, stored for two days."""
     return [
         {"at": _time(notice.at), "to": notice.email, "of": notice.kind}
         for notice in subscriber.notices.order_by("at", "pk")

@@ -1,4 +1,4 @@
-"""Delete addresses that somebody typed in and nobody confirmed: they may be anybody's."""
+"""Delete addresses that somebody entered and nobody confirmed: they may be anybody's."""
 
 from datetime import datetime, timedelta
 

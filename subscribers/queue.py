@@ -35,7 +35,7 @@ def place_of(subscription_id: int) -> MailRequest | None:
 
 
 def has_turn(place: MailRequest, now: datetime, ours: QuerySet[Subscription]) -> bool:
-    """Tell whether few enough are before it that it may go out now."""
+    """Tell whether so few are before it that it may go out now."""
     if place.budget != Budget.TYPED or place.sent_at:
         return True
     before = Q(rank__lt=place.rank) | Q(rank=place.rank, at__lt=place.at)
@@ -48,7 +48,7 @@ def is_over(place: MailRequest, now: datetime) -> bool:
 
 
 def push_out(now: datetime) -> None:
-    """Drop all but LENGTH and a few from the queue. Call it outside of transactions: it locks rows of many people."""
+    """Drop all but LENGTH and a few from the queue. Call it outside of transactions: it locks many people's rows."""
     over = waiting().count() - LENGTH
     if over < AT_ONCE:
         return

@@ -139,7 +139,7 @@ class _Known:
         return not self.outlived(optout)
 
     def outlived(self, optout: OptOut) -> bool:
-        """Tell whether the subscriber, or an operator, let the address be mailed again after this suppression."""
+        """Tell whether the subscriber, or an operator, allowed email to the address again after this suppression."""
         return any(
             at >= optout.at and _lifts(step, effect, optout.reason)
             for _, step, at, effect in self.steps.get(optout.hash, ())

@@ -83,7 +83,7 @@ def append(descriptor: int, lines: bytes) -> int:
 
 
 def replace(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all, for its owner alone; a concurrent reader gets the former one."""
+    """Write a file completely or not at all, for its owner alone; a concurrent reader gets the previous one."""
     beside = path.with_name(f"{path.name}.{os.getpid()}")
     try:
         with open(beside, "wb", opener=private) as file:

@@ -1,4 +1,4 @@
-"""Tasks that Celery hints at. Losing or doubling a hint changes nothing: the row is the queue."""
+"""Tasks for Celery's hints. Losing or duplicating a hint changes nothing: the row is the queue."""
 
 import logging
 

@@ -1,4 +1,4 @@
-"""Signed links: what a token says, we said. Pure: keys and clock are passed in.
+"""Signed links: what a token says, we said. Pure functions: keys and clock are passed in.
 
 A token is base64url(mac ‖ subscriber ‖ expiry ‖ newsletter), with HMAC-SHA256 cut to 128 bits over the purpose and the
 rest; one that is valid for a single mailbox or leaving ends in a zero byte and that mailbox's mark, or the leaving's
@@ -132,7 +132,7 @@ class Signer:
 def read(token: str, purpose: str, keys: Sequence[bytes], now: Callable[[], datetime]) -> Ticket:
     """Return the ticket of a token that one of `keys` signed for this purpose. Raises TokenError, ExpiredToken.
 
-    `now` is called only for tokens that expire: leaving must not need a clock that may be away.
+    `now` is called only for tokens that expire: leaving must not need a clock that may be unavailable.
     """
     raw = _decode(token)
     mac, payload = raw[:MAC_BYTES], raw[MAC_BYTES:]

@@ -1,4 +1,4 @@
-"""Undo a leaving: its own subscriber takes it back in the answer to the very press that unsubscribed.
+"""Undo an unsubscribe: the subscriber takes it back in the response to the very click that unsubscribed.
 
 An undo link names the one leaving that it undoes. `Subscription.undoable` holds that leaving as long as nothing else
 happened, so the link works once and ends with any later step. Locks as `optin` does.

@@ -36,7 +36,7 @@ class Entry:
 
     @property
     def dated(self) -> date:
-        """Return the issue's own day, as its email says; else the day it was sent, by the time zone in use."""
+        """Return the issue's own date, as its email says; otherwise the day it was sent, in the current time zone."""
         return self.day or timezone.localdate(self.published)
 
     @property
@@ -55,7 +55,7 @@ class Page:
 
     @property
     def neighbours(self) -> list[tuple[str, Entry]]:
-        """Return those that exist, by HTML's `rel` for the link."""
+        """Return the existing neighbours, by HTML's `rel` for the link."""
         return [(way, entry) for way, entry in (("prev", self.former), ("next", self.next)) if entry]
 
     @property
@@ -104,7 +104,7 @@ def page(newsletter: str, slug: str) -> Page | None:
 
 
 def archive_root(base_url: str, newsletter: str, newsletters: list[str]) -> str:
-    """Return the URL below which a newsletter's pages stand, with a slash at its end.
+    """Return the URL of a newsletter's archive, with a slash at its end.
 
     The first newsletter keeps the bare path.
     """

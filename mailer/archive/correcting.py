@@ -1,4 +1,4 @@
-"""Correct the web page of a sent issue. What was mailed stays in the Send, as it was."""
+"""Correct the web page of a sent issue. What was emailed stays in the Send, unchanged."""
 
 import logging
 from collections.abc import Iterator

@@ -22,7 +22,7 @@ WITHIN_THE_PAGE = re.compile(r'(<a(?:\s[\w-]+="[^"]*")*?\shref=")(?=#)')
 
 
 def atom(newsletter: Newsletter, pages: Iterable[Page], archive: str, address: str, installation: str) -> str:
-    """Return the feed at `address`, of a newsletter whose pages stand below `archive` (ends in "/")."""
+    """Return the feed at `address`, of a newsletter whose archive is at `archive` (ends in "/")."""
     feed = _WithContent(
         title=_writable(newsletter.name),
         link=archive,
@@ -52,7 +52,7 @@ def atom(newsletter: Newsletter, pages: Iterable[Page], archive: str, address: s
 
 
 def _with_whole_links(article: str, link: str) -> str:
-    """Make "#note-1" absolute: in a feed reader it leads nowhere."""
+    """Make "#note-1" absolute, because in a feed reader it would lead nowhere."""
     return WITHIN_THE_PAGE.sub(lambda found: found[1] + link, article)
 
 
@@ -61,7 +61,7 @@ def _writable(text: str) -> str:
 
 
 def _for_ever(installation: str, *what: str) -> str:
-    """Return an id that survives a move to another domain: feed readers would otherwise show every issue again."""
+    """Return an id that survives a move to another domain; otherwise feed readers would show every issue again."""
     return uuid5(UUID(installation), "/".join(what)).urn
 
 

@@ -70,7 +70,7 @@ def cli() -> None:
 
 
 def main() -> None:
-    """Run one command. What a user, a provider or a network can cause ends in a sentence, never in a traceback."""
+    """Run one command. Whatever a user, a provider or a network can cause ends in a sentence, never in a traceback."""
     # Imports and requests make many objects that are not garbage. Looking through them at every 700th, as Python does
     # by default, took a tenth of a start and a fifth of a send.
     gc.set_threshold(50_000)

@@ -1,4 +1,4 @@
-"""`mailer audit`: who looked at subscribers, or did something to them."""
+"""`mailer audit`: who viewed or changed subscribers."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""Back up PostgreSQL by the server's own pg_dump: one snapshot, while everything goes on.
+"""Back up PostgreSQL with the server's own pg_dump: one snapshot, while everything keeps running.
 
 What connects pg_dump is what connects the product: each part of DATABASE_URL that libpq knows. The password travels in
 the environment, since everybody on the machine may read a command line.

@@ -1,4 +1,4 @@
-"""Print findings on the terminal, and end a command that they stop."""
+"""Print findings on the terminal, and end a command that they block."""
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -11,7 +11,7 @@ from mailer.publishing.errors import CorrectIssue
 
 
 def tell(file: Path, findings: Iterable[Finding]) -> None:
-    """Print one line per finding on stderr, as editors and terminals understand them."""
+    """Print one line per finding on stderr, in the format that editors and terminals understand."""
     for finding in findings:
         place = f"{file}:{finding.line}:{finding.column}"
         click.echo(one_line(f"{place} {finding.severity} {finding.rule} {finding.message}; {finding.fix}"), err=True)

@@ -1,4 +1,4 @@
-"""`mailer preview`: an issue in the browser, drawn anew at each save."""
+"""`mailer preview`: an issue in the browser, rendered again at each save."""
 
 import shlex
 import signal
@@ -58,7 +58,7 @@ def preview(file: Path, port: int, name: str | None, no_open: bool) -> None:
 
 
 def _sent() -> "dict[str, list[Entry]]":
-    """Return the issues that links may lead to, as of now. Without its database the preview goes on, and says so."""
+    """Return the issues that links may lead to now. Without its database the preview continues, and says so."""
     from django.db import connection
 
     from mailer.publishing.archiving import sent_by_newsletter
@@ -112,7 +112,7 @@ def _page(file: Path) -> Callable[[str], str]:
 
 
 def _send_test(draft: "Draft", written: list[str]) -> "Answered":
-    """Send the test that the button asks for. Whatever can go wrong is answered; it must not end the preview."""
+    """Send the test that the button asks for. Every failure is answered; none may end the preview."""
     from django.db import connection
 
     from mailer.previewing.server import Answered

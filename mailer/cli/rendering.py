@@ -1,4 +1,4 @@
-"""`mailer render`: write an issue as its subscribers would get it to files."""
+"""`mailer render`: write an issue to files, as its subscribers would get it."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING

@@ -28,7 +28,7 @@ WORKER_GRACE = 20  # seconds, beyond MAILER_HTTP_TIMEOUT, in which a worker has 
 
 
 def _start_patiently() -> None:
-    """Start as other commands do, but wait for a database that is restarting, for as long as its pool does.
+    """Start like other commands, but wait for a database that is restarting, as long as its pool does.
 
     A supervisor gives up on a process that ends at once several times in a row.
     """
@@ -42,9 +42,9 @@ def _start_patiently() -> None:
 
 
 def _start_web() -> None:
-    """Start as a worker does; but a web process that has the link keys on file starts without the database, too.
+    """Start like a worker; but a web process that has the link keys on file also starts without the database.
 
-    Subscribers leave while it is away, and their leavings are kept.
+    Subscribers leave while it is down, and their leavings are kept.
     """
     logs.run_as_service()
     require_newsletter()
@@ -94,7 +94,7 @@ def _look_at_database() -> None:
 
 
 def _tell_the_terminal(sentence: str) -> None:
-    """Tell a person how to stop it; in a log, the lines of gunicorn and of the worker say that it is up."""
+    """Tell a person how to stop it; in a log, the lines of gunicorn and of the worker say that it runs."""
     if sys.stderr.isatty():
         click.echo(f"mailer: {sentence} (Ctrl-C stops)", err=True)
 
@@ -141,7 +141,7 @@ def serve(port: int | None, bind: str | None) -> None:
 
 
 def _require_free(address: str) -> None:
-    """Raise Problem if the address cannot be listened on. gunicorn would try for five seconds, in ten lines."""
+    """Raise Problem if the address cannot be listened on. gunicorn would try for five seconds, with ten log lines."""
     from gunicorn.util import parse_address
 
     name = parse_address(address)
@@ -161,7 +161,7 @@ def _require_free(address: str) -> None:
 
 
 def _require_free_path(path: str) -> None:
-    """Raise Problem if another program listens at the path: gunicorn would remove its file all the same."""
+    """Raise Problem if another program listens on the socket: gunicorn would remove its file anyway."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asked:
         try:
             asked.connect(path)
@@ -313,7 +313,7 @@ def _heartbeat_of(running: "EmbeddedWorker") -> "Heartbeat":
 
 
 def _tell_health() -> None:
-    """Print one line, without Django: a supervisor asks every few seconds, also while the database is away."""
+    """Print one line, without Django: a supervisor asks every few seconds, also while the database is down."""
     from mailer.config import environment
     from mailer.worker.health import workers_of
 

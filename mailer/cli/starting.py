@@ -82,7 +82,7 @@ def demo(issue: Path | None) -> None:
 
 
 def _forget_settings(issue: Path) -> None:
-    """Set every setting to nothing, which a `.env` does not fill: neither may lead to mailing invented people."""
+    """Set every setting to empty, so that no `.env` fills it: neither may cause emails to invented people."""
     from mailer.config.newsletter import find_config
     from mailer.providers import settings_of_all
 

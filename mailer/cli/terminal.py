@@ -47,7 +47,7 @@ def one_line(text: str) -> str:
 
 
 class Problem(click.ClickException):
-    """A sentence that says what, where and what to do; and how the command ends."""
+    """A message that says what happened, where and what to do, and the command's exit code."""
 
     def __init__(self, message: str, exit_code: int = Exit.FAILED) -> None:
         super().__init__(message)
@@ -61,7 +61,7 @@ class Problem(click.ClickException):
 
 
 def explain(error: Exception) -> Problem | None:
-    """Return the sentence for an error that a user, a provider or a network can cause; None for a bug of ours."""
+    """Return the message for an error that a user, a provider or a network can cause; None for a bug of ours."""
     if isinstance(error, Problem):
         return error
     # Before any import, which takes a descriptor. SQLite does not say what it lacks.
@@ -105,7 +105,7 @@ def explain(error: Exception) -> Problem | None:
 
 
 def is_full(error: Exception) -> bool:
-    """Tell whether the disk is full. SQLite says so only in text, or not even that; PostgreSQL by class 53100."""
+    """Tell whether the disk is full. SQLite says so only in text, or not at all; PostgreSQL by class 53100."""
     from django.db import connection
 
     if "disk I/O error" in str(error) and connection.vendor == "sqlite":
@@ -114,7 +114,7 @@ def is_full(error: Exception) -> bool:
 
 
 def _shut_file(error: Exception) -> str:
-    """Say which file SQLite may not use, which it does not say itself; return "" if it may use them all."""
+    """Name the file that SQLite may not use, which SQLite does not; return "" if it may use all of them."""
     from django.db import connection
 
     if connection.vendor != "sqlite" or not re.search("unable to open|readonly database", str(error)):
@@ -165,7 +165,7 @@ def database_address() -> str:
 
 
 class _Stdout(io.FileIO):
-    """stdout, whose errors say so: the system's own name no file for what was opened before."""
+    """stdout, whose errors are marked: the system's own do not name a file that was opened before."""
 
     def write(self, data: "ReadableBuffer") -> int:
         try:
@@ -203,7 +203,7 @@ def start(check_schema: bool = True) -> None:
 
 
 def set_up() -> None:
-    """Set Django up, wherever this is."""
+    """Set Django up, in any folder."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mailer.settings")
     import django
 
@@ -227,7 +227,7 @@ def require_newsletter() -> None:
 
 
 def knock() -> None:
-    """Let PostgreSQL open a connection, or end the command at once with the reason.
+    """Let PostgreSQL open a connection, or end the command immediately with the reason.
 
     Past the pool, which tries for ten seconds and keeps the reason to itself. It costs some milliseconds.
     """

@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 
 class _Terminated(Exception):
-    """SIGTERM: stop working, leave the send as it is."""
+    """Raised at SIGTERM: stop working, and leave the send as it is."""
 
 
 @contextmanager
@@ -50,7 +50,7 @@ def worker_here() -> Iterator[None]:
 
 
 def carry_out(start: Callable[[], Send], as_json: bool) -> NoReturn:
-    """Start a send with a worker at hand, show it until it ends or pauses, print its result and exit by it.
+    """Start a send with a worker running, show it until it ends or pauses, print its result and exit accordingly.
 
     The result is printed when nothing of ours is in flight any longer. Ctrl-C pauses the send, unless another command
     drives it: then it only stops watching. SIGTERM leaves it as it is.
@@ -62,7 +62,7 @@ def carry_out(start: Callable[[], Send], as_json: bool) -> NoReturn:
 
 
 def watch_only(send: Send, as_json: bool) -> NoReturn:
-    """Show a send that others carry out until it ends or pauses, and its result. Ctrl-C ends the watching."""
+    """Show a send that others carry out until it ends or pauses, and its result. Ctrl-C only stops watching."""
     try:
         _follow(send)
     except KeyboardInterrupt:
@@ -85,7 +85,7 @@ def _watch(send: Send) -> None:
 
 
 def finish(send: Send, as_json: bool) -> NoReturn:
-    """Print the result of the send, say what is open, and exit by it."""
+    """Print the result of the send, say what is open, and exit accordingly."""
     send = _fresh(send)
     result = receipt(send)
     try:
@@ -154,7 +154,7 @@ def _follow(send: Send) -> None:
 
 @contextmanager
 def _progress(send: Send) -> Iterator[Callable[[Send], None]]:
-    """Show how far a send is: a bar at a terminal. Elsewhere nothing is counted, nor the bar's package loaded."""
+    """Show the progress of a send: a bar at a terminal. Elsewhere nothing is counted, nor the bar's package loaded."""
     if not sys.stderr.isatty():
         yield lambda send: None
         return

@@ -1,1 +1,1 @@
-"""What this process was configured with: settings, newsletter.toml, where its log goes."""
+"""The configuration of this process: settings, newsletter.toml, and where its log goes."""

@@ -7,7 +7,7 @@ ends that. So one thread watches the sockets of all requests: shortly before the
 cancel (somebody else may hold a lock), and then it shuts the socket down, so that the thread that waits there gets an
 error.
 
-Once the database was found away, requests fail at once for a second, then one of them looks again. Otherwise each would
+Once the database was found down, requests fail at once for a second, then one of them looks again. Otherwise each would
 hang, and all those behind them would wait for a thread.
 """
 
@@ -22,19 +22,19 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 CANCEL_BEFORE = 0.3  # seconds before the end
-CLOSED_FOR = 1.0  # seconds for which a database that was found away is not asked
+CLOSED_FOR = 1.0  # seconds for which a database that was found down is not asked
 _LOOK_EVERY = 0.1
 
 
 class CircuitBreaker:
-    """Open while the database is taken to be away; one request a second gets through to look."""
+    """Open while the database is taken to be down; one request a second gets through to look."""
 
     def __init__(self) -> None:
         self._open_until = 0.0
         self._lock = threading.Lock()
 
     def refuses(self, look_for: float) -> bool:
-        """Tell whether the caller should not ask. The one that may ask after a second has `look_for` seconds for it."""
+        """Tell whether the caller must not ask. The one that may ask after a second gets `look_for` seconds."""
         if not self._open_until:
             return False
         with self._lock:
@@ -74,7 +74,7 @@ class Deadline:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Let the time run in the block, in which this thread waits for the database."""
+        """Count the time in the block, in which this thread waits for the database."""
         if self._ends is not None:
             yield  # within another wait
             return
@@ -86,7 +86,7 @@ class Deadline:
                 self._left, self._ends = self.left(), None
 
     def watch(self, connection: Any) -> None:
-        """Cut this connection at the end, and no other."""
+        """Cut this connection, and no other, when the time is over."""
         with self._lock:
             self._forget()
             # A descriptor of our own: psycopg's may be closed, and its number be another file's, when we use it.
@@ -132,7 +132,7 @@ def _has_answered(descriptor: int) -> bool:
 
 
 def _cancel(connection: Any) -> None:
-    """Cancel in a thread of its own: it needs a connection of its own, which a stopped server does not accept."""
+    """Cancel in a separate thread: it needs its own connection, which a stopped server does not accept."""
     import psycopg  # not needed on SQLite, and slow to load
 
     # Without it (before libpq 17) psycopg would hold Python's lock while it waits, and stop the whole process.
@@ -178,7 +178,7 @@ _of_thread = threading.local()
 
 
 def current() -> Deadline | None:
-    """Return the deadline of this thread, if it has one: outside of web requests the database is waited for."""
+    """Return the deadline of this thread, if any: outside of web requests there is none."""
     return getattr(_of_thread, "deadline", None)
 
 
@@ -209,6 +209,6 @@ def waiting() -> AbstractContextManager[None]:
 
 
 def refused() -> bool:
-    """Tell whether this thread should not ask the database, because it was found away a moment ago."""
+    """Tell whether this thread should not ask the database, because it was found down a moment ago."""
     deadline = current()
     return deadline is not None and breaker.refuses(deadline.seconds)

@@ -116,7 +116,7 @@ def nowhere() -> bool:
 
 
 def misnamed() -> list[str]:
-    """Return names that look like settings and are not, each with where it is set and the nearest setting.
+    """Return names that look like settings but are not, each with its place and the nearest setting.
 
     Call it when the settings are made: it knows those that were asked for.
     """

@@ -1,4 +1,4 @@
-"""This machine ran out of something: file descriptors, memory, threads, ports.
+"""Recognize that this machine ran out of something: file descriptors, memory, threads, ports.
 
 That is neither the provider's fault nor our own code's, and other workers may have plenty. So it neither opens the
 provider's circuit breaker nor pauses a send: this process alone rests for a while, each time longer.
@@ -46,7 +46,7 @@ def shortage(error: BaseException | None) -> str:
 
 
 def no_descriptor() -> OSError | None:
-    """Return the error that opening a file meets now, when that is for want of a descriptor."""
+    """Return the error that opening a file raises now, if it is for lack of a descriptor."""
     opened: list[int] = []
     try:
         for _ in range(SPARE):
@@ -60,7 +60,7 @@ def no_descriptor() -> OSError | None:
 
 
 class _Backoff:
-    """How long this process still rests: 1, 2, 4 … 60 s by the number of shortages since the last success."""
+    """How long this process still pauses: 1, 2, 4 … 60 s by the number of shortages since the last success."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -96,12 +96,12 @@ def rests() -> bool:
 
 
 def ran_out(of: str) -> None:
-    """Rest a while, longer after each shortage in a row; the first is logged."""
+    """Pause, longer after each shortage in a row; the first one is logged."""
     if _backoff.lengthen():
         log.error("worker paused, out of resources", extra={"because": of})
 
 
 def recovered() -> None:
-    """End the backoff: a request went through, so the next shortage starts with a short rest."""
+    """End the backoff: a request went through, so the next shortage starts with a short pause."""
     if _backoff.end():
         log.warning("worker resumed")

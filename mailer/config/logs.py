@@ -86,7 +86,7 @@ def configuration(level: str, form: str) -> dict[str, Any]:
             "django.request": {"level": "ERROR", "filters": ["unexpected"]},
             # Anybody can send a wrong Host or a huge body; the access log has its line, and a traceback does not help.
             "django.security": {"handlers": [], "level": "CRITICAL", "propagate": False},
-            # mailer.worker.embedded says in one line what Celery says in many, with tracebacks: the broker is away.
+            # mailer.worker.embedded says in one line what Celery says in many, with tracebacks: the broker is down.
             "celery.worker": {"handlers": ["nowhere"], "propagate": False},
             # It logs names and addresses of failed logins.
             "axes": {"handlers": [], "level": "CRITICAL", "propagate": False},
@@ -181,7 +181,7 @@ def _written(value: Any) -> str:
 
 
 def _quoted(text: str) -> str:
-    """Put the text in quotation marks, with line breaks and all that is invisible escaped as in JSON."""
+    """Put the text in quotation marks, with line breaks and invisible characters escaped as in JSON."""
     quoted = json.dumps(text, ensure_ascii=False)
     return quoted if quoted.isprintable() else json.dumps(text)
 

@@ -1,4 +1,4 @@
-"""Our own HTTP servers for this machine only: the preview and the rehearsal are built on them."""
+"""HTTP servers for this machine only: the preview and the rehearsal are built on them."""
 
 import socketserver
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer

@@ -1,4 +1,4 @@
-"""How long one check waits for an answer from elsewhere, however many questions it asks."""
+"""Limit how long one check waits for answers from elsewhere, however many questions it asks."""
 
 import threading
 import time
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 class NoAnswer(Exception):
-    """What was asked did not answer in time."""
+    """The other side did not answer in time."""
 
     def __init__(self) -> None:
         super().__init__(f"no answer within {PATIENCE:g} seconds")
@@ -25,7 +25,7 @@ class _Deadline:
 
 @contextmanager
 def patiently() -> Iterator[None]:
-    """Give all that is asked in the block the patience of one check."""
+    """Give all questions in the block the patience of one check."""
     _Deadline.until = time.monotonic() + PATIENCE
     try:
         yield

@@ -1,4 +1,4 @@
-"""The second line of defence: remove from a text what no log may hold. The first is not to log it.
+"""The second line of defence: remove from a text what no log may contain. The first is not to log it.
 
 Our own lines carry ids. But an error of a library may quote an address, a path with a subscriber's token, or a URL with
 a password.

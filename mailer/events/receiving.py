@@ -205,7 +205,7 @@ def _apply_or_isolate(ids: Sequence[int]) -> None:
     try:
         apply(ids)
     except (OperationalError, InterfaceError):
-        raise  # the database is away; the events are not to blame
+        raise  # the database is down; the events are not to blame
     except Exception as error:  # noqa: BLE001 — a defect in one event's meaning must not hold up all others
         if len(ids) == 1:
             _put_off(ids[0], error)

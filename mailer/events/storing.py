@@ -68,7 +68,7 @@ def store(events: Iterable[ProviderEvent]) -> Stored:
     try:
         return _store(ours, attempts, _only_adds_a_fact)
     except (OperationalError, InterfaceError):
-        raise  # the database is away
+        raise  # the database is down
     except Exception as error:  # noqa: BLE001 — what can be stored is stored, whatever goes wrong with its meaning
         log.error("events not applied at once", extra={"events": len(ours), "error": type(error).__name__})
         return _store(ours, attempts, _never)

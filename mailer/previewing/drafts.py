@@ -1,4 +1,4 @@
-"""One issue while it is being written: what it looks like now, or why it cannot be shown and how it looked last."""
+"""An issue being written: what it looks like now, or why it cannot be shown and how it looked last."""
 
 import logging
 import re
@@ -72,7 +72,7 @@ class Desk:
         self._named: frozenset[Path] = frozenset()
 
     def draw(self) -> Draft:
-        """Return the file as it is now. Whatever is wrong with it is in the draft; nothing is raised."""
+        """Return the issue as it is now. Every mistake in it becomes part of the draft; nothing is raised."""
         started = time.perf_counter()
         fresh = replace(self._last, version=self._last.version + 1, source=self._source(), trouble=None, findings=())
         reset_loaders()  # templates are cached, and the editor may be changing one

@@ -1,4 +1,4 @@
-"""The preview's own web server: on the loopback interface, behind a random path, for the page that it made itself.
+"""The preview's own web server: on the loopback interface, behind a random path, for its own page only.
 
 A web page that the editor has open elsewhere must not read an unsent issue or send a test. So each request must name
 this server as its Host (DNS rebinding), come from no other Origin, and know the token in the path.
@@ -42,7 +42,7 @@ _FRAME = b'<!DOCTYPE html>\n<html lang="en"><head><title>Mail</title></head><bod
 
 @dataclass(frozen=True)
 class Answered:
-    """What came of a test, in a sentence for the page."""
+    """The result of a test, in a sentence for the page."""
 
     accepted: bool
     detail: str
@@ -81,7 +81,7 @@ class PreviewServer:
         Thread(target=self._server.serve_forever, args=(0.1,), name="preview-server", daemon=True).start()
 
     def stop(self) -> None:
-        """Release pages that wait, and accept no further connection. Only after `start`."""
+        """Release waiting pages, and accept no further connection. Only after `start`."""
         self.site.latest.close()
         self._server.shutdown()
         self._server.server_close()

@@ -12,7 +12,7 @@ from mailer.store.schema import bring_up_to_date
 
 
 def send_test(draft: Draft, written: list[str]) -> Answered:
-    """Send the draft to those addresses, and say what came of it. Only for a draft that could be rendered."""
+    """Send the draft to those addresses, and say how it went. Only for a draft that could be rendered."""
     assert draft.rendered is not None
     assert draft.newsletter is not None
     try:

@@ -35,7 +35,7 @@ class NotSigned(ValueError):
 
 
 class NotEvents(ValueError):
-    """The body holds no events."""
+    """The body contains no events."""
 
 
 class ProviderEvent(NamedTuple):

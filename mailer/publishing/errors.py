@@ -1,4 +1,4 @@
-"""Why a use case did nothing, by what the caller must do. Each message says what, where and what to do.
+"""Why a use case did nothing, named by what the caller must do. Messages say what, where and what to do.
 
 The terminal turns them into exit codes (mailer.cli.terminal); HTTP would turn them into statuses.
 """
@@ -43,4 +43,4 @@ class RunAgain(Refused):
 
 
 class TryLater(Refused):
-    """Workers, the broker or the public address are away: ask again when they are back."""
+    """Workers, the broker or the public address are unavailable: ask again when they are back."""

@@ -1,4 +1,4 @@
-"""Turn a file into what is mailed, with everything to say about it: read, render and check."""
+"""Turn a file into an email with everything there is to say about it: read, render and check."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ class Surroundings:
 
 
 def surroundings(sent: Callable[[str], Sequence[Entry]] | None = None) -> Surroundings:
-    """Return those of this process; `sent` replaces the database's answer."""
+    """Return the surroundings of this process; `sent` replaces the database's answer."""
     return Surroundings(
         base_url=settings.BASE_URL,
         rehearsal=settings.PROVIDER == "rehearsal",

@@ -1,4 +1,4 @@
-"""Sends that were planned: which one is meant, and whether this process may go on with it."""
+"""Sends that were planned: which one is meant, and whether this process may continue it."""
 
 from pathlib import Path
 
@@ -38,7 +38,7 @@ def _slug_of(file: Path) -> str:
 
 
 def require_provider(send: Send) -> None:
-    """Raise Refused unless this process may go on with the send: with its provider, account and newsletter."""
+    """Raise Refused unless this process may continue the send: with its provider, account and newsletter."""
     names = configured_provider().names
     if send.provider != settings.PROVIDER:
         raise Refused(

@@ -76,7 +76,7 @@ def _rest(taken: Claim, answer: Exhausted) -> None:
 
 def _settle_until_written(taken: Claim, answer: Answer) -> None:
     """Write the answer, if the database comes back before the lease ends; else the sweep finds the attempt."""
-    # By this process's own measure: while the database is away its clock cannot be read.
+    # By this process's own measure: while the database is down its clock cannot be read.
     until, said = taken.committed + settings.MAILER_LEASE, ""
     while True:
         try:

@@ -2,7 +2,7 @@
 
 Both are read from the database when a process first needs them; workers and web processes look again every few seconds,
 because a key may be added (store.rotating). Web processes keep them in MAILER_HOME/link-keys too, for one that starts
-while the database is away: subscribers must be able to leave all the same.
+while the database is down: subscribers must be able to leave all the same.
 """
 
 import hashlib
@@ -60,7 +60,7 @@ def link_keys() -> Keys:
 
 
 def link_keys_again() -> Keys:
-    """Return the link keys after a look into the database, for a signature that is unknown here. Raises DatabaseError.
+    """Return the link keys after reading the database again, for an unknown signature. Raises DatabaseError.
 
     At most every 5 seconds: anybody can make up signatures, and they must not cost a query each.
     """
@@ -106,7 +106,7 @@ def is_on_file() -> bool:
 
 
 def fingerprint_of(key: bytes) -> str:
-    """Return what tells a key from others without leading back to it."""
+    """Return what identifies a key without revealing it."""
     return hashlib.sha256(key).hexdigest()[:16]
 
 

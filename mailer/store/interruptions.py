@@ -28,7 +28,7 @@ class _State:
 
 
 def failed(error: Exception) -> str:
-    """Log what does not work, where and why, unless it was logged already. Return why."""
+    """Log what does not work, where and why, unless it was already logged. Return why."""
     with _State.lock:
         if not _State.because:
             what, where, _State.because = _told(error)

@@ -1,4 +1,4 @@
-"""Which leavings wait for the database: in the journal of this MAILER_HOME, and in those of other web processes.
+"""Which unsubscribes wait for the database: in the journal of this MAILER_HOME, and in those of other web processes.
 
 A web process reports its journal in the table of processes. One that was killed during an outage may have written lines
 that no row reports, so it counts as missing until a web process runs in its MAILER_HOME again.

@@ -33,7 +33,7 @@ State = dict[str, Any]
 class Presence(threading.Thread):
     """Keeps the row of this process, and writes what it counted, until it is stopped.
 
-    A database that is away is retried.
+    A database that is down is retried.
     """
 
     def __init__(self, kind: Process.Kind, state: Callable[[], State] = dict) -> None:

@@ -44,7 +44,7 @@ class Requests(RequestParser):  # type: ignore[misc]
             self._chunks.put(data)
 
     def begin(self) -> None:
-        """Expect the next request, of which the last one may have brought some bytes along."""
+        """Expect the next request, of which some bytes may have come with the last one."""
         self._forget()
         self.inbox.unread(self.unreader.take_buffered())
 
@@ -122,7 +122,7 @@ class _Unread:
 
 
 class Inbox:
-    """What came in, handed to gunicorn's parser as a socket would; at its end, the client seems to be gone."""
+    """What was received, for gunicorn's parser to read like a socket; at its end, the client seems to be gone."""
 
     def __init__(self) -> None:
         self._bytes = bytearray()
@@ -152,7 +152,7 @@ class Inbox:
 
 
 class Chunks:
-    """How much of a chunked body came in, and whether it ended, be it by something that gunicorn will refuse."""
+    """How much of a chunked body was received, and whether it ended, even by something that gunicorn will refuse."""
 
     def __init__(self) -> None:
         self.size = 0  # bytes of the body

@@ -1,4 +1,4 @@
-"""One connection to `mailer serve`: what it received, and what of an answer its client has not taken yet."""
+"""One connection to `mailer serve`: what it received, and what its client has not read yet."""
 
 import ipaddress
 import socket
@@ -33,7 +33,7 @@ class Connection(TConn):  # type: ignore[misc]
         return int(self.parser.held()) + self.sock.size
 
     def receive(self) -> bytes | None:
-        """Return what came in: nothing when the client ended, None when there is nothing yet. Raises OSError."""
+        """Return what was received: nothing if the client closed, None if there is nothing yet. Raises OSError."""
         try:
             return self.sock.recv(PIECE)  # type: ignore[no-any-return]
         except BlockingIOError:
@@ -41,7 +41,7 @@ class Connection(TConn):  # type: ignore[misc]
 
 
 class Outbox:
-    """A connection's socket as threads see it: what the client does not take at once waits here, and no thread does."""
+    """A connection's socket as threads see it: what the client does not read at once waits here, and no thread does."""
 
     def __init__(self, opened: socket.socket) -> None:
         self._socket = opened
@@ -70,7 +70,7 @@ class Outbox:
             self.size += len(rest)
 
     def flush(self) -> bool:
-        """Send what the client takes now; return whether that was all. Raises OSError."""
+        """Send what the client reads now; return whether that was all. Raises OSError."""
         while self._unsent:
             taken = self._give(self._unsent[0])
             self.size -= taken

@@ -1,4 +1,4 @@
-"""Requests under a name that is not that of BASE_URL: an old one after a move, or what a proxy passes on in its place.
+"""Requests for a host other than that of BASE_URL: an old one after a move, or what a proxy passes on instead.
 
 No answer is made from the name in `Host`, so what needs no cookie works under any name: signed links, one-click, the
 webhook, images of old emails. The rest is redirected to BASE_URL, and to nowhere else. A visitor who was redirected and
@@ -60,7 +60,7 @@ class OwnOrigin(MiddlewareMixin):
 
 
 class UnderAnyName(MiddlewareMixin):
-    """Middleware: below it each request is one for BASE_URL, or for this machine itself."""
+    """Middleware: below it each request is for BASE_URL, or for this machine itself."""
 
     def process_request(self, request: HttpRequest) -> HttpResponse | None:
         led = _was_led(request)

@@ -1,4 +1,4 @@
-"""What a web process does beside its requests: it applies the journal of leavings, and keeps the link keys at hand."""
+"""What a web process does besides requests: it applies the journal of unsubscribes, and keeps link keys current."""
 
 import contextlib
 import logging
@@ -18,7 +18,7 @@ REFRESHED_EVERY = 10.0
 
 
 class Keeper(threading.Thread):
-    """Works from the start of a web process to its end. A database that is away is retried."""
+    """Works as long as the web process runs. A database that is down is retried."""
 
     def __init__(self) -> None:
         super().__init__(name="keeper", daemon=True)

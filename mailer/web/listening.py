@@ -1,4 +1,4 @@
-"""What `mailer serve` asks of gunicorn beyond its own: slow clients hold no thread, and its log holds no token.
+"""What `mailer serve` changes in gunicorn: slow clients hold no thread, and its log contains no token.
 
 A client that sends a request, takes an answer or is silent costs a descriptor and some memory, never a thread; each of
 these has a limit. When something runs short, the connection that has been at it longest is closed, so that quick
@@ -48,7 +48,7 @@ LOGGED_EVERY = 60.0  # seconds
 
 
 class PatientWorker(ThreadWorker):  # type: ignore[misc]
-    """Hands complete requests to threads, and sends answers on when the threads are done with them."""
+    """Hands complete requests to threads, and sends the rest of a response once the thread is done."""
 
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
@@ -75,7 +75,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
             presence.stop()
 
     def init_process(self) -> None:
-        """Start, or end for want of descriptors or memory, so that gunicorn starts another process.
+        """Start, or end for lack of descriptors or memory, so that gunicorn starts another process.
 
         By itself gunicorn takes that for a fault of the application and ends as a whole.
         """
@@ -89,7 +89,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
             sys.exit(1)
 
     def get_thread_pool(self) -> ThreadPoolExecutor:
-        """Start all threads now: a request that came in must not find that there is no memory for one."""
+        """Start all threads now: a request must not find that there is no memory for one."""
         pool: ThreadPoolExecutor = super().get_thread_pool()
         all_run = threading.Barrier(self.cfg.threads + 1)
         try:
@@ -104,7 +104,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
     # ---------------------------------------------------------------- from the client to a thread
 
     def accept(self, listener: Any) -> None:
-        """Accept a connection, or let it wait if no descriptor is left: gunicorn itself ends, cutting others off."""
+        """Accept a connection, or let it wait if no descriptor is free: gunicorn would exit and cut others off."""
         try:
             opened, client = listener.accept()
             connection = Connection(self.cfg, opened, client, listener.getsockname())
@@ -126,7 +126,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
         self._begin(connection)
 
     def set_accept_enabled(self, enabled: bool) -> None:
-        """Leave new connections, while all threads are busy, to processes that have one to spare, for a moment.
+        """Leave new connections, while all threads are busy, for a moment to processes that have a free one.
 
         Not for longer, or a client that keeps the threads busy would keep everybody else out: an accepted connection
         has its turn after those before it.
@@ -153,7 +153,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
         self._begin(conn)
 
     def _begin(self, connection: Connection) -> None:
-        """Count a request of this connection as on its way."""
+        """Count a request of this connection as in progress."""
         connection.parser.begin()
         connection.incomplete = True
         if not settings.MAILER_PROXIES and connection.network:  # else it is that of a proxy, for everybody
@@ -200,7 +200,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
     # ---------------------------------------------------------------- from a thread to the client
 
     def finish_request(self, conn: Connection, fs: Any) -> None:
-        """Send what the client takes of the thread's answer; the rest goes out as it takes it."""
+        """Send what the client reads of the thread's response; the rest is sent as it reads on."""
         self._busy.discard(conn)
         self._collect_garbage(conn.handed)
         if conn.sock.fileno() < 0:  # gunicorn closed it, as an answer that broke off
@@ -213,7 +213,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
             self._keep_within_memory()
 
     def _collect_garbage(self, answered: int) -> None:
-        """Let go of large requests now: Python looks late for what refers to itself, and counts objects, not bytes."""
+        """Free large requests now: Python frees cycles late, and counts objects, not bytes."""
         self._answered += answered
         if self._answered >= GARBAGE:
             self._answered = 0
@@ -244,7 +244,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
         self.poller.register(connection.sock, selectors.EVENT_READ, readable)
 
     def _say_goodbye(self, connection: Connection) -> None:
-        """Hang up, but hear the client out for a moment: what it still sends would make the kernel drop our answer."""
+        """Close, but read for a moment what the client still sends; otherwise the kernel would drop our response."""
         try:
             connection.sock.shutdown(socket.SHUT_WR)
         except OSError:
@@ -263,7 +263,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
     # ---------------------------------------------------------------- clients that take too long
 
     def murder_pending(self) -> None:
-        """Close what has been waited for long enough; gunicorn calls this at least once a second."""
+        """Close connections that have waited long enough; gunicorn calls this at least once a second."""
         now = time.monotonic()
         if now < self._swept + 0.5:
             return
@@ -281,14 +281,14 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
             self._logged = now
 
     def _hasten(self, now: float) -> None:
-        """Shorten the waits of a process that stops, most of all for clients that have said nothing."""
+        """Shorten the waits of a stopping process, most of all for clients that have sent nothing."""
         self._hastened = True
         for connection in self._waiting:
             says_nothing = connection.incomplete and not connection.parser.has_begun()
             connection.until = min(connection.until, now + (LINGERS if says_nothing else RECEIVED))
 
     def _make_room(self) -> bool:
-        """Close the connection that is needed least. Return whether there was one."""
+        """Close the connection that matters least. Return whether there was one."""
         if self.keepalived_conns:
             connection = self.keepalived_conns.popleft()
             self.poller.unregister(connection.sock)
@@ -309,7 +309,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
             self._refuse(connection, "no memory")
 
     def _longest(self, network: str) -> Connection:
-        """Return this network's incomplete request that has been on its way longest: a quick neighbour is not it."""
+        """Return this network's request that has been incomplete the longest: never that of a fast neighbour."""
         return next(one for one in self._waiting if one.incomplete and one.network == network)
 
     def _refuse(self, connection: Connection, why: str) -> None:

@@ -1,4 +1,4 @@
-"""What an operator's monitoring asks: is anything unfinished, late or closed, and how much came of what was tried.
+"""Metrics for an operator's monitoring: what is unfinished, late or closed, and how attempts ended.
 
 It reads a row per request, never a row per subscriber; sums over requests are kept by mailer.store.counting.
 """

@@ -71,7 +71,7 @@ def warn_at_start() -> None:
 
 
 def notice(request: HttpRequest) -> None:
-    """Remember and log, once per process, what a request shows that did not come from a machine beside us."""
+    """Remember and log, once per process, what a request shows that came from outside this machine."""
     if request.path_info in BY_MACHINES and "X-Forwarded-For" not in request.headers:
         return
     addresses = _addresses(request)
@@ -82,7 +82,7 @@ def notice(request: HttpRequest) -> None:
 
 
 def remember(fault: Fault) -> None:
-    """Log it once per process, and let doctor know."""
+    """Log the fault once per process, and let doctor know."""
     if fault not in _Seen.faults:
         _Seen.faults.add(fault)
         log.warning(fault.value)
@@ -108,7 +108,7 @@ def _addresses(request: HttpRequest) -> int:
 
 
 def state() -> dict[str, Any]:
-    """Return what this web process reports of it in the table of processes."""
+    """Return what this web process reports of proxies in the table of processes."""
     return {"proxy_faults": sorted(fault.name for fault in _Seen.faults)} if _Seen.faults else {}
 
 

@@ -68,7 +68,7 @@ def _is_read_only() -> bool:
 
 
 def leavings() -> str:
-    """Return "wait" if leavings from an outage are not applied yet, which takes seconds once the database is back."""
+    """Return "wait" if unsubscribes from an outage are not applied: that takes seconds once the database is back."""
     try:
         since = journals.here().since
     except OSError:

@@ -1,4 +1,4 @@
-"""Limit how long a visitor waits for a database that is away: each request has a deadline, and says if it misses it."""
+"""Limit how long a visitor waits for a database that is down: each request has a deadline, and says if it misses it."""
 
 from collections.abc import Callable
 

@@ -37,7 +37,7 @@ class _Unwanted(Exception):
 def receive(request: HttpRequest, provider: str) -> HttpResponse:
     """Answer 204 once the events are committed, so that the provider repeats all others. Never 500.
 
-    404 for another provider than the configured one, 4xx for what it did not sign; 503 while the database is away.
+    404 for another provider than the configured one, 4xx for what it did not sign; 503 while the database is down.
     """
     events = configured_provider().events
     if events is None or provider != configured_provider().names.path:
@@ -96,7 +96,7 @@ def _apply(ids: Sequence[int]) -> None:
 
 
 def _refuse(status: int, message: str) -> HttpResponse:
-    """Refuse the post. What it held is unknown now, so silence is not evidence until a later post is accepted."""
+    """Refuse the post. Its content is unknown, so silence is not evidence until a later post is accepted."""
     counting.count(counting.POSTS, "refused")
     log.warning("events refused", extra={"status": status, "why": message})
     with suppress(DatabaseError, InterfaceError):  # who posts is told of the refusal all the same

@@ -2,7 +2,7 @@
 
 Threads, because the work waits for the provider; more cores are more worker processes. Issues and single mails have a
 Celery worker each, so that a confirmation never waits behind an issue. Both take what they do from the database, so a
-broker that is away is waited for while the sweep feeds the slots.
+broker that is down is waited for while the sweep feeds the slots.
 """
 
 import gc
@@ -35,7 +35,7 @@ from mailer.worker.sweeping import Sweeper
 
 log = logging.getLogger(__name__)
 
-LONGEST_PAUSE = 30.0  # seconds between two looks for a broker that is away
+LONGEST_PAUSE = 30.0  # seconds between two looks for a broker that is down
 SLOW = 60.0  # seconds that a sweep or a batch may take besides a request and its answer: the database may be busy
 
 
@@ -48,7 +48,7 @@ class EmbeddedWorker:
         self._ended = threading.Event()
         self._making = threading.Lock()
         self._threads: dict[str, threading.Thread] = {}  # by queue
-        self._cut_off: set[str] = set()  # queues whose broker is away
+        self._cut_off: set[str] = set()  # queues whose broker is down
         self.failure = ""  # why it cannot go on, for the operator
 
     def start(self) -> None:
@@ -82,7 +82,7 @@ class EmbeddedWorker:
         self._ended.set()
 
     def complaints(self) -> list[str]:
-        """Return what is wrong with this worker that a restart may cure. An outage of the database is not."""
+        """Return this worker's problems that a restart may solve. An outage of the database is not one."""
         patience = 2 * settings.MAILER_LEASE + SLOW
         deaf = [queue for queue, hearing in self._threads.items() if not hearing.is_alive()]
         found = [f"the queue {queue} is not being consumed" for queue in deaf]
@@ -94,7 +94,7 @@ class EmbeddedWorker:
         return [] if self._stopping.is_set() else found
 
     def state(self) -> dict[str, Any]:
-        """Return what metrics show of it."""
+        """Return what metrics show of this worker."""
         return {
             "well": not self.complaints(),
             "may_send": not self._sweeper.idle_because,
@@ -164,7 +164,7 @@ class EmbeddedWorker:
             connection.close()
 
     def _broker_answers(self, queue: str) -> bool:
-        """Wait for the broker; log one line when it is away and one when it is back. Return False at a stop."""
+        """Wait for the broker; log one line when it is down and one when it is back. Return False at a stop."""
         pause, away = 1.0, False
         while not self._stopping.is_set():
             try:

@@ -1,6 +1,6 @@
 """Whether this machine's worker is healthy: it writes that to a file, and `mailer worker --health` reads it.
 
-A file, because the answer must come at once, also while the database is away. The worker holds an flock on it, so a
+A file, because the answer must come at once, also while the database is down. The worker holds an flock on it, so a
 dead one cannot pass for healthy; and it writes the time by the monotonic clock, which all processes of a machine share
 and nobody sets.
 """
@@ -68,7 +68,7 @@ class Heartbeat(threading.Thread):
             raise
 
     def start(self) -> None:
-        """Let the worker of this process be found from now on."""
+        """Let other processes find the worker of this process from now on."""
         self._tell()
         super().start()
 
@@ -83,7 +83,7 @@ class Heartbeat(threading.Thread):
                 path.unlink(missing_ok=True)
 
     def _tell(self) -> None:
-        """Write what is wrong. A file that cannot be written does not end the worker: its silence then tells."""
+        """Write what is wrong. If the file cannot be written, the worker continues, and its silence shows that."""
         told = {"host": _HOST, "pid": os.getpid(), "at": time.monotonic(), "complaints": self._complaints()}
         with contextlib.suppress(OSError):
             self._write_whole(json.dumps(told).encode())

@@ -27,7 +27,7 @@ def unnotified() -> list[int]:
 
 
 def notify_editor(send_id: int) -> None:
-    """Mail what is new of this send, once. What could not be mailed stays news."""
+    """Email what is new about this send, once. What could not be emailed stays news."""
     send = _unwatched().filter(pk=send_id).first()
     news = _news(send) if send else ""
     if send is None or not news:
@@ -52,7 +52,7 @@ def _unwatched() -> QuerySet[Send]:
 
 
 def _news(send: Send) -> str:
-    """Return the one thing to tell now; empty if there is none, or it was told before."""
+    """Return the one thing to report now; empty if there is none, or it was reported before."""
     told = send.notified.split()
     if send.state == Send.State.PAUSED and send.reason:
         return PAUSED if PAUSED not in told else ""

@@ -1,4 +1,4 @@
-"""Take addresses that may be mailed again off the provider's own lists too.
+"""Remove addresses that may be emailed again from the provider's own lists too.
 
 A provider may keep every bounced address and drop what comes next, after it took it: without this, a subscriber
 released by an operator, by confirming or because an outage explains their bounce would get no email, and the drop
@@ -38,7 +38,7 @@ def keeps(reason: str) -> bool:
 
 
 def let_go() -> int:
-    """Release those of our subscribers whom a hard bounce no longer keeps from being mailed; return how many."""
+    """Release subscribers whom a hard bounce no longer keeps from being emailed; return how many."""
     global _next_try
     if time.monotonic() < _next_try or not keeps(Suppression.Reason.BOUNCE) or not configured_provider().key():
         return 0

@@ -1,4 +1,4 @@
-"""The sweep: a loop in every worker that finds what a lost hint or a dead worker left behind.
+"""The sweep: a loop in every worker that picks up what a lost hint or a dead worker left behind.
 
 Every write is a compare-and-set, so any number of sweeps at once is harmless. There is no beat process.
 """
@@ -91,7 +91,7 @@ def _resend_now_and_then() -> None:
 
 
 def tidy() -> None:
-    """Delete what need not be kept, and check what PostgreSQL does not.
+    """Delete what is no longer needed, and check what PostgreSQL does not.
 
     Old events and letters, addresses that nobody confirmed, wrong passwords that no longer count, logins that ended,
     rows of the audit log older than two years.
@@ -133,7 +133,7 @@ def _mail_what_is_due() -> None:
 
 
 class Sweeper(threading.Thread):
-    """Sweeps until it is stopped, and waits for a database that is away."""
+    """Sweeps until it is stopped, and waits for a database that is down."""
 
     def __init__(self) -> None:
         super().__init__(name="sweep", daemon=True)

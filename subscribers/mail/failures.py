@@ -1,4 +1,4 @@
-"""How handing a single email to the provider failed: a mail backend raises `NotSent` to say whether to try again.
+"""How delivering a single email to the provider failed: `NotSent` says whether to try again.
 
 An email whose answer was lost is not repeated, so it may be lost to its subscriber. A provider that hangs must meet few
 of them: after each this process makes no such request for a while, longer each time.
@@ -13,7 +13,7 @@ SHORTEST, LONGEST = 10.0, 300.0  # seconds without a request after one lost answ
 
 
 class NotSent(OSError):
-    """An email did not go out, or may not have. The words are the provider's or the network's.
+    """An email was not sent, or its outcome is unknown. The message is the provider's or the network's.
 
     `retry`: the same email may go through later. It is False where this email or address was refused for good, and for
     an email whose outcome is unknown (`unknown`), where a second try may be a second email.
@@ -59,5 +59,5 @@ def hand_over(message: EmailMessage) -> None:
 
 
 def end_backoff() -> None:
-    """Make requests again at once."""
+    """Make requests again immediately."""
     _backoff.lost, _backoff.until = 0, 0.0

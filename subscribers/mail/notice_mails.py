@@ -98,7 +98,7 @@ def _end(notice: Notice) -> None:
 
 
 def _is_true(notice: Notice) -> bool:
-    """Return False if the notice no longer holds: they left since, or the mailbox is one they left behind.
+    """Return False if the notice no longer holds: they have left since, or left the mailbox behind.
 
     Its link would carry the id that they got at the move.
     """

@@ -1,4 +1,4 @@
-"""Ask a form for effort before it causes an email, if its network caused many: some work of the browser, or a wait.
+"""Ask a form for effort before it causes an email, if its network caused many: proof of work, or a wait.
 
 The work is ALTCHA's challenge in its first version, with SHA-256: find the number that was hashed with a salt. Both are
 signed for one form and one network and expire; the form is spent by one email. Nothing is stored.
@@ -38,7 +38,7 @@ class Asked:
 
 
 def ask(form: str, network: str, now: datetime, wait: str = "") -> Asked:
-    """Return what the form must bring along. `wait` is the one it was given before, which goes on running."""
+    """Return what the form must include. `wait` is the one that it was given before, which keeps running."""
     left = _left(wait, form, network, now)
     if left is None:
         left, wait = WAIT, _signer().sign(f"{_bound(form, network)}:{int((now + WAIT).timestamp())}")
@@ -46,7 +46,7 @@ def ask(form: str, network: str, now: datetime, wait: str = "") -> Asked:
 
 
 def effort(answer: str, wait: str, form: str, network: str, now: datetime) -> Effort:
-    """Return the effort that this form, from this network, brings along."""
+    """Return the effort that this form from this network includes."""
     if answer and _is_solved(answer, form, network, now):
         return Effort.SOLVED
     left = _left(wait, form, network, now)

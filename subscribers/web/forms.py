@@ -49,12 +49,12 @@ def sign_up_of(request: HttpRequest) -> SignUp:
 
 
 def new_form_time() -> str:
-    """Return the signed time at which a form is shown; no two are alike, because each is spent by one email."""
+    """Return the signed time at which a form is shown; no two are equal, because one email uses up each."""
     return signing.TimestampSigner(salt=SALT).sign(secrets.token_urlsafe(9))
 
 
 def token_of(form: SignUp) -> str:
-    """Return what identifies this form once it is spent."""
+    """Return what identifies this form once it is used up."""
     return sha256(form.form_time.encode()).hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""The page behind a link that a subscriber had mailed to themself within half an hour: what only they may see and do.
+"""The page behind a link that was emailed to the subscriber within half an hour: what only they may see and do.
 
 And the page behind the link in the email to their new address.
 """
@@ -53,7 +53,7 @@ Answer = Callable[[HttpRequest, Subscriber, Shown], HttpResponseBase]
 def _too_late(
     request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown, subscriber: Subscriber | None
 ) -> HttpResponse:
-    """Say where a new link can be asked for: a person with the expired one could open that page before."""
+    """Say where to request a new link: somebody with the expired one could open that page before."""
     if subscriber is None:
         return link_used(request, newsletter)
     preferences = signed_links.preferences_path(ticket.public_id, ticket.newsletter)
@@ -65,7 +65,7 @@ def _too_late(
 def data(
     request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown, subscriber: Subscriber | None
 ) -> HttpResponseBase:
-    """Show name, address, a copy of everything, and deletion."""
+    """Show name, address, a copy of the data, and deletion."""
     wish = request.POST.get("do", "") if request.method == "POST" else ""
     if subscriber is None:
         return page(request, "erased", newsletter) if wish == "delete" else link_used(request, newsletter)

@@ -1,4 +1,4 @@
-"""Explain why a form was not taken for ours, as Django reports it (CSRF): for the page, and for the log."""
+"""Explain why a form was not recognized as ours, as Django reports it (CSRF): for the page, and for the log."""
 
 from enum import Enum
 from urllib.parse import urlsplit

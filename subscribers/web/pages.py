@@ -204,7 +204,7 @@ def kept_private(response: Answer) -> Answer:
 
 
 def _way_out(ticket: tokens.Ticket, purpose: str) -> str:
-    """Return where a subscriber who came to leave can do so without the database."""
+    """Return where a subscriber who came to unsubscribe can do so without the database."""
     return signed_links.unsubscribe_path(ticket.public_id, ticket.newsletter) if purpose == tokens.PREFERENCES else ""
 
 
@@ -219,7 +219,7 @@ def try_later(response: HttpResponse) -> HttpResponse:
 
 
 def pressed(request: HttpRequest) -> bool:
-    """Tell whether the one button of a page was pressed: scanners try a mail provider's one click at every link."""
+    """Tell whether the one button of a page was pressed: scanners send a mailbox provider's one-click to every link."""
     return request.method == "POST" and "List-Unsubscribe" not in request.POST
 
 

@@ -52,7 +52,7 @@ class Choice:
 
 @signed_link(tokens.PREFERENCES)
 def preferences(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown) -> HttpResponseBase:
-    """Show the page. Its button that unsubscribes from everything works while the database is away, too."""
+    """Show the page. Its button that unsubscribes from everything works while the database is down, too."""
     try:
         return _preferences(request, ticket, newsletter)
     except offline.AWAY as error:

@@ -1,4 +1,4 @@
-"""Views for people who leave, for mail providers that do it for them, and for people who left by mistake.
+"""Views for people who leave, for mailbox providers that do it for them, and for people who left by mistake.
 
 No limit ever refuses a valid unsubscribe. Mail scanners open every link: GET and HEAD change nothing.
 """
@@ -45,7 +45,7 @@ ONE_CLICK = "one-click"
 @obeys_broken_bodies
 @signed_link(tokens.UNSUBSCRIBE)
 def unsubscribe(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown) -> HttpResponse:
-    """Show one button; pressing it, or a mail provider's one-click request (RFC 8058), unsubscribes at once."""
+    """Show one button; pressing it, or a mailbox provider's one-click request (RFC 8058), unsubscribes at once."""
     if request.method == "POST" and not _by_our_button(request):
         return _one_click(request, ticket)
     # An email carries one link of its subscriber; with this word after it, it leads on to the preferences.
@@ -112,7 +112,7 @@ def _for_programs(message: str, status: int = 200) -> HttpResponse:
 
 
 def _by_our_button(request: HttpRequest) -> bool:
-    """Tell whether our page's button was pressed, not a mail provider's one-click, which names no page.
+    """Tell whether our page's button was pressed, not a mailbox provider's one-click, which names no page.
 
     A body that cannot be read still came with a signed link, so it is obeyed.
     """

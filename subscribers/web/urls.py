@@ -1,4 +1,4 @@
-"""URLs of subscribers' pages. The first newsletter keeps the bare paths; each further one stands under its label."""
+"""URLs of subscribers' pages. The first newsletter has the bare paths; each further one is under its label."""
 
 from django.conf import settings
 from django.urls import path, register_converter

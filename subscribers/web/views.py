@@ -92,7 +92,7 @@ def _ask_to_confirm(request: HttpRequest, newsletter: Shown, address: Address, f
 def _slow_down(
     request: HttpRequest, newsletter: Shown, form: forms.SignUp, network: str, reason: limits.EffortNeeded
 ) -> HttpResponse:
-    """Show the form again, with work for the browser or, without scripts, a wait. Nothing to see, hear or solve."""
+    """Show the form again, with proof of work or, without scripts, a wait. Nothing to see, hear or solve."""
     limits.limited.send(sender=None, reason=str(reason))
     log.info("sign-up asked for proof of work", extra={"reason": str(reason), "newsletter": newsletter.label})
     asked = challenges.ask(forms.token_of(form), network, clock.now(), form.wait)
@@ -125,7 +125,7 @@ def _form(
 
 
 def _check_your_mail(request: HttpRequest, newsletter: Shown, queued: bool = False) -> HttpResponse:
-    """Show the same page for every address: those who subscribe already, or must not be mailed, get no email."""
+    """Show the same page for every address: those who are subscribed, or must not be emailed, get no email."""
     return page(request, "check_your_mail", newsletter, {"queued": queued})
 
 
@@ -203,7 +203,7 @@ def without_our_form(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 
 def _once_more(request: HttpRequest, newsletter: Shown, why: origins.Why, ours: bool) -> str:
-    """Say what to do, on the form that comes back. `ours`: it was our form that was filled in."""
+    """Say what to do, on the form that is shown again. `ours`: it was our form that was filled in."""
     if not request.POST:
         return gettext("We did not receive what you typed. Please fill in the form again.")
     if ours and why is origins.Why.NO_COOKIE:

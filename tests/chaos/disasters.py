@@ -104,7 +104,7 @@ def events_early(run: Run) -> None:
         accepted = list(run.api.accepted)
     told = events.events_of(run.random.sample(accepted, min(10, len(accepted))))
     status = events.post(base, run.keys, told)
-    assert status in (204, 503), f"the webhook answered {status}"  # 503: the database is away, SendGrid repeats
+    assert status in (204, 503), f"the webhook answered {status}"  # 503: the database is down, SendGrid repeats
 
 
 def deaf_webhook(run: Run) -> None:

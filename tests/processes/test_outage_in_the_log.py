@@ -23,7 +23,7 @@ def test_a_worker_says_once_that_the_database_is_away_and_once_that_it_is_back(m
         else:
             postgres.end_at_once()
             away.callback(postgres.start)
-        wait_until(lambda: AWAY in machines.logs(), "the worker says that the database is away")
+        wait_until(lambda: AWAY in machines.logs(), "the worker says that the database is down")
         assert BACK not in machines.logs()
     wait_until(lambda: BACK in machines.logs(), "the worker says that the database is back")
     lines = [line for line in machines.logs().splitlines() if AWAY in line or BACK in line]

@@ -1,4 +1,4 @@
-"""`mailer doctor --adopt`: an operator says that a restored database is the one to go on with."""
+"""`mailer doctor --adopt`: an operator confirms that a restored database is the one to continue with."""
 
 import json
 from dataclasses import asdict

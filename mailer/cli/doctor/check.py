@@ -1,4 +1,4 @@
-"""One check of the doctor's: what it found, or what went wrong while it looked."""
+"""One check of the doctor: what it found, or what went wrong."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,7 @@ from mailer.providers.protocol import Check
 
 
 def guarded(name: str, look: Callable[[], Check], silence: str = "error") -> Check:
-    """Return what `look` finds, or the error that it meets. `silence` is the state without an answer."""
+    """Return what `look` finds, or the error that it meets. `silence` is the state if there is no answer."""
     try:
         with patiently():
             return look()

@@ -1,4 +1,4 @@
-"""Check the DNS of the domains that newsletters come from: large receivers refuse unauthorised bulk mail."""
+"""Check the DNS of the newsletters' sender domains: large receivers reject unauthorised bulk email."""
 
 from collections.abc import Callable, Iterator
 
@@ -17,7 +17,7 @@ class Unanswered(Exception):
 
 
 def checks() -> Iterator[Check]:
-    """Yield SPF, DKIM and DMARC of each domain. Not asked for a provider on this machine: nothing leaves it."""
+    """Yield SPF, DKIM and DMARC of each domain. Skipped for a provider on this machine: nothing leaves it."""
     if settings.PROVIDER_IS_LOCAL:
         return
     emails = {newsletter.from_email for newsletter in settings.NEWSLETTERS.values()}
@@ -86,7 +86,7 @@ def dmarc_at(place: str) -> str:
 
 
 def itself_and_parents(domain: str) -> Iterator[str]:
-    """Yield the domain and its parents, down to two labels: what lies above belongs to nobody who sends."""
+    """Yield the domain and its parents, down to two labels: nobody who sends email owns what is above."""
     labels = domain.split(".")
     for start in range(max(1, len(labels) - 1)):
         yield ".".join(labels[start:])

@@ -1,4 +1,4 @@
-"""`mailer doctor --forget-missing`: an operator says that killed web processes never come back."""
+"""`mailer doctor --forget-missing`: an operator says that killed web processes will never come back."""
 
 import json
 

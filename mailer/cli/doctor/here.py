@@ -21,7 +21,7 @@ def newsletters() -> Check:
 
 
 def misnamed() -> Iterator[Check]:
-    """Yield what looks like a setting, and sets nothing."""
+    """Yield what looks like a setting but sets nothing."""
     from mailer.config import environment
 
     for detail in environment.misnamed():
@@ -130,14 +130,14 @@ def _numbered(ids: list[int]) -> str:
 
 
 def _starts_one() -> str:
-    """Say how to start a worker: `mailer serve` brings one only if one command is a whole installation."""
+    """Say how to start a worker: `mailer serve` includes one only if one command is a whole installation."""
     from django.db import connection
 
     return "`mailer serve` starts one" if connection.vendor == "sqlite" else "`mailer worker` runs one"
 
 
 def refusals() -> Iterator[Check]:
-    """Yield what receivers held against our domain, IP address or content in the last week."""
+    """Yield the reasons why receivers rejected our domain, IP address or content in the last week."""
     from mailer.sending.domains import refusals_of
     from mailer.store import accounts, clock
 
@@ -168,7 +168,7 @@ def account() -> Check:
 
 
 def waiting_for_others() -> Iterator[Check]:
-    """Yield what is under way and cannot be sent from here."""
+    """Yield the sends and emails in progress that cannot be sent from here."""
     from mailer.store.elsewhere import waiting
 
     for one in waiting():
@@ -176,7 +176,7 @@ def waiting_for_others() -> Iterator[Check]:
 
 
 def leavings() -> Check:
-    """Check that everybody who left while the database was away is unsubscribed."""
+    """Check that everybody who left while the database was down is unsubscribed."""
     from mailer.store import clock, journals
 
     found = journals.look(clock.now())
@@ -201,7 +201,7 @@ def leavings() -> Check:
 
 
 def proxies() -> Check:
-    """Check by what a request through BASE_URL shows, and by what the running web processes have met."""
+    """Check what a request through BASE_URL shows, and what the running web processes have seen."""
     from mailer.web.proxies import FORGOTTEN, Fault
 
     asked, met = _faults_in_front(), _faults_met()

@@ -1,4 +1,4 @@
-"""`mailer doctor --received FILE.eml`: judge a test email, saved from a real inbox, by what reached it.
+"""`mailer doctor --received FILE.eml`: check a test email that was saved from a real inbox.
 
 What receivers ask of bulk mail can only be seen there: the provider signs the email and may rewrite it on its way.
 """
@@ -40,7 +40,7 @@ class Received:
 
 
 def judge(file: str) -> list[Check]:
-    """Return what there is to say of the email in this file. Raises Problem if it holds none."""
+    """Return the findings about the email in this file. Raises Problem if it contains none."""
     received = read(file)
     return [
         *_sender(received),
@@ -257,7 +257,7 @@ def _tracking(received: Received) -> Iterator[Check]:
 
 
 def _places(mail: Message) -> tuple[list[str], list[str], list[str]]:
-    """Return where links lead, where images come from, and those images that are too small to be seen."""
+    """Return where links lead, where images come from, and which images are too small to be seen."""
     links: list[str] = []
     images: list[str] = []
     pixels: list[str] = []

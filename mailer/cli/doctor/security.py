@@ -54,7 +54,7 @@ def secret_key() -> Check:
 
 
 def files() -> Iterator[Check]:
-    """Yield each place of addresses and keys that every user of this machine can open."""
+    """Yield each place with addresses or keys that every user of this machine can open."""
     home, database = Path(settings.HOME), settings.DATABASES["default"]
     kept = [home, settings.CONFIG_FOLDER / ".env"]
     if "sqlite" in database["ENGINE"] and not Path(database["NAME"]).is_relative_to(home):
@@ -70,7 +70,7 @@ def files() -> Iterator[Check]:
 
 
 def _is_open(path: Path) -> bool:
-    """Tell whether everybody may read or write it, and get there. A group counts as one that was made for it."""
+    """Tell whether everybody can read or write it, and reach it. A user's own group counts as that user."""
     reachable = all(parent.stat().st_mode & stat.S_IXOTH for parent in path.absolute().parents)
     return reachable and bool(path.stat().st_mode & (stat.S_IROTH | stat.S_IWOTH))
 
@@ -108,7 +108,7 @@ def debug() -> Check:
 
 
 def operators() -> Check:
-    """Check the accounts that see subscribers at /admin/, and whether they are used."""
+    """Check the accounts that can see subscribers at /admin/, and whether they are used."""
     from django.contrib.auth.models import User
     from django.db.models import Q
 
@@ -127,7 +127,7 @@ def operators() -> Check:
 
 
 def unseen() -> Iterator[Check]:
-    """Yield what this command did not look at."""
+    """Yield what this command did not check."""
     scan = "not checked; scan the release's sbom.cdx.json, and stay on the newest release"
     yield Check("packages with known vulnerabilities", "warning", scan)
     yield Check("backups", "warning", "not checked; encrypt backups that leave this machine, and delete old ones")

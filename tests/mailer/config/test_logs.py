@@ -109,8 +109,8 @@ KEY = "SG.abcdefghijklmnop.qrstuvwxyz-0123456789_ABCDEFGHIJKLMNOPQRSTU"
         (f"GET /unsubscribe/{TOKEN}/ failed", TOKEN[:20]),
         (f"Authorization: Bearer {KEY}", "qrst"),
         (f"the key {KEY} is refused", "qrst"),
-        ("redis://:hunter-42@10.0.0.7:6379/0 is away", "hunter"),
-        ("amqp://news:p@ss/w0rd@rabbit.example:5672// is away", "w0rd"),
+        ("redis://:hunter-42@10.0.0.7:6379/0 is down", "hunter"),
+        ("amqp://news:p@ss/w0rd@rabbit.example:5672// is down", "w0rd"),
         ("password authentication failed for postgres://news:hunter@db/news", "hunter"),
     ],
 )

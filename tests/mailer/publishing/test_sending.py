@@ -184,10 +184,10 @@ def test_a_detached_send_needs_a_worker(proof, settings):
 
 
 def test_a_broker_that_is_away_is_told_where_workers_find_the_send_all_the_same(proof, monkeypatch):
-    monkeypatch.setattr(sending, "why_no_broker", lambda: "the broker is away")
+    monkeypatch.setattr(sending, "why_no_broker", lambda: "the broker is down")
     told: list[str] = []
     get_ready(propose(proof(), Order()), broker_away=told.append)
-    assert told == ["the broker is away"]
+    assert told == ["the broker is down"]
 
 
 def test_an_address_that_does_not_lead_here_is_refused(proof, settings):

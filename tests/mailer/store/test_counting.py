@@ -39,7 +39,7 @@ def test_what_cannot_be_written_is_kept_for_the_next_time(monkeypatch):
     counting.count("logins_failed")
 
     def away(_):
-        raise OperationalError("the database is away")
+        raise OperationalError("the database is down")
 
     with monkeypatch.context() as meanwhile:
         meanwhile.setattr(counting, "_add", away)

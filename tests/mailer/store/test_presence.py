@@ -76,7 +76,7 @@ def test_a_database_that_is_away_for_a_while_ends_no_presence(web, monkeypatch):
     until(Process.objects.exists)
 
     def away():
-        raise OperationalError("the database is away")
+        raise OperationalError("the database is down")
 
     with monkeypatch.context() as meanwhile:
         meanwhile.setattr(clock, "now", away)

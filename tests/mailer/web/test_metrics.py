@@ -168,7 +168,7 @@ def test_a_process_of_another_version_breaks_no_figure(client):
 
 def test_without_the_database_the_figures_say_so_and_fail_no_request(client, monkeypatch):
     def away():
-        raise OperationalError("the database is away")
+        raise OperationalError("the database is down")
 
     monkeypatch.setattr("mailer.web.views.exposition", away)
     answer = client.get("/metrics")

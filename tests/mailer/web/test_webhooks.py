@@ -148,7 +148,7 @@ def test_a_compressed_body_is_refused_unopened():
     assert post(bomb, headers={"Content-Encoding": "gzip"}).status_code == 415
 
 
-@pytest.mark.parametrize("error", [OperationalError("10.0.0.7 is away"), DataError("bad")])
+@pytest.mark.parametrize("error", [OperationalError("10.0.0.7 is down"), DataError("bad")])
 def test_while_the_database_is_away_sendgrid_is_told_to_come_again(monkeypatch, error):
     def fail(*_):
         raise error
