@@ -60,8 +60,7 @@ def _is_in(around: Sequence[_Part], element: Any) -> bool:
 
 
 def _by_xpath(selector: str) -> Selects | None:
-    from cssselect import SelectorError
-    from lxml.cssselect import CSSSelector
+    from lxml.cssselect import CSSSelector, SelectorError
 
     try:
         xpath = CSSSelector(selector)

@@ -1,6 +1,8 @@
-"""Styles reach elements as premailer, which many senders use, would write them."""
+"""Styles reach elements as one call of premailer for the whole page would write them."""
 
 import logging
+import subprocess
+import sys
 
 import pytest
 from django.template.loader import render_to_string
@@ -80,3 +82,17 @@ def test_no_text_is_lost_under_deep_nesting():
     deep = "<div>" * 400 + "end" + "</div>" * 400
 
     assert "end" in inline_styles({"one": deep}, "p { margin: 0 }")["one"]
+
+
+def test_the_http_client_that_premailer_imports_is_loaded_only_when_used():
+    look = """
+import sys
+import mailer.content.inlining, premailer.premailer
+print("requests" in sys.modules, "urllib3" in sys.modules)
+used = premailer.premailer.requests.get
+import requests
+print(used is requests.get, "urllib3" in sys.modules)
+"""
+    ran = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
+
+    assert ran.stdout.splitlines() == ["False False", "True True"]
