@@ -1,6 +1,5 @@
 """Django's settings, and the only reader of the environment; `mailer.config.environment` says how it is read."""
 
-import base64
 import secrets
 import sqlite3
 from pathlib import Path
@@ -29,6 +28,7 @@ from mailer.config.environment import (
     whole,
 )
 from mailer.config.newsletter import Newsletter, read_newsletters
+from mailer.providers.sendgrid import settings as sendgrid
 from subscribers import shared_files
 
 _package = Path(__file__).resolve().parent
@@ -99,39 +99,15 @@ SECRET_KEY = _secret_key()
 
 # ---------------------------------------------------------------- the provider
 
-# The email provider; another one has its settings here and is named in place of this one.
+# The email provider; another one has its own folder, and is named in place of this one.
 PROVIDER_CLASS = "mailer.providers.sendgrid.provider.SendGrid"
-SENDGRID_API_KEY = read("SENDGRID_API_KEY")
-if SENDGRID_API_KEY and not (SENDGRID_API_KEY.isascii() and SENDGRID_API_KEY.isprintable()):
-    raise SettingError("SENDGRID_API_KEY contains invalid characters; copy it again.")
-SENDGRID_API_URL = web_address(
-    "SENDGRID_API_URL", "https://api.sendgrid.com", "because the key travels with each request"
-)
+SENDGRID_API_KEY = sendgrid.API_KEY
+SENDGRID_API_URL = sendgrid.API_URL
+SENDGRID_WEBHOOK_KEYS = sendgrid.WEBHOOK_KEYS
 if PRODUCTION and not SENDGRID_API_KEY:
     raise SettingError("SENDGRID_API_KEY must be set in production: without it every send would be a rehearsal.")
-
-
-def _webhook_keys() -> tuple[bytes, ...]:
-    """Return the public keys of SendGrid's signed event webhook, as DER; several during a rotation."""
-    texts = [text.strip() for text in read("SENDGRID_WEBHOOK_PUBLIC_KEY").split(",")]
-    return tuple(_webhook_key(text) for text in texts if text)
-
-
-def _webhook_key(text: str) -> bytes:
-    from mailer.providers.sendgrid.webhook import public_key  # loads cryptography, which takes a while
-
-    try:
-        key = base64.b64decode(text, validate=True)
-    except ValueError:
-        raise SettingError("SENDGRID_WEBHOOK_PUBLIC_KEY is not base64; copy the key from SendGrid again.") from None
-    if public_key(key) is None:
-        raise SettingError("SENDGRID_WEBHOOK_PUBLIC_KEY is not a P-256 public key; copy the key from SendGrid again.")
-    return key
-
-
-SENDGRID_WEBHOOK_KEYS = _webhook_keys()
 # A send is bound to the provider it was planned for; a worker takes only sends of its own.
-PROVIDER = (urlsplit(SENDGRID_API_URL).hostname or "") if SENDGRID_API_KEY else "rehearsal"
+PROVIDER = sendgrid.HOST if SENDGRID_API_KEY else "rehearsal"
 PROVIDER_IS_LOCAL = not SENDGRID_API_KEY or PROVIDER in LOOPBACK
 
 BASE_URL = web_address("BASE_URL", "http://127.0.0.1:8000", "because subscribers' links lead there")
