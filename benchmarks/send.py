@@ -109,7 +109,7 @@ def mailer(home: Path, *arguments: str, **settings: str) -> Spent:
 
 def send(home: Path, url: str, **settings: str) -> Spent:
     """Return what `mailer send issue` used, with its worker in it."""
-    command = ("send", "issue", str(ISSUE), "--yes", "--json")
+    command = ("send", "issue", str(ISSUE), "--yes", "--old-date", "--json")
     return mailer(home, *command, SENDGRID_API_KEY="SG.benchmark.key", SENDGRID_API_URL=url, **settings)
 
 
@@ -244,7 +244,7 @@ def _planning(bench: Bench, url: str, readers: int) -> tuple[float, float]:
     home = bench.home(readers)
     settings = {"SENDGRID_API_KEY": "SG.benchmark.key", "SENDGRID_API_URL": url}
     with _another_writer(home / "mailer.sqlite3") as longest:
-        spent = mailer(home, "send", "issue", str(ISSUE), "--yes", "--detach", "--json", **settings)
+        spent = mailer(home, "send", "issue", str(ISSUE), "--yes", "--old-date", "--detach", "--json", **settings)
     shutil.rmtree(home)
     return spent.cpu, longest()
 

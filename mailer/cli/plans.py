@@ -3,12 +3,12 @@
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from datetime import date
 from typing import TYPE_CHECKING
 
 import click
 
 from mailer.cli.terminal import counted, database_address, one_line
+from mailer.content.dates import in_words
 
 if TYPE_CHECKING:
     from mailer.content.findings import Finding
@@ -48,17 +48,12 @@ def show_dry_run_as_json(proposal: "Proposal") -> None:
 def question(proposal: "Proposal") -> str:
     """Return what is asked before an issue goes out: its subject, its date, and how many people get it."""
     issue, newsletter = proposal.plan.issue, proposal.plan.newsletter
-    day = f" ({day_in_words(issue.day)})" if issue.day else ""
+    day = f" ({in_words(issue.day)})" if issue.day else ""
     number = f"{proposal.audience:,}"
     people = f"{number} {'subscriber' if proposal.audience == 1 else 'subscribers'} of {newsletter.name}"
     if proposal.when:
         return one_line(f'Send "{issue.subject}"{day} on {proposal.when}, to those subscribed then, now {people}?')
     return one_line(f'Send "{issue.subject}"{day} to {people}?')
-
-
-def day_in_words(day: date) -> str:
-    """Return `10 January 2024`: no two readers take it for different days."""
-    return f"{day.day} {day:%B %Y}"
 
 
 def _print_rows(rows: Sequence[tuple[str, str]] | Iterator[tuple[str, str]], *, err: bool) -> None:
@@ -72,7 +67,7 @@ def _rows(proposal: "Proposal", warnings: Sequence["Finding"], verbose: bool) ->
     yield "newsletter", newsletter.name
     yield "subject", issue.subject
     yield "preheader", issue.preheader or "none"
-    yield "date", day_in_words(issue.day) if issue.day else "none"
+    yield "date", _date(proposal)
     yield "from", f"{newsletter.from_name} <{newsletter.from_email}>"
     yield "subscribers", _subscribers(proposal)
     if proposal.when:
@@ -90,6 +85,12 @@ def _rows(proposal: "Proposal", warnings: Sequence["Finding"], verbose: bool) ->
         yield "slug", issue.slug
         yield "source_sha256", issue.source_sha256
         yield "content_sha256", issue.content_sha256
+
+
+def _date(proposal: "Proposal") -> str:
+    day = proposal.plan.issue.day
+    shown = in_words(day) if day else "none"
+    return f"{shown}: {proposal.too_old}" if proposal.too_old else shown
 
 
 def _subscribers(proposal: "Proposal") -> str:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from mailer.publishing.sending import Proposal, Ready
 
 
+ADD_OLD_DATE = "If it is the issue that you mean, add --old-date; else correct its date."
+
+
 @click.group()
 def send() -> None:
     """Send an issue to its subscribers, or a test of it to a few people."""
@@ -39,6 +42,7 @@ send.add_command(test)
     help="When the outcome of a request is unknown: wait for you, or resend once events show that nobody has it.",
 )
 @click.option("--ignore", "ignored", metavar="RULE", multiple=True, help="Send despite this finding; repeatable.")
+@click.option("--old-date", is_flag=True, help="Send an issue of long ago without asking about its date.")
 @click.option("--verbose", is_flag=True, help="Show hashes, account and database in the plan too.")
 @click.option("--json", "as_json", is_flag=True, help="Print the plan or the receipt as JSON.")
 def issue(
@@ -50,6 +54,7 @@ def issue(
     detach: bool,
     on_unknown: str,
     ignored: tuple[str, ...],
+    old_date: bool,
     verbose: bool,
     as_json: bool,
 ) -> None:
@@ -73,14 +78,16 @@ def issue(
     elif dry_run:
         show_dry_run(proposal, warnings, verbose=verbose)
     if dry_run:
-        _end_as_the_send_would(proposal)
+        _end_as_the_send_would(proposal, old_date)
         return
     if proposal.sent_as:
         _confirm_repeat(proposal)
     if proposal.makes_a_plan:
         show_plan(proposal, warnings, verbose=verbose)
         _say_what_else_is_known(proposal)
-    ready = get_ready(proposal, repeat=True, broker_away=_say_broker_is_away)
+    if proposal.old_date and not old_date:
+        _confirm_old_date(proposal)
+    ready = get_ready(proposal, repeat=True, old_date=True, broker_away=_say_broker_is_away)
     _carry_out(ready, yes, as_json)
 
 
@@ -106,16 +113,18 @@ def _say_if_credits_are_short(proposal: "Proposal") -> None:
         )
 
 
-def _end_as_the_send_would(proposal: "Proposal") -> None:
+def _end_as_the_send_would(proposal: "Proposal", old_date: bool) -> None:
     """End with the send's error or exit code, as far as they are known without a request."""
     from mailer.cli.watching import exit_code
-    from mailer.publishing.errors import ConfirmRepeat
+    from mailer.publishing.errors import ConfirmOldDate, ConfirmRepeat
     from mailer.publishing.sending import require_possible
     from mailer.sending.accounting import receipt
     from mailer.sending.existing import Action
 
     try:
-        require_possible(proposal)
+        require_possible(proposal, old_date=old_date)
+    except ConfirmOldDate as error:
+        raise Problem(f"{error} {ADD_OLD_DATE}", Exit.NOT_CONFIRMED) from None
     except ConfirmRepeat as error:
         raise Problem(f"{error} At a terminal, the send would ask whether to send it again to everybody.") from None
     if proposal.existing and proposal.action in (Action.SHOW, Action.HELD):
@@ -126,6 +135,13 @@ def _confirm_repeat(proposal: "Proposal") -> None:
     if not on_terminal():
         raise Problem(f"{proposal.repeats} To send it again, run the command at a terminal and confirm.")
     confirm(f"{proposal.repeats} Send it again to everybody?", yes=False)
+
+
+def _confirm_old_date(proposal: "Proposal") -> None:
+    """Ask apart from the send itself: who confirms each send out of habit still reads a question that is rare."""
+    if not on_terminal():
+        raise Problem(f"{proposal.old_date} Nothing was sent. {ADD_OLD_DATE}", Exit.NOT_CONFIRMED)
+    confirm(f"{proposal.old_date} Is it the issue that you mean?", yes=False)
 
 
 def _say_broker_is_away(why: str) -> None:

@@ -73,10 +73,12 @@ def explain(error: Exception) -> Problem | None:
     from mailer.config.newsletter import NewsletterError
     from mailer.content.issues import IssueError
     from mailer.content.overrides import fault_in
-    from mailer.publishing.errors import CorrectIssue, CorrectRequest, CorrectSettings, Refused
+    from mailer.publishing.errors import ConfirmOldDate, CorrectIssue, CorrectRequest, CorrectSettings, Refused
 
     if isinstance(error, IssueError | CorrectIssue):
         return Problem(str(error), Exit.FINDINGS)
+    if isinstance(error, ConfirmOldDate):
+        return Problem(str(error), Exit.NOT_CONFIRMED)
     if isinstance(error, Refused):
         usage = isinstance(error, CorrectRequest | CorrectSettings)
         return Problem(str(error), Exit.USAGE if usage else Exit.FAILED)

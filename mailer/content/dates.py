@@ -6,6 +6,11 @@ from datetime import date
 _DAY = re.compile(r"(?<!\d)(\d{4})(?:[-/._]|\s*年\s*)(\d{1,2})(?:[-/._]|\s*月\s*)(\d{1,2})(?!\d)")
 
 
+def in_words(day: date) -> str:
+    """Return `10 January 2024`: no two people take it for different days."""
+    return f"{day.day} {day:%B %Y}"
+
+
 def days_in(text: str) -> list[date]:
     """Return the days that a text names, in its order: 2026-11-20, 2026/11/20, 2026年11月20日."""
     days = []

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from django.db.models import Count, Exists, OuterRef
+from django.db.models import Count, Exists, OuterRef, QuerySet
 
 from mailer.models import REHEARSAL, Delivery, Send
 from subscribers.models import Subscription, Suppression
@@ -24,10 +24,10 @@ class Loss:
     subscribers: int
 
 
-def last_sent(newsletter: str, before: str) -> Send | None:
-    """Return the newsletter's last real send of another issue than `before` of which a request was made."""
+def sent_before(newsletter: str, slug: str) -> QuerySet[Send]:
+    """Return the newsletter's real sends of other issues than `slug` of which a request was made, newest first."""
     sends = Send.objects.defer("html", "text", "article").filter(newsletter=newsletter, first_request_at__isnull=False)
-    return sends.exclude(provider=REHEARSAL).exclude(slug=before).order_by("-created_at").first()
+    return sends.exclude(provider=REHEARSAL).exclude(slug=slug).order_by("-created_at")
 
 
 def losses_since(send: Send) -> list[Loss]:

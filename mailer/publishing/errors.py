@@ -38,6 +38,10 @@ class ConfirmRepeat(Refused):
     """Subscribers would get the same content twice: let a person confirm, then ask again."""
 
 
+class ConfirmOldDate(Refused):
+    """The issue is dated long ago, or before the one that was sent last: let a person confirm, then ask again."""
+
+
 class RunAgain(Refused):
     """Somebody else changed it meanwhile: look again, then decide again."""
 

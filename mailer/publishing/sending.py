@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import IntegrityError
@@ -15,11 +16,14 @@ from django.db import IntegrityError
 from mailer.broker import why_no_broker
 from mailer.checks.proofs import Proof
 from mailer.config.times import InvalidTime, describe, read_time
+from mailer.content.dates import in_words
 from mailer.models import REHEARSAL, Send
 from mailer.providers.current import configured_provider
 from mailer.providers.protocol import Unseen
-from mailer.publishing.audiences import last_sent
+from mailer.publishing.audiences import sent_before
+from mailer.publishing.dates import why_too_old
 from mailer.publishing.errors import (
+    ConfirmOldDate,
     ConfirmRepeat,
     CorrectIssue,
     CorrectRequest,
@@ -37,6 +41,8 @@ from mailer.sending.lifecycle import WrongState
 from mailer.sending.planning import NobodyToSend, Plan, audience_size, plan_send, schedule_send, why_refused
 from mailer.sending.steering import resume
 from mailer.store import accounts, clock, presence
+
+NEW = (Action.PLAN, Action.REPLACE)
 
 
 @dataclass(frozen=True)
@@ -61,6 +67,7 @@ class Proposal:
     audience: int
     account: str
     last_sent: Send | None = None  # the newsletter's last real send of another issue
+    too_old: str = ""  # why nobody may expect an issue of its date now
 
     @property
     def slug(self) -> str:
@@ -72,12 +79,18 @@ class Proposal:
 
     @property
     def makes_a_plan(self) -> bool:
-        return self.action in (Action.PLAN, Action.REPLACE)
+        return self.action in NEW
 
     @property
     def repeats(self) -> str:
         """Return what a person must confirm before the same source goes to everybody again; "" if nothing."""
         return f"{self.file} was already sent as {self.sent_as}; was the file renamed?" if self.sent_as else ""
+
+    @property
+    def old_date(self) -> str:
+        """Return what a person must confirm before an issue of long ago goes out; "" if nothing."""
+        day = self.plan.issue.day
+        return f"{self.file} is dated {in_words(day)}, {self.too_old}." if day and self.too_old else ""
 
     @property
     def when(self) -> str:
@@ -112,24 +125,29 @@ def propose(proof: Proof, order: Order) -> Proposal:
     unwatched = order.detached or order.due_at is not None
     plan = Plan(proof.newsletter, issue, settings.PROVIDER, settings.BASE_URL, order.on_unknown, unwatched)
     existing = existing_send(label, issue.slug, plan.provider)
+    action = _action(existing, issue.source_sha256, order)
+    before = sent_before(label, issue.slug)
     return Proposal(
         plan=plan,
         order=order,
         file=str(proof.issue.path),
-        action=_action(existing, issue.source_sha256, order),
+        action=action,
         existing=existing,
         sent_as="" if existing else _sent_as(plan),
         audience=audience_size(label),
         account=accounts.name_here(),
-        last_sent=last_sent(label, issue.slug),
+        last_sent=before.first(),
+        too_old=_too_old(plan, before.exclude(day=None).first()) if action in NEW else "",
     )
 
 
-def require_possible(proposal: Proposal) -> None:
+def require_possible(proposal: Proposal, *, old_date: bool = False) -> None:
     """Raise what `get_ready` and `start` would, as far as it is known without a request."""
     _require_same_provider(proposal)
     if proposal.sent_as:
         raise ConfirmRepeat(proposal.repeats)
+    if proposal.old_date and not old_date:
+        raise ConfirmOldDate(proposal.old_date)
     if proposal.makes_a_plan:
         _require_acceptable(proposal)
         if not proposal.audience and not proposal.order.due_at:  # who gets a later one is chosen when it is due
@@ -138,15 +156,22 @@ def require_possible(proposal: Proposal) -> None:
 
 
 def get_ready(
-    proposal: Proposal, *, repeat: bool = False, broker_away: Callable[[str], None] = lambda why: None
+    proposal: Proposal,
+    *,
+    repeat: bool = False,
+    old_date: bool = False,
+    broker_away: Callable[[str], None] = lambda why: None,
 ) -> Ready:
     """Return the proposal as one that may be started, after a look at provider, workers and public address.
 
-    `repeat`: a person confirmed that a source sent as `sent_as` goes to everybody again. `broker_away` is told why
-    hints are lost, if workers find the send all the same. Raises Refused.
+    `repeat`: a person confirmed that a source sent as `sent_as` goes to everybody again; `old_date`: that an issue of
+    long ago is the one that is meant. `broker_away` is told why hints are lost, if workers find the send all the same.
+    Raises Refused.
     """
     if proposal.sent_as and not repeat:
         raise ConfirmRepeat(proposal.repeats)
+    if proposal.old_date and not old_date:
+        raise ConfirmOldDate(proposal.old_date)
     _require_same_provider(proposal)
     if proposal.makes_a_plan:
         _require_acceptable(proposal)
@@ -202,6 +227,13 @@ def _action(existing: Send | None, source_sha256: str, order: Order) -> Action:
         # Another time is another plan; the same order again waits on, for its process may have died.
         return Action.REPLACE if order.due_at else Action.ATTACH
     return action
+
+
+def _too_old(plan: Plan, last: Send | None) -> str:
+    if plan.provider == REHEARSAL:
+        return ""
+    today = clock.now().astimezone(ZoneInfo(plan.newsletter.timezone)).date()
+    return why_too_old(plan.issue.day, today, last)
 
 
 def _sent_as(plan: Plan) -> str:

@@ -1,6 +1,7 @@
 """Stages for tests: SQLite with the embedded worker, and PostgreSQL with a real broker and two workers."""
 
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -44,8 +45,9 @@ def editors_folder(folder: Path) -> Path:
 
     (folder / "issues" / "images").mkdir(parents=True)
     (folder / "newsletter.toml").write_text(CONFIG)
-    (folder / "issues" / "2026-11-20.md").write_text(ISSUE)
-    (folder / "issues" / "2026-11-27.md").write_text(ISSUE.replace("2026-11-20", "2026-11-27"))
+    dated = f"---\ndate: {date.today()}\n---\n{ISSUE}"  # a real send asks about an issue of long ago
+    (folder / "issues" / "2026-11-20.md").write_text(dated)
+    (folder / "issues" / "2026-11-27.md").write_text(dated.replace("Weekly 2026-11-20", "Weekly 2026-11-27"))
     Image.new("RGB", (320, 200), "#0a58ca").save(folder / "issues" / "images" / "board.png")
     return folder
 

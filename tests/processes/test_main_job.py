@@ -195,7 +195,7 @@ def test_the_real_newsletter_reaches_its_readers(embedded: Stage, api: StandIn, 
 
     rehearsal = embedded.send(issue)
     assert rehearsal["provider"] == "rehearsal"
-    receipt = embedded.send(issue, **for_real)
+    receipt = embedded.run("send", "issue", issue, "--yes", "--old-date", "--json", **for_real).json()
 
     assert sorted(addresses(api)) == sorted(readers["active"])
     assert len(api.accepted) == 3

@@ -4,6 +4,7 @@ import io
 import json
 import sys
 from dataclasses import replace
+from datetime import date
 
 import pytest
 
@@ -16,7 +17,10 @@ from tests.mailer.sending import outgoing
 from tests.mailer.sending.outgoing import a_plan, states
 from tests.stand_in import StandIn
 
-ISSUE = "---\nnewsletter: weekly\n---\n# The Weekly 2026-11-20\n\nFirst lines.\n\n## News\n\nA board for everybody.\n"
+ISSUE = (
+    f"---\nnewsletter: weekly\ndate: {date.today()}\n---\n# The Weekly 2026-11-20\n\n"
+    "First lines.\n\n## News\n\nA board for everybody.\n"
+)
 
 
 @pytest.fixture(autouse=True)

@@ -89,3 +89,23 @@ def test_a_newsletter_that_grew_says_only_how_many(ready, issue):
     deliver_all(planned())
     readers.confirmed()
     assert "subscribers  4\n" in ready("send", "issue", issue(ISSUE, "next.md"), "--dry-run").out
+
+
+OLD = ISSUE.replace(f"date: {TODAY}", "date: 2024-01-10")
+
+
+def test_an_issue_of_long_ago_ends_with_4_where_nobody_can_be_asked(ready, issue):
+    for dry in ((), ("--dry-run",)):
+        ran = ready("send", "issue", issue(OLD, "old.md"), "--yes", *dry)
+        assert (ran.code, "is dated 10 January 2024" in ran.err, "add --old-date" in ran.err) == (4, True, True)
+    assert not Send.objects.exists()
+    assert ready("send", "issue", issue(OLD, "old.md"), "--dry-run", "--old-date").code == 0
+    assert ready("send", "issue", issue(OLD, "old.md"), "--yes", "--detach", "--old-date").code == 0
+
+
+def test_at_a_terminal_the_date_is_a_question_of_its_own_despite_yes(ready, issue, terminal):
+    terminal("n\n")
+    ran = ready("send", "issue", issue(OLD, "old.md"), "--yes")
+    assert (ran.code, "Is it the issue that you mean? [y/N]" in ran.err, Send.objects.exists()) == (4, True, False)
+    terminal("y\n")
+    assert ready("send", "issue", issue(OLD, "old.md"), "--yes", "--detach").code == 0

@@ -2,7 +2,7 @@
 """`send issue --at`, `--on-unknown` and `status`, as an editor types them."""
 
 import json
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 from django.utils import timezone
@@ -15,7 +15,10 @@ from tests.mailer.sending.outgoing import deliver_all, planned
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-ISSUE = "---\nnewsletter: weekly\n---\n# The Weekly 2026-11-20\n\nFirst lines.\n\n## News\n\nA board for everybody.\n"
+ISSUE = (
+    f"---\nnewsletter: weekly\ndate: {date.today()}\n---\n# The Weekly 2026-11-20\n\n"
+    "First lines.\n\n## News\n\nA board for everybody.\n"
+)
 IN_AN_HOUR = ("--at", "+1h")
 
 

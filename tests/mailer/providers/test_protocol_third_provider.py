@@ -4,6 +4,7 @@
 import email
 import email.policy
 import json
+from datetime import date
 
 import pytest
 
@@ -25,7 +26,10 @@ from tests.readers import ADA
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-ISSUE = "---\nnewsletter: weekly\n---\n# The Weekly 2026-11-20\n\nFirst lines.\n\n## News\n\nA board for everybody.\n"
+ISSUE = (
+    f"---\nnewsletter: weekly\ndate: {date.today()}\n---\n# The Weekly 2026-11-20\n\n"
+    "First lines.\n\n## News\n\nA board for everybody.\n"
+)
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 """An issue is sent in three steps that every entry point can use; none of them asks or prints."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 from django.utils import timezone
@@ -29,7 +29,10 @@ from tests.mailer.sending.outgoing import deliver_all
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-ISSUE = "---\nnewsletter: weekly\n---\n# The Weekly 2026-11-20\n\nFirst lines.\n\n## News\n\nA board for everybody.\n"
+ISSUE = (
+    f"---\nnewsletter: weekly\ndate: {date.today()}\n---\n# The Weekly 2026-11-20\n\n"
+    "First lines.\n\n## News\n\nA board for everybody.\n"
+)
 CHANGED = ISSUE.replace("First", "Other")
 
 
