@@ -3,6 +3,7 @@
 A late answer of a worker whose lease ran out still counts, as long as nothing settled the batch otherwise.
 """
 
+from collections import defaultdict
 from collections.abc import Mapping
 
 from django.db import transaction
@@ -158,8 +159,12 @@ def _end_attempt(claim: Claim, state: Attempt.State, detail: str, status: int | 
 
 
 def _reject(batch: int, refused: Mapping[int, str]) -> None:
+    """Reject deliveries with the provider's messages: a statement per message, since the send's row is locked."""
+    named = defaultdict(list)
     for delivery, detail in refused.items():
-        Delivery.objects.filter(pk=delivery, batch=batch, outcome=None).update(
+        named[detail].append(delivery)
+    for detail, deliveries in named.items():
+        count = Delivery.objects.filter(pk__in=deliveries, batch=batch, outcome=None).update(
             outcome=Delivery.Outcome.REJECTED, reason=detail
         )
-    Batch.objects.filter(pk=batch).update(rejected=F("rejected") + len(refused))
+        Batch.objects.filter(pk=batch).update(rejected=F("rejected") + count)

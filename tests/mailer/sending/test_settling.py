@@ -6,20 +6,24 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from django.db import OperationalError, connections
+from django.db import OperationalError, connection, connections
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from mailer.models import Attempt, Batch, CircuitBreaker, Send
+from mailer.providers.answers import RecipientsRejected
 from mailer.providers.messages import InvalidMessage
 from mailer.sending import delivering
 from mailer.sending.accounting import count
 from mailer.sending.delivering import deliver_batch
+from mailer.sending.settling import settle
 from mailer.sending.steering import resume
 from tests import readers
 from tests.mailer.sending.outgoing import (
     attempts,
     balanced,
     batch_of,
+    claimed,
     deliver_all,
     outcomes,
     planned,
@@ -111,6 +115,23 @@ def test_readers_whom_the_provider_names_are_rejected_and_the_others_get_it_at_o
     deliver_all(four)
     assert sorted(api.times_mailed) == ["reader0001@readers.example", "reader0003@readers.example"]
     assert (count(four).accepted, count(four).rejected, four.state) == (2, 2, Send.State.FINISHED)
+
+
+def test_a_thousand_rejections_hold_the_row_of_the_send_no_longer_than_three(api):
+    """One statement per message, and each subscriber keeps the message that the provider gave for them."""
+    readers.crowd(40)
+    send = planned()
+    claim = claimed(send)
+    messages = {number: f"reason {number % 3}" for number in range(35)}
+    with CaptureQueriesContext(connection) as captured:
+        settle(claim, RecipientsRejected(messages, 400))
+    rejecting = [query["sql"] for query in captured if query["sql"].startswith('UPDATE "mailer_delivery"')]
+    assert len(rejecting) == 3
+    balanced(send)
+    addresses = [member.email for member in claim.members]
+    assert {email: reason for email, (_, reason) in outcomes(send).items() if reason} == {
+        addresses[number]: reason for number, reason in messages.items()
+    }
 
 
 def test_when_every_reader_is_refused_by_name_nothing_is_left_to_send(four, api):
