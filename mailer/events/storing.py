@@ -2,7 +2,7 @@
 
 Nearly all events only add a fact to a delivery whose request is known to be accepted. They are stored as applied, in
 the transaction that adds the fact: stored first and applied later, each would be written twice. All others are left to
-`mailer.events.receiving`.
+`mailer.events.processing`.
 """
 
 import logging

@@ -83,6 +83,11 @@ class Send(models.Model):
     def is_rehearsal(self) -> bool:
         return self.provider == REHEARSAL
 
+    @property
+    def is_held(self) -> bool:
+        """Tell whether it is paused for a reason that somebody must look at. An editor who pauses gives none."""
+        return self.state == self.State.PAUSED and self.reason != ""
+
 
 class Correction(models.Model):
     """What the web page of a sent issue says instead of what was mailed; the Send keeps that."""
@@ -272,7 +277,7 @@ class Attempt(models.Model):
 
 
 class Event(models.Model):
-    """A fact that the provider reported, as it came and once. `mailer.events.receiving` stores it, then applies it."""
+    """A fact that the provider reported, as it came and once. `mailer.events` stores it, then applies it."""
 
     kind = models.CharField(max_length=24)  # a `mailer.providers.events.Kind`
     # No foreign keys: a restored database may lack what an event is about, and the event must be kept all the same.

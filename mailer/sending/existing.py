@@ -33,7 +33,7 @@ def what_to_do(send: Send | None, source_sha256: str) -> Action:
     match send.state:
         case Send.State.SENDING:
             return Action.ATTACH if same else Action.REFUSE
-        case Send.State.PAUSED if same and send.reason:
+        case Send.State.PAUSED if same and send.is_held:
             return Action.HELD
         case Send.State.PAUSED if same:
             return Action.RESUME

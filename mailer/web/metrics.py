@@ -86,7 +86,7 @@ def _gauge(name: str, meaning: str, values: Mapping[Labels, float], labels: Labe
 
 def _sends(now: datetime) -> Iterator[Metric]:
     yield _gauge(
-        "readers", ("Subscribers of the sends that have not ended, and of the newest."), _subscribers(), ("outcome",)
+        "readers", "Subscribers of the sends that have not ended, and of the newest.", _subscribers(), ("outcome",)
     )
     yield _gauge("unknown_readers", "Subscribers for whom the outcome is unknown.", {(): _unknown()})
     batches = _by_state(Batch.objects.all(), Batch.State.values)

@@ -73,11 +73,11 @@ def metrics(request: HttpRequest) -> HttpResponse:
 
 
 def _from_this_machine(request: HttpRequest) -> bool:
-    # Behind a proxy on this machine everybody comes from loopback. Most that were not told of add their headers all the
-    # same.
     # A page whose name was made to resolve here would make a visitor's browser ask in its name.
     if proxies.FOREIGN in request.META:
         return False
+    # Behind a proxy on this machine everybody comes from loopback. Proxies that we were not told of mostly show
+    # themselves by their headers.
     if settings.PRODUCTION or settings.MAILER_PROXIES or any(name.startswith(BY_A_PROXY) for name in request.headers):
         return False
     return request.META.get("REMOTE_ADDR", "") in ("127.0.0.1", "::1")

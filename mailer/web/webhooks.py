@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
-from mailer.events import receiving, storing
+from mailer.events import processing, storing
 from mailer.providers.current import configured_provider
 from mailer.providers.events import NotEvents, NotSigned
 from mailer.providers.protocol import Events
@@ -90,7 +90,7 @@ def _body(request: HttpRequest) -> bytes:
 
 def _apply(ids: Sequence[int]) -> None:
     try:
-        receiving.apply(ids)
+        processing.apply(ids)
     except Exception as error:  # noqa: BLE001 — they are stored, and the sweep applies them: nobody need repeat them
         log.error("events stored but not applied yet", extra={"events": len(ids), "error": type(error).__name__})
 

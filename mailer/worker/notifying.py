@@ -54,7 +54,7 @@ def _unwatched() -> QuerySet[Send]:
 def _news(send: Send) -> str:
     """Return the one thing to report now; empty if there is none, or it was reported before."""
     told = send.notified.split()
-    if send.state == Send.State.PAUSED and send.reason:
+    if send.is_held:
         return PAUSED if PAUSED not in told else ""
     if Batch.objects.filter(send=send, state=Batch.State.UNKNOWN).exists():
         if UNKNOWN not in told and _long_in_doubt(send):

@@ -16,7 +16,7 @@ from django.db import DatabaseError, InterfaceError, InternalError, OperationalE
 
 from mailer import concurrency
 from mailer.config.logs import place_of
-from mailer.events import outages, receiving
+from mailer.events import outages, processing
 from mailer.models import ProviderAccount, Send
 from mailer.sending import clocks, orphans, restore_guard
 from mailer.sending.expiring import expire_attempts
@@ -54,7 +54,7 @@ def sweep() -> None:
     expire_attempts()
     cancel_leftovers()
     fire_due()
-    receiving.apply_leftovers()
+    processing.apply_leftovers()
     _resend_now_and_then()
     feed_slots()
     concurrency.mails.run_aside(_mail_what_is_due)
@@ -97,7 +97,7 @@ def tidy() -> None:
     rows of the audit log older than two years.
     """
     now = clock.now()
-    receiving.prune(now)
+    processing.prune(now)
     outages.prune(now)
     link_mails.forget_old(now)
     notice_mails.forget_old(now)

@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 from django.utils import timezone
 
-from mailer.events import receiving, storing
+from mailer.events import processing, storing
 from mailer.models import Attempt, Batch, Delivery, Fact, Send
 from mailer.providers.answers import Accepted
 from mailer.providers.sendgrid.webhook import parse
@@ -59,7 +59,7 @@ def mailed(slug: str = "2026-11-20", answer: Any = None, ago: timedelta = timede
 def post(*reports: dict[str, Any]) -> int:
     """Apply these events; return how many were new."""
     stored = storing.store(parse(json.dumps(reports).encode()))
-    receiving.apply(stored.left)
+    processing.apply(stored.left)
     return stored.new
 
 

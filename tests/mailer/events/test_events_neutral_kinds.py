@@ -9,7 +9,7 @@ import pytest
 from django.apps import apps
 from django.db import connection
 
-from mailer.events import receiving, storing
+from mailer.events import processing, storing
 from mailer.models import Event
 from mailer.providers.sendgrid.webhook import KINDS, parse
 from tests import readers
@@ -80,13 +80,13 @@ def test_a_bounce_that_was_stored_and_not_applied_is_not_lost(issue, ada, migrat
     ids = store_as_an_older_version_did(issue.about(ada, "bounce", **HARD))
     if migrated:
         migrate(migration.NEUTRAL)
-    receiving.apply(ids)
+    processing.apply(ids)
     assert readers.suppression_of(ada) == "bounce"
     assert counters(issue.send) == {"bounced": 1, "bounced_hard": 1}
 
 
 def test_a_bounce_of_an_older_web_process_that_names_only_an_address_is_not_lost(issue, ada):
-    receiving.apply(store_as_an_older_version_did(nameless(ada.email)))
+    processing.apply(store_as_an_older_version_did(nameless(ada.email)))
     assert readers.suppression_of(ada) == "bounce"
 
 

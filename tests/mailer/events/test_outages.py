@@ -15,7 +15,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from mailer.cli.subscribers.showing import _send_in_words
-from mailer.events import outages, receiving, storing
+from mailer.events import outages, processing, storing
 from mailer.models import Delivery, HardBounce, Send
 from mailer.privacy.exporting import sends_of
 from mailer.store import clock
@@ -23,7 +23,7 @@ from subscribers import erasing, optin
 from subscribers.models import Subscriber, Suppression
 from subscribers.optin import Origin
 from tests import readers
-from tests.mailer.events.test_receiving import everything
+from tests.mailer.events.test_processing import everything
 from tests.mailer.reports import DAY, HARD, Mailed, mailed, post
 from tests.mailer.sending.conftest import _own_home, api  # noqa: F401 — the same stage
 from tests.mailer.sending.outgoing import claimed, close_breaker, in_thread, planned
@@ -217,7 +217,7 @@ def test_an_erased_reader_leaves_no_bounce_behind(gmail):
 
 
 def test_any_order_and_any_repetition_lead_to_the_same_end(gmail, monkeypatch):
-    monkeypatch.setattr(receiving, "LEFT_ALONE", timedelta(0))
+    monkeypatch.setattr(processing, "LEFT_ALONE", timedelta(0))
     company = readers.crowd(5, domain="company.example")
     first = mailed(slug="first", ago=timedelta(days=9))
     second = mailed(slug="second", ago=timedelta(days=4))
@@ -241,7 +241,7 @@ def test_any_order_and_any_repetition_lead_to_the_same_end(gmail, monkeypatch):
         with transaction.atomic():
             for some in posts:
                 post(*some)
-            receiving.apply_leftovers()
+            processing.apply_leftovers()
             found = everything()
             transaction.set_rollback(True)
         return found
@@ -261,7 +261,7 @@ def test_any_order_and_any_repetition_lead_to_the_same_end(gmail, monkeypatch):
 
 
 def test_what_a_crash_left_of_a_suspected_outage_is_made_up_for(gmail, monkeypatch):
-    monkeypatch.setattr(receiving, "LEFT_ALONE", timedelta(0))
+    monkeypatch.setattr(processing, "LEFT_ALONE", timedelta(0))
     issue = mailed()
     post(*hard(issue, gmail[:19]))
     stored = storing.store(events_of(hard(issue, gmail[19:20]))).left
@@ -273,8 +273,8 @@ def test_what_a_crash_left_of_a_suspected_outage_is_made_up_for(gmail, monkeypat
         with monkeypatch.context() as patched:
             patched.setattr(outages, step, crash)
             with pytest.raises(KeyboardInterrupt):
-                receiving.apply(stored)
-    receiving.apply_leftovers()
+                processing.apply(stored)
+    processing.apply_leftovers()
     assert (suppressed(), len(held())) == (0, 20)
 
 

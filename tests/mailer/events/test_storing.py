@@ -12,12 +12,12 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from mailer.events import facts, receiving, storing
+from mailer.events import facts, processing, storing
 from mailer.models import Attempt, Event, Fact
 from mailer.providers.answers import OutcomeUnknown, Refused
 from mailer.providers.sendgrid.webhook import parse
 from tests import readers
-from tests.mailer.events.test_receiving import everything
+from tests.mailer.events.test_processing import everything
 from tests.mailer.reports import DAY, HARD, POLICY, SOFT, ada, counters, issue, mailed, post  # noqa: F401 — whom it was mailed to, and what
 from tests.mailer.reports import facts as facts_of
 from tests.mailer.sending.conftest import _own_home, api  # noqa: F401 — the same stage
@@ -42,7 +42,7 @@ def test_an_event_that_only_adds_a_fact_is_stored_and_applied_in_one_transaction
 
 
 def test_the_first_event_of_a_request_is_evidence_before_it_counts_as_applied(issue, ada, monkeypatch):
-    monkeypatch.setattr(receiving, "apply", lambda ids: None)
+    monkeypatch.setattr(processing, "apply", lambda ids: None)
     post(issue.about(ada, "delivered"))
     assert Event.objects.get().applied_at is None
     assert Attempt.objects.get().evidence_at is None
@@ -51,12 +51,12 @@ def test_the_first_event_of_a_request_is_evidence_before_it_counts_as_applied(is
 def test_a_delivery_after_a_soft_bounce_is_left_until_the_subscriber_was_looked_at(known, ada, monkeypatch):
     post(known.about(ada, "bounce", **SOFT))
     with monkeypatch.context() as crashed:
-        crashed.setattr(receiving, "apply", lambda ids: None)
+        crashed.setattr(processing, "apply", lambda ids: None)
         post(known.about(ada, "delivered"))
     assert counters(known.send) == {"delivered": 1, "bounced": 1}
     assert Event.objects.get(kind="delivered").applied_at is None
-    monkeypatch.setattr(receiving, "LEFT_ALONE", timedelta(0))
-    assert receiving.apply_leftovers() == 1
+    monkeypatch.setattr(processing, "LEFT_ALONE", timedelta(0))
+    assert processing.apply_leftovers() == 1
     assert counters(known.send) == {"delivered": 1, "bounced": 1}
     assert Event.objects.filter(applied_at=None).count() == 0
 
@@ -68,7 +68,7 @@ def test_events_are_stored_even_if_their_facts_cannot_be_added(known, ada, monke
     assert (stored.new, len(stored.left)) == (1, 1)
     assert counters(known.send) == {}
     assert "events not applied at once" in caplog.text
-    receiving.apply(stored.left)
+    processing.apply(stored.left)
     assert counters(known.send) == {"delivered": 1}
 
 

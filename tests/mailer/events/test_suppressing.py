@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from mailer.events import receiving
+from mailer.events import processing
 from mailer.models import Attempt, Event, Send
 from mailer.providers.answers import OutcomeUnknown
 from subscribers.models import Suppression
@@ -209,6 +209,6 @@ def test_a_bounce_without_ids_waits_for_the_outcome_of_the_request(ada, monkeypa
     post(nameless(ada.email))
     assert readers.suppression_of(ada) is None
     post(lost.about(ada, "processed"))
-    monkeypatch.setattr(receiving, "LEFT_ALONE", timedelta(0))
-    receiving.apply_leftovers()
+    monkeypatch.setattr(processing, "LEFT_ALONE", timedelta(0))
+    processing.apply_leftovers()
     assert readers.suppression_of(ada) == "bounce"

@@ -11,7 +11,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from mailer.events import receiving
+from mailer.events import processing
 from mailer.models import Attempt, Batch, Event, ProviderAccount, Send
 from mailer.sending.evidence import Doubt, full_wait
 from mailer.sending.outcomes import plan_unknown_again
@@ -182,7 +182,7 @@ def test_without_a_webhook_key_silence_is_not_evidence(send, settings):
 
 def test_a_stored_event_that_is_not_applied_yet_breaks_the_silence(send, monkeypatch):
     taken = heard(send, DAY)
-    monkeypatch.setattr("mailer.events.receiving.apply", lambda ids: None)
+    monkeypatch.setattr("mailer.events.processing.apply", lambda ids: None)
     report_evidence_of(taken[1])
     nobody_twice(send)
     assert doubts_of(send) == {Doubt.REPORTED: 1}
@@ -190,7 +190,7 @@ def test_a_stored_event_that_is_not_applied_yet_breaks_the_silence(send, monkeyp
 
 def test_once_events_are_deleted_by_age_nothing_is_left_to_go_by(send, settings):
     heard(send, DAY)
-    assert receiving.prune(timezone.now() + timedelta(days=91)) == 2
+    assert processing.prune(timezone.now() + timedelta(days=91)) == 2
     nobody_twice(send)
 
 

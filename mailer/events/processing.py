@@ -1,4 +1,4 @@
-"""Apply what the provider reports of emails, and is not applied where it is stored: to evidence, facts and subscribers.
+"""Apply the events that were stored and not applied at once: to evidence, facts and subscribers.
 
 Applying adds facts and computes from facts, and never counts reports, so events in any order and any number lead to the
 same end. What a crash leaves stored and not applied, the sweep applies.

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from mailer.events import receiving, storing, suppressing
+from mailer.events import processing, storing, suppressing
 from mailer.models import Attempt, Batch, Delivery, Event, Fact, HardBounce, PolicyBounce
 from mailer.providers.answers import OutcomeUnknown, Refused
 from mailer.providers.current import configured_provider
@@ -102,7 +102,7 @@ def everything() -> dict[str, Any]:
     """Return everything that events change."""
     return {
         "facts": list(Delivery.objects.order_by("pk").values_list("pk", "facts")),
-        "batches": list(Batch.objects.order_by("pk").values("pk", "state", *receiving.facts.FIELDS)),
+        "batches": list(Batch.objects.order_by("pk").values("pk", "state", *processing.facts.FIELDS)),
         "attempts": list(Attempt.objects.order_by("pk").values_list("pk", "state")),
         "suppressed": list(Suppression.objects.order_by("hash").values_list("hash", "reason", "note")),
         "hard": list(HardBounce.objects.order_by("pk").values()),
@@ -113,7 +113,7 @@ def everything() -> dict[str, Any]:
 
 
 def test_any_order_and_any_repetition_lead_to_the_same_end(api, monkeypatch):
-    monkeypatch.setattr(receiving, "LEFT_ALONE", timedelta(0))
+    monkeypatch.setattr(processing, "LEFT_ALONE", timedelta(0))
     one, two, three, four = readers.crowd(4)
     past, lost, last = (
         mailed(slug="first", ago=timedelta(days=20)),
@@ -137,7 +137,7 @@ def test_any_order_and_any_repetition_lead_to_the_same_end(api, monkeypatch):
         with transaction.atomic():
             for reports in posts:
                 post(*reports)
-            receiving.apply_leftovers()
+            processing.apply_leftovers()
             found = everything()
             transaction.set_rollback(True)
         return found
@@ -187,21 +187,21 @@ def test_two_posts_of_the_same_events_at_once_disturb_each_other_nowhere(api):
 @pytest.fixture
 def stored(issue, ada, monkeypatch):
     """Store events as a crash leaves them: not applied."""
-    monkeypatch.setattr(receiving, "LEFT_ALONE", timedelta(0))
+    monkeypatch.setattr(processing, "LEFT_ALONE", timedelta(0))
     reports = [issue.about(ada, "delivered"), issue.about(ada, "bounce", **HARD)]
     return storing.store(parse(json.dumps(reports).encode())).left
 
 
 def test_what_a_crash_left_is_applied_by_the_sweep(issue, ada, stored):
-    assert receiving.apply_leftovers() == 2
+    assert processing.apply_leftovers() == 2
     assert counters(issue.send) == {"delivered": 1, "bounced": 1, "bounced_hard": 1}
     assert readers.suppression_of(ada) == "bounce"
-    assert receiving.apply_leftovers() == 0
+    assert processing.apply_leftovers() == 0
 
 
 def test_events_that_just_came_are_left_to_their_own_post(issue, stored, monkeypatch):
-    monkeypatch.setattr(receiving, "LEFT_ALONE", timedelta(seconds=10))
-    assert receiving.apply_leftovers() == 0
+    monkeypatch.setattr(processing, "LEFT_ALONE", timedelta(seconds=10))
+    assert processing.apply_leftovers() == 0
 
 
 def test_a_crash_before_readers_were_touched_is_made_up_for(issue, ada, stored, monkeypatch):
@@ -211,10 +211,10 @@ def test_a_crash_before_readers_were_touched_is_made_up_for(issue, ada, stored, 
     with monkeypatch.context() as patched:
         patched.setattr(suppressing, "react", crash)
         with pytest.raises(KeyboardInterrupt):
-            receiving.apply(stored)
+            processing.apply(stored)
     assert counters(issue.send) == {"delivered": 1, "bounced": 1, "bounced_hard": 1}
     assert readers.suppression_of(ada) is None
-    receiving.apply_leftovers()
+    processing.apply_leftovers()
     assert counters(issue.send) == {"delivered": 1, "bounced": 1, "bounced_hard": 1}
     assert readers.suppression_of(ada) == "bounce"
 
@@ -229,19 +229,19 @@ def test_an_event_that_cannot_be_applied_holds_up_no_other(issue, ada, stored, m
         return understood(kind, details)
 
     monkeypatch.setattr(events, "read", stumble)
-    receiving.apply_leftovers()
+    processing.apply_leftovers()
     assert counters(issue.send) == {"delivered": 1}
     assert "event not applied, will retry" in caplog.text
     Event.objects.update(received_at=timezone.now() - timedelta(days=2))
-    receiving.apply_leftovers()
+    processing.apply_leftovers()
     assert "event given up" in caplog.text
     assert not Event.objects.filter(applied_at=None).exists()
 
 
 def test_old_events_are_deleted_and_what_they_said_stays(issue, ada, stored, settings, monkeypatch):
-    monkeypatch.setattr(receiving, "CHUNK", 1)
-    receiving.apply_leftovers()
+    monkeypatch.setattr(processing, "CHUNK", 1)
+    processing.apply_leftovers()
     now = timezone.now()
-    assert receiving.prune(now + timedelta(days=settings.MAILER_EVENTS_DAYS - 1)) == 0
-    assert receiving.prune(now + timedelta(days=settings.MAILER_EVENTS_DAYS + 1)) == 2
+    assert processing.prune(now + timedelta(days=settings.MAILER_EVENTS_DAYS - 1)) == 0
+    assert processing.prune(now + timedelta(days=settings.MAILER_EVENTS_DAYS + 1)) == 2
     assert facts(ada) == [Fact.DELIVERED | Fact.HARD]
