@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from typing import NamedTuple
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection, transaction
@@ -21,20 +20,12 @@ from mailer.config import exhaustion
 from mailer.models import Attempt, Batch, Delivery
 from mailer.sending import circuit_breaker, high_water_mark, recovery, restore_guard, statements
 from mailer.sending.restore_guard import Restored
+from mailer.sending.statements import Member
 from mailer.sending.worker_locks import this_worker
 from mailer.store import accounts, clock, schema
 from subscribers.models import Subscription, may_be_mailed
 
 log = logging.getLogger(__name__)
-
-
-class Member(NamedTuple):
-    """A subscriber of an attempt: a delivery of its batch without an outcome when the attempt was committed."""
-
-    delivery: int
-    public_id: bytes  # the 16 of its UUID
-    email: str
-    name: str
 
 
 @dataclass(frozen=True)
@@ -135,14 +126,24 @@ def _claim(send_id: int, take: Take, attempt: uuid.UUID, begun: float) -> Claim 
 
 
 def _last_look(batch_id: int, newsletter: str, now: datetime) -> tuple[Member, ...]:
-    """Return the members that may be mailed now; mark the others `skipped` with the reason."""
+    """Return the members that may be mailed now; mark the others `skipped` with the reason.
+
+    Nobody left most batches since the plan. For those the database alone decides, which takes half the time.
+    """
+    members = statements.mailable_members(batch_id, newsletter, now)
+    if len(members) == statements.count_open_deliveries(batch_id):
+        return members
+    return _skip_who_left(batch_id, newsletter, now)
+
+
+def _skip_who_left(batch_id: int, newsletter: str, now: datetime) -> tuple[Member, ...]:
     members: list[Member] = []
     skipped = defaultdict(list)
     for delivery, public_id, email, name, wish, suppressed, held_at in statements.open_subscribers(
         batch_id, newsletter, now
     ):
-        if may_be_mailed(wish, suppressed) and email is not None and not held_at:
-            members.append(Member(delivery, statements.as_bytes(public_id), email, name))
+        if may_be_mailed(wish, suppressed) and public_id is not None and email is not None and not held_at:
+            members.append(Member(delivery, public_id, email, name))
         else:
             skipped[_why_not(email, wish, suppressed, held_at)].append(delivery)
     for reason, deliveries in skipped.items():

@@ -17,6 +17,7 @@ from mailer.sending.claiming import Claim, claim, claim_next
 from mailer.sending.lifecycle import finish_if_done
 from mailer.sending.messages import message_of
 from mailer.sending.settling import defect, settle
+from mailer.sending.statements import as_bytes
 from mailer.store import clock, interruptions
 from mailer.store.installation import link_keys
 from subscribers import tokens
@@ -111,8 +112,8 @@ def _recipients(taken: Claim) -> list[Recipient]:
     token = tokens.Signer(tokens.UNSUBSCRIBE, frozen.newsletter, key).token
     prefix = f"{frozen.base_url}/unsubscribe/"
     return [
-        Recipient(member.delivery, member.email, member.name, f"{prefix}{token(member.public_id)}/")
-        for member in taken.members
+        Recipient(delivery, email, name, f"{prefix}{token(as_bytes(public_id))}/")
+        for delivery, public_id, email, name in taken.members
     ]
 
 

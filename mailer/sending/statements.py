@@ -18,6 +18,15 @@ from mailer.store import accounts, clock
 SubscriberRow = tuple[int, UUID | str | None, str | None, str, str | None, str | None, str | None]
 
 
+class Member(NamedTuple):
+    """A subscriber of an attempt: a delivery of its batch without an outcome when the attempt was committed."""
+
+    delivery: int
+    public_id: UUID | str  # as the database has it; see as_bytes
+    email: str
+    name: str
+
+
 class RunningSend(NamedTuple):
     """What a claim needs to know of its send."""
 
@@ -73,8 +82,22 @@ def take_next_batch(send: int, attempt: UUID, now: datetime) -> int | None:
     return row[0] if row else None
 
 
+def mailable_members(batch: int, newsletter: str, now: datetime) -> tuple[Member, ...]:
+    """Return the batch's subscribers without an outcome who may be mailed now, in the order of their deliveries."""
+    with connection.cursor() as cursor:
+        cursor.execute(_MAILABLE, [batch, newsletter, _stored(now)])
+        return tuple(map(Member._make, cursor.fetchall()))
+
+
+def count_open_deliveries(batch: int) -> int:
+    """Return how many deliveries of the batch have no outcome."""
+    row = _first("SELECT count(*) FROM mailer_delivery WHERE batch_id = %s AND outcome IS NULL", batch)
+    assert row is not None
+    return int(row[0])
+
+
 def open_subscribers(batch: int, newsletter: str, now: datetime) -> list[SubscriberRow]:
-    """Return the batch's subscribers without an outcome, in the order of their ids.
+    """Return all subscribers of the batch without an outcome, with what decides whether each may be mailed.
 
     Delivery, id, address, name, state of the subscription, why suppressed, and the domain in whose suspected outage
     their last email bounced. An erased subscriber has neither id nor address.
@@ -125,9 +148,9 @@ def has_open_batch(send: int) -> bool:
     return _first(_OPEN_BATCH, send) is not None
 
 
-def as_bytes(public_id: UUID | str | None) -> bytes:
+def as_bytes(public_id: UUID | str) -> bytes:
     """Return the 16 bytes of an id, which SQLite keeps as 32 hex digits."""
-    return public_id.bytes if isinstance(public_id, UUID) else bytes.fromhex(public_id or "")
+    return bytes.fromhex(public_id) if isinstance(public_id, str) else public_id.bytes
 
 
 _RUNNING_SEND = f"""
@@ -161,7 +184,19 @@ _TAKE_NEXT = f"""
         ORDER BY number LIMIT 1
     ) RETURNING id"""  # noqa: S608
 
-# Looked up one by one, not joined: without statistics PostgreSQL would read these whole tables for each batch.
+# All about a subscriber is looked up one by one, and the join is an outer one: without statistics PostgreSQL
+# would read the whole other table for each batch. So it asks for the id, not for the address, to leave out the erased.
+_MAILABLE = """
+    SELECT delivery.id, reader.public_id, reader.email, reader.name
+    FROM mailer_delivery AS delivery LEFT JOIN subscribers_subscriber AS reader ON reader.id = delivery.subscriber_id
+    WHERE delivery.batch_id = %s AND delivery.outcome IS NULL AND delivery.subscriber_id IS NOT NULL
+    AND (SELECT state FROM subscribers_subscription
+        WHERE subscriber_id = delivery.subscriber_id AND newsletter = %s) = 'active'
+    AND (SELECT reason FROM subscribers_suppression WHERE hash = reader.suppression_hash) IS NULL
+    AND (SELECT domain FROM mailer_hardbounce WHERE hash = reader.suppression_hash AND held_until > %s
+        AND NOT forgiven LIMIT 1) IS NULL
+    ORDER BY delivery.id"""
+
 _SUBSCRIBERS = """
     SELECT delivery.id, reader.public_id, reader.email, reader.name,
         (SELECT state FROM subscribers_subscription WHERE subscriber_id = delivery.subscriber_id AND newsletter = %s),

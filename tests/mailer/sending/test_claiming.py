@@ -1,13 +1,14 @@
 import threading
 import time
 from datetime import timedelta
+from itertools import product
 
 import pytest
 from django.db import InterfaceError, OperationalError, connection, connections, transaction
 from django.utils import timezone
 
-from mailer.models import REHEARSAL, Attempt, Batch, Send
-from mailer.sending import circuit_breaker
+from mailer.models import REHEARSAL, Attempt, Batch, Delivery, HardBounce, Send
+from mailer.sending import circuit_breaker, claiming, statements
 from mailer.sending.claiming import claim
 from mailer.sending.delivering import deliver_batch
 from mailer.sending.steering import pause, resume
@@ -111,6 +112,40 @@ def test_a_subscriber_who_left_since_the_plan_is_skipped_with_the_reason(db, api
     assert batch_of(send).skipped == 5
     assert Attempt.objects.get().members == 1
     balanced(send)
+
+
+WISHES = ["pending", "active", "unsubscribed", "deleted"]
+HELD_UNTIL = [None, timedelta(days=-1), timedelta(days=1)]
+
+
+def test_both_ways_of_the_last_look_mail_the_same_people(db):
+    """Of every kind of subscriber there is, each with all others in the same batch."""
+    kinds = list(product(WISHES, [None, *Suppression.Reason.values], HELD_UNTIL, [False, True], [False, True]))
+    people = readers.crowd(len(kinds))
+    earlier, send = planned(slug="earlier", source="earlier"), planned()
+    for reader, (wish, suppressed, held, forgiven, erased) in zip(people, kinds, strict=True):
+        subscription = Subscription.objects.filter(subscriber=reader)
+        subscription.delete() if wish == "deleted" else subscription.update(state=wish)
+        if suppressed:
+            Suppression.objects.create(hash=reader.suppression_hash, reason=suppressed)
+        HardBounce.objects.create(
+            delivery=Delivery.objects.get(send=earlier, subscriber=reader),
+            send=earlier,
+            hash=reader.suppression_hash,
+            domain="readers.example",
+            at=timezone.now(),
+            dropped=False,
+            held_until=held and timezone.now() + held,
+            forgiven=forgiven,
+        )
+        if erased:
+            reader.delete()
+    batch, now = batch_of(send).pk, timezone.now()
+    at_once = statements.mailable_members(batch, "weekly", now)
+    assert len(at_once) == len([kind for kind in kinds if kind[0] == "active" and not (kind[1] or kind[4])]) - 1
+    assert claiming._skip_who_left(batch, "weekly", now) == at_once
+    # Nobody else is left in the batch, so from now on the database decides alone.
+    assert statements.count_open_deliveries(batch) == len(at_once)
 
 
 def test_a_batch_that_everybody_left_is_empty_and_makes_no_request(two_batches, api):
