@@ -64,9 +64,9 @@ class EmbeddedWorker:
         for kind, count in ((concurrency.issues, settings.MAILER_LANES), (concurrency.mails, 1)):
             kind.open()
             queue = QUEUES[kind.name]
-            hearing = threading.Thread(target=self._serve, args=(queue, count), name=f"celery-{queue}", daemon=True)
-            self._threads[queue] = hearing
-            hearing.start()
+            consumer = threading.Thread(target=self._serve, args=(queue, count), name=f"celery-{queue}", daemon=True)
+            self._threads[queue] = consumer
+            consumer.start()
         self._sweeper.start()
         gc.freeze()  # what was loaded until now stays; the collector need not look at it again
         if not settings.BROKER.is_verified:
@@ -84,8 +84,8 @@ class EmbeddedWorker:
     def complaints(self) -> list[str]:
         """Return this worker's problems that a restart may solve. An outage of the database is not one."""
         patience = 2 * settings.MAILER_LEASE + SLOW
-        deaf = [queue for queue, hearing in self._threads.items() if not hearing.is_alive()]
-        found = [f"the queue {queue} is not being consumed" for queue in deaf]
+        dead = [queue for queue, consumer in self._threads.items() if not consumer.is_alive()]
+        found = [f"the queue {queue} is not being consumed" for queue in dead]
         if self._sweeper.silent_for > patience or not self._sweeper.is_alive():
             found.append(f"it has not swept for {self._sweeper.silent_for:.0f} s")
         for kind in (concurrency.issues, concurrency.mails):

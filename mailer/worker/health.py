@@ -27,7 +27,7 @@ SPACE = 2048  # bytes of a file, always the same: rewriting it needs no space on
 
 
 @dataclass(frozen=True)
-class Word:
+class Report:
     """What one worker last reported of itself."""
 
     pid: int
@@ -96,9 +96,9 @@ class Heartbeat(threading.Thread):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-def workers_of(home: Path) -> list[Word]:
+def workers_of(home: Path) -> list[Report]:
     """Return the last report of each living worker of this machine and MAILER_HOME. Raises OSError."""
-    return [word for path in sorted(_folder(home).glob("*.health")) if (word := _read(path))]
+    return [report for path in sorted(_folder(home).glob("*.health")) if (report := _read(path))]
 
 
 def _folder(home: Path) -> Path:
@@ -112,7 +112,7 @@ def _remove_dead(home: Path) -> None:
                 path.unlink(missing_ok=True)
 
 
-def _read(path: Path) -> Word | None:
+def _read(path: Path) -> Report | None:
     """Return None for a worker that has ended, or that runs on another machine, whose clock means nothing here."""
     try:
         if not shared_files.is_locked(path):
@@ -122,7 +122,7 @@ def _read(path: Path) -> Word | None:
         return None
     if told["host"] != _HOST:
         return None
-    return Word(told["pid"], max(0.0, time.monotonic() - told["at"]), tuple(told["complaints"]))
+    return Report(told["pid"], max(0.0, time.monotonic() - told["at"]), tuple(told["complaints"]))
 
 
 def _parse(path: Path) -> dict[str, Any]:

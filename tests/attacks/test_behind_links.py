@@ -13,7 +13,7 @@ from subscribers import signed_links, tokens
 from tests import readers
 from tests.mailer.published import published
 from tests.readers import ADA
-from tests.subscribers.doors import confirm_path, every_path, everything, leave_path, undo_in
+from tests.subscribers.paths import confirm_path, every_path, everything, leave_path, undo_in
 
 pytestmark = pytest.mark.django_db
 

@@ -22,7 +22,7 @@ from subscribers.optin import Origin
 from tests import readers
 from tests.readers import ADA
 from tests.subscribers.conftest import clock  # noqa: F401 — the same clock
-from tests.subscribers.doors import confirm_path, data_path, leave_path, preferences_path, undo_in
+from tests.subscribers.paths import confirm_path, data_path, leave_path, preferences_path, undo_in
 from tests.subscribers.web.test_views import form_time
 
 pytestmark = pytest.mark.django_db

@@ -10,7 +10,7 @@ from subscribers import optin, signed_links, tokens
 from subscribers.models import Suppression
 from tests import readers
 from tests.installing import a_newer_key_signs
-from tests.subscribers.doors import every_path, everything, leave_path
+from tests.subscribers.paths import every_path, everything, leave_path
 
 pytestmark = pytest.mark.django_db
 

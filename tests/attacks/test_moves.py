@@ -15,7 +15,7 @@ from subscribers.models import Consent, FormerId, Letter, Notice, Subscriber, Su
 from tests import readers
 from tests.attacks.mailboxes import BUTTON, NEW, ONE_CLICK, mailed, two_newsletters
 from tests.readers import ADA, LINK
-from tests.subscribers.doors import (
+from tests.subscribers.paths import (
     confirm_path,
     data_path,
     everything,

@@ -13,7 +13,7 @@ from subscribers.models import Consent
 from tests import readers
 from tests.attacks.test_public_urls import ROUTES
 from tests.mailer.published import published
-from tests.subscribers.doors import data_path, every_path, everything, leave_path, preferences_path
+from tests.subscribers.paths import data_path, every_path, everything, leave_path, preferences_path
 from tests.subscribers.web.test_views import form_time
 from tests.wire import post
 

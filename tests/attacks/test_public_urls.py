@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from mailer.config.logs import KeyValueFormatter
 from tests import readers
 from tests.readers import ADA
-from tests.subscribers.doors import every_path
+from tests.subscribers.paths import every_path
 
 pytestmark = pytest.mark.django_db
 

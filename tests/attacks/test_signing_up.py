@@ -19,7 +19,7 @@ from subscribers.web import challenges
 from tests import readers, solving
 from tests.attacks.sign_ups import ask, send_all, use_up
 from tests.readers import LINK
-from tests.subscribers.doors import everything, preferences_path
+from tests.subscribers.paths import everything, preferences_path
 from tests.subscribers.web.test_views import form_time
 
 pytestmark = pytest.mark.django_db

@@ -28,7 +28,7 @@ ATTACKS: dict[str, list[str]] = {
     ],
     "posts forged by another site": [
         "attacks/test_pages.py::test_every_post_of_another_site_is_refused_but_for_the_signed_links",
-        "attacks/test_admin_door.py::test_nobody_is_logged_in_by_a_page_of_somebody_else",
+        "attacks/test_admin_login.py::test_nobody_is_logged_in_by_a_page_of_somebody_else",
         "mailer/web/test_proxies_of_every_kind.py::test_a_form_of_another_address_names_ours",
         "subscribers/test_signed_links_attacked.py::test_the_form_is_refused_from_another_site_and_signed_links_need_no_cookie",
         "subscribers/test_signed_links_attacked.py::test_a_scanner_that_opens_every_link_of_every_mail_changes_nothing",
@@ -66,7 +66,7 @@ ATTACKS: dict[str, list[str]] = {
     ],
     "open redirects, javascript: and data: addresses": [
         "subscribers/test_signed_links_attacked.py::test_no_page_leads_or_posts_anywhere_else_whatever_the_request_says",
-        "attacks/test_admin_door.py::test_a_login_leads_nowhere_else",
+        "attacks/test_admin_login.py::test_a_login_leads_nowhere_else",
         "mailer/web/test_hosts.py::test_nobody_is_led_to_another_place_than_base_url",
         "attacks/test_public_urls.py::test_no_request_gets_more_than_an_orderly_answer",
         "mailer/checks/test_links.py::test_an_issues_own_bad_links_are_told_where_they_stand",
@@ -88,7 +88,7 @@ ATTACKS: dict[str, list[str]] = {
         "subscribers/web/test_preferences.py::test_one_in_ten_minutes_and_three_a_day_whatever_is_asked",
         "subscribers/web/test_my_data.py::test_nobody_can_fill_the_mailboxes_of_others_by_it",
         "subscribers/web/test_my_data.py::test_the_page_does_not_tell_who_reads_or_who_may_not_be_mailed",
-        "attacks/test_admin_door.py::test_a_login_takes_as_long_for_a_name_that_does_not_exist",
+        "attacks/test_admin_login.py::test_a_login_takes_as_long_for_a_name_that_does_not_exist",
     ],
     "shutting the form for others, and using up what is a subscriber's": [
         "attacks/test_signing_up.py::test_seventeen_networks_that_ask_for_seventeen_mails_keep_nobody_out",
@@ -201,9 +201,9 @@ ATTACKS: dict[str, list[str]] = {
     ],
     "guessing the operator's password": [
         "mailer/test_admin.py::test_five_wrong_passwords_lock_out_even_the_right_one",
-        "attacks/test_admin_door.py::test_another_claim_for_each_guess_does_not_help",
-        "attacks/test_admin_door.py::test_a_stranger_locks_out_their_own_network_and_never_the_operator",
-        "attacks/test_admin_door.py::test_an_address_that_the_database_cannot_store_still_counts_for_the_lockout",
+        "attacks/test_admin_login.py::test_another_claim_for_each_guess_does_not_help",
+        "attacks/test_admin_login.py::test_a_stranger_locks_out_their_own_network_and_never_the_operator",
+        "attacks/test_admin_login.py::test_an_address_that_the_database_cannot_store_still_counts_for_the_lockout",
     ],
     "clients that drip, or speak no HTTP": [
         "attacks/test_raw_sockets.py::test_those_who_drip_do_not_keep_the_others_out",

@@ -16,7 +16,7 @@ from subscribers.optin import Origin
 from tests import readers
 from tests.attacks.mailboxes import BUTTON, ONE_CLICK, mailed, two_newsletters
 from tests.readers import ADA, LINK
-from tests.subscribers.doors import (
+from tests.subscribers.paths import (
     data_path,
     everything,
     leave_path,

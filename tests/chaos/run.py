@@ -240,7 +240,7 @@ class Run:
 
     def calm(self) -> bool:
         """Remove all faults and start all workers; tell whether everything ended within a minute and a half."""
-        # Not `mend`: bad addresses stay bad, they are the readers' fault and not the provider's.
+        # Not `repair`: bad addresses stay bad, they are the readers' fault and not the provider's.
         with self.api.lock:
             self.api.faults.clear()
             self.api.latency = 0.0

@@ -248,8 +248,8 @@ def test_a_page_shows_the_old_text_or_the_new_one_whenever_its_correction_is_kil
     rounds = killed_before_each_write(sent, page, "archive", "update", ISSUE, "--yes")
 
     assert all(after["rows"] == [] for after in rounds[:-1])
-    [[mended, length, dated]] = rounds[-1]["rows"]
-    assert (mended, dated) == (1, 1)
+    [[corrected, length, dated]] = rounds[-1]["rows"]
+    assert (corrected, dated) == (1, 1)
     assert length > 100
     assert "is already up to date" in sent.run("archive", "update", ISSUE, "--yes").out
 

@@ -11,7 +11,7 @@ from tests.stand_in.essentials import error
 from tests.stand_in.faults import Fault
 
 if TYPE_CHECKING:
-    from tests.stand_in.doors import Server
+    from tests.stand_in.servers import Server
 
 
 class Answers(BaseHTTPRequestHandler):

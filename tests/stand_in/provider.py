@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from mailer.providers.sendgrid.strict import faults_of
-from tests.stand_in.doors import Server
 from tests.stand_in.essentials import error
 from tests.stand_in.faults import FAULTS, Fault
+from tests.stand_in.servers import Server
 
 KEY = "SG.stand-in.key"
 
@@ -83,7 +83,7 @@ class StandIn:
         with self.lock:
             self.faults.append(Fault(fault, times, options, when))
 
-    def mend(self) -> None:
+    def repair(self) -> None:
         """Remove all faults, and accept connections."""
         with self.lock:
             self.faults.clear()

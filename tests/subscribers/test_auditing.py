@@ -12,7 +12,7 @@ from subscribers.auditing import Act, Action, Actor, By
 from subscribers.models import AuditEntry
 from tests import readers
 from tests.readers import ADA
-from tests.subscribers.doors import data_path
+from tests.subscribers.paths import data_path
 
 pytestmark = pytest.mark.django_db
 EDITOR = Actor(By.COMMAND, "editor", "news1")

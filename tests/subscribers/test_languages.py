@@ -14,7 +14,7 @@ from subscribers.mail import confirmations
 from subscribers.models import Consent, Subscriber, Subscription
 from tests import readers
 from tests.readers import ADA, LINK
-from tests.subscribers.doors import confirm_path, every_path, leave_path, preferences_path, undo_in
+from tests.subscribers.paths import confirm_path, every_path, leave_path, preferences_path, undo_in
 from tests.subscribers.web.test_views import sign_up
 
 pytestmark = pytest.mark.django_db

@@ -5,7 +5,7 @@ from django.db import OperationalError
 
 from subscribers import applying, journal, optin, signed_links
 from tests import readers
-from tests.subscribers.doors import leave_path
+from tests.subscribers.paths import leave_path
 
 pytestmark = pytest.mark.django_db(transaction=True)
 CLICK = ("List-Unsubscribe=One-Click", "application/x-www-form-urlencoded")

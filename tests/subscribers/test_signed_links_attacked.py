@@ -11,7 +11,7 @@ from subscribers.models import Consent, Letter, Subscriber, Subscription
 from tests import readers
 from tests.installing import a_newer_key_signs
 from tests.readers import ADA, BEN, CLEO
-from tests.subscribers.doors import data_path, every_path, everything, leave_path, path_of, preferences_path
+from tests.subscribers.paths import data_path, every_path, everything, leave_path, path_of, preferences_path
 from tests.subscribers.web.test_views import form_time
 
 pytestmark = pytest.mark.django_db

@@ -8,7 +8,7 @@ from subscribers import optin
 from subscribers.models import Subscription, Suppression
 from tests import readers
 from tests.readers import LINK
-from tests.subscribers.doors import everything, leave_path, undo_in, undo_path
+from tests.subscribers.paths import everything, leave_path, undo_in, undo_path
 
 pytestmark = pytest.mark.django_db
 BUTTON = {"from": "page"}

@@ -20,14 +20,14 @@ def test_a_mistake_keeps_the_last_good_mail_and_names_its_place_until_it_is_fixe
     file.write_text("---\ntitle: [open\n---\n\nText\n")
     bad = at.draw()
     file.write_text(ISSUE)
-    mended = at.draw()
+    corrected = at.draw()
 
     assert bad.trouble.line == 2
     assert "front matter" in bad.trouble.message
     assert bad.rendered == good.rendered
     assert bad.source.startswith("---\ntitle: [open")
     assert bad.findings == ()
-    assert (mended.trouble, mended.rendered) == (None, good.rendered)
+    assert (corrected.trouble, corrected.rendered) == (None, good.rendered)
 
 
 def test_an_issue_that_was_never_good_shows_only_its_mistake(desk, file):

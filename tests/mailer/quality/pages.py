@@ -23,7 +23,7 @@ from tests import readers
 from tests.golden import ISSUES
 from tests.mailer.published import published
 from tests.mailer.quality.mails import BASE, Seen, rendered
-from tests.subscribers.doors import undo_path
+from tests.subscribers.paths import undo_path
 
 
 def readers_pages(monkeypatch) -> dict[str, Seen]:

@@ -11,7 +11,7 @@ from subscribers.web import challenges, forms
 from tests import readers
 from tests.mailer.quality.glass import Glass
 from tests.readers import ADA
-from tests.subscribers.doors import every_path, everything
+from tests.subscribers.paths import every_path, everything
 
 pytestmark = pytest.mark.usefixtures("_an_installation")
 

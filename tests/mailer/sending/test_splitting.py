@@ -92,7 +92,7 @@ def test_when_the_first_two_singles_are_refused_they_are_restored_and_the_send_i
     assert (four.state, four.reason) == (Send.State.PAUSED, "400 Bad Request: Bad Request")
     assert (count(four).rejected, count(four).waiting) == (0, 4)
     assert set(outcomes(four).values()) == {(None, None)}
-    api.mend()
+    api.repair()
     resume(four.pk)
     deliver_all(four)
     assert (count(four).accepted, set(api.times_mailed.values())) == (4, {1})

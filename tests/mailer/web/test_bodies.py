@@ -20,7 +20,7 @@ from subscribers.models import Subscriber
 from tests import readers
 from tests.events import PATH, EventKeys
 from tests.readers import ADA
-from tests.subscribers.doors import confirm_path, data_path, everything, leave_path, preferences_path
+from tests.subscribers.paths import confirm_path, data_path, everything, leave_path, preferences_path
 from tests.subscribers.web.test_views import form_time
 from tests.wire import FORM, Pieces, ask, environ_of, post, streamed
 

@@ -17,7 +17,7 @@ from tests.events import PATH, EventKeys
 from tests.mailer.web.test_bodies import report, signed
 from tests.mailer.web.test_proxies_of_every_kind import HOME, PASSWORD, Browser, _at_home, behind, sign_up  # noqa: F401 — a fixture for each test
 from tests.readers import ADA
-from tests.subscribers.doors import confirm_path, every_path, everything, leave_path, preferences_path
+from tests.subscribers.paths import confirm_path, every_path, everything, leave_path, preferences_path
 from tests.subscribers.web.test_views import form_time
 from tests.wire import ask, post, streamed
 

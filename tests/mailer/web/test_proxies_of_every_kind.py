@@ -15,7 +15,7 @@ from subscribers.models import Subscriber
 from subscribers.web import forms
 from tests import readers
 from tests.readers import ADA
-from tests.subscribers.doors import preferences_path
+from tests.subscribers.paths import preferences_path
 from tests.subscribers.web.test_views import form_time
 from tests.wire import Answer, ask, environ_of, post, streamed
 

@@ -33,12 +33,12 @@ def serve(worker: EmbeddedWorker, monkeypatch, error: BaseException | None) -> i
     made = []
     monkeypatch.setattr(broker, "reach_broker", lambda: None)
     monkeypatch.setattr(worker, "_controller", lambda queue, lanes: made.append(queue) or Controller(error))
-    hearing = threading.Thread(target=worker._serve, args=("issues", 1))
-    hearing.start()
-    hearing.join(0.5)
+    consumer = threading.Thread(target=worker._serve, args=("issues", 1))
+    consumer.start()
+    consumer.join(0.5)
     worker._stopping.set()
-    hearing.join(5)
-    assert not hearing.is_alive()
+    consumer.join(5)
+    assert not consumer.is_alive()
     return len(made)
 
 

@@ -137,8 +137,8 @@ def test_a_lane_that_is_stuck_is_complained_of_and_one_that_goes_from_piece_to_p
 
 
 def test_a_queue_that_nobody_hears_any_more_is_complained_of(worker):
-    hearing = threading.Thread(target=lambda: None)
-    worker._threads["issues"] = hearing
-    hearing.start()
-    hearing.join()
+    consumer = threading.Thread(target=lambda: None)
+    worker._threads["issues"] = consumer
+    consumer.start()
+    consumer.join()
     until(lambda: worker.complaints() == ["the queue issues is not being consumed"])

@@ -1,13 +1,11 @@
 """Emails with a link: sent once, retried, deleted after two days, in the subscriber's language."""
 
 import re
-import smtplib
 import time
 from dataclasses import replace
 
 import pytest
 from django.core import mail
-from django.core.mail.backends import locmem
 
 from subscribers import changing
 from subscribers.mail import claiming, link_mails
@@ -16,19 +14,9 @@ from subscribers.models import Letter
 from subscribers.tasks import send_letter
 from tests import readers
 from tests.readers import ADA, LINK
-from tests.subscribers.doors import preferences_path
+from tests.subscribers.paths import preferences_path
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def no_mail(monkeypatch: pytest.MonkeyPatch):
-    """Let the provider accept nothing."""
-
-    def refuse(self, messages):
-        raise smtplib.SMTPRecipientsRefused({ADA.email: (550, b"no")})
-
-    monkeypatch.setattr(locmem.EmailBackend, "send_messages", refuse)
 
 
 def asked() -> int:

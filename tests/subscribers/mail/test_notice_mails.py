@@ -1,12 +1,10 @@
 """Notices of changes: sent once by the sweep, retried, deleted after two days."""
 
-import smtplib
 import time
 from dataclasses import replace
 
 import pytest
 from django.core import mail
-from django.core.mail.backends import locmem
 
 from subscribers import erasing, notices, optin
 from subscribers.mail import claiming, notice_mails
@@ -15,16 +13,6 @@ from tests import readers
 from tests.readers import ADA, LINK
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def no_mail(monkeypatch: pytest.MonkeyPatch):
-    """Let the provider accept nothing."""
-
-    def refuse(self, messages):
-        raise smtplib.SMTPRecipientsRefused({ADA.email: (550, b"no")})
-
-    monkeypatch.setattr(locmem.EmailBackend, "send_messages", refuse)
 
 
 def undone(clock) -> int:

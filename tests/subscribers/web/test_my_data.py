@@ -15,7 +15,7 @@ from subscribers.replaying import replay
 from tests import readers
 from tests.installing import a_newer_key_signs
 from tests.readers import ADA, BEN, LINK
-from tests.subscribers.doors import data_path, everything, leave_path
+from tests.subscribers.paths import data_path, everything, leave_path
 
 pytestmark = pytest.mark.django_db
 NEW = "ada@new.example"

@@ -12,7 +12,7 @@ from subscribers.mail import link_mails
 from subscribers.models import Consent, Letter, Subscriber, Subscription
 from tests import readers
 from tests.readers import ADA, LINK
-from tests.subscribers.doors import everything, leave_path, preferences_path, undo_in
+from tests.subscribers.paths import everything, leave_path, preferences_path, undo_in
 
 pytestmark = pytest.mark.django_db
 SAVE, LEAVE, LINK_PLEASE = {"do": "save", "language": "en"}, {"do": "leave"}, {"do": "link"}

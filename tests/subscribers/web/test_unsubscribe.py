@@ -10,7 +10,7 @@ from subscribers.addresses import parse
 from subscribers.models import Subscriber, Subscription
 from tests import readers
 from tests.readers import BEN, FORM
-from tests.subscribers.doors import everything, leave_path, path_of
+from tests.subscribers.paths import everything, leave_path, path_of
 
 pytestmark = pytest.mark.django_db
 CLICK = "List-Unsubscribe=One-Click"

@@ -14,7 +14,7 @@ from subscribers.models import Consent, Subscriber, Subscription
 from subscribers.web import forms
 from tests import readers
 from tests.readers import ADA, LINK
-from tests.subscribers.doors import confirm_path, everything, leave_path, path_of
+from tests.subscribers.paths import confirm_path, everything, leave_path, path_of
 
 pytestmark = pytest.mark.django_db
 

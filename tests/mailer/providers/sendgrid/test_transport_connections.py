@@ -34,7 +34,7 @@ def test_each_thread_has_a_connection_of_its_own(api, client):
 def test_a_refusal_keeps_the_connection(api, client):
     api.bad_addresses = {"reader1@example.com"}
     client.post(request())
-    api.mend()
+    api.repair()
     client.post(request())
     assert api.connections == 1
 

@@ -31,7 +31,7 @@ class CountingHasher(MD5PasswordHasher):
 
 @pytest.fixture(autouse=True)
 def _operator(settings):
-    settings.PASSWORD_HASHERS = ["tests.attacks.test_admin_door.CountingHasher"]
+    settings.PASSWORD_HASHERS = ["tests.attacks.test_admin_login.CountingHasher"]
     User.objects.create_superuser("operator", password=PASSWORD)
 
 

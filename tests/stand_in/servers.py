@@ -106,8 +106,8 @@ class Handler(Answers):
             for name in ("latency", "credits", "too_large_above"):
                 if name in order:
                     setattr(self.api, name, order[name])
-            if order.get("mend"):
-                self.api.mend()
+            if order.get("repair"):
+                self.api.repair()
         self.answer(200, {})
         for order in orders:
             if "refuse_for" in order:
