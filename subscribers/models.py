@@ -145,7 +145,7 @@ class Consent(models.Model):
     wording_version = models.CharField(max_length=32, blank=True, default="")
     language = models.CharField(max_length=16, blank=True, default="")
     ip = models.CharField(max_length=45, blank=True, default="")  # truncated: /24, or /48 for IPv6
-    # What a file said of the consent that it brought, by the names of `subscribers.claims`: claimed, not seen here.
+    # What a file said of the consent it brought, not seen here; by the names of `subscribers.files.stated_consent`.
     claimed = models.JSONField(null=True, blank=True)
 
     class Meta:

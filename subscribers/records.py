@@ -47,7 +47,7 @@ class Newcomer(NamedTuple):
     name: str = ""
     language: str = ""
     suppressed: str = ""  # a Suppression.Reason
-    claimed: str = ""  # what the file says of their consent: JSON by the names of `subscribers.claims`
+    claimed: str = ""  # what the file says of their consent: JSON, as `Consent.claimed`
     hash: str = ""  # of the address, where it is known already
 
 

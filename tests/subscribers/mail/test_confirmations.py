@@ -1,5 +1,4 @@
 import re
-import smtplib
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
@@ -21,16 +20,6 @@ from tests import readers
 from tests.readers import BEN
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def no_mail(monkeypatch: pytest.MonkeyPatch):
-    """Let the provider accept nothing."""
-
-    def refuse(self, messages):
-        raise smtplib.SMTPRecipientsRefused({BEN.email: (550, b"no")})
-
-    monkeypatch.setattr(locmem.EmailBackend, "send_messages", refuse)
 
 
 def one() -> Subscription:
