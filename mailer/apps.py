@@ -1,6 +1,5 @@
 from django.apps import AppConfig
 from django.conf import settings
-from django.contrib.admin.apps import SimpleAdminConfig
 
 
 class MailerConfig(AppConfig):
@@ -12,9 +11,3 @@ class MailerConfig(AppConfig):
 
         if settings.SENTRY_DSN:
             sentry.start(settings.SENTRY_DSN)
-
-
-class AdminConfig(SimpleAdminConfig):
-    """Loads what `/admin/` shows in the web process alone; see mailer.web.urls."""
-
-    default_site = "mailer.web.admin_site.Site"

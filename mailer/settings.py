@@ -218,12 +218,12 @@ DEBUG = False
 ROOT_URLCONF = "mailer.web.urls"
 WSGI_APPLICATION = "mailer.web.wsgi.application"
 ALLOWED_HOSTS = sorted({str(urlsplit(ORIGIN).hostname), *LOOPBACK})
+OWN_APPS = ["subscribers", "mailer"]
 INSTALLED_APPS = [
     "django.contrib.staticfiles",
-    "subscribers",
-    "mailer",
+    *OWN_APPS,
     # The rest is for /admin/ alone.
-    "mailer.apps.AdminConfig",
+    "mailer.web.admin_app.AdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

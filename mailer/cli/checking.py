@@ -39,7 +39,7 @@ def check(
     Each line is FILE:LINE:COLUMN, severity, rule, what is wrong and how to fix it. With errors, the exit code
     is 3. A line `ignore: [RULE, ...]` in an issue's front matter leaves rules out for good.
     """
-    terminal.start(check_schema=False)
+    terminal.start_rendering()
     from mailer.checks import blocking
     from mailer.publishing.preparing import require_known_rules
 

@@ -27,7 +27,7 @@ def render(file: Path, folder: Path | None, name: str | None) -> None:
     The unsubscribe link is a sample: each subscriber has their own. Files are written even when findings block, with
     exit code 3.
     """
-    terminal.start(check_schema=False)
+    terminal.start_rendering()
     from django.conf import settings
 
     from mailer.cli.findings import count_warnings, stop_at_errors

@@ -71,9 +71,6 @@ def status(
 
 
 def _all_sends(as_json: bool) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
     from mailer.models import Send
     from mailer.sending.accounting import count, possibly_twice, receipt
 
@@ -87,6 +84,9 @@ def _all_sends(as_json: bool) -> None:
             "Nothing has been sent yet. mailer send issue FILE rehearses an issue, and sends it once a key is set."
         )
         return
+    from rich.console import Console
+    from rich.table import Table
+
     twice = {send.pk: possibly_twice(send) for send in sends}
     doubled = ("possibly twice",) if any(twice.values()) else ()  # else the terminal's width is better used otherwise
     table = Table(

@@ -192,6 +192,18 @@ def write_no_more() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
+def start_rendering() -> None:
+    """Set Django up for a command that reads files and sent issues: without `/admin/`, a tenth of its time."""
+    require_newsletter()
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mailer.settings")
+    from django.apps import apps
+    from django.conf import settings
+
+    if not apps.ready:
+        settings.INSTALLED_APPS = settings.OWN_APPS
+    set_up()
+
+
 def start(check_schema: bool = True) -> None:
     """Set Django up, and require a database with the tables that this version expects."""
     require_newsletter()

@@ -11,7 +11,6 @@ from mailer.config.newsletter import FILE_NAME
 from mailer.content.dates import days_in
 from mailer.content.findings import Finding, Severity
 from mailer.content.frontmatter import FrontMatter, FrontMatterError, read_front_matter
-from mailer.content.markdown import MarkupError, first_heading
 
 LIMIT = 1_000_000  # bytes
 LONGEST_SLUG = 100
@@ -95,6 +94,8 @@ def read_issue(path: Path, config: Path | None = None) -> Issue:
 
 
 def _heading(path: Path, body: str, line: int) -> str:
+    from mailer.content.markdown import MarkupError, first_heading  # most commands only ask for a slug
+
     try:
         return first_heading(body)
     except MarkupError as error:
