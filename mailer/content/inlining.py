@@ -1,7 +1,7 @@
 """Write the rules of a style sheet into the style attributes of HTML: many mail clients know no style sheets.
 
 A rule that no attribute can hold, such as `@media` or `a:hover`, is left out; it belongs into the template's head.
-premailer decides which rules hold and which wins.
+premailer decides which rules hold and which wins; it is loaded for a sheet that is not plain.
 """
 
 import logging
@@ -15,24 +15,8 @@ from typing import Any
 
 from lxml import etree, html
 
+from mailer.content.plain_css import Declarations, plain_declarations, plain_rules
 from mailer.content.selectors import Elements, Selects, selecting
-
-
-class _WhenUsed(ModuleType):
-    """A module that is loaded when something of it is used."""
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(import_module(self.__name__), name)
-
-
-# premailer imports it to fetch style sheets, which mailer never lets it do; it is a tenth of a command's start.
-_not_yet = sys.modules.setdefault("requests", _WhenUsed("requests"))
-
-from premailer import Premailer  # noqa: E402
-from premailer.merge_style import csstext_to_pairs, merge_styles  # noqa: E402
-
-if isinstance(_not_yet, _WhenUsed):
-    del sys.modules["requests"]
 
 
 def inline_styles(fragments: Mapping[str, str], css: str) -> dict[str, str]:
@@ -48,41 +32,75 @@ def inline_styles(fragments: Mapping[str, str], css: str) -> dict[str, str]:
     return {box.get("id"): _inside(box) for box in tree.body}
 
 
+Rules = tuple[tuple[Selects, Declarations], ...]
+
+
 @lru_cache(maxsize=16)
-def _rules(css: str) -> tuple[tuple[Selects, str], ...]:
+def _rules(css: str) -> Rules:
     """Return selectors and their declarations, the most specific last. Parsing a sheet costs more than applying it."""
-    return tuple(_parsed(css))
+    plain = plain_rules(css)
+    rules = _by_premailer(css) if plain is None else plain
+    return tuple((selects, declarations) for selector, declarations in rules if (selects := selecting(selector)))
 
 
-def _parsed(css: str) -> Iterator[tuple[Selects, str]]:
-    inliner = Premailer("<p>", strip_important=False, disable_validation=True, cssutils_logging_level=logging.CRITICAL)
-    rules, _ = inliner._parse_style_rules(css, 0)
-    for _, selector, style in sorted(rules, key=itemgetter(0)):
-        if selects := selecting(selector):
-            yield selects, style
-
-
-def _apply(rules: tuple[tuple[Selects, str], ...], tree: Any) -> None:
+def _apply(rules: Rules, tree: Any) -> None:
     """Apply the rules to the tree.
 
     Premailer's own loop merges and re-reads the style of each element: two thirds of the time for the same bytes.
     """
-    styles: dict[Any, tuple[str, ...]] = {}
+    styles: dict[Any, tuple[Declarations, ...]] = {}
     elements = Elements(tree)
-    for selects, style in rules:
+    for selects, declarations in rules:
         for element in selects(elements):
-            styles[element] = (*styles.get(element, ()), style)
+            styles[element] = (*styles.get(element, ()), declarations)
     for element, found in styles.items():
         element.set("style", _merged(found, element.get("style", "")))
 
 
 @lru_cache(maxsize=1024)
-def _merged(styles: tuple[str, ...], own: str) -> str:
+def _merged(styles: tuple[Declarations, ...], own: str) -> str:
     """Merge declarations: a later one wins, and the element's own wins over all."""
-    pairs = [csstext_to_pairs(style, validate=False) for style in styles]
-    return str(merge_styles(own, pairs, [""] * len(pairs), remove_unset_properties=True)).replace("; ", ";")
+    last = plain_declarations(own)
+    styles = (*styles, _own_by_premailer(own) if last is None else last)
+    merged = {name: value for declarations in styles for name, value in declarations}
+    return ";".join(f"{name}:{value}" for name, value in merged.items() if value.lower() != "unset")
 
 
 def _inside(box: Any) -> str:
     written = etree.tostring(box, encoding="unicode", method="html", with_tail=False)
     return str(written[written.index(">") + 1 : written.rindex("</div>")])
+
+
+# ---------------------------------------------------------------- premailer
+
+
+def _by_premailer(css: str) -> Iterator[tuple[str, Declarations]]:
+    premailer = _load_premailer()
+    inliner = premailer.Premailer(
+        "<p>", strip_important=False, disable_validation=True, cssutils_logging_level=logging.CRITICAL
+    )
+    rules, _ = inliner._parse_style_rules(css, 0)
+    for _, selector, style in sorted(rules, key=itemgetter(0)):
+        yield selector, tuple(premailer.merge_style.csstext_to_pairs(style, validate=False))
+
+
+def _own_by_premailer(own: str) -> Declarations:
+    return tuple(_load_premailer().merge_style.csstext_to_pairs(own)) if own else ()
+
+
+class _WhenUsed(ModuleType):
+    """A module that is loaded when something of it is used."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(import_module(self.__name__), name)
+
+
+def _load_premailer() -> Any:
+    """Import premailer without the HTTP client that it would fetch style sheets with, which mailer never lets it do."""
+    not_yet = sys.modules.setdefault("requests", _WhenUsed("requests"))
+    import premailer
+    import premailer.merge_style
+
+    if isinstance(not_yet, _WhenUsed):
+        sys.modules.pop("requests", None)
+    return premailer
