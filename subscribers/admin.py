@@ -5,12 +5,15 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.views.main import SEARCH_VAR, ChangeList
+from django.core.paginator import Paginator
 from django.db import transaction
 from django.db.models import OuterRef, Prefetch, QuerySet, Subquery
+from django.db.models.functions import Lower
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
-from subscribers import auditing, histories, optin, signed_links
+from subscribers import auditing, histories, lookups, optin, signed_links
 from subscribers.addresses import AddressError, parse
 from subscribers.auditing import Act, Action
 from subscribers.models import AuditEntry, Subscriber, Subscription, Suppression
@@ -60,6 +63,44 @@ class Why(forms.Form):
     )
 
 
+class SubscriberList(ChangeList):
+    """The list of subscribers. Among many, its order is fixed and it ends early: either would mean to read all rows."""
+
+    def __init__(self, request: HttpRequest, *given: Any, **named: Any) -> None:
+        self.are_many = _are_many(request)
+        super().__init__(request, *given, **named)
+        if self.are_many:
+            self.search_help_text = AMONG_MANY
+
+    @property
+    def is_cut(self) -> bool:
+        """Tell whether there may be more subscribers than it shows."""
+        return self.are_many and self.result_count >= (lookups.FOUND if self.query else lookups.LISTED)
+
+    def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
+        ordering: list[Any] = super().get_ordering(request, queryset)
+        if not self.are_many:
+            return ordering
+        if not self.query:
+            return ["email_key"]
+        # An expression: by the column itself, PostgreSQL may look for what was found along that index, from its start.
+        return [Lower("email_key") if field == "email_key" else field for field in ordering]
+
+
+AMONG_MANY = (
+    f"Search for an address, or the beginning of one. With more than {lookups.MANY:,} subscribers, other parts of "
+    f"addresses are not searched, a search shows at most {lookups.FOUND:,} subscribers, and the list cannot be sorted "
+    f"and ends after {lookups.LISTED:,}."
+)
+
+
+def _are_many(request: Any) -> bool:
+    """Ask once for each request."""
+    if not hasattr(request, "subscribers_are_many"):
+        request.subscribers_are_many = lookups.are_many()
+    return bool(request.subscribers_are_many)
+
+
 @admin.register(Subscriber)
 class SubscriberAdmin(LookingIsAudited):
     list_display = ("email", "name", "newsletters", "suppressed_because", "created")
@@ -82,9 +123,27 @@ class SubscriberAdmin(LookingIsAudited):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Subscriber], search_term: str
     ) -> tuple[QuerySet[Subscriber], bool]:
-        """Find a whole address by its key, at once; search every row for a part of one."""
-        whole = queryset.filter(email_key=_key_of(search_term))
-        return (whole, False) if whole.exists() else super().get_search_results(request, queryset, search_term)
+        """Find a whole address by its key, at once. Among many, find the beginning of one; else look at every row."""
+        if not search_term.strip():
+            return queryset, False
+        whole = lookups.with_address(queryset, search_term)
+        if whole.exists():
+            return whole, False
+        if _are_many(request):
+            return lookups.beginning_with(queryset, search_term), False
+        return super().get_search_results(request, queryset, search_term)
+
+    def get_changelist(self, request: HttpRequest, **named: Any) -> type[ChangeList]:
+        return SubscriberList
+
+    def get_paginator(self, request: HttpRequest, queryset: Any, *given: Any, **named: Any) -> "Paginator[Any]":
+        paginator: Paginator[Any] = super().get_paginator(request, queryset, *given, **named)
+        if _are_many(request) and not request.GET.get(SEARCH_VAR, "").strip():
+            paginator.count = lookups.LISTED
+        return paginator
+
+    def get_sortable_by(self, request: HttpRequest) -> Any:
+        return () if _are_many(request) else super().get_sortable_by(request)
 
     def called(self, row: Subscriber) -> str:
         return row.email
@@ -194,7 +253,7 @@ class SuppressionAdmin(LookingIsAudited):
     ) -> tuple[QuerySet[Suppression], bool]:
         if not search_term:
             return queryset, False
-        key = _key_of(search_term)
+        key = lookups.key_of(search_term)
         return queryset.filter(hash=signed_links.suppression_hash(key)) if key else queryset.none(), False
 
     def called(self, row: Any) -> str:
@@ -239,14 +298,6 @@ class AuditEntryAdmin(LookedAt):
     @admin.display(description="detail, reason")
     def why(self, row: AuditEntry) -> str:
         return " · ".join(filter(None, [row.detail, row.reason])) or "–"
-
-
-def _key_of(text: str) -> str:
-    """Return the key of the address, or "" if the text is not an address."""
-    try:
-        return parse(text).key
-    except AddressError:
-        return ""
 
 
 def _by(request: HttpRequest, reason: str = "") -> Origin:

@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 
 from mailer.models import Batch, Send
 from mailer.sending.accounting import count
-from subscribers import optin, signed_links
+from subscribers import lookups, optin, signed_links
 from subscribers.models import AuditEntry, Consent, Subscription, Suppression
 from tests import readers
 from tests.mailer.sending.conftest import _nothing_kept_from_another_database, _own_home, api  # noqa: F401 — the same stage
@@ -97,6 +97,51 @@ def test_a_whole_address_is_found_by_its_index_and_a_part_of_one_by_looking(clie
     assert not any("LIKE" in one["sql"] for one in asked)
     assert "4 subscribers" in client.get("/admin/subscribers/subscriber/?q=@readers.").text
     assert "1 subscriber" in client.get("/admin/subscribers/subscriber/?q=da@readers.example").text
+
+
+def test_among_many_readers_only_the_beginning_of_an_address_is_searched_for(client, operator, monkeypatch):
+    monkeypatch.setattr(lookups, "MANY", 3)
+    readers.crowd(8)
+    readers.everybody()
+    with CaptureQueriesContext(connection) as asked:
+        pages = {q: client.get(f"/admin/subscribers/subscriber/?q={q}").text for q in ("Reader000", "ada@", "da@", "_")}
+    assert "8 subscribers" in pages["Reader000"]
+    assert "1 subscriber" in pages["ada@"]
+    assert "0 subscribers" in pages["da@"]
+    assert "0 subscribers" in pages["_"]
+    assert "other parts of addresses are not searched" in pages["da@"]
+    assert not any("LIKE '%" in one["sql"] or "UPPER" in one["sql"] for one in asked)
+
+
+def test_the_list_of_many_readers_ends_early_in_one_order_and_says_so(client, operator, monkeypatch):
+    monkeypatch.setattr(lookups, "MANY", 3)
+    monkeypatch.setattr(lookups, "LISTED", 6)
+    monkeypatch.setattr(lookups, "FOUND", 2)
+    readers.crowd(8)
+    with CaptureQueriesContext(connection) as asked:
+        page = client.get("/admin/subscribers/subscriber/?o=-2").text
+    assert "the first 6 subscribers" in page
+    assert "sortable" not in page
+    assert not any("COUNT" in one["sql"] for one in asked)
+    assert [
+        one["sql"].split("ORDER BY")[1] for one in asked if '"name"' in one["sql"] and "ORDER BY" in one["sql"]
+    ] == [' "subscribers_subscriber"."email_key" ASC']
+    assert "the first 2 subscribers" in client.get("/admin/subscribers/subscriber/?q=reader").text
+    monkeypatch.setattr(lookups, "MANY", 8)
+    page = client.get("/admin/subscribers/subscriber/?o=-2").text
+    assert "the first" not in page
+    assert "8 subscribers" in page
+    assert "sortable" in page
+
+
+def test_the_list_of_sends_reads_the_requests_of_those_on_the_page_alone(client, operator):
+    readers.confirmed()
+    planned()
+    with CaptureQueriesContext(connection) as asked:
+        assert client.get("/admin/mailer/send/").status_code == 200
+    beside = [one["sql"] for one in asked if "DISTINCT" in one["sql"] or "COUNT(" in one["sql"]]
+    assert len(beside) == 3
+    assert not any("mailer_batch" in sql for sql in beside)
 
 
 def test_the_list_of_readers_says_what_they_get_and_who_may_not_be_mailed(client, operator):

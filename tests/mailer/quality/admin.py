@@ -4,6 +4,7 @@ import mimetypes
 import re
 from functools import cache
 from pathlib import Path
+from unittest.mock import patch
 
 import django.contrib.admin
 from django.contrib.auth.models import User
@@ -11,7 +12,7 @@ from django.test import Client
 
 import subscribers
 from mailer.models import Batch, Send
-from subscribers import clock, records
+from subscribers import clock, lookups, records
 from subscribers.models import AuditEntry, Subscriber
 from tests import readers
 from tests.mailer.quality.mails import BASE, Seen
@@ -46,6 +47,8 @@ def operators_pages() -> dict[str, Seen]:
     made |= {name: browser.get(path) for name, path in paths.items()}
     suppress = {"action": "suppress_one", "_selected_action": Subscriber.objects.get(email=readers.ADA.email).pk}
     made["an audit entry"] = browser.get(f"{paths['audit log']}{AuditEntry.objects.latest('pk').pk}/change/")
+    with patch.object(lookups, "MANY", 2), patch.object(lookups, "LISTED", 3):
+        made["many readers"] = browser.get(paths["readers"])
     made["earlier steps"] = browser.get(f"{paths['a reader']}?history=2")
     made["suppress, no reason given"] = browser.post(paths["readers"], suppress | {"sure": "yes"})
     return {name: _seen(answer, browser) for name, answer in made.items()}
