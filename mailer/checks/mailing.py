@@ -4,13 +4,23 @@ import re
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from mailer.checks.proofs import Proof
+from mailer.checks.proofs import Proof, shortened
 from mailer.checks.rules import names
 from mailer.content.findings import Finding
 
 # RFC 2606: no email comes from these or reaches them; an address there means that newsletter.toml was not edited.
 RESERVED = names("example test invalid localhost example.com example.net example.org")
-STARTERS_ADDRESS = "Edge Notes, 1 Harbour Street, Springfield"  # what `mailer init` writes
+# What `mailer init` writes, or wrote.
+STARTERS_ADDRESS = "Edge Notes, 1 Harbour Street, Springfield"
+STARTERS = {
+    "name": ("Edge Notes", "边缘札记"),
+    "about": (
+        "Every two weeks, for people who run models on small devices.",
+        "两周一期，写给在小设备上跑模型的人。",
+    ),
+}
+STARTERS_LIST_IDS = ("edge-notes.edge-notes.example",)
+STARTERS_LICENSE = "CC BY 4.0"
 
 
 def look(proof: Proof) -> Iterator[Finding]:
@@ -21,6 +31,7 @@ def look(proof: Proof) -> Iterator[Finding]:
     if proof.local:
         return
     yield from _sender(proof)
+    yield from _sample(proof)
     if urlsplit(proof.base_url).scheme != "https":
         yield proof.finding_on_top(
             "base-url",
@@ -55,6 +66,23 @@ def _postal_address(proof: Proof) -> Iterator[Finding]:
             "postal-address",
             f'the postal address is still "{address}", the example from `mailer init`',
             "put yours into newsletter.toml",
+        )
+
+
+def _sample(proof: Proof) -> Iterator[Finding]:
+    """Check what subscribers and their filters know a newsletter by: it must not be what `mailer init` invented."""
+    newsletter = proof.newsletter
+    left = [key for key, invented in STARTERS.items() if getattr(newsletter, key) in invented]
+    if newsletter.list_id in STARTERS_LIST_IDS:
+        left.append("list_id")
+    # Many a newsletter has this very licence; beside another invention it was not chosen.
+    if left and newsletter.license == STARTERS_LICENSE:
+        left.append("license")
+    for key in left:
+        yield proof.finding_on_top(
+            "sample-left",
+            f'{key} is still "{shortened(getattr(newsletter, key))}", the example from `mailer init`',
+            "put yours into newsletter.toml" + (", or remove the line" if key in ("about", "license") else ""),
         )
 
 

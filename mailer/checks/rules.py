@@ -24,6 +24,7 @@ ERRORS = (
     "unsubscribe-missing",
     "sender-reserved",
     "postal-address",
+    "sample-left",
     "base-url",
 )
 WARNINGS = (
@@ -70,4 +71,4 @@ def names(text: str) -> frozenset[str]:
 
 
 # An editor may know better than a rule about wording; nobody knows better than Gmail's limit, the law, or the DNS.
-FINAL = names("size-limit unsubscribe-missing sender-reserved postal-address base-url")
+FINAL = names("size-limit unsubscribe-missing sender-reserved postal-address sample-left base-url")

@@ -69,6 +69,7 @@ def issue(
     from mailer.publishing.sending import get_ready, propose, read_order
 
     require_known_rules(ignored)
+    _say_if_keys_are_exposed()
     proof = prepare(file, newsletter)
     warnings = stop_at_errors(file, lambda: require_sound(proof, ignored), "nothing was sent")
     proposal = propose(proof, read_order(proof, at, on_unknown, detached=detach))
@@ -89,6 +90,15 @@ def issue(
         _confirm_old_date(proposal)
     ready = get_ready(proposal, repeat=True, old_date=True, broker_away=_say_broker_is_away)
     _carry_out(ready, yes, as_json)
+
+
+def _say_if_keys_are_exposed() -> None:
+    from django.conf import settings
+
+    from mailer.config.exposure import why_exposed
+
+    if why := why_exposed(settings.CONFIG_FOLDER):
+        click.echo(f"mailer: {why}", err=True)
 
 
 def _say_what_else_is_known(proposal: "Proposal") -> None:

@@ -1,65 +1,121 @@
 """`mailer init` and `mailer demo`: the first minutes."""
 
-import errno
 import os
-from pathlib import Path
+from datetime import date
+from pathlib import Path, PurePath
 
 import click
 
-from mailer.cli.terminal import Exit, Problem, start
+from mailer.cli import folders
+from mailer.cli.folders import STARTER
+from mailer.cli.terminal import Exit, Problem, on_terminal, start
+from mailer.config.languages import read_language
+from mailer.config.newsletter import FILE_NAME, why_invalid
 
-STARTER = Path(__file__).resolve().parents[1] / "starter"
-# The folder of a language holds what differs from the files beside it, of which the demo makes its newsletter.
-LANGUAGES = ("en", "zh-hans")
-# Files whose names would act on this repository if they stood in it under their own.
-RENAMED = {"gitignore": ".gitignore", "env.example": ".env.example"}
+# Setting → what `init` asks, in the order of its questions. A blank answer keeps what is invented.
+QUESTIONS = {
+    "name": "Name of the newsletter",
+    "from_email": "Sender, an address of your own domain",
+    "postal_address": "Postal address, which the law requires in each email",
+    "language": "Language",
+}
+
+
+def _language(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    try:
+        return read_language(value) if value is not None else None
+    except ValueError as error:
+        raise click.BadParameter(f"{value!r} {error}") from None
 
 
 @click.command()
 @click.argument("folder", metavar="[DIR]", type=click.Path(file_okay=False, path_type=Path), default=Path())
-@click.option("--language", type=click.Choice(LANGUAGES), help="Language of the newsletter [default: the terminal's].")
-def init(folder: Path, language: str | None) -> None:
-    """Start a newsletter in DIR [default: here]. Existing files are kept."""
-    for name, source in sorted(_starters_files(language or _terminals_language()).items()):
-        target = folder / name.with_name(RENAMED.get(name.name, name.name))
-        click.echo(f"{_put(source, target)}  {target}")
+@click.option("--name", metavar="NAME", help="Name of the newsletter.")
+@click.option("--from-email", metavar="ADDRESS", help="Sender: an address of your own domain.")
+@click.option("--postal-address", metavar="TEXT", help="Postal address for the end of each email.")
+@click.option(
+    "--language",
+    metavar="CODE",
+    callback=_language,
+    help="Language of the newsletter, such as en or zh-hans [default: the terminal's].",
+)
+def init(
+    folder: Path, name: str | None, from_email: str | None, postal_address: str | None, language: str | None
+) -> None:
+    """Start a newsletter in DIR [default: here]. Existing files are kept.
+
+    At a terminal it asks for name, sender, postal address and language, unless one of them is given. In a folder that
+    has issues it writes no samples.
+    """
+    given = {"name": name, "from_email": from_email, "postal_address": postal_address, "language": language}
+    details = {key: value for key, value in given.items() if value is not None}
+    for key, value in details.items():
+        if why := why_invalid(key, value):
+            raise Problem(f"{key} = {value!r} {why}", Exit.USAGE)
+    if not details and on_terminal() and not (folder / FILE_NAME).exists():
+        details = _ask()
+    _write(folder, details)
+
+
+def _ask() -> dict[str, str]:
+    """Ask for what nobody can invent; leave out what was left blank."""
+    answers = {}
+    for key, question in QUESTIONS.items():
+        default = terminals_language() if key == "language" else ""
+        while answer := click.prompt(question, default=default, show_default=bool(default), err=True).strip():
+            if not (why := why_invalid(key, answer)):
+                answers[key] = answer
+                break
+            click.echo(f"{answer!r} {why}", err=True)
+    return answers
+
+
+def _write(folder: Path, details: dict[str, str]) -> None:
+    language = read_language(details.get("language") or terminals_language())
+    found, started = folders.issues_in(folder), (folder / FILE_NAME).exists()
+    for name, source in sorted(folders.starters_files(language).items()):
+        if found and folders.is_sample(name):
+            continue
+        target = folder / name
+        content = _content(name, source, folder, details | {"language": language})
+        did = folders.put_ignored(content, target) if name.name == ".gitignore" else folders.put(content, target)
+        click.echo(f"{did}  {target}")
+    if found:
+        number = f"{len(found)} issue{'s' if len(found) > 1 else ''}"
+        click.echo(f"{number} found in {found[0].parent}; no samples added.")
     enter = "" if folder == Path() else f"cd {folder}, then "
-    click.echo(f"Next: {enter}put your details into newsletter.toml, then run mailer preview issues/hello.md.")
+    missing = [] if started else [key for key in ("name", "from_email", "postal_address") if key not in details]
+    fill_in = f"put your {', '.join(missing)} into {FILE_NAME}, then " if missing else ""
+    first = found[0].relative_to(folder) if found else PurePath("issues/hello.md")
+    click.echo(f"Next: {enter}{fill_in}run mailer preview {first}.")
 
 
-def _terminals_language() -> str:
+def _content(name: PurePath, source: Path, folder: Path, details: dict[str, str]) -> bytes:
+    content = source.read_bytes()
+    if name.name == "hello.md":
+        return folders.dated(content, date.today())  # noqa: DTZ011 — the day where the editor is
+    if name.name != FILE_NAME:
+        return content
+    given = details.get("name")
+    label = folders.label_of(given, folder) if given else "edge-notes"
+    return folders.with_details(content.decode(), label, details).encode()
+
+
+def terminals_language() -> str:
     """Read the variables in POSIX's order; return English unless one says Chinese."""
     locale = next(filter(None, map(os.environ.get, ("LC_ALL", "LC_MESSAGES", "LANG"))), "")
     return "zh-hans" if locale.lower().startswith("zh") else "en"
 
 
-def _starters_files(language: str) -> dict[Path, Path]:
-    """Return each file's place in a newsletter's folder, and where it comes from."""
-    shared, own = _files_below(STARTER), _files_below(STARTER / language)
-    common = {name: path for name, path in shared.items() if name.parts[0] not in LANGUAGES}
-    common.pop(Path("readers.csv"))  # invented readers are for the demo
-    return common | own
-
-
-def _files_below(folder: Path) -> dict[Path, Path]:
-    return {path.relative_to(folder): path for path in folder.rglob("*") if path.is_file()}
-
-
-def _put(source: Path, target: Path) -> str:
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with target.open("xb") as file:
-            file.write(source.read_bytes())
-    except FileExistsError:
-        return "kept   "
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            target.unlink(missing_ok=True)  # half of it; the next `mailer init` would keep it
-            raise Problem(
-                f"{target} cannot be written ({error.strerror}); free some space and run it again."
-            ) from error
-        raise Problem(f"{target} cannot be written ({error.strerror}); choose another folder.") from error
-    return "written"
+# What the demo says, by the terminal's language.
+REHEARSING = {
+    "en": "Rehearsing {issue} for the newsletter {label}: no email goes out.\n",
+    "zh-hans": "演习：为刊物 {label} 发送 {issue}，不会寄出任何邮件。\n",
+}
+AFTERWARDS = {
+    "en": "\nThe subscribers are invented. Start a newsletter of your own: mailer init",
+    "zh-hans": "\n以上读者都是虚构的。创建你自己的刊物：mailer init",
+}
 
 
 @click.command()
@@ -68,21 +124,36 @@ def demo(issue: Path | None) -> None:
     """Rehearse a whole send to invented subscribers in all states, with ISSUE or the sample.
 
     It works in var/demo with a database of its own and without your settings: no email goes out, and nothing is
-    left behind that affects a real send.
+    left behind that affects a real send. The sample is in the terminal's language, English or Chinese.
     """
-    issue = (issue or STARTER / "issues" / "2026-11-15.md").resolve()
+    language = terminals_language()
+    issue = issue.resolve() if issue else _sample(language)
     _forget_settings(issue)
     start()
     from mailer.cli.sending import issue as send_issue
 
     label = _newsletter_for(issue)
     _invite_invented_subscribers(label)
-    click.echo(f"Rehearsing {issue.name} for the newsletter {label}: no email goes out.\n", err=True)
-    send_issue.main([str(issue), "--newsletter", label, "--yes"], standalone_mode=False)
+    click.echo(REHEARSING[language].format(issue=issue.name, label=label), err=True)
+    try:
+        send_issue.main([str(issue), "--newsletter", label, "--yes"], standalone_mode=False)
+    except SystemExit:  # as each send ends
+        click.echo(AFTERWARDS[language], err=True)
+        raise
+
+
+def _sample(language: str) -> Path:
+    """Write the sample newsletter of this language below var/demo; return its issue."""
+    folder = Path("var/demo/newsletter").resolve()
+    for name, source in folders.starters_files(language).items():
+        if folders.is_sample(name) or name.name == FILE_NAME:
+            (folder / name).unlink(missing_ok=True)
+            folders.put(source.read_bytes(), folder / name)
+    return folder / "issues" / "2026-11-15.md"
 
 
 def _forget_settings(issue: Path) -> None:
-    """Set every setting to empty, so that no `.env` fills it: neither may cause emails to invented people."""
+    """Set every setting to nothing, which a `.env` does not fill: neither may lead to mailing invented people."""
     from mailer.config.newsletter import find_config
     from mailer.providers import settings_of_all
 

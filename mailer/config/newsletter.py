@@ -9,6 +9,8 @@ from typing import Any, NoReturn
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from mailer.config.languages import read_language
+
 FILE_NAME = "newsletter.toml"
 
 
@@ -59,6 +61,24 @@ def find_config(start: Path) -> Path | None:
 def read_newsletters(path: Path) -> dict[str, Newsletter]:
     """Return every newsletter of the file by its label, in the order of the file. Raises `NewsletterError`."""
     return _Parser(path).newsletters()
+
+
+def why_invalid(key: str, value: str) -> str:
+    """Say what is wrong with a value of this setting, as it continues "value "; return "" if it can be used."""
+    try:
+        CHECKS[key](value)
+    except _Bad as bad:
+        return str(bad)
+    return ""
+
+
+def why_not_a_label(label: str) -> str:
+    """Say why no newsletter can have this label; return "" if one can."""
+    if label in RESERVED_LABELS:
+        return f"{label!r} is reserved for a page; choose another name for the newsletter."
+    if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,62}", label):
+        return f"{label!r} is used in addresses; use only lower-case letters a-z, digits and -."
+    return ""
 
 
 class _Bad(ValueError):
@@ -144,11 +164,8 @@ class _Parser:
         return Newsletter(label=label, folder=self.path.resolve().parent, **values)
 
     def _check_label(self, label: str) -> None:
-        line = self._line_of(label, "")
-        if label in RESERVED_LABELS:
-            self._fail(line, f"{label!r} is reserved for a page; choose another name for the newsletter.")
-        if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,62}", label):
-            self._fail(line, f"{label!r} is used in addresses; use only lower-case letters a-z, digits and -.")
+        if why := why_not_a_label(label):
+            self._fail(self._line_of(label, ""), why)
 
     def _line_of(self, label: str, key: str) -> int:
         """Return the line of `key` of newsletter `label` (of its table without a key); tomllib does not say."""
@@ -203,10 +220,12 @@ def _address(value: Any) -> str:
 
 
 def _language(value: Any) -> str:
-    text = _header(value).lower().replace("_", "-")
-    if not re.fullmatch(r"[a-z]{2,3}(-[a-z0-9]{2,8})*", text):
-        raise _Bad('is not a language code; write "en" or "zh-hans".')
-    return text
+    try:
+        return read_language(_header(value))
+    except _Bad:
+        raise
+    except ValueError as error:
+        raise _Bad(str(error)) from None
 
 
 def _timezone(value: Any) -> str:

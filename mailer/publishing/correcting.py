@@ -27,6 +27,7 @@ OF_MAIL_ONLY = frozenset(
         "unsubscribe-missing",
         "sender-reserved",
         "postal-address",
+        "sample-left",
     }
 )
 

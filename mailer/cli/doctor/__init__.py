@@ -107,6 +107,7 @@ def _checks() -> Iterator[Check]:
 
     yield here.newsletters()
     yield from here.misnamed()
+    yield from here.exposed()
     yield guarded("disk", here.disk)
     database = guarded("database", here.database)
     yield database

@@ -28,6 +28,14 @@ def misnamed() -> Iterator[Check]:
         yield Check("settings", "warning", detail)
 
 
+def exposed() -> Iterator[Check]:
+    """Yield a key that git offers to others."""
+    from mailer.config.exposure import why_exposed
+
+    if why := why_exposed(settings.CONFIG_FOLDER):
+        yield Check(".env", "warning", why)
+
+
 def disk() -> Check:
     from mailer.web import readiness
 

@@ -48,6 +48,22 @@ def test_what_the_first_newsletter_toml_invents_cannot_be_sent_with(findings):
     assert "still" in next(finding.message for finding in told if finding.rule == "postal-address")
 
 
+@pytest.mark.parametrize("starter", ["newsletter.toml", "en/newsletter.toml", "zh-hans/newsletter.toml"])
+def test_name_list_id_about_and_licence_of_the_first_newsletter_toml_cannot_be_sent_with(proof, starter):
+    (invented,) = read_newsletters(STARTER / starter).values()
+    left = [key for key in ("name", "list_id", "about", "license") if getattr(invented, key)]
+    good = proof("# Title\n\nText.\n")
+    mine = replace(good.newsletter, **{key: getattr(invented, key) for key in left})
+    told = [finding for finding in check(replace(good, newsletter=mine)) if finding.rule == "sample-left"]
+    assert {finding.message.split()[0] for finding in told} == set(left) >= {"name", "list_id"}
+    assert {finding.severity for finding in told} == {"error"}
+    assert check(replace(good, newsletter=mine, rehearsal=True)) == check(replace(good, rehearsal=True))
+
+
+def test_a_licence_that_others_have_too_may_be_chosen(rules):
+    assert rules("Text.", license="CC BY 4.0") == []
+
+
 def test_a_template_that_lost_the_unsubscribe_link_stops_even_a_rehearsal(proof):
     good = proof("# Title\n\nText.\n", rehearsal=True)
     link = good.rendered.placeholders["unsubscribe"]

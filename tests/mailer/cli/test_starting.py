@@ -1,5 +1,8 @@
 """`mailer init` creates a newsletter in the language of the user."""
 
+import re
+from datetime import date
+
 import pytest
 
 from mailer.config.newsletter import read_newsletters
@@ -40,10 +43,76 @@ def test_the_terminal_says_which_language_where_nobody_does(run, tmp_path, monke
     assert f'language = "{language}"' in (tmp_path / "newsletter.toml").read_text()
 
 
-def test_both_languages_explain_the_same_settings():
-    """A comment or a key that changes in one language must change in the other."""
+def test_both_languages_have_the_same_settings_each_explained_in_its_own_words(run, tmp_path):
+    """Who changes a comment or a key in one changes it in the other."""
 
     def keys(path) -> list[str]:
-        return [line if line.startswith("#") else line.split(" = ")[0] for line in path.read_text().splitlines()]
+        lines = (line.removeprefix("# ") for line in path.read_text().splitlines())
+        return [line.split(" = ")[0] for line in lines if " = " in line]
 
-    assert keys(STARTER / "newsletter.toml") == keys(STARTER / "en" / "newsletter.toml")
+    assert keys(STARTER / "en" / "newsletter.toml") == keys(STARTER / "zh-hans" / "newsletter.toml")
+    run("init", tmp_path, "--language", "zh-hans")
+    for name in ("newsletter.toml", ".gitignore", ".env.example"):
+        comments = [line for line in (tmp_path / name).read_text().splitlines() if re.match("# [^a-z]", line)]
+        assert all(re.search("[\u4e00-\u9fff]", line) for line in comments), name
+
+
+def test_at_a_terminal_it_asks_for_what_nobody_can_invent(run, tmp_path, terminal):
+    terminal("The Weekly\nnot an address\neditor@weekly.example.org\n1 Main Street\nde\n")
+    ran = run("init", tmp_path)
+    (newsletter,) = read_newsletters(tmp_path / "newsletter.toml").values()
+    assert (newsletter.label, newsletter.name, newsletter.from_name) == ("the-weekly", "The Weekly", "The Weekly")
+    assert (newsletter.from_email, newsletter.reply_to) == ("editor@weekly.example.org", "editor@weekly.example.org")
+    assert (newsletter.postal_address, newsletter.language) == ("1 Main Street", "de")
+    assert newsletter.list_id == "the-weekly.weekly.example.org"
+    assert "is not an email address" in ran.err
+    assert "put your" not in ran.out
+
+
+def test_blank_answers_keep_the_invented_values_which_no_real_send_accepts(run, tmp_path, terminal):
+    terminal("\n\n\n\n")
+    ran = run(
+        "init",
+        tmp_path,
+    )
+    (newsletter,) = read_newsletters(tmp_path / "newsletter.toml").values()
+    assert newsletter.name == "Edge Notes"
+    assert "put your name, from_email, postal_address into newsletter.toml" in ran.out
+
+
+def test_options_answer_for_scripts_and_ask_nothing(run, tmp_path, terminal):
+    terminal("")
+    given = ("--name", "Boards", "--from-email", "ada@boards.example.org", "--postal-address", "1 Main Street")
+    assert run("init", tmp_path, *given).code == 0
+    (newsletter,) = read_newsletters(tmp_path / "newsletter.toml").values()
+    assert (newsletter.label, newsletter.from_email) == ("boards", "ada@boards.example.org")
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "words"),
+    [("--language", "klingon", "write one of en, zh-hans"), ("--from-email", "ada", "is not an email address")],
+)
+def test_options_that_cannot_be_used_are_refused_before_anything_is_written(run, tmp_path, option, value, words):
+    ran = run("init", tmp_path / "mine", option, value)
+    assert (ran.code, words in " ".join(ran.err.split()), (tmp_path / "mine").exists()) == (2, True, False)
+
+
+def test_a_folder_with_issues_gets_no_samples_and_is_told_where_they_lie(run, tmp_path):
+    (tmp_path / "letters").mkdir()
+    for day in ("2024-01-10", "2024-02-10"):
+        (tmp_path / "letters" / f"{day}.md").write_text("# A letter\n")
+    ran = run("init", tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {".env.example", ".gitignore", "newsletter.toml", "letters"}
+    assert f"2 issues found in {tmp_path / 'letters'}; no samples added" in ran.out
+    assert "mailer preview letters/2024-02-10.md" in ran.out
+
+
+def test_the_first_issue_is_of_today(run, tmp_path):
+    run("init", tmp_path)
+    assert read_issue(tmp_path / "issues" / "hello.md").date == date.today()
+
+
+def test_licence_and_about_are_chosen_not_inherited(run, tmp_path):
+    run("init", tmp_path)
+    (newsletter,) = read_newsletters(tmp_path / "newsletter.toml").values()
+    assert (newsletter.license, newsletter.about) == ("", "")

@@ -6,6 +6,7 @@ ROOT = Path(__file__).parents[3]
 SETTINGS = {
     "mailer/settings.py",
     "mailer/starter/env.example",
+    "mailer/starter/zh-hans/env.example",
     "mailer/migrations/0005_provider_accounts.py",  # landed before there was a seam
 }
 
