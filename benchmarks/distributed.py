@@ -3,9 +3,10 @@
 
     python -m benchmarks.distributed [--readers N] [--rounds N] [--before CHECKOUT]
 
-Planning and sending are measured one after the other: first `send issue --detach` without a worker, then two workers
-until the send is finished. With --before the rounds alternate with another checkout of mailer. The provider on
-loopback is not counted.
+Planning and sending are measured one after the other: two workers have started and are stopped (SIGSTOP) while
+`send issue --detach` plans, and go on until the send is finished. What they need to start is shown apart, since they
+live for months. With --before the rounds alternate with another checkout of mailer. The provider on loopback is not
+counted.
 """
 
 import argparse
@@ -16,9 +17,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psycopg
 
@@ -27,9 +30,16 @@ from tests.parts import postgres_url
 from tests.processes.stage import Broker, new_postgres_database, wait_until
 
 WORKERS = 2
+Connection = psycopg.Connection[tuple[Any, ...]]
 TICKS = os.sysconf("SC_CLK_TCK")
-NEWSLETTERS = "SELECT count(*) FROM mailer_send WHERE state <> 'finished'"
+SEND = ("send", "issue", str(ISSUE), "--yes", "--old-date", "--detach", "--json")
+READY = """
+    SELECT (SELECT count(*) FROM mailer_process WHERE kind = 'worker') = 2
+    AND (SELECT swept_at FROM mailer_installation) IS NOT NULL
+"""
+FINISHED = "SELECT NOT EXISTS (SELECT FROM mailer_send WHERE state <> 'finished')"
 WHAT = ("planning: command", "planning: PostgreSQL", "sending: workers", "sending: PostgreSQL", "Redis", "total")
+STARTS = "start of the workers, not in the total"
 
 
 def main() -> None:
@@ -58,7 +68,7 @@ class Way:
 
     def __init__(self, root: Path, folder: Path, url: str, broker: Broker, readers: int) -> None:
         self.root, self.folder, self.url, self.broker, self.readers = root, folder, url, broker, readers
-        self.spent: dict[str, list[float]] = {what: [] for what in WHAT}
+        self.spent: dict[str, list[float]] = {what: [] for what in (*WHAT, STARTS)}
         self.seconds: list[float] = []
         self.filled = new_postgres_database()
         self._run(self.filled, "mailer", "manage", "migrate", "-v0")
@@ -70,27 +80,29 @@ class Way:
         """Plan and send once, on a copy of the database."""
         ask(self.url, "/forget")
         address = _copy_of(self.filled)
-        with psycopg.connect(address, autocommit=True) as connection:
-            connection.execute("UPDATE mailer_installation SET swept_at = clock_timestamp()")
-            server, redis = postmaster(connection), self.broker.pid
-            before = [of_server(server), of_process(redis)]
-            began = time.monotonic()
-            planning = self._run(address, "mailer", "send", "issue", str(ISSUE), "--yes", "--detach", "--json")
-            self.seconds.append(time.monotonic() - began)
-            planned = of_server(server)
-            sending = self._send(address, lambda: connection.execute(NEWSLETTERS).fetchone() == (0,))
-            after = [of_server(server), of_process(redis)]
-        spent = [planning, planned - before[0], sending, after[0] - planned, after[1] - before[1]]
-        for what, cpu in zip(WHAT, [*spent, sum(spent)], strict=True):
+        with psycopg.connect(address, autocommit=True) as connection, self._workers(address) as workers:
+            _wait_for(connection, READY)
+            server, starts = postmaster(connection), sum(of_process(worker) for worker in workers)
+            spent = self._measured(address, connection, server, workers)
+        for what, cpu in (*zip(WHAT, [*spent, sum(spent)], strict=True), (STARTS, starts)):
             self.spent[what].append(cpu * 100_000 / self.readers)
-        print(
-            f"{self.root.name}: {sum(spent) * 100_000 / self.readers:.2f}, planned in {self.seconds[-1]:.1f} s",
-            flush=True,
-        )
+        print(f"{self.root.name}: {self.spent['total'][-1]:.2f}, planned in {self.seconds[-1]:.1f} s", flush=True)
         if (taken := ask(self.url, "/taken")["recipients"]) != self.readers:
             raise RuntimeError(f"the provider took {taken} of {self.readers}")
-        with psycopg.connect(self.filled.replace(_name(self.filled), "postgres"), autocommit=True) as connection:
+        with psycopg.connect(postgres_url(), autocommit=True) as connection:
             connection.execute(f"DROP DATABASE {_name(address)} WITH (FORCE)")
+
+    def _measured(self, address: str, connection: Connection, server: int, workers: list[int]) -> list[float]:
+        """Return the CPU of each of WHAT but the total."""
+        _signal(workers, signal.SIGSTOP)
+        before, redis, began = of_server(server), of_process(self.broker.pid), time.monotonic()
+        planning = self._run(address, "mailer", *SEND)
+        self.seconds.append(time.monotonic() - began)
+        planned, working = of_server(server), sum(map(of_process, workers))
+        _signal(workers, signal.SIGCONT)
+        _wait_for(connection, FINISHED)
+        worked = sum(map(of_process, workers)) - working
+        return [planning, planned - before, worked, of_server(server) - planned, of_process(self.broker.pid) - redis]
 
     def show(self) -> None:
         print(f"\n{self.root.name}: {self.readers:,} readers, {len(self.seconds)} rounds, ", end="")
@@ -99,16 +111,16 @@ class Way:
         for what, cpu in self.spent.items():
             print(f"| {what} | {statistics.median(cpu):.2f} | {min(cpu):.2f} to {max(cpu):.2f} |")
 
-    def _send(self, address: str, finished: Callable[[], bool]) -> float:
-        """Run workers until the send is finished, and return their CPU."""
+    @contextmanager
+    def _workers(self, address: str) -> Iterator[list[int]]:
+        """Run workers and yield their pids."""
         workers = [self._start(address, f"worker{number}", "mailer", "worker") for number in range(WORKERS)]
         try:
-            wait_until(finished, "the send is finished", 600)
+            yield [worker.pid for worker in workers]
         finally:
             for worker in workers:
-                os.kill(worker.pid, signal.SIGTERM)
-            cpu = sum(_reap(worker) for worker in workers)
-        return cpu
+                worker.kill()
+                worker.wait()
 
     def _run(self, address: str, *command: str) -> float:
         process = self._start(address, "editor", *command)
@@ -142,6 +154,15 @@ def newsletter() -> str:
         return next(iter(tomllib.load(file)["newsletters"]))
 
 
+def _signal(processes: list[int], number: signal.Signals) -> None:
+    for process in processes:
+        os.kill(process, number)
+
+
+def _wait_for(connection: Connection, question: str) -> None:
+    wait_until(lambda: connection.execute(question).fetchone() == (True,), question, 600)
+
+
 def _reap(process: "subprocess.Popen[bytes]") -> float:
     _, status, used = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
@@ -160,10 +181,10 @@ def _copy_of(filled: str) -> str:
     return filled.replace(_name(filled), name)
 
 
-def postmaster(connection: "psycopg.Connection[tuple[object, ...]]") -> int:
+def postmaster(connection: Connection) -> int:
     row = connection.execute("SHOW data_directory").fetchone()
     assert row
-    return int((Path(str(row[0])) / "postmaster.pid").read_text().split()[0])
+    return int((Path(row[0]) / "postmaster.pid").read_text().split()[0])
 
 
 @dataclass(frozen=True)
