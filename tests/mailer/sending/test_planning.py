@@ -201,6 +201,27 @@ def test_readers_who_join_while_a_send_is_planned_come_in_whole_or_not_at_all(se
     balanced(send)
 
 
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL checks foreign keys by triggers, always")
+@pytest.mark.django_db(transaction=True)
+def test_a_plan_refers_to_rows_that_exist_although_sqlite_does_not_check_it(monkeypatch):
+    readers.crowd(5)
+    make_deliveries, checked = planning._make_deliveries, []
+
+    def foreign_keys():
+        with connection.cursor() as cursor:
+            return cursor.execute("PRAGMA foreign_keys").fetchone()[0]
+
+    def look(send):
+        checked.append(foreign_keys())
+        make_deliveries(send)
+
+    monkeypatch.setattr(planning, "_make_deliveries", look)
+    send = planned()
+    connection.check_constraints()
+    assert Delivery.objects.filter(send=send).count() == 5
+    assert (checked, foreign_keys()) == ([0], 1)
+
+
 def erased(email, failures):
     """Let somebody else erase the subscriber."""
 
