@@ -10,15 +10,13 @@ from django.db.models import F, Max, QuerySet
 from subscribers import clock, languages, queue, signed_links
 from subscribers.installations import may_mail, newsletters_here
 from subscribers.limits import CONFIRMATION_PAUSE
-from subscribers.mail.claiming import send_claimed
+from subscribers.mail import claiming
 from subscribers.mail.composing import SubscriberMail, compose
 from subscribers.mail.failures import backs_off
 from subscribers.models import MailRequest, Subscription, Suppression
 from subscribers.optin import may_get_single_mails
 
-MOST_TRIES = 3
-# By the number of tries before. Never under 10 minutes: a try that failed for us may still have arrived.
-NEXT_TRY = (timedelta(minutes=10), timedelta(hours=1), timedelta(hours=6))
+NEXT_TRY = (*claiming.NEXT_TRY, timedelta(hours=6))
 
 
 def due(now: datetime) -> Iterable[int]:
@@ -57,7 +55,7 @@ def bring_forward(now: datetime) -> None:
 
 def send(subscription_id: int) -> bool:
     """Send the confirmation email if it is due, as `claiming.send_claimed` says."""
-    return send_claimed(_claimed(subscription_id), _message, _end)
+    return claiming.send_claimed(_claimed(subscription_id), _message, _end)
 
 
 def _end(subscription: Subscription) -> None:
@@ -75,7 +73,7 @@ def _claimed(subscription_id: int) -> Subscription | None:
         return None
     tries, place = subscription.confirmation_tries, queue.place_of(subscription_id)
     over = place is not None and queue.is_over(place, now)
-    if over or tries >= MOST_TRIES or not may_get_single_mails(subscription.subscriber.suppression_hash, now):
+    if over or tries >= len(NEXT_TRY) or not may_get_single_mails(subscription.subscriber.suppression_hash, now):
         ours.filter(confirmation_tries=tries).update(confirmation_due=None)
         return None
     if place and not queue.has_turn(place, now, _awaited_here()):
