@@ -36,7 +36,7 @@ def check(proof: Proof) -> list[Finding]:
 
 
 def without(findings: Iterable[Finding], ignored: Set[str]) -> list[Finding]:
-    """Return the findings but those of `ignored` rules; rules that cannot be ignored stay."""
+    """Return the findings except those of `ignored` rules; rules that cannot be ignored stay."""
     return [finding for finding in findings if finding.rule not in ignored or not ignorable(finding.rule)]
 
 

@@ -41,7 +41,7 @@ Place = tuple[int, tuple[str, int]]  # family, and address with port
 
 @dataclass(frozen=True)
 class Answer:
-    """What came of one address."""
+    """The result for one address."""
 
     status: int = 0  # of the last page; 0: there was no answer
     reason: str = ""  # why there was none
@@ -85,7 +85,7 @@ class _Visitor:
         self._until = time.monotonic() + WHOLE
 
     def visit(self, address: str) -> Answer:
-        """Follow `address` to its last page."""
+        """Follow `address` to its final page."""
         here, moved = address, False
         for _ in range(MOST_REDIRECTS + 1):
             try:
@@ -234,7 +234,7 @@ def look(proof: Proof, answers: Mapping[str, Answer]) -> list[Finding]:
 
 
 def places(proof: Proof) -> dict[str, tuple[int, int]]:
-    """Return the web addresses of the issue's links and remote images, and where each is written first."""
+    """Return the web addresses of the issue's links and remote images, with where each is written first."""
     found: dict[str, tuple[int, int]] = {}
     for link in proof.links:
         if address := _address(proof, link.target):

@@ -1,4 +1,4 @@
-"""Check that the headings tell the issue's structure, by which screen readers jump."""
+"""Check that the headings show the issue's structure, which screen readers use for navigation."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""Check what subscribers get who do not see an image: its alt text."""
+"""Check what subscribers who do not see an image get: its alt text."""
 
 import re
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Tell which addresses belong to the public internet: only these are asked by `mailer check --links`.
+"""Tell which addresses belong to the public internet: `mailer check --links` requests only these.
 
 The list is our own, because Python's changes with its version and lacks some. From IANA's registries of special-purpose
 addresses for IPv4 and IPv6 (of 2025), of multicast addresses, and from the addresses at which clouds answer their own
@@ -43,7 +43,7 @@ TRANSLATED = ipaddress.ip_network("64:ff9b::/96")  # where a network has no IPv4
 
 
 def is_public(address: Address) -> bool:
-    """Tell whether an address belongs to the public internet, also if IPv6 wraps an IPv4 address."""
+    """Tell whether an address belongs to the public internet, even if IPv6 wraps an IPv4 address."""
     if isinstance(address, ipaddress.IPv6Address):
         if address.ipv4_mapped:
             return is_public(address.ipv4_mapped)

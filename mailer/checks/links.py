@@ -112,7 +112,7 @@ def _same_site(one: str, other: str) -> bool:
 
 
 def _vanished(proof: Proof) -> Iterator[Finding]:
-    """Report links without text that were all of their paragraph: the parser leaves nothing of it."""
+    """Report links without text that were a whole paragraph: the parser leaves nothing of it."""
     left = {link.line for link in proof.links}
     for token in proof.document.tokens:
         if token.map and token.type in ("inline", "fence", "code_block", "html_block"):
@@ -125,7 +125,7 @@ def _vanished(proof: Proof) -> Iterator[Finding]:
 
 
 def _twice(proof: Proof) -> Iterator[Finding]:
-    """Report two titles of stories with one address: the second was pasted and not changed."""
+    """Report two story titles with the same address: the second was pasted and not changed."""
     first: dict[str, Link] = {}
     for link in proof.links:
         if not link.leads or link.bare or link.target.startswith("#") or not link.words:

@@ -1,4 +1,4 @@
-"""Check what a send needs beside the issue: an existing sender, a postal address, a working unsubscribe link."""
+"""Check what a send needs besides the issue: an existing sender, a postal address, a working unsubscribe link."""
 
 import re
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""A proof: all that the rules look at, parsed once."""
+"""A proof: everything that the rules look at, parsed once."""
 
 import re
 from collections.abc import Iterator

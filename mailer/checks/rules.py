@@ -1,4 +1,4 @@
-"""The names of all findings, and how much each of them matters."""
+"""The names of all findings, and how severe each is."""
 
 from mailer.content.findings import Severity
 

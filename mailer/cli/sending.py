@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mailer.publishing.sending import Proposal, Ready
 
 
-ADD_OLD_DATE = "If it is the issue that you mean, add --old-date; else correct its date."
+ADD_OLD_DATE = "If it is the right issue, add --old-date; otherwise correct its date."
 
 
 @click.group()
@@ -42,7 +42,7 @@ send.add_command(test)
     help="When the outcome of a request is unknown: wait for you, or resend once events show that nobody has it.",
 )
 @click.option("--ignore", "ignored", metavar="RULE", multiple=True, help="Send despite this finding; repeatable.")
-@click.option("--old-date", is_flag=True, help="Send an issue of long ago without asking about its date.")
+@click.option("--old-date", is_flag=True, help="Send an issue with an old date without asking about it.")
 @click.option("--verbose", is_flag=True, help="Show hashes, account and database in the plan too.")
 @click.option("--json", "as_json", is_flag=True, help="Print the plan or the receipt as JSON.")
 def issue(
@@ -151,7 +151,7 @@ def _confirm_old_date(proposal: "Proposal") -> None:
     """Ask apart from the send itself: who confirms each send out of habit still reads a question that is rare."""
     if not on_terminal():
         raise Problem(f"{proposal.old_date} Nothing was sent. {ADD_OLD_DATE}", Exit.NOT_CONFIRMED)
-    confirm(f"{proposal.old_date} Is it the issue that you mean?", yes=False)
+    confirm(f"{proposal.old_date} Is it the right issue?", yes=False)
 
 
 def _say_broker_is_away(why: str) -> None:

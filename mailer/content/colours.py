@@ -1,4 +1,4 @@
-"""Derive from a newsletter's accent colour the colours of its emails, readable on light and on dark.
+"""Derive the colours of a newsletter's emails, readable on light and on dark, from its accent colour.
 
 Contrast as in WCAG 2.2, 1.4.3: text needs 4.5 to 1.
 """

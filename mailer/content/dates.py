@@ -12,7 +12,7 @@ def in_words(day: date) -> str:
 
 
 def days_in(text: str) -> list[date]:
-    """Return the days that a text names, in its order: 2026-11-20, 2026/11/20, 2026年11月20日."""
+    """Return the dates that a text names, in order: 2026-11-20, 2026/11/20, 2026年11月20日."""
     days = []
     for match in _DAY.finditer(text):
         try:

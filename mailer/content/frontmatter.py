@@ -109,7 +109,7 @@ def _quote_sentences(lines: list[str]) -> list[str]:
 
 
 def _refuse_what_no_issue_needs(source: str) -> None:
-    """Refuse aliases, which can grow a few lines to gigabytes, and tags, which can name code."""
+    """Refuse aliases, which can turn a few lines into gigabytes, and tags, which can name code."""
     import yaml
 
     depth = 0

@@ -35,7 +35,7 @@ def ahead() -> timedelta:
 
 
 def why_wrong(off: timedelta) -> str:
-    """Return what is wrong with a clock that is so far ahead and what to do; empty if it is not worth saying."""
+    """Return what is wrong with a clock that is this far ahead and what to do; empty if it is close enough."""
     if abs(off) < clock.WORTH_SAYING:
         return ""
     by = timedelta(seconds=round(abs(off).total_seconds()))
@@ -110,7 +110,7 @@ class Watch:
 
 
 def adopt_if_behind() -> timedelta:
-    """Take this machine's clock for right, on an operator's word; return by how much it was behind."""
+    """Accept this machine's clock as right, on an operator's word; return how far it was behind."""
     off, swept = ahead(), _swept_at()
     if connection.vendor == "postgresql" or off >= -clock.WORTH_SAYING or not swept or not adopt(swept):
         return timedelta(0)

@@ -1,4 +1,4 @@
-"""Where a send's subscribers receive their mail, and what receivers did with it as a whole."""
+"""Where a send's subscribers receive their email, and how receivers treated the send as a whole."""
 
 from collections import defaultdict
 from dataclasses import dataclass
@@ -69,7 +69,7 @@ def refusals_of(*sends: int, since: datetime | None = None) -> list[Refusal]:
 
 @dataclass(frozen=True)
 class Outage:
-    """A receiving domain that seems to be out of order, in one send."""
+    """A receiving domain that seems to have an outage, in one send."""
 
     domain: str
     subscribers: int

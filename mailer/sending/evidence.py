@@ -1,4 +1,4 @@
-"""Evidence: an event of a request shows that the provider took it whole; silence, that it never did, if we could hear.
+"""Evidence: an event shows that the provider accepted its whole request; silence, if we could hear, that it did not.
 
 Waiting alone shows nothing. Events may be posted to nobody: the webhook's key is another account's, its address is
 wrong, the web process is down. So silence counts only where the provider's events of the same minutes were heard.
@@ -73,7 +73,7 @@ def full_wait() -> timedelta:
 
 
 def is_heard() -> bool:
-    """Tell whether the provider's events are taken here: without them silence shows nothing."""
+    """Tell whether the provider's events are accepted here: without them silence is not evidence."""
     events = configured_provider().events
     return events is not None and bool(events.keys())
 

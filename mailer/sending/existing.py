@@ -48,7 +48,7 @@ def what_to_do(send: Send | None, source_sha256: str) -> Action:
 
 
 def discard_unsent(send: Send) -> bool:
-    """Delete the plan, if it still has not mailed anybody; return whether it did."""
+    """Delete the plan if it has still not emailed anybody; return whether it did."""
     states = [Send.State.PAUSED, Send.State.CANCELLED, Send.State.SCHEDULED]
     with transaction.atomic():
         # Locked, or somebody could resume it while its batches are being deleted.

@@ -43,7 +43,7 @@ def pause_for(send: int, reason: str) -> None:
 
 
 def go_on(send: int) -> None:
-    """Let a paused send go on, in the caller's transaction. Raises WrongState if it is not paused."""
+    """Continue a paused send, in the caller's transaction. Raises WrongState if it is not paused."""
     with locked(send):
         _require(send, Send.State.PAUSED)
         # If it pauses once more, that is news again.
@@ -71,7 +71,7 @@ def cancel_leftovers() -> None:
 
 
 def reopen(send: int, out_of: Collection[Send.State] = (Send.State.FINISHED,)) -> None:
-    """Let a send that was over go on, because one of its batches is planned again; in the caller's transaction."""
+    """Continue a send that was over, because one of its batches is planned again; in the caller's transaction."""
     Send.objects.filter(pk=send, state__in=out_of).update(state=Send.State.SENDING, finished_at=None)
 
 

@@ -21,7 +21,7 @@ PENDING = (Batch.State.POSTING, Batch.State.UNKNOWN)
 
 
 def leave_unknown(attempt: UUID, detail: str, status: int | None = None, cause: str = "") -> bool:
-    """Make the attempt and its batch `unknown`: what happened is not known, so nobody is mailed again blindly.
+    """Make the attempt and its batch `unknown`: what happened is not known, so nobody is emailed again blindly.
 
     `cause` stands in the log instead of words that are the provider's.
     """
@@ -43,7 +43,7 @@ def leave_unknown(attempt: UUID, detail: str, status: int | None = None, cause: 
 
 
 def accept(batch: int, attempt: UUID, settled_by: Batch.SettledBy) -> None:
-    """Accept a batch because this attempt of it was accepted, unless it has another end: that is final.
+    """Accept a batch because this attempt of it was accepted, unless it has ended in another way: that is final.
 
     In the caller's transaction, which holds the send's row. After a resend the late knowledge makes the second request
     needless, if that was not made yet; if it is being made, its own end sees what is known here.

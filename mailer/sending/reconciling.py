@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 
 class MayGetItTwice(Exception):
-    """This many subscribers may get it twice, which is not the number that was accepted."""
+    """This many subscribers may get it twice, which differs from the number that was accepted."""
 
     def __init__(self, subscribers: int) -> None:
         super().__init__(subscribers)

@@ -1,4 +1,4 @@
-"""Mail nobody after an outage before those who left during it are unsubscribed.
+"""After an outage, email nobody before those who left during it are unsubscribed.
 
 Web processes keep such leavings in their journals and apply them within seconds of the database's return. A worker lets
 them go first: after it lost the database it waits, for some minutes also for journals that web processes report, and it
@@ -39,7 +39,7 @@ def refuse_if_hung(begun: float) -> None:
 
 
 def may_claim() -> bool:
-    """Tell whether everybody who left has had the time to be unsubscribed; apply the journal of this home."""
+    """Tell whether everybody who left has had time to be unsubscribed; apply the journal of this home."""
     since = losses.seconds_since()
     if since < settings.MAILER_LEAVING_WAIT or not _journal_is_applied():
         return False

@@ -1,4 +1,4 @@
-"""Notice a database that was restored from an older backup before anybody is mailed a second time.
+"""Notice a database that was restored from an older backup before anybody is emailed a second time.
 
 The database counts attempts, and each MAILER_HOME keeps the highest number that it saw, after the commit: so the file
 may lag and never leads. A file *ahead* of the database means that the database has forgotten requests. In the same way
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 
 class Restored(ImproperlyConfigured):
-    """Nothing may be sent until an operator says so; the message says what is wrong and which command says so."""
+    """Nothing may be sent until an operator confirms it; the message says what is wrong and which command confirms."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def _forgotten_optouts() -> int:
 
 
 def adopt() -> Adopted:
-    """Let the database count on from where this MAILER_HOME was, and unsubscribe those who left since the backup.
+    """Let the database continue counting where this MAILER_HOME was, and unsubscribe those who left since the backup.
 
     Sends that were under way are paused if requests were forgotten, or if that cannot be told: some of those who wait
     in them may have the email, and only a person can say whether to go on.

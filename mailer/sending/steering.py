@@ -1,4 +1,4 @@
-"""Pause, resume, cancel. Once pause or cancel returned, no request starts."""
+"""Pause, resume, cancel. Once pause or cancel has returned, no request starts."""
 
 import time
 from collections.abc import Callable
@@ -23,7 +23,7 @@ def pause(send: int, waiting: Callable[[int], None] = lambda in_flight: None) ->
 
 
 def resume(send: int) -> None:
-    """Let the send go on, and wake slots for it. One whose schedule is still to come waits for it again.
+    """Continue the send, and wake slots for it. One whose schedule is still to come waits for it again.
 
     A schedule that could not fire (missed, or with nobody to mail) fires now.
     """

@@ -1,4 +1,4 @@
-"""Tell whether the worker that opened an attempt still lives.
+"""Tell whether the worker that opened an attempt is still alive.
 
 Each worker process holds an flock on its own file. The kernel releases it when the process ends, however it ends, so
 a process that can take the lock knows that the worker is dead. A process id would prove nothing: it is used again.
@@ -37,12 +37,12 @@ def _worker_of_process(pid: int) -> uuid.UUID:
 
 
 def is_dead(worker: uuid.UUID) -> bool:
-    """Return True if the worker ran in this MAILER_HOME and has ended; False if it lives or cannot be known."""
+    """Return True if the worker ran in this MAILER_HOME and has ended; False if it is alive or nobody can know."""
     return _lives(worker) is False
 
 
 def is_alive(worker: uuid.UUID) -> bool:
-    """Return True if the worker runs in this MAILER_HOME, perhaps stopped; False if it has ended or cannot be known."""
+    """Return True if the worker runs in this MAILER_HOME, even suspended; False if it ended or nobody can know."""
     return _lives(worker) is True
 
 

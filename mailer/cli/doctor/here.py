@@ -72,8 +72,8 @@ def deliveries() -> Check:
         return Check(
             "deliveries",
             "error",
-            f"some name a batch that does not exist or is of another send ({_numbered(orphaned)}), so who got the "
-            "email cannot be told: something other than mailer changed the database, or a restore was cut short. "
+            f"some belong to a batch that does not exist, or to one of another send ({_numbered(orphaned)}), so it is "
+            "unknown who got the email: something other than mailer changed the database, or a restore was cut short. "
             "Restore a backup; if nobody touched the database, please report this bug",
         )
     return Check("deliveries", "ok", "each belongs to a batch of its send")

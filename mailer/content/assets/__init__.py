@@ -19,7 +19,7 @@ UNKNOWN_WIDTH = 560
 
 
 def point_links(document: Document, issue: Issue, newsletter: Newsletter, archive_url: str, sent: Set[str]) -> None:
-    """Make every href absolute or an anchor of this email; unlink text whose link can lead nowhere."""
+    """Make every href absolute or an anchor of this email; unlink text whose link leads nowhere."""
     place = PurePosixPath(*issue.path.resolve().parent.relative_to(issue.folder).parts)
     destinations = Destinations(newsletter.source_url, place, archive_url, frozenset(sent))
     anchors = document.anchors()
@@ -86,7 +86,7 @@ def _drop_unlinked(document: Document) -> None:
 
 
 def point_images(document: Document, issue: Issue, base_url: str) -> tuple[Image, ...]:
-    """Make every src an https address or one of ours, with a width; return the images that must be served there.
+    """Make every src an https address or one of ours, with a width; return the images that must be served.
 
     An image that cannot be shown becomes its alt text.
     """
@@ -146,7 +146,7 @@ def _point_remote(document: Document, reference: Reference) -> None:
 
 
 def _remote_width(document: Document, reference: Reference) -> int:
-    """Return the width that the editor gave, else the file name's (badge-88x31.png), else nearly the whole card's."""
+    """Return the width that the editor gave, else the file name's (badge-88x31.png), else nearly that of the card."""
     given = int(reference.token.attrs.get("width") or 0)
     if given:
         return min(given, WIDEST)

@@ -1,4 +1,4 @@
-"""Remove what an image file says about its maker; its pixels, colours and animation stay byte for byte.
+"""Remove what an image file says about its maker; pixels, colours and animation stay byte for byte.
 
 Cameras write places and names into EXIF; editors write comments and histories. All of it would reach every subscriber.
 """

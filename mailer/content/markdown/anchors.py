@@ -1,4 +1,4 @@
-"""The anchors of an issue that its own links can point at: headings, and the editor's own `<a name>`."""
+"""The anchors that an issue's own links can point to: headings, and the editor's own `<a name>`."""
 
 import re
 from urllib.parse import unquote
@@ -19,7 +19,7 @@ class Anchors:
             self._fixed |= {str(child.meta["anchor"]) for child in token.children or [] if "anchor" in child.meta}
 
     def use(self, target: str) -> bool:
-        """Tell whether "#name" points at an anchor of the issue; give a heading that it points at the name as id."""
+        """Tell whether "#name" points to an anchor of the issue; give a heading that it points to the name as id."""
         name = unquote(target.removeprefix("#"))
         if name in self._fixed:
             return True

@@ -22,7 +22,7 @@ MOST_MARKS = {
 
 
 def beyond_a_mail(source: str) -> str:
-    """Say what the text has too much of, continuing "the text has "; return "" if it may be an email."""
+    """Say what the text has too much of, to continue "the text has "; return "" if it can be an email."""
     size = len(source.encode())
     if size > LONGEST:
         return f"{size:,} bytes"

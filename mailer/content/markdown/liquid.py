@@ -1,4 +1,4 @@
-"""Leave out traces of site generators, `{% … %}` and `{:.x}`, and never run them. `{{ … }}` stays as written."""
+"""Remove traces of site generators, `{% … %}` and `{:.x}`, and never run them. `{{ … }}` stays as written."""
 
 import re
 
@@ -12,7 +12,7 @@ ATTRIBUTES = re.compile(r"\{:[^{}\n]*\}")  # kramdown: {:.center}, {: #id}
 
 
 def liquid_plugin(md: MarkdownIt) -> None:
-    """Leave out tags, and note them in `env["left_out"]` as (line, text)."""
+    """Remove tags, and note them in `env["left_out"]` as (line, text)."""
     md.block.ruler.before("fence", "liquid", _block, {"alt": ["paragraph", "reference", "blockquote", "list"]})
     md.inline.ruler.before("escape", "liquid", _inline)
 

@@ -22,7 +22,7 @@ class Section:
 
 
 def split(tokens: list[Token], title: str) -> tuple[Section, ...]:
-    """Return the sections that hold something; drop the h1 that repeats the issue's title."""
+    """Return the sections that have content; drop the h1 that repeats the issue's title."""
     sections = []
     for run in _runs(_without_title(tokens, title)):
         heading: tuple[Token, ...] = ()
@@ -37,7 +37,7 @@ def split(tokens: list[Token], title: str) -> tuple[Section, ...]:
 
 
 def empty_sections(tokens: list[Token], title: str) -> Iterator[Token]:
-    """Return the headings that `split` drops because nothing stands below them."""
+    """Return the headings that `split` drops because there is nothing below them."""
     for run in _runs(_without_title(tokens, title)):
         if run and run[0].type == "heading_open" and not _holds_something(run[3:]):
             yield run[1]

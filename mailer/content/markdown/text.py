@@ -13,7 +13,7 @@ STORY = "■ "
 
 
 class Numbers:
-    """Which number stands for which address. One for an issue; `used` begins anew with each section."""
+    """Maps numbers to addresses. One for an issue; `used` starts again with each section."""
 
     def __init__(self) -> None:
         self._numbers: dict[str, int] = {}
@@ -80,7 +80,7 @@ def _blocks(tokens: list[Token], numbers: Numbers) -> list[str]:
 
 
 def closing(tokens: Sequence[Token], position: int) -> int:
-    """Return where the token that opens at `position` closes."""
+    """Return the position of the token that closes the one at `position`."""
     depth = 0
     for number in range(position, len(tokens)):
         depth += tokens[number].nesting

@@ -1,4 +1,4 @@
-"""A SendGrid of our own on this machine, for when no API key is set. Nobody receives mail.
+"""A SendGrid of our own on this machine, for when no API key is set. Nobody receives email.
 
 It takes requests from the same client over a real socket, refuses what SendGrid would refuse, and keeps the record of
 `mailer.providers.rehearsal`.
@@ -116,7 +116,7 @@ def _mailbox(mailbox: Mapping[str, str]) -> str:
 
 
 def _folded(value: str) -> str:
-    """Put encoded-words each on a line of their own; break nothing else, least of all an address."""
+    """Put each encoded-word on its own line; break nothing else, least of all an address."""
     return re.sub(r"(?<=\?=) (?==\?)", "\r\n ", value)
 
 

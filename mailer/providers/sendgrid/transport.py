@@ -208,7 +208,7 @@ def _tls() -> ssl.SSLContext:
 
 
 def _cause(error: Exception) -> Exception:
-    """Return the cause: without a descriptor glibc finds no name server and OpenSSL no certificate."""
+    """Return the cause: without a descriptor glibc finds no name server, and OpenSSL no certificate."""
     return no_descriptor() or error
 
 
@@ -284,7 +284,7 @@ class _Wire:
         return _Reader(self)
 
     def answered(self, reader: io.BufferedReader) -> None:
-        """Note that the answer is read to its end; what is left in `reader` belongs to no request."""
+        """Note that the answer has been read to its end; what is left in `reader` belongs to no request."""
         self._done = True
         self.surplus = bool(reader.peek(1))
 

@@ -106,6 +106,6 @@ def test_an_issue_of_long_ago_ends_with_4_where_nobody_can_be_asked(ready, issue
 def test_at_a_terminal_the_date_is_a_question_of_its_own_despite_yes(ready, issue, terminal):
     terminal("n\n")
     ran = ready("send", "issue", issue(OLD, "old.md"), "--yes")
-    assert (ran.code, "Is it the issue that you mean? [y/N]" in ran.err, Send.objects.exists()) == (4, True, False)
+    assert (ran.code, "Is it the right issue? [y/N]" in ran.err, Send.objects.exists()) == (4, True, False)
     terminal("y\n")
     assert ready("send", "issue", issue(OLD, "old.md"), "--yes", "--detach").code == 0
