@@ -8,7 +8,7 @@ with it; what does need FOR UPDATE, a new address and erasing, comes last in its
 """
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -24,6 +24,7 @@ from subscribers.models import Consent, MailRequest, Subscriber, Subscription, S
 from subscribers.optouts import UNSUBSCRIBED, OptOut
 from subscribers.records import Newcomer as Newcomer
 from subscribers.records import Origin as Origin
+from subscribers.staged import Part, Staged
 from subscribers.undoing import Left as Left
 
 log = logging.getLogger(__name__)
@@ -187,16 +188,16 @@ def lift_by_confirming(hash: str, subscriber: Subscriber, now: datetime) -> bool
         erased.save(force_insert=True)
     suppression.delete()
     for newsletter in suppression.newsletters_left or []:
-        _stay_out(subscriber, newsletter, suppression.at)
+        stay_out(subscriber, newsletter, Origin(how=RESTORE), suppression.at)
     return True
 
 
-def _stay_out(subscriber: Subscriber, newsletter: str, at: datetime) -> None:
+def stay_out(subscriber: Subscriber, newsletter: str, origin: Origin, at: datetime) -> None:
     """Keep files from restoring what the subscriber left before this database knew them; requests made here stay."""
     new = {"state": State.UNSUBSCRIBED, "created_at": at, "changed_at": at}
     _, is_new = Subscription.objects.get_or_create(subscriber=subscriber, newsletter=newsletter, defaults=new)
     if is_new:
-        records.record(subscriber, newsletter, Step.UNSUBSCRIBED, Origin(how=RESTORE), at)
+        records.record(subscriber, newsletter, Step.UNSUBSCRIBED, origin, at)
 
 
 def unsubscribe(public_id: UUID, newsletter: str, origin: Origin) -> bool:
@@ -282,8 +283,13 @@ def those_who_left(newsletter: str, subscriber_ids: Iterable[int]) -> set[int]:
     return {
         pk
         for pk, subscriber_id, state in there.values_list("pk", "subscriber_id", "state")
-        if state == State.UNSUBSCRIBED or (state == State.PENDING and last.get(subscriber_id) == Step.UNSUBSCRIBED)
+        if has_left(state, last.get(subscriber_id))
     }
+
+
+def has_left(state: str, last_step: str | None) -> bool:
+    """Tell whether a subscription ended and was not confirmed again, by the last step that began or ended it."""
+    return state == State.UNSUBSCRIBED or (state == State.PENDING and last_step == Step.UNSUBSCRIBED)
 
 
 @dataclass(frozen=True)
@@ -370,20 +376,21 @@ def lift(hash: str, origin: Origin) -> str | None:
     return str(suppression.reason)
 
 
-def take_in(newsletter: str, newcomers: list[Newcomer], leaving: list[Newcomer], origin: Origin) -> None:
-    """Add newcomers, who have no subscription here yet, in their file's state; unsubscribe those leaving.
+def add_staged(people: Staged, part: Part, newsletter: str, origin: Origin) -> None:
+    """Add these people, who have no subscription here yet, in their file's state.
 
     In the caller's transaction, some thousands at a time. Nobody is mailed.
     """
     now = clock.now()
-    known = records.subscribers([*newcomers, *leaving], now)
-    records.subscribe_all(newsletter, [(known[row.address.key].pk, row.state) for row in newcomers], now)
-    if leaving:
-        left = [known[row.address.key].pk for row in leaving]
-        ids = Subscription.objects.filter(newsletter=newsletter, subscriber__in=left).values_list("pk", flat=True)
-        _leave(list(ids), now)
-    gone = [row for row in newcomers if row.state == State.UNSUBSCRIBED] + leaving
-    came = [row for row in newcomers if row.state != State.UNSUBSCRIBED]
-    steps = [(Step.IMPORTED, row) for row in came] + [(Step.UNSUBSCRIBED, row) for row in gone]
-    records.record_all([(known[row.address.key].pk, step, row.claimed) for step, row in steps], newsletter, origin, now)
-    optouts.note(OptOut(known[row.address.key].hash, newsletter, UNSUBSCRIBED, now) for row in gone)
+    gone = people.add(part, newsletter, origin, now)
+    optouts.note(OptOut(hash, newsletter, UNSUBSCRIBED, now) for hash in gone)
+
+
+def leave_all(leaving: Sequence[tuple[int, Newcomer]], newsletter: str, origin: Origin) -> None:
+    """End the subscriptions of these subscribers (id, what their file says). In the caller's transaction."""
+    now, subscribers = clock.now(), [subscriber for subscriber, _ in leaving]
+    there = Subscription.objects.filter(newsletter=newsletter, subscriber__in=subscribers)
+    _leave(there.values_list("pk", flat=True), now)
+    steps = [(subscriber, Step.UNSUBSCRIBED, row.claimed) for subscriber, row in leaving]
+    records.record_all(steps, newsletter, origin, now)
+    optouts.note(OptOut(row.hash, newsletter, UNSUBSCRIBED, now) for _, row in leaving)

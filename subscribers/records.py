@@ -1,14 +1,11 @@
 """Rows of subscribers as `optin` finds, locks and writes them: one at a time, or a thousand at once for a file."""
 
-import secrets
-import time
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-import orjson
 from django.db import connection
 from django.db.models import Max, Q
 
@@ -185,105 +182,6 @@ def erasure(suppression: Suppression) -> Consent | None:
 # ---------------------------------------------------------------- a thousand at once
 
 
-class Known(NamedTuple):
-    """A subscriber who is in the database."""
-
-    pk: int
-    hash: str
-
-
-def subscribers(rows: Sequence[Newcomer], now: datetime) -> dict[str, Known]:
-    """Return the subscribers of these rows by key; create new ones. In the caller's transaction."""
-    known = _known([row.address.key for row in rows])
-    new = [row for row in rows if row.address.key not in known] if known else rows
-    if not new:
-        return known
-    at, hashes = _moment(now), hashes_of(new)
-    columns = ("public_id", "email", "email_key", "suppression_hash", "name", "language", "created_at")
-    _insert(
-        Subscriber,
-        columns,
-        [
-            (public_id, row.address.email, row.address.key, hashes[row.address.key], row.name, row.language, at)
-            for public_id, row in zip(_public_ids(len(new)), new, strict=True)
-        ],
-    )
-    if connection.vendor == "postgresql":
-        return known | _known([row.address.key for row in new])
-    # SQLite has one writer, who is in this transaction: the newest ids are these, in their order.
-    last = Subscriber.objects.order_by("-pk").values_list("pk", flat=True)[0]
-    ids = range(last - len(new) + 1, last + 1)
-    made = {row.address.key: Known(pk, hashes[row.address.key]) for pk, row in zip(ids, new, strict=True)}
-    return known | made
-
-
-def hashes_of(rows: Iterable[Newcomer]) -> dict[str, str]:
-    """Return the suppression hashes of these rows by key."""
-    known = {row.address.key: row.hash for row in rows}
-    unknown = [key for key, hash in known.items() if not hash]
-    return known | signed_links.suppression_hashes(unknown) if unknown else known
-
-
-def _known(keys: Sequence[str]) -> dict[str, Known]:
-    return {
-        key: Known(pk, hash)
-        for key, pk, hash in _look_up(
-            "SELECT email_key, id, suppression_hash FROM subscribers_subscriber WHERE email_key", keys
-        )
-    }
-
-
-@dataclass(frozen=True)
-class Wish:
-    pk: int  # of the subscription
-    subscriber: int
-    state: str
-
-
-def wishes(newsletter: str, keys: Sequence[str]) -> dict[str, Wish]:
-    """Return, by key, the subscriptions to this newsletter of the subscribers with these keys."""
-    # LEFT JOIN: SQLite must begin with the keys. By itself it begins with the whole newsletter.
-    rows = _look_up(
-        "SELECT s.email_key, w.id, s.id, w.state FROM subscribers_subscriber AS s"
-        " LEFT JOIN subscribers_subscription AS w ON w.subscriber_id = s.id AND w.newsletter = %s WHERE s.email_key",
-        keys,
-        newsletter,
-    )
-    return {key: Wish(pk, subscriber, state) for key, pk, subscriber, state in rows if pk is not None}
-
-
-def suppressed(hashes: Sequence[str]) -> dict[str, str]:
-    """Return hash → reason of those that must not be mailed."""
-    return dict(_look_up("SELECT hash, reason FROM subscribers_suppression WHERE hash", hashes))
-
-
-def _look_up(question: str, values: Sequence[str], *parameters: Any) -> list[tuple[Any, ...]]:
-    """Pass all values as one parameter: as many parameters as values cost five times the query."""
-    with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            cursor.execute(f"{question} = ANY(%s)", [*parameters, list(values)])
-        else:
-            asked = f"{question} IN (SELECT value FROM json_each(%s))"  # noqa: S608 — words of ours
-            cursor.execute(asked, [*parameters, orjson.dumps(values).decode()])
-        rows: list[tuple[Any, ...]] = cursor.fetchall()
-        return rows
-
-
-def _public_ids(count: int) -> list[Any]:
-    """Make UUIDs of version 7 (RFC 9562): those that are made together stand together in the index."""
-    begun, random = f"{time.time_ns() // 1_000_000:012x}7", secrets.token_hex(9 * count)
-    # Three digits, one for the variant of the UUID, and fifteen.
-    ids = [f"{begun}{random[n : n + 3]}8{random[n + 3 : n + 18]}" for n in range(0, 18 * count, 18)]
-    return [UUID(hex=one) for one in ids] if connection.vendor == "postgresql" else ids
-
-
-def subscribe_all(newsletter: str, rows: Iterable[tuple[int, str]], now: datetime) -> None:
-    """Subscribe each of these (subscriber, state) to the newsletter. None may have had it before."""
-    at = _moment(now)
-    columns = ("subscriber_id", "newsletter", "state", "confirmation_tries", "created_at", "changed_at")
-    _insert(Subscription, columns, [(pk, newsletter, state, 0, at, at) for pk, state in rows])
-
-
 def end_all(ends: Iterable[tuple[int, datetime]]) -> None:
     """Unsubscribe each of these locked subscriptions since its time: (subscription, time)."""
     update = (
@@ -295,23 +193,18 @@ def end_all(ends: Iterable[tuple[int, datetime]]) -> None:
         cursor.executemany(update, [(str(Subscription.State.UNSUBSCRIBED), _moment(at), pk) for pk, at in ends])
 
 
-def record_all(steps: Iterable[tuple[int, str, str]], newsletter: str, origin: Origin, now: datetime) -> None:
+def record_all(steps: Sequence[tuple[int, str, str]], newsletter: str, origin: Origin, now: datetime) -> None:
     """Add each step to its subscriber's history: (subscriber, step, the consent that a file states)."""
-    columns = ("subscriber_id", "step", "claimed", "newsletter", "at", *vars(origin))
+    if not steps:
+        return
+    names = ("subscriber_id", "step", "claimed", "newsletter", "at", *vars(origin))
     same = (newsletter, _moment(now), *vars(origin).values())
-    _insert(Consent, columns, [(pk, str(step), claimed or None, *same) for pk, step, claimed in steps])
+    rows = [(pk, str(step), claimed or None, *same) for pk, step, claimed in steps]
+    marks = ", ".join(["%s"] * len(names))
+    # Not by bulk_create, which takes five times as long.
+    with connection.cursor() as cursor:
+        cursor.executemany(f"INSERT INTO {Consent._meta.db_table} ({', '.join(names)}) VALUES ({marks})", rows)  # noqa: S608
 
 
 def _moment(at: datetime) -> Any:
     return connection.ops.adapt_datetimefield_value(at)
-
-
-def _insert(
-    model: type[Subscriber | Subscription | Consent], columns: Sequence[str], rows: Sequence[tuple[Any, ...]]
-) -> None:
-    """Insert without bulk_create, which makes 200 seconds for a file with a million subscribers out of 40."""
-    if not rows:
-        return
-    names, marks = ", ".join(columns), ", ".join(["%s"] * len(columns))
-    with connection.cursor() as cursor:
-        cursor.executemany(f"INSERT INTO {model._meta.db_table} ({names}) VALUES ({marks})", rows)  # noqa: S608 — ours

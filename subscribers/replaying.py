@@ -9,9 +9,8 @@ from pathlib import Path
 from django.db import transaction
 
 from subscribers import clock, erasing, optin, optouts
-from subscribers.addresses import Address
 from subscribers.models import Consent, Subscriber, Subscription, Suppression
-from subscribers.optin import Effect, Newcomer, Origin, Reason, State, Step, Why
+from subscribers.optin import Effect, Origin, Reason, Step, Why
 from subscribers.optouts import UNSUBSCRIBED, OptOut
 
 CHUNK = 1000  # lines looked up at once
@@ -171,9 +170,8 @@ def _leave(optout: OptOut, subscriber: Subscriber | None) -> bool:
         return optin.suppress(optout.hash, Reason.ERASED, origin, _left_unknown(optout))
     if subscriber.subscriptions.filter(newsletter=optout.newsletter).exists():
         return optin.unsubscribe(subscriber.public_id, optout.newsletter, origin)
-    address = Address(subscriber.email, subscriber.email_key)
     with transaction.atomic():
-        optin.take_in(optout.newsletter, [Newcomer(address, State.UNSUBSCRIBED)], [], origin)
+        optin.stay_out(subscriber, optout.newsletter, origin, clock.now())
     return True
 
 

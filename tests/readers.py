@@ -6,7 +6,7 @@ Ada confirmed, Ben has not confirmed yet, Cleo left, Dora confirmed and then her
 import secrets
 from dataclasses import dataclass
 
-from subscribers import changing, limits, optin, signed_links
+from subscribers import changing, clock, limits, optin, records, signed_links
 from subscribers.addresses import parse
 from subscribers.models import Consent, Letter, MailRequest, Subscriber, Subscription, Suppression
 from subscribers.optin import Origin
@@ -89,10 +89,29 @@ def everybody(newsletter: str = "weekly") -> dict[str, Subscriber]:
 
 def crowd(count: int, newsletter: str = "weekly", domain: str = "readers.example") -> list[Subscriber]:
     """Return confirmed subscribers reader0001@readers.example and so on, in order."""
-    new = [optin.Newcomer(parse(f"reader{number:04}@{domain}"), "active") for number in range(1, count + 1)]
-    optin.take_in(newsletter, new, [], Origin(how="import", source="tests"))
-    crowd = Subscriber.objects.filter(email__startswith="reader", email__endswith=f"@{domain}")
-    return list(crowd.order_by("email_key"))
+    names = [Named("", f"reader{number:04}@{domain}") for number in range(1, count + 1)]
+    return imported(newsletter, *((who, "active", "") for who in names))
+
+
+def imported(newsletter: str, *people: tuple[Named, str, str], language: str = "") -> list[Subscriber]:
+    """Return subscribers who came with a file: of each the name, the state, and what the file said of their consent."""
+    now = clock.now()
+    subscribers = []
+    for who, _, _ in people:
+        key = parse(who.email).key
+        hash = signed_links.suppression_hash(key)
+        new = Subscriber(email=who.email, email_key=key, suppression_hash=hash, name=who.name, language=language)
+        subscribers.append(new)
+    Subscriber.objects.bulk_create(subscribers)
+    came = list(zip(subscribers, people, strict=True))
+    Subscription.objects.bulk_create(
+        Subscription(subscriber=one, newsletter=newsletter, state=state, created_at=now, changed_at=now)
+        for one, (_, state, _) in came
+    )
+    step = {"unsubscribed": Consent.Step.UNSUBSCRIBED}
+    steps = [(one.pk, step.get(state, Consent.Step.IMPORTED), said) for one, (_, state, said) in came]
+    records.record_all(steps, newsletter, Origin(how="import", source="tests"), now)
+    return subscribers
 
 
 def state_of(reader: Subscriber, newsletter: str = "weekly") -> str:

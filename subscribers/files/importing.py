@@ -4,31 +4,27 @@ Addresses that left or must not be emailed stay so, whatever the file says: a fi
 subscriber's own.
 """
 
-import csv
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from datetime import datetime
-from operator import attrgetter
 from pathlib import Path
 
 import orjson
-from django.db import IntegrityError, connection, transaction
+from django.db import DatabaseError, IntegrityError, connection, transaction
 
-from subscribers import optin, records
-from subscribers.files import inviting, stated_consent
-from subscribers.files.columns import REJECTED_BECAUSE, REJECTED_LINE, is_ours
-from subscribers.files.csv_records import FileError, formula_restored, formula_safe
+from subscribers import optin
+from subscribers.files import inviting, rejecting, staging, stated_consent
 from subscribers.files.inviting import Invitations
-from subscribers.files.staging import KEPT_OUT, NO_ANSWERS, ONLY_SUPPRESSED
+from subscribers.files.staging import NO_ANSWERS, ONLY_SUPPRESSED
 from subscribers.files.staging import Answers as Answers
 from subscribers.files.staging import Stage as Stage
 from subscribers.files.staging import Undecided as Undecided
 from subscribers.files.staging import read as read
-from subscribers.files.wholes import whole_file
 from subscribers.optin import Newcomer, Origin
+from subscribers.staged import Case, Part
 
 EXAMPLES = 5
 PAUSE = 0.1  # seconds between two transactions; a waiting SQLite writer looks again at least this often
@@ -69,17 +65,14 @@ class Report:
 
 
 @dataclass
-class _Verdict:
-    """What is to be done about some rows."""
+class _Outcome:
+    """What is to be done about some people, and how many of them are in each case."""
 
-    new: list[Newcomer] = field(default_factory=list)
-    leaving: list[Newcomer] = field(default_factory=list)
-    to_suppress: list[Newcomer] = field(default_factory=list)
-    unchanged: int = 0
-    stay_unsubscribed: int = 0
-    stay_pending: int = 0
-    suppressed: int = 0
-    invited: int = 0
+    new: Counter[tuple[str, str]] = field(default_factory=Counter)  # by state and reason of suppression in the file
+    counts: Counter[str] = field(default_factory=Counter)  # by the names of `Report`
+    not_new: list[Case] = field(default_factory=list)
+    leaving: list[Case] = field(default_factory=list)
+    to_suppress: list[Case] = field(default_factory=list)
 
 
 Watch = Callable[[int], None]
@@ -95,8 +88,13 @@ def import_csv(
 
 def plan(stage: Stage, watch: Watch = lambda rows: None) -> Report:
     """Return what `apply` would do now, and write nothing. `watch` is told how many rows were looked at."""
-    report = _count(stage, (_judge(stage.newsletter, rows) for rows in _watched(stage, watch)))
-    return _with_rejected(stage, report, rejected_file=None)
+
+    def outcome(part: Part) -> _Outcome:
+        stage.people.look_up(part, stage.newsletter, with_ids=False)
+        return _judge(stage.people.cases(part))
+
+    with _in_bulk():
+        return _report(stage, map(outcome, _watched(stage, watch)), rejected_file=None)
 
 
 def apply(
@@ -114,19 +112,30 @@ def apply(
     confirm, one after the other. A process that dies halfway leaves whole chunks behind; importing the same file again
     does the rest. Raises FileError for a file that it cannot write.
     """
-    written = _write_rejected(stage, rejected or rejected_file_of(stage.path))
-    with _sqlite_in_bulk():
-        chunks = _giving_way(_watched(stage, watch))
+    path = rejected or rejecting.rejected_file_of(stage.path)
+    written = rejecting.write(stage.rejected_rows, stage.columns.heading, stage.path, path)
+    with _in_bulk():
         origin = Origin(how="import", source=source, basis=basis)
-        verdicts = (_take_in(stage.newsletter, rows, origin, invitations) for rows in chunks)
-        report = _count(stage, verdicts)
-    return _with_rejected(stage, report, rejected_file=written)
+        parts = _giving_way(_watched(stage, watch))
+        return _report(stage, (_take_in(stage, part, origin, invitations) for part in parts), rejected_file=written)
 
 
 @contextmanager
-def _sqlite_in_bulk() -> Iterator[None]:
-    """Write to the database's file less often: many rows touch the same pages of an index again and again."""
-    if connection.vendor != "sqlite" or connection.in_atomic_block:
+def _in_bulk() -> Iterator[None]:
+    """Write to SQLite's file less often: many rows touch the same pages of an index again and again.
+
+    And let PostgreSQL, which knows nothing of temporary tables, look people up by indexes, thousands among millions.
+    """
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SET enable_hashjoin = off; SET enable_mergejoin = off")
+            try:
+                yield
+            finally:
+                with suppress(DatabaseError):  # of a connection that is lost
+                    cursor.execute("RESET enable_hashjoin; RESET enable_mergejoin")
+        return
+    if connection.in_atomic_block:
         yield
         return
     with connection.cursor() as cursor:
@@ -140,156 +149,107 @@ def _sqlite_in_bulk() -> Iterator[None]:
                 cursor.execute(f"PRAGMA {name}={value}")
 
 
-def _watched(stage: Stage, watch: Watch) -> Iterator[list[Newcomer]]:
-    done = 0
-    for rows in stage.chunks():
-        yield rows
-        done += len(rows)
-        watch(done)
+def _watched(stage: Stage, watch: Watch) -> Iterator[Part]:
+    stage.people.begin()
+    for part in stage.people.parts(staging.CHUNK):
+        yield part
+        watch(part.last)
 
 
-def _giving_way(chunks: Iterator[list[Newcomer]]) -> Iterator[list[Newcomer]]:
+def _giving_way(parts: Iterator[Part]) -> Iterator[Part]:
     """Pause between chunks: on SQLite, waiting writers ask now and then whether the lock is free, and find it so."""
     alone = connection.vendor == "sqlite" and not connection.in_atomic_block
-    for number, rows in enumerate(chunks):
+    for number, part in enumerate(parts):
         if number and alone:
             time.sleep(PAUSE)
-        yield rows
+        yield part
 
 
-def _take_in(newsletter: str, rows: list[Newcomer], origin: Origin, invitations: Invitations | None) -> _Verdict:
+def _take_in(stage: Stage, part: Part, origin: Origin, invitations: Invitations | None) -> _Outcome:
     try:
-        return _take_in_once(newsletter, rows, origin, invitations)
+        return _take_in_once(stage, part, origin, invitations)
     except IntegrityError:
         # One of these signed up between our look and our write; now we see them.
-        return _take_in_once(newsletter, rows, origin, invitations)
+        return _take_in_once(stage, part, origin, invitations)
 
 
-def _take_in_once(newsletter: str, rows: list[Newcomer], origin: Origin, invitations: Invitations | None) -> _Verdict:
+def _take_in_once(stage: Stage, part: Part, origin: Origin, invitations: Invitations | None) -> _Outcome:
+    people, newsletter = stage.people, stage.newsletter
     with transaction.atomic():
-        verdict = _judge(newsletter, rows)
-        optin.take_in(newsletter, verdict.new, verdict.leaving, origin)
-        if verdict.to_suppress:
-            _suppress(verdict.to_suppress, origin)
+        people.look_up(part, newsletter, with_ids=True)
+        outcome = _judge(people.cases(part))
+        leaving = [one for case in outcome.leaving for one in people.those(part, case)]
+        to_suppress = [row for case in outcome.to_suppress for _, row in people.those(part, case)]
+        for case in outcome.not_new:
+            people.leave_out(part, case)
+        optin.add_staged(people, part, newsletter, origin)
+        optin.leave_all([(subscriber, row) for subscriber, row in leaving if subscriber], newsletter, origin)
+        _suppress(to_suppress, origin)
         if invitations:
-            pending = [row.address.key for row in rows if row.state == "pending"]
-            verdict.invited = inviting.invite(newsletter, pending, invitations)
-    return verdict
+            pending = [row.address.key for row in people.newcomers(part) if row.state == "pending"]
+            outcome.counts["invited"] = inviting.invite(newsletter, pending, invitations)
+    return outcome
 
 
 def _suppress(rows: list[Newcomer], origin: Origin) -> None:
-    hashes = records.hashes_of(rows)
-    reasons = {hashes[row.address.key]: row.suppressed for row in rows}
-    since = {hashes[row.address.key]: at for row in rows if (at := _since(row))}
-    optin.suppress_all(reasons, origin, since=since)
+    if rows:
+        since = {row.hash: at for row in rows if (at := _since(row))}
+        optin.suppress_all({row.hash: row.suppressed for row in rows}, origin, since=since)
 
 
 def _since(row: Newcomer) -> datetime | None:
     return stated_consent.Dates().past(orjson.loads(row.claimed or "{}").get("suppressed_at", ""))
 
 
-def _judge(newsletter: str, found: list[Newcomer]) -> _Verdict:
-    rows = [row for row in found if row.state != KEPT_OUT]
-    hashes = records.hashes_of(rows)
-    there = records.wishes(newsletter, list(hashes))
-    not_active = [wish.subscriber for wish in there.values() if wish.state != "active"]
-    left = optin.those_who_left(newsletter, not_active) if not_active else set()
-    suppressed = records.suppressed(list(hashes.values()))
-    verdict = _Verdict()
-    if not there and not suppressed:
-        verdict.new = [row for row in rows if row.state != ONLY_SUPPRESSED]
-        verdict.to_suppress = [row for row in rows if row.suppressed]
-        return verdict
-    for row in rows:
-        wish = there.get(row.address.key)
-        reason = suppressed.get(hashes[row.address.key])
-        _judge_row(row, wish.state if wish else None, bool(wish and wish.pk in left), reason, verdict)
-    return verdict
+def _judge(cases: Mapping[Case, int]) -> _Outcome:
+    outcome = _Outcome()
+    for case, people in cases.items():
+        if optin.STRENGTH.get(case.suppressed, -1) > optin.STRENGTH.get(case.reason, -1):
+            outcome.to_suppress.append(case)
+            outcome.counts["newly_suppressed"] += people
+        what = _what_becomes_of(case)
+        if what == "new":
+            outcome.new[case.state, case.suppressed] += people
+            continue
+        outcome.not_new.append(case)
+        outcome.counts[what] += people
+        if what == "left":
+            outcome.leaving.append(case)
+    return outcome
 
 
-def _judge_row(row: Newcomer, state: str | None, left: bool, suppressed: str | None, verdict: _Verdict) -> None:
-    stronger = optin.STRENGTH.get(row.suppressed, -1) > optin.STRENGTH.get(suppressed or "", -1)
-    if stronger:
-        verdict.to_suppress.append(row)
-    if row.state == ONLY_SUPPRESSED:
-        return
-    if state is None and suppressed and (suppressed == "erased" or not row.suppressed):
-        verdict.suppressed += 1
-    elif state is None:
-        verdict.new.append(row)
-    elif row.state == "unsubscribed" and state != "unsubscribed":
-        verdict.leaving.append(row)
-    elif left and row.state != "unsubscribed":
-        verdict.stay_unsubscribed += 1
-    elif state == "pending" and row.state == "active" and not row.suppressed:
-        verdict.stay_pending += 1
-    else:
-        verdict.unchanged += 1
+def _what_becomes_of(case: Case) -> str:
+    """Return the name of the count in `Report`; nothing is said of those who are only suppressed."""
+    if case.state == ONLY_SUPPRESSED:
+        return ONLY_SUPPRESSED
+    if not case.here:
+        return "suppressed" if case.reason and (case.reason == "erased" or not case.suppressed) else "new"
+    if case.state == "unsubscribed":
+        return "unchanged" if case.here == "unsubscribed" else "left"
+    if optin.has_left(case.here, case.last_step):
+        return "stay_unsubscribed"
+    if case.here == "pending" and case.state == "active" and not case.suppressed:
+        return "stay_pending"
+    return "unchanged"
 
 
-def _count(stage: Stage, verdicts: Iterator[_Verdict]) -> Report:
-    report, new = Report(), Counter[tuple[str, str]]()
-    for verdict in verdicts:
-        new.update(map(attrgetter("state", "suppressed"), verdict.new))
-        report = replace(
-            report,
-            unchanged=report.unchanged + verdict.unchanged,
-            stay_unsubscribed=report.stay_unsubscribed + verdict.stay_unsubscribed,
-            stay_pending=report.stay_pending + verdict.stay_pending,
-            left=report.left + len(verdict.leaving),
-            suppressed=report.suppressed + verdict.suppressed,
-            newly_suppressed=report.newly_suppressed + len(verdict.to_suppress),
-            invited=report.invited + verdict.invited,
-        )
+def _report(stage: Stage, outcomes: Iterable[_Outcome], rejected_file: Path | None) -> Report:
+    new, counts = Counter[tuple[str, str]](), Counter[str]()
+    for outcome in outcomes:
+        new.update(outcome.new)
+        counts.update(outcome.counts)
+    del counts[ONLY_SUPPRESSED]
     by_state = Counter[str]()
-    for (state, suppressed), count in new.items():
-        by_state["suppressed" if suppressed else state] += count
-    return replace(
-        report,
+    for (state, suppressed), people in new.items():
+        by_state["suppressed" if suppressed else state] += people
+    return Report(
+        **counts,
         new=new.total(),
         new_by_state=dict(by_state),
         duplicates=stage.good - stage.distinct,
+        rejected=len(stage.rejected_rows),
         kept_out=stage.kept_out,
         first_kept_out=stage.first_kept_out,
+        first_rejected=tuple(Rejected(*found) for found in stage.rejected_rows.reasons(EXAMPLES)),
+        rejected_file=rejected_file,
     )
-
-
-def _with_rejected(stage: Stage, report: Report, rejected_file: Path | None) -> Report:
-    first = tuple(Rejected(line, reason, rows) for line, reason, rows in stage.reasons(EXAMPLES))
-    return replace(report, rejected=stage.rejected, first_rejected=first, rejected_file=rejected_file)
-
-
-def rejected_file_of(path: Path) -> Path:
-    return path.with_name(f"{path.name}.rejected.csv")
-
-
-def _write_rejected(stage: Stage, path: Path) -> Path | None:
-    """Write the rejected rows to a file that can be fixed and imported; return its path, or None. Raises FileError."""
-    if not stage.rejected:
-        return None
-    try:
-        if path.exists() and path.samefile(stage.path):
-            raise FileError(
-                f"{path} is the file being imported, so nothing was imported; --rejected must name another file."
-            )
-        with whole_file(path, "utf-8-sig") as file:
-            writer = csv.writer(file)
-            heading = stage.columns.heading
-            kept = [place for place, name in enumerate(heading) if not is_ours(name)]
-            writer.writerow([REJECTED_LINE, REJECTED_BECAUSE, *(formula_safe(heading[place]) for place in kept)])
-            for line, reason, cells in stage.rejected_rows():
-                writer.writerow([line, formula_safe(reason), *_mendable(cells, kept, len(heading))])
-    except OSError as error:
-        raise FileError(
-            f"{path} cannot be written ({error.strerror}), so nothing was imported; choose another file with "
-            "--rejected."
-        ) from error
-    return path
-
-
-def _mendable(cells: list[str], kept: list[int], count: int) -> Iterator[str]:
-    """Return the cells under the heading's, then surplus ones: importing them reads what was read before."""
-    if len(cells) > 1:
-        cells = [cells[place] for place in kept if place < len(cells)] + cells[count:]
-    # What was escaped already is not escaped twice.
-    return (formula_safe(formula_restored(cell)) for cell in cells)

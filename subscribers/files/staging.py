@@ -1,35 +1,37 @@
-"""Hold the rows of a file in a stage beside the database, each address once: a file may be larger than memory."""
+"""Hold what a file says in tables of the database's connection, each address once: it may be larger than memory."""
 
 import sqlite3
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
 from types import TracebackType
 
-import orjson
+from django.db import DatabaseError
 
 from subscribers import signed_links
-from subscribers.addresses import Address, AddressError
+from subscribers.addresses import AddressError
 from subscribers.files import csv_records, json_lines, plain_lists
 from subscribers.files.archives import Source, unpacked
 from subscribers.files.columns import Columns, HeadingError, names_addresses, printable, recognise
 from subscribers.files.csv_records import BadRecord, FileError, Record, Watch, formula_restored, nobody
+from subscribers.files.rejecting import RejectedRows
 from subscribers.files.restricting import Kind, Restriction, restrictions
 from subscribers.files.rows import Reading, newcomer
 from subscribers.files.stated_consent import Dates
 from subscribers.files.unread import Unread
 from subscribers.files.voices import BadRow
 from subscribers.files.words import OUR_STATES, STATE_ORDER, SUPPRESSED_ORDER
-from subscribers.records import Newcomer, hashes_of
+from subscribers.records import Newcomer
+from subscribers.staged import Row, Staged
 
 MOST_TITLES = 5  # lines above the heading
 EXAMPLES = 1000  # rows that are looked at before the columns are named
 MOST_SHOWN = 20  # words in a message
-CHUNK = 20_000  # rows in a transaction: two thirds of a second, in which on SQLite nobody else can write
+CHUNK = 10_000  # rows in a transaction: a sixth of a second, in which on SQLite nobody else can write
 
 STATES = {state: number for number, state in enumerate(STATE_ORDER)}
 KEPT_OUT = "kept out"
@@ -38,14 +40,13 @@ REASONS = {reason: number for number, reason in enumerate(SUPPRESSED_ORDER)}
 
 
 class Stage:
-    """What a file says, in a temporary SQLite file."""
+    """What a file says: its people, each once, in temporary tables of the database's connection."""
 
     def __init__(self, path: Path, newsletter: str) -> None:
         self.path, self.newsletter = path, newsletter
         self.name = path.name  # of the list, which may be inside an archive
         self.good = 0  # rows
-        # Once `chunks` went through all of them:
-        self.distinct = 0  # subscribers
+        self.duplicates = 0  # good rows of somebody whom another one names
         self.kept_out = 0  # addresses in rows that cannot be understood
         self.first_kept_out = 0  # its line
         self.columns = Columns((), (), ())
@@ -53,138 +54,100 @@ class Stage:
         self.dates = Dates()
         self.reading = Reading(self.columns, newsletter, None, self.dates)
         self.leaving = 0  # rejected rows that still say that somebody left or is suppressed
-        self._waiting: list[Newcomer] = []
+        self.people = Staged()
+        self.rejected_rows = RejectedRows()
+        self._waiting: list[tuple[Newcomer, int]] = []
         self._restricting: list[tuple[int, Restriction]] = []
-        # A file without a name: SQLite unlinks it as it opens it, so a killed import leaves no addresses behind.
-        # No isolation: nothing but this process reads it, and nothing is lost with it.
-        self._rows = sqlite3.connect("", isolation_level=None)
-        self._rows.executescript(
-            """
-            PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-16000;
-            CREATE TABLE reader (hash TEXT, key TEXT, email TEXT, state INTEGER, name TEXT, language TEXT,
-                                 suppressed INTEGER, claimed TEXT);
-            CREATE TABLE restricting (hash TEXT, key TEXT, email TEXT, state INTEGER, suppressed INTEGER, claimed TEXT,
-                                      kind INTEGER, line INTEGER);
-            CREATE TABLE rejected (line INTEGER, reason TEXT, cells BLOB);
-            BEGIN;
-            """
-        )
 
     def __enter__(self) -> "Stage":
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        self._rows.close()
+        self.rejected_rows.close()
+        with suppress(DatabaseError):  # with the connection they went, too
+            self.people.close()
+
+    @property
+    def distinct(self) -> int:
+        """Return how many people the good rows name."""
+        return self.good - self.duplicates
+
+    @property
+    def rejected(self) -> int:
+        return len(self.rejected_rows)
 
     def add(self, row: Newcomer) -> None:
         self.good += 1
-        self._waiting.append(row)
+        self._waiting.append((row, self.dates.line))
         if len(self._waiting) >= CHUNK:
             self.flush()
 
     def flush(self) -> None:
-        """Write all rows added so far to the file."""
-        hashes = hashes_of(self._waiting)
-        self._rows.executemany(
-            "INSERT INTO reader VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        """Write all rows added so far to the database's tables."""
+        hashes = signed_links.suppression_hashes([row.address.key for row, _ in self._waiting])
+        self.people.put(
             [
-                (hashes[address.key], address.key, address.email, STATES[state], name, language, REASONS[reason], claim)
-                for address, state, name, language, reason, claim, _ in self._waiting
-            ],
+                (hashes[to.key], to.key, to.email, state, name, language, reason, claim, 0, line)
+                for (to, state, name, language, reason, claim, _), line in self._waiting
+            ]
         )
         self._waiting.clear()
         hashes = signed_links.suppression_hashes([row.address.key for _, row in self._restricting])
-        self._rows.executemany(
-            "INSERT INTO restricting VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        self.people.put(
             [
-                (hashes[to.key], to.key, to.email, STATES[state], REASONS[reason], claim, int(kind), line)
+                (hashes[to.key], to.key, to.email, state, "", "", reason, claim, int(kind), line)
                 for line, (to, kind, state, reason, claim) in self._restricting
-            ],
+            ]
         )
         self._restricting.clear()
 
-    def sort(self) -> None:
-        """Sort the rows by hash: the database's largest index then grows at one end, not in all its pages."""
-        self._rows.execute(
-            f"""
-            CREATE TABLE sorted AS
-            SELECT hash, key, email, state, name, language, suppressed, claimed, {Kind.GOOD:d} AS kind, 0 AS line
-            FROM reader
-            UNION ALL SELECT hash, key, email, state, '', '', suppressed, claimed, kind, line FROM restricting
-            ORDER BY hash, kind, state DESC
-            """  # noqa: S608 — a number of ours
-        )
-        self._rows.executescript("DROP TABLE reader; PRAGMA cache_size=-1000; PRAGMA shrink_memory;")
-
     def reject(self, record: Record | BadRecord, reason: str) -> None:
         """Keep a row that cannot be imported; it may still say that some of its people left."""
-        self._rows.execute("INSERT INTO rejected VALUES (?, ?, ?)", (record.line, reason, orjson.dumps(record.cells)))
+        self.rejected_rows.add(record, reason)
         found = [(record.line, restriction) for restriction in restrictions(record, self.reading)]
         self.leaving += any(restriction.kind == Kind.RESTRICTS for _, restriction in found)
         self._restricting += found
         if len(self._restricting) >= CHUNK:
             self.flush()
 
-    def chunks(self) -> Iterator[list[Newcomer]]:
-        """Return each newcomer once, in chunks. If the file names an address twice, what mails least counts."""
-        self.distinct = self.kept_out = self.first_kept_out = 0
-        chunk = list[Newcomer]()
-        with closing(self._rows.execute("SELECT * FROM sorted ORDER BY rowid")) as found:
-            for hash, key, email, state, name, language, reason, claimed, kind, line in found:
-                row = Newcomer(
-                    Address(email, key), STATE_ORDER[state], name, language, SUPPRESSED_ORDER[reason], claimed, hash
-                )
-                if chunk and chunk[-1].hash == hash:
-                    chunk[-1] = self._merged(chunk[-1], row, kind, line)
-                    continue
-                if len(chunk) >= CHUNK:
-                    yield chunk
-                    chunk = []
-                if kind == Kind.GOOD:
-                    self.distinct += 1
-                    chunk.append(row)
-                elif alone := self._alone(row, kind, line):
-                    chunk.append(alone)
-        if chunk:
-            yield chunk
+    def sort(self) -> None:
+        """Make one row of all that name the same address. What mails least counts."""
+        self.flush()
+        self.people.sort()
+        self.people.merge(self._merged)
 
-    def _alone(self, row: Newcomer, kind: int, line: int) -> Newcomer | None:
+    def _merged(self, rows: list[Row]) -> Row | None:
+        """Return what becomes of an address, from the rows that name it."""
+        self.duplicates += max(0, sum(row.kind == Kind.GOOD for row in rows) - 1)
+        one, *others = rows
+        found = one if one.kind == Kind.GOOD else self._alone(one)
+        for row in others:
+            found = self._with(found, row) if found else self._alone(row)
+        return None if found and found.state == KEPT_OUT else found
+
+    def _alone(self, row: Row) -> Row | None:
         """Return what becomes of an address that no good row names."""
-        if kind == Kind.BARS:
-            return self._keep_out(row, line)
-        if kind == Kind.CAPS:
+        if row.kind == Kind.BARS:
+            return self._keep_out(row)
+        if row.kind == Kind.CAPS:
             return row._replace(state=ONLY_SUPPRESSED) if row.suppressed else None
         return row
 
-    def _merged(self, one: Newcomer, row: Newcomer, kind: int, line: int) -> Newcomer:
-        if kind == Kind.BARS:
+    def _with(self, one: Row, row: Row) -> Row:
+        if row.kind == Kind.BARS:
             if one.state in (KEPT_OUT, ONLY_SUPPRESSED, "unsubscribed"):
                 return one
-            return one._replace(state="unsubscribed") if one.suppressed else self._keep_out(one, line)
+            return one._replace(state="unsubscribed") if one.suppressed else self._keep_out(row)
         if REASONS[row.suppressed] > REASONS[one.suppressed]:
             one = one._replace(suppressed=row.suppressed)
         if one.state != ONLY_SUPPRESSED and STATES[row.state] > STATES[one.state]:
             one = one._replace(state=row.state, claimed=row.claimed)
         return one
 
-    def _keep_out(self, row: Newcomer, line: int) -> Newcomer:
+    def _keep_out(self, row: Row) -> Row:
         self.kept_out += 1
-        self.first_kept_out = min(self.first_kept_out or line, line)
+        self.first_kept_out = min(self.first_kept_out or row.line, row.line)
         return row._replace(state=KEPT_OUT)
-
-    @property
-    def rejected(self) -> int:
-        return int(self._rows.execute("SELECT count(*) FROM rejected").fetchone()[0])
-
-    def reasons(self, most: int) -> Iterator[tuple[int, str, int]]:
-        """Return first line, reason and number of rows for each reason of rejection: many may lack the same."""
-        counted = "SELECT min(line) AS first, reason, count(*) FROM rejected GROUP BY reason ORDER BY first LIMIT ?"
-        yield from self._rows.execute(counted, (most,))
-
-    def rejected_rows(self) -> Iterator[tuple[int, str, list[str]]]:
-        """Return line, reason and cells of each rejected row."""
-        for line, reason, cells in self._rows.execute("SELECT line, reason, cells FROM rejected ORDER BY line"):
-            yield line, reason, orjson.loads(cells)
 
 
 @dataclass(frozen=True)
@@ -217,25 +180,39 @@ def read(
     answers: Answers = NO_ANSWERS,
     watch: Watch = nobody,
 ) -> Stage:
-    """Stage the file's rows, good and rejected ones, without asking the database. Raises FileError.
+    """Stage the file's rows, good and rejected ones, and judge nobody yet. Raises FileError.
 
     `default_state` applies to rows that name none; `watch` is told how many bytes were read.
     """
-    stage = Stage(path, newsletter)
-    try:
+    with _what_it_needs_said(path), ExitStack() as undo:
+        stage = undo.enter_context(Stage(path, newsletter))
         with unpacked(path) as source:
             stage.name = source.name
             _fill(stage, _records(stage, source, watch), default_state, answers)
-    except sqlite3.Error as error:
-        stage.__exit__(None, None, None)
-        raise FileError(
-            f"{path} could not be sorted ({error}), so nothing was imported; this needs as much space as the file in "
-            f"{tempfile.gettempdir()}; TMPDIR sets another folder."
-        ) from error
-    except BaseException:
-        stage.__exit__(None, None, None)
-        raise
+        undo.pop_all()
     return stage
+
+
+@contextmanager
+def _what_it_needs_said(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (DatabaseError, sqlite3.Error) as error:
+        if needs := _what_it_needs(error):
+            raise FileError(f"{path} could not be sorted ({error}), so nothing was imported; {needs}.") from error
+        raise
+
+
+def _what_it_needs(error: Exception) -> str:
+    """Say what sorting a file lacks; nothing if it was another error."""
+    state = getattr(error.__cause__, "sqlstate", None)
+    if state == "42501":  # insufficient privilege
+        return "it is sorted in temporary tables: GRANT TEMPORARY ON DATABASE … TO the user of DATABASE_URL"
+    if state in ("53100", "53400"):  # disk full; more than temp_file_limit
+        return "this needs as much space as the file on the server of the database, and a temp_file_limit above that"
+    if isinstance(error, sqlite3.Error) or isinstance(error.__cause__, sqlite3.OperationalError):
+        return f"this needs as much space as the file in {tempfile.gettempdir()}; TMPDIR sets another folder"
+    return ""
 
 
 def _records(stage: Stage, source: Source, watch: Watch) -> Iterator[Record | BadRecord]:
@@ -280,7 +257,6 @@ def _fill(stage: Stage, records: Iterator[Record | BadRecord], default_state: st
     unknown = Counter[str]() if answers.reject_unknown else stage.reading.unknown
     if telling or unknown:
         raise _undecided(stage.path, unknown, telling)
-    stage.flush()
     stage.sort()
 
 

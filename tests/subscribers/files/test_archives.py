@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from subscribers import staged
 from subscribers.files import archives, importing, json_lines, staging, unread
 from subscribers.files.archives import FileError
 from subscribers.models import Subscriber, Subscription
@@ -133,7 +134,8 @@ def test_an_array_that_is_nested_to_hurt_is_refused(file):
 
 
 def test_memory_does_not_grow_with_rows_that_only_restrict_nor_with_an_array(tmp_path: Path, monkeypatch):
-    for module, name, size in ((staging, "CHUNK", 100), (unread, "BATCH", 100), (json_lines, "PIECE", 4096)):
+    sizes = ((staging, "CHUNK", 100), (staged, "AT_ONCE", 100), (unread, "BATCH", 100), (json_lines, "PIECE", 4096))
+    for module, name, size in sizes:
         monkeypatch.setattr(module, name, size)
     monkeypatch.setattr(staging, "EXAMPLES", 100)
     peaks = []
@@ -144,7 +146,8 @@ def test_memory_does_not_grow_with_rows_that_only_restrict_nor_with_an_array(tmp
         tracemalloc.start()
         with importing.read(path, "weekly", None) as stage:
             assert (stage.leaving, stage.rejected, stage.good) == (count, count, 1)
-            assert sum(len(chunk) for chunk in stage.chunks()) == count + 1
+            parts = stage.people.parts(100)
+            assert sum(1 for part in parts for _ in stage.people.newcomers(part)) == count + 1
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert max(peaks) < 700_000  # bytes; all rows at once would take three times as much

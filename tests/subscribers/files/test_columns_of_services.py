@@ -16,7 +16,7 @@ SUBSCRIBED = "subscribed_email_audience_export_0a1b2c.csv"
 
 def take_in(name: str, state: str | None = None):
     with read(EXPORTS / name, "weekly", state) as stage:
-        assert stage.rejected == 0, list(stage.rejected_rows())
+        assert stage.rejected == 0, list(stage.rejected_rows)
         return apply(stage, f"file {name}")
 
 
@@ -79,7 +79,7 @@ def test_a_file_that_does_not_tell_who_gets_mail_needs_a_state(name):
 
 def test_being_enabled_at_listmonk_is_not_a_subscription():
     with read(EXPORTS / "listmonk-subscribers.csv", "weekly", None) as stage:
-        assert [(line, reason[:20]) for line, reason, _ in stage.rejected_rows()] == [(2, "the row has no state")]
+        assert [(line, reason[:20]) for line, reason, _ in stage.rejected_rows] == [(2, "the row has no state")]
 
 
 def test_what_the_file_claims_of_consent_is_kept_with_each_reader():

@@ -8,7 +8,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from subscribers import optin
-from subscribers.addresses import AddressError, clean_name, parse
+from subscribers.addresses import AddressError, clean_name
 from subscribers.files import csv_records, exporting
 from subscribers.files.importing import import_csv
 from subscribers.models import Subscriber, Suppression
@@ -57,10 +57,9 @@ def cleaned(name: str) -> str:
 def test_an_export_is_imported_back_unchanged(tmp_path, people, form):
     empty()
     for local, (name, state, language, suppressed, claimed) in people.items():
-        new = optin.Newcomer(parse(f"{local}@readers.example"), state, name, language, claimed=claimed)
-        optin.take_in("weekly", [new], [], readers.LINK)
+        who = readers.Named(name, f"{local}@readers.example")
+        (reader,) = readers.imported("weekly", (who, state, claimed), language=language)
         if suppressed:
-            reader = Subscriber.objects.get(email=new.address.email)
             optin.suppress(reader.suppression_hash, suppressed, readers.LINK)
     before = held()
     exported = io.StringIO(newline="")

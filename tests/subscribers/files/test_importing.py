@@ -1,11 +1,10 @@
 """In other people's files one bad row spoils only itself, and no file brings anybody back."""
 
-import sqlite3
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from django.db import IntegrityError
+from django.db import IntegrityError, connection
 
 from subscribers import erasing, optin
 from subscribers.addresses import parse
@@ -101,7 +100,7 @@ def test_a_column_of_any_name_can_be_mapped(file):
         importing.read(file.path, "weekly", "active", Answers(chosen))
     mapped = {"email": "kontakt", "name": "Anrede"}
     with importing.read(file.path, "weekly", "active", Answers(mapped, reject_unknown=True)) as stage:
-        assert "state is 'Stammkunde'" in next(stage.rejected_rows())[1]
+        assert "state is 'Stammkunde'" in next(iter(stage.rejected_rows))[1]
     with pytest.raises(FileError, match="off is not a field"):
         importing.read(file.path, "weekly", "active", Answers({"off": "Status"}))
     file.path.write_text("ada@readers.example,Ada\nben@readers.example,Ben\n")
@@ -212,17 +211,27 @@ def test_many_chunks_are_one_import(file, monkeypatch):
     assert report.new == Subscription.objects.deliverable().count() == 95
 
 
-def test_a_full_temporary_disk_is_named(file, monkeypatch):
-    def connect_to_a_full_disk(*given, connect=sqlite3.connect, **named):
-        stage = connect(*given, **named)
-        stage.execute("PRAGMA max_page_count = 8")
-        return stage
-
-    monkeypatch.setattr(sqlite3, "connect", connect_to_a_full_disk)
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="the disk for temporary tables is this machine's")
+def test_a_full_temporary_disk_is_named(file):
     people = "\n".join(f"reader{number}@readers.example,active" for number in range(1000))
-    with pytest.raises(FileError, match=r"full.*nothing was imported.*TMPDIR"):
-        file.take_in(f"email,state\n{people}\n")
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA temp.max_page_count = 8")
+        try:
+            with pytest.raises(FileError, match=r"full.*nothing was imported.*TMPDIR"):
+                file.take_in(f"email,state\n{people}\n")
+        finally:
+            cursor.execute("PRAGMA temp.max_page_count = 1073741823")
     assert not Subscriber.objects.exists()
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite knows no rights")
+def test_a_missing_right_to_create_temporary_tables_is_named(file):
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE ROLE importer; SET LOCAL ROLE importer")
+        cursor.execute("SAVEPOINT before")
+        with pytest.raises(FileError, match=r"nothing was imported.*GRANT TEMPORARY ON DATABASE"):
+            file.take_in(f"email,state\n{ADA.email},active\n")
+        cursor.execute("ROLLBACK TO SAVEPOINT before; RESET ROLE")
 
 
 @pytest.mark.django_db(transaction=True)

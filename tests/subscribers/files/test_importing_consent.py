@@ -7,7 +7,7 @@ import pytest
 from subscribers.files.csv_records import FileError
 from subscribers.files.exporting import rows
 from subscribers.files.importing import Answers, apply, plan, read
-from subscribers.files.staging import KEPT_OUT, Stage
+from subscribers.files.staging import Stage
 from subscribers.models import Consent, Subscription, Suppression
 from tests.readers import ADA
 
@@ -31,7 +31,7 @@ def staged(tmp_path: Path):
 def said(stage: Stage) -> list[str]:
     """Return each row's result in the file's order: its state, why they may not be emailed, or `rejected`."""
     with stage:
-        people = [row for chunk in stage.chunks() for row in chunk if row.state != KEPT_OUT]
+        people = [row for part in stage.people.parts(100) for row in stage.people.newcomers(part)]
         good = {row.address.email: row.suppressed or row.state for row in people}
         count = len(good) + stage.rejected
         return [good.get(f"{number}@readers.example", "rejected") for number in range(1, count + 1)]
