@@ -7,7 +7,7 @@ https://support.microsoft.com/topic/34cfe8f8-6fbf-457e-9e8b-9e4dbaf4e0ef (outloo
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 # {provider} and {authenticate} are the configured provider's: its name, and what to do there.
@@ -20,6 +20,15 @@ REPUTATION = (
     "{provider}'s reputation; ask {provider} support about the IP address if the account shares one"
 )
 SENDING_IP = "ask {provider} support to have the IP address delisted or changed"
+
+
+@dataclass(frozen=True)
+class Bounce:
+    """What a provider reports of a bounce."""
+
+    codes: Sequence[str]  # enhanced status codes (RFC 3463)
+    said: str  # the receiving server's sentence
+    kind: str = ""  # how the provider classifies it; `reputation` and `content` are because of us
 
 
 @dataclass(frozen=True)
@@ -145,22 +154,21 @@ OTHER = Policy(
     says="the receiver's policy rejects the email",
     fix="read what its server said: `mailer status SLUG --list bounced`; " + AUTHENTICATE,
 )
-BY_CLASS = {"reputation": BY_REPUTATION, "content": CONTENT}
+BY_KIND = {"reputation": BY_REPUTATION, "content": CONTENT}
 BY_KEY = {policy.key: policy for policy in (*POLICIES, CONTENT, BY_REPUTATION, OTHER)}
 
 
-def is_policy(codes: Iterable[str], details: Mapping[str, str]) -> bool:
+def is_policy(bounce: Bounce) -> bool:
     """Tell whether a bounce is because of us. A code of the class x.7.x wins over whatever else is said."""
-    return _any_policy_code(codes) or _class(details) in BY_CLASS or _by_phrase_alone(_said(details)) is not None
+    return _any_policy_code(bounce.codes) or bounce.kind in BY_KIND or _by_phrase_alone(bounce.said) is not None
 
 
-def policy_of(codes: Iterable[str], details: Mapping[str, str]) -> Policy:
+def policy_of(bounce: Bounce) -> Policy:
     """Return the reason of a bounce that is because of us."""
-    codes, said = list(codes), _said(details)
     for policy in POLICIES:
-        if policy.fits(codes, said):
+        if policy.fits(bounce.codes, bounce.said):
             return policy
-    return BY_CLASS.get(_class(details), OTHER)
+    return BY_KIND.get(bounce.kind, OTHER)
 
 
 def policy_named(key: str) -> Policy:
@@ -170,14 +178,6 @@ def policy_named(key: str) -> Policy:
 
 def _any_policy_code(codes: Iterable[str]) -> bool:
     return any(code.startswith(("5.7.", "4.7.")) for code in codes)
-
-
-def _class(details: Mapping[str, str]) -> str:
-    return details.get("bounce_classification", "").strip().lower()
-
-
-def _said(details: Mapping[str, str]) -> str:
-    return " ".join(details.get(name, "") for name in ("reason", "response"))
 
 
 def _by_phrase_alone(said: str) -> Policy | None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 
 from mailer.providers.events import Kind, Meaning
 from mailer.providers.no_such_user import says_no_such_user
-from mailer.providers.policies import is_policy
+from mailer.providers.policies import Bounce, is_policy
 
 # RFC 3463; those that say that the mailbox or its domain does not exist. 5.4.1 is Microsoft 365's "Recipient address
 # rejected: Access denied", for an address that its directory does not list.
@@ -40,26 +40,31 @@ def meaning(kind: str, details: Mapping[str, str]) -> Meaning:
 
 
 def _of_bounce(details: Mapping[str, str]) -> Meaning:
-    codes = list(codes_of(details))
+    bounce = bounce_of(details)
     # First: a server that refuses us may well call the address invalid.
-    if is_policy(codes, details):
+    if is_policy(bounce):
         return Meaning.POLICY
-    if details.get("type", "").strip().lower() in FOR_GOOD and _nobody_is_there(codes, details):
+    if details.get("type", "").strip().lower() in FOR_GOOD and _nobody_is_there(bounce):
         return Meaning.HARD
     return Meaning.SOFT
 
 
-def _nobody_is_there(codes: list[str], details: Mapping[str, str]) -> bool:
-    classification = details.get("bounce_classification", "").strip().lower()
-    if classification not in UNCLASSIFIED:
-        return "invalid" in classification
-    clear = [code for code in codes if code not in VAGUE]
+def _nobody_is_there(bounce: Bounce) -> bool:
+    if bounce.kind not in UNCLASSIFIED:
+        return "invalid" in bounce.kind
+    clear = [code for code in bounce.codes if code not in VAGUE]
     if clear:
         return clear[0] in GONE
-    return says_no_such_user(" ".join(details.get(name, "") for name in ("reason", "response")).strip())
+    return says_no_such_user(bounce.said)
 
 
-def codes_of(details: Mapping[str, str]) -> Iterator[str]:
+def bounce_of(details: Mapping[str, str]) -> Bounce:
+    """Return what SendGrid reports of a bounce in neutral words."""
+    said = " ".join(details.get(name, "") for name in ("reason", "response"))
+    return Bounce(tuple(_codes_of(details)), said.strip(), details.get("bounce_classification", "").strip().lower())
+
+
+def _codes_of(details: Mapping[str, str]) -> Iterator[str]:
     """Return enhanced status codes (RFC 3463): first from their own field, then those in the server's sentence.
 
     They differ: SendGrid's field was seen to say 5.0.0 when the server had said 5.7.606.

@@ -19,7 +19,7 @@ from mailer.providers.policies import policy_of
 from mailer.providers.protocol import Names
 from mailer.providers.sendgrid import webhook
 from mailer.providers.sendgrid.account import SendGridAccount
-from mailer.providers.sendgrid.bounces import codes_of, meaning
+from mailer.providers.sendgrid.bounces import bounce_of, meaning
 from mailer.providers.sendgrid.client import Client
 from mailer.providers.sendgrid.payload import Request, as_json, write_request
 from mailer.providers.sendgrid.single_mails import build_mail
@@ -118,7 +118,7 @@ class SendGridEvents:
 
     def read(self, kind: str, details: Mapping[str, str]) -> tuple[Meaning, str]:
         means = meaning(kind, details)
-        return means, policy_of(codes_of(details), details).key if means is Meaning.POLICY else ""
+        return means, policy_of(bounce_of(details)).key if means is Meaning.POLICY else ""
 
 
 @cache

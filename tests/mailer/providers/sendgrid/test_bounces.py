@@ -2,7 +2,7 @@ import pytest
 
 from mailer.providers.events import Meaning
 from mailer.providers.policies import POLICIES, policy_named, policy_of
-from mailer.providers.sendgrid.bounces import codes_of, meaning
+from mailer.providers.sendgrid.bounces import bounce_of, meaning
 from mailer.providers.sendgrid.webhook import neutral
 
 GONE = ["5.1.1", "5.1.2", "5.1.3", "5.1.10", "5.2.1", "5.4.1"]
@@ -158,7 +158,7 @@ def test_our_own_fault(details):
 )
 def test_a_refusal_of_us_says_what_it_is_and_what_to_do(said, key, says):
     details = {"type": "blocked", "reason": said}
-    found = policy_of(codes_of(details), details)
+    found = policy_of(bounce_of(details))
     assert found.key == key
     assert says in found.says
     assert found.fix
@@ -168,7 +168,7 @@ def test_a_refusal_of_us_says_what_it_is_and_what_to_do(said, key, says):
 def test_the_classification_says_it_where_no_code_does():
     for classification in ("Reputation", "Content"):
         details = {"type": "blocked", "status": "5.0.0", "bounce_classification": classification}
-        assert policy_of(codes_of(details), details).key == classification.lower()
+        assert policy_of(bounce_of(details)).key == classification.lower()
 
 
 def test_a_policy_of_a_later_version_is_still_shown():
