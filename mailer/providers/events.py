@@ -46,6 +46,8 @@ class ProviderEvent(NamedTuple):
     delivery: int | None
     at: datetime
     installation: str | None  # whose mail it is about: the account may belong to other programs too
+    # What a bounce, drop, complaint or deferral says: `reason` in the receiver's words, `email` where no delivery is
+    # named, and whatever else the provider's own `read` looks at. None for all others.
     details: dict[str, str] | None
     id_hash: int
     fact_hash: int
