@@ -58,7 +58,7 @@ ON_POSTGRES := tests/mailer/sending tests/mailer/cli tests/mailer/worker/test_sw
 	tests/mailer/publishing/test_reachability.py tests/mailer/web/test_views.py tests/subscribers
 
 # Thousands of requests, and files of any shape: the database hardly matters to these.
-NOT_TWICE := tests/subscribers/test_signed_links_attacked.py $(patsubst %,tests/subscribers/files/test_%.py,exporting importing_from_services unread words archives)
+NOT_TWICE := tests/subscribers/test_signed_links_attacked.py $(patsubst %,tests/subscribers/files/test_%.py,exporting importing_from_services unread_columns words archives)
 
 test: test-sqlite test-postgres
 

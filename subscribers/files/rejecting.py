@@ -7,9 +7,9 @@ from pathlib import Path
 
 import orjson
 
+from subscribers.files.atomic_files import whole_file
 from subscribers.files.columns import REJECTED_BECAUSE, REJECTED_LINE, is_ours
 from subscribers.files.csv_records import BadRecord, FileError, Record, formula_restored, formula_safe
-from subscribers.files.wholes import whole_file
 
 
 class RejectedRows:

@@ -22,7 +22,7 @@ from subscribers.files.rejecting import RejectedRows
 from subscribers.files.restricting import Kind, Restriction, restrictions
 from subscribers.files.rows import Reading, newcomer
 from subscribers.files.stated_consent import Dates
-from subscribers.files.unread import Unread
+from subscribers.files.unread_columns import Unread
 from subscribers.files.voices import BadRow
 from subscribers.files.words import OUR_STATES, STATE_ORDER, SUPPRESSED_ORDER
 from subscribers.records import Newcomer

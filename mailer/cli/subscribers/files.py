@@ -315,8 +315,8 @@ def export(form: str, output: Path | None, newsletter: str | None) -> None:
     start()
     from mailer.publishing.newsletters import choose_newsletter
     from subscribers.auditing import Act, Action
+    from subscribers.files.atomic_files import whole_file
     from subscribers.files.exporting import count_of, write_csv, write_jsonl
-    from subscribers.files.wholes import whole_file
 
     label = choose_newsletter(newsletter).label if newsletter else None
     write = write_csv if form == "csv" else write_jsonl

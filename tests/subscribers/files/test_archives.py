@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from subscribers import staged
-from subscribers.files import archives, importing, json_lines, staging, unread
+from subscribers.files import archives, importing, json_lines, staging, unread_columns
 from subscribers.files.archives import FileError
 from subscribers.models import Subscriber, Subscription
 from tests import readers
@@ -134,7 +134,12 @@ def test_an_array_that_is_nested_to_hurt_is_refused(file):
 
 
 def test_memory_does_not_grow_with_rows_that_only_restrict_nor_with_an_array(tmp_path: Path, monkeypatch):
-    sizes = ((staging, "CHUNK", 100), (staged, "AT_ONCE", 100), (unread, "BATCH", 100), (json_lines, "PIECE", 4096))
+    sizes = (
+        (staging, "CHUNK", 100),
+        (staged, "AT_ONCE", 100),
+        (unread_columns, "BATCH", 100),
+        (json_lines, "PIECE", 4096),
+    )
     for module, name, size in sizes:
         monkeypatch.setattr(module, name, size)
     monkeypatch.setattr(staging, "EXAMPLES", 100)

@@ -3,7 +3,7 @@
 import pytest
 
 from subscribers.files.importing import Answers, Undecided, read
-from subscribers.files.unread import BATCH
+from subscribers.files.unread_columns import BATCH
 from subscribers.models import Subscriber, Subscription, Suppression
 from tests.readers import ADA, BEN, CLEO
 
