@@ -13,7 +13,7 @@ from operator import itemgetter
 from types import ModuleType
 from typing import Any
 
-from lxml import etree, html
+from lxml import etree
 
 from mailer.content.plain_css import Declarations, plain_declarations, plain_rules
 from mailer.content.selectors import Elements, Selects, selecting
@@ -26,10 +26,10 @@ def inline_styles(fragments: Mapping[str, str], css: str) -> dict[str, str]:
     """
     boxes = "".join(f'<div id="{name}">{content}</div>' for name, content in fragments.items())
     # huge_tree: libxml2 silently cuts what is nested deeper than 256.
-    parser = html.HTMLParser(huge_tree=True, encoding="utf-8")
-    tree = html.document_fromstring(f"<html><head></head><body>{boxes}</body></html>".encode(), parser=parser)
+    parser = etree.HTMLParser(huge_tree=True, encoding="utf-8")
+    tree = etree.fromstring(f"<html><head></head><body>{boxes}</body></html>".encode(), parser)
     _apply(_rules(css), tree)
-    return {box.get("id"): _inside(box) for box in tree.body}
+    return {box.get("id"): _inside(box) for box in tree.find("body")}
 
 
 Rules = tuple[tuple[Selects, Declarations], ...]

@@ -7,6 +7,7 @@ an index. Any other selector is translated into XPath, by a library that takes l
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from lxml import etree
@@ -33,8 +34,7 @@ def selecting(selector: str) -> Selects | None:
     """Return what finds the elements of a selector; None if it is none, or names what passes, such as `a:hover`."""
     parts = [_PART.fullmatch(part) for part in selector.split()]
     if parts and all(parts):
-        *around, last = [_Part(*part.groups()) for part in parts if part]
-        return lambda elements: [one for one in elements.by_tag[last.tag] if last.is_(one) and _is_in(around, one)]
+        return partial(_found, [_Part(*part.groups()) for part in parts if part])
     passing = ":" in selector and f":{selector.split(':', 1)[1]}" not in _LASTING
     return None if not selector or "*" in selector or passing else _by_xpath(selector)
 
@@ -47,16 +47,28 @@ class _Part(NamedTuple):
     name: str | None
     value: str | None
 
-    def is_(self, element: Any) -> bool:
+    def fits(self, element: Any) -> bool:
+        """Tell whether an element with this tag has the class and the attribute, too."""
         if self.class_ and self.class_ not in element.get("class", "").split():
             return False
-        return bool(self.tag == element.tag and (not self.name or element.get(self.name) == self.value))
+        return not self.name or element.get(self.name) == self.value
+
+
+def _found(parts: Sequence[_Part], elements: Elements) -> list[Any]:
+    *around, last = parts
+    if not all(part.tag in elements.by_tag for part in parts):
+        return []
+    found = elements.by_tag[last.tag]
+    if last.class_ or last.name:
+        found = [one for one in found if last.fits(one)]
+    return [one for one in found if _is_in(around, one)] if around else found
 
 
 def _is_in(around: Sequence[_Part], element: Any) -> bool:
     """Tell whether the element stands in elements of these kinds, the last of them innermost."""
-    outwards = element.iterancestors()
-    return all(any(part.is_(outer) for outer in outwards) for part in reversed(around))
+    *further, nearest = around
+    outwards = (outer for outer in element.iterancestors(nearest.tag) if nearest.fits(outer))
+    return any(not further or _is_in(further, outer) for outer in outwards)
 
 
 def _by_xpath(selector: str) -> Selects | None:

@@ -22,8 +22,8 @@ def point_links(document: Document, issue: Issue, newsletter: Newsletter, archiv
     """Make every href absolute or an anchor of this email; unlink text whose link leads nowhere."""
     place = PurePosixPath(*issue.path.resolve().parent.relative_to(issue.folder).parts)
     destinations = Destinations(newsletter.source_url, place, archive_url, frozenset(sent))
-    anchors = document.anchors()
     links = list(document.links())
+    anchors = document.anchors() if any(link.target.strip().startswith("#") for link in links) else None
     words = _words(document) if any(not link.target.strip() for link in links) else {}
     for link in links:
         target = link.target.strip()
@@ -35,7 +35,7 @@ def point_links(document: Document, issue: Issue, newsletter: Newsletter, archiv
             pressed = words.get(id(link.token)) or "[]()"
             _unlink(document, link, "link-empty", "has no address", "add one, or remove the brackets", pressed)
         elif target.startswith("#"):
-            if not anchors.use(target):
+            if anchors and not anchors.use(target):
                 fix = "use a heading of this issue, or remove the link"
                 _unlink(document, link, "anchor-broken", "points to no heading in this issue", fix)
         else:

@@ -6,7 +6,7 @@ Sanitising, inlining and MJML each have inputs on which they silently drop text.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from lxml import html
+from lxml import etree
 from markdown_it.token import Token
 
 from mailer.content.markdown.sections import Section
@@ -20,8 +20,9 @@ class Lost:
 
 def lost_words_or_links(page: str, sections: tuple[Section, ...]) -> Lost | None:
     """Return the first words or address of the sections that the page lacks, or None."""
-    tree = html.document_fromstring(page.encode(), parser=html.HTMLParser(huge_tree=True, encoding="utf-8"))
-    words = _bare(tree.body.text_content())
+    # Not lxml.html, which asks a function of its own for the class of each element.
+    tree = etree.fromstring(page.encode(), etree.HTMLParser(huge_tree=True, encoding="utf-8"))
+    words = _bare(tree.xpath("string(body)"))
     addresses = {link.get("href") for link in tree.iter("a")} | {image.get("src") for image in tree.iter("img")}
     position = 0
     for token, line in _inside(sections):

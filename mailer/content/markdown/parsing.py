@@ -18,7 +18,7 @@ from mailer.content.markdown.back_issues import BackIssue, with_back_issues
 from mailer.content.markdown.cjk import cjk_plugin, end_bare_addresses, join_wide_lines
 from mailer.content.markdown.limits import beyond_a_mail
 from mailer.content.markdown.liquid import liquid_plugin
-from mailer.content.markdown.shortcuts import Helpers, Linkify
+from mailer.content.markdown.shortcuts import Linkify, take_shortcuts
 from mailer.content.markdown.text import plain
 
 # Deeper than any text needs; much deeper input crashes mail software (and premailer loses text past 254 tags).
@@ -171,10 +171,15 @@ _own = threading.local()
 
 
 def _new_parser() -> MarkdownIt:
+    parser = _plain_parser()
+    take_shortcuts(parser)
+    return parser
+
+
+def _plain_parser() -> MarkdownIt:
     md = _AsWritten("commonmark", {"html": True, "linkify": True, "typographer": False, "maxNesting": 2 * DEEPEST + 14})
     md.enable(["table", "strikethrough", "linkify"])
     md.linkify = Linkify()
-    md.helpers = Helpers()  # type: ignore[assignment]  # it is typed as the module that it is by default
     # Without this "deci.ai" and "i.MX" in running text would become links.
     md.linkify.set({"fuzzy_link": False, "fuzzy_email": False, "fuzzy_ip": False})
     md.use(footnote_plugin).use(tasklists_plugin).use(liquid_plugin).use(cjk_plugin)

@@ -1,12 +1,24 @@
 """Take a short cut where markdown-it and linkify-it do slow work for each link and each text. Same results."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from linkify_it import LinkifyIt  # type: ignore[import-untyped]
+from markdown_it import MarkdownIt
 from markdown_it.common.utils import unescapeAll
 from markdown_it.helpers import parseLinkDestination, parseLinkLabel, parseLinkTitle
+from markdown_it.ruler import Ruler
+from markdown_it.rules_block import StateBlock
+from markdown_it.rules_inline import StateInline
+
+
+def take_shortcuts(md: MarkdownIt) -> None:
+    """Let the parser, with all its plugins, take the short cuts from now on."""
+    md.helpers = Helpers()  # type: ignore[assignment]  # it is typed as the module that it is by default
+    md.inline.ruler = _ByLetter(md.inline.ruler, lambda rules: _inline_rule(rules, md.inline.terminator_re))
+    md.block.ruler = _ByLetter(md.block.ruler, _block_rule)
 
 
 class Linkify(LinkifyIt):  # type: ignore[misc]
@@ -31,8 +43,15 @@ class Destination:
 class Helpers:
     """The helpers that markdown-it's rules for links call."""
 
-    parseLinkLabel = staticmethod(parseLinkLabel)
     parseLinkTitle = staticmethod(parseLinkTitle)
+
+    @staticmethod
+    def parseLinkLabel(state: StateInline, start: int, disableNested: bool = False) -> int:
+        """Find the bracket that ends a link's text. markdown-it looks for tokens in it, which it does again later."""
+        found = _PLAIN_LABEL.match(state.src, start + 1, state.posMax)
+        if found and state.level < state.md.options["maxNesting"]:
+            return found.end() - 1
+        return parseLinkLabel(state, start, disableNested)
 
     @staticmethod
     def parseLinkDestination(source: str, pos: int, maximum: int) -> Any:
@@ -45,3 +64,124 @@ class Helpers:
 
 # No backslash escape, no nesting, nothing that ends an address.
 _PLAIN = re.compile(r"[^\x00-\x20\x7f<\\()]+")
+# Nothing that could hold a bracket of its own: an escape, a tag, code, a nested link, an address, a tag of Liquid.
+_PLAIN_LABEL = re.compile(r"(?:[^\[\]\\`<{:]|:(?!//))*\]")
+
+
+# ---------------------------------------------------------------- rules by their first letter
+
+# What the text that a rule matches begins with; rules that are not here can begin with anything.
+_BLOCK = {
+    "fence": "`~",
+    "liquid": "{",
+    "blockquote": ">",
+    "hr": "*-_",
+    "list": "*+-0123456789",
+    "footnote_def": "[",
+    "reference": "[",
+    "html_block": "<",
+    "heading": "#",
+}
+_INLINE = {
+    "linkify": ":",
+    "newline": "\n",
+    "escape": "\\",
+    "liquid": "{",
+    "backticks": "`",
+    "strikethrough": "~",
+    "emphasis": "*_",
+    "link": "[",
+    "image": "!",
+    "footnote_inline": "^",
+    "footnote_ref": "[",
+    "autolink": "<",
+    "html_inline": "<",
+    "entity": "&",
+}
+Rule = Callable[..., bool]
+Named = list[tuple[str, Rule]]
+
+
+class _ByLetter(Ruler[Any]):
+    """The rules of a parser as one rule, which asks only those that can match: markdown-it asks all at each line."""
+
+    def __init__(self, ruler: Ruler[Any], combine: Callable[[Named], Rule]) -> None:
+        super().__init__()
+        self.__rules__ = ruler.__rules__
+        names = {id(rule.fn): rule.name for rule in ruler.__rules__}
+        chains = {"", *(chain for rule in ruler.__rules__ for chain in rule.alt)}
+        self._combined = {
+            chain: [combine([(names[id(rule)], rule) for rule in ruler.getRules(chain)])] for chain in chains
+        }
+
+    def getRules(self, chainName: str = "") -> list[Any]:
+        return self._combined[chainName]
+
+
+class _Rules(dict[str, list[Rule]]):
+    """Letter → the rules that can match what begins with it, in their order."""
+
+    def __init__(self, rules: Named, can_match: Callable[[str, str], bool]) -> None:
+        self._rules, self._can_match = rules, can_match
+
+    def __missing__(self, letter: str) -> list[Rule]:
+        found = self[letter] = [rule for name, rule in self._rules if self._can_match(name, letter)]
+        return found
+
+
+def _block_rule(rules: Named) -> Rule:
+    quick = [(name, _ONLY_IF[name](rule) if name in _ONLY_IF else rule) for name, rule in rules]
+    at = _Rules(quick, lambda name, letter: letter in _BLOCK.get(name, letter))
+
+    def match(state: StateBlock, line: int, end: int, silent: bool) -> bool:
+        place = state.bMarks[line] + state.tShift[line]
+        for rule in at[state.src[place : place + 1]]:  # noqa: SIM110 — a generator takes as long as the rules
+            if rule(state, line, end, silent):
+                return True
+        return False
+
+    return match
+
+
+def _inline_rule(rules: Named, special: re.Pattern[str]) -> Rule:
+    at = _Rules(
+        rules,
+        lambda name, letter: not special.match(letter) if name == "text" else letter in _INLINE.get(name, letter),
+    )
+
+    def match(state: StateInline, silent: bool) -> bool:
+        for rule in at[state.src[state.pos]]:  # noqa: SIM110 — a generator takes as long as the rules
+            if rule(state, silent):
+                return True
+        return False
+
+    return match
+
+
+def _if_underlined(lheading: Rule) -> Rule:
+    """Look for a heading's underline only in a paragraph that has a line of that kind."""
+
+    def match(state: StateBlock, line: int, end: int, silent: bool) -> bool:
+        for following in range(line + 1, end):
+            place = state.bMarks[following] + state.tShift[following]
+            if place >= state.eMarks[following]:
+                return False
+            if state.src[place] in "-=":
+                return lheading(state, line, end, silent)
+        return False
+
+    return match
+
+
+def _if_ruled(table: Rule) -> Rule:
+    """Look for a table only where the line below its head may be one."""
+
+    def match(state: StateBlock, line: int, end: int, silent: bool) -> bool:
+        place = state.bMarks[line + 1] + state.tShift[line + 1]
+        return state.src[place : place + 1] in _RULES_OF_TABLES and table(state, line, end, silent)
+
+    return match
+
+
+_RULES_OF_TABLES = ("|", "-", ":")
+_ONLY_IF = {"lheading": _if_underlined, "table": _if_ruled}

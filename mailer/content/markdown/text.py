@@ -17,16 +17,15 @@ class Numbers:
 
     def __init__(self) -> None:
         self._numbers: dict[str, int] = {}
-        self._used: list[str] = []
+        self._used: set[str] = set()
 
     def of(self, address: str) -> int:
-        if address not in self._used:
-            self._used.append(address)
+        self._used.add(address)
         return self._numbers.setdefault(address, len(self._numbers) + 1)
 
     def take_used(self) -> list[tuple[int, str]]:
         """Return the addresses since the last call, and their numbers."""
-        used, self._used = self._used, []
+        used, self._used = self._used, set()
         return sorted((self._numbers[address], address) for address in used)
 
 

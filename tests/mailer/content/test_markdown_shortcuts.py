@@ -1,0 +1,44 @@
+"""The short cuts through markdown-it lead to the same tokens as the plain way."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mailer.content.markdown import parsing
+
+ISSUES = sorted((Path(__file__).resolve().parents[3] / "mailer" / "starter").rglob("*.md"))
+PIECES = [
+    *"#>-+*_~`[](){}<>!&:;|^=\\'\"/.1 a中：\t",
+    *("\n", "\n\n", "\n    ", "\n- ", "\n1. ", "\n> ", "\n---\n", "\n===\n", "\n| a | b |\n|---|:-:|\n| 1 | 2 |\n", "\n```\n", "\n# "),
+    *("[a](b)", "[a [b](c) d](e)", "![a](b.png)", "[^1]", "\n[^1]: note", "^[inline]", "\n[ref]: http://x.example 't'\n", "[ref]"),
+    *("https://x.example/a]b", "http://", "<b>", "</b>", "<!-- c -->", "<std::vec>", "{% if %}", "{:.x}", "&amp;", "&#93;", "**粗：**", "~~s~~"),
+    *("`co]de`", "[`]`](x)", "[a\\]b](c)", "[ ] ", "[x] ", "  \n", "\\\n", "word ", "中文"),
+]  # fmt: skip
+
+
+def tokens(parser, source):
+    env: dict[str, object] = {}
+    return (
+        [token.as_dict() for token in parser.parse(source, env)],
+        env.get("left_out"),
+        sorted(env.get("references", {})),
+    )
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.lists(st.sampled_from(PIECES), max_size=30).map("".join))
+def test_any_text_gives_the_same_tokens(source):
+    assert tokens(parsing._parser(), source) == tokens(parsing._plain_parser(), source)
+
+
+@pytest.mark.parametrize("issue", ISSUES, ids=lambda path: path.name)
+def test_an_issue_gives_the_same_tokens(issue):
+    source = issue.read_text(encoding="utf-8")
+    assert tokens(parsing._parser(), source) == tokens(parsing._plain_parser(), source)
+
+
+def test_text_that_is_nested_too_deeply_gives_the_same_tokens():
+    source = "> " * 200 + "[" * 200 + "a" + "](b)" * 200 + "\n" + "- " * 200 + "*a _b " * 200
+    assert tokens(parsing._parser(), source) == tokens(parsing._plain_parser(), source)
