@@ -4,6 +4,7 @@ Contrast as in WCAG 2.2, 1.4.3: text needs 4.5 to 1.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 PAPER, INK = "#ffffff", "#1f2328"
 DARK_PAPER = "#161b22"
@@ -19,6 +20,7 @@ class Palette:
     link_dark: str  # the same, lightened for dark mode
 
 
+@lru_cache(maxsize=64)
 def palette(accent: str) -> Palette:
     """Return the colours for an accent: "#" and six hexadecimal digits."""
     on_accent = PAPER if contrast(accent, PAPER) >= contrast(accent, INK) else INK

@@ -303,7 +303,10 @@ class _Mail:
             text = to_text(section.tokens, numbers)
             # As words: Django looks up for each number how the language writes it.
             addresses = [(str(number), address) for number, address in numbers.take_used()]
-            sections.append({"title": title, "line": _line(title), "text": text, "addresses": addresses})
+            # Already put together: Django takes as long for the addresses as for all the rest of the template.
+            references = "".join(f"[{number}] {address}\n" for number, address in addresses)
+            own = {"addresses": addresses, "references": references}
+            sections.append({"title": title, "line": _line(title), "text": text} | own)
         context = self.context | {"sections": sections, "title_line": _line(self.issue.title, "=")}
         text = _filled("issue/body.txt", context)
         return in_short_lines(re.sub(r"\n{3,}", "\n\n", text).strip()) + "\n"

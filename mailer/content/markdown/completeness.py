@@ -24,20 +24,32 @@ def lost_words_or_links(page: str, sections: tuple[Section, ...]) -> Lost | None
     tree = etree.fromstring(page.encode(), etree.HTMLParser(huge_tree=True, encoding="utf-8"))
     words = _bare(tree.xpath("string(body)"))
     addresses = {link.get("href") for link in tree.iter("a")} | {image.get("src") for image in tree.iter("img")}
-    position = 0
+    if all(_holds_at_once(words, addresses, section) for section in sections):
+        return None
     for token, line in _inside(sections):
-        if token.type in ("link_open", "image"):
-            address = token.attrs.get("href") or token.attrs.get("src")
-            if address and address not in addresses:
-                return Lost(str(address), line)
-        elif token.type in ("text", "text_special", "code_inline", "fence", "code_block"):
-            wanted = _bare(token.content)
-            # Words keep their order, except where a browser moves them out of a broken table.
-            found = words.find(wanted, position)
-            if found < 0 and wanted not in words:
-                return Lost(token.content.strip(), line)
-            position = max(position, found + len(wanted))
+        address = _address(token)
+        if address and address not in addresses:
+            return Lost(str(address), line)
+        # Words need not keep their order: a browser moves them out of a broken table.
+        if token.type in _SHOWN and _bare(token.content) not in words:
+            return Lost(token.content.strip(), line)
     return None
+
+
+_SHOWN = frozenset({"text", "text_special", "code_inline", "fence", "code_block"})
+
+
+def _holds_at_once(words: str, addresses: set[str | None], section: Section) -> bool:
+    """Tell whether the page holds the section's words in one run, as nearly all do, and its addresses."""
+    tokens = [token for token, _ in _inside((section,))]
+    run = _bare("".join(token.content for token in tokens if token.type in _SHOWN))
+    return run in words and addresses.issuperset(filter(None, map(_address, tokens)))
+
+
+def _address(token: Token) -> str | None:
+    if token.type not in ("link_open", "image"):
+        return None
+    return str(token.attrs.get("href") or token.attrs.get("src") or "") or None
 
 
 def _inside(sections: tuple[Section, ...]) -> Iterator[tuple[Token, int]]:

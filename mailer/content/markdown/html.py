@@ -75,16 +75,21 @@ class MailRenderer(RendererHTML):
         return "</li>\n"
 
     def heading_open(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
-        return str(self.renderToken([_below_title(tokens[idx])], 0, options, env))
+        return f"<{_below_title(tokens[idx].tag)}{self.renderAttrs(tokens[idx])}>\n"
 
     def heading_close(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
-        return str(self.renderToken([_below_title(tokens[idx])], 0, options, env))
+        return f"</{_below_title(tokens[idx].tag)}>\n"
+
+    def link_open(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
+        return f"<a{self.renderAttrs(tokens[idx])}>"
+
+    def link_close(self, *_: Any) -> str:
+        return "</a>"
 
 
-def _below_title(token: Token) -> Token:
+def _below_title(tag: str) -> str:
     """Lower the heading: the issue's title is the only h1 and the section's the only h2."""
-    below = {"h1": "h3", "h2": "h3"}.get(token.tag, token.tag)
-    return Token(token.type, below, token.nesting, attrs=dict(token.attrs), block=True)
+    return "h3" if tag in ("h1", "h2") else tag
 
 
 _markdown = MarkdownIt("commonmark", {"xhtmlOut": False, "html": True}, renderer_cls=MailRenderer)

@@ -18,7 +18,15 @@ def take_shortcuts(md: MarkdownIt) -> None:
     """Let the parser, with all its plugins, take the short cuts from now on."""
     md.helpers = Helpers()  # type: ignore[assignment]  # it is typed as the module that it is by default
     md.inline.ruler = _ByLetter(md.inline.ruler, lambda rules: _inline_rule(rules, md.inline.terminator_re))
+    md.inline.ruler2 = _only_if_marked(md.inline.ruler2)
     md.block.ruler = _ByLetter(md.block.ruler, _block_rule)
+    md.options = _Options(md.options)  # type: ignore[assignment]
+
+
+class _Options(dict[str, Any]):
+    """The parser's options without a function call for each look at one."""
+
+    __getattr__ = dict.__getitem__
 
 
 class Linkify(LinkifyIt):  # type: ignore[misc]
@@ -183,5 +191,31 @@ def _if_ruled(table: Rule) -> Rule:
     return match
 
 
+def _if_defined(reference: Rule) -> Rule:
+    """Look for the definition of a reference only where a colon follows the brackets."""
+
+    def match(state: StateBlock, line: int, end: int, silent: bool) -> bool:
+        place = state.bMarks[line] + state.tShift[line]
+        return bool(_DEFINED.match(state.src, place)) and reference(state, line, end, silent)
+
+    return match
+
+
+_DEFINED = re.compile(r"\[(?:[^\[\]\\]|\\.)*\]:", re.DOTALL)
 _RULES_OF_TABLES = ("|", "-", ":")
-_ONLY_IF = {"lheading": _if_underlined, "table": _if_ruled}
+_ONLY_IF = {"lheading": _if_underlined, "table": _if_ruled, "reference": _if_defined}
+
+
+def _only_if_marked(ruler: Ruler[Any]) -> Ruler[Any]:
+    """Pair the marks of emphasis only in text that has some."""
+    *pairing, join = ruler.getRules("")
+
+    def tidy(state: StateInline) -> None:
+        if state.delimiters or any(meta and meta["delimiters"] for meta in state.tokens_meta):
+            for rule in pairing:
+                rule(state)
+        join(state)
+
+    tidied = Ruler[Any]()
+    tidied.push("tidy", tidy)
+    return tidied

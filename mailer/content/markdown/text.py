@@ -54,11 +54,12 @@ def inline_to_text(children: Sequence[Token], numbers: Numbers) -> str:
 
 def _joined(blocks: list[str]) -> str:
     """Put a blank line between blocks, but none between a story's title and its summary."""
-    text = ""
+    parts: list[str] = []
     for block in blocks:
-        last = text.rsplit("\n", 1)[-1]
-        text += ("" if not text else "\n" if last.startswith(STORY) else "\n\n") + block
-    return text
+        if parts:
+            parts.append("\n" if parts[-1].rsplit("\n", 1)[-1].startswith(STORY) else "\n\n")
+        parts.append(block)
+    return "".join(parts)
 
 
 def _blocks(tokens: list[Token], numbers: Numbers) -> list[str]:

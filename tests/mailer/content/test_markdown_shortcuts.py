@@ -9,13 +9,44 @@ from hypothesis import strategies as st
 from mailer.content.markdown import parsing
 
 ISSUES = sorted((Path(__file__).resolve().parents[3] / "mailer" / "starter").rglob("*.md"))
-PIECES = [
-    *"#>-+*_~`[](){}<>!&:;|^=\\'\"/.1 a中：\t",
-    *("\n", "\n\n", "\n    ", "\n- ", "\n1. ", "\n> ", "\n---\n", "\n===\n", "\n| a | b |\n|---|:-:|\n| 1 | 2 |\n", "\n```\n", "\n# "),
-    *("[a](b)", "[a [b](c) d](e)", "![a](b.png)", "[^1]", "\n[^1]: note", "^[inline]", "\n[ref]: http://x.example 't'\n", "[ref]"),
-    *("https://x.example/a]b", "http://", "<b>", "</b>", "<!-- c -->", "<std::vec>", "{% if %}", "{:.x}", "&amp;", "&#93;", "**粗：**", "~~s~~"),
-    *("`co]de`", "[`]`](x)", "[a\\]b](c)", "[ ] ", "[x] ", "  \n", "\\\n", "word ", "中文"),
-]  # fmt: skip
+MARKS = [*"#>-+*_~`[](){}<>!&:;|^=\\'\"/.1 a中：\t", "\n", "\n\n", "\n    ", "  \n", "\\\n", "word ", "中文"]
+BLOCKS = [
+    "\n- ",
+    "\n1. ",
+    "\n> ",
+    "\n---\n",
+    "\n===\n",
+    "\n```\n",
+    "\n# ",
+    "\n| a | b |\n|---|:-:|\n| 1 | 2 |\n",
+    "[ ] ",
+    "[x] ",
+]
+LINKS = [
+    "[a](b)",
+    "[a [b](c) d](e)",
+    "![a](b.png)",
+    "[`]`](x)",
+    "[a\\]b](c)",
+    "https://x.example/a]b",
+    "http://",
+    "[ref]",
+]
+NOTES = ["[^1]", "\n[^1]: note", "^[inline]", "\n[ref]: http://x.example 't'\n", "\n[a\\]]: b\n"]
+OTHERS = [
+    "<b>",
+    "</b>",
+    "<!-- c -->",
+    "<std::vec>",
+    "{% if %}",
+    "{:.x}",
+    "&amp;",
+    "&#93;",
+    "**粗：**",
+    "~~s~~",
+    "`co]de`",
+]
+PIECES = [*MARKS, *BLOCKS, *LINKS, *NOTES, *OTHERS]
 
 
 def tokens(parser, source):
