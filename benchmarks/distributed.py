@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -205,15 +205,19 @@ def of_process(pid: int) -> float:
 
 def of_server(postmaster: int) -> float:
     """Return the CPU of a PostgreSQL server: its own, its processes', and that of those that ended."""
-    whole = _ticks(postmaster)
-    ticks = whole.own + whole.reaped
+    while True:
+        whole = _ticks(postmaster)
+        living = sum(_of_children(postmaster))
+        if _ticks(postmaster).reaped == whole.reaped:  # else one ended between the two, and may be missing
+            return (whole.own + whole.reaped + living) / TICKS
+
+
+def _of_children(parent: int) -> Iterator[int]:
     for folder in Path("/proc").glob("[0-9]*"):
-        try:
+        with suppress(OSError):
             one = _ticks(int(folder.name))
-        except OSError:
-            continue
-        ticks += (one.own + one.reaped) * (one.parent == postmaster)
-    return ticks / TICKS
+            if one.parent == parent:
+                yield one.own + one.reaped
 
 
 if __name__ == "__main__":
