@@ -10,7 +10,7 @@ def soon() -> float:
     return time.monotonic() + 10
 
 
-def test_there_are_only_so_many_lanes():
+def test_there_are_only_so_many_slots():
     slots = Slots("test", lambda: 2)
     with slots.slot() as first, slots.slot() as second, slots.slot() as third:
         assert (first, second, third) == (True, True, False)
@@ -18,7 +18,7 @@ def test_there_are_only_so_many_lanes():
     assert (slots.busy, slots.free) == (0, 2)
 
 
-def test_a_lane_is_given_back_by_work_that_fails():
+def test_a_slot_is_given_back_by_work_that_fails():
     slots = Slots("test", lambda: 1)
     for _ in range(3):
         slots.run_aside(lambda: 1 / 0)

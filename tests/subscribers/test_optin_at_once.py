@@ -81,11 +81,11 @@ def test_moving_leaving_undoing_and_erasing_at_once_never_deadlock():
 
 def at_once(count: int, act) -> list[BaseException]:
     errors: list[BaseException] = []
-    gate = threading.Barrier(count, timeout=30)
+    together = threading.Barrier(count, timeout=30)
 
     def run(number: int) -> None:
         try:
-            gate.wait()
+            together.wait()
             act(number)
         except BaseException as error:  # noqa: BLE001 — the test looks at all of them
             errors.append(error)

@@ -66,7 +66,7 @@ def test_whether_a_descriptor_is_left_is_found_out_without_keeping_any():
     assert len(os.listdir("/dev/fd")) == before
 
 
-def test_a_process_rests_longer_each_time_and_lanes_that_fail_together_count_once(monkeypatch, caplog):
+def test_a_process_rests_longer_each_time_and_slots_that_fail_together_count_once(monkeypatch, caplog):
     now = time.monotonic()
     monkeypatch.setattr(exhaustion.time, "monotonic", lambda: now)
     backoff = exhaustion._Backoff()

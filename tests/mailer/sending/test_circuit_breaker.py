@@ -42,7 +42,7 @@ def after(now, seconds):
     return now + timedelta(seconds=seconds)
 
 
-def test_without_a_failure_the_gate_is_open_to_all(now):
+def test_without_a_failure_the_breaker_is_closed(now):
     assert circuit_breaker.open_until(SENDGRID, now) is None
     assert [circuit_breaker.enter(SENDGRID, now) for _ in range(3)] == [True] * 3
 
@@ -78,11 +78,11 @@ def test_a_storm_of_ten_minutes_lets_at_most_twelve_through_after_those_in_fligh
         CircuitBreaker.objects.all().delete()
 
 
-LANES = 4
+SLOTS = 4
 
 
 @pytest.mark.parametrize("patience", [0.5, 20.0], ids=["answered 503 at once", "silent until the timeout"])
-def test_ten_minutes_of_503_leave_at_most_the_lanes_and_twelve_requests_unknown(api, settings, clock, patience):
+def test_ten_minutes_of_503_leave_at_most_the_slots_and_twelve_requests_unknown(api, settings, clock, patience):
     """Claims and settlements are real; the clock jumps to the next event."""
     settings.MAILER_BATCH_SIZE = 1
     readers.crowd(20)
@@ -91,14 +91,14 @@ def test_ten_minutes_of_503_leave_at_most_the_lanes_and_twelve_requests_unknown(
     start = clock.now
     while clock.now < after(start, 600):
         for batch in outgoing.batches(send):
-            if batch.state == Batch.State.PLANNED and len(in_flight) < LANES and (taken := claim(batch.pk)):
+            if batch.state == Batch.State.PLANNED and len(in_flight) < SLOTS and (taken := claim(batch.pk)):
                 in_flight.append((after(clock.now, patience), taken))
         if in_flight:
             clock.now, asked = in_flight.pop(0)
             settle(asked, OutcomeUnknown("503", 503))
         else:
             clock.now = circuit_breaker.open_until(send.account_id, clock.now)
-    assert LANES + 4 < outgoing.states(send).count("unknown") <= LANES + 12
+    assert SLOTS + 4 < outgoing.states(send).count("unknown") <= SLOTS + 12
 
 
 def test_a_failure_never_opens_it_earlier(now):
@@ -143,7 +143,7 @@ def test_a_202_of_a_request_from_before_does_not_lift_a_429(now):
     assert seconds_closed(now) == 60
 
 
-def test_accounts_of_one_provider_do_not_share_a_gate(now):
+def test_accounts_of_one_provider_do_not_share_a_breaker(now):
     circuit_breaker.failed(SENDGRID, now, "503")
     assert circuit_breaker.open_until(OTHER, now) is None
     assert circuit_breaker.enter(OTHER, now)

@@ -202,7 +202,7 @@ def test_a_batch_that_is_gone_is_ignored(four):
     deliver_batch(gone)
 
 
-def test_nobody_is_claimed_while_the_gate_is_closed(four):
+def test_nothing_is_claimed_while_the_breaker_is_open(four):
     circuit_breaker.rate_limited(four.account_id, timezone.now(), 30, "too many requests")
     assert claim(batch_of(four).pk) is None
     assert (states(four), attempts(four)) == (["planned"], [])

@@ -74,7 +74,7 @@ def test_a_wrong_clock_declares_no_request_of_others_unknown(wrong, four):
     assert outgoing.states(four) == [Batch.State.POSTING]
 
 
-def test_a_wrong_clock_closes_the_gate_for_as_long_as_any_other(wrong, two_batches):
+def test_a_wrong_clock_opens_the_breaker_for_as_long_as_any_other(wrong, two_batches):
     first, second = outgoing.batches(two_batches)
     taken, also = claim(first.pk), claim(second.pk)
     wrong()

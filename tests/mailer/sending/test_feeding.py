@@ -29,7 +29,7 @@ def ten(settings, api):
 
 
 @pytest.fixture(autouse=True)
-def _lanes_are_open():
+def _slots_are_open():
     yield
     for kind in (concurrency.issues, concurrency.mails):
         kind.wait_until_idle(time.monotonic() + 10)
@@ -61,7 +61,7 @@ def test_messages_for_what_is_over_or_gone_do_nothing(ten, api):
     assert len(api.requests) == 10
 
 
-def test_a_lane_is_given_back_after_its_turn_and_another_is_woken(ten, api, hinted, monkeypatch):
+def test_a_slot_is_given_back_after_its_turn_and_another_is_woken(ten, api, hinted, monkeypatch):
     monkeypatch.setattr(feeding, "MOST_BATCHES", 4)
     hinted.clear()
     feed(ten.pk)
@@ -116,7 +116,7 @@ def test_a_task_that_was_handed_out_before_a_stop_and_starts_after_it_claims_not
     assert states(ten) == ["planned"] * 10
 
 
-def test_no_more_lanes_are_taken_than_there_are(ten, api, settings):
+def test_no_more_slots_are_taken_than_there_are(ten, api, settings):
     settings.MAILER_LANES = 1
     with concurrency.issues.slot() as taken:
         assert taken
@@ -141,7 +141,7 @@ def test_what_goes_wrong_ends_the_turn_in_one_line_without_addresses(ten, monkey
 
 
 @pytest.mark.django_db(transaction=True)
-def test_free_lanes_are_given_to_sends_that_wait_until_nothing_waits(settings, ten, api, monkeypatch):
+def test_free_slots_are_given_to_sends_that_wait_until_nothing_waits(settings, ten, api, monkeypatch):
     settings.MAILER_LANES = 3
     monkeypatch.setattr(feeding, "MOST_BATCHES", 2)
     settings.MAILER_HTTP_TIMEOUT = 20.0  # an answer that a busy machine gives late would open the circuit breaker
@@ -164,7 +164,7 @@ def test_free_lanes_are_given_to_sends_that_wait_until_nothing_waits(settings, t
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_may_not_be_sent_now_takes_no_lane(four, api, settings):
+def test_what_may_not_be_sent_now_takes_no_slot(four, api, settings):
     def nothing_happens() -> bool:
         feed_slots()
         return idle() and api.requests == []

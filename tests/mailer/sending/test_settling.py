@@ -94,7 +94,7 @@ def test_a_server_that_does_not_speak_tls_leaves_the_readers_waiting(four, api, 
     assert attempts(four) == ["unsent"]
 
 
-def test_429_closes_the_gate_until_the_reset(four, api):
+def test_429_opens_the_breaker_until_the_reset(four, api):
     api.fail("too many", seconds=30)
     batch = deliver(four)
     assert (batch.state, attempts(four)) == ("planned", ["refused"])
@@ -300,7 +300,7 @@ def test_a_request_after_a_long_pause_opens_a_new_connection(two_batches, api):
     assert states(two_batches) == ["accepted", "accepted"]
 
 
-def test_a_provider_that_does_not_listen_at_all_is_asked_once_a_gate(four, settings):
+def test_a_provider_that_does_not_listen_is_asked_once_each_time_the_breaker_closes(four, settings):
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
         settings.SENDGRID_API_URL = f"http://127.0.0.1:{nobody.getsockname()[1]}"

@@ -67,7 +67,7 @@ def test_a_paused_send_goes_on_where_it_stopped(two_batches, api, hinted):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_resuming_wakes_lanes(two_batches, hinted):
+def test_resuming_wakes_slots(two_batches, hinted):
     settle(claimed(two_batches, 0), Accepted("1"))
     pause(two_batches.pk)
     resume(two_batches.pk)

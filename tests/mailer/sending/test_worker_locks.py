@@ -18,7 +18,7 @@ def test_a_process_keeps_its_id(me):
     assert worker_locks.this_worker() == me
 
 
-def test_a_living_owner_is_not_dead(me):
+def test_a_living_worker_is_not_dead(me):
     assert not worker_locks.is_dead(me)
 
 
@@ -26,7 +26,7 @@ def test_a_worker_that_cannot_be_known_is_not_called_dead(me):
     assert not worker_locks.is_dead(uuid.uuid4())
 
 
-def test_an_owner_whose_lock_can_be_taken_is_dead(me, settings):
+def test_a_worker_whose_lock_can_be_taken_is_dead(me, settings):
     worker_locks._held.pop().close()
     assert worker_locks.is_dead(me)
 
@@ -39,7 +39,7 @@ def test_tidying_leaves_the_living_and_what_is_still_needed(me, settings):
     assert {path.stem for path in (settings.HOME / "run").iterdir()} == {str(me), str(needed)}
 
 
-def test_an_owner_that_is_just_starting_is_not_tidied_away(settings):
+def test_a_worker_that_is_just_starting_is_not_tidied_away(settings):
     """The file appears with its lock already held."""
     stopping = threading.Event()
     (settings.HOME / "run").mkdir()

@@ -41,7 +41,7 @@ def test_no_row_that_postgresql_shows_reaches_the_log(told):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_lane_that_loses_the_database_says_no_more_than_the_sweep(told):
+def test_a_slot_that_loses_the_database_says_no_more_than_the_sweep(told):
     def lose():
         raise OperationalError("server closed the connection unexpectedly")
 

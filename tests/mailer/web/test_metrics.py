@@ -135,7 +135,7 @@ def test_asking_changes_nothing(client):
 # ---------------------------------------------------------------- processes, and what was counted
 
 
-def test_a_worker_shows_with_its_lanes_and_its_broker_while_it_is_seen(client):
+def test_a_worker_shows_with_its_slots_and_its_broker_while_it_is_seen(client):
     now = clock.now()
     told = EmbeddedWorker().state() | {"broker": False, "well": True}
     for pid, ago in ((1, 0), (2, 90)):

@@ -32,7 +32,7 @@ def serve(worker: EmbeddedWorker, monkeypatch, error: BaseException | None) -> i
     """Return how often it connected for hints within half a second."""
     made = []
     monkeypatch.setattr(broker, "reach_broker", lambda: None)
-    monkeypatch.setattr(worker, "_controller", lambda queue, lanes: made.append(queue) or Controller(error))
+    monkeypatch.setattr(worker, "_controller", lambda queue, concurrency: made.append(queue) or Controller(error))
     consumer = threading.Thread(target=worker._serve, args=("issues", 1))
     consumer.start()
     consumer.join(0.5)

@@ -112,7 +112,7 @@ def test_a_sweep_that_fails_by_a_defect_is_complained_of_and_an_outage_is_not(wo
     until(lambda: any("has not swept" in one for one in worker.complaints()))
 
 
-def test_a_lane_that_is_stuck_is_complained_of_and_one_that_goes_from_piece_to_piece_is_not(worker):
+def test_a_slot_that_is_stuck_is_complained_of_and_one_that_goes_from_piece_to_piece_is_not(worker):
     end, moves = threading.Event(), threading.Event()
     moves.set()
 

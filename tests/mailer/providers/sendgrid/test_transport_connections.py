@@ -21,12 +21,12 @@ def test_a_hundred_requests_use_one_connection(api, client):
 def test_each_thread_has_a_connection_of_its_own(api, client):
     together = threading.Barrier(4, timeout=30)
 
-    def lane(_):
+    def slot(_):
         together.wait()
         return [client.post(request(1)) for _ in range(10)]
 
     with ThreadPoolExecutor(4) as pool:
-        answers = [answer for some in pool.map(lane, range(4)) for answer in some]
+        answers = [answer for some in pool.map(slot, range(4)) for answer in some]
     assert all(isinstance(answer, Accepted) for answer in answers)
     assert api.connections == 4
 
