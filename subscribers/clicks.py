@@ -11,7 +11,7 @@ from datetime import datetime
 from django.db import transaction
 from django.db.models import Q
 
-from subscribers import clock, optouts, records, undoing
+from subscribers import clock, labels, optouts, records, undoing
 from subscribers.journal import ALL, Leaving
 from subscribers.models import Consent, Subscription
 from subscribers.optouts import UNSUBSCRIBED, OptOut
@@ -49,10 +49,11 @@ class _Clicks:
         self.now = now
         self._known: defaultdict[tuple[int, str], list[Leaving]] = defaultdict(list)
         behind = records.subscribers_behind({leaving.public_id for leaving in leavings})
+        renamed = labels.renamed()
         for leaving in leavings:
             if leaving.public_id in behind:
                 subscriber, held = behind[leaving.public_id]
-                for newsletter in _ended(leaving.newsletter, held):
+                for newsletter in _ended(labels.as_of_now(leaving.newsletter, renamed), held):
                     self._known[subscriber, newsletter].append(replace(leaving, at=min(leaving.at, now)))
 
     def subscribers(self) -> set[int]:

@@ -38,6 +38,14 @@ class FormerId(models.Model):
         constraints = [models.UniqueConstraint(fields=["public_id", "newsletter"], name="one_former_id_each")]
 
 
+class RenamedNewsletter(models.Model):
+    """A label that a newsletter had before: links in old emails, journals and logs still say it."""
+
+    label = models.CharField(max_length=64, primary_key=True)
+    now = models.CharField(max_length=64)
+    at = models.DateTimeField(default=timezone.now)
+
+
 def may_be_mailed(state: str | None, suppressed: str | None) -> bool:
     """Tell whether a subscription in this state may be mailed, given why its address is suppressed, if it is.
 
@@ -333,6 +341,7 @@ class AuditEntry(models.Model):
         SUPPRESSED = "suppressed"
         LIFTED = "lifted"
         ERASED = "erased"
+        RENAMED = "renamed"  # a newsletter's label
 
     at = models.DateTimeField(default=timezone.now, db_index=True)
     by = models.CharField("way", max_length=12, choices=By.choices)

@@ -1,6 +1,6 @@
 """After an older backup was restored, unsubscribe again everybody who left since."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from django.db import transaction
 
-from subscribers import clock, erasing, optin, optouts
+from subscribers import clock, erasing, labels, optin, optouts
 from subscribers.models import Consent, Subscriber, Subscription, Suppression
 from subscribers.optin import Effect, Origin, Reason, Step, Why
 from subscribers.optouts import UNSUBSCRIBED, OptOut
@@ -36,8 +36,9 @@ def replay(path: Path) -> Replayed:
     """
     found = Replayed()
     lines = optouts.read(path)
+    renamed = labels.renamed()
     while chunk := list(islice(lines, CHUNK)):
-        known = [optout for optout in chunk if optout is not None]
+        known = [_as_of_now(optout, renamed) for optout in chunk if optout is not None]
         with optouts.replaying():
             left, suppressed = _replay(known)
         found = replace(
@@ -55,7 +56,8 @@ def forgotten(path: Path) -> int:
 
     If there are any, a backup was restored. Those who came back after leaving chose to, and do not count.
     """
-    newest = optouts.newest(path)
+    renamed = labels.renamed()
+    newest = [_as_of_now(optout, renamed) for optout in optouts.newest(path)]
     subscribers = Subscription.objects.deliverable().filter(
         subscriber__suppression_hash__in={optout.hash for optout in newest}
     )
@@ -73,6 +75,10 @@ def forgotten(path: Path) -> int:
         return 0
     known = _Known(suspicious)
     return sum(known.lacks(optout) for optout in suspicious)
+
+
+def _as_of_now(optout: OptOut, renamed: Mapping[str, str]) -> OptOut:
+    return replace(optout, newsletter=labels.as_of_now(optout.newsletter, renamed))
 
 
 def _replay(chunk: list[OptOut]) -> tuple[int, int]:

@@ -1,6 +1,7 @@
 """URLs that only one subscriber can open, signed with the installation's link keys."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
@@ -8,7 +9,7 @@ from django.conf import settings
 from django.urls import reverse
 from django.utils.module_loading import import_string
 
-from subscribers import clock, tokens
+from subscribers import clock, labels, tokens
 
 
 def keys() -> tokens.Keys:
@@ -99,6 +100,19 @@ def read(token: str, purpose: str) -> tokens.Ticket:
 
     Raises TokenError, ExpiredToken; DatabaseError if a newer key may have signed it and cannot be asked for.
     """
+    try:
+        return _as_of_now(_read(token, purpose))
+    except tokens.ExpiredToken as expired:
+        raise tokens.ExpiredToken(_as_of_now(expired.ticket)) from None
+
+
+def _as_of_now(ticket: tokens.Ticket) -> tokens.Ticket:
+    """Return the ticket with the label that its newsletter has today: links outlive labels."""
+    label = labels.current(ticket.newsletter)
+    return ticket if label == ticket.newsletter else replace(ticket, newsletter=label)
+
+
+def _read(token: str, purpose: str) -> tokens.Ticket:
     known = keys()
     try:
         return tokens.read(token, purpose, known.verifying(), clock.now_or_estimated)

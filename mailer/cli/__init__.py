@@ -22,6 +22,7 @@ COMMANDS = {
     "cancel": ("steering", "Cancel a send for the subscribers still waiting."),
     "reconcile": ("reconciling", "Show and settle requests that got no answer."),
     "subscribers": ("subscribers", "Add, import, list, show, unsubscribe, erase and export subscribers."),
+    "newsletters": ("newsletters", "Rename a newsletter with its subscribers, consents, sends and archive."),
     "audit": ("auditing", "Show who looked at, exported, suppressed or erased subscribers."),
     "archive": ("archiving", "List sent issues, or correct the web page of one."),
     "serve": ("serving", "Run the web process: subscribe and unsubscribe pages, webhook, archive."),

@@ -70,6 +70,7 @@ def issue(
 
     require_known_rules(ignored)
     _say_if_keys_are_exposed()
+    _name_orphans()
     proof = prepare(file, newsletter)
     warnings = stop_at_errors(file, lambda: require_sound(proof, ignored), "nothing was sent")
     proposal = propose(proof, read_order(proof, at, on_unknown, detached=detach))
@@ -99,6 +100,19 @@ def _say_if_keys_are_exposed() -> None:
 
     if why := why_exposed(settings.CONFIG_FOLDER):
         click.echo(f"mailer: {why}", err=True)
+
+
+def _name_orphans() -> None:
+    from django.conf import settings
+
+    from mailer.publishing.labels import orphans
+
+    for orphan in orphans():
+        click.echo(
+            f"mailer: the newsletter {orphan} is not in {settings.CONFIG}; if it was renamed there, run `mailer "
+            f"newsletters rename {orphan.label} NEW`.",
+            err=True,
+        )
 
 
 def _say_what_else_is_known(proposal: "Proposal") -> None:

@@ -32,6 +32,7 @@ from mailer.publishing.errors import (
     RunAgain,
     TryLater,
 )
+from mailer.publishing.labels import require_not_renamed
 from mailer.publishing.reachability import why_unreachable
 from mailer.publishing.sends import require_own
 from mailer.sending import hints
@@ -144,6 +145,7 @@ def propose(proof: Proof, order: Order) -> Proposal:
 def require_possible(proposal: Proposal, *, old_date: bool = False) -> None:
     """Raise what `get_ready` and `start` would, as far as it is known without a request."""
     _require_same_provider(proposal)
+    _require_own_label(proposal)
     if proposal.sent_as:
         raise ConfirmRepeat(proposal.repeats)
     if proposal.old_date and not old_date:
@@ -173,6 +175,7 @@ def get_ready(
     if proposal.old_date and not old_date:
         raise ConfirmOldDate(proposal.old_date)
     _require_same_provider(proposal)
+    _require_own_label(proposal)
     if proposal.makes_a_plan:
         _require_acceptable(proposal)
         _require_workers(proposal.order, broker_away)
@@ -250,6 +253,12 @@ def _require_same_provider(proposal: Proposal) -> None:
             f"{proposal.slug} was planned for {existing.provider}, but {configured_provider().names.url} is {here} "
             "here; use one provider for the whole send."
         )
+
+
+def _require_own_label(proposal: Proposal) -> None:
+    """Refuse to send as a new newsletter what has subscribers and sends under another label."""
+    if proposal.makes_a_plan and not proposal.is_rehearsal:
+        require_not_renamed(proposal.plan.newsletter, proposal.plan.issue.source_sha256)
 
 
 def _require_acceptable(proposal: Proposal) -> None:

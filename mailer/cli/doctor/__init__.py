@@ -113,6 +113,7 @@ def _checks() -> Iterator[Check]:
     yield database
     yield guarded("broker", here.broker)
     if database.state == "ok":
+        yield from here.orphans()
         yield guarded("restore guard", here.restore_guard)
         yield guarded("deliveries", here.deliveries)
         yield guarded("link keys", here.link_keys)

@@ -28,6 +28,15 @@ def misnamed() -> Iterator[Check]:
         yield Check("settings", "warning", detail)
 
 
+def orphans() -> Iterator[Check]:
+    """Yield labels that newsletter.toml has lost."""
+    from mailer.publishing import labels
+
+    for orphan in labels.orphans():
+        rename = f"if it was renamed there, run `mailer newsletters rename {orphan.label} NEW`"
+        yield Check(f"newsletter {orphan}", "warning", f"not in {settings.CONFIG}; {rename}")
+
+
 def exposed() -> Iterator[Check]:
     """Yield a key that git offers to others."""
     from mailer.config.exposure import why_exposed

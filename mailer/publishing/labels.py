@@ -1,0 +1,157 @@
+"""Labels that newsletter.toml no longer has although they have subscribers or sends; and renaming one for good.
+
+A table renamed in the file alone makes a new newsletter without history: who left the old one can be imported into it
+again, and an issue that went out before goes out again.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import QuerySet
+
+from mailer.config.newsletter import Newsletter
+from mailer.models import REHEARSAL, Batch, Send
+from mailer.publishing.errors import CorrectRequest, CorrectSettings, Refused
+from mailer.store import accounts
+from subscribers import labels
+from subscribers.auditing import Act
+from subscribers.labels import Carried
+from subscribers.models import Subscription
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Orphan:
+    """A label that is not configured here, and what it has."""
+
+    label: str
+    subscribers: int
+    sends: int
+
+    def __str__(self) -> str:
+        return f"{self.label} ({self.subscribers:,} subscribed, {self.sends:,} sent)"
+
+
+@dataclass(frozen=True)
+class Renamed:
+    carried: Carried
+    sends: int
+
+
+def orphans() -> list[Orphan]:
+    """Return the labels that have subscribers or real sends and are not in newsletter.toml, in order.
+
+    One that was mailed last with another account's key is a newsletter of another installation at this database.
+    """
+    known = {*labels.held(), *labels.distinct(_real())} - set(settings.NEWSLETTERS)
+    ours = [label for label in sorted(known) if not _of_another_account(label)]
+    return [Orphan(label, _active(label), _real().filter(newsletter=label).count()) for label in ours]
+
+
+def _of_another_account(label: str) -> bool:
+    account = None if settings.PROVIDER == REHEARSAL else accounts.known_account()
+    last = _real().filter(newsletter=label).order_by("-created_at").first()
+    return bool(account and last and last.account_id not in (None, account.pk))
+
+
+def require_not_renamed(newsletter: Newsletter, source_sha256: str) -> None:
+    """Raise CorrectSettings if the newsletter looks like one that has another label in the database.
+
+    It has the same list_id; or sent the same issue; or, as long as this one has sent nothing, mailed from the same
+    address with the same account. The newsletters of other installations at this database are none of these.
+    """
+    _require_new_label(newsletter.label)
+    if former := _same_newsletter(newsletter, source_sha256):
+        raise CorrectSettings(
+            f"the newsletter {newsletter.label} seems to be {former}, which has subscribers or sends and is not in "
+            f"{settings.CONFIG}: who left it would be unknown to {newsletter.label}. `mailer newsletters rename "
+            f"{former} {newsletter.label}` takes them along; or put {former} back into the file. Nothing was sent."
+        )
+
+
+def _same_newsletter(newsletter: Newsletter, source_sha256: str) -> str:
+    sends = _real().exclude(newsletter__in=list(settings.NEWSLETTERS))
+    same = sends.filter(list_id=newsletter.list_id) | sends.filter(source_sha256=source_sha256)
+    if not _real().filter(newsletter=newsletter.label).exists():
+        same = same | sends.filter(from_email=newsletter.from_email, account=accounts.known_account())
+    return same.order_by("-created_at").values_list("newsletter", flat=True).first() or ""
+
+
+def _require_new_label(label: str) -> None:
+    if now := labels.renamed().get(label):
+        raise CorrectSettings(
+            f"{label} was the label of {now} before: links in its emails still say {label}, so a new newsletter "
+            "cannot have it. Choose another label in newsletter.toml. Nothing was sent."
+        )
+
+
+def rename(old: str, new: str, audit: Callable[[Act], None]) -> Renamed:
+    """Give all that the label `old` has the label `new`, in one transaction, with an entry in the audit log.
+
+    Raises CorrectRequest, CorrectSettings; Refused while something is being sent.
+    """
+    require_renamable(old, new)
+    newsletter = settings.NEWSLETTERS[new]
+    with transaction.atomic():
+        # Locked first, as a claim does: nothing starts between this look and the end.
+        list(Send.objects.select_for_update().filter(newsletter__in=(old, new)).order_by("pk").values_list("pk"))
+        _require_at_rest(old)
+        _require_empty(new)
+        Send.objects.filter(newsletter=new, provider=REHEARSAL).delete()
+        carried = labels.rename(old, new, newsletter.list_id)
+        sends = Send.objects.filter(newsletter=old).update(newsletter=new, list_id=newsletter.list_id)
+        audit(Act("renamed", count=carried.subscriptions, detail=f"newsletter {old} to {new}"))
+    log.warning("newsletter renamed", extra={"old": old, "new": new, "subscriptions": carried.subscriptions})
+    return Renamed(carried, sends)
+
+
+def require_renamable(old: str, new: str) -> None:
+    """Raise CorrectRequest or CorrectSettings unless the file says that `old` is called `new` now."""
+    if new not in settings.NEWSLETTERS:
+        raise CorrectRequest(
+            f"there is no newsletter {new!r} in {settings.CONFIG}; rename the table [newsletters.{old}] there first."
+        )
+    if old in settings.NEWSLETTERS:
+        raise CorrectRequest(f"{old} is still a newsletter of {settings.CONFIG}; rename its table there first.")
+    if not any(orphan.label == old for orphan in orphans()) and not Send.objects.filter(newsletter=old).exists():
+        raise CorrectRequest(f"there is no newsletter {old!r} in the database; `mailer doctor` names those there are.")
+    last = _real().filter(newsletter=old).exclude(list_id="").order_by("-created_at").first()
+    here = settings.NEWSLETTERS[new].list_id
+    if last and last.list_id != here:
+        raise CorrectSettings(
+            f"{new} has the list_id {here}, but {old} was mailed with {last.list_id}, by which subscribers' email "
+            f'programs sort it; add list_id = "{last.list_id}" to [newsletters.{new}] first.'
+        )
+    _require_at_rest(old)
+    _require_empty(new)
+
+
+def _require_at_rest(old: str) -> None:
+    sends = Send.objects.filter(newsletter=old)
+    in_flight = Batch.objects.filter(send__in=sends, state=Batch.State.POSTING)
+    under_way = sends.filter(state=Send.State.SENDING) | sends.filter(pk__in=in_flight.values("send"))
+    if send := under_way.first():
+        raise Refused(f"{send.slug} of {old} is being sent; wait for its end, or `mailer pause {send.slug}` first.")
+
+
+def _require_empty(new: str) -> None:
+    """Refuse to make one newsletter of two: their histories of consent would mix."""
+    if number := Subscription.objects.filter(newsletter=new).count():
+        raise Refused(
+            f"{new} already has {number} subscribers of its own, and two newsletters cannot become one; choose a "
+            "label without subscribers in newsletter.toml, and rename to that."
+        )
+    if send := _real().filter(newsletter=new).first():
+        raise Refused(f"{new} has sent {send.slug} already, so it is a newsletter of its own; choose another label.")
+
+
+def _real() -> QuerySet[Send]:
+    return Send.objects.defer("html", "text", "article").exclude(provider=REHEARSAL)
+
+
+def _active(label: str) -> int:
+    return Subscription.objects.filter(newsletter=label, state=Subscription.State.ACTIVE).count()

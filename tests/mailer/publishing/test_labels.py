@@ -1,0 +1,177 @@
+# ruff: noqa: F811 — the fixtures are those of tests/mailer/sending
+"""A table renamed in newsletter.toml alone is noticed before it mails anybody; the command carries all along."""
+
+from dataclasses import replace
+from datetime import date
+
+import pytest
+
+from mailer.models import Send
+from mailer.publishing import labels
+from mailer.publishing.errors import CorrectRequest, CorrectSettings, Refused
+from mailer.publishing.preparing import prepare
+from mailer.publishing.sending import Order, get_ready, propose, require_possible
+from mailer.sending.steering import pause
+from subscribers.models import AuditEntry, Consent, Subscription
+from tests import readers
+from tests.mailer.cli.conftest import installation, run  # noqa: F401
+from tests.mailer.sending.conftest import _own_home, api  # noqa: F401 — the same stage
+from tests.mailer.sending.outgoing import deliver_all, planned
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+ISSUE = f"---\nnewsletter: boards\ndate: {date.today()}\n---\n# Boards\n\nText.\n"
+
+
+@pytest.fixture
+def sent(api, settings) -> Send:
+    """An issue that The Weekly sent to one subscriber; its table was renamed to `boards` afterwards."""
+    settings.PROVIDER_IS_LOCAL = True
+    readers.everybody()
+    send = planned()
+    deliver_all(send)
+    rename_table(settings)
+    return send
+
+
+def rename_table(settings, **changed: object) -> None:
+    table = replace(settings.NEWSLETTERS["weekly"], label="boards", **changed)
+    settings.NEWSLETTERS = {"boards": table, "jianbao": settings.NEWSLETTERS["jianbao"]}
+
+
+def proposal(tmp_path, name: str = "next.md"):
+    (tmp_path / name).write_text(ISSUE)
+    return propose(prepare(tmp_path / name, None), Order())
+
+
+def test_a_label_that_the_file_lost_is_named_with_what_it_has(sent):
+    (orphan,) = labels.orphans()
+    assert str(orphan) == "weekly (2 subscribed, 1 sent)"
+
+
+def test_a_newsletter_of_another_account_at_the_same_database_is_nobodys_orphan(sent, settings):
+    settings.SENDGRID_API_KEY = "SG.another"
+    from mailer.store import accounts
+
+    accounts.adopt_key(accounts.fingerprint(), "other")
+    assert labels.orphans() == []
+
+
+@pytest.mark.parametrize("changed", [{}, {"list_id": "boards.news.example.com"}])
+def test_a_real_send_of_the_renamed_one_is_refused_until_it_has_its_history(sent, settings, tmp_path, changed):
+    rename = replace(settings.NEWSLETTERS["boards"], **changed)
+    settings.NEWSLETTERS = {**settings.NEWSLETTERS, "boards": rename}
+    readers.confirmed("boards", readers.CLEO)
+    for refuse in (require_possible, get_ready):
+        with pytest.raises(CorrectSettings, match="mailer newsletters rename weekly boards"):
+            refuse(proposal(tmp_path))
+
+
+def test_the_already_sent_guard_compares_sources_across_orphaned_labels(sent, settings, tmp_path):
+    other = replace(
+        settings.NEWSLETTERS["boards"], list_id="other.example.org", from_email="other@news.example.org", reply_to=""
+    )
+    settings.NEWSLETTERS = {"boards": other}
+    readers.confirmed("boards", readers.CLEO)
+    get_ready(proposal(tmp_path))  # another newsletter altogether
+    Send.objects.filter(pk=sent.pk).update(source_sha256=proposal(tmp_path).plan.issue.source_sha256)
+    with pytest.raises(CorrectSettings, match="seems to be weekly"):
+        get_ready(proposal(tmp_path))
+
+
+def test_renaming_carries_everything_along_and_the_next_issue_can_be_sent(sent, settings, tmp_path):
+    renamed = labels.rename("weekly", "boards", audit=write)
+    assert (renamed.sends, renamed.carried.subscriptions) == (1, 4)
+    for kind in (Send, Subscription, Consent):
+        assert not kind.objects.filter(newsletter="weekly").exists()
+    assert labels.orphans() == []
+    entry = AuditEntry.objects.get(action="renamed")
+    assert (entry.count, entry.detail) == (4, "newsletter weekly to boards")
+    assert get_ready(proposal(tmp_path)).proposal.audience == 1
+
+
+def write(act) -> None:
+    from subscribers import auditing
+
+    auditing.write(auditing.Actor("command", "ada", "here"), act)
+
+
+def test_nothing_is_renamed_without_its_audit_entry(sent):
+    def full(act) -> None:
+        raise OSError("full")
+
+    with pytest.raises(OSError, match="full"):
+        labels.rename("weekly", "boards", full)
+    assert Subscription.objects.filter(newsletter="weekly").count() == 4
+
+
+def test_a_send_under_way_refuses_and_a_paused_one_does_not(api, settings):
+    readers.confirmed()
+    send = planned()
+    rename_table(settings)
+    with pytest.raises(Refused, match="is being sent"):
+        labels.rename("weekly", "boards", write)
+    pause(send.pk)
+    assert labels.rename("weekly", "boards", write).sends == 1
+    deliver_all_of_renamed(send)
+
+
+def deliver_all_of_renamed(send: Send) -> None:
+    """Its links were frozen by the former label or are made by the new one: either way they lead home."""
+    from mailer.sending.steering import resume
+
+    resume(send.pk)
+    send.refresh_from_db()
+    deliver_all(send)
+    send.refresh_from_db()
+    assert (send.newsletter, send.state) == ("boards", "finished")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("weekly", "nowhere", "rename the table"),
+        ("jianbao", "boards", "still a newsletter"),
+        ("nobody", "boards", "no newsletter 'nobody' in the database"),
+    ],
+)
+def test_labels_that_cannot_be_meant_are_refused(sent, old, new, words):
+    with pytest.raises(CorrectRequest, match=words):
+        labels.rename(old, new, write)
+
+
+def test_another_list_id_is_refused_because_subscribers_sort_by_it(sent, settings):
+    settings.NEWSLETTERS = {"boards": replace(settings.NEWSLETTERS["boards"], list_id="boards.example.org")}
+    with pytest.raises(CorrectSettings, match=r'add list_id = "weekly.news.example.com"'):
+        labels.rename("weekly", "boards", write)
+
+
+def test_two_newsletters_with_subscribers_do_not_become_one(sent):
+    readers.confirmed("boards", readers.CLEO)
+    with pytest.raises(Refused, match="already has 1 subscribers"):
+        labels.rename("weekly", "boards", write)
+
+
+def test_a_label_that_links_still_say_is_not_given_to_a_new_newsletter(sent, settings, tmp_path):
+    labels.rename("weekly", "boards", write)
+    new = replace(settings.NEWSLETTERS["boards"], label="weekly", list_id="new.example.org")
+    settings.NEWSLETTERS = {**settings.NEWSLETTERS, "weekly": new}
+    (tmp_path / "other.md").write_text(ISSUE.replace("boards", "weekly"))
+    with pytest.raises(CorrectSettings, match="was the label of boards before"):
+        get_ready(propose(prepare(tmp_path / "other.md", None), Order()))
+    with pytest.raises(CorrectRequest, match="still a newsletter"):
+        labels.rename("weekly", "boards", write)
+
+
+def test_the_command_asks_renames_and_says_what_it_took_along(sent, run):
+    assert run("newsletters", "rename", "weekly", "boards").code == 4
+    done = run("newsletters", "rename", "weekly", "boards", "--yes")
+    assert done.code == 0, done.err
+    assert "weekly is boards now: 4 subscriptions" in done.out
+    assert AuditEntry.objects.filter(action="renamed").count() == 1
+
+
+def test_doctor_and_send_name_what_the_file_lost(sent, run, tmp_path):
+    assert "newsletter weekly (2 subscribed, 1 sent): not in" in run("doctor").out
+    (tmp_path / "next.md").write_text(ISSUE)
+    assert "the newsletter weekly (2 subscribed, 1 sent) is not in" in run("send", "issue", tmp_path / "next.md").err
