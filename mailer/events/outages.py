@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 MANY = 20  # hard bounces of a domain in one send
 JUMP = 10  # times the domain's median
-SHARE = 0.8  # of a domain that has at least `domains.SMALLEST` readers
+SHARE = 0.8  # of a domain that has at least `domains.SMALLEST` subscribers
 BEFORE = 10  # sends that the median is taken of
 
 HELD = timedelta(days=3)

@@ -241,7 +241,7 @@ class ReceivingDomains(models.Model):
     """How many subscribers of a send each larger domain receives for; counted once, when a rule first asks."""
 
     send = models.OneToOneField(Send, models.CASCADE, primary_key=True)
-    readers = models.JSONField()  # domain → readers
+    readers = models.JSONField()  # domain → subscribers
 
 
 class Attempt(models.Model):

@@ -2,7 +2,7 @@
 
 <folder>/README.txt
 <folder>/<send id>/accepted.jsonl   one line for each accepted request, on disk before the request is answered
-<folder>/<send id>/0001.eml …       the first 20 mails, as their readers would get them
+<folder>/<send id>/0001.eml …       the first 20 emails, as their subscribers would get them
 <folder>/mail/…                     mails that belong to no send, such as confirmations
 """
 

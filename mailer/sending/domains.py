@@ -30,14 +30,14 @@ def subscribers_by_domain(send: int) -> dict[str, int]:
 def _count(send: int) -> dict[str, int]:
     """Count in SQL: otherwise a million addresses would have to come into this process."""
     after_at = (
-        "split_part(reader.email_key, '@', 2)"
+        "split_part(subscriber.email_key, '@', 2)"
         if connection.vendor == "postgresql"
-        else "substr(reader.email_key, instr(reader.email_key, '@') + 1)"
+        else "substr(subscriber.email_key, instr(subscriber.email_key, '@') + 1)"
     )
     with connection.cursor() as cursor:
         cursor.execute(
             f"SELECT {after_at} AS domain, count(*) FROM mailer_delivery AS delivery"  # noqa: S608 — words of ours
-            " JOIN subscribers_subscriber AS reader ON reader.id = delivery.subscriber_id"
+            " JOIN subscribers_subscriber AS subscriber ON subscriber.id = delivery.subscriber_id"
             " WHERE delivery.batch_id IN (SELECT id FROM mailer_batch WHERE send_id = %s)"
             f" GROUP BY {after_at} HAVING count(*) >= %s",
             [send, SMALLEST],

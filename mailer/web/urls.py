@@ -4,7 +4,7 @@ import django.contrib.admin
 from django.urls import include, path, re_path, register_converter
 
 import mailer.admin  # noqa: F401 — what /admin/ shows of sends
-import subscribers.admin  # noqa: F401 — and of readers
+import subscribers.admin  # noqa: F401 — and of subscribers
 from mailer.store import counting
 from mailer.web import pages, proxies, views, webhooks
 from subscribers.web import urls as subscribers_urls  # also names the newsletters that stand under their label
