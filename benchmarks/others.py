@@ -1,10 +1,11 @@
 """The same email to the same subscribers, as one would send it without mailer.
 
-python -m benchmarks.others helpers|anymail URL COUNT ISSUE.json DATABASE
+python -m benchmarks.others helpers|unsigned|anymail URL COUNT ISSUE.json DATABASE
 """
 
 import json
 import sys
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from benchmarks.audience import readers
 SIZE = 1000
 KEY = b"k" * 32
 SENDGRID_KEY = "SG.benchmark.key"
+SAME = "http://127.0.0.1:8000/unsubscribe/"  # a link that must ask who you are
 
 
 def link(public_id: UUID, newsletter: str) -> str:
@@ -24,7 +26,7 @@ def link(public_id: UUID, newsletter: str) -> str:
     return f"http://127.0.0.1:8000/unsubscribe/{tokens.make('unsubscribe', public_id, newsletter, KEY)}/"
 
 
-def helpers(url: str, count: int, issue: dict[str, Any], _: Path) -> None:
+def helpers(url: str, count: int, issue: dict[str, Any], _: Path, *, signed: bool = True) -> None:
     """Send by the `sendgrid` package as its documentation shows it: helpers.mail, no ledger."""
     import sendgrid
     from sendgrid.helpers.mail import From, Header, Mail, Personalization, Substitution, To
@@ -43,7 +45,7 @@ def helpers(url: str, count: int, issue: dict[str, Any], _: Path) -> None:
         for one in batch:
             person = Personalization()
             person.add_to(To(one.email, one.name or None))
-            address = link(one.public_id, issue["newsletter"])
+            address = link(one.public_id, issue["newsletter"]) if signed else SAME
             person.add_substitution(Substitution(issue["placeholder"], address))
             person.add_header(Header("List-Unsubscribe", f"<{address}>"))
             mail.add_personalization(person)
@@ -126,7 +128,7 @@ def _models(url: str, database: Path) -> tuple[Any, Any]:
     return Subscriber, Recipient
 
 
-WAYS = {"helpers": helpers, "anymail": anymail}
+WAYS = {"helpers": helpers, "unsigned": partial(helpers, signed=False), "anymail": anymail}
 
 if __name__ == "__main__":
     way, url, count, issue, database = sys.argv[1:]

@@ -20,11 +20,13 @@ import tempfile
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from benchmarks.table import HEADING, Row, show
 
 ROOT = Path(__file__).resolve().parents[1]
 ARCHIVE = (ROOT / "../shared/issues/awesome-embedded-ai").resolve()
@@ -134,33 +136,39 @@ def ask(url: str, path: str) -> dict[str, int]:
 # ---------------------------------------------------------------- CPU
 
 
+WAYS = {
+    "ours": "`mailer send issue`, SQLite",
+    "floor": "the tightest exact ledger, SQLite",
+    "helpers": "sendgrid helpers, no ledger, links signed",
+    "unsigned": "sendgrid helpers, no ledger, one link for everybody",
+    "anymail": "django-anymail, ledger by the ORM",
+}
+GOALS = {"floor": (1.5, 1.3), "helpers": (0.75, 0.65), "anymail": (1 / 6, 1 / 6)}  # ours / this, and at a million
+MILLION = 1_000_000
+
+
 def cpu(bench: Bench, readers: int, rounds: int, million: bool) -> None:
-    """Ours against others, round by round, so that a busy neighbour slows all of them alike."""
-    ways = {
-        "ours": "mailer send issue, exact ledger, SQLite",
-        "floor": "the tightest exact ledger, SQLite, 1,000 a request",
-        "helpers": "sendgrid helpers, 1,000 a request, no ledger",
-        "anymail": "django-anymail + ORM ledger, 1,000 a request",
-    }
-    if importlib.util.find_spec("anymail") is None:
+    """Print what a send costs, ours and others'."""
+    print(f"\n{HEADING}")
+    show(compared(bench, readers, rounds))
+
+
+def compared(bench: Bench, readers: int, rounds: int, ways: Collection[str] = tuple(WAYS)) -> Iterator[Row]:
+    """Send ours and as others do, round by round, so that a busy neighbour slows all of them alike."""
+    if "anymail" in ways and importlib.util.find_spec("anymail") is None:
         print("django-anymail is not installed, so it is left out: pip install 'django-anymail[sendgrid]'")
-        del ways["anymail"]
+        ways = [way for way in ways if way != "anymail"]
     spent: dict[str, list[float]] = {way: [] for way in ways}
     with provider() as url:
         for _ in range(rounds):
             for way in ways:
-                spent[way].append(_cpu_of(way, bench, url, readers))
-    middle = {way: statistics.median(times) for way, times in spent.items()}
-    print("\n| way | CPU-s per 100,000 readers | least to most | ours / this |\n|---|---|---|---|")
-    for way, words in ways.items():
-        times = [one * 100_000 / readers for one in (middle[way], min(spent[way]), max(spent[way]))]
-        ratio = middle["ours"] / middle[way]
-        print(f"| {words} | {times[0]:.2f} | {times[1]:.2f} to {times[2]:.2f} | {ratio:.2f} |")
-    print()
-    goal("ours / floor", middle["ours"] / middle["floor"], 1.3 if readers >= 1_000_000 else 1.5)
-    goal("ours / helpers", middle["ours"] / middle["helpers"], 0.65 if readers >= 1_000_000 else 0.75)
-    if "anymail" in ways:
-        goal("ours / anymail", middle["ours"] / middle["anymail"], 1 / 6)
+                spent[way].append(_cpu_of(way, bench, url, readers) * 100_000 / readers)
+    for way in ways:
+        yield Row(f"{WAYS[way]}, {readers:,}", "CPU-s per 100,000", tuple(spent[way]))
+    for way in ways:
+        if goals := GOALS.get(way):
+            ratios = tuple(ours / theirs for ours, theirs in zip(spent["ours"], spent[way], strict=True))
+            yield Row(f"ours / {WAYS[way]}, {readers:,}", "", ratios, goals[readers >= MILLION])
 
 
 def _cpu_of(way: str, bench: Bench, url: str, readers: int) -> float:
