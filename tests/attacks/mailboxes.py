@@ -12,7 +12,7 @@ ONE_CLICK = ("List-Unsubscribe=One-Click", "text/plain")
 
 
 def two_newsletters() -> Subscriber:
-    """Ada, who gets two newsletters."""
+    """Create Ada, who gets two newsletters."""
     readers.confirmed("jianbao", readers.ADA)
     return readers.confirmed()
 

@@ -31,7 +31,7 @@ def weekly(tmp_path: Path) -> Newsletter:
 
 @pytest.fixture
 def proof(tmp_path: Path, weekly: Newsletter) -> Callable[..., Proof]:
-    """`proof("# Title\\n\\nText")`: an issue of that text, read and rendered; `settings` change the newsletter."""
+    """Read and render an issue of this text: `proof("# Title\\n\\nText")`; `settings` change the newsletter."""
 
     def make(
         text: str,

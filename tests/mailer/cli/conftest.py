@@ -46,7 +46,7 @@ def run(capsys, monkeypatch, installation) -> Callable[..., Ran]:
 
 @pytest.fixture
 def issue(tmp_path: Path) -> Callable[..., Path]:
-    """`issue("# Title\\n\\nText")` → the path of such an issue."""
+    """Write an issue of this text and return its path: `issue("# Title\\n\\nText")`."""
 
     def write(content: str | bytes, name: str = "2026-11-20.md") -> Path:
         path = tmp_path / name
@@ -63,7 +63,7 @@ class _Keyboard(io.StringIO):
 
 @pytest.fixture
 def terminal(monkeypatch) -> Callable[[str], None]:
-    """`terminal("y\\n")`: the next command runs at a terminal, where somebody types this."""
+    """Run the next command at a terminal, where somebody types this: `terminal("y\\n")`."""
 
     def typed(text: str) -> None:
         monkeypatch.setattr("sys.stdin", _Keyboard(text))

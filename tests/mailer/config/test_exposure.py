@@ -10,7 +10,7 @@ from mailer.config.exposure import why_exposed
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
-    """A new repository with a `.env` in a folder below its root."""
+    """Create a repository with a `.env` in a folder below its root."""
     git(tmp_path, "init", "-q")
     (tmp_path / "letters").mkdir()
     (tmp_path / "letters" / ".env").write_text("SECRET_KEY=x\n")

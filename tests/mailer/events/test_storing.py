@@ -27,7 +27,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def known(issue, ada):
-    """A send whose request is known to be accepted by an earlier event."""
+    """Make a send whose request is known to be accepted by an earlier event."""
     post(issue.about(ada, "processed"))
     return issue
 

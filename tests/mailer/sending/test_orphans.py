@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def sends(settings, api):
-    """Two sends with three batches each."""
+    """Make two sends with three batches each."""
     settings.MAILER_BATCH_SIZE = 2
     readers.crowd(6)
     return outgoing.planned(), outgoing.planned(slug="2026-11-27")

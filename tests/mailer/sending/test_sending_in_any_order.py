@@ -326,8 +326,10 @@ class Sending(RuleBasedStateMachine):
     # ---------------------------------------------------------- when nothing moves any more
 
     def come_to_rest(self):
-        """Faults are gone and workers are up: everything is settled or unknown. Then all events come, which leaves
-        unknown exactly what was never accepted, and one resend settles that too.
+        """Remove all faults and start the workers: everything is settled or unknown.
+
+        Then deliver all events, which leaves unknown exactly what was never accepted, and resend, which settles that
+        too.
         """
         self.drain()
         for delivery, outcome, _, _, state, settled_by in self.rows():  # I2, I3

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def staged(tmp_path: Path):
-    """`staged("email,state\\n…")` → what such a file says."""
+    """Return what such a file says: `staged("email,state\\n…")`."""
 
     def write(
         content: str, state: str | None = None, chosen: dict[str, str] | None = None, name="people.csv", ignored=()

@@ -158,7 +158,7 @@ def test_encoded_words_are_at_most_75_characters():
 
 
 def plainly(message, people, attempt):
-    """The same request from dicts, as orjson writes it."""
+    """Return the same request, made from dicts and written by orjson."""
     placeholder = message.unsubscribe_placeholder
     content = contents(message.text, message.html)
     substitutes = bool(placeholder) and any(placeholder in part["value"] for part in content)
