@@ -25,7 +25,7 @@ ISSUE = f"---\nnewsletter: boards\ndate: {date.today()}\n---\n# Boards\n\nText.\
 
 @pytest.fixture
 def sent(api, settings) -> Send:
-    """An issue that The Weekly sent to one subscriber; its table was renamed to `boards` afterwards."""
+    """Make The Weekly send an issue to one subscriber, then rename its table to `boards`."""
     settings.PROVIDER_IS_LOCAL = True
     readers.everybody()
     send = planned()
