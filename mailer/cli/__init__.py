@@ -3,6 +3,7 @@
 import gc
 import importlib
 import sys
+from difflib import get_close_matches
 
 import click
 
@@ -45,6 +46,16 @@ class Commands(click.Group):
         module = importlib.import_module(f"mailer.cli.{COMMANDS[name][0]}")
         command: click.Command = getattr(module, name)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command. Click suggests one only from commands that are loaded, and these load when they run."""
+        name = args[0]
+        if name not in COMMANDS and name[:1].isalnum() and not ctx.resilient_parsing:
+            near = get_close_matches(name, COMMANDS, 1)
+            ctx.fail(f"No such command {name!r}.{f' Did you mean {near[0]!r}?' if near else ''}")
+        return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> object:
         """Run the command. A closed pipe on stdout ends it quietly, and is not a failure."""

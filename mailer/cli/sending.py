@@ -195,14 +195,14 @@ def _carry_out(ready: "Ready", yes: bool, as_json: bool) -> NoReturn:
 
 def _leave(send: "Send", as_json: bool) -> NoReturn:
     """Leave the rest to the workers."""
-    from mailer.publishing.reporting import when
+    from mailer.publishing.reporting import goes_out
     from mailer.sending.accounting import receipt
 
     slug = send.slug
     if as_json:
         click.echo(json.dumps(receipt(send), ensure_ascii=False))
     elif send.state == "scheduled":
-        click.echo(f"{slug} goes out {when(send)}; mailer status {slug} shows its progress.")
+        click.echo(f"{slug} {goes_out(send)}; mailer status {slug} shows its progress.")
     else:
         click.echo(f"{slug}: planned for {send.planned} subscribers; mailer status {slug} shows its progress.")
     raise click.exceptions.Exit(Exit.DONE)

@@ -25,6 +25,8 @@ OUTCOMES = (
     "waiting",
     "cancelled",
 )
+# Columns of a table that is piped: as many as it needs.
+WHOLE = 10_000
 
 
 @click.command()
@@ -85,19 +87,30 @@ def _all_sends(as_json: bool) -> None:
         )
         return
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
     twice = {send.pk: possibly_twice(send) for send in sends}
     doubled = ("possibly twice",) if any(twice.values()) else ()  # else the terminal's width is better used otherwise
-    table = Table(
-        "newsletter", "issue", "state", "planned", "accepted", "open", *doubled, "provider", box=None, pad_edge=False
-    )
+    # A slug is typed or piped into the next command, so it is never shortened.
+    slug = Column("issue", overflow="fold")
+    names = ("state", "planned", "accepted", "unfinished", *doubled, "provider")
+    table = Table("newsletter", slug, *names, box=None, pad_edge=False)
     for send in sends:
         equation = count(send)
-        open_ = equation.unknown + equation.waiting + equation.rejected
-        numbers = (equation.planned, equation.accepted, open_, *([twice[send.pk]] if doubled else []))
+        unfinished = equation.unknown + equation.waiting + equation.rejected
+        numbers = (equation.planned, equation.accepted, unfinished, *([twice[send.pk]] if doubled else []))
         table.add_row(send.newsletter, send.slug, send.state, *map(str, numbers), send.provider)
-    Console().print(table)
+    Console(width=None if sys.stdout.isatty() else WHOLE).print(table)
+    _say_when(sends)
+
+
+def _say_when(sends: "list[Send]") -> None:
+    """Say of each schedule when it starts and to how many: its row shows nobody yet."""
+    from mailer.publishing.reporting import goes_out
+
+    for send in sends:
+        if send.state == "scheduled":
+            click.echo(f"{send.newsletter}/{send.slug} {goes_out(send)}.")
 
 
 def _list(send: "Send", outcome: str, form: str) -> None:

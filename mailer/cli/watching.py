@@ -17,7 +17,7 @@ from django.db import InterfaceError, OperationalError, connection
 from mailer.cli.terminal import Exit, Problem, counted, write_no_more
 from mailer.models import Batch, Send
 from mailer.providers.current import rehearsals
-from mailer.publishing.reporting import in_words, when
+from mailer.publishing.reporting import goes_out, in_words, when
 from mailer.sending.accounting import count, receipt
 from mailer.sending.lifecycle import WrongState
 from mailer.sending.steering import pause
@@ -72,6 +72,7 @@ def watch_only(send: Send, as_json: bool) -> NoReturn:
 
 def _watch(send: Send) -> None:
     with _driving(send) as driving:
+        _say_how_to_leave(send, driving)
         try:
             with _terminable():
                 _follow(send)
@@ -82,6 +83,20 @@ def _watch(send: Send) -> None:
                 click.echo("mailer: stopped watching; the send continues.", err=True)
         except _Terminated:
             click.echo(f"mailer: stopped; `mailer send issue` or a worker continues {send.slug}.", err=True)
+
+
+def _say_how_to_leave(send: Send, driving: bool) -> None:
+    """Say what a schedule waits for and what Ctrl-C does, before hours of silence."""
+    send = _fresh(send)
+    if send.state != Send.State.SCHEDULED:
+        return
+    leave = (
+        f"Ctrl-C pauses it: then `mailer resume {send.slug} --detach` leaves it to workers, and `mailer cancel "
+        f"{send.slug}` takes it back."
+        if driving
+        else "Ctrl-C only stops watching."
+    )
+    click.echo(f"mailer: waiting; {send.slug} {goes_out(send)}. {leave}", err=True)
 
 
 def finish(send: Send, as_json: bool) -> NoReturn:

@@ -8,6 +8,7 @@ from mailer.config.times import describe
 from mailer.models import Send
 from mailer.sending.accounting import Equation, count, possibly_twice
 from mailer.sending.domains import outages_of, refusals_of
+from mailer.sending.planning import audience_size
 from mailer.sending.reconciling import doubts_of
 from mailer.store import clock, presence
 from mailer.store.elsewhere import why_not_from_here
@@ -29,12 +30,17 @@ def when(send: Send) -> str:
     return describe(send.due_at, newsletter.timezone if newsletter else "UTC", clock.now())
 
 
+def goes_out(send: Send) -> str:
+    """Say when a scheduled send starts and to how many, as a sentence that continues its name."""
+    return f"goes out {when(send)}, to those subscribed then (now {_subscribers(audience_size(send.newsletter))})"
+
+
 def _open_ends(send: Send, equation: Equation) -> Iterator[str]:
     slug = send.slug
     if send.state == Send.State.PAUSED:
         yield f"To resume: mailer resume {slug}. To cancel: mailer cancel {slug}."
     if send.state == Send.State.SCHEDULED:
-        yield f"It goes out {when(send)}, to everybody subscribed at that time. To cancel: mailer cancel {slug}."
+        yield f"It {goes_out(send)}. To cancel: mailer cancel {slug}."
     if send.state == Send.State.SENDING and (idle := presence.idle_workers(clock.now())):
         yield idle
     elsewhere = why_not_from_here(send) if send.state in (Send.State.SENDING, Send.State.SCHEDULED) else ""
@@ -82,4 +88,4 @@ def _from_receivers(send: Send) -> Iterator[str]:
 
 
 def _subscribers(count: int) -> str:
-    return f"{count} subscriber{'' if count == 1 else 's'}"
+    return f"{count:,} subscriber{'' if count == 1 else 's'}"
