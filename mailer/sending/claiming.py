@@ -7,10 +7,8 @@ import logging
 import time
 import uuid
 from collections import defaultdict
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection, transaction
@@ -42,36 +40,22 @@ class Claim:
     lease_until: datetime  # by the database's clock
 
 
-Take = Callable[[uuid.UUID, datetime], int | None]
-
-
 class _BreakerOpen(Exception):
     """Rolls the claim back; the batch waits for the first sweep after the breaker closed."""
 
 
-def claim(batch_id: int) -> Claim | None:
-    """Claim a planned batch: mark it `posting` and skip subscribers who left since. Return None if not possible now.
-
-    None if another worker has it, its send does not run or is not this process's (see store.accounts), its time has not
-    come, the circuit breaker is open, this machine's clock is wrong, the database was restored from a backup or
-    migrated by a newer version, or nobody is left in the batch (then it is `empty`).
-    """
-    send = Batch.objects.filter(pk=batch_id).values_list("send", flat=True).first()
-    taken = _claimed(send, partial(statements.take_batch, batch_id)) if send else None
-    return taken if taken and taken.members else None
-
-
 def claim_next(send_id: int) -> Claim | None:
-    """Claim the first due batch of the send, as `claim` does. Without members it was `empty`, and needs no request."""
-    return _claimed(send_id, partial(statements.take_next_batch, send_id))
+    """Claim the send's first due batch: mark it `posting` and skip who left since. Return None if not possible now.
 
-
-def _claimed(send_id: int, take: Take) -> Claim | None:
+    None if none is due, the send does not run or is not this process's (see store.accounts), the circuit breaker is
+    open, this machine's clock is wrong, or the database was restored from a backup or migrated by a newer version.
+    Without members everybody had left: the batch is `empty`, and needs no request.
+    """
     attempt, begun = uuid.uuid4(), time.monotonic()
     if not (schema.may_claim() and recovery.may_claim()) or exhaustion.rests():
         return None
     try:
-        taken = _claim(send_id, take, attempt, begun)
+        taken = _claim(send_id, attempt, begun)
         if taken is not None and taken.members:
             high_water_mark.remember(taken.number)
         return taken
@@ -94,7 +78,7 @@ def _claimed(send_id: int, take: Take) -> Claim | None:
         return None
 
 
-def _claim(send_id: int, take: Take, attempt: uuid.UUID, begun: float) -> Claim | None:
+def _claim(send_id: int, attempt: uuid.UUID, begun: float) -> Claim | None:
     with transaction.atomic():
         # The lock lets pause and cancel wait for this claim or prevent it.
         send = statements.lock_running_send(send_id)
@@ -106,7 +90,7 @@ def _claim(send_id: int, take: Take, attempt: uuid.UUID, begun: float) -> Claim 
             return None  # the sweep says so, and what to do
         if open_:
             raise _BreakerOpen
-        batch = take(attempt, now)
+        batch = statements.take_next_batch(send_id, attempt, now)
         if batch is None:
             return None
         members = _last_look(batch, send.newsletter, now)

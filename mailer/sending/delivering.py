@@ -13,8 +13,7 @@ from mailer.models import Send
 from mailer.providers.answers import Answer, DeadlinePassed, Exhausted
 from mailer.providers.current import current_provider
 from mailer.providers.messages import Message, Recipient
-from mailer.sending.claiming import Claim, claim, claim_next
-from mailer.sending.lifecycle import finish_if_done
+from mailer.sending.claiming import Claim, claim_next
 from mailer.sending.messages import message_of
 from mailer.sending.settling import defect, settle
 from mailer.sending.statements import as_bytes
@@ -25,15 +24,6 @@ from subscribers import tokens
 log = logging.getLogger(__name__)
 
 FIRST_BYTE_WITHIN = 2.0  # seconds after the claim's commit: a worker that was stopped in between must not post
-
-
-def deliver_batch(batch_id: int) -> None:
-    """Deliver this batch, unless this worker may not send it now. Repeating the call changes nothing."""
-    taken = claim(batch_id)
-    if taken is None:
-        _finish_send_of(batch_id)
-    else:
-        _deliver(taken)
 
 
 def deliver_next(send_id: int) -> bool:
@@ -96,12 +86,6 @@ def _settle_until_written(taken: Claim, answer: Answer) -> None:
             log.warning("answer not stored yet, will retry", extra={"attempt": taken.attempt, "because": because})
             said = because
         time.sleep(0.5)
-
-
-def _finish_send_of(batch_id: int) -> None:
-    send = Send.objects.filter(batches=batch_id, state=Send.State.SENDING).values_list("pk", flat=True).first()
-    if send is not None:
-        finish_if_done(send)
 
 
 def _recipients(taken: Claim) -> list[Recipient]:

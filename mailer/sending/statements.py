@@ -70,12 +70,6 @@ def breaker_of(account: int) -> BreakerNow:
     return BreakerNow(asked, bool(row[1]), bool(row[2]), bool(row[3]))
 
 
-def take_batch(batch: int, attempt: UUID, now: datetime) -> int | None:
-    """Make the batch `posting` by this attempt. Return its id, or None if it is not planned, or not due."""
-    row = _first(_TAKE, attempt, batch, now)
-    return row[0] if row else None
-
-
 def take_next_batch(send: int, attempt: UUID, now: datetime) -> int | None:
     """Make the send's first due batch `posting` by this attempt. Return its id, or None if none is due."""
     row = _first(_TAKE_NEXT, attempt, send, now)
@@ -170,10 +164,6 @@ _FORGET_FAILURES = """
 _LATE = "(SELECT swept_at FROM mailer_installation WHERE id = 1) > %s"
 
 _LAST_REQUEST = "UPDATE mailer_send SET last_request_at = {clock} WHERE id = %s"
-
-_TAKE = f"""
-    UPDATE mailer_batch SET state = '{Batch.State.POSTING.value}', current_attempt = %s
-    WHERE id = %s AND state = '{Batch.State.PLANNED.value}' AND not_before <= %s RETURNING id"""  # noqa: S608
 
 # The send's row is locked, so no other claim looks at the same batch meanwhile.
 _TAKE_NEXT = f"""

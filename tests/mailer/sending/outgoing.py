@@ -2,7 +2,9 @@
 
 import hashlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
@@ -11,10 +13,12 @@ from django.db import connection
 from mailer.content.rendering import Image, RenderedIssue
 from mailer.models import Attempt, Batch, CircuitBreaker, Delivery, Send
 from mailer.sending.accounting import count
-from mailer.sending.claiming import Claim, claim
-from mailer.sending.delivering import deliver_batch
+from mailer.sending.claiming import Claim, claim_next
+from mailer.sending.delivering import deliver_next
+from mailer.sending.lifecycle import finish_if_done
 from mailer.sending.planning import Plan, plan_send
 from mailer.sending.reconciling import resend_unknown, unknown_of
+from mailer.store import clock
 from subscribers.models import Subscriber
 
 PLACEHOLDER = "zq0123456789abcdef"
@@ -75,6 +79,36 @@ def states(send: Send) -> list[str]:
 def attempts(send: Send) -> list[str]:
     """Return the states of the attempts, in the order in which they were made."""
     return list(Attempt.objects.filter(batch__send=send).order_by("started_at").values_list("state", flat=True))
+
+
+@contextmanager
+def no_other_batch_due(batch: Batch) -> Iterator[None]:
+    """Let the other batches of its send wait, so that the next one is this."""
+    others = Batch.objects.filter(send=batch.send_id).exclude(pk=batch.pk)
+    due = dict(others.values_list("pk", "not_before"))
+    others.filter(pk__in=due).update(not_before=clock.now() + timedelta(days=1))
+    try:
+        yield
+    finally:
+        for pk, not_before in due.items():
+            Batch.objects.filter(pk=pk).update(not_before=not_before)
+
+
+def claim(batch_id: int) -> Claim | None:
+    """Claim this batch of its send. Return None if that is not possible now, or if everybody in it had left."""
+    for batch in Batch.objects.filter(pk=batch_id):
+        with no_other_batch_due(batch):
+            taken = claim_next(batch.send_id)
+        return taken if taken and taken.members else None
+    return None
+
+
+def deliver_batch(batch_id: int) -> None:
+    """Deliver this batch of its send, unless that is not possible now."""
+    for batch in Batch.objects.filter(pk=batch_id):
+        with no_other_batch_due(batch):
+            deliver_next(batch.send_id)
+        finish_if_done(batch.send_id)
 
 
 def claimed(send: Send, number: int = 0) -> Claim:

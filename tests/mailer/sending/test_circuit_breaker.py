@@ -6,11 +6,11 @@ from django.utils import timezone
 from mailer.models import Batch, CircuitBreaker, ProviderAccount
 from mailer.providers.answers import OutcomeUnknown
 from mailer.sending import circuit_breaker
-from mailer.sending.claiming import claim
 from mailer.sending.settling import settle
 from tests import readers
 from tests.clocks import StandingClock
 from tests.mailer.sending import outgoing
+from tests.mailer.sending.outgoing import claim
 
 pytestmark = pytest.mark.django_db
 

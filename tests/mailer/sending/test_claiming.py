@@ -9,8 +9,6 @@ from django.utils import timezone
 
 from mailer.models import REHEARSAL, Attempt, Batch, Delivery, HardBounce, Send
 from mailer.sending import circuit_breaker, claiming, statements
-from mailer.sending.claiming import claim
-from mailer.sending.delivering import deliver_batch
 from mailer.sending.steering import pause, resume
 from mailer.sending.worker_locks import this_worker
 from subscribers import optin
@@ -20,8 +18,10 @@ from tests.mailer.sending.outgoing import (
     attempts,
     balanced,
     batch_of,
+    claim,
     claimed,
     close_breaker,
+    deliver_batch,
     everybody,
     in_thread,
     outcomes,

@@ -10,8 +10,6 @@ from django.utils import timezone
 
 from mailer.models import Attempt, Batch, CircuitBreaker, Installation
 from mailer.sending import circuit_breaker, clocks
-from mailer.sending.claiming import claim
-from mailer.sending.delivering import deliver_batch
 from mailer.sending.expiring import expire_attempts
 from mailer.store import clock
 from mailer.store.presence import worker_swept_lately
@@ -19,6 +17,7 @@ from mailer.worker.sweeping import sweep
 from subscribers.models import Subscription
 from tests import readers
 from tests.mailer.sending import outgoing
+from tests.mailer.sending.outgoing import claim, deliver_batch
 
 pytestmark = pytest.mark.django_db
 

@@ -11,7 +11,6 @@ from mailer.models import Attempt, Batch, CircuitBreaker, Event, Send
 from mailer.providers.answers import Accepted, OutcomeUnknown, RateLimited
 from mailer.providers.events import ProviderEvent
 from mailer.sending import circuit_breaker
-from mailer.sending.claiming import claim
 from mailer.sending.expiring import expire_attempts
 from mailer.sending.hints import spread
 from mailer.sending.planning import schedule_send
@@ -23,7 +22,7 @@ from mailer.store.presence import worker_swept_lately
 from mailer.worker.sweeping import sweep
 from tests import readers
 from tests.mailer.sending import outgoing
-from tests.mailer.sending.outgoing import a_plan
+from tests.mailer.sending.outgoing import a_plan, claim
 
 MOMENT = timedelta(seconds=30)  # far more than these tests need, far less than the clocks are off
 

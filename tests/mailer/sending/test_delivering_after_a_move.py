@@ -3,10 +3,10 @@
 
 import pytest
 
-from mailer.sending.delivering import _recipients, deliver_batch
+from mailer.sending.delivering import _recipients
 from tests import readers
 from tests.mailer.reports import ada, issue, mailed, post  # noqa: F401 — whom it was mailed to, and what
-from tests.mailer.sending.outgoing import batch_of, claimed, planned
+from tests.mailer.sending.outgoing import batch_of, claimed, deliver_batch, planned
 
 pytestmark = pytest.mark.django_db
 NEW = "ada@new.example"

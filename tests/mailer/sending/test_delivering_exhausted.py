@@ -9,10 +9,8 @@ from mailer.models import CircuitBreaker, Send
 from mailer.providers.current import current_provider
 from mailer.providers.sendgrid import provider as sendgrid
 from mailer.sending import claiming, delivering, high_water_mark
-from mailer.sending.claiming import claim
-from mailer.sending.delivering import deliver_batch
 from tests.exhausting import no_descriptors
-from tests.mailer.sending.outgoing import attempts, balanced, batch_of, states
+from tests.mailer.sending.outgoing import attempts, balanced, batch_of, claim, deliver_batch, states
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -9,7 +9,6 @@ from django.utils import timezone
 from mailer.models import Attempt, Batch
 from mailer.providers.answers import Accepted, OutcomeUnknown, RecipientsRejected, Refused
 from mailer.sending.accounting import count, receipt
-from mailer.sending.claiming import claim
 from mailer.sending.evidence import record
 from mailer.sending.expiring import expire_attempts
 from mailer.sending.reconciling import assume_sent
@@ -20,6 +19,7 @@ from tests.mailer.sending.outgoing import (
     balanced,
     batch_of,
     batches,
+    claim,
     claimed,
     close_breaker,
     resend_all,

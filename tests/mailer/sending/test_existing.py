@@ -5,12 +5,11 @@ from django.db import transaction
 
 from mailer.models import REHEARSAL, Delivery, Send
 from mailer.providers.answers import ConnectFailed, OutcomeUnknown, RateLimited, Refused
-from mailer.sending.delivering import deliver_batch
 from mailer.sending.existing import Action, discard_unsent, existing_send, same_source_elsewhere, what_to_do
 from mailer.sending.settling import settle
 from mailer.sending.steering import cancel, pause, resume
 from tests import readers
-from tests.mailer.sending.outgoing import batch_of, claimed, deliver_all, in_thread, planned, sha256
+from tests.mailer.sending.outgoing import batch_of, claimed, deliver_all, deliver_batch, in_thread, planned, sha256
 
 pytestmark = pytest.mark.django_db
 

@@ -15,8 +15,7 @@ from mailer.providers.answers import Accepted, OutcomeUnknown
 from mailer.providers.current import current_provider
 from mailer.sending import worker_locks
 from mailer.sending.accounting import count, receipt
-from mailer.sending.claiming import claim
-from mailer.sending.delivering import _frozen, _recipients, deliver_batch
+from mailer.sending.delivering import _frozen, _recipients
 from mailer.sending.expiring import expire_attempts, settle_rehearsals
 from mailer.sending.lifecycle import cancel_leftovers
 from mailer.sending.outcomes import plan_unknown_again
@@ -27,8 +26,10 @@ from tests.mailer.sending.outgoing import (
     attempts,
     balanced,
     batch_of,
+    claim,
     claimed,
     deliver_all,
+    deliver_batch,
     planned,
     resend_all,
     states,

@@ -7,12 +7,12 @@ from django.utils import timezone
 
 from mailer.models import Batch, Process
 from mailer.sending import recovery
-from mailer.sending.claiming import claim
 from mailer.store import clock, losses
 from subscribers import journal
 from subscribers.journal import Leaving
 from tests import readers
 from tests.mailer.sending import outgoing
+from tests.mailer.sending.outgoing import claim
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

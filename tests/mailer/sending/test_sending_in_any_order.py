@@ -40,7 +40,7 @@ from mailer.providers.answers import (
 )
 from mailer.sending import delivering, reconciling, steering
 from mailer.sending.accounting import count
-from mailer.sending.claiming import Claim, claim
+from mailer.sending.claiming import Claim
 from mailer.sending.evidence import record
 from mailer.sending.existing import Action, what_to_do
 from mailer.sending.settling import settle
@@ -48,7 +48,7 @@ from mailer.worker.sweeping import sweep
 from subscribers import optin
 from subscribers.models import Suppression
 from tests import readers
-from tests.mailer.sending.outgoing import balanced, close_breaker, planned, resend_all
+from tests.mailer.sending.outgoing import balanced, claim, close_breaker, planned, resend_all
 
 SEVERAL = st.integers(0, 11)
 UNKNOWN = OutcomeUnknown("timed out", None)

@@ -15,7 +15,6 @@ from mailer.providers.answers import RecipientsRejected
 from mailer.providers.messages import InvalidMessage
 from mailer.sending import delivering
 from mailer.sending.accounting import count
-from mailer.sending.delivering import deliver_batch
 from mailer.sending.settling import settle
 from mailer.sending.steering import resume
 from tests import readers
@@ -25,6 +24,7 @@ from tests.mailer.sending.outgoing import (
     batch_of,
     claimed,
     deliver_all,
+    deliver_batch,
     outcomes,
     planned,
     states,

@@ -20,8 +20,6 @@ from mailer.providers.answers import (
 )
 from mailer.sending import circuit_breaker
 from mailer.sending.accounting import count, receipt
-from mailer.sending.claiming import claim
-from mailer.sending.delivering import deliver_batch
 from mailer.sending.expiring import expire_attempts
 from mailer.sending.lifecycle import finish_if_done
 from mailer.sending.reconciling import assume_sent
@@ -30,8 +28,10 @@ from tests.mailer.sending.outgoing import (
     attempts,
     balanced,
     batch_of,
+    claim,
     claimed,
     close_breaker,
+    deliver_batch,
     in_thread,
     resend_all,
     states,

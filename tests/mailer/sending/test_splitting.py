@@ -5,7 +5,6 @@ import pytest
 from mailer.models import Send
 from mailer.providers.answers import RecipientsRejected, UnlocatedRefusal
 from mailer.sending.accounting import count
-from mailer.sending.delivering import deliver_batch
 from mailer.sending.settling import settle
 from mailer.sending.steering import pause, resume
 from subscribers import optin
@@ -17,6 +16,7 @@ from tests.mailer.sending.outgoing import (
     batches,
     claimed,
     deliver_all,
+    deliver_batch,
     everybody,
     outcomes,
     planned,

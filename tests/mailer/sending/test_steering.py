@@ -6,8 +6,6 @@ import pytest
 from mailer.models import Send
 from mailer.providers.answers import Accepted, OutcomeUnknown, RateLimited, Refused
 from mailer.sending.accounting import count, receipt
-from mailer.sending.claiming import claim
-from mailer.sending.delivering import deliver_batch
 from mailer.sending.lifecycle import WrongState
 from mailer.sending.reconciling import assume_sent
 from mailer.sending.settling import settle
@@ -19,9 +17,11 @@ from tests.mailer.sending.outgoing import (
     balanced,
     batch_of,
     batches,
+    claim,
     claimed,
     close_breaker,
     deliver_all,
+    deliver_batch,
     everybody,
     in_thread,
     resend_all,

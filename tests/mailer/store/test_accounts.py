@@ -5,14 +5,13 @@ from django.db import connection
 from django.utils import timezone
 
 from mailer.models import AccountKey, Batch, ProviderAccount, Send
-from mailer.sending import claiming, scheduling
-from mailer.sending.delivering import deliver_batch
+from mailer.sending import scheduling
 from mailer.sending.planning import plan_send, schedule_send
 from mailer.store import accounts
 from mailer.worker import sweeping
 from tests import readers
 from tests.mailer.sending import outgoing
-from tests.mailer.sending.outgoing import batch_of, states
+from tests.mailer.sending.outgoing import batch_of, claim, deliver_batch, states
 
 pytestmark = pytest.mark.django_db
 
@@ -105,7 +104,7 @@ def foreign(request, mine, settings):
 
 @pytest.mark.usefixtures("foreign")
 def test_another_installation_takes_nothing_and_pauses_nothing(mine):
-    assert claiming.claim(batch_of(mine).pk) is None
+    assert claim(batch_of(mine).pk) is None
     deliver_batch(batch_of(mine).pk)
     sweeping.sweep()
     mine.refresh_from_db()
@@ -137,12 +136,12 @@ def test_a_sweep_with_an_unknown_key_does_not_count_as_a_worker_that_sends(mine,
 
 def test_a_send_that_an_older_version_planned_during_the_upgrade_is_taken_in(mine):
     Send.objects.update(account=None, list_id="")
-    assert claiming.claim(batch_of(mine).pk) is None
+    assert claim(batch_of(mine).pk) is None
     sweeping.sweep()
     Batch.objects.update(hinted_at=None)
     mine.refresh_from_db()
     assert mine.account.name == "main"
-    assert claiming.claim(batch_of(mine).pk) is not None
+    assert claim(batch_of(mine).pk) is not None
 
 
 def test_a_notice_of_too_many_complaints_stops_the_next_send_of_its_own_account_only(mine, settings):
@@ -158,11 +157,11 @@ def test_keys_of_two_accounts_send_each_their_own(mine, settings):
     settings.SENDGRID_API_KEY = THEIRS
     accounts.adopt_key(accounts.fingerprint(), "clients")
     theirs = outgoing.planned(slug="by-clients")
-    assert claiming.claim(batch_of(mine).pk) is None
-    assert claiming.claim(batch_of(theirs).pk) is not None
+    assert claim(batch_of(mine).pk) is None
+    assert claim(batch_of(theirs).pk) is not None
 
 
 def test_a_renewed_key_of_the_same_account_sends_what_the_former_planned(mine, settings):
     settings.SENDGRID_API_KEY = "SG.renewed"
     accounts.adopt_key(accounts.fingerprint(), "main")
-    assert claiming.claim(batch_of(mine).pk) is not None
+    assert claim(batch_of(mine).pk) is not None

@@ -9,7 +9,7 @@ from django.db import connection
 from django.utils import timezone
 
 from mailer.models import Attempt, Installation, LinkKey
-from mailer.sending.delivering import _recipients, deliver_batch
+from mailer.sending.delivering import _recipients
 from mailer.store import installation, rotating
 from mailer.store.rotating import Refused, Signed, State
 from mailer.worker.sweeping import sweep
@@ -18,7 +18,16 @@ from subscribers.models import Subscriber
 from tests import readers
 from tests.installing import a_newer_key_signs
 from tests.mailer.sending.conftest import _own_home, api, four  # noqa: F401
-from tests.mailer.sending.outgoing import batch_of, claimed, deliver_all, in_thread, planned, resend_all, states
+from tests.mailer.sending.outgoing import (
+    batch_of,
+    claimed,
+    deliver_all,
+    deliver_batch,
+    in_thread,
+    planned,
+    resend_all,
+    states,
+)
 from tests.subscribers.conftest import clock  # noqa: F401
 
 pytestmark = pytest.mark.django_db
