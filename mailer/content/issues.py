@@ -67,8 +67,9 @@ def read_issue(path: Path, config: Path | None = None) -> Issue:
     except FrontMatterError as error:
         raise IssueError(path, error.line, 1, error.message, error.fix, "front-matter") from None
     lines = text.split("\n")
+    resolved = path.resolve()
     body = "\n".join(lines[front.end :])
-    places = (front.values.get("date", ""), path.stem, path.resolve().parent.name)
+    places = (front.values.get("date", ""), path.stem, resolved.parent.name)
     title, day = _one_line(front.values.get("title", "")), _date(*places, front.values.get("title", ""))
     if not title or not day:
         heading = _heading(path, body, front.end + 1)
@@ -77,8 +78,8 @@ def read_issue(path: Path, config: Path | None = None) -> Issue:
         raise IssueError(path, front.end + 1, 1, "the issue has no title", 'begin with a line "# Title"', "no-subject")
     return Issue(
         path=path,
-        folder=_newsletter_folder(path.resolve(), config),
-        slug=_slug(path, front.values.get("slug", "")),
+        folder=_newsletter_folder(resolved, config),
+        slug=_usable(slug_of(resolved, front.values.get("slug", "")), path),
         title=title,
         date=day,
         language=_language(front.values),
@@ -150,8 +151,7 @@ def slug_of(path: PurePath, given: str = "") -> str:
     return re.sub(r"-{2,}", "-", re.sub(r"[^\w.\-]+", "-", text)).strip("-.")
 
 
-def _slug(path: Path, given: str) -> str:
-    slug = slug_of(path.resolve(), given)
+def _usable(slug: str, path: Path) -> str:
     if not slug:
         raise IssueError(
             path,

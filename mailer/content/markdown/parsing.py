@@ -81,8 +81,10 @@ class Document:
         lines = self.source.split("\n")
         places = _Places(lines)
         for token in self.tokens:
+            if not token.children:
+                continue
             begin, end = token.map or (0, len(lines))
-            for child in token.children or []:
+            for child in token.children:
                 if child.type == kind:
                     target = str(child.attrs.get(attribute, ""))
                     line, column = places.of(target, begin, end, _MARKS.get(child.markup, mark))
@@ -108,14 +110,24 @@ def parse(source: str, back_issues: Sequence[BackIssue] = ()) -> Document:
         if token.type == "html_block":
             token.children = raw_html.tokens_of_block(token.content, dropped)
         elif token.children:
-            token.children = join_wide_lines(
-                end_bare_addresses(raw_html.resolve(_visible_autolinks(token.children), dropped))
-            )
-        if token.children:
+            token.children = _repaired(token.children, dropped)
+        if token.children and any(child.type == "left_out" for child in token.children):
             token.children = _take_left_out(token, document)
     _refuse_deep_html(tokens)
     document.tokens = _with_captions(_without_empty_paragraphs(tokens))
     return document
+
+
+def _repaired(children: list[Token], dropped: set[str]) -> list[Token]:
+    """Repair what Markdown gets wrong in a paragraph. Most have little of it, and copying the list took longer."""
+    kinds = {child.markup or child.type for child in children}
+    if "autolink" in kinds:
+        children = _visible_autolinks(children)
+    if "html_inline" in kinds:
+        children = raw_html.resolve(children, dropped)
+    if "linkify" in kinds:
+        children = end_bare_addresses(children)
+    return join_wide_lines(children)
 
 
 def first_heading(source: str) -> str:
@@ -198,8 +210,11 @@ def _refuse_deep(tokens: list[Token]) -> None:
     for token in tokens:
         if token.type in _NESTS:
             depth += token.nesting
-        if depth > DEEPEST or any(child.level > DEEPEST for child in token.children or ()):
+        if depth > DEEPEST:
             raise _too_deep(token)
+        for child in token.children or ():
+            if child.level > DEEPEST:
+                raise _too_deep(token)
 
 
 _NESTS = {f"{kind}_{end}" for kind in ("bullet_list", "ordered_list", "blockquote") for end in ("open", "close")}
@@ -310,8 +325,7 @@ def _with_captions(tokens: list[Token]) -> list[Token]:
 def _without_empty_paragraphs(tokens: list[Token]) -> list[Token]:
     kept: list[Token] = []
     for token in tokens:
-        empty = len(kept) > 1 and kept[-1].type == "inline" and not _shows(kept[-1].children or [])
-        if token.type == "paragraph_close" and empty:
+        if token.type == "paragraph_close" and kept[-1].type == "inline" and not _shows(kept[-1].children or []):
             del kept[-2:]
         elif token.type != "html_block" or _shows(token.children or []):
             kept.append(token)

@@ -20,6 +20,8 @@ def take_shortcuts(md: MarkdownIt) -> None:
     md.inline.ruler = _ByLetter(md.inline.ruler, lambda rules: _inline_rule(rules, md.inline.terminator_re))
     md.inline.ruler2 = _only_if_marked(md.inline.ruler2)
     md.block.ruler = _ByLetter(md.block.ruler, _block_rule)
+    tasks = next(rule.fn for rule in md.core.ruler.__rules__ if rule.name == "github-tasklists")
+    md.core.ruler.at("github-tasklists", lambda state: tasks(state) if _TASK.search(state.src) else None)
     md.options = _Options(md.options)  # type: ignore[assignment]
 
 
@@ -201,6 +203,7 @@ def _if_defined(reference: Rule) -> Rule:
     return match
 
 
+_TASK = re.compile(r"\[[ xX]\]")
 _DEFINED = re.compile(r"\[(?:[^\[\]\\]|\\.)*\]:", re.DOTALL)
 _RULES_OF_TABLES = ("|", "-", ":")
 _ONLY_IF = {"lheading": _if_underlined, "table": _if_ruled, "reference": _if_defined}
