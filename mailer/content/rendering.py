@@ -45,6 +45,7 @@ from mailer.content.markdown import (
     to_text,
 )
 from mailer.content.mjml import Slots
+from mailer.content.titles import without_name
 from subscribers.languages import direction, language_of_chrome, language_tag
 
 LARGEST = 102_400  # bytes; Gmail clips what is longer, and with it the unsubscribe link
@@ -216,8 +217,10 @@ class _Mail:
         archive_url: str,
     ) -> None:
         self.issue, self.newsletter, self.sections, self.bodies = issue, newsletter, sections, bodies
+        self.headline = without_name(issue.title, newsletter.name)
         self.context = {
             "title": issue.title,
+            "headline": self.headline,
             "newsletter": newsletter,
             "language": language_tag(language),
             "direction": direction(language),
@@ -307,7 +310,7 @@ class _Mail:
             references = "".join(f"[{number}] {address}\n" for number, address in addresses)
             own = {"addresses": addresses, "references": references}
             sections.append({"title": title, "line": _line(title), "text": text} | own)
-        context = self.context | {"sections": sections, "title_line": _line(self.issue.title, "=")}
+        context = self.context | {"sections": sections, "title_line": _line(self.headline, "=")}
         text = _filled("issue/body.txt", context)
         return in_short_lines(re.sub(r"\n{3,}", "\n\n", text).strip()) + "\n"
 

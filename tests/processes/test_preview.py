@@ -126,6 +126,21 @@ def test_a_light_mail_is_light_on_a_dark_machine(browser: Any, url: str):
     assert colour(page, ".card", "backgroundColor") == "rgb(255, 255, 255)"
 
 
+def test_on_a_phone_it_opens_as_the_phone_shows_it(browser: Any, url: str):
+    page = browser.new_page(viewport={"width": 390, "height": 844})
+    page.goto(url)
+    until(page, f"{MAIL}.body.textContent.includes('Paragraph 20')")
+    assert page.get_by_role("tab", name="Phone").get_attribute("aria-selected") == "true"
+    assert page.evaluate(f"{MAIL}.documentElement.clientWidth") == 375
+
+
+def test_the_bar_above_a_section_is_seen_in_dark_mode(page: Any):
+    bar, card = colour(page, ".bar", "backgroundColor"), colour(page, ".card", "backgroundColor")
+    page.get_by_role("button", name="Dark mode").click()
+    dark_bar, dark_card = colour(page, ".bar", "backgroundColor"), colour(page, ".card", "backgroundColor")
+    assert (bar != dark_bar, card != dark_card) == (True, True)
+
+
 def test_the_inbox_line_says_who_what_and_why(page: Any):
     inbox = page.get_by_label("As an inbox shows it").inner_text()
     assert "嵌入式周报" in inbox

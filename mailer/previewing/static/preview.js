@@ -309,6 +309,9 @@ new ResizeObserver(() => {
   showFacts();
 }).observe(stage);
 
+// On a phone it opens as the phone shows it; the other views are a tap away.
+if (matchMedia("(max-width: 520px)").matches) choose("phone");
+
 const events = new EventSource(`${root}events`);
 events.addEventListener("message", (event) => show(JSON.parse(event.data)));
 events.addEventListener("error", () => {
