@@ -17,8 +17,9 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_the_demo_ends_with_the_equation_and_the_mails_and_runs_again(embedded: Stage):
-    for _ in range(2):
-        ran = embedded.run("demo")
+    for locale, word in (("en_US.UTF-8", "After quantization"), ("zh_CN.UTF-8", "演习")):
+        ran = embedded.run("demo", LC_ALL=locale)
+        assert word in ran.err
         assert "planned 20 = accepted 20" in ran.out
         mails = re.findall(r"var/demo/rehearsals/\d+/\d+\.eml", ran.out)
         assert mails
