@@ -50,9 +50,14 @@ class Known:
         return self.state not in NEVER
 
     @property
-    def is_settled(self) -> bool:
-        """Tell whether its events are only about deliveries: that the provider accepted it is on record."""
-        return self.has_evidence and self.state == Attempt.State.ACCEPTED
+    def is_accepted(self) -> bool:
+        """Tell whether its events are only about deliveries: the provider accepted it, which is final."""
+        return self.state == Attempt.State.ACCEPTED
+
+    @property
+    def is_silent(self) -> bool:
+        """Tell whether the provider accepted it, and no event is on record that shows it."""
+        return self.is_accepted and not self.has_evidence
 
 
 def attempts_of(attempts: Iterable[UUID | None]) -> dict[UUID | None, Known]:
@@ -159,6 +164,8 @@ def bounced_softly(deliveries: Collection[int]) -> dict[int, int | None]:
 
 
 def mark_applied(ids: Collection[int]) -> None:
+    if not ids:
+        return
     sql, parameter = among("id", ids)
     with connection.cursor() as cursor:
         cursor.execute(

@@ -7,8 +7,9 @@ the transaction that adds the fact: stored first and applied later, each would b
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from operator import itemgetter
 from typing import Any
 from uuid import UUID
@@ -20,6 +21,7 @@ from mailer.events import facts
 from mailer.events.facts import OF_KIND, Known
 from mailer.models import Event, Fact
 from mailer.providers.events import Kind, ProviderEvent
+from mailer.sending import evidence
 from mailer.store import clock
 from mailer.store.installation import public_id
 
@@ -43,7 +45,7 @@ _INSERT_ON_POSTGRES = f"""
     ON CONFLICT DO NOTHING RETURNING fact_hash, id"""  # noqa: S608 — ours
 
 _New = dict[int, int]  # fact_hash → id of the events that were not stored before
-_Rule = Callable[[ProviderEvent, Known | None], bool]
+_Attempts = Mapping[UUID | None, Known]
 
 
 @dataclass(frozen=True)
@@ -66,12 +68,12 @@ def store(events: Iterable[ProviderEvent]) -> Stored:
         return Stored()
     attempts = facts.attempts_of(event.attempt for event in ours)
     try:
-        return _store(ours, attempts, _only_adds_a_fact)
+        return _store(ours, attempts)
     except (OperationalError, InterfaceError):
         raise  # the database is down
     except Exception as error:  # noqa: BLE001 — what can be stored is stored, whatever goes wrong with its meaning
         log.error("events not applied at once", extra={"events": len(ours), "error": type(error).__name__})
-        return _store(ours, attempts, _never)
+        return _store(ours, attempts, may_apply=False)
 
 
 def _of_this_installation(events: Iterable[ProviderEvent]) -> list[ProviderEvent]:
@@ -92,34 +94,36 @@ def email_of(details: Mapping[str, str] | None) -> str:
     return details.get("email", "") if details else ""
 
 
-def _only_adds_a_fact(event: ProviderEvent, known: Known | None) -> bool:
-    """Tell whether nothing else follows from an event: no evidence, nothing for its subscriber or its send."""
-    return (event.details is None or event.kind in ONLY_FACTS) and (known is None or known.is_settled)
-
-
-def _never(event: ProviderEvent, known: Known | None) -> bool:
-    return False
-
-
-def _store(events: Sequence[ProviderEvent], attempts: Mapping[UUID | None, Known], at_once: _Rule) -> Stored:
-    applied = [at_once(event, attempts.get(event.attempt)) for event in events]
+def _store(events: Sequence[ProviderEvent], attempts: _Attempts, may_apply: bool = True) -> Stored:
+    # An attempt is looked up once for each event: the hash of a UUID is computed in Python.
+    known = [attempts.get(event.attempt) for event in events]
+    applied = [may_apply and _only_adds_a_fact(*pair) for pair in zip(events, known, strict=True)]
     with transaction.atomic(), connection.cursor() as cursor:
         insert = _insert_on_postgres if connection.vendor == "postgresql" else _insert
         new = insert(cursor, events, applied)
-        settled = [event for event, done in zip(events, applied, strict=True) if done and event.fact_hash in new]
+        if may_apply:
+            # Attempts before batches, as everywhere: else two could wait for each other.
+            evidence.record_accepted([attempt for attempt, one in attempts.items() if attempt and one.is_silent])
+        told = _told_by(events, known, applied, new)
         waiting = {event.fact_hash for event, done in zip(events, applied, strict=True) if not done}
-        if told := _told_by(settled, attempts):
-            waiting |= _put_back(settled, facts.add(told), new)
+        waiting |= _put_back(events, facts.add(told) if told else (), new)
     left = sorted(new[fact_hash] for fact_hash in waiting if fact_hash in new)
-    return Stored(len(new), left, frozenset(known.account for known in attempts.values() if known.account))
+    return Stored(len(new), left, frozenset(one.account for one in attempts.values() if one.account))
 
 
-def _told_by(events: Iterable[ProviderEvent], attempts: Mapping[UUID | None, Known]) -> facts.Told:
+def _only_adds_a_fact(event: ProviderEvent, known: Known | None) -> bool:
+    """Tell whether nothing else follows from an event, neither for its subscriber nor for its batch or send."""
+    return (event.details is None or event.kind in ONLY_FACTS) and (known is None or known.is_accepted)
+
+
+def _told_by(
+    events: Iterable[ProviderEvent], known: Iterable[Known | None], applied: Iterable[bool], new: Mapping[int, int]
+) -> facts.Told:
     told: dict[tuple[Fact, int], list[int]] = defaultdict(list)
-    for event in events:
+    for event, attempt, done in zip(events, known, applied, strict=True):
         fact = OF_KIND.get(event.kind)
-        if fact and event.delivery and (known := attempts.get(event.attempt)):
-            told[fact, known.send].append(event.delivery)
+        if fact and done and attempt and event.delivery and event.fact_hash in new:
+            told[fact, attempt.send].append(event.delivery)
     return told
 
 
@@ -127,7 +131,8 @@ def _put_back(events: Iterable[ProviderEvent], after_all: Collection[int], new: 
     """Let events be applied later that say "delivered" of these deliveries; return their fact_hash."""
     if not after_all:
         return set()
-    news = {event.fact_hash for event in events if event.kind == Kind.DELIVERED and event.delivery in after_all}
+    delivered = (event for event in events if event.kind == Kind.DELIVERED and event.fact_hash in new)
+    news = {event.fact_hash for event in delivered if event.delivery in after_all}
     Event.objects.filter(pk__in=[new[fact_hash] for fact_hash in news]).update(applied_at=None)
     return news
 
@@ -138,18 +143,17 @@ def _put_back(events: Iterable[ProviderEvent], after_all: Collection[int], new: 
 def _insert(cursor: Any, events: Sequence[ProviderEvent], applied: Sequence[bool]) -> _New:
     """Insert on SQLite, which has one writer at a time, so that the new rows are those above the last."""
     adapt = connection.ops.adapt_datetimefield_value
-    times = {at: adapt(at) for at in {event.at for event in events}}
-    attempts = {attempt: attempt and attempt.hex for attempt in {event.attempt for event in events}}
     now = adapt(clock.now())
     cursor.execute("SELECT coalesce(max(id), 0) FROM mailer_event")
     last = cursor.fetchone()[0]
-    cursor.executemany(
-        _INSERT,
-        [
-            (kind, attempts[attempt], delivery, times[at], now, now if done else None, _json(details), id_, fact)
-            for (kind, attempt, delivery, at, _, details, id_, fact), done in zip(events, applied, strict=True)
-        ],
+    kinds, named, deliveries, at, _, details, ids, fact_hashes = zip(*events, strict=True)
+    times = {one: adapt(one) for one in set(at)}
+    attempts = {one: one and one.hex for one in set(named)}
+    columns = (
+        *(kinds, map(attempts.__getitem__, named), deliveries, map(times.__getitem__, at), repeat(now)),
+        *([now if done else None for done in applied], map(_json, details), ids, fact_hashes),
     )
+    cursor.executemany(_INSERT, list(zip(*columns, strict=False)))
     cursor.execute("SELECT fact_hash, id FROM mailer_event WHERE id > %s", [last])
     return dict(cursor.fetchall())
 

@@ -44,15 +44,21 @@ def record(attempts: Collection[UUID]) -> None:
     """
     if not attempts:
         return
+    record_accepted(attempts)
     rows = Attempt.objects.filter(pk__in=list(attempts), evidence_at=None)
-    # Nearly all of them: what is accepted needs no lock of its send.
-    rows.filter(state=Attempt.State.ACCEPTED).update(evidence_at=clock.now())
     for attempt, batch, send, state in rows.order_by("batch").values_list("pk", "batch", "batch__send", "state"):
         if state in (Attempt.State.REFUSED, Attempt.State.UNSENT):
             log.error("event for a request that was not accepted", extra={"attempt": attempt, "state": state})
             continue
         _record(attempt, batch, send)
         finish_if_done(send)
+
+
+def record_accepted(attempts: Collection[UUID]) -> None:
+    """Record the evidence of those that are known to be accepted. Nearly all are, and need no lock of their send."""
+    if attempts:
+        silent = Attempt.objects.filter(pk__in=list(attempts), evidence_at=None, state=Attempt.State.ACCEPTED)
+        silent.update(evidence_at=clock.now())
 
 
 def _record(attempt: UUID, batch: int, send: int) -> None:

@@ -4,6 +4,7 @@ import logging
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
+from operator import attrgetter
 
 from django.db import DatabaseError, InterfaceError
 from django.http import HttpRequest, HttpResponse
@@ -61,7 +62,7 @@ def receive(request: HttpRequest, provider: str) -> HttpResponse:
     counting.count(counting.POSTS, "stored")
     if stored.new:  # else it is a post that came before
         now = clock.now_or_estimated()
-        times = Counter(event.at for event in found)
+        times = Counter(map(attrgetter("at"), found))
         lags = {(now - at).total_seconds(): events for at, events in times.items()}
         counting.observe(counting.LAG, counting.LAGS, lags)
     _apply(stored.left)

@@ -41,11 +41,26 @@ def test_an_event_that_only_adds_a_fact_is_stored_and_applied_in_one_transaction
     assert not any("UPDATE mailer_event" in one["sql"] for one in asked)
 
 
-def test_the_first_event_of_a_request_is_evidence_before_it_counts_as_applied(issue, ada, monkeypatch):
+def test_the_first_event_of_a_request_is_evidence_in_the_same_transaction(issue, ada, monkeypatch):
     monkeypatch.setattr(processing, "apply", lambda ids: None)
-    post(issue.about(ada, "delivered"))
-    assert Event.objects.get().applied_at is None
+    with monkeypatch.context() as crashed:
+        crashed.setattr(facts, "add", _raise(KeyboardInterrupt()))
+        with pytest.raises(KeyboardInterrupt):
+            post(issue.about(ada, "delivered"))
+    assert not Event.objects.exists()
     assert Attempt.objects.get().evidence_at is None
+    post(issue.about(ada, "delivered"))
+    assert Event.objects.get().applied_at
+    assert Attempt.objects.get().evidence_at
+
+
+@pytest.mark.parametrize("answer", [OutcomeUnknown("no answer", None), Refused("forbidden", 403)])
+def test_an_event_of_a_request_that_is_not_known_to_be_accepted_is_applied_later(ada, answer, monkeypatch):
+    doubtful = mailed(answer=answer)
+    monkeypatch.setattr(processing, "apply", lambda ids: None)
+    post(doubtful.about(ada, "delivered"))
+    assert Event.objects.get().applied_at is None
+    assert counters(doubtful.send) == {}
 
 
 def test_a_delivery_after_a_soft_bounce_is_left_until_the_subscriber_was_looked_at(known, ada, monkeypatch):
@@ -79,7 +94,7 @@ def test_nothing_is_stored_while_the_database_is_away(known, ada, monkeypatch):
     assert not Event.objects.filter(kind="delivered").exists()
 
 
-def _raise(error: Exception) -> Any:
+def _raise(error: BaseException) -> Any:
     def fail(*_: object) -> None:
         raise error
 
@@ -143,7 +158,7 @@ def test_what_is_applied_at_once_ends_as_if_applied_one_by_one(api, monkeypatch)
             reports.extend([report] * times)
         at_once = end(*(reports[start : start + size] for start in range(0, len(reports), size)))
         with monkeypatch.context() as patched:
-            patched.setattr(storing, "_only_adds_a_fact", storing._never)
+            patched.setattr(storing, "_only_adds_a_fact", lambda event, known: False)
             one_by_one = end(*([report] for report in reports))
         assert at_once == one_by_one
         seen.update(kind for _, kind, _ in at_once["events"])
