@@ -16,7 +16,7 @@ from itertools import groupby, pairwise
 from operator import attrgetter
 from statistics import median
 
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import Count, F, Q
 
 from mailer.models import REHEARSAL, HardBounce, Send
@@ -38,6 +38,14 @@ SECOND_WITHIN = timedelta(days=60)
 KEPT = timedelta(days=400)
 
 _LOCK = 7_203_117  # of PostgreSQL, while bounces are judged
+
+# A report of lower rank takes the place of one that came before it, and is judged anew. One statement, where the ORM
+# needs three that cost ten times as much, in each post with a bounce.
+_NOTE = """
+    INSERT INTO mailer_hardbounce (delivery_id, send_id, hash, domain, at, dropped, forgiven)
+    VALUES (%s, %s, %s, %s, %s, %s, false)
+    ON CONFLICT (delivery_id) DO UPDATE SET dropped = excluded.dropped, at = excluded.at, held_until = NULL
+    WHERE (mailer_hardbounce.dropped, mailer_hardbounce.at) > (excluded.dropped, excluded.at)"""
 
 
 @dataclass(frozen=True)
@@ -70,18 +78,11 @@ def note(bounces: Collection[Bounced]) -> None:
     first: dict[int, Bounced] = {}
     for one in sorted(bounces, key=attrgetter("rank"), reverse=True):
         first[one.delivery] = one
-    rows = [HardBounce(delivery_id=pk, send_id=one.send, **_columns(one)) for pk, one in sorted(first.items())]
-    HardBounce.objects.bulk_create(rows, ignore_conflicts=True)
-    for row in HardBounce.objects.filter(pk__in=first).order_by("pk"):
-        ours = first[row.pk]
-        if ours.rank < (row.dropped, row.at):
-            later = Q(dropped=True) if not ours.dropped else Q(pk__in=[])
-            later |= Q(dropped=ours.dropped, at__gt=ours.at)
-            HardBounce.objects.filter(later, pk=row.pk).update(dropped=ours.dropped, at=ours.at, held_until=None)
-
-
-def _columns(one: Bounced) -> dict[str, object]:
-    return {"hash": one.hash, "domain": one.domain, "at": one.at, "dropped": one.dropped}
+    at = connection.ops.adapt_datetimefield_value
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.executemany(
+            _NOTE, [(pk, one.send, one.hash, one.domain, at(one.at), one.dropped) for pk, one in sorted(first.items())]
+        )
 
 
 def judge(bounces: Collection[Bounced]) -> Judgement:

@@ -78,7 +78,8 @@ def _apply(rows: Sequence[Row]) -> None:
     if reading.reported or reconsidered:
         suppressing.react(reading.reported, {addressee for addressee in reconsidered.values() if addressee})
         thresholds.check({one.addressee.send for one in reading.reported if one.meaning in JUDGED})
-    _finish(reading, reconsidered)
+    if reading.reported or reading.nobodys or reconsidered:
+        _finish(reading, reconsidered)
 
 
 def _attempts_with_evidence(rows: Iterable[Row]) -> dict[UUID | None, Known]:
@@ -171,17 +172,14 @@ def _leave_out(reading: _Reading, row: Row) -> None:
 
 def _finish(reading: _Reading, reconsidered: Iterable[int]) -> None:
     """Mark the last events as applied too. What names only an address is kept no longer than this."""
-    now = clock.now()
-    if not reading.reported and not reading.nobodys and not reconsidered:
-        return
     with transaction.atomic():
         for one in reading.by_address:
             details = Event.objects.values_list("details", flat=True).get(pk=one.event) or {}
             kept = {name: words for name, words in details.items() if name != "email"}
             Event.objects.filter(pk=one.event).update(delivery=one.addressee.delivery, details=kept)
-        Event.objects.filter(pk__in=reading.addressed).update(details=None)
-        done = [*(one.event for one in reading.reported), *reading.nobodys, *reconsidered]
-        Event.objects.filter(pk__in=done, applied_at=None).update(applied_at=now)
+        if reading.addressed:
+            Event.objects.filter(pk__in=reading.addressed).update(details=None)
+        facts.mark_applied({*(one.event for one in reading.reported), *reading.nobodys, *reconsidered})
 
 
 # ---------------------------------------------------------------- the sweep's part
