@@ -1,9 +1,11 @@
+import re
 import string
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from subscribers import addresses
 from subscribers.addresses import AddressError, clean_name, parse
 
 
@@ -103,3 +105,19 @@ def test_names_stand_on_one_line():
         clean_name("Ada\0")
     with pytest.raises(AddressError, match="200"):
         clean_name("A" * 201)
+
+
+@given(
+    st.from_regex(r"[A-Za-z0-9.+_-]{1,12}@[A-Za-z0-9-]{1,8}(\.[A-Za-z0-9-]{1,8}){0,2}\.[A-Za-z]{1,4}", fullmatch=True)
+)
+def test_the_short_way_for_plain_addresses_reads_what_the_rules_read(text: str):
+    def read() -> addresses.Address | str:
+        try:
+            return addresses.parse(text)
+        except AddressError as error:
+            return str(error)
+
+    shortly = read()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(addresses, "PLAIN", re.compile("(?!)"))  # matches nothing
+        assert read() == shortly
