@@ -19,9 +19,14 @@ class Migration(migrations.Migration):
                 ('at', models.DateTimeField(default=django.utils.timezone.now)),
             ],
         ),
-        migrations.AlterField(
-            model_name='auditentry',
-            name='action',
-            field=models.CharField(choices=[('shown', 'Shown'), ('searched', 'Searched'), ('listed', 'Listed'), ('exported', 'Exported'), ('added', 'Added'), ('imported', 'Imported'), ('unsubscribed', 'Unsubscribed'), ('suppressed', 'Suppressed'), ('lifted', 'Lifted'), ('erased', 'Erased'), ('renamed', 'Renamed')], max_length=16),
+        # A new choice: nothing of it reaches the database.
+        migrations.SeparateDatabaseAndState(
+            state_operations=[
+                migrations.AlterField(
+                    model_name='auditentry',
+                    name='action',
+                    field=models.CharField(choices=[('shown', 'Shown'), ('searched', 'Searched'), ('listed', 'Listed'), ('exported', 'Exported'), ('added', 'Added'), ('imported', 'Imported'), ('unsubscribed', 'Unsubscribed'), ('suppressed', 'Suppressed'), ('lifted', 'Lifted'), ('erased', 'Erased'), ('renamed', 'Renamed')], max_length=16),
+                ),
+            ],
         ),
     ]
