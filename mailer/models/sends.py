@@ -165,7 +165,9 @@ class Batch(models.Model):
                 fields=["state", "not_before"],
                 name="batch_open",
                 condition=Q(state__in=["planned", "posting", "unknown"]),
-            )
+            ),
+            # A claim would pass over each batch that went out before the next one.
+            models.Index(fields=["send", "number"], name="batch_next", condition=Q(state="planned")),
         ]
 
 

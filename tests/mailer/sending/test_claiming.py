@@ -1,5 +1,6 @@
 import threading
 import time
+import uuid
 from datetime import timedelta
 from itertools import product
 
@@ -193,6 +194,19 @@ def test_a_send_that_does_not_run_is_not_claimed(four, state):
 def test_a_batch_is_not_claimed_before_its_time(four):
     Batch.objects.update(not_before=timezone.now() + timedelta(minutes=1))
     assert claim(batch_of(four).pk) is None
+
+
+def test_the_next_batch_is_found_in_an_index_however_many_went_out_before(four):
+    Batch.objects.bulk_create(
+        Batch(send=four, number=number, size=0, state=Batch.State.ACCEPTED if number < 900 else Batch.State.PLANNED)
+        for number in range(1, 1000)
+    )
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE mailer_batch")
+        explain = "EXPLAIN" if connection.vendor == "postgresql" else "EXPLAIN QUERY PLAN"
+        cursor.execute(f"{explain} {statements._TAKE_NEXT}", [uuid.uuid4().hex, four.pk, "2100-01-01 00:00:00"])
+        plan = str(cursor.fetchall())
+    assert "batch_next" in plan, plan
 
 
 def test_a_batch_that_is_gone_is_ignored(four):

@@ -59,6 +59,12 @@ def test_postgresql_keeps_the_constraint_on_the_subscriber_alone(on_postgresql):
     assert constraints() == {"subscribers_subscriber"}
 
 
+def test_an_upgrade_that_was_killed_between_its_steps_is_run_again(on_postgresql):
+    with database_of(BEFORE):
+        _migrated()
+    assert constraints() == {"subscribers_subscriber"}
+
+
 def test_sqlite_keeps_all_of_its_constraints():
     if connection.vendor != "sqlite":
         pytest.skip("PostgreSQL loses two")
@@ -89,6 +95,7 @@ def test_the_upgrade_waits_for_a_plan_in_short_steps_and_lets_others_pass(two_ba
 
 
 def _migrated() -> None:
+    """Drop the constraints, as the migration does before it is recorded."""
     try:
         migration.locked_shortly(connection, migration.drop_found)
     finally:
