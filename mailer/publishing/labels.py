@@ -67,9 +67,9 @@ def require_not_renamed(newsletter: Newsletter, source_sha256: str) -> None:
     _require_new_label(newsletter.label)
     if former := _same_newsletter(newsletter, source_sha256):
         raise CorrectSettings(
-            f"the newsletter {newsletter.label} seems to be {former}, which has subscribers or sends and is not in "
-            f"{settings.CONFIG}: who left it would be unknown to {newsletter.label}. `mailer newsletters rename "
-            f"{former} {newsletter.label}` takes them along; or put {former} back into the file. Nothing was sent."
+            f"the newsletter {newsletter.label} seems to be {former}, which has subscribers or sends but is not in "
+            f"{settings.CONFIG}: {newsletter.label} would not know who unsubscribed. Run `mailer newsletters rename "
+            f"{former} {newsletter.label}`, or put {former} back into the file. Nothing was sent."
         )
 
 
@@ -84,7 +84,7 @@ def _same_newsletter(newsletter: Newsletter, source_sha256: str) -> str:
 def _require_new_label(label: str) -> None:
     if now := labels.renamed().get(label):
         raise CorrectSettings(
-            f"{label} was the label of {now} before: links in its emails still say {label}, so a new newsletter "
+            f"{label} was the label of {now} before: links in its emails still contain it, so a new newsletter "
             "cannot have it. Choose another label in newsletter.toml. Nothing was sent."
         )
 
@@ -118,12 +118,12 @@ def require_renamable(old: str, new: str) -> None:
     if old in settings.NEWSLETTERS:
         raise CorrectRequest(f"{old} is still a newsletter of {settings.CONFIG}; rename its table there first.")
     if not any(orphan.label == old for orphan in orphans()) and not Send.objects.filter(newsletter=old).exists():
-        raise CorrectRequest(f"there is no newsletter {old!r} in the database; `mailer doctor` names those there are.")
+        raise CorrectRequest(f"there is no newsletter {old!r} in the database; `mailer doctor` lists those there are.")
     last = _real().filter(newsletter=old).exclude(list_id="").order_by("-created_at").first()
     here = settings.NEWSLETTERS[new].list_id
     if last and last.list_id != here:
         raise CorrectSettings(
-            f"{new} has the list_id {here}, but {old} was mailed with {last.list_id}, by which subscribers' email "
+            f"{new} has the list_id {here}, but {old} was emailed with {last.list_id}, by which subscribers' email "
             f'programs sort it; add list_id = "{last.list_id}" to [newsletters.{new}] first.'
         )
     _require_at_rest(old)
@@ -135,7 +135,7 @@ def _require_at_rest(old: str) -> None:
     in_flight = Batch.objects.filter(send__in=sends, state=Batch.State.POSTING)
     under_way = sends.filter(state=Send.State.SENDING) | sends.filter(pk__in=in_flight.values("send"))
     if send := under_way.first():
-        raise Refused(f"{send.slug} of {old} is being sent; wait for its end, or `mailer pause {send.slug}` first.")
+        raise Refused(f"{send.slug} of {old} is being sent; wait until it ends, or `mailer pause {send.slug}` first.")
 
 
 def _require_empty(new: str) -> None:
