@@ -7,7 +7,7 @@ import pytest
 from django.db import OperationalError
 from django.utils import timezone
 
-from mailer import concurrency
+from mailer import celery, concurrency
 from mailer.models import REHEARSAL, Batch, Send
 from mailer.sending import circuit_breaker, feeding
 from mailer.sending.feeding import feed, feed_slots
@@ -18,6 +18,9 @@ from tests import readers
 from tests.mailer.sending.outgoing import balanced, batch_of, planned, states
 
 pytestmark = pytest.mark.django_db
+
+
+assert celery.app  # as in a worker: without it tasks belong to Celery's default app, which knows no slots
 
 
 @pytest.fixture
