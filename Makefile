@@ -10,7 +10,7 @@ export UV_SYSTEM_CERTS ?= 1
 ISSUE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-sqlite test-postgres test-all chaos lint lock messages sbom release-check clean
+.PHONY: help demo test test-sqlite test-postgres test-all chaos bench lint lock messages sbom release-check clean
 
 help:
 	@echo "make demo [ISSUE=path/to/issue.md]   rehearse a send to invented subscribers; no email goes out"
@@ -77,6 +77,10 @@ SEED ?= 1
 JOBS ?= 2
 chaos: $(VENV)/dev.stamp
 	@$(BIN)/python -W ignore -m tests.chaos --runs $(RUNS) --seed $(SEED) --jobs $(JOBS) $(if $(BEFORE),--before $(BEFORE))
+
+# On a machine that does nothing else, about 25 minutes. BENCH="--save FILE" keeps the result, "--against FILE" compares.
+bench: $(VENV)/dev.stamp
+	@$(BIN)/python -W ignore -m benchmarks $(BENCH)
 
 lint: $(VENV)/dev.stamp
 	$(BIN)/ruff check .

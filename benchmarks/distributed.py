@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,18 +49,25 @@ def main() -> None:
     parser.add_argument("--before", type=Path, help="another checkout, whose rounds alternate with this one's")
     options = parser.parse_args()
     roots = [options.before.resolve(), ROOT] if options.before else [ROOT]
+    with prepared(roots, options.readers) as ways:
+        for _ in range(options.rounds):
+            for way in ways:
+                way.measure()
+                print(f"{way.root.name}: {way.spent['total'][-1]:.2f}, planned in {way.seconds[-1]:.1f} s", flush=True)
+    for way in ways:
+        way.show()
+
+
+@contextmanager
+def prepared(roots: Sequence[Path], readers: int) -> Iterator[list["Way"]]:
+    """Run a provider and a broker, and yield each checkout with a database of its own."""
     with tempfile.TemporaryDirectory(prefix="mailer-benchmark-") as folder, provider() as url:
         broker = Broker(Path(folder))
         broker.start()
         try:
-            ways = [Way(root, Path(folder), url, broker, options.readers) for root in roots]
-            for _ in range(options.rounds):
-                for way in ways:
-                    way.measure()
+            yield [Way(root, Path(folder), url, broker, readers) for root in roots]
         finally:
             broker.stop()
-    for way in ways:
-        way.show()
 
 
 class Way:
@@ -86,7 +93,6 @@ class Way:
             spent = self._measured(address, connection, server, workers)
         for what, cpu in (*zip(WHAT, [*spent, sum(spent)], strict=True), (STARTS, starts)):
             self.spent[what].append(cpu * 100_000 / self.readers)
-        print(f"{self.root.name}: {self.spent['total'][-1]:.2f}, planned in {self.seconds[-1]:.1f} s", flush=True)
         if (taken := ask(self.url, "/taken")["recipients"]) != self.readers:
             raise RuntimeError(f"the provider took {taken} of {self.readers}")
         with psycopg.connect(postgres_url(), autocommit=True) as connection:

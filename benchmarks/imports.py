@@ -61,6 +61,7 @@ def main() -> None:
         for _ in range(options.rounds):
             for way in ways:
                 way.measure()
+                print(f"{way.root.name}, {way.database}: {way.measured['CPU-s, together'][-1]:.1f} CPU-s", flush=True)
     for way in ways:
         way.show(options.rows)
 
@@ -140,7 +141,6 @@ class Way:
         found = (cpu, theirs, cpu + theirs, seconds, memory, longest, most, listed, exported)
         for what, value in zip(WHAT, found, strict=True):
             self.measured[what].append(value)
-        print(f"{self.root.name}, {self.database}: {cpu:.1f} + {theirs:.1f} CPU-s, {longest:.2f} s", flush=True)
 
     def _run(self, settings: dict[str, str], *command: str) -> tuple[float, float, bytes]:
         """Return the CPU and the peak memory of a command, and what it printed."""

@@ -2,6 +2,7 @@
 """How fast an issue becomes a mail, how large it gets and how well clients know what is in it, against other ways.
 
     python benchmarks/render.py [ISSUE.md ...]
+    python benchmarks/render.py --json        # what has a goal, as rows for benchmarks/__main__.py
 
 Compared with premailer run over the whole finished page, and, where node and the npm packages `mjml` and `juice` are
 (`npm install mjml juice` anywhere; name that folder in NODE_PATH), with both of them on the same template and content.
@@ -20,7 +21,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +58,9 @@ def main() -> None:
     import django
 
     django.setup()
+    if sys.argv[1:] == ["--json"]:
+        print(json.dumps(list(_with_goals())))
+        return
     paths = [Path(name) for name in sys.argv[1:]] or _largest_and_seed() or SAMPLES
     print(f"{'issue':42} {'way':34} {'CPU ms':>8} {'ms':>8} {'bytes':>8}")
     with tempfile.TemporaryDirectory() as folder:
@@ -63,6 +68,20 @@ def main() -> None:
             _compare(path)
     print(f"\nlargest memory of this process {_memory():.0f} MB")
     _share(paths[0])
+
+
+def _with_goals() -> Iterator[dict[str, Any]]:
+    """Yield work, unit, rounds and goal of each size, and how it compares with warm mjml + juice where they are."""
+    seed, largest = (_largest_and_seed() or SAMPLES)[:2]
+    with tempfile.TemporaryDirectory() as folder:
+        for path, goal in ((seed, 8), (largest, 18), (*_ten_times(seed, Path(folder)), 45)):
+            ours = [used for _, used in _times(partial(_render, path))]
+            yield {"work": f"render {path.name}, warm", "unit": "CPU ms", "rounds": ours, "goal": goal}
+            if node := _node(_Caught(path)):
+                theirs = statistics.median(used for _, used in node[0][20:])
+                ratios = [used / theirs for used in ours]
+                work = f"render {path.name}, warm: ours / mjml + juice"
+                yield {"work": work, "unit": "", "rounds": ratios, "goal": 1}
 
 
 def _largest_and_seed() -> list[Path]:
