@@ -30,9 +30,13 @@ def leave_all(leavings: Collection[Leaving]) -> int:
     older than the newest leaving on record; an undo of that leaving does not void a later click. A subscriber erased
     meanwhile needs nothing, and a click applied before changes nothing.
     """
-    clicks = _Clicks(leavings, clock.now())
+    now = clock.now()
     with transaction.atomic():
-        found = [one for one in records.find_all(clicks.subscribers()) if clicks.of(one)]
+        behind = records.subscribers_behind({leaving.public_id for leaving in leavings})
+        locked = records.find_all({subscriber for subscriber, _ in behind.values()})
+        # Labels only now: a newsletter may be renamed while we wait for the locks.
+        clicks = _Clicks(leavings, now)
+        found = [one for one in locked if clicks.of(one)]
         undoing.end(one for one in found if one.state == State.UNSUBSCRIBED)
         left = _leaving([one for one in found if one.state != State.UNSUBSCRIBED], clicks)
         # A crash after the commit may have kept these from the log of opt-outs.
@@ -53,11 +57,9 @@ class _Clicks:
         for leaving in leavings:
             if leaving.public_id in behind:
                 subscriber, held = behind[leaving.public_id]
-                for newsletter in _ended(labels.as_of_now(leaving.newsletter, renamed), held):
+                both = {leaving.newsletter, labels.as_of_now(leaving.newsletter, renamed)}
+                for newsletter in {ended for label in both for ended in _ended(label, held)}:
                     self._known[subscriber, newsletter].append(replace(leaving, at=min(leaving.at, now)))
-
-    def subscribers(self) -> set[int]:
-        return {subscriber for subscriber, _ in self._known}
 
     def of(self, one: Subscription) -> list[Leaving]:
         subscriber = one.subscriber_id

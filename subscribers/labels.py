@@ -34,7 +34,8 @@ class Carried:
 def current(label: str) -> str:
     """Return what this newsletter is called now. Without the database, what it is called in the link at hand.
 
-    A configured label is never asked about, so pages of newsletters that were not renamed cost nothing more.
+    A configured label is never asked about, so pages of newsletters that were not renamed cost nothing more. It may be
+    a former one where newsletter.toml is the old one; so what reads or ends a subscription looks again, by `today`.
     """
     if label in settings.NEWSLETTERS:
         return label
@@ -50,8 +51,13 @@ def renamed() -> dict[str, str]:
 
 
 def as_of_now(label: str, names: Mapping[str, str]) -> str:
-    """Return the label of today, given those that were renamed."""
-    return label if label in settings.NEWSLETTERS else names.get(label, label)
+    """Return the label of today, given those that were renamed; a process may still have the old newsletter.toml."""
+    return names.get(label, label)
+
+
+def today(label: str) -> str:
+    """Return the label of today. For writers: call it after the lock, for a rename may commit while they wait."""
+    return as_of_now(label, renamed())
 
 
 def held() -> list[str]:

@@ -17,7 +17,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Q
 
-from subscribers import clock, limits, optouts, queue, records, signed_links, undoing
+from subscribers import clock, labels, limits, optouts, queue, records, signed_links, undoing
 from subscribers.addresses import Address
 from subscribers.installations import list_id_of
 from subscribers.models import Consent, MailRequest, Subscriber, Subscription, Suppression
@@ -169,7 +169,7 @@ def confirm(public_id: UUID, newsletter: str, origin: Origin) -> Confirmation:
             state=State.ACTIVE, confirmation_due=None, undoable=None, changed_at=now
         )
         lift_by_confirming(subscription.subscriber.suppression_hash, subscription.subscriber, now)
-        records.record(subscription.subscriber, newsletter, Step.CONFIRMED, origin, now)
+        records.record(subscription.subscriber, subscription.newsletter, Step.CONFIRMED, origin, now)
     return Confirmation.CONFIRMED
 
 
@@ -194,6 +194,7 @@ def lift_by_confirming(hash: str, subscriber: Subscriber, now: datetime) -> bool
 
 def stay_out(subscriber: Subscriber, newsletter: str, origin: Origin, at: datetime) -> None:
     """Keep files from restoring what the subscriber left before this database knew them; requests made here stay."""
+    newsletter = labels.today(newsletter)
     new = {"state": State.UNSUBSCRIBED, "created_at": at, "changed_at": at}
     _, is_new = Subscription.objects.get_or_create(subscriber=subscriber, newsletter=newsletter, defaults=new)
     if is_new:
@@ -212,14 +213,11 @@ def leave(public_id: UUID, newsletter: str, origin: Origin) -> Left | None:
     """
     now = clock.now()
     with transaction.atomic():
-        subscription = records.find_to_leave(public_id, newsletter)
-        if subscription is None:
-            return None
-        if subscription.state == State.UNSUBSCRIBED:
-            undoing.end([subscription])
-            return None
-        leaving = _unsubscribe(subscription, origin, now)
-        return undoing.offered(subscription, public_id, origin, leaving, now)
+        found = records.find_to_leave(public_id, newsletter)
+        undoing.end(one for one in found if one.state == State.UNSUBSCRIBED)
+        ended = [(one, _unsubscribe(one, origin, now)) for one in found if one.state != State.UNSUBSCRIBED]
+        left = [undoing.offered(one, public_id, origin, leaving, now) for one, leaving in ended]
+    return left[-1] if left else None
 
 
 def end(subscription: Subscription, origin: Origin) -> None:

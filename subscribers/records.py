@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db import connection
 from django.db.models import Max, Q
 
-from subscribers import signed_links
+from subscribers import labels, signed_links
 from subscribers.addresses import Address
 from subscribers.models import Consent, FormerId, Subscriber, Subscription, Suppression
 
@@ -80,17 +80,39 @@ def subscription(subscriber: Subscriber, newsletter: str, now: datetime) -> Subs
 
 
 def find(public_id: UUID, newsletter: str) -> Subscription | None:
-    """Return the subscription of this subscriber, locked; None if either does not exist."""
+    """Return the subscription of this subscriber, locked; None if either does not exist.
+
+    The newsletter may have been renamed: its subscription then has the label of today.
+    """
+    if (found := _find(public_id, newsletter)) is not None:
+        return found
+    today = labels.today(newsletter)
+    return _find(public_id, today) if today != newsletter else None
+
+
+def _find(public_id: UUID, newsletter: str) -> Subscription | None:
     found = Subscription.objects.select_for_update(of=("self",)).select_related("subscriber")
     return found.filter(subscriber__public_id=public_id, newsletter=newsletter).first()
 
 
-def find_to_leave(public_id: UUID, newsletter: str) -> Subscription | None:
+def find_to_leave(public_id: UUID, newsletter: str) -> list[Subscription]:
+    """Return the subscriptions, locked, that a link with this id and label ends.
+
+    The label of today is asked for last: a rename may commit while the first query waits for its lock. There are two
+    where somebody signed up again at a process that had the old newsletter.toml.
+    """
+    found = _find_to_leave(public_id, newsletter)
+    today = labels.today(newsletter)
+    renamed = _find_to_leave(public_id, today) if today != newsletter else None
+    return [one for one in (found, renamed) if one is not None]
+
+
+def _find_to_leave(public_id: UUID, newsletter: str) -> Subscription | None:
     """Find a subscription also by an id that the subscriber had before they moved, for a newsletter that they had then.
 
     The current id first: a move that commits between the two queries is found by the second.
     """
-    if (now := find(public_id, newsletter)) is not None:
+    if (now := _find(public_id, newsletter)) is not None:
         return now
     former = FormerId.objects.filter(public_id=public_id, newsletter=newsletter).values("subscriber")
     found = Subscription.objects.select_for_update(of=("self",)).select_related("subscriber")

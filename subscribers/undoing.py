@@ -64,6 +64,7 @@ def undo(public_id: UUID, newsletter: str, leaving: str, origin: Origin) -> bool
         if str(subscription.undoable) != leaving or nobody_may_mail or done_often(subscription, now):
             return False
         Subscription.objects.filter(pk=subscription.pk).update(state=State.ACTIVE, undoable=None, changed_at=now)
+        newsletter = subscription.newsletter
         records.record(subscriber, newsletter, Consent.Step.CONFIRMED, replace(origin, how=records.UNDO), now)
         notices.undone(subscriber, newsletter, now)
     return True

@@ -15,8 +15,9 @@ from pathlib import Path
 import orjson
 from django.db import DatabaseError, IntegrityError, connection, transaction
 
-from subscribers import optin
+from subscribers import labels, optin
 from subscribers.files import inviting, rejecting, staging, stated_consent
+from subscribers.files.archives import FileError
 from subscribers.files.inviting import Invitations
 from subscribers.files.staging import NO_ANSWERS, ONLY_SUPPRESSED
 from subscribers.files.staging import Answers as Answers
@@ -188,7 +189,17 @@ def _take_in_once(stage: Stage, part: Part, origin: Origin, invitations: Invitat
         if invitations:
             pending = [row.address.key for row in people.newcomers(part) if row.state == "pending"]
             outcome.counts["invited"] = inviting.invite(newsletter, pending, invitations)
+        _require_not_renamed(newsletter)
     return outcome
+
+
+def _require_not_renamed(newsletter: str) -> None:
+    """Raise FileError, last in the transaction of a chunk: after waiting for a rename, who leaves is not found."""
+    if (now := labels.today(newsletter)) != newsletter:
+        raise FileError(
+            f"{newsletter} was renamed to {now}; what the file still has was not imported. Rename its table in "
+            f"newsletter.toml, then import the file again into {now}."
+        )
 
 
 def _suppress(rows: list[Newcomer], origin: Origin) -> None:

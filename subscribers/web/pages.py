@@ -17,7 +17,7 @@ from django.utils.translation import gettext
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
-from subscribers import languages, limits, signed_links, tokens
+from subscribers import labels, languages, limits, signed_links, tokens
 from subscribers.models import FormerId, Subscriber
 from subscribers.networks import client_address, network
 from subscribers.offline import AWAY, RETRY_AFTER
@@ -106,9 +106,9 @@ def page_in_house_language(
     request: HttpRequest, name: str, status: int, context: dict[str, Any] | None = None
 ) -> HttpResponse:
     """Render a page of no known newsletter: in the frame of the one that the path begins with, or of the first."""
-    labels = list(settings.NEWSLETTERS)
+    configured = list(settings.NEWSLETTERS)
     below = request.path.split("/")[1]
-    label = below if below in labels else next(iter(labels), "")
+    label = below if below in configured else next(iter(configured), "")
     newsletter = newsletter_shown(label) if label else Shown("", "", settings.LANGUAGE_CODE)
     with translation.override(newsletter.language):
         return page(request, name, newsletter, context, status)
@@ -178,10 +178,16 @@ def former_of(ticket: tokens.Ticket) -> list[FormerId]:
     return list(FormerId.objects.select_related("subscriber").filter(public_id=ticket.public_id))
 
 
+def still_ends(ticket: tokens.Ticket, former: list[FormerId]) -> bool:
+    """Tell whether the link unsubscribes from the newsletter that it names, which may have been renamed."""
+    held = {one.newsletter for one in former}
+    return ticket.newsletter in held or labels.today(ticket.newsletter) in held
+
+
 def moved(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown, former: list[FormerId]) -> HttpResponse:
     """Say where a link from before a move leads now, and what it can still do."""
     unsubscribe = ""
-    if ticket.newsletter in {one.newsletter for one in former}:
+    if still_ends(ticket, former):
         unsubscribe = signed_links.unsubscribe_path(ticket.public_id, ticket.newsletter)
     with speaking_to(former[0].subscriber, newsletter):
         return page(request, "moved", newsletter, {"unsubscribe": unsubscribe}, status=410)

@@ -16,7 +16,7 @@ from django.http.response import HttpResponseBase
 from django.utils import translation
 from django.utils.translation import gettext
 
-from subscribers import changing, clock, languages, limits, offline, optin, signed_links, tokens
+from subscribers import changing, clock, labels, languages, limits, offline, optin, signed_links, tokens
 from subscribers.addresses import Address
 from subscribers.change_limits import ChangedEnough, spend
 from subscribers.hints import hint_confirmation, hint_letter
@@ -92,7 +92,7 @@ def _preferences(
 def _save(request: HttpRequest, subscriber: Subscriber, newsletter: Shown) -> HttpResponse:
     language = _language_wanted(request)
     # Compared with what the page showed: a form that was open for long must not undo what changed since.
-    had, ticked = set(request.POST.getlist("had")), set(request.POST.getlist("newsletter"))
+    had, ticked = _labels(request, "had"), _labels(request, "newsletter")
     offered = [choice.label for choice in _choices(subscriber)]
     # First, because what follows may be refused.
     left = _leave(request, subscriber, [label for label in offered if label in had - ticked])
@@ -111,6 +111,12 @@ def _save(request: HttpRequest, subscriber: Subscriber, newsletter: Shown) -> Ht
     told = [_what_became(subscriber, label, answer) for label, answer in joined if answer is not Answer.ACTIVE]
     notices = [gettext("Saved."), *told, *_no_undo(left)]
     return _shown(request, subscriber, newsletter, notices, left)
+
+
+def _labels(request: HttpRequest, name: str) -> set[str]:
+    """Return these boxes of the form, which may be older than the name of a newsletter in it."""
+    renamed = labels.renamed()
+    return {labels.as_of_now(label, renamed) for label in request.POST.getlist(name)}
 
 
 def _language_wanted(request: HttpRequest) -> str:
@@ -157,10 +163,10 @@ def _leave_all(request: HttpRequest, subscriber: Subscriber, newsletter: Shown) 
     return _shown(request, subscriber, newsletter, notices, left)
 
 
-def _leave(request: HttpRequest, subscriber: Subscriber, labels: Sequence[str]) -> dict[str, Left]:
+def _leave(request: HttpRequest, subscriber: Subscriber, newsletters: Sequence[str]) -> dict[str, Left]:
     """Return those of these newsletters that the subscriber got or had asked for until now."""
     leaving = origin(request, PREFERENCES)
-    left = {label: optin.leave(subscriber.public_id, label, leaving) for label in labels}
+    left = {label: optin.leave(subscriber.public_id, label, leaving) for label in newsletters}
     return {label: one for label, one in left.items() if one}
 
 
@@ -224,10 +230,10 @@ def _choices(subscriber: Subscriber) -> list[Choice]:
     """Return every newsletter, and former ones that the subscriber has not left."""
     states = dict(subscriber.subscriptions.values_list("newsletter", "state"))
     gone = sorted(label for label in states if label not in settings.NEWSLETTERS)
-    labels = [*settings.NEWSLETTERS, *(label for label in gone if states[label] != State.UNSUBSCRIBED)]
+    shown = [*settings.NEWSLETTERS, *(label for label in gone if states[label] != State.UNSUBSCRIBED)]
     return [
         Choice(
             label, newsletter_shown(label).name, states.get(label) == State.ACTIVE, states.get(label) == State.PENDING
         )
-        for label in labels
+        for label in shown
     ]

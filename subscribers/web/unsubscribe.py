@@ -34,6 +34,7 @@ from subscribers.web.pages import (
     pressed,
     signed_link,
     speaking_to,
+    still_ends,
     subscriber_of,
     to_subscriber,
     try_later,
@@ -72,9 +73,10 @@ def _leaving_page(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown
     try:
         subscriber = subscriber_of(ticket)
         former = [] if subscriber else former_of(ticket)
+        ends_nothing = former and not still_ends(ticket, former)
     except offline.AWAY as error:
         return _leaving_page_without_database(request, ticket, newsletter, error)
-    if former and ticket.newsletter not in {one.newsletter for one in former}:
+    if ends_nothing:
         return moved(request, ticket, newsletter, former)
     with speaking_to(subscriber, newsletter):
         preferences = signed_links.preferences_path(ticket.public_id, ticket.newsletter) if subscriber else ""

@@ -15,7 +15,7 @@ from django.utils import translation
 from django.utils.translation import gettext
 from django.views.decorators.http import require_http_methods
 
-from subscribers import clock, limits, optin, tokens
+from subscribers import clock, labels, limits, optin, tokens
 from subscribers.addresses import Address, AddressError, parse
 from subscribers.hints import hint_confirmation
 from subscribers.models import Subscriber, Subscription
@@ -172,7 +172,8 @@ def confirm(
 
 def _confirm_opened(request: HttpRequest, subscriber: Subscriber, newsletter: Shown) -> HttpResponse:
     """Show what the button would do, or did; change nothing."""
-    state = subscriber.subscriptions.filter(newsletter=newsletter.label).values_list("state", flat=True).first()
+    states = dict(subscriber.subscriptions.values_list("newsletter", "state"))
+    state = states.get(newsletter.label) or states.get(labels.today(newsletter.label))
     if state == Subscription.State.ACTIVE:
         return page(request, "confirmed", newsletter)
     if state == Subscription.State.PENDING:

@@ -1,11 +1,26 @@
 """A newsletter takes all that it has along to its new label, and links with the former one lead to it."""
 
+import threading
+from collections.abc import Callable
+
 import pytest
 from django.apps import apps
 from django.conf import settings as configured
-from django.db import OperationalError
+from django.db import OperationalError, connection, transaction
 
-from subscribers import changing, clicks, clock, labels, optin, replaying, signed_links, tokens
+from subscribers import (
+    applying,
+    changing,
+    clicks,
+    clock,
+    journal,
+    labels,
+    optin,
+    replaying,
+    signed_links,
+    tokens,
+    undoing,
+)
 from subscribers.addresses import parse
 from subscribers.journal import Leaving
 from subscribers.models import Letter, Notice, RenamedNewsletter, Subscription, Suppression
@@ -129,3 +144,132 @@ def test_a_newcomer_under_the_new_label_is_not_confused_with_former_links(rename
     ben = readers.confirmed(NEW, readers.BEN)
     optin.unsubscribe(ben.public_id, NEW, readers.LINK)
     assert readers.state_of(ben, NEW) == "unsubscribed"
+
+
+# ---------------------------------------------------------------- processes that still have the old newsletter.toml
+
+
+@pytest.fixture
+def renamed_elsewhere(settings) -> Callable[[], None]:
+    """Rename the newsletter as another process does, while this one still has the old newsletter.toml."""
+    list_id = settings.NEWSLETTERS["weekly"].list_id
+    return lambda: labels.rename("weekly", NEW, list_id) and None
+
+
+ONE_CLICK, BY_PAGE = {"List-Unsubscribe": "One-Click"}, {"from": "page"}
+
+
+@pytest.mark.parametrize("pressed", [ONE_CLICK, BY_PAGE])
+def test_a_click_is_obeyed_by_a_process_that_has_not_heard_of_the_rename(renamed_elsewhere, client, pressed):
+    ada = readers.confirmed()
+    path = signed_links.unsubscribe_path(ada.public_id, "weekly")
+    renamed_elsewhere()
+    assert client.post(path, pressed).status_code == 200
+    assert readers.state_of(ada, NEW) == "unsubscribed"
+
+
+def test_a_click_of_before_a_move_is_obeyed_there_too(renamed_elsewhere, client):
+    ada = readers.confirmed()
+    path = signed_links.unsubscribe_path(ada.public_id, "weekly")
+    readers.move(ada, "ada@new.example")
+    renamed_elsewhere()
+    assert client.post(path, BY_PAGE).status_code == 200
+    assert readers.state_of(ada, NEW) == "unsubscribed"
+
+
+def test_a_journal_is_obeyed_by_a_process_that_has_not_heard_of_the_rename(renamed_elsewhere, settings):
+    ada = readers.confirmed()
+    leaving = Leaving(ada.public_id, "weekly", "one-click", clock.now())
+    journal.append(settings.LEAVING_JOURNAL, leaving)
+    renamed_elsewhere()
+    assert applying.apply(settings.LEAVING_JOURNAL).left == 1
+    assert readers.state_of(ada, NEW) == "unsubscribed"
+
+
+@pytest.mark.parametrize("leave", [
+    lambda ada: optin.unsubscribe(ada.public_id, "weekly", readers.LINK),
+    lambda ada: clicks.leave_all([Leaving(ada.public_id, "weekly", "one-click", clock.now())]),
+])  # fmt: skip
+def test_who_signed_up_again_under_the_former_label_leaves_both(renamed_elsewhere, leave):
+    ada = readers.confirmed()
+    renamed_elsewhere()
+    readers.pending("weekly", readers.ADA)
+    leave(ada)
+    assert (readers.state_of(ada, NEW), readers.state_of(ada)) == ("unsubscribed", "unsubscribed")
+
+
+def test_confirming_and_undoing_there_reach_the_renamed_newsletter(renamed_elsewhere, client):
+    ada, ben = readers.confirmed(), readers.pending()
+    link = signed_links.confirm_url(ben.public_id, "weekly").removeprefix(configured.BASE_URL)
+    renamed_elsewhere()
+    assert client.get(link).status_code == 200
+    assert optin.confirm(ben.public_id, "weekly", readers.LINK) == "confirmed"
+    left = optin.leave(ada.public_id, "weekly", optin.Origin(how="page"))
+    assert undoing.undo(ada.public_id, "weekly", str(left.leaving), readers.LINK)
+    assert (readers.state_of(ada, NEW), readers.state_of(ben, NEW)) == ("active", "active")
+    last = ben.consents.latest("pk")
+    assert (last.step, last.newsletter) == ("confirmed", NEW)
+
+
+def test_a_page_of_choices_from_before_the_rename_unsubscribes_from_what_was_unticked(renamed, client):
+    ada = readers.confirmed()
+    page = signed_links.preferences_path(ada.public_id, "weekly")
+    renamed()
+    client.post(page, {"do": "save", "language": "en", "had": "weekly"})
+    assert readers.state_of(ada, NEW) == "unsubscribed"
+
+
+# ---------------------------------------------------------------- while a rename commits
+
+
+def while_renaming(settings, act: Callable[[], object]) -> None:
+    """Let `act` begin, with the new newsletter.toml, while a rename holds its locks; the rename commits meanwhile."""
+    table = settings.NEWSLETTERS["weekly"]
+    settings.NEWSLETTERS = {NEW: table}
+    holds, failed = threading.Event(), list[BaseException]()
+
+    def rename() -> None:
+        try:
+            with transaction.atomic():
+                labels.rename("weekly", NEW, table.list_id)
+                holds.set()
+                acting.join(0.7)  # it waits for these locks by then
+        finally:
+            holds.set()
+            connection.close()
+
+    def begin() -> None:
+        try:
+            holds.wait(30)
+            act()
+        except BaseException as error:  # noqa: BLE001 — raised below
+            failed.append(error)
+        finally:
+            connection.close()
+
+    acting, renaming = threading.Thread(target=begin), threading.Thread(target=rename)
+    acting.start()
+    renaming.start()
+    renaming.join()
+    acting.join()
+    assert not failed
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_click_while_a_rename_commits_is_not_lost(settings, client):
+    ada = readers.confirmed()
+    path = signed_links.unsubscribe_path(ada.public_id, "weekly")
+    answers = []
+    while_renaming(settings, lambda: answers.append(client.post(path, ONE_CLICK)))
+    assert answers[0].status_code == 200
+    if settings.LEAVING_JOURNAL.exists():  # the database was locked for too long
+        applying.apply(settings.LEAVING_JOURNAL)
+    assert readers.state_of(ada, NEW) == "unsubscribed"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_journal_applied_while_a_rename_commits_is_not_lost(settings):
+    ada = readers.confirmed()
+    journal.append(settings.LEAVING_JOURNAL, Leaving(ada.public_id, "weekly", "one-click", clock.now()))
+    while_renaming(settings, lambda: applying.apply(settings.LEAVING_JOURNAL))
+    assert readers.state_of(ada, NEW) == "unsubscribed"
