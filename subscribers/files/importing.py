@@ -256,7 +256,7 @@ def _report(stage: Stage, outcomes: Iterable[_Outcome], rejected_file: Path | No
     return Report(
         **counts,
         new=new.total(),
-        new_by_state=dict(by_state),
+        new_by_state=dict(sorted(by_state.items())),
         duplicates=stage.good - stage.distinct,
         rejected=len(stage.rejected_rows),
         kept_out=stage.kept_out,

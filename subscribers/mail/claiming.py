@@ -1,6 +1,8 @@
 """How a single email goes out. Its row is the queue: a worker claims it, hands the email over, and ends the row.
 
 A claim moves the due time to that of the next try, so a worker that dies in between delays the email and loses nothing.
+One that is killed after the provider took the email, and before that was recorded, sends it again ten minutes later:
+these are emails that a subscriber asked for or is told something by, and a second one is better than none.
 """
 
 from collections.abc import Callable, Iterable

@@ -30,6 +30,7 @@ def test_rows_become_readers_in_their_own_state(file):
         "cleo@readers.example,Cleo,unsubscribed,zh-hans\n"
     )
     assert (report.new, report.new_by_state) == (3, {"active": 1, "pending": 1, "unsubscribed": 1})
+    assert list(report.new_by_state) == sorted(report.new_by_state)
     assert states() == {ADA.email: "active", BEN.email: "pending", CLEO.email: "unsubscribed"}
     assert Subscriber.objects.get(email=CLEO.email).language == "zh-hans"
     steps = Consent.objects.order_by("subscriber__email").values_list("step", "how", "source")

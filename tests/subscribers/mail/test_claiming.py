@@ -53,3 +53,25 @@ def test_an_email_whose_worker_was_killed_after_the_claim_goes_out_ten_minutes_l
     assert list(kind.due(clock.now)) == [row]
     assert kind.send(row)
     assert len(mail.outbox) == 1
+
+
+@pytest.mark.parametrize(("kind", "made"), KINDS, ids=["confirmation", "letter", "notice"])
+def test_an_email_whose_worker_was_killed_before_it_recorded_the_acceptance_goes_out_once_more(
+    clock, monkeypatch, kind, made: Callable[..., int]
+):
+    row, hand_over = made(clock), claiming.hand_over
+
+    def accepted(message) -> None:
+        hand_over(message)
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(claiming, "hand_over", accepted)
+        with pytest.raises(Killed):
+            kind.send(row)
+    assert not kind.send(row)
+    clock.now += timedelta(minutes=10)
+    assert kind.send(row)
+    clock.now += timedelta(hours=2)
+    assert list(kind.due(clock.now)) == []
+    assert len(mail.outbox) == 2
