@@ -39,6 +39,7 @@ def _start_patiently() -> None:
     from mailer.store.schema import bring_up_to_date
 
     bring_up_to_date()
+    _require_new_labels()
 
 
 def _start_web() -> None:
@@ -91,6 +92,19 @@ def _look_at_database() -> None:
 
     bring_up_to_date()
     clocks.Watch().look()
+    _require_new_labels()
+
+
+def _require_new_labels() -> None:
+    """Raise CorrectSettings where newsletter.toml gives a newsletter the former label of another.
+
+    Who unsubscribed from the one could be taken for a subscriber of the other.
+    """
+    from django.conf import settings
+
+    from mailer.publishing import labels
+
+    labels.require_new(*settings.NEWSLETTERS)
 
 
 def _tell_the_terminal(sentence: str) -> None:

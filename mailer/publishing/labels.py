@@ -64,7 +64,7 @@ def require_not_renamed(newsletter: Newsletter, source_sha256: str) -> None:
     It has the same list_id; or sent the same issue; or, as long as this one has sent nothing, mailed from the same
     address with the same account. The newsletters of other installations at this database are none of these.
     """
-    _require_new_label(newsletter.label)
+    require_new(newsletter.label)
     if former := _same_newsletter(newsletter, source_sha256):
         raise CorrectSettings(
             f"the newsletter {newsletter.label} seems to be {former}, which has subscribers or sends but is not in "
@@ -81,12 +81,24 @@ def _same_newsletter(newsletter: Newsletter, source_sha256: str) -> str:
     return same.order_by("-created_at").values_list("newsletter", flat=True).first() or ""
 
 
-def _require_new_label(label: str) -> None:
-    if now := labels.renamed().get(label):
-        raise CorrectSettings(
-            f"{label} was the label of {now} before: links in its emails still contain it, so a new newsletter "
-            "cannot have it. Choose another label in newsletter.toml. Nothing was sent."
-        )
+def require_new(*configured: str) -> None:
+    """Raise CorrectSettings if one of these labels of newsletter.toml was that of a renamed newsletter before."""
+    for label, now in reused(*configured).items():
+        raise CorrectSettings(f"{settings.CONFIG}: {why_not_reused(label, now)} Nothing was done.")
+
+
+def reused(*configured: str) -> dict[str, str]:
+    """Return those of these labels that were another newsletter's before, and what that is called now."""
+    renamed = labels.renamed()
+    return {label: renamed[label] for label in configured if label in renamed}
+
+
+def why_not_reused(label: str, now: str) -> str:
+    return (
+        f"{label} was the label of {now} before; links in its emails still contain it, so a new newsletter cannot have "
+        f"it. If this file is from before the rename, rename the table [newsletters.{label}] to [newsletters.{now}]; "
+        "else choose another label."
+    )
 
 
 def rename(old: str, new: str, audit: Callable[[Act], None]) -> Renamed:

@@ -29,9 +29,11 @@ def misnamed() -> Iterator[Check]:
 
 
 def orphans() -> Iterator[Check]:
-    """Yield labels that newsletter.toml has lost."""
+    """Yield labels that newsletter.toml has lost, and former ones that it gives to another newsletter."""
     from mailer.publishing import labels
 
+    for label, now in labels.reused(*settings.NEWSLETTERS).items():
+        yield Check(f"newsletter {label}", "error", f"{settings.CONFIG}: {labels.why_not_reused(label, now)}")
     for orphan in labels.orphans():
         rename = f"if it was renamed there, run `mailer newsletters rename {orphan.label} NEW`"
         yield Check(f"newsletter {orphan}", "warning", f"not in {settings.CONFIG}; {rename}")

@@ -29,9 +29,11 @@ def add(address: str, newsletter: str | None, name: str, language: str, active: 
         raise Problem('--active needs --source "where and when they agreed".', Exit.USAGE)
     person, source = _person(address, name, language), parse_basis(source)
     start()
+    from mailer.publishing import labels
     from mailer.publishing.newsletters import choose_newsletter
 
     label = choose_newsletter(newsletter).label
+    labels.require_new(label)
     if active:
         _add_active(person, label, source)
     else:

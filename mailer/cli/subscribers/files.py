@@ -69,6 +69,7 @@ def import_(
     _require_file(file)
     start()
     states = _states(mapped_states)
+    from mailer.publishing import labels
     from mailer.publishing.newsletters import choose_newsletter
     from subscribers.auditing import Act, Action
     from subscribers.files.csv_records import FileError
@@ -76,6 +77,7 @@ def import_(
     from subscribers.files.inviting import invitations
 
     label = choose_newsletter(newsletter).label
+    labels.require_new(label)
     try:
         with _no_collecting(), _bar("Reading", file.stat().st_size) as watch:
             stage = read(file, label, state, Answers(columns, states, reject_unknown, ignored), watch)

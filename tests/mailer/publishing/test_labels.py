@@ -163,6 +163,32 @@ def test_a_label_that_links_still_say_is_not_given_to_a_new_newsletter(sent, set
         labels.rename("weekly", "boards", write)
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("serve", "--port", "1"),
+        ("worker",),
+        ("subscribers", "import", "people.csv", "--newsletter", "weekly", "--yes"),
+        ("subscribers", "add", "zoe@readers.example", "--newsletter", "weekly"),
+    ],
+    ids=["serve", "worker", "import", "add"],
+)
+def test_nothing_starts_where_a_new_newsletter_has_a_former_label(sent, settings, run, tmp_path, monkeypatch, command):
+    labels.rename("weekly", "boards", write)
+    further = replace(settings.NEWSLETTERS["boards"], label="weekly", list_id="new.example.org")
+    settings.NEWSLETTERS = {**settings.NEWSLETTERS, "weekly": further}
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "people.csv").write_text("email,state\nzoe@readers.example,active\n")
+    ran = run(*command)
+    assert ran.code == 2
+    assert "weekly was the label of boards before" in ran.err
+    assert "[newsletters.weekly] to [newsletters.boards]" in ran.err
+    assert not Subscription.objects.filter(newsletter="weekly").exists()
+    doctor = run("doctor").out
+    assert "newsletter weekly" in doctor
+    assert "choose another label" in doctor
+
+
 def test_the_command_asks_renames_and_says_what_it_took_along(sent, run):
     assert run("newsletters", "rename", "weekly", "boards").code == 4
     done = run("newsletters", "rename", "weekly", "boards", "--yes")
