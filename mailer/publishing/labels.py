@@ -16,10 +16,10 @@ from mailer.config.newsletter import Newsletter
 from mailer.models import REHEARSAL, Batch, Send
 from mailer.publishing.errors import CorrectRequest, CorrectSettings, Refused
 from mailer.store import accounts
-from subscribers import labels
+from subscribers import labels, renaming
 from subscribers.auditing import Act
-from subscribers.labels import Carried
 from subscribers.models import Subscription
+from subscribers.renaming import Carried
 
 log = logging.getLogger(__name__)
 
@@ -112,9 +112,9 @@ def rename(old: str, new: str, audit: Callable[[Act], None]) -> Renamed:
         # Locked first, as a claim does: nothing starts between this look and the end.
         list(Send.objects.select_for_update().filter(newsletter__in=(old, new)).order_by("pk").values_list("pk"))
         _require_at_rest(old)
-        _require_empty(new)
+        _require_one_newsletter(old, new)
         Send.objects.filter(newsletter=new, provider=REHEARSAL).delete()
-        carried = labels.rename(old, new, newsletter.list_id)
+        carried = renaming.rename(old, new, newsletter.list_id)
         sends = Send.objects.filter(newsletter=old).update(newsletter=new, list_id=newsletter.list_id)
         audit(Act("renamed", count=carried.subscriptions, detail=f"newsletter {old} to {new}"))
     log.warning("newsletter renamed", extra={"old": old, "new": new, "subscriptions": carried.subscriptions})
@@ -139,7 +139,7 @@ def require_renamable(old: str, new: str) -> None:
             f'programs sort it; add list_id = "{last.list_id}" to [newsletters.{new}] first.'
         )
     _require_at_rest(old)
-    _require_empty(new)
+    _require_one_newsletter(old, new)
 
 
 def _require_at_rest(old: str) -> None:
@@ -150,19 +150,24 @@ def _require_at_rest(old: str) -> None:
         raise Refused(f"{send.slug} of {old} is being sent; wait until it ends, or `mailer pause {send.slug}` first.")
 
 
-def _require_empty(new: str) -> None:
-    """Refuse to make one newsletter of two: their histories of consent would mix."""
-    if number := Subscription.objects.filter(newsletter=new).count():
-        raise Refused(
-            f"{new} already has {number} subscribers of its own, and two newsletters cannot become one; choose a "
-            "label without subscribers in newsletter.toml, and rename to that."
-        )
+def _require_one_newsletter(old: str, new: str) -> None:
+    """Refuse to make one newsletter of two that were both sent.
+
+    Who signed up under the new label before the rename, or later under the former one, is of the same newsletter.
+    """
+    stragglers = labels.renamed().get(old) == new and not _real().filter(newsletter=old).exists()
+    if stragglers:
+        return
     if send := _real().filter(newsletter=new).first():
         raise Refused(f"{new} has sent {send.slug} already, so it is a newsletter of its own; choose another label.")
 
 
 def _real() -> QuerySet[Send]:
     return Send.objects.defer("html", "text", "article").exclude(provider=REHEARSAL)
+
+
+def subscriptions_of(label: str) -> int:
+    return Subscription.objects.filter(newsletter=label).count()
 
 
 def _active(label: str) -> int:

@@ -16,6 +16,7 @@ from subscribers import (
     journal,
     labels,
     optin,
+    renaming,
     replaying,
     signed_links,
     tokens,
@@ -35,10 +36,10 @@ NEW = "boards"
 def renamed(settings):
     """Rename the table in newsletter.toml, and the label: `renamed()`."""
 
-    def rename() -> labels.Carried:
+    def rename() -> renaming.Carried:
         table = settings.NEWSLETTERS["weekly"]
         settings.NEWSLETTERS = {NEW: table, "jianbao": settings.NEWSLETTERS["jianbao"]}
-        return labels.rename("weekly", NEW, table.list_id)
+        return renaming.rename("weekly", NEW, table.list_id)
 
     return rename
 
@@ -114,11 +115,11 @@ def test_a_restored_backup_obeys_opt_outs_that_name_the_former_label(renamed, se
 def test_renaming_on_and_back_keeps_every_former_label_current(settings):
     table = settings.NEWSLETTERS["weekly"]
     settings.NEWSLETTERS = {"third": table}
-    labels.rename("first", "second", table.list_id)
-    labels.rename("second", "third", table.list_id)
+    renaming.rename("first", "second", table.list_id)
+    renaming.rename("second", "third", table.list_id)
     assert labels.renamed() == {"first": "third", "second": "third"}
     settings.NEWSLETTERS = {"first": table}
-    labels.rename("third", "first", table.list_id)
+    renaming.rename("third", "first", table.list_id)
     assert labels.renamed() == {"second": "first", "third": "first"}
     assert [labels.current(label) for label in ("first", "second", "other")] == ["first", "first", "other"]
 
@@ -153,7 +154,7 @@ def test_a_newcomer_under_the_new_label_is_not_confused_with_former_links(rename
 def renamed_elsewhere(settings) -> Callable[[], None]:
     """Rename the newsletter as another process does, while this one still has the old newsletter.toml."""
     list_id = settings.NEWSLETTERS["weekly"].list_id
-    return lambda: labels.rename("weekly", NEW, list_id) and None
+    return lambda: renaming.rename("weekly", NEW, list_id) and None
 
 
 ONE_CLICK, BY_PAGE = {"List-Unsubscribe": "One-Click"}, {"from": "page"}
@@ -231,7 +232,7 @@ def while_renaming(settings, act: Callable[[], object]) -> None:
     def rename() -> None:
         try:
             with transaction.atomic():
-                labels.rename("weekly", NEW, table.list_id)
+                renaming.rename("weekly", NEW, table.list_id)
                 holds.set()
                 acting.join(0.7)  # it waits for these locks by then
         finally:
@@ -247,10 +248,10 @@ def while_renaming(settings, act: Callable[[], object]) -> None:
         finally:
             connection.close()
 
-    acting, renaming = threading.Thread(target=begin), threading.Thread(target=rename)
+    acting, renaming_it = threading.Thread(target=begin), threading.Thread(target=rename)
     acting.start()
-    renaming.start()
-    renaming.join()
+    renaming_it.start()
+    renaming_it.join()
     acting.join()
     assert not failed
 

@@ -14,7 +14,7 @@ from mailer.publishing.sending import Order, get_ready, propose, require_possibl
 from mailer.sending.steering import pause
 from subscribers.models import AuditEntry, Consent, Subscription
 from tests import readers
-from tests.mailer.cli.conftest import installation, run  # noqa: F401
+from tests.mailer.cli.conftest import installation, run, terminal  # noqa: F401
 from tests.mailer.sending.conftest import _own_home, api  # noqa: F401 — the same stage
 from tests.mailer.sending.outgoing import deliver_all, planned
 
@@ -146,9 +146,29 @@ def test_another_list_id_is_refused_because_subscribers_sort_by_it(sent, setting
         labels.rename("weekly", "boards", write)
 
 
-def test_two_newsletters_with_subscribers_do_not_become_one(sent):
-    readers.confirmed("boards", readers.CLEO)
-    with pytest.raises(Refused, match="already has 1 subscribers"):
+def test_who_signed_up_before_the_rename_does_not_block_it(sent, run, terminal):
+    readers.pending("boards", readers.Named("Zoe", "zoe@readers.example"))
+    terminal("y\n")
+    done = run("newsletters", "rename", "weekly", "boards")
+    assert done.code == 0, done.err
+    assert "boards, which already has 1 subscription; of two" in done.out + done.err
+    assert Subscription.objects.filter(newsletter="boards").count() == 5
+
+
+def test_a_second_rename_collects_who_signed_up_under_the_former_label(sent):
+    labels.rename("weekly", "boards", write)
+    zoe = readers.confirmed("weekly", readers.Named("Zoe", "zoe@readers.example"))
+    assert [str(one) for one in labels.orphans()] == ["weekly (1 subscribed, 0 sent)"]
+    assert labels.rename("weekly", "boards", write).carried.subscriptions == 1
+    assert readers.state_of(zoe, "boards") == "active"
+    assert labels.orphans() == []
+
+
+def test_two_newsletters_that_were_both_sent_do_not_become_one(sent):
+    copy = Send.objects.get(pk=sent.pk)
+    copy.pk, copy.slug, copy.newsletter = None, "its-own", "boards"
+    copy.save(force_insert=True)
+    with pytest.raises(Refused, match="boards has sent its-own already"):
         labels.rename("weekly", "boards", write)
 
 

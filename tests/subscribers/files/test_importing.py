@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from django.db import IntegrityError, connection
 
-from subscribers import erasing, labels, optin
+from subscribers import erasing, optin, renaming
 from subscribers.addresses import parse
 from subscribers.files import importing, inviting, staging
 from subscribers.files.csv_records import FileError, find_encoding, read_records
@@ -273,7 +273,7 @@ def test_no_file_brings_back_an_erased_subscriber(file):
 
 def test_a_file_of_people_who_left_is_not_lost_on_a_newsletter_that_was_renamed_meanwhile(file):
     ada = readers.confirmed()
-    labels.rename("weekly", "boards", "")
+    renaming.rename("weekly", "boards", "")
     with pytest.raises(FileError, match="weekly was renamed to boards"):
         file.take_in("email,state\nada@readers.example,unsubscribed\n")
     assert not ada.consents.filter(newsletter="weekly").exists()
