@@ -4,7 +4,7 @@ A label is signed into every link that was ever mailed, and stands in journals a
 these can be rewritten, so the former label is kept by `renaming`, and read as the one of today.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from django.conf import settings
@@ -40,6 +40,33 @@ def as_of_now(label: str, names: Mapping[str, str]) -> str:
 def today(label: str) -> str:
     """Return the label of today. For writers: call it after the lock, for a rename may commit while they wait."""
     return as_of_now(label, renamed())
+
+
+class Names:
+    """What a label in a log means in a database that may be older or newer than the renames in that log."""
+
+    def __init__(self, renames: Iterable[tuple[str, str]]) -> None:
+        self._renamed = renamed()
+        self._held = set(held())
+        self._same: dict[str, set[str]] = {}
+        for old, new in [*renames, *self._renamed.items()]:
+            both = self._same.get(old, {old}) | self._same.get(new, {new})
+            self._same |= dict.fromkeys(both, both)
+
+    def known(self, label: str) -> bool:
+        """Tell whether the database has this label, or had it."""
+        return label in self._held or label in self._renamed
+
+    def resolves(self, label: str) -> bool:
+        """Tell whether it is known which other label this newsletter has, or had, here."""
+        return bool((self._same.get(label, set()) - {label}) & {*self._held, *self._renamed})
+
+    def of(self, label: str) -> list[str]:
+        """Return the labels under which this newsletter has subscriptions here; the label of today if it has none.
+
+        More than one if people signed up under the new label of a newsletter whose rename a restored backup lacks.
+        """
+        return sorted(self._same.get(label, {label}) & self._held) or [as_of_now(label, self._renamed)]
 
 
 def held() -> list[str]:

@@ -1,6 +1,7 @@
 """Keep a log of opt-outs outside the database: restoring a backup must not resubscribe anybody.
 
-One JSON object a line, by the keyed hash of the address: it cannot be read without the installation's link key.
+One JSON object a line, by the keyed hash of the address: it cannot be read without the installation's link key. A
+line may also say that a newsletter was renamed, or the lines after it would mean nothing to a backup from before.
 """
 
 import errno
@@ -23,6 +24,8 @@ from subscribers import shared_files
 log = logging.getLogger(__name__)
 
 UNSUBSCRIBED = "unsubscribed"  # every other reason is a Suppression.Reason
+# In place of hash and reason of a line that says that a newsletter has another label. Older versions skip such a line.
+RENAMED = "renamed"
 LONGEST_LINE = 1000
 TAIL = 32_768  # bytes
 
@@ -46,6 +49,12 @@ def note(optouts: Iterable[OptOut]) -> None:
     lines = "".join(_line(optout) for optout in optouts)
     if lines:
         transaction.on_commit(partial(_append, lines.encode()))
+
+
+def note_rename(old: str, new: str, at: datetime) -> None:
+    """Add to the log, once the transaction is committed, that the newsletter `old` is called `new`."""
+    said = {"hash": RENAMED, "newsletter": old, "reason": RENAMED, "at": at.isoformat(), "now": new}
+    transaction.on_commit(partial(_append, f"{json.dumps(said)}\n".encode()))
 
 
 @contextmanager
@@ -102,6 +111,25 @@ def read(path: Path) -> Iterator[OptOut | None]:
                     yield _optout(line)
     except FileNotFoundError:
         return
+
+
+def renames(path: Path) -> list[tuple[str, str]]:
+    """Return the newsletters that were renamed, (former label, new one), oldest first. A missing log has none."""
+    mark = RENAMED.encode()
+    try:
+        with path.open("rb") as file:
+            lines = iter(partial(file.readline, LONGEST_LINE), b"")
+            return [found for line in lines if mark in line and (found := _rename(line)) is not None]
+    except FileNotFoundError:
+        return []
+
+
+def _rename(line: bytes) -> tuple[str, str] | None:
+    try:
+        said = json.loads(line)
+        return (str(said["newsletter"]), str(said["now"])) if said["reason"] == RENAMED else None
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
 
 
 def newest(path: Path) -> list[OptOut]:

@@ -11,7 +11,7 @@ from typing import Any
 from django.db import models
 from django.db.models import Exists, OuterRef
 
-from subscribers import clock, records, undoing
+from subscribers import clock, optouts, records, undoing
 from subscribers.models import (
     Consent,
     FormerId,
@@ -55,6 +55,7 @@ def rename(old: str, new: str, list_id: str) -> Carried:
     _rename_in_lists(Letter.objects.exclude(newsletters=None), "newsletters", old, new)
     _rename_in_lists(Suppression.objects.exclude(newsletters_left=None), "newsletters_left", old, new)
     _remember(old, new)
+    optouts.note_rename(old, new, clock.now())
     return carried
 
 

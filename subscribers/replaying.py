@@ -1,8 +1,9 @@
 """After an older backup was restored, unsubscribe again everybody who left since."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from django.db import transaction
 from subscribers import clock, erasing, labels, optin, optouts
 from subscribers.models import Consent, Subscriber, Subscription, Suppression
 from subscribers.optin import Effect, Origin, Reason, Step, Why
-from subscribers.optouts import UNSUBSCRIBED, OptOut
+from subscribers.optouts import RENAMED, UNSUBSCRIBED, OptOut
 
 CHUNK = 1000  # lines looked up at once
 
@@ -36,11 +37,11 @@ def replay(path: Path) -> Replayed:
     """
     found = Replayed()
     lines = optouts.read(path)
-    renamed = labels.renamed()
+    names = labels.Names(optouts.renames(path))
     while chunk := list(islice(lines, CHUNK)):
-        known = [_as_of_now(optout, renamed) for optout in chunk if optout is not None]
+        known = [optout for optout in chunk if optout is not None]
         with optouts.replaying():
-            left, suppressed = _replay(known)
+            left, suppressed = _replay(_as_of_now(known, names))
         found = replace(
             found,
             lines=found.lines + len(chunk),
@@ -56,8 +57,9 @@ def forgotten(path: Path) -> int:
 
     If there are any, a backup was restored. Those who came back after leaving chose to, and do not count.
     """
-    renamed = labels.renamed()
-    newest = [_as_of_now(optout, renamed) for optout in optouts.newest(path)]
+    if not (lines := optouts.newest(path)):
+        return 0
+    newest = _as_of_now(lines, _names(path, lines))
     subscribers = Subscription.objects.deliverable().filter(
         subscriber__suppression_hash__in={optout.hash for optout in newest}
     )
@@ -77,8 +79,28 @@ def forgotten(path: Path) -> int:
     return sum(known.lacks(optout) for optout in suspicious)
 
 
-def _as_of_now(optout: OptOut, renamed: Mapping[str, str]) -> OptOut:
-    return replace(optout, newsletter=labels.as_of_now(optout.newsletter, renamed))
+def _names(path: Path, lines: list[OptOut]) -> labels.Names:
+    """Return what these labels mean. Only for one that the database does not have is the whole log read for renames."""
+    names = labels.Names(())
+    if all(names.known(optout.newsletter) or not optout.newsletter for optout in lines if optout.reason != RENAMED):
+        return names
+    return labels.Names(_renames(path, path.stat().st_size))
+
+
+@lru_cache(maxsize=1)
+def _renames(path: Path, size: int) -> list[tuple[str, str]]:
+    """Return the renames in a log of this size: workers ask every few seconds, and it may be long."""
+    return optouts.renames(path)
+
+
+def _as_of_now(lines: Iterable[OptOut], names: labels.Names) -> list[OptOut]:
+    """Return these opt-outs by the labels that the database has for their newsletters."""
+    return [
+        replace(optout, newsletter=label)
+        for optout in lines
+        if optout.reason != RENAMED
+        for label in (names.of(optout.newsletter) if optout.newsletter else [""])
+    ]
 
 
 def _replay(chunk: list[OptOut]) -> tuple[int, int]:

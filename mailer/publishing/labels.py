@@ -7,6 +7,7 @@ again, and an issue that went out before goes out again.
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from django.conf import settings
 from django.db import transaction
@@ -16,9 +17,10 @@ from mailer.config.newsletter import Newsletter
 from mailer.models import REHEARSAL, Batch, Send
 from mailer.publishing.errors import CorrectRequest, CorrectSettings, Refused
 from mailer.store import accounts
-from subscribers import labels, renaming
+from subscribers import labels, optouts, renaming
 from subscribers.auditing import Act
 from subscribers.models import Subscription
+from subscribers.optouts import RENAMED
 from subscribers.renaming import Carried
 
 log = logging.getLogger(__name__)
@@ -140,6 +142,39 @@ def require_renamable(old: str, new: str) -> None:
         )
     _require_at_rest(old)
     _require_one_newsletter(old, new)
+
+
+def require_renames_known(log_of_optouts: Path) -> None:
+    """Raise Refused if the database may lack a rename, and the log of opt-outs does not say which.
+
+    Replayed then, an opt-out would count for the new label alone, and the subscriber stay active under the former one.
+    """
+    unsure = [label for label in _of_unknown_history(log_of_optouts) if label in settings.NEWSLETTERS]
+    for orphan in orphans() if unsure else ():
+        raise Refused(
+            f"{log_of_optouts} has people who left {unsure[0]}, and the database has the newsletter {orphan}, which is "
+            f"not in {settings.CONFIG}. If {unsure[0]} is its new name, run `mailer newsletters rename {orphan.label} "
+            f"{unsure[0]}` first, then this command again; if it is another newsletter, put the table [newsletters."
+            f"{orphan.label}] back into the file first. Nothing was adopted."
+        )
+
+
+def nowhere(log_of_optouts: Path) -> list[str]:
+    """Return labels in the log of opt-outs that neither the database nor newsletter.toml has."""
+    return [
+        label for label in _of_unknown_history(log_of_optouts) if label not in {*settings.NEWSLETTERS, *labels.held()}
+    ]
+
+
+def _of_unknown_history(log_of_optouts: Path) -> list[str]:
+    """Return the labels in the log that may be new ones of a newsletter here, as far as is known.
+
+    One that was sent from here is a newsletter of its own.
+    """
+    names = labels.Names(optouts.renames(log_of_optouts))
+    named = {optout.newsletter for optout in optouts.read(log_of_optouts) if optout and optout.reason != RENAMED} - {""}
+    unsure = [label for label in sorted(named) if not names.resolves(label)]
+    return [label for label in unsure if not _real().filter(newsletter=label).exists()]
 
 
 def _require_at_rest(old: str) -> None:

@@ -9,11 +9,11 @@ from hypothesis import HealthCheck, example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from subscribers import erasing, optin, signed_links
+from subscribers import erasing, optin, optouts, renaming, signed_links
 from subscribers.addresses import parse
-from subscribers.models import Consent, Subscriber, Subscription, Suppression
+from subscribers.models import Consent, RenamedNewsletter, Subscriber, Subscription, Suppression
 from subscribers.optin import Origin
-from subscribers.replaying import replay
+from subscribers.replaying import forgotten, replay
 from tests import readers
 
 TABLES = (Subscriber, Subscription, Consent, Suppression)
@@ -207,3 +207,48 @@ def test_whichever_backups_are_put_back_who_left_stays_out_and_who_stayed_stays(
         for backup in installation.backups:
             clock.forward(days=8)
             installation.adopt(backup)
+
+
+# ---------------------------------------------------------------- backups from before a rename
+
+
+@pytest.fixture
+def restored(database, settings, tmp_path, clock):
+    """Let Ada leave the newsletter after it was renamed, and restore a backup from before; Ben stays in both."""
+    settings.OPTOUTS = tmp_path / "optouts.log"
+    ada, ben = readers.confirmed(), readers.confirmed("weekly", readers.BEN)
+    backup = back_up()
+    clock.forward(hours=1)
+    renaming.rename("weekly", "boards", "")
+    optin.unsubscribe(ada.public_id, "boards", readers.LINK)
+    clock.forward(hours=1)
+    put_back(backup)
+    RenamedNewsletter.objects.all().delete()
+    return ada, ben
+
+
+def test_who_left_the_renamed_newsletter_leaves_it_by_its_former_label_too(restored, settings):
+    ada, ben = restored
+    assert forgotten(settings.OPTOUTS) == 1
+    assert replay(settings.OPTOUTS).left == 1
+    assert forgotten(settings.OPTOUTS) == 0
+    assert (readers.state_of(ada), readers.state_of(ben)) == ("unsubscribed", "active")
+    renaming.rename("weekly", "third", "")
+    assert (readers.state_of(ada, "third"), readers.state_of(ben, "third")) == ("unsubscribed", "active")
+    assert replay(settings.OPTOUTS).left == 0
+
+
+def test_who_signed_up_under_the_new_label_hides_nobody_who_left_it(restored, settings):
+    ada, _ = restored
+    readers.pending("boards", readers.CLEO)
+    replay(settings.OPTOUTS)
+    assert readers.state_of(ada) == "unsubscribed"
+    renaming.rename("weekly", "boards", "")
+    assert readers.state_of(ada, "boards") == "unsubscribed"
+
+
+def test_an_older_version_reads_past_a_rename_in_the_log(restored, settings):
+    (line, _) = optouts.read(settings.OPTOUTS)
+    assert line.hash  # else it would count as unreadable
+    assert line.reason not in (*optin.STRENGTH, optouts.UNSUBSCRIBED)
+    assert optouts.renames(settings.OPTOUTS) == [("weekly", "boards")]

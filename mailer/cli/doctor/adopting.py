@@ -2,21 +2,32 @@
 
 import json
 from dataclasses import asdict
+from pathlib import Path
 
 import click
+from django.conf import settings
 
 from mailer.cli.terminal import Problem, counted
+from mailer.publishing.labels import nowhere, require_renames_known
 from mailer.sending.clocks import adopt_if_behind
 from mailer.sending.restore_guard import Adopted, adopt
 
 
 def adopt_database(as_json: bool) -> None:
     """Adopt the database, unsubscribe those who left since the backup, and print what was done."""
-    behind = adopt_if_behind()
     try:
+        unknown = _labels_unknown()
+        behind = adopt_if_behind()
         found = adopt()
     except OSError as error:
         raise Problem(f"{error.filename} cannot be used ({error.strerror}); nothing was adopted.") from error
+    if unknown:
+        click.echo(
+            f"The log of opt-outs has people who left {', '.join(unknown)}, which neither the database nor "
+            f"{settings.CONFIG} has. If that is the later label of a newsletter here, they are still subscribed under "
+            "the former one: rename its table and run `mailer newsletters rename` before the next send.",
+            err=True,
+        )
     if as_json:
         click.echo(json.dumps(asdict(found) | {"clock_was_behind": round(behind.total_seconds())}))
         return
@@ -39,6 +50,13 @@ def adopt_database(as_json: bool) -> None:
         )
     if found.forgotten or found.unreadable:
         click.echo("An issue that was sent after the backup is unknown here: do not send it again.", err=True)
+
+
+def _labels_unknown() -> list[str]:
+    """Return labels in the log that nothing here has. Raises Refused if one may be the new label of a newsletter."""
+    log_of_optouts = Path(settings.OPTOUTS)
+    require_renames_known(log_of_optouts)
+    return nowhere(log_of_optouts)
 
 
 def _who_left(found: Adopted) -> str:

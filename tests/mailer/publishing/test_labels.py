@@ -1,8 +1,9 @@
 # ruff: noqa: F811 — the fixtures are those of tests/mailer/sending
 """A table renamed in newsletter.toml alone is noticed before it mails anybody; the command carries all along."""
 
+import json
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 
@@ -12,7 +13,8 @@ from mailer.publishing.errors import CorrectRequest, CorrectSettings, Refused
 from mailer.publishing.preparing import prepare
 from mailer.publishing.sending import Order, get_ready, propose, require_possible
 from mailer.sending.steering import pause
-from subscribers.models import AuditEntry, Consent, Subscription
+from subscribers import clock
+from subscribers.models import AuditEntry, Consent, RenamedNewsletter, Subscription
 from tests import readers
 from tests.mailer.cli.conftest import installation, run, terminal  # noqa: F401
 from tests.mailer.sending.conftest import _own_home, api  # noqa: F401 — the same stage
@@ -221,3 +223,58 @@ def test_doctor_and_send_name_what_the_file_lost(sent, run, tmp_path):
     assert "newsletter weekly (2 subscribed, 1 sent): not in" in run("doctor").out
     (tmp_path / "next.md").write_text(ISSUE)
     assert "the newsletter weekly (2 subscribed, 1 sent) is not in" in run("send", "issue", tmp_path / "next.md").err
+
+
+# ---------------------------------------------------------------- backups from before a rename
+
+
+def left(label: str) -> str:
+    reader = readers.Named("Yan", "yan@readers.example")
+    hash = readers.confirmed("weekly", reader).suppression_hash
+    later = (clock.now() + timedelta(minutes=1)).isoformat()
+    return json.dumps({"hash": hash, "newsletter": label, "reason": "unsubscribed", "at": later}) + "\n"
+
+
+@pytest.fixture
+def log_of_optouts(sent, settings, tmp_path):
+    settings.OPTOUTS = tmp_path / "optouts.log"
+    return settings.OPTOUTS
+
+
+def test_a_backup_from_before_a_rename_that_the_log_does_not_know_is_adopted_after_the_rename(run, log_of_optouts):
+    """The rename was made in another MAILER_HOME, so this log of opt-outs does not have it."""
+    log_of_optouts.write_text(left("boards"))
+    refused = run("doctor", "--adopt")
+    assert refused.code == 1
+    assert "run `mailer newsletters rename weekly boards` first" in refused.err
+    assert Subscription.objects.filter(subscriber__email="yan@readers.example", state="active").exists()
+    assert run("newsletters", "rename", "weekly", "boards", "--yes").code == 0
+    assert run("doctor", "--adopt").code == 0
+    (yan,) = Subscription.objects.filter(subscriber__email="yan@readers.example")
+    assert (yan.newsletter, yan.state) == ("boards", "unsubscribed")
+
+
+def test_a_backup_from_before_a_rename_in_the_log_is_adopted_at_once(run, log_of_optouts):
+    line = left("boards")
+    labels.rename("weekly", "boards", write)
+    labels_as_before("boards", "weekly")
+    log_of_optouts.write_text(log_of_optouts.read_text() + line)
+    adopted = run("doctor", "--adopt")
+    assert (adopted.code, adopted.err) == (0, "")
+    (yan,) = Subscription.objects.filter(subscriber__email="yan@readers.example")
+    assert (yan.newsletter, yan.state) == ("weekly", "unsubscribed")
+
+
+def labels_as_before(new: str, old: str) -> None:
+    """Restore what a rename changed."""
+    RenamedNewsletter.objects.all().delete()
+    for kind in (Send, Subscription, Consent):
+        kind.objects.filter(newsletter=new).update(newsletter=old)
+
+
+def test_a_label_in_the_log_that_nothing_here_has_is_named(run, log_of_optouts, settings):
+    settings.NEWSLETTERS = {"weekly": settings.NEWSLETTERS["boards"]}  # the old file came back with the backup
+    log_of_optouts.write_text(left("boards"))
+    adopted = run("doctor", "--adopt")
+    assert adopted.code == 0
+    assert "people who left boards, which neither the database nor" in adopted.err
