@@ -13,7 +13,7 @@ _WORD = rf"(?:[A-Za-z]+(?:-[a-z]+)*|#[0-9a-f]{{6}}|{_NUMBER})"
 _DECLARATION = rf"[a-z]+(?:-[a-z]+)*: {_WORD}(?:,? {_WORD})*"
 _DECLARATIONS = re.compile(rf"{_DECLARATION}(?:; {_DECLARATION})*")
 _NAMED = r"[a-z][a-z0-9]*(?:\.[a-z]+)?(?:\[[a-z]+=[a-z]+\])?"
-_RULE = re.compile(rf"\s*({_NAMED}(?: {_NAMED})*) \{{ ([^{{}}]+) \}}\s*")
+_PLAIN_RULE = re.compile(rf"\s*({_NAMED}(?: {_NAMED})*) \{{ ([^{{}}]+) \}}\s*")
 _SHORT = re.compile(r"#(.)\1(.)\2(.)\3\b")
 
 
@@ -21,7 +21,7 @@ def plain_rules(css: str) -> list[tuple[str, Declarations]] | None:
     """Return selectors and declarations, the most specific last; None if not all is plain."""
     found = []
     position = 0
-    while rule := _RULE.match(css, position):
+    while rule := _PLAIN_RULE.match(css, position):
         declarations = plain_declarations(rule[2])
         if declarations is None:
             return None

@@ -5,7 +5,7 @@ import re
 from mailer.content.dates import days_in
 
 # What stands between the name and the rest. A hyphen within a word separates nothing.
-_BETWEEN = re.compile(r"\s*[:：|｜·•]\s*|\s*——?\s*|\s+[-–—]\s+")
+_AFTER_NAME = re.compile(r"\s*[:：|｜·•]\s*|\s*——?\s*|\s+[-–—]\s+")
 
 
 def without_name(title: str, name: str) -> str:
@@ -15,7 +15,7 @@ def without_name(title: str, name: str) -> str:
     """
     if not name or title[: len(name)].casefold() != name.casefold():
         return title
-    between = _BETWEEN.match(title, len(name))
+    between = _AFTER_NAME.match(title, len(name))
     rest = title[between.end() :] if between else ""
     says_something = re.search(r"[^\W\d_]", rest) and not days_in(rest)
     return rest if says_something else title

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from mailer.config.newsletter import Newsletter
 from mailer.models import REHEARSAL, Batch, Send
@@ -76,10 +76,13 @@ def require_not_renamed(newsletter: Newsletter, source_sha256: str) -> None:
 
 
 def _same_newsletter(newsletter: Newsletter, source_sha256: str) -> str:
+    account = accounts.known_account()
     sends = _real().exclude(newsletter__in=list(settings.NEWSLETTERS))
-    same = sends.filter(list_id=newsletter.list_id) | sends.filter(source_sha256=source_sha256)
+    # Another account's is of another installation at this database, which may well send the same issue.
+    ours = sends.filter(Q(account=account) | Q(account=None))
+    same = sends.filter(list_id=newsletter.list_id) | ours.filter(source_sha256=source_sha256)
     if not _real().filter(newsletter=newsletter.label).exists():
-        same = same | sends.filter(from_email=newsletter.from_email, account=accounts.known_account())
+        same = same | sends.filter(from_email=newsletter.from_email, account=account)
     return same.order_by("-created_at").values_list("newsletter", flat=True).first() or ""
 
 

@@ -13,6 +13,7 @@ from mailer.publishing.errors import CorrectRequest, CorrectSettings, Refused
 from mailer.publishing.preparing import prepare
 from mailer.publishing.sending import Order, get_ready, propose, require_possible
 from mailer.sending.steering import pause
+from mailer.store import accounts
 from subscribers import clock
 from subscribers.models import AuditEntry, Consent, RenamedNewsletter, Subscription
 from tests import readers
@@ -53,8 +54,6 @@ def test_a_label_that_the_file_lost_is_named_with_what_it_has(sent):
 
 def test_a_newsletter_of_another_account_at_the_same_database_is_nobodys_orphan(sent, settings):
     settings.SENDGRID_API_KEY = "SG.another"
-    from mailer.store import accounts
-
     accounts.adopt_key(accounts.fingerprint(), "other")
     assert labels.orphans() == []
 
@@ -79,6 +78,9 @@ def test_the_already_sent_guard_compares_sources_across_orphaned_labels(sent, se
     Send.objects.filter(pk=sent.pk).update(source_sha256=proposal(tmp_path).plan.issue.source_sha256)
     with pytest.raises(CorrectSettings, match="seems to be weekly"):
         get_ready(proposal(tmp_path))
+    settings.SENDGRID_API_KEY = "SG.another"
+    accounts.adopt_key(accounts.fingerprint(), "other")
+    get_ready(proposal(tmp_path))  # the same issue, of another installation at this database
 
 
 def test_renaming_carries_everything_along_and_the_next_issue_can_be_sent(sent, settings, tmp_path):
