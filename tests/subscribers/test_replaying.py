@@ -5,6 +5,7 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
+from django.db import transaction
 from hypothesis import HealthCheck, example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -243,7 +244,8 @@ def test_who_signed_up_under_the_new_label_hides_nobody_who_left_it(restored, se
     readers.pending("boards", readers.CLEO)
     replay(settings.OPTOUTS)
     assert readers.state_of(ada) == "unsubscribed"
-    renaming.rename("weekly", "boards", "")
+    with transaction.atomic():
+        renaming.rename("weekly", "boards", "")
     assert readers.state_of(ada, "boards") == "unsubscribed"
 
 
