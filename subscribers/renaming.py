@@ -23,7 +23,8 @@ from subscribers.models import (
 )
 
 State = Subscription.State
-MAILS = {State.UNSUBSCRIBED: 0, State.PENDING: 1, State.ACTIVE: 2}
+# Which of two subscriptions is kept. Anybody can make a pending one by typing an address into the form.
+KEPT = {State.UNSUBSCRIBED: 0, State.ACTIVE: 1, State.PENDING: 2}
 CHUNK = 500  # subscribers locked at once
 
 
@@ -60,7 +61,7 @@ def rename(old: str, new: str, list_id: str) -> Carried:
 
 
 def _keep_one_each(old: str, new: str) -> None:
-    """Delete the rows under one of the labels that there may be only one of: of two subscriptions, what mails more."""
+    """Delete the rows under one of the labels that there may be only one of: of two subscriptions, the last of KEPT."""
     there = Subscription.objects.filter(newsletter=new, subscriber=OuterRef("subscriber"))
     both = Subscription.objects.filter(Exists(there), newsletter=old).order_by("subscriber")
     subscribers = list(both.values_list("subscriber", flat=True))
@@ -78,7 +79,7 @@ def _of(kind: type[FormerId] | type[Consent], label: str) -> models.QuerySet[Any
 
 def _merge(locked: list[Subscription]) -> None:
     of_one: defaultdict[int, list[Subscription]] = defaultdict(list)
-    for one in sorted(locked, key=lambda one: MAILS[State(one.state)]):
+    for one in sorted(locked, key=lambda one: KEPT[State(one.state)]):
         of_one[one.subscriber_id].append(one)
     undoing.end(kept for kept, *_ in of_one.values())
     # The history of both stays, so what they agreed to and left can be read.
