@@ -1,7 +1,8 @@
 """Give a newsletter another label, with all that carries the former one.
 
 A subscriber may have a subscription under both: they signed up under the new label before the rename, or under the
-former one at a process that still had the old newsletter.toml. Then the one that mails less is kept.
+former one at a process that still had the old newsletter.toml. Then the one that was left is kept, else the confirmed
+one.
 """
 
 from collections import defaultdict
