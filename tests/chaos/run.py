@@ -193,7 +193,10 @@ class Run:
         return base
 
     def upgrade(self) -> None:
-        """Migrate under the processes of the previous version, if the run began with one; then replace each of them."""
+        """Migrate under the processes of the previous version, if the run began with one; then replace each of them.
+
+        By SIGKILL; where a rolling restart must lose nothing, by SIGTERM.
+        """
         if self.stage.command == self.now:
             return
         self.story.append("upgrade")
@@ -201,7 +204,10 @@ class Run:
         self.stage.run("manage", "migrate", "-v0")
         for hand in (*self.hands, self.web):
             self.moment()
-            self.kill(hand)
+            if self.kind.unhurried and hand.process:
+                self.stage.stop(hand.process)
+            else:
+                self.kill(hand)
             self.tend()
 
     # -------------------------------------------------------------- time
