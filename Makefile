@@ -17,6 +17,7 @@ help:
 	@echo "make test                            run the tests on SQLite and on PostgreSQL"
 	@echo "make test-all                        run the slow tests that \`make test\` leaves out: real servers, many kills, long runs"
 	@echo "make chaos RUNS=200                  kill, stall and starve real processes; nobody may be emailed twice"
+	@echo "make bench                           measure what has a goal, against other ways, on a machine that does nothing else"
 	@echo "make lint                            check style, types, import layers, dependencies, migrations"
 	@echo "make sbom                            write an SBOM of requirements.lock: build/sbom.cdx.json"
 	@echo "make release-check [TAG=v0.2.0]      build, check, install and try what would be published"
