@@ -125,8 +125,9 @@ def test_a_database_that_belongs_to_another_user_is_said_with_the_cure(restored,
     def open_as_another(path, *_):
         raise PermissionError(errno.EACCES, "Permission denied", str(path))
 
-    monkeypatch.setattr("mailer.cli.terminal.os.open", open_as_another)
-    problem = explain(OperationalError(said))
+    with monkeypatch.context() as patched:  # not while the folder of the test is removed
+        patched.setattr("mailer.cli.terminal.os.open", open_as_another)
+        problem = explain(OperationalError(said))
     assert problem
     assert f"the database at {restored} cannot be opened" in problem.message
     assert "Permission denied); let the user who runs this command read and write it" in problem.message
