@@ -245,7 +245,10 @@ class Run:
     # -------------------------------------------------------------- the end
 
     def calm(self) -> bool:
-        """Remove all faults and start all workers; tell whether everything ended within a minute and a half."""
+        """Remove all faults and start all workers; tell whether everything ended within six minutes.
+
+        After many failures in a row the circuit breaker is open for up to five.
+        """
         # Not `repair`: bad addresses stay bad, they are the readers' fault and not the provider's.
         with self.api.lock:
             self.api.faults.clear()
@@ -254,7 +257,7 @@ class Run:
         self.set_clocks_right()
         for hand in self.hands:
             hand.signal(signal.SIGCONT)
-        end = time.monotonic() + 90
+        end = time.monotonic() + 360
         while time.monotonic() < end:
             self.tend()
             if self.until(lambda: self.is_over() and not self.ledger.open(), 2):
