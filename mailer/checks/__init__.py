@@ -1,17 +1,17 @@
 """What an editor should know before 5,000 subscribers do. `check` judges a proof; `blocking` says what stops a send.
 
-One module per idea, each with `look`. `rules` holds all names and severities, `proofs` what every rule looks at, and
-`fetching` asks the sites behind the links, which only `mailer check --links` does.
+One module per idea, each with `look`. `mailer.config.rules` has all rules with their severities, `proofs` what they
+look at, and `fetching` asks the sites behind the links, which only `mailer check --links` does.
 """
 
 from collections.abc import Iterable, Set
 
 from mailer.checks import clients, colours, headings, images, links, mailing, sizes, words
 from mailer.checks.proofs import Proof
-from mailer.checks.rules import FINAL, RULES
+from mailer.config.rules import RULES
 from mailer.content.findings import Finding
 
-__all__ = ["FINAL", "RULES", "blocking", "check", "ignorable", "without"]
+__all__ = ["RULES", "blocking", "check", "ignorable", "without"]
 
 _LOOKS = (
     words.look,
@@ -26,13 +26,13 @@ _LOOKS = (
 
 
 def check(proof: Proof) -> list[Finding]:
-    """Return what the renderer and the rules found, in the order of the file, without what the issue itself ignores."""
+    """Return what renderer and rules found, in the order of the file, without what it or its newsletter ignores."""
     told = {(finding.line, finding.column, finding.rule) for finding in proof.rendered.findings}
     found = set(proof.rendered.findings)
     for rules in _LOOKS:
         # The renderer was at the place and knows best what became of it.
         found |= {one for one in rules(proof) if (one.line, one.column, one.rule) not in told}
-    return without(sorted(found), proof.issue.ignore)
+    return without(sorted(found), proof.ignored)
 
 
 def without(findings: Iterable[Finding], ignored: Set[str]) -> list[Finding]:
@@ -42,7 +42,7 @@ def without(findings: Iterable[Finding], ignored: Set[str]) -> list[Finding]:
 
 def ignorable(rule: str) -> bool:
     """Tell whether an editor may send in spite of the rule."""
-    return rule not in FINAL
+    return rule not in RULES or RULES[rule].ignorable
 
 
 def blocking(findings: Iterable[Finding]) -> list[Finding]:

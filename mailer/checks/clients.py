@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from mailer.checks.proofs import Proof
-from mailer.checks.rules import names
+from mailer.config.rules import names
 from mailer.content.findings import Finding
 
 DATA = Path(__file__).with_name("caniemail.json")

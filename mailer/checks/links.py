@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from mailer.checks.proofs import Link, Proof, shortened
-from mailer.checks.rules import names
+from mailer.config.rules import names
 from mailer.content.findings import Finding
 from mailer.content.issues import slug_of
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from mailer.checks.proofs import Proof, shortened
-from mailer.checks.rules import names
+from mailer.config.rules import names
 from mailer.content.findings import Finding
 
 # RFC 2606: no email comes from these or reaches them; an address there means that newsletter.toml was not edited.

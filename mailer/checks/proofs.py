@@ -9,8 +9,8 @@ from typing import Any
 from lxml import html
 from markdown_it.token import Token
 
-from mailer.checks.rules import RULES
 from mailer.config.newsletter import Newsletter
+from mailer.config.rules import RULES
 from mailer.content.findings import Finding
 from mailer.content.issues import Issue
 from mailer.content.markdown import Document, parse, plain
@@ -46,6 +46,10 @@ class Proof:
     known_slugs: frozenset[str]  # the newsletter's issues that have a page, whether or not their files are here
     local: bool = False  # the provider is on this machine, so subscribers' links may be too
 
+    @property
+    def ignored(self) -> frozenset[str]:
+        return self.issue.ignore | self.newsletter.ignore
+
     @cached_property
     def document(self) -> Document:
         return parse(self.issue.body)
@@ -69,14 +73,14 @@ class Proof:
 
     def finding(self, line: int, column: int, rule: str, message: str, fix: str) -> Finding:
         """Make a finding at `line` and `column` of the body, from 0, as the Markdown parser counts."""
-        return Finding(self.issue.body_line + line, column + 1, rule, RULES[rule], message, fix)
+        return Finding(self.issue.body_line + line, column + 1, rule, RULES[rule].severity, message, fix)
 
     def finding_at_title(self, rule: str, message: str, fix: str) -> Finding:
-        return Finding(*self._title_place, rule, RULES[rule], message, fix)
+        return Finding(*self._title_place, rule, RULES[rule].severity, message, fix)
 
     def finding_on_top(self, rule: str, message: str, fix: str) -> Finding:
         """Make a finding that no line of the issue causes."""
-        return Finding(1, 1, rule, RULES[rule], message, fix)
+        return Finding(1, 1, rule, RULES[rule].severity, message, fix)
 
     @cached_property
     def front_lines(self) -> list[str]:

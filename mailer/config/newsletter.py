@@ -10,16 +10,13 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from mailer.config.languages import read_language
+from mailer.config.rules import names, why_not_ignored
 
 FILE_NAME = "newsletter.toml"
 
 
-def _names(words: str) -> frozenset[str]:
-    return frozenset(words.split())
-
-
 # A newsletter's label is the first part of its pages' addresses, so it must not be one of ours.
-RESERVED_LABELS = _names(
+RESERVED_LABELS = names(
     "about admin api archive assets confirm confirmation favicon.ico feed feed.xml healthz issues media "
     "metrics newsletters preferences readyz robots.txt sitemap.xml static subscribe subscribed unsubscribe "
     "webhooks .well-known"
@@ -49,6 +46,7 @@ class Newsletter:
     license: str = ""
     about: str = ""
     notify: str = ""  # who is told of sends that need a person
+    ignore: frozenset[str] = frozenset()  # rules of the checker that no issue of it is to be measured by
 
 
 def find_config(start: Path) -> Path | None:
@@ -278,6 +276,17 @@ def _rate(value: Any) -> int:
     return value
 
 
+def _rules(value: Any) -> frozenset[str]:
+    """Return the rules to ignore; one without brackets is a list of one, as in front matter."""
+    listed = [value] if isinstance(value, str) else value
+    if not isinstance(listed, list) or not all(isinstance(rule, str) for rule in listed):
+        raise _Bad('must be a list of rules of `mailer check`, such as ["alt-missing"].')
+    for rule in listed:
+        if why := why_not_ignored(rule):
+            raise _Bad(f"names {rule!r}: {why}")
+    return frozenset(listed)
+
+
 CHECKS: dict[str, Callable[[Any], Any]] = {
     "name": _header,
     "from_email": _address,
@@ -294,6 +303,7 @@ CHECKS: dict[str, Callable[[Any], Any]] = {
     "license": _header,
     "about": _text,
     "notify": _address,
+    "ignore": _rules,
 }
 REQUIRED = [field.name for field in fields(Newsletter) if field.default is MISSING and field.name in CHECKS]
 EXAMPLES = {"name": "The Weekly", "from_email": "editor@example.com"}

@@ -1,9 +1,8 @@
 """What an editor should know about an issue before its subscribers do."""
 
 from dataclasses import dataclass
-from typing import Literal
 
-Severity = Literal["error", "warning"]
+from mailer.config.rules import Severity
 
 
 @dataclass(frozen=True, order=True)

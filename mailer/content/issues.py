@@ -8,8 +8,9 @@ from datetime import date
 from pathlib import Path, PurePath
 
 from mailer.config.newsletter import FILE_NAME
+from mailer.config.rules import Severity
 from mailer.content.dates import days_in
-from mailer.content.findings import Finding, Severity
+from mailer.content.findings import Finding
 from mailer.content.frontmatter import FrontMatter, FrontMatterError, read_front_matter
 
 LIMIT = 1_000_000  # bytes

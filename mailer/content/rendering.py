@@ -193,7 +193,7 @@ def _missing(html: str, issue: Issue, sections: tuple[Section, ...]) -> Iterator
     if lost:
         shown = lost.text if len(lost.text) <= 60 else f"{lost.text[:59]}…"
         fix = "simplify the HTML or Markdown around it"
-        yield issue.finding(lost.line, 0, "html-dropped", "error", f'"{shown}" would be lost in the email', fix)
+        yield issue.finding(lost.line, 0, "text-lost", "error", f'"{shown}" would be lost in the email', fix)
     size = len(html.encode()) + LINK_GROWTH
     if size > LARGEST:
         what = (

@@ -11,8 +11,8 @@ from django.db import DatabaseError
 from mailer.archive import Entry, archive_root, before, entries
 from mailer.checks import blocking, check, without
 from mailer.checks.proofs import Proof
-from mailer.checks.rules import FINAL, RULES
 from mailer.config.newsletter import Newsletter
+from mailer.config.rules import why_not_ignored
 from mailer.content.findings import Finding
 from mailer.content.issues import Issue, IssueError, read_issue
 from mailer.content.markdown import BackIssue
@@ -93,18 +93,12 @@ def render(issue: Issue, newsletter: Newsletter, around: Surroundings) -> Proof:
 def require_known_rules(ignored: Iterable[str]) -> None:
     """Raise CorrectRequest unless each rule exists and may be ignored."""
     for rule in ignored:
-        if rule in FINAL:
-            raise CorrectRequest(f"--ignore {rule}: this rule cannot be ignored.")
-        if rule not in RULES:
-            from difflib import get_close_matches
-
-            near = get_close_matches(rule, RULES, 1)
-            instead = f"did you mean {near[0]}?" if near else "docs/authoring.md lists them all."
-            raise CorrectRequest(f"--ignore {rule}: unknown rule; {instead}")
+        if why := why_not_ignored(rule):
+            raise CorrectRequest(f"--ignore {rule}: {why}")
 
 
 def findings_of(proof: Proof, ignored: Iterable[str] = NONE) -> list[Finding]:
-    """Return what the rules found, without what the issue itself or `ignored` leaves out."""
+    """Return what the rules found, without what the issue, its newsletter or `ignored` leaves out."""
     return without(check(proof), set(ignored))
 
 
@@ -114,7 +108,7 @@ def findings_behind_links(proof: Proof, asking: Callable[[int], None]) -> list[F
 
     addresses = fetching.places(proof)
     asking(len(addresses))
-    return without(fetching.look(proof, fetching.fetch(addresses)), proof.issue.ignore)
+    return without(fetching.look(proof, fetching.fetch(addresses)), proof.ignored)
 
 
 def check_file(

@@ -5,7 +5,7 @@ import pytest
 
 from mailer.checks import check
 from mailer.checks.clients import DATA, features
-from mailer.checks.rules import names
+from mailer.config.rules import names
 from tests.client_support import support
 from tests.golden import FOLDER
 

@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -112,3 +113,24 @@ def test_an_invalid_newsletter_toml_says_where_and_why(written, text, says):
 def test_a_file_that_is_missing_is_named(tmp_path):
     with pytest.raises(NewsletterError, match="cannot be read"):
         read_newsletters(tmp_path / "newsletter.toml")
+
+
+def test_rules_that_a_newsletter_ignores_are_a_list_or_one(written):
+    several = read_newsletters(written(GOOD + 'ignore = ["alt-missing", "http"]\n'))["weekly"]
+    one = read_newsletters(written(GOOD + 'ignore = "http"\n'))["weekly"]
+
+    assert (several.ignore, one.ignore) == ({"alt-missing", "http"}, {"http"})
+
+
+@pytest.mark.parametrize(
+    ("ignore", "why"),
+    [
+        ('["alt-mising"]', "names 'alt-mising': unknown rule; did you mean alt-missing?"),
+        ('["http", "size-limit"]', "names 'size-limit': this rule cannot be ignored."),
+        ("[1]", "must be a list of rules"),
+        ("true", "must be a list of rules"),
+    ],
+)
+def test_a_rule_that_cannot_be_ignored_is_named_with_its_line(written, ignore, why):
+    with pytest.raises(NewsletterError, match=f"newsletter.toml:5 ignore = .* {re.escape(why)}"):
+        read_newsletters(written(GOOD + f"ignore = {ignore}\n"))

@@ -1,6 +1,21 @@
-"""The names of all findings, and how severe each is."""
+"""Every rule of the checker: how severe its findings are, and whether an editor may ignore them.
 
-from mailer.content.findings import Severity
+They stand here because newsletter.toml names them. A rule has one severity: what blocks a send has a name of its own,
+so that ignoring a warning disarms nothing else.
+"""
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Literal
+
+Severity = Literal["error", "warning"]
+
+
+@dataclass(frozen=True)
+class Rule:
+    severity: Severity
+    ignorable: bool = True  # whether an issue, a newsletter or `--ignore` may leave its findings out
+
 
 ERRORS = (
     # With these, the file cannot become an email at all.
@@ -20,6 +35,10 @@ ERRORS = (
     "relative-left",
     "unsafe-target",
     "placeholder-left",
+    "text-lost",
+)
+# An editor may know better than a rule about wording; nobody knows better than Gmail's limit, the law, or the DNS.
+SAFEGUARDS = (
     "size-limit",
     "unsubscribe-missing",
     "sender-reserved",
@@ -62,7 +81,11 @@ WARNINGS = (
     "link-refused",
     "link-unasked",
 )
-RULES: dict[str, Severity] = {**dict.fromkeys(ERRORS, "error"), **dict.fromkeys(WARNINGS, "warning")}
+RULES: dict[str, Rule] = {
+    **dict.fromkeys(ERRORS, Rule("error")),
+    **dict.fromkeys(SAFEGUARDS, Rule("error", ignorable=False)),
+    **dict.fromkeys(WARNINGS, Rule("warning")),
+}
 
 
 def names(text: str) -> frozenset[str]:
@@ -70,5 +93,9 @@ def names(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-# An editor may know better than a rule about wording; nobody knows better than Gmail's limit, the law, or the DNS.
-FINAL = names("size-limit unsubscribe-missing sender-reserved postal-address sample-left base-url")
+def why_not_ignored(rule: str) -> str:
+    """Say why nobody can ignore this rule, as it continues "RULE: "; return "" if an editor may."""
+    if rule not in RULES:
+        near = get_close_matches(rule, RULES, 1)
+        return f"unknown rule; {f'did you mean {near[0]}?' if near else 'docs/authoring.md lists them all.'}"
+    return "" if RULES[rule].ignorable else "this rule cannot be ignored."
