@@ -1,11 +1,13 @@
-"""Check what subscribers who do not see an image get: its alt text."""
+"""Check what subscribers who do not see an image get, its alt text, and whose servers the images come from."""
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import PurePosixPath
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 from mailer.checks.proofs import ImageReference, Proof, shortened
+from mailer.content.assets.links import Destinations, LinkError, absolute
 from mailer.content.findings import Finding
 
 FILE_NAME = re.compile(r".*\.(png|jpe?g|gif|webp|svg|bmp|avif|heic)", re.IGNORECASE)
@@ -17,7 +19,52 @@ NOBODYS_WORDS = re.compile(
 )
 
 
+MOST_HOSTS = 3  # that a message names
+
+
 def look(proof: Proof) -> Iterator[Finding]:
+    yield from _without_words(proof)
+    if sources := remote_sources(proof):
+        yield _remote(proof, sources)
+
+
+def remote_sources(proof: Proof) -> list[str]:
+    """Return the addresses of the finished email's images that are not served from here, in order."""
+    own = {image.name for image in proof.rendered.images}
+    sources = [str(image.get("src") or "") for image in proof.page.iter("img")]
+    return [one for one in sources if re.match("https?:", one, re.IGNORECASE) and one.rpartition("/")[2] not in own]
+
+
+def _remote(proof: Proof, sources: list[str]) -> Finding:
+    images = "an image is" if len(sources) == 1 else f"{len(sources)} images are"
+    message = (
+        f"{images} loaded from {_hosts(sources)} whenever the email is opened: that site learns of it, and if the "
+        "file goes, so does the image"
+    )
+    return proof.finding(*_first(proof, sources), "image-remote", message, "put the files into the newsletter's folder")
+
+
+def _hosts(sources: list[str]) -> str:
+    hosts = list(dict.fromkeys(urlsplit(source).hostname or source for source in sources))
+    shown = ", ".join(shortened(host) for host in hosts[:MOST_HOSTS])
+    return f"{shown} and {len(hosts) - MOST_HOSTS} more" if len(hosts) > MOST_HOSTS else shown
+
+
+def _first(proof: Proof, sources: list[str]) -> tuple[int, int]:
+    """Return where the first of them is written; the top of the file if no line of the issue names it."""
+    for picture in proof.pictures:
+        if _normal(picture.target) in sources:
+            return picture.line, picture.column
+    return 1 - proof.issue.body_line, 0
+
+
+def _normal(target: str) -> str:
+    with suppress(LinkError):
+        return absolute(target, Destinations())
+    return ""
+
+
+def _without_words(proof: Proof) -> Iterator[Finding]:
     for picture in proof.pictures:
         alt = picture.alt.strip()
         if not alt:

@@ -15,7 +15,6 @@ from mailer.content.issues import Issue
 from mailer.content.markdown import Document, Reference, Remark, plain
 
 WIDEST = 576  # pixels between the margins of a card
-UNKNOWN_WIDTH = 560
 
 
 def point_links(document: Document, issue: Issue, newsletter: Newsletter, archive_url: str, sent: Set[str]) -> None:
@@ -95,7 +94,7 @@ def point_images(document: Document, issue: Issue, base_url: str) -> tuple[Image
         target = reference.target.strip()
         try:
             if _scheme(target):
-                _point_remote(document, reference)
+                _point_remote(reference)
             else:
                 image = read_image(target, issue.path.resolve().parent, issue.folder)
                 _point_own(reference.token, image, base_url)
@@ -131,7 +130,7 @@ def _scheme(target: str) -> str:
     return found[1].lower() if found else ""
 
 
-def _point_remote(document: Document, reference: Reference) -> None:
+def _point_remote(reference: Reference) -> None:
     target = f"https:{reference.target}" if reference.target.startswith("//") else reference.target
     scheme = _scheme(target)
     if scheme != "https":
@@ -141,23 +140,17 @@ def _point_remote(document: Document, reference: Reference) -> None:
             "image-missing" if scheme == "http" else "unsafe-target",
         )
     reference.token.attrs["src"] = absolute(target, Destinations())
-    reference.token.attrs["width"] = _remote_width(document, reference)
+    reference.token.attrs["width"] = _remote_width(reference)
     reference.token.attrs.pop("height", None)
 
 
-def _remote_width(document: Document, reference: Reference) -> int:
-    """Return the width that the editor gave, else the file name's (badge-88x31.png), else nearly that of the card."""
+def _remote_width(reference: Reference) -> int:
+    """Return the width that the editor gave, else the file name's (badge-88x31.png), else that of the column."""
     given = int(reference.token.attrs.get("width") or 0)
     if given:
         return min(given, WIDEST)
     named = re.search(r"(?<!\d)(\d{2,4})x(\d{2,4})(?!\d)", urlsplit(reference.target).path)
-    if named:
-        return max(1, min(int(named[1]), WIDEST))
-    alt = plain(reference.token.children or [])
-    message = f'image "{alt}" from another site has no width; {UNKNOWN_WIDTH} is assumed'
-    fix = 'put the file into the newsletter\'s folder, or write <img src="…" alt="…" width="…">'
-    document.remarks.append(Remark(reference.line, reference.column, "image-width", message, fix))
-    return UNKNOWN_WIDTH
+    return max(1, min(int(named[1]), WIDEST)) if named else WIDEST
 
 
 @dataclass(frozen=True)

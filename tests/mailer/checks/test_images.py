@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 from PIL import Image as Pillow
 
+from mailer.publishing.preparing import require_known_rules
+
 
 @pytest.fixture
 def picture(tmp_path: Path):
@@ -62,5 +64,21 @@ def test_heavy_images_are_told_where_they_stand(findings, picture):
 
 def test_a_remote_image_that_clients_do_not_show_is_told_with_its_place(findings):
     told = findings('Text.\n\n<img src="https://a.example/badge.svg" alt="All tests pass" width="88">')
-    assert [(finding.rule, finding.line) for finding in told] == [("client-support", 11)]
+    assert [(finding.rule, finding.line) for finding in told] == [("client-support", 11), ("image-remote", 11)]
     assert "SVG" in told[0].message
+
+
+def test_images_from_elsewhere_are_told_once_with_their_hosts(findings):
+    told = findings("\n\n".join(f"![Board {n}](https://cdn{n % 5}.example/{n}.png)" for n in range(39)))
+
+    assert [(finding.rule, finding.severity, finding.line) for finding in told] == [("image-remote", "warning", 9)]
+    assert "39 images are loaded from cdn0.example, cdn1.example, cdn2.example and 2 more" in told[0].message
+
+
+def test_a_logo_from_elsewhere_is_told_at_the_top(findings):
+    told = findings("Text.", logo="https://cdn.example/logo.png")
+    assert [(finding.rule, finding.line) for finding in told] == [("image-remote", 1)]
+
+
+def test_a_rule_of_an_earlier_version_may_still_be_ignored():
+    require_known_rules(["image-width"])

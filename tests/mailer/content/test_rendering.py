@@ -196,11 +196,11 @@ def test_a_link_that_leads_nowhere_keeps_its_text(rendered):
     assert [found.rule for found in mail.findings] == ["link-empty", "anchor-broken", "liquid"]
 
 
-def test_a_remote_image_gets_a_width(rendered):
+def test_a_remote_image_of_unknown_width_fills_the_column(rendered):
     mail = rendered("# T\n\n![a](https://i.example/l/88x31.png) ![b](https://i.example/b.png)\n")
 
     widths = [image.get("width") for image in lxml_html.document_fromstring(mail.html).iter("img")]
-    assert widths == ["88", "560"]
+    assert widths == ["88", "576"]
 
 
 def test_code_and_braces_arrive_as_they_were_written(rendered):
