@@ -41,6 +41,7 @@ ERRORS = (
     "unsafe-target",
     "placeholder-left",
     "text-lost",
+    "unclosed",
 )
 # An editor may know better than a rule about wording; nobody knows better than Gmail's limit, the law, or the DNS.
 SAFEGUARDS = (

@@ -9,7 +9,8 @@ from mailer.content.markdown.anchors import Anchors
 from mailer.content.markdown.back_issues import BackIssue, as_list_item
 from mailer.content.markdown.completeness import lost_words_or_links
 from mailer.content.markdown.html import inline_to_html, to_html
-from mailer.content.markdown.parsing import Document, MarkupError, Reference, Remark, first_heading, parse
+from mailer.content.markdown.parsing import Document, MarkupError, Reference, first_heading, parse
+from mailer.content.markdown.remarks import Remark
 from mailer.content.markdown.sections import Section, empty_sections, split
 from mailer.content.markdown.text import Numbers, display_width, in_short_lines, inline_to_text, plain, to_text
 

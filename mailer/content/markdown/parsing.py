@@ -2,9 +2,9 @@
 
 import re
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from markdown_it import MarkdownIt
 from markdown_it.rules_core import StateCore, block, normalize
@@ -16,8 +16,10 @@ from mailer.content.markdown import raw_html
 from mailer.content.markdown.anchors import Anchors
 from mailer.content.markdown.back_issues import BackIssue, with_back_issues
 from mailer.content.markdown.cjk import cjk_plugin, end_bare_addresses, join_wide_lines
+from mailer.content.markdown.html_blocks import html_blocks_plugin
 from mailer.content.markdown.limits import beyond_a_mail
 from mailer.content.markdown.liquid import liquid_plugin
+from mailer.content.markdown.remarks import Remark, left_out, unclosed
 from mailer.content.markdown.shortcuts import Linkify, take_shortcuts
 from mailer.content.markdown.text import plain
 
@@ -38,18 +40,6 @@ class MarkupError(ValueError):
     def __init__(self, line: int, message: str, fix: str, rule: str) -> None:
         super().__init__(message)
         self.line, self.message, self.fix, self.rule = line, message, fix, rule
-
-
-@dataclass(frozen=True)
-class Remark:
-    """Something an editor should know of, though the email can be made. Line and column count from 0."""
-
-    line: int
-    column: int
-    rule: str
-    message: str
-    fix: str
-    severity: Literal["error", "warning"] = "warning"
 
 
 @dataclass(frozen=True)
@@ -103,28 +93,33 @@ def parse(source: str, back_issues: Sequence[BackIssue] = ()) -> Document:
     document = Document(source, tokens)
     dropped: set[str] = set()
     for line, text in env.get("left_out", []):
-        document.remarks.append(_left_out(line, text))
+        document.remarks.append(left_out(line, text))
     if RIGHT_TO_LEFT.search(source):
         _mark_direction(tokens)
     for token in tokens:
         if token.type == "html_block":
-            token.children = raw_html.tokens_of_block(token.content, dropped)
+            token.children = raw_html.tokens_of_block(token.content)
+    partners = raw_html.pairs(tokens) if "<" in source else {}
+    for token in tokens:
+        if token.type == "html_block":
+            token.children = raw_html.resolve(token.children or [], dropped, partners, prose=False)
         elif token.children:
-            token.children = _repaired(token.children, dropped)
+            token.children = _repaired(token.children, dropped, partners)
         if token.children and any(child.type == "left_out" for child in token.children):
             token.children = _take_left_out(token, document)
+    document.remarks += unclosed(tokens, source.split("\n"))
     _refuse_deep_html(tokens)
     document.tokens = _with_captions(_without_empty_paragraphs(tokens))
     return document
 
 
-def _repaired(children: list[Token], dropped: set[str]) -> list[Token]:
+def _repaired(children: list[Token], dropped: set[str], partners: Mapping[int, int]) -> list[Token]:
     """Repair what Markdown gets wrong in a paragraph. Most have little of it, and copying the list took longer."""
     kinds = {child.markup or child.type for child in children}
     if "autolink" in kinds:
         children = _visible_autolinks(children)
     if "html_inline" in kinds:
-        children = raw_html.resolve(children, dropped)
+        children = raw_html.resolve(children, dropped, partners, prose=True)
     if "linkify" in kinds:
         children = end_bare_addresses(children)
     return join_wide_lines(children)
@@ -153,8 +148,8 @@ def _first_h1(source: str) -> str:
         rule(state)
     for position, token in enumerate(state.tokens):
         if token.type == "heading_open" and token.tag == "h1":
-            children = md.parseInline(state.tokens[position + 1].content, env)[0].children
-            return plain(raw_html.resolve(children or [], set()))
+            words = md.parseInline(state.tokens[position + 1].content, env)[0]
+            return plain(_repaired(words.children or [], set(), raw_html.pairs([words])))
     return ""
 
 
@@ -194,7 +189,7 @@ def _plain_parser() -> MarkdownIt:
     md.linkify = Linkify()
     # Without this "deci.ai" and "i.MX" in running text would become links.
     md.linkify.set({"fuzzy_link": False, "fuzzy_email": False, "fuzzy_ip": False})
-    md.use(footnote_plugin).use(tasklists_plugin).use(liquid_plugin).use(cjk_plugin)
+    md.use(footnote_plugin).use(tasklists_plugin).use(liquid_plugin).use(cjk_plugin).use(html_blocks_plugin)
     return md
 
 
@@ -260,32 +255,13 @@ def _take_left_out(token: Token, document: Document) -> list[Token]:
     kept = []
     for child in token.children or []:
         if child.type == "left_out":
-            document.remarks.append(_left_out(line, str(child.meta["text"]), str(child.meta["rule"])))
+            document.remarks.append(left_out(line, str(child.meta["text"]), str(child.meta["rule"])))
             line += int(child.meta["newlines"])
         else:
             line += child.type in ("softbreak", "hardbreak") and not child.meta.get("html")
             line += child.content.count("\n") if child.type == "text" else 0
             kept.append(child)
     return kept
-
-
-_WHY = {
-    "liquid": "it is for a site generator and does nothing in an email",
-    "html-dropped": "email clients do not show it",
-    "html-unwrapped": "email clients do not support it; its text stays",
-}
-_FIX = {
-    "liquid": "write out what it expands to",
-    "html-dropped": "remove it, or write it in Markdown",
-    "html-unwrapped": "write it in Markdown, or leave it",
-}
-
-
-def _left_out(line: int, text: str, rule: str = "liquid") -> Remark:
-    shown = " ".join(text.split())
-    shown = shown if len(shown) <= 60 else f"{shown[:59]}…"
-    named = "html-dropped" if rule == "html-unwrapped" else rule
-    return Remark(line, 0, named, f"{shown} is left out: {_WHY[rule]}", _FIX[rule])
 
 
 RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")

@@ -1,7 +1,7 @@
 """Turn HTML in an issue's Markdown into tokens like any other, so that links, images and the text part see it."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from html import escape, unescape
 from html.parser import HTMLParser
 
@@ -55,7 +55,7 @@ class _Attributes(HTMLParser):
         self.found = {name: value or "" for name, value in attrs}
 
 
-def tokens_of_block(html: str, dropped: set[str]) -> list[Token]:
+def tokens_of_block(html: str) -> list[Token]:
     """Return a block of HTML as inline tokens."""
     children: list[Token] = []
     position = 0
@@ -63,7 +63,7 @@ def tokens_of_block(html: str, dropped: set[str]) -> list[Token]:
         children += _text(unescape(html[position : found.start()]))
         children.append(Token("html_inline", "", 0, content=found[0]))
         position = found.end()
-    return resolve(children + _text(unescape(html[position:])), dropped)
+    return children + _text(unescape(html[position:]))
 
 
 def _pieces(html: str) -> Iterator[re.Match[str]]:
@@ -81,36 +81,86 @@ def _pieces(html: str) -> Iterator[re.Match[str]]:
         position = html.find("<", found.end() if found else position + 1)
 
 
-def resolve(children: list[Token], dropped: set[str]) -> list[Token]:
+def pairs(blocks: Iterable[Token]) -> dict[int, int]:
+    """Map each tag that opens an element to the tag that ends it, which may stand in a later block, and back.
+
+    Tags are named by the identity of their tokens. A tag without a partner may be one that the text only talks about.
+    """
+    partners: dict[int, int] = {}
+    opened: dict[str, list[int]] = {}
+    for block in blocks:
+        for child in block.children or ():
+            if child.type != "html_inline" or not (found := _TAG.fullmatch(child.content.strip())):
+                continue
+            waiting = opened.setdefault(found["name"].lower(), [])
+            if not found["close"]:
+                waiting.append(id(child))
+            elif waiting:
+                opener = waiting.pop()
+                partners |= {opener: id(child), id(child): opener}
+    return partners
+
+
+def resolve(children: list[Token], dropped: set[str], partners: Mapping[int, int], *, prose: bool) -> list[Token]:
     """Turn `<a>`, `<img>` and `<br>` into Markdown's own tokens, pseudo-tags into text; remove what is forbidden.
 
     What is removed leaves a token "left_out". `dropped` has the names whose tags were removed before: each is reported
-    once.
+    once. In `prose`, a tag without attributes and without a partner is one that the text talks about: it becomes text.
     """
     result: list[Token] = []
-    removing = ""
-    for child in children:
+    places = {id(child): position for position, child in enumerate(children)}
+    position = 0
+    while position < len(children):
+        child = children[position]
+        position += 1
         if child.type != "html_inline":
-            if not removing:
-                result.append(child)
+            result.append(child)
             continue
         found = _TAG.fullmatch(child.content.strip())
         if not found:
-            if not removing:
-                unseen = _UNSEEN.fullmatch(child.content.strip())
-                result += [_left_out(child.content)] if unseen else _text(child.content)
+            result += [_unseen(child.content)] if _UNSEEN.fullmatch(child.content.strip()) else _text(child.content)
             continue
         name, closes = found["name"].lower(), bool(found["close"])
-        if removing:
-            removing = "" if closes and name == removing else removing
+        end = places.get(partners.get(id(child), 0), -1)
+        if name in REMOVED and not closes and end >= position:
+            # Nothing outside the element goes with it: what its block does not close, ends with the tag itself.
+            result.append(_left_out(_source(children[position - 1 : end + 1])))
+            position = end + 1
+        elif (
+            prose
+            and not (end >= 0 or (name not in REMOVED and id(child) in partners))
+            and (_is_named(name, found["rest"], children[max(position - 2, 0) : position + 1]))
+        ):
+            result += _text(child.content)
         elif name in REMOVED:
-            removing = "" if closes or found["rest"].rstrip().endswith("/") or name == "embed" else name
             result.append(_left_out(child.content))
         else:
             if not closes:
                 result += _remarks(name, found["rest"], child.content, dropped)
             result += _tag(name, closes, child.content)
     return result
+
+
+def _source(children: list[Token]) -> str:
+    return "".join("\n" if child.type in ("softbreak", "hardbreak") else child.content for child in children)
+
+
+def _is_named(name: str, rest: str, around: list[Token]) -> bool:
+    """Tell whether the text talks about a tag, as in "The <video> tag plays a film", instead of using it."""
+    if "=" in rest or name in ("br", "hr", "wbr"):
+        return False
+    # `<p>`, `<li>` and the like need no end tag, and are in use without one.
+    return name not in _SELF_ENDING or [bool(re.search(r"\s", token.content)) for token in around] == [
+        True,
+        False,
+        True,
+    ]
+
+
+def _unseen(text: str) -> Token:
+    """Leave a comment or an instruction out; a comment that holds the beginning of another was never closed."""
+    unclosed = text.startswith("<!--") and ("<!--" in text[4:] or not text.rstrip().endswith("-->"))
+    return _left_out(text, "unclosed" if unclosed else "html-dropped")
 
 
 def _left_out(text: str, rule: str = "html-dropped") -> Token:

@@ -1,0 +1,71 @@
+"""A tag that the text talks about stays visible; one that is in use is shown, or left out and named."""
+
+import pytest
+
+from mailer.content.markdown import Numbers, parse, to_html, to_text
+
+
+def text(source: str) -> str:
+    return to_text(parse(source).tokens, Numbers())
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "The <video> tag plays a film on every page.",
+        "We use <script> and <style> every day.",
+        "<script> tags are old.",
+        "<title>、<meta>：中文",
+        "<title>, <meta> and <link> go into the head.",
+        "read the <title>.",
+        "Press the <button> or the <input>, or write <b>.",
+        "close it with </body> at the end",
+        "The <p> tag, and the <li> tag",
+        "<? is where PHP begins",
+        "Set <video controls> or <VIDEO>.",
+    ],
+)
+def test_a_tag_named_in_prose_stays_visible(words):
+    document = parse(f"{words}\n\nAfter *it*.\n")
+
+    assert to_text(document.tokens, Numbers()) == f"{words}\n\nAfter it."
+    assert document.remarks == []
+
+
+@pytest.mark.parametrize("block", ["{}", "## {}", "- {}", "> {}", "| {} | b |\n|---|---|\n| c | d |", "1. a\n\n   {}"])
+def test_the_words_and_links_behind_a_tag_stay_in_every_block(block):
+    written = text(block.format("The <video> tag, and [the manual](https://a.example/m) tells how."))
+
+    assert "The <video> tag, and the manual [1] tells how." in written
+
+
+@pytest.mark.parametrize(
+    ("source", "left"),
+    [
+        ("a <video>no *film*</video> b", "a  b"),
+        ('<video src="https://a.example/a.mp4">\n\nBetween.\n\n</video>\n\nAfter.', "Between.\n\nAfter."),
+        ('a <iframe src="https://a.example"> b', "a  b"),
+        ("<center>\n\nMiddle.\n\n</center>", "Middle."),
+        ("a <u>line\n\nand</u> more", "a line\n\nand more"),
+        ("one<br>two", "one\ntwo"),
+        ("<div>\nWords.", "Words."),
+    ],
+)
+def test_a_tag_in_use_takes_only_what_its_block_closes(source, left):
+    assert text(source) == left
+
+
+def test_what_is_removed_is_named_with_the_words_in_it():
+    (remark,) = parse("a <video>no film</video> b").remarks
+
+    assert (remark.rule, remark.message.split(" is left out")[0]) == ("html-dropped", "<video>no film</video>")
+
+
+def test_lines_are_counted_across_an_element_that_is_removed():
+    remarks = parse("a <video>\nno film</video>\nb\n<canvas></canvas> c").remarks
+
+    assert [remark.line for remark in remarks] == [0, 3]
+
+
+def test_a_tag_talked_about_does_not_change_what_follows():
+    assert to_html(parse("Write <b> here.\n\nPlain.\n").tokens) == "<p>Write &lt;b&gt; here.</p>\n<p>Plain.</p>\n"
