@@ -23,6 +23,7 @@ COLOURS = {"error": "bold red", "warning": "yellow"}
 @click.option("--strict", is_flag=True, help="Fail on warnings too.")
 @click.option("--links", is_flag=True, help="Request each link to see if its page exists.")
 @click.option("--ignore", "ignored", metavar="RULE", multiple=True, help="Ignore a rule; repeatable.")
+@click.option("--allow-drafts", is_flag=True, help="Do not fail because an issue is a draft.")
 @click.option("--newsletter", "name", help="Which newsletter of newsletter.toml.")
 @click.option(
     "--format",
@@ -32,7 +33,13 @@ COLOURS = {"error": "bold red", "warning": "yellow"}
     help="github: annotations for GitHub Actions.",
 )
 def check(
-    files: tuple[Path, ...], strict: bool, links: bool, ignored: tuple[str, ...], name: str | None, form: str
+    files: tuple[Path, ...],
+    strict: bool,
+    links: bool,
+    ignored: tuple[str, ...],
+    allow_drafts: bool,
+    name: str | None,
+    form: str,
 ) -> None:
     """Check issues for mistakes. Errors block `mailer send`.
 
@@ -47,7 +54,7 @@ def check(
     found = [(file, finding) for file in files for finding in _check(file, name, links, set(ignored))]
     _PRINT[form](found, len(files))
     failing = [finding for _, finding in found] if strict else blocking(finding for _, finding in found)
-    if failing:
+    if any(finding.rule != "draft" or not allow_drafts for finding in failing):
         raise SystemExit(terminal.Exit.FINDINGS)
 
 

@@ -10,6 +10,8 @@ from mailer.cli import terminal
 if TYPE_CHECKING:
     from mailer.content.rendering import RenderedIssue
 
+OF_A_SEND = frozenset({"draft"})  # a draft is rendered to be looked at
+
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
@@ -25,20 +27,20 @@ def render(file: Path, folder: Path | None, name: str | None) -> None:
     """Render FILE to <slug>.html, <slug>.txt and media/, as subscribers would receive it.
 
     The unsubscribe link is a sample: each subscriber has their own. Files are written even when findings block, with
-    exit code 3.
+    exit code 3; that the issue is a draft does not.
     """
     terminal.start_rendering()
     from django.conf import settings
 
-    from mailer.cli.findings import count_warnings, stop_at_errors
+    from mailer.cli.findings import count_warnings, stop_at_errors, tell
     from mailer.publishing.preparing import prepare, require_sound
 
     proof = prepare(file, name)
     _write(folder or settings.HOME / "rendered", _files(proof.rendered, settings.BASE_URL))
     click.echo(f"content_sha256 {proof.rendered.content_sha256}", err=True)
-    count_warnings(
-        file, stop_at_errors(file, lambda: require_sound(proof), "the files are written, but a send would be blocked")
-    )
+    tell(file, [finding for finding in proof.rendered.findings if finding.rule in OF_A_SEND])
+    outcome = "the files are written, but a send would be blocked"
+    count_warnings(file, stop_at_errors(file, lambda: require_sound(proof, beside=OF_A_SEND), outcome))
 
 
 def _files(rendered: "RenderedIssue", base_url: str) -> dict[str, bytes]:

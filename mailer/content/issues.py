@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path, PurePath
@@ -11,7 +11,8 @@ from mailer.config.newsletter import FILE_NAME
 from mailer.config.rules import Severity
 from mailer.content.dates import days_in
 from mailer.content.findings import Finding
-from mailer.content.frontmatter import FrontMatter, FrontMatterError, read_front_matter
+from mailer.content.front_checks import judge
+from mailer.content.frontmatter import FrontMatterError, read_front_matter
 
 LIMIT = 1_000_000  # bytes
 LONGEST_SLUG = 100
@@ -91,7 +92,7 @@ def read_issue(path: Path, config: Path | None = None) -> Issue:
         body_line=front.end + 1,
         source=source,
         ignore=frozenset(re.findall(r"[\w-]+", front.values.get("ignore", ""))),
-        findings=tuple(_odd_values(front, lines)),
+        findings=tuple(judge(front, lines)),
     )
 
 
@@ -180,20 +181,6 @@ def _date(*places: str) -> date | None:
 def _language(values: Mapping[str, str]) -> str:
     text = _first_of(values, "language", "lang").lower().replace("_", "-")
     return text if re.fullmatch(r"[a-z]{2,3}(-[a-z0-9]{2,8})*", text) else ""
-
-
-def _odd_values(front: FrontMatter, lines: list[str]) -> Iterator[Finding]:
-    if re.search(r"[\x00-\x1f\x7f\x85\u2028\u2029]", front.values.get("title", "").strip()):
-        what = "the title contains a line break or a control character, which an email subject cannot"
-        yield Finding(_line_of("title", front, lines), 1, "header-control", "error", what, "write it on one line")
-    if layout := front.values.get("layout"):
-        what = f'"layout: {layout[:40]}" is ignored: it is for a site generator'
-        yield Finding(_line_of("layout", front, lines), 1, "liquid", "warning", what, "no action is needed")
-
-
-def _line_of(key: str, front: FrontMatter, lines: list[str]) -> int:
-    written = (re.match(rf"\s*[\"']?{key}[\"']?\s*[:=]", line, re.IGNORECASE) for line in lines[: front.end])
-    return next((number for number, found in enumerate(written, 1) if found), 1)
 
 
 def _first_of(values: Mapping[str, str], *keys: str) -> str:

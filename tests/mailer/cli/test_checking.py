@@ -49,6 +49,16 @@ def test_a_rule_that_does_not_exist_or_is_final_cannot_be_left_out(check):
     assert "cannot be ignored" in final.err
 
 
+def test_a_draft_fails_unless_drafts_are_allowed_which_only_its_file_changes(check):
+    draft = GOOD.replace("title:", "draft: true\ntitle:")
+    told = check(draft)
+    assert (told.code, ":2:1 error draft " in told.out) == (3, True)
+    assert check(draft.replace("draft: true", "draft: true\nignore: draft")).code == 3
+    assert check(draft, "--ignore", "draft").code == 2
+    assert check(draft, "--allow-drafts").code == 0
+    assert check(draft + "\n![The board](board.png)\n", "--allow-drafts").code == 3
+
+
 def test_json_is_a_list_of_all_findings_of_all_files(run, issue):
     good, wrong = issue(GOOD, "a.md"), issue(WRONG, "b.md")
     ran = run("check", good, wrong, "--newsletter", "weekly", "--format", "json")

@@ -51,6 +51,18 @@ def test_impossible_options_are_refused_with_an_explanation(ready, issue, option
     assert not Send.objects.exists()
 
 
+def test_a_draft_is_not_sent_but_can_be_tested_and_rendered(ready, issue, tmp_path):
+    draft = issue(ISSUE.replace("---\n", "---\ndraft: true\n", 1))
+    for more in ((), ("--ignore", "http"), ("--dry-run",)):
+        refused = ready("send", "issue", draft, "--yes", *more)
+        assert (refused.code, ":2:1 error draft " in refused.err) == (3, True)
+    assert not Send.objects.exists()
+    assert ready("send", "test", draft, "--to", "editor@news.example.org").code == 0
+    rendered = ready("render", draft, "-o", tmp_path / "out")
+    assert (rendered.code, ":2:1 error draft " in rendered.err) == (0, True)
+    assert (tmp_path / "out" / "2026-11-20.html").is_file()
+
+
 def test_a_plan_with_fewer_credits_than_readers_is_told_before_it_is_confirmed(ready, issue, api):
     api.credits = {"remain": 0, "total": 100, "used": 100}
     ran = ready("send", "issue", issue(ISSUE))
