@@ -16,7 +16,7 @@ WIDEST_SUBJECT = 60  # columns that an inbox on a desktop shows
 ANSWER = re.compile(r"(re|fwd?|aw|wg|sv|回复|答复|转发|回覆|轉寄)\s*[:：]", re.IGNORECASE)
 TO_DO = re.compile(
     r"^\W*(TODO|FIXME|TBD|TBA|XXX+)\b|\b(TODO|FIXME|TBD)\s*[:：]|[\[(（【](TODO|FIXME|TBD|待补充?|待填写?|待定)[\])）】]"
-    r"|\blorem ipsum dolor\b",
+    r"|(?i:^\W*lorem ipsum\b|\blorem ipsum dolor\b)",
 )
 # Merge fields of other programs and unfilled placeholders. `{{7*7}}` is neither: it stays as written.
 BLANK = re.compile(

@@ -1,0 +1,82 @@
+import pytest
+
+SECTION = "Hello.\n\n## News\n\n{}\n\n## Papers\n\nA paper."
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "…",
+        "...",
+        "–",
+        "???",
+        "WIP",
+        "wip",
+        "TBA",
+        "*tba*",
+        "tbd.",
+        "(Todo)",
+        "- WIP",
+        "- …\n- …",
+        "|  |\n|--|\n| … |",
+        "Lorem ipsum",
+        "LOREM IPSUM DOLOR SIT AMET",
+        "Text here",
+        "待补充",
+        "work in progress",
+        "<p>…</p>",
+    ],
+)
+def test_a_section_that_only_holds_a_place_is_unfinished(findings, text):
+    told = findings(SECTION.format(text))
+    assert {(finding.rule, finding.severity) for finding in told} == {("unfinished", "warning")}
+    assert {finding.line for finding in told} <= {13, 14, 15}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Nothing new.",
+        "…\n\nText.",
+        "[…](https://a.example/)",
+        "```\n...\n```",
+        "`…`? Yes.",
+        "42",
+        "👍",
+        "Coming soon",
+        "N/A",
+        "| When | Where |\n|--|--|\n| Monday | tba |",
+        "![…](https://a.example/1x1.png)",
+        "WIP boards are slow.",
+    ],
+)
+def test_a_section_that_says_something_is_not(rules, text):
+    assert "unfinished" not in rules(SECTION.format(text))
+
+
+def test_the_finding_names_the_section_and_what_is_in_it(findings):
+    (told,) = findings(SECTION.format("…"))
+    assert (told.line, told.message) == (13, 'section "News" has only "…" in it')
+    (told,) = findings("---\ntitle: Boards\npreheader: Small.\n---\n\nwip\n")
+    assert (told.line, told.message) == (6, 'the text has only "wip" in it')
+
+
+def test_prose_about_placeholder_text_is_prose_unless_it_is_that_text(rules):
+    assert rules("A generator of lorem ipsum.") == []
+    assert rules("lorem Ipsum dolor sit amet, consectetur.") == ["unfinished"]
+    assert rules("Yes. Lorem ipsum dolor sit.") == ["unfinished"]
+
+
+@pytest.mark.parametrize(
+    "front", ["title: TBD", "title: 'WIP: boards'", "title: '[Draft] Boards'", "title: Boards\npreheader: lorem ipsum"]
+)
+def test_a_title_or_preheader_that_only_holds_a_place_is_unfinished(rules, front):
+    assert "unfinished" in rules(
+        f"---\npreheader: Small ones.\n{front}\n---\n\nText.\n"
+        if "pre" not in front
+        else f"---\n{front}\n---\n\nText.\n"
+    )
+
+
+def test_a_title_about_drafts_is_one(rules):
+    assert rules("---\ntitle: Draft horses of the north\npreheader: All about them.\n---\n\nText.\n") == []
