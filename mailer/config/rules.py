@@ -6,9 +6,11 @@ so that ignoring a warning disarms nothing else.
 
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Literal
+from typing import Literal, get_args
 
-Severity = Literal["error", "warning"]
+# What blocks a send, what an editor should look at, and what could be better though nothing is wrong.
+Severity = Literal["error", "warning", "hint"]
+SEVERITIES: tuple[Severity, ...] = get_args(Severity)
 
 
 def names(text: str) -> frozenset[str]:
@@ -57,7 +59,6 @@ SAFEGUARDS = (
 WARNINGS = (
     "subject-long",
     "subject-shouting",
-    "preheader-missing",
     "preheader-repeats",
     "date-mismatch",
     "unfinished",
@@ -89,10 +90,12 @@ WARNINGS = (
     "link-refused",
     "link-unasked",
 )
+HINTS = ("preheader-missing",)
 RULES: dict[str, Rule] = {
     **dict.fromkeys(ERRORS, Rule("error")),
     **dict.fromkeys(SAFEGUARDS, Rule("error", ignorable=False)),
     **dict.fromkeys(WARNINGS, Rule("warning")),
+    **dict.fromkeys(HINTS, Rule("hint")),
 }
 # Rules of earlier versions: an issue, a newsletter or a command that ignores one goes on working.
 RETIRED = names("image-width")

@@ -168,6 +168,6 @@ def test_no_text_makes_the_checks_fail(proof, text):
 def test_the_documentation_lists_every_rule_with_its_severity():
     listed: dict[str, str] = {}
     for line in (ROOT / "docs" / "authoring.md").read_text(encoding="utf-8").splitlines():
-        if match := re.match(r"\| (`[^|]*`) \| (error|warning) \|", line):
+        if match := re.match(r"\| (`[^|]*`) \| (error|warning|hint) \|", line):
             listed |= dict.fromkeys(re.findall(r"`([\w-]+)`", match[1]), match[2])
     assert listed == {name: rule.severity for name, rule in RULES.items()}

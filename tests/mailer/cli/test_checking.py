@@ -138,3 +138,33 @@ def test_colours_are_for_terminals(check, monkeypatch, capsys):
     monkeypatch.delenv("FORCE_COLOR")
     monkeypatch.setenv("NO_COLOR", "1")
     assert "\x1b[31" not in check(WRONG).out
+
+
+def test_a_rule_has_one_line_with_its_count_and_first_place(check):
+    text = GOOD + "\n".join(f"[Link {n}](http://a.example/{n})\n" for n in range(38)) + "\n![The board](board.png)\n"
+    lines = check(text).out.splitlines()
+    assert " error image-missing image needs " in lines[0]
+    assert ' warning http ×38, first at 7:1: "http://a.example/0" is not encrypted; ' in lines[1]
+    assert lines[1].split(" ")[0].endswith("2026-11-20.md:7:1")
+    assert lines[2:] == ["1 error, 38 warnings in 1 file; `--all` lists each."]
+
+
+def test_all_lists_each_finding(check):
+    text = GOOD + "\n[One](http://a.example/) [Two](http://b.example/)\n"
+    lines = check(text, "--all").out.splitlines()
+    assert [line.split(" ")[:3] for line in lines[:2]] == [
+        [lines[0].split(" ")[0], "warning", "http"],
+        [lines[1].split(" ")[0], "warning", "http"],
+    ]
+    assert lines[2:] == ["0 errors, 2 warnings in 1 file."]
+
+
+def test_a_hint_has_one_line_for_all_files_and_fails_nothing(run, issue):
+    files = [issue(f"# Issue {n}\n\nHello there.\n", f"{n}.md") for n in range(3)]
+    ran = run("check", *files, "--newsletter", "weekly", "--strict")
+    lines = ran.out.splitlines()
+    assert ran.code == 0
+    assert lines[0].startswith(f"{files[0]}:1:1 hint preheader-missing ×3 in 3 files, first at 1:1: ")
+    assert lines[1:] == ["0 errors, 0 warnings, 3 hints in 3 files; `--all` lists each."]
+    annotated = run("check", files[0], "--newsletter", "weekly", "--format", "github").out
+    assert annotated.startswith("::notice file=")
