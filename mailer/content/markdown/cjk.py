@@ -8,9 +8,6 @@ from markdown_it.rules_inline import StateInline
 from markdown_it.rules_inline.state_inline import Delimiter
 from markdown_it.token import Token
 
-# A bare address ends before punctuation that belongs to the sentence around it.
-AFTER_ADDRESS = re.compile(r"[\u3000-\u303f\uff00-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65“”‘’…—]")
-
 
 def cjk_plugin(md: MarkdownIt) -> None:
     """Make `**加粗：**文字` bold, which CommonMark refuses because no space follows the second mark."""
@@ -73,24 +70,29 @@ def _shown(child: Token) -> str:
     return "" if child.type == "image" else child.content
 
 
-def end_bare_addresses(children: list[Token]) -> list[Token]:
-    """End an address found in running text where Chinese or Japanese punctuation begins."""
-    result: list[Token] = []
-    rest = ""
-    for child in children:
-        previous = result[-1] if result else None
-        if child.type == "text" and previous and previous.type == "link_open" and previous.markup == "linkify":
-            address, rest = _cut(child.content)
-            if rest:
-                child.content = address
-                previous.attrs["href"] = _cut(str(previous.attrs["href"]))[0]
-        result.append(child)
-        if child.type == "link_close" and rest:
-            result.append(Token("text", "", 0, content=rest, level=child.level))
-            rest = ""
-    return result
+def end_of_address(found: str) -> int:
+    """Return how many characters of a bare address belong to it; `found` is what linkify finds, from its "//" on.
+
+    Text without spaces goes on right behind an address, with the marks of Markdown and the next address in it.
+    """
+    if host := _HOST.match(found):
+        return host.end()
+    after = _AFTER_ADDRESS.search(found)
+    address = found[: after.start()] if after else found
+    if after and not after["punctuation"]:
+        # "https://a.example/b和[文档](…)": what joins the two is no part of the address.
+        while address and (is_wide(address[-1]) or address[-1] in ",.;:!?"):
+            address = address[:-1]
+    return len(address)
 
 
-def _cut(address: str) -> tuple[str, str]:
-    found = AFTER_ADDRESS.search(address)
-    return (address[: found.start()], address[found.start() :]) if found else (address, "")
+_WIDE = "[\u2e80-\ua4cf\uf900-\ufaff\U00020000-\U0003ffff]"
+# A host that a sentence follows: "https://a.example在这里".
+_HOST = re.compile(rf"//[A-Za-z0-9.-]*\.[A-Za-z]{{2,}}(?={_WIDE})")
+_AFTER_ADDRESS = re.compile(
+    # Punctuation that belongs to the sentence around the address.
+    "(?P<punctuation>[\u3000-\u303f\uff00-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65“”‘’…—])"
+    rf"|[,;!](?={_WIDE})"
+    # Bold, deleted or program text, a link or an image, the next address.
+    rf"|\*\*|~~|`|!?\[[^\[\]]*\]\(|(?<={_WIDE})https?://"
+)

@@ -15,7 +15,7 @@ from mdit_py_plugins.tasklists import tasklists_plugin
 from mailer.content.markdown import raw_html
 from mailer.content.markdown.anchors import Anchors
 from mailer.content.markdown.back_issues import BackIssue, with_back_issues
-from mailer.content.markdown.cjk import cjk_plugin, end_bare_addresses, join_wide_lines
+from mailer.content.markdown.cjk import cjk_plugin, join_wide_lines
 from mailer.content.markdown.html_blocks import html_blocks_plugin
 from mailer.content.markdown.limits import beyond_a_mail
 from mailer.content.markdown.liquid import liquid_plugin
@@ -120,8 +120,6 @@ def _repaired(children: list[Token], dropped: set[str], partners: Mapping[int, i
         children = _visible_autolinks(children)
     if "html_inline" in kinds:
         children = raw_html.resolve(children, dropped, partners, prose=True)
-    if "linkify" in kinds:
-        children = end_bare_addresses(children)
     return join_wide_lines(children)
 
 

@@ -13,6 +13,8 @@ from markdown_it.ruler import Ruler
 from markdown_it.rules_block import StateBlock
 from markdown_it.rules_inline import StateInline
 
+from mailer.content.markdown.cjk import end_of_address
+
 
 def take_shortcuts(md: MarkdownIt) -> None:
     """Let the parser, with all its plugins, take the short cuts from now on."""
@@ -39,6 +41,10 @@ class Linkify(LinkifyIt):  # type: ignore[misc]
 
     def test(self, text: str) -> bool:
         return self.pretest(text) and bool(super().test(text))
+
+    def test_schema_at(self, text: str, name: str, position: int) -> int:
+        length = int(super().test_schema_at(text, name, position))
+        return end_of_address(text[position : position + length])
 
 
 @dataclass
