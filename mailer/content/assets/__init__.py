@@ -19,8 +19,8 @@ WIDEST = 576  # pixels between the margins of a card
 
 def point_links(document: Document, issue: Issue, newsletter: Newsletter, archive_url: str, sent: Set[str]) -> None:
     """Make every href absolute or an anchor of this email; unlink text whose link leads nowhere."""
-    place = PurePosixPath(*issue.path.resolve().parent.relative_to(issue.folder).parts)
-    destinations = Destinations(newsletter.source_url, place, archive_url, frozenset(sent))
+    folder = PurePosixPath(*issue.path.resolve().parent.relative_to(issue.folder).parts)
+    destinations = Destinations(newsletter.source_url, folder, archive_url, frozenset(sent))
     links = list(document.links())
     anchors = document.anchors() if any(link.target.strip().startswith("#") for link in links) else None
     words = _words(document) if any(not link.target.strip() for link in links) else {}
@@ -34,9 +34,12 @@ def point_links(document: Document, issue: Issue, newsletter: Newsletter, archiv
             pressed = words.get(id(link.token)) or "[]()"
             _unlink(document, link, "link-empty", "has no address", "add one, or remove the brackets", pressed)
         elif target.startswith("#"):
-            if anchors and not anchors.use(target):
+            place = anchors.find(target) if anchors else None
+            if place is None:
                 fix = "use a heading of this issue, or remove the link"
                 _unlink(document, link, "anchor-broken", "points to no heading in this issue", fix)
+            else:
+                link.token.attrs["href"] = f"#{place}"
         else:
             try:
                 link.token.attrs["href"] = absolute(target, destinations)

@@ -1,6 +1,8 @@
-"""The anchors that an issue's own links can point to: headings, and the editor's own `<a name>`."""
+"""The anchors that an issue's own links can point to: headings, and the editor's own `<a name>` and `<h3 id>`."""
 
 import re
+import unicodedata
+from collections import Counter
 from urllib.parse import unquote
 
 from markdown_it.token import Token
@@ -10,26 +12,42 @@ from mailer.content.markdown.text import plain
 
 class Anchors:
     def __init__(self, tokens: list[Token]) -> None:
+        fixed = [f"note-{int(token.meta['id']) + 1}" for token in tokens if token.type == "footnote_open"]
+        fixed += [
+            str(child.meta["anchor"]) for token in tokens for child in token.children or () if child.meta.get("anchor")
+        ]
+        self._fixed = {_in_one_spelling(name): name for name in reversed(fixed)}
         self._headings: dict[str, Token] = {}
-        self._fixed = {f"note-{int(token.meta['id']) + 1}" for token in tokens if token.type == "footnote_open"}
+        seen: Counter[str] = Counter()
+        others = []
         for position, token in enumerate(tokens):
             if token.type == "heading_open":
-                words = _as_sites_write_it(plain(tokens[position + 1].children or []))
-                self._headings.setdefault(words, token)
-            self._fixed |= {str(child.meta["anchor"]) for child in token.children or [] if "anchor" in child.meta}
+                name = _as_sites_write_it(plain(tokens[position + 1].children or []))
+                number, seen[name] = seen[name], seen[name] + 1
+                self._headings.setdefault(f"{name}-{number}" if number else name, token)
+                others += [(other, token) for other in (str(token.attrs.get("id", "")), *_otherwise(name)) if other]
+        for name, token in others:
+            self._headings.setdefault(_in_one_spelling(name), token)
 
-    def use(self, target: str) -> bool:
-        """Tell whether "#name" points to an anchor of the issue; give a heading that it points to the name as id."""
-        name = unquote(target.removeprefix("#"))
+    def find(self, target: str) -> str | None:
+        """Return the id of the place in the issue that "#name" points to, which a heading has from now on; or None."""
+        name = _in_one_spelling(unquote(target.removeprefix("#")))
         if name in self._fixed:
-            return True
+            return self._fixed[name]
         heading = self._headings.get(name)
-        if heading is None:
-            return False
-        heading.attrs["id"] = name
-        return True
+        return None if heading is None else str(heading.attrs.setdefault("id", name))
+
+
+def _in_one_spelling(name: str) -> str:
+    return unicodedata.normalize("NFC", name).lower()
 
 
 def _as_sites_write_it(words: str) -> str:
-    """Return the anchor that GitHub and most site generators give a heading."""
-    return re.sub(r"\s", "-", re.sub(r"[^\w\s-]", "", words.lower()))
+    """Return the anchor that GitHub and most site generators give a heading. The second of its kind gets a "-1"."""
+    return re.sub(r"\s", "-", re.sub(r"[^\w\s-]", "", _in_one_spelling(words)))
+
+
+def _otherwise(name: str) -> tuple[str, ...]:
+    """Return what other generators make of it: one hyphen for several, and no number in front."""
+    single = re.sub(r"-{2,}", "-", name).strip("-")
+    return single, re.sub(r"^[\d._-]+", "", single)

@@ -5,6 +5,7 @@ Sanitising, inlining and MJML each have inputs on which they silently drop text.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from urllib.parse import unquote
 
 from lxml import etree
 from markdown_it.token import Token
@@ -23,7 +24,8 @@ def lost_words_or_links(page: str, sections: tuple[Section, ...]) -> Lost | None
     # Not lxml.html, which asks a function of its own for the class of each element.
     tree = etree.fromstring(page.encode(), etree.HTMLParser(huge_tree=True, encoding="utf-8"))
     words = _bare(tree.xpath("string(body)"))
-    addresses = {link.get("href") for link in tree.iter("a")} | {image.get("src") for image in tree.iter("img")}
+    written = {link.get("href") for link in tree.iter("a")} | {image.get("src") for image in tree.iter("img")}
+    addresses = set(map(_in_one_spelling, filter(None, written)))
     if all(_holds_at_once(words, addresses, section) for section in sections):
         return None
     for token, line in _inside(sections):
@@ -39,7 +41,7 @@ def lost_words_or_links(page: str, sections: tuple[Section, ...]) -> Lost | None
 _SHOWN = frozenset({"text", "text_special", "code_inline", "fence", "code_block"})
 
 
-def _holds_at_once(words: str, addresses: set[str | None], section: Section) -> bool:
+def _holds_at_once(words: str, addresses: set[str], section: Section) -> bool:
     """Tell whether the page holds the section's words in one run, as nearly all do, and its addresses."""
     tokens = [token for token, _ in _inside((section,))]
     run = _bare("".join(token.content for token in tokens if token.type in _SHOWN))
@@ -49,7 +51,12 @@ def _holds_at_once(words: str, addresses: set[str | None], section: Section) -> 
 def _address(token: Token) -> str | None:
     if token.type not in ("link_open", "image"):
         return None
-    return str(token.attrs.get("href") or token.attrs.get("src") or "") or None
+    return _in_one_spelling(str(token.attrs.get("href") or token.attrs.get("src") or "")) or None
+
+
+def _in_one_spelling(address: str) -> str:
+    """Return the address as it is compared: "#über-uns" and "#%C3%BCber-uns" are the same place of the email."""
+    return unquote(address) if address.startswith("#") else address
 
 
 def _inside(sections: tuple[Section, ...]) -> Iterator[tuple[Token, int]]:

@@ -17,6 +17,7 @@ ALLOWED = _names(
     "a b blockquote br caption code dd del div dl dt em h1 h2 h3 h4 h5 h6 hr i img ins kbd li mark ol p pre "
     "q s samp small span strong sub sup table tbody td tfoot th thead tr u ul var"
 )
+KEEPS_ID = _names("div h1 h2 h3 h4 h5 h6 li p pre span sup table ul")
 # Removed with everything inside.
 REMOVED = _names("audio canvas embed iframe math noembed noframes noscript object script style svg template video xmp")
 # The tag goes, its text stays. A name in none of the three sets is not a tag at all: `Vec<T>`, `<alice>`.
@@ -193,11 +194,12 @@ def _tag(name: str, closes: bool, source: str) -> list[Token]:
         return [_image(_Attributes(source).found)]
     if name == "input" and "task-list-item-checkbox" in source:
         return _text("☑" if "checked" in source.replace("checkbox", "") else "☐")
+    attributes = _Attributes(source).found if not closes and " id" in source.lower() else {}
     if name in ALLOWED:
-        return [Token("html_inline", "", 0, content=source, meta={"breaks": name in BREAKS_LINE})]
-    if name in UNWRAPPED:
-        return []
-    return _text(source)
+        keeps_id = name in KEEPS_ID
+        meta = {"breaks": name in BREAKS_LINE, "anchor": attributes.get("id", "") if keeps_id else ""}
+        return [*_place({} if keeps_id else attributes), Token("html_inline", "", 0, content=source, meta=meta)]
+    return _place(attributes) if name in UNWRAPPED else _text(source)
 
 
 def _place(attributes: dict[str, str]) -> list[Token]:

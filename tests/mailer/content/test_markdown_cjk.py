@@ -54,9 +54,9 @@ def test_an_address_keeps_what_belongs_to_it(address):
 
 
 def test_every_block_reads_on_behind_an_address():
-    rows = f"| 官网{ONE}，**重点** | b |\n|---|---|\n| {ONE}，[文档]({TWO}) | d |\n\n- {ONE}，**重点**\n\n## {ONE}，**重点**\n"
+    words = f"{ONE}，**重点**"
 
-    written = html(rows)
+    written = html(f"| {words} | b |\n|---|---|\n| {ONE}，[文档]({TWO}) | d |\n\n- {words}\n\n## {words}\n")
 
     assert written.count("<strong>重点</strong>") == 3
     assert a(TWO, "文档") in written

@@ -3,15 +3,16 @@ import os
 import re
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 from click.testing import CliRunner
 from lxml import html as lxml_html
 from PIL import Image as Pillow
 
-from mailer.config.newsletter import Newsletter, read_newsletters
+from mailer.config.newsletter import read_newsletters
 from mailer.content.issues import read_issue
-from mailer.content.rendering import RenderedIssue, render_issue
+from mailer.content.rendering import render_issue
 
 ROOT = Path(__file__).resolve().parents[3]
 ARCHIVE = (ROOT / "../shared/issues").resolve()
@@ -23,43 +24,6 @@ def png(width: int = 40, height: int = 20) -> bytes:
     file = io.BytesIO()
     Pillow.new("RGB", (width, height), "#0f766e").save(file, "PNG")
     return file.getvalue()
-
-
-@pytest.fixture
-def weekly(tmp_path: Path) -> Newsletter:
-    return Newsletter(
-        label="weekly",
-        name="The Weekly",
-        from_email="editor@news.example.com",
-        from_name="The Weekly",
-        postal_address="1 Harbour Street, Springfield",
-        source_url="https://git.example.com/weekly/",
-        folder=tmp_path,
-    )
-
-
-@pytest.fixture
-def rendered(tmp_path: Path, weekly: Newsletter):
-    def render(body: str, newsletter: Newsletter = weekly) -> RenderedIssue:
-        (tmp_path / "newsletter.toml").touch()
-        (tmp_path / "issues").mkdir(exist_ok=True)
-        path = tmp_path / "issues" / "2026-11-15.md"
-        path.write_text(body, encoding="utf-8")
-        return render_issue(read_issue(path), newsletter, base_url=BASE)
-
-    return render
-
-
-@pytest.fixture
-def rendered_with(tmp_path: Path, weekly: Newsletter):
-    def render(body: str, **options) -> RenderedIssue:
-        (tmp_path / "newsletter.toml").touch()
-        (tmp_path / "issues").mkdir(exist_ok=True)
-        path = tmp_path / "issues" / "2026-11-15.md"
-        path.write_text(body, encoding="utf-8")
-        return render_issue(read_issue(path), weekly, base_url=BASE, **options)
-
-    return render
 
 
 def test_the_mail_carries_title_sections_and_the_way_out(rendered):
@@ -388,3 +352,15 @@ def test_mail_clients_know_what_the_mail_uses():
     assert share["gmail"] >= 0.82
     assert share["apple"] >= 0.97
     assert share["outlook-windows"] >= 0.65
+
+
+@pytest.mark.parametrize(
+    ("heading", "anchor"), [("Über uns", "über-uns"), ("新闻", "新闻"), ("日本語 の", "日本語-の")]
+)
+def test_a_contents_list_leads_to_headings_of_any_script(rendered, heading, anchor):
+    mail = rendered(f"# T\n\n[x](#{anchor})\n\n## {heading}\n\nText.\n\n## More\n\nText.\n")
+
+    page = lxml_html.document_fromstring(mail.html)
+    assert mail.findings == ()
+    assert page.xpath(f"//h2[@id='{anchor}']")
+    assert any(unquote(link) == f"#{anchor}" for link in page.xpath("//a/@href"))
