@@ -1,6 +1,7 @@
-"""Read the lines above an issue's text: YAML between `---`, TOML between `+++`, Pelican's `Key: value`, or none.
+"""Read the lines above an issue's text: YAML between `---`, TOML between `+++`, JSON, Pelican's `Key: value`, or none.
 
-Every value is passed on as text. A date such as 9999-99-99 or a number such as 007 is for the caller to understand.
+Empty lines and comments may stand before it. Every value is passed on as text: a date such as 9999-99-99 or a number
+such as 007 is for the caller to understand.
 """
 
 import json
@@ -14,8 +15,16 @@ LIMIT = 16_384  # bytes; front matter is a dozen short lines
 DEPTH = 20
 
 # Words of a sentence: an unquoted colon or "#" in them is meant as written.
-SENTENCES = ("title", "subtitle", "preheader", "description", "summary", "excerpt")
+SENTENCES = ("title", "subtitle", "subject", "preheader", "description", "summary", "excerpt")
 PELICAN_KEYS = {"title", "date", "slug"}
+# A key without the space that YAML wants after its colon, or with the colon that a Chinese keyboard types.
+OURS = re.compile(
+    r"(title|subject|preheader|description|summary|excerpt|date|number|issue|slug|language|lang|newsletter|ignore"
+    r"|draft|status|published)\s*(?::(?=[^\s:/])|：\s*)",
+    re.IGNORECASE,
+)
+# A comment that Markdown has for a whole line: its reference that nobody refers to.
+COMMENT = re.compile(r"\[(//|comment)\]: *[#<(]", re.IGNORECASE)
 
 
 class FrontMatterError(ValueError):
@@ -35,6 +44,41 @@ class FrontMatter:
 def read_front_matter(text: str) -> FrontMatter:
     """Read what stands above the issue's text. `text` has LF newlines."""
     lines = text.split("\n")
+    above = _lines_above(lines)
+    if not above:
+        return _read(lines)
+    try:
+        front = _read(lines[above:]) if _is_meant(lines[above:]) else FrontMatter({}, 0)
+    except FrontMatterError as error:
+        raise FrontMatterError(error.line + above, error.message, error.fix) from None
+    return FrontMatter(front.values, front.end + above if front.end else 0)
+
+
+def _lines_above(lines: list[str]) -> int:
+    """Return how many empty lines and comments stand before the first line that says something."""
+    number = 0
+    while number < len(lines):
+        line = lines[number].strip(" \t\u00a0\u200b\ufeff")
+        if line.startswith("<!--"):
+            end = next((n for n in range(number, len(lines)) if "-->" in lines[n]), len(lines))
+            if end == len(lines) or lines[end].partition("-->")[2].strip():
+                return number
+            number = end
+        elif line and not COMMENT.match(line):
+            return number
+        number += 1
+    return 0
+
+
+def _is_meant(lines: list[str]) -> bool:
+    """Tell whether `---` below empty lines begins front matter: there it may well be a line across the page."""
+    if lines[0].rstrip() != "---":
+        return True
+    end = next((n for n, line in enumerate(lines[1:], 1) if line.rstrip() in ("---", "...")), 0)
+    return any(re.match(r"[\"']?[A-Za-z_][\w-]*[\"']?\s*[:：]", line) for line in lines[1:end])
+
+
+def _read(lines: list[str]) -> FrontMatter:
     fence = lines[0].rstrip()
     if fence == "---":
         end = _closing(lines, ("---", "..."))
@@ -42,6 +86,10 @@ def read_front_matter(text: str) -> FrontMatter:
     if fence == "+++":
         end = _closing(lines, ("+++",))
         return FrontMatter(_toml(lines[1:end]), end + 1)
+    if fence == ";;;":
+        return _fenced_json(lines)
+    if re.match(r"\{\s*\"[^\"\n]+\"\s*:", "\n".join(lines[:5])):
+        return _json("\n".join(lines))
     return _pelican(lines)
 
 
@@ -75,7 +123,7 @@ def _yaml(lines: list[str]) -> dict[str, str]:
 def _any_yaml(lines: list[str]) -> dict[str, str]:
     import yaml
 
-    source = "\n".join(_quote_sentences(lines))
+    source = "\n".join(_quote_sentences(list(map(_tidied, lines))))
     try:
         _refuse_what_no_issue_needs(source)
         # BaseLoader resolves neither tags nor dates: each scalar stays the text that was written.
@@ -97,15 +145,40 @@ def _any_yaml(lines: list[str]) -> dict[str, str]:
     return _as_text(data)
 
 
+def _tidied(line: str) -> str:
+    """Write a line as YAML wants it: no tabs before it, and a space after the colon of a key that is ours."""
+    line = re.sub(r"^[ \t]+", lambda blank: blank[0].replace("\t", "  "), line)
+    return OURS.sub(r"\1: ", line, count=1) if OURS.match(line) else line
+
+
 def _quote_sentences(lines: list[str]) -> list[str]:
-    """Quote values with a second colon, which YAML refuses: `title: Rust: a story` reads as the editor meant it."""
+    """Quote values that YAML refuses or reads as its own: `title: Rust: a story` reads as the editor meant it."""
     quoted = list(lines)
     for number, line in enumerate(lines):
-        match = re.fullmatch(r"(\w+)(\s*:\s+)([^\s\"'|>\[{&*!].*?)\s*", line)
+        match = re.fullmatch(r"(\w+)(\s*:\s+)(\S.*?)\s*", line)
         following = lines[number + 1] if number + 1 < len(lines) else ""
-        if match and match[1].lower() in SENTENCES and not following.startswith((" ", "\t")):
-            quoted[number] = f"{match[1]}{match[2]}{json.dumps(match[3], ensure_ascii=False)}"
+        sentence = match and match[1].lower() in SENTENCES and not following.startswith((" ", "\t"))
+        if match and sentence and not _NOTATION.match(match[3]):
+            quoted[number] = f"{match[1]}{match[2]}{json.dumps(_unquoted(match[3]), ensure_ascii=False)}"
     return quoted
+
+
+def _unquoted(value: str) -> str:
+    """Return a value without quotes around it that YAML cannot read, as in `'It's here'` or `"The "big" one"`."""
+    mark = value[0]
+    first = value.find(mark, 1)
+    if mark not in "'\"" or value[-1] != mark or first == len(value) - 1:
+        return value
+    opens, apostrophe = value[first - 1].isspace(), mark == "'" and value[first - 1 : first + 2 : 2].isalpha()
+    return value[1:-1] if opens or apostrophe else value
+
+
+# What YAML reads as more than text, and an editor means so: quotes around all of it, blocks, lists, tags, comments.
+_NOTATION = re.compile(
+    r"""[|>{] | ! ( !\S*\s | \s | \S*\s*["'] ) | \[.*\]\s*(\#|$)"""
+    r""" | "([^"\\]|\\.)*("\s*(\#|$)|$) | '([^']|'')*('\s*(\#|$)|$)""",
+    re.VERBOSE,
+)
 
 
 def _refuse_what_no_issue_needs(source: str) -> None:
@@ -117,8 +190,8 @@ def _refuse_what_no_issue_needs(source: str) -> None:
         line = (event.start_mark.line if event.start_mark else 0) + 2
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
             raise FrontMatterError(line, "the front matter uses a YAML alias", "write out the value")
-        if getattr(event, "tag", None):
-            raise FrontMatterError(line, "the front matter uses a YAML tag", "write plain text")
+        if not _HARMLESS.fullmatch(getattr(event, "tag", None) or "!"):
+            raise FrontMatterError(line, "the front matter uses a YAML tag", "put the value in quotes")
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
         if isinstance(event, yaml.CollectionEndEvent):
@@ -127,7 +200,10 @@ def _refuse_what_no_issue_needs(source: str) -> None:
             raise FrontMatterError(line, "the front matter is nested too deeply", "use plain keys and values")
 
 
-# ---------------------------------------------------------------- TOML and Pelican
+# That a value is text, or of a type that it is written as anyway.
+_HARMLESS = re.compile(r"!|tag:yaml\.org,2002:(str|int|float|bool|null|timestamp)")
+
+# ---------------------------------------------------------------- TOML, JSON and Pelican
 
 
 def _toml(lines: list[str]) -> dict[str, str]:
@@ -150,6 +226,33 @@ def _toml(lines: list[str]) -> dict[str, str]:
         ) from None
 
 
+def _fenced_json(lines: list[str]) -> FrontMatter:
+    """Read JSON between `;;;`, whose outer braces may be missing."""
+    end = _closing(lines, (";;;",))
+    inside = "\n".join(lines[1:end])
+    try:
+        return FrontMatter(_json(inside if inside.lstrip().startswith("{") else f"{{{inside}}}").values, end + 1)
+    except FrontMatterError as error:
+        raise FrontMatterError(error.line + 1, error.message, error.fix) from None
+
+
+def _json(text: str) -> FrontMatter:
+    """Read the object that `text` begins with. Numbers stay as written, however long."""
+    start = len(text) - len(text.lstrip())
+    try:
+        data, end = json.JSONDecoder(parse_int=str, parse_float=str, strict=False).raw_decode(text, start)
+    except json.JSONDecodeError as error:
+        what = f"the front matter is not JSON: {error.msg[:1].lower()}{error.msg[1:]}"
+        raise FrontMatterError(error.lineno, what, 'write lines such as "title": "…",') from None
+    except RecursionError:
+        raise FrontMatterError(1, "the front matter is nested too deeply", "use plain keys and values") from None
+    if text[end:].partition("\n")[0].strip():
+        return FrontMatter({}, 0)  # a sentence that begins with a brace
+    if end > LIMIT:
+        raise FrontMatterError(1, f"the front matter is longer than {LIMIT:,} bytes", "end it with a line }")
+    return FrontMatter(_as_text(data), text.count("\n", 0, end) + 1)
+
+
 def _pelican(lines: list[str]) -> FrontMatter:
     """Read `Key: value` lines up to the first empty one; none, unless one of them is a title, a date or a slug.
 
@@ -168,6 +271,8 @@ def _pelican(lines: list[str]) -> FrontMatter:
         else:
             break
         end += 1
+    if end > 1 and lines[end : end + 1] == ["---"] and values.keys() & PELICAN_KEYS:
+        return FrontMatter(_yaml(lines[:end]), end + 1)  # Hexo's, whose first fence may be missing
     blank_follows = end == len(lines) or not lines[end].strip()
     if not values.keys() & PELICAN_KEYS or not blank_follows:
         return FrontMatter({}, 0)
@@ -182,6 +287,10 @@ def _as_text(data: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _one(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
     if not isinstance(value, list):
         return str(value).strip()
     return ", ".join(str(item).strip() for item in value if not isinstance(item, list | dict))

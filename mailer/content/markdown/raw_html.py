@@ -34,6 +34,8 @@ _TAG = re.compile(r"<(?P<close>/?)(?P<name>[A-Za-z][\w:-]*)(?P<rest>(?:[^<>\"']|
 _UNSEEN = re.compile(r"<!--.*?(?:-->|\Z)|<\?.*?\?>|<![A-Za-z].*?>|<!\[CDATA\[.*?\]\]>", re.DOTALL)
 
 
+# No character has that number, and Python refuses to read one of more than 4,300 digits.
+_LONG_NUMBER = re.compile(r"&#[0-9]{100,};?")
 # Tags that need no end tag, or that the next of their kind ends.
 _SELF_ENDING = _names("br dd dt hr img li p td tfoot th tr tbody thead")
 
@@ -50,7 +52,7 @@ class _Attributes(HTMLParser):
     def __init__(self, tag: str) -> None:
         super().__init__(convert_charrefs=True)
         self.found: dict[str, str] = {}
-        self.feed(tag)
+        self.feed(_LONG_NUMBER.sub("\ufffd", tag))
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.found = {name: value or "" for name, value in attrs}
@@ -58,6 +60,7 @@ class _Attributes(HTMLParser):
 
 def tokens_of_block(html: str) -> list[Token]:
     """Return a block of HTML as inline tokens."""
+    html = _LONG_NUMBER.sub("\ufffd", html)
     children: list[Token] = []
     position = 0
     for found in _pieces(html):

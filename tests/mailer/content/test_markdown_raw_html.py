@@ -69,3 +69,9 @@ def test_lines_are_counted_across_an_element_that_is_removed():
 
 def test_a_tag_talked_about_does_not_change_what_follows():
     assert to_html(parse("Write <b> here.\n\nPlain.\n").tokens) == "<p>Write &lt;b&gt; here.</p>\n<p>Plain.</p>\n"
+
+
+@pytest.mark.parametrize("html", ["<div>\n&#{n}; a\n</div>", 'A <a href="https://a.example/?&#{n};">link</a>.'])
+def test_a_number_that_no_character_has_is_one_replacement_however_long(rendered, html):
+    mail = rendered(f"# Title\n\nText.\n\n{html.replace('{n}', '9' * 6000)}\n").html
+    assert ("9999" in mail, " a\n<" in mail or ">link</a>" in mail) == (False, True)
