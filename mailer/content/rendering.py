@@ -115,8 +115,8 @@ def render_issue(
     logo = read_logo(newsletter, base_url)
     sections = split(document.tokens, issue.title)
     placeholders = {"unsubscribe": _placeholder("unsubscribe", issue, newsletter)}
-    bodies = tuple(_heading(section) + to_html(section.tokens) for section in sections)
     with translation.override(language_of_chrome(language)):
+        bodies = tuple(_heading(section) + to_html(section.tokens) for section in sections)
         mail = _Mail(issue, newsletter, language, sections, bodies, placeholders, logo.address, archive_url)
         subject, preheader, text = mail.subject(), mail.preheader(), mail.text()
         html = mail.html(preheader)
@@ -231,6 +231,8 @@ class _Mail:
             "accent_color": newsletter.accent_color,
             "palette": palette(newsletter.accent_color),
             "contents": [section for section in sections if section.title],
+            "has_callouts": any('class="callout' in body for body in bodies),
+            "has_marks": any("<mark>" in body for body in bodies),
             **placeholders,
         }
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from html import escape
 from typing import Any
 
 import nh3
@@ -9,7 +10,7 @@ from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
 
-from mailer.content.markdown import highlighting
+from mailer.content.markdown import callouts, highlighting
 from mailer.content.markdown.raw_html import ALLOWED
 
 ATTRIBUTES: dict[str, set[str]] = {
@@ -22,7 +23,8 @@ ATTRIBUTES: dict[str, set[str]] = {
     **{tag: {"id", "dir"} for tag in ("h1", "h4", "h5", "h6", "li", "sup")},
     **{tag: {"id", "class", "dir"} for tag in ("h2", "h3", "ul", "table", "div", "p", "span", "pre")},
 }
-CLASSES = {"story", "source", "wide", "code", "picture", "caption", *highlighting.CLASSES}
+CLASSES = {"story", "source", "wide", "code", "picture", "caption", "callout", "label"}
+CLASSES |= {*highlighting.CLASSES, *callouts.CLASSES.values()}
 
 
 class MailRenderer(RendererHTML):
@@ -57,6 +59,16 @@ class MailRenderer(RendererHTML):
         children = tokens[idx + 1].children or [] if idx + 1 < len(tokens) else []
         seen = [child.type for child in children if child.type not in ("link_open", "link_close")]
         return '<p class="picture">' if seen == ["image"] else self.renderToken(tokens, idx, options, env)
+
+    def callout_open(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
+        tokens[idx].attrs["class"] = f"callout {callouts.CLASSES[str(tokens[idx].meta['kind'])]}"
+        opening = self.renderToken(tokens, idx, options, env)
+        label = callouts.label(tokens, idx)
+        return f'{opening}<p class="label">{escape(label)}</p>\n' if label else opening
+
+    def callout_title_open(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
+        tokens[idx].attrs["class"] = "label"
+        return self.renderToken(tokens, idx, options, env)
 
     def hardbreak(self, *_: Any) -> str:
         return "<br>\n"

@@ -15,10 +15,12 @@ from mdit_py_plugins.tasklists import tasklists_plugin
 from mailer.content.markdown import raw_html
 from mailer.content.markdown.anchors import Anchors
 from mailer.content.markdown.back_issues import BackIssue, with_back_issues
+from mailer.content.markdown.callouts import callout_plugin
 from mailer.content.markdown.cjk import cjk_plugin, join_wide_lines
 from mailer.content.markdown.html_blocks import html_blocks_plugin
 from mailer.content.markdown.limits import beyond_a_mail
 from mailer.content.markdown.liquid import liquid_plugin
+from mailer.content.markdown.marks import mark_plugin
 from mailer.content.markdown.remarks import Remark, left_out, unclosed
 from mailer.content.markdown.shortcuts import Linkify, take_shortcuts
 from mailer.content.markdown.text import plain
@@ -188,6 +190,7 @@ def _plain_parser() -> MarkdownIt:
     # Without this "deci.ai" and "i.MX" in running text would become links.
     md.linkify.set({"fuzzy_link": False, "fuzzy_email": False, "fuzzy_ip": False})
     md.use(footnote_plugin).use(tasklists_plugin).use(liquid_plugin).use(cjk_plugin).use(html_blocks_plugin)
+    md.use(callout_plugin).use(mark_plugin)
     return md
 
 
@@ -210,7 +213,8 @@ def _refuse_deep(tokens: list[Token]) -> None:
                 raise _too_deep(token)
 
 
-_NESTS = {f"{kind}_{end}" for kind in ("bullet_list", "ordered_list", "blockquote") for end in ("open", "close")}
+_QUOTES = ("blockquote", "callout")
+_NESTS = {f"{kind}_{end}" for kind in ("bullet_list", "ordered_list", *_QUOTES) for end in ("open", "close")}
 
 
 def _refuse_deep_html(tokens: list[Token]) -> None:
@@ -264,7 +268,10 @@ def _take_left_out(token: Token, document: Document) -> list[Token]:
 
 RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
 _FIRST_LETTER = re.compile(r"[^\W\d_]")
-_DIRECTED = {f"{kind}_open" for kind in ("paragraph", "heading", "bullet_list", "ordered_list", "blockquote", "table")}
+_DIRECTED = {
+    f"{kind}_open"
+    for kind in ("paragraph", "heading", "bullet_list", "ordered_list", "callout_title", "table", *_QUOTES)
+}
 
 
 def _mark_direction(tokens: list[Token]) -> None:

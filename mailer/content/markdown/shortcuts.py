@@ -105,6 +105,7 @@ _INLINE = {
     "liquid": "{",
     "backticks": "`",
     "strikethrough": "~",
+    "mark": "=",
     "emphasis": "*_",
     "link": "[",
     "image": "!",

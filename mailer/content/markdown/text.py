@@ -5,11 +5,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from markdown_it.token import Token
 
+from mailer.content.markdown import callouts
 from mailer.content.markdown.cjk import is_wide
 
 COLUMNS = 72
 LONGEST_LINE = 990  # bytes
 STORY = "■ "
+CALLOUT = "» "
 
 
 class Numbers:
@@ -132,6 +134,12 @@ def _quote(token: Token, inside: list[Token], numbers: Numbers) -> str:
     return _indent(to_text(inside, numbers), "> ", "> ")
 
 
+def _callout(token: Token, inside: list[Token], numbers: Numbers) -> str:
+    label = callouts.label([token, *inside], 0)
+    title, rest = ("", inside) if label else (to_text(inside[:3], numbers), inside[3:])
+    return _indent(to_text(rest, numbers), f"{CALLOUT}{label or title}\n  ", "  ").rstrip()
+
+
 def _code(token: Token, inside: list[Token], numbers: Numbers) -> str:
     return _indent(token.content.rstrip("\n"), "    ", "    ")
 
@@ -173,6 +181,7 @@ _WRITERS: dict[str, Callable[[Token, list[Token], Numbers], str]] = {
     "bullet_list_open": _bullets,
     "ordered_list_open": _numbered,
     "blockquote_open": _quote,
+    "callout_open": _callout,
     "fence": _code,
     "code_block": _code,
     "hr": _rule,

@@ -46,7 +46,8 @@ OTHERS = [
     "~~s~~",
     "`co]de`",
 ]
-PIECES = [*MARKS, *BLOCKS, *LINKS, *NOTES, *OTHERS]
+DIALECTS = ["\n> [!TIP]", "\n> [!note]- Title\n> ", "==mark==", "=="]
+PIECES = [*MARKS, *BLOCKS, *LINKS, *NOTES, *OTHERS, *DIALECTS]
 
 
 def tokens(parser, source):

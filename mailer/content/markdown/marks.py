@@ -1,0 +1,38 @@
+"""Read `==marked==` text, as Obsidian and many other editors write it."""
+
+import re
+
+from markdown_it import MarkdownIt
+from markdown_it.rules_inline import StateInline
+
+from mailer.content.markdown.cjk import is_wide
+
+# No space inside, as with `**`: "a == b == c" compares.
+_MARK = re.compile(r"==(?![\s=])((?:[^=]|=(?!=))+?)(?<![\s=])==(?!=)")
+
+
+def mark_plugin(md: MarkdownIt) -> None:
+    md.inline.ruler.after("strikethrough", "mark", _mark)
+
+
+def _mark(state: StateInline, silent: bool) -> bool:
+    if state.src[state.pos] != "=":
+        return False
+    found = _MARK.match(state.src, state.pos, state.posMax)
+    if not found or _in_a_word(state.src, found.start() - 1) or _in_a_word(state.src, found.end()):
+        return False
+    if not silent:
+        state.push("mark_open", "mark", 1)
+        state.pos, state.posMax, end = found.start(1), found.end(1), state.posMax
+        state.md.inline.tokenize(state)
+        state.posMax = end
+        state.push("mark_close", "mark", -1)
+    state.pos = found.end()
+    return True
+
+
+def _in_a_word(text: str, position: int) -> bool:
+    """Tell whether it is a letter of a script with spaces: "if a==b or c==d" marks nothing."""
+    if not 0 <= position < len(text):
+        return False
+    return (text[position].isalnum() or text[position] in "_=") and not is_wide(text[position])

@@ -1,0 +1,104 @@
+"""What editors bring along from GitHub, Obsidian, Pandoc and site generators, and that means one thing, works."""
+
+import pytest
+from django.utils import translation
+
+from mailer.content.markdown import Numbers, parse, to_html, to_text
+
+
+def html(source: str) -> str:
+    return to_html(parse(source).tokens).strip().replace(">\n", ">")
+
+
+def text(source: str) -> str:
+    return to_text(parse(source).tokens, Numbers())
+
+
+# ---------------------------------------------------------------- callouts
+
+
+@pytest.mark.parametrize(
+    ("mark", "kind", "label"),
+    [
+        ("NOTE", "cn", "Note"),
+        ("tip", "ct", "Tip"),
+        ("IMPORTANT", "ci", "Important"),
+        ("Warning", "cw", "Warning"),
+        ("CAUTION", "cc", "Caution"),
+    ],
+)
+def test_each_kind_of_callout_has_a_class_and_a_label(mark, kind, label):
+    source = f"> [!{mark}]\n> Bring *water*."
+
+    assert html(source) == (
+        f'<div class="callout {kind}"><p class="label">{label}</p><p>Bring <em>water</em>.</p></div>'
+    )
+    assert text(source) == f"» {label}\n  Bring water."
+
+
+@pytest.mark.parametrize(
+    ("mark", "kind", "title"),
+    [
+        ("[!warning]- Mind the *gap*", "cw", "Mind the <em>gap</em>"),
+        ("[!TIP]+ Open", "ct", "Open"),
+        ("[!info]", "cn", "Info"),
+        ("[!danger] Hot", "cc", "Hot"),
+        ("[!recipe|wide] Soup", "cn", "Soup"),
+        ("[!todo]", "cn", "Todo"),
+    ],
+)
+def test_titles_and_other_names_of_obsidian_are_read(mark, kind, title):
+    assert html(f"> {mark}\n> Words.") == (
+        f'<div class="callout {kind}"><p class="label">{title}</p><p>Words.</p></div>'
+    )
+
+
+def test_a_callout_holds_what_a_quote_can_hold():
+    source = "> [!NOTE]\n> 1. one\n>\n> | a | b |\n> |---|---|\n> | 1 | 2 |\n>\n> > inside\n\nAfter."
+    written = html(source)
+
+    assert "<li>one</li>" in written
+    assert "<td>1</td>" in written
+    assert "<blockquote>" in written
+    assert written.endswith("</div><p>After.</p>")
+    assert text(source).startswith("» Note\n  1. one\n\n  a | b\n")
+
+
+@pytest.mark.parametrize("source", ["> [!NOTE](https://a.example)", "> Words\n> [!NOTE] in a quote", "> [! NOTE]"])
+def test_a_quote_that_only_looks_like_a_callout_stays_a_quote(source):
+    assert html(source).startswith("<blockquote>")
+
+
+def test_labels_are_in_the_language_that_is_active():
+    with translation.override("zh-hans"):
+        assert '<p class="label">提示</p>' in html("> [!TIP]\n> 多喝水。")
+
+
+def test_callouts_nest_no_deeper_than_quotes():
+    from mailer.content.markdown import MarkupError
+
+    with pytest.raises(MarkupError):
+        parse("\n".join("> " * depth + "> [!NOTE]" for depth in range(60)))
+
+
+def test_a_callout_that_reads_from_right_to_left_is_marked():
+    assert html("> [!NOTE]\n> שלום עולם").startswith('<div dir="rtl" class="callout cn">')
+
+
+# ---------------------------------------------------------------- marks
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("It is ==marked==, and ==so *is* this==.", "It is <mark>marked</mark>, and <mark>so <em>is</em> this</mark>."),
+        ("文字==重点==文字", "文字<mark>重点</mark>文字"),
+        ("==a = b==", "<mark>a = b</mark>"),
+        ("if a==b or c==d", "if a==b or c==d"),
+        ("x == y == z, == and ===", "x == y == z, == and ==="),
+        ("`==x==`", "<code>==x==</code>"),
+        (r"\==x==", "==x=="),
+    ],
+)
+def test_marked_text_is_marked_and_a_comparison_is_not(source, expected):
+    assert html(source) == f"<p>{expected}</p>"
