@@ -72,7 +72,7 @@ def read_issue(path: Path, config: Path | None = None) -> Issue:
     resolved = path.resolve()
     body = "\n".join(lines[front.end :])
     places = (front.values.get("date", ""), path.stem, resolved.parent.name)
-    title, day = _one_line(front.values.get("title", "")), _date(*places, front.values.get("title", ""))
+    title, day = _with_emoji(_one_line(front.values.get("title", ""))), _date(*places, front.values.get("title", ""))
     if not title or not day:
         heading = _heading(path, body, front.end + 1)
         title, day = title or heading, day or _date(heading)
@@ -86,7 +86,7 @@ def read_issue(path: Path, config: Path | None = None) -> Issue:
         date=day,
         language=_language(front.values),
         newsletter=front.values.get("newsletter") or None,
-        preheader=_first_of(front.values, "preheader", "description", "summary", "excerpt"),
+        preheader=_with_emoji(_first_of(front.values, "preheader", "description", "summary", "excerpt")),
         number=_first_of(front.values, "number", "issue"),
         body=body,
         body_line=front.end + 1,
@@ -94,6 +94,14 @@ def read_issue(path: Path, config: Path | None = None) -> Issue:
         ignore=frozenset(re.findall(r"[\w-]+", front.values.get("ignore", ""))),
         findings=tuple(judge(front, lines)),
     )
+
+
+def _with_emoji(text: str) -> str:
+    if text.count(":") < 2:
+        return text
+    from mailer.content.markdown import with_emoji  # most commands only ask for a slug
+
+    return with_emoji(text)
 
 
 def _heading(path: Path, body: str, line: int) -> str:

@@ -8,6 +8,7 @@ the finished email still holds all of it.
 from mailer.content.markdown.anchors import Anchors
 from mailer.content.markdown.back_issues import BackIssue, as_list_item
 from mailer.content.markdown.completeness import lost_words_or_links
+from mailer.content.markdown.emoji_codes import with_emoji
 from mailer.content.markdown.html import inline_to_html, to_html
 from mailer.content.markdown.parsing import Document, MarkupError, Reference, first_heading, parse
 from mailer.content.markdown.remarks import Remark
@@ -36,4 +37,5 @@ __all__ = [
     "split",
     "to_html",
     "to_text",
+    "with_emoji",
 ]

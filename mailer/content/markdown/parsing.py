@@ -17,6 +17,7 @@ from mailer.content.markdown.anchors import Anchors
 from mailer.content.markdown.back_issues import BackIssue, with_back_issues
 from mailer.content.markdown.callouts import callout_plugin
 from mailer.content.markdown.cjk import cjk_plugin, join_wide_lines
+from mailer.content.markdown.emoji_codes import emoji_plugin, replace_codes
 from mailer.content.markdown.html_blocks import html_blocks_plugin
 from mailer.content.markdown.limits import beyond_a_mail
 from mailer.content.markdown.liquid import liquid_plugin
@@ -101,6 +102,7 @@ def parse(source: str, back_issues: Sequence[BackIssue] = ()) -> Document:
     for token in tokens:
         if token.type == "html_block":
             token.children = raw_html.tokens_of_block(token.content)
+            replace_codes(token.children)
     partners = raw_html.pairs(tokens) if "<" in source else {}
     for token in tokens:
         if token.type == "html_block":
@@ -190,7 +192,7 @@ def _plain_parser() -> MarkdownIt:
     # Without this "deci.ai" and "i.MX" in running text would become links.
     md.linkify.set({"fuzzy_link": False, "fuzzy_email": False, "fuzzy_ip": False})
     md.use(footnote_plugin).use(tasklists_plugin).use(liquid_plugin).use(cjk_plugin).use(html_blocks_plugin)
-    md.use(callout_plugin).use(mark_plugin)
+    md.use(callout_plugin).use(mark_plugin).use(emoji_plugin)
     return md
 
 

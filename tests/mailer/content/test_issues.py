@@ -41,6 +41,15 @@ def test_front_matter_is_read_in_three_forms(written, front):
     assert issue.body_line == front.count("\n") + 1
 
 
+def test_emoji_codes_of_title_and_preheader_become_emoji(written):
+    issue = read_issue(
+        written('---\ntitle: ":tada: Version 2: out :rocket:"\npreheader: At 10:30:15 :wave:\n---\nText\n')
+    )
+
+    assert (issue.title, issue.preheader) == ("🎉 Version 2: out 🚀", "At 10:30:15 👋")
+    assert read_issue(written("# :rocket: Release\n\nText\n")).title == "🚀 Release"
+
+
 def test_a_first_paragraph_with_a_colon_is_not_front_matter(written):
     issue = read_issue(written("Note: we moved\n\n# Title\n"))
 

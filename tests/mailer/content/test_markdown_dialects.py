@@ -102,3 +102,29 @@ def test_a_callout_that_reads_from_right_to_left_is_marked():
 )
 def test_marked_text_is_marked_and_a_comparison_is_not(source, expected):
     assert html(source) == f"<p>{expected}</p>"
+
+
+# ---------------------------------------------------------------- emoji
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("Out :tada: now :+1:", "Out 🎉 now 👍"),
+        ("发布:rocket:了", "发布🚀了"),
+        ("**:tada:** [:wave:](https://a.example)", '<strong>🎉</strong> <a href="https://a.example">👋</a>'),
+        ("at 12:30:45, 10:100:30, a::b::c, :nothing:", "at 12:30:45, 10:100:30, a::b::c, :nothing:"),
+        (r"\:tada: `:tada:`", ":tada: <code>:tada:</code>"),
+        (
+            "https://a.example/:tada:/x",
+            '<a href="https://a.example/:tada:/x">https://a.example/:tada:/x</a>',
+        ),
+    ],
+)
+def test_emoji_codes_become_emoji_where_they_are_meant(source, expected):
+    assert html(source) == f"<p>{expected}</p>"
+
+
+def test_emoji_codes_in_html_and_alt_texts_become_emoji():
+    assert "<b>🎉</b>" in html("<div><b>:tada:</b></div>")
+    assert 'alt="🎉 out"' in html("![:tada: out](https://a.example/a.png)")

@@ -46,7 +46,7 @@ OTHERS = [
     "~~s~~",
     "`co]de`",
 ]
-DIALECTS = ["\n> [!TIP]", "\n> [!note]- Title\n> ", "==mark==", "=="]
+DIALECTS = ["\n> [!TIP]", "\n> [!note]- Title\n> ", "==mark==", "==", ":tada:"]
 PIECES = [*MARKS, *BLOCKS, *LINKS, *NOTES, *OTHERS, *DIALECTS]
 
 
