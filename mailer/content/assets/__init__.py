@@ -12,9 +12,9 @@ from mailer.config.newsletter import Newsletter, NewsletterError
 from mailer.content.assets.images import Image, ImageError, read_image
 from mailer.content.assets.links import Destinations, LinkError, absolute
 from mailer.content.issues import Issue
-from mailer.content.markdown import Document, Reference, Remark, plain
+from mailer.content.markdown import COLUMN, Document, Reference, Remark, plain
 
-WIDEST = 576  # pixels between the margins of a card
+WIDEST = COLUMN
 
 
 def point_links(document: Document, issue: Issue, newsletter: Newsletter, archive_url: str, sent: Set[str]) -> None:

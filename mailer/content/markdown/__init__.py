@@ -6,6 +6,7 @@ the finished email still holds all of it.
 """
 
 from mailer.content.markdown.anchors import Anchors
+from mailer.content.markdown.attributes import COLUMN
 from mailer.content.markdown.back_issues import BackIssue, as_list_item
 from mailer.content.markdown.completeness import lost_words_or_links
 from mailer.content.markdown.emoji_codes import with_emoji
@@ -16,6 +17,7 @@ from mailer.content.markdown.sections import Section, empty_sections, split
 from mailer.content.markdown.text import Numbers, display_width, in_short_lines, inline_to_text, plain, to_text
 
 __all__ = [
+    "COLUMN",
     "Anchors",
     "BackIssue",
     "Document",

@@ -14,6 +14,7 @@ from mdit_py_plugins.tasklists import tasklists_plugin
 
 from mailer.content.markdown import raw_html
 from mailer.content.markdown.anchors import Anchors
+from mailer.content.markdown.attributes import attributes_plugin
 from mailer.content.markdown.back_issues import BackIssue, with_back_issues
 from mailer.content.markdown.callouts import callout_plugin
 from mailer.content.markdown.cjk import cjk_plugin, join_wide_lines
@@ -192,7 +193,7 @@ def _plain_parser() -> MarkdownIt:
     # Without this "deci.ai" and "i.MX" in running text would become links.
     md.linkify.set({"fuzzy_link": False, "fuzzy_email": False, "fuzzy_ip": False})
     md.use(footnote_plugin).use(tasklists_plugin).use(liquid_plugin).use(cjk_plugin).use(html_blocks_plugin)
-    md.use(callout_plugin).use(mark_plugin).use(emoji_plugin)
+    md.use(callout_plugin).use(mark_plugin).use(emoji_plugin).use(attributes_plugin)
     return md
 
 

@@ -7,6 +7,8 @@ from html.parser import HTMLParser
 
 from markdown_it.token import Token
 
+from mailer.content.markdown.attributes import pixels
+
 
 def _names(words: str) -> frozenset[str]:
     return frozenset(words.split())
@@ -216,8 +218,10 @@ def _place(attributes: dict[str, str]) -> list[Token]:
 def _image(attributes: dict[str, str]) -> Token:
     kept: dict[str, str | int | float] = {"src": attributes.get("src", ""), "alt": ""}
     for side in ("width", "height"):
-        if found := re.fullmatch(r"\s*(\d{1,4})(?:px)?\s*", attributes.get(side, "")):
-            kept[side] = int(found[1])
+        styled = re.search(rf"(?<![\w-]){side}\s*:\s*([^;]+)", attributes.get("style", ""))
+        given = pixels(styled[1] if styled else "") or pixels(attributes.get(side, ""))
+        if given:
+            kept[side] = given
     alt = attributes.get("alt", "")
     return Token("image", "img", 0, attrs=kept, content=alt, children=_text(alt), markup="html")
 

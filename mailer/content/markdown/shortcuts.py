@@ -102,6 +102,7 @@ _INLINE = {
     "linkify": ":",
     "newline": "\n",
     "escape": "\\",
+    "attributes": "{",
     "liquid": "{",
     "backticks": "`",
     "strikethrough": "~",

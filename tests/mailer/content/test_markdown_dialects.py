@@ -3,7 +3,7 @@
 import pytest
 from django.utils import translation
 
-from mailer.content.markdown import Numbers, parse, to_html, to_text
+from mailer.content.markdown import Document, Numbers, parse, to_html, to_text
 
 
 def html(source: str) -> str:
@@ -12,6 +12,11 @@ def html(source: str) -> str:
 
 def text(source: str) -> str:
     return to_text(parse(source).tokens, Numbers())
+
+
+def width(document: Document) -> object:
+    (image,) = document.images()
+    return image.token.attrs.get("width")
 
 
 # ---------------------------------------------------------------- callouts
@@ -128,3 +133,55 @@ def test_emoji_codes_become_emoji_where_they_are_meant(source, expected):
 def test_emoji_codes_in_html_and_alt_texts_become_emoji():
     assert "<b>🎉</b>" in html("<div><b>:tada:</b></div>")
     assert 'alt="🎉 out"' in html("![:tada: out](https://a.example/a.png)")
+
+
+# ---------------------------------------------------------------- attributes
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("![A](a.png){width=300}", 300),
+        ('![A](a.png){ .left width="300px" }', 300),
+        ("![A](a.png){width=50%}", 288),
+        ('![A](a.png){: width="200" .center}', 200),
+        ("![A|300](a.png)", 300),
+        ("![A|300x200](a.png)", 300),
+        ('<img src="a.png" alt="A" width="25%">', 144),
+        ('<img src="a.png" alt="A" style="max-width:9px; width:120px">', 120),
+        ('<img src="a.png" alt="A" width="90">', 90),
+        ("![A](a.png){width=3em}", None),
+        ("![A](a.png){.wide}", None),
+    ],
+)
+def test_an_image_is_as_wide_as_its_editor_says(source, expected):
+    document = parse(source)
+
+    assert width(document) == expected
+    assert to_text(document.tokens, Numbers()) == "[A]"
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("[a](https://a.example){.button}!", '<a href="https://a.example">a</a>!'),
+        ('[a](https://a.example){target="_blank" rel=nofollow}', '<a href="https://a.example">a</a>'),
+        ("`x`{.python}", "<code>x</code>"),
+        ("a {x} and {width=3}", "a {x} and {width=3}"),
+        ("[a](https://a.example){x}", '<a href="https://a.example">a</a>{x}'),
+    ],
+)
+def test_attributes_that_mean_nothing_in_an_email_are_left_out(source, expected):
+    assert html(source) == f"<p>{expected}</p>"
+
+
+@pytest.mark.parametrize("mark", ["{#there}", "{: #there }", '{id="there" .x}', "{.x #there}"])
+def test_a_name_in_braces_is_the_anchor_of_its_heading(mark):
+    document = parse(f"### Where {mark}\n\nWords.")
+
+    assert document.anchors().find("#there") == "there"
+    assert '<h3 id="there">Where</h3>' in to_html(document.tokens).replace("\n", "")
+
+
+def test_braces_that_are_no_attributes_stay_in_a_heading():
+    assert "The set {a, b}" in html("### The set {a, b}\n\nx")

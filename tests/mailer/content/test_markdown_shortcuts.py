@@ -46,7 +46,7 @@ OTHERS = [
     "~~s~~",
     "`co]de`",
 ]
-DIALECTS = ["\n> [!TIP]", "\n> [!note]- Title\n> ", "==mark==", "==", ":tada:"]
+DIALECTS = ["\n> [!TIP]", "\n> [!note]- Title\n> ", "==mark==", "==", ":tada:", "{width=50%}", "{#id .x}", "{: .x}"]
 PIECES = [*MARKS, *BLOCKS, *LINKS, *NOTES, *OTHERS, *DIALECTS]
 
 
