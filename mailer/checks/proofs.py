@@ -88,9 +88,10 @@ class Proof:
 
     @cached_property
     def _title_place(self) -> tuple[int, int]:
-        for number, line in enumerate(self.front_lines, 1):
-            if found := re.match(r"\s*[\"']?title[\"']?\s*[:=]\s*", line, re.IGNORECASE):
-                return number, found.end() + 1
+        for key in ("title", "subject"):
+            for number, line in enumerate(self.front_lines, 1):
+                if found := re.match(rf"\s*[\"']?{key}[\"']?\s*[:：=]\s*", line, re.IGNORECASE):
+                    return number, found.end() + 1
         for token in self.document.tokens:
             if token.type == "heading_open" and token.tag == "h1" and token.map:
                 return self.issue.body_line + token.map[0], 1

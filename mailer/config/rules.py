@@ -61,6 +61,8 @@ WARNINGS = (
     "subject-shouting",
     "preheader-repeats",
     "date-mismatch",
+    "key-unused",
+    "image-unused",
     "unfinished",
     "heading-skipped",
     "heading-h1s",

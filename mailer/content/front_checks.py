@@ -1,8 +1,12 @@
 """Judge what an issue's front matter says: that it is a draft, and what has an effect elsewhere but none here."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import PurePosixPath
+from urllib.parse import unquote
 
+from mailer.config.languages import read_language
 from mailer.content.findings import Finding
 from mailer.content.frontmatter import FrontMatter
 
@@ -16,11 +20,44 @@ HELD_BACK = (
 )
 
 
-def judge(front: FrontMatter, lines: Sequence[str]) -> Iterator[Finding]:
-    """Return what is odd about the front matter; `lines` are those of the file."""
+# What newsletter services understand; who writes it expects that something happens. Keys that only concern a web site
+# are none of our business. Key → what does not happen, and what to do.
+ELSEWHERE = {
+    "subtitle deck dek": ("is not in the email", "write it below the title, or as preheader"),
+    "send_at sendat send_date send_time schedule scheduled scheduled_at publish_at": (
+        "does not set when the email goes out",
+        "give the time to `mailer send issue --at`",
+    ),
+    "to cc bcc recipients audience segment segments": (
+        "does not choose who gets the email: every subscriber of the newsletter does",
+        "remove the line, or make a newsletter of its own for these people",
+    ),
+    "from from_name from_email sender reply_to replyto": (
+        "does not change the sender",
+        "set it in newsletter.toml, for all issues",
+    ),
+    "accent_color logo postal_address": ("has no effect in an issue", "set it in newsletter.toml, for all issues"),
+    "attachment attachments": ("attaches nothing", "link to the file in the text"),
+}
+IMAGE = re.compile(
+    r"(og|social|feature|featured|header|cover|hero|banner|lead|title)?[._-]?(image|img|photo|picture)s?"
+    r"|cover|hero|banner|thumbnail|thumb|teaser|splash|(\w+)\.(image|img|src|url|path|file|teaser)"
+)
+SHOWN = re.compile(r"\S+\.(png|jpe?g|gif|webp|svg|avif|bmp)([?#]\S*)?|https?://\S+", re.IGNORECASE)
+KEY = re.compile(r"[\"']?([A-Za-z_][\w-]*)[\"']?\s*[:：=]")
+
+
+def judge(front: FrontMatter, lines: Sequence[str], body: str = "") -> Iterator[Finding]:
+    """Return what is odd about the front matter; `lines` are those of the file, `body` is the text below it."""
     yield from _title(front, lines)
     yield from _draft(front, lines)
     yield from _layout(front, lines)
+    for key, what, fix in (*_twice(front, lines), *_language(front.values), *_elsewhere(front.values)):
+        yield Finding(line_of(key, front, lines), 1, "key-unused", "warning", what, fix)
+    for key, address in _images(front.values, body):
+        what = f'the image "{address[:60]}" of "{key}:" is not in the email'
+        fix = f"put it into the text, ![what it shows]({address[:60]}), or leave it to the web site"
+        yield Finding(line_of(key, front, lines), 1, "image-unused", "warning", what, fix)
 
 
 def _title(front: FrontMatter, lines: Sequence[str]) -> Iterator[Finding]:
@@ -54,7 +91,49 @@ def _that_hold_back(values: Mapping[str, str]) -> Iterator[str]:
         yield "draft"
 
 
+def _twice(front: FrontMatter, lines: Sequence[str]) -> Iterator[tuple[str, str, str]]:
+    """Return (key, message, fix) for each key that has several lines of its own."""
+    found = (KEY.match(line) for line in lines[front.start : front.end])
+    for key, lines_of_it in Counter(match[1].lower() for match in found if match).items():
+        if lines_of_it > 1:
+            yield key, f'the front matter has {lines_of_it} lines "{key}:", and only one of them counts', "keep one"
+
+
+def _language(values: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
+    key = "language" if values.get("language") else "lang"
+    if written := values.get(key, ""):
+        try:
+            read_language(written)
+        except ValueError as error:
+            what = str(error).partition("; ")[0]
+            yield key, f'{key} "{written[:40]}" {what}', "write a code such as en, zh-hans or pt-br"
+
+
+def _elsewhere(values: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
+    if values.get("title") and values.get("subject") and values["title"] != values["subject"]:
+        what = f'"subject: {values["subject"][:60]}" is not used: the subject of the email is the title'
+        yield "subject", what, "write the subject as title, or remove the line"
+    for keys, (what, fix) in ELSEWHERE.items():
+        for key in keys.split():
+            if values.get(key):
+                yield key, f'"{key}: {values[key][:40]}" {what}', fix
+
+
+def _images(values: Mapping[str, str], body: str) -> Iterator[tuple[str, str]]:
+    """Return the images that only the front matter names, each once, with their keys."""
+    seen = set()
+    for key, address in values.items():
+        if not IMAGE.fullmatch(key) or not SHOWN.fullmatch(address):
+            continue
+        name = PurePosixPath(unquote(address.split("?")[0])).name
+        name = name if "." in name else address  # a path in the site is another in this folder
+        if name not in seen and name not in body:
+            seen.add(name)
+            yield key, address
+
+
 def line_of(key: str, front: FrontMatter, lines: Sequence[str]) -> int:
     """Return the line of the file, from 1, that a key stands in; the first if it cannot be found."""
-    written = (re.match(rf"\s*[\"']?{re.escape(key)}[\"']?\s*[:=]", line, re.IGNORECASE) for line in lines[: front.end])
-    return next((number for number, found in enumerate(written, 1) if found), 1)
+    pattern = re.compile(rf"\s*[\[\"']*{re.escape(key.split('.')[0])}[\]\"']*\s*([:：=]|$)", re.IGNORECASE)
+    numbered = enumerate(lines[front.start : front.end], front.start + 1)
+    return next((number for number, line in numbered if pattern.match(line)), 1)

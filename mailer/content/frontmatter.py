@@ -39,6 +39,7 @@ class FrontMatterError(ValueError):
 class FrontMatter:
     values: Mapping[str, str]  # keys in lower case
     end: int  # how many lines of the file it takes, its fences and the blank line after Pelican's included
+    start: int = 0  # how many of them are empty lines and comments above it
 
 
 def read_front_matter(text: str) -> FrontMatter:
@@ -51,7 +52,7 @@ def read_front_matter(text: str) -> FrontMatter:
         front = _read(lines[above:]) if _is_meant(lines[above:]) else FrontMatter({}, 0)
     except FrontMatterError as error:
         raise FrontMatterError(error.line + above, error.message, error.fix) from None
-    return FrontMatter(front.values, front.end + above if front.end else 0)
+    return FrontMatter(front.values, front.end + above, above) if front.end else front
 
 
 def _lines_above(lines: list[str]) -> int:
@@ -282,8 +283,14 @@ def _pelican(lines: list[str]) -> FrontMatter:
 
 
 def _as_text(data: Mapping[str, Any]) -> dict[str, str]:
-    """Return values as text, lists joined by commas; tables belong to other programs and are left out."""
-    return {str(key).lower(): _one(value) for key, value in data.items() if not isinstance(value, dict)}
+    """Return values as text: lists joined by commas, a table's own values as `table.key`, deeper ones left out."""
+    values: dict[str, str] = {}
+    for key, value in data.items():
+        inside = value if isinstance(value, dict) else {}
+        values |= {f"{key}.{name}".lower(): _one(one) for name, one in inside.items() if not isinstance(one, dict)}
+        if not isinstance(value, dict):
+            values[str(key).lower()] = _one(value)
+    return values
 
 
 def _one(value: Any) -> str:

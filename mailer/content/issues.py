@@ -16,6 +16,11 @@ from mailer.content.frontmatter import FrontMatterError, read_front_matter
 
 LIMIT = 1_000_000  # bytes
 LONGEST_SLUG = 100
+# Ours first, then what other services call it, then what sites show below a title.
+PREHEADERS = (
+    *("preheader", "pre_header", "pre-header", "preview_text", "preview-text", "previewtext"),
+    *("description", "summary", "excerpt"),
+)
 
 
 class IssueError(ValueError):
@@ -72,7 +77,8 @@ def read_issue(path: Path, config: Path | None = None) -> Issue:
     resolved = path.resolve()
     body = "\n".join(lines[front.end :])
     places = (front.values.get("date", ""), path.stem, resolved.parent.name)
-    title, day = _with_emoji(_one_line(front.values.get("title", ""))), _date(*places, front.values.get("title", ""))
+    title = _with_emoji(_first_of(front.values, "title", "subject"))
+    day = _date(*places, title)
     if not title or not day:
         heading = _heading(path, body, front.end + 1)
         title, day = title or heading, day or _date(heading)
@@ -86,13 +92,13 @@ def read_issue(path: Path, config: Path | None = None) -> Issue:
         date=day,
         language=_language(front.values),
         newsletter=front.values.get("newsletter") or None,
-        preheader=_with_emoji(_first_of(front.values, "preheader", "description", "summary", "excerpt")),
-        number=_first_of(front.values, "number", "issue"),
+        preheader=_with_emoji(_first_of(front.values, *PREHEADERS)),
+        number=_first_of(front.values, "number", "issue").lstrip("#№ "),
         body=body,
         body_line=front.end + 1,
         source=source,
         ignore=frozenset(re.findall(r"[\w-]+", front.values.get("ignore", ""))),
-        findings=tuple(judge(front, lines)),
+        findings=tuple(judge(front, lines, body)),
     )
 
 

@@ -1,5 +1,6 @@
 import pytest
 
+from mailer.content.findings import Finding
 from mailer.content.front_checks import judge
 from mailer.content.frontmatter import read_front_matter
 
@@ -7,7 +8,12 @@ from mailer.content.frontmatter import read_front_matter
 @pytest.fixture
 def judged():
     """Judge the front matter of this text: `judged("---\\ntitle: A\\n---\\n")` → findings."""
-    return lambda text: list(judge(read_front_matter(text), text.split("\n")))
+
+    def judged(text: str) -> list[Finding]:
+        front, lines = read_front_matter(text), text.split("\n")
+        return list(judge(front, lines, "\n".join(lines[front.end :])))
+
+    return judged
 
 
 @pytest.mark.parametrize(
@@ -59,3 +65,52 @@ def test_every_form_of_front_matter_can_say_so(judged, text):
 def test_each_line_that_must_change_is_named(judged):
     told = judged("---\ntitle: A\ndraft: true\npublished: false\nstatus: draft\n---\nText.")
     assert sorted(finding.line for finding in told) == [3, 4, 5]
+
+
+@pytest.mark.parametrize(
+    ("lines", "line", "says"),
+    [
+        ("title: A\nsubject: B", 3, "the subject of the email is the title"),
+        ("title: A\ndate: 2026-11-20\nDate: 2026-11-21", 3, '2 lines "date:"'),
+        ("title: A\nlanguage: english", 3, "is not a language code"),
+        ("title: A\nlang: chi", 3, "shorter code: zh-hans"),
+        ("title: A\nsubtitle: And more", 3, "is not in the email"),
+        ("title: A\nsend_at: 9:00", 3, "does not set when"),
+        ("title: A\nsegment: paying", 3, "every subscriber of the newsletter does"),
+        ("title: A\nreply_to: ada@example.org", 3, "does not change the sender"),
+        ("title: A\nattachments:\n  - a.pdf", 3, "attaches nothing"),
+    ],
+)
+def test_a_key_that_means_something_elsewhere_and_nothing_here_is_named(judged, lines, line, says):
+    (told,) = judged(f"---\n{lines}\n---\nText.")
+    assert (told.rule, told.severity, told.line, says in told.message) == ("key-unused", "warning", line, True)
+
+
+def test_keys_of_web_sites_and_keys_that_are_used_are_not(judged):
+    used = "title: A\nsubject: A\ndescription: B\nlanguage: pt_BR\ndate: 2026-11-20\nnumber: 1\nslug: a"
+    of_sites = "tags: [a]\nauthor: Ada\npermalink: /a/\ncategories:\n  - b\ntoc: true\nweight: 1\nimage: true"
+    assert judged(f"---\n{used}\n{of_sites}\n---\nText.") == []
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "cover: images/board.png",
+        "image: https://a.example/x?id=1",
+        "featured_image: ../b.JPG",
+        "hero:\n  image: a.webp",
+        "images:\n  - a.png",
+    ],
+)
+def test_an_image_that_only_the_front_matter_names_is_named(judged, lines):
+    (told,) = judged(f"---\ntitle: A\n{lines}\n---\nText.")
+    assert (told.rule, told.line) == ("image-unused", 3)
+
+
+def test_an_image_that_the_text_shows_is_not_missing(judged):
+    assert judged("---\ntitle: A\ncover: /img/board.png\n---\n![Board](images/board.png)") == []
+
+
+def test_lines_count_from_the_top_of_the_file(judged):
+    (told,) = judged("<!--\ndraft: one\n-->\n\n---\ntitle: A\ndraft: true\n---\nText.")
+    assert told.line == 7

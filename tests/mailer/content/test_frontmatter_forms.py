@@ -71,8 +71,8 @@ def test_a_mistake_in_it_has_its_line_in_the_file(text, line, says):
 
 def test_json_gives_text_like_any_other_form():
     long = "9" * 6000
-    read = read_front_matter(f'{{"N": {long}, "draft": true, "no": null, "tags": ["a", 1], "params": {{"x": 1}}}}\n')
-    assert read.values == {"n": long, "draft": "true", "no": "", "tags": "a, 1"}
+    read = read_front_matter(f'{{"N": {long}, "draft": true, "no": null, "tags": ["a", 1], "Cover": {{"x": 1}}}}\n')
+    assert read.values == {"n": long, "draft": "true", "no": "", "tags": "a, 1", "cover.x": "1"}
     assert read_front_matter("+++\ndraft = true\n+++\n").values == {"draft": "true"}
 
 

@@ -168,3 +168,12 @@ def test_an_error_is_also_a_finding(written):
         read_issue(written("just text\n"))
 
     assert (error.value.finding.rule, error.value.finding.severity) == ("no-subject", "error")
+
+
+def test_the_words_of_other_services_are_read_where_ours_are_absent(written):
+    front = "---\nsubject: The subject\nexcerpt: Long.\nnumber: '#12'\n---\n# Heading\n\nText\n"
+    issue = read_issue(written(front))
+    assert (issue.title, issue.preheader, issue.number) == ("The subject", "Long.", "12")
+    ours = front.replace("subject:", "title: Ours\nsubject:").replace("excerpt", "preview_text: Short.\nexcerpt")
+    issue = read_issue(written(ours))
+    assert (issue.title, issue.preheader) == ("Ours", "Short.")
