@@ -24,8 +24,17 @@ MOST_HOSTS = 3  # that a message names
 
 def look(proof: Proof) -> Iterator[Finding]:
     yield from _without_words(proof)
+    yield from _unencrypted(proof)
     if sources := remote_sources(proof):
         yield _remote(proof, sources)
+
+
+def _unencrypted(proof: Proof) -> Iterator[Finding]:
+    for picture in proof.pictures:
+        if re.match("http:", picture.target, re.IGNORECASE):
+            message = f'image "{shortened(picture.target, 60)}" is not encrypted; many email clients do not load it'
+            fix = "use https:// if the site supports it, or put the file into the newsletter's folder"
+            yield proof.finding(picture.line, picture.column, "image-http", message, fix)
 
 
 def remote_sources(proof: Proof) -> list[str]:

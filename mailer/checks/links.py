@@ -33,8 +33,9 @@ THIS_MACHINE = ("localhost", "127.", "[::1]", "0.0.0.0")  # noqa: S104 — nothi
 
 def look(proof: Proof) -> Iterator[Finding]:
     seen: set[tuple[str, str]] = set()
+    lines = proof.document.source.split("\n")
     for link in proof.links:
-        for rule, message, fix in _one(link):
+        for rule, message, fix in [*_one(link), *_bare(link, lines[link.line])]:
             # The same mistake twice in one link's address is one mistake.
             if (rule, link.target) not in seen or rule in ("bare-url", "link-mismatch", "link-empty"):
                 seen.add((rule, link.target))
@@ -52,13 +53,7 @@ def _one(link: Link) -> Iterator[tuple[str, str, str]]:
         yield "link-empty", f'link to "{target}" has no text to click', "put text between the brackets"
     scheme, host, names = _parts(link.target)
     if scheme == "http" and not host.startswith(THIS_MACHINE):
-        yield "http", f'"{target}" is not encrypted; browsers warn about it', "use https:// if the site supports it"
-    if link.bare:
-        yield (
-            "bare-url",
-            f'bare address "{target}" is all that a reader sees',
-            "write [text](address), or <address> if the address itself matters",
-        )
+        yield "http", f'"{target}" is not encrypted', "use https:// if the site supports it"
     if signs := names & EXPIRING - (set() if names & EXPIRING - SHORT_LIVED_ALONE else SHORT_LIVED_ALONE):
         sign = sorted(signs)[0]
         yield (
@@ -79,6 +74,16 @@ def _one(link: Link) -> Iterator[tuple[str, str, str]]:
             f"the text shows {shown}, but the link leads to {host}; that looks like phishing",
             "let both name the same site, or write text instead of an address",
         )
+
+
+def _bare(link: Link, line: str) -> Iterator[tuple[str, str, str]]:
+    """Report an address that stands alone in its line; "Project: https://…" says what it leads to."""
+    if not link.bare or len(line) > len(link.target) + 40:
+        return
+    beside = (line.replace(shown, "", 1) for shown in (link.target, link.words) if shown)
+    if not all(re.search(r"[^\W\d_]", words) for words in beside):
+        message = f'bare address "{shortened(link.target, 70)}" is all that its line says'
+        yield "bare-url", message, "write [text](address), or <address> if the address itself matters"
 
 
 def _parts(target: str) -> tuple[str, str, set[str]]:

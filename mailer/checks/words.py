@@ -74,10 +74,14 @@ def _seen(subject: str) -> str:
 
 
 def _shouts(subject: str) -> bool:
-    """Tell whether SpamAssassin would call it shouting: long enough, more than one word, and all capitals."""
+    """Tell whether SpamAssassin would call it shouting: long enough, more than one word, and all capitals.
+
+    An abbreviation in a subject of another script is none: "周刊（第 12 期）：AI 的下一步".
+    """
     letters = re.sub(r"[^A-Za-z]", "", subject)
+    others = [char for char in subject if char.isalpha() and "LATIN" not in unicodedata.name(char, "")]
     long_enough = len(subject) >= 10 and bool(re.search(r"\s", subject))
-    return len(letters) > 1 and letters.isupper() and long_enough
+    return len(letters) > max(len(others), 1) and letters.isupper() and long_enough
 
 
 def _preheader(proof: Proof) -> Iterator[Finding]:

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -26,32 +27,32 @@ def print_all(found: Found, files: int) -> None:
 
 
 def print_grouped(found: Found, files: int) -> None:
-    """Print one line per file and rule, errors first; a hint has one line, however many files it is about."""
-    groups = _groups(found)
+    """Print one line per file and rule, errors first; hints are only named, once for all files."""
+    groups = _groups([one for one in found if one[1].severity != "hint"])
     _write(_line(*group[0], _times(group)) for group in groups)
-    more = "; `--all` lists each" if len(groups) < len(found) else ""
+    hints = Counter(finding.rule for _, finding in found if finding.severity == "hint")
+    named = ", ".join(f"{rule} ×{number}" if number > 1 else rule for rule, number in hints.items())
+    more = [f"hints: {named}"] if hints else []
+    more += ["`--all` lists each"] if len(groups) < len(found) else []
     click.echo(_summary(found, files, more))
 
 
 def _groups(found: Found) -> list[Found]:
-    groups: dict[tuple[Path | None, str], list[tuple[Path, Finding]]] = {}
+    groups: dict[tuple[Path, str], list[tuple[Path, Finding]]] = {}
     for file, finding in found:
-        groups.setdefault((None if finding.severity == "hint" else file, finding.rule), []).append((file, finding))
+        groups.setdefault((file, finding.rule), []).append((file, finding))
     files = {file: number for number, file in enumerate(file for file, _ in found)}
 
-    def place(group: Found) -> tuple[bool, int, int]:
+    def place(group: Found) -> tuple[int, int]:
         file, finding = group[0]
-        return finding.severity == "hint", files[file], SEVERITIES.index(finding.severity)
+        return files[file], SEVERITIES.index(finding.severity)
 
     return sorted(groups.values(), key=place)
 
 
 def _times(group: Found) -> str:
-    if len(group) == 1:
-        return ""
-    files, (_, first) = {file for file, _ in group}, group[0]
-    where = f" in {len(files)} files" if len(files) > 1 else ""
-    return f" ×{len(group)}{where}, first at {first.line}:{first.column}:"
+    first = group[0][1]
+    return f" ×{len(group)}, first at {first.line}:{first.column}:" if len(group) > 1 else ""
 
 
 def _line(file: Path, finding: Finding, times: str = "") -> Line:
@@ -84,13 +85,11 @@ def _coloured() -> Callable[[str, str, str], None]:
     return write
 
 
-def _summary(found: Found, files: int, more: str = "") -> str:
-    if not found:
-        return f"No problems in {counted(files, 'file')}."
-    severe = [finding.severity for _, finding in found]
-    # Errors and warnings are counted even if there are none: scripts read the line.
-    counts = [counted(severe.count(name), name) for name in SEVERITIES if name != "hint" or name in severe]
-    return f"{', '.join(counts)} in {counted(files, 'file')}{more}."
+def _summary(found: Found, files: int, more: Sequence[str] = ()) -> str:
+    severe = [finding.severity for _, finding in found if finding.severity != "hint"]
+    what = ", ".join(counted(severe.count(name), name) for name in SEVERITIES if name != "hint")
+    said = f"{what if severe else 'No problems'} in {counted(files, 'file')}"
+    return f"{'; '.join([said, *more])}."
 
 
 def print_json(found: Found, files: int) -> None:

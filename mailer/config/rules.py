@@ -64,8 +64,6 @@ WARNINGS = (
     "key-unused",
     "image-unused",
     "unfinished",
-    "heading-skipped",
-    "heading-h1s",
     "section-empty",
     "link-empty",
     "link-mismatch",
@@ -74,8 +72,8 @@ WARNINGS = (
     "link-shortener",
     "issue-unknown",
     "anchor-broken",
-    "http",
     "bare-url",
+    "image-http",
     "alt-missing",
     "alt-filename",
     "image-remote",
@@ -92,7 +90,7 @@ WARNINGS = (
     "link-refused",
     "link-unasked",
 )
-HINTS = ("preheader-missing",)
+HINTS = ("preheader-missing", "heading-skipped", "heading-h1s", "http")
 RULES: dict[str, Rule] = {
     **dict.fromkeys(ERRORS, Rule("error")),
     **dict.fromkeys(SAFEGUARDS, Rule("error", ignorable=False)),

@@ -51,7 +51,6 @@ def judge(front: FrontMatter, lines: Sequence[str], body: str = "") -> Iterator[
     """Return what is odd about the front matter; `lines` are those of the file, `body` is the text below it."""
     yield from _title(front, lines)
     yield from _draft(front, lines)
-    yield from _layout(front, lines)
     for key, what, fix in (*_twice(front, lines), *_language(front.values), *_elsewhere(front.values)):
         yield Finding(line_of(key, front, lines), 1, "key-unused", "warning", what, fix)
     for key, address in _images(front.values, body):
@@ -64,12 +63,6 @@ def _title(front: FrontMatter, lines: Sequence[str]) -> Iterator[Finding]:
     if re.search(r"[\x00-\x1f\x7f\x85\u2028\u2029]", front.values.get("title", "").strip()):
         what = "the title contains a line break or a control character, which an email subject cannot"
         yield Finding(line_of("title", front, lines), 1, "header-control", "error", what, "write it on one line")
-
-
-def _layout(front: FrontMatter, lines: Sequence[str]) -> Iterator[Finding]:
-    if layout := front.values.get("layout"):
-        what = f'"layout: {layout[:40]}" is ignored: it is for a site generator'
-        yield Finding(line_of("layout", front, lines), 1, "liquid", "warning", what, "no action is needed")
 
 
 def _draft(front: FrontMatter, lines: Sequence[str]) -> Iterator[Finding]:

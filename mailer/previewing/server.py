@@ -34,7 +34,7 @@ _PAGE_POLICY = (
 )
 # The mail stands in this frame: no script, form, plugin or frame of its own; images as a mail client would load them.
 _FRAME_POLICY = (
-    "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' https:; base-uri 'none'; form-action 'none'; "
+    "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' https: http:; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'self'; sandbox allow-same-origin allow-popups allow-popups-to-escape-sandbox"
 )
 _FRAME = b'<!DOCTYPE html>\n<html lang="en"><head><title>Mail</title></head><body></body></html>\n'

@@ -88,7 +88,7 @@ def _drop_unlinked(document: Document) -> None:
 
 
 def point_images(document: Document, issue: Issue, base_url: str) -> tuple[Image, ...]:
-    """Make every src an https address or one of ours, with a width; return the images that must be served.
+    """Make every src an address of the web or one of ours, with a width; return the images that must be served.
 
     An image that cannot be shown becomes its alt text.
     """
@@ -135,12 +135,11 @@ def _scheme(target: str) -> str:
 
 def _point_remote(reference: Reference) -> None:
     target = f"https:{reference.target}" if reference.target.startswith("//") else reference.target
-    scheme = _scheme(target)
-    if scheme != "https":
+    if _scheme(target) not in ("http", "https"):
         raise ImageError(
             f'image needs an address that email clients can reach, got "{target[:80]}"',
             "put the file into the newsletter's folder, or give an https address",
-            "image-missing" if scheme == "http" else "unsafe-target",
+            "unsafe-target",
         )
     reference.token.attrs["src"] = absolute(target, Destinations())
     reference.token.attrs["width"] = _remote_width(reference)

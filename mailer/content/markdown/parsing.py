@@ -97,7 +97,7 @@ def parse(source: str, back_issues: Sequence[BackIssue] = ()) -> Document:
     document = Document(source, tokens)
     dropped: set[str] = set()
     for line, text in env.get("left_out", []):
-        document.remarks.append(left_out(line, text))
+        document.remarks.extend(left_out(line, text))
     if RIGHT_TO_LEFT.search(source):
         _mark_direction(tokens)
     for token in tokens:
@@ -260,7 +260,7 @@ def _take_left_out(token: Token, document: Document) -> list[Token]:
     kept = []
     for child in token.children or []:
         if child.type == "left_out":
-            document.remarks.append(left_out(line, str(child.meta["text"]), str(child.meta["rule"])))
+            document.remarks.extend(left_out(line, str(child.meta["text"]), str(child.meta["rule"])))
             line += int(child.meta["newlines"])
         else:
             line += child.type in ("softbreak", "hardbreak") and not child.meta.get("html")

@@ -33,14 +33,31 @@ _FIX = {
 }
 
 
-def left_out(line: int, text: str, rule: str = "liquid") -> Remark:
-    """Name what the email cannot show. "html-unwrapped" says that only the tag goes."""
+# Tags that go without a trace of what they did to the text: a field to fill in, a line through it. Of all others whose
+# text stays, no subscriber misses anything.
+_MISSED = re.compile(r"<(area|form|frame|frameset|input|map|meter|progress|select|strike|textarea)>")
+# Notes to colleagues, declarations, and what sets a site generator's variables or a site's classes.
+_UNSEEN = {
+    "html-dropped": re.compile(r"<!--.*-->|<![A-Za-z][^>]*>|<\?.*\?>", re.DOTALL),
+    "liquid": re.compile(r"\{%-?\s*(comment|assign|raw|endraw)\b.*|\{:(?!:?\s*toc\b).*", re.DOTALL),
+}
+
+
+def left_out(line: int, text: str, rule: str = "liquid") -> Iterator[Remark]:
+    """Name what the email cannot show and somebody could miss. "html-unwrapped" says that only the tag goes."""
     if rule == "unclosed":
         first = shortened(text.strip().split("\n")[0])
         what = f'the comment "{first}" is never closed, so the text after it is missing from the email'
-        return Remark(line, 0, rule, what, 'write "-->" where the comment ends', "error")
-    named = "html-dropped" if rule == "html-unwrapped" else rule
-    return Remark(line, 0, named, f"{shortened(text)} is left out: {_WHY[rule]}", _FIX[rule])
+        yield Remark(line, 0, rule, what, 'write "-->" where the comment ends', "error")
+    elif not _is_harmless(text.strip(), rule):
+        named = "html-dropped" if rule == "html-unwrapped" else rule
+        yield Remark(line, 0, named, f"{shortened(text)} is left out: {_WHY[rule]}", _FIX[rule])
+
+
+def _is_harmless(text: str, rule: str) -> bool:
+    if rule == "html-unwrapped":
+        return not _MISSED.fullmatch(text)
+    return rule in _UNSEEN and bool(_UNSEEN[rule].fullmatch(text))
 
 
 def shortened(text: str) -> str:

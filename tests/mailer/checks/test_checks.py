@@ -87,8 +87,6 @@ def test_the_first_issue_shows_what_its_editor_can_fix():
         "issue-unknown",
         "section-empty",
         "alt-filename",
-        "bare-url",
-        "subject-shouting",
         "http",
     }
 

@@ -82,3 +82,9 @@ def test_a_logo_from_elsewhere_is_told_at_the_top(findings):
 
 def test_a_rule_of_an_earlier_version_may_still_be_ignored():
     require_known_rules(["image-width"])
+
+
+def test_an_image_without_encryption_is_a_warning_and_stays(proof, rules):
+    made = proof("---\ntitle: Boards\npreheader: Small.\n---\n\n![A board](http://cdn.example.net/a.png)\n")
+    assert 'src="http://cdn.example.net/a.png"' in made.rendered.html
+    assert rules("![A board](http://cdn.example.net/a.png)") == ["image-http", "image-remote"]

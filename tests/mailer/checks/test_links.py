@@ -18,10 +18,25 @@ def test_this_machine_is_not_the_web(rules):
     assert rules("Open [the page](http://localhost:8000/).") == []
 
 
-def test_a_bare_address_is_told_and_one_in_angle_brackets_is_meant(findings, rules):
-    (bare,) = findings("Project: https://a.example/project")
-    assert (bare.rule, bare.column) == ("bare-url", 10)
-    assert rules("Project: <https://a.example/project>") == []
+@pytest.mark.parametrize(
+    "line", ["https://a.example/project", "- https://a.example/project。", "1. https://a.example/x"]
+)
+def test_an_address_alone_in_its_line_is_told(findings, line):
+    told = findings(f"One line,\nanother.\n\n{line}\n")
+    assert [(finding.rule, finding.line) for finding in told] == [("bare-url", 12)]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Project: https://a.example/project",
+        "项目地址：https://a.example/project",
+        "| Project | https://a.example/ |\n|---|---|",
+        "<https://a.example/project>",
+    ],
+)
+def test_an_address_with_a_label_or_in_angle_brackets_is_meant(rules, line):
+    assert rules(line) == []
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from mailer.checks import fetching
 from mailer.checks.fetching import Answer
 
 GOOD = "---\ntitle: Boards of spring\npreheader: Three small ones.\n---\n\nHello there.\n"
-WARNED = GOOD + "\n[One](http://a.example/)\n"
+WARNED = GOOD + "\n[One](https://bit.ly/a)\n"
 WRONG = WARNED + "\n![The board](board.png)\n"
 
 
@@ -37,7 +37,7 @@ def test_a_warning_fails_only_when_strict(check):
 
 
 def test_rules_can_be_left_out_for_once(check):
-    assert check(WRONG, "--ignore", "image-missing", "--ignore", "http").out == "No problems in 1 file.\n"
+    assert check(WRONG, "--ignore", "image-missing", "--ignore", "link-shortener").out == "No problems in 1 file.\n"
 
 
 def test_a_rule_that_does_not_exist_or_is_final_cannot_be_left_out(check):
@@ -65,7 +65,7 @@ def test_json_is_a_list_of_all_findings_of_all_files(run, issue):
     assert ran.code == 3
     listed = json.loads(ran.out)
     assert [(one["file"], one["line"], one["rule"], one["severity"]) for one in listed] == [
-        (str(wrong), 8, "http", "warning"),
+        (str(wrong), 8, "link-shortener", "warning"),
         (str(wrong), 10, "image-missing", "error"),
     ]
     assert set(listed[0]) == {"file", "line", "column", "rule", "severity", "message", "fix"}
@@ -73,10 +73,10 @@ def test_json_is_a_list_of_all_findings_of_all_files(run, issue):
 
 
 def test_github_gets_annotations_that_no_text_can_break_out_of(check):
-    ran = check(GOOD + "\n[100%, really::](http://a.example/%0A,x)\n", "--format", "github", name="a,b%c.md")
+    ran = check(GOOD + "\n[100%, really::](https://bit.ly/%0A,x)\n", "--format", "github", name="a,b%c.md")
     assert ran.code == 0
-    assert "/a%2Cb%25c.md,line=8,col=1,title=http::" in ran.out
-    assert '"http://a.example/%250A,x"' in ran.out
+    assert "/a%2Cb%25c.md,line=8,col=1,title=link-shortener::" in ran.out
+    assert '"https://bit.ly/%250A,x"' in ran.out
     assert len(ran.out.splitlines()) == 1
     assert ran.out.startswith("::warning file=")
 
@@ -87,7 +87,7 @@ def test_a_file_that_is_not_an_issue_is_a_finding_and_the_next_is_checked(run, i
     assert ran.code == 3
     assert "gone.md:1:1 error unreadable" in ran.out
     assert "broken.md:1:1 error not-utf8" in ran.out
-    assert "warning http" in ran.out
+    assert "warning link-shortener" in ran.out
     assert "2 errors, 1 warning in 3 files." in ran.out
 
 
@@ -102,8 +102,8 @@ def test_links_are_asked_for_only_when_wanted(check, monkeypatch):
     assert "link-dead" not in check(WARNED).out
     assert asked == []
     ran = check(WARNED, "--links")
-    assert asked == ["http://a.example/"]
-    assert ':8:1 warning link-dead "http://a.example/" answers 404; ' in ran.out
+    assert asked == ["https://bit.ly/a"]
+    assert ':8:1 warning link-dead "https://bit.ly/a" answers 404; ' in ran.out
 
 
 @pytest.mark.parametrize("form", ["text", "github"])
@@ -141,30 +141,30 @@ def test_colours_are_for_terminals(check, monkeypatch, capsys):
 
 
 def test_a_rule_has_one_line_with_its_count_and_first_place(check):
-    text = GOOD + "\n".join(f"[Link {n}](http://a.example/{n})\n" for n in range(38)) + "\n![The board](board.png)\n"
+    text = GOOD + "\n".join(f"[Link {n}](https://bit.ly/{n})\n" for n in range(38)) + "\n![The board](board.png)\n"
     lines = check(text).out.splitlines()
     assert " error image-missing image needs " in lines[0]
-    assert ' warning http ×38, first at 7:1: "http://a.example/0" is not encrypted; ' in lines[1]
+    assert ' warning link-shortener ×38, first at 7:1: "https://bit.ly/0" hides its target; ' in lines[1]
     assert lines[1].split(" ")[0].endswith("2026-11-20.md:7:1")
     assert lines[2:] == ["1 error, 38 warnings in 1 file; `--all` lists each."]
 
 
 def test_all_lists_each_finding(check):
-    text = GOOD + "\n[One](http://a.example/) [Two](http://b.example/)\n"
+    text = GOOD + "\n[One](https://bit.ly/a) [Two](https://bit.ly/b)\n"
     lines = check(text, "--all").out.splitlines()
     assert [line.split(" ")[:3] for line in lines[:2]] == [
-        [lines[0].split(" ")[0], "warning", "http"],
-        [lines[1].split(" ")[0], "warning", "http"],
+        [lines[0].split(" ")[0], "warning", "link-shortener"],
+        [lines[1].split(" ")[0], "warning", "link-shortener"],
     ]
     assert lines[2:] == ["0 errors, 2 warnings in 1 file."]
 
 
-def test_a_hint_has_one_line_for_all_files_and_fails_nothing(run, issue):
-    files = [issue(f"# Issue {n}\n\nHello there.\n", f"{n}.md") for n in range(3)]
+def test_hints_are_named_once_for_all_files_and_fail_nothing(run, issue):
+    files = [issue(f"# Issue {n}\n\n[One](http://a.example/)\n", f"{n}.md") for n in range(3)]
     ran = run("check", *files, "--newsletter", "weekly", "--strict")
-    lines = ran.out.splitlines()
     assert ran.code == 0
-    assert lines[0].startswith(f"{files[0]}:1:1 hint preheader-missing ×3 in 3 files, first at 1:1: ")
-    assert lines[1:] == ["0 errors, 0 warnings, 3 hints in 3 files; `--all` lists each."]
+    assert ran.out == "No problems in 3 files; hints: preheader-missing ×3, http ×3; `--all` lists each.\n"
+    each = run("check", *files, "--newsletter", "weekly", "--all").out.splitlines()
+    assert " hint preheader-missing after the subject, an inbox shows " in each[0]
     annotated = run("check", files[0], "--newsletter", "weekly", "--format", "github").out
     assert annotated.startswith("::notice file=")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mailer.content.markdown import parse
+from mailer.content.markdown import parse, to_html
 
 
 @pytest.mark.parametrize(
@@ -36,3 +36,37 @@ def test_what_is_never_closed_is_an_error_where_it_begins(source, message):
 )
 def test_what_is_closed_or_swallows_nothing_is_not_remarked(source):
     assert parse(source).remarks == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "<!-- a note\nto a colleague -->\n\nOne <!-- inline --> two.",
+        "<center>One</center>\n\n<font color=red>Two</font>\n\n<details><summary>S</summary>x</details>",
+        "{% comment %}<!-- x -->{% endcomment %}\n\nOne.",
+        '{% assign bse = "https://a.example/" %}\n\nOne.',
+        "{% raw %}One{% endraw %}",
+        "One.\n{: .lead }\n\n## Two {:#two}",
+        "<!DOCTYPE html>\n<?xml version='1.0'?>\n\nOne.",
+    ],
+)
+def test_what_no_subscriber_misses_costs_no_finding(source):
+    document = parse(source)
+
+    assert document.remarks == []
+    assert "{%" not in to_html(document.tokens)
+
+
+@pytest.mark.parametrize(
+    ("source", "rule"),
+    [
+        ("One <input type=text> two.", "html-dropped"),
+        ("One <strike>two</strike>.", "html-dropped"),
+        ("<iframe src='https://a.example/film'></iframe>", "html-dropped"),
+        ("{% include film.html id=1 %}", "liquid"),
+        ("{% if user %}One{% endif %}", "liquid"),
+        ("* TOC\n{:toc}", "liquid"),
+    ],
+)
+def test_what_a_subscriber_misses_is_told(source, rule):
+    assert {remark.rule for remark in parse(source).remarks} == {rule}
