@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes.stage import Stage, answers
+from tests.processes.stage import Stage, answers, wait_until
 from tests.processes.test_readers_walk import mail_to, post, serve, state_of
 from tests.stand_in import StandIn
 
@@ -124,7 +124,9 @@ def test_a_command_loads_only_what_it_needs(embedded: Stage):
     )
 
 
-@pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "page", sorted((ROOT / "docs").rglob("*.md")), ids=lambda path: "-".join(path.relative_to(ROOT / "docs").parts)
+)
 def test_commands_shown_in_the_documentation_work(page: Path, embedded: Stage):
     """Blocks marked ```console hold lines `$ mailer …`, run in order in one folder; what they print must contain the
     lines shown below them, where `…` stands for anything."""
@@ -164,7 +166,7 @@ def test_templates_translations_and_stylesheets_travel_inside_the_wheel(embedded
     assert "<form" in page
     assert answers(f"{base}{re.search(r'href=.(/[^ ]+[.]css)', page)[1]}"), "the stylesheet travels along"
     embedded.run("subscribers", "add", "late@readers.example")
-    mail = mail_to(embedded, "late@readers.example")
+    mail = wait_until(lambda: mail_to(embedded, "late@readers.example"), "the web process or the command mailed it")
     assert post(re.search(rf"{base}/confirm/\S+/", mail)[0], {}) == 200
     assert state_of(embedded, "late@readers.example") == "active"
     leave = api.recipients[0]["unsubscribe_url"].replace("https://news.example.com", base)
