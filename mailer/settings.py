@@ -99,7 +99,7 @@ SECRET_KEY = _secret_key()
 
 # ---------------------------------------------------------------- the provider
 
-# The email provider; another one has its own folder, and is named in place of this one.
+# The email provider. With two, the one whose key is set is chosen here; each has its own folder.
 PROVIDER_CLASS = "mailer.providers.sendgrid.provider.SendGrid"
 SENDGRID_API_KEY = sendgrid.API_KEY
 SENDGRID_API_URL = sendgrid.API_URL

@@ -21,6 +21,8 @@ PATTERNS = (
     (re.compile(r"(?<![\w-])(?=[\w-]*[A-Z])(?=[\w-]*[a-z])[\w-]{44,}"), "[token]"),
 )
 LONGEST = 32_000  # characters of a text; nobody reads what is cut off
+# How settings that hold a secret are named: an API key, a key that signs webhook posts, the token of the metrics.
+SECRETS = ("_API_KEY", "_SECRET", "_TOKEN", "_PASSWORD")
 SHORTEST_SECRET = 6  # a shorter one would match ordinary words
 
 
@@ -42,8 +44,7 @@ def _secrets() -> tuple[str, ...]:
     in_url = [urlsplit(url).password for url in (settings.BROKER_URL, settings.BASE_URL) if url]
     found = {
         settings.SECRET_KEY,
-        *(str(getattr(settings, name)) for name in dir(settings) if name.endswith("_API_KEY")),  # the provider's
-        settings.MAILER_METRICS_TOKEN,
+        *(str(getattr(settings, name)) for name in dir(settings) if name.endswith(SECRETS)),
         str(database.get("PASSWORD") or ""),
         *(password for password in in_url if password),
         *(unquote(password) for password in in_url if password),

@@ -36,10 +36,16 @@ def leave_unknown(attempt: UUID, detail: str, status: int | None = None, cause: 
             posting.filter(reached).update(state=Batch.State.ACCEPTED, settled_by=Batch.SettledBy.WORKER)
             posting.filter(~reached).update(state=Batch.State.UNKNOWN, was_unknown=True)
     if ended:
-        send, batch = Attempt.objects.values_list("batch__send__slug", "batch__number").get(pk=attempt)
-        place = {"send": send, "batch": batch, "attempt": attempt}
-        log.error("outcome unknown", extra={**place, "status": status, "because": cause or detail})
+        place = place_of(Attempt.objects.values_list("batch", flat=True).get(pk=attempt))
+        why = {"attempt": attempt, "status": status, "because": cause or detail}
+        log.error("outcome unknown", extra={**place, **why})
     return bool(ended)
+
+
+def place_of(batch: int) -> dict[str, int | str]:
+    """Return where a batch belongs, as the log says it: the send's id, its issue's slug, the batch's number in it."""
+    send, slug, number = Batch.objects.values_list("send", "send__slug", "number").get(pk=batch)
+    return {"send": send, "issue": slug, "batch": number}
 
 
 def accept(batch: int, attempt: UUID, settled_by: Batch.SettledBy) -> None:

@@ -134,7 +134,7 @@ def schedule_send(plan: Plan, due_at: datetime) -> Send:
         send = _frozen(plan)
         send.state, send.due_at = Send.State.SCHEDULED, due_at
         send.save()
-    log.info("send scheduled", extra={"send": send.pk, "due_at": due_at.isoformat()})
+    log.info("send scheduled", extra={"send": send.pk, "issue": send.slug, "due_at": due_at.isoformat()})
     return send
 
 
@@ -168,7 +168,8 @@ def choose_audience(send: Send) -> None:
     batches = _make_batches(send)
     _make_deliveries(send)
     transaction.on_commit(partial(hints.enqueue, send.pk, len(batches)))
-    log.info("send planned", extra={"send": send.pk, "readers": send.planned, "batches": len(batches)})
+    size = {"readers": send.planned, "batches": len(batches)}
+    log.info("send planned", extra={"send": send.pk, "issue": send.slug, **size})
 
 
 def _make_room(plan: Plan) -> None:

@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 from mailer.models import Batch, Send
 from mailer.sending import evidence, hints
 from mailer.sending.evidence import SHORT, Doubt, doubt_about
-from mailer.sending.outcomes import accept_by, plan_unknown_again
+from mailer.sending.outcomes import accept_by, place_of, plan_unknown_again
 from mailer.store import accounts
 
 log = logging.getLogger(__name__)
@@ -85,7 +85,7 @@ def resend_what_never_arrived() -> int:
     policy = Batch.objects.filter(send__in=accounts.own_sends().filter(on_unknown=Send.OnUnknown.RESEND))
     again = _plan_again(one for one in _judge(policy, 1) if one.doubt is None)
     for batch in again:
-        log.warning("batch resent, no event arrived", extra={"batch": batch})
+        log.warning("batch resent, no event arrived", extra=place_of(batch))
     return len(again)
 
 

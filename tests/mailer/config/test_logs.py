@@ -124,12 +124,13 @@ def test_no_address_token_or_key_is_logged_by_any_library(log, text, secret):
 def test_secrets_of_this_installation_are_found_wherever_they_stand(log, settings):
     settings.BROKER_URL = f"redis://:{quote('br0ker/secret', safe='')}@10.0.0.7/0"
     settings.DATABASES = {"default": settings.DATABASES["default"] | {"PASSWORD": "d4tabase-secret"}}
+    settings.OF_ANOTHER_PROVIDER_WEBHOOK_SECRET = "h00k-secret"
     scrubbing._secrets.cache_clear()
     try:
-        log.error("connecting with br0ker/secret and d4tabase-secret and %s", settings.SECRET_KEY)
+        log.error("connecting with br0ker/secret and d4tabase-secret and h00k-secret and %s", settings.SECRET_KEY)
     finally:
         scrubbing._secrets.cache_clear()
-    assert log.written()[0].endswith("connecting with [secret] and [secret] and [secret]")
+    assert log.written()[0].endswith("connecting with [secret] and [secret] and [secret] and [secret]")
 
 
 def test_what_an_operator_looks_for_stays(log):

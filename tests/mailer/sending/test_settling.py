@@ -315,7 +315,7 @@ def test_the_log_names_the_cause_of_an_unknown_outcome_and_quotes_nobody(four, a
     api.fail("answer", status=503, body="ada@readers.example is busy")
     deliver(four)
     (line,) = [record for record in caplog.records if record.message == "outcome unknown"]
-    assert (line.send, line.batch, line.because) == (four.slug, 0, "the provider answered 503")
+    assert (line.send, line.issue, line.batch, line.because) == (four.pk, four.slug, 0, "the provider answered 503")
     assert "ada@readers.example" not in caplog.text
 
 
