@@ -6,7 +6,7 @@ look at, and `fetching` asks the sites behind the links, which only `mailer chec
 
 from collections.abc import Iterable, Set
 
-from mailer.checks import clients, colours, headings, images, links, mailing, sizes, unfinished, words
+from mailer.checks import clients, colours, completeness, headings, images, links, mailing, sizes, unfinished, words
 from mailer.checks.proofs import Proof
 from mailer.config.rules import RULES
 from mailer.content.findings import Finding
@@ -23,6 +23,7 @@ _LOOKS = (
     colours.look,
     clients.look,
     mailing.look,
+    completeness.look,
 )
 
 

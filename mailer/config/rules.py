@@ -65,6 +65,7 @@ WARNINGS = (
     "image-unused",
     "unfinished",
     "section-empty",
+    "note-unused",
     "link-empty",
     "link-mismatch",
     "link-duplicate",

@@ -26,6 +26,7 @@ from mailer.content.markdown.marks import mark_plugin
 from mailer.content.markdown.remarks import Remark, left_out, unclosed
 from mailer.content.markdown.shortcuts import Linkify, take_shortcuts
 from mailer.content.markdown.text import plain
+from mailer.content.markdown.vanishing import vanished
 
 # Deeper than any text needs; much deeper input crashes mail software (and premailer loses text past 254 tags).
 DEEPEST = 48
@@ -61,6 +62,7 @@ class Document:
     source: str
     tokens: list[Token]
     remarks: list[Remark] = field(default_factory=list)
+    unseen: list[str] = field(default_factory=list)  # source that does not become text: tags, comments, the dropped
 
     def links(self) -> Iterator[Reference]:
         return self._references("link_open", "href", "[")
@@ -91,19 +93,25 @@ def parse(source: str, back_issues: Sequence[BackIssue] = ()) -> Document:
     Raises `MarkupError` for text that is too long or nested too deeply.
     """
     _refuse_long(source)
-    env: dict[str, list[tuple[int, str]]] = {}
+    env: dict[str, Any] = {}
     tokens = list(with_back_issues(_parser().parse(source, env), back_issues, _parser().parse))
     _refuse_deep(tokens)
     document = Document(source, tokens)
     dropped: set[str] = set()
     for line, text in env.get("left_out", []):
         document.remarks.extend(left_out(line, text))
+        document.unseen.append(text)
+    for remark, text in vanished(tokens, source.split("\n"), env):
+        document.remarks.append(remark)
+        document.unseen.append(text)
     if RIGHT_TO_LEFT.search(source):
         _mark_direction(tokens)
     for token in tokens:
         if token.type == "html_block":
             token.children = raw_html.tokens_of_block(token.content)
             replace_codes(token.children)
+    if "<" in source:
+        document.unseen += raw_html.tags(tokens)
     partners = raw_html.pairs(tokens) if "<" in source else {}
     for token in tokens:
         if token.type == "html_block":
@@ -261,6 +269,7 @@ def _take_left_out(token: Token, document: Document) -> list[Token]:
     for child in token.children or []:
         if child.type == "left_out":
             document.remarks.extend(left_out(line, str(child.meta["text"]), str(child.meta["rule"])))
+            document.unseen.append(str(child.meta["text"]))
             line += int(child.meta["newlines"])
         else:
             line += child.type in ("softbreak", "hardbreak") and not child.meta.get("html")

@@ -87,6 +87,11 @@ def _pieces(html: str) -> Iterator[re.Match[str]]:
         position = html.find("<", found.end() if found else position + 1)
 
 
+def tags(blocks: Iterable[Token]) -> list[str]:
+    """Return the tags and comments of the blocks as they were written."""
+    return [child.content for block in blocks for child in block.children or () if child.type == "html_inline"]
+
+
 def pairs(blocks: Iterable[Token]) -> dict[int, int]:
     """Map each tag that opens an element to the tag that ends it, which may stand in a later block, and back.
 

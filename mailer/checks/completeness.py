@@ -1,0 +1,115 @@
+"""Check that every word of the file is in the email, or was named as left out.
+
+The renderer compares the email with what it understood of the file. This looks at the file itself, before anything
+understood it, so that what a parser drops without a word shows too.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from html import unescape
+
+from markdown_it.token import Token
+
+from mailer.checks.proofs import Proof, shortened
+from mailer.content.findings import Finding
+from mailer.content.markdown import Document
+from mailer.content.markdown.attributes import ATTRIBUTES
+from mailer.content.markdown.emoji_codes import with_emoji
+
+# What Markdown reads and does not show: a link's address, the name of a note or a reference, the mark of a list.
+_ADDRESS = re.compile(r"\]\([^()\n]*(?:\([^()\n]*\)[^()\n]*)*\)")
+_NAME = re.compile(
+    r"\[\^[^\]\s]+\]:?|(?<=\])\[[^\[\]]{1,300}\]|^[ \t>]*\[[^\[\]\n]+\]:.*$|^[ \t>]*[*+-] \[[xX]\]"
+    # `{width=300}`, `![The board|300]`, `> [!NOTE]`.
+    rf"|{ATTRIBUTES.pattern}|\|[\dx ]+(?=\])|(?<=\[)![\w-]+(?:\|[^\]\n]*)?(?=\])",
+    re.MULTILINE,
+)
+_TAG = re.compile(r"<!--.*?-->|</?[A-Za-z][^<>]*>")
+_INSIDE = re.compile(
+    r"<!--|</?(?:a|abbr|b|code|del|em|font|i|ins|kbd|mark|q|s|small|span|strong|sub|sup|u|var)[\s/>]", re.I
+)
+_MARKS = str.maketrans("", "", "*_~`\\[]")
+# Each character of a script without spaces counts by itself: its lines are joined.
+_WIDE = "\u2e80-\u2fdf\u3040-\u9fff\uf900-\ufaff"
+_WORD = re.compile(rf"[{_WIDE}]|(?:(?![{_WIDE}])[^\W_])+")
+
+
+def look(proof: Proof) -> Iterator[Finding]:
+    source = _NAME.sub(lambda name: "\n" * name[0].count("\n"), with_emoji(proof.document.source))
+    # Brackets that are shown are text: in `[words][name]` they stand between two words.
+    shown = [re.sub(r"[\[\]]", " ", text) for text in _shown(proof.document.tokens)]
+    lost = _written(source)
+    lost.subtract(word for text in (*shown, *_unseen(proof.document)) for word in _words(text))
+    if lost := +lost:
+        yield from _where(proof, source.split("\n"), lost, "".join(word for text in shown for word in _words(text)))
+
+
+def _where(proof: Proof, lines: list[str], lost: Counter[str], run: str) -> Iterator[Finding]:
+    """Return a finding for each line that lost words; `run` is all that the email shows, without spaces."""
+    alike = Counter(lines)
+    losers = {number: found for number, line in enumerate(lines) if (found := _written(line)) & lost}
+    # A line that stands in the email as it is lost nothing, though it shares words with one that did.
+    losers = {
+        number: found for number, found in losers.items() if run.count(_bare(lines[number])) < alike[lines[number]]
+    }
+    times = sum(losers.values(), Counter[str]())
+    share = {
+        number: sum(lost[word] / times[word] for word in found) / found.total() for number, found in losers.items()
+    }
+    for number in sorted(share, key=lambda one: (-share[one], one)):
+        if here := losers[number] & lost:
+            lost -= here
+            text = " ".join(word for word in _WORD.findall(_plain(lines[number])) if word.casefold() in here)
+            text = re.sub(rf"(?<=[{_WIDE}]) (?=[{_WIDE}])", "", text)
+            what = f'"{shortened(text)}" would not be in the email'
+            yield proof.finding(number, 0, "text-lost", what, "simplify the Markdown or HTML around it, or remove it")
+
+
+def _written(source: str) -> Counter[str]:
+    """Count the words of Markdown, those of addresses and tags included."""
+    beside = " ".join((*_ADDRESS.findall(source), *_TAG.findall(source)))
+    return Counter(_words(_without_markup(source))) + Counter(_words(beside))
+
+
+def _without_markup(source: str) -> str:
+    """Remove what stands between the words of a paragraph, so that "**ab**c" and "<b>ab</b>c" are one word."""
+    return _TAG.sub(lambda tag: "" if _INSIDE.match(tag[0]) else " ", _ADDRESS.sub("", source))
+
+
+def _bare(line: str) -> str:
+    return "".join(_words(_without_markup(line)))
+
+
+def _words(text: str) -> list[str]:
+    return _WORD.findall(_plain(text).casefold())
+
+
+def _plain(text: str) -> str:
+    """Return the text without the marks that may stand inside of a word."""
+    return unescape(text).translate(_MARKS)
+
+
+def _shown(tokens: Iterable[Token]) -> Iterator[str]:
+    """Return the text of each block: what stands in one is one run, however many links it holds."""
+    for token in tokens:
+        if token.type in ("fence", "code_block"):
+            yield token.content
+        if token.children:
+            yield "".join(map(_text, token.children))
+
+
+def _text(child: Token) -> str:
+    if child.type in ("softbreak", "hardbreak"):
+        return " "
+    if child.type == "html_inline":
+        return " " if child.meta.get("breaks") else ""
+    return "".join(map(_text, child.children)) if child.type == "image" and child.children else child.content
+
+
+def _unseen(document: Document) -> Iterator[str]:
+    yield from document.unseen
+    for token in document.tokens:
+        for one in (token, *(token.children or ())):
+            yield one.info
+            yield from (f"{name} {value}" for name, value in one.attrs.items())

@@ -1,0 +1,97 @@
+"""Nothing that the editor wrote disappears without a finding that names it."""
+
+import re
+
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from mailer.checks import check
+from mailer.content.issues import IssueError
+
+BOARDS = "https://a.example/boards"
+
+
+@pytest.mark.parametrize(
+    ("text", "rule", "named"),
+    [
+        ("| a | b |\n|---|---|\n| c | d | extra [words](https://a.example) |", "text-lost", "extra [words]"),
+        ("> | a |\n> |---|\n> | c | extra |", "text-lost", "extra"),
+        ("Text.\n\n[^gone]: A note.\n    More of it.", "note-unused", "[^gone]"),
+        ("Text[^1].\n\n[^1]: First words.\n\n[^1]: Second words.", "text-lost", "First"),
+    ],
+)
+def test_words_that_markdown_drops_are_named(findings, text, rule, named):
+    (told,) = findings(text)
+
+    assert (told.rule, named in told.message) == (rule, True)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"**Bold**face, a<b>b</b>c, [a]({BOARDS} 'Title')b, one<br>two and a<!-- c -->b.",
+        f"[Words][boards], [boards] and [x][undefined].\n\n[boards]: {BOARDS} 'Title'\n[boards]: https://b.example",
+        "&copy; `&amp;` snake_case \\*stars\\* a&nbsp;b",
+        "- [x] done\n- [ ] open\n\n7. seven\n",
+        "<table><tr><td>a</td><td>b<br>c</td></tr></table>",
+        "第一行\n第二行，**重点**。　全角",
+        "```py title\nprint(a[0](b))\n```",
+        "x[^1] y^[inline].\n\n[^1]: A note.\n\n    More of it.",
+        "| a | b |\n|---|---|\n| c |\n| d | e | |",
+        ":tada: `:tada:`\n\n## Marks {#mark .wide}\n\n![B|300](https://a.example/b.png){width=300}\n\n> [!NOTE]\n> x",
+        "Set\next\n---\n\nText `a|b`.",
+    ],
+)
+def test_what_arrives_in_another_form_is_not_lost(rules, text):
+    assert not {"text-lost", "note-unused"} & set(rules(text))
+
+
+PIECES = [
+    *("\n", "\n\n", " ", "  \n", "\n> ", "\n- ", "\n    ", "\n1. ", "\n## ", "\n---\n", "\n```\n", "\n| ", " | "),
+    *("\n|--|--|\n", "*", "**", "_", "`", "~", "\\", "[", "](https://a.example)", "![", "](https://a.example/b.png)"),
+    *(
+        "[^1]",
+        "\n[^1]: ",
+        "<video>",
+        "</video>",
+        "<b>",
+        "</b>",
+        "<title>",
+        "<br>",
+        "<div>\n",
+        "\n</div>",
+        "<p>",
+        "<pre>",
+    ),
+    *(
+        "{% x",
+        "%}",
+        "{{",
+        "}}",
+        "https://a.example/",
+        "，",
+        "![]",
+        "[r]: https://r.example\n",
+        "[r]",
+        "&amp;",
+        "^[",
+        "]",
+    ),
+    *("{: ", "}"),
+]
+WORDS = st.integers(0, 99).map("wd{}q".format)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.sampled_from(PIECES) | WORDS, max_size=25).map("".join))
+def test_each_word_is_in_the_email_or_in_a_finding(proof, text):
+    assume(not re.search(r"(```|~~~).*wd", text))  # the name of a language
+    try:
+        made = proof(f"# Title\n\nText.\n\n{text}")
+    except IssueError:
+        return
+    told = "\n".join(finding.message for finding in check(made))
+    mail = f"{made.rendered.text}\n{made.rendered.html}"
+    gone = [word for word in re.findall(r"wd\d+q", text) if word not in mail and word not in told]
+    assert gone == [] or "…" in told  # a long text is named by its beginning
