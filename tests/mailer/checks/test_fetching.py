@@ -16,8 +16,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from mailer.checks import fetching
+from mailer.checks import fetching, visiting
 from mailer.checks.fetching import Answer, fetch, is_public
+from mailer.checks.visiting import Visitor
 
 
 class Site(ThreadingHTTPServer):
@@ -196,12 +197,12 @@ def test_a_name_that_changes_its_mind_is_resolved_once_for_each_request(site, mo
         asked.append(host)
         return [(2, 1, 6, "", (next(answers), port))]
 
-    def connect(places: list[fetching.Place]) -> None:
+    def connect(places: list[visiting.Place]) -> None:
         connected.append(places[0][1][0])
         raise ConnectionRefusedError("refused")
 
     monkeypatch.setattr("socket.getaddrinfo", resolve)
-    monkeypatch.setattr(fetching, "_connect", connect)
+    monkeypatch.setattr(visiting, "_connect", connect)
     answer = fetch(["http://rebind.example/"])["http://rebind.example/"]
     assert "private network" in answer.reason
     assert connected == ["93.184.216.34"]
@@ -249,7 +250,7 @@ def test_the_certificate_must_be_that_of_the_name_in_the_address(certified):
 
 
 def test_a_server_that_drips_is_hung_up_on(monkeypatch):
-    monkeypatch.setattr(fetching, "DEADLINE", 0.3)
+    monkeypatch.setattr(Visitor, "deadline", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as server:
         done = threading.Event()
 
@@ -282,9 +283,9 @@ def test_a_host_that_does_not_answer_is_asked_twice_and_no_more(monkeypatch):
 
     def nobody(self, method: str, scheme: str, host: str, *_: object) -> tuple[int, str]:
         tries.append(host)
-        raise fetching._Unreachable("no answer within")
+        raise visiting.Unreachable("no answer within")
 
-    monkeypatch.setattr(fetching._Visitor, "_answer", nobody)
+    monkeypatch.setattr(Visitor, "_answer", nobody)
     pages = [f"https://slow.example/{number}" for number in range(50)]
     answers = fetch([*pages, "https://other.example/"])
     assert Counter(tries) == {"slow.example": 2, "other.example": 2}
@@ -292,7 +293,7 @@ def test_a_host_that_does_not_answer_is_asked_twice_and_no_more(monkeypatch):
 
 
 def test_after_the_time_for_all_of_them_no_site_is_asked(site, monkeypatch):
-    monkeypatch.setattr(fetching, "WHOLE", 0.0)
+    monkeypatch.setattr(Visitor, "whole", 0.0)
     found = fetch([f"{site.url}/here"], loopback)
     assert [answer.asked for answer in found.values()] == [False]
     assert site.asked == []
