@@ -14,7 +14,8 @@ from mailer.content.assets.metadata import Damaged, strip
 from mailer.content.assets.unfit import TooLarge, Unreadable
 
 WIDEST = 1280  # pixels; twice what a card shows, for fine screens
-FORMATS = ("PNG", "JPEG", "GIF", "WEBP")
+SHOWN = ("PNG", "JPEG", "GIF")  # by all mail clients
+FORMATS = (*SHOWN, "WEBP", "AVIF")
 # Pixels that are decoded at once, at four bytes each. A JPEG is decoded at a part of its size, so a camera's will do.
 MOST_PIXELS = 16_000_000
 MOST_PIXELS_OF_JPEG = 50_000_000
@@ -41,7 +42,7 @@ def for_mail(content: bytes) -> Raster:
     except Pillow.DecompressionBombError:
         raise TooLarge("has too many pixels to open") from None
     except UnidentifiedImageError:
-        raise Unreadable("is not a PNG, JPEG, GIF, WebP or SVG file") from None
+        raise Unreadable("is not a PNG, JPEG, GIF, WebP, AVIF or SVG file") from None
     except TooLarge:
         raise
     except (OSError, SyntaxError, ValueError, EOFError, MemoryError, KeyError, IndexError, TypeError):
@@ -65,7 +66,7 @@ def _converted(picture: Pillow.Image, content: bytes) -> Raster:
     if getattr(picture, "is_animated", False):
         return _animated(picture, kind, content)
     orientation = picture.getexif().get(ORIENTATION, 1)
-    if kind != "WEBP" and picture.width <= WIDEST and orientation == 1 and picture.mode != "CMYK":
+    if kind in SHOWN and picture.width <= WIDEST and orientation == 1 and picture.mode != "CMYK":
         return _as_it_is(picture, kind, content)
     # A sixteenth of a large photo's pixels is often enough, and the decoder can leave out the rest.
     picture.draft("RGB", (WIDEST, WIDEST))
@@ -90,7 +91,7 @@ def _as_it_is(picture: Pillow.Image, kind: str, content: bytes) -> Raster:
 def _animated(picture: Pillow.Image, kind: str, content: bytes) -> Raster:
     """Keep an animation as it was drawn, whatever its width: scaling would blur each frame into the next."""
     picture.load()
-    if kind != "WEBP":
+    if kind in SHOWN:
         return Raster(kind, *picture.size, strip(kind, content))
     frames = getattr(picture, "n_frames", 1)
     if frames * picture.width * picture.height > MOST_PIXELS_OF_ALL_FRAMES:
@@ -129,7 +130,8 @@ def _has_holes(picture: Pillow.Image) -> bool:
 
 def _encoded(picture: Pillow.Image, kind: str, content: bytes) -> Raster:
     """Encode photos as JPEG, everything else as PNG."""
-    photo = kind == "JPEG" or (kind == "WEBP" and not _has_holes(picture) and b"VP8 " in content[:64])
+    lossy = kind == "AVIF" or (kind == "WEBP" and b"VP8 " in content[:64])
+    photo = kind == "JPEG" or (lossy and not _has_holes(picture))
     profile = picture.info.get("icc_profile")
     file = io.BytesIO()
     if photo:

@@ -93,7 +93,7 @@ def test_the_hash_of_the_source_follows_its_images(rendered, tmp_path):
         ("![x](../../secret.png)", "image-missing", "outside the newsletter's folder"),
         ("![x](../link.png)", "image-missing", "outside the newsletter's folder"),
         ("![x](/etc/passwd)", "image-missing", "no such file"),
-        ("![x](../text.png)", "image-unreadable", "not a PNG, JPEG, GIF, WebP or SVG"),
+        ("![x](../text.png)", "image-unreadable", "not a PNG, JPEG, GIF, WebP, AVIF or SVG"),
         ("![x](../drawing.svg)", "image-unreadable", "has no size"),
         ("![x](../half.png)", "image-unreadable", "is damaged"),
         ("![x](../bomb.png)", "image-too-large", "too many pixels"),

@@ -69,6 +69,15 @@ def test_a_photo_held_upright_is_upright(read):
     assert not opened(image).getexif()
 
 
+@pytest.mark.parametrize(("alpha", "made"), [(255, "jpg"), (128, "png")])
+def test_an_avif_becomes_what_all_clients_show(read, alpha, made):
+    picture = photo(200, 100, "RGBA")
+    picture.putalpha(alpha)
+    image = read(saved(picture, "AVIF"), "a.avif")
+    assert (image.extension, image.width, image.height) == (made, 200, 100)
+    opened(image)
+
+
 def test_a_png_loses_its_metadata_and_keeps_its_pixels(read):
     from PIL.PngImagePlugin import PngInfo
 
