@@ -83,7 +83,6 @@ def _server(file: Path, port: int, latest: "Latest") -> "PreviewServer":
     site = Site(
         page=_page(file),
         latest=latest,
-        base_url=settings.BASE_URL,
         unsubscribe=f"{settings.BASE_URL}/unsubscribe/test/",
         send_test=_send_test,
     )

@@ -45,6 +45,8 @@ class Newsletter:
     logo: str = ""  # a path in the folder, or an https address
     license: str = ""
     about: str = ""
+    remote_images: str = "keep"  # at their own addresses, or "copy"
+    media_url: str = ""  # where images are served instead of BASE_URL/media/; ends in "/"
     notify: str = ""  # who is told of sends that need a person
     ignore: frozenset[str] = frozenset()  # rules of the checker that no issue of it is to be measured by
 
@@ -261,6 +263,20 @@ def _folder_address(value: Any) -> str:
     return text if not text or text.endswith("/") else f"{text}/"
 
 
+def _media_url(value: Any) -> str:
+    text = _folder_address(value)
+    if text.startswith("http:") and urlsplit(text).hostname not in ("127.0.0.1", "localhost", "::1"):
+        raise _Bad("must begin with https://, because email programs load no other images.")
+    return text
+
+
+def _remote_images(value: Any) -> str:
+    text = _header(value)
+    if text not in ("keep", "copy"):
+        raise _Bad('must be "keep", to leave images of other sites there, or "copy", to send copies of them.')
+    return text
+
+
 def _colour(value: Any) -> str:
     text = _header(value).lower()
     if re.fullmatch(r"#[0-9a-f]{3}", text):
@@ -302,6 +318,8 @@ CHECKS: dict[str, Callable[[Any], Any]] = {
     "logo": _header,
     "license": _header,
     "about": _text,
+    "remote_images": _remote_images,
+    "media_url": _media_url,
     "notify": _address,
     "ignore": _rules,
 }

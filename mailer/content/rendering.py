@@ -9,7 +9,7 @@ import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from html import escape
 from urllib.parse import quote
@@ -21,6 +21,7 @@ from django.utils.translation import gettext
 
 from mailer.config.newsletter import Newsletter
 from mailer.content.assets import point_images, point_links, read_logo, without_repeats
+from mailer.content.assets.copies import Copies
 from mailer.content.assets.images import Image
 from mailer.content.colours import palette
 from mailer.content.findings import Finding
@@ -66,11 +67,13 @@ class RenderedIssue:
     article: str  # the content alone, as an HTML fragment without styles
     images: tuple[Image, ...]
     placeholders: Mapping[str, str]  # what stands in html and text for each subscriber's own address
-    source_sha256: str  # the issue's bytes and those of the images it uses
+    source_sha256: str  # the issue's bytes and those of the images in the newsletter's folder that it uses
     content_sha256: str  # subject, html and text
     day: date | None = None  # as the issue itself says
     number: str = ""
     findings: tuple[Finding, ...] = ()  # what an editor should know of; sorted
+    media_url: str = ""  # where subscribers load `images` from; ends in "/"
+    uncopied: Mapping[str, str] = field(default_factory=dict)  # remote images still to be copied: address → why not
 
 
 @contextmanager
@@ -99,20 +102,22 @@ def render_issue(
     sent_slugs: frozenset[str] = frozenset(),
     archive_url: str = "",
     back_issues: Sequence[BackIssue] = (),
+    copies: Copies | None = None,
 ) -> RenderedIssue:
     """Return the issue as its subscribers get it; the same bytes for the same input.
 
     `sent_slugs` are issues of this newsletter with a page in its archive at `archive_url` (ends in "/"; default
-    base_url/archive/), for links between issues; `back_issues`, newest first, are listed if the issue asks for it. What
-    cannot be shown is left out and reported in `findings`. Raises `IssueError` if nothing can be rendered at all, and
-    `NewsletterError` for a logo that cannot be used.
+    base_url/archive/), for links between issues; `back_issues`, newest first, are listed if the issue asks for it;
+    `copies` stand for images of other sites. What cannot be shown is left out and reported in `findings`. Raises
+    `IssueError` if nothing can be rendered at all, and `NewsletterError` for a logo that cannot be used.
     """
     language = issue.language or newsletter.language
     archive_url = archive_url or f"{base_url}/archive/"
     document = _parse(issue, back_issues)
     point_links(document, issue, newsletter, archive_url, sent_slugs)
-    images = point_images(document, issue, base_url)
-    logo = read_logo(newsletter, base_url)
+    media_url = newsletter.media_url or f"{base_url}/media/"
+    logo = read_logo(newsletter, media_url, copies)
+    images = point_images(document, issue, media_url, copies) + logo.pointed
     sections = split(document.tokens, issue.title)
     placeholders = {"unsubscribe": _placeholder("unsubscribe", issue, newsletter)}
     with translation.override(language_of_chrome(language)):
@@ -120,7 +125,6 @@ def render_issue(
         mail = _Mail(issue, newsletter, language, sections, bodies, placeholders, logo.address, archive_url)
         subject, preheader, text = mail.subject(), mail.preheader(), mail.text()
         html = mail.html(preheader)
-    used = without_repeats((*images, *logo.images))
     found = (*issue.findings, *_told(document, issue), *_missing(html, issue, sections))
     return RenderedIssue(
         slug=issue.slug,
@@ -130,13 +134,15 @@ def render_issue(
         html=html,
         text=text,
         article="\n".join(f"<section>{body}</section>" for body in bodies),
-        images=used,
+        images=without_repeats((*images.own, *images.copied)),
         placeholders=placeholders,
-        source_sha256=_sha256(issue.source, *(image.content for image in used)),
+        source_sha256=_sha256(issue.source, *(image.content for image in images.own)),
         content_sha256=_sha256(subject.encode(), html.encode(), text.encode()),
         day=issue.date,
         number=issue.number,
         findings=tuple(sorted(set(found))),
+        media_url=media_url,
+        uncopied=images.uncopied,
     )
 
 

@@ -54,7 +54,6 @@ class Site:
 
     page: Callable[[str], str]  # the page's HTML, given the path that everything of it stands under
     latest: Latest
-    base_url: str
     unsubscribe: str  # the address that stands for the subscriber's own link
     send_test: Callable[[Draft, list[str]], Answered]
 
@@ -70,7 +69,7 @@ class PreviewServer:
         self.origin = f"http://{self.netloc}"
         self.root = f"/{self.token}/"
         self.url = f"{self.origin}{self.root}"
-        self.addresses = Addresses(site.base_url, f"{self.root}media/", site.unsubscribe)
+        self.addresses = Addresses(f"{self.root}media/", site.unsubscribe)
         self.one_test = Lock()
 
     def __repr__(self) -> str:

@@ -20,7 +20,6 @@ _ROOT = re.compile(r"((?:supported-)?color-schemes?\s*:\s*)(?:light dark|dark li
 class Addresses:
     """Where the page's copy points instead of the address that subscribers will use."""
 
-    base_url: str  # of the installation
     media: str  # path on the preview's own server, with a slash at its end
     unsubscribe: str
 
@@ -29,7 +28,7 @@ def shown(rendered: RenderedIssue, scheme: Scheme, addresses: Addresses) -> str:
     """Return the email's HTML as a client in light or dark mode shows it, whatever mode this machine is in."""
     html = _filled(rendered.html, rendered, addresses)
     for image in rendered.images:
-        html = html.replace(f"{addresses.base_url}/media/{image.name}", f"{addresses.media}{image.name}")
+        html = html.replace(f"{rendered.media_url}{image.name}", f"{addresses.media}{image.name}")
     html = _STYLE.sub(lambda found: found[1] + _in_scheme(found[2], scheme) + found[3], html)
     html = _MEDIA.sub(lambda found: found[1] + _in_scheme(found[2], scheme), html)
     return _META.sub(rf"\g<1>{scheme}", html)

@@ -1,14 +1,15 @@
 """Point an issue's links and images at addresses that work in an email, and report those that cannot."""
 
 import re
-from collections.abc import Iterable, Set
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Set
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from urllib.parse import urlsplit
 
 from markdown_it.token import Token
 
 from mailer.config.newsletter import Newsletter, NewsletterError
+from mailer.content.assets.copies import Copies, address_of_copy
 from mailer.content.assets.images import Image, ImageError, read_image
 from mailer.content.assets.links import Destinations, LinkError, absolute
 from mailer.content.issues import Issue
@@ -87,27 +88,59 @@ def _drop_unlinked(document: Document) -> None:
         token.children = kept
 
 
-def point_images(document: Document, issue: Issue, base_url: str) -> tuple[Image, ...]:
-    """Make every src an address of the web or one of ours, with a width; return the images that must be served.
+@dataclass(frozen=True)
+class Pointed:
+    """The images of an issue that must be served, and those that stay at another site though copies were asked for."""
+
+    own: tuple[Image, ...] = ()  # of the newsletter's folder
+    copied: tuple[Image, ...] = ()  # of other sites
+    uncopied: Mapping[str, str] = field(default_factory=dict)  # address → why, "" if nobody tried
+
+    def __add__(self, other: "Pointed") -> "Pointed":
+        return Pointed(
+            without_repeats((*self.own, *other.own)),
+            without_repeats((*self.copied, *other.copied)),
+            {**self.uncopied, **other.uncopied},
+        )
+
+
+def point_images(document: Document, issue: Issue, media_url: str, copies: Copies | None = None) -> Pointed:
+    """Make every src an address of the web or one of ours, with a width; return what must be served.
 
     An image that cannot be shown becomes its alt text.
     """
-    used: dict[str, Image] = {}
+    own: list[Image] = []
+    copied: list[Image] = []
+    uncopied: dict[str, str] = {}
     for reference in list(document.images()):
         target = reference.target.strip()
         try:
-            if _scheme(target):
-                _point_remote(reference)
-            else:
+            if not _scheme(target):
                 image = read_image(target, issue.path.resolve().parent, issue.folder)
-                _point_own(reference.token, image, base_url)
-                used[image.sha256] = image
+                own.append(image)
+                _point_own(reference.token, image, media_url)
+            elif copy := _copy(target, copies, uncopied):
+                copied.append(copy)
+                _point_own(reference.token, copy, media_url)
+            else:
+                _point_remote(reference)
         except (ImageError, LinkError) as error:
             document.remarks.append(
                 Remark(reference.line, reference.column, error.rule, error.message, error.fix, "error")
             )
             _show_alt(reference.token)
-    return tuple(used.values())
+    return Pointed(without_repeats(own), without_repeats(copied), uncopied)
+
+
+def _copy(target: str, copies: Copies | None, uncopied: dict[str, str]) -> Image | None:
+    """Return the copy of a remote image; note in `uncopied` that it has none yet. Raises `ImageError`."""
+    address = address_of_copy(target) if copies else ""
+    if not copies or not address:
+        return None
+    image = copies.find(address)
+    if image is None:
+        uncopied[address] = copies.why_not(address)
+    return image
 
 
 def _show_alt(token: Token) -> None:
@@ -115,15 +148,15 @@ def _show_alt(token: Token) -> None:
     token.children = None
 
 
-def _point_own(token: Token, image: Image, base_url: str) -> None:
+def _point_own(token: Token, image: Image, media_url: str) -> None:
     width = min(image.width // image.density, WIDEST, int(token.attrs.get("width") or WIDEST)) or 1
-    token.attrs["src"] = address_of(image, base_url)
+    token.attrs["src"] = address_of(image, media_url)
     token.attrs["width"] = width
     token.attrs["height"] = max(1, round(image.height * width / image.width))
 
 
-def address_of(image: Image, base_url: str) -> str:
-    return f"{base_url}/media/{image.name}"
+def address_of(image: Image, media_url: str) -> str:
+    return f"{media_url}{image.name}"
 
 
 def _scheme(target: str) -> str:
@@ -157,23 +190,30 @@ def _remote_width(reference: Reference) -> int:
 
 @dataclass(frozen=True)
 class Logo:
-    address: str  # "" for none
-    images: tuple[Image, ...]
+    address: str = ""  # "" for none
+    pointed: Pointed = field(default_factory=Pointed)
 
 
-def read_logo(newsletter: Newsletter, base_url: str) -> Logo:
+def read_logo(newsletter: Newsletter, media_url: str, copies: Copies | None = None) -> Logo:
     """Return the newsletter's logo, from its own folder or an https address. Raises `NewsletterError`."""
-    if not newsletter.logo:
-        return Logo("", ())
-    if _scheme(newsletter.logo) == "https":
-        return Logo(newsletter.logo, ())
+    logo = newsletter.logo
+    if not logo:
+        return Logo()
     try:
-        image = read_image(newsletter.logo, newsletter.folder, newsletter.folder)
+        if _scheme(logo) == "https":
+            uncopied: dict[str, str] = {}
+            copy = _copy(logo, copies, uncopied)
+            return (
+                Logo(address_of(copy, media_url), Pointed(copied=(copy,)))
+                if copy
+                else Logo(logo, Pointed(uncopied=uncopied))
+            )
+        image = read_image(logo, newsletter.folder, newsletter.folder)
     except ImageError as error:
         raise NewsletterError(
             f"{newsletter.folder / 'newsletter.toml'} logo of {newsletter.label}: {error.message}; {error.fix}"
         ) from None
-    return Logo(address_of(image, base_url), (image,))
+    return Logo(address_of(image, media_url), Pointed(own=(image,)))
 
 
 def without_repeats(images: Iterable[Image]) -> tuple[Image, ...]:

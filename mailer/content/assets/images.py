@@ -12,7 +12,7 @@ LARGEST_FILE = 10 * 1024 * 1024  # bytes
 LARGEST = 5 * 1024 * 1024  # of what subscribers load
 LARGEST_SVG = 1024 * 1024
 TYPES = {"PNG": ("png", "image/png"), "JPEG": ("jpg", "image/jpeg"), "GIF": ("gif", "image/gif")}
-REMEMBERED = 32  # a preview renders the same images again and again
+REMEMBERED = 100  # a preview renders the same images again and again, and an issue may have 40
 
 
 class ImageError(ValueError):
@@ -43,7 +43,7 @@ def read_image(target: str, beside: Path, folder: Path) -> Image:
 
     Nothing outside `folder` is read, whatever `..` or a symbolic link says.
     """
-    return _remembered(_read(_inside(target, beside, folder), target), target)
+    return image_of(_read(_inside(target, beside, folder), target), target)
 
 
 def _inside(target: str, beside: Path, folder: Path) -> Path:
@@ -84,7 +84,8 @@ def _read(path: Path, target: str) -> bytes:
 _done: OrderedDict[str, Image | Unfit] = OrderedDict()
 
 
-def _remembered(content: bytes, target: str) -> Image:
+def image_of(content: bytes, target: str) -> Image:
+    """Return these bytes as an image that is fit for email. Raises `ImageError`, which names `target`."""
     digest = hashlib.sha256(content).hexdigest()
     made = _done.get(digest)
     if made is None:

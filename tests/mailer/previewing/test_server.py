@@ -24,7 +24,7 @@ def preview(desk, asked):
 
     latest = Latest()
     latest.put(desk().draw())
-    site = Site(lambda root: f"<p>{root}</p>", latest, BASE, f"{BASE}/unsubscribe/test/", send_test)
+    site = Site(lambda root: f"<p>{root}</p>", latest, f"{BASE}/unsubscribe/test/", send_test)
     server = PreviewServer(site)
     server.start()
     yield server

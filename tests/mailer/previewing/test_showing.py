@@ -6,7 +6,7 @@ import pytest
 from mailer.previewing.showing import Addresses, page_state, shown
 from tests.mailer.previewing.conftest import BASE, ISSUE
 
-HERE = Addresses(BASE, "/token/media/", f"{BASE}/unsubscribe/test/")
+HERE = Addresses("/token/media/", f"{BASE}/unsubscribe/test/")
 
 
 @pytest.fixture

@@ -73,7 +73,7 @@ def preview(desk, folder) -> Iterator[PreviewServer]:  # noqa: F811
     latest = Latest()
     latest.put(desk().draw())
     page = _page(folder / "2026-11-20.md")
-    site = Site(page, latest, BASE, f"{BASE}/unsubscribe/test/", lambda *_: Answered(True, "Rehearsed."))
+    site = Site(page, latest, f"{BASE}/unsubscribe/test/", lambda *_: Answered(True, "Rehearsed."))
     server = PreviewServer(site)
     server.start()
     yield server
