@@ -2,12 +2,11 @@
 
 import re
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from mailer.checks.proofs import ImageReference, Proof, shortened
-from mailer.content.assets.links import Destinations, LinkError, absolute
+from mailer.content.assets.copies import address_of_copy
 from mailer.content.findings import Finding
 
 FILE_NAME = re.compile(r".*\.(png|jpe?g|gif|webp|svg|bmp|avif|heic)", re.IGNORECASE)
@@ -25,16 +24,40 @@ MOST_HOSTS = 3  # that a message names
 def look(proof: Proof) -> Iterator[Finding]:
     yield from _without_words(proof)
     yield from _unencrypted(proof)
-    if sources := remote_sources(proof):
+    if proof.newsletter.remote_images == "copy":
+        yield from _uncopied(proof)
+    elif sources := remote_sources(proof):
         yield _remote(proof, sources)
+
+
+def _uncopied(proof: Proof) -> Iterator[Finding]:
+    """Report once what has one reason: offline, all images of all sites have the same."""
+    by_reason: dict[str, list[str]] = {}
+    for address, reason in proof.rendered.uncopied.items():
+        by_reason.setdefault(reason, []).append(address)
+    for reason, addresses in by_reason.items():
+        which = f"{_counted(addresses)} from {_hosts(addresses)} not copied" + (f": {reason}" if reason else " yet")
+        fix = "the email loads it from there; try again, or put the file into the newsletter's folder"
+        if not reason:
+            fix = "`mailer preview` and `mailer send` copy it; until then the email loads it from there"
+        yield proof.finding(*_first(proof, addresses), "image-uncopied", which, fix)
+
+
+def _counted(addresses: list[str]) -> str:
+    return "an image" if len(addresses) == 1 else f"{len(addresses)} images"
 
 
 def _unencrypted(proof: Proof) -> Iterator[Finding]:
     for picture in proof.pictures:
-        if re.match("http:", picture.target, re.IGNORECASE):
+        if re.match("http:", picture.target, re.IGNORECASE) and not _is_copied(proof, picture):
             message = f'image "{shortened(picture.target, 60)}" is not encrypted; many email clients do not load it'
             fix = "use https:// if the site supports it, or put the file into the newsletter's folder"
             yield proof.finding(picture.line, picture.column, "image-http", message, fix)
+
+
+def _is_copied(proof: Proof, picture: ImageReference) -> bool:
+    copies = proof.newsletter.remote_images == "copy"
+    return copies and address_of_copy(picture.target) not in proof.rendered.uncopied
 
 
 def remote_sources(proof: Proof) -> list[str]:
@@ -45,12 +68,12 @@ def remote_sources(proof: Proof) -> list[str]:
 
 
 def _remote(proof: Proof, sources: list[str]) -> Finding:
-    images = "an image is" if len(sources) == 1 else f"{len(sources)} images are"
     message = (
-        f"{images} loaded from {_hosts(sources)} whenever the email is opened: that site learns of it, and if the "
-        "file goes, so does the image"
+        f"each opening of the email loads {_counted(sources)} from {_hosts(sources)}: that site learns of it, and if "
+        "the file goes, so does the image"
     )
-    return proof.finding(*_first(proof, sources), "image-remote", message, "put the files into the newsletter's folder")
+    fix = 'write remote_images = "copy" into newsletter.toml, or put the files into the newsletter\'s folder'
+    return proof.finding(*_first(proof, sources), "image-remote", message, fix)
 
 
 def _hosts(sources: list[str]) -> str:
@@ -61,16 +84,11 @@ def _hosts(sources: list[str]) -> str:
 
 def _first(proof: Proof, sources: list[str]) -> tuple[int, int]:
     """Return where the first of them is written; the top of the file if no line of the issue names it."""
+    plain = {source.partition("#")[0] for source in sources}
     for picture in proof.pictures:
-        if _normal(picture.target) in sources:
+        if address_of_copy(picture.target) in plain:
             return picture.line, picture.column
     return 1 - proof.issue.body_line, 0
-
-
-def _normal(target: str) -> str:
-    with suppress(LinkError):
-        return absolute(target, Destinations())
-    return ""
 
 
 def _without_words(proof: Proof) -> Iterator[Finding]:

@@ -85,6 +85,7 @@ class Visitor:
     """Makes one request at a time to each host, and gives up on hosts that do not answer. For several threads."""
 
     agent = ""  # how it introduces itself
+    accept = "*/*"
     most_bytes = 0  # of an answer that are read; 0: its headers alone
     deadline = DEADLINE
     whole = WHOLE
@@ -130,6 +131,10 @@ class Visitor:
             self._failures[host.lower()] += 1
             raise
 
+    def stop(self) -> None:
+        """Let no further request begin."""
+        self._until = 0.0
+
     def gave_up(self, host: str) -> bool:
         return self._failures[host.lower()] >= MOST_FAILURES
 
@@ -145,7 +150,7 @@ class Visitor:
         late.daemon = True
         late.start()
         try:
-            connection.request(method, path, headers={"User-Agent": self.agent, "Accept": "*/*"})
+            connection.request(method, path, headers={"User-Agent": self.agent, "Accept": self.accept})
             response = connection.getresponse()
             late.cancel()
             content = self._read(response, until) if response.status == 200 else b""
@@ -179,7 +184,9 @@ class Visitor:
         """Return where to connect; all of the name's addresses are checked before one is used."""
         try:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except (OSError, UnicodeError):
+        except (OSError, UnicodeError) as error:
+            if getattr(error, "errno", None) == socket.EAI_AGAIN:
+                raise Unreachable("its name cannot be looked up now; is this machine offline?") from None
             raise Unreachable("the host does not exist") from None
         found_places: list[Place] = [(family, (str(where[0]), port)) for family, _, _, _, where in found]
         for _, (address, _) in found_places:

@@ -31,3 +31,8 @@ def count_warnings(file: Path, warnings: list[Finding]) -> None:
     if warnings:
         found = counted(len(warnings), "warning")
         click.echo(f"mailer: {found} in {file}; `mailer check {file}` lists them.", err=True)
+
+
+def say_copying(images: int) -> None:
+    """Say before a command fetches remote images why it takes a while."""
+    click.echo(f"mailer: copying {counted(images, 'remote image')} …", err=True)

@@ -64,14 +64,14 @@ def issue(
     no request; an interrupted one continues.
     """
     start()
-    from mailer.cli.findings import count_warnings, stop_at_errors
-    from mailer.publishing.preparing import prepare, require_known_rules, require_sound
+    from mailer.cli.findings import count_warnings, say_copying, stop_at_errors
+    from mailer.publishing.preparing import prepare_to_send, require_known_rules, require_sound
     from mailer.publishing.sending import get_ready, propose, read_order
 
     require_known_rules(ignored)
     _say_if_keys_are_exposed()
     _name_orphans()
-    proof = prepare(file, newsletter)
+    proof = prepare_to_send(file, newsletter, say_copying)
     warnings = stop_at_errors(file, lambda: require_sound(proof, ignored), "nothing was sent")
     proposal = propose(proof, read_order(proof, at, on_unknown, detached=detach))
     if dry_run and as_json:

@@ -32,15 +32,16 @@ def test(file: Path, more: tuple[str, ...], first: tuple[str, ...], name: str | 
     `send issue` are shown but do not block. Without a provider's key it is a rehearsal: no email goes out.
     """
     start()
+    from mailer.cli.findings import say_copying
     from mailer.publishing.errors import CorrectRequest
-    from mailer.publishing.preparing import findings_of, prepare
+    from mailer.publishing.preparing import findings_of, prepare_to_send
     from mailer.publishing.testing import read_recipients
 
     try:
         to = read_recipients((*first, *more))
     except CorrectRequest as error:
         raise Problem(f"{error} Nothing was sent.", Exit.USAGE) from None
-    proof = prepare(file, name)
+    proof = prepare_to_send(file, name, say_copying)
     findings, facts = findings_of(proof), _facts(proof, to)
     if not as_json:
         _show(facts)

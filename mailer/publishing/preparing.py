@@ -1,6 +1,6 @@
 """Turn a file into an email with everything there is to say about it: read, render and check."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -13,12 +13,14 @@ from mailer.checks import blocking, check, without
 from mailer.checks.proofs import Proof
 from mailer.config.newsletter import Newsletter
 from mailer.config.rules import why_not_ignored
+from mailer.content.assets.copies import Failure, read_copies
 from mailer.content.findings import Finding
 from mailer.content.issues import Issue, IssueError, read_issue
 from mailer.content.markdown import BackIssue
 from mailer.content.rendering import render_issue
 from mailer.publishing.errors import CorrectIssue, CorrectRequest, of_issue
 from mailer.publishing.newsletters import choose_newsletter
+from mailer.publishing.remote_images import copy_images
 
 NONE: frozenset[str] = frozenset()
 
@@ -32,6 +34,7 @@ class Surroundings:
     local: bool = False  # the provider is on this machine
     newsletters: tuple[str, ...] = ()  # labels, in the order of newsletter.toml
     sent: Callable[[str], Sequence[Entry]] = lambda label: ()  # issues of a newsletter that have a page, newest first
+    images: Path | None = None  # where copies of remote images lie
 
     def archive_url(self, label: str) -> str:
         """Return the URL under which a newsletter's pages stand; ends in a slash."""
@@ -46,6 +49,7 @@ def surroundings(sent: Callable[[str], Sequence[Entry]] | None = None) -> Surrou
         local=settings.PROVIDER_IS_LOCAL,
         newsletters=tuple(settings.NEWSLETTERS),
         sent=sent or _sent,
+        images=Path(settings.HOME) / "images",
     )
 
 
@@ -61,6 +65,21 @@ def prepare(file: Path, newsletter: str | None) -> Proof:
         raise of_issue(error) from error
 
 
+def prepare_to_send(file: Path, newsletter: str | None, telling: Callable[[int], None]) -> Proof:
+    """Prepare, with copies of the remote images if the newsletter mails copies: those that are missing are fetched.
+
+    `telling` is told how many before. What cannot be fetched is among the findings. Raises CorrectSettings too.
+    """
+    proof = prepare(file, newsletter)
+    if not proof.rendered.uncopied:
+        return proof
+    telling(len(proof.rendered.uncopied))
+    around = surroundings()
+    assert around.images is not None
+    failures = copy_images(proof.newsletter, around.images, proof.rendered.uncopied)
+    return render(proof.issue, proof.newsletter, around, failures)
+
+
 def require_newsletter(file: Path, newsletter: str | None) -> None:
     """Raise CorrectRequest if no newsletter can be chosen for `file`; ignore mistakes in the issue itself."""
     wanted = newsletter
@@ -72,8 +91,16 @@ def require_newsletter(file: Path, newsletter: str | None) -> None:
     choose_newsletter(wanted)
 
 
-def render(issue: Issue, newsletter: Newsletter, around: Surroundings) -> Proof:
-    """Render the issue as its subscribers would get it. Raises IssueError."""
+def render(
+    issue: Issue, newsletter: Newsletter, around: Surroundings, failures: Mapping[str, Failure] | None = None
+) -> Proof:
+    """Render the issue as its subscribers would get it; `failures`: remote images that were just not fetched.
+
+    Raises IssueError.
+    """
+    copies = None
+    if newsletter.remote_images == "copy" and around.images:
+        copies = read_copies(newsletter.folder, around.images, failures)
     listed, archive_url = around.sent(newsletter.label), around.archive_url(newsletter.label)
     sent = frozenset(entry.slug for entry in listed)
     rendered = render_issue(
@@ -86,6 +113,7 @@ def render(issue: Issue, newsletter: Newsletter, around: Surroundings) -> Proof:
             BackIssue(entry.title, archive_url + quote(entry.slug, safe="") + "/")
             for entry in before(issue.slug, list(listed))
         ],
+        copies=copies,
     )
     return Proof(issue, rendered, newsletter, around.rehearsal, around.base_url, sent, around.local)
 

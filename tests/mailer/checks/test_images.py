@@ -72,7 +72,7 @@ def test_images_from_elsewhere_are_told_once_with_their_hosts(findings):
     told = findings("\n\n".join(f"![Board {n}](https://cdn{n % 5}.example/{n}.png)" for n in range(39)))
 
     assert [(finding.rule, finding.severity, finding.line) for finding in told] == [("image-remote", "warning", 9)]
-    assert "39 images are loaded from cdn0.example, cdn1.example, cdn2.example and 2 more" in told[0].message
+    assert "loads 39 images from cdn0.example, cdn1.example, cdn2.example and 2 more:" in told[0].message
 
 
 def test_a_logo_from_elsewhere_is_told_at_the_top(findings):
