@@ -12,10 +12,12 @@ from urllib.parse import unquote
 from django.template.autoreload import reset_loaders
 
 from mailer.config.newsletter import Newsletter, NewsletterError, read_newsletters
+from mailer.content.assets.copies import LOCK
 from mailer.content.findings import Finding
 from mailer.content.issues import Issue, IssueError, read_issue
 from mailer.content.overrides import fault_in
 from mailer.content.rendering import RenderedIssue
+from mailer.previewing.copying import Copier
 from mailer.publishing.preparing import Surroundings, findings_of, render
 
 log = logging.getLogger(__name__)
@@ -68,6 +70,7 @@ class Desk:
 
     def __init__(self, file: Path, sources: Sources, around: Surroundings) -> None:
         self.file, self.sources, self.around = file, sources, around
+        self.copier = Copier(around.images)
         self._last = Draft(0, "")
         self._named: frozenset[Path] = frozenset()
 
@@ -105,6 +108,7 @@ class Desk:
         """Return every file whose change can change the email, also those that do not exist yet."""
         yield self.file
         yield self.sources.config
+        yield self.sources.config.resolve().parent / LOCK
         yield from self._named
         for folder in self.sources.template_folders:
             yield from (folder / "email").rglob("*")
@@ -128,7 +132,8 @@ class Desk:
     def _drawn(self, fresh: Draft) -> Draft:
         issue = read_issue(self.file, self.sources.config)
         newsletter = self._newsletter(issue)
-        proof = render(issue, newsletter, self.around)
+        proof = render(issue, newsletter, self.around, self.copier.failures)
+        self.copier.want(newsletter, proof.rendered.uncopied)
         return replace(fresh, rendered=proof.rendered, newsletter=newsletter, findings=tuple(findings_of(proof)))
 
     def _newsletter(self, issue: Issue) -> Newsletter:

@@ -84,12 +84,13 @@ class Watcher:
     def _watch(self) -> None:
         seen = self._draw()
         while not self._stop.wait(EVERY):
-            if stamps(self._desk.files()) != seen:
+            if self._desk.copier.news.is_set() or stamps(self._desk.files()) != seen:
                 self._wait_until_written()
                 seen = self._draw()
 
     def _draw(self) -> dict[Path, Stamp]:
         """Return the stamps from before rendering, so that a save meanwhile is not missed."""
+        self._desk.copier.news.clear()
         self._desk.look()
         before = stamps(self._desk.files())
         self._latest.put(self._desk.draw())
