@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 @click.option("--links", is_flag=True, help="Request each link to see if its page exists.")
 @click.option("--ignore", "ignored", metavar="RULE", multiple=True, help="Ignore a rule; repeatable.")
 @click.option("--allow-drafts", is_flag=True, help="Do not fail because an issue is a draft.")
+@click.option("--fix", "to_fix", is_flag=True, help="Correct what has one right answer, after showing it.")
+@click.option("--yes", is_flag=True, help="With --fix: do not ask.")
 @click.option("--newsletter", "name", help="Which newsletter of newsletter.toml.")
 @click.option(
     "--format",
@@ -34,6 +36,8 @@ def check(
     links: bool,
     ignored: tuple[str, ...],
     allow_drafts: bool,
+    to_fix: bool,
+    yes: bool,
     name: str | None,
     form: str,
 ) -> None:
@@ -42,12 +46,19 @@ def check(
     Each line is FILE:LINE:COLUMN, severity, rule, how often it was found, what is wrong and how to fix it. With
     errors, the exit code is 3. `ignore: [RULE, ...]` in an issue's front matter leaves rules out for good,
     `ignore = ["RULE", ...]` in newsletter.toml does so for all issues.
+
+    --fix writes "##Heading" as "## Heading", removes a title that is repeated, and puts missing blank lines before
+    lists, headings and code; with --links also https: for http: where the site answers. It shows the changes first.
     """
     terminal.start_rendering()
-    from mailer.cli import reports
+    from mailer.cli import fixing, reports
     from mailer.publishing.preparing import require_known_rules
 
     require_known_rules(ignored)
+    if yes and not to_fix:
+        raise click.UsageError("--yes is for --fix.")
+    for file in files if to_fix else ():
+        fixing.fix(file, partial(_say_asking, file) if links else None, yes)
     found = [(file, finding) for file in files for finding in _check(file, name, links, set(ignored))]
     text = reports.print_all if each else reports.print_grouped
     {"text": text, "json": reports.print_json, "github": reports.print_github}[form](found, len(files))

@@ -1,0 +1,117 @@
+"""What has one right answer is corrected, and no other line changes."""
+
+import re
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mailer.checks.fixes import apply, edits, unencrypted
+from mailer.content.markdown import MarkupError, parse
+
+
+def fixed(body: str, title: str = "Boards", secure: frozenset[str] = frozenset()) -> str:
+    pieces = re.split(r"(\r\n|\r|\n)", body)
+    raw = list(zip(pieces[::2], [*pieces[1::2], ""], strict=True))
+    return apply(raw, edits([line for line, _ in raw], title, secure))
+
+
+@pytest.mark.parametrize(
+    ("body", "wanted"),
+    [
+        ("##News\nText.", "## News\nText."),
+        ("Text.\n\n###中文\n\n####*More*", "Text.\n\n### 中文\n\n#### *More*"),
+        ("Text:\n- one\n- two", "Text:\n\n- one\n- two"),
+        ("Text:\r\n1. one\r\n", "Text:\r\n\r\n1. one\r\n"),
+        ("Text.\n## News\nText.", "Text.\n\n## News\nText."),
+        ("Text:\n```sh\nls\n```", "Text:\n\n```sh\nls\n```"),
+        ("Text:\n2. two\n3. three", "Text:\n\n2. two\n3. three"),
+        ("<div>\n## News\n</div>", "<div>\n\n## News\n</div>"),
+        ("# Boards\n\nText.\n\n# Boards\n\nMore.", "# Boards\n\nText.\n\nMore."),
+        ("Boards\n===\n\nText.\n\nBoards\n===\nMore.", "Boards\n===\n\nText.\n\nMore."),
+        ("## Boards!\n\nText.", "Text."),
+        ("# Boards\n## Boards\nText.", "# Boards\nText."),
+    ],
+)
+def test_what_has_one_right_answer_is_corrected_once(body, wanted):
+    assert fixed(body) == wanted
+    assert fixed(wanted) == wanted
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "#news of the day",
+        "\\##News",
+        "Join us in\n##python on IRC.",
+        "```\n##News\nText:\n- one\n```",
+        "    ##News",
+        "Text `a\n##b` more",
+        "# Boards\n\nText.\n\n## Boards\n\nMore.",
+        "# Boards\n\nText.\n\n# Others\n\nMore.",
+        "In\n2019. And then",
+        "- one\n- two\n## News",
+        "> quote\n## News",
+        "<pre>\n## News\n</pre>",
+        "<!-- a\n- b -->",
+        "<p>One\n- two</p>",
+        "Text\n---\n\nMore",
+        "Text -\none - two",
+    ],
+)
+def test_what_may_be_meant_stays(body):
+    assert fixed(body) == body
+
+
+SECURE = frozenset({"http://a.example", "http://a.example/", "http://a.example/b?c=1"})
+
+
+@pytest.mark.parametrize(
+    ("line", "wanted"),
+    [
+        (
+            "[A](http://a.example/) and [B](http://a.example/b?c=1)",
+            "[A](https://a.example/) and [B](https://a.example/b?c=1)",
+        ),
+        ("See http://a.example/. <http://a.example>", "See https://a.example/. <https://a.example>"),
+        ('<img src="http://a.example/b?c=1">', '<img src="https://a.example/b?c=1">'),
+        ("[a]: http://a.example/", "[a]: https://a.example/"),
+        ("[A](http://a.example/other)", "[A](http://a.example/other)"),
+        ("[A](http://a.example.org/)", "[A](http://a.example.org/)"),
+        ("`http://a.example/` and ``x ` http://a.example/``", "`http://a.example/` and ``x ` http://a.example/``"),
+        ("[A](https://b.example/?u=http://a.example/)", "[A](https://b.example/?u=http://a.example/)"),
+    ],
+)
+def test_addresses_become_secure_where_they_are_links(line, wanted):
+    assert fixed(line, secure=SECURE) == wanted
+    code = f"```\n{line}\n```"
+    assert fixed(code, secure=SECURE) == code
+
+
+def test_addresses_with_a_port_or_of_other_schemes_are_no_candidates():
+    found = unencrypted(
+        ["http://a.example/b", "http://a.example:8080/", "https://a.example/", "http://x@a.example/", "#b"]
+    )
+    assert found == {"http://a.example/b": "https://a.example/b"}
+
+
+PIECES = st.sampled_from(
+    ["##", "# Boards", "Text", "\n", "\n\n", "- a", "2. b\n3. c", "```", "`", "<div>", "    ", "> ", "---"]
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(PIECES, max_size=14).map("".join))
+def test_fixing_twice_changes_nothing_more_and_code_stays(body):
+    try:
+        once = fixed(body)
+    except MarkupError:
+        return
+    assert fixed(once) == once
+    assert _codes(once) == _codes(body)
+
+
+def _codes(body: str) -> list[str]:
+    tokens = parse(body).tokens
+    blocks = [token.content for token in tokens if token.type in ("fence", "code_block")]
+    return blocks + [one.content for token in tokens for one in token.children or [] if one.type == "code_inline"]
