@@ -18,10 +18,13 @@ class Send(models.Model):
 
     class State(models.TextChoices):
         SCHEDULED = "scheduled"
+        PLANNING = "planning"  # in ranges, by workers; nothing of it is claimed. See Planning.
         SENDING = "sending"
         PAUSED = "paused"
         FINISHED = "finished"
         CANCELLED = "cancelled"
+
+    UNDER_WAY = (State.PLANNING, State.SENDING)
 
     class OnUnknown(models.TextChoices):
         HOLD = "hold"  # never twice: a person decides
@@ -74,7 +77,7 @@ class Send(models.Model):
                 fields=["newsletter", "slug"], condition=Q(provider=REHEARSAL), name="one_rehearsal"
             ),
             models.CheckConstraint(
-                condition=Q(state__in=["scheduled", "sending", "paused", "finished", "cancelled"]),
+                condition=Q(state__in=["scheduled", "planning", "sending", "paused", "finished", "cancelled"]),
                 name="send_state_known",
             ),
         ]
@@ -87,6 +90,22 @@ class Send(models.Model):
     def is_held(self) -> bool:
         """Tell whether it is paused for a reason that somebody must look at. An editor who pauses gives none."""
         return self.state == self.State.PAUSED and self.reason != ""
+
+
+class Planning(models.Model):
+    """How far the subscribers of a send are planned, if they are too many for one transaction; see `sending.ranges`.
+
+    It exists while the send is `planning`.
+    """
+
+    # Without a constraint, so that adding this table waits for nobody, and as deliveries have none.
+    send = models.OneToOneField(Send, models.CASCADE, primary_key=True, db_constraint=False)
+    # Frozen when it began: the last subscriber's id, and the time; who subscribes later is not in it.
+    until = models.BigIntegerField()
+    frozen_at = models.DateTimeField()
+    expected = models.PositiveIntegerField()  # about so many subscribers, to show the progress
+    position = models.BigIntegerField(default=0)  # the last subscriber's id that is planned
+    paused = models.BooleanField(default=False)  # the send will be paused, not sending, once it is planned
 
 
 class Correction(models.Model):
