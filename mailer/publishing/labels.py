@@ -183,7 +183,7 @@ def _of_unknown_history(log_of_optouts: Path) -> list[str]:
 def _require_at_rest(old: str) -> None:
     sends = Send.objects.filter(newsletter=old)
     in_flight = Batch.objects.filter(send__in=sends, state=Batch.State.POSTING)
-    under_way = sends.filter(state=Send.State.SENDING) | sends.filter(pk__in=in_flight.values("send"))
+    under_way = sends.filter(state__in=Send.UNDER_WAY) | sends.filter(pk__in=in_flight.values("send"))
     if send := under_way.first():
         raise Refused(f"{send.slug} of {old} is being sent; wait until it ends, or `mailer pause {send.slug}` first.")
 

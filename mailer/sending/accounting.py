@@ -6,7 +6,7 @@ from typing import Any
 
 from django.db.models import Count, F, Sum
 
-from mailer.models import Attempt, Batch, Delivery, Send
+from mailer.models import Attempt, Batch, Delivery, Planning, Send
 from mailer.sending.domains import outages_of, refusals_of
 
 _SHARE: dict[str, str] = {
@@ -53,7 +53,16 @@ def count(send: Send) -> Equation:
             counts[_SHARE[row["state"]]] += row["rest"]
         if row["settled_by"] == Batch.SettledBy.EDITOR and row["state"] == Batch.State.ACCEPTED:
             counts["assumed"] += row["rest"]
-    return Equation(planned=send.planned, **counts)
+    # The plan grows while it is made, also between reading the send and its batches.
+    planned = sum(counts.values()) if send.state == Send.State.PLANNING else send.planned
+    return Equation(planned=planned, **counts)
+
+
+def expected(send: Send) -> int | None:
+    """Return about how many subscribers a send that is being planned will have, else None."""
+    if send.state != Send.State.PLANNING:
+        return None
+    return Planning.objects.filter(pk=send.pk).values_list("expected", flat=True).first()
 
 
 def receipt(send: Send) -> dict[str, Any]:
@@ -72,6 +81,7 @@ def receipt(send: Send) -> dict[str, Any]:
         "source_sha256": send.source_sha256,
         "content_sha256": send.content_sha256,
         **equation,
+        "expected": expected(send),
         "skipped": _skipped_by_reason(send),
         "possibly_twice": possibly_twice(send),
         "batches": dict(batches),

@@ -11,7 +11,7 @@ from mailer.sending.accounting import attempted
 class Action(Enum):
     PLAN = "plan"  # nothing stands in the way
     REPLACE = "replace"  # the former plan never mailed anybody and is replaced, after confirmation if it differs
-    ATTACH = "attach"  # it is being sent: watch it
+    ATTACH = "attach"  # it is being planned or sent: watch it
     RESUME = "resume"  # the editor paused it
     HELD = "held"  # paused for a reason that `mailer resume` must be told to ignore
     SHOW = "show"  # it is over, or waits for its time
@@ -31,7 +31,7 @@ def what_to_do(send: Send | None, source_sha256: str) -> Action:
     same = send.source_sha256 == source_sha256
     fresh = not attempted(send)
     match send.state:
-        case Send.State.SENDING:
+        case Send.State.SENDING | Send.State.PLANNING:
             return Action.ATTACH if same else Action.REFUSE
         case Send.State.PAUSED if same and send.is_held:
             return Action.HELD

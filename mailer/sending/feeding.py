@@ -12,7 +12,7 @@ from django.db import InterfaceError, OperationalError, connection
 from mailer import concurrency
 from mailer.config.logs import place_of
 from mailer.models import Batch, Send
-from mailer.sending import circuit_breaker, hints
+from mailer.sending import circuit_breaker, hints, ranges
 from mailer.sending.delivering import deliver_next
 from mailer.sending.lifecycle import finish_if_done
 from mailer.store import accounts, clock, interruptions
@@ -52,8 +52,11 @@ def _go_on_with(send: int) -> Callable[[], None]:
 
 
 def _deliver_some(send: int, until: float) -> bool:
-    """Tell whether batches of the send are left only because its turn is over."""
+    """Tell whether batches of the send, or ranges to plan, are left only because its turn is over."""
     try:
+        while ranges.plan_next_range(send):
+            if not concurrency.issues.is_open or time.monotonic() >= until:
+                return concurrency.issues.is_open
         for _ in range(MOST_BATCHES):
             if not concurrency.issues.is_open or time.monotonic() >= until:
                 return concurrency.issues.is_open
@@ -72,7 +75,8 @@ def _deliver_some(send: int, until: float) -> bool:
 
 
 def _waiting(at_most: int) -> Iterator[tuple[int, int]]:
-    """Yield running sends of this worker with due batches, and how many are due, counted to `at_most`."""
+    """Yield sends of this worker with due batches, and how many are due, counted to `at_most`; and those to plan."""
+    yield from ((send, 1) for send in ranges.waiting())
     now = clock.now()
     account = accounts.known_account()
     if account is None or circuit_breaker.open_until(account.pk, now) is not None:

@@ -10,11 +10,13 @@ from contextlib import contextmanager
 from django.db import transaction
 from django.db.models import Exists, OuterRef
 
-from mailer.models import Batch, Send
+from mailer.models import Batch, Planning, Send
 from mailer.sending import statements
 from mailer.store import clock
 
 log = logging.getLogger(__name__)
+
+UNFINISHED = (Send.State.SCHEDULED, *Send.UNDER_WAY, Send.State.PAUSED)
 
 
 class WrongState(Exception):
@@ -30,10 +32,38 @@ def locked(send: int) -> Iterator[None]:
 
 
 def pause(send: int) -> None:
-    """Pause a send; the requests in flight are still made. Raises WrongState if it is over."""
+    """Pause a send; the requests in flight are still made. Raises WrongState if it is over.
+
+    One that is being planned goes on with that, and is paused then: half a plan must not be taken for a whole one.
+    """
     with locked(send):
-        _require(send, Send.State.SENDING, Send.State.SCHEDULED, Send.State.PAUSED)
-        Send.objects.filter(pk=send).exclude(state=Send.State.PAUSED).update(state=Send.State.PAUSED, reason="")
+        _require(send, *UNFINISHED)
+        if not _hold_after_planning(send, ""):
+            Send.objects.filter(pk=send).exclude(state=Send.State.PAUSED).update(state=Send.State.PAUSED, reason="")
+
+
+def hold(send: int, reason: str) -> None:
+    """Let a send that was just planned, or is being planned, start paused, in the caller's transaction."""
+    if not _hold_after_planning(send, reason):
+        Send.objects.filter(pk=send).update(state=Send.State.PAUSED, reason=reason)
+
+
+def _hold_after_planning(send: int, reason: str) -> bool:
+    """Return False if the send is not being planned."""
+    planning = Planning.objects.filter(pk=send)
+    if planning.filter(paused=False).update(paused=True):
+        Send.objects.filter(pk=send).update(reason=reason)
+    return planning.exists()
+
+
+def end_planning(send: int) -> None:
+    """Make a send whose row is locked `sending`, or `paused` if somebody wanted that, now that all of it is planned.
+
+    If everybody left meanwhile there is nothing to hold: paused, it would look like a schedule that chose nobody yet.
+    """
+    paused = Planning.objects.filter(pk=send, paused=True).exists() and Batch.objects.filter(send=send).exists()
+    Planning.objects.filter(pk=send).delete()
+    Send.objects.filter(pk=send).update(state=Send.State.PAUSED if paused else Send.State.SENDING)
 
 
 def pause_for(send: int, reason: str) -> None:
@@ -45,15 +75,20 @@ def pause_for(send: int, reason: str) -> None:
 def go_on(send: int) -> None:
     """Continue a paused send, in the caller's transaction. Raises WrongState if it is not paused."""
     with locked(send):
-        _require(send, Send.State.PAUSED)
         # If it pauses once more, that is news again.
-        Send.objects.filter(pk=send).update(state=Send.State.SENDING, reason="", notified="")
+        anew = {"reason": "", "notified": ""}
+        if Planning.objects.filter(pk=send, paused=True).update(paused=False):
+            Send.objects.filter(pk=send).update(**anew)
+            return
+        _require(send, Send.State.PAUSED)
+        Send.objects.filter(pk=send).update(state=Send.State.SENDING, **anew)
 
 
 def cancel(send: int) -> None:
     """Cancel a send and its planned batches, not the requests in flight. Raises WrongState if it is over."""
     with locked(send):
-        _require(send, Send.State.SENDING, Send.State.SCHEDULED, Send.State.PAUSED)
+        _require(send, *UNFINISHED)
+        Planning.objects.filter(pk=send).delete()
         Send.objects.filter(pk=send).update(state=Send.State.CANCELLED, reason="", finished_at=clock.now())
         cancel_planned(send)
 

@@ -1,4 +1,7 @@
-"""Turn a rendered issue into a Send with its batches and deliveries, whole or not at all."""
+"""Turn a rendered issue into a Send with its batches and deliveries, whole or not at all.
+
+On PostgreSQL a send to very many subscribers is only begun here: mailer.sending.ranges plans the rest.
+"""
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
@@ -11,24 +14,28 @@ from uuid import uuid4
 
 from django.conf import settings
 from django.db import DatabaseError, connection, transaction
-from django.db.models import QuerySet
+from django.db.models import Max, QuerySet
 
 from mailer.config.newsletter import Newsletter
-from mailer.models import REHEARSAL, Batch, Delivery, Send
+from mailer.models import REHEARSAL, Batch, Delivery, Planning, Send
 from mailer.providers.current import configured_provider, current_provider, rehearsals
 from mailer.providers.headers import issue_headers
 from mailer.providers.messages import InvalidMessage, Recipient
 from mailer.providers.rehearsal import forget
-from mailer.sending import hints
+from mailer.sending import hints, lifecycle
 from mailer.sending.messages import message_of
 from mailer.store import accounts, clock
 from mailer.store.media import keep_images
-from subscribers.models import Subscription
+from subscribers.models import Subscriber, Subscription
 
 if TYPE_CHECKING:  # rendering loads parsers that a worker never needs
     from mailer.content.rendering import RenderedIssue
 
 log = logging.getLogger(__name__)
+
+# More subscribers than this are planned in ranges, so that no transaction takes long. SQLite has a single writer, and
+# letting others in between two ranges is all that it would gain.
+IN_RANGES_ABOVE = {"postgresql": 500_000}
 
 ROUNDS = 5
 # SQLSTATEs of PostgreSQL: serialization failure, deadlock.
@@ -58,10 +65,10 @@ class Plan:
 
 
 def audience_size(newsletter: str) -> int:
-    return _audience(newsletter).count()
+    return audience(newsletter).count()
 
 
-def _audience(newsletter: str) -> QuerySet[Subscription]:
+def audience(newsletter: str) -> QuerySet[Subscription]:
     return Subscription.objects.deliverable().filter(newsletter=newsletter)
 
 
@@ -85,11 +92,23 @@ def plan_send(plan: Plan) -> Send:
     IntegrityError if a send of this newsletter and slug exists: a rehearsal replaces its predecessor, a real send
     replaces only one that was cancelled before any request (see mailer.sending.existing). Raises UnknownKey.
     """
-    if not _audience(plan.newsletter.label).exists():
+    if not audience(plan.newsletter.label).exists():
         raise NobodyToSend(plan.newsletter.label)
     accounts.require_account()
     _make_room(plan)
-    return _plan_at_once(plan)
+    return _plan(plan)
+
+
+def expected_in_ranges(newsletter: str) -> int:
+    """Return about how many subscribers there are if they are to be planned in ranges, else 0.
+
+    Asked before the transaction that plans, because counting ten million takes seconds.
+    """
+    limit = IN_RANGES_ABOVE.get(connection.vendor)
+    active = Subscription.objects.filter(newsletter=newsletter, state=Subscription.State.ACTIVE)
+    if limit is None or not active[limit : limit + 1].exists():
+        return 0
+    return active.count()
 
 
 def anew_when_overtaken(plan: Callable[P, R]) -> Callable[P, R]:
@@ -114,11 +133,12 @@ def anew_when_overtaken(plan: Callable[P, R]) -> Callable[P, R]:
 
 
 @anew_when_overtaken
-def _plan_at_once(plan: Plan) -> Send:
+def _plan(plan: Plan) -> Send:
+    expected = expected_in_ranges(plan.newsletter.label)
     with same_subscribers_throughout():
         send = _frozen(plan)
         send.save()
-        choose_audience(send)
+        choose_audience(send, expected)
         _start_paused_by_notice(send)
     return send
 
@@ -156,20 +176,40 @@ def same_subscribers_throughout() -> Iterator[None]:
         yield
 
 
-def choose_audience(send: Send) -> None:
+def choose_audience(send: Send, expected: int) -> None:
     """Put everybody who may be mailed now into planned batches of `send`, which had none; wake slots on commit.
 
-    In the caller's transaction, `same_subscribers_throughout`. Raises NobodyToSend.
+    With `expected_in_ranges` only freeze who that is, and make the send `planning`. In the caller's transaction,
+    `same_subscribers_throughout`. Raises NobodyToSend.
     """
+    if expected:
+        _freeze_audience(send, expected)
+        return
     send.planned = audience_size(send.newsletter)
     if not send.planned:
         raise NobodyToSend(send.newsletter)
     Send.objects.filter(pk=send.pk).update(planned=send.planned)
-    batches = _make_batches(send)
-    _make_deliveries(send)
-    transaction.on_commit(partial(hints.enqueue, send.pk, len(batches)))
-    size = {"readers": send.planned, "batches": len(batches)}
+    make_batches(send, send.planned)
+    make_deliveries(send, audience(send.newsletter), send.planned)
+    release(send)
+
+
+def release(send: Send) -> None:
+    """Say when the batches of a send that is planned are due, and wake slots for them on commit."""
+    hints.spread(send)
+    due = Batch.objects.filter(send=send, state=Batch.State.PLANNED, not_before__lte=clock.now()).count()
+    transaction.on_commit(partial(hints.enqueue, send.pk, due))
+    size = {"readers": send.planned, "batches": due}
     log.info("send planned", extra={"send": send.pk, "issue": send.slug, **size})
+
+
+def _freeze_audience(send: Send, expected: int) -> None:
+    until = Subscriber.objects.aggregate(last=Max("pk", default=0))["last"]
+    Planning.objects.create(send=send, until=until, frozen_at=clock.now(), expected=expected)
+    send.state = Send.State.PLANNING
+    send.save(update_fields=["state"])
+    transaction.on_commit(partial(hints.enqueue, send.pk))
+    log.info("planning begun", extra={"send": send.pk, "issue": send.slug, "expected": expected})
 
 
 def _make_room(plan: Plan) -> None:
@@ -230,21 +270,17 @@ def _start_paused_by_notice(send: Send) -> None:
     warning = former.select_for_update().order_by("-pk").values_list("notice", flat=True).first()
     if warning:
         former.update(notice_shown=True)
-        send.state, send.reason = Send.State.PAUSED, warning
-        send.save(update_fields=["state", "reason"])
+        lifecycle.hold(send.pk, warning)
+        send.refresh_from_db(fields=["state", "reason"])
 
 
-def _make_batches(send: Send) -> list[int]:
-    """Create batches for all planned subscribers; return the ids of those that are due at once."""
-    size = batch_size(send)
-    sizes = [min(size, send.planned - start) for start in range(0, send.planned, size)]
-    now = clock.now()
+def make_batches(send: Send, members: int, first: int = 0) -> None:
+    """Create batches for so many subscribers, numbered from `first`."""
+    size, now = batch_size(send), clock.now()
+    sizes = (min(size, members - start) for start in range(0, members, size))
     Batch.objects.bulk_create(
-        Batch(send=send, number=number, size=members, not_before=now) for number, members in enumerate(sizes)
+        Batch(send=send, number=number, size=size, not_before=now) for number, size in enumerate(sizes, first)
     )
-    hints.spread(send)
-    due = Batch.objects.filter(send=send, not_before__lte=clock.now()).order_by("number")
-    return list(due.values_list("pk", flat=True))
 
 
 def batch_size(send: Send) -> int:
@@ -255,18 +291,21 @@ def batch_size(send: Send) -> int:
     return max(1, min(most, send.max_per_hour // 6))
 
 
-def _make_deliveries(send: Send) -> None:
-    """Insert each subscriber of the audience into its batch, by one statement: 40 × faster than bulk_create."""
-    sql, parameters = _audience(send.newsletter).values("subscriber_id").query.sql_with_params()
+def make_deliveries(send: Send, chosen: QuerySet[Subscription], members: int, first: int = 0) -> None:
+    """Insert each chosen subscriber into one of the batches from `first` on, by one statement.
+
+    40 × faster than bulk_create. `members` is how many were counted, and their batches made.
+    """
+    sql, parameters = chosen.values("subscriber_id").query.sql_with_params()
     delivery, batch = Delivery._meta.db_table, Batch._meta.db_table
     with connection.cursor() as cursor:
         cursor.execute(
             f"INSERT INTO {delivery} (send_id, batch_id, subscriber_id) "  # noqa: S608 — table names are ours
             f"SELECT %s, batch.id, numbered.subscriber_id FROM ("
-            f"  SELECT subscriber_id, (ROW_NUMBER() OVER (ORDER BY subscriber_id) - 1) / %s AS number"
+            f"  SELECT subscriber_id, (ROW_NUMBER() OVER (ORDER BY subscriber_id) - 1) / %s + %s AS number"
             f"  FROM ({sql}) AS audience"
             f") AS numbered JOIN {batch} AS batch ON batch.send_id = %s AND batch.number = numbered.number",
-            [send.pk, batch_size(send), *parameters, send.pk],
+            [send.pk, batch_size(send), first, *parameters, send.pk],
         )
-        if cursor.rowcount != send.planned:
-            raise RuntimeError(f"planned {send.planned} subscribers but inserted {cursor.rowcount}; nothing was sent")
+        if cursor.rowcount != members:
+            raise RuntimeError(f"planned {members} subscribers but inserted {cursor.rowcount}; nothing was sent")

@@ -15,7 +15,7 @@ from django.db import connection, transaction
 from django.db.models import Q
 
 from mailer.config import exhaustion
-from mailer.models import REHEARSAL, Installation, Send
+from mailer.models import REHEARSAL, Installation, Planning, Send
 from mailer.sending import high_water_mark
 from mailer.sending.high_water_mark import Unreadable
 from mailer.store import clock
@@ -108,18 +108,20 @@ def adopt() -> Adopted:
 
 def _under_way() -> dict[int, str]:
     """Return the slugs of sends that have requests to make, by id; their rows are locked."""
-    due = Q(state=Send.State.SENDING) | Q(state=Send.State.SCHEDULED, due_at__lte=clock.now())
+    due = Q(state__in=Send.UNDER_WAY) | Q(state=Send.State.SCHEDULED, due_at__lte=clock.now())
     # A rehearsal mails nobody.
     locked = Send.objects.select_for_update(of=("self",)).filter(due).exclude(provider=REHEARSAL).order_by("pk")
     return dict(locked.values_list("pk", "slug"))
 
 
 def _pause(sends: dict[int, str], lacks: str) -> tuple[str, ...]:
-    Send.objects.filter(pk__in=sends).update(
-        state=Send.State.PAUSED,
+    under_way = Send.objects.filter(pk__in=sends)
+    under_way.update(
         reason=f"{lacks}: some of the remaining subscribers may already have the email; `mailer resume` sends it to "
         "all of them, `mailer cancel` to none",
     )
+    under_way.exclude(state=Send.State.PLANNING).update(state=Send.State.PAUSED)
+    Planning.objects.filter(pk__in=sends).update(paused=True)
     return tuple(sends.values())
 
 

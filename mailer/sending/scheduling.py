@@ -1,4 +1,4 @@
-"""Fire a schedule once: its audience is chosen then, in the transaction that makes it `sending`."""
+"""Fire a schedule once: its audience is chosen then, in the transaction that makes it `sending` or `planning`."""
 
 import logging
 from datetime import timedelta
@@ -6,7 +6,13 @@ from datetime import timedelta
 from django.db import DatabaseError, transaction
 
 from mailer.models import Send
-from mailer.sending.planning import NobodyToSend, anew_when_overtaken, choose_audience, same_subscribers_throughout
+from mailer.sending.planning import (
+    NobodyToSend,
+    anew_when_overtaken,
+    choose_audience,
+    expected_in_ranges,
+    same_subscribers_throughout,
+)
 from mailer.store import accounts, clock
 
 log = logging.getLogger(__name__)
@@ -30,11 +36,12 @@ def fire_due() -> None:
 @anew_when_overtaken
 def fire(send: int, out_of: Send.State) -> bool:
     """Make the send `sending` to those who may be mailed now. Return False if it was not in the state `out_of`."""
+    expected = expected_in_ranges(Send.objects.values_list("newsletter", flat=True).filter(pk=send).first() or "")
     try:
         with same_subscribers_throughout():
             if not Send.objects.filter(pk=send, state=out_of).update(state=Send.State.SENDING, reason=""):
                 return False
-            choose_audience(Send.objects.get(pk=send))
+            choose_audience(Send.objects.get(pk=send), expected)
     except NobodyToSend:
         Send.objects.filter(pk=send, state=out_of).update(state=Send.State.PAUSED, reason=NOBODY)
         return False

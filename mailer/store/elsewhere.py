@@ -72,7 +72,7 @@ def waiting() -> Iterator[Waiting]:
 
 
 def _sends_of_others() -> QuerySet[Send]:
-    states = (Send.State.SENDING, Send.State.SCHEDULED)
+    states = (*Send.UNDER_WAY, Send.State.SCHEDULED)
     real = Send.objects.filter(state__in=states).exclude(provider=REHEARSAL)
     theirs = real.exclude(pk__in=accounts.own_sends().values("pk"))
     return theirs.select_related("account").defer("html", "text", "article").order_by("pk")

@@ -89,10 +89,10 @@ def test_without_a_reader_nothing_is_written():
 def test_a_plan_that_fails_half_way_leaves_nothing(monkeypatch):
     readers.crowd(3)
 
-    def power_cut(send):
+    def power_cut(send, *chosen):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(planning, "_make_deliveries", power_cut)
+    monkeypatch.setattr(planning, "make_deliveries", power_cut)
     with pytest.raises(KeyboardInterrupt):
         planned()
     assert not Send.objects.exists()
@@ -187,15 +187,15 @@ def test_lanes_are_woken_once_the_plan_is_committed(settings, monkeypatch):
 def test_readers_who_join_while_a_send_is_planned_come_in_whole_or_not_at_all(settings, monkeypatch):
     settings.MAILER_BATCH_SIZE = 2
     readers.crowd(4)
-    make_batches = planning._make_batches
+    make_batches = planning.make_batches
 
-    def somebody_joins_meanwhile(send):
+    def somebody_joins_meanwhile(send, *members):
         # SQLite lets nobody write meanwhile, so there is nothing to see.
         if connection.vendor == "postgresql":
             in_thread(readers.confirmed).join(5)
-        return make_batches(send)
+        return make_batches(send, *members)
 
-    monkeypatch.setattr(planning, "_make_batches", somebody_joins_meanwhile)
+    monkeypatch.setattr(planning, "make_batches", somebody_joins_meanwhile)
     send = planned()
     assert send.planned == Delivery.objects.count() == 4
     balanced(send)
@@ -205,17 +205,17 @@ def test_readers_who_join_while_a_send_is_planned_come_in_whole_or_not_at_all(se
 @pytest.mark.django_db(transaction=True)
 def test_a_plan_refers_to_rows_that_exist_although_sqlite_does_not_check_it(monkeypatch):
     readers.crowd(5)
-    make_deliveries, checked = planning._make_deliveries, []
+    make_deliveries, checked = planning.make_deliveries, []
 
     def foreign_keys():
         with connection.cursor() as cursor:
             return cursor.execute("PRAGMA foreign_keys").fetchone()[0]
 
-    def look(send):
+    def look(send, *chosen):
         checked.append(foreign_keys())
-        make_deliveries(send)
+        make_deliveries(send, *chosen)
 
-    monkeypatch.setattr(planning, "_make_deliveries", look)
+    monkeypatch.setattr(planning, "make_deliveries", look)
     send = planned()
     connection.check_constraints()
     assert Delivery.objects.filter(send=send).count() == 5
@@ -238,14 +238,14 @@ def erased(email, failures):
 @pytest.mark.django_db(transaction=True)
 def test_a_reader_who_is_erased_while_a_send_is_planned_is_not_in_it(monkeypatch):
     readers.crowd(3)
-    make_batches, failures, goes = planning._make_batches, [], ["reader0002@readers.example"]
+    make_batches, failures, goes = planning.make_batches, [], ["reader0002@readers.example"]
 
-    def somebody_is_erased_meanwhile(send):
+    def somebody_is_erased_meanwhile(send, *members):
         while goes:
             erased(goes.pop(), failures).join(5)
-        return make_batches(send)
+        return make_batches(send, *members)
 
-    monkeypatch.setattr(planning, "_make_batches", somebody_is_erased_meanwhile)
+    monkeypatch.setattr(planning, "make_batches", somebody_is_erased_meanwhile)
     send = planned()
     assert failures == []
     assert list(outcomes(send)) == ["reader0001@readers.example", "reader0003@readers.example"]
@@ -257,16 +257,16 @@ def test_a_reader_who_is_erased_while_a_send_is_planned_is_not_in_it(monkeypatch
 def test_erasing_waits_for_a_plan_that_is_being_committed(monkeypatch):
     """The commit checks every subscriber and locks them until it ends, a second for 100,000."""
     readers.crowd(3)
-    make_deliveries, failures, threads = planning._make_deliveries, [], []
+    make_deliveries, failures, threads = planning.make_deliveries, [], []
 
-    def commit_slowly(send):
-        make_deliveries(send)
+    def commit_slowly(send, *chosen):
+        make_deliveries(send, *chosen)
         with connection.cursor() as cursor:
             cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
         threads.append(erased("reader0002@readers.example", failures))
         threads[0].join(0.3)
 
-    monkeypatch.setattr(planning, "_make_deliveries", commit_slowly)
+    monkeypatch.setattr(planning, "make_deliveries", commit_slowly)
     send = planned()
     threads[0].join(5)
     assert failures == []

@@ -1,25 +1,23 @@
 """The invariants of sending hold whatever happens in whatever order, against a provider that the test fully sees.
 
 Hypothesis plays workers, provider, readers and editor. A request is accepted or not, answered in any way that this
-allows, late or never; workers die, leases end, readers leave, the editor pauses, cancels and sends again.
+allows, late or never; workers die, leases end, readers leave, the editor pauses, cancels and sends again. Half of the
+sends are planned in ranges, between which all of this happens too.
 `MAILER_TEST_EXAMPLES=2000` plays longer.
 """
 
 import os
 import uuid
-from collections import Counter
-from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from django.conf import settings as django_settings
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
-    RuleBasedStateMachine,
     initialize,
     invariant,
     precondition,
@@ -38,9 +36,8 @@ from mailer.providers.answers import (
     Refused,
     UnlocatedRefusal,
 )
-from mailer.sending import delivering, reconciling, steering
+from mailer.sending import delivering, planning, ranges, reconciling, steering
 from mailer.sending.accounting import count
-from mailer.sending.claiming import Claim
 from mailer.sending.evidence import record
 from mailer.sending.existing import Action, what_to_do
 from mailer.sending.settling import settle
@@ -49,56 +46,32 @@ from subscribers import optin
 from subscribers.models import Suppression
 from tests import readers
 from tests.mailer.sending.outgoing import balanced, claim, close_breaker, planned, resend_all
+from tests.mailer.sending.worlds import PlanningInRanges, Request, World
 
 SEVERAL = st.integers(0, 11)
 UNKNOWN = OutcomeUnknown("timed out", None)
 NOT_ACCEPTED = ("never opened", "too late", "too many", "refused", "readers", "no place", "unknown")
 
 
-@dataclass
-class Request:
-    """A request as only the provider and an all-knowing test see it."""
-
-    claim: Claim
-    accepted: bool = False
-    answered: bool = False  # or its worker died
-    lost: bool = False  # the answer was none, so the provider may still take it
-
-    @property
-    def readers(self) -> list[int]:
-        return [member.delivery for member in self.claim.members]
-
-
-@dataclass
-class World:
-    send: Send
-    people: dict[int, object]  # delivery → reader
-    requests: list[Request] = field(default_factory=list)
-    mailed: Counter = field(default_factory=Counter)  # delivery → times, the provider's own log
-    left: set[int] = field(default_factory=set)
-    resent: Counter = field(default_factory=Counter)  # delivery → times that the editor accepted a second mail
-    refused: set[int] = field(default_factory=set)  # named, or alone when refused
-    stopped: bool = False
-
-
-class Sending(RuleBasedStateMachine):
-    @initialize(size=st.integers(1, 3), crowd=st.integers(1, 7))
-    def plan(self, size, crowd):
+class Sending(PlanningInRanges):
+    @initialize(size=st.integers(1, 3), crowd=st.integers(1, 7), in_ranges=st.booleans())
+    def plan(self, size, crowd, in_ranges):
         self.around = transaction.atomic()
         self.around.__enter__()
         delivering._frozen.cache_clear()
         (django_settings.HOME / "attempts.json").unlink(missing_ok=True)  # each play is rolled back
         CircuitBreaker.objects.all().delete()
         django_settings.MAILER_BATCH_SIZE = size
-        readers.pending()
+        planning.IN_RANGES_ABOVE[connection.vendor] = 0 if in_ranges else 1000
+        ranges.RANGE = size
+        self.waverer = readers.pending()
         readers.unsubscribed()
         readers.bounced()
-        readers.crowd(crowd)
-        send = planned(source=f"{size} {crowd}")
-        people = {delivery.pk: delivery.subscriber for delivery in Delivery.objects.select_related("subscriber")}
-        assert len(people) == crowd  # I5
-        self.world = World(send, people)
-        self.outcomes = dict.fromkeys(people)
+        audience = {reader.pk: reader for reader in readers.crowd(crowd)}
+        self.outcomes = {}
+        self.world = World(planned(source=f"{size} {crowd}"), audience)
+        self.look_at_the_plan()
+        assert in_ranges == (self.state() == "planning")
 
     def teardown(self):
         if not hasattr(self, "world"):
@@ -158,6 +131,7 @@ class Sending(RuleBasedStateMachine):
     def open_requests(self):
         return [request for request in self.world.requests if not request.answered]
 
+    @precondition(lambda self: Batch.objects.exists())
     @rule(which=SEVERAL)
     def a_worker_claims(self, which):
         batches = list(Batch.objects.order_by("pk").values_list("pk", flat=True))
@@ -221,9 +195,10 @@ class Sending(RuleBasedStateMachine):
 
     @rule(which=SEVERAL, how=st.sampled_from(["unsubscribe", "complain", "bounce", "erase"]))
     def a_reader_leaves(self, which, how):
-        delivery, reader = list(self.world.people.items())[which % len(self.world.people)]
-        if delivery in self.world.left:
+        reader = list(self.world.audience.values())[which % len(self.world.audience)]
+        if reader.pk in self.world.gone:
             return
+        pk = reader.pk
         if how == "unsubscribe":
             optin.unsubscribe(reader.public_id, "weekly", readers.LINK)
         elif how == "erase":
@@ -231,7 +206,11 @@ class Sending(RuleBasedStateMachine):
         else:
             reason = Suppression.Reason.COMPLAINT if how == "complain" else Suppression.Reason.BOUNCE
             optin.suppress(reader.suppression_hash, reason, readers.LINK)
-        self.world.left.add(delivery)
+        theirs = {delivery for delivery, one in self.world.people.items() if one is reader}
+        self.world.left |= theirs
+        self.world.gone.add(pk)
+        if not theirs:
+            self.world.unplanned.add(pk)
 
     def requests_end(self, in_flight):
         """Give workers an answer while pause or cancel waits."""
@@ -239,19 +218,19 @@ class Sending(RuleBasedStateMachine):
         for request in self.open_requests():
             self.answer_truly(request, "202" if request.accepted else "never opened")
 
-    @precondition(lambda self: self.state() in ("sending", "paused"))
+    @precondition(lambda self: self.state() in ("planning", "sending", "paused"))
     @rule()
     def the_editor_pauses(self):
         steering.pause(self.world.send.pk, self.requests_end)
         self.world.stopped = True
 
-    @precondition(lambda self: self.state() == "paused")
+    @precondition(lambda self: self.state() == "paused" or (self.state() == "planning" and self.world.stopped))
     @rule()
     def the_editor_resumes(self):
         steering.resume(self.world.send.pk)
         self.world.stopped = False
 
-    @precondition(lambda self: self.state() in ("sending", "paused"))
+    @precondition(lambda self: self.state() in ("planning", "sending", "paused"))
     @rule(sure=st.integers(0, 3))
     def the_editor_cancels(self, sure):
         if sure == 3:  # seldom, as it ends the play
@@ -271,9 +250,6 @@ class Sending(RuleBasedStateMachine):
             reconciling.assume_sent(self.world.send.pk)
 
     # ---------------------------------------------------------- what is always true
-
-    def state(self):
-        return Send.objects.values_list("state", flat=True).get(pk=self.world.send.pk)
 
     def rows(self):
         values = ("pk", "outcome", "reason", "batch", "batch__state", "batch__settled_by")
@@ -359,6 +335,8 @@ class Sending(RuleBasedStateMachine):
         for request in self.open_requests():
             self.answer_truly(request, "202" if request.accepted else "never opened")
         sweep()
+        while self.state() == "planning":
+            self.a_worker_plans_a_range()
         for _ in range(50):
             if self.state() in ("finished", "cancelled"):
                 return
@@ -377,6 +355,8 @@ def test_whatever_happens_nobody_is_lost_or_mailed_twice(settings, monkeypatch):
     settings.PROVIDER = "provider.example"
     settings.SENDGRID_API_KEY = "SG.model"
     monkeypatch.setattr(steering.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(planning, "IN_RANGES_ABOVE", {})
+    monkeypatch.setattr(ranges, "RANGE", 1)
     run_state_machine_as_test(Sending, settings=PLAY)
 
 
