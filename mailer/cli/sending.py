@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mailer.publishing.sending import Proposal, Ready
 
 
+DOING = {"scheduled": "scheduled; waiting for its time", "planning": "being planned; continuing"}
 ADD_OLD_DATE = "If it is the right issue, add --old-date; otherwise correct its date."
 
 
@@ -184,8 +185,7 @@ def _carry_out(ready: "Ready", yes: bool, as_json: bool) -> NoReturn:
     elif existing and proposal.action is Action.RESUME:
         confirm(f"{proposal.slug} is paused; resume with the content that was planned?", yes)
     elif existing and proposal.action is Action.ATTACH:
-        doing = "scheduled; waiting for its time" if existing.state == "scheduled" else "being sent; continuing"
-        click.echo(f"mailer: {proposal.slug} is {doing}.", err=True)
+        click.echo(f"mailer: {proposal.slug} is {DOING.get(existing.state, 'being sent; continuing')}.", err=True)
     elif existing:
         finish(existing, as_json)
     if proposal.order.detached:
@@ -195,7 +195,7 @@ def _carry_out(ready: "Ready", yes: bool, as_json: bool) -> NoReturn:
 
 def _leave(send: "Send", as_json: bool) -> NoReturn:
     """Leave the rest to the workers."""
-    from mailer.publishing.reporting import goes_out
+    from mailer.publishing.reporting import goes_out, progress_of_planning
     from mailer.sending.accounting import receipt
 
     slug = send.slug
@@ -203,6 +203,8 @@ def _leave(send: "Send", as_json: bool) -> NoReturn:
         click.echo(json.dumps(receipt(send), ensure_ascii=False))
     elif send.state == "scheduled":
         click.echo(f"{slug} {goes_out(send)}; mailer status {slug} shows its progress.")
+    elif send.state == "planning":
+        click.echo(f"{slug}: {progress_of_planning(send)}; mailer status {slug} shows its progress.")
     else:
         click.echo(f"{slug}: planned for {send.planned} subscribers; mailer status {slug} shows its progress.")
     raise click.exceptions.Exit(Exit.DONE)

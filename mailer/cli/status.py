@@ -69,7 +69,7 @@ def status(
             click.echo(f"  skipped, {reason}: {subscribers}")
         facts = ", ".join(f"{fact} {subscribers}" for fact, subscribers in result["events"].items() if subscribers)
         click.echo(f"of the accepted: {facts}" if facts else "no reports on the accepted ones yet")
-    sys.exit(Exit.DONE if found.state == "sending" else exit_code(found, result))
+    sys.exit(Exit.DONE if found.state in ("planning", "sending") else exit_code(found, result))
 
 
 def _all_sends(as_json: bool) -> None:
@@ -105,12 +105,14 @@ def _all_sends(as_json: bool) -> None:
 
 
 def _say_when(sends: "list[Send]") -> None:
-    """Say of each schedule when it starts and to how many: its row shows nobody yet."""
-    from mailer.publishing.reporting import goes_out
+    """Say of each schedule when it starts and to how many, and of a plan how far it is: their rows do not show it."""
+    from mailer.publishing.reporting import goes_out, progress_of_planning
 
     for send in sends:
         if send.state == "scheduled":
             click.echo(f"{send.newsletter}/{send.slug} {goes_out(send)}.")
+        elif progress := progress_of_planning(send):
+            click.echo(f"{send.newsletter}/{send.slug}: {progress}.")
 
 
 def _list(send: "Send", outcome: str, form: str) -> None:

@@ -18,13 +18,14 @@ from mailer.cli.terminal import Exit, Problem, counted, write_no_more
 from mailer.models import Batch, Send
 from mailer.providers.current import rehearsals
 from mailer.publishing.reporting import goes_out, in_words, when
-from mailer.sending.accounting import count, receipt
+from mailer.sending.accounting import count, expected, receipt
 from mailer.sending.lifecycle import WrongState
 from mailer.sending.steering import pause
 from mailer.store.presence import worker_swept_lately
 from subscribers import shared_files
 
 T = TypeVar("T")
+UNENDED = (Send.State.SCHEDULED, *Send.UNDER_WAY)
 
 
 class _Terminated(Exception):
@@ -77,7 +78,9 @@ def _watch(send: Send) -> None:
             with _terminable():
                 _follow(send)
         except KeyboardInterrupt:
-            if driving:
+            if driving and _fresh(send).state == Send.State.PLANNING:
+                _leave_to_workers(send)
+            elif driving:
                 _pause_on_request(send)
             else:
                 click.echo("mailer: stopped watching; the send continues.", err=True)
@@ -157,7 +160,7 @@ def _follow(send: Send) -> None:
         while True:
             send = _fresh(send)
             show(send)
-            if send.state not in (Send.State.SCHEDULED, Send.State.SENDING) and not _in_flight(send):
+            if send.state not in UNENDED and not _in_flight(send):
                 return
             if time.monotonic() > warned_at:
                 warned_at += 60
@@ -181,11 +184,18 @@ def _progress(send: Send) -> Iterator[Callable[[Send], None]]:
         bar = progress.add_task(send.slug, total=send.planned)
 
         def show(send: Send) -> None:
-            equation = _patiently(partial(count, send))
-            done = equation.planned - equation.waiting
-            progress.update(bar, completed=done, total=equation.planned or None, description=_headline(send))
+            done, total = _patiently(partial(_progress_of, send))
+            progress.update(bar, completed=done, total=total or None, description=_headline(send))
 
         yield show
+
+
+def _progress_of(send: Send) -> tuple[int, int]:
+    """Return how many subscribers are done, or planned as long as that goes on, and of how many."""
+    equation, about = count(send), expected(send)
+    if about is not None:
+        return equation.planned, max(equation.planned, about)
+    return equation.planned - equation.waiting, equation.planned
 
 
 def _headline(send: Send) -> str:
@@ -216,6 +226,16 @@ def _patiently(read: Callable[[], T]) -> T:
                 raise
             connection.close()
             time.sleep(0.5)
+
+
+def _leave_to_workers(send: Send) -> None:
+    """Let others go on planning: a pause would take effect only after that."""
+    click.echo(
+        f"\nmailer: stopped watching; {send.slug} is being planned and no email has gone out. `mailer send issue` or a "
+        f"worker finishes the plan and then sends it; `mailer pause {send.slug}` holds it then, `mailer cancel "
+        f"{send.slug}` cancels it.",
+        err=True,
+    )
 
 
 def _pause_on_request(send: Send) -> None:

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from django.conf import settings
 
 from mailer.config.times import describe
-from mailer.models import Send
-from mailer.sending.accounting import Equation, count, possibly_twice
+from mailer.models import Planning, Send
+from mailer.sending.accounting import Equation, count, expected, possibly_twice
 from mailer.sending.domains import outages_of, refusals_of
 from mailer.sending.planning import audience_size
 from mailer.sending.reconciling import doubts_of
@@ -17,10 +17,17 @@ from mailer.store.elsewhere import why_not_from_here
 def in_words(send: Send) -> Iterator[str]:
     """Yield the state, the equation, and a sentence for each thing that is open."""
     equation = count(send)
-    yield f"{send.newsletter}/{send.slug}: {send.state}{f' — {send.reason}' if send.reason else ''}"
+    state = progress_of_planning(send) or send.state
+    yield f"{send.newsletter}/{send.slug}: {state}{f' — {send.reason}' if send.reason else ''}"
     yield str(equation)
     yield from _open_ends(send, equation)
     yield from _from_receivers(send)
+
+
+def progress_of_planning(send: Send) -> str:
+    """Return "planning, 1,500,000 of ~10,000,000"; empty if the send is not being planned."""
+    about = expected(send)
+    return "" if about is None else f"{send.state}, {send.planned:,} of ~{about:,}"
 
 
 def when(send: Send) -> str:
@@ -41,12 +48,15 @@ def _open_ends(send: Send, equation: Equation) -> Iterator[str]:
         yield f"To resume: mailer resume {slug}. To cancel: mailer cancel {slug}."
     if send.state == Send.State.SCHEDULED:
         yield f"It {goes_out(send)}. To cancel: mailer cancel {slug}."
-    if send.state == Send.State.SENDING and (idle := presence.idle_workers(clock.now())):
+    if send.state == Send.State.PLANNING:
+        yield _what_follows_planning(send)
+    under_way = send.state in Send.UNDER_WAY
+    if under_way and (idle := presence.idle_workers(clock.now())):
         yield idle
-    elsewhere = why_not_from_here(send) if send.state in (Send.State.SENDING, Send.State.SCHEDULED) else ""
+    elsewhere = why_not_from_here(send) if under_way or send.state == Send.State.SCHEDULED else ""
     if elsewhere:
         yield f"Cannot send from here: {elsewhere}."
-    elif send.state == Send.State.SENDING:
+    elif under_way:
         yield f"It has not ended: run a worker, or the same command again; mailer status {slug} shows its progress."
     if equation.assumed:
         yield f"{equation.assumed} of the accepted count as sent on your responsibility (--assume-sent)."
@@ -63,6 +73,15 @@ def _open_ends(send: Send, equation: Equation) -> Iterator[str]:
         )
     if equation.rejected:
         yield f"{equation.rejected} subscribers were rejected by the provider: mailer status {slug} --list rejected."
+
+
+def _what_follows_planning(send: Send) -> str:
+    if Planning.objects.filter(pk=send.pk, paused=True).exists():
+        return (
+            "No email has gone out. Workers finish the plan, then it is paused. "
+            f"To send it after that: mailer resume {send.slug}. To cancel: mailer cancel {send.slug}."
+        )
+    return "No email has gone out yet. Workers finish the plan and then send it."
 
 
 def _why_unknown(send: Send) -> Iterator[str]:

@@ -297,7 +297,7 @@ def _require_same_source(proposal: Proposal) -> None:
     existing, slug = proposal.existing, proposal.slug
     if existing is None or proposal.action is not Action.REFUSE:
         return
-    if existing.state == Send.State.SENDING:
+    if existing.state in Send.UNDER_WAY:
         ways = f"`mailer cancel {slug}` cancels it for those still waiting"
     elif existing.state == Send.State.PAUSED:
         ways = f"`mailer resume {slug}` resumes with the content that was planned, `mailer cancel` ends it"
