@@ -169,11 +169,11 @@ def _scheme(target: str) -> str:
 def _point_remote(reference: Reference) -> None:
     target = f"https:{reference.target}" if reference.target.startswith("//") else reference.target
     if _scheme(target) not in ("http", "https"):
-        raise ImageError(
-            f'image needs an address that email clients can reach, got "{target[:80]}"',
-            "put the file into the newsletter's folder, or give an https address",
-            "unsafe-target",
-        )
+        fix = "put the file into the newsletter's folder, or give an https address"
+        if _scheme(target) == "data":
+            raise ImageError("email clients show no image that is written into the text (data:)", fix, "unsafe-target")
+        what = f'image needs an address that email clients can reach, got "{target[:80]}"'
+        raise ImageError(what, fix, "unsafe-target")
     reference.token.attrs["src"] = absolute(target, Destinations())
     reference.token.attrs["width"] = _remote_width(reference)
     reference.token.attrs.pop("height", None)

@@ -3,6 +3,8 @@
 import hashlib
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from difflib import get_close_matches
+from itertools import islice
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -11,6 +13,7 @@ from mailer.content.assets.unfit import TooLarge, Unfit
 LARGEST_FILE = 10 * 1024 * 1024  # bytes
 LARGEST = 5 * 1024 * 1024  # of what subscribers load
 LARGEST_SVG = 1024 * 1024
+MOST_NAMES = 1000  # of a folder that are compared with one that is not there
 TYPES = {"PNG": ("png", "image/png"), "JPEG": ("jpg", "image/jpeg"), "GIF": ("gif", "image/gif")}
 REMEMBERED = 100  # a preview renders the same images again and again, and an issue may have 40
 
@@ -62,13 +65,37 @@ def _inside(target: str, beside: Path, folder: Path) -> Path:
     return path
 
 
+def _no_such_file(path: Path, target: str) -> ImageError:
+    if not target:
+        return ImageError("the image has no address", "name a file, or give an https address", "image-missing")
+    near = _near(path, target)
+    return ImageError(
+        f'image needs an address that email clients can reach, got "{target}", and there is no such file',
+        f'did you mean "{near}"?' if near else "put the file into the newsletter's folder, or give an https address",
+        "image-missing",
+    )
+
+
+def _near(path: Path, target: str) -> str:
+    """Return the target with the name of a file that is there; "" if none is near.
+
+    Names that Windows and macOS take for the same, such as `Board.PNG` and `images\\board.png`, come first.
+    """
+    if "\\" in target:
+        slashed = path.parent / path.name.replace("\\", "/")
+        return target.replace("\\", "/") if slashed.is_file() else ""
+    try:
+        names = [one.name for one in islice(path.parent.iterdir(), MOST_NAMES)]
+    except OSError:
+        return ""
+    same = [name for name in names if name.casefold() == path.name.casefold()]
+    (near,) = same[:1] or get_close_matches(path.name, names, 1, cutoff=0.7) or [""]
+    return f"{target[: target.rfind('/') + 1]}{near}" if near else ""
+
+
 def _read(path: Path, target: str) -> bytes:
     if not path.is_file():
-        raise ImageError(
-            f'image needs an address that email clients can reach, got "{target}", and there is no such file',
-            "put the file into the newsletter's folder, or give an https address",
-            "image-missing",
-        )
+        raise _no_such_file(path, target)
     try:
         with path.open("rb") as file:
             content = file.read(LARGEST_FILE + 1)

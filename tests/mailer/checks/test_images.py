@@ -48,6 +48,26 @@ def test_an_image_that_is_not_there_is_an_error(findings):
     assert [(finding.rule, finding.severity, finding.line) for finding in told] == [("image-missing", "error", 9)]
 
 
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("Board.PNG", 'did you mean "board.png"?'),
+        ("board.jpg", 'did you mean "board.png"?'),
+        ("./BOARD.png", 'did you mean "./board.png"?'),
+        ("photos\\\\board.png", 'did you mean "photos/board.png"?'),
+        ("elsewhere.png", "put the file into the newsletter's folder"),
+        ("", "name a file"),
+        ("data:image/png;base64,iVBORw0KGgo=", "put the file into the newsletter's folder"),
+    ],
+)
+def test_a_name_that_is_nearly_right_is_told_with_the_right_one(findings, picture, tmp_path, written, meant):
+    picture("board.png")
+    (tmp_path / "issues" / "photos").mkdir()
+    (tmp_path / "issues" / "photos" / "board.png").touch()
+    (told,) = [finding for finding in findings(f"![The board]({written})") if finding.severity == "error"]
+    assert meant in told.fix
+
+
 def test_heavy_images_are_told_where_they_stand(findings, picture):
     for number in range(3):
         picture(f"n{number}.png", (400 + number, 300), noise=True)
