@@ -10,6 +10,8 @@ GETTING_LARGE = 80 * 1024  # bytes
 LARGEST_STYLE = 16 * 1024  # Gmail drops a style element that is longer
 HEAVY_IMAGE = 300_000
 HEAVY_IMAGES = 1_000_000
+LIGHTER = "save it as JPEG, or with fewer pixels; a width of 1,200 is enough"
+LIGHTER_GIF = "leave out frames, or link a still image to a video; Outlook shows the first frame only"
 
 
 def look(proof: Proof) -> Iterator[Finding]:
@@ -40,7 +42,7 @@ def _images(proof: Proof) -> Iterator[Finding]:
                 column,
                 "image-weight",
                 f"image {shown} has {size / 1000:,.0f} kB, which loads slowly on a phone",
-                "save it as JPEG, or with fewer pixels; a width of 1,200 is enough",
+                LIGHTER_GIF if name.endswith(".gif") else LIGHTER,
             )
     total = sum(sizes.values())
     if total > HEAVY_IMAGES:

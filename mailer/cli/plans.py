@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import click
 
@@ -13,6 +14,8 @@ from mailer.content.dates import in_words
 if TYPE_CHECKING:
     from mailer.content.findings import Finding
     from mailer.publishing.sending import Proposal
+
+LARGE_GIF = 2_000_000  # bytes; whoever sends one should mean it
 
 # What a plan shows as `action`, by the value of mailer.sending.existing.Action that --json gives.
 DRY_RUN_WOULD = {
@@ -48,7 +51,7 @@ def show_dry_run_as_json(proposal: "Proposal") -> None:
 def question(proposal: "Proposal") -> str:
     """Return what is asked before an issue goes out: its subject, its date, and how many people get it."""
     issue, newsletter = proposal.plan.issue, proposal.plan.newsletter
-    day = f" ({in_words(issue.day)})" if issue.day else ""
+    day = (f" ({in_words(issue.day)})" if issue.day else "") + _large_gifs(proposal)
     number = f"{proposal.audience:,}"
     people = f"{number} {'subscriber' if proposal.audience == 1 else 'subscribers'} of {newsletter.name}"
     if proposal.when:
@@ -106,8 +109,28 @@ def _subscribers(proposal: "Proposal") -> str:
 
 
 def _images(proposal: "Proposal") -> str:
-    images = proposal.plan.issue.images
-    return f"{len(images)}, {sum(len(image.content) for image in images) / 1000:,.0f} kB" if images else "none"
+    """Say how many and how large they are, and what all subscribers together load from which host."""
+    issue = proposal.plan.issue
+    size = sum(len(image.content) for image in issue.images)
+    if not size:
+        return "none"
+    host = urlsplit(issue.media_url).hostname
+    everybody = f"{_in_bytes(size * proposal.audience)} from {host} for {counted(proposal.audience, 'subscriber')}"
+    return f"{len(issue.images)}, {_in_bytes(size)}: {everybody}"
+
+
+def _in_bytes(size: int) -> str:
+    for unit, name in ((10**9, "GB"), (10**6, "MB")):
+        if size >= unit:
+            return f"{size / unit:,.1f} {name}" if size < 10 * unit else f"{size / unit:,.0f} {name}"
+    return f"{size / 1000:,.0f} kB"
+
+
+def _large_gifs(proposal: "Proposal") -> str:
+    """Return what the question says of animations that are a burden on a phone; "" if there are none."""
+    sizes = [len(one.content) for one in proposal.plan.issue.images if one.extension == "gif"]
+    large = [size for size in sizes if size > LARGE_GIF]
+    return f" with {counted(len(large), 'GIF')} of {_in_bytes(sum(large))}" if large else ""
 
 
 def _findings(proposal: "Proposal", warnings: Sequence["Finding"]) -> str:

@@ -2,9 +2,12 @@
 """What an editor reads before the button, and the question itself."""
 
 import json
+import random
+import re
 from datetime import date
 
 import pytest
+from PIL import Image
 
 from mailer.models import Send
 from mailer.worker.sweeping import sweep
@@ -50,6 +53,20 @@ def test_the_plan_shows_what_an_editor_looks_at(ready, issue):
     assert "alt-missing" in rows["findings"]
     assert "kB" in rows["size"]
     assert not {"content_sha256", "database", "account", "slug"} & set(rows)
+
+
+def test_the_plan_says_what_the_images_are_for_all_subscribers(ready, issue, tmp_path, terminal):
+    path = issue(ISSUE.replace("https://cdn.example.com/board.png", "board.gif"), "next.md")
+    noise = random.Random(7).randbytes(1800 * 1200)
+    Image.frombytes("L", (1800, 1200), noise).save(
+        tmp_path / "board.gif", save_all=True, append_images=[Image.new("L", (1800, 1200))]
+    )
+
+    terminal("n\n")
+    asked = ready("send", "issue", path).err
+
+    assert re.search(r"images  1, (2|3)\.\d MB: \d\.\d MB from 127\.0\.0\.1 for 3 subscribers", asked), asked
+    assert re.search(rf'Send "The Weekly" \({LATER}\) with 1 GIF of (2|3)\.\d MB to 3 subscribers', asked)
 
 
 def test_hashes_and_database_are_shown_when_asked_for(ready, issue):
