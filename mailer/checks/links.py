@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from mailer.checks.hosts import is_local
 from mailer.checks.proofs import Link, Proof, shortened
 from mailer.config.rules import names
 from mailer.content.findings import Finding
@@ -18,9 +19,10 @@ SHORTENERS = names(
 )
 # Parameters of signed addresses: object stores, content networks, chat programs, one person's session.
 EXPIRING = names(
-    "access_token auth_key authkey awsaccesskeyid expires goog-expires googleaccessid jwt key-pair-id oauth_token "
-    "policy se session sessionid sid sig signature token ticket x-amz-credential x-amz-expires x-amz-security-token "
-    "x-amz-signature x-goog-credential x-goog-expires x-goog-signature x-oss-expires x-oss-signature"
+    "access_token auth_key authkey awsaccesskeyid ck_subscriber_id expires goog-expires googleaccessid jwt "
+    "key-pair-id mc_eid mkt_tok oauth_token oly_enc_id policy se session sessionid sid sig signature ticket token "
+    "x-amz-credential x-amz-expires x-amz-security-token x-amz-signature x-goog-credential x-goog-expires "
+    "x-goog-signature x-oss-expires x-oss-signature"
 )
 SHORT_LIVED_ALONE = names("policy se sid session ticket")  # harmless unless a signature stands beside them
 # Text with one of these endings reads as an address; "Node.js", "deci.ai" and "crates.io" are names.
@@ -28,7 +30,6 @@ READ_AS_HOSTS = names("com org net gov edu cn de uk jp fr info")
 HOST = re.compile(r"(?P<mark>https?://|www\.)?(?P<host>(?:[\w-]+\.)+[A-Za-z]{2,})(?P<rest>[/?#:]\S*)?")
 EMPTY = re.compile(r"\[\s*\](?:\([^()]*\)|\[[^\][]*\])|<a\s[^>]{0,1000}>\s*</a>", re.IGNORECASE)
 COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
-THIS_MACHINE = ("localhost", "127.", "[::1]", "0.0.0.0")  # noqa: S104 — nothing is bound, only recognised
 
 
 def look(proof: Proof) -> Iterator[Finding]:
@@ -52,7 +53,7 @@ def _one(link: Link) -> Iterator[tuple[str, str, str]]:
     if link.target and not link.words and not link.holds_image:
         yield "link-empty", f'link to "{target}" has no text to click', "put text between the brackets"
     scheme, host, names = _parts(link.target)
-    if scheme == "http" and not host.startswith(THIS_MACHINE):
+    if scheme == "http" and not is_local(host):
         yield "http", f'"{target}" is not encrypted', "use https:// if the site supports it"
     if signs := names & EXPIRING - (set() if names & EXPIRING - SHORT_LIVED_ALONE else SHORT_LIVED_ALONE):
         sign = sorted(signs)[0]

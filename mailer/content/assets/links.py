@@ -11,7 +11,7 @@ from markdown_it.common.normalize_url import normalizeLink
 from mailer.content.issues import slug_of
 
 # Possessive, or an address that fails at its last letter would be tried in every possible way.
-PLAIN = re.compile(r"https?://[a-z0-9.-]+(?::\d+)?/(?:[A-Za-z0-9/?&=#:@;,.!~*'()+$_-]++|%[0-9A-Fa-f]{2})*+")
+PLAIN = re.compile(r"https?://[a-z0-9.-]+(?::[1-5]?\d{1,4})?/(?:[A-Za-z0-9/?&=#:@;,.!~*'()+$_-]++|%[0-9A-Fa-f]{2})*+")
 OPENED = ("http", "https", "mailto", "tel")
 
 
@@ -56,9 +56,9 @@ def absolute(target: str, destinations: Destinations) -> str:
 def _encoded(address: str) -> str:
     address = re.sub(r"[\r\n\t]", "", address.strip())
     try:
-        host = urlsplit(address).hostname
+        host, _ = urlsplit(address).hostname, urlsplit(address).port
     except ValueError:
-        host = None
+        host = None  # also for a port that does not exist, with which the address would be lost
     if not host:
         raise LinkError(f'"{address}" is not a web address', "write it as https://…", "relative-left")
     return address if PLAIN.fullmatch(address) else str(normalizeLink(address))

@@ -14,8 +14,8 @@ def test_an_unencrypted_address_is_told_once(rules):
     assert rules("[One](http://a.example/) [Two](http://a.example/)") == ["http"]
 
 
-def test_this_machine_is_not_the_web(rules):
-    assert rules("Open [the page](http://localhost:8000/).") == []
+def test_on_this_machine_and_in_its_network_nothing_is_encrypted(rules):
+    assert "http" not in rules("Open [the page](http://localhost:8000/) or [that](http://wiki/).")
 
 
 @pytest.mark.parametrize(
