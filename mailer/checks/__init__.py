@@ -6,7 +6,19 @@ look at, and `fetching` asks the sites behind the links, which only `mailer chec
 
 from collections.abc import Iterable, Set
 
-from mailer.checks import clients, colours, completeness, headings, images, links, mailing, sizes, unfinished, words
+from mailer.checks import (
+    addresses,
+    clients,
+    colours,
+    completeness,
+    headings,
+    images,
+    links,
+    mailing,
+    sizes,
+    unfinished,
+    words,
+)
 from mailer.checks.proofs import Proof
 from mailer.config.rules import RULES
 from mailer.content.findings import Finding
@@ -18,6 +30,7 @@ _LOOKS = (
     unfinished.look,
     headings.look,
     links.look,
+    addresses.look,
     images.look,
     sizes.look,
     colours.look,

@@ -1,0 +1,70 @@
+import pytest
+
+
+@pytest.mark.parametrize(
+    ("address", "rule", "severity"),
+    [
+        ("https://https://a.example/", "link-broken", "error"),
+        ("mailto:", "link-broken", "error"),
+        ("http://localhost:1313/posts/", "link-local", "warning"),
+        ("http://192.168.1.7/", "link-local", "warning"),
+        ("http://wiki/x", "link-local", "warning"),
+        ("https://ada:secret@a.example/", "link-private", "error"),
+        ("https://news.example.com/unsubscribe/AAAAAAAAAAGT1abc/", "link-private", "error"),
+        ("https://www.google.com/url?q=https://a.example/x", "link-redirect", "warning"),
+        ("www.a.example/x", "relative-left", "error"),
+        ("https//a.example/x", "relative-left", "error"),
+        ("ada@a.example", "relative-left", "error"),
+        ("github.com/a/b", "relative-left", "error"),
+        ("a-site.org", "relative-left", "error"),
+    ],
+)
+def test_a_link_that_no_subscriber_can_use_is_told_once(findings, address, rule, severity):
+    (told,) = findings(f"Read\n[the words]({address}), and [more]({address}).")
+    assert (told.rule, told.severity, told.line) == (rule, severity, 10)
+
+
+def test_the_fix_is_the_address_that_was_meant(findings):
+    fixes = [
+        findings(f"[Words]({address})")[0].fix
+        for address in (
+            "www.a.example/x",
+            "https//a.example/x",
+            "ada@a.example",
+            "https://google.com/url?q=https://b.example/",
+        )
+    ]
+    assert fixes == [
+        "write https://www.a.example/x",
+        "write https://a.example/x",
+        "write mailto:ada@a.example",
+        "write https://b.example/",
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Open <http://localhost:8000/>.",
+        "Open [http://localhost:8000](http://localhost:8000/).",
+        "Open [localhost](http://localhost:8000/) now.",
+        "Log in with <https://ada:secret@a.example/>.",
+        "`http://wiki/x`",
+        "[Mail](mailto:?subject=Read%20this)",
+        "[Notes](notes.org)",
+        "[The code](src/a.io/)",
+    ],
+)
+def test_an_address_that_the_text_is_about_is_meant(rules, tmp_path, text):
+    (tmp_path / "issues").mkdir()
+    (tmp_path / "issues" / "notes.org").touch()
+    assert rules(text) == []
+
+
+def test_a_placeholder_is_told_as_one(rules):
+    assert "link-broken" not in rules("[Words](https://{{host}}/x)")
+    assert "link-local" not in rules("[Words](https://…)")
+
+
+def test_a_port_that_does_not_exist_is_told_once_and_not_as_lost_text(rules):
+    assert rules("[Words](https://a.example:443443/x)") == ["relative-left"]
