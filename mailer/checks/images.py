@@ -49,13 +49,14 @@ def _counted(addresses: list[str]) -> str:
 
 def _unencrypted(proof: Proof) -> Iterator[Finding]:
     for picture in proof.pictures:
-        if re.match("http:", picture.target, re.IGNORECASE) and not _is_copied(proof, picture):
+        if re.match("http:", picture.target, re.IGNORECASE) and not is_copied(proof, picture):
             message = f'image "{shortened(picture.target, 60)}" is not encrypted; many email clients do not load it'
             fix = "use https:// if the site supports it, or put the file into the newsletter's folder"
             yield proof.finding(picture.line, picture.column, "image-http", message, fix)
 
 
-def _is_copied(proof: Proof, picture: ImageReference) -> bool:
+def is_copied(proof: Proof, picture: ImageReference) -> bool:
+    """Tell whether the email shows our copy of the image, so that its own address matters no more."""
     copies = proof.newsletter.remote_images == "copy"
     return copies and address_of_copy(picture.target) not in proof.rendered.uncopied
 
