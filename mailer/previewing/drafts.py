@@ -53,6 +53,7 @@ class Draft:
     findings: tuple[Finding, ...] = ()
     rendered: RenderedIssue | None = None
     newsletter: Newsletter | None = None
+    issue: Issue | None = None
     milliseconds: float = 0.0
 
 
@@ -134,7 +135,8 @@ class Desk:
         newsletter = self._newsletter(issue)
         proof = render(issue, newsletter, self.around, self.copier.failures)
         self.copier.want(newsletter, proof.rendered.uncopied)
-        return replace(fresh, rendered=proof.rendered, newsletter=newsletter, findings=tuple(findings_of(proof)))
+        found = tuple(findings_of(proof))
+        return replace(fresh, rendered=proof.rendered, newsletter=newsletter, issue=issue, findings=found)
 
     def _newsletter(self, issue: Issue) -> Newsletter:
         """Read the newsletter each time: the editor may be changing its name, colour or logo."""

@@ -25,6 +25,8 @@ _STATIC_TYPES = {
     "preview.css": "text/css",
     "panels.css": "text/css",
     "preview.js": "text/javascript",
+    "findings.js": "text/javascript",
+    "elements.js": "text/javascript",
     "icon.svg": "image/svg+xml",
 }
 # What the page loads is ours alone; scripts run in the page, never in the mail.

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from mailer.content.rendering import LARGEST, RenderedIssue
 from mailer.previewing.drafts import Draft
+from mailer.previewing.ignoring import ignoring
 
 Scheme = Literal["light", "dark"]
 
@@ -56,9 +57,17 @@ def page_state(draft: Draft, addresses: Addresses) -> dict[str, Any]:
         "source": draft.source,
         "trouble": asdict(draft.trouble) if draft.trouble else None,
         "findings": [asdict(finding) for finding in draft.findings],
+        "ignoring": _ignoring(draft),
         "milliseconds": round(draft.milliseconds),
         "mail": _mail(draft, addresses),
     }
+
+
+def _ignoring(draft: Draft) -> dict[str, Any]:
+    if draft.issue is None or draft.newsletter is None:
+        return {}
+    rules = dict.fromkeys(finding.rule for finding in draft.findings)
+    return {rule: asdict(lines) for rule, lines in ignoring(rules, draft.issue, draft.newsletter).items()}
 
 
 def _mail(draft: Draft, addresses: Addresses) -> dict[str, Any] | None:

@@ -1,24 +1,20 @@
 // The page of `mailer preview`. Everything from the issue is set as text, but for the mail itself, which stands in a
 // sandboxed frame where no script runs.
 
+import { byId, element } from "./elements.js";
+import { showFindings } from "./findings.js";
+
 const root = document.body.dataset.root;
 const mark = document.body.dataset.mark;
 const frame = byId("mail");
 const stage = byId("stage");
+const RANK = ["hint", "warning", "error"];
 const WIDTHS = { desktop: 800, phone: 375 };
 
 let state = null; // the newest draft
 let view = "desktop";
 let dark = false;
 let inFrame = ""; // what the frame shows
-
-function byId(id) {
-  return document.getElementById(id);
-}
-
-function element(name, content = "", properties = {}) {
-  return Object.assign(document.createElement(name), { textContent: content }, properties);
-}
 
 // ------------------------------------------------------------ the mail
 
@@ -136,8 +132,8 @@ function showFacts() {
 }
 
 function showVerdict() {
-  const errors = state.findings.filter((finding) => finding.severity === "error").length;
-  const warnings = state.findings.length - errors;
+  const number = (severity) => state.findings.filter((finding) => finding.severity === severity).length;
+  const [errors, warnings] = [number("error"), number("warning")];
   const count = (number, word) => `${number} ${word}${number === 1 ? "" : "s"}`;
   const said = errors ? `${count(errors, "error")} would block the send` : "Ready to send";
   const also = warnings ? `, ${count(warnings, "warning")}` : "";
@@ -160,33 +156,6 @@ function showTrouble() {
   box.replaceChildren(...(trouble.line ? [place, words] : [words]));
 }
 
-function showFindings() {
-  const list = byId("findings");
-  const sorted = [...state.findings].sort((one, other) => (one.severity > other.severity) - (one.severity < other.severity));
-  byId("findings-title").textContent = sorted.length ? `Findings (${sorted.length})` : "Findings";
-  const items = sorted.map((finding) => {
-    const button = element("button", "", { type: "button", className: "finding" });
-    button.dataset.severity = finding.severity;
-    const where = element("span", "", { className: "where" });
-    where.append(
-      element("b", finding.severity === "error" ? "Error" : "Warning"),
-      element("span", finding.rule),
-      element("code", `${finding.line}:${finding.column}`),
-    );
-    button.append(where, element("span", finding.message), element("span", finding.fix, { className: "fix" }));
-    button.addEventListener("click", () => {
-      list.querySelector("[aria-current]")?.removeAttribute("aria-current");
-      button.setAttribute("aria-current", "true");
-      point(finding.line, finding.column);
-    });
-    const item = element("li");
-    item.append(button);
-    return item;
-  });
-  const none = state.trouble ? ["Fix that first.", "waits"] : ["No problems found.", "nothing"];
-  list.replaceChildren(...(items.length ? items : [element("li", none[0], { className: none[1] })]));
-}
-
 // ------------------------------------------------------------ the source
 
 function showSource(before) {
@@ -200,7 +169,7 @@ function showSource(before) {
   const marked = state.trouble ? [{ ...state.trouble, severity: "error" }, ...state.findings] : state.findings;
   for (const { line, severity } of marked) {
     const row = box.children[line - 1];
-    if (row && row.dataset.severity !== "error") row.dataset.severity = severity;
+    if (row && RANK.indexOf(severity) > RANK.indexOf(row.dataset.severity)) row.dataset.severity = severity;
   }
 }
 
@@ -276,7 +245,7 @@ function show(next) {
   }
   showVerdict();
   showTrouble();
-  showFindings();
+  showFindings(state, point);
   showSource(before);
   if (state.trouble?.line) point(state.trouble.line, state.trouble.column);
   document.body.dataset.version = state.version;

@@ -57,3 +57,11 @@ def test_the_page_of_an_issue_that_was_never_good_has_no_mail(desk, file):
     state = page_state(desk().draw(), HERE)
     assert state["mail"] is None
     assert state["trouble"]["line"] == 1
+
+
+def test_the_page_knows_how_each_finding_is_ignored(desk, file):
+    file.write_text(ISSUE + "\n[One](https://bit.ly/a) [Two](https://bit.ly/b)\n")
+    state = page_state(desk().draw(), HERE)
+    assert [finding["rule"] for finding in state["findings"]] == ["link-shortener", "link-shortener"]
+    assert state["ignoring"]["link-shortener"]["issue"]["text"] == "ignore: [link-shortener]"
+    assert state["ignoring"]["link-shortener"]["newsletter"]["text"] == 'ignore = ["link-shortener"]'

@@ -70,6 +70,8 @@ def preview(desk, folder) -> Iterator[PreviewServer]:  # noqa: F811
     from mailer.cli.previewing import _page
 
     (folder / "images" / "board.png").unlink()  # so that there are findings to show
+    issue = folder / "2026-11-20.md"
+    issue.write_text(f"{issue.read_text()}\n[One](https://bit.ly/a) [Two](https://bit.ly/b)\n")
     latest = Latest()
     latest.put(desk().draw())
     page = _page(folder / "2026-11-20.md")
@@ -82,6 +84,10 @@ def preview(desk, folder) -> Iterator[PreviewServer]:  # noqa: F811
 
 # What an editor opens and presses, each step on top of those before it.
 STEPS = {
+    "where a rule is ignored, and all its places": """() => {
+        for (const details of document.querySelectorAll('#findings details')) details.open = true;
+        document.querySelector('#findings .places button').click();
+    }""",
     "a finding on a dark phone": """() => {
         for (const id of ['tab-phone', 'dark']) document.getElementById(id).click();
         document.querySelector('#findings button').click();
