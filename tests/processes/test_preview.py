@@ -164,13 +164,13 @@ def test_a_finding_leads_to_its_place_in_the_source(page: Any, file: Path):
 
 
 def test_a_mistake_shows_what_and_where_and_the_last_good_mail_until_the_next_save(page: Any, file: Path):
-    file.write_text("---\ntitle: [open\n---\n" + LONG)
+    file.write_text("---\ntags: [open\n---\n" + LONG)
     alert = page.get_by_role("alert").filter(has_text="front matter")
     alert.wait_for()
     assert "Below is the last good state" in alert.inner_text()
     assert "Paragraph 20" in page.evaluate(f"{MAIL}.body.textContent")
     assert page.get_by_role("button", name="Send a test…").is_disabled()
-    assert "title: [open" in page.locator(".line[aria-current=true]").inner_text()
+    assert "tags: [open" in page.locator(".line[aria-current=true]").inner_text()
     file.write_text(LONG.replace("Paragraph 20", "Mended"))
     until(page, f"{MAIL}.body.textContent.includes('Mended')")
     assert not alert.is_visible()

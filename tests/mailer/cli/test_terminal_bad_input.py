@@ -17,7 +17,7 @@ GOOD = "# Weekly\n\nHello, readers.\n"
         (b"# Weekly\n\ncaf\xe9\n", ":3"),
         ("", "no title"),
         ("# Weekly\n", "no text"),
-        ("---\ntitle: [open\n---\n\nText\n", ":2"),
+        ("---\ntags: [open\n---\n\nText\n", ":2"),
         ("---\ntitle: Weekly\n\nText\n", "front matter"),
         ("Text without a title.\n", "title"),
         (GOOD + "\n![A board](images/missing.png)\n", ":5"),

@@ -17,7 +17,7 @@ def test_a_draft_is_the_issue_as_it_is_now(desk, file):
 def test_a_mistake_keeps_the_last_good_mail_and_names_its_place_until_it_is_fixed(desk, file):
     at = desk()
     good = at.draw()
-    file.write_text("---\ntitle: [open\n---\n\nText\n")
+    file.write_text("---\ntags: [open\n---\n\nText\n")
     bad = at.draw()
     file.write_text(ISSUE)
     corrected = at.draw()
@@ -25,7 +25,7 @@ def test_a_mistake_keeps_the_last_good_mail_and_names_its_place_until_it_is_fixe
     assert bad.trouble.line == 2
     assert "front matter" in bad.trouble.message
     assert bad.rendered == good.rendered
-    assert bad.source.startswith("---\ntitle: [open")
+    assert bad.source.startswith("---\ntags: [open")
     assert bad.findings == ()
     assert (corrected.trouble, corrected.rendered) == (None, good.rendered)
 

@@ -113,7 +113,7 @@ def test_the_button_sends_the_draft_that_is_shown(preview, asked):
 
 
 def test_a_broken_issue_cannot_be_tested(preview, desk, file, asked):
-    file.write_text("---\ntitle: [open\n---\n")
+    file.write_text("---\ntags: [open\n---\n")
     preview.site.latest.put(desk().draw())
     assert post_test(preview)[0] == 409
     assert asked == []

@@ -70,7 +70,7 @@ def test_a_check_of_a_file_without_a_mail_says_why(file):
 
 
 def test_a_mistake_in_the_issue_does_not_refuse_its_newsletter(file):
-    file.write_text("---\ntitle: [open\n---\n\nText\n")
+    file.write_text("---\ntags: [open\n---\n\nText\n")
     require_newsletter(file, None)
     with pytest.raises(CorrectRequest):
         require_newsletter(file, "daily")
