@@ -9,7 +9,6 @@ from typing import Any
 from markdown_it import MarkdownIt
 from markdown_it.rules_core import StateCore, block, normalize
 from markdown_it.token import Token
-from mdit_py_plugins.footnote import footnote_plugin
 from mdit_py_plugins.tasklists import tasklists_plugin
 
 from mailer.content.markdown import raw_html
@@ -19,6 +18,7 @@ from mailer.content.markdown.back_issues import BackIssue, with_back_issues
 from mailer.content.markdown.callouts import callout_plugin
 from mailer.content.markdown.cjk import cjk_plugin, join_wide_lines
 from mailer.content.markdown.emoji_codes import emoji_plugin, replace_codes
+from mailer.content.markdown.footnotes import after_links, footnotes_plugin
 from mailer.content.markdown.html_blocks import html_blocks_plugin
 from mailer.content.markdown.limits import beyond_a_mail
 from mailer.content.markdown.liquid import liquid_plugin
@@ -133,6 +133,8 @@ def _repaired(children: list[Token], dropped: set[str], partners: Mapping[int, i
         children = _visible_autolinks(children)
     if "html_inline" in kinds:
         children = raw_html.resolve(children, dropped, partners, prose=True)
+    if "footnote_ref" in kinds:
+        children = after_links(children)
     return join_wide_lines(children)
 
 
@@ -200,7 +202,7 @@ def _plain_parser() -> MarkdownIt:
     md.linkify = Linkify()
     # Without this "deci.ai" and "i.MX" in running text would become links.
     md.linkify.set({"fuzzy_link": False, "fuzzy_email": False, "fuzzy_ip": False})
-    md.use(footnote_plugin).use(tasklists_plugin).use(liquid_plugin).use(cjk_plugin).use(html_blocks_plugin)
+    md.use(footnotes_plugin).use(tasklists_plugin).use(liquid_plugin).use(cjk_plugin).use(html_blocks_plugin)
     md.use(callout_plugin).use(mark_plugin).use(emoji_plugin).use(attributes_plugin)
     return md
 

@@ -8,12 +8,13 @@ from typing import Any
 from linkify_it import LinkifyIt  # type: ignore[import-untyped]
 from markdown_it import MarkdownIt
 from markdown_it.common.utils import unescapeAll
-from markdown_it.helpers import parseLinkDestination, parseLinkLabel, parseLinkTitle
+from markdown_it.helpers import parseLinkDestination, parseLinkTitle
 from markdown_it.ruler import Ruler
 from markdown_it.rules_block import StateBlock
 from markdown_it.rules_inline import StateInline
 
 from mailer.content.markdown.cjk import end_of_address
+from mailer.content.markdown.footnotes import parse_link_label
 
 
 def take_shortcuts(md: MarkdownIt) -> None:
@@ -67,7 +68,7 @@ class Helpers:
         found = _PLAIN_LABEL.match(state.src, start + 1, state.posMax)
         if found and state.level < state.md.options["maxNesting"]:
             return found.end() - 1
-        return parseLinkLabel(state, start, disableNested)
+        return parse_link_label(state, start, disableNested)
 
     @staticmethod
     def parseLinkDestination(source: str, pos: int, maximum: int) -> Any:
