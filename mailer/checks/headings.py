@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from mailer.checks.proofs import Proof, shortened
 from mailer.content.findings import Finding
-from mailer.content.markdown import plain
+from mailer.content.markdown import plain, title_heading
 
 
 def look(proof: Proof) -> Iterator[Finding]:
@@ -16,6 +16,7 @@ def look(proof: Proof) -> Iterator[Finding]:
     ]
     yield from _skipped(proof, headings)
     yield from _several_h1(proof, headings)
+    yield from _links_in_title(proof)
 
 
 def _skipped(proof: Proof, headings: list[tuple[int, int, str]]) -> Iterator[Finding]:
@@ -43,3 +44,20 @@ def _several_h1(proof: Proof, headings: list[tuple[int, int, str]]) -> Iterator[
             f'"{shortened(words, 40)}" is one of {len(ones)} headings of level 1; an email has one title',
             "write sections with ##",
         )
+
+
+def _links_in_title(proof: Proof) -> Iterator[Finding]:
+    """Report what a title of an email cannot hold: it is the subject, and set as plain text above the issue."""
+    position = title_heading(proof.document.tokens, proof.issue.title)
+    if position is None:
+        return
+    heading = proof.document.tokens[position + 1]
+    lost = [
+        f'"{shortened(str(token.attrs.get("href") or token.attrs.get("src") or token.meta.get("label") or ""))}"'
+        for token in heading.children or []
+        if token.type in ("link_open", "image", "footnote_ref")
+    ]
+    if lost:
+        what = f"the title is plain text in the email, so {' and '.join(lost)} in it would be lost"
+        line = heading.map[0] if heading.map else 0
+        yield proof.finding(line, 0, "title-link", what, "put links, images and notes into the text below the title")

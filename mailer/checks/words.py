@@ -40,7 +40,9 @@ def look(proof: Proof) -> Iterator[Finding]:
 def _subject(proof: Proof) -> Iterator[Finding]:
     subject = proof.rendered.subject
     if not subject.strip():
-        yield proof.finding_at_title("no-subject", "the email has no subject", 'begin with a line "# Title"')
+        yield proof.finding_at_title(
+            "no-subject", "the issue has no title, so the email has no subject", 'begin with a line "# Title"'
+        )
         return
     width = display_width(subject)
     if width > WIDEST_SUBJECT:

@@ -32,7 +32,6 @@ ERRORS = (
     "slug",
     "nesting",
     # The email would arrive broken.
-    "no-subject",
     "empty-body",
     "header-control",
     "image-missing",
@@ -52,6 +51,7 @@ ERRORS = (
 # An editor may know better than a rule about wording; nobody knows better than Gmail's limit, the law, or the DNS,
 # and only its own file says that an issue is no longer a draft.
 SAFEGUARDS = (
+    "no-subject",
     "draft",
     "size-limit",
     "unsubscribe-missing",
@@ -69,6 +69,7 @@ WARNINGS = (
     "image-unused",
     "unfinished",
     "section-empty",
+    "title-link",
     "note-unused",
     "link-empty",
     "link-mismatch",

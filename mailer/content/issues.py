@@ -44,7 +44,7 @@ class Issue:
     path: Path  # as it was given
     folder: Path  # the newsletter's folder, absolute: no file is read from outside of it
     slug: str
-    title: str
+    title: str  # "" if neither front matter nor text has one: it can be looked at, but not sent
     date: date | None
     language: str  # lower case; "" is the newsletter's
     newsletter: str | None
@@ -82,8 +82,6 @@ def read_issue(path: Path, config: Path | None = None) -> Issue:
     if not title or not day:
         heading = _heading(path, body, front.end + 1)
         title, day = title or heading, day or _date(heading)
-    if not title:
-        raise IssueError(path, front.end + 1, 1, "the issue has no title", 'begin with a line "# Title"', "no-subject")
     return Issue(
         path=path,
         folder=_newsletter_folder(resolved, config),

@@ -13,7 +13,7 @@ from mailer.content.markdown.emoji_codes import with_emoji
 from mailer.content.markdown.html import inline_to_html, to_html
 from mailer.content.markdown.parsing import Document, MarkupError, Reference, first_heading, parse
 from mailer.content.markdown.remarks import Remark
-from mailer.content.markdown.sections import Section, empty_sections, split
+from mailer.content.markdown.sections import Section, empty_sections, split, title_heading
 from mailer.content.markdown.text import Numbers, display_width, in_short_lines, inline_to_text, plain, to_text
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
     "parse",
     "plain",
     "split",
+    "title_heading",
     "to_html",
     "to_text",
     "with_emoji",

@@ -51,13 +51,17 @@ def _runs(tokens: list[Token]) -> list[list[Token]]:
     return _apart_after_last_rule(list(_at_headings(tokens)))
 
 
-def _without_title(tokens: list[Token], title: str) -> list[Token]:
+def title_heading(tokens: list[Token], title: str) -> int | None:
+    """Return the position of the h1 that `split` drops, because it repeats the issue's title; None without one."""
     for position, token in enumerate(tokens):
         if token.type == "heading_open" and token.tag == "h1":
-            if _same(plain(tokens[position + 1].children or []), title):
-                return tokens[:position] + tokens[position + 3 :]
-            break
-    return tokens
+            return position if _same(plain(tokens[position + 1].children or []), title) else None
+    return None
+
+
+def _without_title(tokens: list[Token], title: str) -> list[Token]:
+    position = title_heading(tokens, title)
+    return tokens if position is None else tokens[:position] + tokens[position + 3 :]
 
 
 def _same(one: str, other: str) -> bool:

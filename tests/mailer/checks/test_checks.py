@@ -169,3 +169,11 @@ def test_the_documentation_lists_every_rule_with_its_severity():
         if match := re.match(r"\| (`[^|]*`) \| (error|warning|hint) \|", line):
             listed |= dict.fromkeys(re.findall(r"`([\w-]+)`", match[1]), match[2])
     assert listed == {name: rule.severity for name, rule in RULES.items()}
+
+
+def test_an_issue_without_a_title_is_rendered_with_its_other_findings(proof):
+    made = proof("Welcome.\n\n- [One](javascript:x)\n\n![x](nope.png)\n")
+
+    assert {"no-subject", "unsafe-target", "image-missing"} <= {finding.rule for finding in check(made)}
+    assert "Welcome." in made.rendered.html
+    assert "<h1" not in made.rendered.html

@@ -14,3 +14,20 @@ def test_several_titles_are_told_once(rules):
 
 def test_a_section_without_text_is_told(rules):
     assert rules("## News\n\nText.\n\n## Past\n\n## More\n\nText.") == ["section-empty"]
+
+
+def test_what_the_title_cannot_hold_is_named(findings):
+    (told,) = (
+        one
+        for one in findings(
+            "# [Issue 12](https://a.example/12) ![logo](https://a.example/l.png)[^1]\n\nText.\n\n[^1]: x"
+        )
+        if one.rule == "title-link"
+    )
+
+    assert told.line == 1
+    assert '"https://a.example/12" and "https://a.example/l.png" and "1"' in told.message
+
+
+def test_a_heading_that_is_not_the_title_may_hold_links(rules):
+    assert "title-link" not in rules("## [News](https://a.example)\n\nText.")

@@ -109,8 +109,6 @@ def test_without_configuration_and_git_the_folder_is_the_issues_own(written, tmp
     ("content", "line", "says"),
     [
         (b"# T\n\nna\xefve\n", 3, "not UTF-8"),
-        ("", 1, "no title"),
-        ("just text\n", 1, "no title"),
         ("---\ntitle: A\n", 1, "no end"),
         ("---\ntitle: A\nwhat: [1\n---\ntext\n", 3, "not YAML"),
         ("---\na: &a x\nb: *a\n---\ntext\n", 2, "alias"),
@@ -164,9 +162,13 @@ def test_a_title_with_a_line_break_is_found_with_its_line_and_a_layout_is_not(wr
 
 def test_an_error_is_also_a_finding(written):
     with pytest.raises(IssueError) as error:
-        read_issue(written("just text\n"))
+        read_issue(written("---\ntags: [open\n---\n"))
 
-    assert (error.value.finding.rule, error.value.finding.severity) == ("no-subject", "error")
+    assert (error.value.finding.rule, error.value.finding.severity) == ("front-matter", "error")
+
+
+def test_an_issue_without_a_title_can_be_read(written):
+    assert read_issue(written("just text\n")).title == ""
 
 
 def test_the_words_of_other_services_are_read_where_ours_are_absent(written):

@@ -144,11 +144,11 @@ def test_each_draft_reaches_the_page_at_once(preview, desk, file):
 
     at = desk()
     at.draw()
-    file.write_text("no title")
+    file.write_text("---\ntags: [open\n---\n")
     preview.site.latest.put(at.draw())
     second = json.loads(stream.readline().removeprefix(b"data: "))
     assert second["version"] == 2
-    assert "title" in second["trouble"]["message"]
+    assert "front matter" in second["trouble"]["message"]
 
 
 def test_it_listens_to_this_machine_only_and_tells_no_token(preview):

@@ -35,9 +35,16 @@ def test_the_issue_chooses_its_newsletter_unless_another_is_asked_for(file):
 
 
 def test_a_file_of_which_no_mail_can_be_made_raises_where_and_why(file):
-    file.write_text("No title\n")
-    with pytest.raises(CorrectIssue, match="the issue has no title") as refused:
+    file.write_text("---\ntags: [open\n---\n")
+    with pytest.raises(CorrectIssue, match="the front matter is not YAML") as refused:
         prepare(file, "weekly")
+    assert [finding.rule for finding in refused.value.findings] == ["front-matter"]
+
+
+def test_an_issue_without_a_title_is_not_sent_even_if_the_rule_is_ignored(file):
+    file.write_text("---\nignore: no-subject\nnewsletter: weekly\n---\nNo title\n")
+    with pytest.raises(CorrectIssue) as refused:
+        require_sound(prepare(file, None))
     assert [finding.rule for finding in refused.value.findings] == ["no-subject"]
 
 
@@ -65,8 +72,8 @@ def test_a_rule_beside_the_point_does_not_block_even_if_nobody_may_ignore_it(fil
 
 
 def test_a_check_of_a_file_without_a_mail_says_why(file):
-    file.write_text("No title\n")
-    assert [finding.rule for finding in check_file(file, "weekly")] == ["no-subject"]
+    file.write_text("---\ntags: [open\n---\n")
+    assert [finding.rule for finding in check_file(file, "weekly")] == ["front-matter"]
 
 
 def test_a_mistake_in_the_issue_does_not_refuse_its_newsletter(file):
