@@ -16,6 +16,7 @@ from mailer.checks import (
     images,
     links,
     mailing,
+    markup,
     sizes,
     unfinished,
     words,
@@ -28,6 +29,7 @@ __all__ = ["RULES", "blocking", "check", "ignorable", "without"]
 
 _LOOKS = (
     words.look,
+    markup.look,
     unfinished.look,
     headings.look,
     links.look,

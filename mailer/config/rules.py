@@ -45,6 +45,7 @@ ERRORS = (
     "relative-left",
     "unsafe-target",
     "placeholder-left",
+    "markup-left",
     "text-lost",
     "unclosed",
 )

@@ -6,19 +6,12 @@ markdown-it's option `alerts` knows neither titles nor Obsidian's other names, a
 import re
 from collections.abc import Sequence
 
-from django.utils.translation import gettext, gettext_noop
+from django.utils.translation import gettext
 from markdown_it import MarkdownIt
 from markdown_it.rules_block import StateBlock
 from markdown_it.rules_block.blockquote import blockquote
 from markdown_it.token import Token
 
-LABELS = {
-    "note": gettext_noop("Note"),
-    "tip": gettext_noop("Tip"),
-    "important": gettext_noop("Important"),
-    "warning": gettext_noop("Warning"),
-    "caution": gettext_noop("Caution"),
-}
 # As short as those of program text, because each element has its own: content.css and head.mjml have their colours.
 CLASSES = {"note": "cn", "tip": "ct", "important": "ci", "warning": "cw", "caution": "cc"}
 # What Obsidian calls them besides; any other name looks like a note, as it does there.
@@ -46,11 +39,11 @@ def _quote_or_callout(state: StateBlock, start_line: int, end_line: int, silent:
     blockquote(state, start_line, end_line, silent)
     state.eMarks[start_line] = end
     name = found["name"].lower()
-    kind = name if name in LABELS else _ALIASES.get(name, "note")
+    kind = name if name in CLASSES else _ALIASES.get(name, "note")
     opening, closing = state.tokens[position], state.tokens[-1]
     opening.type, closing.type, opening.tag, closing.tag = "callout_open", "callout_close", "div", "div"
     opening.meta = {"kind": kind}
-    title = found["title"].strip() or ("" if name in LABELS else found["name"].capitalize())
+    title = found["title"].strip() or ("" if name in CLASSES else found["name"].capitalize())
     if title:
         state.tokens[position + 1 : position + 1] = _title(title, opening)
     return True
@@ -67,5 +60,13 @@ def _title(words: str, opening: Token) -> list[Token]:
 
 def label(tokens: Sequence[Token], position: int) -> str:
     """Return what to call the callout that opens at `position`, in the active language; "" if it has a title."""
-    titled = position + 1 < len(tokens) and tokens[position + 1].type == "callout_title_open"
-    return "" if titled else gettext(LABELS[str(tokens[position].meta["kind"])])
+    if position + 1 < len(tokens) and tokens[position + 1].type == "callout_title_open":
+        return ""
+    labels = {
+        "note": gettext("Note"),
+        "tip": gettext("Tip"),
+        "important": gettext("Important"),
+        "warning": gettext("Warning"),
+        "caution": gettext("Caution"),
+    }
+    return labels[str(tokens[position].meta["kind"])]

@@ -1,0 +1,97 @@
+"""What other programs write into Markdown: site generators, note-taking programs, services that send newsletters.
+
+`IN_WORDS` is in order: what the first pattern finds, the later ones do not look at.
+"""
+
+import re
+from dataclasses import dataclass
+
+from mailer.checks.words import BLANK, STARRED
+
+
+@dataclass(frozen=True)
+class Markup:
+    rule: str  # "" for what another rule reports
+    pattern: re.Pattern[str]
+    fix: str
+
+
+def _left(pattern: str, fix: str, flags: int = 0) -> Markup:
+    return Markup("markup-left", re.compile(pattern, flags), fix)
+
+
+# ---------------------------------------------------------------- merge fields
+
+# Names that only a merge field has, in any spelling: first_name, FIRSTNAME, contact.FirstName, unsubscribe_url.
+_OWNER = r"(?:(?:contact|subscriber|recipient|member|person|customer|lead|profile|user|merge)[._ ])?"
+_FIELD = (
+    rf"{_OWNER}(?:f(?:irst)?[_ -]?name|l(?:ast)?[_ -]?name|full[_ -]?name|e?mail[_ -]?address|"
+    r"unsub(?:scribe)?(?:[_ -]?(?:link|url|text))?|"
+    r"(?:view|read)?[_ -]?(?:in|on)?[_ -]?(?:web|browser)[_ -]?(?:version|view|link|url))"
+)
+# Names that a program text or an address may have, too.
+_COMMON = rf"{_OWNER}(?:name|e-?mail|user_?name|company|city)"
+_OPEN, _CLOSE = r"(?:%%?|\{\{?\{?[$!]?|\$\{|\$\$?|##|@@|\[\[?%?|~)", r"(?:%%?|\}\}?\}?|\$\$?|##|@@|%?\]\]?|~)"
+_FALLBACK = r"(?:\s*[,|:=][^{}\[\]\n]{0,80})?"
+_GREETING = (
+    r"(?<![A-Za-z])(?:dear|hi|hey|hello|hallo|liebe[rs]?|bonjour|cher|chère|hola|querid[oa]|ciao|亲爱的|您好|你好)"
+)
+_OWN_FIX = "write it for all subscribers: mailer replaces nothing in a text"
+
+_MERGE_FIELDS = (
+    # *|FNAME|*, {{ name }} and their like.
+    Markup("", BLANK, ""),
+    Markup("", STARRED, ""),
+    _left(rf"(?<![\w%$#@]){_OPEN}{_FIELD}{_FALLBACK}{_CLOSE}(?!\w)", _OWN_FIX, re.IGNORECASE),
+    _left(rf"{_GREETING}[,，]?\s*(?:{_OPEN}|-){_COMMON}{_FALLBACK}(?:{_CLOSE}|-)", _OWN_FIX, re.IGNORECASE),
+    # {first_name, "there"}, [Name,fallback=friend], {contactfield=firstname}, %recipient.name%, <%= name %>
+    _left(r"\{\$?\w+,\s*[\"“'‘][^{}\n]{0,80}[\"”'’]\}", _OWN_FIX),
+    _left(r"\[\w[\w .-]{0,40},\s*fallback\s*=[^\]\n]{0,80}\]", _OWN_FIX, re.IGNORECASE),
+    _left(r"\{(?:contactfield|custom_?field|subtag|mc|merge)[=:][^{}\s]{1,60}\}", _OWN_FIX, re.IGNORECASE),
+    _left(r"%(?:recipient|user|contact|subscriber)[._]\w+%", _OWN_FIX, re.IGNORECASE),
+    _left(r"<%.{1,200}?%>", _OWN_FIX, re.DOTALL),
+    _left(r"</?(?:unsubscribe|webversion|preferences|forwardtoafriend|singleline|multiline)(?:\s[^<>]*)?>", _OWN_FIX),
+)
+
+# In an address, only what is certain: `https://api.example.org/{id}` may be meant, and a variable of a site generator,
+# `{{base}}125627`, costs its link, which the renderer says.
+IN_ADDRESSES = re.compile(
+    rf"\{{\{{[^{{}}]*(?:unsub|{_FIELD}|{_COMMON})[^{{}}]*\}}\}}|%%\w+%%|\*\|.+?\|\*|<%|{_OPEN}(?:{_FIELD}|{_COMMON}){_FALLBACK}{_CLOSE}|@TrackLink\b|\[UNSUB\w*\]",
+    re.IGNORECASE,
+)
+
+
+# ---------------------------------------------------------------- site generators and note-taking programs
+
+_NOTE = "remove it; only <!-- a comment --> is left out of an email"
+_EXPAND = "write out what it expands to, or put it in `code` if it should be shown as it is"
+_IMAGE = "write ![words](address) with an address that has no spaces, or the address in <…>"
+_LINK = "write [words](address) with an address that has no spaces, or the address in <…>"
+
+# Numbers of repetitions are limited: a text made to be slow must not take minutes.
+_IN_PARENTHESES = r"(?:[^()\n]|\([^()\n]{0,100}\)){0,300}"
+
+_CERTAIN = (
+    # Obsidian, MDX, Jinja.
+    _left(
+        r"(?<![\d%])%%(?!%).{1,500}?(?<!\d)%%(?!%)|(?<![0-9A-Za-z%])%%(?!%)", f"{_NOTE}, and %% begins none", re.DOTALL
+    ),
+    _left(r"\{/\*.{0,500}?\*/\}|\{#(?=\s).{0,500}?#\}", _NOTE, re.DOTALL),
+    _left(r"!\[\[[^\[\]\n]*\]\]", "write ![words](address): Obsidian's links mean nothing in an email"),
+    _left(rf"(?<!\w)!\[[^\[\]]*\](?:\({_IN_PARENTHESES}\)?|\[[^\[\]\n]*\])", _IMAGE),
+    # Hugo; Zola, Jekyll, Eleventy, Handlebars; Liquid without an end; WordPress.
+    _left(r"\{\{[<%](?:.{0,500}?[%>]\}\})?", _EXPAND, re.DOTALL),
+    _left(r"\{\{\{?[#/^&>!$~.-]*\s*[A-Za-z_\"'“‘].{0,500}?\}\}\}?", _EXPAND, re.DOTALL),
+    _left(r"\{%-?\s*\w+", _EXPAND),
+    _left(r"\[/?[a-z][\w-]*(?:\s+[\w-]+=[\"“'][^\"”'\n]{0,300}[\"”'])+\s*/?\]|\[/[a-z][\w-]*\]", _EXPAND),
+    # A link that is none, because something in it is no address; it has one, or lost it with a tag of Liquid.
+    _left(rf"(?<!\w)\[[^\[\]]+\]\((?=\s*\)|[^()\n]{{0,300}}[/:@#.{{]){_IN_PARENTHESES}\)", _LINK),
+    _left(
+        r"\A\s*(?:\[\[?_?TOC_?\]?\]|\$\{toc\}|TOC)\s*\Z",
+        "remove it; mailer lists the sections by itself",
+        re.IGNORECASE,
+    ),
+    _left(r"\[\^[\w-]{1,40}\]", "write the footnote, as [^1]: words on a line of their own, or remove its mark"),
+)
+
+IN_WORDS = (*_MERGE_FIELDS, *_CERTAIN)

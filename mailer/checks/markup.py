@@ -1,0 +1,112 @@
+"""Find what other programs would have replaced, and what is no Markdown though it was meant to be: subscribers see it.
+
+It is looked for in the finished words, outside code, so that nothing that works can be found. What `dialects` calls
+certain blocks a send; what may be meant is a warning.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from markdown_it.token import Token
+
+from mailer.checks.dialects import IN_ADDRESSES, IN_WORDS, Markup
+from mailer.checks.proofs import Proof, shortened
+from mailer.content.findings import Finding
+from mailer.content.markdown.liquid import TAG
+
+CODE = "\ufffc"  # stands for code in the words, so that what is around it does not touch
+
+
+def look(proof: Proof) -> Iterator[Finding]:
+    shown: set[str] = set()
+    yield from _in_words(proof, shown)
+    yield from _in_front(proof, shown)
+    yield from _in_addresses(proof)
+
+
+@dataclass(frozen=True)
+class _Left:
+    text: str
+    markup: Markup
+
+
+def _left(words: str) -> Iterator[_Left]:
+    """Return all that is left in the words, each piece once: the first kind that finds a piece takes it."""
+    taken: list[tuple[int, int]] = []
+    for markup in IN_WORDS:
+        for found in markup.pattern.finditer(words):
+            start, end = found.span()
+            if all(end <= begins or ends <= start for begins, ends in taken):
+                taken.append((start, end))
+                if markup.rule:
+                    yield _Left(found[0], markup)
+
+
+def _in_words(proof: Proof, shown: set[str]) -> Iterator[Finding]:
+    """Look at what is below the title, or is the title; note in `shown` what is reported."""
+    lines = proof.document.source.split("\n")
+    for token in proof.document.tokens:
+        if token.type in ("inline", "html_block"):
+            for left in _left(_words(token)):
+                place = _place(token, left, lines)
+                if place:
+                    shown.add(left.text)
+                    yield proof.finding(*place, left.markup.rule, _message(left.text), left.markup.fix)
+
+
+def _words(token: Token) -> str:
+    """Return what a subscriber reads, line by line."""
+    parts = []
+    for child in token.children or []:
+        if child.type in ("softbreak", "hardbreak"):
+            parts.append("\n")
+        elif child.type == "code_inline":
+            parts.append(CODE)
+        elif child.type == "image":
+            parts.append("".join(inside.content for inside in child.children or []))
+        elif child.type in ("text", "text_special"):
+            parts.append(child.content)
+    return "".join(parts)
+
+
+def _place(token: Token, left: _Left, lines: list[str]) -> tuple[int, int] | None:
+    """Return line and column, from 0; None for what is not written so: `\\[[x]]` and `&#123;x}` are meant."""
+    first = left.text.split("\n")[0].strip()
+    written = re.search(rf"(?<!\\){re.escape(first)}", token.content)
+    if not written and "{%" in token.content and first in TAG.sub("", token.content):
+        # [words]({% post_url … %}), whose address is left out
+        written = re.search(re.escape(first[: first.find("(") + 1]), token.content)
+    if not written:
+        return None
+    at = written.start()
+    line = (token.map[0] if token.map else 0) + token.content.count("\n", 0, at)
+    return line, max(lines[line].find(first), 0) if line < len(lines) else 0
+
+
+def _message(text: str, where: str = "") -> str:
+    return f'subscribers would see "{shortened(text)}"{where}'
+
+
+def _in_front(proof: Proof, shown: set[str]) -> Iterator[Finding]:
+    """Look at subject and preheader, except for what the words have, too: the title may be a heading."""
+    for name, words in {"subject": proof.rendered.subject, "preheader": proof.issue.preheader}.items():
+        for left in _left(words):
+            message = _message(left.text, f" in the {name}")
+            found = proof.finding_at_title(left.markup.rule, message, left.markup.fix)
+            if left.text not in shown or found.line < proof.issue.body_line:
+                yield found
+
+
+def _in_addresses(proof: Proof) -> Iterator[Finding]:
+    places = [(link.target, link.line, link.column) for link in proof.links]
+    places += [(image.target, image.line, image.column) for image in proof.pictures]
+    for target, line, column in places:
+        if found := IN_ADDRESSES.search(target):
+            yield proof.finding(
+                line,
+                column,
+                "markup-left",
+                f'the address "{shortened(target)}" has "{found[0]}" in it, which nothing replaces',
+                "write out the address; mailer adds the link to unsubscribe by itself",
+            )

@@ -1,0 +1,125 @@
+"""What other programs would have replaced is found in what subscribers read, and nothing else is."""
+
+import pytest
+
+
+def left(findings, text: str) -> list[tuple[str, str]]:
+    """Return rule and quoted text of each piece of markup that is found."""
+    found = [one for one in findings(text) if one.rule.startswith("markup-")]
+    return [(one.rule, one.message.split('"', 1)[1].rsplit('"', 1)[0]) for one in found]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        # Comments that only other programs leave out.
+        "%%do not publish%%",
+        "{/* to do */}",
+        # Pictures.
+        "![[board.png|300]]",
+        "![The plan](images/the plan.png)",
+        "![A board](board.png =300x200)",
+        "![The plan][nowhere]",
+        # Hugo, Zola, Jekyll, WordPress, Eleventy.
+        "{{< youtube w7F >}}",
+        "{{% notice tip %}}",
+        '{{ youtube(id="w7F") }}',
+        '{{ "/a.png" | relative_url }}',
+        '{{ TrackLink "x" }}',
+        '[caption id="a" width="300"]',
+        # Merge fields of other services.
+        '{first_name, "there"}',
+        "[Name,fallback=friend]",
+        "{contactfield=firstname}",
+        "%FIRSTNAME%",
+        "%recipient.name%",
+        "[[FNAME]]",
+        "[FIRSTNAME]",
+        "{$unsubscribe}",
+        "${contact.first_name}",
+        "##LASTNAME##",
+        "<unsubscribe>",
+        # Links and footnotes that are none.
+        "[the report](https://example.org/a report.pdf)",
+        "[^1]",
+    ],
+)
+def test_what_is_never_meant_to_be_read_blocks_a_send(findings, text):
+    assert left(findings, f"Words {text} words.")[0] == ("markup-left", text)
+
+
+@pytest.mark.parametrize("text", ["Dear {name}", "Hi ${user.name}", "Hello {$name}", "亲爱的{name}", "Dear -name-"])
+def test_a_common_name_in_braces_is_a_merge_field_in_a_greeting(findings, text):
+    assert left(findings, f"{text}, welcome.") == [("markup-left", text)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "It costs $5, $10 and $20, or US$3; from $HOME to $PATH.",
+        "#rustlang and #weekly: C# and F#, issue #12.",
+        "#rustlang",
+        "It grew by 100%, then 50%% of %E4%B8%AD%E6%96%87.",
+        "价格：￥5，时间：12:30:45。**重点**：见https://example.org/a。",
+        "`{{< youtube >}}` and `%%x%%`, `[[x]]`, `$x$`, `![x](a b.png)`.",
+        "```\n{{ x }} %%x%% ![[x]]\n##x\n```",
+        "    {{< indented >}}",
+        "std::vec, a::b::c, pkg:::fun, a[i][j], [1][2], x ** y ** z, 2**10.",
+        "Vec<T>, <alice>, [sic], {a, b}, f{x}, ~approximately~.",
+        r"\[\[x]] and \#word, \$x\$, &#123;{ name }}, \*\*bold \*\*word, \[x](a b.pdf)",
+        "{{7*7}}",
+        "> [!TIP] Title\n> ==x== :tada:\n\n![A|300](https://example.org/a.png){width=50%}\n\n### Here {#h}\n\nWords.",
+        "A [link](https://example.org/{id}/100%/x) and [one](https://example.org/?x=%7B%7D).",
+        "Wow![^1]\n\n[^1]: A note.",
+        "Step 1... 3^2, x^2 and e^x",
+    ],
+)
+def test_what_is_markdown_or_prose_is_no_finding(findings, text):
+    assert left(findings, text) == []
+
+
+def test_the_place_is_that_of_the_words(findings):
+    found = findings("First line\nsecond {{< x >}}\n\n> - quoted\n>   ![[y]]\n\n| a |\n|---|\n| {{< z >}} |")
+    places = [(one.line, one.column) for one in found if one.rule.startswith("markup-")]
+
+    assert places == [(10, 8), (13, 5), (17, 3)]
+
+
+def test_subject_and_preheader_are_read_too(findings):
+    front = '---\ntitle: Hello {first_name, "there"}\npreheader: For %FIRSTNAME%, 50% off\n---\n\nHello.\n'
+    preheader, subject = (one for one in findings(front) if one.rule == "markup-left")
+
+    assert subject.message == 'subscribers would see "{first_name, "there"}" in the subject'
+    assert preheader.message == 'subscribers would see "%FIRSTNAME%" in the preheader'
+
+
+def test_a_title_that_is_a_heading_is_told_once(findings):
+    assert [one.rule for one in findings("# Hello {{< x >}}\n\nWords.\n")].count("markup-left") == 1
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "{{ unsubscribe_url }}",
+        "https://example.org/?e={email}",
+        "https://example.org/?u=*|UNIQID|*",
+        "https://example.org/%%unsubscribe%%",
+        "https://example.org/talk@TrackLink",
+    ],
+)
+def test_an_address_with_a_merge_field_blocks_a_send(findings, address):
+    (found,) = (one for one in findings(f"[Leave](<{address}>)") if one.rule == "markup-left")
+
+    assert (found.severity, found.line) == ("error", 9)
+
+
+def test_a_link_whose_address_a_site_generator_makes_blocks_a_send(findings):
+    found = [one for one in findings("Read [this]({% post_url 2026-11-06-y %}).") if one.rule == "markup-left"]
+
+    assert [one.message for one in found] == ['subscribers would see "[this]()"']
+
+
+def test_a_text_made_to_be_slow_is_checked_like_any_other(findings):
+    text = "{{ a " * 800 + "%%a" * 1500 + "[a](" * 800 + "$a " * 1500
+
+    assert findings(text)
