@@ -14,10 +14,15 @@ class Markup:
     rule: str  # "" for what another rule reports
     pattern: re.Pattern[str]
     fix: str
+    in_front: bool = True  # whether it means anything in a subject, too
 
 
 def _left(pattern: str, fix: str, flags: int = 0) -> Markup:
     return Markup("markup-left", re.compile(pattern, flags), fix)
+
+
+def _maybe(pattern: str, fix: str, flags: int = 0, *, in_front: bool = False) -> Markup:
+    return Markup("markup-maybe", re.compile(pattern, flags), fix, in_front)
 
 
 # ---------------------------------------------------------------- merge fields
@@ -51,6 +56,7 @@ _MERGE_FIELDS = (
     _left(r"%(?:recipient|user|contact|subscriber)[._]\w+%", _OWN_FIX, re.IGNORECASE),
     _left(r"<%.{1,200}?%>", _OWN_FIX, re.DOTALL),
     _left(r"</?(?:unsubscribe|webversion|preferences|forwardtoafriend|singleline|multiline)(?:\s[^<>]*)?>", _OWN_FIX),
+    _maybe(rf"(?<![\w%$#@\[])(?!\[\w){_OPEN}{_COMMON}{_CLOSE}(?!\w)", _OWN_FIX, re.IGNORECASE, in_front=True),
 )
 
 # In an address, only what is certain: `https://api.example.org/{id}` may be meant, and a variable of a site generator,
@@ -94,4 +100,62 @@ _CERTAIN = (
     _left(r"\[\^[\w-]{1,40}\]", "write the footnote, as [^1]: words on a line of their own, or remove its mark"),
 )
 
-IN_WORDS = (*_MERGE_FIELDS, *_CERTAIN)
+_ADMONITIONS = (
+    "note|abstract|info|tip|success|question|warning|failure|danger|bug|example|quote|important|caution|hint|"
+    "attention|error|seealso|details"
+)
+_SHOW = "put it in `code` if it should be shown as it is"
+_CALLOUT = "write > [!NOTE] and the text in lines that begin with >"
+_SPACE = "put a space after the # of a heading, or a backslash before it"
+_FORMULA = "show an image of the formula, or write it in words"
+_BETWEEN = r"[^$\n]{0,80}?"
+_VALUE = r"(?:\"[^\"<>]*\"|'[^'<>]*'|\{[^<>]*?\})"
+_STRAY = r"[^*~=\n]{1,200}?"
+
+_UNCERTAIN = (
+    _maybe(r"\[\[[^\[\]\n]+\]\]", "write [words](address): an email has no links of this kind"),
+    # Docusaurus, VuePress, Pandoc; MkDocs; reStructuredText.
+    _maybe(r"^:{3,}\s*\{?\.?[A-Za-z][\w-]*|\A:{3,}\Z", _CALLOUT, re.MULTILINE),
+    _maybe(rf"\A(?:!!!|\?\?\?\+?)\s+(?:{_ADMONITIONS})\b.*|\A\.\. [a-z-]+::", _CALLOUT),
+    # Formulas, but no prices: what begins with a digit has a sign of a formula in it.
+    _maybe(r"\$\$.{1,500}?\$\$", _FORMULA, re.DOTALL),
+    _maybe(rf"(?<![\w$])\$(?![\s\d${{]){_BETWEEN}(?<![\s$])\$(?![\w$])", _FORMULA),
+    _maybe(rf"(?<![\w$])\$\d{_BETWEEN}[\\^_=]{_BETWEEN}(?<![\s$])\$(?![\w$])", _FORMULA),
+    # Headings, but no hashtags: those are single words.
+    _maybe(r"^#{2,6}[^\W\d_][^\n]*", _SPACE, re.MULTILINE),
+    _maybe(r"\A#(?:[^\W\d_a-z]\w*(?: [^\s#]+)+|[\u3400-\u9fff][^#\s]{1,30})\Z", _SPACE),
+    _maybe(
+        r"\{:?\s*(?:[#.][A-Za-z][\w-]*|(?:width|height|class|id|style|target|rel|align|title|alt|loading)=)"
+        r"[^{}\n]{0,120}\}",
+        "put attributes right behind what they belong to, or remove them",
+    ),
+    # A mark with a space on its inner side: **bold **word.
+    _maybe(
+        rf"(?<![*~=\w])(\*\*|~~|==)(?=\w){_STRAY}[ \t]\1(?![\s*~=])"
+        rf"|(?<!\S)(\*\*|~~|==)[ \t]{_STRAY}\w\2(?![*~=\w])",
+        "remove the space beside the mark",
+    ),
+    _maybe(
+        r"(?<![\w\])])\[(?=[^\]\n]{0,300}?[^\W\d_])[^\[\]\n]{1,300}\]\[[^\[\]\n]{0,60}\]",
+        "define the link, as [name]: address on a line of its own",
+    ),
+    # MDX.
+    _maybe(
+        r"^(?:import|export)\s[^\n]{0,200}(?:\sfrom\s|\bconst\s)[^\n]{0,200}[\"'“”‘’=][^\n]{0,200}",
+        f"remove it, or {_SHOW}",
+        re.MULTILINE,
+    ),
+    _maybe(
+        rf"(?<![\w<])<(?:/[A-Z]\w*|[A-Z][\w.]*(?:\s+[\w-]+(?:={_VALUE})?)*\s*/|[A-Z][\w.]*(?:\s+[\w-]+={_VALUE})+\s*)>",
+        f"write it in Markdown, or {_SHOW}",
+    ),
+    _maybe(r"(?<![\w:/]):[a-z][a-z0-9_+-]*[a-z0-9]:(?![\w:/])", f"use the emoji itself, or {_SHOW}", in_front=True),
+    _maybe(r"(?<=\s)\^[A-Za-z0-9][\w-]{2,40}\s*\Z", "remove it: it names a block in Obsidian"),
+    _maybe(r"\A\[[/<>?!*-]\]\s", "use [ ] or [x], which are shown as boxes"),
+    _maybe(r"\A\\(?:newpage|pagebreak|clearpage|tableofcontents|toc)\Z", "remove it"),
+)
+
+IN_WORDS = (*_MERGE_FIELDS, *_CERTAIN, *_UNCERTAIN)
+
+# Blocks that are drawn from their source elsewhere.
+DIAGRAMS = frozenset(("mermaid", "plantuml", "puml", "dataview", "dataviewjs", "math", "chart", "tasks", "echarts"))

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 
 from markdown_it.token import Token
 
-from mailer.checks.dialects import IN_ADDRESSES, IN_WORDS, Markup
+from mailer.checks.dialects import DIAGRAMS, IN_ADDRESSES, IN_WORDS, Markup
 from mailer.checks.proofs import Proof, shortened
 from mailer.content.findings import Finding
 from mailer.content.markdown.liquid import TAG
 
+_CODE_SPAN = re.compile(r"(?<!`)(`+)(?!`).+?(?<!`)\1(?!`)", re.DOTALL)
 CODE = "\ufffc"  # stands for code in the words, so that what is around it does not touch
 
 
@@ -23,6 +24,7 @@ def look(proof: Proof) -> Iterator[Finding]:
     yield from _in_words(proof, shown)
     yield from _in_front(proof, shown)
     yield from _in_addresses(proof)
+    yield from _diagrams(proof)
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,9 @@ def _words(token: Token) -> str:
 def _place(token: Token, left: _Left, lines: list[str]) -> tuple[int, int] | None:
     """Return line and column, from 0; None for what is not written so: `\\[[x]]` and `&#123;x}` are meant."""
     first = left.text.split("\n")[0].strip()
-    written = re.search(rf"(?<!\\){re.escape(first)}", token.content)
+    # The same in code does not count.
+    source = _CODE_SPAN.sub(lambda code: CODE * len(code[0]), token.content)
+    written = re.search(rf"(?<!\\){re.escape(first)}", source)
     if not written and "{%" in token.content and first in TAG.sub("", token.content):
         # [words]({% post_url … %}), whose address is left out
         written = re.search(re.escape(first[: first.find("(") + 1]), token.content)
@@ -92,10 +96,11 @@ def _in_front(proof: Proof, shown: set[str]) -> Iterator[Finding]:
     """Look at subject and preheader, except for what the words have, too: the title may be a heading."""
     for name, words in {"subject": proof.rendered.subject, "preheader": proof.issue.preheader}.items():
         for left in _left(words):
-            message = _message(left.text, f" in the {name}")
-            found = proof.finding_at_title(left.markup.rule, message, left.markup.fix)
-            if left.text not in shown or found.line < proof.issue.body_line:
-                yield found
+            if left.markup.in_front:
+                message = _message(left.text, f" in the {name}")
+                found = proof.finding_at_title(left.markup.rule, message, left.markup.fix)
+                if left.text not in shown or found.line < proof.issue.body_line:
+                    yield found
 
 
 def _in_addresses(proof: Proof) -> Iterator[Finding]:
@@ -109,4 +114,17 @@ def _in_addresses(proof: Proof) -> Iterator[Finding]:
                 "markup-left",
                 f'the address "{shortened(target)}" has "{found[0]}" in it, which nothing replaces',
                 "write out the address; mailer adds the link to unsubscribe by itself",
+            )
+
+
+def _diagrams(proof: Proof) -> Iterator[Finding]:
+    for token in proof.document.tokens:
+        name = token.info.strip().split(" ")[0].lower().strip("{}") if token.type == "fence" else ""
+        if name in DIAGRAMS or name.startswith("ad-"):
+            yield proof.finding(
+                token.map[0] if token.map else 0,
+                0,
+                "markup-maybe",
+                f'subscribers would see the source of this "{name}" block',
+                "show an image of it, or name no language if its source is meant",
             )

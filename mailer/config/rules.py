@@ -91,6 +91,7 @@ WARNINGS = (
     "image-weight",
     "html-dropped",
     "liquid",
+    "markup-maybe",
     "size-warning",
     "style-size",
     "contrast",

@@ -54,6 +54,31 @@ def test_a_common_name_in_braces_is_a_merge_field_in_a_greeting(findings, text):
 
 
 @pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("See [[Last week|the one before]].", "[[Last week|the one before]]"),
+        (":::note\nWords.\n:::", ":::note"),
+        ("!!! warning\n    Words.", "!!! warning"),
+        ("Let $x^2$ be, for $10.", "$x^2$"),
+        ("$$\na = b\n$$", "$$ a = b $$"),
+        ("##Heading", "##Heading"),
+        ("##中文", "##中文"),
+        ("#Upcoming events", "#Upcoming events"),
+        ("Words {.lead}", "{.lead}"),
+        ("Take **this **word.", "**this **"),
+        ("See [the notes][notes].", "[the notes][notes]"),
+        ('import Chart from "./chart"', 'import Chart from "./chart"'),
+        ("<Chart data={rows} />", "<Chart data={rows} />"),
+        ("I :nosuchthing: it.", ":nosuchthing:"),
+        ("Read users/{name} first.", "{name}"),
+        ("A paragraph. ^abc123", "^abc123"),
+    ],
+)
+def test_what_may_be_meant_is_a_warning(findings, text, expected):
+    assert left(findings, text)[0] == ("markup-maybe", expected)
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "It costs $5, $10 and $20, or US$3; from $HOME to $PATH.",
@@ -68,6 +93,7 @@ def test_a_common_name_in_braces_is_a_merge_field_in_a_greeting(findings, text):
         "Vec<T>, <alice>, [sic], {a, b}, f{x}, ~approximately~.",
         r"\[\[x]] and \#word, \$x\$, &#123;{ name }}, \*\*bold \*\*word, \[x](a b.pdf)",
         "{{7*7}}",
+        r"\:tada: and `:tada:`, \[[x]] and `[[x]]`",
         "> [!TIP] Title\n> ==x== :tada:\n\n![A|300](https://example.org/a.png){width=50%}\n\n### Here {#h}\n\nWords.",
         "A [link](https://example.org/{id}/100%/x) and [one](https://example.org/?x=%7B%7D).",
         "Wow![^1]\n\n[^1]: A note.",
@@ -79,7 +105,7 @@ def test_what_is_markdown_or_prose_is_no_finding(findings, text):
 
 
 def test_the_place_is_that_of_the_words(findings):
-    found = findings("First line\nsecond {{< x >}}\n\n> - quoted\n>   ![[y]]\n\n| a |\n|---|\n| {{< z >}} |")
+    found = findings("First line\nsecond {{< x >}}\n\n> - quoted\n>   ![[y]]\n\n| a |\n|---|\n| [[z]] |")
     places = [(one.line, one.column) for one in found if one.rule.startswith("markup-")]
 
     assert places == [(10, 8), (13, 5), (17, 3)]
@@ -111,6 +137,12 @@ def test_an_address_with_a_merge_field_blocks_a_send(findings, address):
     (found,) = (one for one in findings(f"[Leave](<{address}>)") if one.rule == "markup-left")
 
     assert (found.severity, found.line) == ("error", 9)
+
+
+def test_a_diagram_that_is_drawn_elsewhere_is_told(findings):
+    (found,) = findings("```mermaid\ngraph TD; A-->B\n```\n\n```python\nx = 1\n```")
+
+    assert (found.rule, found.line) == ("markup-maybe", 9)
 
 
 def test_a_link_whose_address_a_site_generator_makes_blocks_a_send(findings):
