@@ -131,12 +131,15 @@ def _vanished(proof: Proof) -> Iterator[Finding]:
 
 
 def _twice(proof: Proof) -> Iterator[Finding]:
-    """Report two story titles with the same address: the second was pasted and not changed."""
-    first: dict[str, Link] = {}
+    """Report two story titles with the same address: the second was pasted and not changed.
+
+    An image, a title and the text below it may well lead to the same page.
+    """
+    first: dict[tuple[str, str], Link] = {}
     for link in proof.links:
-        if not link.leads or link.bare or link.target.startswith("#") or not link.words:
+        if not link.leads or link.bare or link.target.startswith("#") or not link.words or link.holds_image:
             continue
-        before = first.setdefault(link.target, link)
+        before = first.setdefault((link.target, link.kind), link)
         if before.words != link.words:
             line = proof.issue.body_line + before.line
             yield proof.finding(

@@ -26,6 +26,7 @@ class Link:
     bare: bool  # an address in running text, without brackets of any kind
     leads: bool  # the first in its paragraph, as the title of a story is
     holds_image: bool
+    kind: str  # of the block that it stands in: headings, items and paragraphs are told apart by type and depth
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ def links_of(document: Document) -> Iterator[Link]:
     """Return the links of a text with their own text, in order."""
     places = {id(reference.token): reference for reference in document.links()}
     lines = document.source.split("\n")
-    for block in document.tokens:
+    for number, block in enumerate(document.tokens):
         children = block.children or []
         leads = True
         for position, token in enumerate(children):
@@ -120,6 +121,7 @@ def links_of(document: Document) -> Iterator[Link]:
                 bare=bare,
                 leads=leads,
                 holds_image=any(child.type == "image" for child in inside),
+                kind=f"{document.tokens[number - 1].type} {block.level}",
             )
 
 

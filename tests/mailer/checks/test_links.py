@@ -84,6 +84,17 @@ def test_two_stories_with_one_address_are_told(findings):
     assert '"One" in line 9' in told.message
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[![A board](a.png)](https://a.example/1)\n\n[Boards](https://a.example/1) are small.",
+        "### [Boards](https://a.example/1)\n\n[They](https://a.example/1) are small.",
+    ],
+)
+def test_an_image_a_title_and_its_text_may_lead_to_one_page(rules, text):
+    assert "link-duplicate" not in rules(f"## News\n\n{text}")
+
+
 def test_a_link_without_address_is_reported_by_its_text_and_one_without_text_by_its_address(findings):
     told = findings("Read [the *long* words]() now.\n\nSee [](https://a.example/) there, or []() here.")
     assert [(finding.rule, finding.line, finding.message.split(" has ")[0]) for finding in told] == [
