@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
+from mailer.checks.hosts import host_of, is_local
 from mailer.checks.proofs import ImageReference, Proof, shortened
 from mailer.content.assets.copies import address_of_copy
 from mailer.content.findings import Finding
@@ -49,7 +50,9 @@ def _counted(addresses: list[str]) -> str:
 
 def _unencrypted(proof: Proof) -> Iterator[Finding]:
     for picture in proof.pictures:
-        if re.match("http:", picture.target, re.IGNORECASE) and not is_copied(proof, picture):
+        if is_copied(proof, picture) or is_local(host_of(picture.target)):
+            continue
+        if re.match("http:", picture.target, re.IGNORECASE):
             message = f'image "{shortened(picture.target, 60)}" is not encrypted; many email clients do not load it'
             fix = "use https:// if the site supports it, or put the file into the newsletter's folder"
             yield proof.finding(picture.line, picture.column, "image-http", message, fix)

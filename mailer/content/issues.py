@@ -145,7 +145,8 @@ def _decode(path: Path, source: bytes) -> str:
         before = source[: error.start]
         column = len(before[before.rfind(b"\n") + 1 :].decode("utf-8", "replace")) + 1
         line = before.count(b"\n") + 1
-        raise IssueError(path, line, column, "this is not UTF-8", "save the file as UTF-8", "not-utf8") from None
+        what = "this is UTF-16, not UTF-8" if source[:2] in (b"\xff\xfe", b"\xfe\xff") else "this is not UTF-8"
+        raise IssueError(path, line, column, what, "save the file as UTF-8", "not-utf8") from None
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     # Control characters are invisible, and XML cannot express them.
     return re.sub(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]", "", text)

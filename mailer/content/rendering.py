@@ -7,7 +7,7 @@ HTML with styles inlined; the MJML template with slots; the slots filled; and a 
 import gc
 import hashlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
@@ -18,6 +18,7 @@ from django.template.loader import get_template, render_to_string
 from django.utils import translation
 from django.utils.formats import date_format
 from django.utils.translation import gettext
+from markdown_it.token import Token
 
 from mailer.config.newsletter import Newsletter
 from mailer.content.assets import point_images, point_links, read_logo, without_repeats
@@ -254,21 +255,30 @@ class _Mail:
         """Return the editor's own, else the first words of the issue, else its first stories."""
         if self.issue.preheader:
             return self.issue.preheader
+        return _shortened(self._first_words(_says_something) or self._first_words(bool))
+
+    def _first_words(self, counts: Callable[[Sequence[Token]], bool]) -> str:
+        """Return the beginning of the text, of whose paragraphs only those count."""
         words = ""
-        for more in self._first_words():
+        for more in self._beginnings(counts):
             words = f"{words} {more}".strip()
             if len(words) > PREHEADER:
                 break
-        return _shortened(words)
+        return words
 
-    def _first_words(self) -> Iterator[str]:
+    def _beginnings(self, counts: Callable[[Sequence[Token]], bool]) -> Iterator[str]:
         for section in self.sections:
             story = False
+            before = ""
             for token in section.tokens:
                 story = token.attrs.get("class") == "story" if token.type == "heading_open" else story
                 if token.type == "inline" and (story or not section.title or not section.stories):
-                    yield plain(token.children or []).split(" | ")[0]
+                    children = token.children or []
+                    # In a list the items are often links alone, and say what the issue is about.
+                    if before != "paragraph_open" or token.level > 1 or counts(children):
+                        yield plain(children).split(" | ")[0]
                 story = story and token.type != "heading_close"
+                before = token.type
 
     def html(self, preheader: str) -> str:
         slots = Slots()
@@ -321,6 +331,16 @@ class _Mail:
         context = self.context | {"sections": sections, "title_line": _line(self.headline, "=")}
         text = _filled("issue/body.txt", context)
         return in_short_lines(re.sub(r"\n{3,}", "\n\n", text).strip()) + "\n"
+
+
+def _says_something(children: Sequence[Token]) -> bool:
+    """Tell whether a paragraph has words outside of images and links, unlike a banner or "Read online"."""
+    linked = 0
+    for child in children:
+        linked += child.nesting if child.type in ("link_open", "link_close") else 0
+        if not linked and child.type in ("text", "text_special", "code_inline") and re.search(r"\w", child.content):
+            return True
+    return False
 
 
 def _filled(name: str, context: Mapping[str, object]) -> str:

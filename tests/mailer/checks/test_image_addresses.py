@@ -45,7 +45,13 @@ def test_the_file_behind_a_page_of_github_is_named(findings):
 
 
 @pytest.mark.parametrize(
-    "address", ["https://localhost/x.png", "https://10.0.0.7/x.png", "https://https://a.example/x.png"]
+    "address",
+    [
+        "https://localhost/x.png",
+        "http://localhost:1313/x.png",
+        "https://10.0.0.7/x.png",
+        "https://https://a.example/x.png",
+    ],
 )
 def test_an_image_that_no_subscriber_can_load_is_missing(findings, address):
     (told,) = of_addresses(findings, address)

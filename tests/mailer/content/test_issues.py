@@ -109,6 +109,7 @@ def test_without_configuration_and_git_the_folder_is_the_issues_own(written, tmp
     ("content", "line", "says"),
     [
         (b"# T\n\nna\xefve\n", 3, "not UTF-8"),
+        ("# T\n".encode("utf-16"), 1, "UTF-16, not UTF-8"),
         ("---\ntitle: A\n", 1, "no end"),
         ("---\ntitle: A\nwhat: [1\n---\ntext\n", 3, "not YAML"),
         ("---\na: &a x\nb: *a\n---\ntext\n", 2, "alias"),

@@ -66,6 +66,16 @@ def test_the_preheader_is_the_editors_or_the_first_words(rendered):
     assert rendered("# T\n\n" + "word " * 60).preheader == " ".join(["word"] * 21) + "…"
 
 
+def test_a_banner_or_a_link_above_the_text_is_no_preheader_unless_there_is_nothing_else(rendered):
+    banner = "# T\n\n![A banner](https://a.example/1x1.png)\n\n**[Read online](https://a.example/)** | [More](https://b.example/)"
+    assert (
+        rendered(f"{banner}\n\nSee [the boards](https://c.example/) of spring.\n").preheader
+        == "See the boards of spring."
+    )
+    assert rendered(f"{banner}\n").preheader == "A banner Read online"
+    assert rendered("# T\n\n- [One](https://a.example/)\n- [Two](https://b.example/)\n").preheader == "One Two"
+
+
 def test_an_image_of_the_folder_is_served_from_the_installation(rendered, tmp_path):
     (tmp_path / "logo.png").write_bytes(png(1200, 600))
 

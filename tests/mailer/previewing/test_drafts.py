@@ -99,3 +99,11 @@ def test_the_files_watched_are_those_that_the_mail_is_made_of(desk, folder, file
     assert {folder / "later on" / "a (1).png", folder / "raw.gif", folder / "up" / "there.jpg"} <= watched
     assert any(path.name == "body.mjml" for path in watched)
     assert not any("example.com" in str(path) for path in watched)
+
+
+def test_an_issue_that_is_marked_as_a_draft_is_shown_like_any_other(desk, file):
+    file.write_text(file.read_text().replace("---\n", "---\ndraft: true\n", 1))
+    drawn = desk().draw()
+    assert drawn.trouble is None
+    assert drawn.rendered is not None
+    assert [(finding.rule, finding.line) for finding in drawn.findings if finding.severity == "error"] == [("draft", 2)]
