@@ -45,10 +45,10 @@ def _one(proof: Proof, link: Link) -> Iterator[tuple[str, str, str]]:
         yield "link-broken", f"{named} {why}, so nobody can open it", "correct it, and try it in a browser"
     elif fix := _without_scheme(proof, target):
         yield "relative-left", f"{named} would be looked for in the newsletter's folder", f"write {fix}"
+    elif why := whose(target, proof.base_url):
+        yield "link-private", f"{named} is {why}", "remove it, or link to a page that is for everybody"
     elif not _is_shown(link):
         yield from _of_one_place(link, named)
-    if why := whose(target, proof.base_url):
-        yield "link-private", f"{named} is {why}", "remove it, or link to a page that is for everybody"
     if (address := behind(target)) is not None:
         fix = f"write {shortened(address, 200)}" if address else "open it, and copy the address that it leads to"
         yield "link-redirect", f"{named} only leads on, and may tell others who you are or whom it was sent to", fix

@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl, urlsplit
 from mailer.checks.hosts import host_of, is_local, why_broken
 from mailer.checks.images import is_copied
 from mailer.checks.links import EXPIRING, SHORT_LIVED_ALONE
+from mailer.checks.personal import password_in
 from mailer.checks.proofs import Proof, shortened
 from mailer.content.findings import Finding
 
@@ -15,8 +16,8 @@ EXPIRES = re.compile(r"private-user-images\.|cdn\.discordapp\.(com|net)|media\.d
 PERMANENT = ("firebasestorage.googleapis.com",)  # its token stays
 # Pages about an image, which browsers show and emails do not. Host and path.
 PAGES = re.compile(
-    r"(github\.com|gitee\.com|[^/]*gitlab[^/]*)/.+/blob/.+|bitbucket\.org/[^/]+/[^/]+/src/.+"
-    r"|(codeberg\.org|gitea\.com)/[^/]+/[^/]+/src/(branch|commit|tag)/.+|[^/]+/wiki/(File|Datei|Fichier):.+"
+    r"(github\.com|gitee\.com)/.+/blob/.+|[^/]+/.+/-/blob/.+|bitbucket\.org/[^/]+/[^/]+/src/.+"
+    r"|[^/]+/[^/]+/[^/]+/src/(branch|commit|tag)/.+|[^/]+/wiki/(File|Datei|Fichier):.+"
     r"|(www\.)?dropbox\.com/(s|scl)/.+|drive\.google\.com/(file|open).*|(www\.)?imgur\.com/(a/|gallery/)?\w+"
     r"|(www\.)?flickr\.com/photos/.+|unsplash\.com/photos/.+|giphy\.com/gifs/.+|photos\.(app\.goo\.gl|google\.com)/.+",
     re.IGNORECASE,
@@ -49,6 +50,8 @@ def _one(target: str) -> Iterator[tuple[str, str, str]]:
         raw = GITHUB.match(target)
         fix = f"write https://raw.githubusercontent.com/{raw[1]}/{raw[2]}, or {in_folder}" if raw else in_folder
         yield "image-page", f"{named} is a web page about the image, so the email would show nothing", fix
+    elif password_in(target):
+        yield "link-private", f"{named} tells every subscriber a password", in_folder
     elif sign := _expiring(target):
         what = f'{named} has "{sign}" in its address, so it stops working soon, in emails already sent too'
         yield "image-expiring", what, in_folder

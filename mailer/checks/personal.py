@@ -44,6 +44,7 @@ LEAVING = names(
     "unsubscribe unsub optout opt-out opt_out disable_email one-click oneclick email-preferences manage-preferences"
 )
 OURS = re.compile(r"(?:/[\w-]+)?/(confirm|unsubscribe|preferences)/(?:(?:data|address|undo)/)?[\w-]{8,}")
+MAILBOX = re.compile(r"mail\.google\.com/mail/|outlook\.(live|office|office365)\.com/mail/")
 TOKEN = re.compile(r"(?=.*\d)[A-Za-z0-9_=]{16,}|[0-9a-f-]{36}|eyJ[\w.=-]+")
 TOKENS = names("e u id uid sid token hash key c upn subscriber email")
 
@@ -66,6 +67,8 @@ def whose(target: str, base_url: str) -> str:
     host, path, parameters = _parts(target)
     if host and host == host_of(base_url) and OURS.match(path):
         return "the link of one subscriber: whoever opens it acts for them"
+    if MAILBOX.match(f"{host}{path}") and ("/" in target.partition("#")[2] or "/id/" in path):
+        return "a message in your own mailbox, which nobody else can open"
     segments = [segment for segment in unquote(path).split("/") if segment]
     leaves = host.startswith(("unsubscribe.", "unsub.")) or not LEAVING.isdisjoint(map(str.lower, segments))
     if leaves and any(_is_token(name, value) for name, value in (*parameters, *(("", one) for one in segments))):

@@ -12,6 +12,7 @@ from markdown_it.token import Token
 from mailer.config.newsletter import Newsletter
 from mailer.config.rules import RULES
 from mailer.content.findings import Finding
+from mailer.content.frontmatter import SUBJECTS
 from mailer.content.issues import Issue
 from mailer.content.markdown import Document, parse, plain
 from mailer.content.rendering import RenderedIssue
@@ -89,7 +90,7 @@ class Proof:
 
     @cached_property
     def _title_place(self) -> tuple[int, int]:
-        for key in ("title", "subject"):
+        for key in ("title", *SUBJECTS):
             for number, line in enumerate(self.front_lines, 1):
                 if found := re.match(rf"\s*[\"']?{key}[\"']?\s*[:：=]\s*", line, re.IGNORECASE):
                     return number, found.end() + 1

@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 from mailer.config.languages import read_language
 from mailer.content.findings import Finding
-from mailer.content.frontmatter import FrontMatter
+from mailer.content.frontmatter import SUBJECTS, FrontMatter
 
 YES = ("true", "yes", "on", "y", "1")
 NO = ("false", "no", "off", "n", "0")
@@ -103,9 +103,10 @@ def _language(values: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
 
 
 def _elsewhere(values: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
-    if values.get("title") and values.get("subject") and values["title"] != values["subject"]:
-        what = f'"subject: {values["subject"][:60]}" is not used: the subject of the email is the title'
-        yield "subject", what, "write the subject as title, or remove the line"
+    for key in SUBJECTS:
+        if values.get(key) and (values.get("title") or values[key]) != values[key]:
+            what = f'"{key}: {values[key][:60]}" is not used: the subject of the email is the title'
+            yield key, what, "write the subject as title, or remove the line"
     for keys, (what, fix) in ELSEWHERE.items():
         for key in keys.split():
             if values.get(key):

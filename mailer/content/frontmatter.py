@@ -15,7 +15,13 @@ LIMIT = 16_384  # bytes; front matter is a dozen short lines
 DEPTH = 20
 
 # Words of a sentence: an unquoted colon or "#" in them is meant as written.
-SENTENCES = ("title", "subtitle", "subject", "preheader", "description", "summary", "excerpt")
+SUBJECTS = ("subject", "subject_line", "subject-line", "email_subject")  # as other services call our title
+PREHEADERS = (
+    *("preheader", "pre_header", "pre-header", "preview_text", "preview-text", "previewtext"),
+    # What sites show below a title.
+    *("description", "summary", "excerpt", "custom_excerpt", "meta_description"),
+)
+SENTENCES = ("title", "subtitle", *SUBJECTS, *PREHEADERS)
 PELICAN_KEYS = {"title", "date", "slug"}
 # A key without the space that YAML wants after its colon, or with the colon that a Chinese keyboard types.
 OURS = re.compile(
@@ -156,7 +162,7 @@ def _quote_sentences(lines: list[str]) -> list[str]:
     """Quote values that YAML refuses or reads as its own: `title: Rust: a story` reads as the editor meant it."""
     quoted = list(lines)
     for number, line in enumerate(lines):
-        match = re.fullmatch(r"(\w+)(\s*:\s+)(\S.*?)\s*", line)
+        match = re.fullmatch(r"([\w-]+)(\s*:\s+)(\S.*?)\s*", line)
         following = lines[number + 1] if number + 1 < len(lines) else ""
         sentence = match and match[1].lower() in SENTENCES and not following.startswith((" ", "\t"))
         if match and sentence and not _NOTATION.match(match[3]):

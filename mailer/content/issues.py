@@ -12,15 +12,10 @@ from mailer.config.rules import Severity
 from mailer.content.dates import days_in
 from mailer.content.findings import Finding
 from mailer.content.front_checks import judge
-from mailer.content.frontmatter import FrontMatterError, read_front_matter
+from mailer.content.frontmatter import PREHEADERS, SUBJECTS, FrontMatterError, read_front_matter
 
 LIMIT = 1_000_000  # bytes
 LONGEST_SLUG = 100
-# Ours first, then what other services call it, then what sites show below a title.
-PREHEADERS = (
-    *("preheader", "pre_header", "pre-header", "preview_text", "preview-text", "previewtext"),
-    *("description", "summary", "excerpt"),
-)
 
 
 class IssueError(ValueError):
@@ -77,7 +72,7 @@ def read_issue(path: Path, config: Path | None = None) -> Issue:
     resolved = path.resolve()
     body = "\n".join(lines[front.end :])
     places = (front.values.get("date", ""), path.stem, resolved.parent.name)
-    title = _with_emoji(_first_of(front.values, "title", "subject"))
+    title = _with_emoji(_first_of(front.values, "title", *SUBJECTS))
     day = _date(*places, title)
     if not title or not day:
         heading = _heading(path, body, front.end + 1)

@@ -29,6 +29,8 @@ def test_an_image_whose_address_expires_is_told(findings, address):
     [
         "https://github.com/ada/boards/blob/main/x.png",
         "https://gitlab.com/ada/boards/-/blob/main/x.png",
+        "https://code.a.example/ada/boards/-/blob/main/x.png",
+        "https://code.a.example/ada/boards/src/branch/main/x.png",
         "https://en.wikipedia.org/wiki/File:Board.png",
         "https://www.dropbox.com/s/abc/x.png?dl=0",
         "https://imgur.com/aBc12",
@@ -80,3 +82,8 @@ def test_a_copy_does_not_expire_but_an_image_that_could_not_be_copied_does(proof
     copied = replace(made, rendered=replace(made.rendered, uncopied={}))
     assert "image-expiring" in [finding.rule for finding in check(uncopied)]
     assert "image-expiring" not in [finding.rule for finding in check(copied)]
+
+
+def test_a_password_in_the_address_of_an_image_is_told(findings):
+    (told,) = of_addresses(findings, "https://ada:secret@a.example/x.png")
+    assert told.rule == "link-private"

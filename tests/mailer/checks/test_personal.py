@@ -66,6 +66,8 @@ def test_other_addresses_lead_where_they_say(address):
         f"https://a.example/action/disable_email?token={TOKEN}",
         "https://a.example/unsubscribe/5f0c7a9e-6a0f-4a36-8a86-0d5a3f9a3a11",
         "https://a.example/optout?email=ada@example.org",
+        "https://mail.google.com/mail/u/0/#inbox/FMfcgzQZ",
+        "https://outlook.office.com/mail/inbox/id/AAQkAD",
     ],
 )
 def test_the_link_of_one_person_says_so(address):
@@ -79,6 +81,7 @@ def test_the_link_of_one_person_says_so(address):
         f"{BASE}/archive/2026-11-13/",
         f"{BASE}/unsubscribe/",
         "https://a.example/unsubscribe",
+        "https://mail.google.com/mail/u/0/",
         "https://a.example/blog/unsubscribe/how-to-leave-a-list-in-2026/",
         "https://a.example/how-to-unsubscribe?id=7",
         f"https://a.example/posts?token={TOKEN}",

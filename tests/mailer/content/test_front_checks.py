@@ -71,6 +71,7 @@ def test_each_line_that_must_change_is_named(judged):
     ("lines", "line", "says"),
     [
         ("title: A\nsubject: B", 3, "the subject of the email is the title"),
+        ("title: A\nemail_subject: B", 3, "the subject of the email is the title"),
         ("title: A\ndate: 2026-11-20\nDate: 2026-11-21", 3, '2 lines "date:"'),
         ("title: A\nlanguage: english", 3, "is not a language code"),
         ("title: A\nlang: chi", 3, "shorter code: zh-hans"),

@@ -100,6 +100,10 @@ def test_a_title_reads_as_the_editor_meant_it(written, title):
     assert read_front_matter(f"---\ntitle: {written}\n---\n").values == {"title": title}
 
 
+def test_preheaders_of_other_services_are_sentences_too():
+    assert read_front_matter("---\npreview-text: Bins: a story\n---\n").values == {"preview-text": "Bins: a story"}
+
+
 def test_slips_of_the_keyboard_are_read():
     read = read_front_matter("---\ntitle：春天\npreheader:No space\ntags:\n\t- one\n\t- two\ndate:2026-11-20\n---\n")
     assert read.values == {"title": "春天", "preheader": "No space", "tags": "one, two", "date": "2026-11-20"}
