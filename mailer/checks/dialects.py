@@ -28,16 +28,17 @@ def _maybe(pattern: str, fix: str, flags: int = 0, *, in_front: bool = False) ->
 # ---------------------------------------------------------------- merge fields
 
 # Names that only a merge field has, in any spelling: first_name, FIRSTNAME, contact.FirstName, unsubscribe_url.
-_OWNER = r"(?:(?:contact|subscriber|recipient|member|person|customer|lead|profile|user|merge)[._ ])?"
+_OWNER = r"(?:(?:contact|subscriber|recipient|member|person|customer|lead|profile|user|merge)[._ :])?"
 _FIELD = (
     rf"{_OWNER}(?:f(?:irst)?[_ -]?name|l(?:ast)?[_ -]?name|full[_ -]?name|e?mail[_ -]?address|"
-    r"unsub(?:scribe)?(?:[_ -]?(?:link|url|text))?|"
+    r"(?:link[_ -])?unsub(?:scribe)?(?:[_ -]?(?:link|url|text))?|(?:preferences|forward)[_ -]?(?:link|url)|"
     r"(?:view|read)?[_ -]?(?:in|on)?[_ -]?(?:web|browser)[_ -]?(?:version|view|link|url))"
 )
 # Names that a program text or an address may have, too.
 _COMMON = rf"{_OWNER}(?:name|e-?mail|user_?name|company|city)"
-_OPEN, _CLOSE = r"(?:%%?|\{\{?\{?[$!]?|\$\{|\$\$?|##|@@|\[\[?%?|~)", r"(?:%%?|\}\}?\}?|\$\$?|##|@@|%?\]\]?|~)"
-_FALLBACK = r"(?:\s*[,|:=][^{}\[\]\n]{0,80})?"
+_OPEN = r"(?:%%?|\{\{?\{?[$!]?|\$\{|\$\$?|##|@@?|\[\[?%?|~)\s?"
+_CLOSE = r"\s?(?:%?\]\]?|%%?|\}\}?\}?|\$\$?|##|@@?|~)"
+_FALLBACK = r"(?:(?:\s*[,|:=/]|\sOR\s)[^{}\[\]\n]{0,80})?"
 _GREETING = (
     r"(?<![A-Za-z])(?:dear|hi|hey|hello|hallo|liebe[rs]?|bonjour|cher|chère|hola|querid[oa]|ciao|亲爱的|您好|你好)"
 )
@@ -53,7 +54,8 @@ _MERGE_FIELDS = (
     _left(r"\{\$?\w+,\s*[\"“'‘][^{}\n]{0,80}[\"”'’]\}", _OWN_FIX),
     _left(r"\[\w[\w .-]{0,40},\s*fallback\s*=[^\]\n]{0,80}\]", _OWN_FIX, re.IGNORECASE),
     _left(r"\{(?:contactfield|custom_?field|subtag|mc|merge)[=:][^{}\s]{1,60}\}", _OWN_FIX, re.IGNORECASE),
-    _left(r"%(?:recipient|user|contact|subscriber)[._]\w+%", _OWN_FIX, re.IGNORECASE),
+    _left(r"%(?:recipient|user|contact|subscriber)[._]\w+%|#recipient:[^#\s]{1,60}#", _OWN_FIX, re.IGNORECASE),
+    _left(rf"\{{!\w+\}}|\{{\$_?{_COMMON}\}}|\[\[(?:data|var):[^\]\n]{{1,80}}\]\]", _OWN_FIX, re.IGNORECASE),
     _left(r"<%.{1,200}?%>", _OWN_FIX, re.DOTALL),
     _left(r"</?(?:unsubscribe|webversion|preferences|forwardtoafriend|singleline|multiline)(?:\s[^<>]*)?>", _OWN_FIX),
     _maybe(rf"(?<![\w%$#@\[])(?!\[\w){_OPEN}{_COMMON}{_CLOSE}(?!\w)", _OWN_FIX, re.IGNORECASE, in_front=True),
@@ -82,7 +84,7 @@ _CERTAIN = (
     _left(
         r"(?<![\d%])%%(?!%).{1,500}?(?<!\d)%%(?!%)|(?<![0-9A-Za-z%])%%(?!%)", f"{_NOTE}, and %% begins none", re.DOTALL
     ),
-    _left(r"\{/\*.{0,500}?\*/\}|\{#(?=\s).{0,500}?#\}", _NOTE, re.DOTALL),
+    _left(r"\{/\*.{0,500}?\*/\}|\{#(?=\s).{0,500}?#\}|\{>>.{0,500}?<<\}", _NOTE, re.DOTALL),
     _left(r"!\[\[[^\[\]\n]*\]\]", "write ![words](address): Obsidian's links mean nothing in an email"),
     _left(rf"(?<!\w)!\[[^\[\]]*\](?:\({_IN_PARENTHESES}\)?|\[[^\[\]\n]*\])", _IMAGE),
     # Hugo; Zola, Jekyll, Eleventy, Handlebars; Liquid without an end; WordPress.
@@ -93,7 +95,7 @@ _CERTAIN = (
     # A link that is none, because something in it is no address; it has one, or lost it with a tag of Liquid.
     _left(rf"(?<!\w)\[[^\[\]]+\]\((?=\s*\)|[^()\n]{{0,300}}[/:@#.{{]){_IN_PARENTHESES}\)", _LINK),
     _left(
-        r"\A\s*(?:\[\[?_?TOC_?\]?\]|\$\{toc\}|TOC)\s*\Z",
+        r"\A\s*(?:\[\[?_?TOC_?(?:\s[^\[\]\n]{0,40})?\]?\]|\$\{toc\}|TOC)\s*\Z",
         "remove it; mailer lists the sections by itself",
         re.IGNORECASE,
     ),
@@ -131,8 +133,8 @@ _UNCERTAIN = (
     ),
     # A mark with a space on its inner side: **bold **word.
     _maybe(
-        rf"(?<![*~=\w])(\*\*|~~|==)(?=\w){_STRAY}[ \t]\1(?![\s*~=])"
-        rf"|(?<!\S)(\*\*|~~|==)[ \t]{_STRAY}\w\2(?![*~=\w])",
+        rf"(?<![*~=0-9A-Za-z_])(\*\*|~~|==)(?=\w){_STRAY}[ \t]\1(?![\s*~=])"
+        rf"|(?<![*~=0-9A-Za-z_])(\*\*|~~|==)[ \t]{_STRAY}\w\2(?![*~=0-9A-Za-z_])",
         "remove the space beside the mark",
     ),
     _maybe(
@@ -150,6 +152,9 @@ _UNCERTAIN = (
         f"write it in Markdown, or {_SHOW}",
     ),
     _maybe(r"(?<![\w:/]):[a-z][a-z0-9_+-]*[a-z0-9]:(?![\w:/])", f"use the emoji itself, or {_SHOW}", in_front=True),
+    # CriticMarkup; Logseq.
+    _maybe(r"\{(\+\+|--|==).{1,300}?\1\}", "accept or reject the change", re.DOTALL),
+    _maybe(r"^[a-z][\w-]*::[ \t]\S[^\n]*", f"remove it, or {_SHOW}", re.MULTILINE),
     _maybe(r"(?<=\s)\^[A-Za-z0-9][\w-]{2,40}\s*\Z", "remove it: it names a block in Obsidian"),
     _maybe(r"\A\[[/<>?!*-]\]\s", "use [ ] or [x], which are shown as boxes"),
     _maybe(r"\A\\(?:newpage|pagebreak|clearpage|tableofcontents|toc)\Z", "remove it"),

@@ -170,7 +170,7 @@ def _paragraphs(proof: Proof) -> Iterator[tuple[int, str]]:
 def _empty_quotes(proof: Proof) -> Iterator[Finding]:
     tokens = proof.document.tokens
     for position, token in enumerate(tokens):
-        if token.type != "blockquote_open":
+        if token.type not in ("blockquote_open", "callout_open"):
             continue
         inside = tokens[position + 1 : closing(tokens, position)]
         words = " ".join(plain(child.children or []) for child in inside if child.type == "inline").strip()

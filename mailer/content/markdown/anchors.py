@@ -7,6 +7,7 @@ from urllib.parse import unquote
 
 from markdown_it.token import Token
 
+from mailer.content.markdown.emoji_codes import CODE
 from mailer.content.markdown.text import plain
 
 
@@ -22,10 +23,15 @@ class Anchors:
         others = []
         for position, token in enumerate(tokens):
             if token.type == "heading_open":
-                name = _as_sites_write_it(plain(tokens[position + 1].children or []))
+                heading = tokens[position + 1]
+                name = _as_sites_write_it(plain(heading.children or []))
                 number, seen[name] = seen[name], seen[name] + 1
                 self._headings.setdefault(f"{name}-{number}" if number else name, token)
-                others += [(other, token) for other in (str(token.attrs.get("id", "")), *_otherwise(name)) if other]
+                others += [
+                    (other, token)
+                    for other in (str(token.attrs.get("id", "")), *_otherwise(name), *_by_codes(heading))
+                    if other
+                ]
         for name, token in others:
             self._headings.setdefault(_in_one_spelling(name), token)
 
@@ -45,6 +51,11 @@ def _in_one_spelling(name: str) -> str:
 def _as_sites_write_it(words: str) -> str:
     """Return the anchor that GitHub and most site generators give a heading. The second of its kind gets a "-1"."""
     return re.sub(r"\s", "-", re.sub(r"[^\w\s-]", "", _in_one_spelling(words)))
+
+
+def _by_codes(heading: Token) -> tuple[str, ...]:
+    """Return what GitHub makes of "## :wrench: Tools": wrench-tools."""
+    return (_as_sites_write_it(heading.content),) if CODE.search(heading.content) else ()
 
 
 def _otherwise(name: str) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ COLUMN = 576  # pixels between the margins of a card: the widest that an image c
 _ONE = r"(?:[.#][\w:.-]+|[A-Za-z][\w:-]*=(?:\"[^\"{}\n]*\"|'[^'{}\n]*'|[^\s\"'{}]+)|-)"
 ATTRIBUTES = re.compile(rf"\{{:?[ \t]*{_ONE}(?:[ \t]+{_ONE})*[ \t]*\}}")
 _NAME = re.compile(r"(?:#|\bid=[\"']?)([\w:.-]+)")
-_WIDTH = re.compile(r"\bwidth=[\"']?([^\s\"'}]+)")
+_WIDTH = re.compile(r"(?<![\w-])width(?:=[\"']?|:[ \t]*)([^\s\"';}]+)")
 _ALT_WIDTH = re.compile(r"\\?\|[ \t]*(\d{1,4})(?:x\d{1,4})?[ \t]*\Z")
 _LENGTH = re.compile(r"\s*(\d{1,4})(?:\.\d+)?(px|%)?\s*")
 # The elements that may have attributes right behind them.
@@ -59,11 +59,18 @@ def _name_headings(state: StateCore) -> None:
     for position, token in enumerate(state.tokens):
         if token.type == "heading_open":
             heading = state.tokens[position + 1]
-            found = ATTRIBUTES.fullmatch(heading.content, max(heading.content.rfind("{"), 0))
-            if found:
-                heading.content = heading.content[: found.start()].rstrip()
-                if name := _NAME.search(found[0]):
-                    token.attrs["id"] = name[1]
+            heading.content, name = split_name(heading.content)
+            if name:
+                token.attrs["id"] = name
+
+
+def split_name(heading: str) -> tuple[str, str]:
+    """Return a heading without the attributes at its end, and the name in them or ""."""
+    found = ATTRIBUTES.fullmatch(heading, max(heading.rfind("{"), 0))
+    if not found:
+        return heading, ""
+    name = _NAME.search(found[0])
+    return heading[: found.start()].rstrip(), name[1] if name else ""
 
 
 def _take_widths_from_alts(state: StateCore) -> None:

@@ -6,8 +6,8 @@ from markdown_it import MarkdownIt
 from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
 
-# Not in a word, a time or a path: "10:100:30", "std::tada::x".
-CODE = re.compile(r"(?<![0-9A-Za-z_:/]):[a-z0-9+-][a-z0-9_+-]*:(?![0-9A-Za-z_:/])")
+# One or more, but not in a word, a time or a path: "10:100:30", "std::tada::x".
+CODE = re.compile(r"(?<![0-9A-Za-z_:/])(?::[a-z0-9+-][a-z0-9_+-]*:)+(?![0-9A-Za-z_:/])")
 
 
 def emoji_plugin(md: MarkdownIt) -> None:

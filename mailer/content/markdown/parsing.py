@@ -13,7 +13,7 @@ from mdit_py_plugins.tasklists import tasklists_plugin
 
 from mailer.content.markdown import raw_html
 from mailer.content.markdown.anchors import Anchors
-from mailer.content.markdown.attributes import attributes_plugin
+from mailer.content.markdown.attributes import attributes_plugin, split_name
 from mailer.content.markdown.back_issues import BackIssue, with_back_issues
 from mailer.content.markdown.callouts import callout_plugin
 from mailer.content.markdown.cjk import cjk_plugin, join_wide_lines
@@ -161,7 +161,7 @@ def _first_h1(source: str) -> str:
         rule(state)
     for position, token in enumerate(state.tokens):
         if token.type == "heading_open" and token.tag == "h1":
-            words = md.parseInline(state.tokens[position + 1].content, env)[0]
+            words = md.parseInline(split_name(state.tokens[position + 1].content)[0], env)[0]
             return plain(_repaired(words.children or [], set(), raw_html.pairs([words])))
     return ""
 

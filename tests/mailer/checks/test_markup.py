@@ -15,6 +15,7 @@ def left(findings, text: str) -> list[tuple[str, str]]:
         # Comments that only other programs leave out.
         "%%do not publish%%",
         "{/* to do */}",
+        "{>>too long?<<}",
         # Pictures.
         "![[board.png|300]]",
         "![The plan](images/the plan.png)",
@@ -39,6 +40,12 @@ def left(findings, text: str) -> list[tuple[str, str]]:
         "${contact.first_name}",
         "##LASTNAME##",
         "<unsubscribe>",
+        "@FIRSTNAME@",
+        "{!firstname_fix}",
+        '[[data:firstname:"friend"]]',
+        "[FIRST_NAME/there]",
+        "[% member:first_name %]",
+        "#recipient:name#",
         # Links and footnotes that are none.
         "[the report](https://example.org/a report.pdf)",
         "[^1]",
@@ -66,6 +73,8 @@ def test_a_common_name_in_braces_is_a_merge_field_in_a_greeting(findings, text):
         ("#Upcoming events", "#Upcoming events"),
         ("Words {.lead}", "{.lead}"),
         ("Take **this **word.", "**this **"),
+        ("请看**重点 **文字", "**重点 **"),
+        ("tags:: weekly", "tags:: weekly"),
         ("See [the notes][notes].", "[the notes][notes]"),
         ('import Chart from "./chart"', 'import Chart from "./chart"'),
         ("<Chart data={rows} />", "<Chart data={rows} />"),

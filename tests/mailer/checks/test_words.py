@@ -103,7 +103,7 @@ def test_a_title_with_a_colon_at_its_end_is_not_finished(rules):
     assert rules(titled("Weekly：")) == ["unfinished"]
 
 
-@pytest.mark.parametrize("quote", [">", "> 导读：", "> Abstract:"])
+@pytest.mark.parametrize("quote", [">", "> 导读：", "> Abstract:", "> [!NOTE]"])
 def test_a_quote_without_text_is_reported(findings, quote):
     told = findings(f"One.\n\n{quote}\n\nTwo.")
     assert [finding.rule for finding in told] == ["unfinished"]

@@ -65,5 +65,10 @@ def test_two_spellings_of_one_anchor_lead_to_the_same_place():
     assert anchors.find("#c-d") == anchors.find("#c--d") == "c-d"
 
 
+@pytest.mark.parametrize("target", ["#wrench-tools", "#-tools", "#tools"])
+def test_an_emoji_code_is_in_the_anchor_or_not_as_sites_differ(target):
+    assert parse("## :wrench: Tools\n\nWords.").anchors().find(target)
+
+
 def test_an_anchor_that_nothing_has_is_not_found():
     assert parse(HEADINGS).anchors().find("#notes-2") is None

@@ -3,7 +3,7 @@
 import pytest
 from django.utils import translation
 
-from mailer.content.markdown import Document, Numbers, parse, to_html, to_text
+from mailer.content.markdown import Document, Numbers, first_heading, parse, to_html, to_text
 
 
 def html(source: str) -> str:
@@ -117,6 +117,7 @@ def test_marked_text_is_marked_and_a_comparison_is_not(source, expected):
     [
         ("Out :tada: now :+1:", "Out 🎉 now 👍"),
         ("发布:rocket:了", "发布🚀了"),
+        (":tada::rocket:!", "🎉🚀!"),
         ("**:tada:** [:wave:](https://a.example)", '<strong>🎉</strong> <a href="https://a.example">👋</a>'),
         ("at 12:30:45, 10:100:30, a::b::c, :nothing:", "at 12:30:45, 10:100:30, a::b::c, :nothing:"),
         (r"\:tada: `:tada:`", ":tada: <code>:tada:</code>"),
@@ -150,6 +151,7 @@ def test_emoji_codes_in_html_and_alt_texts_become_emoji():
         ('<img src="a.png" alt="A" width="25%">', 144),
         ('<img src="a.png" alt="A" style="max-width:9px; width:120px">', 120),
         ('<img src="a.png" alt="A" width="90">', 90),
+        ('![A](a.png){style="max-width: 9px; width: 50%"}', 288),
         ("![A](a.png){width=3em}", None),
         ("![A](a.png){.wide}", None),
     ],
@@ -181,6 +183,11 @@ def test_a_name_in_braces_is_the_anchor_of_its_heading(mark):
 
     assert document.anchors().find("#there") == "there"
     assert '<h3 id="there">Where</h3>' in to_html(document.tokens).replace("\n", "")
+
+
+def test_the_name_of_the_title_is_not_in_the_subject():
+    assert first_heading("# Release week {#top}\n\nWords.") == "Release week"
+    assert first_heading("Release week {: #top }\n=====\n\nWords.") == "Release week"
 
 
 def test_braces_that_are_no_attributes_stay_in_a_heading():
