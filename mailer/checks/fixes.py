@@ -30,16 +30,30 @@ class Edits:
 
 def edits(lines: Sequence[str], title: str, secure: Set[str] = frozenset()) -> Edits:
     """Return the fixes for the lines of an issue's body; `secure`: http addresses whose sites answer over https."""
-    tokens = parse("\n".join(lines)).tokens
-    blocks = [token for token in tokens if token.level == 0 and token.map]
-    found = Edits()
-    for number, line in _glued_headings(blocks, lines):
-        found.changed[number] = line
-    found.removed.update(_repeated_titles(tokens, lines, title))
-    found.blank_before.update(number for number in _joined_blocks(blocks, lines) if number not in found.removed)
-    for number, line in _over_https(lines, _code_lines(tokens), secure):
-        found.changed[number] = line
+    now, found = list(lines), Edits()
+    _change(now, _glued_headings(_parsed(now), now))
+    tokens = _parsed(now)
+    found.removed.update(_repeated_titles(tokens, now, title))
+    _change(now, _titles_of_sections(tokens, now, title, found.removed))
+    found.blank_before.update(_joined_blocks(tokens, now) - found.removed)
+    _change(now, _over_https(now, _code_lines(tokens), secure))
+    found.changed.update((number, line) for number, line in enumerate(now) if line != lines[number])
     return found
+
+
+def _parsed(lines: Sequence[str]) -> list[Token]:
+    return parse("\n".join(lines)).tokens
+
+
+def _change(lines: list[str], changed: Iterable[tuple[int, str]]) -> None:
+    for number, line in list(changed):
+        lines[number] = line
+
+
+def _rows(token: Token) -> tuple[int, int]:
+    """Return the first line of a block, and the one behind its last."""
+    begin, end = token.map or (0, 0)
+    return begin, end
 
 
 def apply(raw: Sequence[tuple[str, str]], found: Edits) -> str:
@@ -53,12 +67,34 @@ def apply(raw: Sequence[tuple[str, str]], found: Edits) -> str:
     return "".join(made)
 
 
-def _glued_headings(blocks: Sequence[Token], lines: Sequence[str]) -> Iterator[tuple[int, str]]:
+def _glued_headings(tokens: Sequence[Token], lines: Sequence[str]) -> Iterator[tuple[int, str]]:
     """Return headings without the space that makes them some, where a paragraph begins with one."""
-    for token in blocks:
-        number = token.map[0] if token.map else 0
-        if token.type == "paragraph_open" and (found := GLUED.fullmatch(lines[number])):
+    for token in tokens:
+        number = _rows(token)[0]
+        if token.type == "paragraph_open" and not token.level and (found := GLUED.fullmatch(lines[number])):
             yield number, f"{found[1]} {found[2]}"
+
+
+def _titles_of_sections(
+    tokens: Sequence[Token], lines: Sequence[str], title: str, removed: Set[int]
+) -> Iterator[tuple[int, str]]:
+    """Return the headings from the second title on, one level lower: an email has one title, and sections below it."""
+    headings = [
+        (token, plain(tokens[position + 1].children or []))
+        for position, token in enumerate(tokens)
+        if token.type == "heading_open" and not token.level and _rows(token)[0] not in removed
+    ]
+    titles = [number for number, (token, _) in enumerate(headings) if token.tag == "h1"]
+    if len(titles) < 2:
+        return
+    first = titles[1] if _same(headings[titles[0]][1], title) else titles[0]
+    later = [token for token, _ in headings[first:]]
+    # Underlined headings have two levels only, and numbered ones six.
+    if any(token.markup in ("=", "-") or token.tag == "h6" for token in later):
+        return
+    for token in later:
+        number = _rows(token)[0]
+        yield number, lines[number].replace("#", "##", 1)
 
 
 def _repeated_titles(tokens: Sequence[Token], lines: Sequence[str], title: str) -> Iterator[int]:
@@ -68,8 +104,8 @@ def _repeated_titles(tokens: Sequence[Token], lines: Sequence[str], title: str) 
         if token.level or token.nesting < 0 or token.type == "inline":
             continue
         is_title = token.type == "heading_open" and _same(plain(tokens[position + 1].children or []), title)
-        if is_title and token.map and (left_out if token.tag == "h1" else first):
-            yield from _with_blank(range(*token.map), lines)
+        if is_title and (left_out if token.tag == "h1" else first):
+            yield from _with_blank(range(*_rows(token)), lines)
         left_out = left_out or (is_title and token.tag == "h1")
         first = first and is_title
 
@@ -87,21 +123,21 @@ def _same(one: str, other: str) -> bool:
     return bool(one) and one == other
 
 
-def _joined_blocks(blocks: Sequence[Token], lines: Sequence[str]) -> Iterator[int]:
+def _joined_blocks(tokens: Sequence[Token], lines: Sequence[str]) -> set[int]:
     """Return where a blank line is missing: many programs see a block only below one, and mailer not always."""
+    blocks = [token for token in tokens if token.map and not token.level]
+    ends = {_rows(token)[1] for token in blocks if token.type == "paragraph_open"}
+    found: set[int] = set()
     for token in blocks:
-        begin, end = token.map or (0, 0)
-        if token.type in BLOCKS and begin and lines[begin - 1].strip() and _ends_paragraph(blocks, begin):
-            yield begin
+        begin, end = _rows(token)
+        if token.type in BLOCKS and begin in ends and lines[begin - 1].strip():
+            found.add(begin)
         elif token.type == "paragraph_open":
-            yield from _later_list(begin, end, lines)
+            found.update(_later_list(begin, end, lines))
         elif token.type == "html_block" and not re.match(r"\s*<(!|\?|pre|script|style|textarea)", lines[begin]):
             rest = range(begin + 1, end)
-            yield from (n for n in rest if BEGINS_BLOCK.match(lines[n]) and lines[n - 1].rstrip().endswith(">"))
-
-
-def _ends_paragraph(blocks: Sequence[Token], line: int) -> bool:
-    return any(block.type == "paragraph_open" and block.map and block.map[1] == line for block in blocks)
+            found.update(n for n in rest if BEGINS_BLOCK.match(lines[n]) and lines[n - 1].rstrip().endswith(">"))
+    return found
 
 
 def _later_list(begin: int, end: int, lines: Sequence[str]) -> Iterator[int]:
@@ -114,7 +150,7 @@ def _later_list(begin: int, end: int, lines: Sequence[str]) -> Iterator[int]:
 
 
 def _code_lines(tokens: Sequence[Token]) -> set[int]:
-    return {row for token in tokens if token.type in ("fence", "code_block") for row in range(*(token.map or (0, 0)))}
+    return {row for token in tokens if token.type in ("fence", "code_block") for row in range(*_rows(token))}
 
 
 def _over_https(lines: Sequence[str], code: Set[int], secure: Set[str]) -> Iterator[tuple[int, str]]:

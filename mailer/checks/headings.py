@@ -42,7 +42,7 @@ def _several_h1(proof: Proof, headings: list[tuple[int, int, str]]) -> Iterator[
             0,
             "heading-h1s",
             f'"{shortened(words, 40)}" is one of {len(ones)} headings of level 1; an email has one title',
-            "write sections with ##",
+            "write sections with ##, or let `mailer check --fix` do it",
         )
 
 

@@ -54,7 +54,11 @@ def _one(link: Link) -> Iterator[tuple[str, str, str]]:
         yield "link-empty", f'link to "{target}" has no text to click', "put text between the brackets"
     scheme, host, names = _parts(link.target)
     if scheme == "http" and not is_local(host):
-        yield "http", f'"{target}" is not encrypted', "use https:// if the site supports it"
+        yield (
+            "http",
+            f'"{target}" is not encrypted',
+            "use https:// if the site supports it; `mailer check --fix --links` does",
+        )
     if signs := names & EXPIRING - (set() if names & EXPIRING - SHORT_LIVED_ALONE else SHORT_LIVED_ALONE):
         sign = sorted(signs)[0]
         yield (

@@ -47,7 +47,8 @@ def check(
     errors, the exit code is 3. `ignore: [RULE, ...]` in an issue's front matter leaves rules out for good,
     `ignore = ["RULE", ...]` in newsletter.toml does so for all issues.
 
-    --fix writes "##Heading" as "## Heading", removes a title that is repeated, and puts missing blank lines before
+    --fix writes "##Heading" as "## Heading", removes a title that is repeated, turns further titles into
+    sections, and puts missing blank lines before
     lists, headings and code; with --links also https: for http: where the site answers. It shows the changes first.
     """
     terminal.start_rendering()

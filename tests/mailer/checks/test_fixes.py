@@ -31,6 +31,8 @@ def fixed(body: str, title: str = "Boards", secure: frozenset[str] = frozenset()
         ("Boards\n===\n\nText.\n\nBoards\n===\nMore.", "Boards\n===\n\nText.\n\nMore."),
         ("## Boards!\n\nText.", "Text."),
         ("# Boards\n## Boards\nText.", "# Boards\nText."),
+        ("# Boards\n\n# News\n\n## Small\n\n# More\n", "# Boards\n\n## News\n\n### Small\n\n## More\n"),
+        ("Text.\n\n# News #\n\n##Small\n\n#  C#\n", "Text.\n\n## News #\n\n### Small\n\n##  C#\n"),
     ],
 )
 def test_what_has_one_right_answer_is_corrected_once(body, wanted):
@@ -48,7 +50,9 @@ def test_what_has_one_right_answer_is_corrected_once(body, wanted):
         "    ##News",
         "Text `a\n##b` more",
         "# Boards\n\nText.\n\n## Boards\n\nMore.",
-        "# Boards\n\nText.\n\n# Others\n\nMore.",
+        "# Others\n\nText.\n\n## More\n\nMore.",
+        "# Boards\n\nOthers\n===\n\n# News",
+        "# Boards\n\n# Others\n\n###### Small",
         "In\n2019. And then",
         "- one\n- two\n## News",
         "> quote\n## News",
