@@ -14,13 +14,13 @@ from typing import Any
 LIMIT = 16_384  # bytes; front matter is a dozen short lines
 DEPTH = 20
 
-# Words of a sentence: an unquoted colon or "#" in them is meant as written.
 SUBJECTS = ("subject", "subject_line", "subject-line", "email_subject")  # as other services call our title
 PREHEADERS = (
     *("preheader", "pre_header", "pre-header", "preview_text", "preview-text", "previewtext"),
     # What sites show below a title.
     *("description", "summary", "excerpt", "custom_excerpt", "meta_description"),
 )
+# Words of a sentence: an unquoted colon or "#" in them is meant as written.
 SENTENCES = ("title", "subtitle", *SUBJECTS, *PREHEADERS)
 PELICAN_KEYS = {"title", "date", "slug"}
 # A key without the space that YAML wants after its colon, or with the colon that a Chinese keyboard types.

@@ -54,7 +54,7 @@ def test_what_only_looks_like_front_matter_is_text(text):
 @pytest.mark.parametrize(
     ("text", "line", "says"),
     [
-        ('{\n  "title": "Boards",\n}\n', 3, "not JSON"),
+        ('{\n  "title": "Boards",\n  date: 1\n}\n', 3, "not JSON"),
         ('\n\n{\n  "title": "Boards" "date"\n}\n', 4, "not JSON"),
         (';;;\n"title": "Boards"\n"date": "x"\n;;;\n', 3, "not JSON"),
         (";;;\n", 1, "no end"),
