@@ -15,7 +15,7 @@ from mailer.content.markdown import parse, plain
 GLUED = re.compile(r"( {0,3}#{2,6})([^#\s\\].*)")
 NUMBERED = re.compile(r" {0,3}(\d{1,3})[.)] +\S")
 BEGINS_BLOCK = re.compile(r" {0,3}(#{1,6} |[-*+] |1[.)] |```|~~~)")
-CODE_SPAN = re.compile(r"(`+)(?!`).+?(?<!`)\1(?!`)")
+CODE_SPAN = re.compile(r"(?<!`)(`+)(?!`).+?(?<!`)\1(?!`)")
 BLOCKS = ("heading_open", "bullet_list_open", "ordered_list_open", "fence")
 
 

@@ -48,8 +48,8 @@ def check(
     `ignore = ["RULE", ...]` in newsletter.toml does so for all issues.
 
     --fix writes "##Heading" as "## Heading", removes a title that is repeated, turns further titles into
-    sections, and puts missing blank lines before
-    lists, headings and code; with --links also https: for http: where the site answers. It shows the changes first.
+    sections, and puts missing blank lines before lists, headings and code; with --links also https: for http: where
+    the site answers. It shows the changes first.
     """
     terminal.start_rendering()
     from mailer.cli import fixing, reports
