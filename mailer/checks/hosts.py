@@ -90,7 +90,7 @@ def host_of(target: str) -> str:
     """Return the host of a web address in lower case, "" for any other address."""
     found = WEB.match(target.strip())
     host = _host_and_port(found[1].rpartition("@")[2])[0].lower() if found else ""
-    return re.sub("[。．｡]", ".", host)  # as browsers read them
+    return host if host.isascii() else re.sub("[。．｡]", ".", host)  # as browsers read them
 
 
 def is_local(host: str) -> bool:

@@ -54,11 +54,11 @@ def behind(target: str) -> str | None:
     if found := URLDEFENSE.match(target):
         return found[1]
     host, path, parameters = _parts(target)
-    for of_host, of_path, holding in LEADS_ON:
-        if of_host.fullmatch(host) and of_path.match(path):
-            inside = (value for name, value in parameters if name in holding and "//" in value)
-            if address := next(inside, ""):
-                return address
+    inside = [(name, value) for name, value in parameters if "//" in value]
+    for of_host, of_path, holding in LEADS_ON if inside else ():
+        address = next((value for name, value in inside if name in holding), "")
+        if address and of_host.fullmatch(host) and of_path.match(path):
+            return address
     return "" if COUNTS_CLICKS.match(f"{host}{path}") else None
 
 

@@ -23,7 +23,7 @@ HELD_BACK = (
 # What newsletter services understand; who writes it expects that something happens. Keys that only concern a web site
 # are none of our business. Key → what does not happen, and what to do.
 ELSEWHERE = {
-    "subtitle deck dek": ("is not in the email", "write it below the title, or as preheader"),
+    "subtitle standfirst": ("is not in the email", "write it below the title, or as preheader"),
     "send_at sendat send_date send_time schedule scheduled scheduled_at publish_at": (
         "does not set when the email goes out",
         "give the time to `mailer send issue --at`",
@@ -36,12 +36,12 @@ ELSEWHERE = {
         "does not change the sender",
         "set it in newsletter.toml, for all issues",
     ),
-    "accent_color logo postal_address": ("has no effect in an issue", "set it in newsletter.toml, for all issues"),
+    "accent_color postal_address": ("has no effect in an issue", "set it in newsletter.toml, for all issues"),
     "attachment attachments": ("attaches nothing", "link to the file in the text"),
 }
 IMAGE = re.compile(
     r"(og|social|feature|featured|header|cover|hero|banner|lead|title)?[._-]?(image|img|photo|picture)s?"
-    r"|cover|hero|banner|thumbnail|thumb|teaser|splash|(\w+)\.(image|img|src|url|path|file|teaser)"
+    r"|cover|hero|banner|logo|thumbnail|thumb|teaser|splash|(\w+)\.(image|img|src|url|path|file|teaser)"
 )
 SHOWN = re.compile(r"\S+\.(png|jpe?g|gif|webp|svg|avif|bmp)([?#]\S*)?|https?://\S+", re.IGNORECASE)
 KEY = re.compile(r"[\"']?([A-Za-z_][\w-]*)[\"']?\s*[:：=]")
