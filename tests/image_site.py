@@ -56,9 +56,11 @@ def image_site() -> Iterator[ImageSite]:
     with ImageSite() as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
-        yield server
-        server.shutdown()
-        thread.join()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def loopback(address: Address) -> bool:

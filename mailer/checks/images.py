@@ -65,9 +65,9 @@ def is_copied(proof: Proof, picture: ImageReference) -> bool:
 
 
 def remote_sources(proof: Proof) -> list[str]:
-    """Return the addresses of the finished email's images that are not served from here, in order."""
+    """Return the addresses of the finished email's images that are not served from here, each once, in order."""
     own = {image.name for image in proof.rendered.images}
-    sources = [str(image.get("src") or "") for image in proof.page.iter("img")]
+    sources = dict.fromkeys(str(image.get("src") or "") for image in proof.page.iter("img"))
     return [one for one in sources if re.match("https?:", one, re.IGNORECASE) and one.rpartition("/")[2] not in own]
 
 

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 def preview(file: Path, port: int, name: str | None, no_open: bool) -> None:
     """Preview FILE in the browser: desktop, phone, dark mode, plain text, findings.
 
-    The page reloads when you save, for images and templates too. It is served only to this machine, without a network.
+    The page reloads when you save, for images and templates too. It is served only to this machine, without a network;
+    with remote_images = "copy" in newsletter.toml, the issue's remote images are fetched once.
     """
     start(check_schema=False)
     from django.conf import settings
