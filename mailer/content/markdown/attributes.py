@@ -20,6 +20,7 @@ _NAME = re.compile(r"(?:#|\bid=[\"']?)([\w:.-]+)")
 _WIDTH = re.compile(r"(?<![\w-])width(?:=[\"']?|:[ \t]*)([^\s\"';}]+)")
 _ALT_WIDTH = re.compile(r"\\?\|[ \t]*(\d{1,4})(?:x\d{1,4})?[ \t]*\Z")
 _LENGTH = re.compile(r"\s*(\d{1,4})(?:\.\d+)?(px|%)?\s*")
+_ALT_BEFORE = re.compile(r"\|[ \t\dx]+\]")
 # The elements that may have attributes right behind them.
 _TAKES = ("image", "link_close", "code_inline", "mark_close")
 
@@ -56,6 +57,8 @@ def _widen(image: Token, length: str) -> None:
 
 
 def _name_headings(state: StateCore) -> None:
+    if "{" not in state.src:
+        return
     for position, token in enumerate(state.tokens):
         if token.type == "heading_open":
             heading = state.tokens[position + 1]
@@ -75,6 +78,8 @@ def split_name(heading: str) -> tuple[str, str]:
 
 def _take_widths_from_alts(state: StateCore) -> None:
     """Read Obsidian's `![The board|300](board.png)`."""
+    if not _ALT_BEFORE.search(state.src):
+        return
     for token in state.tokens:
         for child in token.children or []:
             last = child.children[-1] if child.type == "image" and child.children else None
