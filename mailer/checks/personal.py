@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from mailer.checks.hosts import host_of
+from mailer.checks.hosts import WEB, host_of
 from mailer.config.rules import names
 
 # Pages that lead on: host, path, and the parameters that hold the address behind them.
@@ -82,8 +82,8 @@ def _is_token(name: str, value: str) -> bool:
 
 def password_in(target: str) -> bool:
     """Tell whether the address carries a name and a password."""
-    found = re.match(r"(?:https?:)?//([^/?#@]*):([^/?#@]+)@", target.strip(), re.IGNORECASE)
-    return bool(found)
+    found = WEB.match(target.strip())
+    return bool(found and found[1].rpartition("@")[0].partition(":")[2])
 
 
 def _parts(target: str) -> tuple[str, str, list[tuple[str, str]]]:

@@ -94,5 +94,7 @@ def test_a_page_for_everybody_is_nobodys(address):
 def test_a_password_is_seen_and_a_name_alone_is_none():
     assert password_in("https://ada:secret@a.example/")
     assert not password_in("https://ada@a.example/")
+    assert not password_in("https://ada:@a.example/")
+    assert not password_in("https://" + ":" * 100_000), "it must not try every colon with every other"
     assert not password_in("https://a.example/x:y@z")
     assert not password_in("mailto:a:b@c.example")
