@@ -1,9 +1,11 @@
 """Choose which of our languages is used for a newsletter's subscribers."""
 
+from typing import Literal
+
 from django.conf import settings
 from django.utils.translation import get_language_info, get_supported_language_variant, gettext
 
-RIGHT_TO_LEFT = ("ar", "fa", "he", "ur", "yi")
+RIGHT_TO_LEFT = ("ar", "ckb", "dv", "fa", "he", "ps", "sd", "ug", "ur", "yi")
 
 
 def is_ours(language: str) -> bool:
@@ -55,6 +57,6 @@ def language_tag(language: str) -> str:
     return "-".join([first, *(part.title() if len(part) == 4 else part.upper() for part in rest)])
 
 
-def direction(language: str) -> str:
+def direction(language: str) -> Literal["ltr", "rtl"]:
     """Return "rtl" or "ltr", as HTML's `dir`."""
     return "rtl" if language.split("-")[0] in RIGHT_TO_LEFT else "ltr"

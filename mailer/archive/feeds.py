@@ -12,7 +12,7 @@ from django.utils.xmlutils import SimplerXMLGenerator
 
 from mailer.archive import Page
 from mailer.config.newsletter import Newsletter
-from subscribers.languages import language_tag
+from subscribers.languages import direction, language_tag
 
 LENGTH = 20  # issues
 # XML cannot express these (XML 1.0, 2.2): one of them, such as "&#12;" in an issue, would break the whole feed.
@@ -35,6 +35,7 @@ def atom(newsletter: Newsletter, pages: Iterable[Page], archive: str, address: s
         feed_guid=_for_ever(installation, "feed", newsletter.label),
     )
     for page in pages:
+        language = page.entry.language or newsletter.language
         entry, link = page.entry, f"{archive}{quote(page.entry.slug, safe='')}/"
         feed.add_item(
             title=_writable(entry.title),
@@ -44,11 +45,16 @@ def atom(newsletter: Newsletter, pages: Iterable[Page], archive: str, address: s
             pubdate=entry.published,
             updateddate=entry.updated,
             unique_id=_for_ever(installation, "issue", newsletter.label, entry.slug),
-            content=_with_whole_links(_writable(page.article), link),
-            language=language_tag(entry.language or newsletter.language),
+            content=_directed(_with_whole_links(_writable(page.article), link), language),
+            language=language_tag(language),
         )
     written: str = feed.writeString("utf-8")
     return written
+
+
+def _directed(article: str, language: str) -> str:
+    """Say that it reads from right to left: feed readers do not conclude that from xml:lang."""
+    return f'<div dir="rtl">{article}</div>' if article and direction(language) == "rtl" else article
 
 
 def _with_whole_links(article: str, link: str) -> str:

@@ -29,17 +29,21 @@ from mailer.content.findings import Finding
 from mailer.content.inlining import inline_styles
 from mailer.content.issues import Issue
 from mailer.content.markdown import (
+    RIGHT_TO_LEFT,
     BackIssue,
+    Direction,
     Document,
     MarkupError,
     Numbers,
     Section,
+    direction_of,
     display_width,
     empty_sections,
     in_short_lines,
     inline_to_html,
     inline_to_text,
     lost_words_or_links,
+    mark_directions,
     parse,
     plain,
     split,
@@ -120,9 +124,13 @@ def render_issue(
     logo = read_logo(newsletter, media_url, copies)
     images = point_images(document, issue, media_url, copies) + logo.pointed
     sections = split(document.tokens, issue.title)
+    around = direction(language)
+    if around == "rtl" or RIGHT_TO_LEFT.search(issue.body):
+        for section in sections:
+            mark_directions(section.tokens, around)
     placeholders = {"unsubscribe": _placeholder("unsubscribe", issue, newsletter)}
     with translation.override(language_of_chrome(language)):
-        bodies = tuple(_heading(section) + to_html(section.tokens) for section in sections)
+        bodies = tuple(_heading(section, around) + to_html(section.tokens) for section in sections)
         mail = _Mail(issue, newsletter, language, sections, bodies, placeholders, logo.address, archive_url)
         subject, preheader, text = mail.subject(), mail.preheader(), mail.text()
         html = mail.html(preheader)
@@ -173,9 +181,11 @@ def _sha256(*parts: bytes) -> str:
     return hashlib.sha256(b"".join(b"%d:%s" % (len(part), part) for part in parts)).hexdigest()
 
 
-def _heading(section: Section) -> str:
+def _heading(section: Section, around: Direction) -> str:
     anchor = f' id="{escape(section.anchor)}"' if section.anchor else ""
-    return f"<h2{anchor}>{inline_to_html(section.heading)}</h2>" if section.title else ""
+    own = direction_of(section.title, around)
+    way = f' dir="{own}"' if own != around else ""
+    return f"<h2{anchor}{way}>{inline_to_html(section.heading)}</h2>" if section.title else ""
 
 
 def _bar(section: Section) -> str:
@@ -231,6 +241,7 @@ class _Mail:
             "newsletter": newsletter,
             "language": language_tag(language),
             "direction": direction(language),
+            "title_direction": direction_of(self.headline, direction(language)),
             "dateline": self._dateline(),
             "logo": logo,
             "web_url": f"{archive_url}{quote(issue.slug, safe='')}/",
@@ -239,6 +250,7 @@ class _Mail:
             "palette": palette(newsletter.accent_color),
             "contents": [section for section in sections if section.title],
             "has_callouts": any('class="callout' in body for body in bodies),
+            "has_directions": any(' dir="' in body for body in bodies),
             "has_marks": any("<mark>" in body for body in bodies),
             **placeholders,
         }

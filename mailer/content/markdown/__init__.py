@@ -9,6 +9,7 @@ from mailer.content.markdown.anchors import Anchors
 from mailer.content.markdown.attributes import COLUMN
 from mailer.content.markdown.back_issues import BackIssue, as_list_item
 from mailer.content.markdown.completeness import lost_words_or_links
+from mailer.content.markdown.directions import RIGHT_TO_LEFT, Direction, direction_of, mark_directions
 from mailer.content.markdown.emoji_codes import with_emoji
 from mailer.content.markdown.html import inline_to_html, to_html
 from mailer.content.markdown.parsing import Document, MarkupError, Reference, first_heading, parse
@@ -18,8 +19,10 @@ from mailer.content.markdown.text import Numbers, display_width, in_short_lines,
 
 __all__ = [
     "COLUMN",
+    "RIGHT_TO_LEFT",
     "Anchors",
     "BackIssue",
+    "Direction",
     "Document",
     "MarkupError",
     "Numbers",
@@ -27,6 +30,7 @@ __all__ = [
     "Remark",
     "Section",
     "as_list_item",
+    "direction_of",
     "display_width",
     "empty_sections",
     "first_heading",
@@ -34,6 +38,7 @@ __all__ = [
     "inline_to_html",
     "inline_to_text",
     "lost_words_or_links",
+    "mark_directions",
     "parse",
     "plain",
     "split",

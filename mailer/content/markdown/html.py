@@ -14,12 +14,13 @@ from mailer.content.markdown import callouts, highlighting
 from mailer.content.markdown.raw_html import ALLOWED
 
 ATTRIBUTES: dict[str, set[str]] = {
-    "a": {"href", "title", "id", "class"},
+    "a": {"href", "title", "id", "class", "dir"},
     "img": {"src", "alt", "title", "width", "height", "class"},
     "ol": {"start", "dir"},
     "td": {"style", "colspan", "rowspan", "dir"},
     "th": {"style", "colspan", "rowspan", "dir"},
     "blockquote": {"dir"},
+    "code": {"dir"},
     **{tag: {"id", "dir"} for tag in ("h1", "h4", "h5", "h6", "li", "sup")},
     **{tag: {"id", "class", "dir"} for tag in ("h2", "h3", "ul", "table", "div", "p", "span", "pre")},
 }
@@ -46,7 +47,8 @@ class MailRenderer(RendererHTML):
     def fence(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
         words = tokens[idx].info.split()
         code = highlighting.to_html(tokens[idx].content.rstrip(), words[0] if words else "")
-        return f'<pre class="code"><code>{code}</code></pre>\n'
+        way = ' dir="ltr"' if "dir" in tokens[idx].attrs else ""
+        return f'<pre class="code"{way}><code>{code}</code></pre>\n'
 
     code_block = fence
 

@@ -104,8 +104,6 @@ def parse(source: str, back_issues: Sequence[BackIssue] = ()) -> Document:
     for remark, text in vanished(tokens, source.split("\n"), env):
         document.remarks.append(remark)
         document.unseen.append(text)
-    if RIGHT_TO_LEFT.search(source):
-        _mark_direction(tokens)
     for token in tokens:
         if token.type == "html_block":
             token.children = raw_html.tokens_of_block(token.content)
@@ -278,25 +276,6 @@ def _take_left_out(token: Token, document: Document) -> list[Token]:
             line += child.content.count("\n") if child.type == "text" else 0
             kept.append(child)
     return kept
-
-
-RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
-_FIRST_LETTER = re.compile(r"[^\W\d_]")
-_DIRECTED = {
-    f"{kind}_open"
-    for kind in ("paragraph", "heading", "bullet_list", "ordered_list", "callout_title", "table", *_QUOTES)
-}
-
-
-def _mark_direction(tokens: list[Token]) -> None:
-    """Mark blocks whose first letter reads from right to left, as browsers do for `dir="auto"` and email cannot."""
-    backwards = False
-    for token in reversed(tokens):
-        if token.type == "inline":
-            first = _FIRST_LETTER.search(token.content)
-            backwards = bool(first and RIGHT_TO_LEFT.match(first[0]))
-        elif backwards and token.type in _DIRECTED:
-            token.attrs["dir"] = "rtl"
 
 
 def _with_captions(tokens: list[Token]) -> list[Token]:

@@ -107,6 +107,12 @@ def test_the_feed_holds_the_whole_of_each_issue(client: Client):
     assert "unsubscribe" not in etree.tostring(feed).decode()
 
 
+def test_an_issue_from_right_to_left_says_so_in_its_content(client: Client):
+    published("2026-11-20", "jianbao", article="<p>نص</p>", language="ar")
+    feed = feed_at(client, "/jianbao/feed.xml")
+    assert texts(feed, "content") == ['<div dir="rtl"><p>نص</p></div>']
+
+
 def test_links_within_an_issue_lead_to_its_page_and_text_about_them_stays(client: Client):
     words = '<code>&lt;a href="#top"&gt;</code>'
     published(article=f'<p>{words} <a title="a > b" href="#top">up</a></p>')

@@ -373,3 +373,21 @@ def test_a_contents_list_leads_to_headings_of_any_script(rendered, heading, anch
     assert mail.findings == ()
     assert page.xpath(f"//h2[@id='{anchor}']")
     assert any(unquote(link) == f"#{anchor}" for link in page.xpath("//a/@href"))
+
+
+@pytest.mark.parametrize(
+    ("language", "title", "way"),
+    [("ar", "مرحبا", None), ("ar", "Hello", "ltr"), ("en", "مرحبا", "rtl"), ("en", "Hello", None)],
+)
+def test_the_titles_of_issue_and_sections_read_in_their_own_direction(rendered, language, title, way):
+    mail = rendered(f"---\nlanguage: {language}\n---\n# {title}\n\n## {title}\n\nx\n\n## 2\n\ny\n")
+
+    page = lxml_html.document_fromstring(mail.html)
+    assert [page.find(f".//{tag}").get("dir") for tag in ("h1", "h2")] == [way, way]
+
+
+@pytest.mark.parametrize(("language", "side"), [("ar", "right"), ("en", "left")])
+def test_the_masthead_stays_on_its_side_on_phones(rendered, language, side):
+    mail = rendered(f"---\nlanguage: {language}\n---\n# T\n\nx\n")
+
+    assert f"width: 100% !important; text-align: {side} !important" in mail.html

@@ -1,0 +1,59 @@
+"""Each block says how it reads where that differs from the text around it."""
+
+import pytest
+from lxml import html as lxml_html
+
+from mailer.content.markdown import mark_directions, parse, split, to_html
+
+ARABIC, ENGLISH = "نص عربي (أول)!", "An English text (first)!"
+
+
+def marked(source: str, around: str) -> list[tuple[str, str, str]]:
+    """Return tag, direction and text of each element that has a direction."""
+    (section,) = split(parse(source).tokens, "T")
+    mark_directions(section.tokens, around)
+    page = lxml_html.fragment_fromstring(to_html(section.tokens), create_parent=True)
+    return [(one.tag, one.get("dir"), " ".join(one.text_content().split())) for one in page.xpath(".//*[@dir]")]
+
+
+@pytest.mark.parametrize(
+    ("source", "tags"),
+    [
+        ("{}", ["p"]),
+        ("42\n\n### {}", ["h3"]),
+        ("> {}", ["blockquote"]),
+        ("> [!NOTE]\n> {}", ["div"]),
+        ("- {}", ["ul"]),
+        ("1. {}", ["ol"]),
+        ('![x](a.png "{}")', ["p"]),
+        ("| {} |\n|---|", ["table"]),
+        ("- [{}](https://a.example)  \n  {}", ["h3", "p"]),
+    ],
+)
+@pytest.mark.parametrize(("text", "own", "around"), [(ARABIC, "rtl", "ltr"), (ENGLISH, "ltr", "rtl")])
+def test_a_block_of_the_other_direction_says_so_once(source, tags, text, own, around):
+    found = marked(source.replace("{}", text), around)
+
+    assert [(tag, way) for tag, way, _ in found] == [(tag, own) for tag in tags]
+
+
+@pytest.mark.parametrize(("text", "around"), [(ARABIC, "rtl"), (ENGLISH, "ltr"), ("42 %", "rtl"), ("42 %", "ltr")])
+def test_a_block_that_reads_as_the_text_around_it_says_nothing(text, around):
+    assert marked(f"{text}\n\n- {text}\n\n> {text}\n", around) == []
+
+
+def test_items_may_differ_from_their_list():
+    source = f"- {ARABIC}\n- {ENGLISH}\n"
+
+    assert marked(source, "ltr") == [("li", "rtl", ARABIC)]
+    assert marked(source, "rtl") == [("li", "ltr", ENGLISH)]
+
+
+def test_code_and_bare_addresses_always_read_from_left_to_right():
+    found = marked(f"{ARABIC} `a(b)` https://a.example/عربي\n\n```\nx # {ARABIC}\n```\n", "rtl")
+
+    assert [(tag, way) for tag, way, _ in found] == [("code", "ltr"), ("a", "ltr"), ("pre", "ltr")]
+
+
+def test_a_sentence_that_begins_with_a_latin_name_stays_with_the_text_around_it():
+    assert marked(f"Python: {ARABIC}", "rtl") == []
