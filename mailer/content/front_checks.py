@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 from urllib.parse import unquote
 
 from mailer.config.languages import read_language
+from mailer.config.rules import why_not_ignored
 from mailer.content.findings import Finding
 from mailer.content.frontmatter import SUBJECTS, FrontMatter
 
@@ -51,7 +52,8 @@ def judge(front: FrontMatter, lines: Sequence[str], body: str = "") -> Iterator[
     """Return what is odd about the front matter; `lines` are those of the file, `body` is the text below it."""
     yield from _title(front, lines)
     yield from _draft(front, lines)
-    for key, what, fix in (*_twice(front, lines), *_language(front.values), *_elsewhere(front.values)):
+    unused = (*_twice(front, lines), *_language(front.values), *_ignored(front.values), *_elsewhere(front.values))
+    for key, what, fix in unused:
         yield Finding(line_of(key, front, lines), 1, "key-unused", "warning", what, fix)
     for key, address in _images(front.values, body):
         what = f'the image "{address[:60]}" of "{key}:" is not in the email'
@@ -100,6 +102,17 @@ def _language(values: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
         except ValueError as error:
             what = str(error).partition("; ")[0]
             yield key, f'{key} "{written[:40]}" {what}', "write a code such as en, zh-hans or pt-br"
+
+
+def _ignored(values: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
+    for rule in rules_in(values.get("ignore", "")):
+        if why := why_not_ignored(rule):
+            yield "ignore", f'"ignore: {rule[:40]}" has no effect', why.rstrip(".")
+
+
+def rules_in(ignore: str) -> list[str]:
+    """Return the rules that a value of `ignore:` names, with or without brackets and commas."""
+    return re.findall(r"[\w-]+", ignore)
 
 
 def _elsewhere(values: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:

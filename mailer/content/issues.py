@@ -11,7 +11,7 @@ from mailer.config.newsletter import FILE_NAME
 from mailer.config.rules import Severity
 from mailer.content.dates import days_in
 from mailer.content.findings import Finding
-from mailer.content.front_checks import judge
+from mailer.content.front_checks import judge, rules_in
 from mailer.content.frontmatter import PREHEADERS, SUBJECTS, FrontMatterError, read_front_matter
 
 LIMIT = 1_000_000  # bytes
@@ -90,7 +90,7 @@ def read_issue(path: Path, config: Path | None = None) -> Issue:
         body=body,
         body_line=front.end + 1,
         source=source,
-        ignore=frozenset(re.findall(r"[\w-]+", front.values.get("ignore", ""))),
+        ignore=frozenset(rules_in(front.values.get("ignore", ""))),
         findings=tuple(judge(front, lines, body)),
     )
 

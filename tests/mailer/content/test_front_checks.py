@@ -115,3 +115,13 @@ def test_an_image_that_the_text_shows_is_not_missing(judged):
 def test_lines_count_from_the_top_of_the_file(judged):
     (told,) = judged("<!--\ndraft: one\n-->\n\n---\ntitle: A\ndraft: true\n---\nText.")
     assert told.line == 7
+
+
+@pytest.mark.parametrize(
+    ("rule", "fix"),
+    [("alt-mising", "unknown rule; did you mean alt-missing?"), ("draft", "this rule cannot be ignored")],
+)
+def test_a_rule_that_is_ignored_in_vain_is_named(judged, rule, fix):
+    (told,) = judged(f"---\ntitle: Boards\nignore: [http, {rule}, image-width]\n---\nText.")
+    assert (told.rule, told.line, told.message) == ("key-unused", 3, f'"ignore: {rule}" has no effect')
+    assert told.fix == fix
