@@ -29,12 +29,10 @@ GITHUB = re.compile(r"https?://github\.com/([^/]+/[^/]+)/blob/([^?#]+)", re.IGNO
 def look(proof: Proof) -> Iterator[Finding]:
     seen = set()
     for picture in proof.pictures:
-        if picture.target in seen:
+        if picture.target in seen or is_copied(proof, picture):
             continue
         seen.add(picture.target)
         for rule, message, fix in _one(picture.target):
-            if rule == "image-expiring" and is_copied(proof, picture):
-                continue
             yield proof.finding(picture.line, picture.column, rule, message, fix)
 
 

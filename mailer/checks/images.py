@@ -59,9 +59,8 @@ def _unencrypted(proof: Proof) -> Iterator[Finding]:
 
 
 def is_copied(proof: Proof, picture: ImageReference) -> bool:
-    """Tell whether the email shows our copy of the image, so that its own address matters no more."""
-    copies = proof.newsletter.remote_images == "copy"
-    return copies and address_of_copy(picture.target) not in proof.rendered.uncopied
+    """Tell whether the email shows a copy, so that the image's own address matters no longer."""
+    return bool(proof.rendered.copied) and address_of_copy(picture.target) in proof.rendered.copied
 
 
 def remote_sources(proof: Proof) -> list[str]:

@@ -78,6 +78,7 @@ class RenderedIssue:
     number: str = ""
     findings: tuple[Finding, ...] = ()  # what an editor should know of; sorted
     media_url: str = ""  # where subscribers load `images` from; ends in "/"
+    copied: frozenset[str] = frozenset()  # addresses of remote images of which `images` has copies
     uncopied: Mapping[str, str] = field(default_factory=dict)  # remote images still to be copied: address → why not
 
 
@@ -143,7 +144,7 @@ def render_issue(
         html=html,
         text=text,
         article="\n".join(f"<section>{body}</section>" for body in bodies),
-        images=without_repeats((*images.own, *images.copied)),
+        images=without_repeats((*images.own, *images.copied.values())),
         placeholders=placeholders,
         source_sha256=_sha256(issue.source, *(image.content for image in images.own)),
         content_sha256=_sha256(subject.encode(), html.encode(), text.encode()),
@@ -151,6 +152,7 @@ def render_issue(
         number=issue.number,
         findings=tuple(sorted(set(found))),
         media_url=media_url,
+        copied=frozenset(images.copied),
         uncopied=images.uncopied,
     )
 

@@ -93,13 +93,13 @@ class Pointed:
     """The images of an issue that must be served, and those that stay at another site though copies were asked for."""
 
     own: tuple[Image, ...] = ()  # of the newsletter's folder
-    copied: tuple[Image, ...] = ()  # of other sites
+    copied: Mapping[str, Image] = field(default_factory=dict)  # of other sites, by their address there
     uncopied: Mapping[str, str] = field(default_factory=dict)  # address → why, "" if nobody tried
 
     def __add__(self, other: "Pointed") -> "Pointed":
         return Pointed(
             without_repeats((*self.own, *other.own)),
-            without_repeats((*self.copied, *other.copied)),
+            {**self.copied, **other.copied},
             {**self.uncopied, **other.uncopied},
         )
 
@@ -110,7 +110,7 @@ def point_images(document: Document, issue: Issue, media_url: str, copies: Copie
     An image that cannot be shown becomes its alt text.
     """
     own: list[Image] = []
-    copied: list[Image] = []
+    copied: dict[str, Image] = {}
     uncopied: dict[str, str] = {}
     for reference in list(document.images()):
         target = reference.target.strip()
@@ -120,7 +120,7 @@ def point_images(document: Document, issue: Issue, media_url: str, copies: Copie
                 own.append(image)
                 _point_own(reference.token, image, media_url)
             elif copy := _copy(target, copies, uncopied):
-                copied.append(copy)
+                copied[address_of_copy(target)] = copy
                 _point_own(reference.token, copy, media_url)
             else:
                 _point_remote(reference)
@@ -129,7 +129,7 @@ def point_images(document: Document, issue: Issue, media_url: str, copies: Copie
                 Remark(reference.line, reference.column, error.rule, error.message, error.fix, "error")
             )
             _show_alt(reference.token)
-    return Pointed(without_repeats(own), without_repeats(copied), uncopied)
+    return Pointed(without_repeats(own), copied, uncopied)
 
 
 def _copy(target: str, copies: Copies | None, uncopied: dict[str, str]) -> Image | None:
@@ -204,7 +204,7 @@ def read_logo(newsletter: Newsletter, media_url: str, copies: Copies | None = No
             uncopied: dict[str, str] = {}
             copy = _copy(logo, copies, uncopied)
             return (
-                Logo(address_of(copy, media_url), Pointed(copied=(copy,)))
+                Logo(address_of(copy, media_url), Pointed(copied={address_of_copy(logo): copy}))
                 if copy
                 else Logo(logo, Pointed(uncopied=uncopied))
             )
