@@ -44,6 +44,7 @@ from mailer.content.markdown import (
     inline_to_text,
     lost_words_or_links,
     mark_directions,
+    needs_contents,
     parse,
     plain,
     split,
@@ -304,13 +305,9 @@ class _Mail:
             },
             css,
         )
-        opening, contents = (
-            "",
-            self._part("contents") if sum(bool(section.title) for section in self.sections) > 1 else "",
-        )
         rest = list(fragments.values())
-        if self.sections and not self.sections[0].title:
-            opening = rest.pop(0)
+        opening = rest.pop(0) if self.sections and not self.sections[0].title else ""
+        contents = _part("contents", self.context | {"opening": opening}) if needs_contents(self.sections) else ""
         template = get_template("email/issue/body.mjml", using="mjml")
         page = template.render(
             self.context
@@ -318,17 +315,14 @@ class _Mail:
                 "slots": {
                     "title": slots.put(escape(self.issue.title)),
                     "preheader": slots.put(escape(preheader) + PADDING),
-                    "masthead": slots.put(self._part("masthead")),
+                    "masthead": slots.put(_part("masthead", self.context)),
                     "opening": slots.put(opening + contents) if opening or contents else "",
                     "sections": [slots.put(section) for section in rest],
-                    "footer": slots.put(self._part("footer")),
+                    "footer": slots.put(_part("footer", self.context)),
                 }
             }
         )
         return slots.fill(page)
-
-    def _part(self, name: str) -> str:
-        return _filled(f"issue/{name}.html", self.context).strip()
 
     def text(self) -> str:
         numbers = Numbers()
@@ -362,6 +356,10 @@ def _filled(name: str, context: Mapping[str, object]) -> str:
     # Without the engine's name Django asks the one for MJML first. The exception that this one answers with holds its
     # callers and they hold it, so all tokens of the issue would stay until the garbage is collected.
     return render_to_string(f"email/{name}", dict(context), using="pages")
+
+
+def _part(name: str, context: Mapping[str, object]) -> str:
+    return _filled(f"issue/{name}.html", context).strip()
 
 
 def _line(words: str, stroke: str = "-") -> str:

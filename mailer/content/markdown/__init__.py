@@ -14,7 +14,7 @@ from mailer.content.markdown.emoji_codes import with_emoji
 from mailer.content.markdown.html import inline_to_html, to_html
 from mailer.content.markdown.parsing import Document, MarkupError, Reference, first_heading, parse
 from mailer.content.markdown.remarks import Remark
-from mailer.content.markdown.sections import Section, empty_sections, split, title_heading
+from mailer.content.markdown.sections import Section, empty_sections, needs_contents, split, title_heading
 from mailer.content.markdown.text import Numbers, display_width, in_short_lines, inline_to_text, plain, to_text
 
 __all__ = [
@@ -39,6 +39,7 @@ __all__ = [
     "inline_to_text",
     "lost_words_or_links",
     "mark_directions",
+    "needs_contents",
     "parse",
     "plain",
     "split",

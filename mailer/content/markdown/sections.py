@@ -43,6 +43,18 @@ def empty_sections(tokens: list[Token], title: str) -> Iterator[Token]:
             yield run[1]
 
 
+def needs_contents(sections: tuple[Section, ...]) -> bool:
+    """Tell whether a line that names the sections helps: there are several, and the editor did not list them."""
+    titled = [section for section in sections if section.title]
+    for section in sections:
+        inside = (child for token in section.tokens for child in token.children or ())
+        linked = {str(child.attrs.get("href")).removeprefix("#") for child in inside if child.type == "link_open"}
+        others = [other for other in titled if other is not section]
+        if others and 2 * sum(bool(other.anchor) and other.anchor in linked for other in others) > len(others):
+            return False
+    return len(titled) > 1
+
+
 def _holds_something(run: list[Token]) -> bool:
     return any(token.type != "hr" for token in run)
 
