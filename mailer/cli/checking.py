@@ -53,12 +53,13 @@ def check(
     """
     terminal.start_rendering()
     from mailer.cli import fixing, reports
-    from mailer.publishing.preparing import require_known_rules
+    from mailer.publishing.preparing import require_known_rules, require_newsletter
 
     require_known_rules(ignored)
     if yes and not to_fix:
         raise click.UsageError("--yes is for --fix.")
     for file in files if to_fix else ():
+        require_newsletter(file, name)
         fixing.fix(file, partial(_say_asking, file) if links else None, yes)
     found = [(file, finding) for file in files for finding in _check(file, name, links, set(ignored))]
     text = reports.print_all if each else reports.print_grouped

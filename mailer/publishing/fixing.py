@@ -1,5 +1,6 @@
 """Propose a corrected text of an issue's file, and write it if nobody changed the file meanwhile."""
 
+import errno
 import os
 import re
 import shutil
@@ -70,6 +71,8 @@ def _answering(targets: dict[str, str], asking: Callable[[int], None]) -> frozen
 def write(correction: Correction) -> None:
     """Replace the file, completely or not at all. Raises RunAgain if it changed meanwhile."""
     path = correction.file.resolve()
+    if not os.access(path, os.W_OK):  # its folder may be writable, which is all that replacing it takes
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(correction.file))
     number, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     beside = Path(name)
     try:

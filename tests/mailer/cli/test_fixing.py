@@ -54,5 +54,10 @@ def test_a_text_cannot_steer_the_terminal_from_the_changes(fix, file):
     assert not set(fix().err) & set("\u202e\x9b")
 
 
+def test_a_newsletter_that_does_not_exist_is_refused_before_anything_is_written(run, file):
+    assert run("check", file, "--newsletter", "daily", "--fix", "--yes").code == 2
+    assert file.read_text() == SLIPS
+
+
 def test_yes_is_for_fix_only(run, file):
     assert run("check", file, "--yes").code == 2

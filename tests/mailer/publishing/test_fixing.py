@@ -35,6 +35,13 @@ def test_a_file_that_changed_meanwhile_is_left_as_it_is(file):
     assert [path.name for path in file.parent.iterdir()] == ["issue.md"]
 
 
+def test_a_file_that_may_not_be_written_is_left_as_it_is(file, monkeypatch):
+    monkeypatch.setattr("os.access", lambda path, mode: False)
+    with pytest.raises(PermissionError, match=r"issue\.md"):
+        write(propose(file))
+    assert file.read_bytes() == FILE
+
+
 def test_a_link_to_a_file_stays_a_link(file):
     link = file.with_name("link.md")
     link.symlink_to(file)
