@@ -15,6 +15,7 @@ class Markup:
     pattern: re.Pattern[str]
     fix: str
     in_front: bool = True  # whether it means anything in a subject, too
+    called: str = ""  # what it is, if its text does not say so
 
 
 def _left(pattern: str, fix: str, flags: int = 0) -> Markup:
@@ -81,8 +82,11 @@ _IN_PARENTHESES = r"(?:[^()\n]|\([^()\n]{0,100}\)){0,300}"
 
 _CERTAIN = (
     # Obsidian, MDX, Jinja.
-    _left(
-        r"(?<![\d%])%%(?!%).{1,500}?(?<!\d)%%(?!%)|(?<![0-9A-Za-z%])%%(?!%)", f"{_NOTE}, and %% begins none", re.DOTALL
+    Markup(
+        "markup-left",
+        re.compile(r"(?<![\d%])%%(?!%).{1,500}?(?<!\d)%%(?!%)|(?<![0-9A-Za-z%])%%(?!%)", re.DOTALL),
+        _NOTE,
+        called="the Obsidian comment ",
     ),
     _left(r"\{/\*.{0,500}?\*/\}|\{#(?=\s).{0,500}?#\}|\{>>.{0,500}?<<\}", _NOTE, re.DOTALL),
     _left(r"!\[\[[^\[\]\n]*\]\]", "write ![words](address): Obsidian's links mean nothing in an email"),

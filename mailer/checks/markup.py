@@ -54,7 +54,7 @@ def _in_words(proof: Proof, shown: set[str]) -> Iterator[Finding]:
                 place = _place(token, left, lines)
                 if place:
                     shown.add(left.text)
-                    yield proof.finding(*place, left.markup.rule, _message(left.text), left.markup.fix)
+                    yield proof.finding(*place, left.markup.rule, _message(left), left.markup.fix)
 
 
 def _words(token: Token) -> str:
@@ -88,8 +88,8 @@ def _place(token: Token, left: _Left, lines: list[str]) -> tuple[int, int] | Non
     return line, max(lines[line].find(first), 0) if line < len(lines) else 0
 
 
-def _message(text: str, where: str = "") -> str:
-    return f'subscribers would see "{shortened(text)}"{where}'
+def _message(left: _Left, where: str = "") -> str:
+    return f'subscribers would see {left.markup.called}"{shortened(left.text)}"{where}'
 
 
 def _in_front(proof: Proof, shown: set[str]) -> Iterator[Finding]:
@@ -97,7 +97,7 @@ def _in_front(proof: Proof, shown: set[str]) -> Iterator[Finding]:
     for name, words in {"subject": proof.rendered.subject, "preheader": proof.issue.preheader}.items():
         for left in _left(words):
             if left.markup.in_front:
-                message = _message(left.text, f" in the {name}")
+                message = _message(left, f" in the {name}")
                 found = proof.finding_at_title(left.markup.rule, message, left.markup.fix)
                 if left.text not in shown or found.line < proof.issue.body_line:
                     yield found

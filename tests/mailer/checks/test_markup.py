@@ -128,6 +128,13 @@ def test_subject_and_preheader_are_read_too(findings):
     assert preheader.message == 'subscribers would see "%FIRSTNAME%" in the preheader'
 
 
+def test_a_comment_of_obsidian_is_called_one(findings):
+    (found,) = (one for one in findings("We meet. %%Ada may be fired%%") if one.rule == "markup-left")
+
+    assert found.message == 'subscribers would see the Obsidian comment "%%Ada may be fired%%"'
+    assert "<!--" in found.fix
+
+
 def test_a_title_that_is_a_heading_is_told_once(findings):
     assert [one.rule for one in findings("# Hello {{< x >}}\n\nWords.\n")].count("markup-left") == 1
 
