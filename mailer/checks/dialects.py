@@ -64,8 +64,10 @@ _MERGE_FIELDS = (
 
 # In an address, only what is certain: `https://api.example.org/{id}` may be meant, and a variable of a site generator,
 # `{{base}}125627`, costs its link, which the renderer says.
+_NAME = rf"(?:{_FIELD}|{_COMMON}){_FALLBACK}"
 IN_ADDRESSES = re.compile(
-    rf"\{{\{{[^{{}}]*(?:unsub|{_FIELD}|{_COMMON})[^{{}}]*\}}\}}|%%\w+%%|\*\|.+?\|\*|<%|{_OPEN}(?:{_FIELD}|{_COMMON}){_FALLBACK}{_CLOSE}|@TrackLink\b|\[UNSUB\w*\]",
+    rf"\{{\{{[^{{}}]*(?:unsub|tracklink|{_NAME})[^{{}}]*\}}\}}|\{{[$!]?{_NAME}\}}|%%\w+%%|%{_NAME}%|\*\|.+?\|\*|<%"
+    rf"|\[\[{_NAME}\]\]|\[UNSUB\w*\]|@TrackLink\b",
     re.IGNORECASE,
 )
 
@@ -84,7 +86,7 @@ _CERTAIN = (
     # Obsidian, MDX, Jinja.
     Markup(
         "markup-left",
-        re.compile(r"(?<![\d%])%%(?!%).{1,500}?(?<!\d)%%(?!%)|(?<![0-9A-Za-z%])%%(?!%)", re.DOTALL),
+        re.compile(r"(?<![\d%])%%(?!%).{1,500}?(?<!\d)%%(?!%)|^%%(?!%)", re.DOTALL | re.MULTILINE),
         _NOTE,
         called="the Obsidian comment ",
     ),
@@ -94,8 +96,8 @@ _CERTAIN = (
     # Hugo; Zola, Jekyll, Eleventy, Handlebars; Liquid without an end; WordPress.
     _left(r"\{\{[<%](?:.{0,500}?[%>]\}\})?", _EXPAND, re.DOTALL),
     _left(r"\{\{\{?[#/^&>!$~.-]*\s*[A-Za-z_\"'“‘].{0,500}?\}\}\}?", _EXPAND, re.DOTALL),
-    _left(r"\{%-?\s*\w+", _EXPAND),
-    _left(r"\[/?[a-z][\w-]*(?:\s+[\w-]+=[\"“'][^\"”'\n]{0,300}[\"”'])+\s*/?\]|\[/[a-z][\w-]*\]", _EXPAND),
+    _left(r"\{%-?\s+\w+", _EXPAND),
+    _left(r"\[/?[a-z][\w-]*(?:\s+[\w-]+=[\"“'][^\"”'\n]{0,300}[\"”'])+\s*/?\]", _EXPAND),
     # A link that is none, because something in it is no address; it has one, or lost it with a tag of Liquid.
     _left(rf"(?<!\w)\[[^\[\]]+\]\((?=\s*\)|[^()\n]{{0,300}}[/:@#.{{]){_IN_PARENTHESES}\)", _LINK),
     _left(
@@ -103,7 +105,10 @@ _CERTAIN = (
         "remove it; mailer lists the sections by itself",
         re.IGNORECASE,
     ),
-    _left(r"\[\^[\w-]{1,40}\]", "write the footnote, as [^1]: words on a line of their own, or remove its mark"),
+    _left(
+        r"(?:(?<=[\w.,;:!?)\"'”’」。，！？])\[\^[\w-]{1,40}\]|\[\^\d{1,3}\])",
+        "write the footnote, as [^1]: words on a line of their own, or remove its mark",
+    ),
 )
 
 _ADMONITIONS = (
@@ -129,7 +134,7 @@ _UNCERTAIN = (
     _maybe(rf"(?<![\w$])\$\d{_BETWEEN}[\\^_=]{_BETWEEN}(?<![\s$])\$(?![\w$])", _FORMULA),
     # Headings, but no hashtags: those are single words.
     _maybe(r"^#{2,6}[^\W\d_][^\n]*", _SPACE, re.MULTILINE),
-    _maybe(r"\A#(?:[^\W\d_a-z]\w*(?: [^\s#]+)+|[\u3400-\u9fff][^#\s]{1,30})\Z", _SPACE),
+    _maybe(r"\A#(?:[^\W\d_a-z]\w*(?: [^\s#]+){1,5}|[\u3400-\u9fff][^#\s]{1,30})(?<![.!?…。！？])\Z", _SPACE),
     _maybe(
         r"\{:?\s*(?:[#.][A-Za-z][\w-]*|(?:width|height|class|id|style|target|rel|align|title|alt|loading)=)"
         r"[^{}\n]{0,120}\}",
@@ -156,6 +161,8 @@ _UNCERTAIN = (
         f"write it in Markdown, or {_SHOW}",
     ),
     _maybe(r"(?<![\w:/]):[a-z][a-z0-9_+-]*[a-z0-9]:(?![\w:/])", f"use the emoji itself, or {_SHOW}", in_front=True),
+    _maybe(r"\[/[a-z][\w-]*\]", _EXPAND),
+    _maybe(r"\[\^[\w-]{1,40}\]", "write the footnote, as [^name]: words on a line of its own, or put it in `code`"),
     # CriticMarkup; Logseq.
     _maybe(r"\{(\+\+|--|==).{1,300}?\1\}", "accept or reject the change", re.DOTALL),
     _maybe(r"^[a-z][\w-]*::[ \t]\S[^\n]*", f"remove it, or {_SHOW}", re.MULTILINE),
