@@ -29,20 +29,19 @@ _TAG = re.compile(r"<!--.*?-->|</?[A-Za-z][^<>]*>")
 _INSIDE = re.compile(
     r"<!--|</?(?:a|abbr|b|code|del|em|font|i|ins|kbd|mark|q|s|small|span|strong|sub|sup|u|var)[\s/>]", re.I
 )
-_MARKS = str.maketrans("", "", "*_~`\\[]")
+_MARKS = re.compile(r"[*_~`\\\[\]]+")
 # Each character of a script without spaces counts by itself: its lines are joined.
 _WIDE = "\u2e80-\u2fdf\u3040-\u9fff\uf900-\ufaff"
-_WORD = re.compile(rf"[{_WIDE}]|(?:(?![{_WIDE}])[^\W_])+")
+_WORD = re.compile(rf"[{_WIDE}]|[^\W_{_WIDE}]+")
 
 
 def look(proof: Proof) -> Iterator[Finding]:
     source = _NAME.sub(lambda name: "\n" * name[0].count("\n"), with_emoji(proof.document.source))
     # Brackets that are shown are text: in `[words][name]` they stand between two words.
-    shown = [re.sub(r"[\[\]]", " ", text) for text in _shown(proof.document.tokens)]
-    lost = _written(source)
-    lost.subtract(word for text in (*shown, *_unseen(proof.document)) for word in _words(text))
-    if lost := +lost:
-        yield from _where(proof, source.split("\n"), lost, "".join(word for text in shown for word in _words(text)))
+    shown = _words(re.sub(r"[\[\]]", " ", "\n".join(_shown(proof.document.tokens))))
+    lost = _written(source) - Counter(shown) - Counter(_words("\n".join(_unseen(proof.document))))
+    if lost:
+        yield from _where(proof, source.split("\n"), lost, "".join(shown))
 
 
 def _where(proof: Proof, lines: list[str], lost: Counter[str], run: str) -> Iterator[Finding]:
@@ -87,7 +86,7 @@ def _words(text: str) -> list[str]:
 
 def _plain(text: str) -> str:
     """Return the text without the marks that may stand inside of a word."""
-    return unescape(text).translate(_MARKS)
+    return _MARKS.sub("", unescape(text))
 
 
 def _shown(tokens: Iterable[Token]) -> Iterator[str]:
