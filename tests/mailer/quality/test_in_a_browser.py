@@ -36,6 +36,19 @@ def test_a_mail_fits_a_narrow_phone_and_axe_finds_nothing_against_it(glass: Glas
     assert glass.look(mail(named(name))) == FLAWLESS
 
 
+CALLOUTS = "# Title\n\n==Marked [link](https://a.example/1)== text.\n\n" + "\n\n".join(
+    f"> [!{kind}] A title with a [link](https://a.example/{kind})\n> Words, `code` and a [link](https://a.example).\n>\n"
+    f"> | a | b |\n> |---|---|\n> | 1 | 2 |\n\n> [!{kind}]\n> - Words"
+    for kind in ("NOTE", "TIP", "IMPORTANT", "WARNING", "CAUTION")
+)
+
+
+def test_so_do_callouts_and_marked_text(glass: Glass, tmp_path):
+    (tmp_path / "2026-11-20.md").write_text(CALLOUTS, encoding="utf-8")
+
+    assert glass.look(mail(tmp_path / "2026-11-20.md")) == FLAWLESS
+
+
 @pytest.mark.django_db
 @pytest.mark.parametrize("newsletter", ["weekly", "jianbao"])
 def test_so_do_the_mail_to_confirm_the_one_with_a_link_and_the_one_that_tells(glass: Glass, newsletter: str):
