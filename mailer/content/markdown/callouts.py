@@ -35,9 +35,13 @@ def _quote_or_callout(state: StateBlock, start_line: int, end_line: int, silent:
     if not found:
         return blockquote(state, start_line, end_line, silent)
     position = len(state.tokens)
-    state.eMarks[start_line] = begin + 1  # without the line's words it is a quote of all that follows
+    lazy = _goes_on_without_mark(state, start_line + 1, end_line)
+    if not lazy:
+        state.eMarks[start_line] = begin + 1  # without the line's words it is a quote of all that follows
     blockquote(state, start_line, end_line, silent)
     state.eMarks[start_line] = end
+    if lazy:
+        _drop_first_line(state.tokens, position + 1)
     name = found["name"].lower()
     kind = name if name in CLASSES else _ALIASES.get(name, "note")
     opening, closing = state.tokens[position], state.tokens[-1]
@@ -47,6 +51,19 @@ def _quote_or_callout(state: StateBlock, start_line: int, end_line: int, silent:
     if title:
         state.tokens[position + 1 : position + 1] = _title(title, opening)
     return True
+
+
+def _goes_on_without_mark(state: StateBlock, line: int, end_line: int) -> bool:
+    """Tell whether the quote's first paragraph may go on in a line without ">", which Markdown calls lazy."""
+    return line < end_line and not state.isEmpty(line) and state.src[state.bMarks[line] + state.tShift[line]] != ">"
+
+
+def _drop_first_line(tokens: list[Token], position: int) -> None:
+    """Remove the first line of the paragraph at `position`, and the paragraph if it has no other."""
+    inline = tokens[position + 1]
+    _, _, inline.content = inline.content.partition("\n")
+    if not inline.content:
+        del tokens[position : position + 3]
 
 
 def _title(words: str, opening: Token) -> list[Token]:

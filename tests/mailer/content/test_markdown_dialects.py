@@ -3,7 +3,7 @@
 import pytest
 from django.utils import translation
 
-from mailer.content.markdown import Document, Numbers, first_heading, parse, to_html, to_text
+from mailer.content.markdown import Document, Numbers, first_heading, mark_directions, parse, to_html, to_text
 
 
 def html(source: str) -> str:
@@ -74,6 +74,18 @@ def test_a_quote_that_only_looks_like_a_callout_stays_a_quote(source):
     assert html(source).startswith("<blockquote>")
 
 
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("> [!NOTE]\nLazy *words*.", "<p>Lazy <em>words</em>.</p></div>"),
+        ("> [!NOTE]\n- item", "</div><ul><li>item</li></ul>"),
+        ("> [!NOTE] Title\nLazy.\n> More.", "<p>Lazy.\nMore.</p></div>"),
+    ],
+)
+def test_a_line_without_a_mark_belongs_to_a_callout_as_to_a_quote(source, expected):
+    assert html(source).endswith(expected)
+
+
 def test_labels_are_in_the_language_that_is_active():
     with translation.override("zh-hans"):
         assert '<p class="label">提示</p>' in html("> [!TIP]\n> 多喝水。")
@@ -87,7 +99,10 @@ def test_callouts_nest_no_deeper_than_quotes():
 
 
 def test_a_callout_that_reads_from_right_to_left_is_marked():
-    assert html("> [!NOTE]\n> שלום עולם").startswith('<div dir="rtl" class="callout cn">')
+    document = parse("> [!NOTE]\n> שלום עולם")
+
+    assert mark_directions(document.tokens, "ltr")
+    assert to_html(document.tokens).startswith('<div dir="rtl" class="callout cn">')
 
 
 # ---------------------------------------------------------------- marks
