@@ -40,7 +40,7 @@ def _uncopied(proof: Proof) -> Iterator[Finding]:
         which = f"{_counted(addresses)} from {_hosts(addresses)} not copied" + (f": {reason}" if reason else " yet")
         fix = "the email loads it from there; try again, or put the file into the newsletter's folder"
         if not reason:
-            fix = "`mailer preview` and `mailer send` copy it; until then the email loads it from there"
+            fix = "`mailer preview` and `mailer send` copy what is missing; until then the email loads it from there"
         yield proof.finding(*_first(proof, addresses), "image-uncopied", which, fix)
 
 

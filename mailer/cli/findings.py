@@ -36,3 +36,8 @@ def count_warnings(file: Path, warnings: list[Finding]) -> None:
 def say_copying(images: int) -> None:
     """Say before a command fetches remote images why it takes a while."""
     click.echo(f"mailer: copying {counted(images, 'remote image')} …", err=True)
+
+
+def say_uncopied(file: Path, findings: Iterable[Finding]) -> None:
+    """Say why remote images were not copied: `mailer check`, which never fetches, could not."""
+    tell(file, [finding for finding in findings if finding.rule == "image-uncopied"])

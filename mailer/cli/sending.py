@@ -65,7 +65,7 @@ def issue(
     no request; an interrupted one continues.
     """
     start()
-    from mailer.cli.findings import count_warnings, say_copying, stop_at_errors
+    from mailer.cli.findings import count_warnings, say_copying, say_uncopied, stop_at_errors
     from mailer.publishing.preparing import prepare_to_send, require_known_rules, require_sound
     from mailer.publishing.sending import get_ready, propose, read_order
 
@@ -74,6 +74,7 @@ def issue(
     _name_orphans()
     proof = prepare_to_send(file, newsletter, say_copying)
     warnings = stop_at_errors(file, lambda: require_sound(proof, ignored), "nothing was sent")
+    say_uncopied(file, warnings)
     proposal = propose(proof, read_order(proof, at, on_unknown, detached=detach))
     if dry_run and as_json:
         count_warnings(file, warnings)

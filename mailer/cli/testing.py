@@ -96,12 +96,13 @@ def _show(facts: dict[str, object]) -> None:
 
 def _show_findings(file: Path, findings: "list[Finding]") -> None:
     from mailer.checks import blocking
-    from mailer.cli.findings import tell
+    from mailer.cli.findings import say_uncopied, tell
 
     errors = blocking(findings)
     tell(file, errors)
     if errors:
         click.echo("mailer: these would block `send issue`, but not a test.", err=True)
+    say_uncopied(file, findings)
     if warnings := len(findings) - len(errors):
         click.echo(f"mailer: `mailer check {file}` lists {warnings} more that are not errors.", err=True)
 

@@ -1,6 +1,7 @@
 # ruff: noqa: F811 — the fixtures are those of tests/mailer/sending
 """Copies of remote images, as an editor meets them on the command line."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
@@ -115,3 +116,19 @@ def test_an_address_that_was_never_copied_is_refused(run, folder, board, site, a
     run("send", "test", board, "--to", "editor@example.com")
     refused = run("images", "refresh", "https://cdn.example/a.png")
     assert (refused.code, "https://cdn.example/a.png is not in" in refused.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("send", "issue", "--dry-run", "--ignore", "image-missing"), ("send", "test", "--to", "editor@example.com")],
+)
+def test_why_an_image_was_not_copied_is_said_where_it_was_tried(run, folder, issue, site, api, command):
+    """`mailer check` never fetches, so it cannot say so."""
+    file = issue(f"---\ndate: {date.today()}\n---\n# The Weekly\n\nFirst lines.\n\n![A board]({site.url}/403)\n")
+    readers.confirmed()
+
+    said = run(*command[:2], file, *command[2:]).err
+
+    assert re.search(
+        r"2026-11-20.md:8:1 warning image-uncopied an image from 127.0.0.1 not copied: .* answers 403", said
+    )
