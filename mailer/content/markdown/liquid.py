@@ -40,7 +40,7 @@ def _comment_or_tag(source: str, position: int) -> re.Match[str] | None:
 
 def _inline(state: StateInline, silent: bool) -> bool:
     # "{{% notice %}}" is a shortcode of Hugo: without its inside, "{}" would be left.
-    if state.src[state.pos] != "{" or state.src[max(state.pos - 1, 0)] == "{":
+    if state.src[state.pos] != "{" or (state.pos and state.src[state.pos - 1] == "{"):
         return False
     found = ATTRIBUTES.match(state.src, state.pos)
     # The last "%}" is looked for once; without that, many "{%" and no end would take quadratic time.
