@@ -132,6 +132,9 @@ _UNCERTAIN = (
     _maybe(r"\$\$.{1,500}?\$\$", _FORMULA, re.DOTALL),
     _maybe(rf"(?<![\w$])\$(?![\s\d${{]){_BETWEEN}(?<![\s$])\$(?![\w$])", _FORMULA),
     _maybe(rf"(?<![\w$])\$\d{_BETWEEN}[\\^_=]{_BETWEEN}(?<![\s$])\$(?![\w$])", _FORMULA),
+    # Marks of Markdown in full width, as a Chinese or Japanese keyboard writes them.
+    _maybe(r"\[[^\[\]\n]{1,200}\]（\s*https?://[^（）\n]{1,300}）", "write the address in ( ), not in （ ）"),
+    _maybe(r"\A＃{1,6}[ \u3000][^\n]*", "write # for a heading, not ＃"),
     # Headings, but no hashtags: those are single words.
     _maybe(r"^#{2,6}[^\W\d_][^\n]*", _SPACE, re.MULTILINE),
     _maybe(r"\A#(?:[^\W\d_a-z]\w*(?: [^\s#]+){1,5}|[\u3400-\u9fff][^#\s]{1,30})(?<![.!?…。！？])\Z", _SPACE),

@@ -93,6 +93,7 @@ _AFTER_ADDRESS = re.compile(
     # Punctuation that belongs to the sentence around the address.
     "(?P<punctuation>[\u3000-\u303f\uff00-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65“”‘’…—])"
     rf"|[,;!](?={_WIDE})"
+    r"|,(?=https?://)"
     # Bold, deleted or program text, a link or an image, the next address.
     rf"|\*\*|~~|`|!?\[[^\[\]]*\]\(|(?<={_WIDE})https?://"
 )

@@ -98,18 +98,24 @@ def pairs(blocks: Iterable[Token]) -> dict[int, int]:
     Tags are named by the identity of their tokens. A tag without a partner may be one that the text only talks about.
     """
     partners: dict[int, int] = {}
-    opened: dict[str, list[int]] = {}
+    opened: dict[str, list[tuple[Token, int, int]]] = {}
     for block in blocks:
-        for child in block.children or ():
+        children = block.children or ()
+        for position, child in enumerate(children):
             if child.type != "html_inline" or not (found := _TAG.fullmatch(child.content.strip())):
                 continue
             waiting = opened.setdefault(found["name"].lower(), [])
             if not found["close"]:
-                waiting.append(id(child))
+                waiting.append((child, id(block), position))
             elif waiting:
-                opener = waiting.pop()
-                partners |= {opener: id(child), id(child): opener}
+                opener, where, begin = waiting.pop()
+                if where != id(block) or position != begin + 2 or not _JOINS.fullmatch(children[begin + 1].content):
+                    partners |= {id(opener): id(child), id(child): id(opener)}
     return partners
+
+
+# Between two tags that the text talks about: "<title> and </title>".
+_JOINS = re.compile(r"\s*[,，、/&和与與及或]\s*|\s+(?:and|or|to|und|oder|et|ou|y|e|…|\.\.\.)\s+", re.IGNORECASE)
 
 
 def resolve(children: list[Token], dropped: set[str], partners: Mapping[int, int], *, prose: bool) -> list[Token]:

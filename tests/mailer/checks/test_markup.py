@@ -75,6 +75,8 @@ def test_a_common_name_in_braces_is_a_merge_field_in_a_greeting(findings, text):
         ("Words {.lead}", "{.lead}"),
         ("Take **this **word.", "**this **"),
         ("请看**重点 **文字", "**重点 **"),
+        ("[文档]（https://example.org/d）", "[文档]（https://example.org/d）"),
+        ("＃ 全角标题", "＃ 全角标题"),
         ("tags:: weekly", "tags:: weekly"),
         ("See [the notes][notes].", "[the notes][notes]"),
         ('import Chart from "./chart"', 'import Chart from "./chart"'),
@@ -110,6 +112,7 @@ def test_what_may_be_meant_is_a_warning(findings, text, expected):
         "> [!TIP] Title\n> ==x== :tada:\n\n![A|300](https://example.org/a.png){width=50%}\n\n### Here {#h}\n\nWords.",
         "A [link](https://example.org/{id}/100%/x) and [one](https://example.org/?x=%7B%7D).",
         "Wow![^1]\n\n[^1]: A note.",
+        "[文档](https://example.org/d)（https://example.org/e）。",
         "Step 1... 3^2, x^2 and e^x",
     ],
 )

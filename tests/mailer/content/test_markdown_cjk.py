@@ -22,6 +22,7 @@ ONE, TWO = "https://a.example/b", "https://c.example/d"
         (f"官网{ONE}，**重点**在这里", f"官网{a(ONE)}，<strong>重点</strong>在这里"),
         (f"官网{ONE}，参见[文档]({TWO})", f"官网{a(ONE)}，参见{a(TWO, '文档')}"),
         (f"{ONE}、{TWO}。", f"{a(ONE)}、{a(TWO)}。"),
+        (f"{ONE},{TWO}", f"{a(ONE)},{a(TWO)}"),
         (f"{ONE}和{TWO}", f"{a(ONE)}和{a(TWO)}"),
         (f"{ONE}和[文档]({TWO})", f"{a(ONE)}和{a(TWO, '文档')}"),
         (f"{ONE},以及**重点**", f"{a(ONE)},以及<strong>重点</strong>"),
