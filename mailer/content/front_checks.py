@@ -105,9 +105,10 @@ def _language(values: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
 
 
 def _ignored(values: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
-    for rule in rules_in(values.get("ignore", "")):
-        if why := why_not_ignored(rule):
-            yield "ignore", f'"ignore: {rule[:40]}" has no effect', why.rstrip(".")
+    in_vain = {rule: why for rule in rules_in(values.get("ignore", "")) if (why := why_not_ignored(rule))}
+    if in_vain:
+        named = ", ".join(in_vain)
+        yield "ignore", f'"ignore: {named[:60]}" has no effect', next(iter(in_vain.values())).rstrip(".")
 
 
 def rules_in(ignore: str) -> list[str]:

@@ -18,7 +18,7 @@ def test_a_real_send_needs_a_postal_address_and_a_public_https_address(findings)
 def test_none_of_it_can_be_ignored(rules):
     text = "---\ntitle: Boards\npreheader: x\nignore: [postal-address, base-url, sender-reserved]\n---\n\nText.\n"
     told = rules(text, postal_address="", base_url=LOCALHOST, from_email=INVENTED)
-    assert sorted(told) == ["base-url", "postal-address", "sender-reserved"]
+    assert sorted(told) == ["base-url", "key-unused", "postal-address", "sender-reserved"]
 
 
 @pytest.mark.parametrize("domain", ["weekly.example", "example.com", "News.Example.Org", "mail.test", "x.invalid"])

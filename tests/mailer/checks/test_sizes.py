@@ -16,7 +16,7 @@ def test_a_mail_over_the_limit_is_an_error_that_cannot_be_ignored(findings):
         "---\ntitle: Long\npreheader: Very.\nignore: [size-limit]\n---\n\n"
         + ("So many words here. " * 20 + "\n\n") * 400
     )
-    assert [(finding.rule, finding.severity) for finding in told] == [("size-limit", "error")]
+    assert [(one.rule, one.severity) for one in told] == [("key-unused", "warning"), ("size-limit", "error")]
 
 
 def test_a_style_sheet_that_gmail_drops_is_told(proof):
