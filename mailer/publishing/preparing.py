@@ -20,7 +20,6 @@ from mailer.content.markdown import BackIssue
 from mailer.content.rendering import render_issue
 from mailer.publishing.errors import CorrectIssue, CorrectRequest, of_issue
 from mailer.publishing.newsletters import choose_newsletter
-from mailer.publishing.remote_images import copy_images
 
 NONE: frozenset[str] = frozenset()
 
@@ -73,6 +72,8 @@ def prepare_to_send(file: Path, newsletter: str | None, telling: Callable[[int],
     proof = prepare(file, newsletter)
     if not proof.rendered.uncopied:
         return proof
+    from mailer.publishing.remote_images import copy_images  # what makes requests takes a while to load
+
     telling(len(proof.rendered.uncopied))
     around = surroundings()
     assert around.images is not None

@@ -8,14 +8,13 @@ are written before the line that names them, so a process that is killed in betw
 import hashlib
 import os
 import re
-import secrets
-import shutil
 import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from stat import S_IMODE
 
 from mailer.config.newsletter import NewsletterError
 from mailer.content.assets.images import LARGEST_FILE, Image, ImageError, image_of
@@ -140,14 +139,14 @@ def _replace(path: Path, content: bytes) -> None:
             # By the clock of this machine, which wrote the file's time.
             if time.time() - stale.stat().st_mtime > STALE:  # noqa: TID251
                 stale.unlink()
-    beside = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}")
+    beside = path.with_name(f".{path.name}.{os.getpid()}-{os.urandom(4).hex()}")
     try:
         with beside.open("xb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
         with suppress(FileNotFoundError):
-            shutil.copymode(path, beside)
+            beside.chmod(S_IMODE(path.stat().st_mode))
         beside.replace(path)
     except OSError:
         with suppress(OSError):

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture
 def site(monkeypatch) -> Iterator[ImageSite]:
     """Let commands fetch images from this machine, and from nowhere else."""
-    monkeypatch.setattr("mailer.publishing.preparing.copy_images", partial(copy_images, may_connect=loopback))
+    monkeypatch.setattr("mailer.publishing.remote_images.copy_images", partial(copy_images, may_connect=loopback))
     monkeypatch.setattr("mailer.publishing.remote_images.refresh_images", partial(refresh_images, may_connect=loopback))
     with image_site() as site:
         yield site

@@ -250,6 +250,17 @@ def test_what_the_file_says_first_stays_until_it_is_refreshed(weekly, images):
     }
 
 
+def test_the_file_keeps_the_permissions_that_it_had(site, weekly, copy):
+    """It is committed: others of the group read it from a shared folder."""
+    copy(site.put("/board.png", drawn()))
+    (weekly.folder / LOCK).chmod(0o640)
+
+    copy(site.put("/other.png", drawn("#b3261e")))
+
+    assert (weekly.folder / LOCK).stat().st_mode & 0o777 == 0o640
+    assert {path.name for path in weekly.folder.iterdir()} == {"newsletter.toml", LOCK}
+
+
 @pytest.mark.parametrize(
     ("text", "what"),
     [

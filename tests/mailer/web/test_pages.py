@@ -2,13 +2,16 @@
 
 import re
 from datetime import datetime
+from pathlib import Path
 
 import pytest
+from django.contrib.staticfiles import finders
 from django.db import connection
 from django.test import Client
 from lxml import html
 
 from mailer.archive.correcting import correct
+from mailer.content.assets import WIDEST
 from mailer.models import Correction, Send
 from tests.mailer.published import published
 from tests.mailer.sending import outgoing
@@ -225,3 +228,8 @@ def test_what_breaks_is_answered_without_the_database_too(monkeypatch):
     with connection.execute_wrapper(lambda *_: pytest.fail("the database was asked")):
         page = tree(Client(raise_request_exception=False), "/jianbao/archive/", 500)
     assert "出了点问题" in words(page)
+
+
+def test_an_image_as_wide_as_the_column_of_the_email_fills_that_of_the_page():
+    sheet = Path(finders.find("issue.css")).read_text()
+    assert f'.issue img[width="{WIDEST}"] {{\n  width: 100%;' in sheet
