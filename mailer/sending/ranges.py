@@ -8,9 +8,10 @@ subscribed by then, less those who left before their range was planned. Who leav
 import logging
 from collections.abc import Iterator
 
+from django.db import connection, transaction
 from django.db.models import Max, QuerySet
 
-from mailer.models import Batch, Planning, Send
+from mailer.models import Batch, Delivery, Planning, Send
 from mailer.sending import lifecycle
 from mailer.sending.planning import (
     anew_when_overtaken,
@@ -19,15 +20,17 @@ from mailer.sending.planning import (
     make_batches,
     make_deliveries,
     release,
-    same_subscribers_throughout,
 )
 from mailer.store import accounts, schema
 from subscribers.models import Subscription
 
 log = logging.getLogger(__name__)
 
-# Subscribers in a range. Others wait for the row of the send, and who is erased for their row, until it is committed.
-RANGE = 25_000
+# Subscribers in a range. Others wait for the row of the send, and who is erased for their own, until it is committed.
+RANGE = 10_000
+
+# Who is erased meanwhile is left out or waits. Without it each erasure failed the commit of its whole range.
+LOCKED = "FOR KEY SHARE OF subscribers_subscriber"
 
 
 def waiting() -> Iterator[int]:
@@ -41,19 +44,15 @@ def plan_next_range(send_id: int) -> bool:
     """Plan the next range of a send that is `planning`. Return False if there is none, or another worker is at it."""
     if not Planning.objects.filter(pk=send_id).exists() or not schema.may_claim():
         return False
-    with same_subscribers_throughout():
+    with transaction.atomic():
         send = _locked(send_id)
         if send is None:
             return False
         planning = Planning.objects.get(pk=send_id)
-        chosen = _not_yet_planned(send, planning)
-        size = range_size(send)
-        last = _last_of_range(chosen, size)
-        if last is not None:
-            _write(send, chosen.filter(subscriber_id__lte=last), size)
-            Planning.objects.filter(pk=send_id).update(position=last)
+        planning.position = _plan_range(send, planning) or planning.position
+        if _not_yet_planned(send, planning).exists():
+            planning.save(update_fields=["position"])
             return True
-        _write(send, chosen, chosen.count())
         lifecycle.end_planning(send_id)
         release(send)
     return False
@@ -77,15 +76,25 @@ def _not_yet_planned(send: Send, planning: Planning) -> QuerySet[Subscription]:
     )
 
 
-def _last_of_range(chosen: QuerySet[Subscription], size: int) -> int | None:
-    """Return the subscriber with whom a range of this size ends, or None if fewer are left."""
-    return next(iter(chosen.order_by("subscriber_id").values_list("subscriber_id", flat=True)[size - 1 : size]), None)
-
-
-def _write(send: Send, chosen: QuerySet[Subscription], members: int) -> None:
+def _plan_range(send: Send, planning: Planning) -> int | None:
+    """Plan as many as fill a range. Return the last of them, or None if there were none."""
     last = Batch.objects.filter(send=send).aggregate(last=Max("number"))["last"]
-    first = 0 if last is None else last + 1
-    make_batches(send, members, first)
-    make_deliveries(send, chosen, members, first)
+    first, size = 0 if last is None else last + 1, range_size(send)
+    make_batches(send, size, first)
+    chosen = _not_yet_planned(send, planning).order_by("subscriber_id")[:size]
+    members = make_deliveries(send, chosen, first, LOCKED if connection.vendor == "postgresql" else "")
+    _trim_batches(send, first, members)
     send.planned += members
     Send.objects.filter(pk=send.pk).update(planned=send.planned)
+    made = Delivery.objects.filter(batch__send=send, batch__number__gte=first)
+    position: int | None = made.aggregate(last=Max("subscriber_id"))["last"]
+    return position
+
+
+def _trim_batches(send: Send, first: int, members: int) -> None:
+    """Let the batches from `first` on have as many members as were inserted."""
+    full, rest = divmod(members, batch_size(send))
+    made = Batch.objects.filter(send=send)
+    if rest:
+        made.filter(number=first + full).update(size=rest)
+    made.filter(number__gte=first + full + bool(rest)).delete()

@@ -213,7 +213,7 @@ def test_a_plan_refers_to_rows_that_exist_although_sqlite_does_not_check_it(monk
 
     def look(send, *chosen):
         checked.append(foreign_keys())
-        make_deliveries(send, *chosen)
+        return make_deliveries(send, *chosen)
 
     monkeypatch.setattr(planning, "make_deliveries", look)
     send = planned()
@@ -260,11 +260,12 @@ def test_erasing_waits_for_a_plan_that_is_being_committed(monkeypatch):
     make_deliveries, failures, threads = planning.make_deliveries, [], []
 
     def commit_slowly(send, *chosen):
-        make_deliveries(send, *chosen)
+        members = make_deliveries(send, *chosen)
         with connection.cursor() as cursor:
             cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
         threads.append(erased("reader0002@readers.example", failures))
         threads[0].join(0.3)
+        return members
 
     monkeypatch.setattr(planning, "make_deliveries", commit_slowly)
     send = planned()

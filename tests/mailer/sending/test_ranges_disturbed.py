@@ -2,7 +2,7 @@
 """Subscribers change, and the editor changes their mind, in the middle of a range that is not committed."""
 
 import pytest
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, connection, transaction
 
 from mailer.sending import ranges
 from mailer.sending.ranges import plan_next_range
@@ -10,7 +10,7 @@ from mailer.sending.steering import cancel, pause
 from subscribers import erasing
 from tests import readers
 from tests.mailer.sending.in_ranges import _ranges_of_four, plan_all, ten  # noqa: F401 — the same stage
-from tests.mailer.sending.outgoing import balanced, deliver_all, everybody, in_thread, outcomes
+from tests.mailer.sending.outgoing import balanced, batches, deliver_all, everybody, in_thread, outcomes
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -23,27 +23,27 @@ def in_the_middle_of_a_range(monkeypatch, act):
     make_deliveries, once = ranges.make_deliveries, [act]
 
     def interrupted(*chosen):
-        make_deliveries(*chosen)
+        members = make_deliveries(*chosen)
         if once:
             once.pop()()
+        return members
 
     monkeypatch.setattr(ranges, "make_deliveries", interrupted)
 
 
-def test_a_reader_erased_in_the_middle_of_their_range_is_not_in_it(ten, monkeypatch):
-    failures = []
-
-    def erase():
-        try:
-            erasing.forget("reader0002@readers.example", readers.LINK)
-        except DatabaseError as error:
-            failures.append(error)
-
-    in_the_middle_of_a_range(monkeypatch, lambda: in_thread(erase).join(10))
-    plan_all(ten)
-    assert failures == []
-    assert ten.planned == 9
+def test_a_reader_erased_while_their_range_is_chosen_is_not_in_it(ten):
+    with transaction.atomic():
+        everybody()[1].delete()
+        planner = in_thread(lambda: plan_next_range(ten.pk))
+        planner.join(0.5)
+        assert planner.is_alive(), "it waits for whoever erases"
+    planner.join(10)
+    assert [batch.size for batch in batches(ten)] == [2, 2]
     assert "reader0002@readers.example" not in outcomes(ten)
+    balanced(ten)
+    plan_all(ten)
+    assert ten.planned == 9
+    assert [batch.size for batch in batches(ten)] == [2, 2, 2, 2, 1]
     balanced(ten)
 
 
@@ -56,13 +56,11 @@ def test_who_erases_waits_for_no_more_than_the_end_of_one_range(ten, monkeypatch
         except DatabaseError as error:
             failures.append(error)
 
-    def erase_while_it_commits():
-        with connection.cursor() as cursor:
-            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+    def begin():
         threads.append(in_thread(erase))
         threads[0].join(0.3)
 
-    in_the_middle_of_a_range(monkeypatch, erase_while_it_commits)
+    in_the_middle_of_a_range(monkeypatch, begin)
     assert plan_next_range(ten.pk)
     threads[0].join(10)
     assert not threads[0].is_alive(), "the other ranges need not be planned first"
@@ -78,8 +76,10 @@ def test_a_reader_who_moves_to_another_address_in_the_middle_of_their_range_stay
     def move():
         readers.move(reader, "new@readers.example")
 
-    in_the_middle_of_a_range(monkeypatch, lambda: in_thread(move).join(10))
+    threads = []
+    in_the_middle_of_a_range(monkeypatch, lambda: threads.append(in_thread(move)))
     plan_all(ten)
+    threads[0].join(10)
     deliver_all(ten)
     assert ten.planned == 10
     assert "new@readers.example" in api.times_mailed
