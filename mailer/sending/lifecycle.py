@@ -59,10 +59,13 @@ def _hold_after_planning(send: int, reason: str) -> bool:
 def end_planning(send: int) -> None:
     """Make a send whose row is locked `sending`, or `paused` if somebody wanted that, now that all of it is planned.
 
-    If everybody left meanwhile there is nothing to hold: paused, it would look like a schedule that chose nobody yet.
+    If everybody left meanwhile it is `finished`: a paused one without batches is a schedule that chose nobody yet.
     """
-    paused = Planning.objects.filter(pk=send, paused=True).exists() and Batch.objects.filter(send=send).exists()
+    paused = Planning.objects.filter(pk=send, paused=True).exists()
     Planning.objects.filter(pk=send).delete()
+    if not Batch.objects.filter(send=send).exists():
+        Send.objects.filter(pk=send).update(state=Send.State.FINISHED, finished_at=clock.now(), reason="")
+        return
     Send.objects.filter(pk=send).update(state=Send.State.PAUSED if paused else Send.State.SENDING)
 
 

@@ -66,8 +66,8 @@ class PlanningInRanges(RuleBasedStateMachine):
     @rule()
     def a_worker_plans_a_range(self):
         more = plan_next_range(self.world.send.pk)
-        held = self.world.stopped and Delivery.objects.exists()
-        assert self.state() == ("planning" if more else "paused" if held else "sending")
+        end = "finished" if not Delivery.objects.exists() else "paused" if self.world.stopped else "sending"
+        assert self.state() == ("planning" if more else end)
         self.look_at_the_plan()
 
     @precondition(lambda self: self.state() == "planning")
