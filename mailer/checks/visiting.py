@@ -184,10 +184,9 @@ class Visitor:
         """Return where to connect; all of the name's addresses are checked before one is used."""
         try:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except (OSError, UnicodeError) as error:
-            if getattr(error, "errno", None) == socket.EAI_AGAIN:
-                raise Unreachable("its name cannot be looked up now; is this machine offline?") from None
-            raise Unreachable("the host does not exist") from None
+        except (OSError, UnicodeError):
+            # Systems differ in what they say without a network; many say the same as of a wrong name.
+            raise Unreachable("the host does not exist, or this machine is offline") from None
         found_places: list[Place] = [(family, (str(where[0]), port)) for family, _, _, _, where in found]
         for _, (address, _) in found_places:
             if not self.may_connect(ipaddress.ip_address(address)):
