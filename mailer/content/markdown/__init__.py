@@ -1,7 +1,8 @@
 """Markdown → sections of safe HTML; Markdown → plain text.
 
-In order: `parsing` reads Markdown into tokens (`cjk`, `liquid` and `raw_html` repair what Markdown in the wild brings),
-`sections` splits them at h2 and finds stories, then `html` and `text` write each section. `completeness` checks that
+In order: `parsing` reads Markdown into tokens (`cjk`, `html_blocks`, `liquid` and `raw_html` repair what Markdown in
+the wild brings; `remarks` and `vanishing` say what was left out), `sections` splits them at h2 and finds stories,
+`directions` marks what reads from right to left, then `html` and `text` write each section. `completeness` checks that
 the finished email still holds all of it.
 """
 
