@@ -50,7 +50,7 @@ def plan_next_range(send_id: int) -> bool:
             return False
         planning = Planning.objects.get(pk=send_id)
         planning.position = _plan_range(send, planning) or planning.position
-        if _not_yet_planned(send, planning).exists():
+        if _not_yet_planned(send, planning).values("pk")[:1]:  # in order: `exists` would not use the index
             planning.save(update_fields=["position"])
             return True
         lifecycle.end_planning(send_id)
@@ -71,9 +71,14 @@ def _locked(send_id: int) -> Send | None:
 
 
 def _not_yet_planned(send: Send, planning: Planning) -> QuerySet[Subscription]:
-    return audience(send.newsletter).filter(
+    """Return those left to plan, in order."""
+    left = audience(send.newsletter).filter(
         subscriber_id__gt=planning.position, subscriber_id__lte=planning.until, changed_at__lte=planning.frozen_at
     )
+    # PostgreSQL does not conclude this from the join, and read all subscribers before the range: 6 s at the
+    # five-millionth, now 0.05.
+    left = left.extra(where=["subscribers_subscriber.id > %s"], params=[planning.position])
+    return left.order_by("subscriber_id")
 
 
 def _plan_range(send: Send, planning: Planning) -> int | None:
@@ -81,7 +86,7 @@ def _plan_range(send: Send, planning: Planning) -> int | None:
     last = Batch.objects.filter(send=send).aggregate(last=Max("number"))["last"]
     first, size = 0 if last is None else last + 1, range_size(send)
     make_batches(send, size, first)
-    chosen = _not_yet_planned(send, planning).order_by("subscriber_id")[:size]
+    chosen = _not_yet_planned(send, planning)[:size]
     members = make_deliveries(send, chosen, first, LOCKED if connection.vendor == "postgresql" else "")
     _trim_batches(send, first, members)
     send.planned += members

@@ -1,11 +1,12 @@
 # ruff: noqa: F811 — the fixtures are those of in_ranges
 """A send that is planned in ranges: the same subscribers as in one transaction, whoever is killed, and nobody twice."""
 
+import re
 import threading
 import time
 
 import pytest
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, connection, transaction
 
 from mailer import concurrency
 from mailer.models import REHEARSAL, Batch, Delivery, Planning, Send
@@ -325,3 +326,21 @@ def test_the_migration_is_not_reversed_while_a_send_is_half_planned(ten):
     with database_of(("mailer", "0016_next_batch")):
         assert Delivery.objects.count() == 10
     balanced(ten)
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="it is about a plan of PostgreSQL")
+def test_a_range_reads_no_subscriber_before_it(api):
+    """A merge join read all of them again for each range."""
+    readers.crowd(60)
+    send = planned()
+    Planning.objects.update(position=everybody()[49].pk)
+    left = ranges._not_yet_planned(send, Planning.objects.get())
+    sql, parameters = left.values("subscriber_id")[:4].query.sql_with_params()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SET LOCAL enable_nestloop = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_seqscan = off"
+        )
+        cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}", parameters)
+        plan = str(cursor.fetchone()[0])
+    assert "Merge Join" in plan
+    assert max(float(rows) for rows in re.findall(r"'Actual Rows': ([0-9.]+)", plan)) <= 10
