@@ -7,6 +7,7 @@ certain blocks a send; what may be meant is a warning.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from markdown_it.token import Token
 
@@ -16,6 +17,7 @@ from mailer.content.findings import Finding
 from mailer.content.markdown.liquid import TAG
 
 _CODE_SPAN = re.compile(r"(?<!`)(`+)(?!`).+?(?<!`)\1(?!`)", re.DOTALL)
+MOST = 50  # pieces of one block that are reported; a text made to be slow has thousands
 CODE = "\ufffc"  # stands for code in the words, so that what is around it does not touch
 
 
@@ -35,12 +37,12 @@ class _Left:
 
 def _left(words: str) -> Iterator[_Left]:
     """Return all that is left in the words, each piece once: the first kind that finds a piece takes it."""
-    taken: list[tuple[int, int]] = []
+    taken = bytearray(len(words))
     for markup in IN_WORDS:
         for found in markup.pattern.finditer(words):
             start, end = found.span()
-            if all(end <= begins or ends <= start for begins, ends in taken):
-                taken.append((start, end))
+            if taken.find(1, start, end) < 0:
+                taken[start:end] = b"\1" * (end - start)
                 if markup.rule:
                     yield _Left(found[0], markup)
 
@@ -50,7 +52,7 @@ def _in_words(proof: Proof, shown: set[str]) -> Iterator[Finding]:
     lines = proof.document.source.split("\n")
     for token in proof.document.tokens:
         if token.type in ("inline", "html_block"):
-            for left in _left(_words(token)):
+            for left in islice(_left(_words(token)), MOST):
                 place = _place(token, left, lines)
                 if place:
                     shown.add(left.text)
