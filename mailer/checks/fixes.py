@@ -13,9 +13,11 @@ from mailer.content.markdown import parse, plain
 
 # "##Heading" and "##中文"; one "#" alone may be a tag of a social network.
 GLUED = re.compile(r"( {0,3}#{2,6})([^#\s\\].*)")
+INDENTED = re.compile(r" {0,3}\t| {4}")
 NUMBERED = re.compile(r" {0,3}(\d{1,3})[.)] +\S")
 BEGINS_BLOCK = re.compile(r" {0,3}(#{1,6} |[-*+] |1[.)] |```|~~~)")
 CODE_SPAN = re.compile(r"(?<!`)(`+)(?!`).+?(?<!`)\1(?!`)")
+MOST_ROUNDS = 20
 BLOCKS = ("heading_open", "bullet_list_open", "ordered_list_open", "fence")
 
 
@@ -28,8 +30,30 @@ class Edits:
     blank_before: set[int] = field(default_factory=set)
 
 
+def fixed(body: str, title: str, secure: Set[str] = frozenset()) -> str:
+    """Return the body of an issue after the fixes; `secure`: http addresses whose sites answer over https.
+
+    What one fix makes visible may need another. If code would change, which hardly ever happens, none is made. Raises
+    MarkupError.
+    """
+    code = _code(body)
+    for _ in range(MOST_ROUNDS):
+        pieces = re.split(r"(\r\n|\r|\n)", body)
+        raw = list(zip(pieces[::2], [*pieces[1::2], ""], strict=True))
+        before, body = body, apply(raw, edits([line for line, _ in raw], title, secure))
+        if body == before or _code(body) != code:
+            return before
+    return body
+
+
+def _code(body: str) -> list[str]:
+    tokens = parse(body).tokens
+    blocks = [token.content for token in tokens if token.type in ("fence", "code_block")]
+    return blocks + [one.content for token in tokens for one in token.children or [] if one.type == "code_inline"]
+
+
 def edits(lines: Sequence[str], title: str, secure: Set[str] = frozenset()) -> Edits:
-    """Return the fixes for the lines of an issue's body; `secure`: http addresses whose sites answer over https."""
+    """Return the fixes for the lines of an issue's body."""
     now, found = list(lines), Edits()
     _change(now, _glued_headings(_parsed(now), now))
     tokens = _parsed(now)
@@ -68,10 +92,16 @@ def apply(raw: Sequence[tuple[str, str]], found: Edits) -> str:
 
 
 def _glued_headings(tokens: Sequence[Token], lines: Sequence[str]) -> Iterator[tuple[int, str]]:
-    """Return headings without the space that makes them some, where a paragraph begins with one."""
+    """Return headings without the space that makes them some, where a paragraph begins with one.
+
+    A line that is indented far goes on in a paragraph, but would be code below a heading; and code that begins in the
+    line may end below it.
+    """
     for token in tokens:
-        number = _rows(token)[0]
-        if token.type == "paragraph_open" and not token.level and (found := GLUED.fullmatch(lines[number])):
+        number, end = _rows(token)
+        if token.type != "paragraph_open" or token.level or (number + 1 < end and INDENTED.match(lines[number + 1])):
+            continue
+        if (found := GLUED.fullmatch(lines[number])) and "`" not in CODE_SPAN.sub("", lines[number]):
             yield number, f"{found[1]} {found[2]}"
 
 
@@ -103,7 +133,8 @@ def _repeated_titles(tokens: Sequence[Token], lines: Sequence[str], title: str) 
     for position, token in enumerate(tokens):
         if token.level or token.nesting < 0 or token.type == "inline":
             continue
-        is_title = token.type == "heading_open" and _same(plain(tokens[position + 1].children or []), title)
+        words = tokens[position + 1].children or [] if token.type == "heading_open" else []
+        is_title = _same(plain(words), title) and not any(one.type == "code_inline" for one in words)
         if is_title and (left_out if token.tag == "h1" else first):
             yield from _with_blank(range(*_rows(token)), lines)
         left_out = left_out or (is_title and token.tag == "h1")

@@ -42,11 +42,10 @@ def propose(file: Path, asking: Callable[[int], None] | None = None) -> Correcti
         return None  # the check says why
     secure = _answering(targets, asking) if asking and targets else frozenset()
     mark = b"\xef\xbb\xbf" if issue.source.startswith(b"\xef\xbb\xbf") else b""
-    pieces = re.split(r"(\r\n|\r|\n)", issue.source.decode("utf-8-sig"))
-    raw = list(zip(pieces[::2], [*pieces[1::2], ""], strict=True))
-    front, body = raw[: issue.body_line - 1], raw[issue.body_line - 1 :]
-    found = fixes.edits([line for line, _ in body], issue.title, secure)
-    after = "".join(line + end for line, end in front) + fixes.apply(body, found)
+    text = issue.source.decode("utf-8-sig")
+    begins = [0, *(end.end() for end in re.finditer(r"\r\n|\r|\n", text))][issue.body_line - 1]
+    front, body = text[:begins], text[begins:]
+    after = front + fixes.fixed(body, issue.title, secure)
     return Correction(file, issue.source, mark + after.encode(), 0 if asking else len(targets))
 
 

@@ -1,19 +1,16 @@
 """What has one right answer is corrected, and no other line changes."""
 
-import re
-
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from mailer.checks.fixes import apply, edits, unencrypted
+from mailer.checks import fixes
+from mailer.checks.fixes import unencrypted
 from mailer.content.markdown import MarkupError, parse
 
 
 def fixed(body: str, title: str = "Boards", secure: frozenset[str] = frozenset()) -> str:
-    pieces = re.split(r"(\r\n|\r|\n)", body)
-    raw = list(zip(pieces[::2], [*pieces[1::2], ""], strict=True))
-    return apply(raw, edits([line for line, _ in raw], title, secure))
+    return fixes.fixed(body, title, secure)
 
 
 @pytest.mark.parametrize(
@@ -105,6 +102,9 @@ PIECES = st.sampled_from(
 
 
 @settings(max_examples=150, deadline=None)
+@example("##Text\n    ##")
+@example("##`\n`")
+@example("# Boards\n<div>\n# Boards")
 @given(st.lists(PIECES, max_size=14).map("".join))
 def test_fixing_twice_changes_nothing_more_and_code_stays(body):
     try:
