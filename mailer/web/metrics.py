@@ -100,7 +100,7 @@ def _subscribers() -> dict[Labels, float]:
     newest = Send.objects.order_by("-pk").values_list("pk", flat=True)[:1]
     over = (Send.State.FINISHED, Send.State.CANCELLED)
     sums: Counter[str] = Counter()
-    for send in Send.objects.filter(~Q(state__in=over) | Q(pk__in=list(newest))).only("pk", "planned"):
+    for send in Send.objects.filter(~Q(state__in=over) | Q(pk__in=list(newest))).only("pk", "planned", "state"):
         equation = count(send)
         sums.update({outcome: getattr(equation, outcome) for outcome in OUTCOMES})
     return {(outcome,): sums[outcome] for outcome in OUTCOMES}

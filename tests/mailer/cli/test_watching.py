@@ -35,10 +35,15 @@ def ready(run, api):
 @pytest.fixture
 def left(ready, issue, monkeypatch):
     """Run `send issue`, press Ctrl-C while no worker gets on with the plan, and return what was printed."""
+    pressed = threading.Timer(1, os.kill, (os.getpid(), signal.SIGINT))
+
+    def plan_nothing(send: int) -> bool:
+        if not pressed.ident:
+            pressed.start()  # only now is the command waiting for its workers
+        return False
+
     with monkeypatch.context() as nobody_plans:
-        nobody_plans.setattr(ranges, "plan_next_range", lambda send: False)
-        pressed = threading.Timer(4, os.kill, (os.getpid(), signal.SIGINT))
-        pressed.start()
+        nobody_plans.setattr(ranges, "plan_next_range", plan_nothing)
         ran = ready("send", "issue", issue(ISSUE), "--yes")
         pressed.cancel()
     return ran
