@@ -3,11 +3,13 @@
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
 from pathlib import PurePosixPath
 from urllib.parse import unquote
 
 from mailer.config.languages import read_language
 from mailer.config.rules import why_not_ignored
+from mailer.content.dates import days_in, in_words, meant_by
 from mailer.content.findings import Finding
 from mailer.content.frontmatter import SUBJECTS, FrontMatter
 
@@ -48,11 +50,15 @@ SHOWN = re.compile(r"\S+\.(png|jpe?g|gif|webp|svg|avif|bmp)([?#]\S*)?|https?://\
 KEY = re.compile(r"[\"']?([A-Za-z_][\w-]*)[\"']?\s*[:：=]")
 
 
-def judge(front: FrontMatter, lines: Sequence[str], body: str = "") -> Iterator[Finding]:
-    """Return what is odd about the front matter; `lines` are those of the file, `body` is the text below it."""
+def judge(front: FrontMatter, lines: Sequence[str], body: str = "", day: date | None = None) -> Iterator[Finding]:
+    """Return what is odd about the front matter of an issue of that day.
+
+    `lines` are those of the file, `body` is the text below the front matter.
+    """
     yield from _title(front, lines)
     yield from _draft(front, lines)
-    unused = (*_twice(front, lines), *_language(front.values), *_ignored(front.values), *_elsewhere(front.values))
+    own = (*_twice(front, lines), *_date(front.values, day), *_language(front.values), *_ignored(front.values))
+    unused = (*own, *_elsewhere(front.values))
     for key, what, fix in unused:
         yield Finding(line_of(key, front, lines), 1, "key-unused", "warning", what, fix)
     for key, address in _images(front.values, body):
@@ -92,6 +98,17 @@ def _twice(front: FrontMatter, lines: Sequence[str]) -> Iterator[tuple[str, str,
     for key, lines_of_it in Counter(match[1].lower() for match in found if match).items():
         if lines_of_it > 1:
             yield key, f'the front matter has {lines_of_it} lines "{key}:", and only one of them counts', "keep one"
+
+
+def _date(values: Mapping[str, str], day: date | None) -> Iterator[tuple[str, str, str]]:
+    """Report a date that cannot be read. 9999-99-99 and 0000-00-00 stand for "not yet" in many archives."""
+    written = values.get("date", "").strip()
+    if not written or days_in(written) or written.lower() in ("null", "~") or re.match(r"9999|0000", written):
+        return
+    outcome = f"the one in its file name, folder or title counts: {in_words(day)}" if day else "this issue has none"
+    meant = meant_by(written)
+    fix = f"write it as {meant}" if meant else "write year, month and day, such as 2026-11-24"
+    yield "date", f'date "{written[:40]}" is not a date, so {outcome}', fix
 
 
 def _language(values: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:

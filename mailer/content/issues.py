@@ -91,7 +91,7 @@ def read_issue(path: Path, config: Path | None = None) -> Issue:
         body_line=front.end + 1,
         source=source,
         ignore=frozenset(rules_in(front.values.get("ignore", ""))),
-        findings=tuple(judge(front, lines, body)),
+        findings=tuple(judge(front, lines, body, day)),
     )
 
 

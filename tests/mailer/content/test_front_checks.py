@@ -3,6 +3,7 @@ import pytest
 from mailer.content.findings import Finding
 from mailer.content.front_checks import judge
 from mailer.content.frontmatter import read_front_matter
+from mailer.content.issues import read_issue
 
 
 @pytest.fixture
@@ -85,6 +86,40 @@ def test_each_line_that_must_change_is_named(judged):
 def test_a_key_that_means_something_elsewhere_and_nothing_here_is_named(judged, lines, line, says):
     (told,) = judged(f"---\n{lines}\n---\nText.")
     assert (told.rule, told.severity, told.line, says in told.message) == ("key-unused", "warning", line, True)
+
+
+@pytest.mark.parametrize(
+    ("written", "fix"),
+    [
+        ("24.11.2026", "write it as 2026-11-24"),
+        ("11/24/2026", "write it as 2026-11-24"),
+        ("24/11/2026", "write it as 2026-11-24"),
+        ("04/04/2026", "write it as 2026-04-04"),
+        ("Nov 24, 2026", "write it as 2026-11-24"),
+        ("24 November 2026", "write it as 2026-11-24"),
+        ("20261124", "write it as 2026-11-24"),
+        ("03/04/2026", "write year, month and day, such as 2026-11-24"),
+        ("2026-13-40", "write year, month and day, such as 2026-11-24"),
+        ("tomorrow", "write year, month and day, such as 2026-11-24"),
+    ],
+)
+def test_a_date_that_cannot_be_read_is_named_with_the_one_it_means(judged, written, fix):
+    (told,) = judged(f"---\ntitle: A\ndate: {written}\n---\nText.")
+    what = f'date "{written}" is not a date, so this issue has none'
+    assert told == Finding(3, 1, "key-unused", "warning", what, fix)
+
+
+@pytest.mark.parametrize(
+    "written", ["", "null", "9999-99-99", "2026-11-24", "2026-11-24T09:00:00+01:00", "2026/1/2", "2026年11月24日"]
+)
+def test_a_date_that_is_read_or_stands_for_none_is_not(judged, written):
+    assert judged(f"---\ntitle: A\ndate: {written}\n---\nText.") == []
+
+
+def test_the_date_that_counts_instead_is_named(tmp_path):
+    (tmp_path / "2026-11-20.md").write_text("---\ntitle: A\ndate: 24.11.2026\n---\nText.")
+    (told,) = read_issue(tmp_path / "2026-11-20.md").findings
+    assert told.message.endswith("so the one in its file name, folder or title counts: 20 November 2026")
 
 
 def test_keys_of_web_sites_and_keys_that_are_used_are_not(judged):
