@@ -154,6 +154,12 @@ def undos(subscriber: Subscriber, newsletter: str, since: datetime) -> int:
     return subscriber.consents.filter(newsletter=newsletter, step=Step.CONFIRMED, how=UNDO, at__gt=since).count()
 
 
+def subscribed_since(subscriber: Subscriber, newsletter: str) -> datetime | None:
+    """Return when the subscriber last joined this newsletter; an undo is no joining."""
+    joined = subscriber.consents.filter(newsletter=newsletter, step__in=[Step.CONFIRMED, Step.IMPORTED])
+    return joined.exclude(how=UNDO).order_by("at").values_list("at", flat=True).last()
+
+
 def record(
     subscriber: Subscriber, newsletter: str, step: str, origin: Origin, now: datetime, *, about: str = ""
 ) -> int:

@@ -63,8 +63,10 @@ def undo(public_id: UUID, newsletter: str, leaving: str, origin: Origin) -> bool
         nobody_may_mail = Suppression.objects.filter(hash=subscriber.suppression_hash).exists()
         if str(subscription.undoable) != leaving or nobody_may_mail or done_often(subscription, now):
             return False
-        Subscription.objects.filter(pk=subscription.pk).update(state=State.ACTIVE, undoable=None, changed_at=now)
         newsletter = subscription.newsletter
+        # As if they had never left: what is being sent to those who subscribed before it also goes to them.
+        since = records.subscribed_since(subscriber, newsletter) or now
+        Subscription.objects.filter(pk=subscription.pk).update(state=State.ACTIVE, undoable=None, changed_at=since)
         records.record(subscriber, newsletter, Consent.Step.CONFIRMED, replace(origin, how=records.UNDO), now)
         notices.undone(subscriber, newsletter, now)
     return True

@@ -3,6 +3,7 @@
 The state `planning` claims nothing. Any worker plans the next range, one at a time, and goes on where another one was
 killed; the last range makes the send `sending`. Who is in it was frozen when it began (`Planning`): those who had
 subscribed by then, less those who left before their range was planned. Who leaves after it is skipped by the last look.
+Whoever undid their leaving counts as subscribed since before it.
 """
 
 import logging

@@ -26,6 +26,17 @@ def test_the_press_that_unsubscribed_can_be_made_undone():
     assert Subscription.objects.deliverable().count() == 1
 
 
+@pytest.mark.parametrize("times", [1, 2])
+def test_whoever_undoes_it_is_subscribed_since_before(client, clock, times):
+    reader = readers.confirmed()
+    since = Subscription.objects.get().changed_at
+    for _ in range(times):
+        clock.forward(minutes=5)
+        client.post(undo_in(client.post(leave_path(reader), BUTTON)))
+    assert readers.state_of(reader) == "active"
+    assert Subscription.objects.get().changed_at == since
+
+
 def test_looking_at_it_changes_nothing(client):
     reader = readers.confirmed()
     undo = undo_in(client.post(leave_path(reader), BUTTON))

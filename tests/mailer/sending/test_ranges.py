@@ -23,7 +23,9 @@ from mailer.sending.restore_guard import adopt
 from mailer.sending.scheduling import fire_due
 from mailer.sending.steering import cancel, pause, resume
 from mailer.store import clock
-from subscribers import optin
+from subscribers import optin, undoing
+from subscribers.models import Subscriber
+from subscribers.records import Origin
 from tests import readers
 from tests.mailer.sending.in_ranges import _ranges_of_four, plan_all, ten  # noqa: F401 — a stage of its own
 from tests.mailer.sending.outgoing import (
@@ -110,6 +112,37 @@ def test_those_who_leave_meanwhile_are_not_planned_or_skipped(ten, api):
     assert outcomes(ten)[first.email] == ("skipped", "unsubscribed")
     assert not {first.email, last.email} & set(api.times_mailed)
     balanced(ten)
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_those_who_undo_their_leaving_meanwhile_are_in_it(times, api):
+    readers.crowd(6)
+    ada, cleo = readers.confirmed(), readers.confirmed(who=readers.CLEO)
+    send = planned()
+    for _ in range(times):
+        optin.unsubscribe(ada.public_id, "weekly", Origin(how="page"))
+        assert undoing.undo(ada.public_id, "weekly", leaving_of(ada), readers.LINK)
+    optin.unsubscribe(cleo.public_id, "weekly", Origin(how="page"))
+    plan_all(send)
+    assert ada.email in addresses(send)
+    assert cleo.email not in addresses(send)
+    balanced(send)
+
+
+def test_those_who_leave_and_join_anew_are_not_in_it_even_if_they_undo_a_leaving_after_that(api):
+    readers.crowd(6)
+    ada = readers.confirmed()
+    send = planned()
+    optin.unsubscribe(ada.public_id, "weekly", Origin(how="page"))
+    readers.confirmed()
+    optin.unsubscribe(ada.public_id, "weekly", Origin(how="page"))
+    assert undoing.undo(ada.public_id, "weekly", leaving_of(ada), readers.LINK)
+    plan_all(send)
+    assert ada.email not in addresses(send)
+
+
+def leaving_of(reader: Subscriber) -> str:
+    return str(reader.consents.filter(step="unsubscribed").latest("pk").pk)
 
 
 def test_if_everybody_left_before_their_range_the_send_ends(ten):
