@@ -50,3 +50,8 @@ def _losses(send: Send) -> Iterator[Loss]:
     suppressed = Suppression.objects.filter(Exists(theirs), at__gte=send.created_at)
     for reason, number in suppressed.values_list("reason").annotate(Count("hash")):
         yield Loss(WHY_SUPPRESSED[Suppression.Reason(reason)], number)
+
+
+def waiting_to_confirm(newsletter: str) -> int:
+    """Return how many subscribers of the newsletter would get its issues if they confirmed."""
+    return Subscription.objects.filter(newsletter=newsletter, state=Subscription.State.PENDING).count()

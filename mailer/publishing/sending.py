@@ -20,7 +20,7 @@ from mailer.content.dates import in_words
 from mailer.models import REHEARSAL, Send
 from mailer.providers.current import configured_provider
 from mailer.providers.protocol import Unseen
-from mailer.publishing.audiences import sent_before
+from mailer.publishing.audiences import sent_before, waiting_to_confirm
 from mailer.publishing.dates import why_too_old
 from mailer.publishing.errors import (
     ConfirmOldDate,
@@ -334,7 +334,11 @@ def _changed_meanwhile(proposal: Proposal) -> RunAgain:
 
 
 def _nobody(proposal: Proposal) -> Refused:
+    label = proposal.plan.newsletter.label
+    number = waiting_to_confirm(label)
+    pending = f" {number:,} {'is' if number == 1 else 'are'} pending: they have not confirmed yet." if number else ""
     return Refused(
-        f"{proposal.plan.newsletter.label} has no confirmed subscriber who may be emailed; "
-        "see `mailer subscribers list`, `add` or `import`. Nothing was sent."
+        f"{label} has no confirmed subscriber who may be emailed.{pending} Nothing was sent. `mailer subscribers list` "
+        'shows them all; `mailer subscribers add ADDRESS --active --source "…"` adds somebody who agreed elsewhere, '
+        "`mailer subscribers import FILE` many."
     )

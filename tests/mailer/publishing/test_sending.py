@@ -91,6 +91,17 @@ def test_an_issue_for_nobody_is_refused_before_and_when_it_starts(proof):
     assert not Send.objects.exists()
 
 
+def test_who_may_not_be_emailed_yet_is_counted_where_nobody_may(proof):
+    nobody = propose(replace(proof(), newsletter=other(proof())), Order())
+    with pytest.raises(Refused) as refused:
+        require_possible(nobody)
+    assert "pending" not in str(refused.value)
+    assert 'mailer subscribers add ADDRESS --active --source "…"' in str(refused.value)
+    readers.pending("jianbao")
+    with pytest.raises(Refused, match="1 is pending: they have not confirmed yet"):
+        require_possible(nobody)
+
+
 def other(proof):
     from django.conf import settings
 
