@@ -1,6 +1,7 @@
 """`mailer send issue`: send a Markdown file to each confirmed subscriber."""
 
 import json
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -20,7 +21,19 @@ DOING = {"scheduled": "scheduled; waiting for its time", "planning": "being plan
 ADD_OLD_DATE = "If it is the right issue, add --old-date; otherwise correct its date."
 
 
-@click.group()
+class Sending(click.Group):
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; a file in its place was meant for `issue`."""
+        name = args[0]
+        unknown = name not in self.commands and not ctx.resilient_parsing
+        if unknown and (name.lower().endswith((".md", ".markdown")) or Path(name).is_file()):
+            ctx.fail(f"No such command {name!r}. Did you mean `mailer send issue {shlex.quote(name)}`?")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=Sending)
 def send() -> None:
     """Send an issue to its subscribers, or a test of it to a few people."""
 

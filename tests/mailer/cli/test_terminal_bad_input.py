@@ -33,6 +33,14 @@ def test_a_mistake_in_the_issue_is_named_with_its_line_and_nothing_is_planned(ru
     assert not Send.objects.exists()
 
 
+def test_a_file_without_the_command_that_sends_it_gets_a_suggestion(run, issue, tmp_path):
+    ran = run("send", "posts/Tide notes.md", "--dry-run")
+    assert (ran.code, "Did you mean `mailer send issue 'posts/Tide notes.md'`?" in ran.err) == (2, True)
+    (tmp_path / "boards.txt").touch()
+    assert "Did you mean `mailer send issue" in run("send", tmp_path / "boards.txt").err
+    assert "mailer send issue" not in run("send", "isue").err
+
+
 def test_a_missing_file_is_a_usage_error(run, tmp_path):
     ran = run("send", "issue", tmp_path / "nowhere.md")
     assert ran.code == 2
