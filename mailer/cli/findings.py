@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from mailer.cli.terminal import Exit, Problem, counted, one_line
+from mailer.cli.terminal import Exit, Problem, counted, one_line, quoted
 from mailer.content.findings import Finding
 from mailer.publishing.errors import CorrectIssue
 
@@ -30,7 +30,7 @@ def count_warnings(file: Path, warnings: list[Finding]) -> None:
     """Say how many warnings there are, and where they are listed."""
     if warnings:
         found = counted(len(warnings), "warning")
-        click.echo(f"mailer: {found} in {file}; `mailer check {file}` lists them.", err=True)
+        click.echo(f"mailer: {found} in {file}; `mailer check {quoted(file)}` lists them.", err=True)
 
 
 def say_copying(images: int) -> None:

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from mailer.cli.terminal import counted, database_address, one_line
+from mailer.cli.terminal import counted, database_address, one_line, quoted
 from mailer.content.dates import in_words
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ def _findings(proposal: "Proposal", warnings: Sequence["Finding"]) -> str:
     if not warnings:
         return "none"
     rules = ", ".join(f"{rule} ×{n}" if n > 1 else rule for rule, n in Counter(one.rule for one in warnings).items())
-    return f"{counted(len(warnings), 'warning')} ({rules}); `mailer check {proposal.file}` lists them"
+    return f"{counted(len(warnings), 'warning')} ({rules}); `mailer check {quoted(proposal.file)}` lists them"
 
 
 def _facts(proposal: "Proposal") -> dict[str, object]:

@@ -8,7 +8,7 @@ import click
 
 from mailer.cli import folders
 from mailer.cli.folders import STARTER
-from mailer.cli.terminal import Exit, Problem, on_terminal, start
+from mailer.cli.terminal import Exit, Problem, on_terminal, quoted, start
 from mailer.config.languages import read_language
 from mailer.config.newsletter import FILE_NAME, why_invalid
 
@@ -83,11 +83,11 @@ def _write(folder: Path, details: dict[str, str]) -> None:
     if found:
         number = f"{len(found)} issue{'s' if len(found) > 1 else ''}"
         click.echo(f"{number} found in {found[0].parent}; no samples added.")
-    enter = "" if folder == Path() else f"cd {folder}, then "
+    enter = "" if folder == Path() else f"cd {quoted(folder)}, then "
     missing = [] if started else [key for key in ("name", "from_email", "postal_address") if key not in details]
     fill_in = f"put your {', '.join(missing)} into {FILE_NAME}, then " if missing else ""
     first = found[0].relative_to(folder) if found else PurePath("issues/hello.md")
-    click.echo(f"Next: {enter}{fill_in}run mailer preview {first}.")
+    click.echo(f"Next: {enter}{fill_in}run mailer preview {quoted(first)}.")
 
 
 def _content(name: PurePath, source: Path, folder: Path, details: dict[str, str]) -> bytes:

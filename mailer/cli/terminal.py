@@ -6,11 +6,12 @@ import io
 import logging
 import os
 import re
+import shlex
 import shutil
 import sys
 from contextlib import suppress
 from enum import IntEnum
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 import click
@@ -265,6 +266,11 @@ def counted(number: int, noun: str) -> str:
     """Return `1 error`, `2 errors`, `2 addresses`."""
     plural = f"{noun}es" if noun.endswith("s") else f"{noun}s"
     return f"{number} {noun if number == 1 else plural}"
+
+
+def quoted(file: PurePath | str) -> str:
+    """Return a file's path as a shell takes it in a command."""
+    return shlex.quote(str(file))
 
 
 def on_terminal() -> bool:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mailer.cli.terminal import Exit, Problem, start
+from mailer.cli.terminal import Exit, Problem, quoted, start
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -104,7 +104,7 @@ def _show_findings(file: Path, findings: "list[Finding]") -> None:
         click.echo("mailer: these would block `send issue`, but not a test.", err=True)
     say_uncopied(file, findings)
     if warnings := len(findings) - len(errors):
-        click.echo(f"mailer: `mailer check {file}` lists {warnings} more that are not errors.", err=True)
+        click.echo(f"mailer: `mailer check {quoted(file)}` lists {warnings} more that are not errors.", err=True)
 
 
 def _tell(outcome: "Outcome", to: "Sequence[Address]") -> None:

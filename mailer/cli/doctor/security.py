@@ -13,7 +13,7 @@ from django.conf import settings
 
 from mailer.cli.doctor import here
 from mailer.cli.doctor.check import guarded
-from mailer.cli.terminal import counted
+from mailer.cli.terminal import counted, quoted
 from mailer.providers.current import configured_provider
 from mailer.providers.protocol import Check
 
@@ -62,7 +62,8 @@ def files() -> Iterator[Check]:
     there = [path for path in kept if path.exists()]
     opened = [path for path in there if _is_open(path)]
     for path in opened:
-        yield Check("files", "error", f"every user of this machine can open {path}; run `chmod o= {path}`")
+        what = f"every user of this machine can open {path}; run `chmod o= {quoted(path)}`"
+        yield Check("files", "error", what)
     if there and not opened:
         yield Check("files", "ok", f"not open to every user: {', '.join(map(str, there))}")
     if os.geteuid() == 0:

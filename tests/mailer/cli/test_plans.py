@@ -55,6 +55,12 @@ def test_the_plan_shows_what_an_editor_looks_at(ready, issue):
     assert not {"content_sha256", "database", "account", "slug"} & set(rows)
 
 
+def test_a_file_name_with_spaces_is_shown_as_a_shell_takes_it(ready, issue):
+    path = issue(ISSUE, "Tide notes.md")
+    assert f"`mailer check '{path}'` lists them" in ready("send", "issue", path, "--dry-run").out
+    assert f"`mailer check '{path}'` lists" in ready("send", "test", path, "--to", "ada@readers.example").err
+
+
 def test_the_plan_says_what_the_images_are_for_all_subscribers(ready, issue, tmp_path, terminal):
     path = issue(ISSUE.replace("https://cdn.example.com/board.png", "board.gif"), "next.md")
     noise = random.Random(7).randbytes(1800 * 1200)

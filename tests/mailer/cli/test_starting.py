@@ -80,6 +80,14 @@ def test_blank_answers_keep_the_invented_values_which_no_real_send_accepts(run, 
     assert "put your name, from_email, postal_address into newsletter.toml" in ran.out
 
 
+def test_a_folder_with_a_space_is_shown_as_a_shell_takes_it(run, tmp_path):
+    (tmp_path / "My letters").mkdir()
+    (tmp_path / "My letters" / "2026-11-20 Tide notes.md").write_text("# Tide notes\n")
+    shown = run("init", tmp_path / "My letters").out
+    assert f"Next: cd '{tmp_path / 'My letters'}', then" in shown
+    assert "run mailer preview '2026-11-20 Tide notes.md'." in shown
+
+
 def test_options_answer_for_scripts_and_ask_nothing(run, tmp_path, terminal):
     terminal("")
     given = ("--name", "Boards", "--from-email", "ada@boards.example.org", "--postal-address", "1 Main Street")
