@@ -17,6 +17,8 @@ INDENTED = re.compile(r" {0,3}\t| {4}")
 NUMBERED = re.compile(r" {0,3}(\d{1,3})[.)] +\S")
 BEGINS_BLOCK = re.compile(r" {0,3}(#{1,6} |[-*+] |1[.)] |```|~~~)")
 CODE_SPAN = re.compile(r"(?<!`)(`+)(?!`).+?(?<!`)\1(?!`)")
+# In an HTML block: text that is code, or a comment of several lines, which a blank line would end.
+HTML_CODE = re.compile(r"<(pre|script|style|textarea)\b|<code\b(?!.*</code)|<!--(?!.*-->)", re.IGNORECASE)
 MOST_ROUNDS = 20
 BLOCKS = ("heading_open", "bullet_list_open", "ordered_list_open", "fence")
 
@@ -60,7 +62,7 @@ def edits(lines: Sequence[str], title: str, secure: Set[str] = frozenset()) -> E
     found.removed.update(_repeated_titles(tokens, now, title))
     _change(now, _titles_of_sections(tokens, now, title, found.removed))
     found.blank_before.update(_joined_blocks(tokens, now) - found.removed)
-    _change(now, _over_https(now, _code_lines(tokens), secure))
+    _change(now, _over_https(now, _code_lines(tokens, now), secure))
     found.changed.update((number, line) for number, line in enumerate(now) if line != lines[number])
     return found
 
@@ -165,23 +167,35 @@ def _joined_blocks(tokens: Sequence[Token], lines: Sequence[str]) -> set[int]:
             found.add(begin)
         elif token.type == "paragraph_open":
             found.update(_later_list(begin, end, lines))
-        elif token.type == "html_block" and not re.match(r"\s*<(!|\?|pre|script|style|textarea)", lines[begin]):
+        elif token.type == "html_block" and not re.match(r"\s*<[!?]", lines[begin]) and not _is_code(token, lines):
             rest = range(begin + 1, end)
             found.update(n for n in rest if BEGINS_BLOCK.match(lines[n]) and lines[n - 1].rstrip().endswith(">"))
     return found
 
 
 def _later_list(begin: int, end: int, lines: Sequence[str]) -> Iterator[int]:
-    """Return where a list goes on with 2, 3 below a paragraph: unless it begins with 1, it is text to Markdown."""
+    """Return where a list of 2, 3 follows a colon: unless it begins with 1, it is text to Markdown.
+
+    Without a colon it may be a date where the editor's program broke a line: "10. May".
+    """
     for number in range(begin + 1, end - 1):
+        if not lines[number - 1].rstrip().endswith((":", "：")):
+            continue
         one, other = NUMBERED.match(lines[number]), NUMBERED.match(lines[number + 1])
         if one and other and int(other[1]) == int(one[1]) + 1:
             yield number
             return
 
 
-def _code_lines(tokens: Sequence[Token]) -> set[int]:
-    return {row for token in tokens if token.type in ("fence", "code_block") for row in range(*_rows(token))}
+def _is_code(token: Token, lines: Sequence[str]) -> bool:
+    """Tell whether a block is code, or HTML with code in it, wherever its `<pre>` stands."""
+    if token.type == "html_block":
+        return any(HTML_CODE.search(line) for line in lines[slice(*_rows(token))])
+    return token.type in ("fence", "code_block")
+
+
+def _code_lines(tokens: Sequence[Token], lines: Sequence[str]) -> set[int]:
+    return {row for token in tokens if _is_code(token, lines) for row in range(*_rows(token))}
 
 
 def _over_https(lines: Sequence[str], code: Set[int], secure: Set[str]) -> Iterator[tuple[int, str]]:

@@ -23,7 +23,9 @@ def fixed(body: str, title: str = "Boards", secure: frozenset[str] = frozenset()
         ("Text.\n## News\nText.", "Text.\n\n## News\nText."),
         ("Text:\n```sh\nls\n```", "Text:\n\n```sh\nls\n```"),
         ("Text:\n2. two\n3. three", "Text:\n\n2. two\n3. three"),
+        ("正文：\n2. 二\n3. 三", "正文：\n\n2. 二\n3. 三"),
         ("<div>\n## News\n</div>", "<div>\n\n## News\n</div>"),
+        ("<div><code>a</code>\n<!-- b -->\n- c\n</div>", "<div><code>a</code>\n<!-- b -->\n\n- c\n</div>"),
         ("# Boards\n\nText.\n\n# Boards\n\nMore.", "# Boards\n\nText.\n\nMore."),
         ("Boards\n===\n\nText.\n\nBoards\n===\nMore.", "Boards\n===\n\nText.\n\nMore."),
         ("## Boards!\n\nText.", "Text."),
@@ -51,9 +53,15 @@ def test_what_has_one_right_answer_is_corrected_once(body, wanted):
         "# Boards\n\nOthers\n===\n\n# News",
         "# Boards\n\n# Others\n\n###### Small",
         "In\n2019. And then",
+        "Between\n10. May and\n11. June we met.",
         "- one\n- two\n## News",
         "> quote\n## News",
         "<pre>\n## News\n</pre>",
+        '<div class="highlight"><pre>\n- a\n<b>\n- c\n</pre></div>',
+        "<table><tr><td><PRE>\nif x <b>\n# note\n</PRE></td></tr></table>",
+        "<div>\n<textarea>\n<b>\n- c\n</textarea></div>",
+        "<div><code>\n<b>\n# note\n</code></div>",
+        "<div>\n<!-- <b>\n- c\n-->\n</div>",
         "<!-- a\n- b -->",
         "<p>One\n- two</p>",
         "Text\n---\n\nMore",
@@ -85,8 +93,8 @@ SECURE = frozenset({"http://a.example", "http://a.example/", "http://a.example/b
 )
 def test_addresses_become_secure_where_they_are_links(line, wanted):
     assert fixed(line, secure=SECURE) == wanted
-    code = f"```\n{line}\n```"
-    assert fixed(code, secure=SECURE) == code
+    for code in (f"```\n{line}\n```", f"<div><pre>\n{line}\n</pre></div>"):
+        assert fixed(code, secure=SECURE) == code
 
 
 def test_addresses_with_a_port_or_of_other_schemes_are_no_candidates():
