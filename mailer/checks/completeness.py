@@ -25,7 +25,10 @@ _NAME = re.compile(
     rf"|{ATTRIBUTES.pattern}|\|[\dx ]+(?=\])|(?<=\[)![\w-]+(?:\|[^\]\n]*)?(?=\])",
     re.MULTILINE,
 )
-_TAG = re.compile(r"<!--.*?-->|</?[A-Za-z][^<>]*>")
+_TAG = re.compile(r"<!--(?:(?!<!--).){0,1000}?-->|</?[A-Za-z][^<>]*>")
+_LIST_MARKS = re.compile(r"[ \t>]*(?:(?:[*+-]|\d{1,9}[.)])[ \t]+(?:\[[ xX]\][ \t]+)?)*")
+# What is shown in code and in prose like "a<b or c>d", "text[1][2]", and not shown where it is Markdown or HTML.
+_MAYBE_SHOWN = re.compile(rf"{_NAME.pattern}|{_ADDRESS.pattern}|{_TAG.pattern}")
 _INSIDE = re.compile(
     r"<!--|</?(?:a|abbr|b|code|del|em|font|i|ins|kbd|mark|q|s|small|span|strong|sub|sup|u|var)[\s/>]", re.I
 )
@@ -36,21 +39,28 @@ _WORD = re.compile(rf"[{_WIDE}]|[^\W_{_WIDE}]+")
 
 
 def look(proof: Proof) -> Iterator[Finding]:
-    source = _NAME.sub(lambda name: "\n" * name[0].count("\n"), with_emoji(proof.document.source))
+    raw = with_emoji(proof.document.source)
+    source = _NAME.sub(lambda name: "\n" * name[0].count("\n"), raw)
     # Brackets that are shown are text: in `[words][name]` they stand between two words.
     shown = _words(re.sub(r"[\[\]]", " ", "\n".join(_shown(proof.document.tokens))))
     lost = _written(source) - Counter(shown) - Counter(_words("\n".join(_unseen(proof.document))))
     if lost:
-        yield from _where(proof, source.split("\n"), lost, "".join(shown))
+        yield from _where(proof, source.split("\n"), raw.split("\n"), lost, "".join(shown))
 
 
-def _where(proof: Proof, lines: list[str], lost: Counter[str], run: str) -> Iterator[Finding]:
-    """Return a finding for each line that lost words; `run` is all that the email shows, without spaces."""
-    alike = Counter(lines)
+def _where(proof: Proof, lines: list[str], raw: list[str], lost: Counter[str], run: str) -> Iterator[Finding]:
+    """Return a finding for each line that lost words; `run` is all that the email shows, without spaces.
+
+    `raw` is the lines with all that Markdown does not show.
+    """
     losers = {number: found for number, line in enumerate(lines) if (found := _written(line)) & lost}
     # A line that stands in the email as it is lost nothing, though it shares words with one that did.
+    alike, same = Counter(lines), Counter(raw)
     losers = {
-        number: found for number, found in losers.items() if run.count(_bare(lines[number])) < alike[lines[number]]
+        number: found
+        for number, found in losers.items()
+        if run.count(bare := _bare(lines[number])) < alike[lines[number]]
+        and sum(reading != bare for reading in _readings(raw[number]).findall(run)) < same[raw[number]]
     }
     times = sum(losers.values(), Counter[str]())
     share = {
@@ -60,7 +70,7 @@ def _where(proof: Proof, lines: list[str], lost: Counter[str], run: str) -> Iter
         if here := losers[number] & lost:
             lost -= here
             text = " ".join(word for word in _WORD.findall(_plain(lines[number])) if word.casefold() in here)
-            text = re.sub(rf"(?<=[{_WIDE}]) (?=[{_WIDE}])", "", text)
+            text = re.sub(rf"(?<=[{_WIDE}]) (?=[{_WIDE}])", "", text) or raw[number].strip()
             what = f'"{shortened(text)}" would not be in the email'
             yield proof.finding(number, 0, "text-lost", what, "simplify the Markdown or HTML around it, or remove it")
 
@@ -77,7 +87,24 @@ def _without_markup(source: str) -> str:
 
 
 def _bare(line: str) -> str:
-    return "".join(_words(_without_markup(line)))
+    return _letters(_without_markup(_LIST_MARKS.sub("", line, count=1)))
+
+
+def _readings(line: str) -> re.Pattern[str]:
+    """Return a pattern of the line's letters, in which those that may be markup can be missing."""
+    line = _LIST_MARKS.sub("", line, count=1)
+    found = list(_MAYBE_SHOWN.finditer(line))
+    begins, ends = [0, *(one.end() for one in found)], [*(one.start() for one in found), len(line)]
+    pattern, *certain = [_letters(line[begin:end]) for begin, end in zip(begins, ends, strict=True)]
+    for one, following in zip(found, certain, strict=True):
+        # Possessive, so that no line takes exponential time. What follows tells the b of <b> from that of bold.
+        maybe = f"(?:{_letters(one[0])}(?={following[:30]}))?+" if pattern else ""
+        pattern += maybe + following
+    return re.compile(pattern)
+
+
+def _letters(text: str) -> str:
+    return "".join(_words(text))
 
 
 def _words(text: str) -> list[str]:

@@ -47,6 +47,42 @@ def test_what_arrives_in_another_form_is_not_lost(rules, text):
     assert not {"text-lost", "note-unused"} & set(rules(text))
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Use `a[i][j]` here.",
+        "```\nm[0][1] = 2;\n```",
+        "    m[0][1] = 2;\n    m[0][2] = 2;",
+        "1. [x] done",
+        "1. Set `args[0]` to x",
+        "1. The item[s] in the list",
+        '2. "[T]he end", he said',
+        "> 1. > - [X] The item[s] in a quote",
+        "Wiki text[1][2] here.",
+        "The result[citation needed][who?] is.",
+        "Is a<b or c>d?",
+        "p<q && r>s",
+        "Use `<b>x</b>y` to",
+        f"See [docs]({BOARDS}) and `grid[row][col]`, text[1][2], `x<y>z`.",
+        f"Set `&copy;[a][b]` in [these][d] words[s].\n\n[d]: {BOARDS}",
+        "a <b>bold</b>[c][d] and &lt;e f&gt;[g][h]",
+        "| a | b |\n|---|---|\n| `a[i][j]` | text[1][2] |",
+        "1. Text[^1] and `a[0][1]`.\n\n[^1]: The note says `m[i][j]` and a[1][2].",
+        "中文 `a[i][j]` 文字[1][2]，还有 `x<y>z`。",
+    ],
+)
+def test_brackets_that_are_text_are_not_taken_for_markup(rules, text):
+    assert "text-lost" not in rules(text)
+
+
+def test_lost_words_are_named_though_a_line_like_them_has_brackets_that_are_shown(findings):
+    text = "1. Use `a[i][j]` here.\n\n| a |\n|---|\n| c | 1. a[i][j] gone |"
+
+    (told,) = [one for one in findings(text) if one.rule == "text-lost"]
+
+    assert (told.line, "gone" in told.message) == (13, True)
+
+
 PIECES = [
     *("\n", "\n\n", " ", "  \n", "\n> ", "\n- ", "\n    ", "\n1. ", "\n## ", "\n---\n", "\n```\n", "\n| ", " | "),
     *("\n|--|--|\n", "*", "**", "_", "`", "~", "\\", "[", "](https://a.example)", "![", "](https://a.example/b.png)"),
