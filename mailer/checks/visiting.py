@@ -11,8 +11,8 @@ import ssl
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from urllib.parse import quote, urljoin, urlsplit
 
@@ -25,6 +25,7 @@ MOST_FAILURES = 2  # unanswered requests after which a host is not asked again
 MOST_REDIRECTS = 5
 FOR_GOOD = (301, 308)
 REDIRECTS = (301, 302, 303, 307, 308)
+NO_PAGE = "it redirects to something that is not a web page"
 PIECE = 65_536  # bytes
 
 Place = tuple[int, tuple[str, int]]  # family, and address with port
@@ -106,7 +107,10 @@ class Visitor:
             if reply.status not in REDIRECTS or not reply.location:
                 return Visit(here, reply, moved)
             moved = moved or reply.status in FOR_GOOD
-            here = urljoin(here, reply.location)
+            try:
+                here = urljoin(here, reply.location)
+            except ValueError:
+                raise Unreachable(NO_PAGE) from None
         raise Unreachable(f"it redirects more than {MOST_REDIRECTS} times")
 
     def ask(self, method: str, address: str) -> Reply:
@@ -114,13 +118,12 @@ class Visitor:
         try:
             parts = urlsplit(address)
             host, port = (parts.hostname or "").rstrip("."), parts.port
+            path = quote(parts.path or "/", safe="%/:=&?~#+!$,;'@()*[]")
+            path += f"?{_query(parts.query)}" if parts.query else ""
         except ValueError:
             raise Unreachable("it is not a web address") from None
         if parts.scheme not in ("http", "https") or not host:
-            raise Unreachable("it redirects to something that is not a web page")
-        path = quote(parts.path or "/", safe="%/:=&?~#+!$,;'@()*[]") + (
-            f"?{_query(parts.query)}" if parts.query else ""
-        )
+            raise Unreachable(NO_PAGE)
         if self.gave_up(host):
             raise NotAsked("its site did not answer earlier")
         if time.monotonic() > self._until:
@@ -144,29 +147,23 @@ class Visitor:
 
     def _answer(self, method: str, scheme: str, host: str, port: int | None, path: str) -> Reply:
         addresses = self._resolve(host, port or (443 if scheme == "https" else 80))
-        connection = _connection(scheme, host, port, addresses)
-        until = time.monotonic() + self.deadline
-        late = threading.Timer(self.deadline, _hang_up, [connection])
-        late.daemon = True
-        late.start()
         try:
-            connection.request(method, path, headers={"User-Agent": self.agent, "Accept": self.accept})
-            response = connection.getresponse()
-            late.cancel()
-            content = self._read(response, until) if response.status == 200 else b""
-            return Reply(response.status, _readable(response.getheader("Location") or ""), content)
+            with closing(_connection(scheme, host, port, addresses)) as connection:
+                connection.connect()
+                with _hanging_up(connection.sock, self.deadline):
+                    connection.request(method, path, headers={"User-Agent": self.agent, "Accept": self.accept})
+                    with connection.getresponse() as response:
+                        content = self._read(response) if response.status == 200 else b""
+                        return Reply(response.status, _readable(response.getheader("Location") or ""), content)
         except TimeoutError:
             raise Unreachable(f"no answer within {PATIENCE:g} seconds") from None
         except ssl.SSLError as error:
             raise Unreachable(f"its certificate is invalid ({_first(error.reason or error)})") from None
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise Unreachable(_first(error)) from None
-        finally:
-            late.cancel()
-            connection.close()
 
-    def _read(self, response: http.client.HTTPResponse, until: float) -> bytes:
-        """Read the answer's bytes, piece by piece: each has its own patience, and all of them one deadline."""
+    def _read(self, response: http.client.HTTPResponse) -> bytes:
+        """Read the answer's bytes, piece by piece: each has its own patience."""
         if not self.most_bytes:
             return b""
         content = bytearray()
@@ -174,8 +171,6 @@ class Visitor:
             content += piece
             if len(content) > self.most_bytes:
                 raise TooLong
-            if time.monotonic() > until:
-                raise Unreachable(f"no complete answer within {self.deadline:g} seconds")
         if response.length:  # what its header announced and never came
             raise Unreachable("its answer ended early")
         return bytes(content)
@@ -239,6 +234,29 @@ def _connect(places: list[Place]) -> socket.socket:
     raise last
 
 
-def _hang_up(connection: http.client.HTTPConnection) -> None:
-    with suppress(OSError, AttributeError):
-        connection.sock.shutdown(socket.SHUT_RDWR)
+@contextmanager
+def _hanging_up(connected: socket.socket, seconds: float) -> Iterator[None]:
+    """Hang up after so many seconds, and raise Unreachable then, whatever was read.
+
+    A site can drip for ever within one header, one size of a chunk or one trailer: http.client returns from none of
+    them. What it makes of the end of a connection may look like a complete answer.
+    """
+    until = time.monotonic() + seconds
+    late = threading.Timer(seconds, _hang_up, [connected])
+    late.daemon = True
+    late.start()
+    try:
+        yield
+    except Exception:
+        if time.monotonic() <= until:
+            raise
+    finally:
+        late.cancel()
+    if time.monotonic() > until:
+        raise Unreachable(f"no complete answer within {seconds:g} seconds")
+
+
+def _hang_up(connected: socket.socket) -> None:
+    with suppress(OSError):
+        # Not the method of a TLS socket, which drops its state under the thread that reads.
+        socket.socket.shutdown(connected, socket.SHUT_RDWR)
