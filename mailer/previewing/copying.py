@@ -44,11 +44,13 @@ class Copier:
         return address in self._tried and time.monotonic() - self._tried[address] < AGAIN
 
     def _run(self, newsletter: Newsletter, images: Path, missing: list[str]) -> None:
+        failures = dict.fromkeys(missing, Failure("copying failed; the terminal says why", "try again later"))
         try:
             failures = self._copy(newsletter, images, missing)
         except (CorrectSettings, NewsletterError) as error:
             failures = dict.fromkeys(missing, Failure(str(error), ""))
-        tried = dict.fromkeys(missing, time.monotonic())
-        kept = {address: one for address, one in self._failures.items() if address not in tried}
-        self._failures, self._tried = kept | failures, self._tried | tried
-        self.news.set()
+        finally:  # else each save would try, and fail, again
+            tried = dict.fromkeys(missing, time.monotonic())
+            kept = {address: one for address, one in self._failures.items() if address not in tried}
+            self._failures, self._tried = kept | failures, self._tried | tried
+            self.news.set()

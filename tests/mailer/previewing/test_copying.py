@@ -88,3 +88,15 @@ def test_a_folder_that_cannot_be_written_is_told_on_the_page(tmp_path):
 
     assert copier.news.wait(PATIENCE)
     assert copier.failures[ADDRESS].reason == "images.lock cannot be written"
+
+
+def test_a_failure_that_nobody_foresaw_is_told_on_the_page_and_not_tried_at_each_save(tmp_path):
+    def fail(*_: object) -> dict[str, Failure]:
+        raise ZeroDivisionError
+
+    copier = Copier(tmp_path, fail)
+    with pytest.raises(ZeroDivisionError):  # which a thread prints
+        copier._run(WEEKLY, tmp_path, [ADDRESS])
+
+    assert copier.news.is_set()
+    assert "the terminal says why" in copier.failures[ADDRESS].reason
