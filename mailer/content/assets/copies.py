@@ -26,7 +26,8 @@ HEAD = (
     "# The images of other sites that this newsletter mails as copies: address, and SHA-256 of what was fetched.\n"
     "# Written by mailer; commit it with the issues. `mailer images refresh` fetches them again.\n"
 )
-LINE = re.compile(r"(https?://\S+) sha256:([0-9a-f]{64})")
+ADDRESS = re.compile(r"(?i:https?)://\S+")
+LINE = re.compile(rf"({ADDRESS.pattern}) sha256:([0-9a-f]{{64}})")
 STALE = 60.0  # seconds after which the half-written file of a killed process is removed
 
 _one_at_a_time = threading.Lock()  # threads that keep the same bytes would share the name of a file
@@ -74,9 +75,14 @@ class Copies:
 def address_of_copy(target: str) -> str:
     """Return the address under which a remote image is copied; "" if the target is none."""
     with suppress(LinkError):
-        address = absolute(target.strip(), Destinations())
-        return address.partition("#")[0] if re.match("https?:", address, re.IGNORECASE) else ""
+        address = absolute(target.strip(), Destinations()).partition("#")[0]
+        return _with_small_scheme(address) if ADDRESS.fullmatch(address) else ""
     return ""
+
+
+def _with_small_scheme(address: str) -> str:
+    scheme, mark, rest = address.partition(":")
+    return f"{scheme.lower()}{mark}{rest}"
 
 
 def read_copies(newsletters_folder: Path, folder: Path, failures: Mapping[str, Failure] | None = None) -> Copies:
@@ -86,7 +92,25 @@ def read_copies(newsletters_folder: Path, folder: Path, failures: Mapping[str, F
 
 def read_lock(newsletters_folder: Path) -> dict[str, str]:
     """Return the SHA-256 of each address; nothing if there is no such file yet. Raises NewsletterError."""
-    path = newsletters_folder / LOCK
+    return _read(_path_of_lock(newsletters_folder))
+
+
+def _path_of_lock(newsletters_folder: Path) -> Path:
+    """Return the file itself, which a link may name: what is read is what is written. Raises NewsletterError."""
+    link = newsletters_folder / LOCK
+    try:
+        path, folder = link.resolve(), newsletters_folder.resolve()
+    except (OSError, RuntimeError):  # a link that leads to itself; Python before 3.13 has an error of its own for it
+        raise NewsletterError(f"{link} is a link that leads nowhere; delete it: a file takes its place.") from None
+    if not path.is_relative_to(folder):
+        raise NewsletterError(
+            f"{link} is a link out of the newsletter's folder; put the file itself there, so that it is committed with "
+            "the issues."
+        )
+    return path
+
+
+def _read(path: Path) -> dict[str, str]:
     try:
         text = path.read_text("utf-8-sig", "replace")
     except FileNotFoundError:
@@ -98,7 +122,7 @@ def read_lock(newsletters_folder: Path) -> dict[str, str]:
         if not line.strip() or line.startswith("#"):
             continue
         entry = LINE.fullmatch(line.strip())
-        if not entry or found.setdefault(entry[1], entry[2]) != entry[2]:
+        if not entry or found.setdefault(_with_small_scheme(entry[1]), entry[2]) != entry[2]:
             what = "names an address a second time" if entry else "is not an address with its SHA-256"
             raise NewsletterError(
                 f"{path}:{number} this line {what}, perhaps after a merge; keep one line for each address, or delete "
@@ -120,11 +144,11 @@ def renew_in_lock(newsletters_folder: Path, folder: Path, fetched: Mapping[str, 
 def _change_lock(
     newsletters_folder: Path, folder: Path, change: Callable[[dict[str, str]], dict[str, str]]
 ) -> dict[str, str]:
-    path = (newsletters_folder / LOCK).resolve()
+    path = _path_of_lock(newsletters_folder)
     folder.mkdir(parents=True, exist_ok=True)
     # Of two commands at once, the later one must read what the earlier one wrote.
     with shared_files.locked(folder / "lock"):
-        former = read_lock(path.parent)
+        former = _read(path)
         locked = change(former)
         if locked != former:
             lines = "".join(f"{address} sha256:{digest}\n" for address, digest in sorted(locked.items()))
