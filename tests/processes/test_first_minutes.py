@@ -75,7 +75,7 @@ def test_init_never_overwrites_and_its_first_issue_can_be_rehearsed(embedded: St
     (embedded.folder / ".gitignore").write_text("mine\n")
     first = embedded.run("init")
     ignored = (embedded.folder / ".gitignore").read_text()
-    assert (ignored.splitlines()[0], ignored.splitlines()[-2:]) == ("mine", [".env", "var/"])
+    assert (ignored.splitlines()[0], ignored.splitlines()[-3:]) == ("mine", [".env", "var/", "*.rejected.csv"])
     assert "changed  .gitignore" in first.out
     assert (embedded.folder / ".env.example").is_file()
     assert "written" not in embedded.run("init").out

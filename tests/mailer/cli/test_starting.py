@@ -2,12 +2,14 @@
 
 import re
 from datetime import date
+from pathlib import Path
 
 import pytest
 
 from mailer.config.newsletter import read_newsletters
 from mailer.content.issues import read_issue
 from mailer.content.rendering import render_issue
+from subscribers.files.rejecting import rejected_file_of
 from tests.golden import STARTER
 
 
@@ -86,6 +88,14 @@ def test_a_folder_with_a_space_is_shown_as_a_shell_takes_it(run, tmp_path):
     shown = run("init", tmp_path / "My letters").out
     assert f"Next: cd '{tmp_path / 'My letters'}', then" in shown
     assert "run mailer preview '2026-11-20 Tide notes.md'." in shown
+
+
+@pytest.mark.parametrize("language", ["en", "zh-hans"])
+def test_git_ignores_rejected_rows_as_it_does_the_database(run, tmp_path, language):
+    (tmp_path / ".gitignore").write_text(".env\nvar/\n")
+    run("init", tmp_path, "--language", language)
+    first, second, comment, rejected = (tmp_path / ".gitignore").read_text().splitlines()
+    assert (first, second, comment[0], rejected) == (".env", "var/", "#", rejected_file_of(Path("*")).name)
 
 
 def test_options_answer_for_scripts_and_ask_nothing(run, tmp_path, terminal):
