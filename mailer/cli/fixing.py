@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mailer.cli.terminal import confirm, counted, printable
+from mailer.cli.terminal import confirm, printable
 
 if TYPE_CHECKING:
     from mailer.publishing.fixing import Correction
@@ -23,8 +23,8 @@ def fix(file: Path, asking: Callable[[int], None] | None, yes: bool) -> None:
     if proposed is None:
         return
     if proposed.unasked:
-        links = counted(proposed.unasked, "link")
-        click.echo(f"{file}: {links} with http: stay; add --links to ask whether their sites have https.", err=True)
+        stay = "link with http: stays" if proposed.unasked == 1 else "links with http: stay"
+        click.echo(f"{file}: {proposed.unasked} {stay}; add --links to ask whether their sites have https.", err=True)
     if not proposed.changes:
         click.echo(f"{file}: nothing to fix.", err=True)
         return

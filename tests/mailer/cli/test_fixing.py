@@ -46,7 +46,9 @@ def test_at_a_terminal_the_answer_decides(fix, file, monkeypatch, answer, code):
 
 def test_links_without_encryption_are_named_when_no_site_is_asked(fix, file):
     file.write_text(SLIPS + "\n[One](http://a.example/)\n")
-    assert "1 link with http: stay; add --links" in fix("--yes").err
+    assert "1 link with http: stays; add --links" in fix("--yes").err
+    file.write_text(SLIPS + "\n[One](http://a.example/), [two](http://b.example/)\n")
+    assert "2 links with http: stay; add --links" in fix("--yes").err
 
 
 def test_a_text_cannot_steer_the_terminal_from_the_changes(fix, file):
