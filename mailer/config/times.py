@@ -48,7 +48,7 @@ def _by_the_clock(text: str, zone: str) -> datetime:
     found = _AT.fullmatch(text.strip())
     if found is None:
         raise InvalidTime(
-            f"{text!r} is not a time; write 2019-07-02T09:00 (in the newsletter's time zone) or +5m, +2h, +1d."
+            f"{text!r} is not a time; write 2036-07-02T09:00 (in the newsletter's time zone) or +5m, +2h, +1d."
         )
     try:
         local = datetime(*map(int, found.groups()), tzinfo=ZoneInfo(zone))  # type: ignore[arg-type, misc]

@@ -2,6 +2,7 @@
 """`send issue --at`, `--on-unknown` and `status`, as an editor types them."""
 
 import json
+import re
 from datetime import date, timedelta
 
 import pytest
@@ -30,6 +31,11 @@ def ready(run, api):
     return run
 
 
+def test_the_time_that_the_help_shows_is_one_to_send_at(ready, issue):
+    example = re.search(r"\d{4}-\d\d-\d\dT\d\d:\d\d", ready("send", "issue", "--help").out)[0]
+    assert ready("send", "issue", issue(ISSUE), "--at", example, "--dry-run").code == 0
+
+
 def test_a_plan_for_later_says_when_by_weekday_zone_and_distance(ready, issue):
     shown = ready("send", "issue", issue(ISSUE), "--at", "2036-07-02T09:00", "--dry-run")
     assert shown.code == 0
@@ -41,7 +47,7 @@ def test_a_plan_for_later_says_when_by_weekday_zone_and_distance(ready, issue):
     ("options", "words"),
     [
         (("--at", "2019-07-02T09:00"), "--at: 2019-07-02T09:00 is in the past"),
-        (("--at", "soon"), "--at: 'soon' is not a time; write 2019-07-02T09:00"),
+        (("--at", "soon"), "--at: 'soon' is not a time; write 2036-07-02T09:00"),
         (("--on-unknown", "resend"), "--on-unknown resend needs the event webhook"),
     ],
 )
