@@ -264,10 +264,12 @@ def _folder_address(value: Any) -> str:
 
 
 def _media_url(value: Any) -> str:
-    text = _folder_address(value)
-    if text.startswith("http:") and urlsplit(text).hostname not in ("127.0.0.1", "localhost", "::1"):
+    parts = urlsplit(_folder_address(value))
+    if parts.scheme == "http" and parts.hostname not in ("127.0.0.1", "localhost", "::1"):
         raise _Bad("must begin with https://, because email programs load no other images.")
-    return text
+    if "@" in parts.netloc:
+        raise _Bad("must not contain a user name or password, because it is in every email.")
+    return parts.geturl()  # with its scheme in lower case
 
 
 def _remote_images(value: Any) -> str:

@@ -64,6 +64,18 @@ def test_colours_addresses_and_languages_are_brought_into_one_form(written):
 
 
 @pytest.mark.parametrize(
+    ("given", "read"),
+    [
+        ("HTTPS://img.example.com/weekly", "https://img.example.com/weekly/"),
+        ("http://127.0.0.1:8000/media/", "http://127.0.0.1:8000/media/"),
+        ("", ""),
+    ],
+)
+def test_the_address_of_images_is_that_of_a_folder(written, given, read):
+    assert read_newsletters(written(f'{GOOD}media_url = "{given}"\n'))["weekly"].media_url == read
+
+
+@pytest.mark.parametrize(
     ("line", "says"),
     [
         ('colour = "#fff"', "'colour' is not a newsletter setting"),
@@ -79,6 +91,10 @@ def test_colours_addresses_and_languages_are_brought_into_one_form(written):
         ("max_per_hour = true", "at least 1"),
         ("postal_address = 3", "must be text"),
         ('list_id = "weekly"', "is not a list id"),
+        ('media_url = "http://img.example.com/"', "must begin with https://"),
+        ('media_url = "HTTP://img.example.com/"', "must begin with https://"),
+        ('media_url = "https://me:secret@img.example.com/"', "must not contain a user name"),
+        ('media_url = "img.example.com"', "is not a web address"),
     ],
 )
 def test_a_bad_value_is_named_with_its_line(written, line, says):
