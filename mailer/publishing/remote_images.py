@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
+from urllib.parse import urlsplit
 
 from mailer.checks.internet import Address, is_public
 from mailer.checks.visiting import InsideNetwork, NotAsked, Reply, TooLong, Unreachable, Visitor, by_host
@@ -150,6 +151,8 @@ def _as_they_come(
 
 
 def _fetch(visitor: _ImageVisitor, images: Path, address: str, expected: str | None) -> Fetched:
+    if _has_login(address):
+        return Failure(f"its address contains a user name or password, which {LOCK} would make public", PUT_FILE)
     try:
         reply = visitor.follow(address, visitor.get).reply
     except TooLong:
@@ -165,6 +168,12 @@ def _fetch(visitor: _ImageVisitor, images: Path, address: str, expected: str | N
     if reply.status != 200:
         return Failure(f"its site answers {reply.status}", f"try again, or {PUT_FILE}")
     return _unfit(reply.content, address) or _kept(images, reply.content, address, expected)
+
+
+def _has_login(address: str) -> bool:
+    with suppress(ValueError):
+        return "@" in urlsplit(address).netloc
+    return False
 
 
 def _unfit(content: bytes, address: str) -> Failure | None:

@@ -189,6 +189,26 @@ def test_only_the_public_internet_is_asked(site, weekly, images):
     assert (site.asked, (weekly.folder / LOCK).exists()) == ([], False)
 
 
+@pytest.mark.parametrize("login", ["me:secret@", "token@"])
+def test_a_password_in_an_address_is_not_written_to_a_file_that_is_committed(site, weekly, copy, login):
+    address = site.put("/board.png", drawn()).replace("//", f"//{login}")
+
+    failures = copy(address)
+
+    assert "a user name or password" in failures[address].reason
+    assert (site.asked, (weekly.folder / LOCK).exists()) == ([], False)
+
+
+def test_a_line_of_the_file_that_is_no_address_fails_alone(site, weekly, images):
+    board = site.put("/board.png", drawn())
+
+    done = {one.address: one.failure for one in refresh_images(weekly.folder, images, ["http://[bad", board], loopback)}
+
+    assert done["http://[bad"]
+    assert "not a web address" in done["http://[bad"].reason
+    assert done[board] is None
+
+
 def test_a_copy_that_is_missing_or_damaged_is_fetched_again(site, weekly, images, copy, looked_at):
     address = site.put("/board.png", drawn())
     copy(address)
