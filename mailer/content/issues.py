@@ -15,6 +15,11 @@ from mailer.content.front_checks import judge, rules_in
 from mailer.content.frontmatter import PREHEADERS, SUBJECTS, FrontMatterError, read_front_matter
 
 LIMIT = 1_000_000  # bytes
+# How files of other kinds begin: images, PDF, archives and office documents.
+BINARY = re.compile(
+    rb"\x89PNG|GIF8[79]a|\xff\xd8\xff|RIFF.{4}WEBP|%PDF-\d|PK\x03\x04|\x1f\x8b|\xd0\xcf\x11\xe0", re.DOTALL
+)
+MARKDOWN_WANTED = "give the path of a Markdown file"
 LONGEST_SLUG = 100
 
 
@@ -32,6 +37,10 @@ class IssueError(ValueError):
     def finding(self) -> Finding:
         """Return the same as a finding, for lists of findings."""
         return Finding(self.line, self.column, self.rule, "error", self.message, self.fix)
+
+
+class NotAnIssue(IssueError):
+    """The file is something else: no correction makes an issue of it."""
 
 
 @dataclass(frozen=True)
@@ -113,14 +122,18 @@ def _heading(path: Path, body: str, line: int) -> str:
 
 
 def _read(path: Path) -> bytes:
+    if path.name == FILE_NAME:
+        what = "this file has the settings of newsletters, it is not an issue"
+        raise NotAnIssue(path, 1, 1, what, MARKDOWN_WANTED, "unreadable")
     try:
         with path.open("rb") as file:
             source = file.read(LIMIT + 1)
     except (OSError, ValueError) as error:  # a ValueError for a NUL in its name
         what = (getattr(error, "strerror", None) or str(error) or type(error).__name__).lower()
-        raise IssueError(
-            path, 1, 1, f"the file cannot be read ({what})", "give the path of a Markdown file", "unreadable"
-        ) from error
+        raise IssueError(path, 1, 1, f"the file cannot be read ({what})", MARKDOWN_WANTED, "unreadable") from error
+    if BINARY.match(source):
+        what = "this is an image or another binary file, not a text"
+        raise NotAnIssue(path, 1, 1, what, MARKDOWN_WANTED, "unreadable")
     if len(source) > LIMIT:
         raise IssueError(
             path,

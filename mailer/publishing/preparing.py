@@ -15,7 +15,7 @@ from mailer.config.newsletter import Newsletter
 from mailer.config.rules import why_not_ignored
 from mailer.content.assets.copies import Failure, read_copies
 from mailer.content.findings import Finding
-from mailer.content.issues import Issue, IssueError, read_issue
+from mailer.content.issues import Issue, IssueError, NotAnIssue, read_issue
 from mailer.content.markdown import BackIssue
 from mailer.content.rendering import render_issue
 from mailer.publishing.errors import CorrectIssue, CorrectRequest, of_issue
@@ -82,14 +82,19 @@ def prepare_to_send(file: Path, newsletter: str | None, telling: Callable[[int],
 
 
 def require_newsletter(file: Path, newsletter: str | None) -> None:
-    """Raise CorrectRequest if no newsletter can be chosen for `file`; ignore mistakes in the issue itself."""
-    wanted = newsletter
-    if newsletter is None and settings.NEWSLETTERS:
-        try:
-            wanted = read_issue(file, settings.CONFIG).newsletter
-        except IssueError:
+    """Raise CorrectRequest if no newsletter can be chosen for `file`, and CorrectIssue if it can be no issue.
+
+    Ignore mistakes in the issue itself.
+    """
+    named = None
+    try:
+        named = read_issue(file, settings.CONFIG).newsletter
+    except NotAnIssue as error:
+        raise of_issue(error) from error
+    except IssueError:
+        if newsletter is None and settings.NEWSLETTERS:
             return
-    choose_newsletter(wanted)
+    choose_newsletter(newsletter or named)
 
 
 def render(

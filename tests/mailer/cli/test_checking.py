@@ -31,6 +31,21 @@ def test_an_error_has_its_place_rule_and_fix_and_the_exit_code_says_it(check):
     assert ran.out.endswith("1 error, 1 warning in 1 file.\n")
 
 
+@pytest.mark.parametrize(
+    ("content", "name", "says"),
+    [
+        ("[newsletters.weekly]\n", "newsletter.toml", "has the settings of newsletters, it is not an issue"),
+        (b"\x89PNG\r\n\x1a\n\x00", "board.png", "is an image or another binary file, not a text"),
+    ],
+)
+def test_what_can_be_no_issue_is_refused(run, issue, content, name, says):
+    path = issue(content, name)
+    for command in (("check",), ("check", "--fix", "--yes"), ("preview", "--no-open"), ("render",)):
+        ran = run(*command, path, "--newsletter", "weekly")
+        assert (ran.code, says in ran.out + ran.err) == (3, True), command
+        assert "give the path of a Markdown file" in ran.out + ran.err
+
+
 def test_a_warning_fails_only_when_strict(check):
     assert check(WARNED).code == 0
     assert check(WARNED, "--strict").code == 3

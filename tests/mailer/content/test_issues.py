@@ -120,6 +120,9 @@ def test_without_configuration_and_git_the_folder_is_the_issues_own(written, tmp
         (f"+++\ntitle = 'A'\nn = 0x{'f' * 9000}\n+++\ntext\n", 3, "too long"),
         (f"+++\ntitle = 'A'\nn = {'[' * 3000}{']' * 3000}\n+++\ntext\n", 3, "too deeply"),
         (b"# T\n" + b"x" * 1_000_001, 1, "larger than 1 MB"),
+        (b"\x89PNG\r\n\x1a\n\x00", 1, "binary file"),
+        (b"PK\x03\x04\x14\x00", 1, "binary file"),
+        (b"RIFF\x24\x0a\x00\x00WEBPVP8 ", 1, "binary file"),
     ],
 )
 def test_a_file_that_is_not_an_issue_says_where_and_why(written, content, line, says):
