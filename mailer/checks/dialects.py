@@ -18,8 +18,18 @@ class Markup:
     called: str = ""  # what it is, if its text does not say so
 
 
+_NOTE = (
+    "remove it: only <!-- a comment --> below the title is left out of an email; what should be shown belongs in `code`"
+)
+
+
 def _left(pattern: str, fix: str, flags: int = 0) -> Markup:
     return Markup("markup-left", re.compile(pattern, flags), fix)
+
+
+def _private(pattern: str, called: str, flags: int = re.DOTALL) -> Markup:
+    """Describe a note that its writer believes nobody sees."""
+    return Markup("private-note", re.compile(pattern, flags), _NOTE, called=called)
 
 
 def _maybe(pattern: str, fix: str, flags: int = 0, *, in_front: bool = False) -> Markup:
@@ -36,6 +46,7 @@ _FIELD = (
     r"(?:view|read)?[_ -]?(?:in|on)?[_ -]?(?:web|browser)[_ -]?(?:version|view|link|url))"
 )
 # Names that a program text or an address may have, too.
+_WHO = rf"{_OWNER}(?:name|user_?name)"
 _COMMON = rf"{_OWNER}(?:name|e-?mail|user_?name|company|city)"
 _OPEN = r"(?:%%?|\{\{?\{?[$!]?|\$\{|\$\$?|##|@@?|\[\[?%?|~)\s?"
 _CLOSE = r"\s?(?:%?\]\]?|%%?|\}\}?\}?|\$\$?|##|@@?|~)"
@@ -50,7 +61,7 @@ _MERGE_FIELDS = (
     Markup("", BLANK, ""),
     Markup("", STARRED, ""),
     _left(rf"(?<![\w%$#@]){_OPEN}{_FIELD}{_FALLBACK}{_CLOSE}(?!\w)", _OWN_FIX, re.IGNORECASE),
-    _left(rf"{_GREETING}[,，]?\s*(?:{_OPEN}|-){_COMMON}{_FALLBACK}(?:{_CLOSE}|-)", _OWN_FIX, re.IGNORECASE),
+    _left(rf"{_GREETING}[,，]?(?:\s*{_OPEN}|\s+-){_WHO}{_FALLBACK}(?:{_CLOSE}|-)", _OWN_FIX, re.IGNORECASE),
     # {first_name, "there"}, [Name,fallback=friend], {contactfield=firstname}, %recipient.name%, <%= name %>
     _left(r"\{\$?\w+,\s*[\"“'‘][^{}\n]{0,80}[\"”'’]\}", _OWN_FIX),
     _left(r"\[\w[\w .-]{0,40},\s*fallback\s*=[^\]\n]{0,80}\]", _OWN_FIX, re.IGNORECASE),
@@ -66,15 +77,14 @@ _MERGE_FIELDS = (
 # `{{base}}125627`, costs its link, which the renderer says.
 _NAME = rf"(?:{_FIELD}|{_COMMON}){_FALLBACK}"
 IN_ADDRESSES = re.compile(
-    rf"\{{\{{[^{{}}]*(?:unsub|tracklink|{_NAME})[^{{}}]*\}}\}}|\{{[$!]?{_NAME}\}}|%%\w+%%|%{_NAME}%|\*\|.+?\|\*|<%"
-    rf"|\[\[{_NAME}\]\]|\[UNSUB\w*\]|@TrackLink\b",
+    rf"\{{\{{[^{{}}]*(?:unsub|tracklink|{_NAME})[^{{}}]*\}}\}}|\{{[$!]?{_FIELD}{_FALLBACK}\}}|(?<==)\{{[$!]?{_NAME}\}}"
+    rf"|%%\w+%%|%{_NAME}%|\*\|.+?\|\*|<%|\[\[{_NAME}\]\]|\[UNSUB\w*\]|@TrackLink\b",
     re.IGNORECASE,
 )
 
 
 # ---------------------------------------------------------------- site generators and note-taking programs
 
-_NOTE = "remove it; only <!-- a comment --> is left out of an email"
 _EXPAND = "write out what it expands to, or put it in `code` if it should be shown as it is"
 _IMAGE = "write ![words](address) with an address that has no spaces, or the address in <…>"
 _LINK = "write [words](address) with an address that has no spaces, or the address in <…>"
@@ -82,24 +92,26 @@ _LINK = "write [words](address) with an address that has no spaces, or the addre
 # Numbers of repetitions are limited: a text made to be slow must not take minutes.
 _IN_PARENTHESES = r"(?:[^()\n]|\([^()\n]{0,100}\)){0,300}"
 
+# What an address has, and a reference such as [Smith](2020: 15) or [Fig. 2](see p. 3) has not.
+_OF_AN_ADDRESS = r"(?:[/@#{]|(?:https?|mailto|tel):|\.[A-Za-z]{2,5}\b)"
+
 _CERTAIN = (
-    # Obsidian, MDX, Jinja.
-    Markup(
-        "markup-left",
-        re.compile(r"(?<![\d%])%%(?!%).{1,500}?(?<!\d)%%(?!%)|^%%(?!%)", re.DOTALL | re.MULTILINE),
-        _NOTE,
-        called="the Obsidian comment ",
+    # Obsidian, also where a comment goes on in the next block; MDX; Jinja; CriticMarkup; and HTML, in a subject.
+    _private(
+        r"(?<![\d%])%%(?!%).{1,5000}?%%(?!%)|^%%(?!%)|(?<![\d%])(?<!\d )%%\s*\Z",
+        "the Obsidian comment ",
+        re.DOTALL | re.MULTILINE,
     ),
-    _left(r"\{/\*.{0,500}?\*/\}|\{#(?=\s).{0,500}?#\}|\{>>.{0,500}?<<\}", _NOTE, re.DOTALL),
+    _private(r"\{/\*.{0,1000}?\*/\}|\{#(?=\s).{0,1000}?#\}|\{>>.{0,1000}?<<\}|<!--.{0,1000}?-->", "the comment "),
     _left(r"!\[\[[^\[\]\n]*\]\]", "write ![words](address): Obsidian's links mean nothing in an email"),
     _left(rf"(?<!\w)!\[[^\[\]]*\](?:\({_IN_PARENTHESES}\)?|\[[^\[\]\n]*\])", _IMAGE),
     # Hugo; Zola, Jekyll, Eleventy, Handlebars; Liquid without an end; WordPress.
     _left(r"\{\{[<%](?:.{0,500}?[%>]\}\})?", _EXPAND, re.DOTALL),
-    _left(r"\{\{\{?[#/^&>!$~.-]*\s*[A-Za-z_\"'“‘].{0,500}?\}\}\}?", _EXPAND, re.DOTALL),
+    _left(r"\{\{\{?\s*[#/^&>!$~.-]*\s*[A-Za-z_\"'“‘].{0,500}?\}\}\}?", _EXPAND, re.DOTALL),
     _left(r"\{%-?\s+\w+", _EXPAND),
     _left(r"\[/?[a-z][\w-]*(?:\s+[\w-]+=[\"“'][^\"”'\n]{0,300}[\"”'])+\s*/?\]", _EXPAND),
     # A link that is none, because something in it is no address; it has one, or lost it with a tag of Liquid.
-    _left(rf"(?<!\w)\[[^\[\]]+\]\((?=\s*\)|[^()\n]{{0,300}}[/:@#.{{]){_IN_PARENTHESES}\)", _LINK),
+    _left(rf"(?<!\w)\[[^\[\]]+\]\((?=\s*\)|[^()\n]{{0,300}}?{_OF_AN_ADDRESS}){_IN_PARENTHESES}\)", _LINK),
     _left(
         r"\A\s*(?:\[\[?_?TOC_?(?:\s[^\[\]\n]{0,40})?\]?\]|\$\{toc\}|TOC)\s*\Z",
         "remove it; mailer lists the sections by itself",

@@ -80,6 +80,8 @@ def _place(token: Token, left: _Left, lines: list[str]) -> tuple[int, int] | Non
     # The same in code does not count.
     source = _CODE_SPAN.sub(lambda code: CODE * len(code[0]), token.content)
     written = re.search(rf"(?<!\\){re.escape(first)}", source)
+    if not written:
+        written = _opening(first, source)
     if not written and "{%" in token.content and first in TAG.sub("", token.content):
         # [words]({% post_url … %}), whose address is left out
         written = re.search(re.escape(first[: first.find("(") + 1]), token.content)
@@ -88,6 +90,16 @@ def _place(token: Token, left: _Left, lines: list[str]) -> tuple[int, int] | Non
     at = written.start()
     line = (token.map[0] if token.map else 0) + token.content.count("\n", 0, at)
     return line, max(lines[line].find(first), 0) if line < len(lines) else 0
+
+
+def _opening(text: str, source: str) -> re.Match[str] | None:
+    """Return where the text begins if there is Markdown in it, so that the source does not say the same."""
+    marks = re.match(r"[^\w\s]{2,4}", text)
+    if not marks:
+        return None
+    found = list(islice(re.finditer(rf"(?<!\\){re.escape(marks[0])}", source), 2))
+    # Behind `\%%` the comment's end is not the beginning of one.
+    return found[0] if found and (len(found) == 2 or not text.endswith(marks[0])) else None
 
 
 def _message(left: _Left, where: str = "") -> str:

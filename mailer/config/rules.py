@@ -54,6 +54,7 @@ ERRORS = (
 SAFEGUARDS = (
     "no-subject",
     "draft",
+    "private-note",
     "size-limit",
     "unsubscribe-missing",
     "sender-reserved",

@@ -5,17 +5,13 @@ import pytest
 
 def left(findings, text: str) -> list[tuple[str, str]]:
     """Return rule and quoted text of each piece of markup that is found."""
-    found = [one for one in findings(text) if one.rule.startswith("markup-")]
+    found = [one for one in findings(text) if one.rule.startswith(("markup-", "private-"))]
     return [(one.rule, one.message.split('"', 1)[1].rsplit('"', 1)[0]) for one in found]
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        # Comments that only other programs leave out.
-        "%%do not publish%%",
-        "{/* to do */}",
-        "{>>too long?<<}",
         # Pictures.
         "![[board.png|300]]",
         "![The plan](images/the plan.png)",
@@ -27,6 +23,7 @@ def left(findings, text: str) -> list[tuple[str, str]]:
         '{{ youtube(id="w7F") }}',
         '{{ "/a.png" | relative_url }}',
         '{{ TrackLink "x" }}',
+        "{{ .Site.Title }}",
         '[caption id="a" width="300"]',
         # Merge fields of other services.
         '{first_name, "there"}',
@@ -83,6 +80,7 @@ def test_a_common_name_in_braces_is_a_merge_field_in_a_greeting(findings, text):
         ("<Chart data={rows} />", "<Chart data={rows} />"),
         ("I :nosuchthing: it.", ":nosuchthing:"),
         ("Read users/{name} first.", "{name}"),
+        ("Read https://api.example.org/users/{username}/repos.", "{username}"),
         ("A paragraph. ^abc123", "^abc123"),
     ],
 )
@@ -114,6 +112,10 @@ def test_what_may_be_meant_is_a_warning(findings, text, expected):
         "Wow![^1]\n\n[^1]: A note.",
         "[文档](https://example.org/d)（https://example.org/e）。",
         "Step 1... 3^2, x^2 and e^x",
+        r"In a batch file, \%%i in a loop; `%%timeit` and `%%bash` in a notebook",
+        r"a\%% not secret %%",
+        "[Smith](2020: 15), [sic](p. 12), [Fig. 2](see p. 3) and [laughs](at 10:30)",
+        "hi-name-server is a tool, and Hi-name-tag another. Hi [city] people! Hello [Company].",
     ],
 )
 def test_what_is_markdown_or_prose_is_no_finding(findings, text):
@@ -135,8 +137,33 @@ def test_subject_and_preheader_are_read_too(findings):
     assert preheader.message == 'subscribers would see "%FIRSTNAME%" in the preheader'
 
 
-def test_a_comment_of_obsidian_is_called_one(findings):
-    (found,) = (one for one in findings("We meet. %%Ada may be fired%%") if one.rule == "markup-left")
+@pytest.mark.parametrize(
+    "text",
+    [
+        "We meet. %%Ada may be fired%%",
+        "We meet. %%Ada **may** be [fired](https://example.org) &amp; `x` :tada:%% Bye.",
+        f"We meet. %%{'Ada may be fired, ' * 60}%%",
+        "We meet. %% it costs 100%% more.",
+        "We meet. %%\n\nAda may be fired\n\n%% Bye.",
+        "<div>\n%%Ada <b>may</b> be fired%%\n</div>",
+        "> - %%Ada\n>   may be fired%%",
+        "We meet. {/* Ada *may* be fired */}",
+        "We meet. {>>Ada *may* be fired<<}",
+        "We meet. {# Ada *may* be fired #}",
+        "---\ntitle: We meet <!-- Ada may be fired -->\n---\n\nWords.",
+        "---\ntitle: We meet\npreheader: Soon %%Ada may be fired%%\n---\n\nWords.",
+    ],
+)
+def test_a_private_note_blocks_a_send_whatever_is_ignored(findings, text):
+    ignored = "ignore: [markup-left, private-note]\n---\n"
+    ignoring = text.replace("---\n\n", f"{ignored}\n") if "---" in text else f"---\ntitle: Notes\n{ignored}\n{text}"
+    found = {one.severity for one in findings(ignoring) if one.rule == "private-note"}
+
+    assert found == {"error"}
+
+
+def test_a_private_note_is_called_what_it_is(findings):
+    (found,) = (one for one in findings("We meet. %%Ada may be fired%%") if one.rule == "private-note")
 
     assert found.message == 'subscribers would see the Obsidian comment "%%Ada may be fired%%"'
     assert "<!--" in found.fix
