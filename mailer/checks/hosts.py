@@ -75,7 +75,8 @@ def _of_host(host: str) -> str:
 def _of_end(rest: str) -> str:
     if "](" in rest:
         return 'has "](" in it, and so runs into another link'
-    if re.search(r"[\"”“»]$", rest) and rest.count('"') % 2 == rest.endswith('"'):
+    opened = {"”": "“", "“": "„", "»": "«"}.get(rest[-1:], "\0") in rest  # as in a page's name in the address
+    if re.search(r"[\"”“»]$", rest) and rest.count('"') % 2 == rest.endswith('"') and not opened:
         return "ends with a quotation mark"
     return "runs into another address" if re.search(r"\whttps?://", rest.partition("?")[0]) else ""
 

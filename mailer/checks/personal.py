@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from mailer.checks.hosts import WEB, host_of
@@ -70,8 +71,14 @@ def whose(target: str, base_url: str) -> str:
     if MAILBOX.match(f"{host}{path}") and ("/" in target.partition("#")[2] or "/id/" in path):
         return "a message in your own mailbox, which nobody else can open"
     segments = [segment for segment in unquote(path).split("/") if segment]
-    leaves = host.startswith(("unsubscribe.", "unsub.")) or not LEAVING.isdisjoint(map(str.lower, segments))
-    if leaves and any(_is_token(name, value) for name, value in (*parameters, *(("", one) for one in segments))):
+    if host.startswith(("unsubscribe.", "unsub.")):
+        found = [*parameters, *(("", one) for one in segments)]
+    elif LEAVING.isdisjoint(map(str.lower, segments)):
+        found = []
+    else:  # a token elsewhere may be a commit of a program that is called so
+        behind_it = [("", one) for before, one in pairwise(segments) if before.lower() in LEAVING]
+        found = [*parameters, *behind_it]
+    if any(_is_token(name, value) for name, value in found):
         return "the unsubscribe link of one person: whoever opens it unsubscribes them"
     return ""
 

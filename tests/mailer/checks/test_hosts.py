@@ -39,6 +39,7 @@ RIGHT = [
     "https://web.archive.org/web/2020/https://a.example/",
     "https://a.example/?url=https://b.example/",
     "https://a.example/#/route?x=1",
+    "https://a.example/wiki/“八荣八耻”",
     "https://ada:secret@a.example/",
     "http://[2001:db8::1]:80/",
     "http://1.2.3.4/",

@@ -84,6 +84,7 @@ def test_the_link_of_one_person_says_so(address):
         "https://mail.google.com/mail/u/0/",
         "https://a.example/blog/unsubscribe/how-to-leave-a-list-in-2026/",
         "https://a.example/how-to-unsubscribe?id=7",
+        "https://code.example/tools/unsubscribe/commit/9fceb02d0ae598e95dc970b74767f19372d61af8",
         f"https://a.example/posts?token={TOKEN}",
     ],
 )
