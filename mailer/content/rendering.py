@@ -30,6 +30,7 @@ from mailer.content.inlining import inline_styles
 from mailer.content.issues import Issue
 from mailer.content.markdown import (
     RIGHT_TO_LEFT,
+    STRUCK,
     BackIssue,
     Direction,
     Document,
@@ -291,7 +292,7 @@ class _Mail:
                     children = token.children or []
                     # In a list the items are often links alone, and say what the issue is about.
                     if before != "paragraph_open" or token.level > 1 or counts(children):
-                        yield plain(children).split(" | ")[0]
+                        yield plain(children, STRUCK).split(" | ")[0]
                 story = story and token.type != "heading_close"
                 before = token.type
 

@@ -16,11 +16,12 @@ from mailer.content.markdown.html import inline_to_html, to_html
 from mailer.content.markdown.parsing import Document, MarkupError, Reference, first_heading, parse
 from mailer.content.markdown.remarks import Remark
 from mailer.content.markdown.sections import Section, empty_sections, needs_contents, split, title_heading
-from mailer.content.markdown.text import Numbers, display_width, in_short_lines, inline_to_text, plain, to_text
+from mailer.content.markdown.text import STRUCK, Numbers, display_width, in_short_lines, inline_to_text, plain, to_text
 
 __all__ = [
     "COLUMN",
     "RIGHT_TO_LEFT",
+    "STRUCK",
     "Anchors",
     "BackIssue",
     "Direction",

@@ -31,6 +31,7 @@ UNWRAPPED = _names(
     "title track tt wbr"
 )
 BREAKS_LINE = _names("blockquote dd div dl dt h1 h2 h3 h4 h5 h6 hr li ol p pre table tr ul figcaption")
+STRIKES = _names("del s")
 
 _TAG = re.compile(r"<(?P<close>/?)(?P<name>[A-Za-z][\w:-]*)(?P<rest>(?:[^<>\"']|\"[^\"]*\"|'[^']*')*)>")
 _UNSEEN = re.compile(r"<!--.*?(?:-->|\Z)|<\?.*?\?>|<![A-Za-z].*?>|<!\[CDATA\[.*?\]\]>", re.DOTALL)
@@ -213,7 +214,8 @@ def _tag(name: str, closes: bool, source: str) -> list[Token]:
     attributes = _Attributes(source).found if not closes and " id" in source.lower() else {}
     if name in ALLOWED:
         keeps_id = name in KEEPS_ID
-        meta = {"breaks": name in BREAKS_LINE, "anchor": attributes.get("id", "") if keeps_id else ""}
+        anchor = attributes.get("id", "") if keeps_id else ""
+        meta = {"breaks": name in BREAKS_LINE, "strikes": name in STRIKES, "anchor": anchor}
         return [*_place({} if keeps_id else attributes), Token("html_inline", "", 0, content=source, meta=meta)]
     return _place(attributes) if name in UNWRAPPED else _text(source)
 

@@ -12,6 +12,7 @@ COLUMNS = 72
 LONGEST_LINE = 990  # bytes
 STORY = "■ "
 CALLOUT = "» "
+STRUCK = "~~"  # without it, "Do ~~not~~ mix" would say the opposite
 
 
 class Numbers:
@@ -31,8 +32,8 @@ class Numbers:
         return sorted((self._numbers[address], address) for address in used)
 
 
-def plain(children: Iterable[Token]) -> str:
-    """Return the text alone, on one line."""
+def plain(children: Iterable[Token], struck: str = "") -> str:
+    """Return the text alone, on one line; `struck` stands around what is struck out."""
     parts = []
     for child in children:
         if child.type in ("text", "text_special", "code_inline"):
@@ -41,7 +42,13 @@ def plain(children: Iterable[Token]) -> str:
             parts.append(plain(child.children or []))
         elif child.type in ("softbreak", "hardbreak"):
             parts.append(" ")
+        elif _strikes(child):
+            parts.append(struck)
     return " ".join("".join(parts).split())
+
+
+def _strikes(child: Token) -> bool:
+    return child.type in ("s_open", "s_close") or bool(child.meta.get("strikes"))
 
 
 def to_text(tokens: Sequence[Token], numbers: Numbers) -> str:
@@ -227,6 +234,8 @@ def _words(child: Token) -> str:
         return f"[{alt}]" if alt else ""
     if child.type == "footnote_ref":
         return f" ({int(child.meta['id']) + 1})"
+    if _strikes(child):
+        return STRUCK
     if child.type == "html_inline":
         return "\n" if child.meta.get("breaks") else ""
     return child.content

@@ -104,6 +104,17 @@ def test_text_does_not_number_an_address_that_stands_there_already():
     assert text("https://a.example/1 and <mailto:a@b.example>") == "https://a.example/1 and mailto:a@b.example"
 
 
+@pytest.mark.parametrize("source", ["Do ~~not~~ mix.", "Do <del>not</del> mix.", 'Do <s class="x">not</s> mix.'])
+def test_text_marks_what_is_struck_out(source):
+    assert text(source) == "Do ~~not~~ mix."
+
+
+def test_text_marks_struck_links_and_cells():
+    assert text("~~[a](https://a.example)~~") == "~~a [1]~~"
+    assert text("| a |\n|---|\n| ~~1~~ |\n").split("\n")[2:] == ["~~1~~"]
+    assert text("`~~a~~`") == "~~a~~"
+
+
 def test_text_sets_tables_by_the_width_that_characters_take():
     assert text("| a | 名 |\n|---|---|\n| 1 | 二 |\n| 三 | 4 |\n").split("\n")[2:] == ["1  | 二", "三 | 4"]
 

@@ -64,6 +64,7 @@ def test_the_frame_of_a_chinese_issue_is_chinese(rendered):
 def test_the_preheader_is_the_editors_or_the_first_words(rendered):
     assert rendered("---\npreheader: Mine.\n---\n# T\n\nHello.\n").preheader == "Mine."
     assert rendered("# T\n\n" + "word " * 60).preheader == " ".join(["word"] * 21) + "…"
+    assert rendered("# T\n\nDo ~~not~~ mix <del>it</del>.\n").preheader == "Do ~~not~~ mix ~~it~~."
 
 
 def test_a_banner_or_a_link_above_the_text_is_no_preheader_unless_there_is_nothing_else(rendered):
