@@ -77,8 +77,8 @@ _MERGE_FIELDS = (
 # `{{base}}125627`, costs its link, which the renderer says.
 _NAME = rf"(?:{_FIELD}|{_COMMON}){_FALLBACK}"
 IN_ADDRESSES = re.compile(
-    rf"\{{\{{[^{{}}]*(?:unsub|tracklink|{_NAME})[^{{}}]*\}}\}}|\{{[$!]?{_FIELD}{_FALLBACK}\}}|(?<==)\{{[$!]?{_NAME}\}}"
-    rf"|%%\w+%%|%{_NAME}%|\*\|.+?\|\*|<%|\[\[{_NAME}\]\]|\[UNSUB\w*\]|@TrackLink\b",
+    rf"\{{\{{[^{{}}]{{0,100}}(?:unsub|tracklink|{_NAME})[^{{}}]{{0,100}}\}}\}}|\{{[$!]?{_FIELD}{_FALLBACK}\}}"
+    rf"|(?<==)\{{[$!]?{_NAME}\}}|%%\w+%%|%{_NAME}%|\*\|.{{1,100}}?\|\*|<%|\[\[{_NAME}\]\]|\[UNSUB\w*\]|@TrackLink\b",
     re.IGNORECASE,
 )
 

@@ -86,6 +86,11 @@ def end_of_address(found: str) -> int:
     return len(address)
 
 
+def ends_within(text: str, start: int, length: int) -> bool:
+    """Tell whether a bare address, from its "//" on, certainly ends in that many characters."""
+    return bool(_AFTER_ADDRESS.search(text, start, start + length))
+
+
 _WIDE = "[\u2e80-\ua4cf\uf900-\ufaff\U00020000-\U0003ffff]"
 # A host that a sentence follows: "https://a.example在这里".
 _HOST = re.compile(rf"//[A-Za-z0-9.-]*\.[A-Za-z]{{2,}}(?={_WIDE})")

@@ -13,7 +13,7 @@ from markdown_it.ruler import Ruler
 from markdown_it.rules_block import StateBlock
 from markdown_it.rules_inline import StateInline
 
-from mailer.content.markdown.cjk import end_of_address
+from mailer.content.markdown.cjk import end_of_address, ends_within
 from mailer.content.markdown.footnotes import parse_link_label
 
 
@@ -44,6 +44,9 @@ class Linkify(LinkifyIt):  # type: ignore[misc]
         return self.pretest(text) and bool(super().test(text))
 
     def test_schema_at(self, text: str, name: str, position: int) -> int:
+        # Where it ends soon, linkify does not read on through all that has no spaces: quadratic, if it is addresses.
+        if ends_within(text, position, 1000):
+            text = text[: position + 2000]
         length = int(super().test_schema_at(text, name, position))
         return end_of_address(text[position : position + length])
 

@@ -11,13 +11,16 @@ from mailer.content.markdown.remarks import Remark, shortened
 
 # A remark, and all of the text that it is about.
 Vanished = tuple[Remark, str]
+_NOTE = re.compile(r"(?P<indent>[ \t>]*)(?:(?:[*+-]|\d{1,9}[.)])[ \t]+)*\[\^(?P<label>[^\]\s]+)\]:")
 
 
 def vanished(tokens: Sequence[Token], lines: Sequence[str], env: Mapping[str, Any]) -> Iterator[Vanished]:
     yield from _cells(tokens, lines)
-    for label, used in env.get("footnotes", {}).get("refs", {}).items():
-        if used < 0:
-            yield _note(label.removeprefix(":"), lines)
+    unused = [label.removeprefix(":") for label, used in env.get("footnotes", {}).get("refs", {}).items() if used < 0]
+    notes = [(number, note) for number, line in enumerate(lines if unused else ()) if (note := _NOTE.match(line))]
+    first = {note["label"]: number for number, note in reversed(notes)}
+    for label in unused:
+        yield _note(label, first.get(label, 0), lines)
 
 
 def _cells(tokens: Sequence[Token], lines: Sequence[str]) -> Iterator[Vanished]:
@@ -37,13 +40,15 @@ def _cells(tokens: Sequence[Token], lines: Sequence[str]) -> Iterator[Vanished]:
                 yield Remark(token.map[0], 0, "text-lost", what, fix, "error"), text
 
 
-def _note(label: str, lines: Sequence[str]) -> Vanished:
-    begins = re.compile(rf"[ \t>]*\[\^{re.escape(label)}\]:")
-    start = next((number for number, line in enumerate(lines) if begins.match(line)), 0)
+def _note(label: str, start: int, lines: Sequence[str]) -> Vanished:
     end = start + 1
+    own = _NOTE.match(lines[start])
+    indent = len(own["indent"]) if own else 0
     # A note goes on in the lines right below, and behind an empty line in what is indented.
     while end < len(lines) and (lines[end].strip() or (lines[end + 1 : end + 2] and lines[end + 1].startswith("    "))):
         if not lines[end - 1].strip() and not lines[end].startswith("    "):
+            break
+        if (following := _NOTE.match(lines[end])) and len(following["indent"]) <= indent:
             break
         end += 1
     text = "\n".join(lines[start:end])

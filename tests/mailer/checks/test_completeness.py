@@ -27,6 +27,18 @@ def test_words_that_markdown_drops_are_named(findings, text, rule, named):
     assert (told.rule, named in told.message) == (rule, True)
 
 
+def test_each_of_the_unused_notes_is_named_with_its_own_words(findings):
+    text = "[^a]: One.\n[^b]: Two\n    ```\n    [^x]: code\n    ```\n\n- [^c]: Three"
+
+    told = [(one.rule, one.line, one.message.split('"')[1]) for one in findings(text)]
+
+    assert told == [
+        ("note-unused", 9, "[^a]: One."),
+        ("note-unused", 10, "[^b]: Two ``` [^x]: code ```"),
+        ("note-unused", 15, "- [^c]: Three"),
+    ]
+
+
 @pytest.mark.parametrize(
     "text",
     [

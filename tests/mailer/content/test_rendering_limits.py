@@ -18,6 +18,7 @@ HOSTILE = {
     "images": "![" * 495_000,
     "links": "[a](" * 240_000,
     "addresses": "https://a.example/ " * 50_000,
+    "addresses in text without spaces": "http://a/b中" * 4_900,
     "footnotes": "[^" * 490_000,
     "inline notes": "^[" * 490_000,
     "stars": "*" * 990_000,
