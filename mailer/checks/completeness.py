@@ -20,7 +20,7 @@ from mailer.content.markdown.emoji_codes import with_emoji
 # What Markdown reads and does not show: a link's address, the name of a note or a reference, the mark of a list.
 _ADDRESS = re.compile(r"\]\([^()\n]*(?:\([^()\n]*\)[^()\n]*)*\)")
 _NAME = re.compile(
-    r"\[\^[^\]\s]+\]:?|(?<=\])\[[^\[\]]{1,300}\]|^[ \t>]*\[[^\[\]\n]+\]:.*$|^[ \t>]*[*+-] \[[xX]\]"
+    r"\[\^[^\[\]\s]+\]:?|(?<=\])\[[^\[\]]{1,300}\]|^[ \t>]*\[[^\[\]\n]+\]:.*$|^[ \t>]*[*+-] \[[xX]\]"
     # `{width=300}`, `![The board|300]`, `> [!NOTE]`.
     rf"|{ATTRIBUTES.pattern}|\|[\dx ]+(?=\])|(?<=\[)![\w-]+(?:\|[^\]\n]*)?(?=\])",
     re.MULTILINE,

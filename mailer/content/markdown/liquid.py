@@ -7,7 +7,7 @@ from markdown_it.rules_block import StateBlock
 from markdown_it.rules_inline import StateInline
 
 COMMENT = re.compile(r"\{%-?\s*comment\b.*?\{%-?\s*endcomment\s*-?%\}", re.DOTALL)
-TAG = re.compile(r"\{%.*?%\}", re.DOTALL)
+TAG = re.compile(r"\{%(?:(?!\{%).)*?%\}", re.DOTALL)
 ATTRIBUTES = re.compile(r"\{:[^{}\n]*\}")  # kramdown: {:.center}, {: #id}
 
 
