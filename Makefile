@@ -54,7 +54,7 @@ demo: $(VENV)/run.stamp
 	@$(BIN)/mailer demo $(if $(ISSUE),"$(ISSUE)")
 
 # All tests run on SQLite; those that touch the database also run on a real PostgreSQL.
-ON_POSTGRES := tests/mailer/sending tests/mailer/cli tests/mailer/worker/test_sweeping.py tests/mailer/store/test_schema.py tests/mailer/store/test_clock.py \
+ON_POSTGRES := tests/mailer/sending tests/mailer/worker/test_sweeping.py tests/mailer/store/test_schema.py tests/mailer/store/test_clock.py \
 	tests/mailer/events/test_processing.py tests/mailer/events/test_suppressing.py tests/mailer/worker/test_notifying.py tests/mailer/web/test_metrics.py tests/mailer/store/test_counting.py tests/mailer/store/test_presence.py \
 	tests/mailer/publishing/test_reachability.py tests/mailer/web/test_views.py tests/subscribers
 
@@ -69,9 +69,11 @@ test-sqlite: $(VENV)/dev.stamp
 test-postgres: $(VENV)/dev.stamp
 	@MAILER_TEST_DATABASE=postgres $(BIN)/python -m pytest -n 4 --dist worksteal -m "not slow" $(ON_POSTGRES) $(patsubst %,--ignore=%,$(NOT_TWICE))
 
-# The tests marked slow. They need servers that wheels cannot provide: see .ci/run.
+# The tests marked slow. They need servers that wheels cannot provide: see .ci/run. Commands hardly depend on the
+# database, so they run on PostgreSQL here.
 test-all: $(VENV)/dev.stamp
 	@$(BIN)/python -m pytest -n 3 --dist worksteal -m slow
+	@MAILER_TEST_DATABASE=postgres $(BIN)/python -m pytest -n 4 --dist worksteal -m "not slow" tests/mailer/cli
 
 RUNS ?= 21
 SEED ?= 1

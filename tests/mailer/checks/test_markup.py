@@ -203,6 +203,7 @@ def test_a_link_whose_address_a_site_generator_makes_blocks_a_send(findings):
     assert [one.message for one in found] == ['subscribers would see "[this]()"']
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text",
     [

@@ -194,6 +194,7 @@ BLURS = "".join(f'<feGaussianBlur stdDeviation="{n}"/>' for n in range(20, 220))
 FILTERED = '<filter id="f">{}</filter><rect width="90" height="90" filter="url(#f)"/>'
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "inside",
     [

@@ -62,6 +62,7 @@ def longest_that_is_tried(text: str) -> str:
     return text[:low]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_text_ends_soon(name, tmp_path, newsletter):
     text = HOSTILE[name]
