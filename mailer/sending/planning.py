@@ -281,7 +281,7 @@ def make_batches(send: Send, members: int, first: int = 0) -> None:
     size, now = batch_size(send), clock.now()
     sizes = (min(size, members - start) for start in range(0, members, size))
     Batch.objects.bulk_create(
-        Batch(send=send, number=number, size=size, not_before=now) for number, size in enumerate(sizes, first)
+        Batch(send=send, number=number, size=filled, not_before=now) for number, filled in enumerate(sizes, first)
     )
 
 

@@ -26,23 +26,11 @@ def weekly(tmp_path: Path) -> Newsletter:
 
 @pytest.fixture
 def rendered(tmp_path: Path, weekly: Newsletter):
-    def render(body: str, newsletter: Newsletter = weekly) -> RenderedIssue:
+    def render(body: str, newsletter: Newsletter = weekly, **options) -> RenderedIssue:
         (tmp_path / "newsletter.toml").touch()
         (tmp_path / "issues").mkdir(exist_ok=True)
         path = tmp_path / "issues" / "2026-11-15.md"
         path.write_text(body, encoding="utf-8")
-        return render_issue(read_issue(path), newsletter, base_url=BASE)
-
-    return render
-
-
-@pytest.fixture
-def rendered_with(tmp_path: Path, weekly: Newsletter):
-    def render(body: str, **options) -> RenderedIssue:
-        (tmp_path / "newsletter.toml").touch()
-        (tmp_path / "issues").mkdir(exist_ok=True)
-        path = tmp_path / "issues" / "2026-11-15.md"
-        path.write_text(body, encoding="utf-8")
-        return render_issue(read_issue(path), weekly, base_url=BASE, **options)
+        return render_issue(read_issue(path), newsletter, base_url=BASE, **options)
 
     return render

@@ -242,13 +242,11 @@ def test_render_writes_html_text_and_images(tmp_path):
     assert "/unsubscribe/sample/" in (tmp_path / "out" / "issue.html").read_text()
 
 
-def test_a_link_to_a_sent_issue_leads_to_its_page_here(rendered_with, weekly):
+def test_a_link_to_a_sent_issue_leads_to_its_page_here(rendered, weekly):
     body = "# T\n\n[a](2026-11-01.md#news) [b](../issues/Über%20uns.md) [c](./winter/index.md) [d](2026-10-01.md)\n"
     sent = frozenset({"2026-11-01", "über-uns", "winter"})
 
-    hrefs = [
-        link.get("href") for link in lxml_html.document_fromstring(rendered_with(body, sent_slugs=sent).html).iter("a")
-    ]
+    hrefs = [link.get("href") for link in lxml_html.document_fromstring(rendered(body, sent_slugs=sent).html).iter("a")]
 
     assert hrefs[1:5] == [  # the first is the mail's own page
         f"{BASE}/archive/2026-11-01/#news",
@@ -256,7 +254,7 @@ def test_a_link_to_a_sent_issue_leads_to_its_page_here(rendered_with, weekly):
         f"{BASE}/archive/winter/",
         "https://git.example.com/weekly/issues/2026-10-01.md",
     ]
-    other = rendered_with(body, sent_slugs=sent, archive_url=f"{BASE}/weekly/archive/")
+    other = rendered(body, sent_slugs=sent, archive_url=f"{BASE}/weekly/archive/")
     assert f'href="{BASE}/weekly/archive/winter/"' in other.html
 
 
