@@ -32,7 +32,7 @@ _MAYBE_SHOWN = re.compile(rf"{_NAME.pattern}|{_ADDRESS.pattern}|{_TAG.pattern}")
 _INSIDE = re.compile(
     r"<!--|</?(?:a|abbr|b|code|del|em|font|i|ins|kbd|mark|q|s|small|span|strong|sub|sup|u|var)[\s/>]", re.I
 )
-_MARKS = re.compile(r"[*_~`\\\[\]]+")
+_MARKS = re.compile(r"(?:[*_~`\\\[\]]|\^(?!\[))+")
 # Each character of a script without spaces counts by itself: its lines are joined.
 _WIDE = "\u2e80-\u2fdf\u3040-\u9fff\uf900-\ufaff"
 _WORD = re.compile(rf"[{_WIDE}]|[^\W_{_WIDE}]+")

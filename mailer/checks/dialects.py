@@ -178,6 +178,17 @@ _UNCERTAIN = (
     _maybe(r"(?<![\w:/]):[a-z][a-z0-9_+-]*[a-z0-9]:(?![\w:/])", f"use the emoji itself, or {_SHOW}", in_front=True),
     _maybe(r"\[/[a-z][\w-]*\]", _EXPAND),
     _maybe(r"\[\^[\w-]{1,40}\]", "write the footnote, as [^name]: words on a line of its own, or put it in `code`"),
+    # PHP Markdown Extra; markdown-it's "ins", but no "++i or i++".
+    _maybe(
+        r"^\*\[[^\[\]\n]{1,60}\]:[ \t]*\S[^\n]*",
+        "write the meaning beside the word, and remove this line",
+        re.MULTILINE,
+    ),
+    _maybe(
+        r"(?<![0-9A-Za-z_+])\+\+(?=[^\W\d_]{2})(?P<first>\w+)\b(?![^+\n]{0,200}?\b(?P=first)\+\+)"
+        r"(?:[^+\n]{0,200}?[^\W\d_][.!?…。！？]?)?\+\+(?![0-9A-Za-z_+])",
+        f"write <ins>words</ins>, or {_SHOW}",
+    ),
     # CriticMarkup; Logseq.
     _maybe(r"\{(\+\+|--|==).{1,300}?\1\}", "accept or reject the change", re.DOTALL),
     _maybe(r"^[a-z][\w-]*::[ \t]\S[^\n]*", f"remove it, or {_SHOW}", re.MULTILINE),

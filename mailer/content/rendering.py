@@ -255,6 +255,7 @@ class _Mail:
             "contents": [section for section in sections if section.title],
             "has_callouts": any('class="callout' in body for body in bodies),
             "has_directions": any(' dir="' in body for body in bodies),
+            "has_definitions": any("<dl" in body for body in bodies),
             "has_marks": any("<mark>" in body for body in bodies),
             **placeholders,
         }

@@ -12,7 +12,19 @@ Direction = Literal["ltr", "rtl"]
 
 RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
 _LETTER = re.compile(r"[^\W\d_]")
-_BLOCKS = {"paragraph", "heading", "blockquote", "callout", "callout_title", "list_item", "table", "td", "th"}
+_BLOCKS = {
+    "paragraph",
+    "heading",
+    "blockquote",
+    "callout",
+    "callout_title",
+    "list_item",
+    "table",
+    "td",
+    "th",
+    "dt",
+    "dd",
+}
 _LISTS = {"bullet_list", "ordered_list"}
 
 

@@ -19,8 +19,7 @@ ATTRIBUTES: dict[str, set[str]] = {
     "ol": {"start", "dir"},
     "td": {"style", "colspan", "rowspan", "dir"},
     "th": {"style", "colspan", "rowspan", "dir"},
-    "blockquote": {"dir"},
-    "code": {"dir"},
+    **{tag: {"dir"} for tag in ("blockquote", "code", "dt", "dd")},
     **{tag: {"id", "dir"} for tag in ("h1", "h4", "h5", "h6", "li", "sup")},
     **{tag: {"id", "class", "dir"} for tag in ("h2", "h3", "ul", "table", "div", "p", "span", "pre")},
 }

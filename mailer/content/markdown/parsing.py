@@ -17,6 +17,7 @@ from mailer.content.markdown.attributes import attributes_plugin, split_name
 from mailer.content.markdown.back_issues import BackIssue, with_back_issues
 from mailer.content.markdown.callouts import callout_plugin
 from mailer.content.markdown.cjk import cjk_plugin, join_wide_lines
+from mailer.content.markdown.definitions import definitions_plugin
 from mailer.content.markdown.emoji_codes import emoji_plugin, replace_codes
 from mailer.content.markdown.footnotes import after_links, footnotes_plugin
 from mailer.content.markdown.html_blocks import html_blocks_plugin
@@ -24,6 +25,7 @@ from mailer.content.markdown.limits import beyond_a_mail
 from mailer.content.markdown.liquid import liquid_plugin
 from mailer.content.markdown.marks import mark_plugin
 from mailer.content.markdown.remarks import Remark, left_out, unclosed
+from mailer.content.markdown.scripts import scripts_plugin
 from mailer.content.markdown.shortcuts import Linkify, take_shortcuts
 from mailer.content.markdown.text import plain
 from mailer.content.markdown.vanishing import vanished
@@ -201,7 +203,9 @@ def _plain_parser() -> MarkdownIt:
     # Without this "deci.ai" and "i.MX" in running text would become links.
     md.linkify.set({"fuzzy_link": False, "fuzzy_email": False, "fuzzy_ip": False})
     md.use(footnotes_plugin).use(tasklists_plugin).use(liquid_plugin).use(cjk_plugin).use(html_blocks_plugin)
-    md.use(callout_plugin).use(mark_plugin).use(emoji_plugin).use(attributes_plugin)
+    md.use(callout_plugin).use(definitions_plugin).use(scripts_plugin).use(mark_plugin).use(emoji_plugin).use(
+        attributes_plugin
+    )
     return md
 
 
@@ -225,7 +229,7 @@ def _refuse_deep(tokens: list[Token]) -> None:
 
 
 _QUOTES = ("blockquote", "callout")
-_NESTS = {f"{kind}_{end}" for kind in ("bullet_list", "ordered_list", *_QUOTES) for end in ("open", "close")}
+_NESTS = {f"{kind}_{end}" for kind in ("bullet_list", "ordered_list", "dl", *_QUOTES) for end in ("open", "close")}
 
 
 def _refuse_deep_html(tokens: list[Token]) -> None:

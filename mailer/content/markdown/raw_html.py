@@ -27,11 +27,12 @@ UNWRAPPED = _names(
     "abbr acronym address area article aside base basefont bdi bdo big body button center cite col colgroup "
     "data datalist details dfn dialog dir fieldset figcaption figure font footer form frame frameset head "
     "header hgroup html input label legend link main map menu meta meter nav nobr optgroup option output "
-    "param picture plaintext progress rp rt ruby search section select source strike summary textarea time "
+    "param picture plaintext progress rp rt ruby search section select source summary textarea time "
     "title track tt wbr"
 )
 BREAKS_LINE = _names("blockquote dd div dl dt h1 h2 h3 h4 h5 h6 hr li ol p pre table tr ul figcaption")
 STRIKES = _names("del s")
+SCRIPTS = {"sup": "above", "sub": "below"}
 
 _TAG = re.compile(r"<(?P<close>/?)(?P<name>[A-Za-z][\w:-]*)(?P<rest>(?:[^<>\"']|\"[^\"]*\"|'[^']*')*)>")
 _UNSEEN = re.compile(r"<!--.*?(?:-->|\Z)|<\?.*?\?>|<![A-Za-z].*?>|<!\[CDATA\[.*?\]\]>", re.DOTALL)
@@ -201,6 +202,8 @@ def _remarks(name: str, rest: str, source: str, dropped: set[str]) -> list[Token
 def _tag(name: str, closes: bool, source: str) -> list[Token]:
     if name == "br":
         return [Token("hardbreak", "br", 0, meta={"html": True})]
+    if name == "strike":  # what `<s>` was called
+        name, source = "s", "</s>" if closes else "<s>"
     if name == "a" and closes:
         return [Token("link_close", "a", -1)]
     if name == "a":
@@ -216,6 +219,7 @@ def _tag(name: str, closes: bool, source: str) -> list[Token]:
         keeps_id = name in KEEPS_ID
         anchor = attributes.get("id", "") if keeps_id else ""
         meta = {"breaks": name in BREAKS_LINE, "strikes": name in STRIKES, "anchor": anchor}
+        meta["script"] = "" if closes else SCRIPTS.get(name, "")
         return [*_place({} if keeps_id else attributes), Token("html_inline", "", 0, content=source, meta=meta)]
     return _place(attributes) if name in UNWRAPPED else _text(source)
 

@@ -111,6 +111,8 @@ _INLINE = {
     "backticks": "`",
     "strikethrough": "~",
     "mark": "=",
+    "sub": "~",
+    "sup": "^",
     "emphasis": "*_",
     "link": "[",
     "image": "!",

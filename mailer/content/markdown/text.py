@@ -35,7 +35,7 @@ class Numbers:
 def plain(children: Iterable[Token], struck: str = "") -> str:
     """Return the text alone, on one line; `struck` stands around what is struck out."""
     parts = []
-    for child in children:
+    for child in _with_scripts(children) if struck else children:
         if child.type in ("text", "text_special", "code_inline"):
             parts.append(child.content)
         elif child.type == "image":
@@ -45,6 +45,26 @@ def plain(children: Iterable[Token], struck: str = "") -> str:
         elif _strikes(child):
             parts.append(struck)
     return " ".join("".join(parts).split())
+
+
+# What stands above or below the line, for which there are characters: "10^6^" is not 106.
+_SCRIPTS = {
+    "above": str.maketrans("0123456789+-\u2212nixyk", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻ⁿⁱˣʸᵏ"),
+    "below": str.maketrans("0123456789+-\u2212nixk", "₀₁₂₃₄₅₆₇₈₉₊₋₋ₙᵢₓₖ"),
+}
+_SCRIPT_TOKENS = {"sup_open": "above", "sub_open": "below", "sup_close": "", "sub_close": ""}
+
+
+def _with_scripts(children: Iterable[Token]) -> Iterator[Token]:
+    """Write what stands above or below the line in characters that do, if there are such for all of it."""
+    script = ""
+    for child in children:
+        script = _SCRIPT_TOKENS.get(child.type, child.meta.get("script", script))
+        table = _SCRIPTS.get(script, {})
+        if table and child.type == "text" and all(ord(char) in table for char in child.content):
+            yield Token("text", "", 0, content=child.content.translate(table))
+        else:
+            yield child
 
 
 def _strikes(child: Token) -> bool:
@@ -147,6 +167,17 @@ def _callout(token: Token, inside: list[Token], numbers: Numbers) -> str:
     return _indent(to_text(rest, numbers), f"{CALLOUT}{label or title}\n  ", "  ").rstrip()
 
 
+def _definitions(token: Token, inside: list[Token], numbers: Numbers) -> str:
+    lines = []
+    position = 0
+    while position < len(inside):
+        end = closing(inside, position)
+        words = to_text(inside[position + 1 : end], numbers)
+        lines.append(_indent(words, "    ", "    ") if inside[position].type == "dd_open" else words)
+        position = end + 1
+    return "\n".join(lines)
+
+
 def _code(token: Token, inside: list[Token], numbers: Numbers) -> str:
     return _indent(token.content.rstrip("\n"), "    ", "    ")
 
@@ -189,6 +220,7 @@ _WRITERS: dict[str, Callable[[Token, list[Token], Numbers], str]] = {
     "ordered_list_open": _numbered,
     "blockquote_open": _quote,
     "callout_open": _callout,
+    "dl_open": _definitions,
     "fence": _code,
     "code_block": _code,
     "hr": _rule,
@@ -204,7 +236,7 @@ _WRITERS: dict[str, Callable[[Token, list[Token], Numbers], str]] = {
 def _inline(children: Sequence[Token], numbers: Numbers) -> str:
     parts: list[str] = []
     links: list[tuple[str, int]] = []
-    for child in children:
+    for child in _with_scripts(children):
         if child.type == "link_open":
             links.append((str(child.attrs.get("href", "")), len(parts)))
         elif child.type == "link_close" and links:
