@@ -5,7 +5,7 @@ import json
 import logging
 import subprocess
 import sys
-import time
+import threading
 from urllib.parse import quote
 from uuid import UUID, uuid4
 
@@ -14,7 +14,6 @@ import pytest
 from mailer.config import logs, scrubbing, sentry
 from mailer.config.logs import MOST, CountingHandler, JsonFormatter, KeyValueFormatter, LineFormatter
 from subscribers import tokens
-from tests.mailer.store.test_presence import until
 
 
 @pytest.fixture
@@ -167,12 +166,15 @@ def test_a_warning_that_repeats_is_counted_and_others_are_not_held_back(log):
 
 
 def test_the_sum_is_written_when_the_interval_ends_also_if_nothing_else_happens(log, monkeypatch):
-    monkeypatch.setattr(logs, "INTERVAL", 0.05)
-    log.handler.sum_up()  # begins an interval of this length
+    timers: list[threading.Timer] = []
+    monkeypatch.setattr(threading.Timer, "start", lambda timer: timers.append(timer))
+    log.handler.sum_up()  # begins an interval
     for _ in range(MOST + 3):
         log.warning("events refused")
-    until(lambda: any("repeated=3" in line for line in log.written()))
-    time.sleep(0.06)
+    (timer,) = timers
+    assert logs.INTERVAL - 60 < timer.interval <= logs.INTERVAL
+    timer.function()
+    assert "repeated=3" in log.written()[-1]
     log.warning("events refused")
     assert "repeated" not in log.written()[-1]
 

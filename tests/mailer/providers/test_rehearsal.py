@@ -29,7 +29,7 @@ def rehearsal(tmp_path):
 
 @pytest.fixture
 def client(rehearsal):
-    return Client(rehearsal.url, rehearsal.key, 5)
+    return Client(rehearsal.url, rehearsal.key, 60)
 
 
 def mails(rehearsal, send="12"):

@@ -19,7 +19,7 @@ def _often(monkeypatch):
 
 
 def until(met, what="it is so"):
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while not met():
         assert time.monotonic() < end, f"waited in vain: {what}"
         time.sleep(0.01)

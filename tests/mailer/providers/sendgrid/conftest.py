@@ -14,4 +14,4 @@ def api():
 
 @pytest.fixture
 def client(api):
-    return Client(api.url, api.key, timeout=2)
+    return Client(api.url, api.key, timeout=60)

@@ -30,3 +30,14 @@ def server_that(serve):
     finally:
         listener.shutdown(socket.SHUT_RDWR)
         listener.close()
+
+
+@contextmanager
+def silent_server():
+    """Run a server that accepts connections, and neither reads nor writes until the test is over."""
+    over = threading.Event()
+    try:
+        with server_that(lambda connection: over.wait(600)) as where:
+            yield where
+    finally:
+        over.set()

@@ -163,7 +163,7 @@ def test_the_reset_is_read_by_the_providers_clock():
         connection.sendall(f"HTTP/1.1 429 Too Many\r\n{lines}\r\n\r\n".encode())
 
     with server_that(serve) as where:
-        assert 19 <= Client(f"http://{where}", KEY, 2).post(request()).wait <= 21
+        assert 19 <= Client(f"http://{where}", KEY, 60).post(request()).wait <= 21
 
 
 # ---------------------------------------------------------------- secrets and words
@@ -172,7 +172,7 @@ def test_the_reset_is_read_by_the_providers_clock():
 def test_the_key_is_never_shown(api, caplog):
     caplog.set_level(logging.DEBUG)
     logging.getLogger("python_http_client").propagate = True
-    client = Client(f"{api.url}", api.key, 2)
+    client = Client(f"{api.url}", api.key, 60)
     api.fail("answer", status=403, body=f'{{"errors": [{{"message": "no access for {KEY}", "field": null}}]}}')
     answer = client.post(request())
     assert answer.detail == "403 Forbidden: no access for [key]"
@@ -182,7 +182,7 @@ def test_the_key_is_never_shown(api, caplog):
 
 
 def test_the_path_of_a_url_is_not_shown_either():
-    assert repr(Client("http://127.0.0.1:8123/token", KEY, 2)) == "<Client of http://127.0.0.1:8123>"
+    assert repr(Client("http://127.0.0.1:8123/token", KEY, 60)) == "<Client of http://127.0.0.1:8123>"
 
 
 def test_the_providers_message_is_one_short_line(api, client):
@@ -207,11 +207,11 @@ def test_scopes_and_credits_can_be_asked(api, client):
 
 
 def test_a_wrong_key_is_told_by_its_status(api):
-    status, content = Client(api.url, "SG.wrong", 2).get("/v3/scopes")
+    status, content = Client(api.url, "SG.wrong", 60).get("/v3/scopes")
     assert status == 401
     assert content["errors"][0]["message"].startswith("The provided authorization grant")
 
 
 def test_a_question_without_an_answer_is_unreachable():
     with pytest.raises(Unreachable, match="Connection refused"):
-        Client(f"http://127.0.0.1:{free_port()}", KEY, 2).get("/v3/scopes")
+        Client(f"http://127.0.0.1:{free_port()}", KEY, 60).get("/v3/scopes")

@@ -1,5 +1,6 @@
 import re
-import time
+import sys
+from collections import Counter
 from email import message_from_string
 from email.header import decode_header, make_header
 from email.policy import default
@@ -243,13 +244,19 @@ def test_a_phrase_reads_back_as_the_name(name):
         assert mailbox.display_name.split() == name.split()
 
 
-def test_a_thousand_readers_are_written_in_a_few_milliseconds():
-    people, message = readers(1000), issue()
-    best = min(_seconds(lambda: write_request(message, people, ATTEMPT)) for _ in range(10))
-    assert best < 0.015, f"{best * 1000:.1f} ms; 1 ms on an idle machine"
+def test_writing_one_reader_more_takes_few_calls():
+    """A thousand take a millisecond; with a call of a JSON library each, or a pattern for each link, several."""
+    message = issue()
+    one, many = (_calls(write_request, message, readers(count), ATTEMPT) for count in (1, 1001))
+    assert (many - one) / 1000 <= 8
 
 
-def _seconds(act):
-    start = time.perf_counter()
-    act()
-    return time.perf_counter() - start
+def _calls(function, *arguments):
+    """Return how many functions are called meanwhile, those of Python and those in C."""
+    events = Counter()
+    sys.setprofile(lambda frame, event, argument: events.update([event]))
+    try:
+        function(*arguments)
+    finally:
+        sys.setprofile(None)
+    return events["call"] + events["c_call"]

@@ -72,7 +72,7 @@ def test_a_connection_is_not_reused_after_an_answer_that_says_more_than_it_annou
         time.sleep(1)
 
     with server_that(serve) as where:
-        client = Client(f"http://{where}", KEY, 2)
+        client = Client(f"http://{where}", KEY, 60)
         client.post(request(1))
         time.sleep(0.05)
         client.post(request(1))

@@ -30,14 +30,14 @@ def test_without_a_descriptor_nothing_is_written_and_later_it_is(api, client):
 
 
 def test_a_lookup_that_fails_for_want_of_a_descriptor_does_not_blame_the_name():
-    client = Client("http://nowhere.invalid", KEY, 2)
+    client = Client("http://nowhere.invalid", KEY, 60)
     with no_descriptors():
         assert isinstance(client.post(request()), Exhausted)
 
 
 def test_certificates_that_could_not_be_read_are_read_later():
     transport._tls.cache_clear()
-    client = Client(f"https://127.0.0.1:{free_port()}", KEY, 2)
+    client = Client(f"https://127.0.0.1:{free_port()}", KEY, 60)
     with no_descriptors():
         with pytest.raises(OSError, match="Too many open files"):
             transport._tls()
@@ -46,7 +46,7 @@ def test_certificates_that_could_not_be_read_are_read_later():
 
 
 def test_a_port_that_refuses_is_the_providers_fault_still(client):
-    assert type(Client(f"http://localhost:{free_port()}", KEY, 2).post(request())) is ConnectFailed
+    assert type(Client(f"http://localhost:{free_port()}", KEY, 60).post(request())) is ConnectFailed
 
 
 def test_without_a_free_port_nothing_is_written(api, client, monkeypatch):

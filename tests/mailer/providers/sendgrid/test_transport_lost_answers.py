@@ -9,14 +9,14 @@ from mailer.providers.answers import Accepted, ConnectFailed, DeadlinePassed, Ou
 from mailer.providers.sendgrid import transport
 from mailer.providers.sendgrid.client import Client
 from tests.mailer.providers.sendgrid.letters import request
-from tests.mailer.providers.sendgrid.listeners import free_port, server_that
+from tests.mailer.providers.sendgrid.listeners import free_port, server_that, silent_server
 from tests.stand_in import KEY
 
 # ---------------------------------------------------------------- never opened
 
 
 def test_a_refused_connection_wrote_nothing():
-    answer = Client(f"http://127.0.0.1:{free_port()}", KEY, 2).post(request())
+    answer = Client(f"http://127.0.0.1:{free_port()}", KEY, 60).post(request())
     assert isinstance(answer, ConnectFailed)
     assert "Connection refused" in answer.detail
 
@@ -32,24 +32,22 @@ def test_a_provider_that_closed_its_port_wrote_nothing_also_after_an_earlier_req
 
 @pytest.mark.parametrize("host", ["nowhere.invalid", "a..b", f"{'x' * 70}.example"])
 def test_a_name_that_does_not_resolve_wrote_nothing(host):
-    answer = Client(f"http://{host}", KEY, 2).post(request())
+    answer = Client(f"http://{host}", KEY, 60).post(request())
     assert isinstance(answer, ConnectFailed)
     assert "resolved" in answer.detail
 
 
 def test_a_failed_tls_handshake_wrote_nothing(api):
-    answer = Client(api.url.replace("http:", "https:"), KEY, 2).post(request())
+    answer = Client(api.url.replace("http:", "https:"), KEY, 60).post(request())
     assert isinstance(answer, ConnectFailed)
     assert "TLS failed" in answer.detail
     assert api.requests == []
 
 
 def test_a_handshake_that_never_ends_wrote_nothing():
-    with server_that(lambda connection: time.sleep(3)) as where:
-        start = time.monotonic()
+    with silent_server() as where:
         answer = Client(f"https://{where}", KEY, 0.3).post(request())
-    assert isinstance(answer, ConnectFailed)
-    assert time.monotonic() - start < 1
+    assert answer == ConnectFailed(f"no connection to {where}: timed out")
 
 
 # ---------------------------------------------------------------- too late
@@ -58,27 +56,34 @@ def test_a_handshake_that_never_ends_wrote_nothing():
 def test_nothing_is_written_after_the_time_for_the_first_byte(api, client):
     assert client.post(request(), first_byte_by=time.monotonic() - 0.001) == DeadlinePassed()
     assert api.requests == []
-    assert isinstance(client.post(request(), first_byte_by=time.monotonic() + 2), Accepted)
+    assert isinstance(client.post(request(), first_byte_by=time.monotonic() + 60), Accepted)
 
 
 def test_a_process_that_was_stopped_while_it_connected_writes_nothing(api, client, monkeypatch):
-    opened = transport.Transport._open
+    opened, first_byte_by = transport.Transport._open, time.monotonic() + 30
 
     def slowly(self, until):
         connection = opened(self, until)
-        time.sleep(0.2)
+        monkeypatch.setattr(time, "monotonic", lambda: first_byte_by + 0.1)
         return connection
 
     monkeypatch.setattr(transport.Transport, "_open", slowly)
-    assert client.post(request(), first_byte_by=time.monotonic() + 0.1) == DeadlinePassed()
+    assert client.post(request(), first_byte_by=first_byte_by) == DeadlinePassed()
     assert api.requests == []
 
 
-def test_a_connection_that_opens_too_slowly_counts_as_never_opened():
+def test_a_connection_that_opens_too_slowly_counts_as_never_opened(monkeypatch):
     """It does not count as too late: the circuit breaker must open, or the batch would be claimed again at once."""
-    with server_that(lambda connection: time.sleep(3)) as where:
-        answer = Client(f"https://{where}", KEY, 5).post(request(), first_byte_by=time.monotonic() + 0.2)
-    assert isinstance(answer, ConnectFailed)
+    opened, first_byte_by = transport.Transport._open, time.monotonic() + 30
+
+    def soon_too_late(self, until):
+        assert until == first_byte_by
+        return opened(self, time.monotonic() + 0.2)
+
+    monkeypatch.setattr(transport.Transport, "_open", soon_too_late)
+    with silent_server() as where:
+        answer = Client(f"https://{where}", KEY, 60).post(request(), first_byte_by=first_byte_by)
+    assert answer == ConnectFailed(f"no connection to {where}: timed out")
 
 
 # ---------------------------------------------------------------- unknown
@@ -129,22 +134,20 @@ def test_silence_ends_at_the_timeout(api, fault):
     start = time.monotonic()
     answer = Client(api.url, api.key, timeout=0.4).post(request())
     assert answer == OutcomeUnknown("no answer came: timed out", None)
-    assert 0.3 < time.monotonic() - start < 1
+    assert time.monotonic() - start > 0.3
 
 
 def test_a_server_that_trickles_cannot_stretch_the_timeout(api):
+    """Each byte comes in time for a limit on silence, and the last of them would be an answer."""
     api.fail("trickle", seconds=0.05)
-    start = time.monotonic()
-    assert isinstance(Client(api.url, api.key, timeout=0.4).post(request()), OutcomeUnknown)
-    assert time.monotonic() - start < 1
+    answer = Client(api.url, api.key, timeout=0.4).post(request())
+    assert answer == OutcomeUnknown("no answer came: timed out", None)
 
 
 def test_a_server_that_does_not_read_cannot_stretch_the_timeout():
-    with server_that(lambda connection: time.sleep(3)) as where:
-        start = time.monotonic()
+    with silent_server() as where:
         answer = Client(f"http://{where}", KEY, 0.4).post(request(3, html="zq0123456789abcdef" + "x" * 20_000_000))
-    assert isinstance(answer, OutcomeUnknown)
-    assert time.monotonic() - start < 1.5
+    assert answer == OutcomeUnknown("no answer came: timed out", None)
 
 
 @pytest.mark.parametrize(
@@ -171,4 +174,4 @@ def test_an_answer_that_is_none_leaves_the_outcome_unknown(said):
         connection.shutdown(socket.SHUT_WR)
 
     with server_that(serve) as where:
-        assert isinstance(Client(f"http://{where}", KEY, 2).post(request(1)), OutcomeUnknown)
+        assert isinstance(Client(f"http://{where}", KEY, 60).post(request(1)), OutcomeUnknown)

@@ -36,14 +36,14 @@ def trusted(certificate, monkeypatch):
 
 @pytest.mark.usefixtures("trusted")
 def test_requests_over_tls_share_a_connection(api):
-    client = Client(api.url, api.key, 5)
+    client = Client(api.url, api.key, 60)
     assert [isinstance(client.post(request(1000)), Accepted) for _ in range(5)] == [True] * 5
     assert api.connections == 1
 
 
 @pytest.mark.usefixtures("trusted")
 def test_a_connection_that_the_server_ended_is_not_written_to(api):
-    client = Client(api.url, api.key, 5)
+    client = Client(api.url, api.key, 60)
     api.fail("close when idle")
     assert isinstance(client.post(request()), Accepted)
     transport.time.sleep(0.1)
@@ -60,7 +60,7 @@ def test_a_lost_answer_over_tls_leaves_the_outcome_unknown(api, fault):
 
 
 def test_a_certificate_that_nobody_vouches_for_gets_no_byte_of_ours(api):
-    answer = Client(api.url, api.key, 5).post(request())
+    answer = Client(api.url, api.key, 60).post(request())
     assert isinstance(answer, ConnectFailed)
     assert "certificate is not trusted (self-signed certificate)" in answer.detail
     assert api.requests == []
