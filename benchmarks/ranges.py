@@ -1,11 +1,12 @@
 # ruff: noqa: T201, S603 — it prints, and runs this checkout's own programs
 """The plan of a send to millions on PostgreSQL, made in ranges by two workers, of which one is killed on the way.
 
-    python -m benchmarks.ranges [--readers N] [--database URL]
+    python -m benchmarks.ranges [--readers N] [--import] [--send] [--database URL]
 
 Meanwhile subscribers unsubscribe with one click and are erased. Shown are the longest transaction, the longest wait for
-a lock, what grew, and the memory of a worker. With --database, that database is used, and filled if it has no
-subscribers; 10,000,000 need 10 GB.
+a lock, what grew, and the memory of a worker. With --import the subscribers are imported from a file, else written by
+SQL. With --send the issue is then sent at full speed, while pages are looked at. With --database, that database is
+used, and filled if it has no subscribers; 10,000,000 need 20 GB.
 """
 
 import argparse
@@ -13,6 +14,7 @@ import http.client
 import os
 import signal
 import socket
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -28,7 +30,8 @@ from urllib.parse import urlsplit
 import psycopg
 
 from benchmarks.distributed import newsletter, of_process, of_server, postmaster
-from benchmarks.send import FOLDER, ISSUE, environment, provider
+from benchmarks.imports import write_readers
+from benchmarks.send import FOLDER, ISSUE, ask, environment, provider
 from tests.processes.stage import Broker, free_port, new_postgres_database, wait_until
 
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -58,6 +61,26 @@ for pk in range(2, {readers}, {readers} // 1000):
         print(time.monotonic() - began, flush=True)
     time.sleep(0.5)
 """
+LOOK = """
+import time, django; django.setup()
+from django.contrib.auth.models import User
+from django.test import Client
+browser = Client(SERVER_NAME="127.0.0.1")
+browser.force_login(User.objects.create_superuser("benchmark"), "django.contrib.auth.backends.ModelBackend")
+while True:
+    for path in {paths!r}:
+        began = time.perf_counter()
+        answer = browser.get(path)
+        print(path, answer.status_code, 1000 * (time.perf_counter() - began), flush=True)
+    time.sleep(1)
+"""
+PATHS = (
+    "/admin/mailer/send/",
+    "/admin/subscribers/subscriber/",
+    "/admin/subscribers/subscriber/?q=reader00",
+    "/archive/",
+    f"/archive/{ISSUE.stem}",
+)
 ACTIVITY = """
     SELECT coalesce(max(extract(epoch FROM clock_timestamp() - xact_start)) FILTER (WHERE backend_xid IS NOT NULL), 0),
         coalesce(max(extract(epoch FROM clock_timestamp() - query_start)) FILTER (WHERE wait_event_type = 'Lock'), 0),
@@ -65,6 +88,7 @@ ACTIVITY = """
     FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend'
     AND pid <> pg_backend_pid() AND state <> 'idle' AND query NOT LIKE 'VACUUM%'
 """
+OUTCOMES = "SELECT state, sum(size), sum(skipped), sum(rejected) FROM mailer_batch GROUP BY state"
 SIZES = """
     SELECT relname, pg_size_pretty(pg_table_size(relid)), pg_size_pretty(pg_indexes_size(relid)), n_live_tup, n_dead_tup
     FROM pg_stat_user_tables WHERE relname IN ('mailer_send', 'mailer_batch', 'mailer_delivery', 'mailer_planning',
@@ -94,7 +118,7 @@ class Watch:
 
 class Scale:
     def __init__(self, folder: Path, address: str, broker: str, url: str, readers: int) -> None:
-        self.folder, self.address, self.readers = folder, address, readers
+        self.folder, self.address, self.provider, self.readers = folder, address, url, readers
         self.port = free_port()
         self.settings = {
             "DATABASE_URL": address,
@@ -148,18 +172,18 @@ class Scale:
             process.wait()
 
 
-def measure(scale: Scale) -> None:
+def measure(scale: Scale, fill: Callable[[Scale], None], *, sending: bool) -> None:
     scale.run("-m", "mailer", "manage", "migrate", "-v0")
     if not scale.one("SELECT EXISTS (SELECT FROM subscribers_subscriber)"):
-        timed("filled", lambda: scale.run("-m", "benchmarks.audience", str(scale.readers), newsletter()))
-        scale.connection.execute("VACUUM (ANALYZE)")
+        timed("filled", lambda: fill(scale))
+        timed("vacuum", lambda: scale.connection.execute("VACUUM (ANALYZE)"))
     links = scale.run("-c", LINKS.format(newsletter=newsletter(), readers=scale.readers)).split()
     workers = [scale.start(f"worker{number}", "-m", "mailer", "worker") for number in (0, 1)]
     scale.start("web", "-m", "mailer", "serve", "--port", str(scale.port))
     wait_until(scale.listens, "the web process listens", 300)
     wait_until(lambda: scale.one("SELECT swept_at IS NOT NULL FROM mailer_installation"), "a worker swept", 300)
     scale.start("eraser", "-c", ERASE.format(readers=scale.readers))
-    with clicks(scale, links) as times, phase(scale, "planned", workers):
+    with clicks(scale, links[::2]) as times, phase(scale, "planned", workers):
         timed("`send issue --detach`", lambda: send(scale))
         wait_until(lambda: scale.one("SELECT planned FROM mailer_send") > scale.readers // 3, "a third", PATIENCE)
         timed("`status`", lambda: print(scale.run("-m", "mailer", "status", ISSUE.stem).splitlines()[0]))
@@ -168,6 +192,40 @@ def measure(scale: Scale) -> None:
         wait_until(lambda: scale.one("SELECT state FROM mailer_send") != "planning", "all planned", PATIENCE)
     answered("planned", times)
     check(scale)
+    if sending:
+        with clicks(scale, links[1::2]) as times, phase(scale, "sent", workers):
+            watch_it_sent(scale)
+        answered("sent", times)
+        outcomes = scale.connection.execute(OUTCOMES)
+        print("batches (state, size, skipped, rejected):", *outcomes, "taken:", ask(scale.provider, "/taken"))
+
+
+def by_sql(scale: Scale) -> None:
+    scale.run("-m", "benchmarks.audience", str(scale.readers), newsletter())
+
+
+def by_import(scale: Scale) -> None:
+    file = scale.folder / "readers.csv"
+    write_readers(file, scale.readers)
+    with phase(scale, "imported", []):
+        scale.run(
+            *("-m", "mailer", "subscribers", "import", str(file), "--newsletter", newsletter()),
+            *("--state", "active", "--source", "benchmark", "--yes"),
+        )
+    file.unlink()
+
+
+def watch_it_sent(scale: Scale) -> None:
+    looks = scale.start("looks", "-c", LOOK.format(paths=PATHS))
+    wait_until(lambda: scale.one("SELECT state FROM mailer_send") != "sending", "all sent", PATIENCE)
+    looks.kill()
+    timed("`status`", lambda: print(scale.run("-m", "mailer", "status", ISSUE.stem).splitlines()[0]))
+    times: dict[str, list[float]] = {}
+    for line in (scale.folder / "looks.log").read_text().splitlines():
+        path, status, milliseconds = line.split()
+        times.setdefault(f"{path} {status}", []).append(float(milliseconds))
+    for path, spent in times.items():
+        print(f"{path}: {len(spent)} times, median {statistics.median(spent):.0f} ms, longest {max(spent):.0f} ms")
 
 
 def send(scale: Scale) -> None:
@@ -193,7 +251,7 @@ def phase(scale: Scale, name: str, workers: list["subprocess.Popen[bytes]"]) -> 
     thread = threading.Thread(target=watch.run)
     thread.start()
     cpu, wal, began = of_server(server), scale.one("SELECT pg_current_wal_lsn()"), time.monotonic()
-    used = {worker.pid: of_process(worker.pid) for worker in workers}
+    used = {worker.pid: of_process(worker.pid) for worker in workers if worker.poll() is None}
     try:
         yield
     finally:
@@ -261,6 +319,8 @@ def timed(what: str, act: Callable[[], object]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description="a send to millions, planned in ranges")
     parser.add_argument("--readers", type=int, default=2_000_000)
+    parser.add_argument("--import", action="store_const", const=by_import, default=by_sql, dest="fill")
+    parser.add_argument("--send", action="store_true", help="send it too, and look at pages meanwhile")
     parser.add_argument("--database", help="an empty database, or one that was filled before")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="mailer-benchmark-") as folder, provider() as url:
@@ -269,7 +329,7 @@ def main() -> None:
         address = options.database or new_postgres_database()
         scale = Scale(Path(folder), address, broker.url, url, options.readers)
         try:
-            measure(scale)
+            measure(scale, options.fill, sending=options.send)
             erased = [float(line) for line in (Path(folder) / "eraser.log").read_text().split()]
             print(f"erased {len(erased)}, longest {max(erased, default=0):.2f} s")
         finally:
