@@ -108,7 +108,10 @@ class Suppressions(Protocol):
 
 @runtime_checkable
 class Provider(Protocol):
-    """One provider, as this installation is configured for it."""
+    """One provider, as this installation is configured for it.
+
+    One instance serves all threads of a process, and a forked child inherits it.
+    """
 
     names: Names
     most_recipients: int  # in one request
@@ -124,11 +127,16 @@ class Provider(Protocol):
     def prepare(self, message: Message, recipients: Sequence[Recipient], attempt: UUID | None) -> Request:
         """Build the request. Raises InvalidMessage; an index in an answer counts the recipients in the order given.
 
-        Without `attempt` no row stands behind it: it carries neither deliveries nor an attempt for events to name.
+        Each email has a List-Unsubscribe header with its recipient's link, besides `message.headers`, and that link
+        in place of the placeholder in both parts. The provider's own tracking and footer are off. Without `attempt` no row stands behind it: it carries neither deliveries nor an attempt for events to name.
         """
 
     def prepare_single(self, mail: EmailMessage) -> Request:
-        """Build the request for one of Django's emails. Raises InvalidMessage."""
+        """Build the request for one of Django's emails. Raises InvalidMessage, for attachments too.
+
+        Its header `From` in `extra_headers` may name another sender; with `bounced_before` of
+        `subscribers/mail/composing.py` it goes out although the address is on the provider's own lists.
+        """
 
     def faults(self, request: Request) -> list[str]:
         """Return why the provider would refuse this request: its size, a header, an address; nothing is posted."""
@@ -139,6 +147,7 @@ class Provider(Protocol):
     def post(self, request: Request, first_byte_by: float | None = None) -> Answer:
         """Post the request once. No byte of it leaves after `first_byte_by`, by time.monotonic().
 
+        It returns within MAILER_HTTP_TIMEOUT, from the look-up to the last byte: a claim is held at least three times as long.
         Raises nothing: what happens is an answer. Without one the attempt would be taken for unknown.
         """
 

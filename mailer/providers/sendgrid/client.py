@@ -27,7 +27,7 @@ from mailer.providers.answers import (
 from mailer.providers.sendgrid.payload import Request
 
 if TYPE_CHECKING:
-    from mailer.providers.sendgrid.transport import Reply
+    from mailer.providers.transport import Reply
 
 LONGEST_DETAIL = 500
 LONGEST_WAIT = 600.0
@@ -40,7 +40,7 @@ class Client:
 
     def __init__(self, url: str, key: str, timeout: float) -> None:
         from mailer.providers.sendgrid.package import open_api
-        from mailer.providers.sendgrid.transport import Transport
+        from mailer.providers.transport import Transport
 
         if not key:
             raise ValueError("a client needs a key")  # the package would look for one in the environment
@@ -58,7 +58,7 @@ class Client:
 
     def post(self, request: Request, first_byte_by: float | None = None) -> Answer:
         """Post to /v3/mail/send, once, and return what came of it. `first_byte_by` is a limit by time.monotonic()."""
-        from mailer.providers.sendgrid.transport import FirstByteTooLate, Lost, NotOpened, RanOut
+        from mailer.providers.transport import FirstByteTooLate, Lost, NotOpened, RanOut
 
         try:
             reply = self._api.mail.send.post(request_body=request.body, first_byte_by=first_byte_by)
@@ -77,7 +77,7 @@ class Client:
 
     def get(self, path: str) -> tuple[int, Any]:
         """Return status and JSON (text if it is not JSON) of GET `path`, such as `/v3/scopes`. Raises Unreachable."""
-        from mailer.providers.sendgrid.transport import Lost, NotOpened
+        from mailer.providers.transport import Lost, NotOpened
 
         request = self._api
         for part in path.removeprefix("/v3/").strip("/").split("/"):
@@ -93,7 +93,7 @@ class Client:
 
     def delete(self, path: str, body: Any = None) -> tuple[int, str]:
         """Return status and message of DELETE `path`, such as `/v3/suppression/bounces`. Raises Unreachable."""
-        from mailer.providers.sendgrid.transport import Lost, NotOpened
+        from mailer.providers.transport import Lost, NotOpened
 
         request = self._api
         for part in path.removeprefix("/v3/").strip("/").split("/"):

@@ -14,7 +14,7 @@ import orjson
 import python_http_client
 import sendgrid
 
-from mailer.providers.sendgrid.transport import Reply, Transport
+from mailer.providers.transport import Reply, Transport
 
 
 def open_api(url: str, key: str, transport: Transport) -> "Api":

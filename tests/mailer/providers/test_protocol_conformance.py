@@ -12,7 +12,7 @@ from mailer.providers.messages import InvalidMessage
 from mailer.providers.protocol import Provider
 from mailer.store import clock
 from tests.mailer.providers.conformance.grounds import FAULTS, GROUNDS, stand_on
-from tests.mailer.providers.sendgrid.letters import issue, reader, readers
+from tests.mailer.providers.letters import PLACEHOLDER, issue, reader, readers
 
 PAIRS = [(name, fault) for name, kind in GROUNDS.items() for fault in FAULTS if fault in kind.faults]
 
@@ -41,6 +41,18 @@ def test_it_can_get_ready_before_a_request(ground):
 def test_what_it_accepts_reaches_each_recipient_once(ground):
     assert isinstance(ground.provider.post(prepared(ground.provider)), Accepted)
     assert ground.mailed() == ["reader1@example.com", "reader2@example.com"]
+
+
+def test_each_recipient_gets_their_own_link_in_the_header_and_in_both_parts(ground):
+    ground.provider.post(prepared(ground.provider))
+    links = {one.email: one.unsubscribe_url for one in readers(2)}
+    assert [one.email for one in ground.received()] == list(links)
+    for one in ground.received():
+        assert one.list_unsubscribe == f"<{links[one.email]}>"
+        for part in (one.text, one.html):
+            assert links[one.email] in part
+            assert PLACEHOLDER not in part
+            assert not [other for other in links.values() if other != links[one.email] and other in part]
 
 
 def test_nothing_leaves_after_the_time_for_the_first_byte(ground):

@@ -16,7 +16,8 @@ from mailer.providers.answers import Accepted, OutcomeUnknown, RecipientsRejecte
 from mailer.providers.rehearsal import accepted_attempts
 from mailer.providers.sendgrid.client import Client
 from mailer.providers.sendgrid.rehearsal import Rehearsal
-from tests.mailer.providers.sendgrid.letters import ATTEMPT, reader, request
+from tests.mailer.providers.letters import reader
+from tests.mailer.providers.sendgrid.letters import ATTEMPT, request
 
 
 @pytest.fixture

@@ -4,12 +4,16 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from email import message_from_bytes
+from email.policy import default
 from pathlib import Path
 from typing import Any
 
 from mailer.providers.protocol import Provider
 from mailer.providers.sendgrid.provider import SendGrid
 from tests.mailer.providers.conformance.folder import Folder
+from tests.mailer.providers.letters import PLACEHOLDER
 from tests.stand_in import StandIn
 
 # What can become of a request, and the answer that must say so.
@@ -21,6 +25,22 @@ FAULTS = {
     "lost before accepting": "OutcomeUnknown",
     "lost after accepting": "OutcomeUnknown",
 }
+
+
+@dataclass(frozen=True)
+class Received:
+    """An email as its recipient got it."""
+
+    email: str
+    list_unsubscribe: str
+    text: str
+    html: str
+
+    @classmethod
+    def read(cls, file: Path) -> "Received":
+        mail = message_from_bytes(file.read_bytes(), policy=default)
+        text, html = (mail.get_body([kind]).get_content() for kind in ("plain", "html"))
+        return cls(mail["To"].addresses[0].addr_spec, mail["List-Unsubscribe"], text, html)
 
 
 class Ground(ABC):
@@ -41,6 +61,10 @@ class Ground(ABC):
     @abstractmethod
     def mailed(self) -> list[str]:
         """Return the addresses that were emailed, in order."""
+
+    @abstractmethod
+    def received(self) -> list[Received]:
+        """Return what they got, in order."""
 
 
 class SendGridGround(Ground):
@@ -69,6 +93,15 @@ class SendGridGround(Ground):
     def mailed(self) -> list[str]:
         return [one["email"] for one in self.api.recipients]
 
+    def received(self) -> list[Received]:
+        parts = [self.api.accepted[-1]["content"][f"text/{kind}"] for kind in ("plain", "html")]
+        return [
+            Received(
+                one["email"], one["header"], *(part.replace(PLACEHOLDER, one["unsubscribe_url"]) for part in parts)
+            )
+            for one in self.api.recipients
+        ]
+
 
 class RehearsalGround(Ground):
     """A rehearsal, which cannot rate-limit, lose or refuse: it exists to show what would be emailed."""
@@ -93,6 +126,9 @@ class RehearsalGround(Ground):
         lines = [json.loads(line) for record in records for line in record.read_text().splitlines()]
         return [one["email"] for line in lines for one in line["recipients"]]
 
+    def received(self) -> list[Received]:
+        return [Received.read(file) for file in sorted(self.folder.glob("*/*.eml"))]
+
 
 class FolderGround(Ground):
     faults = frozenset(FAULTS)
@@ -111,8 +147,13 @@ class FolderGround(Ground):
         Folder.bad = frozenset({email})
 
     def mailed(self) -> list[str]:
-        files = sorted(self.folder.glob("[!.]*/*.eml")) if self.folder.is_dir() else []
-        return [file.stem.partition(" ")[2] for file in files]
+        return [file.stem.partition(" ")[2] for file in self._files()]
+
+    def received(self) -> list[Received]:
+        return [Received.read(file) for file in self._files()]
+
+    def _files(self) -> list[Path]:
+        return sorted(self.folder.glob("[!.]*/*.eml")) if self.folder.is_dir() else []
 
 
 @contextmanager

@@ -21,7 +21,8 @@ from mailer.providers.answers import (
     Unreachable,
 )
 from mailer.providers.sendgrid.client import Client
-from tests.mailer.providers.sendgrid.letters import reader, readers, request
+from tests.mailer.providers.letters import reader, readers
+from tests.mailer.providers.sendgrid.letters import request
 from tests.mailer.providers.sendgrid.listeners import free_port, server_that
 from tests.stand_in import KEY
 

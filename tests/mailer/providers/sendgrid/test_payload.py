@@ -22,7 +22,8 @@ from mailer.providers.sendgrid.payload import (
     write_request,
 )
 from mailer.providers.sendgrid.strict import faults_of
-from tests.mailer.providers.sendgrid.letters import ATTEMPT, PLACEHOLDER, issue, parsed, reader, readers
+from tests.mailer.providers.letters import PLACEHOLDER, issue, reader, readers
+from tests.mailer.providers.sendgrid.letters import ATTEMPT, parsed
 
 JSON = {"Content-Type": "application/json"}
 ANY_TEXT = st.text(st.characters(), max_size=60)  # with control characters and lone surrogates

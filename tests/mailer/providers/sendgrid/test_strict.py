@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailer.providers.sendgrid.strict import faults_of, is_address, is_issue
-from tests.mailer.providers.sendgrid.letters import parsed, reader
+from tests.mailer.providers.letters import reader
+from tests.mailer.providers.sendgrid.letters import parsed
 
 JSON = {"Content-Type": "application/json"}
 CONFIRMATION = {

@@ -5,8 +5,8 @@ import time
 
 import pytest
 
+from mailer.providers import transport
 from mailer.providers.answers import Accepted, ConnectFailed, DeadlinePassed, OutcomeUnknown
-from mailer.providers.sendgrid import transport
 from mailer.providers.sendgrid.client import Client
 from tests.mailer.providers.sendgrid.letters import request
 from tests.mailer.providers.sendgrid.listeners import free_port, server_that, silent_server

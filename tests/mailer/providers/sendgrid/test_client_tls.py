@@ -4,8 +4,8 @@ import ssl
 
 import pytest
 
+from mailer.providers import transport
 from mailer.providers.answers import Accepted, ConnectFailed, OutcomeUnknown
-from mailer.providers.sendgrid import transport
 from mailer.providers.sendgrid.client import Client
 from tests.certificates import write_certificate
 from tests.mailer.providers.sendgrid.letters import request

@@ -6,8 +6,8 @@ import socket
 
 import pytest
 
+from mailer.providers import transport
 from mailer.providers.answers import Accepted, ConnectFailed, Exhausted, OutcomeUnknown
-from mailer.providers.sendgrid import transport
 from mailer.providers.sendgrid.client import Client
 from mailer.providers.sendgrid.package import Api
 from tests.exhausting import no_descriptors

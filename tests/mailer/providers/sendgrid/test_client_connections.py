@@ -4,8 +4,8 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+from mailer.providers import transport
 from mailer.providers.answers import Accepted
-from mailer.providers.sendgrid import transport
 from mailer.providers.sendgrid.client import Client
 from tests.mailer.providers.sendgrid.letters import request
 from tests.mailer.providers.sendgrid.listeners import server_that
