@@ -128,7 +128,8 @@ class Provider(Protocol):
         """Build the request. Raises InvalidMessage; an index in an answer counts the recipients in the order given.
 
         Each email has a List-Unsubscribe header with its recipient's link, besides `message.headers`, and that link
-        in place of the placeholder in both parts. The provider's own tracking and footer are off. Without `attempt` no row stands behind it: it carries neither deliveries nor an attempt for events to name.
+        in place of the placeholder in both parts. The provider's own tracking and footer are off. Without `attempt`
+        no row stands behind the request: it carries neither deliveries nor an attempt for events to name.
         """
 
     def prepare_single(self, mail: EmailMessage) -> Request:
@@ -147,8 +148,8 @@ class Provider(Protocol):
     def post(self, request: Request, first_byte_by: float | None = None) -> Answer:
         """Post the request once. No byte of it leaves after `first_byte_by`, by time.monotonic().
 
-        It returns within MAILER_HTTP_TIMEOUT, from the look-up to the last byte: a claim is held at least three times as long.
-        Raises nothing: what happens is an answer. Without one the attempt would be taken for unknown.
+        It returns within MAILER_HTTP_TIMEOUT, from the look-up to the last byte: a claim may last only three times as
+        long. Raises nothing: what happens is an answer. Without one the attempt would be taken for unknown.
         """
 
     def rewrites(self, link: str) -> bool:
