@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 
 from mailer.checks.words import BLANK, STARRED
+from mailer.content.markdown.named_tags import KINDS
 
 
 @dataclass(frozen=True)
@@ -174,6 +175,13 @@ _UNCERTAIN = (
     _maybe(
         rf"(?<![\w<])<(?:/[A-Z]\w*|[A-Z][\w.]*(?:\s+[\w-]+(?:={_VALUE})?)*\s*/|[A-Z][\w.]*(?:\s+[\w-]+={_VALUE})+\s*)>",
         f"write it in Markdown, or {_SHOW}",
+    ),
+    # A tag that nothing ends. Right behind "the" or before "tag", the text talks about it.
+    _maybe(
+        r"(?<!the )(?<![\w<])<(?!(?:base|col|link|meta|param|source|track)\b)[a-z][\w-]*"
+        r"(?:\s+[\w:-]+){0,20}?\s+[\w:-]+="
+        rf"(?:\"[^\"<>\n]*\"|'[^'<>\n]*'|[^\s\"'<>]+)[^<>\n]{{0,300}}>(?![\s-]*{KINDS})",
+        f"close it with the end tag, or {_SHOW}",
     ),
     _maybe(r"(?<![\w:/]):[a-z][a-z0-9_+-]*[a-z0-9]:(?![\w:/])", f"use the emoji itself, or {_SHOW}", in_front=True),
     _maybe(r"\[/[a-z][\w-]*\]", _EXPAND),

@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 from markdown_it.token import Token
 
 from mailer.content.markdown.attributes import pixels
+from mailer.content.markdown.named_tags import JOINS, SELF_ENDING, is_named
 
 
 def _names(words: str) -> frozenset[str]:
@@ -40,14 +41,12 @@ _UNSEEN = re.compile(r"<!--.*?(?:-->|\Z)|<\?.*?\?>|<![A-Za-z].*?>|<!\[CDATA\[.*?
 
 # No character has that number, and Python refuses to read one of more than 4,300 digits.
 _LONG_NUMBER = re.compile(r"&#[0-9]{100,};?")
-# Tags that need no end tag, or that the next of their kind ends.
-_SELF_ENDING = _names("br dd dt hr img li p td tfoot th tr tbody thead")
 
 
 def nesting(tag: str) -> int:
     """Return 1 for a tag that opens an element, -1 for one that ends it, 0 for the rest."""
     found = _TAG.fullmatch(tag.strip())
-    if not found or found["name"].lower() in _SELF_ENDING:
+    if not found or found["name"].lower() in SELF_ENDING:
         return 0
     return -1 if found["close"] else 1
 
@@ -111,20 +110,16 @@ def pairs(blocks: Iterable[Token]) -> dict[int, int]:
                 waiting.append((child, id(block), position))
             elif waiting:
                 opener, where, begin = waiting.pop()
-                if where != id(block) or position != begin + 2 or not _JOINS.fullmatch(children[begin + 1].content):
+                if where != id(block) or position != begin + 2 or not JOINS.fullmatch(children[begin + 1].content):
                     partners |= {id(opener): id(child), id(child): id(opener)}
     return partners
-
-
-# Between two tags that the text talks about: "<title> and </title>".
-_JOINS = re.compile(r"\s*[,，、/&和与與及或]\s*|\s+(?:and|or|to|und|oder|et|ou|y|e|…|\.\.\.)\s+", re.IGNORECASE)
 
 
 def resolve(children: list[Token], dropped: set[str], partners: Mapping[int, int], *, prose: bool) -> list[Token]:
     """Turn `<a>`, `<img>` and `<br>` into Markdown's own tokens, pseudo-tags into text; remove what is forbidden.
 
     What is removed leaves a token "left_out". `dropped` has the names whose tags were removed before: each is reported
-    once. In `prose`, a tag without attributes and without a partner is one that the text talks about: it becomes text.
+    once. In `prose`, a tag without a partner may be one that the text talks about: it becomes text.
     """
     result: list[Token] = []
     places = {id(child): position for position, child in enumerate(children)}
@@ -148,7 +143,7 @@ def resolve(children: list[Token], dropped: set[str], partners: Mapping[int, int
         elif (
             prose
             and not (end >= 0 or (name not in REMOVED and id(child) in partners))
-            and (_is_named(name, found["rest"], children[max(position - 2, 0) : position + 1]))
+            and is_named(name, found["rest"], children, position - 1)
         ):
             result += _text(child.content)
         elif name in REMOVED:
@@ -162,18 +157,6 @@ def resolve(children: list[Token], dropped: set[str], partners: Mapping[int, int
 
 def _source(children: list[Token]) -> str:
     return "".join("\n" if child.type in ("softbreak", "hardbreak") else child.content for child in children)
-
-
-def _is_named(name: str, rest: str, around: list[Token]) -> bool:
-    """Tell whether the text talks about a tag, as in "The <video> tag plays a film", instead of using it."""
-    if "=" in rest or name in ("br", "hr", "wbr"):
-        return False
-    # `<p>`, `<li>` and the like need no end tag, and are in use without one.
-    return name not in _SELF_ENDING or [bool(re.search(r"\s", token.content)) for token in around] == [
-        True,
-        False,
-        True,
-    ]
 
 
 def _unseen(text: str) -> Token:

@@ -25,6 +25,14 @@ def text(source: str) -> str:
         "Put <title> and </title> around it, or <b>, </b>.",
         "在 <video> 和 </video> 之间",
         "Set <video controls> or <VIDEO>.",
+        "Use the <br> tag, and the <hr> element.",
+        "使用<br>标签换行，<hr> 元素，“<br>”。",
+        "Tags like <br>, <hr> and <img> need no end tag.",
+        "Use <br> and <hr>. An <br> is short. Put a <hr>.",
+        "<hr> is a rule.",
+        "<br> is a break.",
+        'Add <meta charset="utf-8"> and <link rel="icon" href="a.png">.',
+        'The <video src="a.mp4"> tag, <a href="a"> and <div class="box">.',
     ],
 )
 def test_a_tag_named_in_prose_stays_visible(words):
@@ -46,10 +54,16 @@ def test_the_words_and_links_behind_a_tag_stay_in_every_block(block):
     [
         ("a <video>no *film*</video> b", "a  b"),
         ('<video src="https://a.example/a.mp4">\n\nBetween.\n\n</video>\n\nAfter.', "Between.\n\nAfter."),
-        ('a <iframe src="https://a.example"> b', "a  b"),
+        ('a <iframe src="https://a.example">no film</iframe> b', "a  b"),
         ("<center>\n\nMiddle.\n\n</center>", "Middle."),
         ("a <u>line\n\nand</u> more", "a line\n\nand more"),
         ("one<br>two", "one\ntwo"),
+        ("one <br> two<br/>three", "one\ntwo\nthree"),
+        ("salt <br> and <br> pepper", "salt\nand\npepper"),
+        ("Is the <br>\nend<br>tags", "Is the\nend\ntags"),
+        ("盐<br>和<br>胡椒<br>标签", "盐\n和\n胡椒\n标签"),
+        ('<a name="top">Top, <p align="center">words', "Top,\nwords"),
+        ('a <picture><source srcset="a.webp"><img src="a.png" alt="A"></picture> b', "a [A] b"),
         ("<div>\nWords.", "Words."),
     ],
 )
