@@ -162,6 +162,7 @@ _UNCERTAIN = (
         rf"|(?<![*~=0-9A-Za-z_])(\*\*|~~|==)[ \t]{_STRAY}\w\2(?![*~=0-9A-Za-z_])",
         "remove the space beside the mark",
     ),
+    _maybe(r"(?<![\w*])\*\*(?=[\w\"“«(])[^*\n]{1,200}[:.!?…,;)]\*\*(?=[^\W\d_])", "put a space behind the bold words"),
     _maybe(
         r"(?<![\w\])])\[(?=[^\]\n]{0,300}?[^\W\d_])[^\[\]\n]{1,300}\]\[[^\[\]\n]{0,60}\]",
         "define the link, as [name]: address on a line of its own",
@@ -183,7 +184,9 @@ _UNCERTAIN = (
         rf"(?:\"[^\"<>\n]*\"|'[^'<>\n]*'|[^\s\"'<>]+)[^<>\n]{{0,300}}>(?![\s-]*{KINDS})",
         f"close it with the end tag, or {_SHOW}",
     ),
-    _maybe(r"(?<![\w:/]):[a-z][a-z0-9_+-]*[a-z0-9]:(?![\w:/])", f"use the emoji itself, or {_SHOW}", in_front=True),
+    _maybe(
+        r"(?<![\w:/])(?<!\w\[):[a-z][a-z0-9_+-]*[a-z0-9]:(?![\w:/])", f"use the emoji itself, or {_SHOW}", in_front=True
+    ),
     _maybe(r"\[/[a-z][\w-]*\]", _EXPAND),
     _maybe(r"\[\^[\w-]{1,40}\]", "write the footnote, as [^name]: words on a line of its own, or put it in `code`"),
     # PHP Markdown Extra; markdown-it's "ins", but no "++i or i++".

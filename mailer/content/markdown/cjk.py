@@ -25,7 +25,7 @@ def _emphasis(state: StateInline, silent: bool) -> bool:
         before = state.src[state.pos - 1] if state.pos else " "
         after = state.src[end] if end < state.posMax else " "
         opens = opens or _may_touch(outside=before, inside=after)
-        closes = closes or _may_touch(outside=after, inside=before)
+        closes = closes or _may_touch(outside=after, inside=before) or (goes_on(after) and not before.isspace())
     for _ in range(scanned.length):
         token = state.push("text", "", 0)
         token.content = marker
@@ -46,6 +46,14 @@ def _may_touch(outside: str, inside: str) -> bool:
 def is_wide(char: str) -> bool:
     """Tell whether it is a character of a script without spaces, or its punctuation. Korean is wide and has spaces."""
     return unicodedata.east_asian_width(char) in "WF" and not "\uac00" <= char <= "\ud7a3"
+
+
+def goes_on(char: str) -> bool:
+    """Tell whether it is a letter that follows a word or its mark without a space: Korean endings, Thai, Khmer, …"""
+    return bool(_GOES_ON.match(char))
+
+
+_GOES_ON = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\uac00-\ud7a3]")
 
 
 def join_wide_lines(children: list[Token]) -> list[Token]:

@@ -10,6 +10,7 @@ from markdown_it.token import Token
 # It begins with what can be searched for, before the look behind that: ten times as fast.
 _NAME = "[a-z0-9+-][a-z0-9_+-]*:"
 CODE = re.compile(rf":(?<![0-9A-Za-z_:/]:){_NAME}(?::{_NAME})*(?![0-9A-Za-z_:/])")
+_SLICE = re.compile(r"[0-9A-Za-z_)\]]\[[^\[\]]{0,40}\Z")  # the beginning of "a[:100:]", "x[0, :-1:]"
 
 
 def emoji_plugin(md: MarkdownIt) -> None:
@@ -23,6 +24,8 @@ def with_emoji(text: str) -> str:
 
 
 def _emoji(code: re.Match[str]) -> str:
+    if _SLICE.search(code.string, max(code.start() - 42, 0), code.start()):
+        return code[0]
     import emoji  # half a megabyte of names, which most issues do without
 
     return emoji.emojize(code[0], language="alias")

@@ -5,10 +5,13 @@ import re
 from markdown_it import MarkdownIt
 from markdown_it.rules_inline import StateInline
 
-from mailer.content.markdown.cjk import is_wide
+from mailer.content.markdown.cjk import goes_on, is_wide
 
 # No space inside, as with `**`: "a == b == c" compares.
 _MARK = re.compile(r"==(?![\s=])((?:[^=]|=(?!=))+?)(?<![\s=])==(?!=)")
+
+# Obsidian marks "如果值==空或者==零" from one sign to the other; but no marked words end so.
+_CONJUNCTIONS = ("或", "或者", "并且", "並且", "而且", "且", "还是", "還是", "または", "かつ")
 
 
 def mark_plugin(md: MarkdownIt) -> None:
@@ -19,7 +22,9 @@ def _mark(state: StateInline, silent: bool) -> bool:
     if state.src[state.pos] != "=":
         return False
     found = _MARK.match(state.src, state.pos, state.posMax)
-    if not found or _in_a_word(state.src, found.start() - 1) or _in_a_word(state.src, found.end()):
+    if not found or found[1].endswith(_CONJUNCTIONS) or _in_a_word(state.src, found.start() - 1):
+        return False
+    if _in_a_word(state.src, found.end()) and not goes_on(state.src[found.end()]):
         return False
     if not silent:
         state.push("mark_open", "mark", 1)

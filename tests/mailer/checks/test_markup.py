@@ -74,6 +74,7 @@ def test_a_common_name_in_braces_is_a_merge_field_in_a_greeting(findings, text):
         ("Words {.lead}", "{.lead}"),
         ("Take **this **word.", "**this **"),
         ("请看**重点 **文字", "**重点 **"),
+        ("**Note:**take care", "**Note:**"),
         ("[文档]（https://example.org/d）", "[文档]（https://example.org/d）"),
         ("＃ 全角标题", "＃ 全角标题"),
         ("tags:: weekly", "tags:: weekly"),

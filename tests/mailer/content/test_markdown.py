@@ -16,6 +16,12 @@ def text(source: str) -> str:
 @pytest.mark.parametrize(
     ("source", "expected"),
     [
+        (
+            '그는 **"안녕"**이라고, **강조(설명)**는',
+            '그는 <strong>"안녕"</strong>이라고, <strong>강조(설명)</strong>는',
+        ),
+        ("**ข้อความ (x)**ต่อ *(참고)*는", "<strong>ข้อความ (x)</strong>ต่อ <em>(참고)</em>는"),
+        ("f(**a), g(**b), (a)**2 + (b)**2", "f(**a), g(**b), (a)**2 + (b)**2"),
         ("**加粗：**文字", "<strong>加粗：</strong>文字"),
         ("文字**「引用」**文字", "文字<strong>「引用」</strong>文字"),
         ("2 * 3 * 4", "2 * 3 * 4"),

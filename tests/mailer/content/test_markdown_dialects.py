@@ -116,6 +116,9 @@ def test_a_callout_that_reads_from_right_to_left_is_marked():
         ("==a = b==", "<mark>a = b</mark>"),
         ("if a==b or c==d", "if a==b or c==d"),
         ("x == y == z, == and ===", "x == y == z, == and ==="),
+        ("如果值==空或者==零", "如果值==空或者==零"),
+        ("이것은 ==중요한 내용==을 보세요", "이것은 <mark>중요한 내용</mark>을 보세요"),
+        ("값==널이거나==영", "값==널이거나==영"),
         ("`==x==`", "<code>==x==</code>"),
         (r"\==x==", "==x=="),
     ],
@@ -135,6 +138,8 @@ def test_marked_text_is_marked_and_a_comparison_is_not(source, expected):
         (":tada::rocket:!", "🎉🚀!"),
         ("**:tada:** [:wave:](https://a.example)", '<strong>🎉</strong> <a href="https://a.example">👋</a>'),
         ("at 12:30:45, 10:100:30, a::b::c, :nothing:", "at 12:30:45, 10:100:30, a::b::c, :nothing:"),
+        ("a[:100:], x[0, :-1:] and list[:end:]", "a[:100:], x[0, :-1:] and list[:end:]"),
+        ("See [:100:] and (:+1:)", "See [💯] and (👍)"),
         (r"\:tada: `:tada:`", ":tada: <code>:tada:</code>"),
         (
             "https://a.example/:tada:/x",
