@@ -3,8 +3,19 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis.internal.conjecture import providers
 
 from tests import parts
+
+# A run tests a change, so it tries the same examples each time, however busy the machine is, and whichever modules
+# another test has loaded: Hypothesis would try their constants too. `pytest --hypothesis-profile=other` tries others.
+settings.register_profile(
+    "same", deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
+)
+settings.register_profile("other", settings.get_profile("same"), derandomize=False)
+settings.load_profile("same")
+providers._get_local_constants = lambda: providers._local_constants
 
 
 @pytest.fixture(autouse=True)

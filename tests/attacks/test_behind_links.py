@@ -6,7 +6,7 @@ from urllib.parse import quote
 import pytest
 from django.conf import settings as installation
 from django.db import transaction
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from subscribers import signed_links, tokens
@@ -132,7 +132,7 @@ def test_the_name_of_the_host_may_be_written_in_capitals(client):
     assert answer.status_code == 200
 
 
-@settings(deadline=None, max_examples=150, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150)
 @given(first=st.characters(), rest=st.text(max_size=40))
 @example(first="\x00", rest="")
 @example(first="A", rest="")

@@ -14,7 +14,7 @@ from django.conf import settings as installation
 from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import URLResolver, get_resolver
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mailer.config.logs import KeyValueFormatter
@@ -151,9 +151,7 @@ def wrong_with(answer, behind_a_token: bool) -> list[str]:
 def test_no_request_gets_more_than_an_orderly_answer(route, log, visitors):
     tokens = [path.rstrip("/").rpartition("/")[2] for path in every_path(readers.confirmed()).values()]
 
-    @settings(
-        max_examples=EXAMPLES, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
-    )
+    @settings(max_examples=EXAMPLES)
     @given(st.data())
     def attack(data):
         filled = PLACE.sub(lambda _: data.draw(PARTS), route)

@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import HealthCheck, given
+from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
@@ -29,7 +29,7 @@ def _found(text: str) -> set[str]:
 def test_the_beginning_of_an_address_finds_what_begins_with_it_and_nothing_else(subscribers):
     keys = set(Subscriber.objects.values_list("email_key", flat=True))
 
-    @hypothesis_settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+    @hypothesis_settings(max_examples=60)
     @given(st.one_of(st.text("ab_%\\'@d.xé", max_size=4), st.sampled_from(sorted(keys)).map(lambda key: key[:6])))
     def look(beginning: str) -> None:
         assert _found(beginning) == {key for key in keys if key.startswith(beginning.strip().lower())}

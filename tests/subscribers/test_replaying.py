@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from django.db import transaction
-from hypothesis import HealthCheck, example, given
+from hypothesis import example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
@@ -197,7 +197,7 @@ class Restorations:
 @given(acts=st.lists(ACTS, max_size=14))
 @example(acts=ANNA)
 @example(acts=BOUNCED)
-@hypothesis_settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(max_examples=60)
 def test_whichever_backups_are_put_back_who_left_stays_out_and_who_stayed_stays(database, settings, clock, acts):
     put_back([[] for _ in TABLES])
     with tempfile.TemporaryDirectory() as folder:

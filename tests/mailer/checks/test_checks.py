@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mailer.checks import RULES, blocking, check, ignorable, without
@@ -151,7 +151,7 @@ PIECES = st.sampled_from(
 )
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=120)
 @given(st.lists(PIECES | st.text(max_size=8), max_size=30).map("".join))
 def test_no_text_makes_the_checks_fail(proof, text):
     try:

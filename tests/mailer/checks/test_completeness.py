@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from mailer.checks import check
@@ -131,7 +131,7 @@ PIECES = [
 WORDS = st.integers(0, 99).map("wd{}q".format)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150)
 @given(st.lists(st.sampled_from(PIECES) | WORDS, max_size=25).map("".join))
 def test_each_word_is_in_the_email_or_in_a_finding(proof, text):
     assume(not re.search(r"(```|~~~).*wd", text))  # the name of a language

@@ -109,7 +109,7 @@ PIECES = st.sampled_from(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @example("##Text\n    ##")
 @example("##`\n`")
 @example("# Boards\n<div>\n# Boards")

@@ -1,4 +1,4 @@
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mailer.content import frontmatter
@@ -22,7 +22,6 @@ def read(lines, reader):
         return str(error), error.line
 
 
-@settings(deadline=None)  # the first example loads a parser
 @given(LINES)
 def test_plain_lines_mean_what_they_mean_in_yaml(lines):
     assert read(lines, frontmatter._yaml) == read(lines, frontmatter._any_yaml)

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 from django.template.loader import render_to_string
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from premailer import Premailer
 
@@ -63,7 +63,6 @@ ELEMENTS = st.recursive(
 )
 
 
-@settings(deadline=None)  # the first example loads premailer
 @given(ELEMENTS, st.sampled_from(["ltr", "rtl"]))
 def test_any_content_gets_the_same_styles_as_from_premailer(content, direction):
     css = render_to_string("email/_parts/content.css", {"palette": palette("#0a58ca"), "direction": direction})

@@ -59,7 +59,7 @@ def tokens(parser, source):
     )
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.lists(st.sampled_from(PIECES), max_size=30).map("".join))
 def test_any_text_gives_the_same_tokens(source):
     assert tokens(parsing._parser(), source) == tokens(parsing._plain_parser(), source)

@@ -4,7 +4,7 @@ import re
 
 import pytest
 from django.template.loader import render_to_string
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mailer.content import inlining
@@ -50,7 +50,6 @@ RULE = st.builds(
 SHEETS = st.lists(RULE, min_size=1, max_size=4).map("\n".join)
 
 
-@settings(deadline=None)  # the first example loads premailer
 @given(SHEETS)
 def test_a_plain_sheet_has_the_rules_that_premailer_finds(css):
     plain = plain_rules(css)
@@ -58,7 +57,6 @@ def test_a_plain_sheet_has_the_rules_that_premailer_finds(css):
         assert plain == list(inlining._by_premailer(css))
 
 
-@settings(deadline=None)  # the first example loads premailer
 @given(st.lists(DECLARATIONS, min_size=1, max_size=4).map("; ".join))
 def test_a_plain_attribute_declares_what_premailer_finds(own):
     plain = plain_declarations(own)

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import html
 
@@ -155,9 +155,7 @@ PIECES = st.sampled_from(
 )
 
 
-@settings(
-    max_examples=100, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=100)
 @given(st.lists(PIECES, max_size=8))
 def test_attacks_put_together_are_inert(render, pieces):
     try:

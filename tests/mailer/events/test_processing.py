@@ -11,7 +11,7 @@ from uuid import uuid4
 import pytest
 from django.db import DatabaseError, transaction
 from django.utils import timezone
-from hypothesis import HealthCheck, given
+from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
@@ -147,7 +147,7 @@ def test_any_order_and_any_repetition_lead_to_the_same_end(api, monkeypatch):
 
     examples = int(os.environ.get("MAILER_TEST_EXAMPLES", "10"))
 
-    @hypothesis_settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck))
+    @hypothesis_settings(max_examples=examples)
     @given(st.randoms(use_true_random=False), st.integers(1, 5))
     def play(chance: random.Random, size: int) -> None:
         some = [*reports, *chance.choices(reports, k=5)]

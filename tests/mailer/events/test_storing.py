@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.db import DatabaseError, OperationalError, connection, transaction
 from django.test.utils import CaptureQueriesContext
-from hypothesis import HealthCheck, given
+from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
@@ -147,7 +147,7 @@ def test_what_is_applied_at_once_ends_as_if_applied_one_by_one(api, monkeypatch)
 
     seen: Counter[str] = Counter()
 
-    @hypothesis_settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+    @hypothesis_settings(max_examples=EXAMPLES)
     @given(REPORTS, st.integers(2, 12))
     def play(drawn: list[Any], size: int) -> None:
         reports = []

@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from django.db import transaction
-from hypothesis import HealthCheck, event, given
+from hypothesis import event, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
@@ -153,9 +153,7 @@ def taken_back():
 
 
 @pytest.mark.slow
-@hypothesis_settings(
-    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+@hypothesis_settings(max_examples=300)
 @given(world=worlds)
 def test_silence_is_evidence_where_the_rule_says_so_and_nowhere_else(world, settings, monkeypatch):
     settings.SENDGRID_WEBHOOK_KEYS = (b"a", b"b") if world.webhook else ()

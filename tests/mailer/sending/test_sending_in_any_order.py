@@ -15,7 +15,7 @@ import pytest
 from django.conf import settings as django_settings
 from django.db import connection, transaction
 from django.utils import timezone
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     initialize,
@@ -365,6 +365,4 @@ USUAL = "15" if os.environ.get("MAILER_TEST_DATABASE") == "postgres" else "30"
 PLAY = settings(
     max_examples=int(os.environ.get("MAILER_TEST_EXAMPLES", USUAL)),
     stateful_step_count=30,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
 )

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import User
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mailer.models import Event
@@ -207,7 +207,6 @@ def test_a_sign_up_that_came_empty_says_so_instead_of_asking_for_another_press()
 # ---------------------------------------------------------------- every body
 
 
-@settings(deadline=None)  # a busy machine is not a defect
 @given(
     body=st.binary(max_size=300),
     cuts=st.lists(st.integers(0, 300), max_size=5),

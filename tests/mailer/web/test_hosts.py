@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from django.contrib.auth.models import User
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mailer.models import Event, Media
@@ -132,7 +132,7 @@ def test_a_form_is_not_repeated_elsewhere_but_told_its_address(host):
     assert everything() == before
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200)
 @given(
     path=st.text(st.characters(max_codepoint=255, exclude_categories=["Cs"]), max_size=30).map(lambda text: f"/{text}"),
     query=st.sampled_from(
@@ -147,7 +147,7 @@ def test_nobody_is_led_to_another_place_than_base_url(path, query, host, method)
     target = urlsplit(answer.headers.get("Location", HOME))
     assert f"{target.scheme}://{target.netloc}" in (HOME, "://")
     assert not any("\n" in value or "\r" in value for value in answer.headers.values())
-    assert "Location" not in answer.headers or method in ("GET", "HEAD")
+    assert "Location" not in answer.headers or not target.netloc or method in ("GET", "HEAD")
 
 
 def test_what_apache_says_of_the_name_counts_behind_a_proxy_of_ours():

@@ -3,7 +3,7 @@
 import io
 
 import pytest
-from hypothesis import HealthCheck, given
+from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
@@ -39,7 +39,7 @@ def cleaned(name: str) -> str:
         return ""
 
 
-@hypothesis_settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(max_examples=20)
 @given(
     st.dictionaries(
         st.from_regex(r"[a-z=+'|-]{1,12}", fullmatch=True),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from django.db import transaction
-from hypothesis import HealthCheck, example, given
+from hypothesis import example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
@@ -57,7 +57,7 @@ row = st.tuples(
 )
 
 
-@hypothesis_settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(max_examples=60)
 @given(
     st.lists(row, max_size=12),
     st.dictionaries(st.sampled_from(NAMES), st.sampled_from(sorted(HERE))),

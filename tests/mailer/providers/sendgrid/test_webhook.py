@@ -145,7 +145,7 @@ ANYTHING = st.recursive(
 STRANGE = st.dictionaries(st.sampled_from([*event(), "type", "reason", "url"]), ANYTHING)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.builds(lambda odd: event() | odd, STRANGE) | ANYTHING, max_size=4))
 def test_nothing_strange_in_an_array_raises(items):
     """The results fit into their columns, in both databases."""
