@@ -28,6 +28,11 @@ def now() -> datetime:
     return moment
 
 
+def in_sql() -> str:
+    """Return what stands for the database's time in a statement on PostgreSQL that is too often run to ask before."""
+    return "clock_timestamp()"
+
+
 def now_or_estimated() -> datetime:
     """Return the database's time, or the estimate while the database is down; see `estimated`."""
     try:

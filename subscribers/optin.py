@@ -211,6 +211,9 @@ def leave(public_id: UUID, newsletter: str, origin: Origin) -> Left | None:
 
     Leaving once more changes only that: a friend with a forwarded email may have left before, for them.
     """
+    if origin.how not in undoing.BY_A_PAGE and (at_once := records.end_active(public_id, newsletter, origin)):
+        optouts.note([OptOut(at_once.suppression_hash, newsletter, UNSUBSCRIBED, at_once.at)])
+        return Left(State.ACTIVE)
     now = clock.now()
     with transaction.atomic():
         found = records.find_to_leave(public_id, newsletter)

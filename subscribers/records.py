@@ -1,7 +1,7 @@
 """Rows of subscribers as `optin` finds, locks and writes them: one at a time, or a thousand at once for a file."""
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -9,9 +9,9 @@ from uuid import UUID
 from django.db import connection
 from django.db.models import Max, Q
 
-from subscribers import labels, signed_links
+from subscribers import clock, labels, signed_links
 from subscribers.addresses import Address
-from subscribers.models import Consent, FormerId, Subscriber, Subscription, Suppression
+from subscribers.models import Consent, FormerId, RenamedNewsletter, Subscriber, Subscription, Suppression
 
 Step, Effect = Consent.Step, Consent.Effect
 UNDO = "undo"  # `Consent.how` of a step by which a leaving was made undone
@@ -29,6 +29,9 @@ class Origin:
     ip: str = ""  # as networks.network() cut it
     basis: str = ""  # how they agreed elsewhere, as an editor says
     effect: str | None = None  # a Consent.Effect
+
+
+_ORIGIN = tuple(field.name for field in fields(Origin))  # columns of Consent
 
 
 def unanswered(origin: Origin) -> Origin:
@@ -117,6 +120,51 @@ def _find_to_leave(public_id: UUID, newsletter: str) -> Subscription | None:
     former = FormerId.objects.filter(public_id=public_id, newsletter=newsletter).values("subscriber")
     found = Subscription.objects.select_for_update(of=("self",)).select_related("subscriber")
     return found.filter(subscriber__in=former, newsletter=newsletter).first()
+
+
+class Ended(NamedTuple):
+    """A subscription that a single statement ended."""
+
+    suppression_hash: str
+    at: datetime
+
+
+def end_active(public_id: UUID, newsletter: str, origin: Origin) -> Ended | None:
+    """End an active subscription on PostgreSQL and add the step to the history, both in one statement.
+
+    Return None, with nothing changed, on SQLite and for all that is less usual: not active, an id from before a move, a
+    newsletter that was renamed. If a rename commits while this waits for its row, the label does not match any more; if
+    a move does, the subscription is ended all the same.
+    """
+    if connection.vendor != "postgresql":  # SQLite has no such statement, nor a round trip that it would save
+        return None
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _END_ACTIVE.replace("NOW", clock.in_sql()), [public_id, newsletter, newsletter, *vars(origin).values()]
+        )
+        row = cursor.fetchone()
+    return Ended(*row) if row else None
+
+
+# By the ORM a one-click unsubscribe took ten round trips, 3.6 ms of the web process and 1.2 of PostgreSQL; this way it
+# takes 1.3 and 0.75.
+_END_ACTIVE = f"""
+    WITH ended AS (
+        UPDATE {Subscription._meta.db_table} AS one
+        SET state = '{Subscription.State.UNSUBSCRIBED}', confirmation_due = NULL, undoable = NULL,
+            changed_at = NOW
+        FROM {Subscriber._meta.db_table} AS person
+        WHERE person.public_id = %s AND one.subscriber_id = person.id AND one.newsletter = %s
+            AND one.state = '{Subscription.State.ACTIVE}'
+            AND NOT EXISTS (SELECT FROM {RenamedNewsletter._meta.db_table} WHERE label = %s)
+        RETURNING one.subscriber_id, one.newsletter, one.changed_at, person.suppression_hash
+    ), recorded AS (
+        INSERT INTO {Consent._meta.db_table} (subscriber_id, newsletter, step, at, {", ".join(_ORIGIN)})
+        SELECT subscriber_id, newsletter, '{Step.UNSUBSCRIBED}', changed_at, {", ".join(["%s"] * len(_ORIGIN))}
+        FROM ended
+    )
+    SELECT suppression_hash, changed_at FROM ended
+"""  # noqa: S608 — names of ours
 
 
 def subscribers_behind(public_ids: Collection[UUID]) -> dict[UUID, tuple[int, set[str] | None]]:

@@ -27,6 +27,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     for module in (subscribers.clock, mailer.store.clock):
         monkeypatch.setattr(module, "now", clock)
     monkeypatch.setattr(subscribers.clock, "estimated", clock)
+    monkeypatch.setattr(subscribers.clock, "in_sql", lambda: f"timestamptz '{clock.now.isoformat()}'")
     return clock
 
 
