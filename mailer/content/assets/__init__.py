@@ -149,7 +149,9 @@ def _show_alt(token: Token) -> None:
 
 
 def _point_own(token: Token, image: Image, media_url: str) -> None:
-    width = min(image.width // image.density, WIDEST, int(token.attrs.get("width") or WIDEST)) or 1
+    given, height = int(token.attrs.get("width") or 0), int(token.attrs.get("height") or 0)
+    given = given or (round(image.width * height / image.height) if height else WIDEST)
+    width = min(image.width // image.density, WIDEST, given) or 1
     token.attrs["src"] = address_of(image, media_url)
     token.attrs["width"] = width
     token.attrs["height"] = max(1, round(image.height * width / image.width))

@@ -8,6 +8,7 @@ neither `50%`, which is how Pandoc writes a width, nor kramdown's colon, nor hea
 import re
 
 from markdown_it import MarkdownIt
+from markdown_it.common.utils import unescapeAll
 from markdown_it.rules_core import StateCore
 from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
@@ -27,6 +28,7 @@ _TAKES = ("image", "link_close", "code_inline", "mark_close")
 
 def attributes_plugin(md: MarkdownIt) -> None:
     md.inline.ruler.before("liquid", "attributes", _inline)
+    md.inline.ruler.before("image", "sized_image", _sized_image)
     md.core.ruler.after("block", "names", _name_headings)
     md.core.ruler.after("inline", "widths", _take_widths_from_alts)
 
@@ -49,6 +51,33 @@ def _inline(state: StateInline, silent: bool) -> bool:
         _widen(state.tokens[-1], width[1])
     state.pos = found.end()
     return True
+
+
+def _sized_image(state: StateInline, silent: bool) -> bool:
+    """Read `![words](address =300x200)`, as many editors write a width and a height."""
+    found = _SIZED.match(state.src, state.pos, state.posMax) if state.src[state.pos] == "!" else None
+    if not found:
+        return False
+    if not silent:
+        image = state.push("image", "img", 0)
+        image.attrs = {"src": unescapeAll(found["bare"] or found["pointed"]), "alt": ""}
+        if found["title"]:
+            image.attrs["title"] = unescapeAll(found["title"][1:-1])
+        image.content, image.info, image.children = found["alt"], found["size"], []
+        state.md.inline.parse(found["alt"], state.md, state.env, image.children)
+        _widen(image, found["width"])
+        if height := pixels(found["height"] or ""):
+            image.attrs["height"] = height
+    state.pos = found.end()
+    return True
+
+
+# The size is kept as the token's `info`, which says that nothing of it is lost.
+_SIZED = re.compile(
+    r"!\[(?P<alt>[^\[\]\n]*)\]\([ \t]*(?:<(?P<pointed>[^<>\n]+)>|(?P<bare>[^\s<>()]+))"
+    r"(?:[ \t]+(?P<title>\"[^\"\n]*\"|'[^'\n]*'))?"
+    r"[ \t]+=(?P<size>(?P<width>\d{0,4}(?:px|%)?)[x*](?P<height>\d{1,4}(?:px)?)?)[ \t]*\)"
+)
 
 
 def _widen(image: Token, length: str) -> None:

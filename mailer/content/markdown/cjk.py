@@ -4,7 +4,7 @@ import re
 import unicodedata
 
 from markdown_it import MarkdownIt
-from markdown_it.rules_inline import StateInline
+from markdown_it.rules_inline import StateInline, linkify
 from markdown_it.rules_inline.state_inline import Delimiter
 from markdown_it.token import Token
 
@@ -12,6 +12,7 @@ from markdown_it.token import Token
 def cjk_plugin(md: MarkdownIt) -> None:
     """Make `**加粗：**文字` bold, which CommonMark refuses because no space follows the second mark."""
     md.inline.ruler.at("emphasis", _emphasis)
+    md.inline.ruler.at("linkify", _linkify)
 
 
 def _emphasis(state: StateInline, silent: bool) -> bool:
@@ -78,7 +79,17 @@ def _shown(child: Token) -> str:
     return "" if child.type == "image" else child.content
 
 
-def end_of_address(found: str) -> int:
+def _linkify(state: StateInline, silent: bool) -> bool:
+    """Tell linkify, which sees the text from an address on, what stands before it."""
+    before = _BEFORE.search(state.src, max(state.pos - 20, 0), state.pos)
+    state.md.linkify.before = before[1] if before else ""  # type: ignore[union-attr]
+    return linkify(state, silent)
+
+
+_BEFORE = re.compile(r"([^A-Za-z0-9.+*_~-])[*_~]{0,6}[A-Za-z][A-Za-z0-9.+-]*\Z", re.DOTALL)
+
+
+def end_of_address(found: str, before: str = "") -> int:
     """Return how many characters of a bare address belong to it; `found` is what linkify finds, from its "//" on.
 
     Text without spaces goes on right behind an address, with the marks of Markdown and the next address in it.
@@ -91,7 +102,21 @@ def end_of_address(found: str) -> int:
         # "https://a.example/b和[文档](…)": what joins the two is no part of the address.
         while address and (is_wide(address[-1]) or address[-1] in ",.;:!?"):
             address = address[:-1]
+    # At the beginning of a line, an address may be all that the line says.
+    touches = is_wide(before) if before.strip("\n") else bool(after)
+    if touches and (sentence := _sentence(address, before)):
+        return sentence.end()
     return len(address)
+
+
+def _sentence(address: str, before: str) -> re.Match[str] | None:
+    """Find the sentence that goes on behind "官网https://a.example/b很好", without a space as before the address.
+
+    What has spaces around it is kept: "见 https://zh.wikipedia.example/wiki/C语言 一文".
+    """
+    if "/wiki/" in address:
+        return None
+    return _GOES_ON_BEHIND.search(address) or (_BEHIND_ROOT.match(address) if before.isalnum() else None)
 
 
 def ends_within(text: str, start: int, length: int) -> bool:
@@ -100,6 +125,10 @@ def ends_within(text: str, start: int, length: int) -> bool:
 
 
 _WIDE = "[\u2e80-\ua4cf\uf900-\ufaff\U00020000-\U0003ffff]"
+# Wide letters behind the end of an address, with nothing that only an address has behind them.
+_REST = rf"{_WIDE}[^/?=&#%]*\Z"
+_GOES_ON_BEHIND = re.compile(rf"(?<=[A-Za-z0-9])(?={_REST})")
+_BEHIND_ROOT = re.compile(rf"//[^/]+/(?={_REST})")
 # A host that a sentence follows: "https://a.example在这里".
 _HOST = re.compile(rf"//[A-Za-z0-9.-]*\.[A-Za-z]{{2,}}(?={_WIDE})")
 _AFTER_ADDRESS = re.compile(

@@ -37,6 +37,8 @@ class _Options(dict[str, Any]):
 class Linkify(LinkifyIt):  # type: ignore[misc]
     """Searches without fuzzy links: all that is left to find has a "//" or is a "mailto:" with its "@"."""
 
+    before = ""  # the character before the text that is asked about
+
     def pretest(self, text: str) -> bool:
         return "//" in text or "@" in text
 
@@ -48,7 +50,8 @@ class Linkify(LinkifyIt):  # type: ignore[misc]
         if ends_within(text, position, 1000):
             text = text[: position + 2000]
         length = int(super().test_schema_at(text, name, position))
-        return end_of_address(text[position : position + length])
+        start = position - len(name)
+        return end_of_address(text[position : position + length], text[start - 1] if start else self.before)
 
 
 @dataclass
@@ -115,6 +118,7 @@ _INLINE = {
     "sup": "^",
     "emphasis": "*_",
     "link": "[",
+    "sized_image": "!",
     "image": "!",
     "footnote_inline": "^",
     "footnote_ref": "[",

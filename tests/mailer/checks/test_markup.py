@@ -17,7 +17,6 @@ def left(findings, text: str) -> list[tuple[str, str]]:
         # Pictures.
         "![[board.png|300]]",
         "![The plan](images/the plan.png)",
-        "![A board](board.png =300x200)",
         "![The plan][nowhere]",
         # Hugo, Zola, Jekyll, WordPress, Eleventy.
         "{{< youtube w7F >}}",

@@ -32,6 +32,11 @@ ONE, TWO = "https://a.example/b", "https://c.example/d"
         (f"~~见{ONE}~~", f"<s>见{a(ONE)}</s>"),
         (f"*见{ONE}*，", f"<em>见{a(ONE)}</em>，"),
         (f"{ONE}，![图](x.png)", f'{a(ONE)}，<img src="x.png" alt="图">'),
+        ("官网https://a.example/b很好", f"官网{a(ONE)}很好"),
+        ("地址：https://a.example/b欢迎star，", f"地址：{a(ONE)}欢迎star，"),
+        ("**官网**https://a.example/b很好", f"<strong>官网</strong>{a(ONE)}很好"),
+        ("https://a.example/b很好，见下", f"{a(ONE)}很好，见下"),
+        ("访问https://a.example/下载。", f"访问{a('https://a.example/')}下载。"),
         ("官网https://a.example在这里", f"官网{a('https://a.example')}在这里"),
     ],
 )
@@ -52,6 +57,24 @@ def test_what_follows_an_address_is_read_as_markdown(source, expected):
 )
 def test_an_address_keeps_what_belongs_to_it(address):
     assert html(f"见 {address} 。") == f"见 {a(address)} 。"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://a.example/文档/a",
+        "https://a.example/b/C语言/d?e=f",
+        "https://zh.wikipedia.example/wiki/C语言",
+        "https://a.example/b/关于",
+        "https://a.example/b?q=中文",
+    ],
+)
+def test_an_address_in_a_sentence_without_spaces_keeps_its_own_wide_letters(address):
+    assert html(f"官网{address}，后面") == f"官网{a(address)}，后面"
+
+
+def test_wide_letters_belong_to_an_address_between_spaces():
+    assert html("见 https://a.example/C语言 一文") == f"见 {a('https://a.example/C语言')} 一文"
 
 
 def test_every_block_reads_on_behind_an_address():

@@ -33,6 +33,14 @@ def test_styles_of_callouts_and_marks_are_only_in_emails_that_use_them(rendered)
     assert re.search(r'<mark style="[^"]*background-color:#fff5c2', marked)
 
 
+def test_definitions_have_their_look_only_where_there_are_some(rendered):
+    mail = rendered("# Title\n\nBoard\n: A small one.\n")
+
+    assert "<dt" not in rendered("# Title\n\nHello.\n").html
+    assert re.search(r'<dt style="[^"]*font-weight:700[^"]*">Board</dt>', mail.html)
+    assert re.search(r'<dd style="margin:0 0 8px 22px[^"]*">A small one.</dd>', mail.html)
+
+
 def test_labels_of_callouts_follow_the_language_of_the_issue(rendered):
     mail = rendered("---\nlanguage: zh-hans\ntitle: 标题\n---\n\n> [!NOTE]\n> 多喝水。\n")
 
