@@ -86,7 +86,7 @@ def test_an_image_of_the_folder_is_served_from_the_installation(rendered, tmp_pa
     assert (image.width, image.height, image.content_type) == (1200, 600, "image/png")
     assert f'src="{BASE}/media/{image.sha256}.png"' in mail.html
     assert 'width="576" height="288"' in mail.html
-    assert 'width="100" height="50"' in rendered("# T\n\n![A logo](../logo.png =x50)\n").html
+    assert 'height="50" width="100"' in rendered("# T\n\n![A logo](../logo.png =x50)\n").html
     assert "[A logo]" in mail.text
 
 
