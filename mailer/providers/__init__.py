@@ -1,7 +1,8 @@
 """Email providers: one folder each, and what mailer asks of each in `protocol`.
 
-`answers`, `messages`, `events` and `policies` are neutral: they belong to no provider. `rehearsal` keeps the record of
-email that nobody receives, and `current` returns the provider that this installation is configured for.
+`answers`, `messages`, `headers`, `events`, `policies` and `no_such_user` are neutral: they belong to no provider, nor
+does `transport`, which posts over HTTP. `rehearsal` keeps the record of email that nobody receives, and `current`
+returns the provider that this installation is configured for.
 """
 
 from collections.abc import Iterator

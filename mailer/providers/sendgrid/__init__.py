@@ -1,7 +1,7 @@
 """Everything that mailer knows of SendGrid; no other package does.
 
-`provider` answers what mailer asks. `payload` and `single_mails` build requests, `client` posts one and says what the
-answer means, `transport` moves the bytes. `strict` knows what SendGrid refuses, `rehearsal` plays it. `webhook` reads
+`provider` answers what mailer asks. `payload` and `single_mails` build requests, `client` posts one through SendGrid's
+`package` and says what the answer means. `strict` knows what SendGrid refuses, `rehearsal` plays it. `webhook` reads
 what it reports and `bounces` what that means, `account` and `suppressions` look at its settings and lists.
 `settings` reads ours from the environment.
 """
