@@ -11,7 +11,8 @@ import pytest
 from mailer.providers.answers import Accepted, ConnectFailed, OutcomeUnknown, Refused
 from mailer.providers.sendgrid.client import Client
 from mailer.providers.sendgrid.payload import Request
-from tests.mailer.providers.sendgrid.letters import parsed, reader, request
+from tests.mailer.providers.letters import reader
+from tests.mailer.providers.sendgrid.letters import parsed, request
 from tests.mailer.store.test_presence import until
 from tests.stand_in import StandIn
 
