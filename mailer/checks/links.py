@@ -1,16 +1,13 @@
 """Check links as a subscriber meets them: where they lead, whether they will last, and their text."""
 
-import posixpath
 import re
 from collections.abc import Iterator
-from pathlib import Path
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from mailer.checks.hosts import is_local
 from mailer.checks.proofs import Link, Proof, shortened
 from mailer.config.rules import names
 from mailer.content.findings import Finding
-from mailer.content.issues import slug_of
 
 SHORTENERS = names(
     "adf.ly bit.do bit.ly buff.ly cutt.ly dlvr.it dwz.cn fb.me goo.gl git.io ift.tt is.gd j.mp lnkd.in mrw.so ow.ly "
@@ -43,7 +40,6 @@ def look(proof: Proof) -> Iterator[Finding]:
                 yield proof.finding(link.line, link.column, rule, message, fix)
     yield from _vanished(proof)
     yield from _twice(proof)
-    yield from _unknown_issues(proof)
     yield from _left_in_page(proof)
 
 
@@ -153,41 +149,6 @@ def _twice(proof: Proof) -> Iterator[Finding]:
                 f'"{shortened(link.words, 30)}" leads where "{shortened(before.words, 30)}" in line {line} does',
                 "give each link its own address",
             )
-
-
-# ---------------------------------------------------------------- other issues
-
-
-def _unknown_issues(proof: Proof) -> Iterator[Finding]:
-    seen = set()
-    for link in proof.links:
-        path = _issue_file(proof, link.target)
-        if path and path not in seen and not path.exists() and slug_of(path) not in proof.known_slugs:
-            seen.add(path)
-            yield proof.finding(
-                link.line,
-                link.column,
-                "issue-unknown",
-                f"there is no issue {path.relative_to(proof.issue.folder)} here, so the link would lead to no page",
-                "correct the link, or remove it",
-            )
-
-
-def _issue_file(proof: Proof, target: str) -> Path | None:
-    """Return the Markdown file in the newsletter's folder that a link means, or None."""
-    source_url = proof.newsletter.source_url
-    folder = proof.issue.folder
-    if source_url and target.startswith(source_url):
-        beside, target = folder, target[len(source_url) :]
-    elif re.match(r"[A-Za-z][A-Za-z0-9+.-]*:|//|#", target) or not target:
-        return None
-    else:
-        beside = folder if target.startswith("/") else proof.issue.path.resolve().parent
-    path = unquote(re.split(r"[?#]", target)[0]).lstrip("/")
-    if not path.lower().endswith((".md", ".markdown")) or "\0" in path or len(path) > 500:
-        return None
-    file = Path(posixpath.normpath(beside / path))
-    return file if file.is_relative_to(folder) else None
 
 
 # ---------------------------------------------------------------- the finished page

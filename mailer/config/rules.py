@@ -81,6 +81,7 @@ WARNINGS = (
     "link-local",
     "link-redirect",
     "issue-unknown",
+    "issue-unsent",
     "anchor-broken",
     "bare-url",
     "image-http",

@@ -70,9 +70,10 @@ def _from_source(target: str, destinations: Destinations) -> str:
     if slug and slug in destinations.sent:
         return f"{destinations.archive_url}{quote(slug, safe='')}/{mark}{rest}"
     if not destinations.source_url:
+        first = "send that issue first, or " if slug else ""
         raise LinkError(
             f'link "{target}" does not work in an email',
-            "give an https address, or set source_url in newsletter.toml to the folder's public address",
+            f"{first}give an https address, or set source_url in newsletter.toml to the folder's public address",
             "relative-left",
         )
     joined = path.lstrip("/") if path.startswith("/") else posixpath.join(*map(quote, destinations.place.parts), path)

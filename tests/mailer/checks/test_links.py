@@ -123,21 +123,6 @@ def test_an_anchor_that_names_no_heading_is_told(rules):
     assert rules("[Down](#nowhere)\n\n## News\n\nText.") == ["anchor-broken"]
 
 
-@pytest.mark.parametrize(
-    "target", ["2026-11-13.md", "/issues/2026-11-13.md", "https://git.example.com/weekly/issues/2026-11-13.md"]
-)
-def test_a_link_to_an_issue_that_does_not_exist_is_told(rules, target, tmp_path):
-    text = f"[Last week]({target})"
-    assert rules(text) == ["issue-unknown"]
-    assert rules(text, known=frozenset({"2026-11-13"})) == [], "it was sent, its file may be gone"
-    (tmp_path / "issues" / "2026-11-13.md").write_text("# Last week\n\nText.\n")
-    assert rules(text) == []
-
-
-def test_other_peoples_markdown_files_are_theirs(rules):
-    assert rules("[Readme](https://git.example.com/other/README.md)") == []
-
-
 def test_what_a_template_leaves_relative_is_an_error(proof):
     good = proof("# Title\n\nText.\n")
     page = good.rendered.html.replace("</body>", '<a href="/about">About</a><a href="javascript:x()">x</a></body>')
