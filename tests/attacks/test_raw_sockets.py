@@ -7,13 +7,14 @@ from contextlib import ExitStack, suppress
 
 import pytest
 
+from tests.ports import free_port
 from tests.processes.conftest import editors_folder
-from tests.processes.stage import Stage, answers, free_port, wait_until
+from tests.processes.stage import PATIENCE, Stage, answers, wait_until
 
 # gunicorn's worker is a fork of this process, so what is set here holds there too.
 IN_A_HURRY = """
 import django; django.setup()
-import mailer.web.listening as ours; ours.RECEIVED = 1.0
+import mailer.web.listening as ours; ours.RECEIVED = 4.0
 from mailer.cli import main; main()
 """
 THREADS = 8
@@ -49,7 +50,7 @@ def web(tmp_path_factory):
 
 def say(port: int, words: bytes) -> bytes:
     """Return what the server sends until it closes the connection."""
-    with socket.create_connection(("127.0.0.1", port), timeout=20) as line:
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as line:
         line.sendall(words)
         line.shutdown(socket.SHUT_WR)
         heard = b""
@@ -69,7 +70,7 @@ def status(heard: bytes) -> int:
 def test_malformed_http_is_refused_and_its_path_stays_out_of_the_log(web, name):
     stage, port = web
     assert 400 <= status(say(port, MALFORMED[name])) < 500
-    assert answers(f"http://127.0.0.1:{port}/healthz")
+    assert answers(f"http://127.0.0.1:{port}/healthz", PATIENCE)
     assert TOKEN not in stage.logs()
 
 
@@ -115,10 +116,10 @@ def test_those_who_drip_do_not_keep_the_others_out(web, begun):
     """As many clients as there are threads never end their requests. Subscribers must always be able to leave."""
     with ExitStack() as held:
         for _ in range(THREADS):
-            line = held.enter_context(socket.create_connection(("127.0.0.1", web[1]), timeout=20))
+            line = held.enter_context(socket.create_connection(("127.0.0.1", web[1]), timeout=PATIENCE))
             line.sendall(begun)
         time.sleep(0.2)
-        wait_until(lambda: answers(f"http://127.0.0.1:{web[1]}/healthz"), "the web process answers others", 30)
+        wait_until(lambda: answers(f"http://127.0.0.1:{web[1]}/healthz"), "the web process answers others")
 
 
 def test_a_huge_post_is_refused_by_its_length_alone(web):
@@ -138,19 +139,19 @@ def hear(line: socket.socket, enough: int = 1) -> bytes:
 
 
 def test_a_request_that_does_not_end_in_time_is_told_so(web):
-    with socket.create_connection(("127.0.0.1", web[1]), timeout=20) as line:
+    with socket.create_connection(("127.0.0.1", web[1]), timeout=PATIENCE) as line:
         line.sendall(POST)
         assert status(hear(line)) == 408
 
 
 def test_a_connection_that_says_nothing_is_closed_without_a_word(web):
-    with socket.create_connection(("127.0.0.1", web[1]), timeout=20) as line:
+    with socket.create_connection(("127.0.0.1", web[1]), timeout=PATIENCE) as line:
         assert line.recv(100) == b""
 
 
 def test_a_body_that_waits_for_leave_to_come_gets_it_and_is_read_whole(web):
     head = b"POST /unsubscribe/x/ HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nExpect: 100-continue\r\n"
-    with socket.create_connection(("127.0.0.1", web[1]), timeout=20) as line:
+    with socket.create_connection(("127.0.0.1", web[1]), timeout=PATIENCE) as line:
         line.sendall(head + b"Content-Length: 26\r\n\r\n")
         assert hear(line) == b"HTTP/1.1 100 Continue\r\n\r\n"
         line.sendall(b"List-Unsubscribe=One-Click")
@@ -159,7 +160,7 @@ def test_a_body_that_waits_for_leave_to_come_gets_it_and_is_read_whole(web):
 
 def test_requests_that_come_at_once_are_answered_one_after_the_other(web):
     get = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
-    with socket.create_connection(("127.0.0.1", web[1]), timeout=20) as line:
+    with socket.create_connection(("127.0.0.1", web[1]), timeout=PATIENCE) as line:
         line.sendall(3 * get + get[:20])
         assert hear(line, 3).count(b"HTTP/1.1 200 OK") == 3
         line.sendall(get[20:])
@@ -176,7 +177,7 @@ def test_those_who_do_not_take_their_answers_do_not_keep_the_others_out(web):
             line.connect(("127.0.0.1", web[1]))
             line.sendall(10 * big)
         for _ in range(20):
-            assert answers(f"http://127.0.0.1:{web[1]}/healthz")
+            assert answers(f"http://127.0.0.1:{web[1]}/healthz", PATIENCE)
         # And who takes them after all gets them whole, be it only the first: while others wait, the rest is refused.
         line.settimeout(20)
         heard = b""

@@ -14,8 +14,9 @@ from tests.chaos.grounds import Postgres, own_postgres
 from tests.chaos.kinds import Kind
 from tests.chaos.ledger import Away, Ledger
 from tests.clocks import MovedClock
+from tests.ports import free_port
 from tests.processes.conftest import CONFIG, editors_folder
-from tests.processes.stage import Broker, Stage, answers, free_port
+from tests.processes.stage import Broker, Stage, answers
 from tests.processes.starving import Disk
 from tests.stand_in import StandIn
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.grounds import Postgres, own_postgres
-from tests.processes.stage import Broker, Stage, free_port, new_postgres_database
+from tests.ports import free_port
+from tests.processes.stage import Broker, Stage, new_postgres_database
 from tests.processes.walks import in_production, start_web
 from tests.stand_in import StandIn
 

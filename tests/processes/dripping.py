@@ -49,7 +49,7 @@ class Drippers:
 
     def __enter__(self) -> "Drippers":
         self._thread.start()
-        assert self._all_open.wait(30), "the drippers are not connected"
+        assert self._all_open.wait(120), "the drippers are not connected"
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -146,7 +146,7 @@ class TlsDrippers:
 
     def __enter__(self) -> "TlsDrippers":
         self._thread.start()
-        assert self._all_open.wait(60), "the drippers are not connected"
+        assert self._all_open.wait(120), "the drippers are not connected"
         return self
 
     def __exit__(self, *_: object) -> None:

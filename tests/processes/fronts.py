@@ -20,7 +20,8 @@ from typing import Any
 from tests import parts
 from tests.certificates import write_certificate
 from tests.installed import ROOT
-from tests.processes.stage import free_port, wait_until
+from tests.ports import free_port
+from tests.processes.stage import wait_until
 
 HOST = "news.example.com"  # the host that the shipped files name
 
@@ -167,7 +168,7 @@ def _running(front: Front, command: list[str], environment: dict[str, str] | Non
         yield
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(120)
 
 
 def _listens(port: int) -> bool:

@@ -8,7 +8,8 @@ import subprocess
 from pathlib import Path
 
 from tests.parts import rabbitmq_server, skip_without
-from tests.processes.stage import free_port, wait_until
+from tests.ports import free_port
+from tests.processes.stage import wait_until
 
 
 class RabbitMQ:

@@ -23,9 +23,10 @@ from typing import Any
 from tests import installed
 from tests.environment import clean
 from tests.parts import postgres_url, skip_without
+from tests.ports import free_port
 from tests.processes.dying import rows
 
-PATIENCE = 60.0  # seconds; far more than anything here needs, so that a busy machine fails no test
+PATIENCE = 120.0  # seconds; far more than anything here needs, so that a busy machine fails no test
 
 
 class Stage:
@@ -181,15 +182,9 @@ def wait_until(ready: Callable[[], Any], what: str, patience: float = PATIENCE) 
     raise AssertionError(f"waited {patience:g} s in vain: {what}")
 
 
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
-
-
-def answers(url: str) -> bool:
+def answers(url: str, patience: float = 2) -> bool:
     try:
-        with urllib.request.urlopen(url, timeout=2) as response:
+        with urllib.request.urlopen(url, timeout=patience) as response:
             return bool(response.status == 200)
     except OSError:
         return False

@@ -4,7 +4,8 @@ import time
 
 import pytest
 
-from tests.processes.stage import Stage, answers, free_port, wait_until
+from tests.ports import free_port
+from tests.processes.stage import Stage, answers, wait_until
 from tests.processes.starving import can_starve, starved
 from tests.stand_in import StandIn
 

@@ -5,7 +5,8 @@ import urllib.request
 
 import pytest
 
-from tests.processes.stage import Stage, answers, free_port, wait_until
+from tests.ports import free_port
+from tests.processes.stage import Stage, answers, wait_until
 from tests.processes.test_logs import status_of
 from tests.processes.test_settings import SAFE
 
@@ -17,7 +18,7 @@ TOKEN = "a-long-token-of-the-operator"
 
 def figures(base: str) -> dict[str, float]:
     request = urllib.request.Request(f"{base}/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
-    with urllib.request.urlopen(request, timeout=20) as answer:
+    with urllib.request.urlopen(request, timeout=60) as answer:
         lines = answer.read().decode().splitlines()
     return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines if line[0] != "#")}
 
@@ -54,7 +55,7 @@ def test_a_proxy_that_no_setting_names_is_told_by_the_log_and_by_doctor(distribu
     assert distributed.doctor(BASE_URL=base)["proxies"] == "ok"
     forwarded = urllib.request.Request(f"{base}/healthz", headers={"X-Forwarded-For": "192.0.2.7"})
     for _ in range(5):
-        with urllib.request.urlopen(forwarded, timeout=20) as answer:
+        with urllib.request.urlopen(forwarded, timeout=60) as answer:
             json.loads(answer.read())
     wait_until(lambda: distributed.doctor(BASE_URL=base)["proxies"] == "error", "doctor knows")
     assert 1 <= distributed.logs().count("MAILER_PROXIES is 0") <= 2, "once a process"

@@ -162,9 +162,9 @@ def test_templates_translations_and_stylesheets_travel_inside_the_wheel(embedded
     assert "planned 20 = accepted 20" in embedded.run("demo").out
 
     base = serve(embedded, home="editor")
-    page = urllib.request.urlopen(f"{base}/", timeout=10).read().decode()
+    page = urllib.request.urlopen(f"{base}/", timeout=60).read().decode()
     assert "<form" in page
-    assert answers(f"{base}{re.search(r'href=.(/[^ ]+[.]css)', page)[1]}"), "the stylesheet travels along"
+    assert answers(f"{base}{re.search(r'href=.(/[^ ]+[.]css)', page)[1]}", 60), "the stylesheet travels along"
     embedded.run("subscribers", "add", "late@readers.example")
     mail = wait_until(lambda: mail_to(embedded, "late@readers.example"), "the web process or the command mailed it")
     assert post(re.search(rf"{base}/confirm/\S+/", mail)[0], {}) == 200

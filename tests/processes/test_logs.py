@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.processes.stage import Stage, answers, free_port, wait_until
+from tests.ports import free_port
+from tests.processes.stage import Stage, answers, wait_until
 from tests.processes.test_settings import SAFE
 from tests.stand_in import StandIn
 
@@ -31,7 +32,7 @@ def parse(line: str, form: str) -> dict[str, Any]:
 
 def status_of(url: str, body: bytes | None = None) -> int:
     try:
-        with urllib.request.urlopen(urllib.request.Request(url, body), timeout=20) as answer:
+        with urllib.request.urlopen(urllib.request.Request(url, body), timeout=60) as answer:
             return int(answer.status)
     except urllib.error.HTTPError as error:
         return error.code

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes.stage import Stage, wait_until
+from tests.processes.stage import PATIENCE, Stage, wait_until
 from tests.stand_in import StandIn
 
 SEED = Path(__file__).resolve().parents[3] / "shared" / "issues" / "awesome-embedded-ai"
@@ -109,7 +109,7 @@ def test_a_killed_worker_is_replaced_by_the_others(distributed: Stage, api: Stan
         running = distributed.start("send", "issue", ISSUE, "--yes", **settings)
         wait_until(lambda: len(api.accepted) >= 5, "five requests were accepted")
         distributed.stop(first, signal.SIGKILL)
-        running.wait(60)
+        running.wait(PATIENCE)
         receipt = distributed.status("2026-11-20")
         distributed.stop(survivor)
 
@@ -180,7 +180,7 @@ def test_twenty_editors_at_once_make_one_send(stage: Stage, api: StandIn, for_re
     readers = stage.import_readers({"active": 50})
     with stage.workers(1, **for_real):
         running = [stage.start("send", "issue", ISSUE, "--yes", home=f"editor{n}", **for_real) for n in range(6)]
-        codes = [process.wait(60) for process in running]
+        codes = [process.wait(PATIENCE) for process in running]
     # On SQLite each home is another database: the same home is what two terminals of one laptop share.
     if stage.distributed:
         assert codes == [0] * 6, stage.logs()

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.processes.stage import PATIENCE, Stage, free_port, wait_until
+from tests.ports import free_port
+from tests.processes.stage import PATIENCE, Stage, wait_until
 from tests.stand_in import StandIn
 
 pytestmark = pytest.mark.slow

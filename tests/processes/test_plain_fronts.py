@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.ports import free_port
 from tests.processes.fronts import HOST, Visitor, caddy, plain_nginx
-from tests.processes.stage import Stage, answers, free_port, wait_until
+from tests.processes.stage import Stage, answers, wait_until
 from tests.processes.walks import ISSUE, ONE_CLICK, hidden, log_in, make_operator, path_in, report, way_out
 from tests.solving import solution
 from tests.stand_in import StandIn

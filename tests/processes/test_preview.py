@@ -70,7 +70,7 @@ def ours(requested: str, url: str) -> bool:
 
 def until(page: Any, condition: str) -> None:
     """Poll, because wait_for_function needs eval, which the page's policy forbids."""
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while not page.evaluate(condition):
         assert time.monotonic() < end, condition
         time.sleep(0.005)
@@ -179,7 +179,7 @@ def test_a_mistake_shows_what_and_where_and_the_last_good_mail_until_the_next_sa
 def test_nothing_of_the_issue_runs_in_the_page_or_in_the_mail(page: Any, file: Path):
     evil = '<svg onload="parent.evil=1"></svg><script>parent.evil=1</script>'
     file.write_text(f"# {evil}\n\n[{evil}](javascript:parent.evil=1)\n\n![{evil}](gone.png)\n\n{evil}\n")
-    until(page, "document.body.dataset.version === '2'")
+    until(page, "document.body.dataset.version >= 2")
     time.sleep(0.3)
     assert page.evaluate("window.evil === undefined")
     frame = page.locator("#mail").get_attribute("sandbox")

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.parts import chromium, skip_without
-from tests.processes.stage import Broker, Stage, answers, free_port, wait_until
+from tests.ports import free_port
+from tests.processes.stage import Broker, Stage, answers, wait_until
 from tests.stand_in import StandIn
 
 ISSUE = "issues/2026-11-20.md"
@@ -27,7 +28,7 @@ def serve(stage: Stage, home: str = "web", **settings: str) -> str:
 
 def post(url: str, fields: dict[str, str]) -> int:
     request = urllib.request.Request(url, data=urllib.parse.urlencode(fields).encode(), method="POST")
-    with urllib.request.urlopen(request, timeout=10) as response:
+    with urllib.request.urlopen(request, timeout=60) as response:
         assert response.url == url, "a one-click endpoint must not redirect"
         return int(response.status)
 
@@ -48,7 +49,7 @@ def test_one_click_from_a_received_mail_unsubscribes_that_reader_and_no_other(st
     received = {reader["email"]: reader["header"].strip("<>") for reader in api.accepted[0]["recipients"]}
     url = received[readers[0]]
 
-    with urllib.request.urlopen(url, timeout=10) as page:
+    with urllib.request.urlopen(url, timeout=60) as page:
         assert page.status == 200
     assert [state_of(stage, reader) for reader in readers] == ["active"] * 3, "GET changes nothing"
 
@@ -89,7 +90,7 @@ def test_three_machines_share_one_database_and_nothing_else(distributed: Stage, 
     html = api.accepted[0]["content"]["text/html"]
     image = re.search(rf"{base}/media/[0-9a-f]{{64}}\.png", html)
     assert image, "the issue's image has an address of the web process"
-    with urllib.request.urlopen(image[0], timeout=10) as response:
+    with urllib.request.urlopen(image[0], timeout=60) as response:
         assert response.headers["Content-Type"] == "image/png"
         assert "immutable" in response.headers["Cache-Control"]
         assert response.read(4) == b"\x89PNG"

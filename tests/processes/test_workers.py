@@ -12,7 +12,8 @@ import urllib.request
 
 import pytest
 
-from tests.processes.stage import Stage, answers, free_port, wait_until
+from tests.ports import free_port
+from tests.processes.stage import PATIENCE, Stage, answers, wait_until
 from tests.stand_in import StandIn
 
 pytestmark = pytest.mark.slow
@@ -123,7 +124,7 @@ def test_a_worker_that_can_hear_no_hints_ends_with_a_message(distributed: Stage,
     distributed.run("subscribers", "add", "new@readers.example", **settings)
     distributed.run("doctor", expect=None, **settings)
     worker = distributed.start("worker", home="broken", **settings)
-    assert worker.wait(60) == 1
+    assert worker.wait(PATIENCE) == 1
     assert said in distributed.logs()
     assert "Traceback" not in distributed.logs()
 
@@ -165,12 +166,12 @@ class Visitors:
         time.sleep(2.1)  # who is faster is taken for a script
 
     def _form(self) -> dict[str, str]:
-        page = self._browser.open(f"{self._base}/", timeout=20).read().decode()
+        page = self._browser.open(f"{self._base}/", timeout=PATIENCE).read().decode()
         return dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', page))
 
     def sign_up(self, email: str) -> int:
         form = urllib.parse.urlencode({**self._forms.pop(), "email": email, "website": ""}).encode()
-        with self._browser.open(f"{self._base}/subscribe/", form, timeout=20) as answer:
+        with self._browser.open(f"{self._base}/subscribe/", form, timeout=PATIENCE) as answer:
             return int(answer.status)
 
 
@@ -185,6 +186,6 @@ def test_a_broker_that_hangs_keeps_no_visitor_waiting_and_is_not_taken_for_the_d
         broker.hang()
         for number in range(9):  # from the eleventh on a network is asked for a calculation
             assert visitors.sign_up(f"late-{number}@readers.example") == 200
-            assert answers(f"{base}/readyz"), "the database is well"
+            assert answers(f"{base}/readyz", PATIENCE), "the database is well"
         wait_until(lambda: len(api.recipients) == 9, "the confirmation mails are sent")
     assert "unsubscribe stored in the journal" not in distributed.logs()

@@ -5,12 +5,6 @@ import threading
 from contextlib import contextmanager
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 @contextmanager
 def server_that(serve):
     """Run a TCP server that hands each connection to `serve` in a thread."""

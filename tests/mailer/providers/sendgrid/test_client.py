@@ -23,7 +23,8 @@ from mailer.providers.answers import (
 from mailer.providers.sendgrid.client import Client
 from tests.mailer.providers.letters import reader, readers
 from tests.mailer.providers.sendgrid.letters import request
-from tests.mailer.providers.sendgrid.listeners import free_port, server_that
+from tests.mailer.providers.sendgrid.listeners import server_that
+from tests.ports import free_port
 from tests.stand_in import KEY
 
 # ---------------------------------------------------------------- accepted

@@ -12,7 +12,7 @@ from mailer.providers.sendgrid.client import Client
 from mailer.providers.sendgrid.package import Api
 from tests.exhausting import no_descriptors
 from tests.mailer.providers.sendgrid.letters import request
-from tests.mailer.providers.sendgrid.listeners import free_port
+from tests.ports import free_port
 from tests.stand_in import KEY
 
 

@@ -9,7 +9,8 @@ from mailer.providers import transport
 from mailer.providers.answers import Accepted, ConnectFailed, DeadlinePassed, OutcomeUnknown
 from mailer.providers.sendgrid.client import Client
 from tests.mailer.providers.sendgrid.letters import request
-from tests.mailer.providers.sendgrid.listeners import free_port, server_that, silent_server
+from tests.mailer.providers.sendgrid.listeners import server_that, silent_server
+from tests.ports import free_port
 from tests.stand_in import KEY
 
 # ---------------------------------------------------------------- never opened
