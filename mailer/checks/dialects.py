@@ -49,8 +49,8 @@ _FIELD = (
 # Names that a program text or an address may have, too.
 _WHO = rf"{_OWNER}(?:name|user_?name)"
 _COMMON = rf"{_OWNER}(?:name|e-?mail|user_?name|company|city)"
-_OPEN = r"(?:%%?|\{\{?\{?[$!]?|\$\{|\$\$?|##|@@?|\[\[?%?|~)\s?"
-_CLOSE = r"\s?(?:%?\]\]?|%%?|\}\}?\}?|\$\$?|##|@@?|~)"
+_OPEN = r"(?:<<|%%?|\{\{?\{?[$!]?|\$\{|\$\$?|##|@@?|\[\[?%?|~)\s?"
+_CLOSE = r"\s?(?:>>|%?\]\]?|%%?|\}\}?\}?|\$\$?|##|@@?|~)"
 _FALLBACK = r"(?:(?:\s*[,|:=/]|\sOR\s)[^{}\[\]\n]{0,80})?"
 _GREETING = (
     r"(?<![A-Za-z])(?:dear|hi|hey|hello|hallo|liebe[rs]?|bonjour|cher|chère|hola|querid[oa]|ciao|亲爱的|您好|你好)"
@@ -113,6 +113,8 @@ _CERTAIN = (
     _left(r"\[/?[a-z][\w-]*(?:\s+[\w-]+=[\"“'][^\"”'\n]{0,300}[\"”'])+\s*/?\]", _EXPAND),
     # A link that is none, because something in it is no address; it has one, or lost it with a tag of Liquid.
     _left(rf"(?<!\w)\[[^\[\]]+\]\((?=\s*\)|[^()\n]{{0,300}}?{_OF_AN_ADDRESS}){_IN_PARENTHESES}\)", _LINK),
+    # One that is never closed.
+    _left(r"(?<![\w\]])\[[^\[\]\n]{1,200}\]\(<?(?:https?://|mailto:)[^\s()]{1,300}", "close the link with )"),
     _left(
         r"\A\s*(?:\[\[?_?TOC_?(?:\s[^\[\]\n]{0,40})?\]?\]|\$\{toc\}|TOC)\s*\Z",
         "remove it; mailer lists the sections by itself",
@@ -134,17 +136,32 @@ _SPACE = "put a space after the # of a heading, or a backslash before it"
 _FORMULA = "show an image of the formula, or write it in words"
 _BETWEEN = r"[^$\n]{0,80}?"
 _VALUE = r"(?:\"[^\"<>]*\"|'[^'<>]*'|\{[^<>]*?\})"
+_WIDE = "[\u3040-\u30ff\u3400-\u9fff]"
 _STRAY = r"[^*~=\n]{1,200}?"
 
 _UNCERTAIN = (
     _maybe(r"\[\[[^\[\]\n]+\]\]", "write [words](address): an email has no links of this kind"),
     # Docusaurus, VuePress, Pandoc; MkDocs; reStructuredText.
-    _maybe(r"^:{3,}\s*\{?\.?[A-Za-z][\w-]*|\A:{3,}\Z", _CALLOUT, re.MULTILINE),
+    _maybe(r"^[:：]{3,}\s*\{?\.?[A-Za-z][\w-]*|\A:{3,}\Z", _CALLOUT, re.MULTILINE),
     _maybe(rf"\A(?:!!!|\?\?\?\+?)\s+(?:{_ADMONITIONS})\b.*|\A\.\. [a-z-]+::", _CALLOUT),
+    _maybe(r"\A===\+? \"[^\"\n]{1,100}\"", "write a heading: an email has no tabs"),
+    _maybe(r"\A\\begin\{[a-z]+\*?\}", _FORMULA),
     # Formulas, but no prices: what begins with a digit has a sign of a formula in it.
     _maybe(r"\$\$.{1,500}?\$\$", _FORMULA, re.DOTALL),
     _maybe(rf"(?<![\w$])\$(?![\s\d${{]){_BETWEEN}(?<![\s$])\$(?![\w$])", _FORMULA),
     _maybe(rf"(?<![\w$])\$\d{_BETWEEN}[\\^_=]{_BETWEEN}(?<![\s$])\$(?![\w$])", _FORMULA),
+    # Links with a space in the middle, or the brackets the other way round.
+    _maybe(
+        r"(?<![\w\])])\[(?=[^\]\n]{0,200}?[^\W\d_])[^\[\]\n]{1,200}\][ \t]\(\s*(?:https?://|mailto:)[^()\n]{1,300}\)"
+        r"|\([^()\n]{1,200}\)\[\s*https?://[^\[\]\n]{1,300}\]",
+        "write [words](address), without a space between",
+    ),
+    # A table without the line below its head.
+    _maybe(
+        r"\A\|[^\n]{1,300}\|[ \t]*\n\|[^\n]{1,300}\|[ \t]*$",
+        "write |---|---| below the head of the table",
+        re.MULTILINE,
+    ),
     # Marks of Markdown in full width, as a Chinese or Japanese keyboard writes them.
     _maybe(r"\[[^\[\]\n]{1,200}\]（\s*https?://[^（）\n]{1,300}）", "write the address in ( ), not in （ ）"),
     _maybe(r"\A＃{1,6}[ \u3000][^\n]*", "write # for a heading, not ＃"),
@@ -156,6 +173,7 @@ _UNCERTAIN = (
         r"[^{}\n]{0,120}\}",
         "put attributes right behind what they belong to, or remove them",
     ),
+    _maybe(r"(?<!\w)：[a-z][a-z0-9_+-]{1,30}：(?!\w)", "write :name: for an emoji, not ：name："),
     # A mark with a space on its inner side: **bold **word.
     _maybe(
         rf"(?<![*~=0-9A-Za-z_])(\*\*|~~|==)(?=\w){_STRAY}[ \t]\1(?![\s*~=])"
@@ -163,6 +181,13 @@ _UNCERTAIN = (
         "remove the space beside the mark",
     ),
     _maybe(r"(?<![\w*])\*\*(?=[\w\"“«(])[^*\n]{1,200}[:.!?…,;)]\*\*(?=[^\W\d_])", "put a space behind the bold words"),
+    # In a block of HTML, nothing is read as Markdown.
+    _maybe(
+        r"(?<![\w*])\*\*(?=[^\s*])[^*\n]{1,200}?(?<=\S)\*\*(?![\w*])",
+        "write <b>words</b>, or an empty line below the tag",
+    ),
+    _maybe(rf"__(?={_WIDE})[^_\n]{{0,200}}(?<={_WIDE})__", "write **words**"),
+    _maybe(r"(?<![\w*])\*\*(?!kw|args|opt|param|self)(?=[^\W\d_])[^*\n]{1,300}\Z", "write ** where the bold words end"),
     _maybe(
         r"(?<![\w\])])\[(?=[^\]\n]{0,300}?[^\W\d_])[^\[\]\n]{1,300}\]\[[^\[\]\n]{0,60}\]",
         "define the link, as [name]: address on a line of its own",
@@ -208,7 +233,15 @@ _UNCERTAIN = (
     _maybe(r"\A\\(?:newpage|pagebreak|clearpage|tableofcontents|toc)\Z", "remove it"),
 )
 
+# A title in the front matter is plain text.
+IN_FRONT = (
+    _maybe(
+        r"(?<![\w*])\*\*(?=\S)[^*\n]+(?<=\S)\*\*|~~(?=\S)[^~\n]+~~|(?<!=)==(?=[^\s=])[^=\n]+==(?!=)", "remove the marks"
+    ),
+)
 IN_WORDS = (*_MERGE_FIELDS, *_CERTAIN, *_UNCERTAIN)
 
+# Notes of MyST and mdBook, which are written as code.
+NOTES = frozenset(("admonish", *(f"{{{name}}}" for name in _ADMONITIONS.split("|"))))
 # Blocks that are drawn from their source elsewhere.
 DIAGRAMS = frozenset(("mermaid", "plantuml", "puml", "dataview", "dataviewjs", "math", "chart", "tasks", "echarts"))

@@ -5,13 +5,13 @@ certain blocks a send; what may be meant is a warning.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
 from markdown_it.token import Token
 
-from mailer.checks.dialects import DIAGRAMS, IN_ADDRESSES, IN_WORDS, Markup
+from mailer.checks.dialects import DIAGRAMS, IN_ADDRESSES, IN_FRONT, IN_WORDS, NOTES, Markup
 from mailer.checks.proofs import Proof, shortened
 from mailer.content.findings import Finding
 from mailer.content.markdown.liquid import TAG
@@ -35,10 +35,10 @@ class _Left:
     markup: Markup
 
 
-def _left(words: str) -> Iterator[_Left]:
+def _left(words: str, kinds: Sequence[Markup] = IN_WORDS) -> Iterator[_Left]:
     """Return all that is left in the words, each piece once: the first kind that finds a piece takes it."""
     taken = bytearray(len(words))
-    for markup in IN_WORDS:
+    for markup in kinds:
         for found in markup.pattern.finditer(words):
             start, end = found.span()
             if taken.find(1, start, end) < 0:
@@ -109,8 +109,8 @@ def _message(left: _Left, where: str = "") -> str:
 def _in_front(proof: Proof, shown: set[str]) -> Iterator[Finding]:
     """Look at subject and preheader, except for what the words have, too: the title may be a heading."""
     for name, words in {"subject": proof.rendered.subject, "preheader": proof.issue.preheader}.items():
-        for left in _left(words):
-            if left.markup.in_front:
+        for left in (*_left(words), *_left(words, IN_FRONT)):
+            if left.markup.in_front or left.markup in IN_FRONT:
                 message = _message(left, f" in the {name}")
                 found = proof.finding_at_title(left.markup.rule, message, left.markup.fix)
                 if left.text not in shown or found.line < proof.issue.body_line:
@@ -133,8 +133,9 @@ def _in_addresses(proof: Proof) -> Iterator[Finding]:
 
 def _diagrams(proof: Proof) -> Iterator[Finding]:
     for token in proof.document.tokens:
-        name = token.info.strip().split(" ")[0].lower().strip("{}") if token.type == "fence" else ""
-        if name in DIAGRAMS or name.startswith("ad-"):
+        written = token.info.strip().split(" ")[0].lower() if token.type == "fence" else ""
+        name = written.strip("{}")
+        if name in DIAGRAMS or name.startswith("ad-") or written in NOTES:
             yield proof.finding(
                 token.map[0] if token.map else 0,
                 0,

@@ -48,6 +48,8 @@ def left(findings, text: str) -> list[tuple[str, str]]:
         "[the report](https://example.org/a report.pdf)",
         "[^1]",
         "note[^long-name]",
+        "[the page](https://example.org/p",
+        "<<First Name>>",
     ],
 )
 def test_what_is_never_meant_to_be_read_blocks_a_send(findings, text):
@@ -74,6 +76,17 @@ def test_a_common_name_in_braces_is_a_merge_field_in_a_greeting(findings, text):
         ("Take **this **word.", "**this **"),
         ("请看**重点 **文字", "**重点 **"),
         ("**Note:**take care", "**Note:**"),
+        ("<div>**not bold**</div>", "**not bold**"),
+        ("这是__强调__文字", "__强调__"),
+        ("**Important: read this", "**Important: read this"),
+        ("Read [the page] (https://example.org/p)", "[the page] (https://example.org/p)"),
+        ("Read (the page)[https://example.org/p]", "(the page)[https://example.org/p]"),
+        ("| a | b |\n| 1 | 2 |", "| a | b | | 1 | 2 |"),
+        ("| 名称 | 说明 |\n|：--|：--|\n| 一 | 二 |", "| 名称 | 说明 | |：--|：--|"),
+        ("：：：note", "：：：note"),
+        ("发布了 ：tada：", "：tada："),
+        ('=== "Linux"\n    Words', '=== "Linux"'),
+        ("\\begin{equation}\na = b\n\\end{equation}", "\\begin{equation}"),
         ("[文档]（https://example.org/d）", "[文档]（https://example.org/d）"),
         ("＃ 全角标题", "＃ 全角标题"),
         ("tags:: weekly", "tags:: weekly"),
@@ -120,6 +133,8 @@ def test_what_may_be_meant_is_a_warning(findings, text, expected):
         "[文档](https://example.org/d)（https://example.org/e）。",
         "Step 1... 3^2, x^2 and e^x",
         'Use the <a href="x">, a <div class="y"> tag, \\<div class="x">, <meta charset="utf-8">, <b class="x">b</b>',
+        "**kwargs are named. [1] (https://example.org/p), [sic] (p. 3). a \\*\\*b\\*\\*",
+        "格式：key：value, | one |, __init__",
         "Write ++i, not i++; ++count or count++. C++ and Notepad++, g++ and C++11. 5 ++ 6",
         "好~ 好~\n\n~完~\n\n~ the end ~\n\n~5 to ~6, ~/a and ~/b, H~2~O, 100~200元，1~2个",
         r"In a batch file, \%%i in a loop; `%%timeit` and `%%bash` in a notebook",
@@ -197,6 +212,22 @@ def test_an_address_with_a_merge_field_blocks_a_send(findings, address):
     (found,) = (one for one in findings(f"[Leave](<{address}>)") if one.rule == "markup-left")
 
     assert (found.severity, found.line) == ("error", 9)
+
+
+def test_markdown_in_a_title_of_the_front_matter_is_told(findings):
+    front = '---\ntitle: "==New== boards, **two**"\npreheader: Not ~~three~~\n---\n\nHello.\n'
+    told = [one.message for one in findings(front) if one.rule == "markup-maybe"]
+
+    assert told == [
+        f'subscribers would see "{words}" in the {place}'
+        for words, place in (("**two**", "subject"), ("==New==", "subject"), ("~~three~~", "preheader"))
+    ]
+
+
+def test_a_note_that_is_written_as_code_is_told(findings):
+    (found,) = findings("```{warning}\nTake care.\n```\n\n```{python}\nx = 1\n```")
+
+    assert (found.rule, found.line) == ("markup-maybe", 9)
 
 
 def test_a_diagram_that_is_drawn_elsewhere_is_told(findings):
