@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import zip_longest
 from unicodedata import category
 
 from markdown_it.token import Token
@@ -12,9 +13,12 @@ from mailer.content.findings import Finding
 from mailer.content.markdown import plain
 
 HOLDS_A_PLACE = re.compile(
-    r"(todo|to[ -]do|fixme|tb[acd]|wip|xxx+|work in progress|lorem ipsum\b.*|"
-    r"to be (written|added|announced|determined|done)|(add |insert |your )?text here|placeholder( text)?|"
-    r"待定|待补充?|待填写?|待写|未完|施工中)",
+    r"(todo|to[ -]do|fixme|tb[acdsw]|wip|draft|xxx+|(tk)+|work in progress|under construction|lorem( ipsum\b.*)?|"
+    r"dolor sit amet\b.*|to be (written|added|announced|determined|done)|not (yet )?written( yet)?|"
+    r"((add|insert|write|put) )?(your |some |the )?(text|content|words|summary|description|story|something) "
+    r"(goes )?here|insert \w+|(text|content|more|details?|to) (to )?(come|follow)|placeholder( text)?|"
+    r"(asdf|qwerty)+|blah( blah)*|"
+    r"(内容)?待(定|补|补充|填|填写|写|更新|完善|整理|编辑)|稍后补充|补充中|未完|施工中)",
     re.IGNORECASE,
 )
 MARKED = re.compile(r"\W*(wip|draft|todo|草稿)\s*[:：]|[\[(（【]\s*(wip|draft|todo|草稿)\s*[\])）】]", re.IGNORECASE)
@@ -33,7 +37,7 @@ def look(proof: Proof) -> Iterator[Finding]:
 
 
 def _of_section(proof: Proof, heading: str, block: Token) -> Iterator[Finding]:
-    words = plain(block.children or [])
+    words = plain(block.children or []) if block.children else f"{block.info}{block.markup}"
     if TO_DO.search(words):
         return  # told with the paragraph
     where = f'section "{shortened(heading, 40)}"' if heading else "the text"
@@ -45,7 +49,7 @@ def _sections(tokens: Sequence[Token]) -> Iterator[tuple[str, list[Token]]]:
     """Return each heading's words and all blocks between it and the next; "" before the first."""
     heading, blocks = "", list[Token]()
     after_heading = False
-    for token in tokens:
+    for token, following in zip_longest(tokens, tokens[1:]):
         if token.type == "footnote_block_open":
             break
         if token.type == "heading_open":
@@ -53,12 +57,18 @@ def _sections(tokens: Sequence[Token]) -> Iterator[tuple[str, list[Token]]]:
             blocks, after_heading = [], True
         elif after_heading:
             heading, after_heading = plain(token.children or []), False
-        elif token.type in ("inline", "html_block", "fence", "code_block"):
+        elif token.type in ("inline", "html_block", "fence", "code_block") or _is_empty_item(token, following):
             blocks.append(token)
     yield heading, blocks
 
 
+def _is_empty_item(token: Token, following: Token | None) -> bool:
+    return token.type == "list_item_open" and following is not None and following.type == "list_item_close"
+
+
 def _says_nothing(block: Token) -> bool:
+    if block.type == "list_item_open":
+        return True
     children = block.children or []
     if any(token.type in SHOWS_MORE_THAN_WORDS for token in (block, *children)):
         return False
@@ -67,7 +77,7 @@ def _says_nothing(block: Token) -> bool:
 
 def _holds_a_place(words: str) -> bool:
     """Tell whether the words are a known placeholder, or have neither letter, digit nor emoji."""
-    bare = words.strip("".join({char for char in words if _is_punctuation(char)}))
+    bare = words.strip("".join({char for char in words if _is_punctuation(char) or char == "🚧"}))
     return bool(words) and (not bare or bool(HOLDS_A_PLACE.fullmatch(bare)))
 
 

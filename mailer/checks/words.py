@@ -129,7 +129,10 @@ def _date(proof: Proof) -> Iterator[Finding]:
     path = proof.issue.path
     of_file = days_in(path.stem) or days_in(path.resolve().parent.name)
     of_front = [
-        day for line in proof.front_lines if re.match(r"\s*[\"']?date\b", line, re.IGNORECASE) for day in days_in(line)
+        day
+        for line in proof.front_lines
+        if re.match(r"\s*[\"']?(date|日期)\b", line, re.IGNORECASE)
+        for day in days_in(line)
     ]
     of_title = days_in(proof.issue.title)
     if len(of_file) != 1:

@@ -11,15 +11,25 @@ from mailer.config.languages import read_language
 from mailer.config.rules import why_not_ignored
 from mailer.content.dates import days_in, in_words, meant_by
 from mailer.content.findings import Finding
-from mailer.content.frontmatter import SUBJECTS, FrontMatter
+from mailer.content.frontmatter import DATES, SUBJECTS, FrontMatter
 
-YES = ("true", "yes", "on", "y", "1")
-NO = ("false", "no", "off", "n", "0")
+YES = ("true", "yes", "on", "y", "t", "1", "x", "是", "真")
+NO = ("false", "no", "off", "n", "f", "0", "否", "假")
 # What site generators and editors call an issue that is not to go out.
-NOT_YET = re.compile(r"drafts?\b.*|草稿|wip|work in progress|in[ _-]progress|pending|private|unpublished|not ready")
+NOT_YET = re.compile(
+    r"(first |rough |early )?drafts?\b.*|wip|work in progress|in[ _-]progress|pending|private|unpublished"
+    r"|((needs?|in|under|pending|awaiting)[ _-])?review|(not|never)[ _-](ready|published|done|finished|started)"
+    r"|unfinished|incomplete|(on[ _-])?hold|to[ _-]?do|idea|outline|writing|editing"
+    r"|(brouillon|entwurf|borrador|rascunho|bozza|concept|черновик|下書き)\b.*"
+    r"|草稿.*|未完成|未发布|写作中|编辑中|待[定审].*",
+)
+STATES = (
+    *("status", "state", "stage", "phase", "workflow", "post_status", "publish_status", "状态"),
+    *("draft", "published", "visibility"),
+)
 HELD_BACK = (
-    *((key, NO) for key in ("published", "publish", "send", "email", "send_email")),
-    *((key, YES) for key in ("draft", "drafts", "is_draft", "isdraft", "wip")),
+    *((key, NO) for key in ("published", "publish", "send", "email", "send_email", "ready", "approved")),
+    *((key, YES) for key in ("draft", "drafts", "is_draft", "isdraft", "wip", "hold", "do_not_send", "草稿")),
 )
 
 
@@ -47,7 +57,7 @@ IMAGE = re.compile(
     r"|cover|hero|banner|logo|thumbnail|thumb|teaser|splash|(\w+)\.(image|img|src|url|path|file|teaser)"
 )
 SHOWN = re.compile(r"\S+\.(png|jpe?g|gif|webp|svg|avif|bmp)([?#]\S*)?|https?://\S+", re.IGNORECASE)
-KEY = re.compile(r"[\"']?([A-Za-z_][\w-]*)[\"']?\s*[:：=]")
+KEY = re.compile(r"[\"']?([^\W\d][\w-]*)[\"']?\s*[:：=]")
 
 
 def judge(front: FrontMatter, lines: Sequence[str], body: str = "", day: date | None = None) -> Iterator[Finding]:
@@ -82,14 +92,13 @@ def _draft(front: FrontMatter, lines: Sequence[str]) -> Iterator[Finding]:
 
 
 def _that_hold_back(values: Mapping[str, str]) -> Iterator[str]:
-    for key, meant in HELD_BACK:
-        if values.get(key, "").lower() in meant:
+    for key, written in values.items():
+        name, value = key.replace("-", "_"), written.lower().strip(" ,;.!'\"“”‘’")
+        # In a table where it was not meant to be: TOML puts all lines below "[cover]" into it.
+        name = "draft" if name.endswith(".draft") else name
+        is_held = any(name == held and value in meant for held, meant in HELD_BACK)
+        if is_held or (name in STATES and NOT_YET.fullmatch(value)):
             yield key
-    for key in ("status", "state", "post_status"):
-        if NOT_YET.fullmatch(values.get(key, "").lower()):
-            yield key
-    if NOT_YET.fullmatch(values.get("draft", "").lower()):
-        yield "draft"
 
 
 def _twice(front: FrontMatter, lines: Sequence[str]) -> Iterator[tuple[str, str, str]]:
@@ -102,13 +111,14 @@ def _twice(front: FrontMatter, lines: Sequence[str]) -> Iterator[tuple[str, str,
 
 def _date(values: Mapping[str, str], day: date | None) -> Iterator[tuple[str, str, str]]:
     """Report a date that cannot be read. 9999-99-99 and 0000-00-00 stand for "not yet" in many archives."""
-    written = values.get("date", "").strip()
-    if not written or days_in(written) or written.lower() in ("null", "~") or re.match(r"9999|0000", written):
+    key = next((key for key in DATES if values.get(key)), "date")
+    written = values.get(key, "").strip()
+    if not written or days_in(written) or re.match(r"9999|0000", written):
         return
     outcome = f"the one in its file name, folder or title counts: {in_words(day)}" if day else "this issue has none"
     meant = meant_by(written)
     fix = f"write it as {meant}" if meant else "write year, month and day, such as 2026-11-24"
-    yield "date", f'date "{written[:40]}" is not a date, so {outcome}', fix
+    yield key, f'{key} "{written[:40]}" is not a date, so {outcome}', fix
 
 
 def _language(values: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:

@@ -1,34 +1,40 @@
 """Read the lines above an issue's text: YAML between `---`, TOML between `+++`, JSON, Pelican's `Key: value`, or none.
 
-Empty lines and comments may stand before it. Every value is passed on as text: a date such as 9999-99-99 or a number
-such as 007 is for the caller to understand.
+The first fence may name the notation (`---toml`). Empty lines and comments may stand before it. Every value is passed
+on as text: a date such as 9999-99-99 or a number such as 007 is for the caller to understand.
 """
 
 import json
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 LIMIT = 16_384  # bytes; front matter is a dozen short lines
 DEPTH = 20
 
-SUBJECTS = ("subject", "subject_line", "subject-line", "email_subject")  # as other services call our title
+# As other services, and people who write Chinese, call our title.
+SUBJECTS = ("subject", "subject_line", "subject-line", "email_subject", "标题", "主题")
 PREHEADERS = (
     *("preheader", "pre_header", "pre-header", "preview_text", "preview-text", "previewtext"),
     # What sites show below a title.
     *("description", "summary", "excerpt", "custom_excerpt", "meta_description"),
+    *("摘要", "简介", "导语", "描述"),
 )
+DATES = ("date", "日期")
+NUMBERS = ("number", "issue", "期号", "期数")
 # Words of a sentence: an unquoted colon or "#" in them is meant as written.
 SENTENCES = ("title", "subtitle", *SUBJECTS, *PREHEADERS)
-PELICAN_KEYS = {"title", "date", "slug"}
+PELICAN_KEYS = {"title", "date", "slug", "subject", "preheader", "draft"}
 # A key without the space that YAML wants after its colon, or with the colon that a Chinese keyboard types.
-OURS = re.compile(
-    r"(title|subject|preheader|description|summary|excerpt|date|number|issue|slug|language|lang|newsletter|ignore"
-    r"|draft|status|published)\s*(?::(?=[^\s:/])|：\s*)",
-    re.IGNORECASE,
+_OURS = (
+    "title|subject|preheader|description|summary|excerpt|date|number|issue|slug|language|lang|newsletter|ignore|draft"
+    "|status|published|标题|主题|摘要|简介|导语|描述|日期|期号|期数|草稿|状态"
 )
+OURS = re.compile(rf"({_OURS})\s*(?::(?=[^\s:/])|：\s*)", re.IGNORECASE)
+# Three dashes or more, and after the first of them the notation (Eleventy's) or a comment.
+FENCE = re.compile(r" {0,3}-{3,}(?:[ \t]*(yaml|yml|toml|json))?[ \t]*(#.*)?", re.IGNORECASE)
 # A comment that Markdown has for a whole line: its reference that nobody refers to.
 COMMENT = re.compile(r"\[(//|comment)\]: *[#<(]", re.IGNORECASE)
 
@@ -52,13 +58,13 @@ def read_front_matter(text: str) -> FrontMatter:
     """Read what stands above the issue's text. `text` has LF newlines."""
     lines = text.split("\n")
     above = _lines_above(lines)
-    if not above:
-        return _read(lines)
     try:
-        front = _read(lines[above:]) if _is_meant(lines[above:]) else FrontMatter({}, 0)
+        front = _read(lines[above:]) if not above or _is_meant(lines[above:]) else FrontMatter({}, 0)
     except FrontMatterError as error:
         raise FrontMatterError(error.line + above, error.message, error.fix) from None
-    return FrontMatter(front.values, front.end + above, above) if front.end else front
+    # Programs that export all fields they have write so what has no value.
+    values = {key: "" if value.lower() in ("null", "~") else value for key, value in front.values.items()}
+    return FrontMatter(values, front.end + above, above) if front.end else front
 
 
 def _lines_above(lines: list[str]) -> int:
@@ -79,38 +85,62 @@ def _lines_above(lines: list[str]) -> int:
 
 def _is_meant(lines: list[str]) -> bool:
     """Tell whether `---` below empty lines begins front matter: there it may well be a line across the page."""
-    if lines[0].rstrip() != "---":
+    if not FENCE.fullmatch(lines[0]):
         return True
-    end = next((n for n, line in enumerate(lines[1:], 1) if line.rstrip() in ("---", "...")), 0)
-    return any(re.match(r"[\"']?[A-Za-z_][\w-]*[\"']?\s*[:：]", line) for line in lines[1:end])
+    end = next((n for n, line in enumerate(lines[1:], 1) if _is_end(line)), 0)
+    return any(_KEY.match(line) for line in lines[1:end])
+
+
+_KEY = re.compile(r"\s*[\"']?[^\W\d][\w-]*[\"']?\s*[:：=]|\{")
+
+
+def _is_end(line: str) -> bool:
+    return line.rstrip() == "..." or bool(re.fullmatch(r" {0,3}-{3,}\s*", line))
 
 
 def _read(lines: list[str]) -> FrontMatter:
     fence = lines[0].rstrip()
-    if fence == "---":
-        end = _closing(lines, ("---", "..."))
-        return FrontMatter(_yaml(lines[1:end]), end + 1)
+    dashes = FENCE.fullmatch(lines[0])
+    if dashes and (fence == "---" or _is_meant(lines)):
+        end = _closing(lines, "---", _is_end)
+        reader = {"toml": _toml, "json": _json_lines}.get((dashes[1] or "").lower(), _yaml)
+        return _alone(FrontMatter(reader(lines[1:end]), end + 1), lines)
     if fence == "+++":
-        end = _closing(lines, ("+++",))
-        return FrontMatter(_toml(lines[1:end]), end + 1)
+        end = _closing(lines, "+++", lambda line: line.rstrip() == "+++")
+        return _alone(FrontMatter(_toml(lines[1:end]), end + 1), lines)
     if fence == ";;;":
-        return _fenced_json(lines)
-    if re.match(r"\{\s*\"[^\"\n]+\"\s*:", "\n".join(lines[:5])):
+        end = _closing(lines, ";;;", lambda line: line.rstrip() == ";;;")
+        return FrontMatter(_json_lines(lines[1:end]), end + 1)
+    if _JSON.match("\n".join(lines[:5])):
         return _json("\n".join(lines))
     return _pelican(lines)
 
 
-def _closing(lines: list[str], fences: tuple[str, ...]) -> int:
+# JSON, and what its writers take for it: single quotes, none, a comment.
+_JSON = re.compile(r"\{\s*\"[^\"\n]+\"\s*:|\{[ \t]*\n\s*('?\w+'?\s*:|//|/\*)")
+
+
+def _alone(front: FrontMatter, lines: list[str]) -> FrontMatter:
+    """Return `front` if no second one follows, which a program or a template added: it would be in the email."""
+    begin = next((n for n in range(front.end, len(lines)) if lines[n].strip()), len(lines))
+    end = next((n for n in range(begin + 1, len(lines)) if _is_end(lines[n]) or not lines[n].strip()), 0)
+    inside = lines[begin + 1 : end]
+    is_one = end > begin and lines[begin].rstrip() == "---" and _is_end(lines[end]) and all(map(_KEY.match, inside))
+    if is_one and any(re.match(rf"({_OURS})\s*[:：]", line, re.IGNORECASE) for line in inside):
+        what = "a second front matter begins here, which would be in the email"
+        raise FrontMatterError(begin + 1, what, "move its lines into the first one, or remove them")
+    return front
+
+
+def _closing(lines: list[str], fence: str, is_end: Callable[[str], bool]) -> int:
     size = 0
     for number, line in enumerate(lines[1:], 1):
-        if line.rstrip() in fences:
+        if is_end(line):
             return number
         size += len(line.encode()) + 1
         if size > LIMIT:
-            raise FrontMatterError(
-                1, f"the front matter is longer than {LIMIT:,} bytes", f"end it with a line {fences[0]}"
-            )
-    raise FrontMatterError(1, "the front matter that begins here has no end", f"end it with a line {fences[0]}")
+            raise FrontMatterError(1, f"the front matter is longer than {LIMIT:,} bytes", f"end it with a line {fence}")
+    raise FrontMatterError(1, "the front matter that begins here has no end", f"end it with a line {fence}")
 
 
 # ---------------------------------------------------------------- YAML
@@ -137,7 +167,7 @@ def _any_yaml(lines: list[str]) -> dict[str, str]:
         data = yaml.load(source, Loader=yaml.BaseLoader)  # noqa: S506
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        what = (error.problem or "unexpected text").splitlines()[0]
+        what = _in_words((error.problem or "unexpected text").splitlines()[0])
         raise FrontMatterError(
             (mark.line if mark else 0) + 2, f"the front matter is not YAML: {what}", 'write lines such as title: "…"'
         ) from None
@@ -152,9 +182,17 @@ def _any_yaml(lines: list[str]) -> dict[str, str]:
     return _as_text(data)
 
 
+def _in_words(problem: str) -> str:
+    """Return what the parser says as an editor would say it."""
+    if problem.startswith(("expected <block end>", "expected '<document start>'")):
+        return "the lines are not indented alike"
+    return "a colon and a space in a value" if problem.startswith("mapping values") else problem
+
+
 def _tidied(line: str) -> str:
-    """Write a line as YAML wants it: no tabs before it, and a space after the colon of a key that is ours."""
-    line = re.sub(r"^[ \t]+", lambda blank: blank[0].replace("\t", "  "), line)
+    """Write a line as YAML wants it: plain spaces, and one after the colon of a key that is ours."""
+    line = re.sub(r"^[\s\ufeff\u200b]+", lambda blank: re.sub(r"\t", "  ", re.sub(r"[^ \t]", "", blank[0])), line)
+    line = re.sub(r"^([\w-]+)[^\S\n]*:(?=\s)[^\S\n]*(?=\S)", r"\1: ", line)
     return OURS.sub(r"\1: ", line, count=1) if OURS.match(line) else line
 
 
@@ -164,8 +202,8 @@ def _quote_sentences(lines: list[str]) -> list[str]:
     for number, line in enumerate(lines):
         match = re.fullmatch(r"([\w-]+)(\s*:\s+)(\S.*?)\s*", line)
         following = lines[number + 1] if number + 1 < len(lines) else ""
-        sentence = match and match[1].lower() in SENTENCES and not following.startswith((" ", "\t"))
-        if match and sentence and not _NOTATION.match(match[3]):
+        meant = match and (match[1].lower() in SENTENCES or _REFUSED.match(match[3].partition(" #")[0]))
+        if match and meant and not following.startswith((" ", "\t")) and not _NOTATION.match(match[3]):
             quoted[number] = f"{match[1]}{match[2]}{json.dumps(_unquoted(match[3]), ensure_ascii=False)}"
     return quoted
 
@@ -180,9 +218,11 @@ def _unquoted(value: str) -> str:
     return value[1:-1] if opens or apostrophe else value
 
 
+# A value of any key that no YAML parser takes.
+_REFUSED = re.compile(r"[@`%]|[\[{].*[\]}]|\".*\"|'.*'|[^\[{\"'].*:(\s|$)")
 # What YAML reads as more than text, and an editor means so: quotes around all of it, blocks, lists, tags, comments.
 _NOTATION = re.compile(
-    r"""[|>{] | ! ( !\S*\s | \s | \S*\s*["'] ) | \[.*\]\s*(\#|$)"""
+    r"""[|>] | ! ( !\S*\s | \s | \S*\s*["'] ) | [\[{].*[\]}]\s*(\#|$)"""
     r""" | "([^"\\]|\\.)*("\s*(\#|$)|$) | '([^']|'')*('\s*(\#|$)|$)""",
     re.VERBOSE,
 )
@@ -233,12 +273,11 @@ def _toml(lines: list[str]) -> dict[str, str]:
         ) from None
 
 
-def _fenced_json(lines: list[str]) -> FrontMatter:
-    """Read JSON between `;;;`, whose outer braces may be missing."""
-    end = _closing(lines, (";;;",))
-    inside = "\n".join(lines[1:end])
+def _json_lines(lines: list[str]) -> dict[str, str]:
+    """Read JSON between fences, whose outer braces may be missing."""
+    inside = "\n".join(lines)
     try:
-        return FrontMatter(_json(inside if inside.lstrip().startswith("{") else f"{{{inside}}}").values, end + 1)
+        return dict(_json(inside if inside.lstrip().startswith("{") else f"{{{inside}}}").values)
     except FrontMatterError as error:
         raise FrontMatterError(error.line + 1, error.message, error.fix) from None
 

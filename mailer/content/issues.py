@@ -12,7 +12,7 @@ from mailer.config.rules import Severity
 from mailer.content.dates import days_in
 from mailer.content.findings import Finding
 from mailer.content.front_checks import judge, rules_in
-from mailer.content.frontmatter import PREHEADERS, SUBJECTS, FrontMatterError, read_front_matter
+from mailer.content.frontmatter import DATES, NUMBERS, PREHEADERS, SUBJECTS, FrontMatterError, read_front_matter
 
 LIMIT = 1_000_000  # bytes
 # How files of other kinds begin: images, PDF, archives and office documents.
@@ -80,7 +80,7 @@ def read_issue(path: Path, config: Path | None = None) -> Issue:
     lines = text.split("\n")
     resolved = path.resolve()
     body = "\n".join(lines[front.end :])
-    places = (front.values.get("date", ""), path.stem, resolved.parent.name)
+    places = (_first_of(front.values, *DATES), path.stem, resolved.parent.name)
     title = _with_emoji(_first_of(front.values, "title", *SUBJECTS))
     day = _date(*places, title)
     if not title or not day:
@@ -95,7 +95,7 @@ def read_issue(path: Path, config: Path | None = None) -> Issue:
         language=_language(front.values),
         newsletter=front.values.get("newsletter") or None,
         preheader=_with_emoji(_first_of(front.values, *PREHEADERS)),
-        number=_first_of(front.values, "number", "issue").lstrip("#№ "),
+        number=_first_of(front.values, *NUMBERS).lstrip("#№ "),
         body=body,
         body_line=front.end + 1,
         source=source,

@@ -32,6 +32,18 @@ def judged():
         "status: in progress",
         "post_status: pending",
         "send: false",
+        "state: draft",
+        "stage: first draft",
+        "draft: “yes”",
+        "draft: true,",
+        "draft: 是",
+        "草稿: 是",
+        "状态：草稿",
+        "is-draft: yes",
+        "status: in review",
+        "status: Entwurf",
+        "ready: no",
+        "published: draft",
     ],
 )
 def test_an_issue_that_says_so_is_a_draft(judged, line):
@@ -52,10 +64,21 @@ def test_an_issue_that_says_so_is_a_draft(judged, line):
         "send: 2026-11-20",
         "email: ada@example.org",
         "status: 🟢",
+        "status: ready",
+        "sent: false",
+        "tags: [draft, nba]",
+        "状态: 已发布",
+        "date: null",
+        "reply_to: null",
     ],
 )
 def test_other_issues_are_not(judged, line):
     assert judged(f"---\ntitle: Boards\n{line}\n---\nText.") == []
+
+
+def test_a_line_that_toml_takes_for_one_of_a_table_holds_a_draft_back(judged):
+    (told,) = judged('+++\ntitle = "Boards"\n[cover]\nalt = "A board"\ndraft = true\n+++\nText.')
+    assert (told.rule, told.message.split('"')[1]) == ("draft", "cover.draft: true")
 
 
 @pytest.mark.parametrize("text", ['+++\ntitle = "A"\ndraft = true\n+++\n', "Title: A\nStatus: draft\n\nText."])

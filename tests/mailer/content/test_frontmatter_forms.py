@@ -10,6 +10,9 @@ JSON = '{\n  "title": "Boards",\n  "date": "2026-11-20"\n}\n'
 PELICAN = "Title: Boards\nDate: 2026-11-20\n\n"
 BARE_JSON = ';;;\n"title": "Boards",\n"date": "2026-11-20"\n;;;\n'
 FENCED_JSON = ';;;\n{"title": "Boards", "date": "2026-11-20"}\n;;;\n'
+NAMED_TOML = '---toml\ntitle = "Boards"\ndate = 2026-11-20\n---\n'
+NAMED_JSON = '---json\n{"title": "Boards", "date": "2026-11-20"}\n---\n'
+MORE_DASHES = " ----\ntitle: Boards\ndate: 2026-11-20\n -----\n"
 HEXO = "title: Boards\ndate: 2026-11-20\n---\n"
 ABOVE = [
     "",
@@ -23,7 +26,9 @@ ABOVE = [
 
 
 @pytest.mark.parametrize("above", ABOVE)
-@pytest.mark.parametrize("front", [YAML, TOML, JSON, PELICAN, BARE_JSON, FENCED_JSON, HEXO])
+@pytest.mark.parametrize(
+    "front", [YAML, TOML, JSON, PELICAN, BARE_JSON, FENCED_JSON, NAMED_TOML, NAMED_JSON, MORE_DASHES, HEXO]
+)
 def test_every_form_is_read_also_below_empty_lines_and_comments(above, front):
     text = f"{above}{front}Text."
     read = read_front_matter(text)
@@ -38,6 +43,10 @@ def test_every_form_is_read_also_below_empty_lines_and_comments(above, front):
         "\n---\nText.",
         "\n---\ntitle: No end",
         "<!-- one --> Text.\n\n---\ntitle: A\n---\n",
+        "----\nText.\n",
+        "----\n\nText: of one.\n\nAnd another.",
+        "--- # title\n",
+        "{note: a sentence}\n",
         "<!-- no end\n---\ntitle: A\n---\n",
         '{"braces": 1} begin a sentence.',
         "{% raw %}\n",
@@ -60,6 +69,11 @@ def test_what_only_looks_like_front_matter_is_text(text):
         (";;;\n", 1, "no end"),
         ('{"a": ' + "[" * 100_000, 1, "nested too deeply"),
         ('{"a": "' + "x" * 20_000 + '"}', 1, "longer than"),
+        ("{\n  'title': 'Boards'\n}\n", 2, "not JSON"),
+        ('{\n  // ours\n  "title": "Boards"\n}\n', 2, "not JSON"),
+        ("---\ntitle: A\n---\n\n---\npreheader: B\n---\n", 5, "second front matter"),
+        ("+++\ntitle = 'A'\n+++\n---\ntitle: B\nlayout: x\n---\n", 4, "second front matter"),
+        ("---\ntitle: A\n layout: b\n---\n", 3, "a colon and a space|indented alike"),
         ("<!-- c -->\n\n---\nwhat: [a\n---\n", 4, "not YAML"),
     ],
 )
@@ -113,3 +127,37 @@ def test_slips_of_the_keyboard_are_read():
 def test_tags_that_no_issue_needs_are_refused(value):
     with pytest.raises(FrontMatterError, match="tag"):
         read_front_matter(f"---\nwhat: {value}\n---\n")
+
+
+@pytest.mark.parametrize("after", ["---\nSponsor: Acme\n---\n", "---\n\ntitle: A\n\n---\n", "---\n", "title: B\n---\n"])
+def test_a_line_across_the_page_below_it_is_no_second_one(after):
+    assert read_front_matter(f"---\ntitle: A\n---\n{after}").end == 3
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["author: X: a life", "author: @ada", "summary: {braces} first", "cover: `a`", 'author: "Ada" L', "a: b: # c"],
+)
+def test_a_value_that_yaml_refuses_is_text(line):
+    key, _, value = line.partition(": ")
+    assert read_front_matter(f"---\n{line}\ntitle: A\n---\n").values == {key: value, "title": "A"}
+
+
+def test_a_comment_behind_a_value_is_none_of_it():
+    read = read_front_matter("---\ndraft: true # see: the list\nauthor: Ada # @home\n---\n")
+    assert read.values == {"draft": "true", "author": "Ada"}
+
+
+def test_tabs_and_wide_spaces_separate_as_spaces_do():
+    read = read_front_matter("---\ntitle:\tBoards\n\u00a0preheader:\u00a0Small\nwhat:\u3000x: y\n---\n")
+    assert read.values == {"title": "Boards", "preheader": "Small", "what": "x: y"}
+
+
+def test_what_an_export_leaves_without_a_value_is_absent():
+    read = read_front_matter("---\ntitle: ~\ncustom_excerpt: null\n---\n")
+    assert read.values == {"title": "", "custom_excerpt": ""}
+
+
+def test_lines_of_a_draft_without_fences_are_front_matter():
+    assert read_front_matter("Draft: yes\n\n# Boards").values == {"draft": "yes"}
+    assert read_front_matter("Subject: Boards\nPreheader: Small\n\nText").values["subject"] == "Boards"
