@@ -32,7 +32,7 @@ def test_a_web_process_never_waits_for_a_broker_that_hangs(published, monkeypatc
     may_go_on, heard = threading.Event(), []
 
     def hang(task, args, **options):
-        may_go_on.wait(10)
+        may_go_on.wait(60)
         heard.append((task, *args))
 
     monkeypatch.setattr(celery.app, "send_task", hang)
@@ -43,7 +43,7 @@ def test_a_web_process_never_waits_for_a_broker_that_hangs(published, monkeypatc
     assert told.count(False) in (99, 100), "what is too much for the queue is left to the sweep"
     assert heard == []
     may_go_on.set()
-    until = time.monotonic() + 10
+    until = time.monotonic() + 60
     while len(heard) < 1000 and time.monotonic() < until:
         time.sleep(0.01)
     assert heard[:1000] == [("subscribers.send_letter", row) for row in range(1000)]

@@ -69,7 +69,7 @@ def in_a_thread(write):
 def test_writers_that_come_at_once_all_get_their_turn(monkeypatch):
     options = connection.settings_dict["OPTIONS"]
     monkeypatch.setitem(options, "timeout", 0.0)
-    arrived, writing = threading.Barrier(8, timeout=30), []
+    arrived, writing = threading.Barrier(8, timeout=60), []
 
     def write():
         Installation.objects.get()  # opens the connection: on it SQLite would refuse all but one
@@ -131,7 +131,7 @@ def test_a_process_that_writes_without_pause_lets_another_one_in_between(monkeyp
     monkeypatch.setattr(base, "EAGER", 0.0)
     with ThreadPoolExecutor(1) as pool:
         writer = pool.submit(write_without_pause)
-        assert begun.wait(20)
+        assert begun.wait(60)
         try:
             for _ in range(30):
                 time.sleep(0.005)  # the other one is in the middle of it again

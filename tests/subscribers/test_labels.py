@@ -241,7 +241,7 @@ def while_renaming(settings, act: Callable[[], object]) -> None:
 
     def begin() -> None:
         try:
-            holds.wait(30)
+            holds.wait(60)
             act()
         except BaseException as error:  # noqa: BLE001 — raised below
             failed.append(error)

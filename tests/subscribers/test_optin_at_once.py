@@ -81,7 +81,7 @@ def test_moving_leaving_undoing_and_erasing_at_once_never_deadlock():
 
 def at_once(count: int, act) -> list[BaseException]:
     errors: list[BaseException] = []
-    together = threading.Barrier(count, timeout=30)
+    together = threading.Barrier(count, timeout=60)
 
     def run(number: int) -> None:
         try:

@@ -47,7 +47,7 @@ def test_a_copy_made_while_others_write_is_one_moment_of_the_database(database, 
 
     writer = threading.Thread(target=write)
     writer.start()
-    written.wait(20)
+    written.wait(60)
     try:
         copies = [tmp_path / f"copy{number}.sqlite3" for number in range(5)]
         for copy in copies:

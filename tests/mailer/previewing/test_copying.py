@@ -16,7 +16,7 @@ from mailer.publishing.remote_images import copy_images
 from tests.image_site import drawn, image_site, loopback
 from tests.mailer.previewing.conftest import BASE, CONFIG, ISSUE
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 ADDRESS = "https://cdn.example/a.png"
 WEEKLY = Newsletter(label="weekly", name="The Weekly", from_email="editor@news.example.com", folder=Path("/nowhere"))
 

@@ -32,7 +32,7 @@ def preview(desk, asked):
 
 
 def ask(preview, path="", method="GET", body=None, **headers):
-    connection = HTTPConnection(preview.netloc, timeout=10)
+    connection = HTTPConnection(preview.netloc, timeout=60)
     names = {name.replace("_", "-"): value for name, value in headers.items()}
     connection.request(method, path if path.startswith("/") else preview.root + path, body, names)
     answer = connection.getresponse()
@@ -127,14 +127,14 @@ def test_images_are_those_of_the_draft(preview):
 
 
 def ask_bytes(preview, path):
-    connection = HTTPConnection(preview.netloc, timeout=10)
+    connection = HTTPConnection(preview.netloc, timeout=60)
     connection.request("GET", preview.root + path)
     answer = connection.getresponse()
     return answer.status, dict(answer.headers), answer.read()
 
 
 def test_each_draft_reaches_the_page_at_once(preview, desk, file):
-    connection = HTTPConnection(preview.netloc, timeout=10)
+    connection = HTTPConnection(preview.netloc, timeout=60)
     connection.request("GET", f"{preview.root}events")
     stream = connection.getresponse()
     assert stream.headers["Content-Type"].startswith("text/event-stream")

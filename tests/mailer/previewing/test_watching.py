@@ -6,7 +6,7 @@ import pytest
 from mailer.previewing.watching import Latest, Watcher, stamps
 from tests.mailer.previewing.conftest import ISSUE
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ def test_without_a_key_a_rehearsal_of_this_process_takes_the_mail(settings, tmp_
 
 def test_all_threads_share_one_client(settings, tmp_path):
     settings.HOME = tmp_path
-    together = threading.Barrier(8, timeout=30)
+    together = threading.Barrier(8, timeout=60)
 
     def ask(_):
         together.wait()

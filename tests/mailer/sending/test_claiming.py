@@ -60,14 +60,14 @@ def test_the_attempt_is_committed_before_the_provider_sees_the_request(four, api
 
 def test_a_claim_says_who_is_mailed_and_until_when_it_holds(four, settings):
     settings.MAILER_LEASE = 60
-    before = timezone.now()
+    before, began = timezone.now(), time.monotonic()
     taken = claimed(four)
     attempt = Attempt.objects.get()
     assert [member.email for member in taken.members] == list(outcomes(four))
     assert (attempt.pk, attempt.worker, attempt.members, attempt.state) == (taken.attempt, this_worker(), 4, "open")
     assert attempt.lease_until == taken.lease_until
-    assert timedelta(seconds=60) <= taken.lease_until - before < timedelta(seconds=65)
-    assert abs(taken.committed - time.monotonic()) < 5
+    assert before <= taken.lease_until - timedelta(seconds=60) <= timezone.now()
+    assert began <= taken.committed <= time.monotonic()
     four.refresh_from_db()
     assert four.first_request_at >= before
 
@@ -80,14 +80,14 @@ def test_a_second_claimant_gets_nothing(four):
 
 @pytest.mark.django_db(transaction=True)
 def test_of_claimants_at_the_same_moment_one_gets_the_batch(four):
-    together, got = threading.Barrier(6, timeout=30), []
+    together, got = threading.Barrier(6, timeout=60), []
 
     def try_it():
         together.wait()
         got.append(claim(batch_of(four).pk))
 
     for thread in [in_thread(try_it) for _ in range(6)]:
-        thread.join(30)
+        thread.join(60)
     assert len(got) == 6
     assert sum(one is not None for one in got) == 1
     assert attempts(four) == ["open"]
@@ -302,7 +302,7 @@ def test_a_claim_waits_for_a_pause_that_was_first(four):
     got, locked = [], threading.Event()
 
     def take():
-        locked.wait(5)
+        locked.wait(60)
         got.append(claim(batch_of(four).pk))
 
     thread = in_thread(take)
@@ -311,7 +311,7 @@ def test_a_claim_waits_for_a_pause_that_was_first(four):
         locked.set()
         time.sleep(0.2)
         Send.objects.filter(pk=four.pk).update(state=Send.State.PAUSED)
-    thread.join(20)
+    thread.join(60)
     assert got == [None]
     assert attempts(four) == []
 

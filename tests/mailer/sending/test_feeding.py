@@ -35,12 +35,12 @@ def ten(settings, api):
 def _slots_are_open():
     yield
     for kind in (concurrency.issues, concurrency.mails):
-        kind.wait_until_idle(time.monotonic() + 10)
+        kind.wait_until_idle(time.monotonic() + 60)
         kind.open()
 
 
 def idle() -> bool:
-    return concurrency.issues.wait_until_idle(time.monotonic() + 20) == 0
+    return concurrency.issues.wait_until_idle(time.monotonic() + 60) == 0
 
 
 def test_one_message_delivers_one_batch_after_the_other(ten, api):

@@ -30,9 +30,9 @@ def test_a_writer_that_is_killed_at_any_moment_leaves_a_whole_file(settings):
     for _ in range(60):
         child = os.fork()
         if not child:
-            for number in count(seen + 1):
+            for number in count(seen + 1, 2):
                 remember(number)
-        patience = time.monotonic() + 20
+        patience = time.monotonic() + 60
         while highest_seen() <= seen and time.monotonic() < patience:  # on a busy machine it takes a while to begin
             time.sleep(0.001)
         time.sleep(chance.uniform(0.001, 0.01))

@@ -150,7 +150,7 @@ def test_a_rehearsal_gives_way_although_a_worker_is_at_it(settings):
             Send.objects.select_for_update().get(pk=first.pk)
             claimed(first)
             at_it.set()
-            may_end.wait(5)
+            may_end.wait(60)
 
     def replace():
         try:
@@ -160,12 +160,12 @@ def test_a_rehearsal_gives_way_although_a_worker_is_at_it(settings):
 
     at_it, may_end = threading.Event(), threading.Event()
     worker = in_thread(lambda: settle_slowly(at_it, may_end))
-    assert at_it.wait(5)
+    assert at_it.wait(60)
     editor = in_thread(replace)
     editor.join(0.5)
     may_end.set()
-    worker.join(10)
-    editor.join(10)
+    worker.join(60)
+    editor.join(60)
     assert failures == []
     assert Send.objects.get().pk != first.pk
     assert attempts(Send.objects.get()) == []
@@ -192,7 +192,7 @@ def test_readers_who_join_while_a_send_is_planned_come_in_whole_or_not_at_all(se
     def somebody_joins_meanwhile(send, *members):
         # SQLite lets nobody write meanwhile, so there is nothing to see.
         if connection.vendor == "postgresql":
-            in_thread(readers.confirmed).join(5)
+            in_thread(readers.confirmed).join(60)
         return make_batches(send, *members)
 
     monkeypatch.setattr(planning, "make_batches", somebody_joins_meanwhile)
@@ -242,7 +242,7 @@ def test_a_reader_who_is_erased_while_a_send_is_planned_is_not_in_it(monkeypatch
 
     def somebody_is_erased_meanwhile(send, *members):
         while goes:
-            erased(goes.pop(), failures).join(5)
+            erased(goes.pop(), failures).join(60)
         return make_batches(send, *members)
 
     monkeypatch.setattr(planning, "make_batches", somebody_is_erased_meanwhile)
@@ -269,7 +269,7 @@ def test_erasing_waits_for_a_plan_that_is_being_committed(monkeypatch):
 
     monkeypatch.setattr(planning, "make_deliveries", commit_slowly)
     send = planned()
-    threads[0].join(5)
+    threads[0].join(60)
     assert failures == []
     assert list(outcomes(send)) == ["reader0001@readers.example", None, "reader0003@readers.example"]
     balanced(send)
@@ -278,7 +278,7 @@ def test_erasing_waits_for_a_plan_that_is_being_committed(monkeypatch):
 @pytest.mark.django_db(transaction=True)
 def test_of_editors_who_plan_the_same_issue_at_once_one_succeeds_and_the_others_are_told(api):
     readers.crowd(3)
-    together, results = threading.Barrier(5, timeout=30), []
+    together, results = threading.Barrier(5, timeout=60), []
 
     def plan():
         together.wait()
@@ -288,6 +288,6 @@ def test_of_editors_who_plan_the_same_issue_at_once_one_succeeds_and_the_others_
             results.append("exists")
 
     for thread in [in_thread(plan) for _ in range(5)]:
-        thread.join(20)
+        thread.join(60)
     assert sorted(map(str, results))[1:] == ["exists"] * 4
     assert Delivery.objects.count() == 3

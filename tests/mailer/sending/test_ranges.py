@@ -177,7 +177,7 @@ def test_of_any_number_of_workers_at_once_each_range_is_planned_by_one(api, monk
     monkeypatch.setattr(ranges, "RANGE", 2)
     readers.crowd(41)
     send = planned()
-    together, failures = threading.Barrier(6, timeout=30), []
+    together, failures = threading.Barrier(6, timeout=60), []
 
     def work():
         together.wait()
@@ -207,7 +207,7 @@ def test_a_hint_lets_a_worker_plan_and_then_send(ten, api):
 def test_without_hints_the_sweep_goes_on_where_a_worker_was_killed(ten, api):
     plan_next_range(ten.pk)
     feed_slots()
-    assert concurrency.issues.wait_until_idle(time.monotonic() + 20) == 0
+    assert concurrency.issues.wait_until_idle(time.monotonic() + 60) == 0
     balanced(ten)
     assert (ten.state, len(api.times_mailed)) == (Send.State.FINISHED, 10)
 

@@ -37,7 +37,7 @@ def test_a_reader_erased_while_their_range_is_chosen_is_not_in_it(ten):
         planner = in_thread(lambda: plan_next_range(ten.pk))
         planner.join(0.5)
         assert planner.is_alive(), "it waits for whoever erases"
-    planner.join(10)
+    planner.join(60)
     assert [batch.size for batch in batches(ten)] == [2, 2]
     assert "reader0002@readers.example" not in outcomes(ten)
     balanced(ten)
@@ -62,7 +62,7 @@ def test_who_erases_waits_for_no_more_than_the_end_of_one_range(ten, monkeypatch
 
     in_the_middle_of_a_range(monkeypatch, begin)
     assert plan_next_range(ten.pk)
-    threads[0].join(10)
+    threads[0].join(60)
     assert not threads[0].is_alive(), "the other ranges need not be planned first"
     assert failures == []
     plan_all(ten)
@@ -79,7 +79,7 @@ def test_a_reader_who_moves_to_another_address_in_the_middle_of_their_range_stay
     threads = []
     in_the_middle_of_a_range(monkeypatch, lambda: threads.append(in_thread(move)))
     plan_all(ten)
-    threads[0].join(10)
+    threads[0].join(60)
     deliver_all(ten)
     assert ten.planned == 10
     assert "new@readers.example" in api.times_mailed
@@ -97,7 +97,7 @@ def test_who_pauses_or_cancels_waits_for_no_more_than_one_range(ten, monkeypatch
 
     in_the_middle_of_a_range(monkeypatch, begin)
     assert plan_next_range(ten.pk)
-    threads[0].join(10)
+    threads[0].join(60)
     assert not threads[0].is_alive()
     plan_all(ten)
     balanced(ten)

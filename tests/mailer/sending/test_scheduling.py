@@ -104,7 +104,7 @@ def test_a_worker_of_another_provider_lets_it_be(api, settings):
 def test_of_many_sweeps_at_once_one_fires_it(api):
     readers.crowd(3)
     send = scheduled(-1)
-    together = threading.Barrier(4, timeout=30)
+    together = threading.Barrier(4, timeout=60)
 
     def sweep_now():
         together.wait()
@@ -114,7 +114,7 @@ def test_of_many_sweeps_at_once_one_fires_it(api):
             raise AssertionError("a sweep was disturbed by another") from None
 
     for thread in [in_thread(sweep_now) for _ in range(4)]:
-        thread.join(20)
+        thread.join(60)
     assert state(send)[0] == "sending"
     assert Batch.objects.count() == 1
     balanced(send)

@@ -227,7 +227,7 @@ def test_a_send_is_not_finished_while_a_resend_is_being_planned(four, late):
         resend_all(four)
         thread = in_thread(lambda: finish_if_done(four.pk))
         time.sleep(0.3)
-    thread.join(20)
+    thread.join(60)
     four.refresh_from_db()
     assert (four.state, states(four)) == (Send.State.SENDING, ["planned"])
 
@@ -236,7 +236,7 @@ def test_a_send_is_not_finished_while_a_resend_is_being_planned(four, late):
 def test_workers_that_settle_the_last_batches_at_once_finish_the_send(two_batches):
     first, second = claimed(two_batches, 0), claimed(two_batches, 1)
     for thread in [in_thread(lambda taken=taken: settle(taken, ACCEPTED)) for taken in (first, second)]:
-        thread.join(20)
+        thread.join(60)
     two_batches.refresh_from_db()
     assert two_batches.state == Send.State.FINISHED
     assert circuit_breaker.open_until(two_batches.account_id, timezone.now()) is None

@@ -36,17 +36,18 @@ UNKNOWN = OutcomeUnknown("timed out", None)
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("end", [pause, cancel])
 def test_no_request_runs_or_starts_after_pause_or_cancel_returned(two_batches, api, end):
-    api.latency = 0.4
-    waited = []
+    waited, held = [], threading.Event()
+    # Never met: the request is answered once somebody was told that it is waited for.
+    api.fail("forbidden", when=lambda payload: held.wait(60) and False)
     worker = in_thread(lambda: [deliver_batch(batch.pk) for batch in batches(two_batches)])
     while not states(two_batches).count("posting"):
         assert worker.is_alive()
         time.sleep(0.01)
-    end(two_batches.pk, waiting=waited.append)
+    end(two_batches.pk, waiting=lambda in_flight: waited.append(in_flight) or held.set())
     assert api.requests[0]["status"] == 202
     assert set(waited) == {1}
     assert "posting" not in states(two_batches)
-    worker.join(20)
+    worker.join(60)
     assert len(api.requests) == 1
     balanced(two_batches)
     assert states(two_batches) == ["accepted", "planned" if end is pause else "cancelled"]
@@ -125,7 +126,7 @@ def test_a_request_in_flight_that_is_refused_after_cancel_is_cancelled_too(four)
     thread = in_thread(give_up)
     assert not returned.wait(0.4)
     settle(taken, RateLimited("429", 1))
-    thread.join(20)
+    thread.join(60)
     balanced(four)
     assert (four.state, states(four)) == (Send.State.CANCELLED, ["cancelled"])
 

@@ -69,7 +69,7 @@ def test_of_many_keys_that_come_first_at_once_one_is_adopted(settings, monkeypat
     keys = [f"SG.{number}" for number in range(6)]
     mine = threading.local()
     monkeypatch.setattr(accounts, "fingerprint", lambda: accounts.fingerprint_of(mine.key))
-    together = threading.Barrier(len(keys), timeout=30)
+    together = threading.Barrier(len(keys), timeout=60)
     found = []
 
     def come(key):

@@ -51,11 +51,11 @@ def test_a_restored_database_is_told_too(monkeypatch):
     monkeypatch.setattr(restore_guard, "check", restored)
     sweeper = Sweeper()
     sweeper.start()
-    until = time.monotonic() + 20
+    until = time.monotonic() + 60
     while not sweeper.idle_because and time.monotonic() < until:
         time.sleep(0.01)
     sweeper.stop()
-    sweeper.join(5)
+    sweeper.join(60)
     assert sweeper.idle_because == "The database was restored from a backup."
 
 

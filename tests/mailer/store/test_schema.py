@@ -95,7 +95,7 @@ def test_of_commands_that_start_at_once_after_an_upgrade_one_migrates(home):
         )
         for _ in range(4)
     ]
-    said = [process.communicate(timeout=60)[1] for process in processes]
+    said = [process.communicate(timeout=300)[1] for process in processes]
     assert [process.returncode for process in processes] == [0] * 4, said
     assert sum("backed up" in one for one in said) == 1
 

@@ -44,7 +44,7 @@ class Web:
         self.clients = ExitStack()
 
     def client(self, said: bytes = b"") -> socket.socket:
-        line = self.clients.enter_context(socket.create_connection(self.listener.getsockname(), timeout=20))
+        line = self.clients.enter_context(socket.create_connection(self.listener.getsockname(), timeout=60))
         self.says(line, said)
         return line
 
@@ -108,10 +108,10 @@ def test_of_many_unfinished_requests_of_one_network_the_oldest_ends(web, monkeyp
 
 def test_a_process_whose_threads_are_all_busy_leaves_new_connections_to_the_others(web):
     over = threading.Event()
-    web.worker.wsgi = lambda environ, start_response: over.wait(20) and answer(environ, start_response)
+    web.worker.wsgi = lambda environ, start_response: over.wait(60) and answer(environ, start_response)
     lines = []
     for _ in range(4):
-        lines.append(web.clients.enter_context(socket.create_connection(web.listener.getsockname(), timeout=20)))
+        lines.append(web.clients.enter_context(socket.create_connection(web.listener.getsockname(), timeout=60)))
         lines[-1].sendall(GET)
         web.worker.wait_for_and_dispatch_events(0.1)
     assert (web.worker.nr_conns, web.worker._accepting) == (2, False)
@@ -182,7 +182,7 @@ def test_who_does_not_take_an_answer_is_closed_in_the_end(web, monkeypatch, capl
 def test_who_sends_request_after_request_without_waiting_keeps_nobody_out(web, monkeypatch):
     """These requests are complete, so that all threads stayed busy and no connection was accepted."""
     for _ in range(web.worker.cfg.threads):
-        line = web.clients.enter_context(socket.create_connection(web.listener.getsockname(), timeout=20))
+        line = web.clients.enter_context(socket.create_connection(web.listener.getsockname(), timeout=60))
         line.sendall(GET * 50)
     monkeypatch.setattr(web.worker, "_is_full", lambda: True)
     web.turn()

@@ -28,18 +28,27 @@ class Controller:
         pass
 
 
-def serve(worker: EmbeddedWorker, monkeypatch, error: BaseException | None) -> int:
-    """Return how often it connected for hints within half a second."""
-    made = []
+class Stopping(threading.Event):
+    """Says that all stops once somebody has waited for that a second time; waits for no time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pauses: list[float | None] = []
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.pauses.append(timeout)
+        if len(self.pauses) == 2:
+            self.set()
+        return self.is_set()
+
+
+def serve(worker: EmbeddedWorker, monkeypatch, error: BaseException | None) -> tuple[int, list[float | None]]:
+    """Return how often it connected for hints, and the pauses that it made."""
+    made, worker._stopping = [], Stopping()
     monkeypatch.setattr(broker, "reach_broker", lambda: None)
     monkeypatch.setattr(worker, "_controller", lambda queue, concurrency: made.append(queue) or Controller(error))
-    consumer = threading.Thread(target=worker._serve, args=("issues", 1))
-    consumer.start()
-    consumer.join(0.5)
-    worker._stopping.set()
-    consumer.join(5)
-    assert not consumer.is_alive()
-    return len(made)
+    worker._serve("issues", 1)
+    return len(made), worker._stopping.pauses
 
 
 def lost() -> WorkerShutdown:
@@ -49,7 +58,7 @@ def lost() -> WorkerShutdown:
 
 
 def test_a_broker_that_is_lost_again_and_again_is_not_asked_in_a_circle(worker, monkeypatch):
-    assert serve(worker, monkeypatch, lost()) == 1
+    assert serve(worker, monkeypatch, lost()) == (2, [1, 1])
     assert worker.failure == ""
 
 
@@ -63,7 +72,7 @@ def test_a_broker_that_is_lost_again_and_again_is_not_asked_in_a_circle(worker, 
     ],
 )
 def test_a_consumer_that_dies_ends_the_process_and_says_why(worker, monkeypatch, caplog, error, said):
-    assert serve(worker, monkeypatch, error) == 1
+    assert serve(worker, monkeypatch, error) == (1, [])
     assert said in worker.failure
     assert "secret" not in worker.failure + caplog.text
     worker.wait()  # returns, so the process goes on to end

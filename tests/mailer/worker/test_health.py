@@ -87,7 +87,7 @@ def worker(settings, monkeypatch):
     one._sweeper.start()
     yield one
     one._sweeper.stop()
-    one._sweeper.join(20)
+    one._sweeper.join(60)
 
 
 def test_a_sweep_that_hangs_is_complained_of(worker, monkeypatch):

@@ -19,7 +19,7 @@ def test_a_hundred_requests_use_one_connection(api, client):
 
 
 def test_each_thread_has_a_connection_of_its_own(api, client):
-    together = threading.Barrier(4, timeout=30)
+    together = threading.Barrier(4, timeout=60)
 
     def slot(_):
         together.wait()
