@@ -57,6 +57,7 @@ def _links_in_title(proof: Proof) -> Iterator[Finding]:
         for token in heading.children or []
         if token.type in ("link_open", "image", "footnote_ref")
     ]
+    lost += ["the line through words" for token in heading.children or [] if token.type == "s_open"]
     if lost:
         what = f"the title is plain text in the email, so {' and '.join(lost)} in it would be lost"
         line = heading.map[0] if heading.map else 0

@@ -21,7 +21,7 @@ _ALIASES = {
     **dict.fromkeys(("danger", "error", "failure", "fail", "missing", "bug"), "caution"),
 }
 # Not `> [!name](address)`, which is a link, nor `> [!name]: address`, which defines one.
-_MARK = re.compile(r">[ \t]*\[!(?P<name>[A-Za-z][\w-]*)(?:\|[^\]\n]*)?\](?![(\[:])[+-]?[ \t]*(?P<title>.*)")
+_MARK = re.compile(r">[ \t]*\[!(?P<name>[^\W\d_][\w-]*)(?:\|[^\]\n]*)?\](?![(\[:])[+-]?[ \t]*(?P<title>.*)")
 
 
 def callout_plugin(md: MarkdownIt) -> None:

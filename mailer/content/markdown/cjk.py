@@ -21,11 +21,13 @@ def _emphasis(state: StateInline, silent: bool) -> bool:
         return False
     scanned = state.scanDelims(state.pos, marker == "*")
     opens, closes = scanned.can_open, scanned.can_close
-    if marker == "*":
+    if _BETWEEN_NUMBERS.match(state.src, max(state.pos - 1, 0)):
+        opens = closes = False
+    elif marker == "*":
         end = state.pos + scanned.length
         before = state.src[state.pos - 1] if state.pos else " "
         after = state.src[end] if end < state.posMax else " "
-        opens = opens or _may_touch(outside=before, inside=after)
+        opens = opens or _may_touch(outside=before, inside=after) or (is_prefix(before) and not after.isspace())
         closes = closes or _may_touch(outside=after, inside=before) or (goes_on(after) and not before.isspace())
     for _ in range(scanned.length):
         token = state.push("text", "", 0)
@@ -37,6 +39,9 @@ def _emphasis(state: StateInline, silent: bool) -> bool:
         )
     state.pos += scanned.length
     return True
+
+
+_BETWEEN_NUMBERS = re.compile(r"\d\*{1,2}\d")  # "2*3*4" multiplies
 
 
 def _may_touch(outside: str, inside: str) -> bool:
@@ -54,11 +59,20 @@ def goes_on(char: str) -> bool:
     return bool(_GOES_ON.match(char))
 
 
+def is_prefix(char: str) -> bool:
+    """Tell whether it is a letter of Hebrew or Arabic, where "and" or "the" stands before a word without a space."""
+    return bool(_PREFIX.match(char))
+
+
+_PREFIX = re.compile("[\u05d0-\u05ea\u0620-\u064a]")
 _GOES_ON = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\uac00-\ud7a3]")
 
 
 def join_wide_lines(children: list[Token]) -> list[Token]:
-    """Remove soft breaks between two wide characters, because browsers show a soft break as a space."""
+    """Remove soft breaks between two wide characters, because browsers show a soft break as a space.
+
+    A line that begins as one of a list does, "②…", "2、…" or "• …", stays a line: Markdown knows no such lists.
+    """
     if not any(child.type == "softbreak" for child in children):
         return children
     following = " "
@@ -68,11 +82,18 @@ def join_wide_lines(children: list[Token]) -> list[Token]:
         following = _shown(child)[:1] or following
     preceding = " "
     kept = []
-    for child, wide_follows in zip(children, reversed(touches), strict=True):
-        if child.type != "softbreak" or not (wide_follows and is_wide(preceding)):
+    for child, wide_follows, after in zip(children, reversed(touches), [*children[1:], None], strict=True):
+        if child.type == "softbreak" and after and _LISTED.match(after.content):
+            kept.append(Token("hardbreak", "br", 0))
+        elif child.type != "softbreak" or not (wide_follows and is_wide(preceding)):
             kept.append(child)
         preceding = _shown(child)[-1:] or preceding
     return kept
+
+
+_LISTED = re.compile(
+    r"\d{1,2}、|[①-⑳❶-❿]|（(?:\d{1,2}|[一二三四五六七八九十]{1,3})）|[一二三四五六七八九十]{1,3}、|[・•●○◆◇■□▪►▶]\s?\w"
+)
 
 
 def _shown(child: Token) -> str:
@@ -133,8 +154,8 @@ _BEHIND_ROOT = re.compile(rf"//[^/]+/(?={_REST})")
 _HOST = re.compile(rf"//[A-Za-z0-9.-]*\.[A-Za-z]{{2,}}(?={_WIDE})")
 _AFTER_ADDRESS = re.compile(
     # Punctuation that belongs to the sentence around the address.
-    "(?P<punctuation>[\u3000-\u303f\uff00-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65“”‘’…—])"
-    rf"|[,;!](?={_WIDE})"
+    "(?P<punctuation>[\u3000-\u303f\uff00-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65“”‘’…—،؛؟۔।])"
+    rf"|[,;!](?={_WIDE})|(?<=[A-Za-z0-9/])\((?={_WIDE})"
     r"|,(?=https?://)"
     # Bold, deleted or program text, a link or an image, the next address.
     rf"|\*\*|~~|`|!?\[[^\[\]]*\]\(|(?<={_WIDE})https?://"

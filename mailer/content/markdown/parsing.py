@@ -11,6 +11,7 @@ from markdown_it.rules_core import StateCore, block, normalize
 from markdown_it.token import Token
 from mdit_py_plugins.tasklists import tasklists_plugin
 
+from mailer.config.rules import names
 from mailer.content.markdown import raw_html
 from mailer.content.markdown.anchors import Anchors
 from mailer.content.markdown.attributes import attributes_plugin, split_name
@@ -131,6 +132,8 @@ def _repaired(children: list[Token], dropped: set[str], partners: Mapping[int, i
     kinds = {child.markup or child.type for child in children}
     if "autolink" in kinds:
         children = _visible_autolinks(children)
+    if "__" in kinds:
+        children = _visible_names(children)
     if "html_inline" in kinds:
         children = raw_html.resolve(children, dropped, partners, prose=True)
     if "footnote_ref" in kinds:
@@ -264,6 +267,21 @@ def _visible_autolinks(children: list[Token]) -> list[Token]:
             result.append(Token("text", "", 0, content="<" if prose else ">"))
         else:
             result.append(child)
+    return result
+
+
+# Those that no sentence has in bold.
+_NAMES = names("del dict doc eq getattr getitem init iter len ne repr setattr setitem str")
+
+
+def _visible_names(children: list[Token]) -> list[Token]:
+    """Keep the lines around Python's names: `__init__` parses as a bold "init"."""
+    result = list(children)
+    for position in range(len(result) - 2):
+        opening, name, closing = result[position : position + 3]
+        if opening.markup == "__" and closing.type == "strong_close" and name.content in _NAMES:
+            result[position] = Token("text", "", 0, content="__")
+            result[position + 2] = Token("text", "", 0, content="__")
     return result
 
 

@@ -33,6 +33,9 @@ UNWRAPPED = _names(
 )
 BREAKS_LINE = _names("blockquote dd div dl dt h1 h2 h3 h4 h5 h6 hr li ol p pre table tr ul figcaption")
 STRIKES = _names("del s")
+# What emails do not know, and what stands for it: a line of its own, and brackets around how a word is read.
+_OTHERWISE = {"strike": "s", "summary": "p", "figcaption": "p"}
+_READING = {False: "（", True: "）"}
 SCRIPTS = {"sup": "above", "sub": "below"}
 
 _TAG = re.compile(r"<(?P<close>/?)(?P<name>[A-Za-z][\w:-]*)(?P<rest>(?:[^<>\"']|\"[^\"]*\"|'[^']*')*)>")
@@ -41,6 +44,9 @@ _UNSEEN = re.compile(r"<!--.*?(?:-->|\Z)|<\?.*?\?>|<![A-Za-z].*?>|<!\[CDATA\[.*?
 
 # No character has that number, and Python refuses to read one of more than 4,300 digits.
 _LONG_NUMBER = re.compile(r"&#[0-9]{100,};?")
+
+
+_RP = re.compile(r"<rp[\s>]", re.IGNORECASE)
 
 
 def nesting(tag: str) -> int:
@@ -148,6 +154,8 @@ def resolve(children: list[Token], dropped: set[str], partners: Mapping[int, int
             result += _text(child.content)
         elif name in REMOVED:
             result.append(_left_out(child.content))
+        elif name == "rt" and not any(_RP.match(other.content) for other in children):
+            result += _text(_READING[closes])
         else:
             if not closes:
                 result += _remarks(name, found["rest"], child.content, dropped)
@@ -185,8 +193,9 @@ def _remarks(name: str, rest: str, source: str, dropped: set[str]) -> list[Token
 def _tag(name: str, closes: bool, source: str) -> list[Token]:
     if name == "br":
         return [Token("hardbreak", "br", 0, meta={"html": True})]
-    if name == "strike":  # what `<s>` was called
-        name, source = "s", "</s>" if closes else "<s>"
+    if name in _OTHERWISE:
+        name = _OTHERWISE[name]
+        source = f"</{name}>" if closes else f"<{name}>"
     if name == "a" and closes:
         return [Token("link_close", "a", -1)]
     if name == "a":

@@ -29,5 +29,11 @@ def test_what_the_title_cannot_hold_is_named(findings):
     assert '"https://a.example/12" and "https://a.example/l.png" and "1"' in told.message
 
 
+def test_struck_words_in_the_title_are_told(findings):
+    (told,) = (one for one in findings("# Meeting on ~~Monday~~ Tuesday\n\nText.") if one.rule == "title-link")
+
+    assert "the line through words in it would be lost" in told.message
+
+
 def test_a_heading_that_is_not_the_title_may_hold_links(rules):
     assert "title-link" not in rules("## [News](https://a.example)\n\nText.")

@@ -36,6 +36,8 @@ ONE, TWO = "https://a.example/b", "https://c.example/d"
         ("地址：https://a.example/b欢迎star，", f"地址：{a(ONE)}欢迎star，"),
         ("**官网**https://a.example/b很好", f"<strong>官网</strong>{a(ONE)}很好"),
         ("https://a.example/b很好，见下", f"{a(ONE)}很好，见下"),
+        (f"见{ONE}(英文)，", f"见{a(ONE)}(英文)，"),
+        (f"زر {ONE}، ثم **مهم**", f"زر {a(ONE)}، ثم <strong>مهم</strong>"),
         ("访问https://a.example/下载。", f"访问{a('https://a.example/')}下载。"),
         ("官网https://a.example在这里", f"官网{a('https://a.example')}在这里"),
     ],

@@ -50,6 +50,7 @@ def test_each_kind_of_callout_has_a_class_and_a_label(mark, kind, label):
         ("[!danger] Hot", "cc", "Hot"),
         ("[!recipe|wide] Soup", "cn", "Soup"),
         ("[!todo]", "cn", "Todo"),
+        ("[!提示]", "cn", "提示"),
     ],
 )
 def test_titles_and_other_names_of_obsidian_are_read(mark, kind, title):
@@ -117,6 +118,7 @@ def test_a_callout_that_reads_from_right_to_left_is_marked():
         ("if a==b or c==d", "if a==b or c==d"),
         ("x == y == z, == and ===", "x == y == z, == and ==="),
         ("如果值==空或者==零", "如果值==空或者==零"),
+        ("وهذا و==مهم==.", "وهذا و<mark>مهم</mark>."),
         ("이것은 ==중요한 내용==을 보세요", "이것은 <mark>중요한 내용</mark>을 보세요"),
         ("값==널이거나==영", "값==널이거나==영"),
         ("`==x==`", "<code>==x==</code>"),

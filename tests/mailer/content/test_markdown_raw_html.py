@@ -58,6 +58,8 @@ def test_the_words_and_links_behind_a_tag_stay_in_every_block(block):
         ("<center>\n\nMiddle.\n\n</center>", "Middle."),
         ("a <u>line\n\nand</u> more", "a line\n\nand more"),
         ("one<br>two", "one\ntwo"),
+        ("<details><summary>More</summary>Words</details>", "More\nWords"),
+        ('<figure><img src="a.png" alt="A"><figcaption>Words</figcaption></figure>', "[A]\nWords"),
         ("one <br> two<br/>three", "one\ntwo\nthree"),
         ("salt <br> and <br> pepper", "salt\nand\npepper"),
         ("Is the <br>\nend<br>tags", "Is the\nend\ntags"),
