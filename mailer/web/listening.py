@@ -103,13 +103,13 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
 
     # ---------------------------------------------------------------- from the client to a thread
 
-    def accept(self, listener: Any) -> None:
-        """Accept a connection, or let it wait if no descriptor is free: gunicorn would exit and cut others off."""
+    def accept(self, listener: Any) -> bool:
+        """Accept a connection; return False if none is there, or no descriptor is free: gunicorn would exit then."""
         try:
             opened, client = listener.accept()
             connection = Connection(self.cfg, opened, client, listener.getsockname())
         except (BlockingIOError, ConnectionAbortedError):
-            return
+            return False
         except (OSError, MemoryError, RuntimeError) as error:
             if not (reason := shortage(error)):
                 raise
@@ -118,12 +118,13 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
             self._short = True
             if not self._make_room():
                 time.sleep(0.1)  # it is still there when the loop comes round
-            return
+            return False
         self._short = False
         self.nr_conns += 1
         while self.nr_conns >= self.worker_connections and self._make_room():
             """The next one finds room, too, so that none waits to be accepted."""
         self._begin(connection)
+        return True
 
     def set_accept_enabled(self, enabled: bool) -> None:
         """Leave new connections, while all threads are busy, for a moment to processes that have a free one.
@@ -131,7 +132,22 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
         Not for longer, or a client that keeps the threads busy would keep everybody else out: an accepted connection
         has its turn after those before it.
         """
-        super().set_accept_enabled(enabled and not self._leaves_to_others())
+        super().set_accept_enabled(enabled and self.alive and not self._leaves_to_others())
+        if not self.alive:
+            self._stop_listening()
+
+    def _stop_listening(self) -> None:
+        """Take the connections that wait, and no more: gunicorn listens until it ends, and then cuts off who came.
+
+        A client that was refused, and a proxy most of all, asks again; one that was cut off may not.
+        """
+        while self.sockets:
+            listener = self.sockets.pop()
+            listener.setblocking(False)
+            for _ in range(self.cfg.backlog):
+                if not self.accept(listener):
+                    break
+            listener.close()
 
     def _leaves_to_others(self) -> bool:
         if not self._is_full():

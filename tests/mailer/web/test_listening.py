@@ -222,6 +222,18 @@ def test_a_process_that_stops_does_not_wait_for_who_says_nothing(web):
     assert heard(nothing) == b""
 
 
+def test_a_process_that_stops_answers_who_had_connected_and_refuses_everybody_else(web):
+    address = web.listener.getsockname()
+    waiting = [web.clients.enter_context(socket.create_connection(address, timeout=20)) for _ in range(3)]
+    for line in waiting:
+        line.sendall(GET)
+    web.worker.alive = False
+    web.turn()
+    assert [heard(line).startswith(b"HTTP/1.1 200 ") for line in waiting] == [True] * 3
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(address, timeout=20)
+
+
 @pytest.mark.parametrize(
     ("client", "network"),
     [
