@@ -116,9 +116,9 @@ def send(home: Path, url: str, **settings: str) -> Spent:
 
 
 @contextmanager
-def provider(latency: float = 0.0) -> Iterator[str]:
+def provider(latency: float = 0.0, *options: str) -> Iterator[str]:
     """Run a provider on loopback, and yield its address."""
-    command = [sys.executable, "-m", "benchmarks.provider", "--latency", str(latency)]
+    command = [sys.executable, "-m", "benchmarks.provider", "--latency", str(latency), *options]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         try:
