@@ -9,13 +9,8 @@ from mailer.checks.hosts import host_of, is_local, why_broken
 from mailer.checks.personal import behind, password_in, whose
 from mailer.checks.proofs import Link, Proof, shortened
 from mailer.checks.words import BLANK_TARGET
+from mailer.content.assets.meant import address_meant, host_meant
 from mailer.content.findings import Finding
-
-# Relative as they are written, and meant as the address of another site or a mailbox.
-SCHEME_FORGOTTEN = re.compile(r"www\.[^\s/]+\.|(https?)(:/?|//)\w", re.IGNORECASE)
-HOST_FIRST = re.compile(r"((?:[\w-]+\.)+(?:com|org|net|edu|gov|io|dev|ai|cn|de|uk|fr|jp|info))(?:[/?#].*)?", re.DOTALL)
-MAILBOX = re.compile(r"[\w.+-]+@(?:[\w-]+\.)+[A-Za-z]{2,}")
-ABSOLUTE = re.compile(r"https?://|[a-gi-z][\w+.-]*:|//|#|/", re.IGNORECASE)
 
 
 def look(proof: Proof) -> Iterator[Finding]:
@@ -70,14 +65,8 @@ def _is_shown(link: Link) -> bool:
 
 def _without_scheme(proof: Proof, target: str) -> str:
     """Return what a relative address was meant to be; "" if it is meant as it is, or is not relative."""
-    if MAILBOX.fullmatch(target):
-        return f"mailto:{target}"
-    if ABSOLUTE.match(target):
-        return ""
-    if SCHEME_FORGOTTEN.match(target):
-        return "https://" + re.sub(r"^https?[:/]+", "", target, flags=re.IGNORECASE)
-    found = HOST_FIRST.fullmatch(target)
-    return f"https://{target}" if found and not _is_here(proof, found[1]) else ""
+    meant, host = address_meant(target), host_meant(target)
+    return "" if host and _is_here(proof, host) else meant
 
 
 def _is_here(proof: Proof, name: str) -> bool:

@@ -9,6 +9,8 @@ from mailer.config.rules import names
 
 # Names that mean something in one network or on one machine only: RFC 6761, 6762, 8375, and what routers hand out.
 LOCAL_ENDINGS = names("localhost local localdomain lan home internal intranet corp private home.arpa test invalid")
+# Hosts that lead to a program on somebody's machine while it runs there.
+TUNNEL = re.compile(r".+\.(ngrok\.(io|app|dev)|ngrok-free\.(app|dev)|trycloudflare\.com|loca\.lt|serveo\.net)")
 # Addresses that manuals use as examples, like example.org, which nobody mistakes for a link that was left over.
 EXAMPLES = [
     ipaddress.ip_network(network)
@@ -17,7 +19,7 @@ EXAMPLES = [
 # What cannot stand in a host's name; a browser refuses the address, or opens the host that is left of it.
 NOT_IN_A_HOST = re.compile(r"[\s,;!$&*+='\"<>(){}|\\^`~\[\]]")
 WEB = re.compile(r"(?:https?:)?//([^/?#]*)(.*)", re.IGNORECASE | re.DOTALL)
-MAILBOX = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+|[^@\s]+@localhost")
+MAILBOX = re.compile(r"(?!//)[^@\s]+@(?:[^@\s.]+\.)+[^@\s.]+|[^@\s]+@localhost")
 
 
 def why_broken(target: str) -> str:
@@ -65,6 +67,8 @@ def _of_host(host: str) -> str:
         return "has a dot too many in the name of its host"
     if max(map(len, labels)) > 63:
         return "has a host whose name is too long"
+    if labels == ["www"] or (len(labels) > 1 and re.fullmatch(r"[A-Za-z]", labels[-1])):
+        return "ends in the middle of its host's name"
     if len(labels) > 1 and any(label.startswith("-") or label.endswith("-") for label in labels[-2:]):
         return "has a hyphen at the edge of its domain"
     if len(labels) > 1 and labels[-1].isdigit() and not _ip(host):
@@ -78,7 +82,11 @@ def _of_end(rest: str) -> str:
     opened = {"”": "“", "“": "„", "»": "«"}.get(rest[-1:], "\0") in rest  # as in a page's name in the address
     if re.search(r"[\"”“»]$", rest) and rest.count('"') % 2 == rest.endswith('"') and not opened:
         return "ends with a quotation mark"
-    return "runs into another address" if re.search(r"\whttps?://", rest.partition("?")[0]) else ""
+    return (
+        "runs into another address"
+        if re.search(r"[^\W_]https?://|[,;，；、]\s*https?://", rest.partition("?")[0])
+        else ""
+    )
 
 
 def _host_and_port(authority: str) -> tuple[str, str, str]:
@@ -102,7 +110,8 @@ def is_local(host: str) -> bool:
     if address := _ip(host):
         return not is_public(address) and not any(address in example for example in EXAMPLES)
     _, *more = host.split(".")
-    return not more or more[-1] in LOCAL_ENDINGS or ".".join(more[-2:]) in LOCAL_ENDINGS
+    ends_there = not more or more[-1] in LOCAL_ENDINGS or ".".join(more[-2:]) in LOCAL_ENDINGS
+    return ends_there or bool(TUNNEL.fullmatch(host))
 
 
 def _ip(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

@@ -7,19 +7,25 @@ from urllib.parse import parse_qsl, urlsplit
 from mailer.checks.hosts import host_of, is_local, why_broken
 from mailer.checks.images import is_copied
 from mailer.checks.links import EXPIRING, SHORT_LIVED_ALONE
-from mailer.checks.personal import password_in
+from mailer.checks.personal import behind, password_in
 from mailer.checks.proofs import Proof, shortened
 from mailer.content.findings import Finding
 
 # Hosts whose addresses without such a parameter expire, too.
-EXPIRES = re.compile(r"private-user-images\.|cdn\.discordapp\.(com|net)|media\.discordapp\.net|.*\.fbcdn\.net")
+EXPIRES = re.compile(
+    r"private-user-images\.|cdn\.discordapp\.(com|net)|media\.discordapp\.net|.*\.(fbcdn\.net|cdninstagram\.com)"
+    r"|media\.licdn\.com|prod-files-secure\.|lh\d(-\w+)?\.googleusercontent\.com/docsz/"
+)
 PERMANENT = ("firebasestorage.googleapis.com",)  # its token stays
 # Pages about an image, which browsers show and emails do not. Host and path.
 PAGES = re.compile(
-    r"(github\.com|gitee\.com)/.+/blob/.+|[^/]+/.+/-/blob/.+|bitbucket\.org/[^/]+/[^/]+/src/.+"
+    r"(github\.com|gitee\.com|huggingface\.co)/.+/blob/.+|git\.sr\.ht/.+/tree/.+|[^/]+/.+/-/blob/.+|bitbucket\.org/[^/]+/[^/]+/src/.+"
     r"|[^/]+/[^/]+/[^/]+/src/(branch|commit|tag)/.+|[^/]+/wiki/(File|Datei|Fichier):.+"
     r"|(www\.)?dropbox\.com/(s|scl)/.+|drive\.google\.com/(file|open).*|(www\.)?imgur\.com/(a/|gallery/)?\w+"
-    r"|(www\.)?flickr\.com/photos/.+|unsplash\.com/photos/.+|giphy\.com/gifs/.+|photos\.(app\.goo\.gl|google\.com)/.+",
+    r"|(www\.)?flickr\.com/photos/.+|unsplash\.com/photos/.+|giphy\.com/gifs/.+|photos\.(app\.goo\.gl|google\.com)/.+"
+    r"|youtu\.be/.+|(www\.|m\.)?youtube\.com/(watch|shorts).*|(www\.)?instagram\.com/(p|reel)/.+"
+    r"|(www\.)?(twitter|x)\.com/[^/]+/status/.+|1drv\.ms/.+|onedrive\.live\.com/|files\.slack\.com/.+"
+    r"|(www\.)?google\.[a-z.]{2,6}/imgres|[^?]*\.(html?|pdf|docx?|md)",
     re.IGNORECASE,
 )
 ITSELF = ("raw", "dl")  # parameters with which some of these send the file
@@ -44,6 +50,9 @@ def _one(target: str) -> Iterator[tuple[str, str, str]]:
     elif is_local(host_of(target)):
         what = f"{named} is on your machine or in your network, where no subscriber's email program gets"
         yield "image-missing", what, in_folder
+    elif (address := behind(target)) is not None:
+        fix = f"write {shortened(address, 200)}, or {in_folder}" if address else in_folder
+        yield "image-page", f"{named} only leads on, and email clients may not follow it", fix
     elif _is_page(target):
         raw = GITHUB.match(target)
         fix = f"write https://raw.githubusercontent.com/{raw[1]}/{raw[2]}, or {in_folder}" if raw else in_folder
@@ -66,7 +75,7 @@ def _expiring(target: str) -> str:
     found = {name.lower() for name, _ in parse_qsl(_query(target), keep_blank_values=True)} & EXPIRING
     if found - SHORT_LIVED_ALONE and host_of(target) not in PERMANENT:
         return min(found)
-    return host_of(target) if EXPIRES.match(host_of(target)) and _query(target) else ""
+    return host_of(target) if EXPIRES.match(f"{host_of(target)}{_path(target)}") and _query(target) else ""
 
 
 def _query(target: str) -> str:

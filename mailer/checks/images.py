@@ -11,9 +11,10 @@ from mailer.content.assets.copies import address_of_copy
 from mailer.content.findings import Finding
 
 FILE_NAME = re.compile(r".*\.(png|jpe?g|gif|webp|svg|bmp|avif|heic)", re.IGNORECASE)
-# What cameras, phones and programs call an image, and what templates leave behind.
+# What cameras, phones and programs call an image, and what templates and editors leave behind.
 NOBODYS_WORDS = re.compile(
-    r"(img|dsc[nf]?|dcim|pxl|mvimg|image|picture|photo|pic|screen ?shot|bild|图片|截图|微信图片|untitled|alt)"
+    r"(img|dsc[nf]?|dcim|pxl|mvimg|image|picture|photo|pic|screen ?shot|bild|图片|截图|微信图片|untitled|null|undefined"
+    r"|alt([ _-]?text)?|(enter )?image description( here)?|(图片)?描述|(insert|add|your) (image|alt text)( here)?)"
     r"([\s_.-]*\d[\d\s_.-]*)?",
     re.IGNORECASE,
 )
@@ -97,7 +98,7 @@ def _first(proof: Proof, sources: list[str]) -> tuple[int, int]:
 def _without_words(proof: Proof) -> Iterator[Finding]:
     for picture in proof.pictures:
         alt = picture.alt.strip()
-        if not alt:
+        if not re.search(r"\w|[^\x00-\u2fff]", alt):
             yield proof.finding(
                 picture.line,
                 picture.column,

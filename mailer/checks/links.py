@@ -16,10 +16,10 @@ SHORTENERS = names(
 )
 # Parameters of signed addresses: object stores, content networks, chat programs, one person's session.
 EXPIRING = names(
-    "access_token auth_key authkey awsaccesskeyid ck_subscriber_id expires goog-expires googleaccessid jwt "
-    "key-pair-id mc_eid mkt_tok oauth_token oly_enc_id policy se session sessionid sid sig signature ticket token "
+    "access_token api_key apikey auth_key authkey awsaccesskeyid ck_subscriber_id expires goog-expires googleaccessid "
+    "jwt key-pair-id mc_eid mkt_tok oauth_token oly_enc_id policy se session sessionid sid sig signature ticket token "
     "x-amz-credential x-amz-expires x-amz-security-token x-amz-signature x-goog-credential x-goog-expires "
-    "x-goog-signature x-oss-expires x-oss-signature"
+    "x-goog-signature x-oss-expires x-oss-signature x-expires x-signature q-signature"
 )
 SHORT_LIVED_ALONE = names("policy se sid session ticket")  # harmless unless a signature stands beside them
 # Text with one of these endings reads as an address; "Node.js", "deci.ai" and "crates.io" are names.
@@ -49,7 +49,7 @@ def _one(link: Link) -> Iterator[tuple[str, str, str]]:
     if link.target and not link.words and not link.holds_image:
         yield "link-empty", f'link to "{target}" has no text to click', "put text between the brackets"
     scheme, host, names = _parts(link.target)
-    if scheme == "http" and not is_local(host):
+    if scheme == "http" and host and not is_local(host):
         yield (
             "http",
             f'"{target}" is not encrypted',

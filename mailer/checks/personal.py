@@ -30,6 +30,9 @@ LEADS_ON = [
             "pfurl url to",
         ),
         (r"urldefense\.proofpoint\.com|linkprotect\.cudasvc\.com", r"/", "u a"),
+        (r".*\.safelink\.emails\.azure\.net|exit\.sc", r"/", "destination url"),
+        (r"(statics\.)?teams\.(cdn\.office\.net|microsoft\.com)", r"/.*safelinks", "url"),
+        (r"(www\.)?google\.[a-z.]{2,6}", r"/imgres", "imgurl"),
     )
 ]
 URLDEFENSE = re.compile(r"https?://urldefense\.(?:com|us)/v3/__(.+?)__;", re.IGNORECASE)
@@ -38,6 +41,8 @@ COUNTS_CLICKS = re.compile(
     r"[^/]*\.list-manage\d*\.com/track/click|[^/]+/ls/click|[^/]*\.awstrack\.me/|[^/]*\.mjt\.lu/lnk/"
     r"|[^/]*\.createsend\d*\.com/t/|[^/]*\.cmail\d*\.com/t/|click\.convertkit-mail\d*\.com/|[^/]*\.hubspotlinks\.com/"
     r"|[^/]*substack\.com/redirect/|link\.mail\.beehiiv\.com/|[^/]*\.customeriomail\.com/e/c/|[^/]*\.klclick\d*\.com/"
+    r"|email\.[^/]+/c/eJ|[^/]+/wf/click|[^/]+/C?L0/https?[:%]|[^/]+/lt\.php|click\.[^/]*mailchimp\.com/track/"
+    r"|(www\.)?bing\.com/ck/a|urldefense\.proofpoint\.com/v[12]/url|clicks\.(aweber|mlsend)\.com/|r20\.rs6\.net/tn\.jsp"
     r"|[^/]*\.sendib[mt]\d*\.com/|[^/]*\.exct\.net/|[^/]*\.mimecast\.com/s/|secure-web\.cisco\.com/",
     re.IGNORECASE,
 )
@@ -76,8 +81,12 @@ def whose(target: str, base_url: str) -> str:
     elif LEAVING.isdisjoint(map(str.lower, segments)):
         found = []
     else:  # a token elsewhere may be a commit of a program that is called so
-        behind_it = [("", one) for before, one in pairwise(segments) if before.lower() in LEAVING]
-        found = [*parameters, *behind_it]
+        around = [("", one) for before, one in pairwise(segments) if before.lower() in LEAVING]
+        # Before it, only what can be no commit: in a repository, a path may end so, too.
+        around += [
+            ("", before) for before, one in pairwise(segments[-2:]) if one.lower() in LEAVING and "blob" not in segments
+        ]
+        found = [*parameters, *around]
     if any(_is_token(name, value) for name, value in found):
         return "the unsubscribe link of one person: whoever opens it unsubscribes them"
     return ""

@@ -8,6 +8,7 @@ from itertools import islice
 from pathlib import Path
 from urllib.parse import unquote
 
+from mailer.content.assets.meant import address_meant
 from mailer.content.assets.unfit import TooLarge, Unfit
 
 LARGEST_FILE = 10 * 1024 * 1024  # bytes
@@ -68,6 +69,9 @@ def _inside(target: str, beside: Path, folder: Path) -> Path:
 def _no_such_file(path: Path, target: str) -> ImageError:
     if not target:
         return ImageError("the image has no address", "name a file, or give an https address", "image-missing")
+    if meant := address_meant(target):
+        what = f'image "{target}" would be looked for in the newsletter\'s folder'
+        return ImageError(what, f"write {meant}", "image-missing")
     near = _near(path, target)
     return ImageError(
         f'image needs an address that email clients can reach, got "{target}", and there is no such file',
@@ -90,7 +94,7 @@ def _near(path: Path, target: str) -> str:
         return ""
     same = [name for name in names if name.casefold() == path.name.casefold()]
     (near,) = same[:1] or get_close_matches(path.name, names, 1, cutoff=0.7) or [""]
-    return f"{target[: target.rfind('/') + 1]}{near}" if near else ""
+    return f"{target[: target.rfind('/') + 1]}{near}" if near and (path.parent / near).is_file() else ""
 
 
 def _read(path: Path, target: str) -> bytes:

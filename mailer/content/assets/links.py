@@ -8,6 +8,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 from markdown_it.common.normalize_url import normalizeLink
 
+from mailer.content.assets.meant import address_meant
 from mailer.content.issues import slug_of
 
 # Possessive, or an address that fails at its last letter would be tried in every possible way.
@@ -60,7 +61,8 @@ def _encoded(address: str) -> str:
     except ValueError:
         host = None  # also for a port that does not exist, with which the address would be lost
     if not host:
-        raise LinkError(f'"{address}" is not a web address', "write it as https://…", "relative-left")
+        fix = f"write {address_meant(address) or 'it as https://…'}"
+        raise LinkError(f'"{address}" is not a web address', fix, "relative-left")
     return address if PLAIN.fullmatch(address) else str(normalizeLink(address))
 
 
@@ -71,11 +73,10 @@ def _from_source(target: str, destinations: Destinations) -> str:
         return f"{destinations.archive_url}{quote(slug, safe='')}/{mark}{rest}"
     if not destinations.source_url:
         first = "send that issue first, or " if slug else ""
-        raise LinkError(
-            f'link "{target}" does not work in an email',
-            f"{first}give an https address, or set source_url in newsletter.toml to the folder's public address",
-            "relative-left",
-        )
+        fix = f"{first}give an https address, or set source_url in newsletter.toml to the folder's public address"
+        if meant := address_meant(target):
+            fix = f"write {meant}"
+        raise LinkError(f'link "{target}" does not work in an email', fix, "relative-left")
     joined = path.lstrip("/") if path.startswith("/") else posixpath.join(*map(quote, destinations.place.parts), path)
     clean = posixpath.normpath(joined) if joined else "."
     if clean == ".." or clean.startswith("../"):

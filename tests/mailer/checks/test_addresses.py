@@ -14,6 +14,9 @@ import pytest
         ("https://www.google.com/url?q=https://a.example/x", "link-redirect", "warning"),
         ("www.a.example/x", "relative-left", "error"),
         ("https//a.example/x", "relative-left", "error"),
+        ("https：//a.example/x", "relative-left", "error"),
+        ("https://boards.ngrok.io/x", "link-local", "warning"),
+        ("https://news.example.com/u/5f0c7a9e6a0f4a36/unsubscribe", "link-private", "error"),
         ("ada@a.example", "relative-left", "error"),
         ("github.com/a/b", "relative-left", "error"),
         ("a-site.org", "relative-left", "error"),
@@ -30,13 +33,17 @@ def test_the_fix_is_the_address_that_was_meant(findings):
         for address in (
             "www.a.example/x",
             "https//a.example/x",
+            "http//:a.example/x",
+            "http:/a.example/x",
+            "https:///a.example/x",
+            "https：//a.example/x",
             "ada@a.example",
             "https://google.com/url?q=https://b.example/",
         )
     ]
     assert fixes == [
         "write https://www.a.example/x",
-        "write https://a.example/x",
+        *["write https://a.example/x"] * 5,
         "write mailto:ada@a.example",
         "write https://b.example/",
     ]
@@ -68,3 +75,10 @@ def test_a_placeholder_is_told_as_one(rules):
 
 def test_a_port_that_does_not_exist_is_told_once_and_not_as_lost_text(rules):
     assert rules("[Words](https://a.example:443443/x)") == ["relative-left"]
+
+
+@pytest.mark.parametrize("address", ["https//a.example/x", "www.a.example/x", "ada@a.example"])
+def test_the_fix_is_the_same_where_relative_addresses_lead_nowhere(findings, address):
+    (there,) = findings(f"[Words]({address})")
+    (nowhere,) = findings(f"[Words]({address})", source_url="")
+    assert nowhere.fix == there.fix

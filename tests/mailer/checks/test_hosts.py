@@ -21,6 +21,12 @@ BROKEN = {
     "https://a.example/x](https://b.example/y": "another link",
     'https://a.example/x"': "quotation mark",
     "https://a.example/x”": "quotation mark",
+    "https://a.example/x,https://b.example/y": "runs into",
+    "https://a.example/x；https://b.example/y": "runs into",
+    "https://www./": "in the middle",
+    "https://a.c/x": "in the middle",
+    "mailto://ada@example.org": "not an email address",
+    "mailto:ada@example..org": "not an email address",
     "mailto:": "no email address",
     "mailto: ": "no email address",
     "mailto:ada.example.org": "not an email address",
@@ -28,6 +34,10 @@ BROKEN = {
     "tel:": "no number",
 }
 RIGHT = [
+    "https://urldefense.com/v3/__https://a.example/x__;!!abc",
+    "https://a.example/fetch/w_300,h_200/https://b.example/x.png",
+    "https://1.2.3.4/",
+    "mailto:ada.b@mail.example.org",
     "https://a.example",
     "https://a.example./",
     "http://a.example:8443/x",

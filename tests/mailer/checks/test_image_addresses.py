@@ -16,6 +16,9 @@ def of_addresses(findings, address):
         "https://s3.a.example/x.png?X-Amz-Signature=abc&X-Amz-Expires=300",
         "https://private-user-images.githubusercontent.com/1/x.png?jwt=abc",
         "https://cdn.discordapp.com/attachments/1/2/x.png?ex=1&is=2&hm=3",
+        "https://media.licdn.com/dms/image/x?e=1735776000&t=abc",
+        "https://lh7-rt.googleusercontent.com/docsz/abc?key=x",
+        "https://a.cos.example/x.png?q-sign-algorithm=sha1&q-signature=b",
         "https://a.blob.example/x.png?se=2026-01-01&sig=abc",
     ],
 )
@@ -34,6 +37,11 @@ def test_an_image_whose_address_expires_is_told(findings, address):
         "https://en.wikipedia.org/wiki/File:Board.png",
         "https://www.dropbox.com/s/abc/x.png?dl=0",
         "https://imgur.com/aBc12",
+        "https://huggingface.co/ada/boards/blob/main/x.png",
+        "https://www.youtube.com/watch?v=abc",
+        "https://a.example/boards.html",
+        "https://a.example/boards.pdf",
+        "https://eur01.safelinks.protection.outlook.com/?url=https%3A%2F%2Fa.example%2Fx.png",
     ],
 )
 def test_a_web_page_is_not_an_image(findings, address):
@@ -69,6 +77,8 @@ def test_an_image_that_no_subscriber_can_load_is_missing(findings, address):
         "https://a.example/x.png?w=300&v=2&policy=a",
         "https://firebasestorage.googleapis.com/v0/b/x?alt=media&token=abc",
         "https://www.dropbox.com/s/abc/x.png?raw=1",
+        "https://huggingface.co/ada/boards/resolve/main/x.png",
+        "https://lh3.googleusercontent.com/abc=w600",
     ],
 )
 def test_other_images_are_right(findings, address):

@@ -30,7 +30,18 @@ def test_an_image_without_alt_text_is_reported(rules, picture):
 
 
 @pytest.mark.parametrize(
-    "alt", ["board_v2.png", "board_v2", "IMG_2041", "Screenshot 2026-11-20", "image1", "微信图片_20261120"]
+    "alt",
+    [
+        "board_v2.png",
+        "board_v2",
+        "IMG_2041",
+        "Screenshot 2026-11-20",
+        "image1",
+        "微信图片_20261120",
+        "alt text",
+        "图片描述",
+        "undefined",
+    ],
 )
 def test_an_alt_text_that_is_a_file_name_is_told(rules, picture, alt):
     picture("board_v2.png")

@@ -16,6 +16,7 @@ TOKEN = "eyJhbGciOiJIUzI1NiJ9.x.y"
         "https://link.zhihu.com/?target=https%3A//a.example/x",
         "https://urldefense.com/v3/__https://a.example/x__;!!abc",
         "https://urldefense.proofpoint.com/v2/url?u=https://a.example/x&d=DwMF",
+        "https://nam.safelink.emails.azure.net/redirect/?destination=https%3A%2F%2Fa.example%2Fx",
         "https://www.youtube.com/redirect?event=video&q=https%3A%2F%2Fa.example%2Fx",
     ],
 )
@@ -30,6 +31,10 @@ def test_an_address_that_leads_on_says_where(address):
         "https://u1.ct.sendgrid.net/ls/click?upn=u001.abc",
         "https://links.weekly.example/ls/click?upn=u001.abc",
         "https://substack.com/redirect/2-abc?j=eyJ1IjoiMSJ9",
+        "https://email.mg.a.example/c/eJwNy",
+        "https://tracking.a.example/CL0/https:%2F%2Fb.example/1",
+        "https://www.bing.com/ck/a?!&&p=abc",
+        "https://urldefense.proofpoint.com/v2/url?u=https-3A__a.example&d=x",
         "https://x.r.us-east-1.awstrack.me/L0/https:%2F%2Fa.example/1",
     ],
 )
