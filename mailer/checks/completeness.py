@@ -16,6 +16,7 @@ from mailer.content.findings import Finding
 from mailer.content.markdown import Document
 from mailer.content.markdown.attributes import ATTRIBUTES
 from mailer.content.markdown.emoji_codes import with_emoji
+from mailer.content.markdown.liquid import TAG
 
 # What Markdown reads and does not show: a link's address, the name of a note or a reference, the mark of a list.
 _ADDRESS = re.compile(r"\]\([^()\n]*(?:\([^()\n]*\)[^()\n]*)*\)")
@@ -39,13 +40,18 @@ _WORD = re.compile(rf"[{_WIDE}]|[^\W_{_WIDE}]+")
 
 
 def look(proof: Proof) -> Iterator[Finding]:
-    raw = with_emoji(proof.document.source)
-    source = _NAME.sub(lambda name: "\n" * name[0].count("\n"), raw)
+    raw = TAG.sub(_as_lines, with_emoji(proof.document.source))
+    source = _NAME.sub(_as_lines, raw)
     # Brackets that are shown are text: in `[words][name]` they stand between two words.
     shown = _words(re.sub(r"[\[\]]", " ", "\n".join(_shown(proof.document.tokens))))
     lost = _written(source) - Counter(shown) - Counter(_words("\n".join(_unseen(proof.document))))
     if lost:
         yield from _where(proof, source.split("\n"), raw.split("\n"), lost, "".join(shown))
+
+
+def _as_lines(found: re.Match[str]) -> str:
+    """Return nothing of what was found but its line breaks, so that lines can be counted."""
+    return "\n" * found[0].count("\n")
 
 
 def _where(proof: Proof, lines: list[str], raw: list[str], lost: Counter[str], run: str) -> Iterator[Finding]:

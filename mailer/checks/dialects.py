@@ -156,10 +156,11 @@ _UNCERTAIN = (
         r"|\([^()\n]{1,200}\)\[\s*https?://[^\[\]\n]{1,300}\]",
         "write [words](address), without a space between",
     ),
-    # A table without the line below its head.
+    # A table whose second line is missing, or has not as many columns as its head.
     _maybe(
-        r"\A\|[^\n]{1,300}\|[ \t]*\n\|[^\n]{1,300}\|[ \t]*$",
-        "write |---|---| below the head of the table",
+        r"\A\|[^\n]{1,500}\|[ \t]*\n\|[^\n]{1,500}\|[ \t]*$"
+        r"|\A[^\n|]{1,300}\|[^\n]{0,500}\n[ \t|:-]{0,100}-[ \t]?\|[ \t]?-[ \t|:-]{0,100}$",
+        "write |---|---| below the head of the table, with a column for each; a | in a cell is \\|",
         re.MULTILINE,
     ),
     # Marks of Markdown in full width, as a Chinese or Japanese keyboard writes them.

@@ -33,6 +33,7 @@ def look(proof: Proof) -> Iterator[Finding]:
 class _Left:
     text: str
     markup: Markup
+    start: int  # in the words
 
 
 def _left(words: str, kinds: Sequence[Markup] = IN_WORDS) -> Iterator[_Left]:
@@ -44,7 +45,7 @@ def _left(words: str, kinds: Sequence[Markup] = IN_WORDS) -> Iterator[_Left]:
             if taken.find(1, start, end) < 0:
                 taken[start:end] = b"\1" * (end - start)
                 if markup.rule:
-                    yield _Left(found[0], markup)
+                    yield _Left(found[0], markup, start)
 
 
 def _in_words(proof: Proof, shown: set[str]) -> Iterator[Finding]:
@@ -85,6 +86,9 @@ def _place(token: Token, left: _Left, lines: list[str]) -> tuple[int, int] | Non
     if not written and "{%" in token.content and first in TAG.sub("", token.content):
         # [words]({% post_url … %}), whose address is left out
         written = re.search(re.escape(first[: first.find("(") + 1]), token.content)
+    if not written and left.start == 0 and "|" in first and source[:1] == first[:1]:
+        # The first line of a table, with code or an escape in it.
+        written = re.match(r"", source)
     if not written:
         return None
     at = written.start()
@@ -103,7 +107,7 @@ def _opening(text: str, source: str) -> re.Match[str] | None:
 
 
 def _message(left: _Left, where: str = "") -> str:
-    return f'subscribers would see {left.markup.called}"{shortened(left.text)}"{where}'
+    return f'subscribers would see {left.markup.called}"{shortened(left.text.replace(CODE, "`…`"))}"{where}'
 
 
 def _in_front(proof: Proof, shown: set[str]) -> Iterator[Finding]:

@@ -17,6 +17,7 @@ _BELOW = re.compile(
 )
 # A number or a sign behind a letter or a number, a few letters behind a number or a single letter: x^2^, 1^st^, e^x^.
 _ABOVE = re.compile(
+    r"\^\[\d{1,3}(?:[-,，、]\d{1,3}){0,9}\]\^|"  # a reference, [1]
     r"\^(?:(?<=[0-9A-Za-z\u0370-\u03ff)\]]\^)(?:[+\u2212-]?\d{1,4}[+-]?|[+\u2212-])\^(?![0-9^])"
     r"|(?:(?<=\d\^)|(?<![0-9A-Za-z_].\^)(?<=[A-Za-z\u0370-\u03ff]\^))[A-Za-z]{1,3}(?:[+-]\d)?\^(?![0-9A-Za-z_^]))"
 )

@@ -53,6 +53,7 @@ def test_each_of_the_unused_notes_is_named_with_its_own_words(findings):
         "| a | b |\n|---|---|\n| c |\n| d | e | |",
         ":tada: `:tada:`\n\n## Marks {#mark .wide}\n\n![B|300](https://a.example/b.png){width=300}\n\n> [!NOTE]\n> x",
         "Set\next\n---\n\nText `a|b`.",
+        "Hi {% if x %}Ada{% else %}there{% endif %}.",
     ],
 )
 def test_what_arrives_in_another_form_is_not_lost(rules, text):

@@ -83,6 +83,8 @@ def test_a_common_name_in_braces_is_a_merge_field_in_a_greeting(findings, text):
         ("Read (the page)[https://example.org/p]", "(the page)[https://example.org/p]"),
         ("| a | b |\n| 1 | 2 |", "| a | b | | 1 | 2 |"),
         ("| 名称 | 说明 |\n|：--|：--|\n| 一 | 二 |", "| 名称 | 说明 | |：--|：--|"),
+        ("| a | `x|y` |\n|---|---|\n| 1 | 2 |", "| a | `…` | |---|---|"),
+        ("a | b | c\n---|---\n1 | 2 | 3", "a | b | c ---|---"),
         ("：：：note", "：：：note"),
         ("发布了 ：tada：", "：tada："),
         ('=== "Linux"\n    Words', '=== "Linux"'),

@@ -22,6 +22,7 @@ def text(source: str) -> str:
         ("10^6^ people", "10<sup>6</sup> people", "10⁶ people"),
         ("10^-3^ m^2^", "10<sup>-3</sup> m<sup>2</sup>", "10⁻³ m²"),
         ("the 1^st^", "the 1<sup>st</sup>", "the 1st"),
+        ("see^[1]^", "see<sup>[1]</sup>", "see[1]"),
         ("e^x^，面积m^2^", "e<sup>x</sup>，面积m<sup>2</sup>", "eˣ，面积m²"),
         ("10<sup>6</sup> CO<sub>2</sub>", "10<sup>6</sup> CO<sub>2</sub>", "10⁶ CO₂"),
     ],
