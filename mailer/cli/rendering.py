@@ -26,7 +26,8 @@ OF_A_SEND = frozenset({"draft"})  # a draft is rendered to be looked at
 def render(file: Path, folder: Path | None, name: str | None) -> None:
     """Render FILE to <slug>.html, <slug>.txt and media/, as subscribers would receive it.
 
-    The unsubscribe link is a sample: each subscriber has their own. Files are written even when findings block, with
+    The unsubscribe link is a sample: each subscriber has their own. The HTML loads the images from media/ beside it;
+    the email loads them from your server. Files are written even when findings block, with
     exit code 3; that the issue is a draft does not.
     """
     terminal.start_rendering()
@@ -48,6 +49,9 @@ def _files(rendered: "RenderedIssue", base_url: str) -> dict[str, bytes]:
     for purpose, token in rendered.placeholders.items():
         sample = f"{base_url}/{purpose}/sample/"
         html, text = html.replace(token, sample), text.replace(token, sample)
+    for image in rendered.images:
+        # A server has them once the issue is tested or sent; the file is to be opened before.
+        html = html.replace(f"{rendered.media_url}{image.name}", f"media/{image.name}")
     images = {f"media/{image.name}": image.content for image in rendered.images}
     return {f"{rendered.slug}.html": html.encode(), f"{rendered.slug}.txt": text.encode(), **images}
 

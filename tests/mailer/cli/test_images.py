@@ -132,3 +132,15 @@ def test_why_an_image_was_not_copied_is_said_where_it_was_tried(run, folder, iss
     assert re.search(
         r"2026-11-20.md:8:1 warning image-uncopied an image from 127.0.0.1 not copied: .* answers 403", said
     )
+
+
+def test_a_rendered_file_shows_its_images_without_a_server(run, issue, tmp_path):
+    file = issue("# The Weekly\n\nFirst lines.\n\n![A board](board.png)\n")
+    (file.parent / "board.png").write_bytes(drawn())
+    rendered = run("render", file, "--newsletter", "weekly", "-o", tmp_path / "out")
+    assert rendered.code == 0, rendered.err
+
+    html = (tmp_path / "out" / f"{file.stem}.html").read_text(encoding="utf-8")
+    sources = re.findall(r'<img[^>]* src="([^"]+)"', html)
+    assert [(tmp_path / "out" / source).is_file() for source in sources] == [True]
+    assert "/media/" not in html.replace('src="media/', "")
