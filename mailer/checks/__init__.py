@@ -14,6 +14,7 @@ from mailer.checks import (
     headings,
     image_addresses,
     images,
+    languages,
     links,
     mailing,
     markup,
@@ -30,6 +31,7 @@ __all__ = ["RULES", "blocking", "check", "ignorable", "without"]
 
 _LOOKS = (
     words.look,
+    languages.look,
     markup.look,
     unfinished.look,
     headings.look,

@@ -1,0 +1,47 @@
+"""Find an issue that is in another language than the email around it says."""
+
+import re
+from collections.abc import Iterator
+
+from mailer.checks.proofs import Proof
+from mailer.content.findings import Finding
+from mailer.content.markdown import plain
+
+# Code, name, and letters that are written in few other languages.
+BY_LETTERS = (
+    ("ja", "Japanese", re.compile(r"[\u3040-\u30ff]")),
+    ("ko", "Korean", re.compile(r"[\uac00-\ud7af]")),
+    ("zh-hans", "Chinese", re.compile(r"[\u4e00-\u9fff]")),
+    ("ar", "Arabic", re.compile(r"[\u0620-\u06ff]")),
+    ("he", "Hebrew", re.compile(r"[\u05d0-\u05ea]")),
+)
+LATIN = re.compile(r"[A-Za-z]")
+FEWEST = 30  # letters of a script that are no quotation
+# Japanese has two Chinese characters for each of its own, and names of programs are Latin in every language.
+SHARE = {"ja": 0.2}
+
+
+def look(proof: Proof) -> Iterator[Finding]:
+    if proof.issue.language:
+        return
+    code, name = _written_in(_words(proof))
+    around = proof.newsletter.language
+    if code and code.split("-")[0] != around.split("-")[0]:
+        what = f'the text is in {name}, but the email around it is in the newsletter\'s language, "{around}"'
+        fix = f'add a line "language: {code}" to the front matter, or set language in newsletter.toml for all issues'
+        yield proof.finding_on_top("language-other", what, fix)
+
+
+def _words(proof: Proof) -> str:
+    blocks = (token.children or [] for token in proof.document.tokens if token.type == "inline")
+    return "".join(plain([child for child in block if child.type != "code_inline"]) for block in blocks)
+
+
+def _written_in(words: str) -> tuple[str, str]:
+    """Return the code and the name of the language that most of the letters are of, if they tell."""
+    letters = sum(map(str.isalpha, words)) or 1
+    for code, name, of_it in BY_LETTERS:
+        found = len(of_it.findall(words))
+        if found >= FEWEST and found / letters > SHARE.get(code, 0.5):
+            return code, name
+    return "", ""
