@@ -44,7 +44,10 @@ class WithItsSlash(MiddlewareMixin):
 
     def process_request(self, request: HttpRequest) -> None:
         path = request.path_info
-        if request.method == "POST" and not is_valid_path(path) and is_valid_path(f"{path}/"):
+        # Looking a path up is a twentieth of a one-click unsubscribe, and one that has its slash needs no other.
+        if request.method != "POST" or path.endswith("/"):
+            return
+        if not is_valid_path(path) and is_valid_path(f"{path}/"):
             request.path, request.path_info = f"{request.path}/", f"{path}/"
 
 
