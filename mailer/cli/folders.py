@@ -7,7 +7,6 @@ import errno
 import json
 import os
 import re
-from collections import Counter
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path, PurePath
@@ -100,17 +99,17 @@ def _ignores(lines: list[str], wanted: str) -> bool:
     return bool(places) and (not back or places[-1] > back[-1])
 
 
-def issues_in(folder: Path) -> list[Path]:
-    """Return the issues that lie in the folder already, those of its fullest subfolder, newest first.
+def issues_in(folder: Path) -> list[list[Path]]:
+    """Return the issues that lie in the folder already, newest first, by subfolder: the fullest, or newest, first.
 
     Files named by their day count before others. READMEs and the like are none.
     """
     found = [path for path in _markdown_in(folder) if not NO_ISSUES.fullmatch(path.stem.lower())]
     found = [path for path in found if days_in(path.stem)] or found
-    if not found:
-        return []
-    fullest, _ = Counter(path.parent for path in found).most_common(1)[0]
-    return sorted((path for path in found if path.parent == fullest), key=_newest, reverse=True)
+    groups: dict[Path, list[Path]] = {}
+    for path in sorted(found, key=_newest, reverse=True):
+        groups.setdefault(path.parent, []).append(path)
+    return sorted(groups.values(), key=len, reverse=True)
 
 
 def _newest(path: Path) -> tuple[date, str]:

@@ -70,6 +70,9 @@ def _ask() -> dict[str, str]:
     return answers
 
 
+MOST_FOLDERS = 4  # that a message names
+
+
 def _write(folder: Path, details: dict[str, str]) -> None:
     language = read_language(details.get("language") or terminals_language())
     found, started = folders.issues_in(folder), (folder / FILE_NAME).exists()
@@ -81,12 +84,14 @@ def _write(folder: Path, details: dict[str, str]) -> None:
         did = folders.put_ignored(content, target) if name.name == ".gitignore" else folders.put(content, target)
         click.echo(f"{did}  {target}")
     if found:
-        number = f"{len(found)} issue{'s' if len(found) > 1 else ''}"
-        click.echo(f"{number} found in {found[0].parent}; no samples added.")
+        number = f"{len(found[0])} issue{'s' if len(found[0]) > 1 else ''}"
+        others = [f", {len(group)} in {group[0].parent}" for group in found[1:MOST_FOLDERS]]
+        more = f" and in {len(found) - MOST_FOLDERS} more folders" if len(found) > MOST_FOLDERS else ""
+        click.echo(f"{number} found in {found[0][0].parent}{''.join(others)}{more}; no samples added.")
     enter = "" if folder == Path() else f"cd {quoted(folder)}, then "
     missing = [] if started else [key for key in ("name", "from_email", "postal_address") if key not in details]
     fill_in = f"put your {', '.join(missing)} into {FILE_NAME}, then " if missing else ""
-    first = found[0].relative_to(folder) if found else PurePath("issues/hello.md")
+    first = found[0][0].relative_to(folder) if found else PurePath("issues/hello.md")
     click.echo(f"Next: {enter}{fill_in}run mailer preview {quoted(first)}.")
 
 

@@ -50,7 +50,8 @@ def test_issues_are_found_where_they_lie_newest_first(tmp_path, files, found):
     for name in files:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("# An issue\n")
-    assert [str(path.relative_to(tmp_path)) for path in folders.issues_in(tmp_path)] == found
+    (fullest, *_) = [*folders.issues_in(tmp_path), []]
+    assert [str(path.relative_to(tmp_path)) for path in fullest] == found
 
 
 @pytest.mark.parametrize(

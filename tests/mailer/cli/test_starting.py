@@ -125,6 +125,24 @@ def test_a_folder_with_issues_gets_no_samples_and_is_told_where_they_lie(run, tm
     assert "mailer preview letters/2024-02-10.md" in ran.out
 
 
+def test_all_folders_that_have_issues_are_named_and_the_newest_is_shown_first(run, tmp_path):
+    for name in (
+        "posts/2024-01-10",
+        "posts/2024-02-10",
+        "letters/2024-03-01",
+        "letters/2024-03-08",
+        "notes/2024-01-01",
+    ):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / f"{name}.md").write_text("# A letter\n")
+    ran = run("init", tmp_path)
+    places = (
+        f"2 issues found in {tmp_path / 'letters'}, 2 in {tmp_path / 'posts'}, 1 in {tmp_path / 'notes'}; no samples"
+    )
+    assert places in ran.out
+    assert "mailer preview letters/2024-03-08.md" in ran.out
+
+
 def test_the_first_issue_is_of_today(run, tmp_path):
     run("init", tmp_path)
     assert read_issue(tmp_path / "issues" / "hello.md").date == date.today()
