@@ -10,6 +10,7 @@ from markdown_it.token import Token
 from mailer.checks.proofs import Proof, shortened
 from mailer.checks.words import TO_DO
 from mailer.content.findings import Finding
+from mailer.content.front_checks import NOT_YET, STATES
 from mailer.content.markdown import plain
 
 HOLDS_A_PLACE = re.compile(
@@ -30,10 +31,23 @@ def look(proof: Proof) -> Iterator[Finding]:
         shown = [block for block in blocks if block.children or block.type != "inline"]  # not an empty cell
         if shown and all(map(_says_nothing, shown)):
             yield from _of_section(proof, heading, shown[0])
+    yield from _properties(proof)
     for name, text in (("title", proof.issue.title), ("preheader", proof.issue.preheader)):
         if text and (_holds_a_place(text) or MARKED.match(text)):
             what = f'the {name} is "{shortened(text)}", which is unfinished text'
             yield proof.finding_at_title("unfinished", what, "write it before you send")
+
+
+def _properties(proof: Proof) -> Iterator[Finding]:
+    """Report lines such as "Status: Draft", which Notion exports below the title, in the first paragraph."""
+    inline = (token for token in proof.document.tokens if token.type == "inline" and token.level == 1)
+    first = next((token for token in inline if plain(token.children or []) != proof.issue.title), None)
+    for number, line in enumerate(first.content.split("\n") if first else ()):
+        key, _, value = line.replace("：", ":").partition(":")
+        if key.strip().lower() in STATES and NOT_YET.fullmatch(value.strip().lower()):
+            what = f'subscribers would see "{shortened(line.strip())}"'
+            line_number = (first.map[0] if first and first.map else 0) + number
+            yield proof.finding(line_number, 0, "unfinished", what, "remove the line, or write it as front matter")
 
 
 def _of_section(proof: Proof, heading: str, block: Token) -> Iterator[Finding]:

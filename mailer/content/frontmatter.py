@@ -23,6 +23,8 @@ PREHEADERS = (
     *("摘要", "简介", "导语", "描述"),
 )
 DATES = ("date", "日期")
+# Of other programs, where ours is absent.
+MORE_DATES = ("pubdate", "pub_date", "publishdate", "publish_date", "published_at", "published")
 NUMBERS = ("number", "issue", "期号", "期数")
 # Words of a sentence: an unquoted colon or "#" in them is meant as written.
 SENTENCES = ("title", "subtitle", *SUBJECTS, *PREHEADERS)

@@ -12,7 +12,15 @@ from mailer.config.rules import Severity
 from mailer.content.dates import days_in
 from mailer.content.findings import Finding
 from mailer.content.front_checks import judge, rules_in
-from mailer.content.frontmatter import DATES, NUMBERS, PREHEADERS, SUBJECTS, FrontMatterError, read_front_matter
+from mailer.content.frontmatter import (
+    DATES,
+    MORE_DATES,
+    NUMBERS,
+    PREHEADERS,
+    SUBJECTS,
+    FrontMatterError,
+    read_front_matter,
+)
 
 LIMIT = 1_000_000  # bytes
 # How files of other kinds begin: images, PDF, archives and office documents.
@@ -80,7 +88,8 @@ def read_issue(path: Path, config: Path | None = None) -> Issue:
     lines = text.split("\n")
     resolved = path.resolve()
     body = "\n".join(lines[front.end :])
-    places = (_first_of(front.values, *DATES), path.stem, resolved.parent.name)
+    more = (front.values.get(key, "") for key in MORE_DATES)
+    places = (_first_of(front.values, *DATES), path.stem, resolved.parent.name, *more)
     title = _with_emoji(_first_of(front.values, "title", *SUBJECTS))
     day = _date(*places, title)
     if not title or not day:

@@ -94,3 +94,10 @@ def test_a_title_or_preheader_that_only_holds_a_place_is_unfinished(rules, front
 
 def test_a_title_about_drafts_is_one(rules):
     assert rules("---\ntitle: Draft horses of the north\npreheader: All about them.\n---\n\nText.\n") == []
+
+
+def test_what_a_program_exports_below_the_title_is_unfinished(findings):
+    front = "---\npreheader: Small.\n---\n\n"
+    (told,) = findings(f"{front}# Boards of spring\n\nCreated: 20 November 2026\nStatus: In progress\n\nText.")
+    assert (told.rule, told.line, told.message) == ("unfinished", 8, 'subscribers would see "Status: In progress"')
+    assert findings(f"{front}# Boards of spring\n\nStatus: all is well.\n\nText.\n\nStatus: draft\n") == []

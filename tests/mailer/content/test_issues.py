@@ -182,3 +182,8 @@ def test_the_words_of_other_services_are_read_where_ours_are_absent(written):
     ours = front.replace("subject:", "title: Ours\nsubject:").replace("excerpt", "preview_text: Short.\nexcerpt")
     issue = read_issue(written(ours))
     assert (issue.title, issue.preheader) == ("Ours", "Short.")
+
+
+@pytest.mark.parametrize("line", ["pubDate: 2026-11-20", "published: 2026-11-20", "日期: 2026年11月20日"])
+def test_a_date_under_another_name_counts_where_ours_is_absent(written, line):
+    assert str(read_issue(written(f"---\ntitle: A\n{line}\n---\nText.", "spring.md")).date) == "2026-11-20"
