@@ -98,18 +98,20 @@ def test_an_unfinished_issue_is_seen_as_one():
 
 
 @pytest.mark.skipif(not ISSUES, reason="no archive of issues in ../shared/issues")
-def test_checking_takes_little_beside_rendering():
+def test_checking_takes_no_more_than_a_few_renderings():
     issue, newsletter = (
         read_issue(SEED),
         next(iter(read_newsletters(ARCHIVE / "awesome-embedded-ai/newsletter.toml").values())),
     )
-    rendered = render_issue(issue, newsletter, base_url=BASE)
-    spent = []
-    for _ in range(5):
+    rendering, checking = [], []
+    for _ in range(3):
+        begin = time.process_time()
+        rendered = render_issue(issue, newsletter, base_url=BASE)
+        rendering.append(time.process_time() - begin)
         begin = time.process_time()
         check(Proof(issue, rendered, newsletter, False, BASE, frozenset()))
-        spent.append(time.process_time() - begin)
-    assert min(spent) < 0.050
+        checking.append(time.process_time() - begin)
+    assert min(checking) < 5 * min(rendering), (checking, rendering)
 
 
 # What Markdown, links, blanks and broken HTML are made of.

@@ -74,7 +74,7 @@ def test_hostile_text_ends_soon(name, tmp_path, newsletter):
         with contextlib.suppress(IssueError):
             render_issue(read_issue(path), newsletter, base_url="https://news.example.com")
 
-    assert time.process_time() - began < 5
+    assert time.process_time() - began < 8
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / (
         2**20 if sys.platform == "darwin" else 1024
     )
