@@ -90,16 +90,33 @@ def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix, t
 
     if connection.vendor == "sqlite":
         connection.settings_dict["TEST"]["NAME"] = str(tmp_path_factory.mktemp("database") / "test.sqlite3")
+        options = connection.settings_dict["OPTIONS"]
+        # Of a test's rows none must survive a power cut, and some disks take long for each commit.
+        options["init_command"] = options["init_command"].replace("synchronous=FULL", "synchronous=OFF")
 
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup, django_db_blocker):
     """Drop the audit log's trigger: tests that commit empty their tables. The log's own tests restore it."""
+    _keep_what_migrations_wrote()
     from django.db import connection
 
     on = " ON subscribers_auditentry" if connection.vendor == "postgresql" else ""
     with django_db_blocker.unblock(), connection.cursor() as cursor:
         cursor.execute(f"DROP TRIGGER audit_kept{on}")
+
+
+def _keep_what_migrations_wrote():
+    """Let a test that commits leave the models' names and rights: Django would write them anew after each."""
+    from django.core.management.commands import flush
+
+    def sql_flush(style, connection, **options):
+        tables = connection.introspection.django_table_names(only_existing=True, include_views=False)
+        emptied = [name for name in tables if name not in ("django_content_type", "auth_permission")]
+        return connection.ops.sql_flush(style, emptied, **options)
+
+    flush.sql_flush = sql_flush
+    flush.emit_post_migrate_signal = lambda *_: None
 
 
 @pytest.hookimpl(tryfirst=True)
