@@ -36,7 +36,7 @@ _TALKS = re.compile(
     re.IGNORECASE,
 )
 _ANCHOR = re.compile(r"\s(?:id|name)\s*=", re.IGNORECASE)
-_FAR = 30  # characters beside a tag that are looked at
+_FAR = 30  # characters and tags beside a tag that are looked at
 
 
 def is_named(name: str, rest: str, children: Sequence[Token], position: int) -> bool:
@@ -45,7 +45,7 @@ def is_named(name: str, rest: str, children: Sequence[Token], position: int) -> 
     `rest` is what it holds behind its name.
     """
     if name in _NEVER_SEEN:
-        return not any(_opens(child, _AROUND_THEM) for child in children[:position])
+        return not any(_opens(child, _AROUND_THEM) for child in children[max(position - _FAR, 0) : position])
     if name in ("br", "hr", "wbr"):
         return _talks(name, children, position)
     if "=" in rest:

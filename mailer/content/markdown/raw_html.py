@@ -128,6 +128,7 @@ def resolve(children: list[Token], dropped: set[str], partners: Mapping[int, int
     once. In `prose`, a tag without a partner may be one that the text talks about: it becomes text.
     """
     result: list[Token] = []
+    has_brackets = any(child.type == "html_inline" and _RP.match(child.content) for child in children)
     places = {id(child): position for position, child in enumerate(children)}
     position = 0
     while position < len(children):
@@ -154,7 +155,7 @@ def resolve(children: list[Token], dropped: set[str], partners: Mapping[int, int
             result += _text(child.content)
         elif name in REMOVED:
             result.append(_left_out(child.content))
-        elif name == "rt" and not any(_RP.match(other.content) for other in children):
+        elif name == "rt" and not has_brackets:
             result += _text(_READING[closes])
         else:
             if not closes:
