@@ -208,7 +208,7 @@ _UNCERTAIN = (
         r"(?<!the )(?<![\w<])<(?!(?:base|col|link|meta|param|source|track)\b)[a-z][\w-]*"
         r"(?:\s+[\w:-]+){0,20}?\s+[\w:-]+="
         rf"(?:\"[^\"<>\n]*\"|'[^'<>\n]*'|[^\s\"'<>]+)[^<>\n]{{0,300}}>(?![\s-]*{KINDS})",
-        f"close it with the end tag, or {_SHOW}",
+        f"close its quotation marks, and it with an end tag, or {_SHOW}",
     ),
     _maybe(
         r"(?<![\w:/])(?<!\w\[):[a-z][a-z0-9_+-]*[a-z0-9]:(?![\w:/])", f"use the emoji itself, or {_SHOW}", in_front=True

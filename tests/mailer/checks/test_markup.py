@@ -95,6 +95,7 @@ def test_a_common_name_in_braces_is_a_merge_field_in_a_greeting(findings, text):
         ("*[HTML]: the language of the web", "*[HTML]: the language of the web"),
         ('Read <a href="https://example.org">this page', '<a href="https://example.org">'),
         ('Watch <iframe src="https://example.org/f" allow> it', '<iframe src="https://example.org/f" allow>'),
+        ("<img src='a.png' alt='It's'> here", "<img src='a.png' alt='It's'>"),
         ("The ++new words++ here", "++new words++"),
         ("这是++插入++文字", "++插入++"),
         ("See [the notes][notes].", "[the notes][notes]"),
