@@ -12,6 +12,7 @@ from itertools import islice
 from markdown_it.token import Token
 
 from mailer.checks.dialects import DIAGRAMS, IN_ADDRESSES, IN_FRONT, IN_WORDS, NOTES, Markup
+from mailer.checks.html_code import with_code
 from mailer.checks.proofs import Proof, shortened
 from mailer.content.findings import Finding
 from mailer.content.markdown.liquid import TAG
@@ -63,7 +64,7 @@ def _in_words(proof: Proof, shown: set[str]) -> Iterator[Finding]:
 def _words(token: Token) -> str:
     """Return what a subscriber reads, line by line."""
     parts = []
-    for child in token.children or []:
+    for child in with_code(token.children or []):
         if child.type in ("softbreak", "hardbreak"):
             parts.append("\n")
         elif child.type == "code_inline":

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from markdown_it.token import Token
 
+from mailer.checks.html_code import with_code
 from mailer.checks.proofs import Proof, shortened
 from mailer.content.dates import days_in
 from mailer.content.findings import Finding
@@ -166,7 +167,7 @@ def _paragraphs(proof: Proof) -> Iterator[tuple[int, str]]:
     """Return each paragraph, heading or cell as text, without code."""
     for token in proof.document.tokens:
         if token.type in ("inline", "html_block"):
-            words = plain([child for child in token.children or [] if child.type != "code_inline"])
+            words = plain([child for child in with_code(token.children or []) if child.type != "code_inline"])
             yield (token.map[0] if token.map else 0), words
 
 
@@ -228,7 +229,7 @@ def _blanks(proof: Proof) -> Iterator[Finding]:
 
 
 def _in_code(token: Token, text: str) -> bool:
-    return any(child.type == "code_inline" and text in child.content for child in token.children or [])
+    return any(child.type == "code_inline" and text in child.content for child in with_code(token.children or []))
 
 
 def _ours(proof: Proof) -> Iterator[Finding]:
