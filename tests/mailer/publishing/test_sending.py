@@ -214,7 +214,8 @@ def test_an_address_that_does_not_lead_here_is_refused(proof, settings):
 def test_a_key_that_nobody_adopted_is_a_matter_of_settings(proof, settings):
     sent(proof())
     settings.SENDGRID_API_KEY = "SG.of-another.account"
-    proposal = propose(proof("# Another 2026-11-27\n\nText\n", "2026-11-27.md", "weekly"), Order())
+    another = f"---\ndate: {date.today()}\n---\n# Another 2026-11-27\n\nText\n"
+    proposal = propose(proof(another, "2026-11-27.md", "weekly"), Order())
     for refuse in (require_possible, get_ready):
         with pytest.raises(CorrectSettings, match="adopt-key"):
             refuse(proposal)
