@@ -1,6 +1,7 @@
 """User mistakes end in a message that names the place, and leave nothing half done."""
 
 from dataclasses import replace
+from datetime import date
 
 import pytest
 
@@ -9,6 +10,7 @@ from subscribers.models import Subscription
 from tests import readers
 
 GOOD = "# Weekly\n\nHello, readers.\n"
+TODAY = f"---\ndate: {date.today()}\n---\n{GOOD}"  # a real send asks about an issue of long ago
 
 
 @pytest.mark.parametrize(
@@ -73,7 +75,7 @@ def test_nobody_confirmed_means_nothing_is_sent(run, issue):
 def test_without_a_terminal_and_without_yes_a_real_send_does_nothing(run, issue, settings):
     readers.confirmed()
     settings.PROVIDER, settings.SENDGRID_API_KEY = "127.0.0.1", "SG.x"
-    ran = run("send", "issue", issue(GOOD), "--newsletter", "weekly")
+    ran = run("send", "issue", issue(TODAY), "--newsletter", "weekly")
     assert ran.code == 4
     assert "--yes" in ran.err
     assert not Send.objects.exists()
@@ -112,7 +114,7 @@ def test_a_base_url_that_does_not_answer_stops_a_real_send(run, issue, settings)
     settings.BASE_URL = "https://127.0.0.1:9"
     owned = replace(settings.NEWSLETTERS["weekly"], from_email="editor@boards-weekly.press", reply_to="")
     settings.NEWSLETTERS = {"weekly": owned}
-    ran = run("send", "issue", issue(GOOD), "--newsletter", "weekly", "--yes")
+    ran = run("send", "issue", issue(TODAY), "--newsletter", "weekly", "--yes")
     assert ran.code == 1
     assert "subscribers could not unsubscribe" in ran.err
     assert not Send.objects.exists()
