@@ -10,7 +10,7 @@ from markdown_it.token import Token
 from mailer.checks.proofs import Proof, shortened
 from mailer.checks.words import TO_DO
 from mailer.content.findings import Finding
-from mailer.content.front_checks import NOT_YET, STATES
+from mailer.content.front_checks import STATES
 from mailer.content.markdown import plain
 
 HOLDS_A_PLACE = re.compile(
@@ -44,7 +44,8 @@ def _properties(proof: Proof) -> Iterator[Finding]:
     first = next((token for token in inline if plain(token.children or []) != proof.issue.title), None)
     for number, line in enumerate(first.content.split("\n") if first else ()):
         key, _, value = line.replace("：", ":").partition(":")
-        if key.strip().lower() in STATES and NOT_YET.fullmatch(value.strip().lower()):
+        words = STATES.get(key.strip().lower())
+        if words and words.fullmatch(value.strip().lower()):
             what = f'subscribers would see "{shortened(line.strip())}"'
             line_number = (first.map[0] if first and first.map else 0) + number
             yield proof.finding(line_number, 0, "unfinished", what, "remove the line, or write it as front matter")

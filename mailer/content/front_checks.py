@@ -12,21 +12,12 @@ from mailer.config.rules import why_not_ignored
 from mailer.content.dates import days_in, in_words, meant_by
 from mailer.content.findings import Finding
 from mailer.content.frontmatter import DATES, SUBJECTS, FrontMatter
+from mailer.content.states import NO, NOT_YET, UNFINISHED, YES, bare
 
-YES = ("true", "yes", "on", "y", "t", "1", "x", "是", "真")
-NO = ("false", "no", "off", "n", "f", "0", "否", "假")
-# What site generators and editors call an issue that is not to go out.
-NOT_YET = re.compile(
-    r"(first |rough |early )?drafts?\b.*|wip|work in progress|in[ _-]progress|pending|private|unpublished"
-    r"|((needs?|in|under|pending|awaiting)[ _-])?review|(not|never)[ _-](ready|published|done|finished|started)"
-    r"|unfinished|incomplete|(on[ _-])?hold|to[ _-]?do|idea|outline|writing|editing"
-    r"|(brouillon|entwurf|borrador|rascunho|bozza|concept|черновик|下書き)\b.*"
-    r"|草稿.*|未完成|未发布|写作中|编辑中|待[定审].*",
-)
-STATES = (
-    *("status", "state", "stage", "phase", "workflow", "post_status", "publish_status", "状态"),
-    *("draft", "published", "visibility"),
-)
+STATES = {
+    **dict.fromkeys(("state", "stage", "phase", "workflow"), UNFINISHED),
+    **dict.fromkeys(("status", "post_status", "publish_status", "状态", "draft", "published", "visibility"), NOT_YET),
+}
 HELD_BACK = (
     *((key, NO) for key in ("published", "publish", "send", "email", "send_email", "ready", "approved")),
     *((key, YES) for key in ("draft", "drafts", "is_draft", "isdraft", "wip", "hold", "do_not_send", "草稿")),
@@ -93,11 +84,11 @@ def _draft(front: FrontMatter, lines: Sequence[str]) -> Iterator[Finding]:
 
 def _that_hold_back(values: Mapping[str, str]) -> Iterator[str]:
     for key, written in values.items():
-        name, value = key.replace("-", "_"), written.lower().strip(" ,;.!'\"“”‘’")
+        name, value = key.replace("-", "_"), bare(written)
         # In a table where it was not meant to be: TOML puts all lines below "[cover]" into it.
         name = "draft" if name.endswith(".draft") else name
         is_held = any(name == held and value in meant for held, meant in HELD_BACK)
-        if is_held or (name in STATES and NOT_YET.fullmatch(value)):
+        if is_held or (name in STATES and STATES[name].fullmatch(value)):
             yield key
 
 

@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mailer.content.states import tells_draft
+
 LIMIT = 16_384  # bytes; front matter is a dozen short lines
 DEPTH = 20
 
@@ -28,7 +30,7 @@ MORE_DATES = ("pubdate", "pub_date", "publishdate", "publish_date", "published_a
 NUMBERS = ("number", "issue", "期号", "期数")
 # Words of a sentence: an unquoted colon or "#" in them is meant as written.
 SENTENCES = ("title", "subtitle", *SUBJECTS, *PREHEADERS)
-PELICAN_KEYS = {"title", "date", "slug", "subject", "preheader", "draft"}
+PELICAN_KEYS = {"title", "date", "slug", "preheader"}
 # A key without the space that YAML wants after its colon, or with the colon that a Chinese keyboard types.
 _OURS = (
     "title|subject|preheader|description|summary|excerpt|date|number|issue|slug|language|lang|newsletter|ignore|draft"
@@ -36,7 +38,7 @@ _OURS = (
 )
 OURS = re.compile(rf"({_OURS})\s*(?::(?=[^\s:/])|：\s*)", re.IGNORECASE)
 # Three dashes or more, and after the first of them the notation (Eleventy's) or a comment.
-FENCE = re.compile(r" {0,3}-{3,}(?:[ \t]*(yaml|yml|toml|json))?[ \t]*(#.*)?", re.IGNORECASE)
+FENCE = re.compile(r"( {0,3})(-{3,})(?:[ \t]*(yaml|yml|toml|json))?[ \t]*(#.*)?", re.IGNORECASE)
 # A comment that Markdown has for a whole line: its reference that nobody refers to.
 COMMENT = re.compile(r"\[(//|comment)\]: *[#<(]", re.IGNORECASE)
 
@@ -61,7 +63,7 @@ def read_front_matter(text: str) -> FrontMatter:
     lines = text.split("\n")
     above = _lines_above(lines)
     try:
-        front = _read(lines[above:]) if not above or _is_meant(lines[above:]) else FrontMatter({}, 0)
+        front = _read(lines[above:], is_first=not above)
     except FrontMatterError as error:
         raise FrontMatterError(error.line + above, error.message, error.fix) from None
     # Programs that export all fields they have write so what has no value.
@@ -85,27 +87,50 @@ def _lines_above(lines: list[str]) -> int:
     return 0
 
 
-def _is_meant(lines: list[str]) -> bool:
-    """Tell whether `---` below empty lines begins front matter: there it may well be a line across the page."""
-    if not FENCE.fullmatch(lines[0]):
-        return True
-    end = next((n for n, line in enumerate(lines[1:], 1) if _is_end(line)), 0)
-    return any(_KEY.match(line) for line in lines[1:end])
-
-
 _KEY = re.compile(r"\s*[\"']?[^\W\d][\w-]*[\"']?\s*[:：=]|\{")
+_KEY_OF_PROGRAMS = re.compile(r"[\"']?[A-Za-z_][\w-]*[\"']?\s*[:：]")
+# What else stands in front matter: what continues a line, is one of a list, or a comment.
+_BELONGS = re.compile(r"\s+\S|-\s|#|\s*$")
+# As programs write it: `Date:` and `主题：` may well be a text between two lines across the page.
+_OURS_WRITTEN = re.compile(rf"(?=[a-z])({_OURS})\s*[:：]")
+_SURE = {"title", "subject", "preheader", "slug", "draft"}
 
 
-def _is_end(line: str) -> bool:
-    return line.rstrip() == "..." or bool(re.fullmatch(r" {0,3}-{3,}\s*", line))
+def _is_front(lines: list[str]) -> bool:
+    """Tell whether all of these lines are of front matter, and two of them ours, or one that is sure."""
+    ours = [found[1] for line in lines if (found := _OURS_WRITTEN.match(line))]
+    is_ours = len(ours) > 1 or not _SURE.isdisjoint(ours)
+    return is_ours and all(_KEY.match(line) or _BELONGS.match(line) for line in lines)
 
 
-def _read(lines: list[str]) -> FrontMatter:
+def _is_meant(fence: re.Match[str], lines: list[str], is_first: bool) -> bool:
+    """Tell whether this line of dashes begins front matter: if in doubt, it is a line across the page."""
+    is_plain = lines[0].rstrip() == "---"
+    if is_plain and is_first:
+        return True
+    is_end = _end_of(fence)
+    inside = lines[1 : next((n for n, line in enumerate(lines[1:], 1) if is_end(line)), 0)]
+    if fence[3]:
+        return any(map(_KEY.match, inside))
+    if is_plain:
+        begins = bool(inside and inside[0].strip())
+        return _is_front(inside) or (begins and any(map(_KEY_OF_PROGRAMS.match, inside)))
+    return all(line.strip() for line in inside) and _is_front(inside)
+
+
+def _end_of(fence: re.Match[str]) -> Callable[[str], bool]:
+    """Return what ends the front matter: an indented or longer line only if the first one is such, too."""
+    dashes = "-{3,}" if len(fence[2]) > 3 else "---"
+    end = re.compile(rf" {{0,{len(fence[1])}}}{dashes}\s*|\.\.\.\s*")
+    return lambda line: bool(end.fullmatch(line))
+
+
+def _read(lines: list[str], is_first: bool) -> FrontMatter:
     fence = lines[0].rstrip()
     dashes = FENCE.fullmatch(lines[0])
-    if dashes and (fence == "---" or _is_meant(lines)):
-        end = _closing(lines, "---", _is_end)
-        reader = {"toml": _toml, "json": _json_lines}.get((dashes[1] or "").lower(), _yaml)
+    if dashes and _is_meant(dashes, lines, is_first):
+        end = _closing(lines, "---", _end_of(dashes))
+        reader = {"toml": _toml, "json": _json_lines}.get((dashes[3] or "").lower(), _yaml)
         return _alone(FrontMatter(reader(lines[1:end]), end + 1), lines)
     if fence == "+++":
         end = _closing(lines, "+++", lambda line: line.rstrip() == "+++")
@@ -125,10 +150,9 @@ _JSON = re.compile(r"\{\s*\"[^\"\n]+\"\s*:|\{[ \t]*\n\s*('?\w+'?\s*:|//|/\*)")
 def _alone(front: FrontMatter, lines: list[str]) -> FrontMatter:
     """Return `front` if no second one follows, which a program or a template added: it would be in the email."""
     begin = next((n for n in range(front.end, len(lines)) if lines[n].strip()), len(lines))
-    end = next((n for n in range(begin + 1, len(lines)) if _is_end(lines[n]) or not lines[n].strip()), 0)
-    inside = lines[begin + 1 : end]
-    is_one = end > begin and lines[begin].rstrip() == "---" and _is_end(lines[end]) and all(map(_KEY.match, inside))
-    if is_one and any(re.match(rf"({_OURS})\s*[:：]", line, re.IGNORECASE) for line in inside):
+    marks = (n for n in range(begin + 1, len(lines)) if lines[n].rstrip() in ("", "---", "..."))
+    end = next(marks, begin)
+    if end > begin and lines[begin].rstrip() == "---" and lines[end].strip() and _is_front(lines[begin + 1 : end]):
         what = "a second front matter begins here, which would be in the email"
         raise FrontMatterError(begin + 1, what, "move its lines into the first one, or remove them")
     return front
@@ -220,8 +244,8 @@ def _unquoted(value: str) -> str:
     return value[1:-1] if opens or apostrophe else value
 
 
-# A value of any key that no YAML parser takes.
-_REFUSED = re.compile(r"[@`%]|[\[{].*[\]}]|\".*\"|'.*'|[^\[{\"'].*:(\s|$)")
+# A value of any key that no YAML parser takes; "#" begins a comment.
+_REFUSED = re.compile(r"[@`%]|[\[{].*[\]}]|\".*\"|'.*'|[^\[{\"'#].*:(\s|$)")
 # What YAML reads as more than text, and an editor means so: quotes around all of it, blocks, lists, tags, comments.
 _NOTATION = re.compile(
     r"""[|>] | ! ( !\S*\s | \s | \S*\s*["'] ) | [\[{].*[\]}]\s*(\#|$)"""
@@ -302,7 +326,7 @@ def _json(text: str) -> FrontMatter:
 
 
 def _pelican(lines: list[str]) -> FrontMatter:
-    """Read `Key: value` lines up to the first empty one; none, unless one of them is a title, a date or a slug.
+    """Read `Key: value` lines up to the first empty one; none, unless one of them is a title, a date or the like.
 
     The condition keeps a first paragraph such as "Note: we moved" a paragraph.
     """
@@ -319,14 +343,22 @@ def _pelican(lines: list[str]) -> FrontMatter:
         else:
             break
         end += 1
-    if end > 1 and lines[end : end + 1] == ["---"] and values.keys() & PELICAN_KEYS:
+    if end > 1 and lines[end : end + 1] == ["---"] and _is_pelican(values, lines[end:]):
         return FrontMatter(_yaml(lines[:end]), end + 1)  # Hexo's, whose first fence may be missing
     blank_follows = end == len(lines) or not lines[end].strip()
-    if not values.keys() & PELICAN_KEYS or not blank_follows:
+    if not blank_follows or not _is_pelican(values, lines[end:]):
         return FrontMatter({}, 0)
     if size > LIMIT:
         raise FrontMatterError(1, f"the front matter is longer than {LIMIT:,} bytes", "end it with an empty line")
     return FrontMatter(values, min(end + 1, len(lines)))
+
+
+def _is_pelican(values: Mapping[str, str], below: list[str]) -> bool:
+    """Tell whether these are no words of a text, such as "Draft: a proposal" or "Subject: physics" above a title."""
+    if values.keys() & PELICAN_KEYS or ("draft" in values and tells_draft(values["draft"])):
+        return True
+    has_title = any(re.match(r" {0,3}(#\s|=+\s*$)", line) for line in below)
+    return "subject" in values and (not has_title or any(OURS.match(f"{key}:x") for key in values.keys() - {"subject"}))
 
 
 def _as_text(data: Mapping[str, Any]) -> dict[str, str]:

@@ -44,6 +44,8 @@ def judged():
         "status: Entwurf",
         "ready: no",
         "published: draft",
+        "status: review",
+        "workflow: not ready",
     ],
 )
 def test_an_issue_that_says_so_is_a_draft(judged, line):
@@ -66,6 +68,12 @@ def test_an_issue_that_says_so_is_a_draft(judged, line):
         "status: 🟢",
         "status: ready",
         "sent: false",
+        "stage: concept",
+        "phase: review",
+        "state: private",
+        "workflow: pending",
+        "phase: idea",
+        "status: concept art",
         "tags: [draft, nba]",
         "状态: 已发布",
         "date: null",

@@ -52,6 +52,18 @@ def test_every_form_is_read_also_below_empty_lines_and_comments(above, front):
         "{% raw %}\n",
         "{{ name }}\n",
         "Title: as a heading\n---\nText.",
+        "----------\nEditor: Ada Lovelace\nNext issue: December\n----------\n\nHello",
+        "-----\nDate: 24 November\nIssue: 12\n-----\n\nHello",
+        "-----\n\nHello.\n\ntitle: what it is\n\nhttps://a.example\n\n---\n",
+        "-----\n\ntitle: A\n\n-----\n",
+        "-----\n主题：春天\n日期：周五\n-----\n",
+        " ---\nNote: we moved.\nAnd more.\n ---\n",
+        "<!-- lint -->\n---\n\n提示：春天\n\n---\n",
+        "<!-- lint -->\n---\n\nNote: we moved.\n\n---\n",
+        "\n---\n{% include head %}\n\nText.\n\n---\n",
+        "Draft: version 3 of the AI Act, annotated\n\n# Weekly 12",
+        "Subject: physics\n\n# Weekly 12",
+        "Subject: physics\nTeacher: Ada\n\nWeekly 12\n===",
         "",
         "\n\n",
     ],
@@ -129,7 +141,29 @@ def test_tags_that_no_issue_needs_are_refused(value):
         read_front_matter(f"---\nwhat: {value}\n---\n")
 
 
-@pytest.mark.parametrize("after", ["---\nSponsor: Acme\n---\n", "---\n\ntitle: A\n\n---\n", "---\n", "title: B\n---\n"])
+def test_below_a_comment_its_lines_may_stand_apart():
+    assert read_front_matter("<!-- c -->\n\n---\n\ntitle: A\ntags:\n- b\n  c\n\n# d\n---\nText.").values["title"] == "A"
+
+
+@pytest.mark.parametrize("dashes", ["---", "-----"])
+def test_dashes_in_a_value_of_several_lines_do_not_end_it(dashes):
+    read = read_front_matter(f"---\ntitle: A\ndescription: |\n  Two\n  {dashes}\n  of ours\n---\nHello")
+    assert read.values["description"].split() == ["Two", dashes, "of", "ours"]
+    assert read.end == 7
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        "---\nSponsor: Acme\n---\n",
+        "---\n\ntitle: A\n\n---\n",
+        "---\n",
+        "title: B\n---\n",
+        "---\nDate: 24 November, 19:00\n---\n",
+        "---\nSummary: three boards\n---\n",
+        "---\n主题：春天\n日期：周五\n---\n",
+    ],
+)
 def test_a_line_across_the_page_below_it_is_no_second_one(after):
     assert read_front_matter(f"---\ntitle: A\n---\n{after}").end == 3
 
@@ -148,6 +182,18 @@ def test_a_comment_behind_a_value_is_none_of_it():
     assert read.values == {"draft": "true", "author": "Ada"}
 
 
+@pytest.mark.parametrize(
+    "line",
+    ["slug: # optional: short name", "date: # e.g.: 2026-11-24", "ignore: # rules: alt-missing", "layout: # a: b"],
+)
+def test_a_comment_is_not_the_value_that_is_missing_before_it(line):
+    assert read_front_matter(f"---\ntitle: A\n{line}\n---\n").values[line.partition(":")[0]] == ""
+
+
+def test_a_list_may_follow_a_comment():
+    assert read_front_matter("---\ntags: # up to five: short\n- a\n- b\n---\n").values == {"tags": "a, b"}
+
+
 def test_tabs_and_wide_spaces_separate_as_spaces_do():
     read = read_front_matter("---\ntitle:\tBoards\n\u00a0preheader:\u00a0Small\nwhat:\u3000x: y\n---\n")
     assert read.values == {"title": "Boards", "preheader": "Small", "what": "x: y"}
@@ -160,4 +206,7 @@ def test_what_an_export_leaves_without_a_value_is_absent():
 
 def test_lines_of_a_draft_without_fences_are_front_matter():
     assert read_front_matter("Draft: yes\n\n# Boards").values == {"draft": "yes"}
+    assert read_front_matter("Draft: “in progress”\n\n# Boards").values
     assert read_front_matter("Subject: Boards\nPreheader: Small\n\nText").values["subject"] == "Boards"
+    assert read_front_matter("Subject: Boards\nStatus: draft\n\n# Boards").values["status"] == "draft"
+    assert read_front_matter("Subject: Boards\n\nText").values == {"subject": "Boards"}
