@@ -53,6 +53,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
         self._short = False  # the last connection could not be accepted
+        self._stopped = False  # listening
         self._full_since: float | None = None  # since then all threads are busy
         self._answered = 0  # bytes of requests, since the last look for garbage
         self._waiting: dict[Connection, None] = {}  # for their clients, the longest first; idle ones are gunicorn's
@@ -105,10 +106,14 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
 
     def accept(self, listener: Any) -> bool:
         """Accept a connection; return False if none is there, or no descriptor is free: gunicorn would exit then."""
+        if listener not in self.sockets:  # a request that came round with it stopped the listening
+            return False
         try:
             opened, client = listener.accept()
             connection = Connection(self.cfg, opened, client, listener.getsockname())
-        except (BlockingIOError, ConnectionAbortedError):
+        except ConnectionAbortedError:  # this one is gone, and another may be there
+            return True
+        except BlockingIOError:
             return False
         except (OSError, MemoryError, RuntimeError) as error:
             if not (reason := shortage(error)):
@@ -116,8 +121,9 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
             if not self._short:
                 log.error("connections not accepted, out of resources", extra={"because": reason})
             self._short = True
-            if not self._make_room():
-                time.sleep(0.1)  # it is still there when the loop comes round
+            if self._make_room():
+                return True
+            time.sleep(0.1)  # it is still there when the loop comes round
             return False
         self._short = False
         self.nr_conns += 1
@@ -133,21 +139,28 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
         has its turn after those before it.
         """
         super().set_accept_enabled(enabled and self.alive and not self._leaves_to_others())
-        if not self.alive:
+        if not self.alive and not self._stopped:
+            self._stopped = True  # accepting ends here, too
             self._stop_listening()
+
+    def is_parent_alive(self) -> bool:
+        """Stop as for a signal if gunicorn's main process was killed."""
+        if super().is_parent_alive():
+            return True
+        self.alive = False
+        return False
 
     def _stop_listening(self) -> None:
         """Take the connections that wait, and no more: gunicorn listens until it ends, and then cuts off who came.
 
         A client that was refused, and a proxy most of all, asks again; one that was cut off may not.
         """
-        while self.sockets:
-            listener = self.sockets.pop()
+        for listener in self.sockets:
             listener.setblocking(False)
-            for _ in range(self.cfg.backlog):
-                if not self.accept(listener):
-                    break
+            while self.nr_conns < self.worker_connections and self.accept(listener):
+                """The next one, as long as there is room."""
             listener.close()
+        self.sockets.clear()
 
     def _leaves_to_others(self) -> bool:
         if not self._is_full():

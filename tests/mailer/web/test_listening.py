@@ -234,6 +234,45 @@ def test_a_process_that_stops_answers_who_had_connected_and_refuses_everybody_el
         socket.create_connection(address, timeout=20)
 
 
+def test_a_request_and_a_connection_that_come_together_while_it_stops_are_both_answered(web, monkeypatch):
+    """The request stops the listening, and the listener is next in what came."""
+    begun = web.client(BEGUN)
+    late = web.clients.enter_context(socket.create_connection(web.listener.getsockname(), timeout=60))
+    for line, said in ((begun, b"\r\n"), (late, GET)):
+        line.sendall(said)
+    came = sorted(web.worker.poller.select(60), key=lambda one: one[0].fileobj is web.listener)
+    assert [one.fileobj is web.listener for one, _ in came] == [False, True]
+    monkeypatch.setattr(web.worker.poller, "select", lambda _: came)
+    web.worker.alive = False
+    web.worker.wait_for_and_dispatch_events(0.0)
+    monkeypatch.undo()
+    web.turn()
+    assert [heard(line).startswith(b"HTTP/1.1 200 ") for line in (begun, late)] == [True] * 2
+
+
+def test_a_process_that_stops_takes_no_more_connections_than_it_has_descriptors_for(web, monkeypatch):
+    address = web.listener.getsockname()
+    for _ in range(6):
+        web.clients.enter_context(socket.create_connection(address, timeout=60))
+    web.worker.worker_connections = 4
+    monkeypatch.setattr(web.worker, "_make_room", lambda: False)  # as while threads have all of them
+    web.worker.alive = False
+    web.worker.set_accept_enabled(False)
+    assert web.worker.nr_conns == 4
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(address, timeout=60)
+
+
+def test_a_process_whose_main_process_was_killed_stops_listening(web, monkeypatch):
+    address = web.listener.getsockname()
+    monkeypatch.setattr(os, "getppid", lambda: 1)
+    web.worker.ppid = 2
+    assert not web.worker.is_parent_alive()
+    web.worker.set_accept_enabled(False)
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(address, timeout=60)
+
+
 @pytest.mark.parametrize(
     ("client", "network"),
     [
