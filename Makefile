@@ -10,12 +10,13 @@ export UV_SYSTEM_CERTS ?= 1
 ISSUE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-sqlite test-postgres test-all chaos bench lint lock messages sbom release-check clean
+.PHONY: help demo test test-sqlite test-postgres test-all explore chaos bench lint lock messages sbom release-check clean
 
 help:
 	@echo "make demo [ISSUE=path/to/issue.md]   rehearse a send to invented subscribers; no email goes out"
 	@echo "make test                            run the tests on SQLite and on PostgreSQL"
 	@echo "make test-all                        run the slow tests that \`make test\` leaves out: real servers, many kills, long runs"
+	@echo "make explore                         try new examples in the tests of properties"
 	@echo "make chaos RUNS=200                  kill, stall and starve real processes; nobody may be emailed twice"
 	@echo "make bench                           measure what has a goal, against other ways, on a machine that does nothing else"
 	@echo "make lint                            check style, types, import layers, dependencies, migrations"
@@ -74,6 +75,10 @@ test-postgres: $(VENV)/dev.stamp
 test-all: $(VENV)/dev.stamp
 	@$(BIN)/python -m pytest -n 3 --dist worksteal -m slow
 	@MAILER_TEST_DATABASE=postgres $(BIN)/python -m pytest -n 4 --dist worksteal -m "not slow" tests/mailer/cli
+
+# Tests of properties try the same examples in each run; here they try others.
+explore: $(VENV)/dev.stamp
+	@$(BIN)/python -m pytest -n 4 --dist worksteal -m "not slow" --hypothesis-profile=other $$(grep -rlE "^from hypothesis import" tests --include='test_*.py')
 
 RUNS ?= 21
 SEED ?= 1

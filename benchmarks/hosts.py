@@ -97,10 +97,10 @@ def measure(folder: Path, broker: str, url: str, workers: int, batch: int, reque
 def _send(host: Scale, administrator: str, workers: list[int], url: str) -> tuple[float, str]:
     ask(url, "/forget")
     server, locks = postmaster(psycopg.connect(administrator)), Locks(administrator)
-    watching = threading.Thread(target=locks.run)
-    send(host)
+    watching = threading.Thread(target=locks.run, daemon=True)
     watching.start()
     used, database = sum(map(of_process, workers)), of_server(server)
+    send(host)
     _wait(host, "SELECT state = 'finished' FROM mailer_send")
     used, database = sum(map(of_process, workers)) - used, of_server(server) - database
     locks.over.set()

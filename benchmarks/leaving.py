@@ -179,14 +179,18 @@ def check(scale: Scale, found: dict[str, Any]) -> None:
         for row in answered:
             copy.write_row(row)
     row = scale.connection.execute(PROMISES).fetchone()
-    lines = (scale.folder / "web" / "optouts.log").read_bytes().count(b"\n")
+    lines = (scale.folder / "web" / "optouts.log").read_bytes().splitlines()
+    different = len(set(lines))
     journal = list((scale.folder / "web").glob("leaving.jsonl*"))
     print(
         f"\n{len(answered):,} answered 200: {row} without their step, with two, mailed afterwards; "
-        f"{lines:,} lines in the opt-out log; journals {[one.name for one in journal]}"
+        f"{len(lines):,} lines in the opt-out log, {different:,} of them different; "
+        f"journals {[one.name for one in journal]}"
     )
     for what, number in collections.Counter(what for *_, what in found["answers"] if what != "200").items():
         print(f"failed {number}: {what}")
+    if any(row or ()) or different < len(answered):
+        sys.exit("a promise was broken")
 
 
 def main() -> None:

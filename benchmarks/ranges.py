@@ -45,7 +45,7 @@ from mailer.store.installation import link_keys
 from subscribers import tokens
 from subscribers.models import Subscriber
 token = tokens.Signer(tokens.UNSUBSCRIBE, {newsletter!r}, link_keys().links[0].key).token
-some = Subscriber.objects.filter(pk__in=range(1, {readers}, {readers} // 3000))
+some = Subscriber.objects.filter(pk__in=range(1, {readers}, {readers} // 20000 or 1))
 for public_id in some.values_list("public_id", flat=True):
     print(f"/unsubscribe/{{token(public_id.bytes)}}/")
 """
@@ -191,11 +191,12 @@ def measure(scale: Scale, fill: Callable[[Scale], None], *, sending: bool) -> No
         workers.append(scale.start("worker2", "-m", "mailer", "worker"))
         wait_until(lambda: scale.one("SELECT state FROM mailer_send") != "planning", "all planned", PATIENCE)
     answered("planned", times)
-    check(scale)
     if sending:
         with clicks(scale, links[1::2]) as times, phase(scale, "sent", workers):
             watch_it_sent(scale)
         answered("sent", times)
+    check(scale)
+    if sending:
         outcomes = scale.connection.execute(OUTCOMES)
         print("batches (state, size, skipped, rejected):", *outcomes, "taken:", ask(scale.provider, "/taken"))
 
@@ -222,8 +223,8 @@ def watch_it_sent(scale: Scale) -> None:
     timed("`status`", lambda: print(scale.run("-m", "mailer", "status", ISSUE.stem).splitlines()[0]))
     times: dict[str, list[float]] = {}
     for line in (scale.folder / "looks.log").read_text().splitlines():
-        path, status, milliseconds = line.split()
-        times.setdefault(f"{path} {status}", []).append(float(milliseconds))
+        if line.startswith("/") and len(words := line.split()) == 3:  # the last one may be cut off
+            times.setdefault(f"{words[0]} {words[1]}", []).append(float(words[2]))
     for path, spent in times.items():
         print(f"{path}: {len(spent)} times, median {statistics.median(spent):.0f} ms, longest {max(spent):.0f} ms")
 
@@ -248,7 +249,7 @@ def check(scale: Scale) -> None:
 @contextmanager
 def phase(scale: Scale, name: str, workers: list["subprocess.Popen[bytes]"]) -> Iterator[None]:
     watch, server = Watch(scale.address), postmaster(scale.connection)
-    thread = threading.Thread(target=watch.run)
+    thread = threading.Thread(target=watch.run, daemon=True)
     thread.start()
     cpu, wal, began = of_server(server), scale.one("SELECT pg_current_wal_lsn()"), time.monotonic()
     used = {worker.pid: of_process(worker.pid) for worker in workers if worker.poll() is None}
@@ -288,7 +289,7 @@ def clicks(scale: Scale, links: list[str]) -> Iterator[list[tuple[int, float]]]:
             if over.wait(0.1):
                 return
 
-    thread = threading.Thread(target=click)
+    thread = threading.Thread(target=click, daemon=True)
     thread.start()
     try:
         yield answers

@@ -6,7 +6,7 @@ from random import SystemRandom
 
 # The kernel gives the ports of this range to connections, also while a server that was told one of them still starts.
 GIVEN_TO_CONNECTIONS = Path("/proc/sys/net/ipv4/ip_local_port_range")
-LOWEST = 10_000
+LOWEST = 10_100  # browsers refuse 10080
 
 
 def free_port() -> int:

@@ -3,6 +3,7 @@
 import http.client
 import os
 import signal
+import statistics
 import subprocess
 import threading
 import time
@@ -97,6 +98,10 @@ class Leavers:
     def slowest(self) -> float:
         with self._lock:
             return max(answer.seconds for answer in self.answers)
+
+    def usual(self) -> float:
+        with self._lock:
+            return statistics.median(answer.seconds for answer in self.answers)
 
 
 @contextmanager

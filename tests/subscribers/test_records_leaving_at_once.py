@@ -16,6 +16,7 @@ from subscribers.optouts import OptOut
 from subscribers.undoing import Left
 from tests import readers
 from tests.readers import ADA, BEN
+from tests.subscribers.test_optin_at_once import at_once
 
 ORIGIN = Origin("one-click", "https://x.example/", "shown", "2", "zh-hans", "192.0.2.0/24", "stated", "no mail")
 TO_POSTGRESQL = pytest.mark.skipif("connection.vendor != 'postgresql'", reason="SQLite always goes the long way")
@@ -69,20 +70,9 @@ def test_an_active_subscriber_leaves_in_one_statement(django_assert_num_queries)
 @pytest.mark.parametrize("how", ["one-click", "page"])
 def test_leaving_twice_at_the_same_moment_is_one_step(how: str):
     reader = readers.confirmed()
-    threads = [threading.Thread(target=_leave, args=(reader, how)) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    assert at_once(8, lambda _: optin.leave(reader.public_id, "weekly", Origin(how))) == []
     assert readers.history_of(reader).count(("unsubscribed", how)) == 1
     assert readers.state_of(reader) == "unsubscribed"
-
-
-def _leave(reader: Subscriber, how: str) -> None:
-    try:
-        optin.leave(reader.public_id, "weekly", Origin(how))
-    finally:
-        connections.close_all()
 
 
 @pytest.mark.django_db(transaction=True)
@@ -114,7 +104,7 @@ def test_what_is_less_usual_goes_the_long_way():
 @pytest.mark.parametrize("change", ["UPDATE subscribers_subscription SET newsletter = 'monthly'", "moved"])
 def test_a_rename_or_a_move_that_commits_while_it_waits_is_not_overlooked(change: str):
     """The statement waits for the row, finds another label or no subscription, and the long way is gone after it."""
-    reader = readers.confirmed()
+    reader, before = readers.confirmed(), len(lines_of_log())
     done: list[object] = []
 
     def leave() -> None:
@@ -137,6 +127,8 @@ def test_a_rename_or_a_move_that_commits_while_it_waits_is_not_overlooked(change
     thread.join()
     assert done == [Left("active")]
     assert Subscription.objects.get(subscriber=reader).state == "unsubscribed"
+    assert Consent.objects.filter(subscriber=reader, step="unsubscribed").count() == 1
+    assert [line.reason for line in lines_of_log()[before:]].count("unsubscribed") == 1
 
 
 def _wait_for_a_lock() -> None:
