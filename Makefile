@@ -73,7 +73,7 @@ test-postgres: $(VENV)/dev.stamp
 # The tests marked slow. They need servers that wheels cannot provide: see .ci/run. Commands hardly depend on the
 # database, so they run on PostgreSQL here.
 test-all: $(VENV)/dev.stamp
-	@$(BIN)/python -m pytest -n 3 --dist worksteal -m slow
+	@$(BIN)/python -m pytest -n 3 --dist worksteal -m slow --maxfail 10
 	@MAILER_TEST_DATABASE=postgres $(BIN)/python -m pytest -n 4 --dist worksteal -m "not slow" tests/mailer/cli
 
 # Tests of properties try the same examples in each run; here they try others.
