@@ -7,7 +7,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import dj_database_url
-import idna
 
 from mailer.config import logs, sentry
 from mailer.config.brokers import read_broker
@@ -118,7 +117,7 @@ if PRODUCTION and (not BASE_URL.startswith("https://") or not may_be_public(str(
 
 try:
     ORIGIN = origin_of(BASE_URL)
-except idna.IDNAError:
+except UnicodeError:
     raise SettingError(f"BASE_URL is {BASE_URL!r}, whose host is not a domain name.") from None
 
 MAILER_HTTP_TIMEOUT = number("MAILER_HTTP_TIMEOUT", 20, 0.1)

@@ -4,8 +4,6 @@ import re
 import unicodedata
 from typing import NamedTuple
 
-import idna
-
 LOCAL_PART = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 # Nearly all addresses are plain, and a file holds a million: this pattern is twelve times faster than the rules below.
@@ -94,18 +92,22 @@ def _read_domain(domain: str) -> tuple[str, str]:
 
 
 def _a_label(domain: str) -> str:
+    import idna  # 10 ms, which commands for issues need not spend
+
     try:
         return idna.encode(domain, uts46=True, std3_rules=True).decode("ascii").lower()
-    except (idna.IDNAError, UnicodeError):
+    except UnicodeError:
         raise AddressError(gettext_noop("The part after the @ is not a domain name.")) from None
 
 
 def _readable(key: str) -> str:
     if "xn--" not in key:
         return key
+    import idna
+
     try:
         return idna.decode(key)
-    except (idna.IDNAError, UnicodeError):
+    except UnicodeError:
         raise AddressError(gettext_noop("The part after the @ is not a domain name.")) from None
 
 

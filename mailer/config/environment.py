@@ -14,7 +14,6 @@ from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import idna
 from django.core.exceptions import ImproperlyConfigured
 from dotenv import dotenv_values
 from dotenv.parser import Binding, parse_stream
@@ -206,11 +205,17 @@ def contact(name: str) -> str:
     return address if text else ""
 
 
+def _a_label(name: str) -> str:
+    import idna  # 10 ms, which commands need not spend
+
+    return idna.encode(name, uts46=True).decode()
+
+
 def origin_of(address: str) -> str:
-    """Return scheme, host and port of a URL, as browsers write them into `Origin`."""
+    """Return scheme, host and port of a URL, as browsers write them into `Origin`. Raises UnicodeError."""
     parts = urlsplit(address)
     name = parts.hostname or ""
-    host = f"[{name}]" if ":" in name else name if name.isascii() else idna.encode(name, uts46=True).decode()
+    host = f"[{name}]" if ":" in name else name if name.isascii() else _a_label(name)
     usual = parts.port in (None, {"http": 80, "https": 443}[parts.scheme])
     return f"{parts.scheme}://{host}" if usual else f"{parts.scheme}://{host}:{parts.port}"
 
