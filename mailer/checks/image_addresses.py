@@ -25,7 +25,9 @@ PAGES = re.compile(
     r"|(www\.)?flickr\.com/photos/.+|unsplash\.com/photos/.+|giphy\.com/gifs/.+|photos\.(app\.goo\.gl|google\.com)/.+"
     r"|youtu\.be/.+|(www\.|m\.)?youtube\.com/(watch|shorts).*|(www\.)?instagram\.com/(p|reel)/.+"
     r"|(www\.)?(twitter|x)\.com/[^/]+/status/.+|1drv\.ms/.+|onedrive\.live\.com/|files\.slack\.com/.+"
-    r"|(www\.)?google\.[a-z.]{2,6}/imgres|[^?]*\.(html?|pdf|docx?|md)",
+    r"|(www\.)?google\.[a-z.]{2,6}/imgres"
+    # A document, unless its address is one of a badge, or in that of a picture of it.
+    r"|(?!.*(badge|shields\.|https?(:|%3A)))[^/]+/(?!.*\.\w+/).*\.(html?|pdf|docx?)",
     re.IGNORECASE,
 )
 ITSELF = ("raw", "dl")  # parameters with which some of these send the file

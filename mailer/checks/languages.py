@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 
 from mailer.checks.proofs import Proof
+from mailer.config.rules import names
 from mailer.content.findings import Finding
 from mailer.content.markdown import plain
 
@@ -15,7 +16,12 @@ BY_LETTERS = (
     ("ar", "Arabic", re.compile(r"[\u0620-\u06ff]")),
     ("he", "Hebrew", re.compile(r"[\u05d0-\u05ea]")),
 )
-LATIN = re.compile(r"[A-Za-z]")
+# Further languages in these letters: Persian, Urdu and their neighbours, Yiddish, and those written in Chinese ones.
+ALSO = {
+    "ar": names("fa ur ps ckb ku sd ug ks pnb pa azb bal glk mzn lrc skr arz ary apc ajp aeb prs pes"),
+    "he": names("yi iw ji lad"),
+    "zh": names("yue wuu lzh nan hak gan cmn hsn cdo"),
+}
 FEWEST = 30  # letters of a script that are no quotation
 # Japanese has two Chinese characters for each of its own, and names of programs are Latin in every language.
 SHARE = {"ja": 0.2}
@@ -26,7 +32,8 @@ def look(proof: Proof) -> Iterator[Finding]:
         return
     code, name = _written_in(_words(proof))
     around = proof.newsletter.language
-    if code and code.split("-")[0] != around.split("-")[0]:
+    letters, of_newsletter = code.split("-")[0], around.lower().split("-")[0]
+    if code and of_newsletter not in {letters, *ALSO.get(letters, ())}:
         what = f'the text is in {name}, but the email around it is in the newsletter\'s language, "{around}"'
         fix = f'add a line "language: {code}" to the front matter, or set language in newsletter.toml for all issues'
         yield proof.finding_on_top("language-other", what, fix)

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 from mailer.checks.proofs import Link, Proof
 from mailer.content.dates import days_in, in_words
 from mailer.content.findings import Finding
-from mailer.content.issues import IssueError, read_issue, slug_of
+from mailer.content.issues import Issue, IssueError, read_issue, slug_of
 
 
 def look(proof: Proof) -> Iterator[Finding]:
@@ -29,32 +29,52 @@ def _unknown(proof: Proof, link: Link, path: Path) -> Iterator[Finding]:
 
 
 def _unsent(proof: Proof, link: Link, path: Path) -> Iterator[Finding]:
-    """Report an issue that has no page though it should: a link to its file is right only for those of long ago."""
-    why = _why_unsent(proof, path)
-    if why and proof.newsletter.source_url:  # without it, the renderer says that the link leads nowhere
+    """Report an issue whose page a link to its file does not find: that is right only for those of long ago."""
+    found = _why_unsent(proof, path)
+    if found and proof.newsletter.source_url:  # without it, the renderer says that the link leads nowhere
         name = path.relative_to(proof.issue.folder)
-        what = f"{name} {why} and has no page, so the link leads to its file below {proof.newsletter.source_url}"
-        fix = "send that issue first, or remove the link"
+        why, fix = found
+        what = f"{name} {why}, so the link leads to its file below {proof.newsletter.source_url}"
         yield proof.finding(link.line, link.column, "issue-unsent", what, fix)
 
 
-def _why_unsent(proof: Proof, path: Path) -> str:
+def _why_unsent(proof: Proof, path: Path) -> tuple[str, str] | None:
+    """Return why the link finds no page, and what to do; None if that is as it should be, or nobody can tell."""
     try:
         other = read_issue(path)
     except IssueError:
-        return ""
+        return None
+    if other.newsletter and other.newsletter != proof.newsletter.label:
+        return None
+    if other.slug in proof.known_slugs:
+        return f'was sent as "{other.slug}", by which links to files do not look', "give the address of its page"
+    why = _why_not_sent(proof, other)
+    return (f"{why} and has no page", "send that issue first, or remove the link") if why else None
+
+
+def _why_not_sent(proof: Proof, other: Issue) -> str:
     if any(finding.rule == "draft" for finding in other.findings):
         return "is a draft"
     if not other.date:
         return ""
     if proof.issue.date and other.date > proof.issue.date:
         return f"is dated {in_words(other.date)}, after this issue,"
-    first = _first_sent(proof)
-    return f"was not sent, though issues since {in_words(first)} were," if first and other.date >= first else ""
+    first, last = _sent_days(proof)
+    # An issue that is prepared together with this one is sent before it.
+    was_due = first and last and first <= other.date < last and _place(other.path) == _place(proof.issue.path)
+    return f"was not sent, though the issue of {in_words(last)} was," if last and was_due else ""
 
 
-def _first_sent(proof: Proof) -> date | None:
-    return min((day for slug in proof.known_slugs for day in days_in(slug)[:1]), default=None)
+def _sent_days(proof: Proof) -> tuple[date, date] | tuple[None, None]:
+    """Return the days of the first and the last issue that were sent."""
+    days = [day for slug in proof.known_slugs for day in days_in(slug)[:1]]
+    return (min(days), max(days)) if days else (None, None)
+
+
+def _place(path: Path) -> Path:
+    """Return the folder that holds an issue; elsewhere are a web site's own pages."""
+    folder = path.resolve().parent
+    return folder.parent if path.stem.lower() in ("index", "readme") else folder
 
 
 def _issue_file(proof: Proof, target: str) -> Path | None:

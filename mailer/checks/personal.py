@@ -49,6 +49,7 @@ COUNTS_CLICKS = re.compile(
 LEAVING = names(
     "unsubscribe unsub optout opt-out opt_out disable_email one-click oneclick email-preferences manage-preferences"
 )
+IN_REPOSITORY = names("blob tree raw src commit commits blame browse edit history files")
 OURS = re.compile(r"(?:/[\w-]+)?/(confirm|unsubscribe|preferences)/(?:(?:data|address|undo)/)?[\w-]{8,}")
 MAILBOX = re.compile(r"mail\.google\.com/mail/|outlook\.(live|office|office365)\.com/mail/")
 TOKEN = re.compile(r"(?=.*\d)[A-Za-z0-9_=]{16,}|[0-9a-f-]{36}|eyJ[\w.=-]+")
@@ -83,9 +84,8 @@ def whose(target: str, base_url: str) -> str:
     else:  # a token elsewhere may be a commit of a program that is called so
         around = [("", one) for before, one in pairwise(segments) if before.lower() in LEAVING]
         # Before it, only what can be no commit: in a repository, a path may end so, too.
-        around += [
-            ("", before) for before, one in pairwise(segments[-2:]) if one.lower() in LEAVING and "blob" not in segments
-        ]
+        if IN_REPOSITORY.isdisjoint(segments) and not host.startswith("raw."):
+            around += [("", before) for before, one in pairwise(segments[-2:]) if one.lower() in LEAVING]
         found = [*parameters, *around]
     if any(_is_token(name, value) for name, value in found):
         return "the unsubscribe link of one person: whoever opens it unsubscribes them"

@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 from urllib.parse import unquote
 
-from mailer.content.assets.meant import address_meant
+from mailer.content.assets.meant import image_meant
 from mailer.content.assets.unfit import TooLarge, Unfit
 
 LARGEST_FILE = 10 * 1024 * 1024  # bytes
@@ -69,10 +69,10 @@ def _inside(target: str, beside: Path, folder: Path) -> Path:
 def _no_such_file(path: Path, target: str) -> ImageError:
     if not target:
         return ImageError("the image has no address", "name a file, or give an https address", "image-missing")
-    if meant := address_meant(target):
+    near = _near(path, target)
+    if not near and (meant := image_meant(target)):
         what = f'image "{target}" would be looked for in the newsletter\'s folder'
         return ImageError(what, f"write {meant}", "image-missing")
-    near = _near(path, target)
     return ImageError(
         f'image needs an address that email clients can reach, got "{target}", and there is no such file',
         f'did you mean "{near}"?' if near else "put the file into the newsletter's folder, or give an https address",

@@ -79,6 +79,12 @@ def test_an_image_that_no_subscriber_can_load_is_missing(findings, address):
         "https://www.dropbox.com/s/abc/x.png?raw=1",
         "https://huggingface.co/ada/boards/resolve/main/x.png",
         "https://lh3.googleusercontent.com/abc=w600",
+        "https://image.thum.io/get/https://a.example/post.html",
+        "https://image.thum.io/get/width/600/a.example/post.html",
+        "https://s.wordpress.com/mshots/v1/https%3A%2F%2Fa.example%2Findex.html?w=400",
+        "https://badgen.net/badge/docs/README.md",
+        "https://img.shields.io/badge/made_with-HTML.html",
+        "https://a.example/status/README.md",
     ],
 )
 def test_other_images_are_right(findings, address):

@@ -21,6 +21,11 @@ def test_an_issue_in_another_language_than_the_newsletter_names_the_line_that_is
     assert f'"language: {code}"' in told.fix
 
 
+PERSIAN = "سه برد کوچک و ارزان و سریع، و مقاله‌ای دربارهٔ کامپایلرها در این شماره."
+URDU = "تین چھوٹے، سستے اور تیز بورڈ، اور کمپائلرز پر ایک مقالہ اس شمارے میں۔"
+YIDDISH = "דרײַ קליינע, ביליקע און גיכע ברעטלעך, און אן ארטיקל וועגן קאמפיילערס."
+
+
 @pytest.mark.parametrize(
     ("text", "newsletter"),
     [
@@ -30,6 +35,12 @@ def test_an_issue_in_another_language_than_the_newsletter_names_the_line_that_is
         (CHINESE, {"language": "zh-hans"}),
         (CHINESE, {"language": "zh-hant"}),
         (ENGLISH, {"language": "zh-hans"}),
+        (PERSIAN, {"language": "fa"}),
+        (PERSIAN, {"language": "fa-ir"}),
+        (URDU, {"language": "ur"}),
+        (URDU, {"language": "ckb"}),
+        (YIDDISH, {"language": "yi"}),
+        (CHINESE, {"language": "yue"}),
     ],
 )
 def test_other_issues_are_in_the_language_that_their_newsletter_names(rules, text, newsletter):

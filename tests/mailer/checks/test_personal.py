@@ -71,6 +71,7 @@ def test_other_addresses_lead_where_they_say(address):
         f"https://a.example/action/disable_email?token={TOKEN}",
         "https://a.example/unsubscribe/5f0c7a9e-6a0f-4a36-8a86-0d5a3f9a3a11",
         "https://a.example/optout?email=ada@example.org",
+        "https://a.example/u/5f0c7a9e-6a0f-4a36-8a86-0d5a3f9a3a11/unsubscribe",
         "https://mail.google.com/mail/u/0/#inbox/FMfcgzQZ",
         "https://outlook.office.com/mail/inbox/id/AAQkAD",
     ],
@@ -91,6 +92,11 @@ def test_the_link_of_one_person_says_so(address):
         "https://a.example/how-to-unsubscribe?id=7",
         "https://code.example/tools/unsubscribe/commit/9fceb02d0ae598e95dc970b74767f19372d61af8",
         f"https://a.example/posts?token={TOKEN}",
+        *(
+            f"https://code.example/ada/tools/{kind}/9fceb02d0ae598e95dc970b74767f19372d61af8/unsubscribe"
+            for kind in ("blob", "tree", "raw", "src", "src/commit", "commits", "blame")
+        ),
+        "https://raw.githubusercontent.com/ada/tools/9fceb02d0ae598e95dc970b74767f19372d61af8/unsubscribe",
     ],
 )
 def test_a_page_for_everybody_is_nobodys(address):
