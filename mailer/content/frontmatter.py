@@ -88,7 +88,7 @@ def _lines_above(lines: list[str]) -> int:
 
 
 _KEY = re.compile(r"\s*[\"']?[^\W\d][\w-]*[\"']?\s*[:：=]|\{")
-_KEY_OF_PROGRAMS = re.compile(r"[\"']?[A-Za-z_][\w-]*[\"']?\s*[:：]")
+_KEY_OF_PROGRAMS = re.compile(r"([\"']?[A-Za-z_][\w-]*[\"']?|标题)\s*[:：]")
 # What else stands in front matter: what continues a line, is one of a list, or a comment.
 _BELONGS = re.compile(r"\s+\S|-\s|#|\s*$")
 # As programs write it: `Date:` and `主题：` may well be a text between two lines across the page.

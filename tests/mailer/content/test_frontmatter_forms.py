@@ -141,6 +141,10 @@ def test_tags_that_no_issue_needs_are_refused(value):
         read_front_matter(f"---\nwhat: {value}\n---\n")
 
 
+def test_below_a_comment_a_chinese_title_is_enough():
+    assert read_front_matter("<!-- c -->\n---\n标题：春天\n---\nText.").values == {"标题": "春天"}
+
+
 def test_below_a_comment_its_lines_may_stand_apart():
     assert read_front_matter("<!-- c -->\n\n---\n\ntitle: A\ntags:\n- b\n  c\n\n# d\n---\nText.").values["title"] == "A"
 
