@@ -192,7 +192,7 @@ def _run_gunicorn(address: str, companion: "_Companion | None") -> None:
     from gunicorn.app.base import BaseApplication
     from gunicorn.arbiter import Arbiter
 
-    from mailer.web import listening
+    from mailer.web import listening, tokenless
 
     class Web(BaseApplication):  # type: ignore[misc]
         def load_config(self) -> None:
@@ -200,7 +200,7 @@ def _run_gunicorn(address: str, companion: "_Companion | None") -> None:
                 "bind": [address],
                 "workers": settings.MAILER_WEB_PROCESSES,
                 "worker_class": listening.PatientWorker,
-                "logger_class": listening.TokenlessLog,
+                "logger_class": tokenless.TokenlessLog,
                 "threads": settings.MAILER_WEB_THREADS,
                 "worker_connections": listening.most_connections(),
                 "keepalive": listening.KEPT,

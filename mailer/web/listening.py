@@ -1,4 +1,4 @@
-"""What `mailer serve` changes in gunicorn: slow clients hold no thread, and its log contains no token.
+"""What `mailer serve` changes in gunicorn: slow clients hold no thread.
 
 A client that sends a request, takes an answer or is silent costs a descriptor and some memory, never a thread; each of
 these has a limit. When something runs short, the connection that has been at it longest is closed, so that quick
@@ -21,7 +21,6 @@ from functools import partial
 from typing import Any
 
 from django.conf import settings
-from gunicorn.glogging import Logger
 from gunicorn.workers.gthread import ThreadWorker
 
 from mailer.config.exhaustion import shortage
@@ -390,22 +389,3 @@ def most_connections() -> int:
 
 def _as_keys(closed: Counter[str]) -> dict[str, int]:
     return {why.replace(" ", "_"): number for why, number in closed.items()}
-
-
-class TokenlessLog(Logger):  # type: ignore[misc]
-    """gunicorn's log in our format. A request that it cannot read is logged without its path, which holds a token."""
-
-    def setup(self, cfg: Any) -> None:
-        super().setup(cfg)
-        self.error_log.handlers.clear()
-        self.error_log.propagate = True
-        self.error_log.setLevel(settings.MAILER_LOG_LEVEL)
-        self.error_log.addFilter(_without_request)
-
-
-def _without_request(record: logging.LogRecord) -> bool:
-    if str(record.msg).startswith("Invalid request from"):
-        record.msg, record.args = "a request that is not HTTP was refused", ()
-    elif str(record.msg).startswith("Error handling request"):
-        record.msg, record.args = "a request failed before it reached a page", ()
-    return True

@@ -13,7 +13,8 @@ from gunicorn.config import Config
 
 from mailer.web import listening
 from mailer.web.connections import network_of
-from mailer.web.listening import PatientWorker, TokenlessLog
+from mailer.web.listening import PatientWorker
+from mailer.web.tokenless import TokenlessLog
 
 GET = b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 BEGUN = b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\n"
