@@ -21,21 +21,24 @@ KINDS = (
     r"(?:(?:html[\s-]*)?(?:tags?|elements?|elemente[ns]?|balises?|éléments?|etiquetas?|elementos?)\b"
     r"|тег|элемент|标签|標籤|标记|標記|元素|タグ|要素|태그)"
 )
-_ARTICLE = r"\b(?:the|an?|each|every|der|das|den|dem|des|eine?[nmrs]?|kein|le|la|un|une|el|il|uno)"
-_VERB = r"(?:is|are|was|does|can|adds?|ends?|breaks?|makes?|goes|or|and|ist|kann|oder|und|est|et|ou|es)"
-_AND = r"(?:\s(?:and|or|und|oder|et|ou|y)\s|\s?[和与與及或]\s?)"
-# "\0" is the tag. A break stands anywhere, so it takes words that leave no doubt.
+_ARTICLE = r"\b(?:[Tt]he|an?|An|[Ee]very|[Dd]as|[Dd]er|de[nms]|[Ee]ine?[nmrs]?|kein|[Ll][ea]|[Uu]ne?|el|uno)"
+_VERB = r"(?:is|are|was|does|can|adds?|ends?|breaks?|makes?|goes|ist|kann|est)"
+_WRITES = r"(?:使用|运用|運用|(?<!\w)用|写|寫|加入|插入|个|個|的)"
+# Another tag that is empty too, and says nothing by itself.
+_OTHER = r"<(?:br|hr|wbr|img|input)\s?/?>"
+_LIST = r"(?:[,，、][ \t]?|[,，]?[ \t](?:and|or|und|oder|et|ou|y)[ \t]|[ \t]?[和与與及或][ \t]?)"
+# "\0" is the tag. A break stands anywhere, so it takes words that leave no doubt: a break that is shown as text is
+# worse than a tag that breaks the line, which is seen in the preview.
 _TALKS = re.compile(
     rf"[\"'“‘„«「『(（]\0[\"'”’“»」』)）]"
-    rf"|(?:^|[\s，。、；：])\0[\s-]+{KINDS}"
-    rf"|{_ARTICLE}\s\0(?:\Z|[.,;:!?)]|-?\s?{KINDS}|[ \t]{_VERB}\b)"
-    r"|\A\0[ \t]?(?:(?:is|are|ist|est|es)\b|是)"
-    rf"|[用写寫加入个個的]\s?\0\s?{KINDS}"
-    # Another tag before or behind it.
-    rf"|\0(?:[,，、]\s?|[,，、]?{_AND})<[A-Za-z]|<[A-Za-z]\w*\s?/?>(?:[,，、]\s?|[,，、]?{_AND})\0",
-    re.IGNORECASE,
+    rf"|{_ARTICLE}[ \t]\0(?:[.,;:!?)]|-?[ \t]?(?i:{KINDS})|[ \t]{_VERB}\b)"
+    # "Use <br> tags to …", but no line of its own that begins with a label: "Good.<br> Tags: ai".
+    rf"|\0-(?i:{KINDS})|(?:\A|\w[ \t])\0[ \t]{KINDS}(?<=[A-Za-z])(?!\s*[:：])|\A\0[ \t]is\b"
+    rf"|{_WRITES}[ \t]?\0[ \t]?{KINDS}(?!\s*[:：])"
+    rf"|(?:\A|[\s，、])\0{_LIST}{_OTHER}|{_OTHER}{_LIST}\0(?:[\s.,;:!?，、。；：）)]|\Z)"
 )
 _ANCHOR = re.compile(r"\s(?:id|name)\s*=", re.IGNORECASE)
+_DATA = re.compile(r"\sitem(?:prop|ref|scope|type)\b", re.IGNORECASE)  # for search engines
 _FAR = 30  # characters and tags beside a tag that are looked at
 
 
@@ -45,7 +48,9 @@ def is_named(name: str, rest: str, children: Sequence[Token], position: int) -> 
     `rest` is what it holds behind its name.
     """
     if name in _NEVER_SEEN:
-        return not any(_opens(child, _AROUND_THEM) for child in children[max(position - _FAR, 0) : position])
+        if any(_opens(child, _AROUND_THEM) for child in children[max(position - _FAR, 0) : position]):
+            return False
+        return "=" not in rest or _talks(name, children, position) or _stands_in_a_sentence(rest, children, position)
     if name in ("br", "hr", "wbr"):
         return _talks(name, children, position)
     if "=" in rest:
@@ -57,6 +62,14 @@ def is_named(name: str, rest: str, children: Sequence[Token], position: int) -> 
 
 def _stands_between_spaces(around: Sequence[Token]) -> bool:
     return [bool(re.search(r"\s", token.content)) for token in around] == [True, False, True]
+
+
+def _stands_in_a_sentence(rest: str, children: Sequence[Token], position: int) -> bool:
+    """Tell whether it stands behind a word and touches none: browsers put `<meta charset>` before what is copied."""
+    before = children[position - 1].content if position else ""
+    after = children[position + 1] if position + 1 < len(children) else None
+    ends = after is None or after.type == "softbreak" or bool(re.match(r"[\s.,;:!?)，、。；：）]", after.content))
+    return bool(re.search(r"[ \t]\Z", before)) and ends and not _DATA.search(rest)
 
 
 def _opens(child: Token, names: frozenset[str]) -> bool:

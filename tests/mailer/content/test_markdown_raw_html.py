@@ -26,12 +26,14 @@ def text(source: str) -> str:
         "在 <video> 和 </video> 之间",
         "Set <video controls> or <VIDEO>.",
         "Use the <br> tag, and the <hr> element.",
-        "使用<br>标签换行，<hr> 元素，“<br>”。",
+        "使用<br>标签换行，用 <hr> 元素，“<br>”。",
         "Tags like <br>, <hr> and <img> need no end tag.",
         "Use <br> and <hr>. An <br> is short. Put a <hr>.",
         "<hr> is a rule.",
         "<br> is a break.",
+        "Use <br> tags, <br>-Tags, das <br> Element.",
         'Add <meta charset="utf-8"> and <link rel="icon" href="a.png">.',
+        'Put <meta charset="utf-8"> first, (<meta charset="utf-8">).',
         'The <video src="a.mp4"> tag, <a href="a"> and <div class="box">.',
     ],
 )
@@ -47,6 +49,48 @@ def test_the_words_and_links_behind_a_tag_stay_in_every_block(block):
     written = text(block.format("The <video> tag, and [the manual](https://a.example/m) tells how."))
 
     assert "The <video> tag, and the manual [1] tells how." in written
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "好工具。<br> 标签：AI",
+        "好工具。<br>\n标签：AI",
+        "很好用<br>标签：AI",
+        "Short and good. <br>\nTags: ai",
+        "Short and good. <br> Tags: ai",
+        "A list <br> elements: all",
+        "Short and good.\n<br> Elements of style",
+        "<br>Es gibt Neues",
+        "<br> Es gibt Neues",
+        "<br>Are you ready?",
+        "<br>是的",
+        'Read it<br> and <a href="https://a.example">subscribe</a>',
+        "苹果<br>和<b>香蕉</b>",
+        "Ham, <br> <b>eggs</b> and <br>**bread**",
+        "| Vitamin A <br> | Plan A <br> and Plan B |\n|---|---|",
+        "Plan A <br> is here, and they like the <br> and more",
+    ],
+)
+def test_a_break_in_use_breaks_the_line_whatever_words_are_beside_it(source):
+    tokens = parse(source).tokens
+
+    assert "&lt;" not in to_html(tokens)
+    assert to_html(tokens).count("<br") == source.count("<br>")
+
+
+@pytest.mark.parametrize(
+    ("source", "left"),
+    [
+        ("<meta charset='utf-8'>Hello there.", "Hello there."),
+        ("See <meta charset='utf-8'>*what* I copied", "See what I copied"),
+        ("See\n<meta charset='utf-8'>\nwhat", "See what"),
+        ('<span itemprop="offers"><meta itemprop="price" content="9.99">€9.99</span>', "€9.99"),
+        ('<span itemprop="offers">Only <meta itemprop="price" content="9.99"> €9.99</span>', "Only €9.99"),
+    ],
+)
+def test_what_browsers_and_search_engines_add_is_not_shown(source, left):
+    assert " ".join(text(source).split()) == left
 
 
 @pytest.mark.parametrize(
