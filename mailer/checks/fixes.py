@@ -6,6 +6,7 @@ Only lines change that a fix is about. Code is never one of them, and neither is
 import re
 from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field
+from unicodedata import normalize
 
 from markdown_it.token import Token
 
@@ -152,7 +153,7 @@ def _with_blank(rows: range, lines: Sequence[str]) -> Iterator[int]:
 
 
 def _same(one: str, other: str) -> bool:
-    one, other = (re.sub(r"[\W_]+", "", text).casefold() for text in (one, other))
+    one, other = (re.sub(r"[\W_]+", "", normalize("NFKC", text)).casefold() for text in (one, other))
     return bool(one) and one == other
 
 

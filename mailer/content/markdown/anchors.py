@@ -8,7 +8,7 @@ from urllib.parse import unquote
 from markdown_it.token import Token
 
 from mailer.content.markdown.emoji_codes import CODE
-from mailer.content.markdown.text import plain
+from mailer.content.markdown.text import on_the_line, plain
 
 
 class Anchors:
@@ -24,7 +24,7 @@ class Anchors:
         for position, token in enumerate(tokens):
             if token.type == "heading_open":
                 heading = tokens[position + 1]
-                name = _as_sites_write_it(plain(heading.children or []))
+                name = _as_sites_write_it(plain(on_the_line(heading.children or [])))
                 number, seen[name] = seen[name], seen[name] + 1
                 self._headings.setdefault(f"{name}-{number}" if number else name, token)
                 others += [

@@ -270,8 +270,8 @@ def _visible_autolinks(children: list[Token]) -> list[Token]:
     return result
 
 
-# Those that no sentence has in bold.
-_NAMES = names("del dict doc eq getattr getitem init iter len ne repr setattr setitem str")
+# Those that no sentence has in bold: "ne", "del" and "doc" are words of some language.
+_NAMES = names("dict eq getattr getitem init iter repr setattr setitem")
 
 
 def _visible_names(children: list[Token]) -> list[Token]:

@@ -15,10 +15,16 @@ from mdit_py_plugins.superscript import superscript_plugin
 _BELOW = re.compile(
     r"~(?:(?<=[A-Za-z\u0370-\u03ff)\]]~)\d{1,4}[+-]?|(?<![0-9A-Za-z_].~)(?<=[A-Za-z\u0370-\u03ff]~)[A-Za-z]{1,3})~(?!~)"
 )
-# A number or a sign behind a letter or a number, a few letters behind a number or a single letter: x^2^, 1^st^, e^x^.
+# What has a charge, and no face: Na^+^ and e^-^, but "Thanks^-^".
+_ION = (
+    r"(?:(?<![0-9A-Za-z_].\^)(?:(?<=[HKep\u0370-\u03ff]\^)\+|(?<=[FHe\u0370-\u03ff]\^)[\u2212-])"
+    r"|(?<![0-9A-Za-z_]..\^)(?:(?<=Ag\^|Au\^|Cs\^|Cu\^|Li\^|Na\^|Rb\^)\+|(?<=Br\^|Cl\^|CN\^|OH\^)[\u2212-]))"
+)
+# A number behind a letter or a number, a few letters behind a number or a single letter: x^2^, 1^st^, e^x^.
 _ABOVE = re.compile(
     r"\^\[\d{1,3}(?:[-,，、]\d{1,3}){0,9}\]\^|"  # a reference, [1]
-    r"\^(?:(?<=[0-9A-Za-z\u0370-\u03ff)\]]\^)(?:[+\u2212-]?\d{1,4}[+-]?|[+\u2212-])\^(?![0-9^])"
+    # "a^1^b" has operators.
+    rf"\^(?:(?:(?<=[0-9A-Za-z\u0370-\u03ff)\]]\^)[+\u2212-]?\d{{1,4}}[+-]?|{_ION})\^(?![0-9A-Za-z_^])"
     r"|(?:(?<=\d\^)|(?<![0-9A-Za-z_].\^)(?<=[A-Za-z\u0370-\u03ff]\^))[A-Za-z]{1,3}(?:[+-]\d)?\^(?![0-9A-Za-z_^]))"
 )
 

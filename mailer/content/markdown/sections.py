@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from unicodedata import normalize
 
 from markdown_it.token import Token
 
@@ -77,7 +78,9 @@ def _without_title(tokens: list[Token], title: str) -> list[Token]:
 
 
 def _same(one: str, other: str) -> bool:
-    return re.sub(r"\W", "", one).casefold() == re.sub(r"\W", "", other).casefold()
+    # A title in front matter may say 10^6^ for what a heading shows as 10⁶.
+    one, other = (re.sub(r"\W", "", normalize("NFKC", text)).casefold() for text in (one, other))
+    return one == other
 
 
 def _at_headings(tokens: list[Token]) -> Iterator[list[Token]]:

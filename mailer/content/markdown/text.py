@@ -35,7 +35,7 @@ class Numbers:
 def plain(children: Iterable[Token], struck: str = "") -> str:
     """Return the text alone, on one line; `struck` stands around what is struck out."""
     parts = []
-    for child in _with_scripts(children) if struck else children:
+    for child in _with_scripts(children):
         if child.type in ("text", "text_special", "code_inline"):
             parts.append(child.content)
         elif child.type == "image":
@@ -65,6 +65,11 @@ def _with_scripts(children: Iterable[Token]) -> Iterator[Token]:
             yield Token("text", "", 0, content=child.content.translate(table))
         else:
             yield child
+
+
+def on_the_line(children: Iterable[Token]) -> list[Token]:
+    """Return the tokens without those that put text above or below the line: sites name "10^6^ boards" 106-boards."""
+    return [child for child in children if child.type not in _SCRIPT_TOKENS and not child.meta.get("script")]
 
 
 def _strikes(child: Token) -> bool:

@@ -25,6 +25,7 @@ def text(source: str) -> str:
         ('ו**"שלום"** و**مهم**', 'ו<strong>"שלום"</strong> و<strong>مهم</strong>'),
         ("2*3*4, 2**10 and 2**20, *a*", "2*3*4, 2**10 and 2**20, <em>a</em>"),
         ("the __init__ of a __new__ class", "the __init__ of a <strong>new</strong> class"),
+        ("Il __ne__ faut pas, __del__", "Il <strong>ne</strong> faut pas, <strong>del</strong>"),
         ("①一\n②二\n1、三\n（二）四\n• five", "①一<br>\n②二<br>\n1、三<br>\n（二）四<br>\n• five"),
         ("<ruby>漢字<rt>かんじ</rt></ruby>", "漢字（かんじ）"),
         ("<ruby>漢字<rp>(</rp><rt>かんじ</rt><rp>)</rp></ruby>", "漢字(かんじ)"),

@@ -22,6 +22,11 @@ def text(source: str) -> str:
         ("10^6^ people", "10<sup>6</sup> people", "10⁶ people"),
         ("10^-3^ m^2^", "10<sup>-3</sup> m<sup>2</sup>", "10⁻³ m²"),
         ("the 1^st^", "the 1<sup>st</sup>", "the 1st"),
+        (
+            "Na^+^ Cl^-^ OH^-^ e^-^ π^+^",
+            "Na<sup>+</sup> Cl<sup>-</sup> OH<sup>-</sup> e<sup>-</sup> π<sup>+</sup>",
+            "Na⁺ Cl⁻ OH⁻ e⁻ π⁺",
+        ),
         ("see^[1]^", "see<sup>[1]</sup>", "see[1]"),
         ("e^x^，面积m^2^", "e<sup>x</sup>，面积m<sup>2</sup>", "eˣ，面积m²"),
         ("10<sup>6</sup> CO<sub>2</sub>", "10<sup>6</sup> CO<sub>2</sub>", "10⁶ CO₂"),
@@ -39,7 +44,8 @@ def test_what_stands_above_or_below_the_line_keeps_its_meaning_in_the_text_part_
         "价格100~200元，数量1~2个",
         "OK~thx~",
         "thanks^o^ (^o^) m(^_^)m ^^",
-        "a^b^c, 2^3^4",
+        "a^b^c, 2^3^4, a^1^b",
+        "Thanks^-^ OK^-^ (haha)^-^ Ha^-^ the^-^ 100^+^",
         "1~2~3 ~/foo~ FOO~1 BAR~2",
         "~old~ price",
         "a ^2^",
@@ -47,6 +53,17 @@ def test_what_stands_above_or_below_the_line_keeps_its_meaning_in_the_text_part_
 )
 def test_ranges_faces_and_operators_are_neither_above_nor_below(words):
     assert html(words) == f"<p>{words}</p>"
+
+
+def test_a_number_above_the_line_keeps_its_value_in_title_sections_and_anchors(rendered):
+    mail = rendered(
+        "# Why 10^6^ readers\n\n[Boards](#106-boards)\n\n## 10^6^ boards\n\nA.\n\n## CO<sub>2</sub>\n\nB.\n"
+    )
+
+    assert mail.subject == "Why 10⁶ readers"
+    assert (mail.html.count("106"), mail.text.count("106 boards"), mail.text.count("10⁶ boards")) == (2, 0, 1)
+    assert "CO₂" in mail.html
+    assert mail.html.count("readers</h1>") == 1
 
 
 def test_struck_text_of_old_html_is_struck():
@@ -77,3 +94,9 @@ def test_a_term_that_reads_from_right_to_left_is_marked():
     mark_directions(tokens, "ltr")
 
     assert '<dt dir="rtl">لوحة</dt>' in to_html(tokens)
+
+
+def test_a_title_in_front_matter_is_the_heading_that_writes_a_number_above_the_line(rendered):
+    mail = rendered("---\ntitle: Why 10^6^ readers\n---\n\n# Why 10^6^ readers\n\nWords.\n")
+
+    assert "10⁶" not in mail.text
