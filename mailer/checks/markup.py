@@ -27,6 +27,7 @@ def look(proof: Proof) -> Iterator[Finding]:
     yield from _in_words(proof, shown)
     yield from _in_front(proof, shown)
     yield from _in_addresses(proof)
+    yield from _cut_addresses(proof)
     yield from _diagrams(proof)
 
 
@@ -133,6 +134,18 @@ def _in_addresses(proof: Proof) -> Iterator[Finding]:
                 "markup-left",
                 f'the address "{shortened(target)}" has "{found[0]}" in it, which nothing replaces',
                 "write out the address; mailer adds the link to unsubscribe by itself",
+            )
+
+
+def _cut_addresses(proof: Proof) -> Iterator[Finding]:
+    for link in proof.links:
+        if link.cut:
+            yield proof.finding(
+                link.line,
+                link.column,
+                "markup-maybe",
+                f'the link "{shortened(link.target)}" ends before "{shortened(link.cut, 30)}"',
+                "put a space behind the address, or < and > around all of it if these words belong to it",
             )
 
 

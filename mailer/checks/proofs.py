@@ -14,7 +14,7 @@ from mailer.config.rules import RULES
 from mailer.content.findings import Finding
 from mailer.content.frontmatter import SUBJECTS
 from mailer.content.issues import Issue
-from mailer.content.markdown import Document, parse, plain
+from mailer.content.markdown import Document, cut_behind, parse, plain
 from mailer.content.rendering import RenderedIssue
 
 
@@ -27,6 +27,7 @@ class Link:
     bare: bool  # an address in running text, without brackets of any kind
     leads: bool  # the first in its paragraph, as the title of a story is
     holds_image: bool
+    cut: str  # the words that a bare address touches, and was taken to end before
     kind: str  # of the block that it stands in: headings, items and paragraphs are told apart by type and depth
 
 
@@ -112,7 +113,9 @@ def links_of(document: Document) -> Iterator[Link]:
                 leads = leads and not token.content.strip()
                 continue
             reference = places[id(token)]
-            inside = children[position + 1 : _end(children, position)]
+            end = _end(children, position)
+            inside = children[position + 1 : end]
+            following = children[end + 1].content if children[end + 1 :] else ""
             bare = token.markup == "linkify"
             yield Link(
                 target=reference.target.strip(),
@@ -122,6 +125,7 @@ def links_of(document: Document) -> Iterator[Link]:
                 bare=bare,
                 leads=leads,
                 holds_image=any(child.type == "image" for child in inside),
+                cut=cut_behind(reference.target, following) if bare else "",
                 kind=f"{document.tokens[number - 1].type} {block.level}",
             )
 

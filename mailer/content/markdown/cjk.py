@@ -123,21 +123,29 @@ def end_of_address(found: str, before: str = "") -> int:
         # "https://a.example/b和[文档](…)": what joins the two is no part of the address.
         while address and (is_wide(address[-1]) or address[-1] in ",.;:!?"):
             address = address[:-1]
-    # At the beginning of a line, an address may be all that the line says.
-    touches = is_wide(before) if before.strip("\n") else bool(after)
-    if touches and (sentence := _sentence(address, before)):
+    if before and is_wide(before) and before not in _OPENING and (sentence := _sentence(address)):
         return sentence.end()
     return len(address)
 
 
-def _sentence(address: str, before: str) -> re.Match[str] | None:
+def _sentence(address: str) -> re.Match[str] | None:
     """Find the sentence that goes on behind "官网https://a.example/b很好", without a space as before the address.
 
-    What has spaces around it is kept: "见 https://zh.wikipedia.example/wiki/C语言 一文".
+    What has spaces or brackets around it, or begins a line, is kept, as are entries of encyclopedias and sites that
+    have wide letters in their paths: "见 https://a.example/C语言 一文", "https://zh.wikipedia.example/zh-cn/C语言".
     """
-    if "/wiki/" in address:
+    if _NAMED_IN_WIDE_LETTERS.search(address):
         return None
-    return _GOES_ON_BEHIND.search(address) or (_BEHIND_ROOT.match(address) if before.isalnum() else None)
+    # What an address has behind its wide letters is part of it: "https://a.example/文档/a".
+    last = max(map(address.rfind, "/?=&#%")) + 1
+    return _GOES_ON_BEHIND.search(address, last) if last > len("//") else None
+
+
+def cut_behind(address: str, following: str) -> str:
+    """Return the words, "很好" of "官网https://a.example/b很好", that a bare address was taken to end before, or ""."""
+    within = "/" in address.partition("//")[2] and address[-1].isalnum()
+    found = _WORDS.match(following) if within else None
+    return found[0] if found and found[0] not in _JOINS else ""
 
 
 def ends_within(text: str, start: int, length: int) -> bool:
@@ -145,11 +153,13 @@ def ends_within(text: str, start: int, length: int) -> bool:
     return bool(_AFTER_ADDRESS.search(text, start, start + length))
 
 
+_LETTER = "[\u2e80-\u2fff\u3005\u3040-\ua4cf\uf900-\ufaff\U00020000-\U0003ffff]"
 _WIDE = "[\u2e80-\ua4cf\uf900-\ufaff\U00020000-\U0003ffff]"
-# Wide letters behind the end of an address, with nothing that only an address has behind them.
-_REST = rf"{_WIDE}[^/?=&#%]*\Z"
-_GOES_ON_BEHIND = re.compile(rf"(?<=[A-Za-z0-9])(?={_REST})")
-_BEHIND_ROOT = re.compile(rf"//[^/]+/(?={_REST})")
+_GOES_ON_BEHIND = re.compile(rf"(?<=[A-Za-z0-9])(?={_WIDE})")
+_NAMED_IN_WIDE_LETTERS = re.compile(r"/(?:wiki|item|zh(?:-[A-Za-z]+)?)/")
+_OPENING = "（「『【《〈〔［｛"
+_JOINS = "和与與及或跟"  # between two addresses
+_WORDS = re.compile(rf"{_LETTER}+")
 # A host that a sentence follows: "https://a.example在这里".
 _HOST = re.compile(rf"//[A-Za-z0-9.-]*\.[A-Za-z]{{2,}}(?={_WIDE})")
 _AFTER_ADDRESS = re.compile(

@@ -227,6 +227,18 @@ def test_markdown_in_a_title_of_the_front_matter_is_told(findings):
     ]
 
 
+def test_a_bare_address_that_was_taken_to_end_before_words_is_told(findings):
+    told = [
+        (one.rule, one.line, one.message)
+        for one in findings(
+            "官网 https://a.example/b 很好。\n见https://a.example/x/C语言。也见https://a.example/b和[文档](https://c.example/d)"
+        )
+        if "ends before" in one.message
+    ]
+
+    assert told == [("markup-maybe", 10, 'the link "https://a.example/x/C" ends before "语言"')]
+
+
 def test_a_note_that_is_written_as_code_is_told(findings):
     (found,) = findings("```{warning}\nTake care.\n```\n\n```{python}\nx = 1\n```")
 

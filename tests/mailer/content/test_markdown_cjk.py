@@ -35,10 +35,9 @@ ONE, TWO = "https://a.example/b", "https://c.example/d"
         ("官网https://a.example/b很好", f"官网{a(ONE)}很好"),
         ("地址：https://a.example/b欢迎star，", f"地址：{a(ONE)}欢迎star，"),
         ("**官网**https://a.example/b很好", f"<strong>官网</strong>{a(ONE)}很好"),
-        ("https://a.example/b很好，见下", f"{a(ONE)}很好，见下"),
         (f"见{ONE}(英文)，", f"见{a(ONE)}(英文)，"),
         (f"زر {ONE}، ثم **مهم**", f"زر {a(ONE)}، ثم <strong>مهم</strong>"),
-        ("访问https://a.example/下载。", f"访问{a('https://a.example/')}下载。"),
+        ("访问https://a.example/下载。", f"访问{a('https://a.example/下载')}。"),
         ("官网https://a.example在这里", f"官网{a('https://a.example')}在这里"),
     ],
 )
@@ -69,10 +68,24 @@ def test_an_address_keeps_what_belongs_to_it(address):
         "https://zh.wikipedia.example/wiki/C语言",
         "https://a.example/b/关于",
         "https://a.example/b?q=中文",
+        "https://baike.example/item/C语言",
+        "https://zh.wikipedia.example/zh-cn/C语言",
+        "https://blog.example/新版发布",
     ],
 )
 def test_an_address_in_a_sentence_without_spaces_keeps_its_own_wide_letters(address):
     assert html(f"官网{address}，后面") == f"官网{a(address)}，后面"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [("（", "）"), ("「", "」"), ("见（", "，百科）"), ("", "。"), ("第一行\n", "，见下")],
+    ids=["brackets", "quotes", "open", "line", "later"],
+)
+def test_an_address_in_brackets_or_at_the_beginning_of_a_line_is_whole(before, after):
+    address = "https://a.example/b/C语言"
+
+    assert html(before + address + after) == before.replace("\n", "\n") + a(address) + after
 
 
 def test_wide_letters_belong_to_an_address_between_spaces():

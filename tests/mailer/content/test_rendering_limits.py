@@ -19,6 +19,7 @@ HOSTILE = {
     "links": "[a](" * 240_000,
     "addresses": "https://a.example/ " * 50_000,
     "addresses in text without spaces": "http://a/b中" * 4_900,
+    "an address and words in turn": "见https://a.example/" + "a很" * 99_000 + "/x",
     "footnotes": "[^" * 490_000,
     "inline notes": "^[" * 490_000,
     "stars": "*" * 990_000,
