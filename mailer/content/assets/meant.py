@@ -6,13 +6,13 @@ import re
 SCHEME_FORGOTTEN = re.compile(r"www\.[^\s/]+\.|https?(?:[:：]/?|[:：/]{2,})[^\W_][\w-]*\.\w", re.IGNORECASE)
 HOST_FIRST = re.compile(r"((?:[\w-]+\.)+(?:com|org|net|edu|gov|io|dev|ai|cn|de|uk|fr|jp|info))(?:[/?#].*)?", re.DOTALL)
 MAILBOX = re.compile(r"[\w.+-]+@(?:[\w-]+\.)+[A-Za-z]{2,}")
-IMAGE = re.compile(r"\.(png|jpe?g|gif|webp|svg|avif|bmp|tiff?|heic|ico)$", re.IGNORECASE)  # as in board@2x.png
+IMAGE_ENDING = re.compile(r"\.(png|jpe?g|gif|webp|svg|avif|bmp|tiff?|heic|ico)$", re.IGNORECASE)  # as in board@2x.png
 ABSOLUTE = re.compile(r"https?://[^/]|[a-gi-z][\w+.-]*:|h(?!ttps?:)[\w+.-]*:|//|#|/", re.IGNORECASE)
 
 
 def address_meant(target: str) -> str:
     """Return what a target was meant to be; "" if it may be meant as it is, or nobody can tell."""
-    if MAILBOX.fullmatch(target) and not IMAGE.search(target):
+    if MAILBOX.fullmatch(target) and not IMAGE_ENDING.search(target):
         return f"mailto:{target}"
     if ABSOLUTE.match(target):
         return ""
