@@ -16,7 +16,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,13 +24,12 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.distributed import newsletter, of_process, of_server, postmaster
-from benchmarks.ranges import Scale, send
-from benchmarks.send import ask, provider
-from tests.processes.stage import Broker, new_postgres_database, wait_until
+from benchmarks.ranges import Scale, installed, send
+from benchmarks.send import ask
+from tests.processes.stage import wait_until
 
 WORKERS = 2
 PATIENCE = 300
-RATE, SLOWEST = 1000, 0.150  # the goal: posts a second, and seconds, the 99th percentile
 
 # Inside the installation: links of subscribers from all over the table.
 LINKS = """
@@ -202,19 +200,12 @@ def main() -> None:
     parser.add_argument("--latency", type=float, default=0.1, help="of the provider, in seconds")
     parser.add_argument("--quiet", type=float, default=10, help="seconds before the send")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="mailer-benchmark-") as folder, provider(options.latency) as url:
-        broker = Broker(Path(folder))
-        broker.start()
-        scale = Scale(Path(folder), new_postgres_database(), broker.url, url, options.readers)
+    with installed(options.readers, latency=options.latency) as scale:
         scale.settings["MAILER_WEB_PROCESSES"] = str(options.processes)
-        try:
-            leaving = Leaving(scale, url, options)
-            found = leaving.measure()
-            show(leaving.phases, found)
-            check(scale, found)
-        finally:
-            scale.stop()
-            broker.stop()
+        leaving = Leaving(scale, scale.provider, options)
+        found = leaving.measure()
+        show(leaving.phases, found)
+        check(scale, found)
 
 
 if __name__ == "__main__":

@@ -172,6 +172,20 @@ class Scale:
             process.wait()
 
 
+@contextmanager
+def installed(readers: int, address: str = "", latency: float = 0.0) -> Iterator[Scale]:
+    """Yield an installation with its broker and provider, in a database of its own unless one is given."""
+    with tempfile.TemporaryDirectory(prefix="mailer-benchmark-") as folder, provider(latency) as url:
+        broker = Broker(Path(folder))
+        broker.start()
+        scale = Scale(Path(folder), address or new_postgres_database(), broker.url, url, readers)
+        try:
+            yield scale
+        finally:
+            scale.stop()
+            broker.stop()
+
+
 def measure(scale: Scale, fill: Callable[[Scale], None], *, sending: bool) -> None:
     scale.run("-m", "mailer", "manage", "migrate", "-v0")
     if not scale.one("SELECT EXISTS (SELECT FROM subscribers_subscriber)"):
@@ -324,18 +338,10 @@ def main() -> None:
     parser.add_argument("--send", action="store_true", help="send it too, and look at pages meanwhile")
     parser.add_argument("--database", help="an empty database, or one that was filled before")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="mailer-benchmark-") as folder, provider() as url:
-        broker = Broker(Path(folder))
-        broker.start()
-        address = options.database or new_postgres_database()
-        scale = Scale(Path(folder), address, broker.url, url, options.readers)
-        try:
-            measure(scale, options.fill, sending=options.send)
-            erased = [float(line) for line in (Path(folder) / "eraser.log").read_text().split()]
-            print(f"erased {len(erased)}, longest {max(erased, default=0):.2f} s")
-        finally:
-            scale.stop()
-            broker.stop()
+    with installed(options.readers, options.database) as scale:
+        measure(scale, options.fill, sending=options.send)
+        erased = [float(line) for line in (scale.folder / "eraser.log").read_text().split()]
+        print(f"erased {len(erased)}, longest {max(erased, default=0):.2f} s")
 
 
 if __name__ == "__main__":
