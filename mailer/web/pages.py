@@ -15,7 +15,7 @@ from django.utils.http import http_date
 from django.utils.translation import gettext
 from django.views.decorators.http import conditional_page, require_safe
 
-from mailer.archive import archive_root, entries, newest
+from mailer.archive import Page, archive_root, entries, newest
 from mailer.archive import page as page_of
 from mailer.archive.feeds import LENGTH, atom
 from mailer.config.newsletter import Newsletter
@@ -23,6 +23,7 @@ from mailer.content.colours import mix, palette
 from mailer.store.installation import public_id
 from subscribers.languages import direction, language_of_chrome, language_tag
 from subscribers.web.pages import CONTENT_POLICY, first_newsletter, newsletter_shown
+from subscribers.web.sharing import Picture, Shared
 
 # Images of an issue may stand elsewhere; everything else is ours.
 READING_POLICY = CONTENT_POLICY.replace("img-src 'self'", "img-src 'self' https:")
@@ -41,7 +42,8 @@ def archive(request: HttpRequest, label: str = "") -> HttpResponse:
         listed.sort(key=lambda entry: entry.dated, reverse=True)
         by_year = groupby(listed, lambda entry: entry.dated.year)
         years = [(str(year), list(issues)) for year, issues in by_year]
-        return _page("archive", newsletter, newsletter.language, {"years": years, "address": _root(newsletter)})
+        shared = Shared(newsletter.name, _root(newsletter), newsletter.about, newsletter.language)
+        return _page("archive", newsletter, newsletter.language, {"years": years, "shared": shared})
 
 
 @require_safe
@@ -55,8 +57,22 @@ def archive_issue(request: HttpRequest, slug: str, label: str = "") -> HttpRespo
     language = page.entry.language or newsletter.language
     with _speaking(newsletter, language):
         number = gettext("No. {number}").format(number=page.entry.number) if page.entry.number else ""
-        values = {"page": page, "number": number, "address": f"{_root(newsletter)}{quote(slug, safe='')}/"}
+        values = {"page": page, "number": number, "shared": _shared(page, newsletter, language)}
         return _dated(_page("archive_issue", newsletter, language, values), page.entry.updated)
+
+
+def _shared(page: Page, newsletter: Newsletter, language: str) -> Shared:
+    entry = page.entry
+    return Shared(
+        title=entry.title,
+        address=f"{_root(newsletter)}{quote(entry.slug, safe='')}/",
+        description=entry.preheader,
+        language=language,
+        kind="article",
+        published=entry.published,
+        corrected=entry.corrected,
+        picture=Picture(*page.image) if page.image else None,
+    )
 
 
 def _not_yet(newsletter: Newsletter) -> HttpResponse:

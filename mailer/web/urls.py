@@ -6,7 +6,7 @@ from django.urls import include, path, re_path, register_converter
 import mailer.admin  # noqa: F401 — what /admin/ shows of sends
 import subscribers.admin  # noqa: F401 — and of subscribers
 from mailer.store import counting
-from mailer.web import pages, proxies, views, webhooks
+from mailer.web import icons, pages, proxies, views, webhooks
 from subscribers.web import urls as subscribers_urls  # also names the newsletters that stand under their label
 
 
@@ -44,9 +44,13 @@ urlpatterns = [
     path("robots.txt", pages.robots, name="robots"),
     path("sitemap.xml", pages.sitemap, name="sitemap"),
     re_path("^colours/(?P<accent>[0-9a-f]{6})[.]css$", pages.colours, name="colours"),
+    path("favicon.ico", icons.favicon, name="favicon"),
+    path("apple-touch-icon.png", icons.touch_icon, name="touch_icon"),
     path("archive/", pages.archive, name="archive"),
     path("archive/<issue_slug:slug>", pages.archive_issue, name="archive_issue"),
     path("feed.xml", pages.feed, name="feed"),
+    path("<further_newsletter:label>/favicon.ico", icons.favicon, name="favicon_of"),
+    path("<further_newsletter:label>/apple-touch-icon.png", icons.touch_icon, name="touch_icon_of"),
     path("<further_newsletter:label>/archive/", pages.archive, name="archive_of"),
     path("<further_newsletter:label>/archive/<issue_slug:slug>", pages.archive_issue, name="archive_issue_of"),
     path("<further_newsletter:label>/feed.xml", pages.feed, name="feed_of"),

@@ -21,7 +21,7 @@ from subscribers.hints import hint_confirmation
 from subscribers.models import Subscriber, Subscription
 from subscribers.offline import AWAY
 from subscribers.optin import Answer, Confirmation
-from subscribers.web import challenges, forms, origins
+from subscribers.web import challenges, forms, origins, sharing
 from subscribers.web.pages import (
     ALLOWED,
     WITH_A_SCRIPT_OF_OURS,
@@ -120,6 +120,7 @@ def _form(
         "promise": promise(newsletter),
         "error": error,
         "notice": notice,
+        "shared": sharing.of_form(newsletter),
     }
     return page(request, "subscribe", newsletter, context)
 

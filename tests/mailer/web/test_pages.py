@@ -1,6 +1,7 @@
 """The archive on the web: what a visitor, a search engine and a feed reader find there."""
 
 import re
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -70,10 +71,27 @@ def test_it_tells_others_what_it_is(client: Client):
     assert told["og:url"] == f"{BASE}/archive/2026-11-20/"
     assert told["og:image"] == f"{BASE}/media/ab.png"
     assert told["og:image:alt"] == "The board"
+    assert told["og:locale"] == "en_US"
+    assert told["twitter:card"] == "summary_large_image"
+    assert told["article:published_time"] == "2026-11-20T13:00:00+01:00"
     assert told["robots"] == "index"
     links = {one.get("rel"): one.get("href") for one in page.iter("link")}
     assert links["canonical"] == told["og:url"]
     assert links["alternate"] == "/feed.xml"
+
+
+def test_the_list_of_all_issues_tells_others_what_it_is(client: Client, settings):
+    told = metas(tree(client, "/jianbao/archive/"))
+    assert told["og:title"] == told["og:site_name"] == "嵌入式AI简报"
+    assert told["og:type"] == "website"
+    assert told["og:url"] == f"{BASE}/jianbao/archive/"
+    assert told["og:locale"] == "zh_CN"
+    assert told["twitter:card"] == "summary", "there is no image"
+    assert "og:description" not in told
+    weekly = replace(settings.NEWSLETTERS["weekly"], about='What "happened" & why')
+    settings.NEWSLETTERS = settings.NEWSLETTERS | {"weekly": weekly}
+    told = metas(tree(client, "/archive/"))
+    assert told["description"] == told["og:description"] == 'What "happened" & why'
 
 
 def test_its_day_is_that_of_the_newsletters_clock(client: Client, settings):
