@@ -72,6 +72,30 @@ class Media(models.Model):
     content = models.BinaryField()
 
 
+class IndexedIssue(models.Model):
+    """What lists and search know of an issue with a page; see mailer.archive.indexing, which can make it anew.
+
+    Its terms stand beside it: on SQLite in the FTS5 table `mailer_issueterms`, on PostgreSQL in the column `terms`.
+    """
+
+    newsletter = models.CharField(max_length=64)
+    slug = models.CharField(max_length=200)
+    version = models.PositiveSmallIntegerField()  # of the way it is made
+    updated = models.DateTimeField()  # the state of the page that it is made of
+    dated = models.DateField()
+    language = models.TextField(blank=True)
+    title = models.TextField()
+    preheader = models.TextField(blank=True)
+    text = models.TextField()  # of the page, a paragraph or heading in each line
+    opening = models.TextField(blank=True)  # the first paragraphs, likewise
+    excerpt = models.TextField(blank=True)  # the first sentences that other issues do not have
+    images = models.JSONField(default=list)  # of ours that may stand for it: paths, in order
+    image = models.TextField(blank=True)  # the first of them that other issues do not have
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["newsletter", "slug"], name="indexed_once")]
+
+
 class ProviderAccount(models.Model):
     """An account at a provider, with its own reputation, limits and events. A send belongs to one."""
 

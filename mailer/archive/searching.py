@@ -1,0 +1,155 @@
+"""Search the issues of a newsletter: those that say all words of a query, with the place where they do.
+
+Issues whose title has them all come first, then the newest: readers look for an issue that they remember.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from itertools import islice
+
+from django.db import connection
+from django.db.models.expressions import RawSQL
+
+from mailer.archive.terms import RUN, Wanted, as_fts5, as_tsquery, folded, wanted
+from mailer.models import IndexedIssue
+
+A_PAGE = 20  # results
+MOST = 1_000  # results that can be looked through
+AROUND = 90  # characters before and after what is found; half as many where the language has no spaces
+
+_MATCHING = {
+    "sqlite": ("SELECT rowid FROM mailer_issueterms WHERE mailer_issueterms MATCH %s", as_fts5),
+    "postgresql": ("SELECT id FROM mailer_indexedissue WHERE terms @@ %s::tsquery", as_tsquery),
+}
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A piece of text; `hit` if it is what was looked for."""
+
+    text: str
+    hit: bool
+
+
+@dataclass(frozen=True)
+class Result:
+    """An issue that was found."""
+
+    slug: str
+    dated: date
+    language: str
+    title: tuple[Piece, ...]
+    excerpt: tuple[Piece, ...]
+
+
+@dataclass(frozen=True)
+class Found:
+    """A page of results."""
+
+    count: int
+    number: int  # of this page, from 1
+    results: tuple[Result, ...]
+
+    @property
+    def last(self) -> int:
+        return max(1, -(-self.count // A_PAGE))
+
+
+def search(newsletter: str, query: str, number: int = 1) -> Found | None:
+    """Return the issues that say all words of the query, or None if it has no word."""
+    words = wanted(query)
+    if not words:
+        return None
+    statement, written = _MATCHING[connection.vendor]
+    # Django knows neither FTS5 nor a column of terms. The statement is one of ours, the query its parameter.
+    found = RawSQL(statement, [written(words)])  # noqa: S611
+    matching = IndexedIssue.objects.filter(newsletter=newsletter, pk__in=found)
+    titles = list(matching.order_by("-dated", "-pk").values_list("pk", "title")[:MOST])
+    titles.sort(key=lambda one: not _says_all(one[1], words))  # stable
+    number = min(max(1, number), max(1, -(-len(titles) // A_PAGE)))
+    chosen = [pk for pk, _ in titles[(number - 1) * A_PAGE : number * A_PAGE]]
+    rows = IndexedIssue.objects.in_bulk(chosen) if chosen else {}
+    results = tuple(_result(rows[pk], words) for pk in chosen if pk in rows)
+    return Found(len(titles), number, results)
+
+
+def _result(row: IndexedIssue, words: Sequence[Wanted]) -> Result:
+    return Result(
+        row.slug, row.dated, row.language, tuple(marked(row.title, words)), tuple(excerpt(row.text, words, row.excerpt))
+    )
+
+
+def _says_all(text: str, words: Sequence[Wanted]) -> bool:
+    pieces = [folded(run[0]) for run in RUN.finditer(text)]
+    return all(any(_places(piece, word) for piece in pieces) for word in words)
+
+
+def excerpt(text: str, words: Sequence[Wanted], otherwise: str) -> Iterator[Piece]:
+    """Yield the text around the first hits in the line that has most of the words; `otherwise` if none has any."""
+    best, most = "", 0
+    for line in text.split("\n"):
+        said = folded(line)
+        if not any(_said(said, word) for word in words):  # few lines are worth a closer look
+            continue
+        many = sum(bool(_says_all(line, [word])) for word in words)
+        if many > most:
+            best, most = line, many
+        if most == len(words):
+            break
+    yield from marked(_around_first(best, words) if best else otherwise, words)
+
+
+def _said(line: str, word: Wanted) -> bool:
+    return all(term in line for term in word.terms)
+
+
+def _around_first(line: str, words: Sequence[Wanted]) -> str:
+    begin, end = next(_hits(line, words), (0, 0))
+    spaced = " " in line[max(0, begin - AROUND) : end + AROUND]
+    reach = AROUND if spaced else AROUND // 2
+    first, last = max(0, begin - reach // 2), min(len(line), end + reach * 3 // 2)
+    if spaced and first and (space := line.find(" ", first, begin)) >= 0:
+        first = space + 1
+    if spaced and last < len(line) and (space := line.rfind(" ", end, last)) >= 0:
+        last = space
+    return f"{'…' if first else ''}{line[first:last]}{'…' if last < len(line) else ''}"
+
+
+def marked(text: str, words: Sequence[Wanted]) -> Iterator[Piece]:
+    """Yield the text in pieces, of which those are hits that the words find."""
+    at = 0
+    for begin, end in _hits(text, words):
+        if begin > at:
+            yield Piece(text[at:begin], False)
+        yield Piece(text[begin:end], True)
+        at = end
+    if at < len(text):
+        yield Piece(text[at:], False)
+
+
+def _hits(text: str, words: Sequence[Wanted]) -> Iterator[tuple[int, int]]:
+    """Yield where hits begin and end, in order and apart."""
+    for run in RUN.finditer(text):
+        places = sorted(place for word in words for place in _places(folded(run[0]), word))
+        # Folding may make a run longer or shorter; then all of it is the hit.
+        if places and (run["unspaced"] is None or len(folded(run[0])) != len(run[0])):
+            yield run.span()
+            continue
+        end = 0
+        for first, last in places:
+            if last > end:
+                yield run.start() + max(first, end), run.start() + last
+                end = last
+
+
+def _places(run: str, word: Wanted) -> list[tuple[int, int]]:
+    """Return where a folded run says the word."""
+    found = RUN.match(run)
+    if found is None or found["unspaced"] is None:
+        term = word.terms[0]
+        says = run.startswith(term) if word.begins else run == term
+        return [(0, len(run))] if says and len(word.terms) == 1 else []
+    looked_for = word.terms[0] + "".join(term[-1] for term in word.terms[1:])
+    return [found.span() for found in islice(re.finditer(re.escape(looked_for), run), 50)]
