@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 
-from mailer.archive import correcting, page, sent
+from mailer.archive import correcting, indexing, page, sent
 from mailer.archive.correcting import Change
 from mailer.checks.proofs import Proof
 from mailer.config.environment import LOOPBACK
@@ -30,6 +30,9 @@ OF_MAIL_ONLY = frozenset(
         "sample-left",
     }
 )
+
+
+INDEXING = 1.0  # second; what takes longer is left to a worker
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,9 @@ def propose(proof: Proof) -> Proposal:
 
 def correct(proposal: Proposal) -> datetime:
     """Put the issue on the page of its send; return since when the page says that it was corrected."""
-    return correcting.correct(proposal.send, proposal.proof.rendered).corrected_at
+    corrected_at = correcting.correct(proposal.send, proposal.proof.rendered).corrected_at
+    indexing.catch_up(INDEXING)
+    return corrected_at
 
 
 def _require_address(sent_from: str) -> None:

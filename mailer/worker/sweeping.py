@@ -15,6 +15,7 @@ from django.contrib.sessions.models import Session
 from django.db import DatabaseError, InterfaceError, InternalError, OperationalError, close_old_connections, connection
 
 from mailer import concurrency
+from mailer.archive import indexing
 from mailer.config.logs import place_of
 from mailer.events import outages, processing
 from mailer.models import ProviderAccount, Send
@@ -37,6 +38,7 @@ log = logging.getLogger(__name__)
 
 EVERY = 5.0  # seconds; every second where no broker carries hints
 TIDIED_EVERY = 3600.0
+INDEXED_EVERY, INDEXING = 30.0, 0.3  # seconds; what is left after that long is left to the next sweep
 
 
 def sweep() -> None:
@@ -64,6 +66,7 @@ def sweep() -> None:
     if (account := accounts.known_account()) and clocks.write_sweep(now):
         ProviderAccount.objects.filter(pk=account.pk).update(swept_at=now)
     counting.count_requests()
+    _index_now_and_then()
 
 
 def why_nothing_is_sent() -> str:
@@ -88,6 +91,16 @@ def _resend_now_and_then() -> None:
     if time.monotonic() - _Evidence.looked_at > settings.MAILER_EVIDENCE_WAIT / 1000:
         _Evidence.looked_at = time.monotonic()
         resend_what_never_arrived()
+
+
+class _Index:
+    looked_at = float("-inf")  # time.monotonic()
+
+
+def _index_now_and_then() -> None:
+    """Let issues be found whose page appeared or changed: a search that lags by half a minute misleads nobody."""
+    if time.monotonic() - _Index.looked_at > INDEXED_EVERY and indexing.catch_up(INDEXING):
+        _Index.looked_at = time.monotonic()
 
 
 def tidy() -> None:
@@ -187,4 +200,13 @@ class Sweeper(threading.Thread):
                 log.error("sweep failed", extra={"error": type(error).__name__, "at": place_of(error)})
                 connection.close()
             self._stopping.wait(self._every)
+        self._index_at_the_end()
         connection.close()
+
+    def _index_at_the_end(self) -> None:
+        """Let the issue be found that this command sent: without a broker nothing sweeps after it."""
+        try:
+            if settings.EMBEDDED and not schema.is_newer():
+                indexing.catch_up(INDEXING)
+        except (DatabaseError, InterfaceError, OSError) as error:
+            log.warning("not indexed, the next command will", extra={"error": type(error).__name__})

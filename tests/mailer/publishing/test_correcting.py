@@ -3,6 +3,7 @@
 import pytest
 
 from mailer.archive import page
+from mailer.archive.searching import search
 from mailer.models import Correction
 from mailer.publishing.correcting import OF_MAIL_ONLY, correct, propose, require_sound_page
 from mailer.publishing.errors import CorrectIssue, CorrectSettings, Refused
@@ -39,6 +40,7 @@ def test_a_correction_stands_on_the_page_and_changes_nothing_the_second_time(pro
     assert "A board for everybody." in shown.article
     assert shown.entry.corrected == since
     assert propose(proof()).changes == ()
+    assert search("weekly", "board").count == 1
 
 
 def test_an_issue_that_was_not_sent_has_no_page_to_correct(proof):

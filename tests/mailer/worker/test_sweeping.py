@@ -7,12 +7,13 @@ from django.db import IntegrityError, OperationalError
 from django.utils import timezone
 
 from mailer import concurrency
-from mailer.models import Attempt, Installation, Send
+from mailer.models import Attempt, IndexedIssue, Installation, Send
 from mailer.worker import sweeping
 from mailer.worker.sweeping import Sweeper, sweep
 from subscribers.mail import confirmations
 from subscribers.models import Subscription
 from tests import readers
+from tests.mailer.published import published
 from tests.mailer.sending.conftest import _own_home, api, four  # noqa: F401 — the same stage
 from tests.mailer.sending.outgoing import claimed, states
 
@@ -55,6 +56,26 @@ def test_a_sweep_leaves_word_that_somebody_is_there():
     before = timezone.now()
     sweep()
     assert Installation.objects.get().swept_at >= before
+
+
+def test_a_sweep_lets_issues_be_found_now_and_then(monkeypatch):
+    monkeypatch.setattr(sweeping._Index, "looked_at", float("-inf"))
+    published("2026-11-20")
+    sweep()
+    published("2026-11-27")
+    sweep()
+    assert list(IndexedIssue.objects.values_list("slug", flat=True)) == ["2026-11-20"]
+
+
+def test_a_sweep_goes_on_with_an_index_that_took_too_long(monkeypatch):
+    monkeypatch.setattr(sweeping._Index, "looked_at", float("-inf"))
+    monkeypatch.setattr(sweeping, "INDEXING", -1)
+    published()
+    sweep()
+    assert not IndexedIssue.objects.exists()
+    monkeypatch.setattr(sweeping, "INDEXING", 60)
+    sweep()
+    assert IndexedIssue.objects.exists()
 
 
 # -------------------------------------------------------------- the loop
