@@ -26,7 +26,7 @@ from subscribers.records import Origin
 log = logging.getLogger(__name__)
 
 # Raise it with every change to a sentence that subscribers agree to.
-WORDING_VERSION = "2"
+WORDING_VERSION = "3"
 CONTENT_POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
@@ -195,6 +195,12 @@ def moved(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown, former
 
 def subscriber_of(ticket: tokens.Ticket) -> Subscriber | None:
     return Subscriber.objects.filter(public_id=ticket.public_id).first()
+
+
+def state_of(subscriber: Subscriber, newsletter: str) -> str:
+    """Return the state of the subscription, also if the newsletter was renamed; "" if there is none."""
+    states = dict(subscriber.subscriptions.values_list("newsletter", "state"))
+    return states.get(newsletter) or states.get(labels.today(newsletter), "")
 
 
 def speaking_to(subscriber: Subscriber | None, newsletter: Shown) -> translation.override:

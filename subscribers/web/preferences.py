@@ -127,7 +127,7 @@ def _language_wanted(request: HttpRequest) -> str:
 
 def _join(request: HttpRequest, subscriber: Subscriber, label: str) -> Answer:
     """Ask for a fresh double opt-in: the email goes to the subscriber, no matter who has the page open."""
-    wording = f"{_promise()} {newsletter_shown(label).name}"
+    wording = f"{newsletter_shown(label).name}: {_promise()}"
     asking = origin(request, PREFERENCES, wording)
     asked = optin.subscribe(Address(subscriber.email, subscriber.email_key), label, origin=asking)
     if asked.answer is Answer.MAIL_DUE:
@@ -222,8 +222,10 @@ def _no_undo(left: Mapping[str, Left]) -> list[str]:
 
 
 def _promise() -> str:
-    """Return what a subscriber agrees to by a tick; it is shown above the newsletters and kept with their consent."""
-    return gettext("I want to receive these by email. I can unsubscribe at any time with one click:")
+    """Return what a subscriber agrees to by a tick; it is shown below the newsletters and kept with their consent."""
+    return gettext(
+        "By ticking a newsletter, you agree to receive it by email. You can unsubscribe at any time with one click."
+    )
 
 
 def _choices(subscriber: Subscriber) -> list[Choice]:

@@ -13,7 +13,8 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
 from subscribers import offline, signed_links, tokens, undoing
-from subscribers.models import Subscriber
+from subscribers.masking import masked_on_one_line
+from subscribers.models import Subscriber, Subscription
 from subscribers.records import UNDO
 from subscribers.undoing import PAGE
 from subscribers.web.pages import (
@@ -34,6 +35,7 @@ from subscribers.web.pages import (
     pressed,
     signed_link,
     speaking_to,
+    state_of,
     still_ends,
     subscriber_of,
     to_subscriber,
@@ -66,9 +68,9 @@ def _one_click(request: HttpRequest, ticket: tokens.Ticket) -> HttpResponse:
 def _leaving_page(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown) -> HttpResponse:
     """Unsubscribe if asked to, and show the page, the same for those who left before and those who left now.
 
-    Only the press that unsubscribed offers an undo, and erased subscribers get no link to preferences; without the
-    database it works too, and offers neither. A link from before a move says so if it can end nothing: the subscriber
-    may get the newsletter at the new address.
+    Only the press that unsubscribed offers an undo, because the email may have been forwarded, and erased subscribers
+    get no link to preferences; without the database it works too, and offers neither. A link from before a move says so
+    if it can end nothing: the subscriber may get the newsletter at the new address.
     """
     try:
         subscriber = subscriber_of(ticket)
@@ -81,7 +83,7 @@ def _leaving_page(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown
     with speaking_to(subscriber, newsletter):
         preferences = signed_links.preferences_path(ticket.public_id, ticket.newsletter) if subscriber else ""
         if request.method != "POST":
-            return page(request, "unsubscribe", newsletter, {"preferences": preferences})
+            return _opened(request, newsletter, subscriber, preferences)
         try:
             left = offline.leave(ticket.public_id, ticket.newsletter, origin(request, PAGE))
         except offline.NotKept:
@@ -91,6 +93,16 @@ def _leaving_page(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown
             context["undo"] = signed_links.undo_path(ticket.public_id, ticket.newsletter, left.leaving)
         context["undone_often"] = bool(left and left.undone_often)
         return page(request, "unsubscribed", newsletter, context)
+
+
+def _opened(request: HttpRequest, newsletter: Shown, subscriber: Subscriber | None, preferences: str) -> HttpResponse:
+    """Ask, or tell those who left before that they did."""
+    context = {"preferences": preferences}
+    if subscriber is None:
+        return page(request, "unsubscribe", newsletter, context)
+    if state_of(subscriber, newsletter.label) == Subscription.State.UNSUBSCRIBED:
+        return page(request, "unsubscribed", newsletter, context)
+    return page(request, "unsubscribe", newsletter, context | {"address": masked_on_one_line(subscriber.email)})
 
 
 def _leaving_page_without_database(

@@ -15,9 +15,10 @@ from django.utils import translation
 from django.utils.translation import gettext
 from django.views.decorators.http import require_http_methods
 
-from subscribers import clock, labels, limits, optin, tokens
+from subscribers import clock, limits, optin, tokens
 from subscribers.addresses import Address, AddressError, parse
 from subscribers.hints import hint_confirmation
+from subscribers.masking import masked_on_one_line
 from subscribers.models import Subscriber, Subscription
 from subscribers.offline import AWAY
 from subscribers.optin import Answer, Confirmation
@@ -34,6 +35,7 @@ from subscribers.web.pages import (
     page_in_house_language,
     pressed,
     signed_link,
+    state_of,
     to_subscriber,
     try_later,
 )
@@ -53,7 +55,7 @@ def subscribe(request: HttpRequest, label: str | None = None) -> HttpResponse:
 
 def _sign_up(request: HttpRequest, newsletter: Shown, form: forms.SignUp) -> HttpResponse:
     if form.bait:
-        return _check_your_mail(request, newsletter)
+        return _check_your_mail(request, newsletter, form.email)
     try:
         address = parse(form.email)
     except AddressError as error:
@@ -86,7 +88,7 @@ def _ask_to_confirm(request: HttpRequest, newsletter: Shown, address: Address, f
     except limits.TokenSpent:
         return _form(request, newsletter, replace(form, form_time=""), notice=_again())
     _hint(asked)
-    return _check_your_mail(request, newsletter, asked.queued)
+    return _check_your_mail(request, newsletter, form.email, asked.queued)
 
 
 def _slow_down(
@@ -125,16 +127,20 @@ def _form(
     return page(request, "subscribe", newsletter, context)
 
 
-def _check_your_mail(request: HttpRequest, newsletter: Shown, queued: bool = False) -> HttpResponse:
-    """Show the same page for every address: those who are subscribed, or must not be emailed, get no email."""
-    return page(request, "check_your_mail", newsletter, {"queued": queued})
+def _check_your_mail(request: HttpRequest, newsletter: Shown, address: str, queued: bool = False) -> HttpResponse:
+    """Show the same page for every address: those who are subscribed, or must not be emailed, get no email.
+
+    It names the address as it was typed, so that a typing error is seen while it can be corrected.
+    """
+    return page(request, "check_your_mail", newsletter, {"address": address, "queued": queued})
 
 
 def promise(newsletter: Shown) -> str:
     """Return what a subscriber agrees to; it is shown on the form and kept with their consent."""
-    return gettext("I want to receive %(newsletter)s by email. I can unsubscribe at any time with one click.") % {
-        "newsletter": newsletter.name
-    }
+    sentence = gettext(
+        "By subscribing, you agree to receive %(newsletter)s by email. You can unsubscribe at any time with one click."
+    )
+    return sentence % {"newsletter": newsletter.name}
 
 
 # ---------------------------------------------------------------- confirm
@@ -152,7 +158,7 @@ def _expired(
     asking = origin(request, "link", promise(newsletter))
     asked = optin.subscribe(Address(subscriber.email, subscriber.email_key), newsletter.label, origin=asking)
     _hint(asked)
-    return _check_your_mail(request, newsletter)
+    return _check_your_mail(request, newsletter, masked_on_one_line(subscriber.email))
 
 
 @signed_link(tokens.CONFIRM, expired=_expired)
@@ -173,12 +179,12 @@ def confirm(
 
 def _confirm_opened(request: HttpRequest, subscriber: Subscriber, newsletter: Shown) -> HttpResponse:
     """Show what the button would do, or did; change nothing."""
-    states = dict(subscriber.subscriptions.values_list("newsletter", "state"))
-    state = states.get(newsletter.label) or states.get(labels.today(newsletter.label))
+    state = state_of(subscriber, newsletter.label)
     if state == Subscription.State.ACTIVE:
         return page(request, "confirmed", newsletter)
     if state == Subscription.State.PENDING:
-        return page(request, "confirm", newsletter, {"promise": promise(newsletter)})
+        context = {"address": masked_on_one_line(subscriber.email), "promise": promise(newsletter)}
+        return page(request, "confirm", newsletter, context)
     return link_used(request, newsletter)
 
 

@@ -66,7 +66,8 @@ def _slowed_down(monkeypatch) -> dict[str, Seen]:
     with monkeypatch.context() as many:
         many.setattr(limits, "FREE_A_NETWORK_HOUR", 0)
         slow, chinese = (_post(path, fields) for path in ("/subscribe/", "/jianbao/subscribe/"))
-    waits = page_in_house_language(RequestFactory().get("/"), "check_your_mail", 200, {"queued": True})
+    queued = {"address": fields["email"], "queued": True}
+    waits = page_in_house_language(RequestFactory().get("/"), "check_your_mail", 200, queued)
     return {"slow down": slow, "slow down in Chinese": chinese, "check mail, queued": _seen(waits)}
 
 

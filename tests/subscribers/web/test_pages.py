@@ -5,15 +5,15 @@ from subscribers.web.pages import newsletter_shown
 
 # A consent record keeps this number. With any change of a sentence, in any language: raise it in
 # subscribers/web/pages.py, and write the new sentences here.
-VERSION = "2"
+VERSION = "3"
 SENTENCES = {
     "en": (
-        "I want to receive The Weekly by email. I can unsubscribe at any time with one click.",
-        "I want to receive these by email. I can unsubscribe at any time with one click:",
+        "By subscribing, you agree to receive The Weekly by email. You can unsubscribe at any time with one click.",
+        "By ticking a newsletter, you agree to receive it by email. You can unsubscribe at any time with one click.",
     ),
     "zh-hans": (
-        "我愿意通过邮件接收《The Weekly》，并可随时一键退订。",
-        "我愿意通过邮件接收以下内容，并可随时一键退订：",
+        "订阅即表示你同意通过邮件接收《The Weekly》。你可以随时一键退订。",
+        "勾选即表示你同意通过邮件接收所选内容。你可以随时一键退订。",
     ),
 }
 

@@ -69,8 +69,8 @@ def test_a_newsletter_ticked_waits_for_the_mail_that_asks_to_confirm(
     assert hints == [Subscription.objects.get(newsletter="jianbao").pk]
     wish = Consent.objects.get(newsletter="jianbao")
     assert (wish.step, wish.how) == ("requested", "preferences")
-    legend = re.search(r"<legend>(.+)</legend>", page)[1]
-    assert wish.wording == f"{legend} 嵌入式AI简报"
+    promise = re.search(r'<p class="promise">(.+)</p>', page)[1]
+    assert wish.wording == f"嵌入式AI简报: {promise}"
 
 
 def notice_in(answer) -> str:

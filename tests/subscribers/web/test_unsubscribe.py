@@ -7,6 +7,7 @@ from django.test import Client
 
 from subscribers import erasing, optin, signed_links
 from subscribers.addresses import parse
+from subscribers.masking import masked_on_one_line
 from subscribers.models import Subscriber, Subscription
 from tests import readers
 from tests.readers import BEN, FORM
@@ -71,6 +72,20 @@ def test_leaving_twice_or_after_erasure_gets_the_same_answer(client):
     Subscriber.objects.all().delete()
     answers += [client.post(path), client.post(path_of(signed_links.unsubscribe_url(uuid4(), "weekly")))]
     assert {(answer.status_code, answer.content) for answer in answers} == {(200, answers[0].content)}
+
+
+def test_the_page_asks_with_the_address_masked_and_after_leaving_says_so_without_an_undo(client):
+    """The email may have been forwarded: only the press that unsubscribed offers an undo."""
+    reader = readers.confirmed()
+    asked = client.get(leave_path(reader)).text
+    client.post(leave_path(reader), {"from": "page"})
+    told = client.get(leave_path(reader)).text
+    assert "Unsubscribe from The Weekly?" in asked
+    assert f"For {masked_on_one_line(reader.email)}" in asked
+    assert reader.email not in asked + told
+    assert "You are unsubscribed from The Weekly" in told
+    assert "<button" not in told
+    assert '<a href="/subscribe/">Subscribe again</a>' in told
 
 
 def test_who_is_erased_is_not_offered_preferences_that_are_gone(client):
