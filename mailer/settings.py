@@ -349,6 +349,7 @@ FORGET = "mailer.privacy.erasing.forget_subscriber"  # called in the transaction
 MAY_MAIL = "mailer.store.accounts.may_mail"
 ENQUEUE = "mailer.broker.enqueue"  # called after the commit that leaves a single email to a worker
 HELD = "mailer.privacy.exporting.sends_of"  # what else a subscriber who asks is told
+ISSUES = "mailer.archive.entries"  # the latest in the archive, for the pages that invite
 OPTOUTS = HOME / "optouts.log"
 # Leavings while the database is down are kept here; None if the disk may be empty at the next start.
 LEAVING_JOURNAL = None if MAILER_HOME_EPHEMERAL else HOME / "leaving.jsonl"

@@ -75,9 +75,9 @@ def sent(newsletter: str) -> QuerySet[Send]:
     return started.exclude(provider=REHEARSAL).filter(Exists(accepted))
 
 
-def entries(newsletter: str) -> list[Entry]:
-    """Return all sent issues, newest first, without their content, which is long."""
-    return [_entry(send) for send in _newest_first(newsletter).only(*_LISTED)]
+def entries(newsletter: str, count: int | None = None) -> list[Entry]:
+    """Return all sent issues, or the last ones, newest first, without their content, which is long."""
+    return [_entry(send) for send in _newest_first(newsletter).only(*_LISTED)[:count]]
 
 
 def before(slug: str, listed: list[Entry]) -> list[Entry]:

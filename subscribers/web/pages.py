@@ -47,6 +47,8 @@ class Shown:
     postal_address: str = ""
     accent: str = ""  # six hexadecimal digits
     contact: str = ""  # the address that replies to its emails go to
+    about: str = ""
+    written_in: str = ""  # the language of its issues, as HTML writes it
 
     @property
     def root(self) -> str:
@@ -72,6 +74,8 @@ def newsletter_shown(label: str) -> Shown:
         newsletter.postal_address,
         newsletter.accent_color.removeprefix("#"),
         newsletter.reply_to or newsletter.from_email,
+        newsletter.about,
+        languages.language_tag(newsletter.language),
     )
 
 

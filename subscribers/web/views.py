@@ -22,7 +22,7 @@ from subscribers.masking import masked_on_one_line
 from subscribers.models import Subscriber, Subscription
 from subscribers.offline import AWAY
 from subscribers.optin import Answer, Confirmation
-from subscribers.web import challenges, forms, origins, sharing
+from subscribers.web import challenges, forms, issues, origins, sharing
 from subscribers.web.pages import (
     ALLOWED,
     WITH_A_SCRIPT_OF_OURS,
@@ -41,6 +41,8 @@ from subscribers.web.pages import (
 )
 
 log = logging.getLogger(__name__)
+
+SHOWN_ISSUES = 3  # on the form
 
 
 @require_http_methods(ALLOWED)
@@ -116,6 +118,7 @@ def _form(
 ) -> HttpResponse:
     # A form that came back too fast keeps its time, or a fast typist would never get through.
     keep = form is not None and forms.made(form.form_time) is not forms.Made.NOT_HERE
+    last = issues.latest(newsletter)
     context = {
         "email": form.email if form else "",
         "form_time": form.form_time if form and keep else forms.new_form_time(),
@@ -123,6 +126,8 @@ def _form(
         "error": error,
         "notice": notice,
         "shared": sharing.of_form(newsletter),
+        "issues": last[:SHOWN_ISSUES],
+        "how_often": issues.how_often(last),
     }
     return page(request, "subscribe", newsletter, context)
 
@@ -173,15 +178,19 @@ def confirm(
         return _confirm_opened(request, subscriber, newsletter)
     result = optin.confirm(subscriber.public_id, newsletter.label, origin(request, "link", promise(newsletter)))
     if result in (Confirmation.CONFIRMED, Confirmation.BEFORE):
-        return page(request, "confirmed", newsletter)
+        return _confirmed(request, newsletter)
     return link_used(request, newsletter)
+
+
+def _confirmed(request: HttpRequest, newsletter: Shown) -> HttpResponse:
+    return page(request, "confirmed", newsletter, {"issues": issues.latest(newsletter, 1)})
 
 
 def _confirm_opened(request: HttpRequest, subscriber: Subscriber, newsletter: Shown) -> HttpResponse:
     """Show what the button would do, or did; change nothing."""
     state = state_of(subscriber, newsletter.label)
     if state == Subscription.State.ACTIVE:
-        return page(request, "confirmed", newsletter)
+        return _confirmed(request, newsletter)
     if state == Subscription.State.PENDING:
         context = {"address": masked_on_one_line(subscriber.email), "promise": promise(newsletter)}
         return page(request, "confirm", newsletter, context)

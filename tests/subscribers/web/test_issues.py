@@ -1,0 +1,85 @@
+"""What the form and the page after confirming show of the newsletter's issues."""
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from django.db import OperationalError
+
+from subscribers.web import issues
+from subscribers.web.issues import Issue, how_often
+from tests import readers
+from tests.mailer.published import published
+from tests.subscribers.paths import confirm_path
+
+TODAY = datetime.now(UTC).date()
+
+
+def issues_after(*gaps: int, last: date = TODAY) -> list[Issue]:
+    """Return issues, newest first, with so many days between them."""
+    days = [last]
+    for gap in gaps:
+        days.append(days[-1] - timedelta(gap))
+    return [Issue("", "", day, "", "") for day in days]
+
+
+@pytest.mark.parametrize(
+    ("gaps", "said"),
+    [
+        ((1, 1, 1, 1, 3), "About once a day"),
+        ((3, 4, 3, 4), "About twice a week"),
+        ((7, 7, 14, 6, 7), "About once a week"),
+        ((14, 13), "About every two weeks"),
+        ((30, 31, 28), "About once a month"),
+        ((91, 92), "About every three months"),
+    ],
+)
+def test_how_often_is_counted_from_the_days_of_the_issues(gaps, said):
+    assert how_often(issues_after(*gaps)) == said
+
+
+@pytest.mark.parametrize("gaps", [(), (7,), (0, 0, 7), (7, 30, 2, 90), (1, 7, 30), (20, 21, 22)])
+def test_nothing_is_said_of_few_or_irregular_issues(gaps):
+    assert how_often(issues_after(*gaps)) == ""
+
+
+def test_nothing_is_said_of_a_newsletter_that_has_stopped():
+    assert how_often(issues_after(7, 7, 7, last=TODAY - timedelta(28))) == ""
+
+
+@pytest.mark.django_db
+def test_the_form_shows_the_last_three_issues_with_day_and_first_line(client):
+    for day in (2, 9, 16, 23):
+        published(f"2026-11-{day:02}", subject=f"Issue of day {day}", preheader=f"First line {day}")
+    page = client.get("/subscribe/").text
+    assert [day for day in (2, 9, 16, 23) if f"Issue of day {day}<" in page] == [9, 16, 23]
+    assert '<a href="/archive/2026-11-23/">Issue of day 23</a>' in page
+    assert '<time datetime="2026-11-23">23 November 2026</time>' in page
+    assert "First line 23" in page
+
+
+@pytest.mark.django_db
+def test_the_page_after_confirming_shows_the_newest_issue(client):
+    for day in (16, 23):
+        published(f"2026-11-{day}", subject=f"Issue of day {day}")
+    page = client.post(confirm_path(readers.pending())).text
+    assert "Issue of day 23" in page
+    assert "Issue of day 16" not in page
+
+
+@pytest.mark.django_db
+def test_the_form_says_what_the_newsletter_is_about(client, settings):
+    about = replace(settings.NEWSLETTERS["weekly"], about="Small <devices>.")
+    settings.NEWSLETTERS = settings.NEWSLETTERS | {"weekly": about}
+    assert '<p lang="en" dir="auto">Small &lt;devices&gt;.</p>' in client.get("/").text
+
+
+def away(*_) -> None:
+    raise OperationalError
+
+
+def test_without_the_database_the_form_shows_without_issues(client, settings, monkeypatch):
+    monkeypatch.setattr(issues, "import_string", lambda _: away)
+    page = client.get("/subscribe/")
+    assert page.status_code == 200
+    assert "Latest issues" not in page.text
