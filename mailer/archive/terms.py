@@ -61,6 +61,11 @@ def terms_of(text: str) -> Iterator[str]:
             yield run[-1]
 
 
+def readable(query: str) -> str:
+    """Return what a visitor typed as pages may show it: short, and without what HTML cannot hold."""
+    return " ".join("".join(char for char in query if char.isprintable() or char.isspace())[:LONGEST_QUERY].split())
+
+
 def wanted(query: str) -> tuple[Wanted, ...]:
     """Return what must all be found; nothing if the query has no word."""
     found = dict.fromkeys(_wanted(one) for one in RUN.finditer(folded(query[:LONGEST_QUERY])))

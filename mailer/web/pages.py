@@ -18,11 +18,14 @@ from django.views.decorators.http import conditional_page, require_safe
 from mailer.archive import Page, archive_root, entries, newest
 from mailer.archive import page as page_of
 from mailer.archive.feeds import LENGTH, atom
+from mailer.archive.searching import A_PAGE, search
+from mailer.archive.terms import LONGEST_QUERY, readable
 from mailer.config.newsletter import Newsletter
 from mailer.content.colours import mix, palette
 from mailer.store.installation import public_id
+from mailer.web.throttling import TooMany, searches
 from subscribers.languages import direction, language_of_chrome, language_tag
-from subscribers.web.pages import CONTENT_POLICY, first_newsletter, newsletter_shown
+from subscribers.web.pages import CONTENT_POLICY, first_newsletter, network_of, newsletter_shown
 from subscribers.web.sharing import Picture, Shared
 
 # Images of an issue may stand elsewhere; everything else is ours.
@@ -35,8 +38,10 @@ SECURITY_DAYS = 90  # RFC 9116 asks for less than a year
 @require_safe
 @conditional_page
 def archive(request: HttpRequest, label: str = "") -> HttpResponse:
-    """Show all issues that were sent, by year."""
+    """Show all issues that were sent, by year; with `q`, those that say these words."""
     newsletter = _newsletter(label)
+    if query := readable(request.GET.get("q", "")):
+        return _search(request, newsletter, query)
     with _speaking(newsletter, newsletter.language):
         listed = entries(newsletter.label)
         listed.sort(key=lambda entry: entry.dated, reverse=True)
@@ -44,6 +49,28 @@ def archive(request: HttpRequest, label: str = "") -> HttpResponse:
         years = [(str(year), list(issues)) for year, issues in by_year]
         shared = Shared(newsletter.name, _root(newsletter), newsletter.about, newsletter.language)
         return _page("archive", newsletter, newsletter.language, {"years": years, "shared": shared})
+
+
+def _search(request: HttpRequest, newsletter: Newsletter, query: str) -> HttpResponse:
+    values: dict[str, object] = {"query": query}
+    try:
+        with searches.search(network_of(request)):
+            found = search(newsletter.label, query, _number(request.GET.get("page", "")))
+            values |= {"found": found, "first": (found.number - 1) * A_PAGE + 1 if found else 1}
+    except TooMany:
+        values["busy"] = True
+    with _speaking(newsletter, newsletter.language):
+        response = _page("archive_search", newsletter, newsletter.language, values)
+    if "busy" in values:
+        response.status_code = 429
+        response["Retry-After"] = "5"
+        response["Cache-Control"] = "no-store"
+    return response
+
+
+def _number(typed: str) -> int:
+    """Return the number of a page of results."""
+    return int(typed) if typed.isdecimal() and len(typed) < 4 else 1
 
 
 @require_safe
@@ -180,6 +207,7 @@ def _page(name: str, newsletter: Newsletter, language: str, values: dict[str, ob
         "newsletter": newsletter_shown(newsletter.label),
         "about": newsletter.about,
         "license": newsletter.license,
+        "longest": LONGEST_QUERY,
         "language": language_tag(spoken),
         "content_language": tag,
         "direction": direction(language),

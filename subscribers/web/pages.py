@@ -277,7 +277,6 @@ def _over(
 
 def origin(request: HttpRequest, how: str, wording: str = "") -> Origin:
     """Return how the step that this request asks for came about. The wording is in the active language."""
-    remote, forwarded = request.META.get("REMOTE_ADDR", ""), request.META.get("HTTP_X_FORWARDED_FOR", "")
     match = request.resolver_match
     # The route, not the path: a token in a consent record would work for anybody who reads the record.
     path = f"/{PART_OF_ROUTE.sub('…/', match.route)}" if match and "token" in match.kwargs else request.path
@@ -287,5 +286,11 @@ def origin(request: HttpRequest, how: str, wording: str = "") -> Origin:
         wording=wording,
         wording_version=WORDING_VERSION if wording else "",
         language=translation.get_language() or "",
-        ip=network(client_address(remote, forwarded, settings.MAILER_PROXIES)),
+        ip=network_of(request),
     )
+
+
+def network_of(request: HttpRequest) -> str:
+    """Return the network that the request came from."""
+    remote, forwarded = request.META.get("REMOTE_ADDR", ""), request.META.get("HTTP_X_FORWARDED_FOR", "")
+    return network(client_address(remote, forwarded, settings.MAILER_PROXIES))

@@ -12,6 +12,7 @@ from django.core import signing
 from django.test import Client, RequestFactory
 from django.utils import timezone, translation
 
+from mailer.archive import indexing
 from mailer.archive.correcting import correct
 from mailer.web.refusals import Cause, refuse
 from subscribers import limits, signed_links, tokens
@@ -166,6 +167,7 @@ def _archive() -> dict[str, Seen]:
         send = published(slug, newsletter, **said)
         if (slug, newsletter) == ("2026-11-20", "jianbao"):
             correct(send, issue)
+    indexing.catch_up()
     images = {f"{BASE}/media/{image.name}": (image.content, image.content_type) for image in long.images + short.images}
     paths = {
         "archive": "/archive/",
@@ -174,6 +176,9 @@ def _archive() -> dict[str, Seen]:
         "issue in Chinese": "/jianbao/archive/2026-11-20/",
         "issue from right to left": "/archive/2026-11-27/",
         "no such issue": "/archive/2020-01-01/",
+        "search": "/archive/?q=a",
+        "search in Chinese": "/jianbao/archive/?q=%E7%AE%80%E6%8A%A5",
+        "search in vain": "/archive/?q=nothingofthekind",
     }
     return {name: Seen(page.html, page.files | images) for name, path in paths.items() for page in [_get(path)]}
 
