@@ -13,10 +13,11 @@ from html import unescape
 from typing import Any
 from urllib.parse import quote
 
-from django.db.models import Case, CharField, DateTimeField, Exists, F, OuterRef, Q, QuerySet, Subquery, Value, When
+from django.db.models import Case, CharField, DateTimeField, Exists, F, OuterRef, QuerySet, Value, When
 from django.db.models.expressions import Combinable
 from django.utils import timezone
 
+from mailer.archive.neighbours import around
 from mailer.models import REHEARSAL, ArchivedIssue, Batch, RemovedPage, Send
 
 # What a correction may say otherwise than the send.
@@ -155,22 +156,12 @@ def _content(newsletter: str, slug: str) -> Page | None:
 
 
 def _neighbours(newsletter: str, entry: Entry) -> tuple[Entry | None, Entry | None]:
-    """Return the issue before this one and the one after it: one query for both, sent or imported."""
-    beside = _beside(_sends(newsletter), entry).union(_beside(_imports(newsletter), entry), all=True)
-    around = sorted((_entry(row) for row in beside), key=lambda one: one.place)
-    older = [one for one in around if one.place < entry.place]
-    younger = [one for one in around if one.place > entry.place]
+    """Return the issue before this one and the one after it: sent or imported."""
+    rows = around(newsletter, *entry.place)
+    beside = sorted((_entry(row) for row in rows), key=lambda one: one.place)
+    older = [one for one in beside if one.place < entry.place]
+    younger = [one for one in beside if one.place > entry.place]
     return (older[-1] if older else None), (younger[0] if younger else None)
-
-
-def _beside(rows: Rows, entry: Entry) -> Rows:
-    """Return the next of these rows in both directions."""
-    same_time = Q(published=entry.published)
-    older = rows.filter(Q(published__lt=entry.published) | same_time & Q(slug__lt=entry.slug))
-    younger = rows.filter(Q(published__gt=entry.published) | same_time & Q(slug__gt=entry.slug))
-    first = Subquery(older.order_by("-published", "-slug").values("pk")[:1])
-    last = Subquery(younger.order_by("published", "slug").values("pk")[:1])
-    return rows.filter(Q(pk=first) | Q(pk=last))
 
 
 def _sends(newsletter: str, *more: str) -> Rows:
