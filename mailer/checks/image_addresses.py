@@ -10,15 +10,16 @@ from mailer.checks.links import EXPIRING, SHORT_LIVED_ALONE
 from mailer.checks.personal import behind, password_in
 from mailer.checks.proofs import Proof, shortened
 from mailer.content.findings import Finding
+from mailer.content.patterns import lazy
 
 # Hosts whose addresses without such a parameter expire, too.
-EXPIRES = re.compile(
+EXPIRES = lazy(
     r"private-user-images\.|cdn\.discordapp\.(com|net)|media\.discordapp\.net|.*\.(fbcdn\.net|cdninstagram\.com)"
     r"|media\.licdn\.com|prod-files-secure\.|lh\d(-\w+)?\.googleusercontent\.com/docsz/"
 )
 PERMANENT = ("firebasestorage.googleapis.com",)  # its token stays
 # Pages about an image, which browsers show and emails do not. Host and path.
-PAGES = re.compile(
+PAGES = lazy(
     r"(github\.com|gitee\.com|huggingface\.co)/.+/blob/.+|git\.sr\.ht/.+/tree/.+|[^/]+/.+/-/blob/.+|bitbucket\.org/[^/]+/[^/]+/src/.+"
     r"|[^/]+/[^/]+/[^/]+/src/(branch|commit|tag)/.+|[^/]+/wiki/(File|Datei|Fichier):.+"
     r"|(www\.)?dropbox\.com/(s|scl)/.+|drive\.google\.com/(file|open).*|(www\.)?imgur\.com/(a/|gallery/)?\w+"
