@@ -58,7 +58,7 @@ def is_wide(char: str) -> bool:
 
 def goes_on(char: str) -> bool:
     """Tell whether it is a letter that follows a word or its mark without a space: Korean endings, Thai, Khmer, …"""
-    return any(first <= char <= last for first, last in _GO_ON)
+    return not char.isascii() and any(first <= char <= last for first, last in _GO_ON)
 
 
 def is_prefix(char: str) -> bool:
