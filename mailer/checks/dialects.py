@@ -137,6 +137,12 @@ _CERTAIN = (
     ),
     _left("![[", r"!\[\[[^\[\]\n]*\]\]", "write ![words](address): Obsidian's links mean nothing in an email"),
     _left("![", rf"(?<!\w)!\[[^\[\]]*\](?:\({_IN_PARENTHESES}\)?|\[[^\[\]\n]*\])", _IMAGE),
+    _left(
+        "![",
+        r"(?<!\w)!\[[^\[\]\n]{1,200}\](?:\s{1,3}\(|\s?（)"
+        rf"(?=[^()（）\n]{{0,300}}?{_OF_AN_ADDRESS})[^()（）\n]{{0,300}}[)）]",
+        "write ![words](address), without a space between",
+    ),
     # Hugo; Zola, Jekyll, Eleventy, Handlebars; Liquid without an end; WordPress.
     _left("{{", r"\{\{[<%](?:.{0,500}?[%>]\}\})?", _EXPAND, re.DOTALL),
     _left("{{", r"\{\{\{?\s*[#/^&>!$~.-]*\s*[A-Za-z_\"'“‘].{0,500}?\}\}\}?", _EXPAND, re.DOTALL),

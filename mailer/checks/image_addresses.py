@@ -31,6 +31,8 @@ PAGES = lazy(
     r"|(?!.*(badge|shields\.|https?(:|%3A)))[^/]+/(?!.*\.\w+/).*\.(html?|pdf|docx?)",
     re.IGNORECASE,
 )
+DOCUMENT = re.compile(r"\.(pdf|docx?)\Z", re.IGNORECASE)
+LINKED = "link to it instead, as [words](address), or show an image of it"
 ITSELF = ("raw", "dl")  # parameters with which some of these send the file
 GITHUB = re.compile(r"https?://github\.com/([^/]+/[^/]+)/blob/([^?#]+)", re.IGNORECASE)
 
@@ -59,7 +61,8 @@ def _one(target: str) -> Iterator[tuple[str, str, str]]:
     elif _is_page(target):
         raw = GITHUB.match(target)
         fix = f"write https://raw.githubusercontent.com/{raw[1]}/{raw[2]}, or {in_folder}" if raw else in_folder
-        yield "image-page", f"{named} is a web page about the image, so the email would show nothing", fix
+        kind, fix = ("a document", LINKED) if DOCUMENT.search(_path(target)) else ("a web page about the image", fix)
+        yield "image-page", f"{named} is {kind}, so the email would show nothing", fix
     elif password_in(target):
         yield "link-private", f"{named} tells every subscriber a password", in_folder
     elif sign := _expiring(target):

@@ -23,6 +23,8 @@ def left(findings, text: str) -> list[tuple[str, str]]:
         "![[board.png|300]]",
         "![The plan](images/the plan.png)",
         "![The plan][nowhere]",
+        "![A board] (x.png)",
+        "![A board]（https://a.example/x.png）",
         # Hugo, Zola, Jekyll, WordPress, Eleventy.
         "{{< youtube w7F >}}",
         "{{% notice tip %}}",
