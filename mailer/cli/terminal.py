@@ -222,12 +222,8 @@ def set_up() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mailer.settings")
     import django
 
-    gc.disable()
-    try:
-        django.setup()
-    finally:
-        gc.freeze()  # what was loaded until now stays; the collector need not look at it at all
-        gc.enable()
+    django.setup()
+    gc.freeze()  # what was loaded until now stays; the collector need not look at it again
 
 
 def require_newsletter() -> None:

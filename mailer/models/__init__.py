@@ -1,6 +1,5 @@
-"""The tables of mailer, in three files. Import them from here: Django looks for them here as well."""
+"""The tables of mailer, in two files. Import them from here: Django looks for them here as well."""
 
-from mailer.models.archive import Alias, ArchivedIssue, RemovedPage
 from mailer.models.installation import (
     AccountKey,
     CircuitBreaker,
@@ -35,8 +34,6 @@ __all__ = [
     "BOUNCED",
     "REHEARSAL",
     "AccountKey",
-    "Alias",
-    "ArchivedIssue",
     "Attempt",
     "Batch",
     "CircuitBreaker",
@@ -55,7 +52,6 @@ __all__ = [
     "Process",
     "ProviderAccount",
     "ReceivingDomains",
-    "RemovedPage",
     "Send",
     "WebhookKey",
 ]

@@ -18,15 +18,19 @@ from django.views.decorators.http import conditional_page, require_safe
 from mailer.archive import Page, archive_root, entries, newest
 from mailer.archive import page as page_of
 from mailer.archive.feeds import LENGTH, atom
+from mailer.archive.listing import listed
 from mailer.archive.searching import A_PAGE, search
+from mailer.archive.sections import divided
 from mailer.archive.terms import LONGEST_QUERY, readable
 from mailer.config.newsletter import Newsletter
 from mailer.content.colours import mix, palette
 from mailer.store.installation import public_id
 from mailer.web.throttling import TooMany, searches
 from subscribers.languages import direction, language_of_chrome, language_tag
+from subscribers.web.forms import new_form_time
 from subscribers.web.pages import CONTENT_POLICY, first_newsletter, network_of, newsletter_shown
 from subscribers.web.sharing import Picture, Shared
+from subscribers.web.views import promise
 
 # Images of an issue may stand elsewhere; everything else is ours.
 READING_POLICY = CONTENT_POLICY.replace("img-src 'self'", "img-src 'self' https:")
@@ -43,12 +47,18 @@ def archive(request: HttpRequest, label: str = "") -> HttpResponse:
     if query := readable(request.GET.get("q", "")):
         return _search(request, newsletter, query)
     with _speaking(newsletter, newsletter.language):
-        listed = entries(newsletter.label)
-        listed.sort(key=lambda entry: entry.dated, reverse=True)
-        by_year = groupby(listed, lambda entry: entry.dated.year)
-        years = [(str(year), list(issues)) for year, issues in by_year]
-        shared = Shared(newsletter.name, _root(newsletter), newsletter.about, newsletter.language)
-        return _page("archive", newsletter, newsletter.language, {"years": years, "shared": shared})
+        by_year = groupby(listed(newsletter.label), lambda one: one.entry.dated.year)
+        values: dict[str, object] = {
+            "years": [(str(year), list(issues)) for year, issues in by_year],
+            "shared": Shared(newsletter.name, _root(newsletter), newsletter.about, newsletter.language),
+            "form_time": new_form_time(),
+            "promise": promise(newsletter_shown(newsletter.label)),
+        }
+        response = _page("archive", newsletter, newsletter.language, values, request)
+    # One form is one visitor's, as on the page to sign up.
+    response["Cache-Control"] = "no-store"
+    response["Referrer-Policy"] = "same-origin"
+    return response
 
 
 def _search(request: HttpRequest, newsletter: Newsletter, query: str) -> HttpResponse:
@@ -84,7 +94,12 @@ def archive_issue(request: HttpRequest, slug: str, label: str = "") -> HttpRespo
     language = page.entry.language or newsletter.language
     with _speaking(newsletter, language):
         number = gettext("No. {number}").format(number=page.entry.number) if page.entry.number else ""
-        values = {"page": page, "number": number, "shared": _shared(page, newsletter, language)}
+        values = {
+            "page": page,
+            "divided": divided(page.article, gettext("Link to this section")),
+            "number": number,
+            "shared": _shared(page, newsletter, language),
+        }
         return _dated(_page("archive_issue", newsletter, language, values), page.entry.updated)
 
 
@@ -201,7 +216,10 @@ def _speaking(newsletter: Newsletter, language: str) -> ExitStack:
     return stack
 
 
-def _page(name: str, newsletter: Newsletter, language: str, values: dict[str, object]) -> HttpResponse:
+def _page(
+    name: str, newsletter: Newsletter, language: str, values: dict[str, object], request: HttpRequest | None = None
+) -> HttpResponse:
+    """Render a page to read; with the request, if it has a form that only our own page may post."""
     spoken, tag = translation.get_language(), language_tag(language)
     context = {
         "newsletter": newsletter_shown(newsletter.label),
@@ -214,7 +232,7 @@ def _page(name: str, newsletter: Newsletter, language: str, values: dict[str, ob
         # The frame is marked if it is in another language than the content.
         "foreign": tag.split("-")[0] != spoken.split("-")[0],
     }
-    response = HttpResponse(render_to_string(f"pages/{name}.html", context | values))
+    response = HttpResponse(render_to_string(f"pages/{name}.html", context | values, request))
     response["Content-Security-Policy"] = READING_POLICY
     response["Content-Language"] = tag
     patch_cache_control(response, public=True, max_age=FRESH)
