@@ -43,6 +43,7 @@ class Newsletter:
     max_per_hour: int | None = None
     accent_color: str = "#0a58ca"  # always "#" and six lower-case digits
     logo: str = ""  # a path in the folder, or an https address
+    card_font: str = ""  # the path of a font file, from the folder
     license: str = ""
     about: str = ""
     remote_images: str = "keep"  # at their own addresses, or "copy"
@@ -279,6 +280,13 @@ def _remote_images(value: Any) -> str:
     return text
 
 
+def _font(value: Any) -> str:
+    text = _header(value)
+    if text and not text.lower().endswith((".ttf", ".otf", ".ttc", ".otc")):
+        raise _Bad('must be the path of a font file (.ttf, .otf, .ttc or .otc), such as "fonts/Serif.otf".')
+    return text
+
+
 def _colour(value: Any) -> str:
     text = _header(value).lower()
     if re.fullmatch(r"#[0-9a-f]{3}", text):
@@ -318,6 +326,7 @@ CHECKS: dict[str, Callable[[Any], Any]] = {
     "max_per_hour": _rate,
     "accent_color": _colour,
     "logo": _header,
+    "card_font": _font,
     "license": _header,
     "about": _text,
     "remote_images": _remote_images,
