@@ -96,6 +96,23 @@ class IndexedIssue(models.Model):
         constraints = [models.UniqueConstraint(fields=["newsletter", "slug"], name="indexed_once")]
 
 
+class PageImage(models.Model):
+    """What is shown of a newsletter, or of one of its issues, beside its page; see mailer.store.page_images."""
+
+    class Role(models.TextChoices):
+        CARD = "card"  # where other sites link to the page
+        ICON = "icon"  # in a browser's tab
+        HOME_SCREEN = "home-screen"  # of a telephone
+
+    newsletter = models.CharField(max_length=64)
+    slug = models.CharField(max_length=200, blank=True, default="")  # empty: of the newsletter itself
+    role = models.CharField(max_length=12, choices=Role.choices)
+    media = models.ForeignKey(Media, models.PROTECT, related_name="+")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["newsletter", "slug", "role"], name="one_page_image")]
+
+
 class ProviderAccount(models.Model):
     """An account at a provider, with its own reputation, limits and events. A send belongs to one."""
 

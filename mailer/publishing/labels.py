@@ -16,7 +16,7 @@ from django.db.models import Q, QuerySet
 from mailer.config.newsletter import Newsletter
 from mailer.models import REHEARSAL, Batch, Send
 from mailer.publishing.errors import CorrectRequest, CorrectSettings, Refused
-from mailer.store import accounts
+from mailer.store import accounts, page_images
 from subscribers import labels, optouts, renaming
 from subscribers.auditing import Act
 from subscribers.models import Subscription
@@ -121,6 +121,7 @@ def rename(old: str, new: str, audit: Callable[[Act], None]) -> Renamed:
         Send.objects.filter(newsletter=new, provider=REHEARSAL).delete()
         carried = renaming.rename(old, new, newsletter.list_id)
         sends = Send.objects.filter(newsletter=old).update(newsletter=new, list_id=newsletter.list_id)
+        page_images.rename(old, new)
         audit(Act("renamed", count=carried.subscriptions, detail=f"newsletter {old} to {new}"))
     log.warning("newsletter renamed", extra={"old": old, "new": new, "subscriptions": carried.subscriptions})
     return Renamed(carried, sends)
