@@ -13,6 +13,7 @@ from mailer.checks.proofs import Proof
 from mailer.config.environment import LOOPBACK
 from mailer.content.findings import Finding
 from mailer.models import Send
+from mailer.publishing import cards
 from mailer.publishing.archiving import page_address
 from mailer.publishing.errors import CorrectSettings, Refused
 from mailer.publishing.preparing import require_sound
@@ -42,6 +43,7 @@ class Proposal:
     send: Send
     proof: Proof
     changes: tuple[Change, ...]
+    title: str  # that the page has now
 
     @property
     def url(self) -> str:
@@ -60,14 +62,24 @@ def propose(proof: Proof) -> Proposal:
     if send is None or shown is None:
         raise Refused(f"{proof.issue.path}: no issue {slug} of {label} has been sent, so there is no page to correct.")
     _require_address(send.base_url)
-    return Proposal(send, proof, tuple(correcting.changes(shown, proof.rendered)))
+    return Proposal(send, proof, tuple(correcting.changes(shown, proof.rendered)), shown.entry.title)
 
 
 def correct(proposal: Proposal) -> datetime:
     """Put the issue on the page of its send; return since when the page says that it was corrected."""
     corrected_at = correcting.correct(proposal.send, proposal.proof.rendered).corrected_at
+    _draw(proposal)
     indexing.catch_up(INDEXING)
     return corrected_at
+
+
+def _draw(proposal: Proposal) -> None:
+    """Draw the card anew. Where that cannot be done here, the former one stays unless its title is another."""
+    newsletter, issue = proposal.proof.newsletter, proposal.proof.rendered
+    cards.keep_look(newsletter)
+    drawn = cards.keep_card(newsletter, issue.slug, issue.subject, issue.language)
+    if not drawn and proposal.title != issue.subject:
+        cards.forget_card(newsletter, issue.slug)
 
 
 def _require_address(sent_from: str) -> None:

@@ -20,6 +20,7 @@ from mailer.content.dates import in_words
 from mailer.models import REHEARSAL, Send
 from mailer.providers.current import configured_provider
 from mailer.providers.protocol import Unseen
+from mailer.publishing import cards
 from mailer.publishing.audiences import sent_before, waiting_to_confirm
 from mailer.publishing.dates import why_too_old
 from mailer.publishing.errors import (
@@ -313,6 +314,7 @@ def _plan(proposal: Proposal) -> Send:
     plan, existing, due_at = proposal.plan, proposal.existing, proposal.order.due_at
     if existing is not None and not discard_unsent(existing):
         raise _changed_meanwhile(proposal)
+    _draw(proposal)
     try:
         return schedule_send(plan, due_at) if due_at else plan_send(plan)
     except accounts.UnknownKey as error:
@@ -327,6 +329,14 @@ def _plan(proposal: Proposal) -> Send:
                 f"{proposal.slug} was planned by another command in the meantime; run the command again."
             ) from None
         return now
+
+
+def _draw(proposal: Proposal) -> None:
+    """Draw what other sites and browsers show; a rehearsal's issue has no page."""
+    newsletter, issue = proposal.plan.newsletter, proposal.plan.issue
+    cards.keep_look(newsletter)
+    if not proposal.is_rehearsal and not cards.keep_card(newsletter, issue.slug, issue.subject, issue.language):
+        cards.forget_card(newsletter, issue.slug)
 
 
 def _changed_meanwhile(proposal: Proposal) -> RunAgain:
