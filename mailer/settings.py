@@ -348,6 +348,7 @@ LINK_KEYS_AGAIN = "mailer.store.installation.link_keys_again"
 FORGET = "mailer.privacy.erasing.forget_subscriber"  # called in the transaction that erases a subscriber
 MAY_MAIL = "mailer.store.accounts.may_mail"
 ENQUEUE = "mailer.broker.enqueue"  # called after the commit that leaves a single email to a worker
+CARD = "mailer.store.page_images.card"  # the file of what other sites show of a page
 HELD = "mailer.privacy.exporting.sends_of"  # what else a subscriber who asks is told
 ISSUES = "mailer.archive.entries"  # the latest in the archive, for the pages that invite
 OPTOUTS = HOME / "optouts.log"

@@ -1,6 +1,6 @@
 """Views of a newsletter's icon: what browsers show in a tab and a bookmark, and telephones on their home screen.
 
-They read no file and need no database, so that a page that says what is wrong has its icon too.
+It is made of the logo when an issue is sent. Before, and while the database is down, name and colour do.
 """
 
 import struct
@@ -14,18 +14,23 @@ from django.views.decorators.http import conditional_page, require_safe
 
 from mailer.config.newsletter import Newsletter
 from mailer.content.colours import palette
+from mailer.store import page_images
+from mailer.store.page_images import Role
+from subscribers.offline import AWAY
 from subscribers.web.pages import at_any_host, first_newsletter
 
 KEPT = 86_400  # seconds; a new logo or colour is seen after a day
-TOUCHED = 180  # pixels of an icon on a home screen
+HOME_SCREEN = 180  # pixels of an icon on a home screen
 
 
 @at_any_host
 @require_safe
 @conditional_page
 def favicon(request: HttpRequest, label: str = "") -> HttpResponse:
-    """Show the newsletter's first letter on its colour."""
+    """Show the newsletter's logo, or its first letter on its colour."""
     newsletter = _newsletter(label)
+    if drawn := _drawn(newsletter, Role.ICON):
+        return drawn
     shades = palette(newsletter.accent_color)
     values = {"ground": shades.accent, "ink": shades.on_accent, "letter": initial(newsletter.name)}
     return _icon(render_to_string("pages/icon.svg", values).encode(), "image/svg+xml")
@@ -35,8 +40,9 @@ def favicon(request: HttpRequest, label: str = "") -> HttpResponse:
 @require_safe
 @conditional_page
 def touch_icon(request: HttpRequest, label: str = "") -> HttpResponse:
-    """Show the newsletter's colour; home screens write its name below."""
-    return _icon(square(_newsletter(label).accent_color, TOUCHED), "image/png")
+    """Show the newsletter's logo, or its colour; home screens write its name below."""
+    newsletter = _newsletter(label)
+    return _drawn(newsletter, Role.HOME_SCREEN) or _icon(square(newsletter.accent_color, HOME_SCREEN), "image/png")
 
 
 def initial(name: str) -> str:
@@ -59,6 +65,14 @@ def _chunk(name: bytes, data: bytes) -> bytes:
 def _newsletter(label: str) -> Newsletter:
     found: Newsletter = settings.NEWSLETTERS[label or first_newsletter()]
     return found
+
+
+def _drawn(newsletter: Newsletter, role: Role) -> HttpResponse | None:
+    try:
+        found = page_images.icon(newsletter.label, role)
+    except AWAY:
+        return None
+    return _icon(bytes(found.content), found.content_type) if found else None
 
 
 def _icon(content: bytes, content_type: str) -> HttpResponse:

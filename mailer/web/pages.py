@@ -29,7 +29,7 @@ from mailer.web.throttling import TooMany, searches
 from subscribers.languages import direction, language_of_chrome, language_tag
 from subscribers.web.forms import new_form_time
 from subscribers.web.pages import CONTENT_POLICY, first_newsletter, network_of, newsletter_shown
-from subscribers.web.sharing import Picture, Shared
+from subscribers.web.sharing import Picture, Shared, card
 from subscribers.web.views import promise
 
 # Images of an issue may stand elsewhere; everything else is ours.
@@ -50,7 +50,7 @@ def archive(request: HttpRequest, label: str = "") -> HttpResponse:
         by_year = groupby(listed(newsletter.label), lambda one: one.entry.dated.year)
         values: dict[str, object] = {
             "years": [(str(year), list(issues)) for year, issues in by_year],
-            "shared": Shared(newsletter.name, _root(newsletter), newsletter.about, newsletter.language),
+            "shared": _shared_list(newsletter),
             "form_time": new_form_time(),
             "promise": promise(newsletter_shown(newsletter.label)),
         }
@@ -103,6 +103,16 @@ def archive_issue(request: HttpRequest, slug: str, label: str = "") -> HttpRespo
         return _dated(_page("archive_issue", newsletter, language, values), page.entry.updated)
 
 
+def _shared_list(newsletter: Newsletter) -> Shared:
+    return Shared(
+        title=newsletter.name,
+        address=_root(newsletter),
+        description=newsletter.about,
+        language=newsletter.language,
+        picture=card(newsletter.label, newsletter.name),
+    )
+
+
 def _shared(page: Page, newsletter: Newsletter, language: str) -> Shared:
     entry = page.entry
     return Shared(
@@ -113,7 +123,7 @@ def _shared(page: Page, newsletter: Newsletter, language: str) -> Shared:
         kind="article",
         published=entry.published,
         corrected=entry.corrected,
-        picture=Picture(*page.image) if page.image else None,
+        picture=card(newsletter.label, entry.title, entry.slug) or (Picture(*page.image) if page.image else None),
     )
 
 

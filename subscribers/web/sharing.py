@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.conf import settings
+from django.utils.module_loading import import_string
 
+from subscribers.offline import AWAY
 from subscribers.web.pages import Shown
 
 # Open Graph names a language with a country. These are the countries that sites expect where a language names none.
@@ -23,6 +25,8 @@ _LOCALES = {
     "zh-hans": "zh_CN",
     "zh-hant": "zh_TW",
 }
+
+CARD_SIZE = (1200, 630)
 
 
 @dataclass(frozen=True)
@@ -67,10 +71,26 @@ def locale_of(language: str) -> str:
     return _LOCALES.get(first, "")
 
 
+def card(label: str, title: str, slug: str = "") -> Picture | None:
+    """Return the card of an issue, or of a newsletter without a slug; None if none was drawn, or nobody can say."""
+    newsletter = settings.NEWSLETTERS[label]
+    try:
+        name = import_string(settings.CARD)(label, slug)
+    except AWAY:
+        return None  # the page may have been made without the database
+    address = f"{newsletter.media_url or f'{settings.BASE_URL}/media/'}{name}"
+    return Picture(address, title, *CARD_SIZE) if name else None
+
+
 def of_form(newsletter: Shown) -> Shared | None:
     """Return the sign-up form as other sites show it; None if the newsletter is no longer configured."""
     configured = settings.NEWSLETTERS.get(newsletter.label)
     if configured is None:
         return None
-    address = f"{settings.BASE_URL}{newsletter.form_path}"
-    return Shared(configured.name, address, configured.about, configured.language)
+    return Shared(
+        title=configured.name,
+        address=f"{settings.BASE_URL}{newsletter.form_path}",
+        description=configured.about,
+        language=configured.language,
+        picture=card(newsletter.label, configured.name),
+    )

@@ -5,20 +5,45 @@ from dataclasses import replace
 from xml.etree import ElementTree
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 from django.test import Client
-from PIL import Image
+from PIL import Image as Pillow
 
+from mailer.content.assets.images import Image
+from mailer.store import page_images
+from mailer.store.page_images import OF_NEWSLETTER, Role
 from mailer.web.icons import initial, square
 
 SVG = "{http://www.w3.org/2000/svg}"
 
 
 def icon(client: Client, path: str):
-    with connection.execute_wrapper(lambda *_: pytest.fail("the database was asked")):
-        answer = client.get(path)
+    answer = client.get(path)
     assert answer.status_code == 200
     return answer
+
+
+def away(*_: object) -> None:
+    raise OperationalError("the database is down")
+
+
+@pytest.mark.django_db
+def test_the_icon_is_the_logo_once_an_issue_was_sent(client: Client):
+    tab = Image("a" * 64, "png", "image/png", 32, 32, b"tab")
+    home = Image("b" * 64, "png", "image/png", 180, 180, b"home")
+    page_images.keep("weekly", OF_NEWSLETTER, {Role.ICON: tab, Role.HOME_SCREEN: home})
+    for path, content in (("/favicon.ico", b"tab"), ("/apple-touch-icon.png", b"home")):
+        answer = icon(client, path)
+        assert (answer.content, answer["Content-Type"]) == (content, "image/png")
+        assert set(answer["Cache-Control"].split(", ")) == {"max-age=86400", "public"}
+    assert icon(client, "/jianbao/favicon.ico")["Content-Type"] == "image/svg+xml"
+
+
+@pytest.mark.django_db
+def test_there_is_an_icon_while_the_database_is_down(client: Client):
+    with connection.execute_wrapper(away):
+        assert icon(client, "/favicon.ico")["Content-Type"] == "image/svg+xml"
+        assert icon(client, "/apple-touch-icon.png")["Content-Type"] == "image/png"
 
 
 @pytest.mark.django_db
@@ -58,7 +83,7 @@ def test_who_has_the_icon_is_not_sent_it_again(client: Client):
 def test_a_home_screen_shows_the_newsletters_colour(client: Client):
     answer = icon(client, "/apple-touch-icon.png")
     assert answer["Content-Type"] == "image/png"
-    picture = Image.open(io.BytesIO(answer.content)).convert("RGB")
+    picture = Pillow.open(io.BytesIO(answer.content)).convert("RGB")
     assert (picture.size, picture.getcolors()) == ((180, 180), [(180 * 180, (10, 88, 202))])
 
 

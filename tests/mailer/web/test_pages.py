@@ -15,7 +15,10 @@ from lxml import html
 from mailer.archive import indexing
 from mailer.archive.correcting import correct
 from mailer.content.assets import WIDEST
+from mailer.content.assets.images import Image
 from mailer.models import Correction, Send
+from mailer.store import page_images
+from mailer.store.page_images import OF_NEWSLETTER, Role
 from subscribers.models import Subscription
 from tests.mailer.published import published
 from tests.mailer.sending import outgoing
@@ -81,6 +84,30 @@ def test_it_tells_others_what_it_is(client: Client):
     links = {one.get("rel"): one.get("href") for one in page.iter("link")}
     assert links["canonical"] == told["og:url"]
     assert links["alternate"] == "/feed.xml"
+
+
+def test_a_card_that_was_drawn_is_shown_instead_of_the_first_image(client: Client, settings):
+    published(article='<p><img src="https://news.example.com/media/ab.png" alt="The board"></p>', subject='"Boards"')
+    issue, own = drawn("a"), drawn("b")
+    page_images.keep("weekly", "2026-11-20", {Role.CARD: issue})
+    page_images.keep("weekly", OF_NEWSLETTER, {Role.CARD: own})
+    told = metas(tree(client, "/archive/2026-11-20/"))
+    assert told["og:image"] == f"{BASE}/media/{issue.name}"
+    assert told["og:image:alt"] == '"Boards"'
+    assert (told["og:image:width"], told["og:image:height"]) == ("1200", "630")
+    assert told["twitter:card"] == "summary_large_image"
+    for path in ("/archive/", "/"):
+        told = metas(tree(client, path))
+        assert told["og:image"] == f"{BASE}/media/{own.name}"
+        assert told["og:image:alt"] == "The Weekly"
+    assert "immutable" in client.get(f"/media/{own.name}")["Cache-Control"]
+    weekly = replace(settings.NEWSLETTERS["weekly"], media_url="https://cdn.example.com/m/")
+    settings.NEWSLETTERS = settings.NEWSLETTERS | {"weekly": weekly}
+    assert metas(tree(client, "/"))["og:image"] == f"https://cdn.example.com/m/{own.name}"
+
+
+def drawn(name: str) -> Image:
+    return Image(name * 64, "png", "image/png", 1200, 630, name.encode())
 
 
 def test_the_list_of_all_issues_tells_others_what_it_is(client: Client, settings):
@@ -176,10 +203,10 @@ def test_an_archive_without_issues_invites_to_subscribe(client: Client):
     assert "No issue has been sent yet" in words(tree(client, "/archive/"))
 
 
-def test_a_list_of_a_thousand_takes_two_queries(client: Client, django_assert_num_queries):
+def test_a_list_of_a_thousand_takes_three_queries(client: Client, django_assert_num_queries):
     for slug in ("2026-11-13", "2026-11-20"):
         published(slug)
-    with django_assert_num_queries(2) as seen:
+    with django_assert_num_queries(3) as seen:
         client.get("/archive/")
     assert '"article"' not in f"{seen[0]}{seen[1]}"
 

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from django.db import OperationalError, connection
 from django.test import Client
 from lxml import html
 
@@ -47,6 +48,17 @@ def test_the_form_tells_others_what_it_is(client: Client, settings):
         assert told["og:title"] == told["og:site_name"] == name
         assert told["robots"] == "index"
         assert told.get("og:description") == ("Boards & compilers" if path == "/" else None)
+
+
+def test_the_form_is_shown_without_a_card_while_the_database_is_down(client: Client):
+    def away(*_: object) -> None:
+        raise OperationalError("the database is down")
+
+    with connection.execute_wrapper(away):
+        page = client.get("/")
+    assert page.status_code == 200
+    assert b'property="og:title"' in page.content
+    assert b"og:image" not in page.content
 
 
 def test_only_pages_that_may_be_shared_describe_themselves(client: Client):
