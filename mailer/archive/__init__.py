@@ -1,24 +1,29 @@
-"""The web pages of sent issues: which there are, their URLs and their content.
+"""The web pages of issues: which there are, their URLs and their content.
 
-An issue has a page once the provider has accepted its first request. A schedule, a plan that was paused or cancelled
-before, and a request whose outcome is unknown show nothing yet. Rehearsals never do.
+An issue that was sent has a page once the provider has accepted its first request. A schedule, a plan that was paused
+or cancelled before, and a request whose outcome is unknown show nothing yet. Rehearsals never do. An issue that was
+imported has a page unless one of the same slug was sent. What was removed has none.
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from html import unescape
+from typing import Any
 from urllib.parse import quote
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Case, CharField, DateTimeField, Exists, F, OuterRef, QuerySet, Value, When
+from django.db.models.expressions import Combinable
 from django.utils import timezone
 
-from mailer.models import REHEARSAL, Batch, Send
+from mailer.archive.neighbours import around
+from mailer.models import REHEARSAL, ArchivedIssue, Batch, RemovedPage, Send
 
 # What a correction may say otherwise than the send.
 _SAID = ("subject", "preheader", "language", "day", "number")
-_CORRECTED = tuple(f"correction__{said}" for said in _SAID)
-_LISTED = ("slug", "first_request_at", "correction__corrected_at", *_SAID, *_CORRECTED)
+# What `_entry` reads: the same columns of both kinds, so that one query can ask for both.
+Rows = QuerySet[Any, tuple[Any, ...]]
 
 
 @dataclass(frozen=True)
@@ -31,8 +36,10 @@ class Entry:
     language: str  # lower case; "" for one sent before this was kept
     day: date | None  # that the issue itself names
     number: str
-    published: datetime
+    published: datetime  # when it was sent, or noon of the day of one that was imported
     corrected: datetime | None
+    imported: bool = False
+    renewed: datetime | None = None  # when an import last changed it
 
     @property
     def dated(self) -> date:
@@ -41,7 +48,12 @@ class Entry:
 
     @property
     def updated(self) -> datetime:
-        return self.corrected or self.published
+        return self.corrected or self.renewed or self.published
+
+    @property
+    def place(self) -> tuple[datetime, str]:
+        """Return by what issues are in order of time."""
+        return self.published, self.slug
 
 
 @dataclass(frozen=True)
@@ -76,8 +88,9 @@ def sent(newsletter: str) -> QuerySet[Send]:
 
 
 def entries(newsletter: str, count: int | None = None) -> list[Entry]:
-    """Return all sent issues, or the last ones, newest first, without their content, which is long."""
-    return [_entry(send) for send in _newest_first(newsletter).only(*_LISTED)[:count]]
+    """Return all issues that have a page, or the last ones, newest first, without their content, which is long."""
+    rows = _sends(newsletter).union(_imports(newsletter), all=True) if count is None else _last(newsletter, count)
+    return sorted((_entry(row) for row in rows), key=lambda entry: entry.place, reverse=True)[:count]
 
 
 def before(slug: str, listed: list[Entry]) -> list[Entry]:
@@ -88,19 +101,36 @@ def before(slug: str, listed: list[Entry]) -> list[Entry]:
 
 def newest(newsletter: str, count: int) -> list[Page]:
     """Return the last issues with their content, newest first."""
-    return [Page(_entry(send), _article(send)) for send in _with_words(newsletter)[:count]]
+    last = [Page(_entry(row), row[-1]) for row in _last(newsletter, count, "article")]
+    return sorted(last, key=lambda page: page.entry.place, reverse=True)[:count]
+
+
+def pages(newsletter: str) -> Iterator[Page]:
+    """Yield every issue that has a page with its content, one by one, in no particular order."""
+    for rows in (_sends(newsletter, "article"), _imports(newsletter, "article")):
+        for row in rows.iterator():
+            yield Page(_entry(row), row[-1])
 
 
 def page(newsletter: str, slug: str) -> Page | None:
-    """Return the page of a sent issue, or None."""
+    """Return the page of an issue with its neighbours, or None."""
     # PostgreSQL cannot hold NUL, and a URL may.
-    send = None if "\0" in slug else _with_words(newsletter).filter(slug=slug).first()
-    if send is None:
+    found = None if "\0" in slug else _content(newsletter, slug)
+    if found is None:
         return None
-    around = _newest_first(newsletter).only(*_LISTED)
-    older = around.filter(first_request_at__lt=send.first_request_at).first()
-    younger = around.filter(first_request_at__gt=send.first_request_at).last()
-    return Page(_entry(send), _article(send), _entry(older) if older else None, _entry(younger) if younger else None)
+    older, younger = _neighbours(newsletter, found.entry)
+    return Page(found.entry, found.article, older, younger)
+
+
+def shown(newsletter: str, slug: str) -> Page | None:
+    """Return what the page of a sent issue says, whether or not it was removed; None if it was not sent."""
+    row = _rows(sent(newsletter).filter(slug=slug), _of_send("article")).first()
+    return Page(_entry(row), row[-1]) if row else None
+
+
+def is_removed(newsletter: str, slug: str) -> bool:
+    """Tell whether somebody removed the page of this issue."""
+    return "\0" not in slug and RemovedPage.objects.filter(newsletter=newsletter, slug=slug).exists()
 
 
 def archive_root(base_url: str, newsletter: str, newsletters: list[str]) -> str:
@@ -112,30 +142,84 @@ def archive_root(base_url: str, newsletter: str, newsletters: list[str]) -> str:
     return f"{base_url}/{label}archive/"
 
 
-def _newest_first(newsletter: str) -> QuerySet[Send]:
-    return sent(newsletter).select_related("correction").order_by("-first_request_at", "-pk")
+def _last(newsletter: str, count: int, *more: str) -> Iterator[tuple[Any, ...]]:
+    """Yield the last rows of both kinds, up to the count of each: one query for both would read all of them."""
+    for rows in (_sends(newsletter, *more), _imports(newsletter, *more)):
+        yield from rows.order_by("-published", "-slug")[:count]
 
 
-def _with_words(newsletter: str) -> QuerySet[Send]:
-    return _newest_first(newsletter).only(*_LISTED, "article", "correction__article")
+def _content(newsletter: str, slug: str) -> Page | None:
+    for rows in (_sends(newsletter, "article"), _imports(newsletter, "article")):
+        if row := rows.filter(slug=slug).first():
+            return Page(_entry(row), row[-1])
+    return None
 
 
-def _entry(send: Send) -> Entry:
-    said = getattr(send, "correction", None)
-    shown = said or send
-    assert send.first_request_at is not None
+def _neighbours(newsletter: str, entry: Entry) -> tuple[Entry | None, Entry | None]:
+    """Return the issue before this one and the one after it: sent or imported."""
+    rows = around(newsletter, *entry.place)
+    beside = sorted((_entry(row) for row in rows), key=lambda one: one.place)
+    older = [one for one in beside if one.place < entry.place]
+    younger = [one for one in beside if one.place > entry.place]
+    return (older[-1] if older else None), (younger[0] if younger else None)
+
+
+def _sends(newsletter: str, *more: str) -> Rows:
+    removed = RemovedPage.objects.filter(newsletter=newsletter, slug=OuterRef("slug"))
+    return _rows(sent(newsletter).exclude(Exists(removed)), _of_send(*more))
+
+
+def _imports(newsletter: str, *more: str) -> Rows:
+    removed = RemovedPage.objects.filter(newsletter=newsletter, slug=OuterRef("slug"))
+    imported = ArchivedIssue.objects.filter(newsletter=newsletter)
+    hidden = Exists(removed) | Exists(sent(newsletter).filter(slug=OuterRef("slug")))
+    return _rows(imported.exclude(hidden), _of_import(*more))
+
+
+def _rows(found: QuerySet[Any], columns: dict[str, Combinable]) -> Rows:
+    rows: Rows = found.order_by().annotate(**columns).values_list("slug", *columns)
+    return rows
+
+
+def _of_send(*more: str) -> dict[str, Combinable]:
+    """Return what the page of a send says, by the names that it has for both kinds: a correction says all of it."""
+    said: dict[str, Combinable] = {
+        f"said_{name}": Case(When(correction__isnull=False, then=F(f"correction__{name}")), default=F(name))
+        for name in (*_SAID, *more)
+    }
+    none = Value(None, output_field=DateTimeField())
+    return {
+        "published": F("first_request_at"),
+        "corrected": F("correction__corrected_at"),
+        "renewed": none,
+        "origin": Value("sent", output_field=CharField()),
+        **said,
+    }
+
+
+def _of_import(*more: str) -> dict[str, Combinable]:
+    said: dict[str, Combinable] = {f"said_{name}": F(name) for name in (*_SAID, *more)}
+    none = Value(None, output_field=DateTimeField())
+    return {
+        "published": F("published_at"),
+        "corrected": none,
+        "renewed": F("updated_at"),
+        "origin": Value("imported", output_field=CharField()),
+        **said,
+    }
+
+
+def _entry(row: tuple[Any, ...]) -> Entry:
+    slug, published, corrected, renewed, origin, title, preheader, language, day, number, *_ = row
     return Entry(
-        slug=send.slug,
-        title=shown.subject,
-        preheader=shown.preheader,
-        language=shown.language,
-        day=shown.day,
-        number=shown.number,
-        published=send.first_request_at,
-        corrected=said.corrected_at if said else None,
+        slug=slug,
+        title=title,
+        preheader=preheader,
+        language=language,
+        day=day,
+        number=number,
+        published=published,
+        corrected=corrected,
+        imported=origin == "imported",
+        renewed=renewed,
     )
-
-
-def _article(send: Send) -> str:
-    said = getattr(send, "correction", None)
-    return str(said.article if said else send.article)

@@ -17,6 +17,7 @@ from mailer.content.markdown import Document
 from mailer.content.markdown.attributes import ATTRIBUTES
 from mailer.content.markdown.emoji_codes import with_emoji
 from mailer.content.markdown.liquid import TAG
+from mailer.content.patterns import lazy
 
 # What Markdown reads and does not show: a link's address, the name of a note or a reference, the mark of a list.
 _ADDRESS = re.compile(r"\]\([^()\n]*(?:\([^()\n]*\)[^()\n]*)*\)")
@@ -29,7 +30,7 @@ _NAME = re.compile(
 _TAG = re.compile(r"<!--(?:(?!<!--).){0,1000}?-->|</?[A-Za-z][^<>]*>")
 _LIST_MARKS = re.compile(r"[ \t>]*(?:(?:[*+-]|\d{1,9}[.)])[ \t]+(?:\[[ xX]\][ \t]+)?)*")
 # What is shown in code and in prose like "a<b or c>d", "text[1][2]", and not shown where it is Markdown or HTML.
-_MAYBE_SHOWN = re.compile(rf"{_NAME.pattern}|{_ADDRESS.pattern}|{_TAG.pattern}")
+_MAYBE_SHOWN = lazy(rf"{_NAME.pattern}|{_ADDRESS.pattern}|{_TAG.pattern}")
 _INSIDE = re.compile(
     r"<!--|</?(?:a|abbr|b|code|del|em|font|i|ins|kbd|mark|q|s|small|span|strong|sub|sup|u|var)[\s/>]", re.I
 )

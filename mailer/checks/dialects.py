@@ -1,22 +1,33 @@
 """What other programs write into Markdown: site generators, note-taking programs, services that send newsletters.
 
-`IN_WORDS` is in order: what the first pattern finds, the later ones do not look at.
+`IN_WORDS` is in order: what the first pattern finds, the later ones do not look at. Each has the signs, separated by
+spaces, of which a text must have one: without them its pattern is not even compiled.
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from mailer.checks.words import BLANK, STARRED
 from mailer.content.markdown.named_tags import KINDS
+from mailer.content.patterns import lazy
 
 
 @dataclass(frozen=True)
 class Markup:
     rule: str  # "" for what another rule reports
+    signs: tuple[str, ...]
     pattern: re.Pattern[str]
     fix: str
     in_front: bool = True  # whether it means anything in a subject, too
     called: str = ""  # what it is, if its text does not say so
+
+    def find(self, text: str) -> Iterator[re.Match[str]]:
+        """Return each place where the text has it."""
+        for sign in self.signs:
+            if sign in text:
+                return self.pattern.finditer(text)
+        return iter(())
 
 
 _NOTE = (
@@ -24,17 +35,22 @@ _NOTE = (
 )
 
 
-def _left(pattern: str, fix: str, flags: int = 0) -> Markup:
-    return Markup("markup-left", re.compile(pattern, flags), fix)
+def _left(signs: str, expression: str, fix: str, flags: int = 0) -> Markup:
+    return Markup("markup-left", tuple(signs.split()), lazy(expression, flags), fix)
 
 
-def _private(pattern: str, called: str, flags: int = re.DOTALL) -> Markup:
+def _elsewhere(signs: str, pattern: re.Pattern[str]) -> Markup:
+    """Describe what another rule reports."""
+    return Markup("", tuple(signs.split()), pattern, "")
+
+
+def _private(signs: str, expression: str, called: str, flags: int = re.DOTALL) -> Markup:
     """Describe a note that its writer believes nobody sees."""
-    return Markup("private-note", re.compile(pattern, flags), _NOTE, called=called)
+    return Markup("private-note", tuple(signs.split()), lazy(expression, flags), _NOTE, called=called)
 
 
-def _maybe(pattern: str, fix: str, flags: int = 0, *, in_front: bool = False) -> Markup:
-    return Markup("markup-maybe", re.compile(pattern, flags), fix, in_front)
+def _maybe(signs: str, expression: str, fix: str, flags: int = 0, *, in_front: bool = False) -> Markup:
+    return Markup("markup-maybe", tuple(signs.split()), lazy(expression, flags), fix, in_front)
 
 
 # ---------------------------------------------------------------- merge fields
@@ -55,31 +71,41 @@ _FALLBACK = r"(?:(?:\s*[,|:=/]|\sOR\s)[^{}\[\]\n]{0,80})?"
 _GREETING = (
     r"(?<![A-Za-z])(?:dear|hi|hey|hello|hallo|liebe[rs]?|bonjour|cher|chère|hola|querid[oa]|ciao|亲爱的|您好|你好)"
 )
+_SIGNS = "<< % { $ ## @ [ ~"  # of which _OPEN has one
 _OWN_FIX = "write it for all subscribers: mailer replaces nothing in a text"
 
 _MERGE_FIELDS = (
     # *|FNAME|*, {{ name }} and their like.
-    Markup("", BLANK, ""),
-    Markup("", STARRED, ""),
-    _left(rf"(?<![\w%$#@]){_OPEN}{_FIELD}{_FALLBACK}{_CLOSE}(?!\w)", _OWN_FIX, re.IGNORECASE),
-    _left(rf"{_GREETING}[,，]?(?:\s*{_OPEN}|\s+-){_WHO}{_FALLBACK}(?:{_CLOSE}|-)", _OWN_FIX, re.IGNORECASE),
+    _elsewhere("{{ %% <% [", BLANK),
+    _elsewhere("*|", STARRED),
+    _left(_SIGNS, rf"(?<![\w%$#@]){_OPEN}{_FIELD}{_FALLBACK}{_CLOSE}(?!\w)", _OWN_FIX, re.IGNORECASE),
+    _left(
+        f"{_SIGNS} -",
+        rf"{_GREETING}[,，]?(?:\s*{_OPEN}|\s+-){_WHO}{_FALLBACK}(?:{_CLOSE}|-)",
+        _OWN_FIX,
+        re.IGNORECASE,
+    ),
     # {first_name, "there"}, [Name,fallback=friend], {contactfield=firstname}, %recipient.name%, <%= name %>
-    _left(r"\{\$?\w+,\s*[\"“'‘][^{}\n]{0,80}[\"”'’]\}", _OWN_FIX),
-    _left(r"\[\w[\w .-]{0,40},\s*fallback\s*=[^\]\n]{0,80}\]", _OWN_FIX, re.IGNORECASE),
-    _left(r"\{(?:contactfield|custom_?field|subtag|mc|merge)[=:][^{}\s]{1,60}\}", _OWN_FIX, re.IGNORECASE),
-    _left(r"%(?:recipient|user|contact|subscriber)[._]\w+%|#recipient:[^#\s]{1,60}#", _OWN_FIX, re.IGNORECASE),
-    _left(rf"\{{!\w+\}}|\{{\$_?{_COMMON}\}}|\[\[(?:data|var):[^\]\n]{{1,80}}\]\]", _OWN_FIX, re.IGNORECASE),
-    _left(r"<%.{1,200}?%>", _OWN_FIX, re.DOTALL),
-    _left(r"</?(?:unsubscribe|webversion|preferences|forwardtoafriend|singleline|multiline)(?:\s[^<>]*)?>", _OWN_FIX),
-    _maybe(rf"(?<![\w%$#@\[])(?!\[\w){_OPEN}{_COMMON}{_CLOSE}(?!\w)", _OWN_FIX, re.IGNORECASE, in_front=True),
+    _left("{", r"\{\$?\w+,\s*[\"“'‘][^{}\n]{0,80}[\"”'’]\}", _OWN_FIX),
+    _left("[", r"\[\w[\w .-]{0,40},\s*fallback\s*=[^\]\n]{0,80}\]", _OWN_FIX, re.IGNORECASE),
+    _left("{", r"\{(?:contactfield|custom_?field|subtag|mc|merge)[=:][^{}\s]{1,60}\}", _OWN_FIX, re.IGNORECASE),
+    _left("% #", r"%(?:recipient|user|contact|subscriber)[._]\w+%|#recipient:[^#\s]{1,60}#", _OWN_FIX, re.IGNORECASE),
+    _left("{ [[", rf"\{{!\w+\}}|\{{\$_?{_COMMON}\}}|\[\[(?:data|var):[^\]\n]{{1,80}}\]\]", _OWN_FIX, re.IGNORECASE),
+    _left("<%", r"<%.{1,200}?%>", _OWN_FIX, re.DOTALL),
+    _left(
+        "<", r"</?(?:unsubscribe|webversion|preferences|forwardtoafriend|singleline|multiline)(?:\s[^<>]*)?>", _OWN_FIX
+    ),
+    _maybe(_SIGNS, rf"(?<![\w%$#@\[])(?!\[\w){_OPEN}{_COMMON}{_CLOSE}(?!\w)", _OWN_FIX, re.IGNORECASE, in_front=True),
 )
 
 # In an address, only what is certain: `https://api.example.org/{id}` may be meant, and a variable of a site generator,
 # `{{base}}125627`, costs its link, which the renderer says.
 _NAME = rf"(?:{_FIELD}|{_COMMON}){_FALLBACK}"
-IN_ADDRESSES = re.compile(
+IN_ADDRESSES = _left(
+    "{ % *| <% [ @",
     rf"\{{\{{[^{{}}]{{0,100}}(?:unsub|tracklink|{_NAME})[^{{}}]{{0,100}}\}}\}}|\{{[$!]?{_FIELD}{_FALLBACK}\}}"
     rf"|(?<==)\{{[$!]?{_NAME}\}}|%%\w+%%|%{_NAME}%|\*\|.{{1,100}}?\|\*|<%|\[\[{_NAME}\]\]|\[UNSUB\w*\]|@TrackLink\b",
+    "write out the address; mailer adds the link to unsubscribe by itself",
     re.IGNORECASE,
 )
 
@@ -96,31 +122,43 @@ _IN_PARENTHESES = r"(?:[^()\n]|\([^()\n]{0,100}\)){0,300}"
 # What an address has, and a reference such as [Smith](2020: 15) or [Fig. 2](see p. 3) has not.
 _OF_AN_ADDRESS = r"(?:[/@#{]|(?:https?|mailto|tel):|\.[A-Za-z]{2,5}\b)"
 
+_TOC = "(?:TOC|ToC|Toc|toc)"
+
 _CERTAIN = (
     # Obsidian, also where a comment goes on in the next block; MDX; Jinja; CriticMarkup; and HTML, in a subject.
     _private(
+        "%%",
         r"(?<![\d%])%%(?!%).{1,5000}?%%(?!%)|^%%(?!%)|(?<![\d%])(?<!\d )%%\s*\Z",
         "the Obsidian comment ",
         re.DOTALL | re.MULTILINE,
     ),
-    _private(r"\{/\*.{0,1000}?\*/\}|\{#(?=\s).{0,1000}?#\}|\{>>.{0,1000}?<<\}|<!--.{0,1000}?-->", "the comment "),
-    _left(r"!\[\[[^\[\]\n]*\]\]", "write ![words](address): Obsidian's links mean nothing in an email"),
-    _left(rf"(?<!\w)!\[[^\[\]]*\](?:\({_IN_PARENTHESES}\)?|\[[^\[\]\n]*\])", _IMAGE),
-    # Hugo; Zola, Jekyll, Eleventy, Handlebars; Liquid without an end; WordPress.
-    _left(r"\{\{[<%](?:.{0,500}?[%>]\}\})?", _EXPAND, re.DOTALL),
-    _left(r"\{\{\{?\s*[#/^&>!$~.-]*\s*[A-Za-z_\"'“‘].{0,500}?\}\}\}?", _EXPAND, re.DOTALL),
-    _left(r"\{%-?\s+\w+", _EXPAND),
-    _left(r"\[/?[a-z][\w-]*(?:\s+[\w-]+=[\"“'][^\"”'\n]{0,300}[\"”'])+\s*/?\]", _EXPAND),
-    # A link that is none, because something in it is no address; it has one, or lost it with a tag of Liquid.
-    _left(rf"(?<!\w)\[[^\[\]]+\]\((?=\s*\)|[^()\n]{{0,300}}?{_OF_AN_ADDRESS}){_IN_PARENTHESES}\)", _LINK),
-    # One that is never closed.
-    _left(r"(?<![\w\]])\[[^\[\]\n]{1,200}\]\(<?(?:https?://|mailto:)[^\s()]{1,300}", "close the link with )"),
+    _private(
+        "{ <!--", r"\{/\*.{0,1000}?\*/\}|\{#(?=\s).{0,1000}?#\}|\{>>.{0,1000}?<<\}|<!--.{0,1000}?-->", "the comment "
+    ),
+    _left("![[", r"!\[\[[^\[\]\n]*\]\]", "write ![words](address): Obsidian's links mean nothing in an email"),
+    _left("![", rf"(?<!\w)!\[[^\[\]]*\](?:\({_IN_PARENTHESES}\)?|\[[^\[\]\n]*\])", _IMAGE),
     _left(
-        r"\A\s*(?:\[\[?_?TOC_?(?:\s[^\[\]\n]{0,40})?\]?\]|\$\{toc\}|TOC)\s*\Z",
+        "![",
+        r"(?<!\w)!\[[^\[\]\n]{1,200}\](?:\s{1,3}\(|\s?（)"
+        rf"(?=[^()（）\n]{{0,300}}?{_OF_AN_ADDRESS})[^()（）\n]{{0,300}}[)）]",
+        "write ![words](address), without a space between",
+    ),
+    # Hugo; Zola, Jekyll, Eleventy, Handlebars; Liquid without an end; WordPress.
+    _left("{{", r"\{\{[<%](?:.{0,500}?[%>]\}\})?", _EXPAND, re.DOTALL),
+    _left("{{", r"\{\{\{?\s*[#/^&>!$~.-]*\s*[A-Za-z_\"'“‘].{0,500}?\}\}\}?", _EXPAND, re.DOTALL),
+    _left("{%", r"\{%-?\s+\w+", _EXPAND),
+    _left("[", r"\[/?[a-z][\w-]*(?:\s+[\w-]+=[\"“'][^\"”'\n]{0,300}[\"”'])+\s*/?\]", _EXPAND),
+    # A link that is none, because something in it is no address; it has one, or lost it with a tag of Liquid.
+    _left("](", rf"(?<!\w)\[[^\[\]]+\]\((?=\s*\)|[^()\n]{{0,300}}?{_OF_AN_ADDRESS}){_IN_PARENTHESES}\)", _LINK),
+    # One that is never closed.
+    _left("](", r"(?<![\w\]])\[[^\[\]\n]{1,200}\]\(<?(?:https?://|mailto:)[^\s()]{1,300}", "close the link with )"),
+    _left(
+        "TOC ToC Toc toc",
+        rf"\A\s*(?:\[\[?_?{_TOC}_?(?:\s[^\[\]\n]{{0,40}})?\]?\]|\$\{{{_TOC}\}}|{_TOC})\s*\Z",
         "remove it; mailer lists the sections by itself",
-        re.IGNORECASE,
     ),
     _left(
+        "[^",
         r"(?:(?<=[\w.,;:!?)\"'”’」。，！？])\[\^[\w-]{1,40}\]|\[\^\d{1,3}\])",
         "write the footnote, as [^1]: words on a line of their own, or remove its mark",
     ),
@@ -140,104 +178,128 @@ _WIDE = "[\u3040-\u30ff\u3400-\u9fff]"
 _STRAY = r"[^*~=\n]{1,200}?"
 
 _UNCERTAIN = (
-    _maybe(r"\[\[[^\[\]\n]+\]\]", "write [words](address): an email has no links of this kind"),
+    _maybe("[[", r"\[\[[^\[\]\n]+\]\]", "write [words](address): an email has no links of this kind"),
     # Docusaurus, VuePress, Pandoc; MkDocs; reStructuredText.
-    _maybe(r"^[:：]{3,}\s*\{?\.?[A-Za-z][\w-]*|\A:{3,}\Z", _CALLOUT, re.MULTILINE),
-    _maybe(rf"\A(?:!!!|\?\?\?\+?)\s+(?:{_ADMONITIONS})\b.*|\A\.\. [a-z-]+::", _CALLOUT),
-    _maybe(r"\A===\+? \"[^\"\n]{1,100}\"", "write a heading: an email has no tabs"),
-    _maybe(r"\A\\begin\{[a-z]+\*?\}", _FORMULA),
+    _maybe(": ：", r"^[:：]{3,}\s*\{?\.?[A-Za-z][\w-]*|\A:{3,}\Z", _CALLOUT, re.MULTILINE),
+    _maybe("!!! ??? ::", rf"\A(?:!!!|\?\?\?\+?)\s+(?:{_ADMONITIONS})\b.*|\A\.\. [a-z-]+::", _CALLOUT),
+    _maybe("===", r"\A===\+? \"[^\"\n]{1,100}\"", "write a heading: an email has no tabs"),
+    _maybe("\\begin{", r"\A\\begin\{[a-z]+\*?\}", _FORMULA),
     # Formulas, but no prices: what begins with a digit has a sign of a formula in it.
-    _maybe(r"\$\$.{1,500}?\$\$", _FORMULA, re.DOTALL),
-    _maybe(rf"(?<![\w$])\$(?![\s\d${{]){_BETWEEN}(?<![\s$])\$(?![\w$])", _FORMULA),
-    _maybe(rf"(?<![\w$])\$\d{_BETWEEN}[\\^_=]{_BETWEEN}(?<![\s$])\$(?![\w$])", _FORMULA),
+    _maybe("$$", r"\$\$.{1,500}?\$\$", _FORMULA, re.DOTALL),
+    _maybe("$", rf"(?<![\w$])\$(?![\s\d${{]){_BETWEEN}(?<![\s$])\$(?![\w$])", _FORMULA),
+    _maybe("$", rf"(?<![\w$])\$\d{_BETWEEN}[\\^_=]{_BETWEEN}(?<![\s$])\$(?![\w$])", _FORMULA),
     # Links with a space in the middle, or the brackets the other way round.
     _maybe(
+        "[",
         r"(?<![\w\])])\[(?=[^\]\n]{0,200}?[^\W\d_])[^\[\]\n]{1,200}\][ \t]\(\s*(?:https?://|mailto:)[^()\n]{1,300}\)"
         r"|\([^()\n]{1,200}\)\[\s*https?://[^\[\]\n]{1,300}\]",
         "write [words](address), without a space between",
     ),
     # A table whose second line is missing, or has not as many columns as its head.
     _maybe(
+        "|",
         r"\A\|[^\n]{1,500}\|[ \t]*\n\|[^\n]{1,500}\|[ \t]*$"
         r"|\A[^\n|]{1,300}\|[^\n]{0,500}\n[ \t|:-]{0,100}-[ \t]?\|[ \t]?-[ \t|:-]{0,100}$",
         "write |---|---| below the head of the table, with a column for each; a | in a cell is \\|",
         re.MULTILINE,
     ),
     # Marks of Markdown in full width, as a Chinese or Japanese keyboard writes them.
-    _maybe(r"\[[^\[\]\n]{1,200}\]（\s*https?://[^（）\n]{1,300}）", "write the address in ( ), not in （ ）"),
-    _maybe(r"\A＃{1,6}[ \u3000][^\n]*", "write # for a heading, not ＃"),
+    _maybe("]（", r"\[[^\[\]\n]{1,200}\]（\s*https?://[^（）\n]{1,300}）", "write the address in ( ), not in （ ）"),
+    _maybe("＃", r"\A＃{1,6}[ \u3000][^\n]*", "write # for a heading, not ＃"),
     # Headings, but no hashtags: those are single words.
-    _maybe(r"^#{2,6}[^\W\d_][^\n]*", _SPACE, re.MULTILINE),
-    _maybe(r"\A#(?:[^\W\d_a-z]\w*(?: [^\s#]+){1,5}|[\u3400-\u9fff][^#\s]{1,30})(?<![.!?…。！？])\Z", _SPACE),
+    _maybe("##", r"^#{2,6}[^\W\d_][^\n]*", _SPACE, re.MULTILINE),
+    _maybe("#", r"\A#(?:[^\W\d_a-z]\w*(?: [^\s#]+){1,5}|[\u3400-\u9fff][^#\s]{1,30})(?<![.!?…。！？])\Z", _SPACE),
     _maybe(
+        "{",
         r"\{:?\s*(?:[#.][A-Za-z][\w-]*|(?:width|height|class|id|style|target|rel|align|title|alt|loading)=)"
         r"[^{}\n]{0,120}\}",
         "put attributes right behind what they belong to, or remove them",
     ),
-    _maybe(r"(?<!\w)：[a-z][a-z0-9_+-]{1,30}：(?!\w)", "write :name: for an emoji, not ：name："),
+    _maybe("：", r"(?<!\w)：[a-z][a-z0-9_+-]{1,30}：(?!\w)", "write :name: for an emoji, not ：name："),
     # A mark with a space on its inner side: **bold **word.
     _maybe(
+        "** ~~ ==",
         rf"(?<![*~=0-9A-Za-z_])(\*\*|~~|==)(?=\w){_STRAY}[ \t]\1(?![\s*~=])"
         rf"|(?<![*~=0-9A-Za-z_])(\*\*|~~|==)[ \t]{_STRAY}\w\2(?![*~=0-9A-Za-z_])",
         "remove the space beside the mark",
     ),
-    _maybe(r"(?<![\w*])\*\*(?=[\w\"“«(])[^*\n]{1,200}[:.!?…,;)]\*\*(?=[^\W\d_])", "put a space behind the bold words"),
+    _maybe(
+        "**", r"(?<![\w*])\*\*(?=[\w\"“«(])[^*\n]{1,200}[:.!?…,;)]\*\*(?=[^\W\d_])", "put a space behind the bold words"
+    ),
     # In a block of HTML, nothing is read as Markdown.
     _maybe(
+        "**",
         r"(?<![\w*])\*\*(?=[^\s*])[^*\n]{1,200}?(?<=\S)\*\*(?![\w*])",
         "write <b>words</b>, or an empty line below the tag",
     ),
-    _maybe(rf"__(?={_WIDE})[^_\n]{{0,200}}(?<={_WIDE})__", "write **words**"),
-    _maybe(r"(?<![\w*])\*\*(?!kw|args|opt|param|self)(?=[^\W\d_])[^*\n]{1,300}\Z", "write ** where the bold words end"),
+    _maybe("__", rf"__(?={_WIDE})[^_\n]{{0,200}}(?<={_WIDE})__", "write **words**"),
     _maybe(
+        "**",
+        r"(?<![\w*])\*\*(?!kw|args|opt|param|self)(?=[^\W\d_])[^*\n]{1,300}\Z",
+        "write ** where the bold words end",
+    ),
+    _maybe(
+        "][",
         r"(?<![\w\])])\[(?=[^\]\n]{0,300}?[^\W\d_])[^\[\]\n]{1,300}\]\[[^\[\]\n]{0,60}\]",
         "define the link, as [name]: address on a line of its own",
     ),
     # MDX.
     _maybe(
+        "import export",
         r"^(?:import|export)\s[^\n]{0,200}(?:\sfrom\s|\bconst\s)[^\n]{0,200}[\"'“”‘’=][^\n]{0,200}",
         f"remove it, or {_SHOW}",
         re.MULTILINE,
     ),
     _maybe(
+        "<",
         rf"(?<![\w<])<(?:/[A-Z]\w*|[A-Z][\w.]*(?:\s+[\w-]+(?:={_VALUE})?)*\s*/|[A-Z][\w.]*(?:\s+[\w-]+={_VALUE})+\s*)>",
         f"write it in Markdown, or {_SHOW}",
     ),
     # A tag that nothing ends. Right behind "the" or before "tag", the text talks about it.
     _maybe(
+        "<",
         r"(?<!the )(?<![\w<])<(?!(?:base|col|link|meta|param|source|track)\b)[a-z][\w-]*"
         r"(?:\s+[\w:-]+){0,20}?\s+[\w:-]+="
         rf"(?:\"[^\"<>\n]*\"|'[^'<>\n]*'|[^\s\"'<>]+)[^<>\n]{{0,300}}>(?![\s-]*{KINDS})",
         f"close its quotation marks, and it with an end tag, or {_SHOW}",
     ),
     _maybe(
-        r"(?<![\w:/])(?<!\w\[):[a-z][a-z0-9_+-]*[a-z0-9]:(?![\w:/])", f"use the emoji itself, or {_SHOW}", in_front=True
+        ":",
+        r"(?<![\w:/])(?<!\w\[):[a-z][a-z0-9_+-]*[a-z0-9]:(?![\w:/])",
+        f"use the emoji itself, or {_SHOW}",
+        in_front=True,
     ),
-    _maybe(r"\[/[a-z][\w-]*\]", _EXPAND),
-    _maybe(r"\[\^[\w-]{1,40}\]", "write the footnote, as [^name]: words on a line of its own, or put it in `code`"),
+    _maybe("[/", r"\[/[a-z][\w-]*\]", _EXPAND),
+    _maybe(
+        "[^", r"\[\^[\w-]{1,40}\]", "write the footnote, as [^name]: words on a line of its own, or put it in `code`"
+    ),
     # PHP Markdown Extra; markdown-it's "ins", but no "++i or i++".
     _maybe(
+        "*[",
         r"^\*\[[^\[\]\n]{1,60}\]:[ \t]*\S[^\n]*",
         "write the meaning beside the word, and remove this line",
         re.MULTILINE,
     ),
     _maybe(
+        "++",
         r"(?<![0-9A-Za-z_+])\+\+(?=[^\W\d_]{2})(?P<first>\w+)\b(?![^+\n]{0,200}?\b(?P=first)\+\+)"
         r"(?:[^+\n]{0,200}?[^\W\d_][.!?…。！？]?)?\+\+(?![0-9A-Za-z_+])",
         f"write <ins>words</ins>, or {_SHOW}",
     ),
     # CriticMarkup; Logseq.
-    _maybe(r"\{(\+\+|--|==).{1,300}?\1\}", "accept or reject the change", re.DOTALL),
-    _maybe(r"^[a-z][\w-]*::[ \t]\S[^\n]*", f"remove it, or {_SHOW}", re.MULTILINE),
-    _maybe(r"(?<=\s)\^[A-Za-z0-9][\w-]{2,40}\s*\Z", "remove it: it names a block in Obsidian"),
-    _maybe(r"\A\[[/<>?!*-]\]\s", "use [ ] or [x], which are shown as boxes"),
-    _maybe(r"\A\\(?:newpage|pagebreak|clearpage|tableofcontents|toc)\Z", "remove it"),
+    _maybe("{", r"\{(\+\+|--|==).{1,300}?\1\}", "accept or reject the change", re.DOTALL),
+    _maybe("::", r"^[a-z][\w-]*::[ \t]\S[^\n]*", f"remove it, or {_SHOW}", re.MULTILINE),
+    _maybe("^", r"(?<=\s)\^[A-Za-z0-9][\w-]{2,40}\s*\Z", "remove it: it names a block in Obsidian"),
+    _maybe("[", r"\A\[[/<>?!*-]\]\s", "use [ ] or [x], which are shown as boxes"),
+    _maybe("\\", r"\A\\(?:newpage|pagebreak|clearpage|tableofcontents|toc)\Z", "remove it"),
 )
 
 # A title in the front matter is plain text.
 IN_FRONT = (
     _maybe(
-        r"(?<![\w*])\*\*(?=\S)[^*\n]+(?<=\S)\*\*|~~(?=\S)[^~\n]+~~|(?<!=)==(?=[^\s=])[^=\n]+==(?!=)", "remove the marks"
+        "** ~~ ==",
+        r"(?<![\w*])\*\*(?=\S)[^*\n]+(?<=\S)\*\*|~~(?=\S)[^~\n]+~~|(?<!=)==(?=[^\s=])[^=\n]+==(?!=)",
+        "remove the marks",
     ),
 )
 IN_WORDS = (*_MERGE_FIELDS, *_CERTAIN, *_UNCERTAIN)

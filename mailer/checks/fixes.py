@@ -6,11 +6,10 @@ Only lines change that a fix is about. Code is never one of them, and neither is
 import re
 from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field
-from unicodedata import normalize
 
 from markdown_it.token import Token
 
-from mailer.content.markdown import parse, plain
+from mailer.content.markdown import parse, plain, same_title
 
 # "##Heading" and "##中文"; one "#" alone may be a tag of a social network.
 GLUED = re.compile(r"( {0,3}#{2,6})([^#\s\\].*)")
@@ -120,7 +119,7 @@ def _titles_of_sections(
     titles = [number for number, (token, _) in enumerate(headings) if token.tag == "h1"]
     if len(titles) < 2:
         return
-    first = titles[1] if _same(headings[titles[0]][1], title) else titles[0]
+    first = titles[1] if same_title(headings[titles[0]][1], title) else titles[0]
     later = [token for token, _ in headings[first:]]
     # Underlined headings have two levels only, and numbered ones six.
     if any(token.markup in ("=", "-") or token.tag == "h6" for token in later):
@@ -133,11 +132,11 @@ def _titles_of_sections(
 def _repeated_titles(tokens: Sequence[Token], lines: Sequence[str], title: str) -> Iterator[int]:
     """Return the lines of a heading that repeats the title; the email already leaves out the first h1 that does."""
     left_out, first = False, True
-    for position, token in enumerate(tokens):
+    for position, token in enumerate(tokens if title else ()):
         if token.level or token.nesting < 0 or token.type == "inline":
             continue
         words = tokens[position + 1].children or [] if token.type == "heading_open" else []
-        is_title = _same(plain(words), title) and not any(one.type == "code_inline" for one in words)
+        is_title = same_title(plain(words), title) and not any(one.type == "code_inline" for one in words)
         if is_title and (left_out if token.tag == "h1" else first):
             yield from _with_blank(range(*_rows(token)), lines)
         left_out = left_out or (is_title and token.tag == "h1")
@@ -150,11 +149,6 @@ def _with_blank(rows: range, lines: Sequence[str]) -> Iterator[int]:
     before, after = rows.start - 1, rows.stop
     if after < len(lines) and not lines[after].strip() and (before < 0 or not lines[before].strip()):
         yield after
-
-
-def _same(one: str, other: str) -> bool:
-    one, other = (re.sub(r"[\W_]+", "", normalize("NFKC", text)).casefold() for text in (one, other))
-    return bool(one) and one == other
 
 
 def _joined_blocks(tokens: Sequence[Token], lines: Sequence[str]) -> set[int]:

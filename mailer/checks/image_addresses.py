@@ -10,15 +10,16 @@ from mailer.checks.links import EXPIRING, SHORT_LIVED_ALONE
 from mailer.checks.personal import behind, password_in
 from mailer.checks.proofs import Proof, shortened
 from mailer.content.findings import Finding
+from mailer.content.patterns import lazy
 
 # Hosts whose addresses without such a parameter expire, too.
-EXPIRES = re.compile(
+EXPIRES = lazy(
     r"private-user-images\.|cdn\.discordapp\.(com|net)|media\.discordapp\.net|.*\.(fbcdn\.net|cdninstagram\.com)"
     r"|media\.licdn\.com|prod-files-secure\.|lh\d(-\w+)?\.googleusercontent\.com/docsz/"
 )
 PERMANENT = ("firebasestorage.googleapis.com",)  # its token stays
 # Pages about an image, which browsers show and emails do not. Host and path.
-PAGES = re.compile(
+PAGES = lazy(
     r"(github\.com|gitee\.com|huggingface\.co)/.+/blob/.+|git\.sr\.ht/.+/tree/.+|[^/]+/.+/-/blob/.+|bitbucket\.org/[^/]+/[^/]+/src/.+"
     r"|[^/]+/[^/]+/[^/]+/src/(branch|commit|tag)/.+|[^/]+/wiki/(File|Datei|Fichier):.+"
     r"|(www\.)?dropbox\.com/(s|scl)/.+|drive\.google\.com/(file|open).*|(www\.)?imgur\.com/(a/|gallery/)?\w+"
@@ -30,6 +31,8 @@ PAGES = re.compile(
     r"|(?!.*(badge|shields\.|https?(:|%3A)))[^/]+/(?!.*\.\w+/).*\.(html?|pdf|docx?)",
     re.IGNORECASE,
 )
+DOCUMENT = re.compile(r"\.(pdf|docx?)\Z", re.IGNORECASE)
+LINKED = "link to it instead, as [words](address), or show an image of it"
 ITSELF = ("raw", "dl")  # parameters with which some of these send the file
 GITHUB = re.compile(r"https?://github\.com/([^/]+/[^/]+)/blob/([^?#]+)", re.IGNORECASE)
 
@@ -58,7 +61,8 @@ def _one(target: str) -> Iterator[tuple[str, str, str]]:
     elif _is_page(target):
         raw = GITHUB.match(target)
         fix = f"write https://raw.githubusercontent.com/{raw[1]}/{raw[2]}, or {in_folder}" if raw else in_folder
-        yield "image-page", f"{named} is a web page about the image, so the email would show nothing", fix
+        kind, fix = ("a document", LINKED) if DOCUMENT.search(_path(target)) else ("a web page about the image", fix)
+        yield "image-page", f"{named} is {kind}, so the email would show nothing", fix
     elif password_in(target):
         yield "link-private", f"{named} tells every subscriber a password", in_folder
     elif sign := _expiring(target):

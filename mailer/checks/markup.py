@@ -42,7 +42,7 @@ def _left(words: str, kinds: Sequence[Markup] = IN_WORDS) -> Iterator[_Left]:
     """Return all that is left in the words, each piece once: the first kind that finds a piece takes it."""
     taken = bytearray(len(words))
     for markup in kinds:
-        for found in markup.pattern.finditer(words):
+        for found in markup.find(words):
             start, end = found.span()
             if taken.find(1, start, end) < 0:
                 taken[start:end] = b"\1" * (end - start)
@@ -127,13 +127,13 @@ def _in_addresses(proof: Proof) -> Iterator[Finding]:
     places = [(link.target, link.line, link.column) for link in proof.links]
     places += [(image.target, image.line, image.column) for image in proof.pictures]
     for target, line, column in places:
-        if found := IN_ADDRESSES.search(target):
+        if found := next(IN_ADDRESSES.find(target), None):
             yield proof.finding(
                 line,
                 column,
                 "markup-left",
                 f'the address "{shortened(target)}" has "{found[0]}" in it, which nothing replaces',
-                "write out the address; mailer adds the link to unsubscribe by itself",
+                IN_ADDRESSES.fix,
             )
 
 

@@ -2,7 +2,8 @@
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import islice
 
 from markdown_it.token import Token
 
@@ -13,6 +14,7 @@ from mailer.content.findings import Finding
 from mailer.content.markdown import display_width, plain
 from mailer.content.markdown.text import closing
 
+MOST = 50  # pieces of one paragraph that are reported; a text made to be slow has thousands
 WIDEST_SUBJECT = 60  # columns that an inbox on a desktop shows
 ANSWER = re.compile(r"(re|fwd?|aw|wg|sv|回复|答复|转发|回覆|轉寄)\s*[:：]", re.IGNORECASE)
 TO_DO = re.compile(
@@ -156,9 +158,9 @@ def _unfinished(proof: Proof) -> Iterator[Finding]:
             "unfinished", f'the title ends with "{proof.issue.title.strip()[-1]}"', "finish it, or remove the colon"
         )
     for line, words in _paragraphs(proof):
-        if found := TO_DO.search(words):
+        for found in _each([TO_DO], words):
             yield proof.finding(
-                line, 0, "unfinished", f'"{shortened(found[0])}" is unfinished text', "write it, or remove it"
+                line, 0, "unfinished", f'"{shortened(found)}" is unfinished text', "write it, or remove it"
             )
     yield from _empty_quotes(proof)
 
@@ -209,8 +211,8 @@ def _blanks(proof: Proof) -> Iterator[Finding]:
         if token.type == "inline" and (found := STARRED.search(token.content)) and not _in_code(token, found[0])
     )
     for line, words in [(-1, proof.issue.title), *_paragraphs(proof), *starred]:
-        if found := BLANK.search(words) or STARRED.search(words):
-            message = f'"{shortened(found[0])}" is an unfilled placeholder'
+        for blank in _each([BLANK, STARRED], words):
+            message = f'"{shortened(blank)}" is an unfilled placeholder'
             fix = "write what belongs there, or put it in `code` if it should be shown as it is"
             if line < 0:
                 yield proof.finding_at_title("placeholder-left", message, fix)
@@ -226,6 +228,12 @@ def _blanks(proof: Proof) -> Iterator[Finding]:
                 "give the address",
             )
     yield from _ours(proof)
+
+
+def _each(patterns: Iterable[re.Pattern[str]], words: str) -> list[str]:
+    """Return what the patterns find, each text once."""
+    found = (one[0] for pattern in patterns for one in pattern.finditer(words))
+    return list(dict.fromkeys(islice(found, MOST)))
 
 
 def _in_code(token: Token, text: str) -> bool:

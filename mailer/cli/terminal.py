@@ -222,8 +222,12 @@ def set_up() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mailer.settings")
     import django
 
-    django.setup()
-    gc.freeze()  # what was loaded until now stays; the collector need not look at it again
+    gc.disable()
+    try:
+        django.setup()
+    finally:
+        gc.freeze()  # what was loaded until now stays; the collector need not look at it at all
+        gc.enable()
 
 
 def require_newsletter() -> None:

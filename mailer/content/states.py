@@ -1,18 +1,18 @@
 """The words with which front matter says whether an issue is ready."""
 
-import re
+from mailer.content.patterns import lazy
 
 YES = ("true", "yes", "on", "y", "t", "1", "x", "是", "真")
 NO = ("false", "no", "off", "n", "f", "0", "否", "假")
 # What site generators and editors call an issue that is not to go out.
-UNFINISHED = re.compile(
+UNFINISHED = lazy(
     r"(first |rough |early )?drafts?\b.*|wip|work in progress|in[ _-]progress|unpublished"
     r"|(not|never)[ _-](ready|published|done|finished|started)|unfinished|incomplete|(on[ _-])?hold|to[ _-]?do"
     r"|writing|editing|(brouillon|entwurf|borrador|rascunho|bozza|черновик|下書き)\b.*"
     r"|草稿.*|未完成|未发布|写作中|编辑中|待[定审].*",
 )
 # What a status alone says of the issue: as a stage or a phase, it may well be what the issue is about.
-NOT_YET = re.compile(
+NOT_YET = lazy(
     rf"{UNFINISHED.pattern}|pending|private|((needs?|in|under|pending|awaiting)[ _-])?review|idea|outline|concept"
 )
 

@@ -1,5 +1,6 @@
-"""The tables of mailer, in two files. Import them from here: Django looks for them here as well."""
+"""The tables of mailer, in three files. Import them from here: Django looks for them here as well."""
 
+from mailer.models.archive import Alias, ArchivedIssue, RemovedPage
 from mailer.models.installation import (
     AccountKey,
     CircuitBreaker,
@@ -35,6 +36,8 @@ __all__ = [
     "BOUNCED",
     "REHEARSAL",
     "AccountKey",
+    "Alias",
+    "ArchivedIssue",
     "Attempt",
     "Batch",
     "CircuitBreaker",
@@ -54,6 +57,7 @@ __all__ = [
     "Process",
     "ProviderAccount",
     "ReceivingDomains",
+    "RemovedPage",
     "Send",
     "WebhookKey",
 ]

@@ -81,6 +81,14 @@ class Send(models.Model):
                 name="send_state_known",
             ),
         ]
+        indexes = [
+            # The archive asks for the issues before and after one; without it, that reads all texts.
+            models.Index(
+                fields=["newsletter", "first_request_at"],
+                name="send_by_first_request",
+                condition=Q(first_request_at__isnull=False),
+            )
+        ]
 
     @property
     def is_rehearsal(self) -> bool:

@@ -15,6 +15,9 @@ def send_test(draft: Draft, written: list[str]) -> Answered:
     """Send the draft to those addresses, and say how it went. Only for a draft that could be rendered."""
     assert draft.rendered is not None
     assert draft.newsletter is not None
+    if copying := sum(not tried for tried in draft.rendered.uncopied.values()):
+        images = "1 image is" if copying == 1 else f"{copying} images are"
+        return Answered(False, f"{images} still being copied; try again as soon as the page shows them.")
     try:
         to = read_recipients(written)
         bring_up_to_date()

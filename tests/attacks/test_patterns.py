@@ -15,6 +15,10 @@ import pytest
 
 import mailer
 import subscribers
+from mailer.checks import dialects, personal
+from mailer.checks.dialects import Markup
+from mailer.content.markdown import cjk
+from mailer.content.patterns import Lazy
 
 pytestmark = pytest.mark.slow
 
@@ -70,9 +74,23 @@ def kept(module: str, used: str) -> Iterator[tuple[str | bytes, str, int]]:
     """Yield the patterns that modules store under a name, concatenated ones too, for each use in the code."""
     if not module.endswith(NOT_IMPORTED):
         for name, value in vars(importlib.import_module(module.removesuffix(".__init__"))).items():
-            if isinstance(value, re.Pattern):
+            for pattern in within(value):
                 for use in set(re.findall(rf"\b{name}[.]({'|'.join(USES)})\b", used)) or {"search"}:
-                    yield value.pattern, USES[use], value.flags
+                    yield pattern.pattern, USES[use], pattern.flags
+
+
+def within(value: object) -> Iterator[re.Pattern | Lazy]:
+    """Yield the value if it is a pattern, compiled or not yet, and those of a table."""
+    match value:
+        case re.Pattern() | Lazy():
+            yield value
+        case Markup():
+            yield value.pattern
+        case tuple() | list():
+            for one in value:
+                yield from within(one)
+        case dict():
+            yield from within(list(value.values()))
 
 
 def patterns() -> dict[tuple[str | bytes, str, int], str]:
@@ -118,6 +136,13 @@ def test_the_guard_finds_a_pattern_that_tries_each_way():
     assert takes_long(re.compile(r"\d*\.?\d+x"), "match") == "000000"
     assert takes_long(re.compile(r"\d+x"), "search") == "000000"  # from each digit anew
     assert not takes_long(re.compile(r"\d+x"), "match")
+
+
+def test_patterns_of_tables_and_those_that_are_not_compiled_yet_are_looked_at():
+    tables = ("mailer.checks.dialects", "mailer.checks.personal", "mailer.content.markdown.cjk")
+    found = {text for module in tables for text, *_ in kept(module, "")}
+
+    assert {dialects.IN_WORDS[-1].pattern.pattern, personal.LEADS_ON[0][0].pattern, cjk._LISTED.pattern} <= found
 
 
 def test_no_pattern_takes_long_for_a_long_text():

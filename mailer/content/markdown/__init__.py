@@ -16,7 +16,7 @@ from mailer.content.markdown.emoji_codes import with_emoji
 from mailer.content.markdown.html import inline_to_html, to_html
 from mailer.content.markdown.parsing import Document, MarkupError, Reference, first_heading, parse
 from mailer.content.markdown.remarks import Remark
-from mailer.content.markdown.sections import Section, empty_sections, needs_contents, split, title_heading
+from mailer.content.markdown.sections import Section, empty_sections, needs_contents, same_title, split, title_heading
 from mailer.content.markdown.text import STRUCK, Numbers, display_width, in_short_lines, inline_to_text, plain, to_text
 
 __all__ = [
@@ -46,6 +46,7 @@ __all__ = [
     "needs_contents",
     "parse",
     "plain",
+    "same_title",
     "split",
     "title_heading",
     "to_html",

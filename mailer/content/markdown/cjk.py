@@ -8,6 +8,8 @@ from markdown_it.rules_inline import StateInline, linkify
 from markdown_it.rules_inline.state_inline import Delimiter
 from markdown_it.token import Token
 
+from mailer.content.patterns import lazy
+
 
 def cjk_plugin(md: MarkdownIt) -> None:
     """Make `**加粗：**文字` bold, which CommonMark refuses because no space follows the second mark."""
@@ -56,16 +58,15 @@ def is_wide(char: str) -> bool:
 
 def goes_on(char: str) -> bool:
     """Tell whether it is a letter that follows a word or its mark without a space: Korean endings, Thai, Khmer, …"""
-    return bool(_GOES_ON.match(char))
+    return not char.isascii() and any(first <= char <= last for first, last in _GO_ON)
 
 
 def is_prefix(char: str) -> bool:
     """Tell whether it is a letter of Hebrew or Arabic, where "and" or "the" stands before a word without a space."""
-    return bool(_PREFIX.match(char))
+    return "\u05d0" <= char <= "\u05ea" or "\u0620" <= char <= "\u064a"
 
 
-_PREFIX = re.compile("[\u05d0-\u05ea\u0620-\u064a]")
-_GOES_ON = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\uac00-\ud7a3]")
+_GO_ON = (("\u0e00", "\u0eff"), ("\u1000", "\u109f"), ("\u1780", "\u17ff"), ("\uac00", "\ud7a3"))
 
 
 def join_wide_lines(children: list[Token]) -> list[Token]:
@@ -91,7 +92,7 @@ def join_wide_lines(children: list[Token]) -> list[Token]:
     return kept
 
 
-_LISTED = re.compile(
+_LISTED = lazy(
     r"\d{1,2}、|[①-⑳❶-❿]|（(?:\d{1,2}|[一二三四五六七八九十]{1,3})）|[一二三四五六七八九十]{1,3}、|[・•●○◆◇■□▪►▶]\s?\w"
 )
 
@@ -144,7 +145,7 @@ def _sentence(address: str) -> re.Match[str] | None:
 def cut_behind(address: str, following: str) -> str:
     """Return the words, "很好" of "官网https://a.example/b很好", that a bare address was taken to end before, or ""."""
     within = "/" in address.partition("//")[2] and address[-1].isalnum()
-    found = _WORDS.match(following) if within else None
+    found = _WORDS.match(following) if within and not following[:1].isascii() else None
     return found[0] if found and found[0] not in _JOINS else ""
 
 
@@ -155,14 +156,14 @@ def ends_within(text: str, start: int, length: int) -> bool:
 
 _LETTER = "[\u2e80-\u2fff\u3005\u3040-\ua4cf\uf900-\ufaff\U00020000-\U0003ffff]"
 _WIDE = "[\u2e80-\ua4cf\uf900-\ufaff\U00020000-\U0003ffff]"
-_GOES_ON_BEHIND = re.compile(rf"(?<=[A-Za-z0-9])(?={_WIDE})")
+_GOES_ON_BEHIND = lazy(rf"(?<=[A-Za-z0-9])(?={_WIDE})")
 _NAMED_IN_WIDE_LETTERS = re.compile(r"/(?:wiki|item|zh(?:-[A-Za-z]+)?)/")
 _OPENING = "（「『【《〈〔［｛"
 _JOINS = "和与與及或跟"  # between two addresses
-_WORDS = re.compile(rf"{_LETTER}+")
+_WORDS = lazy(rf"{_LETTER}+")
 # A host that a sentence follows: "https://a.example在这里".
-_HOST = re.compile(rf"//[A-Za-z0-9.-]*\.[A-Za-z]{{2,}}(?={_WIDE})")
-_AFTER_ADDRESS = re.compile(
+_HOST = lazy(rf"//[A-Za-z0-9.-]*\.[A-Za-z]{{2,}}(?={_WIDE})")
+_AFTER_ADDRESS = lazy(
     # Punctuation that belongs to the sentence around the address.
     "(?P<punctuation>[\u3000-\u303f\uff00-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65“”‘’…—،؛؟۔।])"
     rf"|[,;!](?={_WIDE})|(?<=[A-Za-z0-9/])\((?={_WIDE})"

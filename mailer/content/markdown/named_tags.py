@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from markdown_it.token import Token
 
 from mailer.config.rules import names
+from mailer.content.patterns import lazy
 
 # Tags that need no end tag, or that the next of their kind ends.
 SELF_ENDING = names("br dd dt hr img li p td tfoot th tr tbody thead")
@@ -15,7 +16,7 @@ _NEVER_SEEN = names("base col link meta param source track")
 _AROUND_THEM = names("audio colgroup object picture table video")
 
 # Between two tags that the text talks about: "<title> and </title>".
-JOINS = re.compile(r"\s*[,，、/&和與与及或]\s*|\s+(?:and|or|to|und|oder|et|ou|y|e|…|\.\.\.)\s+", re.IGNORECASE)
+JOINS = lazy(r"\s*[,，、/&和與与及或]\s*|\s+(?:and|or|to|und|oder|et|ou|y|e|…|\.\.\.)\s+", re.IGNORECASE)
 # What tags are called.
 KINDS = (
     r"(?:(?:html[\s-]*)?(?:tags?|elements?|elemente[ns]?|balises?|éléments?|etiquetas?|elementos?)\b"
@@ -29,7 +30,7 @@ _OTHER = r"<(?:br|hr|wbr|img|input)\s?/?>"
 _LIST = r"(?:[,，、][ \t]?|[,，]?[ \t](?:and|or|und|oder|et|ou|y)[ \t]|[ \t]?[和与與及或][ \t]?)"
 # "\0" is the tag. A break stands anywhere, so it takes words that leave no doubt: a break that is shown as text is
 # worse than a tag that breaks the line, which is seen in the preview.
-_TALKS = re.compile(
+_TALKS = lazy(
     rf"[\"'“‘„«「『(（]\0[\"'”’“»」』)）]"
     rf"|{_ARTICLE}[ \t]\0(?:[.,;:!?)]|-?[ \t]?(?i:{KINDS})|[ \t]{_VERB}\b)"
     # "Use <br> tags to …", but no line of its own that begins with a label: "Good.<br> Tags: ai".

@@ -11,8 +11,10 @@ from markdown_it.rules_inline import StateInline
 from mdit_py_plugins.subscript import sub_plugin
 from mdit_py_plugins.superscript import superscript_plugin
 
+from mailer.content.patterns import lazy
+
 # A number behind a letter, a few letters behind a single one: H~2~O, E~max~.
-_BELOW = re.compile(
+_BELOW = lazy(
     r"~(?:(?<=[A-Za-z\u0370-\u03ff)\]]~)\d{1,4}[+-]?|(?<![0-9A-Za-z_].~)(?<=[A-Za-z\u0370-\u03ff]~)[A-Za-z]{1,3})~(?!~)"
 )
 # What has a charge, and no face: Na^+^ and e^-^, but "Thanks^-^".
@@ -21,7 +23,7 @@ _ION = (
     r"|(?<![0-9A-Za-z_]..\^)(?:(?<=Ag\^|Au\^|Cs\^|Cu\^|Li\^|Na\^|Rb\^)\+|(?<=Br\^|Cl\^|CN\^|OH\^)[\u2212-]))"
 )
 # A number behind a letter or a number, a few letters behind a number or a single letter: x^2^, 1^st^, e^x^.
-_ABOVE = re.compile(
+_ABOVE = lazy(
     r"\^\[\d{1,3}(?:[-,，、]\d{1,3}){0,9}\]\^|"  # a reference, [1]
     # "a^1^b" has operators.
     rf"\^(?:(?:(?<=[0-9A-Za-z\u0370-\u03ff)\]]\^)[+\u2212-]?\d{{1,4}}[+-]?|{_ION})\^(?![0-9A-Za-z_^])"

@@ -68,7 +68,7 @@ def title_heading(tokens: list[Token], title: str) -> int | None:
     """Return the position of the h1 that `split` drops, because it repeats the issue's title; None without one."""
     for position, token in enumerate(tokens):
         if token.type == "heading_open" and token.tag == "h1":
-            return position if _same(plain(tokens[position + 1].children or []), title) else None
+            return position if same_title(plain(tokens[position + 1].children or []), title) else None
     return None
 
 
@@ -77,10 +77,15 @@ def _without_title(tokens: list[Token], title: str) -> list[Token]:
     return tokens if position is None else tokens[:position] + tokens[position + 3 :]
 
 
-def _same(one: str, other: str) -> bool:
+def same_title(one: str, other: str) -> bool:
+    """Tell whether two titles have the same letters and digits; without any, whether they are the same text."""
     # A title in front matter may say 10^6^ for what a heading shows as 10⁶.
-    one, other = (re.sub(r"\W", "", normalize("NFKC", text)).casefold() for text in (one, other))
-    return one == other
+    one, other = (normalize("NFKC", text) for text in (one, other))
+    return _letters(one) == _letters(other) if _letters(one) else one == other
+
+
+def _letters(text: str) -> str:
+    return re.sub(r"[\W_]+", "", text).casefold()
 
 
 def _at_headings(tokens: list[Token]) -> Iterator[list[Token]]:

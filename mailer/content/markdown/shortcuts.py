@@ -46,12 +46,21 @@ class Linkify(LinkifyIt):  # type: ignore[misc]
         return self.pretest(text) and bool(super().test(text))
 
     def test_schema_at(self, text: str, name: str, position: int) -> int:
+        if name in ("http:", "https:") and (plain := _PLAIN_ADDRESS.match(text, position)):
+            return plain.end() - position
         # Where it ends soon, linkify does not read on through all that has no spaces: quadratic, if it is addresses.
         if ends_within(text, position, 1000):
             text = text[: position + 2000]
         length = int(super().test_schema_at(text, name, position))
         start = position - len(name)
         return end_of_address(text[position : position + length], text[start - 1] if start else self.before)
+
+
+# Without anything after which an address may end earlier, and up to a space: linkify's own pattern costs 8 ms.
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,60}[A-Za-z0-9])?"
+_PLAIN_ADDRESS = re.compile(
+    rf"//{_LABEL}(?:\.{_LABEL})*(?:/(?:[A-Za-z0-9/%&=#@_-]|[.?](?=[A-Za-z0-9/_])){{0,2000}})?(?=[ \n]|\Z)"
+)
 
 
 @dataclass

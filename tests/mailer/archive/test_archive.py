@@ -1,16 +1,19 @@
 """Which issues have a page, in which order, and what a correction changes."""
 
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from mailer.archive import archive_root, before, entries, page
+from mailer.archive import archive_root, before, entries, is_removed, newest, page, pages
+from mailer.archive import shown as said
 from mailer.archive.correcting import changes, correct
-from mailer.models import Batch, Media, Send
+from mailer.models import Batch, Media, RemovedPage, Send
 from mailer.providers.answers import Accepted
 from mailer.sending.outcomes import leave_unknown
 from mailer.sending.settling import settle
 from tests import readers
+from tests.mailer.archived import archived
 from tests.mailer.published import published
 from tests.mailer.sending import outgoing
 
@@ -123,3 +126,82 @@ def test_the_first_image_that_others_may_load_stands_for_the_issue():
 def test_the_first_newsletter_keeps_the_bare_path():
     assert archive_root("https://n.example", "weekly", ["weekly", "jianbao"]) == "https://n.example/archive/"
     assert archive_root("https://n.example", "jianbao", ["weekly", "jianbao"]) == "https://n.example/jianbao/archive/"
+
+
+# ---------------------------------------------------------------- imported issues
+
+
+def test_imported_and_sent_issues_are_one_list_by_date():
+    published("2026-11-13")
+    archived("2019-06-29")
+    archived("2026-11-20", number="7", preheader="Old boards")
+    listed = entries("weekly")
+    assert [(one.slug, one.imported) for one in listed] == [
+        ("2026-11-20", True),
+        ("2026-11-13", False),
+        ("2019-06-29", True),
+    ]
+    assert (listed[0].title, listed[0].preheader, listed[0].number) == ("The Weekly 2026-11-20", "Old boards", "7")
+    assert listed[0].dated == listed[0].day
+    assert [one.entry.slug for one in newest("weekly", 2)] == ["2026-11-20", "2026-11-13"]
+    assert newest("weekly", 3)[-1].article == "<p>A board of long ago.</p>"
+    assert {one.entry.slug for one in pages("weekly")} == {one.slug for one in listed}
+
+
+def test_neighbours_are_those_of_both_kinds_and_of_the_same_day_in_a_fixed_order():
+    published("2026-11-20")
+    day = date(2019, 6, 29)
+    for slug in ("a", "b", "c"):
+        archived(slug, day=day)
+    around = {one.slug: page("weekly", one.slug).neighbours for one in entries("weekly")}
+    assert {slug: [(way, entry.slug) for way, entry in found] for slug, found in around.items()} == {
+        "a": [("next", "b")],
+        "b": [("prev", "a"), ("next", "c")],
+        "c": [("prev", "b"), ("next", "2026-11-20")],
+        "2026-11-20": [("prev", "c")],
+    }
+
+
+def test_what_was_really_sent_takes_the_place_of_what_was_imported():
+    archived("2026-11-20", article="<p>imported</p>")
+    readers.confirmed()
+    send = outgoing.planned(slug="2026-11-20", provider="127.0.0.1")
+    assert page("weekly", "2026-11-20").article == "<p>imported</p>", "until a subscriber has it"
+    Batch.objects.filter(send=send).update(state=Batch.State.ACCEPTED)
+    Send.objects.update(first_request_at=datetime(2026, 11, 20, 9, tzinfo=UTC))
+    assert page("weekly", "2026-11-20").article == send.article
+    assert shown() == ["2026-11-20"]
+
+
+def test_a_removed_page_is_nowhere_and_its_content_stays_on_record():
+    published("2026-11-20")
+    archived("2019-06-29")
+    for slug in ("2026-11-20", "2019-06-29"):
+        RemovedPage.objects.create(newsletter="weekly", slug=slug, removed_at=datetime(2026, 11, 21, tzinfo=UTC))
+        assert is_removed("weekly", slug)
+        assert page("weekly", slug) is None
+    assert (shown(), newest("weekly", 5), list(pages("weekly"))) == ([], [], [])
+    assert said("weekly", "2026-11-20").article == Send.objects.get().article
+    assert not is_removed("jianbao", "2026-11-20")
+    assert not is_removed("weekly", "\0")
+
+
+def test_a_correction_of_nothing_is_still_what_the_page_says():
+    send = published(preheader="Boards")
+    correct(send, replace(outgoing.issue(), preheader=""))
+    assert entries("weekly")[0].preheader == ""
+
+
+def test_pages_and_lists_need_few_queries(django_assert_num_queries):
+    for slug in ("2026-11-13", "2026-11-20", "2026-11-27"):
+        published(slug)
+    for slug in ("2019-06-29", "2019-07-06", "2019-07-13"):
+        archived(slug)
+    with django_assert_num_queries(1):
+        assert len(entries("weekly")) == 6
+    with django_assert_num_queries(2):
+        page("weekly", "2026-11-20")
+    with django_assert_num_queries(3):
+        page("weekly", "2019-07-06")
+    with django_assert_num_queries(2):
+        newest("weekly", 20)

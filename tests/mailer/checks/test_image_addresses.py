@@ -49,6 +49,12 @@ def test_a_web_page_is_not_an_image(findings, address):
     assert (told.rule, told.severity) == ("image-page", "error")
 
 
+def test_a_document_is_called_one(findings):
+    (told,) = of_addresses(findings, "https://a.example/boards.PDF?page=1")
+    assert "is a document, so the email" in told.message
+    assert "link to it" in told.fix
+
+
 def test_the_file_behind_a_page_of_github_is_named(findings):
     (told,) = of_addresses(findings, "https://github.com/ada/boards/blob/main/a/x.png")
     assert "https://raw.githubusercontent.com/ada/boards/main/a/x.png" in told.fix

@@ -1,8 +1,13 @@
 """What other programs would have replaced is found in what subscribers read, and nothing else is."""
 
+import re
+import re._constants as kinds
+import re._parser as parser
 import time
 
 import pytest
+
+from mailer.checks import dialects
 
 
 def left(findings, text: str) -> list[tuple[str, str]]:
@@ -18,6 +23,8 @@ def left(findings, text: str) -> list[tuple[str, str]]:
         "![[board.png|300]]",
         "![The plan](images/the plan.png)",
         "![The plan][nowhere]",
+        "![A board] (x.png)",
+        "![A board]（https://a.example/x.png）",
         # Hugo, Zola, Jekyll, WordPress, Eleventy.
         "{{< youtube w7F >}}",
         "{{% notice tip %}}",
@@ -255,6 +262,34 @@ def test_a_link_whose_address_a_site_generator_makes_blocks_a_send(findings):
     found = [one for one in findings("Read [this]({% post_url 2026-11-06-y %}).") if one.rule == "markup-left"]
 
     assert [one.message for one in found] == ['subscribers would see "[this]()"']
+
+
+def has_one(parsed, signs) -> bool:
+    """Tell whether each text that a parsed pattern matches has one of the signs."""
+    run = ""  # literals in a row
+    for kind, what in parsed:
+        if kind in (kinds.MAX_REPEAT, kinds.MIN_REPEAT):
+            least, _, inside = what
+            found = has_one([*inside] * least, signs)
+        else:
+            found = (
+                (kind is kinds.SUBPATTERN and has_one(what[3], signs))
+                or (kind is kinds.BRANCH and all(has_one(way, signs) for way in what[1]))
+                or (kind is kinds.IN and all(one is kinds.LITERAL and chr(char) in signs for one, char in what))
+            )
+        run = f"{run}{chr(what)}" if kind is kinds.LITERAL else ""
+        if found or any(sign in run for sign in signs):
+            return True
+    return False
+
+
+@pytest.mark.parametrize(
+    "markup", [*dialects.IN_WORDS, *dialects.IN_FRONT, dialects.IN_ADDRESSES], ids=lambda one: one.pattern.pattern[:30]
+)
+def test_a_text_without_the_signs_of_a_dialect_has_nothing_of_it(markup):
+    signs = [sign for sign in markup.signs if not (sign.isalpha() and markup.pattern.flags & re.IGNORECASE)]
+
+    assert has_one(parser.parse(markup.pattern.pattern, markup.pattern.flags), signs)
 
 
 @pytest.mark.slow

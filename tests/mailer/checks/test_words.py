@@ -129,6 +129,12 @@ def test_a_blank_that_nothing_fills_is_an_error(findings, text):
     assert [(finding.rule, finding.severity) for finding in findings(text)] == [("placeholder-left", "error")]
 
 
+def test_each_blank_and_each_reminder_of_a_paragraph_is_told_once(findings):
+    told = findings("Dear {{ name }}, [LINK] and {{ name }}.\n\nTODO: ask Ben, and (TBD).")
+
+    assert [one.message.split('"')[1] for one in told] == ["[LINK]", "{{ name }}", "(TBD)", "TODO"]
+
+
 @pytest.mark.parametrize("target", ["URL", "TODO", "https://"])
 def test_a_link_to_a_blank_is_an_error(rules, target):
     assert "placeholder-left" in rules(f"[Words]({target})")

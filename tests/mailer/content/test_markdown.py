@@ -1,7 +1,7 @@
 import pytest
 from markdown_it.helpers import parseLinkDestination
 
-from mailer.content.markdown import MarkupError, Numbers, parse, split, to_html, to_text
+from mailer.content.markdown import MarkupError, Numbers, parse, same_title, split, title_heading, to_html, to_text
 from mailer.content.markdown.shortcuts import Helpers
 
 
@@ -72,6 +72,21 @@ def test_an_unclosed_tag_stays_inside_its_section():
     sections = split(parse("## One\n\n<b>bold\n\n## Two\n\nplain\n").tokens, "Title")
 
     assert to_html(sections[1].tokens).strip() == "<p>plain</p>"
+
+
+@pytest.mark.parametrize(
+    ("title", "heading", "same"),
+    [
+        ("On boards!", "On boards", True),
+        ("10⁶ devices", "106 devices", True),
+        ("On boards", "On boats", False),
+        ("🎉", "🎉", True),
+        ("???", "!!!", False),
+    ],
+)
+def test_a_heading_that_repeats_the_title_is_left_out(title, heading, same):
+    assert same_title(title, heading) is same_title(heading, title) is same
+    assert (title_heading(parse(f"# {heading}\n\nText.\n").tokens, title) == 0) is same
 
 
 def test_sections_begin_at_h2_and_empty_ones_are_dropped():

@@ -1,12 +1,14 @@
 """The short cuts through markdown-it lead to the same tokens as the plain way."""
 
+import re
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mailer.content.markdown import parsing
+from mailer.content.markdown import parsing, shortcuts
 
 ISSUES = sorted((Path(__file__).resolve().parents[3] / "mailer" / "starter").rglob("*.md"))
 MARKS = [*"#>-+*_~`[](){}<>!&:;|^=\\'\"/.1 a中：\t", "\n", "\n\n", "\n    ", "  \n", "\\\n", "word ", "中文"]
@@ -47,6 +49,18 @@ OTHERS = [
     "`co]de`",
 ]
 DIALECTS = ["\n> [!TIP]", "\n> [!note]- Title\n> ", "==mark==", "==", ":tada:", "{width=50%}", "{#id .x}", "{: .x}"]
+IN_ADDRESSES = [
+    *"aZ019./?=&%#-_~@:;,!()[]*'\"+$|^`<>\\文。",
+    "//",
+    "..",
+    "--",
+    "xn--",
+    ".com",
+    "a" * 62,
+    "https://",
+    " ",
+    "\n",
+]
 PIECES = [*MARKS, *BLOCKS, *LINKS, *NOTES, *OTHERS, *DIALECTS]
 
 
@@ -63,6 +77,23 @@ def tokens(parser, source):
 @given(st.lists(st.sampled_from(PIECES), max_size=30).map("".join))
 def test_any_text_gives_the_same_tokens(source):
     assert tokens(parsing._parser(), source) == tokens(parsing._plain_parser(), source)
+
+
+@settings(max_examples=1000)
+@given(
+    st.sampled_from(["a.example", "a", "1.2", "a-b.c", "a" * 62 + "." + "b" * 63, "xn--a.b"]),
+    st.lists(st.sampled_from(IN_ADDRESSES), max_size=12).map("".join),
+    st.sampled_from(["http:", "https:", "ftp:", "//", "mailto:"]),
+    st.sampled_from(["", "网", "("]),
+)
+def test_a_bare_address_ends_where_linkify_ends_it(host, rest, schema, before):
+    text = f"{before}{schema}//{host}{rest}"
+    linkify, position = shortcuts.Linkify(), len(before + schema)
+
+    short = linkify.test_schema_at(text, schema, position)
+
+    with patch.object(shortcuts, "_PLAIN_ADDRESS", re.compile(r"(?!)")):
+        assert short == linkify.test_schema_at(text, schema, position)
 
 
 @pytest.mark.parametrize("issue", ISSUES, ids=lambda path: path.name)

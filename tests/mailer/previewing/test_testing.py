@@ -1,5 +1,9 @@
 """The preview's button answers with a sentence, whatever happened to the test."""
 
+from dataclasses import replace
+
+import pytest
+
 from mailer.previewing import testing
 from mailer.previewing.testing import send_test
 from mailer.publishing.errors import Refused
@@ -28,3 +32,13 @@ def test_an_accepted_test_says_for_whom(desk, monkeypatch):
     monkeypatch.setattr(testing, "bring_up_to_date", lambda: None)
     answered = send_test(desk().draw(), [ADA.email])
     assert (answered.accepted, ADA.email in answered.detail) == (True, True)
+
+
+@pytest.mark.parametrize(("why", "accepted"), [("", False), ("answered 404", True)])
+def test_a_test_waits_for_images_that_are_being_copied_and_not_for_those_that_failed(desk, monkeypatch, why, accepted):
+    monkeypatch.setattr(testing, "send", lambda *_: Outcome(True, ""))
+    monkeypatch.setattr(testing, "bring_up_to_date", lambda: None)
+    draft = desk().draw()
+    waiting = replace(draft, rendered=replace(draft.rendered, uncopied={"https://a.example/b.png": why}))
+
+    assert send_test(waiting, [ADA.email]).accepted is accepted
