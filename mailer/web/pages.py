@@ -9,15 +9,18 @@ from zoneinfo import ZoneInfo
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.loader import render_to_string
+from django.templatetags.static import static
+from django.urls import reverse
 from django.utils import timezone, translation
 from django.utils.cache import patch_cache_control
 from django.utils.http import http_date
 from django.utils.translation import gettext
 from django.views.decorators.http import conditional_page, require_safe
+from django.views.decorators.vary import vary_on_headers
 
 from mailer.archive import Page, archive_root, entries, newest
 from mailer.archive import page as page_of
-from mailer.archive.feeds import LENGTH, atom
+from mailer.archive.feeds import LENGTH, Feed, Looks, atom, json_feed
 from mailer.archive.listing import listed
 from mailer.archive.searching import A_PAGE, search
 from mailer.archive.sections import divided
@@ -138,16 +141,40 @@ def _not_yet(newsletter: Newsletter) -> HttpResponse:
 
 @require_safe
 @conditional_page
+@vary_on_headers("Accept")
 def feed(request: HttpRequest, label: str = "") -> HttpResponse:
-    """Return the last issues as Atom, with their full content."""
+    """Return the last issues as Atom, with their full content; browsers show it as a list."""
     newsletter = _newsletter(label)
-    pages = newest(newsletter.label, LENGTH)
-    address = f"{_root(newsletter).removesuffix('archive/')}feed.xml"
-    body = atom(newsletter, pages, _root(newsletter), address, public_id())
-    response = HttpResponse(body, content_type="application/atom+xml; charset=utf-8")
-    response["Content-Security-Policy"] = "default-src 'none'"
+    found = _feed(newsletter, "feed.xml")
+    styles = [static("feed.css"), reverse("colours", args=[newsletter.accent_color.removeprefix("#")])]
+    with _speaking(newsletter, newsletter.language):
+        hint = gettext("This is a feed. Copy its address into a feed reader, and new issues appear there.")
+        body = atom(found, Looks(styles, hint, gettext("All issues")))
+    # Firefox would save the feed's own type as a file.
+    shown = "text/html" in request.headers.get("Accept", "")
+    return _fed(body, "application/xml" if shown else "application/atom+xml", found)
+
+
+@require_safe
+@conditional_page
+def feed_json(request: HttpRequest, label: str = "") -> HttpResponse:
+    """Return the last issues as JSON Feed, with their full content."""
+    found = _feed(_newsletter(label), "feed.json")
+    return _fed(json_feed(found), "application/feed+json", found)
+
+
+def _feed(newsletter: Newsletter, name: str) -> Feed:
+    root = _root(newsletter)
+    return Feed(
+        newsletter, newest(newsletter.label, LENGTH), root, f"{root.removesuffix('archive/')}{name}", public_id()
+    )
+
+
+def _fed(body: str, content_type: str, found: Feed) -> HttpResponse:
+    response = HttpResponse(body, content_type=f"{content_type}; charset=utf-8")
+    response["Content-Security-Policy"] = "default-src 'none'; style-src 'self'"
     patch_cache_control(response, public=True, max_age=FRESH)
-    return _dated(response, max((page.entry.updated for page in pages), default=None))
+    return _dated(response, max((page.entry.updated for page in found.pages), default=None))
 
 
 @require_safe

@@ -49,11 +49,13 @@ urlpatterns = [
     path("archive/", pages.archive, name="archive"),
     path("archive/<issue_slug:slug>", pages.archive_issue, name="archive_issue"),
     path("feed.xml", pages.feed, name="feed"),
+    path("feed.json", pages.feed_json, name="feed_json"),
     path("<further_newsletter:label>/favicon.ico", icons.favicon, name="favicon_of"),
     path("<further_newsletter:label>/apple-touch-icon.png", icons.touch_icon, name="touch_icon_of"),
     path("<further_newsletter:label>/archive/", pages.archive, name="archive_of"),
     path("<further_newsletter:label>/archive/<issue_slug:slug>", pages.archive_issue, name="archive_issue_of"),
     path("<further_newsletter:label>/feed.xml", pages.feed, name="feed_of"),
+    path("<further_newsletter:label>/feed.json", pages.feed_json, name="feed_json_of"),
     path("", include(subscribers_urls)),
 ]
 handler400 = "mailer.web.refusals.refused"

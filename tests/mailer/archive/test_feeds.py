@@ -8,6 +8,7 @@ from uuid import UUID
 
 import feedparser
 import pytest
+from django.contrib.staticfiles import finders
 from django.test import Client
 from lxml import etree, html
 
@@ -193,3 +194,59 @@ def test_the_sitemap_is_one_by_its_grammar(client: Client):
     sitemap = etree.fromstring(client.get("/sitemap.xml").content)
     SITEMAP_GRAMMAR.assertValid(sitemap)
     assert len(sitemap) == 6
+
+
+# ---------------------------------------------------------------- in a browser, and as JSON
+
+
+def test_a_browser_shows_the_feed_as_a_list_of_links(client: Client):
+    published(newsletter="jianbao", subject="第 <12> 期")
+    browser = client.get("/jianbao/feed.xml", headers={"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"})
+    assert browser["Content-Type"] == "application/xml; charset=utf-8"
+    assert browser["Vary"] == "Accept"
+    assert "style-src 'self'" in browser["Content-Security-Policy"]
+    assert browser.content == client.get("/jianbao/feed.xml").content
+    feed = etree.fromstring(browser.content)
+    styles = [one.get("href") for one in feed.xpath("preceding-sibling::processing-instruction()")]
+    assert [client.get(one).status_code for one in styles if not one.startswith("/static/")] == [200]
+    assert [finders.find(one.removeprefix("/static/")) for one in styles if one.startswith("/static/")] != [None]
+    shown = feed.findall(".//{http://www.w3.org/1999/xhtml}a")
+    assert [(one.text, one.get("href")) for one in shown] == [
+        ("往期列表", f"{BASE}/jianbao/archive/"),
+        ("第 <12> 期", f"{BASE}/jianbao/archive/2026-11-20/"),
+    ]
+
+
+def test_the_json_feed_says_what_the_other_does(client: Client):
+    published("2026-11-13", subject="One", article='<p><a href="#a">A</a></p>', preheader="About one")
+    published("2026-11-20", subject="Two", article="", language="ar")
+    response = client.get("/feed.json")
+    assert response["Content-Type"] == "application/feed+json; charset=utf-8"
+    said, feed = response.json(), feed_at(client, "/feed.xml")
+    assert (said["version"], said["title"]) == ("https://jsonfeed.org/version/1.1", "The Weekly")
+    assert (said["home_page_url"], said["feed_url"]) == (f"{BASE}/archive/", f"{BASE}/feed.json")
+    entries = feed.findall(f"{ATOM}entry")
+    assert [one["id"] for one in said["items"]] == [one.findtext(f"{ATOM}id") for one in entries]
+    assert [one["url"] for one in said["items"]] == [links(one, "alternate")[0] for one in entries]
+    two, one = said["items"]
+    assert (two["content_html"], two["language"]) == ("", "ar")
+    assert one == {
+        "id": one["id"],
+        "url": f"{BASE}/archive/2026-11-13/",
+        "title": "One",
+        "summary": "About one",
+        "content_html": f'<p><a href="{BASE}/archive/2026-11-13/#a">A</a></p>',
+        "date_published": "2026-11-13T12:00:00+00:00",
+        "date_modified": "2026-11-13T12:00:00+00:00",
+        "language": "en",
+    }
+
+
+def test_a_json_feed_without_issues_is_one(client: Client):
+    assert client.get("/jianbao/feed.json").json()["items"] == []
+
+
+def test_pages_name_both_feeds(client: Client):
+    page = html.fromstring(client.get("/jianbao/archive/").content.decode())
+    named = {one.get("type"): one.get("href") for one in page.xpath("//link[@rel='alternate']")}
+    assert named == {"application/atom+xml": "/jianbao/feed.xml", "application/feed+json": "/jianbao/feed.json"}
