@@ -19,8 +19,8 @@ def database_of(*before: tuple[str, str]) -> Iterator[StateApps]:
     """Migrate to these migrations and no later ones, and yield their models; migrate up again after the block."""
     newest = MigrationExecutor(connection).loader.graph.leaf_nodes()
     old = MigrationExecutor(connection)
-    old.migrate(list(before))
     try:
+        old.migrate(list(before))
         yield old.loader.project_state(list(before)).apps
     finally:
         MigrationExecutor(connection).migrate(newest)

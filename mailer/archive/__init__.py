@@ -83,7 +83,7 @@ class Page:
 def sent(newsletter: str) -> QuerySet[Send]:
     """Return the real sends that some subscribers have received."""
     accepted = Batch.objects.filter(send=OuterRef("pk"), state=Batch.State.ACCEPTED)
-    started = Send.objects.filter(newsletter=newsletter, first_request_at__isnull=False)
+    started = Send.objects.issues().filter(newsletter=newsletter, first_request_at__isnull=False)
     return started.exclude(provider=REHEARSAL).filter(Exists(accepted))
 
 

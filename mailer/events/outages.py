@@ -153,15 +153,16 @@ def _is_suspected(domain: str, send: int, by_send: Mapping[int, int], earlier: S
 
 
 def _earlier_sends(sends: Collection[int]) -> dict[int, list[int]]:
-    """Return the last ten sends of the same newsletter before each of these."""
+    """Return the last ten issues of the same newsletter before each of these."""
     newsletters = Send.objects.filter(pk__in=sends).values("newsletter")
     asked = Send.objects.filter(newsletter__in=newsletters, first_request_at__isnull=False).exclude(provider=REHEARSAL)
     in_order: dict[str, list[int]] = defaultdict(list)
     found: dict[int, list[int]] = {send: [] for send in sends}
-    for send, newsletter in asked.order_by("first_request_at", "pk").values_list("pk", "newsletter"):
+    for send, newsletter, kind in asked.order_by("first_request_at", "pk").values_list("pk", "newsletter", "kind"):
         if send in found:
             found[send] = in_order[newsletter][-BEFORE:]
-        in_order[newsletter].append(send)
+        if kind == Send.Kind.ISSUE:
+            in_order[newsletter].append(send)
     return found
 
 

@@ -13,8 +13,18 @@ REHEARSAL = "rehearsal"
 ATTEMPT_STATES = ["open", "accepted", "refused", "unsent", "unknown"]
 
 
+class SendQuerySet(models.QuerySet["Send"]):
+    def issues(self) -> "SendQuerySet":
+        """Leave out versions of a welcome: they are in no archive, report or list of issues."""
+        return self.filter(kind=Send.Kind.ISSUE)
+
+
 class Send(models.Model):
     """One issue on its way to one newsletter's subscribers: all that a request needs, frozen when it was planned."""
+
+    class Kind(models.TextChoices):
+        ISSUE = "issue"
+        WELCOME = "welcome"  # a version of it; see mailer.sending.welcoming
 
     class State(models.TextChoices):
         SCHEDULED = "scheduled"
@@ -30,8 +40,9 @@ class Send(models.Model):
         HOLD = "hold"  # never twice: a person decides
         RESEND = "resend"  # after negative evidence; see mailer.sending.evidence
 
+    kind = models.CharField(max_length=8, choices=Kind.choices, db_default="issue", default=Kind.ISSUE)
     newsletter = models.CharField(max_length=64)
-    slug = models.CharField(max_length=200)
+    slug = models.CharField(max_length=200)  # of a welcome: with ":", which no issue's has
     provider = models.CharField(max_length=255)
     # Empty only where a version that knew hosts alone planned it during an upgrade; the sweep fills it.
     account = models.ForeignKey(ProviderAccount, models.PROTECT, null=True, related_name="sends")
@@ -69,6 +80,8 @@ class Send(models.Model):
     first_request_at = models.DateTimeField(null=True)
     last_request_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
+
+    objects = SendQuerySet.as_manager()
 
     class Meta:
         constraints = [

@@ -26,8 +26,8 @@ class Loss:
 
 def sent_before(newsletter: str, slug: str) -> QuerySet[Send]:
     """Return the newsletter's real sends of other issues than `slug` of which a request was made, newest first."""
-    sends = Send.objects.defer("html", "text", "article").filter(newsletter=newsletter, first_request_at__isnull=False)
-    return sends.exclude(provider=REHEARSAL).exclude(slug=slug).order_by("-created_at")
+    sends = Send.objects.issues().filter(newsletter=newsletter, first_request_at__isnull=False)
+    return sends.defer("html", "text", "article").exclude(provider=REHEARSAL).exclude(slug=slug).order_by("-created_at")
 
 
 def losses_since(send: Send) -> list[Loss]:

@@ -62,7 +62,8 @@ def discard_unsent(send: Send) -> bool:
 def same_source_elsewhere(newsletter: str, slug: str, source_sha256: str) -> Send | None:
     """Return a real send of the same bytes under another slug: most likely a renamed file."""
     return (
-        Send.objects.filter(newsletter=newsletter, source_sha256=source_sha256)
+        Send.objects.issues()
+        .filter(newsletter=newsletter, source_sha256=source_sha256)
         .exclude(provider=REHEARSAL)
         .exclude(slug=slug)
         .exclude(state=Send.State.CANCELLED, first_request_at=None)

@@ -81,7 +81,8 @@ def _waiting(at_most: int) -> Iterator[tuple[int, int]]:
     account = accounts.known_account()
     if account is None or circuit_breaker.open_until(account.pk, now) is not None:
         return
-    running = accounts.own_sends().filter(state=Send.State.SENDING)
+    # Welcomes have a slot of their own: mailer.worker.welcoming.
+    running = accounts.own_sends().filter(state=Send.State.SENDING, kind=Send.Kind.ISSUE)
     for send in running.order_by("last_request_at", "pk").values_list("pk", flat=True):
         due = Batch.objects.filter(send=send, state=Batch.State.PLANNED, not_before__lte=now)
         if count := due.values("pk")[:at_most].count():

@@ -91,13 +91,13 @@ def _sends(now: datetime) -> Iterator[Metric]:
     yield _gauge("unknown_readers", "Subscribers for whom the outcome is unknown.", {(): _unknown()})
     batches = _by_state(Batch.objects.all(), Batch.State.values)
     yield _gauge("batches", "Requests planned or made.", batches, ("state",))
-    sends = _by_state(Send.objects.all(), Send.State.values)
+    sends = _by_state(Send.objects.issues(), Send.State.values)
     yield _gauge("sends", "Issues being sent or sent.", sends, ("state",))
     yield _gauge("gate_open", "1: requests to the provider are allowed now.", _breakers(now), ("provider", "account"))
 
 
 def _subscribers() -> dict[Labels, float]:
-    newest = Send.objects.order_by("-pk").values_list("pk", flat=True)[:1]
+    newest = Send.objects.issues().order_by("-pk").values_list("pk", flat=True)[:1]
     over = (Send.State.FINISHED, Send.State.CANCELLED)
     sums: Counter[str] = Counter()
     for send in Send.objects.filter(~Q(state__in=over) | Q(pk__in=list(newest))).only("pk", "planned", "state"):
