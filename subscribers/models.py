@@ -309,6 +309,21 @@ class Notice(models.Model):
         ]
 
 
+class WelcomeDue(models.Model):
+    """Somebody who confirmed and was not yet given to a batch of the welcome. See `subscribers.welcomes`."""
+
+    # Without a constraint: an older version that erases a subscriber does not know this table.
+    subscriber = models.ForeignKey(
+        Subscriber, models.CASCADE, db_constraint=False, db_index=False, related_name="welcomes_due"
+    )
+    newsletter = models.CharField(max_length=64)
+    at = models.DateTimeField()  # when they confirmed
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["subscriber", "newsletter"], name="one_welcome_due_each")]
+        indexes = [models.Index(fields=["newsletter", "at"], name="welcome_due_next")]
+
+
 class AppendOnly(models.QuerySet["AuditEntry"]):
     """Rows that can only be added. A trigger of the database enforces it, even for code that bypasses the ORM."""
 

@@ -17,7 +17,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Q
 
-from subscribers import clock, labels, limits, optouts, queue, records, signed_links, undoing
+from subscribers import clock, labels, limits, optouts, queue, records, signed_links, undoing, welcomes
 from subscribers.addresses import Address
 from subscribers.installations import list_id_of
 from subscribers.models import Consent, MailRequest, Subscriber, Subscription, Suppression
@@ -168,6 +168,7 @@ def confirm(public_id: UUID, newsletter: str, origin: Origin) -> Confirmation:
         Subscription.objects.filter(pk=subscription.pk).update(
             state=State.ACTIVE, confirmation_due=None, undoable=None, changed_at=now
         )
+        welcomes.make_due(subscription.subscriber, subscription.newsletter, now)
         lift_by_confirming(subscription.subscriber.suppression_hash, subscription.subscriber, now)
         records.record(subscription.subscriber, subscription.newsletter, Step.CONFIRMED, origin, now)
     return Confirmation.CONFIRMED

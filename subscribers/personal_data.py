@@ -51,6 +51,7 @@ def held(address: Address, part: Newest | None = None) -> Held | None:
         "history": _history(subscriber, suppression, part),
         "links_asked_for": _letters(subscriber) if subscriber else [],
         "told": _notices(subscriber) if subscriber else [],
+        "welcomes_due": _welcomes_due(subscriber) if subscriber else [],
         "former_ids": _former_ids(subscriber) if subscriber else [],
         "sends": iter(import_string(settings.HELD)(subscriber.pk) if subscriber else ()),
     }
@@ -145,6 +146,13 @@ def _notices(subscriber: Subscriber) -> list[Held]:
     return [
         {"at": _time(notice.at), "to": notice.email, "of": notice.kind}
         for notice in subscriber.notices.order_by("at", "pk")
+    ]
+
+
+def _welcomes_due(subscriber: Subscriber) -> list[Held]:
+    """Return the newsletters whose welcome they are to get, since when."""
+    return [
+        {"newsletter": due.newsletter, "since": _time(due.at)} for due in subscriber.welcomes_due.order_by("newsletter")
     ]
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from django.db import models
 from django.db.models import Exists, OuterRef
 
-from subscribers import clock, optouts, records, undoing
+from subscribers import clock, optouts, records, undoing, welcomes
 from subscribers.models import (
     Consent,
     FormerId,
@@ -51,6 +51,7 @@ def rename(old: str, new: str, list_id: str) -> Carried:
         consents=Consent.objects.filter(newsletter=old).update(newsletter=new),
     )
     FormerId.objects.filter(newsletter=old).update(newsletter=new)
+    welcomes.rename(old, new)
     for kind in (Letter, Notice):
         kind.objects.filter(newsletter=old).exclude(list_id="").update(list_id=list_id)
         kind.objects.filter(newsletter=old).update(newsletter=new)

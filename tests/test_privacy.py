@@ -10,7 +10,7 @@ from django.conf import settings
 from django.test import Client
 
 from mailer.events import outages
-from subscribers import applying, auditing, limits, purging
+from subscribers import applying, auditing, limits, purging, welcomes
 from subscribers.mail import claiming
 from tests.installed import ROOT
 
@@ -42,6 +42,7 @@ def test_each_table_is_named_once_with_what_it_holds_or_as_holding_nothing_of_a_
         ("Event", timedelta(days=90)),
         ("HardBounce", outages.KEPT),
         ("AuditEntry", auditing.KEPT),
+        ("WelcomeDue", welcomes.KEPT),
     ],
 )
 def test_the_days_are_those_of_the_code(table, kept):
