@@ -67,6 +67,7 @@ class Issue:
     source: bytes
     ignore: frozenset[str] = frozenset()  # rules whose findings the editor does not want to see
     findings: tuple[Finding, ...] = ()  # what is odd about the file itself and its front matter
+    welcome: bool = False  # a newsletter's welcome: see mailer.content.welcomes
 
     def finding(self, line: int, column: int, rule: str, severity: Severity, message: str, fix: str) -> Finding:
         """Make a finding at a place in `body`; line and column count from 0, as the Markdown parser does."""

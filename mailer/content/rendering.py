@@ -248,7 +248,8 @@ class _Mail:
             "title_direction": direction_of(self.headline, direction(language)),
             "dateline": self._dateline(),
             "logo": logo,
-            "web_url": f"{archive_url}{quote(issue.slug, safe='')}/",
+            # A welcome has no page.
+            "web_url": "" if issue.welcome else f"{archive_url}{quote(issue.slug, safe='')}/",
             "archive_url": archive_url,
             "accent_color": newsletter.accent_color,
             "palette": palette(newsletter.accent_color),

@@ -17,6 +17,7 @@ from mailer.content.findings import Finding
 from mailer.content.issues import Issue, IssueError, read_issue
 from mailer.content.overrides import fault_in
 from mailer.content.rendering import RenderedIssue
+from mailer.content.welcomes import as_welcome
 from mailer.previewing.copying import Copier
 from mailer.publishing.preparing import Surroundings, findings_of, render
 
@@ -131,7 +132,7 @@ class Desk:
             return []
 
     def _drawn(self, fresh: Draft) -> Draft:
-        issue = read_issue(self.file, self.sources.config)
+        issue = as_welcome(read_issue(self.file, self.sources.config), read_newsletters(self.sources.config))
         newsletter = self._newsletter(issue)
         proof = render(issue, newsletter, self.around, self.copier.failures)
         self.copier.want(newsletter, proof.rendered.uncopied)

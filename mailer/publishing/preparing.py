@@ -18,6 +18,7 @@ from mailer.content.findings import Finding
 from mailer.content.issues import Issue, IssueError, NotAnIssue, read_issue
 from mailer.content.markdown import BackIssue
 from mailer.content.rendering import render_issue
+from mailer.content.welcomes import MOST_LISTED, as_welcome
 from mailer.publishing.errors import CorrectIssue, CorrectRequest, of_issue
 from mailer.publishing.newsletters import choose_newsletter
 
@@ -34,6 +35,7 @@ class Surroundings:
     newsletters: tuple[str, ...] = ()  # labels, in the order of newsletter.toml
     sent: Callable[[str], Sequence[Entry]] = lambda label: ()  # issues of a newsletter that have a page, newest first
     images: Path | None = None  # where copies of remote images lie
+    listed: Sequence[BackIssue] | None = None  # by the issue, if it asks for it, instead of what was sent
 
     def archive_url(self, label: str) -> str:
         """Return the URL under which a newsletter's pages stand; ends in a slash."""
@@ -58,7 +60,7 @@ def prepare(file: Path, newsletter: str | None) -> Proof:
     What is mailed is `proof.rendered`, to the byte, whichever use case asks. Raises CorrectIssue and CorrectRequest.
     """
     try:
-        issue = read_issue(file, settings.CONFIG)
+        issue = as_welcome(read_issue(file, settings.CONFIG), settings.NEWSLETTERS)
         return render(issue, choose_newsletter(newsletter or issue.newsletter), surroundings())
     except IssueError as error:
         raise of_issue(error) from error
@@ -88,7 +90,7 @@ def require_newsletter(file: Path, newsletter: str | None) -> None:
     """
     named = None
     try:
-        named = read_issue(file, settings.CONFIG).newsletter
+        named = as_welcome(read_issue(file, settings.CONFIG), settings.NEWSLETTERS).newsletter
     except NotAnIssue as error:
         raise of_issue(error) from error
     except IssueError:
@@ -115,13 +117,15 @@ def render(
         base_url=around.base_url,
         sent_slugs=sent,
         archive_url=archive_url,
-        back_issues=[
-            BackIssue(entry.title, archive_url + quote(entry.slug, safe="") + "/")
-            for entry in before(issue.slug, list(listed))
-        ],
+        back_issues=_back_issues(issue, listed, archive_url) if around.listed is None else around.listed,
         copies=copies,
     )
     return Proof(issue, rendered, newsletter, around.rehearsal, around.base_url, sent, around.local)
+
+
+def _back_issues(issue: Issue, sent: Sequence[Entry], archive_url: str) -> list[BackIssue]:
+    listed = sent[:MOST_LISTED] if issue.welcome else before(issue.slug, list(sent))
+    return [BackIssue(entry.title, f"{archive_url}{quote(entry.slug, safe='')}/") for entry in listed]
 
 
 def require_known_rules(ignored: Iterable[str]) -> None:

@@ -1,4 +1,4 @@
-"""Replace `<!-- back issues -->` by the list of sent issues, which editors otherwise maintain by hand."""
+"""Replace `<!-- back issues -->` and `<!-- latest issue -->` by sent issues, which editors otherwise list by hand."""
 
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -8,6 +8,7 @@ from markdown_it.token import Token
 
 # Alone on its line; with a number, only that many of the newest.
 _PLACE = re.compile(r"\s*<!--\s*back[ -]issues\s*(?::\s*(\d{1,4})\s*)?-->\s*", re.IGNORECASE)
+_LATEST = re.compile(r"\s*<!--\s*latest[ -]issue\s*-->\s*", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -18,20 +19,39 @@ class BackIssue:
 
 def as_list_item(title: str, address: str) -> str:
     """Return a line of a Markdown list; whatever the title holds is shown as text."""
+    return f"- {_as_link(title, address)}"
+
+
+def _as_link(title: str, address: str) -> str:
     words = re.sub(r"([\\`*_{}\[\]<>|~&])", r"\\\1", " ".join(title.split()))
-    return f"- [{words}](<{address}>)" if re.search(r"[()\s]", address) else f"- [{words}]({address})"
+    return f"[{words}](<{address}>)" if re.search(r"[()\s]", address) else f"[{words}]({address})"
 
 
 def with_back_issues(
     tokens: Sequence[Token], issues: Sequence[BackIssue], parse: Callable[[str], list[Token]]
 ) -> Iterator[Token]:
-    """Return the tokens with the list in place of each comment, located at the comment's line."""
+    """Return the tokens with the list in place of each comment, located at the comment's line.
+
+    An issue that the text names as the latest is not repeated in the list.
+    """
+    named = any(_matches(_LATEST, token) for token in tokens)
     for token in tokens:
-        place = _PLACE.fullmatch(token.content) if token.type == "html_block" else None
-        if place is None:
+        if place := _matches(_PLACE, token):
+            written = _list(issues[1:] if named else issues, place[1])
+        elif _matches(_LATEST, token):
+            written = "".join(f"**{_as_link(issue.title, issue.address)}**" for issue in issues[:1])
+        else:
             yield token
             continue
-        shown = issues[: int(place[1])] if place[1] else issues
-        for new in parse("\n".join(as_list_item(issue.title, issue.address) for issue in shown)):
+        for new in parse(written):
             new.map = token.map
             yield new
+
+
+def _list(issues: Sequence[BackIssue], most: str | None) -> str:
+    shown = issues[: int(most)] if most else issues
+    return "\n".join(as_list_item(issue.title, issue.address) for issue in shown)
+
+
+def _matches(place: re.Pattern[str], token: Token) -> re.Match[str] | None:
+    return place.fullmatch(token.content) if token.type == "html_block" else None

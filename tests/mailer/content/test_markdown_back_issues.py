@@ -66,3 +66,17 @@ TITLES = [
 def test_a_title_is_shown_as_it_is(title: str):
     text = to_text(parse(as_list_item(title, "https://news.example.com/(a)/")).tokens, Numbers())
     assert text == f"- {title} [1]"
+
+
+# ---------------------------------------------------------------- the latest
+
+
+def test_the_latest_issue_is_named_and_not_repeated_in_the_list(tmp_path: Path):
+    issue = rendered(tmp_path, "## Latest\n\n<!-- latest issue -->\n\n## Before\n\n<!-- back issues: 1 -->")
+    assert f'<strong><a href="{SENT[0].address}">Boards of May</a></strong>' in issue.article
+    assert listed(issue) == [("Boards of April", SENT[1].address)]
+
+
+def test_without_any_issue_there_is_no_latest(tmp_path: Path):
+    issue = rendered(tmp_path, "Words.\n\n<!-- Latest-Issue -->", [])
+    assert issue.article.count("<p>") == 1
