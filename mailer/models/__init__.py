@@ -30,6 +30,7 @@ from mailer.models.sends import (
     ReceivingDomains,
     Send,
 )
+from mailer.models.welcomes import Welcome
 
 __all__ = [
     "ATTEMPT_STATES",
@@ -60,4 +61,5 @@ __all__ = [
     "RemovedPage",
     "Send",
     "WebhookKey",
+    "Welcome",
 ]

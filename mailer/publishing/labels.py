@@ -14,7 +14,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from mailer.config.newsletter import Newsletter
-from mailer.models import REHEARSAL, Batch, Send
+from mailer.models import REHEARSAL, Batch, Send, Welcome
 from mailer.publishing.errors import CorrectRequest, CorrectSettings, Refused
 from mailer.store import accounts, page_images
 from subscribers import labels, optouts, renaming
@@ -114,11 +114,14 @@ def rename(old: str, new: str, audit: Callable[[Act], None]) -> Renamed:
     require_renamable(old, new)
     newsletter = settings.NEWSLETTERS[new]
     with transaction.atomic():
+        # In the order of mailer.sending.welcoming.
+        list(Welcome.objects.select_for_update().filter(newsletter__in=(old, new)).order_by("pk").values_list("pk"))
         # Locked first, as a claim does: nothing starts between this look and the end.
         list(Send.objects.select_for_update().filter(newsletter__in=(old, new)).order_by("pk").values_list("pk"))
         _require_at_rest(old)
         _require_one_newsletter(old, new)
         Send.objects.filter(newsletter=new, provider=REHEARSAL).delete()
+        Welcome.objects.filter(newsletter=old).update(newsletter=new)
         carried = renaming.rename(old, new, newsletter.list_id)
         sends = Send.objects.filter(newsletter=old).update(newsletter=new, list_id=newsletter.list_id)
         page_images.rename(old, new)

@@ -79,7 +79,7 @@ def why_refused(plan: Plan) -> str:
     """
     subscriber = Recipient(0, "reader@example.com", "", f"{plan.base_url}/unsubscribe/a-reader/")
     try:
-        request = current_provider().prepare(message_of(_frozen(plan)), [subscriber], uuid4())
+        request = current_provider().prepare(message_of(frozen(plan)), [subscriber], uuid4())
     except InvalidMessage as error:
         return str(error)
     return " ".join(current_provider().faults(request))
@@ -136,7 +136,7 @@ def anew_when_overtaken(plan: Callable[P, R]) -> Callable[P, R]:
 def _plan(plan: Plan) -> Send:
     expected = expected_in_ranges(plan.newsletter.label)
     with same_subscribers_throughout():
-        send = _frozen(plan)
+        send = frozen(plan)
         send.save()
         choose_audience(send, expected)
         _start_paused_by_notice(send)
@@ -151,7 +151,7 @@ def schedule_send(plan: Plan, due_at: datetime) -> Send:
     accounts.require_account()
     _make_room(plan)
     with transaction.atomic():
-        send = _frozen(plan)
+        send = frozen(plan)
         send.state, send.due_at = Send.State.SCHEDULED, due_at
         send.save()
     log.info("send scheduled", extra={"send": send.pk, "issue": send.slug, "due_at": due_at.isoformat()})
@@ -230,7 +230,7 @@ def _make_room(plan: Plan) -> None:
                 send.delete()
 
 
-def _frozen(plan: Plan) -> Send:
+def frozen(plan: Plan) -> Send:
     """Return the send of a plan, not yet written."""
     issue, newsletter = plan.issue, plan.newsletter
     return Send(

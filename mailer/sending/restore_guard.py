@@ -21,6 +21,7 @@ from mailer.sending.high_water_mark import Unreadable
 from mailer.store import clock
 from mailer.store.installation import this_installation
 from subscribers import replaying
+from subscribers.models import WelcomeDue
 from subscribers.replaying import Replayed
 
 log = logging.getLogger(__name__)
@@ -100,9 +101,12 @@ def adopt() -> Adopted:
         aside = high_water_mark.begin_anew(installation.attempts)
         forgotten = max(0, high_water_mark.highest_seen() - installation.attempts)
         paused = _pause(under_way, _lacks(forgotten)) if forgotten or aside else ()
+        # Who waits for a welcome in the backup may have got it since: better none than two.
+        unwelcomed = WelcomeDue.objects.all().delete()[0] if forgotten or aside else 0
         Installation.objects.filter(pk=1).update(attempts=installation.attempts + forgotten)
     if forgotten or aside:
-        log.warning("restored database adopted", extra={"forgotten": forgotten, "paused": len(paused)})
+        counts = {"forgotten": forgotten, "paused": len(paused), "unwelcomed": unwelcomed}
+        log.warning("restored database adopted", extra=counts)
     return Adopted(forgotten, optouts, paused, str(aside or ""))
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from subscribers import optin, records, renaming
-from subscribers.models import Consent, FormerId, Subscription
+from subscribers.models import Consent, FormerId, Subscription, WelcomeDue
 from tests import readers
 from tests.readers import ADA
 
@@ -57,3 +57,12 @@ def test_former_ids_and_notes_that_both_labels_have_are_kept_once():
     rename()
     assert list(FormerId.objects.values_list("newsletter", flat=True)) == [NEW]
     assert Consent.objects.filter(about="language", newsletter=NEW).count() == 1
+
+
+def test_a_welcome_that_is_due_under_both_labels_is_due_once():
+    readers.confirmed(OLD, ADA)
+    readers.confirmed(NEW, ADA)
+    readers.confirmed(OLD, readers.BEN)
+    rename()
+    due = WelcomeDue.objects.order_by("subscriber__email").values_list("subscriber__email", "newsletter")
+    assert list(due) == [(ADA.email, NEW), (readers.BEN.email, NEW)]

@@ -9,6 +9,7 @@ from subscribers import clock, erasing, optin, undoing, welcomes
 from subscribers.addresses import parse
 from subscribers.models import Consent, Subscriber, Suppression, WelcomeDue
 from subscribers.optin import Origin
+from subscribers.personal_data import held
 from tests import readers
 
 pytestmark = pytest.mark.django_db
@@ -134,3 +135,9 @@ def test_what_an_older_version_left_of_an_erased_subscriber_is_deleted():
     WelcomeDue.objects.create(subscriber_id=ada.pk + 1, newsletter="weekly", at=clock.now())
     welcomes.forget_old(clock.now())
     assert due() == [ada.email]
+
+
+def test_what_is_due_is_part_of_a_copy_of_ones_data():
+    ada = readers.confirmed()
+    (told,) = held(parse(ada.email))["welcomes_due"]
+    assert told["newsletter"] == "weekly"
