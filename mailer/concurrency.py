@@ -123,3 +123,6 @@ class Slots:
 issues = Slots("issues", lambda: int(settings.MAILER_LANES))
 # Confirmations, links that subscribers asked for and notices to the editor never wait behind an issue.
 mails = Slots("mails", lambda: 1)
+# Nor does the welcome of those who confirmed.
+welcomes = Slots("welcomes", lambda: 1)
+ALL = (issues, mails, welcomes)

@@ -33,7 +33,7 @@ def _nothing_is_known_to_be_away():
     from mailer.store import interruptions, losses
     from subscribers.mail import failures
 
-    for kind in (concurrency.issues, concurrency.mails):
+    for kind in concurrency.ALL:
         kind.open()
     deadlines.breaker.close()
     interruptions.over()

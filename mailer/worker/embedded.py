@@ -61,8 +61,9 @@ class EmbeddedWorker:
         worker_locks.tidy(set(Attempt.objects.filter(state=Attempt.State.OPEN).values_list("worker", flat=True)))
         worker_state.should_stop = None
         broker.embedded_worker_runs = True
-        for kind, count in ((concurrency.issues, settings.MAILER_LANES), (concurrency.mails, 1)):
+        for kind in concurrency.ALL:
             kind.open()
+        for kind, count in ((concurrency.issues, settings.MAILER_LANES), (concurrency.mails, 1)):
             queue = QUEUES[kind.name]
             consumer = threading.Thread(target=self._serve, args=(queue, count), name=f"celery-{queue}", daemon=True)
             self._threads[queue] = consumer
@@ -88,7 +89,7 @@ class EmbeddedWorker:
         found = [f"the queue {queue} is not being consumed" for queue in dead]
         if self._sweeper.silent_for > patience or not self._sweeper.is_alive():
             found.append(f"it has not swept for {self._sweeper.silent_for:.0f} s")
-        for kind in (concurrency.issues, concurrency.mails):
+        for kind in concurrency.ALL:
             if kind.longest_piece > patience:
                 found.append(f"a slot for {kind.name} has been busy with the same task for {kind.longest_piece:.0f} s")
         return [] if self._stopping.is_set() else found
@@ -103,7 +104,7 @@ class EmbeddedWorker:
             "swept": round(self._sweeper.silent_for, 1),
             "lanes": {
                 kind.name: {"busy": kind.busy, "free": kind.free, "longest": round(kind.longest_piece, 1)}
-                for kind in (concurrency.issues, concurrency.mails)
+                for kind in concurrency.ALL
             },
         }
 
@@ -111,12 +112,12 @@ class EmbeddedWorker:
         """Claim nothing more, and wait for requests in flight. Return how many are left after `patience` seconds."""
         until = time.monotonic() + (settings.MAILER_HTTP_TIMEOUT + 5 if patience is None else patience)
         self._stopping.set()
-        concurrency.issues.stop()
-        concurrency.mails.stop()
+        for kind in concurrency.ALL:
+            kind.stop()
         self._sweeper.stop()
         broker.embedded_worker_runs = False
         worker_state.should_stop = 0
-        in_flight = sum(kind.wait_until_idle(until) for kind in (concurrency.issues, concurrency.mails))
+        in_flight = sum(kind.wait_until_idle(until) for kind in concurrency.ALL)
         if self._sweeper.is_alive():  # not if the start failed
             self._sweeper.join(2)
         log.info("worker stopped", extra={"in_flight": in_flight})

@@ -27,8 +27,8 @@ from mailer.sending.reconciling import resend_what_never_arrived
 from mailer.sending.restore_guard import Restored
 from mailer.sending.scheduling import fire_due
 from mailer.store import accounts, clock, counting, elsewhere, installation, interruptions, presence, schema
-from mailer.worker import notifying, releasing
-from subscribers import auditing, queue
+from mailer.worker import notifying, releasing, welcoming
+from subscribers import auditing, queue, welcomes
 from subscribers.mail import confirmations, link_mails, notice_mails
 from subscribers.mail.failures import backs_off
 from subscribers.purging import purge_unconfirmed
@@ -60,6 +60,7 @@ def sweep() -> None:
     _resend_now_and_then()
     feed_slots()
     concurrency.mails.run_aside(_mail_what_is_due)
+    concurrency.welcomes.run_aside(welcoming.welcome_subscribers)
     for send in Send.objects.filter(state=Send.State.SENDING).values_list("pk", flat=True):
         finish_if_done(send)
     # A command that waits for a worker needs one that may send: not one whose key is unknown or whose clock is wrong.
@@ -115,6 +116,7 @@ def tidy() -> None:
     link_mails.forget_old(now)
     notice_mails.forget_old(now)
     queue.forget_old(now)
+    welcomes.forget_old(now)
     purge_unconfirmed(now)
     auditing.forget_old(now)
     presence.forget_old(now)

@@ -1,0 +1,114 @@
+# ruff: noqa: F811 — the fixtures are those of tests/mailer/sending
+"""The sweep welcomes whoever confirmed, beside an issue and never behind it."""
+
+import time
+from datetime import timedelta
+
+import pytest
+
+from mailer import concurrency
+from mailer.models import CircuitBreaker, Send
+from mailer.sending import circuit_breaker
+from mailer.sending.feeding import feed_slots
+from mailer.store import accounts, clock
+from mailer.worker.sweeping import sweep
+from mailer.worker.welcoming import welcome_subscribers
+from tests import readers
+from tests.mailer.sending.conftest import _nothing_kept_from_another_database, _own_home, api  # noqa: F401
+from tests.mailer.sending.outgoing import deliver_all, planned, resend_all, states
+from tests.mailer.sending.test_welcoming import content, freeze, mailed
+
+pytestmark = pytest.mark.django_db
+
+
+def sweep_and_wait() -> None:
+    sweep()
+    assert concurrency.welcomes.wait_until_idle(time.monotonic() + 60) == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_confirms_is_welcomed_by_the_next_sweep(api):
+    (send,) = freeze()
+    readers.confirmed()
+    sweep_and_wait()
+    assert (mailed(api), states(send)) == (["ada@readers.example"], ["accepted"])
+    sweep_and_wait()
+    assert mailed(api) == ["ada@readers.example"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_nobody_waits_while_an_issue_has_all_slots(api, settings):
+    settings.MAILER_LANES = 1
+    freeze()
+    readers.confirmed()
+    with concurrency.issues.slot() as taken:
+        assert taken
+        sweep_and_wait()
+    assert mailed(api) == ["ada@readers.example"]
+
+
+def test_more_than_one_request_takes_goes_out_in_one_sweep(api, settings):
+    settings.MAILER_BATCH_SIZE = 2
+    (send,) = freeze()
+    for who in (readers.ADA, readers.BEN, readers.CLEO):
+        readers.confirmed(who=who)
+    welcome_subscribers()
+    assert (len(api.accepted), len(mailed(api))) == (2, 3)
+    send.refresh_from_db()
+    assert send.state == "finished"
+
+
+def test_slots_for_issues_leave_welcomes_alone(api):
+    freeze()
+    readers.confirmed()
+    planned()
+    Send.objects.filter(kind="issue").update(state="paused")
+    feed_slots()
+    assert not api.accepted
+
+
+def test_while_the_provider_is_not_asked_nothing_is_planned(api):
+    (send,) = freeze()
+    readers.confirmed()
+    account = accounts.require_account()
+    circuit_breaker.rate_limited(account.pk, clock.now(), 60, "too many")
+    welcome_subscribers()
+    assert states(send) == []
+    CircuitBreaker.objects.update(open_until=clock.now() - timedelta(seconds=1))
+    welcome_subscribers()
+    assert states(send) == ["accepted"]
+
+
+def test_what_is_sent_again_goes_out_by_this_lane(api):
+    (send,) = freeze()
+    readers.confirmed()
+    api.fail("close after accepting")
+    welcome_subscribers()
+    assert states(send) == ["unknown"]
+    CircuitBreaker.objects.update(open_until=None, trial_until=None)
+    resend_all(send)
+    welcome_subscribers()
+    assert (states(send), len(mailed(api))) == (["accepted"], 2)
+
+
+def test_a_finished_issue_is_in_the_next_welcome(api):
+    (first,) = freeze(content(lists=1))
+    readers.crowd(1)
+    issue = planned()
+    deliver_all(issue)
+    readers.confirmed()
+    welcome_subscribers()
+    newest = Send.objects.latest("pk")
+    assert (newest.pk > issue.pk, states(first), states(newest)) == (True, [], ["accepted"])
+    assert f"The Weekly {issue.slug}={issue.slug}" in newest.text
+
+
+def test_a_welcome_is_in_no_list_of_issues(api):
+    from mailer.archive import entries
+
+    (send,) = freeze()
+    readers.confirmed()
+    welcome_subscribers()
+    assert states(send) == ["accepted"]
+    assert entries("weekly") == []
+    assert not Send.objects.issues().exists()
