@@ -1,4 +1,4 @@
-"""`mailer send issue`: send a Markdown file to each confirmed subscriber."""
+"""`mailer send issue`: send a Markdown file to each confirmed subscriber; `test` and `welcome` are beside it."""
 
 import json
 import shlex
@@ -11,6 +11,7 @@ import click
 from mailer.cli.plans import question, show_dry_run, show_dry_run_as_json, show_plan
 from mailer.cli.terminal import Exit, Problem, confirm, on_terminal, start
 from mailer.cli.testing import test
+from mailer.cli.welcoming import welcome
 
 if TYPE_CHECKING:
     from mailer.models import Send
@@ -35,10 +36,11 @@ class Sending(click.Group):
 
 @click.group(cls=Sending)
 def send() -> None:
-    """Send an issue to its subscribers, or a test of it to a few people."""
+    """Send an issue to its subscribers, a test of it to a few people, or a welcome to those who confirm."""
 
 
 send.add_command(test)
+send.add_command(welcome)
 
 
 @send.command()

@@ -30,7 +30,7 @@ WHOLE = 10_000
 
 
 @click.command()
-@click.argument("send", metavar="[SLUG|FILE]", required=False)
+@click.argument("send", metavar="[SLUG|FILE|welcome]", required=False)
 @click.option("--newsletter", metavar="NAME", help="Which newsletter, if the slug exists in several.")
 @click.option("--list", "outcome", type=click.Choice(OUTCOMES), help="List the addresses with this outcome.")
 @click.option("--format", "form", type=click.Choice(["csv", "jsonl"]), default="csv", show_default=True)
@@ -39,10 +39,11 @@ WHOLE = 10_000
 def status(
     send: str | None, newsletter: str | None, outcome: str | None, form: str, watch: bool, as_json: bool
 ) -> None:
-    """Show all sends, or the result of one, by its slug or file."""
+    """Show all sends, or the result of one, by its slug or file; "welcome" is what those who confirm get."""
     start()
     from mailer.cli.watching import exit_code, report, watch_only
-    from mailer.publishing.sends import find_send
+    from mailer.cli.welcoming import show
+    from mailer.publishing.sends import find_send, is_welcome
     from mailer.sending.accounting import receipt
     from mailer.sending.reconciling import doubts_of
 
@@ -52,6 +53,8 @@ def status(
     if send is None:
         _all_sends(as_json)
         return
+    if not (watch or outcome) and is_welcome(send, newsletter):
+        show(newsletter, as_json)
     found = find_send(send, newsletter)
     if outcome:
         _list(found, outcome, form)
@@ -76,7 +79,9 @@ def _all_sends(as_json: bool) -> None:
     from mailer.models import Send
     from mailer.sending.accounting import count, possibly_twice, receipt
 
-    sends = list(Send.objects.select_related("account").defer("html", "text", "article").order_by("-created_at"))
+    sends = list(
+        Send.objects.issues().select_related("account").defer("html", "text", "article").order_by("-created_at")
+    )
     if as_json:
         for send in sends:
             click.echo(json.dumps(receipt(send), ensure_ascii=False))

@@ -37,7 +37,8 @@ def pause(send: str, newsletter: str | None, as_json: bool) -> None:
     try:
         pause_send(found.pk, waiting=say_waiting)
     except WrongState as state:
-        raise Problem(f"{found.slug} is {state}, so there is nothing to pause.") from None
+        instead = "; `mailer send welcome --off` ends it" if found.kind == "welcome" else ""
+        raise Problem(f"{found.slug} is {state}, so there is nothing to pause{instead}.") from None
     print_result(found, as_json)
 
 

@@ -11,6 +11,7 @@ from html import escape
 from typing import NamedTuple
 from urllib.parse import quote
 
+MOST_LISTED = 10  # issues; a welcome that lists them all would grow until it is cut off
 IN_HTML = ("html", "article")
 IN_TEXT = ("text", "preheader")
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from mailer.config.languages import read_language
 from mailer.content.issues import Issue
 
-MOST_LISTED = 10  # issues; a welcome that lists them all would grow until it is cut off
 SUFFIXES = (".md", ".markdown")
 
 

@@ -14,11 +14,12 @@ from mailer.checks.proofs import Proof
 from mailer.config.newsletter import Newsletter
 from mailer.config.rules import why_not_ignored
 from mailer.content.assets.copies import Failure, read_copies
+from mailer.content.filling import MOST_LISTED
 from mailer.content.findings import Finding
 from mailer.content.issues import Issue, IssueError, NotAnIssue, read_issue
 from mailer.content.markdown import BackIssue
 from mailer.content.rendering import render_issue
-from mailer.content.welcomes import MOST_LISTED, as_welcome
+from mailer.content.welcomes import as_welcome
 from mailer.publishing.errors import CorrectIssue, CorrectRequest, of_issue
 from mailer.publishing.newsletters import choose_newsletter
 

@@ -122,7 +122,12 @@ def read_order(proof: Proof, at: str | None, on_unknown: str, *, detached: bool)
 
 
 def propose(proof: Proof, order: Order) -> Proposal:
-    """Return what would be done with the issue now. Nothing is written."""
+    """Return what would be done with the issue now. Nothing is written. Raises CorrectRequest for a welcome."""
+    if proof.issue.welcome:
+        raise CorrectRequest(
+            f"{proof.issue.path} is the welcome of {proof.newsletter.name}, not an issue; `mailer send welcome` sends "
+            "it to those who confirm. An issue needs another file name, or a folder of its own."
+        )
     issue, label = proof.rendered, proof.newsletter.label
     unwatched = order.detached or order.due_at is not None
     plan = Plan(proof.newsletter, issue, settings.PROVIDER, settings.BASE_URL, order.on_unknown, unwatched)
@@ -180,7 +185,7 @@ def get_ready(
     if proposal.makes_a_plan:
         _require_acceptable(proposal)
         _require_workers(proposal.order, broker_away)
-        _require_reachable()
+        require_reachable()
     elif proposal.existing and proposal.action in (Action.ATTACH, Action.RESUME):
         require_own(proposal.existing)
     _require_same_source(proposal)
@@ -287,7 +292,8 @@ def _require_workers(order: Order, broker_away: Callable[[str], None]) -> None:
         )
 
 
-def _require_reachable() -> None:
+def require_reachable() -> None:
+    """Raise TryLater if subscribers could not unsubscribe, because BASE_URL is not this installation."""
     if settings.PROVIDER_IS_LOCAL:
         return
     if why := why_unreachable(settings.BASE_URL):

@@ -3,9 +3,11 @@
 from pathlib import Path
 
 from django.conf import settings
+from django.db.models import Q
 
 from mailer.content.issues import IssueError, read_issue
-from mailer.models import Send
+from mailer.content.welcomes import read_name
+from mailer.models import Batch, Send
 from mailer.providers.current import configured_provider
 from mailer.publishing.errors import CorrectRequest, Refused, of_issue
 from mailer.store.elsewhere import why_not_from_here
@@ -14,8 +16,11 @@ from mailer.store.elsewhere import why_not_from_here
 def find_send(name: str, newsletter: str | None) -> Send:
     """Return the send of a slug or of an issue's file; a real one before a rehearsal.
 
-    Raises CorrectRequest if there is none, or one in each of several newsletters, and CorrectIssue.
+    "welcome" is the version of it that somebody must look at, else the newest. Raises CorrectRequest if there is none,
+    or several that may be meant, and CorrectIssue.
     """
+    if is_welcome(name, newsletter):
+        return _version_of_welcome(newsletter)
     slug = _slug_of(Path(name)) if Path(name).is_file() else name
     sends = Send.objects.select_related("account").defer("html", "text", "article").filter(slug=slug).order_by("-pk")
     if newsletter:
@@ -28,6 +33,33 @@ def find_send(name: str, newsletter: str | None) -> Send:
         names = ", ".join(send.newsletter for send in real)
         raise CorrectRequest(f"{slug!r} was sent in several newsletters; choose one with --newsletter: {names}.")
     return real[0]
+
+
+def is_welcome(name: str, newsletter: str | None) -> bool:
+    """Tell whether this names the welcome: as "welcome", once there was one, or by its file."""
+    if name == "welcome" and not Path(name).is_file():
+        versions = Send.objects.filter(kind=Send.Kind.WELCOME)
+        return (versions.filter(newsletter=newsletter) if newsletter else versions).exists()
+    path = Path(name)
+    if not path.is_file() or read_name(path, settings.NEWSLETTERS) is None:
+        return False
+    return path.resolve().parent == settings.CONFIG_FOLDER.resolve()
+
+
+def _version_of_welcome(newsletter: str | None) -> Send:
+    found = Send.objects.filter(kind=Send.Kind.WELCOME).select_related("account").defer("html", "text", "article")
+    if newsletter:
+        found = found.filter(newsletter=newsletter)
+    unsettled = Batch.objects.filter(state__in=[Batch.State.PLANNED, Batch.State.POSTING, Batch.State.UNKNOWN])
+    to_look_at = found.filter(Q(state=Send.State.PAUSED) | Q(pk__in=unsettled.values("send"))).order_by("pk")
+    real = [send for send in to_look_at if not send.is_rehearsal] or list(to_look_at)
+    if len(real) > 1:
+        names = ", ".join(f"{send.slug} of {send.newsletter}" for send in real)
+        raise CorrectRequest(f"several versions of the welcome are not settled; name one of them: {names}.")
+    newest = real[0] if real else found.order_by("-pk").first()
+    if newest is None:
+        raise CorrectRequest("there is no welcome; `mailer send welcome` begins one.")
+    return newest
 
 
 def _slug_of(file: Path) -> str:

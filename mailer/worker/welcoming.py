@@ -7,7 +7,7 @@ from django.conf import settings
 
 from mailer import concurrency
 from mailer.archive import entries
-from mailer.content.filling import Listed
+from mailer.content.filling import MOST_LISTED, Listed
 from mailer.models import Batch, Send, Welcome
 from mailer.sending import circuit_breaker, welcoming
 from mailer.sending.delivering import deliver_next
@@ -39,7 +39,7 @@ def _plan_of(label: str, welcomes: list[Welcome]) -> int:
     waiting = welcoming.waiting_languages(settings.NEWSLETTERS[label], welcomes)
     if not waiting:
         return 0
-    issues = [Listed(entry.slug, entry.title) for entry in entries(label)]
+    issues = [Listed(entry.slug, entry.title) for entry in entries(label)[:MOST_LISTED]]
     return sum(welcoming.plan_due(welcome, spoken, issues) for welcome, spoken in waiting.items())
 
 

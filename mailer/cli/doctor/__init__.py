@@ -102,7 +102,7 @@ def _say(found: Iterable[Check], as_json: bool) -> None:
 
 
 def _checks() -> Iterator[Check]:
-    from mailer.cli.doctor import account, cards, domains, here
+    from mailer.cli.doctor import account, cards, domains, here, welcomes
     from mailer.providers.current import configured_provider
 
     yield here.newsletters()
@@ -124,6 +124,7 @@ def _checks() -> Iterator[Check]:
         yield from here.refusals()
         yield guarded("account", here.account)
         yield from here.waiting_for_others()
+        yield from welcomes.checks()
     yield from cards.checks(database.state == "ok")
     key = guarded(configured_provider().names.url, account.key)
     yield key

@@ -1,0 +1,138 @@
+# ruff: noqa: F811 — the fixtures are those of tests/mailer/publishing
+"""`mailer send welcome` and `mailer status welcome`, as an editor types them."""
+
+import json
+
+import pytest
+
+from mailer.models import Send, Welcome
+from mailer.worker.sweeping import sweep
+from mailer.worker.welcoming import welcome_subscribers
+from subscribers.models import WelcomeDue
+from tests import readers
+from tests.mailer.publishing.test_welcomes import WELCOME, newsletter, write  # noqa: F401 — the same stage
+from tests.mailer.sending.conftest import _nothing_kept_from_another_database, _own_home, api  # noqa: F401
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def ready(run, newsletter, up_to_date):
+    sweep()
+    return run
+
+
+def test_a_dry_run_shows_what_would_change_and_changes_nothing(ready, write):
+    write(), write("welcome.de.md")
+    shown = ready("send", "welcome", "--dry-run")
+    assert (shown.code, '"Welcome" (welcome.md, lists 3 issues): new' in shown.out) == (0, True)
+    told = json.loads(ready("send", "welcome", "--dry-run", "--json").out)
+    assert [(one["language"], one["action"]) for one in told["versions"]] == [("en", "add"), ("de", "add")]
+    assert not Welcome.objects.exists()
+
+
+def test_it_asks_before_anybody_is_emailed(ready, write, terminal):
+    write()
+    refused = ready("send", "welcome")
+    assert (refused.code, "add --yes to go ahead" in refused.err) == (4, True)
+    terminal("n\n")
+    assert ready("send", "welcome").code == 4
+    assert not Welcome.objects.exists()
+    terminal("y\n")
+    done = ready("send", "welcome")
+    assert (done.code, "The Weekly welcomes its subscribers with welcome:en:1" in done.out) == (0, True)
+    again = ready("send", "welcome")
+    assert (again.code, "already in use as it is" in again.out) == (0, True)
+
+
+def test_findings_that_block_name_the_file(ready, write):
+    path = write(text="# Welcome\n\n![](gone.png)\n")
+    refused = ready("send", "welcome", "--yes")
+    assert (refused.code, f"{path}:3:" in refused.err, "nothing was done" in refused.err) == (3, True, True)
+    assert not Welcome.objects.exists()
+
+
+def test_without_a_file_it_says_what_to_write(ready):
+    refused = ready("send", "welcome", "--yes")
+    assert (refused.code, "welcome.md, as you write an issue" in refused.err) == (2, True)
+
+
+def test_the_file_is_checked_rendered_and_tested_like_an_issue(ready, write, api, tmp_path):
+    path = write()
+    assert ready("check", path).code == 0
+    assert ready("render", path, "-o", tmp_path / "out").code == 0
+    assert "Thank you" in (tmp_path / "out" / "welcome.txt").read_text()
+    assert ready("send", "test", path, "--to", "editor@news.example.org").code == 0
+    assert [one["email"] for one in api.recipients] == ["editor@news.example.org"]
+    refused = ready("send", "issue", path, "--yes")
+    assert (refused.code, "is the welcome of The Weekly" in refused.err) == (2, True)
+    assert not Send.objects.exists()
+
+
+def test_status_shows_who_got_it(ready, write):
+    write()
+    ready("send", "welcome", "--yes")
+    readers.confirmed()
+    welcome_subscribers()
+    readers.confirmed(who=readers.BEN)
+    shown = ready("status", "welcome")
+    assert shown.code == 0
+    assert "weekly: the welcome is on; 1 subscriber due" in shown.out
+    assert "planned 1 = accepted 1 + skipped 0" in shown.out
+    assert "welcome:en:1  in use, since" in shown.out
+    told = json.loads(ready("status", "welcome", "--json").out)
+    assert (told["due"], told["accepted"], told["versions"][0]["version"]) == (1, 1, "welcome:en:1")
+    assert "welcome" not in ready("status").out
+
+
+def test_what_is_unknown_is_shown_and_settled_by_reconcile(ready, write, api):
+    write()
+    ready("send", "welcome", "--yes")
+    readers.confirmed()
+    api.fail("close after accepting")
+    welcome_subscribers()
+    shown = ready("status", "welcome")
+    assert (shown.code, "mailer reconcile welcome:en:1 shows" in shown.out) == (5, True)
+    assert ready("reconcile", "welcome").code == 5
+    assert ready("reconcile", "welcome", "--assume-sent", "--yes").code == 0
+    assert ready("status", "welcome").code == 0
+
+
+def test_a_paused_version_says_why_and_how_to_go_on(ready, write, api):
+    write()
+    ready("send", "welcome", "--yes")
+    readers.confirmed()
+    api.fail("forbidden")
+    welcome_subscribers()
+    shown = ready("status", "welcome")
+    assert "to resume: mailer resume welcome:en:1" in shown.out
+
+
+def test_off_ends_it_and_says_who_waited(ready, write):
+    write()
+    assert ready("send", "welcome", "--off", "--yes").code == 2
+    ready("send", "welcome", "--yes")
+    readers.confirmed()
+    assert ready("send", "welcome", "--off").code == 4
+    done = ready("send", "welcome", "--off", "--yes")
+    assert (done.code, "1 subscriber who had just confirmed will not get it" in done.out) == (0, True)
+    assert not WelcomeDue.objects.exists()
+    assert "the welcome is off" in ready("status", "welcome").out
+    assert ready("send", "welcome", "--off", "--dry-run").code == 2
+
+
+def test_the_doctor_says_whether_the_file_is_what_is_sent(ready, write):
+    def told() -> tuple[str, str]:
+        checks = json.loads(ready("doctor", "--json").out)
+        return next(((one["state"], one["words"]) for one in checks if one["name"] == "welcome weekly"), ("", ""))
+
+    assert told() == ("", "")
+    write()
+    assert told() == ("warning", "welcome.md is sent to nobody until `mailer send welcome` freezes it")
+    ready("send", "welcome", "--yes")
+    assert told() == ("ok", "in en; 0 subscribers due")
+    write(text=WELCOME.replace("Thank", "Many thanks. Thank"))
+    assert told()[1] == "welcome.md changed since it was frozen; `mailer send welcome` sends it from now on"
+    ready("send", "welcome", "--yes")
+    Send.objects.filter(slug="welcome:en:2").update(state="paused", reason="refused")
+    assert told()[1].startswith("welcome:en:2 is paused (refused)")

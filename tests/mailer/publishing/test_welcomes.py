@@ -1,0 +1,207 @@
+# ruff: noqa: F811 — the fixtures are those of tests/mailer/sending
+"""The files of a welcome become versions that workers send without the files."""
+
+from dataclasses import replace
+
+import pytest
+
+from mailer.content.filling import Listed, fill
+from mailer.models import Send, Welcome
+from mailer.publishing import welcomes
+from mailer.publishing.errors import CorrectRequest
+from mailer.publishing.preparing import prepare
+from mailer.publishing.sending import Order, propose
+from mailer.publishing.sends import find_send, is_welcome
+from mailer.worker.welcoming import welcome_subscribers
+from tests import readers
+from tests.mailer.sending.conftest import _nothing_kept_from_another_database, _own_home, api  # noqa: F401
+from tests.mailer.sending.outgoing import deliver_all, planned, states
+
+pytestmark = pytest.mark.django_db
+
+WELCOME = (
+    "# Welcome\n\nThank you for subscribing.\n\n## The latest\n\n<!-- latest issue -->\n\n"
+    "## Before\n\n<!-- back issues: 2 -->\n\n[Answer us](https://news.example.com/ask).\n"
+)
+
+
+@pytest.fixture
+def newsletter(api, settings, tmp_path):
+    """Return the only newsletter, in a folder of its own."""
+    (tmp_path / "newsletter").mkdir()
+    (tmp_path / "newsletter" / "newsletter.toml").write_text("")
+    only = replace(settings.NEWSLETTERS["weekly"], folder=tmp_path / "newsletter")
+    settings.NEWSLETTERS = {"weekly": only}
+    settings.CONFIG = only.folder / "newsletter.toml"
+    settings.CONFIG_FOLDER = only.folder
+    settings.PROVIDER_IS_LOCAL = True
+    return only
+
+
+@pytest.fixture
+def write(newsletter):
+    def write(name: str = "welcome.md", text: str = WELCOME):
+        path = newsletter.folder / name
+        path.write_text(text)
+        return path
+
+    return write
+
+
+def ready(newsletter):
+    return [welcomes.get_ready(prepare(path, newsletter.label)) for path in welcomes.require_files(newsletter)]
+
+
+def frozen(newsletter):
+    return [version.send for version in welcomes.freeze(newsletter, ready(newsletter))]
+
+
+def sent(number: int) -> Send:
+    """Send an issue to somebody."""
+    send = planned(slug=f"2026-11-{number}", source=f"issue {number}")
+    deliver_all(send)
+    return send
+
+
+def test_without_a_file_there_is_no_welcome(newsletter):
+    with pytest.raises(CorrectRequest, match=r"write .*/newsletter/welcome\.md"):
+        welcomes.require_files(newsletter)
+
+
+def test_each_language_has_a_file(newsletter, write):
+    write(), write("welcome.de.md"), write("welcome.backup.md"), write("welcome-back.md")
+    assert [path.name for path in welcomes.files_of(newsletter)] == ["welcome.md", "welcome.de.md"]
+    assert [send.language for send in frozen(newsletter)] == ["en", "de"]
+
+
+def test_with_several_newsletters_the_label_is_in_the_name(newsletter, write, settings):
+    settings.NEWSLETTERS = {"weekly": newsletter, "daily": replace(newsletter, label="daily", name="The Daily")}
+    write(), write("welcome.weekly.md"), write("welcome.daily.de.md")
+    assert [path.name for path in welcomes.files_of(newsletter)] == ["welcome.weekly.md"]
+    with pytest.raises(CorrectRequest, match="no welcome is in en, the language of The Daily"):
+        welcomes.freeze(settings.NEWSLETTERS["daily"], ready(settings.NEWSLETTERS["daily"]))
+
+
+def test_two_files_in_one_language_are_refused(newsletter, write):
+    write(), write("welcome.en.md")
+    with pytest.raises(CorrectRequest, match=r"welcome\.md and welcome\.en\.md are both in en"):
+        frozen(newsletter)
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 4])
+def test_what_is_filled_in_is_what_rendering_anew_would_say(newsletter, write, count):
+    """Workers fill it in; `preview` and `send test` render it."""
+    write()
+    readers.crowd(1)
+    for number in range(10, 10 + count):
+        sent(number)
+    (content,) = ready(newsletter)
+    filled = fill(content.patterns, content.mark, welcomes.sent_issues("weekly"))
+    rendered = content.plan.issue
+    assert (filled["html"], filled["article"]) == (rendered.html, rendered.article)
+    assert (filled["text"], filled["preheader"]) == (rendered.text, rendered.preheader)
+    assert content.lists == 3
+
+
+def test_it_needs_no_file_once_it_is_frozen(newsletter, write):
+    path = write()
+    (send,) = frozen(newsletter)
+    path.unlink()
+    readers.confirmed()
+    welcome_subscribers()
+    assert states(send) == ["accepted"]
+
+
+def test_it_has_no_page_so_it_links_to_none(newsletter, write):
+    write()
+    (send,) = frozen(newsletter)
+    assert "archive/welcome" not in send.html + send.text
+    assert "Read on the web" not in send.html + send.text
+    assert "All issues" in send.text
+
+
+def test_a_list_at_its_very_beginning_is_what_the_inbox_shows(newsletter, write):
+    write(text="# Welcome\n\n<!-- back issues: 10 -->\n")
+    readers.crowd(1)
+    sent(10), sent(11)
+    (send,) = frozen(newsletter)
+    assert send.preheader == "The Weekly 2026-11-11 The Weekly 2026-11-10"
+
+
+def test_an_endless_list_has_ten(newsletter, write):
+    write(text="# Welcome\n\nThank you.\n\n<!-- back issues -->\n")
+    assert ready(newsletter)[0].lists == 10
+
+
+def test_it_is_not_sent_as_an_issue(newsletter, write):
+    with pytest.raises(CorrectRequest, match="`mailer send welcome` sends it to those who confirm"):
+        propose(prepare(write(), None), Order())
+
+
+def test_what_changed_since_is_known(newsletter, write):
+    write(), write("welcome.de.md")
+    frozen(newsletter)
+    assert welcomes.changed_files(newsletter) == []
+    write("welcome.de.md", WELCOME.replace("Thank", "Danke. Thank"))
+    write("welcome.fr.md")
+    assert [path.name for path in welcomes.changed_files(newsletter)] == ["welcome.de.md", "welcome.fr.md"]
+    frozen(newsletter)
+    (newsletter.folder / "welcome.fr.md").unlink()
+    assert [path.name for path in welcomes.changed_files(newsletter)] == ["welcome.fr.md"]
+
+
+def test_freezing_it_again_keeps_the_version(newsletter, write):
+    write()
+    assert frozen(newsletter) == frozen(newsletter)
+    assert not welcomes.would_be_new(newsletter, ready(newsletter)[0])
+
+
+def test_ending_what_there_is_not_is_refused(newsletter, write):
+    with pytest.raises(CorrectRequest, match="no welcome that could be ended"):
+        welcomes.turn_off(newsletter)
+    write()
+    frozen(newsletter)
+    assert welcomes.turn_off(newsletter) == 0
+    assert not Welcome.objects.exists()
+
+
+def test_the_report_sums_up_all_versions(newsletter, write, api):
+    write()
+    (first,) = frozen(newsletter)
+    readers.confirmed()
+    welcome_subscribers()
+    write(text=WELCOME.replace("Thank", "Many thanks. Thank"))
+    (second,) = frozen(newsletter)
+    readers.confirmed(who=readers.BEN)
+    told = welcomes.report("weekly")
+    assert (told["on"], told["due"], told["planned"], told["accepted"]) == (True, 1, 1, 1)
+    assert [(one["version"], one["in_use"]) for one in told["versions"]] == [(second.slug, True), (first.slug, False)]
+    welcomes.turn_off(newsletter)
+    told = welcomes.report("weekly")
+    assert (told["on"], told["due"], told["accepted"]) == (False, 0, 1)
+
+
+def test_welcome_names_the_version_that_is_not_settled(newsletter, write, api):
+    path = write()
+    assert not is_welcome("welcome", None)
+    (first,) = frozen(newsletter)
+    readers.confirmed()
+    api.fail("close after accepting")
+    welcome_subscribers()
+    write(text=WELCOME.replace("Thank", "Many thanks. Thank"))
+    (second,) = frozen(newsletter)
+    assert find_send("welcome", None) == find_send(str(path), None) == first
+    Send.objects.filter(pk=second.pk).update(state="paused", reason="refused")
+    with pytest.raises(CorrectRequest, match=f"{first.slug} of weekly, {second.slug} of weekly"):
+        find_send("welcome", "weekly")
+    assert find_send(second.slug, None) == second
+
+
+def test_titles_that_need_escaping_are_shown_as_they_are(newsletter, write):
+    write()
+    (content,) = ready(newsletter)
+    odd = Listed("odd", "Chips & <script>alert(1)</script> *bold* [link](https://x.example)")
+    filled = fill(content.patterns, content.mark, [odd])
+    assert "<script>" not in filled["html"]
+    assert "Chips &amp; &lt;script&gt;" in filled["html"]
+    assert odd.title in filled["text"]
