@@ -120,16 +120,18 @@ class Desk:
         beside, folder = self.file.resolve().parent, self.sources.config.resolve().parent
         found = islice(_TARGET.finditer(source), MOST_TARGETS)
         targets = [next(filter(None, target.groups()), "") for target in found]
-        for start, target in [*((beside, target) for target in targets), *((folder, logo) for logo in self._logos())]:
+        for start, target in [*((beside, target) for target in targets), *((folder, named) for named in self._look())]:
             path = unquote(target.split("?")[0].split("#")[0])
             if path and ":" not in path and "\0" not in path:
                 yield folder / path.lstrip("/") if path.startswith("/") else start / path
 
-    def _logos(self) -> list[str]:
+    def _look(self) -> list[str]:
+        """Return the files of logos and fonts."""
         try:
-            return [newsletter.logo for newsletter in read_newsletters(self.sources.config).values()]
+            known = read_newsletters(self.sources.config).values()
         except NewsletterError:
             return []
+        return [name for newsletter in known for name in (newsletter.logo, newsletter.card_font)]
 
     def _drawn(self, fresh: Draft) -> Draft:
         issue = as_welcome(read_issue(self.file, self.sources.config), read_newsletters(self.sources.config))

@@ -13,6 +13,7 @@ from pathlib import Path
 from threading import Lock, Thread
 
 from mailer.config.loopback import LoopbackServer, QuietHandler
+from mailer.content.cards import card_of
 from mailer.previewing.drafts import Draft
 from mailer.previewing.showing import Addresses, page_state
 from mailer.previewing.watching import Latest
@@ -115,6 +116,8 @@ class _Handler(QuietHandler):
                 self._answer(200, _STATIC_TYPES[name], (_STATIC / name).read_bytes())
             case ("events", "", _):
                 self._events()
+            case ("card.png", "", _):
+                self._card()
             case ("media", _, name):
                 self._media(name)
             case _:
@@ -182,6 +185,16 @@ class _Handler(QuietHandler):
             self._refuse(404, "The issue has no such image.")
             return
         self._answer(200, image.content_type, image.content, {"Content-Security-Policy": "default-src 'none'"})
+
+    def _card(self) -> None:
+        draft = self._preview.site.latest.draft
+        card = None
+        if draft and draft.rendered and draft.newsletter:
+            card = card_of(draft.rendered.subject, draft.newsletter, draft.rendered.language)
+        if card is None:
+            self._refuse(404, "No card can be drawn.")
+            return
+        self._answer(200, card.content_type, card.content, {"Content-Security-Policy": "default-src 'none'"})
 
     def _test(self, body: bytes) -> None:
         draft = self._preview.site.latest.draft

@@ -4,6 +4,7 @@ import re
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from mailer.content.cards import faults_of
 from mailer.content.rendering import LARGEST, RenderedIssue
 from mailer.previewing.drafts import Draft
 from mailer.previewing.ignoring import ignoring
@@ -87,4 +88,5 @@ def _mail(draft: Draft, addresses: Addresses) -> dict[str, Any] | None:
         "bytes": len(rendered.html.encode()),
         "most_bytes": LARGEST,
         "content_sha256": rendered.content_sha256,
+        "no_card": str(faults_of(f"{rendered.subject} {newsletter.name}", newsletter, rendered.language)),
     }

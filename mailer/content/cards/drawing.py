@@ -21,7 +21,7 @@ LOGO = 88  # pixels, its height at most
 WIDEST_LOGO = 360
 PAPER = 12  # white around a logo with holes
 BAND = 16  # the strip at the lower edge
-TITLE_TOP, TITLE_BOTTOM = 200, 556
+TITLE_TOP, TITLE_BOTTOM = 218, 562
 TITLE_SIZES = (92, 84, 76, 70, 64, 58, 52, 46)
 NAME_SIZES = (38, 34, 30)
 # Of the size, from the middle of a line down to its baseline; from the top of a block to the first.

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from mailer.config.newsletter import Newsletter
@@ -27,6 +28,8 @@ HOW_TO_INSTALL = 'install "markdown-mailer[cards]", or name a font file as card_
 REGIONS = {"ja": "JP", "ko": "KR", "zh-hant": "TC", "zh-tw": "TC", "zh-hk": "HK", "zh-mo": "HK"}
 
 BOLD = ("Bold", "Black", "Heavy")  # in the name of a style
+
+_one_thread = Lock()  # FreeType reads a face in one thread at a time, and a preview has several
 
 
 class NoFont(Exception):
@@ -46,7 +49,8 @@ class Font:
 
     def width(self, text: str) -> float:
         """Return about how wide the text is in this font, in ems. Ligatures and joined letters are narrower."""
-        return float(_face(self.path, self.index).getlength(text)) / EM
+        with _one_thread:
+            return float(_face(self.path, self.index).getlength(text)) / EM
 
 
 @dataclass(frozen=True)
@@ -163,7 +167,9 @@ def _face(path: str, index: int) -> "FreeTypeFont":
 def _has(font: Font, sign: str) -> bool:
     # Pillow does not say which characters a font has, but what it draws instead of one that is missing.
     face = _face(font.path, font.index)
-    return bytes(face.getmask(sign)) != bytes(face.getmask(NOWHERE)) or face.getbbox(sign) != face.getbbox(NOWHERE)
+    with _one_thread:
+        drawn, instead = (bytes(face.getmask(one)) for one in (sign, NOWHERE))
+        return drawn != instead or face.getbbox(sign) != face.getbbox(NOWHERE)
 
 
 def _font_of(text: str, fonts: Sequence[Font]) -> Font | None:

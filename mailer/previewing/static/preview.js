@@ -94,11 +94,13 @@ function choose(next) {
   }
   stage.dataset.view = view;
   stage.parentElement.dataset.view = view;
-  byId("device").hidden = view === "text";
+  byId("device").hidden = !(view in WIDTHS);
   byId("text").hidden = view !== "text";
-  byId("dark").disabled = view === "text";
+  byId("card").hidden = view !== "card";
+  byId("dark").disabled = !(view in WIDTHS);
+  showCard();
   fit();
-  if (place && view !== "text") returnTo(page, place);
+  if (place && view in WIDTHS) returnTo(page, place);
   showFacts();
 }
 
@@ -120,11 +122,25 @@ function showInbox(mail) {
   byId("test-subject").textContent = mark + mail.subject;
 }
 
+// What other sites show where somebody links to the issue's page. It is drawn when somebody looks.
+function showCard() {
+  const mail = state?.mail;
+  if (view !== "card" || !mail) return;
+  const image = byId("card-image");
+  image.hidden = Boolean(mail.no_card);
+  image.alt = mail.subject;
+  if (!mail.no_card) image.src = `${root}card.png?${state.version}`;
+  byId("card-note").textContent = mail.no_card
+    ? `There is no card: ${mail.no_card}.`
+    : "Other sites and messengers show this card where somebody links to the page of the issue.";
+}
+
 function showFacts() {
   const mail = state?.mail;
   if (!mail) return;
   const size = `${(mail.bytes / 1024).toFixed(1)} of ${mail.most_bytes / 1024} kB`;
-  const width = WIDTHS[view] ? `${WIDTHS[view]} px wide ${byId("facts").dataset.scale}` : "text part";
+  const other = view === "card" ? "1200 × 630 px" : "text part";
+  const width = WIDTHS[view] ? `${WIDTHS[view]} px wide ${byId("facts").dataset.scale}` : other;
   const hash = element("span", "content ");
   hash.append(element("code", mail.content_sha256.slice(0, 12), { title: mail.content_sha256 }));
   const facts = [element("span", width), element("span", size), element("span", `${state.milliseconds} ms`), hash];
@@ -241,6 +257,7 @@ function show(next) {
     text.lang = state.mail.language;
     text.scrollTop = place;
     showMail();
+    showCard();
     showFacts();
   }
   showVerdict();
@@ -268,6 +285,10 @@ byId("close-test").addEventListener("click", () => byId("test").close());
 byId("test-form").addEventListener("submit", sendTest);
 byId("test-to").addEventListener("input", () => {
   byId("test-command").textContent = addresses().join(" ") || "you@example.com";
+});
+byId("card-image").addEventListener("error", () => {
+  byId("card-image").hidden = true;
+  byId("card-note").textContent = "This card cannot be drawn: its text does not fit, or a font is damaged.";
 });
 frame.addEventListener("load", () => {
   inFrame = "";

@@ -5,6 +5,7 @@ from http.client import HTTPConnection
 
 import pytest
 
+from mailer.content.cards import card_of
 from mailer.previewing.server import Answered, PreviewServer, Site
 from mailer.previewing.watching import Latest
 from tests.mailer.previewing.conftest import BASE
@@ -58,6 +59,18 @@ def test_the_page_runs_its_own_script_and_nothing_else(preview):
     assert ask(preview, "preview.js")[1]["Content-Type"].startswith("text/javascript")
     for sheet in ("preview.css", "panels.css"):
         assert ask(preview, sheet)[1]["Content-Type"].startswith("text/css")
+
+
+def test_the_card_is_drawn_when_somebody_looks(preview, desk, file):
+    connection = HTTPConnection(preview.netloc, timeout=60)
+    connection.request("GET", f"{preview.root}card.png?7")
+    answer = connection.getresponse()
+    assert (answer.status, answer.headers["Content-Type"]) == (200, "image/png")
+    assert answer.headers["Content-Security-Policy"] == "default-src 'none'"
+    assert answer.read() == card_of("Weekly", preview.site.latest.draft.newsletter).content
+    file.write_text("# Party 🎉")
+    preview.site.latest.put(desk().draw())
+    assert ask(preview, "card.png")[0] == 404
 
 
 def test_the_frame_of_the_mail_never_runs_a_script(preview):

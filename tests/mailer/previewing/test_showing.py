@@ -52,6 +52,12 @@ def test_the_page_gets_what_an_inbox_shows(desk):
     assert json.loads(json.dumps(state)) == state
 
 
+def test_the_page_is_told_why_there_is_no_card(desk, file):
+    assert page_state(desk().draw(), HERE)["mail"]["no_card"] == ""
+    file.write_text(ISSUE.replace("# Weekly", "# Party 🎉"))
+    assert "🎉 (U+1F389)" in page_state(desk().draw(), HERE)["mail"]["no_card"]
+
+
 def test_the_page_of_an_issue_that_was_never_good_has_no_mail(desk, file):
     file.write_bytes(b"\xff")
     state = page_state(desk().draw(), HERE)
