@@ -17,7 +17,7 @@ COMMANDS = {
     "check": ("checking", "Check an issue for mistakes before you send it."),
     "preview": ("previewing", "Preview an issue in the browser; the page reloads when you save."),
     "render": ("rendering", "Render an issue to HTML, text and image files."),
-    "images": ("images", "Fetch the copies of remote images again."),
+    "images": ("images", "Fetch the copies of remote images again, or remove unused ones."),
     "send": ("sending", "Send an issue to its subscribers."),
     "status": ("status", "Show sends and who received them."),
     "pause": ("steering", "Pause a send; no further request starts."),

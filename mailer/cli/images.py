@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mailer.cli.terminal import Exit, Problem, counted, one_line, start_rendering
+from mailer.cli.terminal import Exit, Problem, confirm, counted, one_line, start_rendering
 
 LOCK = "images.lock"
 WRITTEN_BY = (
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def images() -> None:
-    """Renew copies of remote images."""
+    """Renew copies of remote images, or remove those that are no longer used."""
 
 
 @images.command()
@@ -48,6 +48,32 @@ def refresh(addresses: tuple[str, ...]) -> None:
         if line := _line(one):
             click.echo(one_line(line))
     _summarize(done)
+
+
+@images.command()
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def prune(yes: bool) -> None:
+    """Show the images in images.lock that nothing names any more, and remove them with their copies.
+
+    All texts in the folder of newsletter.toml are searched: issues, templates and settings. An issue elsewhere, or in
+    another branch, has its images copied again when it is sent. What was sent or planned keeps its own.
+    """
+    start_rendering()
+    from django.conf import settings
+
+    from mailer.publishing.unused_images import forget_images, unused_images
+
+    folder = _folder()
+    _known(folder)
+    unused = unused_images(folder)
+    if not unused:
+        click.echo(f"Each image in {LOCK} is in use.")
+        return
+    for address in unused:
+        click.echo(one_line(address))
+    confirm(f"Remove {counted(len(unused), 'image')} that nothing in {folder} names from {LOCK}?", yes)
+    forget_images(folder, settings.HOME / "images", unused)
+    click.echo(f"{len(unused)} removed; commit {LOCK}.")
 
 
 def _folder() -> Path:

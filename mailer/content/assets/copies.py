@@ -10,7 +10,7 @@ import os
 import re
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -139,6 +139,13 @@ def add_to_lock(newsletters_folder: Path, folder: Path, fetched: Mapping[str, st
 def renew_in_lock(newsletters_folder: Path, folder: Path, fetched: Mapping[str, str]) -> dict[str, str]:
     """Let images.lock name these hashes instead of earlier ones; return what it says now. Raises OSError."""
     return _change_lock(newsletters_folder, folder, lambda locked: {**locked, **fetched})
+
+
+def remove_from_lock(newsletters_folder: Path, folder: Path, addresses: Collection[str]) -> dict[str, str]:
+    """Let images.lock no longer name these addresses; return what it says now. Raises OSError."""
+    return _change_lock(
+        newsletters_folder, folder, lambda locked: {one: locked[one] for one in locked if one not in addresses}
+    )
 
 
 def _change_lock(

@@ -144,3 +144,17 @@ def test_a_rendered_file_shows_its_images_without_a_server(run, issue, tmp_path)
     sources = re.findall(r'<img[^>]* src="([^"]+)"', html)
     assert [(tmp_path / "out" / source).is_file() for source in sources] == [True]
     assert "/media/" not in html.replace('src="media/', "")
+
+
+def test_images_that_nothing_names_any_more_are_removed_if_one_agrees(run, folder, board, site, api):
+    run("send", "test", board, "--to", "editor@example.com")
+    assert "Each image in images.lock is in use." in run("images", "prune").out
+    digest = read_lock(folder)[f"{site.url}/board.png"]
+    board.write_text(board.read_text("utf-8").replace("board.png", "other.png"), "utf-8")
+
+    asked = run("images", "prune")
+    assert (asked.code, f"{site.url}/board.png" in asked.out, len(read_lock(folder))) == (4, True, 1)
+
+    pruned = run("images", "prune", "--yes")
+    assert (pruned.code, "1 removed; commit images.lock." in pruned.out) == (0, True)
+    assert (read_lock(folder), (folder / "home" / "images" / digest).exists()) == ({}, False)
