@@ -206,9 +206,11 @@ def _holds_image(token: Token) -> bool:
 
 def _blanks(proof: Proof) -> Iterator[Finding]:
     starred = (
-        (token.map[0] if token.map else 0, found[0])
+        (token.map[0] if token.map else 0, text)
         for token in proof.document.tokens
-        if token.type == "inline" and (found := STARRED.search(token.content)) and not _in_code(token, found[0])
+        if token.type == "inline"
+        for text in _each([STARRED], token.content)
+        if not _in_code(token, text)
     )
     for line, words in [(-1, proof.issue.title), *_paragraphs(proof), *starred]:
         for blank in _each([BLANK, STARRED], words):

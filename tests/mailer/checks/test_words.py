@@ -130,9 +130,9 @@ def test_a_blank_that_nothing_fills_is_an_error(findings, text):
 
 
 def test_each_blank_and_each_reminder_of_a_paragraph_is_told_once(findings):
-    told = findings("Dear {{ name }}, [LINK] and {{ name }}.\n\nTODO: ask Ben, and (TBD).")
+    told = findings("Dear {{ name }}, [LINK], {{ name }}.\n\n*|A|* *|B|* *|A|*\n\nTODO: ask Ben, and (TBD).")
 
-    assert [one.message.split('"')[1] for one in told] == ["[LINK]", "{{ name }}", "(TBD)", "TODO"]
+    assert [one.message.split('"')[1] for one in told] == ["[LINK]", "{{ name }}", "*|A|*", "*|B|*", "(TBD)", "TODO"]
 
 
 @pytest.mark.parametrize("target", ["URL", "TODO", "https://"])
