@@ -53,7 +53,7 @@ def _why_unsent(proof: Proof, path: Path) -> tuple[str, str] | None:
 
 
 def _why_not_sent(proof: Proof, other: Issue) -> str:
-    if any(finding.rule == "draft" for finding in other.findings):
+    if other.is_draft:
         return "is a draft"
     if not other.date:
         return ""

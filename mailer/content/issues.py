@@ -9,6 +9,7 @@ from pathlib import Path, PurePath
 
 from mailer.config.newsletter import FILE_NAME
 from mailer.config.rules import Severity
+from mailer.content.aliases import aliases_in
 from mailer.content.dates import days_in
 from mailer.content.findings import Finding
 from mailer.content.front_checks import judge, rules_in
@@ -21,6 +22,7 @@ from mailer.content.frontmatter import (
     FrontMatterError,
     read_front_matter,
 )
+from mailer.content.states import restriction_in
 
 LIMIT = 1_000_000  # bytes
 # How files of other kinds begin: images, PDF, archives and office documents.
@@ -68,6 +70,12 @@ class Issue:
     ignore: frozenset[str] = frozenset()  # rules whose findings the editor does not want to see
     findings: tuple[Finding, ...] = ()  # what is odd about the file itself and its front matter
     welcome: bool = False  # a newsletter's welcome: see mailer.content.welcomes
+    aliases: tuple[str, ...] = ()  # addresses that it had on another site, see mailer.content.aliases
+    restricted: str = ""  # the line of another program that says that it was not for everybody
+
+    @property
+    def is_draft(self) -> bool:
+        return any(finding.rule == "draft" for finding in self.findings)
 
     def finding(self, line: int, column: int, rule: str, severity: Severity, message: str, fix: str) -> Finding:
         """Make a finding at a place in `body`; line and column count from 0, as the Markdown parser does."""
@@ -111,6 +119,8 @@ def read_issue(path: Path, config: Path | None = None) -> Issue:
         source=source,
         ignore=frozenset(rules_in(front.values.get("ignore", ""))),
         findings=tuple(judge(front, lines, body, day)),
+        aliases=aliases_in(front.values),
+        restricted=restriction_in(front.values),
     )
 
 

@@ -21,7 +21,7 @@ from django.utils.translation import gettext
 from markdown_it.token import Token
 
 from mailer.config.newsletter import Newsletter
-from mailer.content.assets import point_images, point_links, read_logo, without_repeats
+from mailer.content.assets import NOWHERE, point_images, point_links, read_logo, without_repeats
 from mailer.content.assets.copies import Copies
 from mailer.content.assets.images import Image
 from mailer.content.colours import palette
@@ -108,6 +108,7 @@ def render_issue(
     *,
     base_url: str,
     sent_slugs: frozenset[str] = frozenset(),
+    moved: Mapping[str, str] = NOWHERE,
     archive_url: str = "",
     back_issues: Sequence[BackIssue] = (),
     copies: Copies | None = None,
@@ -115,14 +116,15 @@ def render_issue(
     """Return the issue as its subscribers get it; the same bytes for the same input.
 
     `sent_slugs` are issues of this newsletter with a page in its archive at `archive_url` (ends in "/"; default
-    base_url/archive/), for links between issues; `back_issues`, newest first, are listed if the issue asks for it;
+    base_url/archive/), for links between issues; `moved` has slugs of them by what else links call the issues, as an
+    address on a former site; `back_issues`, newest first, are listed if the issue asks for it;
     `copies` stand for images of other sites. What cannot be shown is left out and reported in `findings`. Raises
     `IssueError` if nothing can be rendered at all, and `NewsletterError` for a logo that cannot be used.
     """
     language = issue.language or newsletter.language
     archive_url = archive_url or f"{base_url}/archive/"
     document = _parse(issue, back_issues)
-    point_links(document, issue, newsletter, archive_url, sent_slugs)
+    point_links(document, issue, newsletter, archive_url, sent_slugs, moved)
     media_url = newsletter.media_url or f"{base_url}/media/"
     logo = read_logo(newsletter, media_url, copies)
     images = point_images(document, issue, media_url, copies) + logo.pointed

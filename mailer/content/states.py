@@ -1,5 +1,7 @@
 """The words with which front matter says whether an issue is ready."""
 
+from collections.abc import Mapping
+
 from mailer.content.patterns import lazy
 
 YES = ("true", "yes", "on", "y", "t", "1", "x", "是", "真")
@@ -25,3 +27,17 @@ def bare(value: str) -> str:
 def tells_draft(value: str) -> bool:
     """Tell whether this can stand behind `draft:` as its value, and is not a sentence."""
     return bare(value) in (*YES, *NO) or bool(NOT_YET.fullmatch(bare(value)))
+
+
+# How other programs say that a text is not for everybody.
+_RESTRICTED = {
+    "email_type": ("private", "premium"),
+    "visibility": ("private", "paid", "members", "tiers"),
+    "audience": ("only_paid", "only_free", "founding"),
+}
+
+
+def restriction_in(values: Mapping[str, str]) -> str:
+    """Return the line of front matter that says that the text is not for everybody; "" if none does."""
+    found = (key for key, meant in _RESTRICTED.items() if values.get(key, "").strip().lower() in meant)
+    return next((f"{key}: {values[key]}" for key in found), "")

@@ -37,6 +37,7 @@ class Surroundings:
     sent: Callable[[str], Sequence[Entry]] = lambda label: ()  # issues of a newsletter that have a page, newest first
     images: Path | None = None  # where copies of remote images lie
     listed: Sequence[BackIssue] | None = None  # by the issue, if it asks for it, instead of what was sent
+    moved: Callable[[str], Mapping[str, str]] = lambda label: {}  # slugs of a newsletter by what else links call issues
 
     def archive_url(self, label: str) -> str:
         """Return the URL under which a newsletter's pages stand; ends in a slash."""
@@ -111,17 +112,18 @@ def render(
     if newsletter.remote_images == "copy" and around.images:
         copies = read_copies(newsletter.folder, around.images, failures)
     listed, archive_url = around.sent(newsletter.label), around.archive_url(newsletter.label)
-    sent = frozenset(entry.slug for entry in listed)
+    sent, moved = frozenset(entry.slug for entry in listed), around.moved(newsletter.label)
     rendered = render_issue(
         issue,
         newsletter,
         base_url=around.base_url,
         sent_slugs=sent,
+        moved=moved,
         archive_url=archive_url,
         back_issues=_back_issues(issue, listed, archive_url) if around.listed is None else around.listed,
         copies=copies,
     )
-    return Proof(issue, rendered, newsletter, around.rehearsal, around.base_url, sent, around.local)
+    return Proof(issue, rendered, newsletter, around.rehearsal, around.base_url, sent | moved.keys(), around.local)
 
 
 def _back_issues(issue: Issue, sent: Sequence[Entry], archive_url: str) -> list[BackIssue]:

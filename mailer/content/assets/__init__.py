@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
+from types import MappingProxyType
 from urllib.parse import urlsplit
 
 from markdown_it.token import Token
@@ -16,12 +17,20 @@ from mailer.content.issues import Issue
 from mailer.content.markdown import COLUMN, Document, Reference, Remark, plain
 
 WIDEST = COLUMN
+NOWHERE: Mapping[str, str] = MappingProxyType({})
 
 
-def point_links(document: Document, issue: Issue, newsletter: Newsletter, archive_url: str, sent: Set[str]) -> None:
+def point_links(
+    document: Document,
+    issue: Issue,
+    newsletter: Newsletter,
+    archive_url: str,
+    sent: Set[str],
+    moved: Mapping[str, str] = NOWHERE,
+) -> None:
     """Make every href absolute or an anchor of this email; unlink text whose link leads nowhere."""
     folder = PurePosixPath(*issue.path.resolve().parent.relative_to(issue.folder).parts)
-    destinations = Destinations(newsletter.source_url, folder, archive_url, frozenset(sent))
+    destinations = Destinations(newsletter.source_url, folder, archive_url, frozenset(sent), moved)
     links = list(document.links())
     anchors = document.anchors() if any(link.target.strip().startswith("#") for link in links) else None
     words = _words(document) if any(not link.target.strip() for link in links) else {}

@@ -2,12 +2,14 @@
 
 import posixpath
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from urllib.parse import quote, unquote, urlsplit
 
 from markdown_it.common.normalize_url import normalizeLink
 
+from mailer.content.aliases import name_of
 from mailer.content.assets.meant import address_meant
 from mailer.content.issues import slug_of
 
@@ -35,6 +37,7 @@ class Destinations:
     place: PurePosixPath = HERE  # the issue's folder, relative to the newsletter's
     archive_url: str = ""  # where sent issues have their pages, ends in "/"
     sent: frozenset[str] = frozenset()  # their slugs
+    moved: Mapping[str, str] = field(default_factory=dict)  # slugs by what files and another site call the issues
 
 
 def absolute(target: str, destinations: Destinations) -> str:
@@ -69,7 +72,10 @@ def _encoded(address: str) -> str:
 def _from_source(target: str, destinations: Destinations) -> str:
     path, mark, rest = re.match(r"([^?#]*)([?#]?)(.*)", target, re.DOTALL).groups()  # type: ignore[union-attr]
     slug = slug_of(destinations.place / unquote(path)) if path.lower().endswith((".md", ".markdown")) else ""
-    if slug and slug in destinations.sent:
+    if slug not in destinations.sent:
+        moved = destinations.moved.get(slug or name_of(path)) if slug or path.startswith("/") else None
+        slug = moved or slug
+    if slug in destinations.sent:
         return f"{destinations.archive_url}{quote(slug, safe='')}/{mark}{rest}"
     if not destinations.source_url:
         first = "send that issue first, or " if slug else ""
