@@ -1,4 +1,4 @@
-"""`mailer archive`: the issues that were sent, as their pages show them."""
+"""`mailer archive`: the issues that have a page, those that were sent and those that were imported."""
 
 import json
 from pathlib import Path
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mailer.cli.terminal import confirm, counted, start
+from mailer.content.dates import in_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,14 +21,14 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 @click.group()
 def archive() -> None:
-    """List sent issues, or correct the web page of one."""
+    """List issues with a page, import issues, correct or remove pages."""
 
 
 @archive.command("list")
 @_newsletter
 @_json
 def list_(newsletter: str | None, as_json: bool) -> None:
-    """Print the sent issues as a Markdown list, newest first, to paste into a text."""
+    """Print the issues of the archive as a Markdown list, newest first, to paste into a text."""
     start()
     from mailer.publishing.archiving import sent_issues
     from mailer.publishing.newsletters import choose_newsletter
@@ -41,6 +42,8 @@ def list_(newsletter: str | None, as_json: bool) -> None:
                 "title": sent.entry.title,
                 "url": sent.url,
                 "published": sent.entry.published.isoformat(),
+                "date": sent.entry.dated.isoformat(),
+                "imported": sent.entry.imported,
                 "corrected": sent.entry.corrected.isoformat() if sent.entry.corrected else None,
             }
             for sent in listed
@@ -52,7 +55,7 @@ def list_(newsletter: str | None, as_json: bool) -> None:
     for sent in listed:
         click.echo(as_list_item(sent.entry.title, sent.url))
     if not listed:
-        click.echo(f"mailer: no issue of {label} has been sent yet.", err=True)
+        click.echo(f"mailer: the archive of {label} has no issue yet.", err=True)
 
 
 @archive.command()
@@ -84,7 +87,7 @@ def update(
         "url": proposal.url,
         "changes": [f"{one.sign} {one.line}" for one in proposal.changes],
     }
-    if not proposal.changes:
+    if not proposal.changes and not proposal.is_removed:
         _tell(facts, as_json, f"{facts['url']} is already up to date; nothing was changed.")
         return
     _show(facts, proposal.changes, dry_run and not as_json)
@@ -92,9 +95,38 @@ def update(
         if as_json:
             click.echo(json.dumps(facts, ensure_ascii=False))
         return
-    confirm(f"Put this on the web page of {proposal.send.slug}?", yes)
-    facts["corrected"] = correct(proposal).isoformat()
-    _tell(facts, as_json, f"{facts['url']} is corrected; what was emailed stays on record unchanged.")
+    back = " It was removed, and will be there again." if proposal.is_removed else ""
+    confirm(f"Put this on the web page of {proposal.send.slug}?{back}", yes)
+    corrected = correct(proposal)
+    facts["corrected"] = corrected.isoformat() if corrected else None
+    done = "is corrected" if corrected else "is there again"
+    _tell(facts, as_json, f"{facts['url']} {done}; what was emailed stays on record unchanged.")
+
+
+@archive.command()
+@click.argument("slug")
+@_newsletter
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@_json
+def remove(slug: str, newsletter: str | None, yes: bool, as_json: bool) -> None:
+    """Remove the web page of the issue SLUG: its address answers 410 Gone from then on.
+
+    What was emailed or imported stays on record. `mailer archive update FILE` puts the page of a sent issue back,
+    `mailer archive import --restore FILE` that of an imported one.
+    """
+    start()
+    from mailer.publishing.archiving import find_page, page_address, remove_page
+    from mailer.publishing.newsletters import choose_newsletter
+
+    label = choose_newsletter(newsletter).label
+    found, url = find_page(label, slug), page_address(label, slug)
+    facts: dict[str, object] = {"newsletter": label, "slug": slug, "url": url, "removed": True}
+    if found is None:
+        _tell(facts, as_json, f"{url} was removed before; nothing was changed.")
+        return
+    confirm(f'Remove the page of "{found.title}" ({in_words(found.dated)}), {url}?', yes)
+    remove_page(label, slug)
+    _tell(facts, as_json, f"{url} is removed; browsers may show a kept copy for five minutes.")
 
 
 def _show(facts: dict[str, object], found: "Sequence[Change]", on_stdout: bool) -> None:

@@ -1,4 +1,4 @@
-"""List the issues that were sent, each with the URL of its page."""
+"""List the issues that have a page, each with its URL; take a page out of the archive."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -6,8 +6,11 @@ from urllib.parse import quote
 
 from django.conf import settings
 
-from mailer.archive import Entry, archive_root, entries
+from mailer.archive import Entry, archive_root, entries, indexing, is_removed, page, removing
+from mailer.publishing.errors import CorrectRequest
 from mailer.store.schema import bring_up_to_date
+
+INDEXING = 1.0  # second; what takes longer is left to a worker
 
 
 @dataclass(frozen=True)
@@ -20,6 +23,21 @@ def sent_issues(newsletter: str) -> Iterator[SentIssue]:
     """Yield the issues of a newsletter that have a page, newest first."""
     for entry in entries(newsletter):
         yield SentIssue(entry, page_address(newsletter, entry.slug))
+
+
+def find_page(newsletter: str, slug: str) -> Entry | None:
+    """Return the issue of that slug, or None if its page was removed before. Raises CorrectRequest if it has none."""
+    if found := page(newsletter, slug):
+        return found.entry
+    if is_removed(newsletter, slug):
+        return None
+    raise CorrectRequest(f"{newsletter} has no page {slug!r}; `mailer archive list` lists those there are.")
+
+
+def remove_page(newsletter: str, slug: str) -> None:
+    """Take the page of this issue out of archive, feed, sitemap and search; its address answers 410 from now on."""
+    removing.remove(newsletter, slug)
+    indexing.catch_up(INDEXING)
 
 
 def sent_by_newsletter() -> dict[str, list[Entry]]:

@@ -18,7 +18,7 @@ from django.utils.translation import gettext
 from django.views.decorators.http import conditional_page, require_safe
 from django.views.decorators.vary import vary_on_headers
 
-from mailer.archive import Page, archive_root, entries, newest
+from mailer.archive import Page, archive_root, entries, is_removed, newest
 from mailer.archive import page as page_of
 from mailer.archive.feeds import LENGTH, Feed, Looks, atom, json_feed
 from mailer.archive.listing import listed
@@ -28,6 +28,7 @@ from mailer.archive.terms import LONGEST_QUERY, readable
 from mailer.config.newsletter import Newsletter
 from mailer.content.colours import mix, palette
 from mailer.store.installation import public_id
+from mailer.web import moved
 from mailer.web.throttling import TooMany, searches
 from subscribers.languages import direction, language_of_chrome, language_tag
 from subscribers.web.forms import new_form_time
@@ -93,7 +94,7 @@ def archive_issue(request: HttpRequest, slug: str, label: str = "") -> HttpRespo
     newsletter = _newsletter(label)
     page = page_of(newsletter.label, slug)
     if page is None:
-        return _not_yet(newsletter)
+        return _without_page(request, newsletter, slug)
     language = page.entry.language or newsletter.language
     with _speaking(newsletter, language):
         number = gettext("No. {number}").format(number=page.entry.number) if page.entry.number else ""
@@ -130,11 +131,17 @@ def _shared(page: Page, newsletter: Newsletter, language: str) -> Shared:
     )
 
 
-def _not_yet(newsletter: Newsletter) -> HttpResponse:
-    """Say that the issue has no page yet: a test, a rehearsal, or an email not known to be accepted links here."""
+def _without_page(request: HttpRequest, newsletter: Newsletter, slug: str) -> HttpResponse:
+    """Say that the page was removed, or lead to the issue that was called so before, or say that there is none yet.
+
+    A test, a rehearsal, and an email not known to be accepted link to a page that is not there yet.
+    """
+    removed = is_removed(newsletter.label, slug)
+    if not removed and (elsewhere := moved.within_archive(newsletter.label, slug, request.path_info)):
+        return elsewhere
     with _speaking(newsletter, newsletter.language):
-        response = _page("archive_missing", newsletter, newsletter.language, {})
-    response.status_code = 404
+        response = _page("archive_removed" if removed else "archive_missing", newsletter, newsletter.language, {})
+    response.status_code = 410 if removed else 404
     response["Cache-Control"] = "no-store"
     return response
 

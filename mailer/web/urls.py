@@ -59,5 +59,5 @@ urlpatterns = [
     path("", include(subscribers_urls)),
 ]
 handler400 = "mailer.web.refusals.refused"
-handler404 = "subscribers.web.views.not_found"
+handler404 = "mailer.web.moved.not_found"
 handler500 = "subscribers.web.views.failed"

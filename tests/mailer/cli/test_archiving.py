@@ -44,7 +44,7 @@ def test_the_list_is_markdown_newest_first(run, installation):
 def test_a_list_of_nothing_says_so(run):
     ran = run("archive", "list", "--newsletter", "weekly")
     assert (ran.code, ran.out) == (0, "")
-    assert "no issue of weekly has been sent yet" in ran.err
+    assert "the archive of weekly has no issue yet" in ran.err
 
 
 def test_a_correction_shows_what_changes_and_asks_first(run, issue, sent: Send):
