@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mailer.cli.importing import import_
 from mailer.cli.terminal import confirm, counted, start
 from mailer.content.dates import in_words
 
@@ -22,6 +23,9 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.group()
 def archive() -> None:
     """List issues with a page, import issues, correct or remove pages."""
+
+
+archive.add_command(import_)
 
 
 @archive.command("list")

@@ -1,0 +1,334 @@
+"""Bring issues that were published elsewhere into the archive: look at what would become of each file, then do it.
+
+`plan_import` writes nothing but copies of remote images, as a send does. `carry_out` renders anew what it keeps, file
+by file, so that a plan of four hundred issues does not hold all of their images.
+"""
+
+import shlex
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+from enum import StrEnum
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.db import IntegrityError
+
+from mailer.archive import Entry, entries, importing, indexing
+from mailer.config.newsletter import Newsletter
+from mailer.content.assets.copies import Failure
+from mailer.content.dates import in_words
+from mailer.content.findings import Finding
+from mailer.content.issues import Issue, IssueError, read_issue, slug_of
+from mailer.models import REHEARSAL, Alias, ArchivedIssue, RemovedPage, Send
+from mailer.publishing.aliases import Claims
+from mailer.publishing.archiving import page_address
+from mailer.publishing.correcting import require_public_address, require_sound_page
+from mailer.publishing.errors import CorrectIssue, RunAgain
+from mailer.publishing.issue_files import Found, find_files
+from mailer.publishing.newsletters import choose_newsletter
+from mailer.publishing.preparing import Surroundings, render, surroundings
+from mailer.store import clock
+
+INDEXING = 5.0  # seconds; what takes longer is left to a worker
+
+
+class Fate(StrEnum):
+    """What becomes of a file."""
+
+    NEW = "new"
+    CHANGED = "changed"
+    RESTORED = "restored"
+    UNCHANGED = "unchanged"
+    SKIPPED = "skipped"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A file, and what becomes of it."""
+
+    file: Path
+    fate: Fate
+    newsletter: str = ""
+    slug: str = ""
+    title: str = ""
+    day: date | None = None
+    aliases: tuple[str, ...] = ()
+    reason: str = ""  # why it is skipped or refused, and what to do
+    findings: tuple[Finding, ...] = ()  # that block
+    issue: Issue | None = None
+
+    @property
+    def url(self) -> str:
+        return page_address(self.newsletter, self.slug) if self.slug and self.fate is not Fate.REFUSED else ""
+
+
+@dataclass(frozen=True)
+class ImportPlan:
+    planned: tuple[Planned, ...]
+    around: Surroundings
+    failures: Mapping[str, Failure] = field(default_factory=dict)  # remote images that were not copied
+
+    def of(self, *fates: Fate) -> list[Planned]:
+        return [one for one in self.planned if one.fate in fates]
+
+    @property
+    def kept(self) -> list[Planned]:
+        """Return what `carry_out` puts into the archive."""
+        return self.of(Fate.NEW, Fate.CHANGED, Fate.RESTORED)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        found = Counter(one.fate for one in self.planned)
+        return {fate.value: found[fate] for fate in Fate}
+
+
+@dataclass(frozen=True)
+class Terms:
+    """How files are to be imported."""
+
+    newsletter: str | None = None  # or the one that each file names
+    ignored: frozenset[str] = frozenset()
+    restore: bool = False  # pages that were removed
+
+
+def plan_import(
+    paths: Iterable[Path], terms: Terms, copying: Callable[[int], None] = lambda number: None
+) -> ImportPlan:
+    """Return what would become of these files, and of the Markdown files in these folders.
+
+    `copying` is told how many remote images are fetched, if the newsletter copies them. Raises CorrectRequest and
+    CorrectSettings.
+    """
+    read = tuple(_claimed(_read(find_files(paths), terms)))
+    plan = ImportPlan(read, _surroundings(read))
+    for label in {one.newsletter for one in plan.of(Fate.NEW)}:
+        _require_public_address(label)
+    judged = [_judge(one, plan, terms) for one in plan.planned]
+    if missing := [one for one in judged if one.uncopied]:
+        plan = replace(plan, failures=_copied(missing, copying))
+        judged = [_judge(one.planned, plan, terms) if one.uncopied else one for one in judged]
+    return replace(plan, planned=tuple(_compared(judged, terms)))
+
+
+def carry_out(plan: ImportPlan, done: Callable[[Planned], None] = lambda one: None) -> None:
+    """Put into the archive what the plan says is new or changed, one by one: a command that dies can be repeated.
+
+    Raises RunAgain if another command took a slug or an address meanwhile.
+    """
+    for one in plan.kept:
+        assert one.issue is not None
+        proof = render(one.issue, _newsletter(one.newsletter), plan.around, plan.failures)
+        try:
+            importing.keep(one.newsletter, proof.rendered, one.aliases)
+        except IntegrityError:
+            raise RunAgain(
+                f"{one.file}: another command changed the archive in the meantime; run the command again."
+            ) from None
+        done(one)
+    indexing.catch_up(INDEXING)
+
+
+# ---------------------------------------------------------------- what the files say
+
+
+def _read(found: Iterable[Found], terms: Terms) -> Iterator[Planned]:
+    for one in found:
+        try:
+            issue = read_issue(one.path, settings.CONFIG)
+        except IssueError as error:
+            yield Planned(one.path, Fate.REFUSED, findings=(error.finding,))
+            continue
+        newsletter = choose_newsletter(terms.newsletter or issue.newsletter)
+        planned = Planned(
+            file=one.path,
+            fate=Fate.NEW,
+            newsletter=newsletter.label,
+            slug=issue.slug,
+            title=issue.title,
+            day=issue.date,
+            aliases=issue.aliases,
+            issue=issue,
+        )
+        yield _was_sent(planned) or _without_day(planned, one) or _not_published(planned, newsletter) or planned
+
+
+def _was_sent(planned: Planned) -> Planned | None:
+    """Skip what has a page of its own, or will: a send that came to nothing does not count."""
+    sends = Send.objects.filter(newsletter=planned.newsletter, slug=planned.slug).exclude(provider=REHEARSAL)
+    send = sends.exclude(state=Send.State.CANCELLED, first_request_at=None).only("state", "first_request_at").first()
+    if send is None:
+        return None
+    file = shlex.quote(str(planned.file))
+    why = f"was sent; `mailer archive update {file}` corrects its page"
+    if send.first_request_at is None:
+        why = f"is planned as a send ({send.state}), and gets its page from that"
+    return replace(planned, fate=Fate.SKIPPED, reason=why)
+
+
+def _without_day(planned: Planned, found: Found) -> Planned | None:
+    if planned.day:
+        return None
+    if not found.is_named:
+        return replace(planned, fate=Fate.SKIPPED, reason="has no date, as a page of the archive must")
+    return _refused(planned, 'has no date, as a page of the archive must; write "date: 2019-06-29" at its top')
+
+
+def _not_published(planned: Planned, newsletter: Newsletter) -> Planned | None:
+    if planned.issue and planned.issue.is_draft:
+        return replace(planned, fate=Fate.SKIPPED, reason="is a draft")
+    if planned.issue and planned.issue.restricted:
+        why = f"was not for everybody ({planned.issue.restricted}), as the archive is; remove that line to import it"
+        return replace(planned, fate=Fate.SKIPPED, reason=why)
+    today = clock.now().astimezone(ZoneInfo(newsletter.timezone)).date()
+    if planned.day and planned.day > today:
+        return replace(planned, fate=Fate.SKIPPED, reason=f"is dated {in_words(planned.day)}, which is still to come")
+    return None
+
+
+def _claimed(read: Iterable[Planned]) -> Iterator[Planned]:
+    """Give each slug and former address to the first issue that asks for it, unless the archive has it already."""
+    claims: dict[str, Claims] = {}
+    for one in read:
+        if one.fate is not Fate.NEW:
+            yield one
+            continue
+        known = claims.get(one.newsletter) or claims.setdefault(one.newsletter, Claims.of(one.newsletter))
+        claiming = replace(one, aliases=known.names_of(one.aliases, one.slug))
+        why = known.claim(one.slug, claiming.aliases, str(one.file))
+        yield _refused(claiming, why) if why else claiming
+
+
+def _refused(planned: Planned, reason: str) -> Planned:
+    return replace(planned, fate=Fate.REFUSED, reason=reason)
+
+
+# ---------------------------------------------------------------- what their pages would say
+
+
+def _surroundings(read: Sequence[Planned]) -> Surroundings:
+    """Return surroundings in which these issues have their pages already, so that they can link to each other."""
+    labels = {one.newsletter for one in read if one.fate is Fate.NEW}
+    listed = {label: _listed(label, read) for label in labels}
+    moved = {label: _moved(label, read) for label in labels}
+    return replace(surroundings(lambda label: listed.get(label, [])), moved=lambda label: moved.get(label, {}))
+
+
+def _listed(label: str, read: Sequence[Planned]) -> list[Entry]:
+    new = {one.slug: _entry(one) for one in read if one.fate is Fate.NEW and one.newsletter == label}
+    there = [entry for entry in entries(label) if entry.slug not in new or not entry.imported]
+    known = {entry.slug for entry in there}
+    listed = [*there, *(entry for slug, entry in new.items() if slug not in known)]
+    return sorted(listed, key=lambda entry: entry.place, reverse=True)
+
+
+def _entry(one: Planned) -> Entry:
+    assert one.day is not None
+    noon = importing.noon(one.day)
+    return Entry(one.slug, one.title, "", "", one.day, "", noon, None, imported=True)
+
+
+def _moved(label: str, read: Sequence[Planned]) -> dict[str, str]:
+    """Return the slugs of the newsletter's issues by their former addresses, and by the names of their files."""
+    known = dict(Alias.objects.filter(newsletter=label).values_list("name", "slug"))
+    for one in read:
+        if one.fate is Fate.NEW and one.newsletter == label:
+            known |= {slug_of(one.file.resolve()): one.slug, **dict.fromkeys(one.aliases, one.slug)}
+    return known
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A file whose page was made once, to see what it would say."""
+
+    planned: Planned
+    content: str = ""  # a hash of the page
+    uncopied: tuple[str, ...] = ()  # remote images of which a copy is missing
+
+
+def _judge(one: Planned, plan: ImportPlan, terms: Terms) -> Judged:
+    if one.fate is not Fate.NEW or one.issue is None:
+        return Judged(one)
+    try:
+        proof = render(one.issue, _newsletter(one.newsletter), plan.around, plan.failures)
+        require_sound_page(proof, terms.ignored)
+    except IssueError as error:
+        return Judged(replace(one, fate=Fate.REFUSED, findings=(error.finding,)))
+    except CorrectIssue as refused:
+        return Judged(replace(one, fate=Fate.REFUSED, findings=refused.findings))
+    rendered = proof.rendered
+    return Judged(replace(one, title=rendered.subject), importing.content_of(rendered), tuple(rendered.uncopied))
+
+
+def _copied(missing: Sequence[Judged], copying: Callable[[int], None]) -> dict[str, Failure]:
+    from mailer.publishing.remote_images import copy_images  # what makes requests takes a while to load
+
+    copying(len({address for one in missing for address in one.uncopied}))
+    failures: dict[str, Failure] = {}
+    for label in dict.fromkeys(one.planned.newsletter for one in missing):
+        addresses = [address for one in missing if one.planned.newsletter == label for address in one.uncopied]
+        failures |= copy_images(_newsletter(label), settings.HOME / "images", dict.fromkeys(addresses))
+    return failures
+
+
+# ---------------------------------------------------------------- what the archive has
+
+
+@dataclass(frozen=True)
+class There:
+    """What the archive of a newsletter has already."""
+
+    contents: Mapping[str, str]  # slug → hash of its page
+    aliases: Mapping[str, frozenset[str]]  # slug → its former addresses
+    removed: Mapping[str, date]  # slug → when its page was removed
+
+
+def _compared(judged: Iterable[Judged], terms: Terms) -> Iterator[Planned]:
+    there: dict[str, There] = {}
+    for one in judged:
+        planned = one.planned
+        if planned.fate is Fate.NEW:
+            known = there.get(planned.newsletter) or there.setdefault(planned.newsletter, _there(planned.newsletter))
+            planned = _compare(one, known, terms)
+        yield planned
+
+
+def _there(label: str) -> There:
+    aliases: dict[str, set[str]] = {}
+    for slug, name in Alias.objects.filter(newsletter=label).values_list("slug", "name"):
+        aliases.setdefault(slug, set()).add(name)
+    removed = RemovedPage.objects.filter(newsletter=label).values_list("slug", "removed_at")
+    return There(
+        contents=dict(ArchivedIssue.objects.filter(newsletter=label).values_list("slug", "content_sha256")),
+        aliases={slug: frozenset(names) for slug, names in aliases.items()},
+        removed={slug: removed_at.date() for slug, removed_at in removed},
+    )
+
+
+def _compare(judged: Judged, there: There, terms: Terms) -> Planned:
+    one = judged.planned
+    if day := there.removed.get(one.slug):
+        if terms.restore:
+            return replace(one, fate=Fate.RESTORED)
+        why = f"has a page that was removed on {in_words(day)}; add --restore to put it back"
+        return replace(one, fate=Fate.SKIPPED, reason=why)
+    if one.slug not in there.contents:
+        return one
+    same = there.contents[one.slug] == judged.content
+    same = same and there.aliases.get(one.slug, frozenset()) == frozenset(one.aliases)
+    return replace(one, fate=Fate.UNCHANGED if same else Fate.CHANGED)
+
+
+def _newsletter(label: str) -> Newsletter:
+    found: Newsletter = settings.NEWSLETTERS[label]
+    return found
+
+
+def _require_public_address(label: str) -> None:
+    """Refuse pages whose images stand on the editor's laptop, if the newsletter is sent from elsewhere."""
+    sends = Send.objects.filter(newsletter=label).exclude(provider=REHEARSAL).order_by("-created_at")
+    if base_url := sends.values_list("base_url", flat=True).first():
+        require_public_address(base_url)

@@ -1,0 +1,123 @@
+"""`mailer archive import` and `remove`, as an editor types them."""
+
+import json
+
+import pytest
+
+from mailer.archive import page
+from mailer.models import ArchivedIssue, Send
+from tests.mailer.archived import archived
+from tests.mailer.published import published
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+OLD = "---\nnewsletter: weekly\naliases: /2019/06/29/boards.html\n---\n# Boards\n\nA board of long ago.\n"
+BROKEN = "---\nnewsletter: weekly\n---\n# Broken\n\n![Gone](gone.png)\n"
+
+
+def test_the_plan_comes_first_and_asks(run, issue):
+    file = issue(OLD, "2019-06-29.md")
+    dry = run("archive", "import", file, "--dry-run")
+    assert dry.code == 0
+    assert dry.out.splitlines() == ["new: 1", "  2019-06-29  2019-06-29  Boards"]
+    ran = run("archive", "import", file)
+    assert (ran.code, "new: 1" in ran.err) == (4, True)
+    assert not ArchivedIssue.objects.exists()
+
+
+def test_with_a_yes_the_pages_are_there_and_the_second_time_nothing_is_done(run, issue, tmp_path):
+    file = issue(OLD, "2019-06-29.md")
+    ran = run("archive", "import", tmp_path, "--yes")
+    assert (ran.code, ran.out) == (0, "1 new.\n")
+    assert "A board of long ago." in page("weekly", "2019-06-29").article
+    assert not Send.objects.exists()
+    again = run("archive", "import", file)
+    assert (again.code, again.out) == (0, "Nothing to import: 1 unchanged.\n")
+
+
+def test_the_question_says_that_nobody_is_emailed(run, issue, terminal):
+    file = issue(OLD, "2019-06-29.md")
+    terminal("y\n")
+    ran = run("archive", "import", file)
+    assert ran.code == 0
+    assert "Put 1 page into the archive of weekly? Nobody is emailed." in ran.err
+
+
+def test_a_file_with_errors_is_named_and_the_others_are_imported(run, issue, tmp_path):
+    issue(OLD, "2019-06-29.md")
+    issue(BROKEN, "2019-07-06.md")
+    ran = run("archive", "import", tmp_path, "--yes")
+    assert ran.code == 3
+    assert "2019-07-06.md:6:1 image-missing" in ran.err
+    assert "1 file cannot be imported" in ran.err
+    assert [one.slug for one in ArchivedIssue.objects.all()] == ["2019-06-29"]
+
+
+def test_json_names_each_file(run, issue, tmp_path):
+    issue(OLD, "2019-06-29.md")
+    issue(BROKEN, "2019-07-06.md")
+    ran = run("archive", "import", tmp_path, "--yes", "--json")
+    told = json.loads(ran.out)
+    assert (ran.code, told["imported"]) == (3, True)
+    assert (told["counts"]["new"], told["counts"]["refused"]) == (1, 1)
+    first, second = told["issues"]
+    assert (first["fate"], first["slug"], first["date"]) == ("new", "2019-06-29", "2019-06-29")
+    assert first["url"].endswith("/archive/2019-06-29/")
+    assert first["aliases"] == ["/2019/06/29/boards.html"]
+    assert [one["rule"] for one in second["findings"]] == ["image-missing"]
+
+
+def test_a_long_plan_is_cut_and_says_so(run, issue, tmp_path):
+    for day in range(1, 29):
+        issue(OLD.replace("/2019/06/29/boards.html", f"/b{day}"), f"2019-06-{day:02}.md")
+    ran = run("archive", "import", tmp_path, "--dry-run")
+    assert ran.out.startswith("new: 28 (2019-06-01 to 2019-06-28)\n")
+    assert "and 9 more; --json names all" in ran.out
+    assert len(ran.out.splitlines()) == 21
+
+
+def test_a_removed_page_is_asked_about_and_comes_back_by_an_import(run, issue):
+    file = issue(OLD, "2019-06-29.md")
+    run("archive", "import", file, "--yes")
+    assert run("archive", "remove", "2019-06-29", "--newsletter", "weekly").code == 4
+    ran = run("archive", "remove", "2019-06-29", "--newsletter", "weekly", "--yes")
+    assert (ran.code, "/archive/2019-06-29/ is removed" in ran.out) == (0, True)
+    assert page("weekly", "2019-06-29") is None
+    again = run("archive", "remove", "2019-06-29", "--newsletter", "weekly", "--yes", "--json")
+    assert (again.code, json.loads(again.out)["removed"]) == (0, True)
+    skipped = run("archive", "import", file, "--yes")
+    assert "add --restore to put it back" in skipped.err
+    assert run("archive", "import", file, "--yes", "--restore").code == 0
+    assert page("weekly", "2019-06-29")
+
+
+def test_there_must_be_a_page_to_remove(run):
+    ran = run("archive", "remove", "2019-06-29", "--newsletter", "weekly", "--yes")
+    assert (ran.code, "mailer archive list" in ran.err) == (2, True)
+
+
+def test_the_page_of_a_sent_issue_comes_back_by_an_update(run, issue):
+    published("2026-11-20", base_url="http://127.0.0.1:8000")
+    file = issue("---\nnewsletter: weekly\n---\n# The Weekly 2026-11-20\n\nA board.\n")
+    run("archive", "update", file, "--yes")
+    run("archive", "remove", "2026-11-20", "--newsletter", "weekly", "--yes")
+    ran = run("archive", "update", file, "--yes")
+    assert (ran.code, "is there again" in ran.out) == (0, True)
+    assert page("weekly", "2026-11-20")
+
+
+def test_an_imported_page_is_updated_by_another_import(run, issue):
+    file = issue(OLD, "2019-06-29.md")
+    run("archive", "import", file, "--yes")
+    ran = run("archive", "update", file, "--yes")
+    assert (ran.code, "mailer archive import" in ran.err) == (1, True)
+
+
+def test_the_list_has_both_kinds(run):
+    archived("2019-06-29")
+    published("2026-11-20")
+    ran = run("archive", "list", "--newsletter", "weekly", "--json")
+    assert [(one["slug"], one["imported"], one["date"]) for one in json.loads(ran.out)] == [
+        ("2026-11-20", False, "2026-11-20"),
+        ("2019-06-29", True, "2019-06-29"),
+    ]
