@@ -59,6 +59,7 @@ send.add_command(welcome)
 )
 @click.option("--ignore", "ignored", metavar="RULE", multiple=True, help="Send despite this finding; repeatable.")
 @click.option("--old-date", is_flag=True, help="Send an issue with an old date without asking about it.")
+@click.option("--mail-archived", is_flag=True, help="Send an issue that was imported into the archive.")
 @click.option("--verbose", is_flag=True, help="Show hashes, account and database in the plan too.")
 @click.option("--json", "as_json", is_flag=True, help="Print the plan or the receipt as JSON.")
 def issue(
@@ -71,6 +72,7 @@ def issue(
     on_unknown: str,
     ignored: tuple[str, ...],
     old_date: bool,
+    mail_archived: bool,
     verbose: bool,
     as_json: bool,
 ) -> None:
@@ -82,7 +84,7 @@ def issue(
     start()
     from mailer.cli.findings import count_warnings, say_copying, say_uncopied, stop_at_errors
     from mailer.publishing.preparing import prepare_to_send, require_known_rules, require_sound
-    from mailer.publishing.sending import get_ready, propose, read_order
+    from mailer.publishing.sending import get_ready, propose, read_order, require_not_archived
 
     require_known_rules(ignored)
     _say_if_keys_are_exposed()
@@ -97,16 +99,17 @@ def issue(
     elif dry_run:
         show_dry_run(proposal, warnings, verbose=verbose)
     if dry_run:
-        _end_as_the_send_would(proposal, old_date)
+        _end_as_the_send_would(proposal, old_date, mail_archived)
         return
     if proposal.sent_as:
         _confirm_repeat(proposal)
     if proposal.makes_a_plan:
         show_plan(proposal, warnings, verbose=verbose)
         _say_what_else_is_known(proposal)
+    require_not_archived(proposal, mail_archived)
     if proposal.old_date and not old_date:
         _confirm_old_date(proposal)
-    ready = get_ready(proposal, repeat=True, old_date=True, broker_away=_say_broker_is_away)
+    ready = get_ready(proposal, repeat=True, old_date=True, archived=mail_archived, broker_away=_say_broker_is_away)
     _carry_out(ready, yes, as_json)
 
 
@@ -154,7 +157,7 @@ def _say_if_credits_are_short(proposal: "Proposal") -> None:
         )
 
 
-def _end_as_the_send_would(proposal: "Proposal", old_date: bool) -> None:
+def _end_as_the_send_would(proposal: "Proposal", old_date: bool, archived: bool) -> None:
     """End with the send's error or exit code, as far as they are known without a request."""
     from mailer.cli.watching import exit_code
     from mailer.publishing.errors import ConfirmOldDate, ConfirmRepeat
@@ -163,7 +166,7 @@ def _end_as_the_send_would(proposal: "Proposal", old_date: bool) -> None:
     from mailer.sending.existing import Action
 
     try:
-        require_possible(proposal, old_date=old_date)
+        require_possible(proposal, old_date=old_date, archived=archived)
     except ConfirmOldDate as error:
         raise Problem(f"{error} {ADD_OLD_DATE}", Exit.NOT_CONFIRMED) from None
     except ConfirmRepeat as error:

@@ -13,11 +13,12 @@ from zoneinfo import ZoneInfo
 from django.conf import settings
 from django.db import IntegrityError
 
+from mailer.archive import removing
 from mailer.broker import why_no_broker
 from mailer.checks.proofs import Proof
 from mailer.config.times import InvalidTime, describe, read_time
 from mailer.content.dates import in_words
-from mailer.models import REHEARSAL, Send
+from mailer.models import REHEARSAL, ArchivedIssue, Send
 from mailer.providers.current import configured_provider
 from mailer.providers.protocol import Unseen
 from mailer.publishing import cards
@@ -70,6 +71,7 @@ class Proposal:
     account: str
     last_sent: Send | None = None  # the newsletter's last real send of another issue
     too_old: str = ""  # why nobody may expect an issue of its date now
+    archived: bool = False  # an issue of this slug was imported: subscribers may have read it elsewhere
 
     @property
     def slug(self) -> str:
@@ -145,11 +147,13 @@ def propose(proof: Proof, order: Order) -> Proposal:
         account=accounts.name_here(),
         last_sent=before.first(),
         too_old=_too_old(plan, before.exclude(day=None).first()) if action in NEW else "",
+        archived=ArchivedIssue.objects.filter(newsletter=label, slug=issue.slug).exists(),
     )
 
 
-def require_possible(proposal: Proposal, *, old_date: bool = False) -> None:
+def require_possible(proposal: Proposal, *, old_date: bool = False, archived: bool = False) -> None:
     """Raise what `get_ready` and `start` would, as far as it is known without a request."""
+    require_not_archived(proposal, archived)
     _require_same_provider(proposal)
     _require_own_label(proposal)
     if proposal.sent_as:
@@ -168,14 +172,16 @@ def get_ready(
     *,
     repeat: bool = False,
     old_date: bool = False,
+    archived: bool = False,
     broker_away: Callable[[str], None] = lambda why: None,
 ) -> Ready:
     """Return the proposal as one that may be started, after a look at provider, workers and public address.
 
     `repeat`: a person confirmed that a source sent as `sent_as` goes to everybody again; `old_date`: that an issue of
-    long ago is the one that is meant. `broker_away` is told why hints are lost, if workers find the send all the same.
-    Raises Refused.
+    long ago is the one that is meant; `archived`: that one that was imported is to be mailed. `broker_away` is told
+    why hints are lost, if workers find the send all the same. Raises Refused.
     """
+    require_not_archived(proposal, archived)
     if proposal.sent_as and not repeat:
         raise ConfirmRepeat(proposal.repeats)
     if proposal.old_date and not old_date:
@@ -252,6 +258,15 @@ def _sent_as(plan: Plan) -> str:
     return other.slug if other else ""
 
 
+def require_not_archived(proposal: Proposal, allowed: bool) -> None:
+    """Raise Refused for an issue that was imported, unless that is allowed: subscribers may have it from elsewhere."""
+    if proposal.archived and proposal.makes_a_plan and not allowed:
+        raise Refused(
+            f"{proposal.slug} was imported into the archive, so subscribers may have got it from elsewhere. Nothing "
+            "was sent; add --mail-archived to email it to everybody."
+        )
+
+
 def _require_same_provider(proposal: Proposal) -> None:
     existing, here = proposal.existing, proposal.plan.provider
     if existing and existing.provider != here:
@@ -322,7 +337,10 @@ def _plan(proposal: Proposal) -> Send:
         raise _changed_meanwhile(proposal)
     _draw(proposal)
     try:
-        return schedule_send(plan, due_at) if due_at else plan_send(plan)
+        send = schedule_send(plan, due_at) if due_at else plan_send(plan)
+        if not proposal.is_rehearsal:
+            removing.put_back(plan.newsletter.label, proposal.slug)  # its email links to the page
+        return send
     except accounts.UnknownKey as error:
         raise CorrectSettings(str(error)) from None
     except NobodyToSend:

@@ -121,3 +121,14 @@ def test_the_list_has_both_kinds(run):
         ("2026-11-20", False, "2026-11-20"),
         ("2019-06-29", True, "2019-06-29"),
     ]
+
+
+def test_sending_an_imported_issue_is_refused_before_anything_is_asked(run, issue):
+    archived("2019-06-29")
+    file = issue(OLD, "2019-06-29.md")
+    for command in (("--dry-run",), ("--yes",)):
+        ran = run("send", "issue", file, *command)
+        assert ran.code == 1
+        assert "2019-06-29 was imported into the archive" in ran.err
+        assert "--old-date" not in ran.err
+    assert "was imported" not in run("send", "issue", file, "--dry-run", "--mail-archived").err

@@ -7,6 +7,7 @@ from datetime import date, timedelta
 import pytest
 from django.utils import timezone
 
+from mailer.archive import is_removed, removing
 from mailer.models import REHEARSAL, Attempt, Batch, Installation, Send
 from mailer.publishing import sending
 from mailer.publishing.errors import (
@@ -24,6 +25,7 @@ from mailer.sending.existing import Action
 from mailer.sending.steering import cancel, pause
 from mailer.worker.sweeping import sweep
 from tests import readers
+from tests.mailer.archived import archived
 from tests.mailer.sending.conftest import _own_home, api  # noqa: F401 — the same stage
 from tests.mailer.sending.outgoing import deliver_all
 
@@ -256,3 +258,16 @@ def test_going_on_with_a_send_wakes_workers_unless_it_is_left_to_them(proof, mon
     assert woken == []
     start(get_ready(propose(proof(), Order())))
     assert (woken, Batch.objects.count()) == ([send.pk], 1)
+
+
+def test_an_imported_issue_is_mailed_only_if_that_is_meant_and_then_has_its_page_back(proof):
+    archived("2026-11-20")
+    removing.remove("weekly", "2026-11-20")
+    proposal = propose(proof(), Order())
+    for refuse in (require_possible, get_ready):
+        with pytest.raises(Refused, match="--mail-archived"):
+            refuse(proposal)
+    require_possible(proposal, archived=True)
+    send = start(get_ready(proposal, archived=True))
+    assert not is_removed("weekly", "2026-11-20"), "its email links there"
+    assert get_ready(propose(proof(), Order())).proposal.existing == send, "going on with it asks nothing"
