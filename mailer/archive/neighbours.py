@@ -22,7 +22,8 @@ _SENT = """
         CASE WHEN c.id IS NULL THEN s.day ELSE c.day END,
         CASE WHEN c.id IS NULL THEN s.number ELSE c.number END
     FROM mailer_send s LEFT JOIN mailer_correction c ON c.send_id = s.id
-    WHERE s.newsletter = %(newsletter)s AND s.provider <> %(rehearsal)s AND s.first_request_at IS NOT NULL
+    WHERE s.newsletter = %(newsletter)s AND s.kind = 'issue'
+        AND s.provider <> %(rehearsal)s AND s.first_request_at IS NOT NULL
         AND EXISTS (SELECT 1 FROM mailer_batch b WHERE b.send_id = s.id AND b.state = 'accepted')
         AND NOT EXISTS (SELECT 1 FROM mailer_removedpage r WHERE r.newsletter = s.newsletter AND r.slug = s.slug)
 """

@@ -29,9 +29,10 @@ def rename(old: str, new: str, yes: bool) -> None:
     confirm(f"Rename {found} to {new}{_joining(labels.subscriptions_of(new))}?", yes)
     renamed = labels.rename(old, new, audit)
     carried = renamed.carried
+    imported = f", and {counted(renamed.imported, 'imported issue')}" if renamed.imported else ""
     click.echo(
         f"{old} is {new} now: {carried.subscriptions:,} subscriptions, {carried.consents:,} steps of consent and "
-        f"{renamed.sends:,} sends. Restart `mailer serve` and workers with the new newsletter.toml."
+        f"{renamed.sends:,} sends{imported}. Restart `mailer serve` and workers with the new newsletter.toml."
     )
 
 

@@ -13,8 +13,9 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
+from mailer.archive import renaming as archive_renaming
 from mailer.config.newsletter import Newsletter
-from mailer.models import REHEARSAL, Batch, Send, Welcome
+from mailer.models import REHEARSAL, ArchivedIssue, Batch, Send, Welcome
 from mailer.publishing.errors import CorrectRequest, CorrectSettings, Refused
 from mailer.store import accounts, page_images
 from subscribers import labels, optouts, renaming
@@ -33,25 +34,37 @@ class Orphan:
     label: str
     subscribers: int
     sends: int
+    imported: int = 0
 
     def __str__(self) -> str:
-        return f"{self.label} ({self.subscribers:,} subscribed, {self.sends:,} sent)"
+        imported = f", {self.imported:,} imported" if self.imported else ""
+        return f"{self.label} ({self.subscribers:,} subscribed, {self.sends:,} sent{imported})"
 
 
 @dataclass(frozen=True)
 class Renamed:
     carried: Carried
     sends: int
+    imported: int
 
 
 def orphans() -> list[Orphan]:
-    """Return the labels that have subscribers or real sends and are not in newsletter.toml, in order.
+    """Return the labels that have subscribers, real sends or imported issues and are not in newsletter.toml, in order.
 
     One that was mailed last with another account's key is a newsletter of another installation at this database.
     """
-    known = {*labels.held(), *labels.distinct(_real())} - set(settings.NEWSLETTERS)
+    archived = ArchivedIssue.objects.all()
+    known = {*labels.held(), *labels.distinct(_real()), *labels.distinct(archived)} - set(settings.NEWSLETTERS)
     ours = [label for label in sorted(known) if not _of_another_account(label)]
-    return [Orphan(label, _active(label), _real().filter(newsletter=label).count()) for label in ours]
+    return [
+        Orphan(
+            label,
+            _active(label),
+            _real().filter(newsletter=label).count(),
+            archived.filter(newsletter=label).count(),
+        )
+        for label in ours
+    ]
 
 
 def _of_another_account(label: str) -> bool:
@@ -125,9 +138,10 @@ def rename(old: str, new: str, audit: Callable[[Act], None]) -> Renamed:
         carried = renaming.rename(old, new, newsletter.list_id)
         sends = Send.objects.filter(newsletter=old).update(newsletter=new, list_id=newsletter.list_id)
         page_images.rename(old, new)
+        imported = archive_renaming.rename(old, new)
         audit(Act("renamed", count=carried.subscriptions, detail=f"newsletter {old} to {new}"))
     log.warning("newsletter renamed", extra={"old": old, "new": new, "subscriptions": carried.subscriptions})
-    return Renamed(carried, sends)
+    return Renamed(carried, sends, imported)
 
 
 def require_renamable(old: str, new: str) -> None:

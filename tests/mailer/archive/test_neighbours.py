@@ -17,6 +17,7 @@ def test_neighbours_are_entries_of_the_list_to_the_last_column():
     archived("2026-11-16", number="6", updated_at="2026-12-01T10:00:00Z")
     published("2026-11-17", provider="rehearsal")
     published("2026-11-18", "jianbao")
+    published("2026-11-19", kind="welcome")
     listed = entries("weekly")
     assert [one.slug for one in listed] == ["2026-11-20", "2026-11-16", "2026-11-13"]
     for older, one, younger in zip([*listed[1:], None], listed, [None, *listed], strict=False):

@@ -7,7 +7,10 @@ from datetime import date, timedelta
 
 import pytest
 
-from mailer.models import Send
+from mailer.archive import entries, is_removed
+from mailer.archive.aliases import slug_behind
+from mailer.archive.removing import remove
+from mailer.models import Alias, Send
 from mailer.publishing import labels
 from mailer.publishing.errors import CorrectRequest, CorrectSettings, Refused
 from mailer.publishing.preparing import prepare
@@ -17,6 +20,7 @@ from mailer.store import accounts
 from subscribers import clock
 from subscribers.models import AuditEntry, Consent, RenamedNewsletter, Subscription
 from tests import readers
+from tests.mailer.archived import archived
 from tests.mailer.cli.conftest import installation, run, terminal  # noqa: F401
 from tests.mailer.sending.conftest import _own_home, api  # noqa: F401 — the same stage
 from tests.mailer.sending.outgoing import deliver_all, planned
@@ -280,3 +284,19 @@ def test_a_label_in_the_log_that_nothing_here_has_is_named(run, log_of_optouts, 
     adopted = run("doctor", "--adopt")
     assert adopted.code == 0
     assert "people who left boards, which neither the database nor" in adopted.err
+
+
+def test_renaming_carries_the_imported_archive_along(settings, tmp_path):
+    archived("2019-06-29")
+    archived("2019-07-06")
+    archived("2019-07-06", "boards", subject="of the new label")
+    Alias.objects.create(newsletter="weekly", name="/old.html", slug="2019-06-29")
+    remove("weekly", "2019-06-29")
+    rename_table(settings)
+    (orphan,) = labels.orphans()
+    assert str(orphan) == "weekly (0 subscribed, 0 sent, 2 imported)"
+    assert labels.rename("weekly", "boards", audit=write).imported == 1
+    assert labels.orphans() == []
+    assert slug_behind("boards", "/old.html") == "2019-06-29"
+    assert is_removed("boards", "2019-06-29")
+    assert [entry.title for entry in entries("boards")] == ["of the new label"]
