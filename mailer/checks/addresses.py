@@ -58,9 +58,9 @@ def _of_one_place(link: Link, named: str) -> Iterator[tuple[str, str, str]]:
 
 
 def _is_shown(link: Link) -> bool:
-    """Tell whether the text is about the address: a manual shows http://localhost:8000, and means it."""
+    """Tell whether the text is about the address: a manual shows <http://localhost:8000>, and means it."""
     host, words = host_of(link.target), link.words.lower()
-    return link.bare or (bool(host) and host in words and ("." in host or host == "localhost" or "//" in words))
+    return not link.bare and (bool(host) and host in words and ("." in host or host == "localhost" or "//" in words))
 
 
 def _without_scheme(proof: Proof, target: str) -> str:

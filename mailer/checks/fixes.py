@@ -62,7 +62,7 @@ def edits(lines: Sequence[str], title: str, secure: Set[str] = frozenset()) -> E
     found.removed.update(_repeated_titles(tokens, now, title))
     _change(now, _titles_of_sections(tokens, now, title, found.removed))
     found.blank_before.update(_joined_blocks(tokens, now) - found.removed)
-    _change(now, _over_https(now, _code_lines(tokens, now), secure))
+    _change(now, _over_https(now, code_lines(tokens, now), secure))
     found.changed.update((number, line) for number, line in enumerate(now) if line != lines[number])
     return found
 
@@ -189,7 +189,7 @@ def _is_code(token: Token, lines: Sequence[str]) -> bool:
     return token.type in ("fence", "code_block")
 
 
-def _code_lines(tokens: Sequence[Token], lines: Sequence[str]) -> set[int]:
+def code_lines(tokens: Sequence[Token], lines: Sequence[str]) -> set[int]:
     return {row for token in tokens if _is_code(token, lines) for row in range(*_rows(token))}
 
 

@@ -13,6 +13,7 @@ from mailer.config.languages import read_language
 from mailer.config.rules import names, why_not_ignored
 
 FILE_NAME = "newsletter.toml"
+FASTEST = 2_147_483_647  # emails an hour: the largest number in a column of PostgreSQL's type integer
 
 
 # A newsletter's label is the first part of its pages' addresses, so it must not be one of ours.
@@ -257,10 +258,16 @@ def _web_address(value: Any) -> str:
     return text
 
 
+def _refuse_login(address: str) -> None:
+    if "@" in urlsplit(address).netloc:
+        raise _Bad("must not contain a user name or password, because it is in every email.")
+
+
 def _folder_address(value: Any) -> str:
     text = _web_address(value)
     if "?" in text or "#" in text:
         raise _Bad("must be the address of a folder, without ? and #.")
+    _refuse_login(text)
     return text if not text or text.endswith("/") else f"{text}/"
 
 
@@ -268,8 +275,6 @@ def _media_url(value: Any) -> str:
     parts = urlsplit(_folder_address(value))
     if parts.scheme == "http" and parts.hostname not in ("127.0.0.1", "localhost", "::1"):
         raise _Bad("must begin with https://, because email programs load no other images.")
-    if "@" in parts.netloc:
-        raise _Bad("must not contain a user name or password, because it is in every email.")
     return parts.geturl()  # with its scheme in lower case
 
 
@@ -277,6 +282,14 @@ def _remote_images(value: Any) -> str:
     text = _header(value)
     if text not in ("keep", "copy"):
         raise _Bad('must be "keep", to leave images of other sites there, or "copy", to send copies of them.')
+    return text
+
+
+def _logo(value: Any) -> str:
+    """Return a path in the folder, or an address."""
+    text = _header(value)
+    if re.match("https?://", text, re.IGNORECASE):
+        _refuse_login(_web_address(text))
     return text
 
 
@@ -299,6 +312,8 @@ def _colour(value: Any) -> str:
 def _rate(value: Any) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise _Bad("must be a whole number of emails, at least 1, without quotes.")
+    if value > FASTEST:
+        raise _Bad(f"is more than a database can store; write at most {FASTEST}, or remove it for no limit.")
     return value
 
 
@@ -325,7 +340,7 @@ CHECKS: dict[str, Callable[[Any], Any]] = {
     "source_url": _folder_address,
     "max_per_hour": _rate,
     "accent_color": _colour,
-    "logo": _header,
+    "logo": _logo,
     "card_font": _font,
     "license": _header,
     "about": _text,

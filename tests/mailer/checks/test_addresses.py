@@ -27,6 +27,19 @@ def test_a_link_that_no_subscriber_can_use_is_told_once(findings, address, rule,
     assert (told.rule, told.severity, told.line) == (rule, severity, 10)
 
 
+@pytest.mark.parametrize(
+    ("address", "rule"),
+    [
+        ("http://localhost:3000/x", "link-local"),
+        ("https://192.168.1.1/admin", "link-local"),
+        ("https://ada:secret@a.example/", "link-private"),
+    ],
+)
+def test_a_bare_address_that_no_subscriber_can_use_is_found(findings, address, rule):
+    (told,) = findings(f"See {address} please, and the pages around it.")
+    assert (told.rule, told.line, told.column) == (rule, 9, 5)
+
+
 def test_the_fix_is_the_address_that_was_meant(findings):
     fixes = [
         findings(f"[Words]({address})")[0].fix

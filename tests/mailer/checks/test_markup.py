@@ -63,6 +63,11 @@ def test_what_is_never_meant_to_be_read_blocks_a_send(findings, text):
     assert left(findings, f"Words {text} words.")[0] == ("markup-left", text.removeprefix("note"))
 
 
+@pytest.mark.parametrize("text", ["<comment>Do not tell</comment>", "[//]: # (Do not tell)", "[comment]: do not tell"])
+def test_a_note_that_is_shown_blocks_a_send(findings, text):
+    assert left(findings, f"Words\n{text}") == [("private-note", text)]
+
+
 @pytest.mark.parametrize("text", ["Dear {name}", "Hi ${user.name}", "Hello {$name}", "亲爱的{name}", "Dear -name-"])
 def test_a_common_name_in_braces_is_a_merge_field_in_a_greeting(findings, text):
     assert left(findings, f"{text}, welcome.") == [("markup-left", text)]

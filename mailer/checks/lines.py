@@ -1,0 +1,74 @@
+"""Look at the lines of the file as they were written, for what is gone once Markdown understood them."""
+
+import re
+from collections.abc import Iterator
+
+from mailer.checks.fixes import CODE_SPAN, code_lines
+from mailer.checks.proofs import Proof, shortened
+from mailer.content.findings import Finding
+from mailer.content.patterns import lazy
+
+# What Git writes where two versions of a line met. "=======" is a heading's line, too, so the others must do.
+_CONFLICT = lazy(r"^(?:<{7}|>{7}|\|{7})(?:[ \t][^\n]*)?$", re.MULTILINE)
+_HTML_COMMENT = lazy(r"<!--.*?(?:-->|\Z)", re.DOTALL)
+_KRAMDOWN = lazy(r"\{::comment\}(.{0,2000}?)(?:\{:/(?:comment)?\}|\Z)", re.DOTALL)
+_VALUE = r"(?:\"[^\"<>]{0,500}\"|'[^'<>]{0,500}'|[^\s\"'<>=]{1,200})"
+_HIDDEN = lazy(
+    rf"<(?!img|input|br|hr)[a-z][a-z0-9]*(?:\s+[\w:-]{{1,40}}(?:={_VALUE})?){{0,10}}?"
+    r"\s+(?:hidden(?=[\s>=])|style=[\"'][^\"'<>]{0,300}?display\s*:\s*none)[^<>]{0,500}>\s*([^\s<>][^<>]{0,200})",
+    re.IGNORECASE,
+)
+_ONLY_COMMENTS = "remove it: only <!-- a comment --> below the title is left out of an email"
+
+
+def look(proof: Proof) -> Iterator[Finding]:
+    source = proof.document.source
+    if any(sign in source for sign in ("<" * 7, ">" * 7, "|" * 7)):
+        yield from _conflicts(proof)
+    if "{::comment}" in source or re.search(r"display\s*:\s*none|\shidden[\s>=]", source, re.IGNORECASE):
+        yield from _notes(proof)
+
+
+def _conflicts(proof: Proof) -> Iterator[Finding]:
+    """Report what a merge left. A text about Git shows such lines in code, all of them in one block."""
+    meant = {
+        row
+        for token in proof.document.tokens
+        if token.map and token.type in ("fence", "code_block", "html_block")
+        if {"<", ">"} <= {found[0][0] for found in _CONFLICT.finditer(token.content)}
+        if token.type != "html_block" or code_lines([token], proof.document.source.split("\n"))
+        for row in range(*token.map)
+    }
+    for found in _CONFLICT.finditer(proof.document.source):
+        if proof.document.source.count("\n", 0, found.start()) in meant:
+            continue
+        what = f'a merge in Git left "{shortened(found[0], 40)}" in the text, so both versions would be in the email'
+        fix = "keep one version, and remove the lines that begin with <<<<<<<, ======= and >>>>>>>"
+        yield _finding(proof, found.start(), "markup-left", what, fix)
+
+
+def _notes(proof: Proof) -> Iterator[Finding]:
+    """Report what only other programs hide: of the tags around it, nothing is left in the email."""
+    source = _HTML_COMMENT.sub(lambda comment: _blank(comment[0]), _without_code(proof))
+    for kind, pattern in (("the kramdown comment", _KRAMDOWN), ("the hidden text", _HIDDEN)):
+        for found in pattern.finditer(source):
+            what = f'subscribers would see {kind} "{shortened(found[1])}"'
+            yield _finding(proof, found.start(), "private-note", what, _ONLY_COMMENTS)
+
+
+def _finding(proof: Proof, position: int, rule: str, what: str, fix: str) -> Finding:
+    source = proof.document.source
+    line_start = source.rfind("\n", 0, position) + 1
+    return proof.finding(source.count("\n", 0, position), position - line_start, rule, what, fix)
+
+
+def _without_code(proof: Proof) -> str:
+    """Return the source with spaces in place of code."""
+    lines = proof.document.source.split("\n")
+    code = code_lines(proof.document.tokens, lines)
+    outside = "\n".join(" " * len(line) if number in code else line for number, line in enumerate(lines))
+    return CODE_SPAN.sub(lambda span: _blank(span[0]), outside)
+
+
+def _blank(text: str) -> str:
+    return re.sub(r"[^\n]", " ", text)

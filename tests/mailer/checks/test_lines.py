@@ -1,0 +1,70 @@
+"""What a merge left, and what only other programs hide, is found in the lines of the file."""
+
+import pytest
+
+CONFLICT = "<<<<<<< HEAD\nLine A\n{}=======\nLine B\n>>>>>>> branch"
+
+
+def found(findings, text: str) -> list[tuple[str, int, int]]:
+    return [(one.rule, one.line, one.column) for one in findings(text)]
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        (CONFLICT.format(""), [9, 13]),
+        (CONFLICT.format("||||||| merged\nOld\n"), [9, 11, 15]),
+        (CONFLICT.format("").replace("\n", "\n\n"), [9, 17]),
+        ("- one\n" + CONFLICT.format(""), [10, 14]),
+        # One of its lines is left, and code begins on one side only.
+        ("Words\n>>>>>>> 0f3a91c", [10]),
+        ("```\n" + CONFLICT.format("```\n") + "\n```", [10, 15]),
+    ],
+)
+def test_a_merge_that_is_not_finished_blocks_a_send(findings, text, lines):
+    told = [one for one in findings(text) if one.message.startswith("a merge in Git left")]
+
+    assert [(one.rule, one.severity, one.line) for one in told] == [("markup-left", "error", line) for line in lines]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"```\n{CONFLICT.format('')}\n```",
+        f"<pre>\n{CONFLICT.format('')}\n</pre>",
+        "Git writes `<<<<<<< HEAD` there.",
+        "Title\n=======\n\nWords.",
+        "> > > > > > > Seven deep.",
+    ],
+)
+def test_a_text_about_merges_is_meant(rules, text):
+    assert "markup-left" not in rules(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "column"),
+    [
+        ("{::comment}\nDo not tell Ada\n{:/comment}", 1),
+        ("Words {::comment}do not tell{:/} words.", 7),
+        ("{::comment}\n\nDo not tell Ada", 1),
+        ("<p hidden>Do not tell Ada</p>", 1),
+        ('Words <span class="a" style="color: red; display:none">do not tell</span>.', 7),
+        ('<div style="display: none">\n\nDo not tell Ada\n\n</div>', 1),
+    ],
+)
+def test_what_only_other_programs_hide_blocks_a_send(findings, text, column):
+    assert found(findings, f"{text}\n\nWords.") == [("private-note", 9, column)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Write `{::comment}` for a note, and `<p hidden>x</p>`.",
+        "<!-- <p hidden>Do not tell</p> {::comment}x{:/} -->\n\nWords.",
+        '<img src="https://a.example/a.png" alt="A board" width="9" style="display:none">',
+        '<p title="the hidden thing">Words.</p>',
+        "```html\n<p hidden>Words</p>\n```",
+    ],
+)
+def test_what_is_not_seen_or_meant_is_no_note(rules, text):
+    assert "private-note" not in rules(text)
