@@ -55,7 +55,7 @@ demo: $(VENV)/run.stamp
 	@$(BIN)/mailer demo $(if $(ISSUE),"$(ISSUE)")
 
 # All tests run on SQLite; those that touch the database also run on a real PostgreSQL.
-ON_POSTGRES := tests/mailer/sending tests/mailer/worker/test_sweeping.py tests/mailer/store/test_schema.py tests/mailer/store/test_clock.py \
+ON_POSTGRES := tests/mailer/sending tests/mailer/worker/test_sweeping.py tests/mailer/worker/test_welcoming.py tests/mailer/store/test_schema.py tests/mailer/store/test_clock.py \
 	tests/mailer/events/test_processing.py tests/mailer/events/test_suppressing.py tests/mailer/worker/test_notifying.py tests/mailer/web/test_metrics.py tests/mailer/store/test_counting.py tests/mailer/store/test_presence.py \
 	tests/mailer/publishing/test_reachability.py tests/mailer/web/test_views.py tests/subscribers
 

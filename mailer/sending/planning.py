@@ -287,10 +287,15 @@ def make_batches(send: Send, members: int, first: int = 0) -> None:
 
 def batch_size(send: Send) -> int:
     """Return the subscribers per request of this send: with `max_per_hour`, few enough for six requests an hour."""
-    most = min(settings.MAILER_BATCH_SIZE, configured_provider().most_recipients)
+    most = largest_batch()
     if not send.max_per_hour:
         return most
     return max(1, min(most, send.max_per_hour // 6))
+
+
+def largest_batch() -> int:
+    """Return the most subscribers that a request may have."""
+    return min(settings.MAILER_BATCH_SIZE, configured_provider().most_recipients)
 
 
 def make_deliveries(send: Send, chosen: QuerySet[Subscription], first: int = 0, lock: str = "") -> int:

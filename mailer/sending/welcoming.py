@@ -164,7 +164,7 @@ def plan_due(welcome_id: int, spoken: Sequence[str], issues: Sequence[Listed]) -
 
 
 def _plan(send: Send, newsletter: str, spoken: Sequence[str]) -> int:
-    due = _take_due(newsletter, spoken, planning.batch_size(send))
+    due = _take_due(newsletter, spoken, planning.largest_batch())
     # They got this very version before, and came back after a month in which no issue was sent.
     have = set(Delivery.objects.filter(send=send, subscriber__in=due.values()).values_list("subscriber", flat=True))
     members = [subscriber for subscriber in due.values() if subscriber not in have]

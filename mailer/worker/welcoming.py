@@ -13,44 +13,52 @@ from mailer.sending import circuit_breaker, welcoming
 from mailer.sending.delivering import deliver_next
 from mailer.sending.feeding import LONGEST
 from mailer.sending.lifecycle import finish_if_done
+from mailer.sending.planning import largest_batch
 from mailer.store import accounts, clock
 
 
 def welcome_subscribers() -> None:
-    """Plan and deliver what is due, for as long as a send holds a slot at most. The next sweep goes on."""
+    """Plan and deliver what is due, for as long as a send holds a slot at most. The next sweep goes on.
+
+    One batch a sweep, unless it is full: who confirms meanwhile waits for the next, and shares its request with others.
+    """
     until = time.monotonic() + LONGEST
-    while _plan_some() + _deliver_some(until):
-        if not concurrency.welcomes.is_open or time.monotonic() >= until:
-            return
+    others_wait = True
+    while others_wait and concurrency.welcomes.is_open and time.monotonic() < until:
+        others_wait = _plan_some()
+        _deliver_some(until)
 
 
-def _plan_some() -> int:
-    """Plan at most one batch of each welcome; nothing while the provider is not asked, so that few batches wait."""
+def _plan_some() -> bool:
+    """Plan at most one batch of each welcome. Tell whether one is full, so that others wait.
+
+    Nothing is planned while the provider is not asked, so that few batches wait.
+    """
     account = accounts.known_account()
     if account is None or circuit_breaker.open_until(account.pk, clock.now()) is not None:
-        return 0
+        return False
     on = defaultdict(list)
     for welcome in welcoming.on_here():
         on[welcome.newsletter].append(welcome)
-    return sum(_plan_of(label, welcomes) for label, welcomes in on.items())
+    planned = [size for label, welcomes in on.items() for size in _plan_of(label, welcomes)]
+    return max(planned, default=0) >= largest_batch()
 
 
-def _plan_of(label: str, welcomes: list[Welcome]) -> int:
+def _plan_of(label: str, welcomes: list[Welcome]) -> list[int]:
+    """Return how many subscribers each batch has that was planned."""
     waiting = welcoming.waiting_languages(settings.NEWSLETTERS[label], welcomes)
     if not waiting:
-        return 0
+        return []
     issues = [Listed(entry.slug, entry.title) for entry in entries(label)[:MOST_LISTED]]
-    return sum(welcoming.plan_due(welcome, spoken, issues) for welcome, spoken in waiting.items())
+    return [welcoming.plan_due(welcome, spoken, issues) for welcome, spoken in waiting.items()]
 
 
-def _deliver_some(until: float) -> int:
+def _deliver_some(until: float) -> None:
     """Deliver the batches of welcomes that wait, also of former versions and those that are sent again."""
-    delivered = 0
     for send in _with_batches():
         while concurrency.welcomes.is_open and time.monotonic() < until and deliver_next(send):
-            delivered += 1
+            pass
         finish_if_done(send)
-    return delivered
 
 
 def _with_batches() -> list[int]:

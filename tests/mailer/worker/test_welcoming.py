@@ -11,6 +11,7 @@ from mailer.models import CircuitBreaker, Send
 from mailer.sending import circuit_breaker
 from mailer.sending.feeding import feed_slots
 from mailer.store import accounts, clock
+from mailer.worker import welcoming
 from mailer.worker.sweeping import sweep
 from mailer.worker.welcoming import welcome_subscribers
 from tests import readers
@@ -56,6 +57,25 @@ def test_more_than_one_request_takes_goes_out_in_one_sweep(api, settings):
     assert (len(api.accepted), len(mailed(api))) == (2, 3)
     send.refresh_from_db()
     assert send.state == "finished"
+
+
+def test_who_confirms_meanwhile_shares_the_next_request_with_others(api, monkeypatch):
+    (send,) = freeze()
+    readers.confirmed()
+    deliver_next = welcoming.deliver_next
+
+    def deliver_while_others_confirm(send: int) -> bool:
+        for who in (readers.BEN, readers.CLEO):
+            readers.confirmed(who=who)
+        return deliver_next(send)
+
+    monkeypatch.setattr(welcoming, "deliver_next", deliver_while_others_confirm)
+    welcome_subscribers()
+    assert [len(request["recipients"]) for request in api.accepted] == [1]
+    monkeypatch.undo()
+    welcome_subscribers()
+    assert [len(request["recipients"]) for request in api.accepted] == [1, 2]
+    assert states(send) == ["accepted", "accepted"]
 
 
 def test_slots_for_issues_leave_welcomes_alone(api):
