@@ -312,7 +312,8 @@ class _Mail:
         )
         rest = list(fragments.values())
         opening = rest.pop(0) if self.sections and not self.sections[0].title else ""
-        contents = _part("contents", self.context | {"opening": opening}) if needs_contents(self.sections) else ""
+        listed = needs_contents(self.sections) and not self.issue.welcome  # "In this issue" would be wrong there
+        contents = _part("contents", self.context | {"opening": opening}) if listed else ""
         template = get_template("email/issue/body.mjml", using="mjml")
         page = template.render(
             self.context

@@ -120,6 +120,15 @@ def test_it_has_no_page_so_it_links_to_none(newsletter, write):
     assert "All issues" in send.text
 
 
+def test_it_has_no_contents_in_this_issue(newsletter, write):
+    readers.crowd(1)
+    sent(10), sent(11)
+    write()
+    (send,) = frozen(newsletter)
+    assert "<h2" in send.html
+    assert "In this issue" not in send.html
+
+
 def test_a_list_at_its_very_beginning_is_what_the_inbox_shows(newsletter, write):
     write(text="# Welcome\n\n<!-- back issues: 10 -->\n")
     readers.crowd(1)
