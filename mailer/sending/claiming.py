@@ -38,6 +38,7 @@ class Claim:
     members: tuple[Member, ...]
     committed: float  # time.monotonic() just after the commit
     lease_until: datetime  # by the database's clock
+    notes_time: bool = True  # its acceptance writes the time of the send's last request
 
 
 class _BreakerOpen(Exception):
@@ -80,11 +81,11 @@ def claim_next(send_id: int) -> Claim | None:
 
 def _claim(send_id: int, attempt: uuid.UUID, begun: float) -> Claim | None:
     with transaction.atomic():
-        # The lock lets pause and cancel wait for this claim or prevent it.
-        send = statements.lock_running_send(send_id)
+        # Shared, so that pause and cancel wait for this claim or prevent it.
+        send = statements.share_running_send(send_id)
         if send is None:
             return None
-        # The time is not read earlier: the lock may have been waited for.
+        # The time is not read earlier: somebody may have held the send alone.
         now, open_, on_trial, wrong_clock = statements.breaker_of(send.account)
         if wrong_clock:
             return None  # the sweep says so, and what to do
@@ -106,7 +107,9 @@ def _claim(send_id: int, attempt: uuid.UUID, begun: float) -> Claim | None:
                 statements.write_first_request(send.pk, now)
             number = restore_guard.count_attempt()
         recovery.refuse_if_hung(begun)
-    return Claim(attempt, number, batch, send.pk, send.account, members, time.monotonic(), lease_until)
+        notes_time = statements.must_note(send, now)
+    committed = time.monotonic()
+    return Claim(attempt, number, batch, send.pk, send.account, members, committed, lease_until, notes_time)
 
 
 def _last_look(batch_id: int, newsletter: str, now: datetime) -> tuple[Member, ...]:

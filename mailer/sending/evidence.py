@@ -14,8 +14,8 @@ from django.db.models import QuerySet, TextChoices
 
 from mailer.models import Attempt, Batch, Event
 from mailer.providers.current import configured_provider
-from mailer.sending import webhook_posts
-from mailer.sending.lifecycle import finish_if_done, locked
+from mailer.sending import send_lock, webhook_posts
+from mailer.sending.lifecycle import finish_if_done
 from mailer.sending.outcomes import accept
 from mailer.store import clock
 
@@ -62,7 +62,7 @@ def record_accepted(attempts: Collection[UUID]) -> None:
 
 
 def _record(attempt: UUID, batch: int, send: int) -> None:
-    with locked(send):
+    with send_lock.alone(send):
         now = clock.now()
         open_ = Attempt.objects.filter(pk=attempt, state__in=[Attempt.State.OPEN, Attempt.State.UNKNOWN])
         news = open_.update(state=Attempt.State.ACCEPTED, ended_at=now, evidence_at=now)

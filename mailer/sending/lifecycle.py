@@ -1,17 +1,16 @@
 """The states of a send and the changes between them; mailer.sending.scheduling has those of a schedule.
 
-Each holds the send's row first, as a claim does: in another order the two could deadlock.
+Each holds the send alone first, as a claim shares it first: in another order the two could deadlock.
 """
 
 import logging
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
 
-from django.db import transaction
 from django.db.models import Exists, OuterRef
+from django.db.models.functions import Coalesce
 
-from mailer.models import Batch, Planning, Send
-from mailer.sending import statements
+from mailer.models import Attempt, Batch, Planning, Send
+from mailer.sending import send_lock, statements
 from mailer.store import clock
 
 log = logging.getLogger(__name__)
@@ -23,20 +22,12 @@ class WrongState(Exception):
     """The send is in a state in which this cannot be done; the message says which."""
 
 
-@contextmanager
-def locked(send: int) -> Iterator[None]:
-    """Hold the send's row in a transaction."""
-    with transaction.atomic():
-        Send.objects.select_for_update().filter(pk=send).values_list("pk").first()
-        yield
-
-
 def pause(send: int) -> None:
     """Pause a send; the requests in flight are still made. Raises WrongState if it is over.
 
     One that is being planned goes on with that, and is paused then: half a plan must not be taken for a whole one.
     """
-    with locked(send):
+    with send_lock.alone(send):
         _require(send, *UNFINISHED)
         if not _hold_after_planning(send, ""):
             Send.objects.filter(pk=send).exclude(state=Send.State.PAUSED).update(state=Send.State.PAUSED, reason="")
@@ -77,7 +68,7 @@ def pause_for(send: int, reason: str) -> None:
 
 def go_on(send: int) -> None:
     """Continue a paused send, in the caller's transaction. Raises WrongState if it is not paused."""
-    with locked(send):
+    with send_lock.alone(send):
         # If it pauses once more, that is news again.
         anew = {"reason": "", "notified": ""}
         if Planning.objects.filter(pk=send, paused=True).update(paused=False):
@@ -89,7 +80,7 @@ def go_on(send: int) -> None:
 
 def cancel(send: int) -> None:
     """Cancel a send and its planned batches, not the requests in flight. Raises WrongState if it is over."""
-    with locked(send):
+    with send_lock.alone(send):
         _require(send, *UNFINISHED)
         Planning.objects.filter(pk=send).delete()
         Send.objects.filter(pk=send).update(state=Send.State.CANCELLED, reason="", finished_at=clock.now())
@@ -125,11 +116,19 @@ def finish_if_done(send: int) -> bool:
     if not over.exists():
         return False
     # Checked again with the row locked: a resend that held it until now may have planned a batch.
-    with locked(send):
-        done = over.update(state=Send.State.FINISHED, finished_at=clock.now(), reason="")
+    with send_lock.alone(send):
+        done = over.update(
+            state=Send.State.FINISHED, finished_at=clock.now(), last_request_at=_last_request(send), reason=""
+        )
     if done:
         log.info("send finished", extra={"send": send})
     return bool(done)
+
+
+def _last_request(send: int) -> Coalesce:
+    """Return when the last request was accepted; while a send runs, it is noted once a second."""
+    answered = Attempt.objects.filter(batch__send=send, state=Attempt.State.ACCEPTED, status__isnull=False)
+    return Coalesce(answered.order_by("-ended_at").values("ended_at")[:1], "last_request_at")
 
 
 def _require(send: int, *allowed: Send.State) -> None:

@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef
 
 from mailer.models import Attempt, Batch, Send
-from mailer.sending import statements
+from mailer.sending import send_lock, statements
 from mailer.sending.lifecycle import reopen
 from mailer.store import clock
 
@@ -51,8 +51,8 @@ def place_of(batch: int) -> dict[str, int | str]:
 def accept(batch: int, attempt: UUID, settled_by: Batch.SettledBy) -> None:
     """Accept a batch because this attempt of it was accepted, unless it has ended in another way: that is final.
 
-    In the caller's transaction, which holds the send's row. After a resend the late knowledge makes the second request
-    needless, if that was not made yet; if it is being made, its own end sees what is known here.
+    In the caller's transaction, which shares the send or holds it. After a resend the late knowledge makes the second
+    request needless, if that was not made yet; if it is being made, its own end sees what is known here.
     """
     if not statements.accept_batch(batch, attempt, settled_by):
         log.error("accepted late, subscribers may get it twice", extra={"attempt": attempt})
@@ -79,11 +79,13 @@ def plan_unknown_again(
     Only if `attempt`, if given, is its last one: the decision was about this one. A send that was over, in one of the
     states `out_of`, goes on.
     """
-    with transaction.atomic():
-        send = Send.objects.select_for_update(of=("self",)).filter(batches=batch).only("pk").first()
+    send = Batch.objects.values_list("send", flat=True).filter(pk=batch).first()
+    if send is None:
+        return False
+    with send_lock.alone(send):
         unknown = Batch.objects.filter(pk=batch, state=Batch.State.UNKNOWN)
         judged = unknown.filter(current_attempt=attempt) if attempt else unknown
-        changed = send and judged.update(state=Batch.State.PLANNED, current_attempt=None, was_unknown=True)
-        if send and changed:
-            reopen(send.pk, out_of)
+        changed = judged.update(state=Batch.State.PLANNED, current_attempt=None, was_unknown=True)
+        if changed:
+            reopen(send, out_of)
     return bool(changed)

@@ -66,7 +66,7 @@ def range_size(send: Send) -> int:
 
 
 def _locked(send_id: int) -> Send | None:
-    """Lock the row of the send, as a claim does: pause and cancel wait for this range or prevent it."""
+    """Lock the row of the send: pause and cancel wait for this range or prevent it."""
     planning = accounts.own_sends().filter(pk=send_id, state=Send.State.PLANNING)
     return planning.select_for_update(skip_locked=True).defer("html", "text", "article").first()
 

@@ -22,9 +22,9 @@ from mailer.providers.answers import (
     Refused,
     UnlocatedRefusal,
 )
-from mailer.sending import circuit_breaker, statements
+from mailer.sending import circuit_breaker, send_lock, statements
 from mailer.sending.claiming import Claim
-from mailer.sending.lifecycle import finish_if_done, locked, pause_for, reopen
+from mailer.sending.lifecycle import finish_if_done, pause_for, reopen
 from mailer.sending.outcomes import PENDING, accept, leave_unknown
 from mailer.sending.splitting import MOST_ROUNDS, only_one_left, refuse_single, split
 from mailer.store import clock
@@ -63,7 +63,7 @@ def settle(claim: Claim, answer: Answer) -> None:
 def defect(claim: Claim, error: Exception) -> None:
     """Plan the batch again and pause the send with the reason: nothing was sent because our own code failed."""
     circuit_breaker.answered(claim.account)
-    with locked(claim.send):
+    with send_lock.alone(claim.send):
         _end_attempt(claim, Attempt.State.UNSENT, type(error).__name__)
         if _back_to_planned(claim):
             pause_for(claim.send, f"mailer could not build a request ({type(error).__name__}); please report this bug")
@@ -71,11 +71,12 @@ def defect(claim: Claim, error: Exception) -> None:
 
 def _accept(claim: Claim, answer: Accepted) -> None:
     with transaction.atomic():
-        # First, because it locks the send's row: see mailer.sending.lifecycle.
-        now = statements.write_last_request(claim.send)
+        now = statements.share_send(claim.send)
         news = statements.end_attempt(claim.attempt, Attempt.State.ACCEPTED, "", answer.status, answer.message_id, now)
         if news:
             accept(claim.batch, claim.attempt, Batch.SettledBy.WORKER)
+        if claim.notes_time:
+            statements.note_last_request(claim.send, now)
         circuit_breaker.accepted(claim.account)
 
 
@@ -83,7 +84,7 @@ def _reject_subscribers(claim: Claim, answer: RecipientsRejected) -> None:
     """Reject those the provider named, with its message; the rest goes at once, in halves after three rounds."""
     refused = {claim.members[index].delivery: detail for index, detail in answer.detail.items()}
     circuit_breaker.answered(claim.account)
-    with locked(claim.send):
+    with send_lock.alone(claim.send):
         _end_attempt(
             claim, Attempt.State.REFUSED, f"{len(refused)} of {len(claim.members)} recipients rejected", answer.status
         )
@@ -104,7 +105,7 @@ def _reject_subscribers(claim: Claim, answer: RecipientsRejected) -> None:
 def _search_the_place(claim: Claim, answer: UnlocatedRefusal) -> None:
     """Halve a batch that the provider refused without saying whom it means, until the subscriber is alone."""
     circuit_breaker.answered(claim.account)
-    with locked(claim.send):
+    with send_lock.alone(claim.send):
         _end_attempt(claim, Attempt.State.REFUSED, answer.detail, answer.status)
         if not _mine(claim).exists():
             return
@@ -122,14 +123,14 @@ def _search_the_place(claim: Claim, answer: UnlocatedRefusal) -> None:
 def _refuse(claim: Claim, answer: Refused) -> None:
     """Pause a send that the provider refuses as a whole, with its message; its subscribers wait."""
     circuit_breaker.answered(claim.account)
-    with locked(claim.send):
+    with send_lock.alone(claim.send):
         _end_attempt(claim, Attempt.State.REFUSED, answer.detail, answer.status)
         if _back_to_planned(claim):
             pause_for(claim.send, answer.detail)
 
 
 def _plan_again(claim: Claim, attempt: Attempt.State, detail: str, status: int | None = None) -> None:
-    with locked(claim.send):
+    with send_lock.alone(claim.send):
         _end_attempt(claim, attempt, detail, status)
         _back_to_planned(claim)
 
@@ -159,7 +160,7 @@ def _end_attempt(claim: Claim, state: Attempt.State, detail: str, status: int | 
 
 
 def _reject(batch: int, refused: Mapping[int, str]) -> None:
-    """Reject deliveries with the provider's messages: a statement per message, since the send's row is locked."""
+    """Reject deliveries with the provider's messages: a statement per message, since the send is held."""
     named = defaultdict(list)
     for delivery, detail in refused.items():
         named[detail].append(delivery)

@@ -15,7 +15,7 @@ def only_one_left(batch: Batch) -> bool:
 def split(batch: Batch) -> int:
     """Move the later half of the open deliveries to a new planned batch, and return its id.
 
-    Runs in the settling transaction, which holds the send's row: numbers are given once. A batch that ever had an
+    Runs in the settling transaction, which holds the send alone: numbers are given once. A batch that ever had an
     unknown attempt is never split.
     """
     open_ = list(Delivery.objects.filter(batch=batch, outcome=None).order_by("pk").values_list("pk", flat=True))

@@ -344,7 +344,7 @@ def test_the_statement_by_which_older_workers_claim_passes_it_by(ten):
     """Version 0.2.0 claims, finishes and feeds only what is `sending`; so does this one, by the same statement."""
     plan_next_range(ten.pk)
     assert "state = 'sending'" in statements._RUNNING_SEND
-    assert statements.lock_running_send(ten.pk) is None
+    assert statements.share_running_send(ten.pk) is None
 
 
 @pytest.mark.django_db(transaction=True)

@@ -11,9 +11,9 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from mailer.models import Attempt, Batch, CircuitBreaker, Send
-from mailer.providers.answers import RecipientsRejected
+from mailer.providers.answers import Accepted, RecipientsRejected
 from mailer.providers.messages import InvalidMessage
-from mailer.sending import delivering
+from mailer.sending import delivering, statements
 from mailer.sending.accounting import count
 from mailer.sending.settling import settle
 from mailer.sending.steering import resume
@@ -55,6 +55,19 @@ def test_202_accepts_all_of_the_batch_and_ends_the_send(four, api):
     assert sorted(api.times_mailed) == sorted(outcomes(four))
     assert four.state == Send.State.FINISHED
     assert four.first_request_at <= four.last_request_at <= four.finished_at
+
+
+def test_the_time_of_the_last_request_is_noted_now_and_then_and_exact_in_the_end(api, db, settings, monkeypatch):
+    settings.MAILER_BATCH_SIZE = 1
+    monkeypatch.setattr(statements, "NOTED_EVERY", timedelta(hours=1))
+    readers.crowd(3)
+    send, noted = planned(), []
+    for number in range(3):
+        settle(claimed(send, number), Accepted("1"))
+        send.refresh_from_db()
+        noted.append(send.last_request_at)
+    ended = list(Attempt.objects.order_by("ended_at").values_list("ended_at", flat=True))
+    assert noted == [ended[0], ended[0], ended[2]]
 
 
 def test_each_reader_gets_a_link_of_their_own(four, api):

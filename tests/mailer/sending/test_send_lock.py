@@ -1,0 +1,141 @@
+"""Two things happen to one send at the same time, and nobody waits who need not, nor goes on who must wait."""
+
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+from django.db import connection
+
+from mailer.models import Attempt, Send
+from mailer.providers.answers import Accepted, OutcomeUnknown, RateLimited
+from mailer.sending import lifecycle, recovery
+from mailer.sending.claiming import claim_next
+from mailer.sending.settling import settle
+from tests.mailer.sending.outgoing import (
+    attempts,
+    balanced,
+    batch_of,
+    claimed,
+    close_breaker,
+    in_thread,
+    states,
+)
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has one writer"),
+]
+
+
+@pytest.fixture(autouse=True)
+def _halted_is_not_hung(monkeypatch):
+    monkeypatch.setattr(recovery, "SLOW", 600.0)
+
+
+UNKNOWN = OutcomeUnknown("timed out", None)
+LAST_OF_A_CLAIM = "attempts = attempts + 1"
+QUEUED = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+
+
+class Halted:
+    """Runs `act` in a thread, which halts before the first statement that `where` names, until it may go on."""
+
+    def __init__(self, act: Callable[[], object], where: Callable[[str], bool]) -> None:
+        self.result: object = None
+        self._act, self._where = act, where
+        self._halts, self._goes_on = threading.Event(), threading.Event()
+        self._thread = in_thread(self._run)
+
+    def _run(self) -> None:
+        try:
+            with connection.execute_wrapper(self._execute):
+                self.result = self._act()
+        finally:
+            self._halts.set()
+
+    def _execute(self, execute, sql, params, many, context):
+        if not self._halts.is_set() and self._where(sql):
+            self._halts.set()
+            assert self._goes_on.wait(60)
+        return execute(sql, params, many, context)
+
+    def halts(self) -> bool:
+        """Wait until it halts. Return False if it came to its end before."""
+        assert self._halts.wait(60)
+        self._thread.join(0.05)
+        return self._thread.is_alive()
+
+    def goes_on(self) -> None:
+        self._goes_on.set()
+        self._thread.join(60)
+        assert not self._thread.is_alive()
+
+
+def claiming(send: Send) -> Halted:
+    """Return a claim of the send that has all it needs but for its commit."""
+    claimant = Halted(lambda: claim_next(send.pk), lambda sql: LAST_OF_A_CLAIM in sql)
+    assert claimant.halts()
+    return claimant
+
+
+def queued(sessions: int) -> None:
+    """Wait until so many sessions wait for a send."""
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        with connection.cursor() as cursor:
+            cursor.execute(QUEUED)
+            if cursor.fetchone()[0] == sessions:
+                return
+        time.sleep(0.01)
+    raise AssertionError("nobody waits")
+
+
+def test_claims_of_one_send_take_different_batches_and_do_not_wait_for_each_other(two_batches):
+    settle(claimed(two_batches, 0), RateLimited("429", 1))  # so that the time of a first request is written
+    close_breaker()
+    first = claiming(two_batches)
+    second = Halted(lambda: claim_next(two_batches.pk), lambda sql: LAST_OF_A_CLAIM in sql)
+    assert second.halts(), "it waits for the first or found no batch"
+    second.goes_on()
+    first.goes_on()
+    assert {first.result.batch, second.result.batch} == {batch_of(two_batches, 0).pk, batch_of(two_batches, 1).pk}
+    balanced(two_batches)
+
+
+def test_an_acceptance_does_not_wait_for_a_claim(two_batches):
+    taken = claimed(two_batches, 0)
+    claimant = claiming(two_batches)
+    accepting = in_thread(lambda: settle(taken, Accepted("1")))
+    accepting.join(60)
+    assert states(two_batches) == ["accepted", "planned"]
+    claimant.goes_on()
+    balanced(two_batches)
+
+
+@pytest.mark.parametrize("end", [lifecycle.pause, lifecycle.cancel])
+def test_whoever_waits_to_hold_a_send_alone_is_not_overtaken(two_batches, end):
+    """Else an editor's pause would come to nothing while many slots claim."""
+    claimant = claiming(two_batches)
+    ending = in_thread(lambda: end(two_batches.pk))
+    queued(1)
+    got: list[object] = []
+    late = in_thread(lambda: got.append(claim_next(two_batches.pk)))
+    queued(2)
+    claimant.goes_on()
+    ending.join(60)
+    late.join(60)
+    assert got == [None]
+    assert attempts(two_batches) == ["open"]
+
+
+def test_an_acceptance_does_not_wait_for_another_that_notes_the_time(two_batches):
+    first, second = claimed(two_batches, 0), claimed(two_batches, 1)
+    one = Halted(lambda: settle(first, Accepted("1")), lambda sql: "mailer_circuit_breaker" in sql)
+    assert one.halts()
+    in_thread(lambda: settle(second, Accepted("2"))).join(60)
+    assert states(two_batches) == ["posting", "accepted"]
+    one.goes_on()
+    two_batches.refresh_from_db()
+    last = Attempt.objects.order_by("-ended_at").values_list("ended_at", flat=True)[0]
+    assert (two_batches.state, two_batches.last_request_at) == (Send.State.FINISHED, last)
