@@ -3,15 +3,18 @@
 import threading
 import time
 from collections.abc import Callable
+from itertools import count as numbers
 
 import pytest
 from django.db import connection
 
-from mailer.models import Attempt, Send
+from mailer.models import Attempt, Batch, Send
 from mailer.providers.answers import Accepted, OutcomeUnknown, RateLimited
 from mailer.sending import lifecycle, recovery
 from mailer.sending.claiming import claim_next
+from mailer.sending.outcomes import plan_unknown_again
 from mailer.sending.settling import settle
+from tests import readers
 from tests.mailer.sending.outgoing import (
     attempts,
     balanced,
@@ -19,6 +22,8 @@ from tests.mailer.sending.outgoing import (
     claimed,
     close_breaker,
     in_thread,
+    planned,
+    resend_all,
     states,
 )
 
@@ -139,3 +144,85 @@ def test_an_acceptance_does_not_wait_for_another_that_notes_the_time(two_batches
     two_batches.refresh_from_db()
     last = Attempt.objects.order_by("-ended_at").values_list("ended_at", flat=True)[0]
     assert (two_batches.state, two_batches.last_request_at) == (Send.State.FINISHED, last)
+
+
+# -------------------------------------------------------------- any two at once
+
+
+class Stage:
+    """A send whose first batch was lost and sent again, with both requests still to be answered; its second waits."""
+
+    def __init__(self) -> None:
+        Send.objects.all().delete()
+        close_breaker()
+        self.send = planned()
+        self.first = claimed(self.send, 0)
+        settle(self.first, UNKNOWN)
+        close_breaker()
+        self.at_return: int | None = None
+
+    def resent(self) -> None:
+        assert resend_all(self.send) == 1
+        self.second = claimed(self.send, 0)
+        close_breaker()
+
+    def answered_late(self) -> None:
+        settle(self.first, Accepted("1"))
+
+    def answered(self) -> None:
+        settle(self.second, Accepted("2"))
+
+    def given_back(self) -> None:
+        settle(self.second, RateLimited("429", 1))
+
+    def claimed(self) -> None:
+        claim_next(self.send.pk)
+
+    def sent_again(self) -> None:
+        plan_unknown_again(batch_of(self.send, 0).pk, self.first.attempt)
+
+    def paused(self) -> None:
+        lifecycle.pause(self.send.pk)
+        self.at_return = Attempt.objects.count()
+
+    def cancelled(self) -> None:
+        lifecycle.cancel(self.send.pk)
+        self.at_return = Attempt.objects.count()
+
+    def is_right(self) -> None:
+        balanced(self.send)
+        assert not Batch.objects.filter(state="planned", attempts__state="accepted").exists(), "mailed once more"
+        for batch in Batch.objects.filter(state="posting"):
+            assert batch.attempts.filter(state="open").count() == 1
+        assert self.at_return in (None, Attempt.objects.count()), "a request began after that"
+        assert self.send.state != "finished" or not Batch.objects.filter(state__in=["planned", "posting"]).exists()
+
+
+IN_FLIGHT = ("answered_late", "answered", "given_back", "claimed", "paused", "cancelled")
+LOST = ("answered_late", "sent_again", "claimed", "paused", "cancelled")
+PAIRS = [("in flight", one, other) for one in IN_FLIGHT for other in IN_FLIGHT if one != other or one == "claimed"]
+PAIRS += [("lost", one, other) for one in LOST for other in LOST if "sent_again" in (one, other) and one != other]
+# Both answers of one request cannot come.
+NOT_BOTH = ({"answered", "given_back"}, {"paused", "cancelled"})
+PAIRS = [pair for pair in PAIRS if set(pair[1:]) not in NOT_BOTH]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("begin", "one", "other"), PAIRS)
+def test_two_at_once_end_as_one_after_the_other_would(begin, one, other, settings, api):
+    """Let the other happen before each statement of the one: then it either ends at once or waits for the one's end."""
+    settings.MAILER_BATCH_SIZE = 2
+    readers.crowd(4)
+    for place in numbers():
+        stage, statements = Stage(), numbers()
+        if begin == "in flight":
+            stage.resent()
+        halted = Halted(getattr(stage, one), lambda _, place=place, statements=statements: next(statements) == place)
+        if not halted.halts():
+            assert place > 3
+            return
+        meanwhile = in_thread(getattr(stage, other))
+        meanwhile.join(0.3)
+        halted.goes_on()
+        meanwhile.join(60)
+        stage.is_right()
