@@ -95,14 +95,16 @@ def page(
     policy: str = CONTENT_POLICY,
 ) -> HttpResponse:
     """Render a page in the active language that loads only our own files and is not cached."""
-    values = {"newsletter": newsletter, "language": translation.get_language()} | (context or {})
+    language = translation.get_language() or settings.LANGUAGE_CODE
+    spoken = {"language": language, "direction": languages.direction(language)}
+    values = {"newsletter": newsletter} | spoken | (context or {})
     body = render_to_string(f"pages/{name}.html", values, request=request)
     response = HttpResponse(body, status=status)
     response["Content-Security-Policy"] = policy
     response["Cache-Control"] = "no-store"
     # Without any referrer a browser would send `Origin: null` with our own form, and Django would call it forged.
     response["Referrer-Policy"] = "same-origin"
-    response["Content-Language"] = str(values["language"])
+    response["Content-Language"] = language
     return response
 
 

@@ -71,13 +71,14 @@ def test_the_page_after_confirming_shows_the_newest_issue(client):
 def test_the_form_says_what_the_newsletter_is_about(client, settings):
     about = replace(settings.NEWSLETTERS["weekly"], about="Small <devices>.")
     settings.NEWSLETTERS = settings.NEWSLETTERS | {"weekly": about}
-    assert '<p lang="en" dir="auto">Small &lt;devices&gt;.</p>' in client.get("/").text
+    assert '<p class="about" lang="en" dir="auto">Small &lt;devices&gt;.</p>' in client.get("/").text
 
 
 def away(*_) -> None:
     raise OperationalError
 
 
+@pytest.mark.django_db
 def test_without_the_database_the_form_shows_without_issues(client, settings, monkeypatch):
     monkeypatch.setattr(issues, "import_string", lambda _: away)
     page = client.get("/subscribe/")

@@ -28,8 +28,8 @@ def test_it_shows_what_its_reader_gets_and_the_address_masked(client):
     page = client.get(preferences_path(reader)).content.decode()
     assert "a…@r….example" in page.replace("\u2060", "")
     assert not re.search(rf"{ADA.email}|{ADA.name}", page)
-    assert re.search(r'value="weekly" checked>\s*<span>The Weekly', page)
-    assert re.search(r'value="jianbao">\s*<span>嵌入式AI简报', page)
+    assert re.search(r'value="weekly" checked>\s*<span><bdi>The Weekly', page)
+    assert re.search(r'value="jianbao">\s*<span><bdi>嵌入式AI简报', page)
 
 
 def test_the_page_to_unsubscribe_and_its_answer_lead_there(client):

@@ -42,7 +42,7 @@ def sign_up(client: Client, email: str = ADA.email, path: str = "/subscribe/", *
 @pytest.mark.parametrize("path", ["/", "/subscribe/"])
 def test_the_root_path_shows_the_form(client, path):
     page = client.get(path).content.decode()
-    assert '<p class="masthead">The Weekly</p>' in page
+    assert ">The Weekly</span></h1>" in page
     assert '<form method="post" action="/subscribe/">' in page
     assert "1 Harbour Street, Springfield" in page
 
