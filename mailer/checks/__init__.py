@@ -21,6 +21,7 @@ from mailer.checks import (
     markup,
     other_issues,
     sizes,
+    slips,
     unfinished,
     words,
 )
@@ -35,6 +36,7 @@ _LOOKS = (
     languages.look,
     markup.look,
     lines.look,
+    slips.look,
     unfinished.look,
     headings.look,
     links.look,

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from markdown_it.token import Token
 
+from mailer.checks.slips import glued_items, is_rule, ruled_text, with_space
 from mailer.content.markdown import parse, plain, same_title
 
 # "##Heading" and "##中文"; one "#" alone may be a tag of a social network.
@@ -58,10 +59,12 @@ def edits(lines: Sequence[str], title: str, secure: Set[str] = frozenset()) -> E
     """Return the fixes for the lines of an issue's body."""
     now, found = list(lines), Edits()
     _change(now, _glued_headings(_parsed(now), now))
+    _change(now, _glued_items(_parsed(now), now))
     tokens = _parsed(now)
     found.removed.update(_repeated_titles(tokens, now, title))
     _change(now, _titles_of_sections(tokens, now, title, found.removed))
     found.blank_before.update(_joined_blocks(tokens, now) - found.removed)
+    found.blank_before.update(_rules_below_text(tokens, now) - found.removed)
     _change(now, _over_https(now, code_lines(tokens, now), secure))
     found.changed.update((number, line) for number, line in enumerate(now) if line != lines[number])
     return found
@@ -105,6 +108,19 @@ def _glued_headings(tokens: Sequence[Token], lines: Sequence[str]) -> Iterator[t
             continue
         if (found := GLUED.fullmatch(lines[number])) and "`" not in CODE_SPAN.sub("", lines[number]):
             yield number, f"{found[1]} {found[2]}"
+
+
+def _glued_items(tokens: Sequence[Token], lines: Sequence[str]) -> Iterator[tuple[int, str]]:
+    for run in glued_items(tokens, lines):
+        # A mark in full width may be a dash, and code that begins in the line may end below it.
+        if not run.wide and not any("`" in CODE_SPAN.sub("", lines[number]) for number in run.lines):
+            yield from ((number, with_space(lines[number])) for number in run.lines)
+
+
+def _rules_below_text(tokens: Sequence[Token], lines: Sequence[str]) -> set[int]:
+    """Return the lines that make a heading of the sentence above them, and were meant to stand across the page."""
+    below = ((_rows(token)[1] - 1, words) for token, words in ruled_text(tokens) if not token.level)
+    return {number for number, words in below if is_rule(lines[number], words)}
 
 
 def _titles_of_sections(

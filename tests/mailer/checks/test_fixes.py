@@ -22,6 +22,13 @@ def fixed(body: str, title: str = "Boards", secure: frozenset[str] = frozenset()
         ("Text:\r\n1. one\r\n", "Text:\r\n\r\n1. one\r\n"),
         ("Text.\n## News\nText.", "Text.\n\n## News\nText."),
         ("Text:\n```sh\nls\n```", "Text:\n\n```sh\nls\n```"),
+        ("1.第一项\n2.第二项", "1. 第一项\n2. 第二项"),
+        ("Text:\n-one\n-**two**", "Text:\n\n- one\n- **two**"),
+        ("- one\n-two\n- three", "- one\n- two\n- three"),
+        (
+            "It was a great week, and it was fun for all.\n---\nText.",
+            "It was a great week, and it was fun for all.\n\n---\nText.",
+        ),
         ("Text:\n2. two\n3. three", "Text:\n\n2. two\n3. three"),
         ("正文：\n2. 二\n3. 三", "正文：\n\n2. 二\n3. 三"),
         ("<div>\n## News\n</div>", "<div>\n\n## News\n</div>"),
