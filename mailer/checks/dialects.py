@@ -172,12 +172,15 @@ _ADMONITIONS = (
     "attention|error|seealso|details"
 )
 _SHOW = "put it in `code` if it should be shown as it is"
+_WRITE = f"write it in Markdown, or {_SHOW}"
+_IF_NOTE = f"remove it if it is a note: only <!-- a comment --> is left out of an email; or {_SHOW}"
 _CALLOUT = "write > [!NOTE] and the text in lines that begin with >"
 _SPACE = "put a space after the # of a heading, or a backslash before it"
 _FORMULA = "show an image of the formula, or write it in words"
 _BETWEEN = r"[^$\n]{0,80}?"
 _VALUE = r"(?:\"[^\"<>]*\"|'[^'<>]*'|\{[^<>]*?\})"
 _WIDE = "[\u3040-\u30ff\u3400-\u9fff]"
+_WEB = "https?://|mailto:"
 _STRAY = r"[^*~=\n]{1,200}?"
 
 _UNCERTAIN = (
@@ -194,9 +197,20 @@ _UNCERTAIN = (
     # Links with a space in the middle, or the brackets the other way round.
     _maybe(
         "[",
-        r"(?<![\w\])])\[(?=[^\]\n]{0,200}?[^\W\d_])[^\[\]\n]{1,200}\][ \t]\(\s*(?:https?://|mailto:)[^()\n]{1,300}\)"
+        r"(?<![\w\])])\[(?=[^\]\n]{0,200}?[^\W\d_])[^\[\]\n]{1,200}\][ \t\n]{1,2}\(\s*(?:https?://|mailto:)[^()\n]{1,300}\)"
         r"|\([^()\n]{1,200}\)\[\s*https?://[^\[\]\n]{1,300}\]",
         "write [words](address), without a space between",
+    ),
+    _maybe(
+        "[",
+        rf"\((?:{_WEB})[^()\s]{{1,300}}\)\[(?=[^\]\n]{{0,200}}?[^\W\d_])[^\[\]\n]{{1,200}}\](?![(\[])"
+        rf"|(?<![\w\])])\[(?=[^\]\n]{{0,200}}?[^\W\d_])[^\[\]()\n]{{1,200}}\((?:{_WEB})[^()\s]{{1,300}}\)(?![^\[\n]{{0,200}}\])",
+        "write [words](address)",
+    ),
+    _maybe(
+        "】 ］",
+        rf"[【［][^【】［］\n]{{1,200}}[】］][(（]\s*(?:{_WEB})[^()（）\s]{{1,300}}\s*[)）]",
+        "write [words](address), with [ ] in half width",
     ),
     # A table whose second line is missing, or has not as many columns as its head.
     _maybe(
@@ -208,6 +222,7 @@ _UNCERTAIN = (
     ),
     # Marks of Markdown in full width, as a Chinese or Japanese keyboard writes them.
     _maybe("]（", r"\[[^\[\]\n]{1,200}\]（\s*https?://[^（）\n]{1,300}）", "write the address in ( ), not in （ ）"),
+    _maybe("》", r"\A》[^\n]{1,100}", "write > for a quote, not 》"),
     _maybe("＃", r"\A＃{1,6}[ \u3000][^\n]*", "write # for a heading, not ＃"),
     # Headings, but no hashtags: those are single words.
     _maybe("##", r"^#{2,6}[^\W\d_][^\n]*", _SPACE, re.MULTILINE),
@@ -236,11 +251,20 @@ _UNCERTAIN = (
         "write <b>words</b>, or an empty line below the tag",
     ),
     _maybe("__", rf"__(?={_WIDE})[^_\n]{{0,200}}(?<={_WIDE})__", "write **words**"),
+    # Marks that nothing closes. A "*" at the beginning of a line is a note below a table.
     _maybe(
         "**",
-        r"(?<![\w*])\*\*(?!kw|args|opt|param|self)(?=[^\W\d_])[^*\n]{1,300}\Z",
+        rf"(?:(?<![\w*])|(?<={_WIDE}))\*\*(?!kw|args|opt|param|self)(?=[^\W\d_]|[“「『《（])[^*]{{1,300}}\Z",
         "write ** where the bold words end",
     ),
+    _maybe(
+        "*",
+        rf"(?:(?<=[^\S\n])|(?<={_WIDE}))\*(?!kw|args|opt|param|self)(?=[^\W\d_])[^*]{{1,300}}\Z",
+        f"write * where the words end, or {_SHOW}",
+    ),
+    _maybe("~~", rf"(?:(?<![\w~])|(?<={_WIDE}))~~(?=\w)[^~]{{1,300}}\Z", "write ~~ where the words end"),
+    _maybe("==", rf"(?:(?<![\w=!<>])|(?<={_WIDE}))==(?=\w)[^=]{{1,300}}\Z", "write == where the words end"),
+    _maybe("`", r"(?<![\w`´'])`(?=[^\s`'])[^`']{1,300}\Z", "write ` where the code ends"),
     _maybe(
         "][",
         r"(?<![\w\])])\[(?=[^\]\n]{0,300}?[^\W\d_])[^\[\]\n]{1,300}\]\[[^\[\]\n]{0,60}\]",
@@ -292,8 +316,27 @@ _UNCERTAIN = (
     # CriticMarkup; Logseq.
     _maybe("{", r"\{(\+\+|--|==).{1,300}?\1\}", "accept or reject the change", re.DOTALL),
     _maybe("::", r"^[a-z][\w-]*::[ \t]\S[^\n]*", f"remove it, or {_SHOW}", re.MULTILINE),
-    _maybe("^", r"(?<=\s)\^[A-Za-z0-9][\w-]{2,40}\s*\Z", "remove it: it names a block in Obsidian"),
+    _maybe("^", r"(?:(?<=\s)|\A)\^[A-Za-z0-9][\w-]{2,40}\s*\Z", "remove it: it names a block in Obsidian"),
     _maybe("[", r"\A\[[/<>?!*-]\]\s", "use [ ] or [x], which are shown as boxes"),
+    _maybe("((", r"\(\([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\)\)", _EXPAND),
+    _maybe("[!", r"\A\[![A-Za-z]{2,20}\][+-]?", _CALLOUT),
+    # Discord; Japanese readings; Org mode; AsciiDoc and program code.
+    _maybe("||", r"(?<![|\w])\|\|(?=[^\s|])[^|\n]{1,200}(?<=[^\s|])\|\|(?![|\w])", _WRITE),
+    _maybe(
+        "|", "\\{[\u3400-\u9fff々]{1,20}\\|[\u3040-\u30ff|]{1,60}\\}", "write the reading in brackets behind the word"
+    ),
+    _maybe("#+", r"^#\+[A-Za-z]+(?:_[A-Za-z]+)*\b[^\n]{0,100}", _WRITE, re.MULTILINE),
+    _maybe("//", r"\A/{4,}(?=\n)|\A//[ \t][^\n]{1,200}", _IF_NOTE),
+    _maybe("/*", r"(?<!\w)/\*[^\n]{1,300}?\*/", _IF_NOTE),
+    # LaTeX; references of Pandoc.
+    _maybe(
+        "\\",
+        r"\\(?:text(?:bf|it|tt|sc)|emph|cite[pt]?|(?:eq)?ref|label|footnote|href|url|(?:sub){0,2}section|chapter|frac|sqrt"
+        r"|includegraphics)\*?(?:\[[^\[\]\n]{0,100}\])?\{[^{}\n]{0,200}\}?",
+        _WRITE,
+    ),
+    _maybe("@", r"\[-?@[A-Za-z][\w:.-]{0,60}\d[\w:.-]{0,60}(?:[,;][^\[\]\n]{0,100})?\]", "write out the reference"),
+    _maybe("](", rf"[^\[\]\n]{{0,60}}\]\((?:{_WEB})[^()\s]{{1,300}}\)?", "write [words](address)"),
     _maybe("\\", r"\A\\(?:newpage|pagebreak|clearpage|tableofcontents|toc)\Z", "remove it"),
 )
 
@@ -304,6 +347,13 @@ IN_FRONT = (
         r"(?<![\w*])\*\*(?=\S)[^*\n]+(?<=\S)\*\*|~~(?=\S)[^~\n]+~~|(?<!=)==(?=[^\s=])[^=\n]+==(?!=)",
         "remove the marks",
     ),
+    _maybe(
+        "</",
+        r"<(em|strong|b|i|u|code|span|mark|sup|sub|small|s|del|a|p|font)(?:\s[^<>]{0,200})?>[^<>]{1,300}</\1>",
+        "remove the tags: a subject is plain text",
+    ),
+    _maybe("<", r"<br\s*/?>", "remove the tag: a subject is plain text"),
+    _maybe("&", r"&(?:[A-Za-z]{2,8}|#\d{2,5}|#x[0-9A-Fa-f]{2,5});", "write the character itself"),
 )
 IN_WORDS = (*_MERGE_FIELDS, *_CERTAIN, *_UNCERTAIN)
 

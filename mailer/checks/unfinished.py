@@ -31,11 +31,18 @@ def look(proof: Proof) -> Iterator[Finding]:
         shown = [block for block in blocks if block.children or block.type != "inline"]  # not an empty cell
         if shown and all(map(_says_nothing, shown)):
             yield from _of_section(proof, heading, shown[0])
+            continue
+        for item in shown:
+            if item.type == "list_item_open":
+                line = item.map[0] if item.map else 0
+                yield proof.finding(line, 0, "unfinished", "an item of the list is empty", "write it, or remove it")
     yield from _properties(proof)
     for name, text in (("title", proof.issue.title), ("preheader", proof.issue.preheader)):
-        if text and (_holds_a_place(text) or MARKED.match(text)):
+        if text and (_holds_a_place(text) or MARKED.match(text) or TO_DO.search(text)):
             what = f'the {name} is "{shortened(text)}", which is unfinished text'
-            yield proof.finding_at_title("unfinished", what, "write it before you send")
+            found = proof.finding_at_title("unfinished", what, "write it before you send")
+            if found.line < proof.issue.body_line or not TO_DO.search(text):  # else told with the heading
+                yield found
 
 
 def _properties(proof: Proof) -> Iterator[Finding]:

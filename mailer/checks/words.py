@@ -17,8 +17,15 @@ from mailer.content.markdown.text import closing
 MOST = 50  # pieces of one paragraph that are reported; a text made to be slow has thousands
 WIDEST_SUBJECT = 60  # columns that an inbox on a desktop shows
 ANSWER = re.compile(r"(re|fwd?|aw|wg|sv|回复|答复|转发|回覆|轉寄)\s*[:：]", re.IGNORECASE)
+_TO_BE_WRITTEN = r"TODO|FIXME|TBD|TBA|TK|XXX+|待补充?|待填写?|待定"
 TO_DO = re.compile(
-    r"^\W*(TODO|FIXME|TBD|TBA|XXX+)\b|\b(TODO|FIXME|TBD)\s*[:：]|[\[(（【](TODO|FIXME|TBD|待补充?|待填写?|待定)[\])）】]"
+    r"^\W*(TODO|FIXME|TBD|TBA|XXX+)\b|\b(TODO|FIXME|TBD)\s*[:：]|\b(FIXME|TKTK)\b"
+    rf"|[\[(（【{{]\s*(?:{_TO_BE_WRITTEN})(?:[\s:：][^\[\](){{}}（）【】\n]{{0,60}})?[\])）】}}]"
+    # Journalists write TK for what is "to come"; TK Maxx is a name.
+    r"|(?<![\w.-])TK(?=[.,;:!?)]*(?:$|\s+[a-z])|[.,;:!?])"
+    # Where a picture or words were to be put, as WeChat and templates write it.
+    r"|[\[【](?:图片|插图|配图|截图|此处[^\[\]【】\n]{1,20})[\]】]|(?i:\[(?:image|photo|picture|screenshot)\])"
+    r"|\[[Ii]nsert\s[^\[\]\n]{1,60}\]|\[(?:[Aa]dd|[Pp]ut|[Ee]nter|[Yy]our)\s[^\[\]\n]{1,60}\shere\]"
     r"|(?i:^\W*lorem ipsum\b|\blorem ipsum dolor\b)",
 )
 # Merge fields of other programs and unfilled placeholders. `{{7*7}}` is neither: it stays as written.

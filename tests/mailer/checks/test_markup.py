@@ -63,6 +63,35 @@ def test_what_is_never_meant_to_be_read_blocks_a_send(findings, text):
     assert left(findings, f"Words {text} words.")[0] == ("markup-left", text.removeprefix("note"))
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Prices*\n*without VAT",
+        "All `*.py` files, *.md, and 5 * 3.",
+        "That's `quoted' in the old style, and Sana`a.",
+        "a||b, a || b, x == y",
+        "See [Ada (https://a.example/) and Ben].",
+        "See (https://a.example/) [1].",
+        "【注】（见下）",
+        "Ask [@ada] on the web.",
+        "C:\\temp and \\o/",
+        "http://a.example/x//y /*",
+    ],
+)
+def test_what_looks_like_a_stray_mark_and_is_none_is_left_alone(findings, text):
+    assert left(findings, text) == []
+
+
+@pytest.mark.parametrize("title", ["A <em>new</em> start", "Ada &amp; Ben", "One<br>two"])
+def test_html_in_a_title_of_the_front_matter_is_found(rules, title):
+    assert rules(f"---\ntitle: {title}\npreheader: Small.\n---\n\nText.\n")[:1] == ["markup-maybe"]
+
+
+@pytest.mark.parametrize("title", ["Why <b> is back", "Q&A; more", "a < b > c"])
+def test_a_title_may_talk_about_tags(rules, title):
+    assert "markup-maybe" not in rules(f"---\ntitle: {title}\npreheader: Small.\n---\n\nText.\n")
+
+
 @pytest.mark.parametrize("text", ["<comment>Do not tell</comment>", "[//]: # (Do not tell)", "[comment]: do not tell"])
 def test_a_note_that_is_shown_blocks_a_send(findings, text):
     assert left(findings, f"Words\n{text}") == [("private-note", text)]
@@ -77,6 +106,32 @@ def test_a_common_name_in_braces_is_a_merge_field_in_a_greeting(findings, text):
     ("text", "expected"),
     [
         ("See [[Last week|the one before]].", "[[Last week|the one before]]"),
+        # Marks that nothing closes, and links with a bracket too few or in the wrong place.
+        ("这是**重点，没有结尾。", "**重点，没有结尾。"),
+        ("This is **big and *it* goes\non and on.", "**big and it goes on and on."),
+        ("This is *big and goes on.", "*big and goes on."),
+        ("It is ~~struck and on.", "~~struck and on."),
+        ("It is ==marked and on.", "==marked and on."),
+        ("Run `make test and see.", "`make test and see."),
+        ("See [a link(https://a.example/x) here.", "[a link(https://a.example/x)"),
+        ("See a link](https://a.example/x) here.", "See a link](https://a.example/x)"),
+        ("(https://a.example/x)[a link]", "(https://a.example/x)[a link]"),
+        ("【官方博客】(https://a.example/x)", "【官方博客】(https://a.example/x)"),
+        ("［官方］（https://a.example/x）", "［官方］（https://a.example/x）"),
+        ("See [the words]\n(https://a.example/x) now", "[the words] (https://a.example/x)"),
+        # Of other programs.
+        ("[!NOTE] Take care.", "[!NOTE]"),
+        ("Some \\textbf{big} words.", "\\textbf{big}"),
+        ("As \\cite{x} says.", "\\cite{x}"),
+        ("As [@smith2020] says.", "[@smith2020]"),
+        ("See ((64ab0f12-1234-1234-1234-123456789abc)).", "((64ab0f12-1234-1234-1234-123456789abc))"),
+        ("It is ||the butler||.", "||the butler||"),
+        ("{漢字|かんじ}です", "{漢字|かんじ}"),
+        ("#+BEGIN_QUOTE\nWords.", "#+BEGIN_QUOTE"),
+        ("^block-id", "^block-id"),
+        ("// Ask Ada", "// Ask Ada"),
+        ("Words /* ask Ada */ words.", "/* ask Ada */"),
+        ("》引用", "》引用"),
         (":::note\nWords.\n:::", ":::note"),
         ("!!! warning\n    Words.", "!!! warning"),
         ("Let $x^2$ be, for $10.", "$x^2$"),

@@ -56,7 +56,6 @@ def test_a_section_that_only_holds_a_place_is_unfinished(findings, text):
         "👍",
         "Coming soon",
         "敬请期待",
-        "-\n- A board",
         "…\n\n```\nThe last block\n```",
         "N/A",
         "| When | Where |\n|--|--|\n| Monday | tba |",
@@ -101,3 +100,14 @@ def test_what_a_program_exports_below_the_title_is_unfinished(findings):
     (told,) = findings(f"{front}# Boards of spring\n\nCreated: 20 November 2026\nStatus: In progress\n\nText.")
     assert (told.rule, told.line, told.message) == ("unfinished", 8, 'subscribers would see "Status: In progress"')
     assert findings(f"{front}# Boards of spring\n\nStatus: all is well.\n\nText.\n\nStatus: draft\n") == []
+
+
+def test_an_empty_item_among_others_is_unfinished(findings):
+    (told,) = findings("- one\n-\n- three")
+    assert (told.rule, told.line) == ("unfinished", 10)
+    assert [one.line for one in findings(SECTION.format("-\n-"))] == [13]
+
+
+def test_a_title_that_begins_with_todo_is_told_once(rules):
+    assert rules("---\ntitle: TODO title\npreheader: Small.\n---\n\nText.\n") == ["unfinished"]
+    assert rules("# TODO title\n\nText.\n").count("unfinished") == 1

@@ -93,6 +93,29 @@ def test_unfinished_text_is_reported(rules, text):
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "[TK: number] people came.",
+        "We sold TK boards.",
+        "We sold TK.",
+        "Boards FIXME here.",
+        "Ask [insert name here].",
+        "[图片]",
+        "【此处插入截图】",
+        "{TODO}",
+        "[add the link here]",
+    ],
+)
+def test_what_is_still_to_come_is_unfinished(rules, text):
+    assert rules(text) == ["unfinished"]
+
+
+@pytest.mark.parametrize("text", ["TK Maxx has boards.", "The Tk toolkit.", "[add to calendar](https://a.example/)"])
+def test_names_and_calls_are_finished(rules, text):
+    assert rules(text) == []
+
+
+@pytest.mark.parametrize(
     "text", ["How to find TODO comments", "`TODO: this`", "```\nTODO: code\n```", "Todos los días"]
 )
 def test_talk_of_todos_is_not_one(rules, text):
