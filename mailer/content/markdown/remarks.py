@@ -91,4 +91,4 @@ def _swallows_text(fence: Token, lines: list[str]) -> bool:
     mark = lines[end - 1].strip(" \t>")
     if end - begin > 1 and len(mark) >= len(fence.markup) and not mark.strip(fence.markup[0]):
         return False
-    return bool(re.search(r"\S[^\n]*\n\s*\n|^ {0,3}#{2,6} ", fence.content.rstrip(), re.MULTILINE))
+    return bool(re.search(r"\S[^\S\n]*\n\s*\n|^ {0,3}#{2,6} ", fence.content.rstrip(), re.MULTILINE))
