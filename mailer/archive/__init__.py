@@ -7,18 +7,19 @@ imported has a page unless one of the same slug was sent. What was removed has n
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from html import unescape
 from typing import Any
 from urllib.parse import quote
 
-from django.db.models import Case, CharField, DateTimeField, Exists, F, OuterRef, QuerySet, Value, When
+from django.db.models import Case, CharField, DateTimeField, Exists, F, OuterRef, QuerySet, Subquery, Value, When
 from django.db.models.expressions import Combinable
 from django.utils import timezone
 
 from mailer.archive.neighbours import around
 from mailer.models import REHEARSAL, ArchivedIssue, Batch, RemovedPage, Send
+from mailer.store import page_images
 
 # What a correction may say otherwise than the send.
 _SAID = ("subject", "preheader", "language", "day", "number")
@@ -64,6 +65,7 @@ class Page:
     article: str  # HTML
     former: Entry | None = None
     next: Entry | None = None
+    card: str = ""  # the name of its file; of `page` alone
 
     @property
     def neighbours(self) -> list[tuple[str, Entry]]:
@@ -119,7 +121,7 @@ def page(newsletter: str, slug: str) -> Page | None:
     if found is None:
         return None
     older, younger = _neighbours(newsletter, found.entry)
-    return Page(found.entry, found.article, older, younger)
+    return replace(found, former=older, next=younger)
 
 
 def shown(newsletter: str, slug: str) -> Page | None:
@@ -149,9 +151,10 @@ def _last(newsletter: str, count: int, *more: str) -> Iterator[tuple[Any, ...]]:
 
 
 def _content(newsletter: str, slug: str) -> Page | None:
+    card = Subquery(page_images.cards(newsletter).filter(slug=OuterRef("slug")).values("media_id")[:1])
     for rows in (_sends(newsletter, "article"), _imports(newsletter, "article")):
-        if row := rows.filter(slug=slug).first():
-            return Page(_entry(row), row[-1])
+        if row := rows.filter(slug=slug).annotate(card=card).first():
+            return Page(_entry(row), row[-2], card=page_images.file_of(row[-1]))
     return None
 
 

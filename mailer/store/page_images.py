@@ -35,8 +35,22 @@ def keep(newsletter: str, slug: str, images: "Mapping[Role, Image | None]") -> N
 
 def card(newsletter: str, slug: str = OF_NEWSLETTER) -> str:
     """Return the name of the card's file, such as `ab12….png`; "" if there is none."""
-    found = _of(newsletter, slug, Role.CARD).values_list("media_id", "media__extension").first()
-    return ".".join(found) if found else ""
+    return file_of(cards(newsletter).filter(slug=slug).values_list("media_id", flat=True).first())
+
+
+def cards(newsletter: str) -> QuerySet[PageImage]:
+    """Return the cards of the newsletter and its issues."""
+    return PageImage.objects.filter(newsletter=newsletter, role=Role.CARD)
+
+
+def file_of(card: str | None) -> str:
+    """Return the name of the file of a card, which is known by its hash; "" for none."""
+    return f"{card}.png" if card else ""
+
+
+def with_card(newsletter: str) -> frozenset[str]:
+    """Return the slugs of the newsletter's issues that have a card."""
+    return frozenset(cards(newsletter).exclude(slug=OF_NEWSLETTER).values_list("slug", flat=True))
 
 
 def icon(newsletter: str, role: Role) -> Media | None:

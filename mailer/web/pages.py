@@ -33,7 +33,7 @@ from mailer.web.throttling import TooMany, searches
 from subscribers.languages import direction, language_of_chrome, language_tag
 from subscribers.web.forms import new_form_time
 from subscribers.web.pages import CONTENT_POLICY, first_newsletter, network_of, newsletter_shown
-from subscribers.web.sharing import Picture, Shared, card
+from subscribers.web.sharing import Picture, Shared, card, card_of_newsletter
 from subscribers.web.views import promise
 
 # Images of an issue may stand elsewhere; everything else is ours.
@@ -113,7 +113,7 @@ def _shared_list(newsletter: Newsletter) -> Shared:
         address=_root(newsletter),
         description=newsletter.about,
         language=newsletter.language,
-        picture=card(newsletter.label, newsletter.name),
+        picture=card_of_newsletter(newsletter.label),
     )
 
 
@@ -127,7 +127,7 @@ def _shared(page: Page, newsletter: Newsletter, language: str) -> Shared:
         kind="article",
         published=entry.published,
         corrected=entry.corrected,
-        picture=card(newsletter.label, entry.title, entry.slug) or (Picture(*page.image) if page.image else None),
+        picture=card(newsletter.label, entry.title, page.card) or (Picture(*page.image) if page.image else None),
     )
 
 

@@ -71,15 +71,19 @@ def locale_of(language: str) -> str:
     return _LOCALES.get(first, "")
 
 
-def card(label: str, title: str, slug: str = "") -> Picture | None:
-    """Return the card of an issue, or of a newsletter without a slug; None if none was drawn, or nobody can say."""
-    newsletter = settings.NEWSLETTERS[label]
+def card(label: str, title: str, file: str) -> Picture | None:
+    """Return the card of this title, by the name of its file; None without a name."""
+    media_url = settings.NEWSLETTERS[label].media_url or f"{settings.BASE_URL}/media/"
+    return Picture(f"{media_url}{file}", title, *CARD_SIZE) if file else None
+
+
+def card_of_newsletter(label: str) -> Picture | None:
+    """Return the card of a newsletter; None if none was drawn, or nobody can say."""
     try:
-        name = import_string(settings.CARD)(label, slug)
+        file = import_string(settings.CARD)(label)
     except AWAY:
         return None  # the page may have been made without the database
-    address = f"{newsletter.media_url or f'{settings.BASE_URL}/media/'}{name}"
-    return Picture(address, title, *CARD_SIZE) if name else None
+    return card(label, settings.NEWSLETTERS[label].name, file)
 
 
 def of_form(newsletter: Shown) -> Shared | None:
@@ -92,5 +96,5 @@ def of_form(newsletter: Shown) -> Shared | None:
         address=f"{settings.BASE_URL}{newsletter.form_path}",
         description=configured.about,
         language=configured.language,
-        picture=card(newsletter.label, configured.name),
+        picture=card_of_newsletter(newsletter.label),
     )
