@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mailer.cli.importing import import_
-from mailer.cli.terminal import confirm, counted, start
+from mailer.cli.terminal import Exit, confirm, counted, start
 from mailer.content.dates import in_words
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 @click.group()
 def archive() -> None:
-    """List issues with a page, import issues, correct or remove pages."""
+    """List issues with a page, import issues, correct or remove pages, draw their cards."""
 
 
 archive.add_command(import_)
@@ -131,6 +131,33 @@ def remove(slug: str, newsletter: str | None, yes: bool, as_json: bool) -> None:
     confirm(f'Remove the page of "{found.title}" ({in_words(found.dated)}), {url}?', yes)
     remove_page(label, slug)
     _tell(facts, as_json, f"{url} is removed; browsers may show a kept copy for five minutes.")
+
+
+@archive.command()
+@_newsletter
+@click.option("--again", is_flag=True, help="Draw those that there are, too: after a new colour, logo or font.")
+@_json
+def cards(newsletter: str | None, again: bool, as_json: bool) -> None:
+    """Draw the cards of issues that have none: sent before there was a font, or imported.
+
+    Other sites show a card where somebody links to the page of an issue. The exit code is 1 if some cannot be drawn.
+    """
+    start()
+    from mailer.publishing.cards import draw_cards
+    from mailer.publishing.newsletters import choose_newsletter
+
+    done = []
+    for one in draw_cards(choose_newsletter(newsletter), again=again):
+        done.append(one)
+        if one.fault:
+            click.echo(f"mailer: {one.slug} has no card: {one.fault}", err=True)
+    failed = sum(bool(one.fault) for one in done)
+    if as_json:
+        click.echo(json.dumps([vars(one) for one in done], ensure_ascii=False))
+    else:
+        click.echo(f"{counted(len(done) - failed, 'card')} drawn, {failed} cannot be drawn.")
+    if failed:
+        raise SystemExit(Exit.FAILED)
 
 
 def _show(facts: dict[str, object], found: "Sequence[Change]", on_stdout: bool) -> None:

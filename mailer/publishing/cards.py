@@ -1,5 +1,9 @@
 """Draw and store the cards of issues, and of newsletters with their icons."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from mailer.archive import entries
 from mailer.config.newsletter import Newsletter
 from mailer.store import page_images
 from mailer.store.page_images import OF_NEWSLETTER, Role
@@ -31,3 +35,30 @@ def keep_look(newsletter: Newsletter) -> None:
         page_images.keep(newsletter.label, OF_NEWSLETTER, {**images, Role.CARD: card})
     else:
         page_images.keep(newsletter.label, OF_NEWSLETTER, images)
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What became of the card of an issue."""
+
+    slug: str
+    fault: str = ""  # why there is none
+
+
+def draw_cards(newsletter: Newsletter, *, again: bool = False) -> Iterator[Drawn]:
+    """Draw and store the cards of the newsletter's pages that have none, also imported ones; `again`: of all.
+
+    Yield each issue once it is done.
+    """
+    from mailer.content.cards import faults_of
+
+    keep_look(newsletter)
+    known = frozenset() if again else page_images.with_card(newsletter.label)
+    for entry in entries(newsletter.label):
+        if entry.slug in known:
+            continue
+        if keep_card(newsletter, entry.slug, entry.title, entry.language):
+            yield Drawn(entry.slug)
+        else:
+            faults = faults_of(f"{entry.title} {newsletter.name}", newsletter, entry.language)
+            yield Drawn(entry.slug, str(faults) or "its title does not fit")

@@ -100,3 +100,17 @@ def test_an_issue_lists_those_before_it_where_it_asks_to(run, issue, tmp_path):
     mail = (tmp_path / "out" / "2026-11-20.html").read_text()
     assert "Boards of autumn" in mail
     assert f'href="{BASE}/2026-11-13/"' in mail
+
+
+def test_cards_that_are_missing_are_drawn_and_those_that_cannot_be_are_named(run, installation):
+    published("2026-11-13", subject="Boards")
+    published("2026-11-20", subject="Party 🎉")
+    ran = run("archive", "cards", "--newsletter", "weekly")
+    assert (ran.code, ran.out) == (1, "1 card drawn, 1 cannot be drawn.\n")
+    assert "mailer: 2026-11-20 has no card: " in ran.err
+    assert "🎉 (U+1F389)" in ran.err
+    ran = run("archive", "cards", "--newsletter", "weekly", "--again", "--json")
+    assert [(one["slug"], bool(one["fault"])) for one in json.loads(ran.out)] == [
+        ("2026-11-20", True),
+        ("2026-11-13", False),
+    ]

@@ -10,6 +10,7 @@ from PIL import Image
 from mailer.content.cards import fonts
 from mailer.models import REHEARSAL, PageImage, Send
 from mailer.publishing import correcting
+from mailer.publishing.cards import draw_cards
 from mailer.publishing.preparing import prepare
 from mailer.publishing.sending import Order, get_ready, propose, start
 from mailer.store import page_images
@@ -110,3 +111,16 @@ def test_without_fonts_a_correction_keeps_the_card_only_if_it_has_the_same_title
     assert page_images.card("weekly", SLUG) == first
     correcting.correct(correcting.propose(proof(ISSUE.replace("Boards", "Better boards"))))
     assert page_images.card("weekly", SLUG) == ""
+
+
+def test_issues_that_were_sent_before_get_their_cards_once(settings):
+    published("2026-11-13", subject="Boards")
+    published("2026-11-20", subject="Party 🎉")
+    weekly = settings.NEWSLETTERS["weekly"]
+    first = {one.slug: one.fault for one in draw_cards(weekly)}
+    assert first["2026-11-13"] == ""
+    assert "🎉 (U+1F389)" in first["2026-11-20"]
+    assert page_images.card("weekly") != ""
+    assert page_images.with_card("weekly") == {"2026-11-13"}
+    assert [one.slug for one in draw_cards(weekly)] == ["2026-11-20"]
+    assert len(list(draw_cards(weekly, again=True))) == 2
