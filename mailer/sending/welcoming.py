@@ -21,7 +21,7 @@ from django.db.models import F, Max
 from mailer.config.newsletter import Newsletter
 from mailer.content.filling import Listed, fill
 from mailer.models import REHEARSAL, Batch, Delivery, Send, Welcome
-from mailer.sending import planning
+from mailer.sending import planning, send_lock
 from mailer.sending.planning import Plan
 from mailer.store import accounts, clock, schema
 from mailer.store.media import keep_images
@@ -155,15 +155,13 @@ def plan_due(welcome_id: int, spoken: Sequence[str], issues: Sequence[Listed]) -
         if welcome is None or welcome.send.state not in OPEN:
             return 0
         _renew(welcome, issues)
-        send = Send.objects.select_for_update(of=("self",)).only("pk", "max_per_hour").get(pk=welcome.send_id)
-        if not Send.objects.filter(pk=send.pk, state__in=OPEN).exists():
-            return 0
-        if Batch.objects.filter(send=send, state=Batch.State.PLANNED).exists():
-            return 0
-        return _plan(send, welcome.newsletter, spoken)
+        with send_lock.alone(welcome.send_id):
+            goes_on = Send.objects.filter(pk=welcome.send_id, state__in=OPEN).exists()
+            waits = Batch.objects.filter(send=welcome.send_id, state=Batch.State.PLANNED).exists()
+            return _plan(welcome.send_id, welcome.newsletter, spoken) if goes_on and not waits else 0
 
 
-def _plan(send: Send, newsletter: str, spoken: Sequence[str]) -> int:
+def _plan(send: int, newsletter: str, spoken: Sequence[str]) -> int:
     due = _take_due(newsletter, spoken, planning.largest_batch())
     # They got this very version before, and came back after a month in which no issue was sent.
     have = set(Delivery.objects.filter(send=send, subscriber__in=due.values()).values_list("subscriber", flat=True))
@@ -171,10 +169,10 @@ def _plan(send: Send, newsletter: str, spoken: Sequence[str]) -> int:
     if members:
         last = Batch.objects.filter(send=send).aggregate(last=Max("number"))["last"]
         number = 0 if last is None else last + 1
-        batch = Batch.objects.create(send=send, number=number, size=len(members), not_before=clock.now())
-        Delivery.objects.bulk_create(Delivery(send=send, batch=batch, subscriber_id=one) for one in members)
+        batch = Batch.objects.create(send_id=send, number=number, size=len(members), not_before=clock.now())
+        Delivery.objects.bulk_create(Delivery(send_id=send, batch=batch, subscriber_id=one) for one in members)
         planned = {"planned": F("planned") + len(members), "state": Send.State.SENDING, "finished_at": None}
-        Send.objects.filter(pk=send.pk).update(**planned)
+        Send.objects.filter(pk=send).update(**planned)
     WelcomeDue.objects.filter(pk__in=list(due)).delete()
     return len(members)
 
