@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, fields, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -238,14 +238,38 @@ def record(
 
 def moved(subscribers: Iterable[int]) -> dict[int, datetime]:
     """Return when each of these subscribers last took another address; those who never did are left out."""
-    steps = Consent.objects.filter(subscriber__in=list(subscribers), effect=Effect.MOVED)
-    return dict(steps.order_by().values_list("subscriber").annotate(last=Max("at")))
+    ids = list(subscribers)
+    return _last(_MOVED.format(places(ids)), [*ids, str(Effect.MOVED)])
 
 
 def confirmed(hashes: Collection[str]) -> dict[str, datetime]:
     """Return when the subscribers of these addresses last confirmed; those who never did are left out."""
-    steps = Consent.objects.filter(subscriber__suppression_hash__in=hashes, step=Step.CONFIRMED)
-    return dict(steps.order_by().values_list("subscriber__suppression_hash").annotate(last=Max("at")))
+    return _last(_CONFIRMED.format(places(hashes)), [*hashes, str(Step.CONFIRMED)])
+
+
+# Not by the ORM: in each post with a bounce, it took longer to write these than the database to answer.
+_MOVED = "SELECT subscriber_id, at FROM subscribers_consent WHERE subscriber_id IN ({}) AND effect = %s ORDER BY at"
+_CONFIRMED = """
+    SELECT subscriber.suppression_hash, consent.at FROM subscribers_consent AS consent
+    JOIN subscribers_subscriber AS subscriber ON subscriber.id = consent.subscriber_id
+    WHERE subscriber.suppression_hash IN ({}) AND consent.step = %s ORDER BY consent.at"""
+
+
+def _last(sql: str, values: list[Any]) -> dict[Any, datetime]:
+    """Return the last time of each."""
+    with connection.cursor() as cursor:
+        cursor.execute(sql, values)
+        return {of: with_zone(at) for of, at in cursor.fetchall()}
+
+
+def places(values: Collection[Any]) -> str:
+    """Return a placeholder for each value, or what is never found if there is none."""
+    return ", ".join(["%s"] * len(values)) or "NULL"
+
+
+def with_zone(at: datetime) -> datetime:
+    """Return a time that was read past the ORM with its zone, which SQLite leaves out."""
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def erasure(suppression: Suppression) -> Consent | None:

@@ -15,14 +15,16 @@ from datetime import datetime, timedelta
 from itertools import groupby, pairwise
 from operator import attrgetter
 from statistics import median
+from typing import Any, NamedTuple
 
 from django.db import connection, transaction
-from django.db.models import Count, F, Q
+from django.db.models import F, Q
 
 from mailer.models import REHEARSAL, HardBounce, Send
 from mailer.sending.domains import subscribers_by_domain
 from subscribers import records
 from subscribers.models import Subscriber, Suppression
+from subscribers.records import places, with_zone
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +48,17 @@ _NOTE = """
     VALUES (%s, %s, %s, %s, %s, %s, false)
     ON CONFLICT (delivery_id) DO UPDATE SET dropped = excluded.dropped, at = excluded.at, held_until = NULL
     WHERE (mailer_hardbounce.dropped, mailer_hardbounce.at) > (excluded.dropped, excluded.at)"""
+
+# Also what is read for each post with a bounce is not asked by the ORM: it took longer to write these than they take.
+_COUNTS = """
+    SELECT domain, send_id, count(*), count(held_until) FROM mailer_hardbounce
+    WHERE domain IN ({}) AND NOT dropped GROUP BY domain, send_id"""
+_BOUNCES = """
+    SELECT hash, at, dropped, held_until FROM mailer_hardbounce WHERE hash IN ({}) AND NOT forgiven ORDER BY hash, at"""
+_ASKED = """
+    SELECT id, newsletter, kind FROM mailer_send
+    WHERE newsletter IN (SELECT newsletter FROM mailer_send WHERE id IN ({}))
+    AND first_request_at IS NOT NULL AND provider <> %s ORDER BY first_request_at, id"""
 
 
 @dataclass(frozen=True)
@@ -94,10 +107,9 @@ def judge(bounces: Collection[Bounced]) -> Judgement:
         return Judgement()
     _one_at_a_time()
     hashes = {one.hash for one in bounces} | _review({one.domain for one in bounces})
-    rows = HardBounce.objects.filter(hash__in=hashes, forgiven=False).order_by("hash", "at")
     confirmed = records.confirmed(hashes)
     gone = set()
-    for hash, of_one in groupby(rows, key=attrgetter("hash")):
+    for hash, of_one in groupby(_bounces_of(hashes), key=attrgetter("hash")):
         since = confirmed.get(hash)
         if _is_gone([row for row in of_one if since is None or row.at > since - CLOCKS]):
             gone.add(hash)
@@ -111,7 +123,27 @@ def _one_at_a_time() -> None:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
 
 
-def _is_gone(rows: Sequence[HardBounce]) -> bool:
+class _Row(NamedTuple):
+    hash: str
+    at: datetime
+    dropped: bool
+    held_until: datetime | None
+
+
+def _bounces_of(hashes: Collection[str]) -> list[_Row]:
+    """Return the bounces of these addresses that count, by address and time."""
+    sql = _BOUNCES.format(places(hashes))
+    return [_Row(hash, with_zone(at), dropped, held_until) for hash, at, dropped, held_until in _all(sql, [*hashes])]
+
+
+def _all(sql: str, values: list[Any]) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, values)
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+    return rows
+
+
+def _is_gone(rows: Sequence[_Row]) -> bool:
     """Tell whether one address must be suppressed, by its bounces in the order of their times.
 
     A drop is the provider's memory of a bounce. While that bounce is held apart, it does not count as a second one.
@@ -131,13 +163,13 @@ def _review(domains: Collection[str]) -> set[str]:
     """Hold the bounces of suspected outages apart, and no others; return the hashes of those for whom that is new."""
     counts: dict[str, dict[int, int]] = defaultdict(dict)
     apart: dict[tuple[str, int], int] = {}
-    of_domains = HardBounce.objects.filter(domain__in=domains, dropped=False).values_list("domain", "send").order_by()
-    for domain, send, bounces, held in of_domains.annotate(n=Count("pk"), held=Count("held_until")):
+    for domain, send, bounces, held in _all(_COUNTS.format(places(domains)), [*domains]):
         counts[domain][send], apart[domain, send] = bounces, held
-    earlier = _earlier_sends({send for _, send in apart})
+    # What was usual is asked only where there are many.
+    earlier = _earlier_sends({send for domain, send in apart if counts[domain][send] >= MANY})
     changed: set[str] = set()
     for (domain, send), held in apart.items():
-        suspected = _is_suspected(domain, send, counts[domain], earlier[send])
+        suspected = _is_suspected(domain, send, counts[domain], earlier.get(send, ()))
         if held != (counts[domain][send] if suspected else 0):
             changed |= _hold(domain, send, suspected)
     return changed
@@ -154,11 +186,11 @@ def _is_suspected(domain: str, send: int, by_send: Mapping[int, int], earlier: S
 
 def _earlier_sends(sends: Collection[int]) -> dict[int, list[int]]:
     """Return the last ten issues of the same newsletter before each of these."""
-    newsletters = Send.objects.filter(pk__in=sends).values("newsletter")
-    asked = Send.objects.filter(newsletter__in=newsletters, first_request_at__isnull=False).exclude(provider=REHEARSAL)
+    if not sends:
+        return {}
     in_order: dict[str, list[int]] = defaultdict(list)
     found: dict[int, list[int]] = {send: [] for send in sends}
-    for send, newsletter, kind in asked.order_by("first_request_at", "pk").values_list("pk", "newsletter", "kind"):
+    for send, newsletter, kind in _all(_ASKED.format(places(sends)), [*sends, REHEARSAL]):
         if send in found:
             found[send] = in_order[newsletter][-BEFORE:]
         if kind == Send.Kind.ISSUE:

@@ -8,9 +8,10 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import F, Max, Q, Window
 from django.db.models.functions import RowNumber
 
@@ -69,18 +70,29 @@ class Reported:
     policy: str = ""  # key of a Policy, if the receiver refused us
 
 
+_ADDRESSEES = """
+    SELECT delivery.id, delivery.send_id, send.newsletter,
+        subscriber.id, subscriber.public_id, subscriber.suppression_hash, subscriber.email_key
+    FROM mailer_delivery AS delivery JOIN mailer_send AS send ON send.id = delivery.send_id
+    LEFT JOIN subscribers_subscriber AS subscriber ON subscriber.id = delivery.subscriber_id
+    WHERE delivery.id IN ({})"""
+
+
 def addressees_of(deliveries: Iterable[int]) -> dict[int, Addressee]:
     """Return subscribers by delivery; unknown deliveries are left out."""
-    rows = Delivery.objects.filter(pk__in=set(deliveries)).values_list(
-        "pk",
-        "send",
-        "send__newsletter",
-        "subscriber",
-        "subscriber__public_id",
-        "subscriber__suppression_hash",
-        "subscriber__email_key",
-    )
-    return {row[0]: Addressee(*row) for row in rows}
+    ids = set(deliveries)
+    with connection.cursor() as cursor:
+        cursor.execute(_ADDRESSEES.format(records.places(ids)), [*ids])
+        rows = cursor.fetchall()
+    return {
+        delivery: Addressee(delivery, send, newsletter, subscriber, _uuid(public_id), hash, key)
+        for delivery, send, newsletter, subscriber, public_id, hash, key in rows
+    }
+
+
+def _uuid(public_id: Any) -> UUID | None:
+    """Return the id, which SQLite stores as 32 digits."""
+    return UUID(public_id) if isinstance(public_id, str) else public_id
 
 
 # ---------------------------------------------------------------- a bounce that names only an address
@@ -151,11 +163,19 @@ def _judge_hard_bounces(reported: Sequence[Reported]) -> Collection[int]:
     with transaction.atomic():
         judgement = outages.judge(bounces)
         _suppress(dict.fromkeys(judgement.gone, str(Reason.BOUNCE)), HARD)
-        wrong = Suppression.objects.filter(hash__in=judgement.spared, reason=Reason.BOUNCE, rule=HARD.rule)
-        let_go = list(wrong.values_list("hash", flat=True))
+        let_go = _wrongly_suppressed(judgement.spared)
         for hash in let_go:
             optin.lift(hash, EVENT)
+    if not let_go:
+        return ()
     return Subscriber.objects.filter(suppression_hash__in=let_go).values_list("pk", flat=True)
+
+
+def _wrongly_suppressed(spared: Collection[str]) -> list[str]:
+    if not spared:
+        return []
+    wrong = Suppression.objects.filter(hash__in=spared, reason=Reason.BOUNCE, rule=HARD.rule)
+    return list(wrong.values_list("hash", flat=True))
 
 
 def _of_this_address(addressees: Sequence[Addressee]) -> list[Addressee]:
