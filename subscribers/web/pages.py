@@ -8,6 +8,7 @@ from functools import wraps
 from typing import Any, TypeVar
 
 from django.conf import settings
+from django.db.models import OuterRef, Subquery
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.template.loader import render_to_string
@@ -18,7 +19,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
 from subscribers import labels, languages, limits, signed_links, tokens
-from subscribers.models import FormerId, Subscriber
+from subscribers.models import FormerId, Subscriber, Subscription
 from subscribers.networks import client_address, network
 from subscribers.offline import AWAY, RETRY_AFTER
 from subscribers.records import Origin
@@ -49,6 +50,7 @@ class Shown:
     contact: str = ""  # the address that replies to its emails go to
     about: str = ""
     written_in: str = ""  # the language of its issues, as HTML writes it
+    has_logo: bool = False
 
     @property
     def root(self) -> str:
@@ -56,6 +58,11 @@ class Shown:
         if self.label == next(iter(settings.NEWSLETTERS), None):
             return reverse("subscribers:home")
         return reverse("subscribers:home_of", args=[self.label]) if self.label in settings.NEWSLETTERS else ""
+
+    @property
+    def logo(self) -> str:
+        """Return the path of the logo, as it is made for home screens; "" if there is none."""
+        return f"{self.root}apple-touch-icon.png" if self.has_logo else ""
 
     @property
     def form_path(self) -> str:
@@ -76,6 +83,7 @@ def newsletter_shown(label: str) -> Shown:
         newsletter.reply_to or newsletter.from_email,
         newsletter.about,
         languages.language_tag(newsletter.language),
+        bool(newsletter.logo),
     )
 
 
@@ -200,13 +208,21 @@ def moved(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown, former
 
 
 def subscriber_of(ticket: tokens.Ticket) -> Subscriber | None:
-    return Subscriber.objects.filter(public_id=ticket.public_id).first()
+    """Return the ticket's subscriber, read together with the state of the subscription that it names."""
+    named = Subscription.objects.filter(subscriber=OuterRef("pk"), newsletter=ticket.newsletter)
+    found = Subscriber.objects.annotate(named_state=Subquery(named.values("state")))
+    return found.filter(public_id=ticket.public_id).first()
 
 
 def state_of(subscriber: Subscriber, newsletter: str) -> str:
-    """Return the state of the subscription, also if the newsletter was renamed; "" if there is none."""
-    states = dict(subscriber.subscriptions.values_list("newsletter", "state"))
-    return states.get(newsletter) or states.get(labels.today(newsletter), "")
+    """Return the state of the subscription that a ticket names, also if the newsletter was renamed; "" without one.
+
+    The subscriber is that of `subscriber_of`.
+    """
+    if state := getattr(subscriber, "named_state", None):
+        return str(state)
+    renamed = subscriber.subscriptions.filter(newsletter=labels.today(newsletter))
+    return renamed.values_list("state", flat=True).first() or ""
 
 
 def speaking_to(subscriber: Subscriber | None, newsletter: Shown) -> translation.override:

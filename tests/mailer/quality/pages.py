@@ -58,7 +58,13 @@ def readers_pages(monkeypatch) -> dict[str, Seen]:
     }
     now = timezone.now()
     monkeypatch.setattr(timezone, "now", lambda: now + timedelta(days=9))
-    return {**made, "expired": _get(confirm)}
+    turned = {f"{name}, right to left": _turned(made[name]) for name in ("subscribe", "preferences, left", "data")}
+    return {**made, **turned, "expired": _get(confirm)}
+
+
+def _turned(seen: Seen) -> Seen:
+    """Return the page as it is laid out in a language that reads from right to left."""
+    return replace(seen, html=seen.html.replace('<html lang="en">', '<html lang="ar" dir="rtl">'))
 
 
 def _slowed_down(monkeypatch) -> dict[str, Seen]:
