@@ -34,6 +34,7 @@ _MAYBE_SHOWN = lazy(rf"{_NAME.pattern}|{_ADDRESS.pattern}|{_TAG.pattern}")
 _INSIDE = re.compile(
     r"<!--|</?(?:a|abbr|b|code|del|em|font|i|ins|kbd|mark|q|s|small|span|strong|sub|sup|u|var)[\s/>]", re.I
 )
+_ENTITY = re.compile(r"&#?\w+;")
 _MARKS = re.compile(r"(?:[*_~`\\\[\]]|\^(?!\[))+")
 # Each character of a script without spaces counts by itself: its lines are joined.
 _WIDE = "\u2e80-\u2fdf\u3040-\u9fff\uf900-\ufaff"
@@ -44,7 +45,10 @@ def look(proof: Proof) -> Iterator[Finding]:
     raw = TAG.sub(_as_lines, with_emoji(proof.document.source))
     source = _NAME.sub(_as_lines, raw)
     # Brackets that are shown are text: in `[words][name]` they stand between two words.
-    shown = _words(re.sub(r"[\[\]]", " ", "\n".join(_shown(proof.document.tokens))))
+    blocks = [re.sub(r"[\[\]]", " ", block) for block in _shown(proof.document.tokens)]
+    # "&amp;nbsp;" is shown as "&nbsp;", which `_words` would take for a space.
+    literal = [block.replace("&", "&amp;") for block in blocks if _ENTITY.search(block)]
+    shown = _words("\n".join(blocks + literal))
     lost = _written(source) - Counter(shown) - Counter(_words("\n".join(_unseen(proof.document))))
     if lost:
         yield from _where(proof, source.split("\n"), raw.split("\n"), lost, "".join(shown))

@@ -13,11 +13,10 @@ from markdown_it.token import Token
 
 from mailer.checks.dialects import DIAGRAMS, IN_ADDRESSES, IN_FRONT, IN_WORDS, NOTES, Markup
 from mailer.checks.html_code import with_code
-from mailer.checks.proofs import Proof, shortened
+from mailer.checks.proofs import CODE_SPAN, Proof, shortened
 from mailer.content.findings import Finding
 from mailer.content.markdown.liquid import TAG
 
-_CODE_SPAN = re.compile(r"(?<!`)(`+)(?!`).+?(?<!`)\1(?!`)", re.DOTALL)
 MOST = 50  # pieces of one block that are reported; a text made to be slow has thousands
 CODE = "\ufffc"  # stands for code in the words, so that what is around it does not touch
 
@@ -81,7 +80,7 @@ def _place(token: Token, left: _Left, lines: list[str]) -> tuple[int, int] | Non
     """Return line and column, from 0; None for what is not written so: `\\[[x]]` and `&#123;x}` are meant."""
     first = left.text.split("\n")[0].strip()
     # The same in code does not count.
-    source = _CODE_SPAN.sub(lambda code: CODE * len(code[0]), token.content)
+    source = CODE_SPAN.sub(lambda code: CODE * len(code[0]), token.content)
     written = re.search(rf"(?<!\\){re.escape(first)}", source)
     if not written:
         written = _opening(first, source)

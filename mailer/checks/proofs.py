@@ -17,6 +17,8 @@ from mailer.content.issues import Issue
 from mailer.content.markdown import Document, cut_behind, parse, plain
 from mailer.content.rendering import RenderedIssue
 
+CODE_SPAN = re.compile(r"(?<!`)(`+)(?!`).+?(?<!`)\1(?!`)", re.DOTALL)
+
 
 @dataclass(frozen=True)
 class Link:
@@ -77,6 +79,17 @@ class Proof:
     def finding(self, line: int, column: int, rule: str, message: str, fix: str) -> Finding:
         """Make a finding at `line` and `column` of the body, from 0, as the Markdown parser counts."""
         return Finding(self.issue.body_line + line, column + 1, rule, RULES[rule].severity, message, fix)
+
+    def finding_in(self, block: Token, words: str, rule: str, message: str, fix: str) -> Finding:
+        """Make a finding where the words stand in a block, or where it begins if Markdown is among them."""
+        begin, end = block.map or (0, None)
+        lines = self.document.source.split("\n")[begin:end]
+        # The same in code is meant.
+        outside = CODE_SPAN.sub(lambda span: re.sub(r"[^\n]", " ", span[0]), "\n".join(lines))
+        for number, line in enumerate(outside.split("\n")):
+            if (column := line.find(words)) >= 0:
+                return self.finding(begin + number, column, rule, message, fix)
+        return self.finding(begin, 0, rule, message, fix)
 
     def finding_at_title(self, rule: str, message: str, fix: str) -> Finding:
         return Finding(*self._title_place, rule, RULES[rule].severity, message, fix)

@@ -21,7 +21,7 @@ _GLUED = re.compile(
 )
 WIDE = "wide"  # the kind of a mark in full width
 _SENTENCES = re.compile(r"[.!?][\"”’)]*\s+\S|[。！？][\"”’）]*[^\s\"”’）]")
-_CODE = re.compile(r"[{}<>=;$\\|#@_`~^*]|\(\)|//|->|^\s*[-+.]|:\s*$|\S\s{3,}\S", re.MULTILINE)
+_CODE = re.compile(r"[{}<>=;$\\|#@_`~^*]|\(\)|//|->|^[ \t]{0,20}[-+.]|:[ \t]{0,20}$|\S[ \t]{3,20}\S", re.MULTILINE)
 _PROSE = re.compile(
     r"(?:[^\W\d_][\w'’,]{0,30}[,.:!?…]?\s{1,3}){4}"
     "|[\u3040-\u30ff\u3400-\u9fff].{0,20}[，。！？、\u3040-\u30ff\u3400-\u9fff]{5}"

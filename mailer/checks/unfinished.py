@@ -23,6 +23,7 @@ HOLDS_A_PLACE = re.compile(
     re.IGNORECASE,
 )
 MARKED = re.compile(r"\W*(wip|draft|todo|草稿)\s*[:：]|[\[(（【]\s*(wip|draft|todo|草稿)\s*[\])）】]", re.IGNORECASE)
+EMPTY_ITEM = re.compile(r"[ \t>]*(?:[-*+]|\d{1,9}[.)])[ \t]*")
 SHOWS_MORE_THAN_WORDS = ("fence", "code_block", "image", "link_open", "footnote_ref")
 
 
@@ -33,8 +34,9 @@ def look(proof: Proof) -> Iterator[Finding]:
             yield from _of_section(proof, heading, shown[0])
             continue
         for item in shown:
-            if item.type == "list_item_open":
-                line = item.map[0] if item.map else 0
+            line = item.map[0] if item.map else 0
+            # Of "- [^1]: note", the note is elsewhere.
+            if item.type == "list_item_open" and EMPTY_ITEM.fullmatch(proof.document.source.split("\n")[line]):
                 yield proof.finding(line, 0, "unfinished", "an item of the list is empty", "write it, or remove it")
     yield from _properties(proof)
     for name, text in (("title", proof.issue.title), ("preheader", proof.issue.preheader)):

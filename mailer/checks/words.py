@@ -164,20 +164,19 @@ def _unfinished(proof: Proof) -> Iterator[Finding]:
         yield proof.finding_at_title(
             "unfinished", f'the title ends with "{proof.issue.title.strip()[-1]}"', "finish it, or remove the colon"
         )
-    for line, words in _paragraphs(proof):
+    for block, words in _paragraphs(proof):
         for found in _each([TO_DO], words):
-            yield proof.finding(
-                line, 0, "unfinished", f'"{shortened(found)}" is unfinished text', "write it, or remove it"
-            )
+            what = f'"{shortened(found)}" is unfinished text'
+            yield proof.finding_in(block, found, "unfinished", what, "write it, or remove it")
     yield from _empty_quotes(proof)
 
 
-def _paragraphs(proof: Proof) -> Iterator[tuple[int, str]]:
-    """Return each paragraph, heading or cell as text, without code."""
+def _paragraphs(proof: Proof) -> Iterator[tuple[Token, str]]:
+    """Return each paragraph, heading or cell with its text, without code."""
     for token in proof.document.tokens:
         if token.type in ("inline", "html_block"):
             words = plain([child for child in with_code(token.children or []) if child.type != "code_inline"])
-            yield (token.map[0] if token.map else 0), words
+            yield token, words
 
 
 def _empty_quotes(proof: Proof) -> Iterator[Finding]:
@@ -213,20 +212,20 @@ def _holds_image(token: Token) -> bool:
 
 def _blanks(proof: Proof) -> Iterator[Finding]:
     starred = (
-        (token.map[0] if token.map else 0, text)
+        (token, text)
         for token in proof.document.tokens
         if token.type == "inline"
         for text in _each([STARRED], token.content)
         if not _in_code(token, text)
     )
-    for line, words in [(-1, proof.issue.title), *_paragraphs(proof), *starred]:
+    for block, words in [(None, proof.issue.title), *_paragraphs(proof), *starred]:
         for blank in _each([BLANK, STARRED], words):
             message = f'"{shortened(blank)}" is an unfilled placeholder'
             fix = "write what belongs there, or put it in `code` if it should be shown as it is"
-            if line < 0:
-                yield proof.finding_at_title("placeholder-left", message, fix)
+            if block:
+                yield proof.finding_in(block, blank, "placeholder-left", message, fix)
             else:
-                yield proof.finding(line, 0, "placeholder-left", message, fix)
+                yield proof.finding_at_title("placeholder-left", message, fix)
     for link in proof.links:
         if BLANK_TARGET.fullmatch(link.target):
             yield proof.finding(

@@ -44,6 +44,7 @@ def test_each_of_the_unused_notes_is_named_with_its_own_words(findings):
     [
         f"**Bold**face, a<b>b</b>c, [a]({BOARDS} 'Title')b, one<br>two and a<!-- c -->b.",
         f"[Words][boards], [boards] and [x][undefined].\n\n[boards]: {BOARDS} 'Title'\n[boards]: https://b.example",
+        "Write `&amp;nbsp;`, &amp;nbsp; and &amp;copy;, \\&eacute; &eacute; `&eacute;`",
         "&copy; `&amp;` snake_case \\*stars\\* a&nbsp;b",
         "- [x] done\n- [ ] open\n\n7. seven\n",
         "<table><tr><td>a</td><td>b<br>c</td></tr></table>",

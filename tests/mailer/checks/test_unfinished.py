@@ -106,6 +106,7 @@ def test_an_empty_item_among_others_is_unfinished(findings):
     (told,) = findings("- one\n-\n- three")
     assert (told.rule, told.line) == ("unfinished", 10)
     assert [one.line for one in findings(SECTION.format("-\n-"))] == [13]
+    assert findings("- Words[^1]\n- [^1]: A note.") == []
 
 
 def test_a_title_that_begins_with_todo_is_told_once(rules):

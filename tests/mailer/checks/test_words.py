@@ -110,6 +110,20 @@ def test_what_is_still_to_come_is_unfinished(rules, text):
     assert rules(text) == ["unfinished"]
 
 
+@pytest.mark.parametrize(
+    ("text", "line", "column"),
+    [
+        ("One\ntwo\n`{{ x.y }}` and {{ x.y }} three", 11, 17),
+        ("| a | b |\n|--|--|\n| c | {{ n.m }} |", 11, 7),
+        ("One\ntwo TODO: x", 10, 5),
+        ("One\n*|FNAME|*", 10, 1),
+    ],
+)
+def test_what_is_not_filled_in_is_found_in_its_line(findings, text, line, column):
+    (told,) = findings(text)
+    assert (told.line, told.column) == (line, column)
+
+
 @pytest.mark.parametrize("text", ["TK Maxx has boards.", "The Tk toolkit.", "[add to calendar](https://a.example/)"])
 def test_names_and_calls_are_finished(rules, text):
     assert rules(text) == []
@@ -155,7 +169,7 @@ def test_a_blank_that_nothing_fills_is_an_error(findings, text):
 def test_each_blank_and_each_reminder_of_a_paragraph_is_told_once(findings):
     told = findings("Dear {{ name }}, [LINK], {{ name }}.\n\n*|A|* *|B|* *|A|*\n\nTODO: ask Ben, and (TBD).")
 
-    assert [one.message.split('"')[1] for one in told] == ["[LINK]", "{{ name }}", "*|A|*", "*|B|*", "(TBD)", "TODO"]
+    assert [one.message.split('"')[1] for one in told] == ["{{ name }}", "[LINK]", "*|A|*", "*|B|*", "TODO", "(TBD)"]
 
 
 @pytest.mark.parametrize("target", ["URL", "TODO", "https://"])
