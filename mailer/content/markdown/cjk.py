@@ -69,32 +69,57 @@ def is_prefix(char: str) -> bool:
 _GO_ON = (("\u0e00", "\u0eff"), ("\u1000", "\u109f"), ("\u1780", "\u17ff"), ("\uac00", "\ud7a3"))
 
 
+_WIDE_LETTER = "[\u3005\u3040-\u30ff\u3400-\u9fff\U00020000-\U0003ffff]"
+
+
 def join_wide_lines(children: list[Token]) -> list[Token]:
     """Remove soft breaks between two wide characters, because browsers show a soft break as a space.
 
-    A line that begins as one of a list does, "②…", "2、…" or "• …", stays a line: Markdown knows no such lists.
+    A line that begins as one of a list does, "②…", "2、…" or "• …", stays a line: Markdown knows no such lists. So does
+    one that is indented as a paragraph, and one of two that begin with a short name and a colon, "地点：上海".
     """
     if not any(child.type == "softbreak" for child in children):
         return children
     following = " "
-    touches: list[bool] = []  # from the end: whether what follows begins wide
+    touches: list[str] = []  # from the end: what the line that follows begins with
     for child in reversed(children):
-        touches.append(is_wide(following))
-        following = _shown(child)[:1] or following
+        touches.append(following)
+        following = (_shown(child)[:2] + following)[:2]
     preceding = " "
     kept = []
-    for child, wide_follows, after in zip(children, reversed(touches), [*children[1:], None], strict=True):
-        if child.type == "softbreak" and after and _LISTED.match(after.content):
-            kept.append(Token("hardbreak", "br", 0))
-        elif child.type != "softbreak" or not (wide_follows and is_wide(preceding)):
+    named = children[0].type == "text" and bool(_NAMED.match(children[0].content))  # whether the line before is
+    for child, begins, after in zip(children, reversed(touches), [*children[1:], None], strict=True):
+        if child.type != "softbreak":
             kept.append(child)
-        preceding = _shown(child)[-1:] or preceding
+        else:
+            follows_named, named = named, bool(after and _NAMED.match(after.content))
+            if after and (_LISTED.match(after.content) or (named and follows_named)):
+                kept.append(Token("hardbreak", "br", 0))
+            elif not _touch(preceding, begins):
+                kept.append(child)
+        preceding = (preceding + _shown(child)[-2:])[-2:]
     return kept
 
 
+def _touch(before: str, after: str) -> bool:
+    """Tell whether no space belongs between two texts, of which two characters are given."""
+    return _ends_wide(before[-1:], before[:-1]) and _ends_wide(after[:1], after[1:])
+
+
+def _ends_wide(edge: str, inside: str) -> bool:
+    """Tell whether the character at an edge is wide; quotation marks and dashes are as wide as what they belong to."""
+    if edge in "“”‘’":
+        return bool(inside) and is_wide(inside)
+    return is_wide(edge) or (edge in "…—" and edge == inside)
+
+
+_COUNTED = "[0-9０-９]{1,2}"
+_IN_CHINESE = "[一二三四五六七八九十]{1,3}"
 _LISTED = lazy(
-    r"\d{1,2}、|[①-⑳❶-❿]|（(?:\d{1,2}|[一二三四五六七八九十]{1,3})）|[一二三四五六七八九十]{1,3}、|[・•●○◆◇■□▪►▶]\s?\w"
+    rf"{_COUNTED}[、．）]|{_IN_CHINESE}、|（(?:{_COUNTED}|{_IN_CHINESE}|[a-zA-Z])）|[①-⓿❶-➓㈠-㈩]|\u3000\u3000"
+    rf"|[・•●○◆◇■□▪►▶]\s?\w|(?:{_COUNTED}[.)]|\((?:{_COUNTED}|[a-zA-Z])\)|[a-zA-Z][)）]|[–·]) ?(?={_WIDE_LETTER})"
 )
+_NAMED = lazy(rf"{_WIDE_LETTER}{{1,8}}：")
 
 
 def _shown(child: Token) -> str:

@@ -99,3 +99,23 @@ def test_every_block_reads_on_behind_an_address():
 
     assert written.count("<strong>重点</strong>") == 3
     assert a(TWO, "文档") in written
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("日期：11月29日\n地点：上海\n报名：网上", "日期：11月29日<br>\n地点：上海<br>\n报名：网上"),
+        ("内容：\n1）一\n2)二\n1．三\n２．四", "内容：<br>\n1）一<br>\n2)二<br>\n1．三<br>\n２．四"),
+        ("内容\n(1)一\na)二\n–三\n·四", "内容<br>\n(1)一<br>\na)二<br>\n–三<br>\n·四"),
+        ("第一段。\n　　第二段。", "第一段。<br>\n　　第二段。"),
+        ("鲁迅说：\n“世上本没有路”\n然后\n……\n走了", "鲁迅说：“世上本没有路”然后……走了"),
+        ("他说：“**重**”\n和“好”", "他说：“<strong>重</strong>”和“好”"),
+        # What is wrapped stays together, and other scripts keep their spaces.
+        ("他认为\n结论：这是对的", "他认为结论：这是对的"),
+        ("As the law says in\n(1) and\na) more", "As the law says in\n(1) and\na) more"),
+        ("Words “quoted”\n中文 and\n“more”", "Words “quoted”\n中文 and\n“more”"),
+        ("참고:\n“한국어”", "참고:\n“한국어”"),
+    ],
+)
+def test_lines_of_lists_and_names_stay_lines(text, shown):
+    assert html(text) == shown
