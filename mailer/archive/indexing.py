@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.db import IntegrityError, connection, transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.db.models.functions import Length
 
 from mailer.archive import Page, articles, entries, page
@@ -75,10 +75,20 @@ def index(newsletter: str, found: Page) -> None:
 
 def forget(newsletter: str, slug: str) -> None:
     """Let this issue not be found. If it has a page, the next sweep indexes it anew."""
+    _forget(IndexedIssue.objects.filter(newsletter=newsletter, slug=slug))
+
+
+def forget_newsletter(newsletter: str) -> None:
+    """Let nothing of a newsletter be found whose label no longer exists."""
+    _forget(IndexedIssue.objects.filter(newsletter=newsletter))
+
+
+def _forget(rows: QuerySet[IndexedIssue]) -> None:
     with transaction.atomic():
-        rows = IndexedIssue.objects.filter(newsletter=newsletter, slug=slug)
-        for pk in rows.values_list("pk", flat=True):
-            _forget_terms(pk)
+        if connection.vendor == "sqlite":
+            with connection.cursor() as cursor:
+                keys = [(pk,) for pk in rows.values_list("pk", flat=True)]
+                cursor.executemany("DELETE FROM mailer_issueterms WHERE rowid = %s", keys)
         rows.delete()
 
 
@@ -90,12 +100,6 @@ def _write_terms(row: int, terms: list[str]) -> None:
         else:
             said = "INSERT OR REPLACE INTO mailer_issueterms (rowid, terms) VALUES (%s, %s)"
             cursor.execute(said, [row, " ".join(terms)])
-
-
-def _forget_terms(row: int) -> None:
-    if connection.vendor == "sqlite":
-        with connection.cursor() as cursor:
-            cursor.execute("DELETE FROM mailer_issueterms WHERE rowid = %s", [row])
 
 
 def _presentable(addresses: list[str]) -> list[str]:

@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
+from mailer.archive import indexing
 from mailer.archive import renaming as archive_renaming
 from mailer.config.newsletter import Newsletter
 from mailer.models import REHEARSAL, ArchivedIssue, Batch, Send, Welcome
@@ -137,6 +138,7 @@ def rename(old: str, new: str, audit: Callable[[Act], None]) -> Renamed:
         Welcome.objects.filter(newsletter=old).update(newsletter=new)
         carried = renaming.rename(old, new, newsletter.list_id)
         sends = Send.objects.filter(newsletter=old).update(newsletter=new, list_id=newsletter.list_id)
+        indexing.forget_newsletter(old)
         page_images.rename(old, new)
         imported = archive_renaming.rename(old, new)
         audit(Act("renamed", count=carried.subscriptions, detail=f"newsletter {old} to {new}"))

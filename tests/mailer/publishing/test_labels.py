@@ -7,10 +7,10 @@ from datetime import date, timedelta
 
 import pytest
 
-from mailer.archive import entries, is_removed
+from mailer.archive import entries, indexing, is_removed
 from mailer.archive.aliases import slug_behind
 from mailer.archive.removing import remove
-from mailer.models import Alias, Send
+from mailer.models import Alias, IndexedIssue, Send
 from mailer.publishing import labels
 from mailer.publishing.errors import CorrectRequest, CorrectSettings, Refused
 from mailer.publishing.preparing import prepare
@@ -300,3 +300,12 @@ def test_renaming_carries_the_imported_archive_along(settings, tmp_path):
     assert slug_behind("boards", "/old.html") == "2019-06-29"
     assert is_removed("boards", "2019-06-29")
     assert [entry.title for entry in entries("boards")] == ["of the new label"]
+
+
+def test_issues_of_a_renamed_newsletter_are_found_under_its_new_label_alone(settings):
+    archived("2019-06-29")
+    indexing.catch_up()
+    rename_table(settings)
+    labels.rename("weekly", "boards", audit=write)
+    indexing.catch_up()
+    assert list(IndexedIssue.objects.values_list("newsletter", "slug")) == [("boards", "2019-06-29")]
