@@ -14,6 +14,7 @@ from django.utils import timezone, translation
 
 from mailer.archive import indexing
 from mailer.archive.correcting import correct
+from mailer.archive.removing import remove
 from mailer.web.refusals import Cause, refuse
 from subscribers import limits, signed_links, tokens
 from subscribers.models import Letter
@@ -173,6 +174,7 @@ def _archive() -> dict[str, Seen]:
         send = published(slug, newsletter, **said)
         if (slug, newsletter) == ("2026-11-20", "jianbao"):
             correct(send, issue)
+    remove("weekly", "2026-11-06")
     indexing.catch_up()
     images = {f"{BASE}/media/{image.name}": (image.content, image.content_type) for image in long.images + short.images}
     paths = {
@@ -182,6 +184,7 @@ def _archive() -> dict[str, Seen]:
         "issue in Chinese": "/jianbao/archive/2026-11-20/",
         "issue from right to left": "/archive/2026-11-27/",
         "no such issue": "/archive/2020-01-01/",
+        "removed issue": "/archive/2026-11-06/",
         "search": "/archive/?q=a",
         "search in Chinese": "/jianbao/archive/?q=%E7%AE%80%E6%8A%A5",
         "search in vain": "/archive/?q=nothingofthekind",
