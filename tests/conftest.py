@@ -19,10 +19,12 @@ providers._get_local_constants = lambda: providers._local_constants
 
 @pytest.fixture(autouse=True)
 def _keys_of_this_database():
-    """Forget link keys: each test database is another installation with other keys."""
+    """Forget link keys and former addresses: each test database is another installation with others."""
+    from mailer.archive import aliases
     from mailer.store import installation
 
     installation.forget()
+    aliases.forget()
 
 
 @pytest.fixture(autouse=True)

@@ -1,25 +1,49 @@
 """Where the former addresses of imported issues lead. Slugs and these share one namespace in each newsletter."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 
 from mailer.content.aliases import name_of
 from mailer.models import Alias
 
+REMEMBERED = 60.0  # seconds
+
+Issues = Mapping[str, str]  # newsletter → slug
+
+
+class _Paths:
+    """All former paths, so that robots that try addresses by the thousand do not ask the database each time."""
+
+    known: Mapping[str, Issues] = {}
+    until = float("-inf")  # time.monotonic()
+
 
 def slug_behind(newsletter: str, *addresses: str) -> str | None:
     """Return the slug of the issue that had one of these addresses, or slugs; None if none had."""
-    names = _usable(addresses)
-    found = Alias.objects.filter(newsletter=newsletter, name__in=names) if names else Alias.objects.none()
-    return found.values_list("slug", flat=True).first()
+    names = [name for address in addresses if (name := name_of(address))]
+    found = Alias.objects.filter(newsletter=newsletter, name__in=names)
+    return found.values_list("slug", flat=True).first() if names else None
 
 
 def issue_behind(path: str, newsletters: Sequence[str]) -> tuple[str, str] | None:
-    """Return newsletter and slug of the issue that had this path on another site, of the first that has one."""
-    names = _usable([path])
-    found = Alias.objects.filter(name__in=names, newsletter__in=newsletters) if names else Alias.objects.none()
-    known = sorted(found.values_list("newsletter", "slug"), key=lambda one: newsletters.index(one[0]))
-    return known[0] if known else None
+    """Return newsletter and slug of the issue that had this path on another site, of the first that has one.
+
+    As of a minute ago at most.
+    """
+    if time.monotonic() > _Paths.until:
+        _Paths.until = time.monotonic() + REMEMBERED  # before, so that a database that is down is asked no sooner
+        _Paths.known = _paths()
+    issues = _Paths.known.get(name_of(path), {})
+    return next(((label, issues[label]) for label in newsletters if label in issues), None)
 
 
-def _usable(addresses: Sequence[str]) -> list[str]:
-    return [name for address in addresses if (name := name_of(address))]
+def forget() -> None:
+    """Read former paths again when the next one is asked for."""
+    _Paths.until = float("-inf")
+
+
+def _paths() -> Mapping[str, Issues]:
+    found: dict[str, dict[str, str]] = {}
+    for name, newsletter, slug in Alias.objects.filter(name__startswith="/").values_list("name", "newsletter", "slug"):
+        found.setdefault(name, {})[newsletter] = slug
+    return found

@@ -1,9 +1,11 @@
 """Addresses of another site lead to the pages here, and a removed page says that it is gone."""
 
 import pytest
+from django.db import OperationalError
 from django.test import Client
 from lxml import html
 
+from mailer.archive import aliases
 from mailer.archive.removing import put_back, remove
 from mailer.models import Alias
 from tests.mailer.archived import archived
@@ -90,3 +92,19 @@ def test_imported_issues_are_in_lists_feed_and_sitemap(client: Client):
     for path in ("/archive/", "/feed.xml", "/sitemap.xml"):
         assert "/archive/2019-06-29/" in client.get(path).content.decode(), path
     assert b"A board of long ago." in client.get("/archive/2019-06-29/").content
+
+
+def test_robots_that_try_addresses_do_not_ask_the_database_each_time(client: Client, django_assert_num_queries):
+    alias("/p/title")
+    with django_assert_num_queries(1):
+        for number in range(5):
+            assert client.get(f"/wp-login-{number}.php").status_code == 404
+        assert client.get("/p/title/").status_code == 301
+
+
+def test_without_a_database_what_is_not_found_is_still_not_found(client: Client, monkeypatch):
+    def away() -> None:
+        raise OperationalError
+
+    monkeypatch.setattr(aliases, "_paths", away)
+    assert client.get("/p/title/").status_code == 404
