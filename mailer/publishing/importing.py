@@ -23,6 +23,7 @@ from mailer.content.dates import in_words
 from mailer.content.findings import Finding
 from mailer.content.issues import Issue, IssueError, read_issue, slug_of
 from mailer.models import REHEARSAL, Alias, ArchivedIssue, RemovedPage, Send
+from mailer.publishing import cards
 from mailer.publishing.aliases import Claims
 from mailer.publishing.archiving import page_address
 from mailer.publishing.correcting import require_public_address, require_sound_page
@@ -114,7 +115,7 @@ def plan_import(
     return replace(plan, planned=tuple(_compared(judged, terms)))
 
 
-def carry_out(plan: ImportPlan, done: Callable[[Planned], None] = lambda one: None) -> None:
+def carry_out(plan: ImportPlan) -> None:
     """Put into the archive what the plan says is new or changed, one by one: a command that dies can be repeated.
 
     Raises RunAgain if another command took a slug or an address meanwhile.
@@ -128,7 +129,8 @@ def carry_out(plan: ImportPlan, done: Callable[[Planned], None] = lambda one: No
             raise RunAgain(
                 f"{one.file}: another command changed the archive in the meantime; run the command again."
             ) from None
-        done(one)
+    for label in dict.fromkeys(one.newsletter for one in plan.kept):
+        cards.keep_look(_newsletter(label))  # a newsletter that has sent nothing yet has no icon either
     indexing.catch_up(INDEXING)
 
 
