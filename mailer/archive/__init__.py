@@ -114,6 +114,12 @@ def pages(newsletter: str) -> Iterator[Page]:
             yield Page(_entry(row), row[-1])
 
 
+def sources(newsletter: str) -> dict[str, str]:
+    """Return the slug of each issue that has a page → the SHA-256 of its source, as `RenderedIssue` has it."""
+    both = (_sends(newsletter, "source_sha256"), _imports(newsletter, "source_sha256"))
+    return {row[0]: row[-1] for rows in both for row in rows.iterator()}
+
+
 def page(newsletter: str, slug: str) -> Page | None:
     """Return the page of an issue with its neighbours, or None."""
     # PostgreSQL cannot hold NUL, and a URL may.
