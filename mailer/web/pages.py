@@ -50,19 +50,30 @@ def archive(request: HttpRequest, label: str = "") -> HttpResponse:
     newsletter = _newsletter(label)
     if query := readable(request.GET.get("q", "")):
         return _search(request, newsletter, query)
-    with _speaking(newsletter, newsletter.language):
-        by_year = groupby(listed(newsletter.label), lambda one: one.entry.dated.year)
-        values: dict[str, object] = {
-            "years": [(str(year), list(issues)) for year, issues in by_year],
-            "shared": _shared_list(newsletter),
-            "form_time": new_form_time(),
-            "promise": promise(newsletter_shown(newsletter.label)),
-        }
-        response = _page("archive", newsletter, newsletter.language, values, request)
+    response = list_page(newsletter, request)
     # One form is one visitor's, as on the page to sign up.
     response["Cache-Control"] = "no-store"
     response["Referrer-Policy"] = "same-origin"
     return response
+
+
+def list_page(newsletter: Newsletter, request: HttpRequest | None = None) -> HttpResponse:
+    """Render the list of all issues; with the form to sign up if a visitor asks for it."""
+    with speaking(newsletter, newsletter.language):
+        by_year = groupby(listed(newsletter.label), lambda one: one.entry.dated.year)
+        values: dict[str, object] = {
+            "years": [(str(year), list(issues)) for year, issues in by_year],
+            "shared": _shared_list(newsletter),
+        }
+        if request:
+            values |= {"form_time": new_form_time(), "promise": promise(newsletter_shown(newsletter.label))}
+        return _page("archive", newsletter, newsletter.language, values, request)
+
+
+def frame_page(name: str, newsletter: Newsletter, values: dict[str, object]) -> HttpResponse:
+    """Render a page to read that has nothing of an issue."""
+    with speaking(newsletter, newsletter.language):
+        return _page(name, newsletter, newsletter.language, values)
 
 
 def _search(request: HttpRequest, newsletter: Newsletter, query: str) -> HttpResponse:
@@ -73,7 +84,7 @@ def _search(request: HttpRequest, newsletter: Newsletter, query: str) -> HttpRes
             values |= {"found": found, "first": (found.number - 1) * A_PAGE + 1 if found else 1}
     except TooMany:
         values["busy"] = True
-    with _speaking(newsletter, newsletter.language):
+    with speaking(newsletter, newsletter.language):
         response = _page("archive_search", newsletter, newsletter.language, values)
     if "busy" in values:
         response.status_code = 429
@@ -93,10 +104,13 @@ def archive_issue(request: HttpRequest, slug: str, label: str = "") -> HttpRespo
     """Show the web page of a sent issue: its content without any subscriber's link, and nothing that could run."""
     newsletter = _newsletter(label)
     page = page_of(newsletter.label, slug)
-    if page is None:
-        return _without_page(request, newsletter, slug)
+    return issue_page(newsletter, page) if page else _without_page(request, newsletter, slug)
+
+
+def issue_page(newsletter: Newsletter, page: Page) -> HttpResponse:
+    """Render the page of an issue."""
     language = page.entry.language or newsletter.language
-    with _speaking(newsletter, language):
+    with speaking(newsletter, language):
         number = gettext("No. {number}").format(number=page.entry.number) if page.entry.number else ""
         values = {
             "page": page,
@@ -139,7 +153,7 @@ def _without_page(request: HttpRequest, newsletter: Newsletter, slug: str) -> Ht
     removed = is_removed(newsletter.label, slug)
     if not removed and (elsewhere := moved.within_archive(newsletter.label, slug, request.path_info)):
         return elsewhere
-    with _speaking(newsletter, newsletter.language):
+    with speaking(newsletter, newsletter.language):
         response = _page("archive_removed" if removed else "archive_missing", newsletter, newsletter.language, {})
     response.status_code = 410 if removed else 404
     response["Cache-Control"] = "no-store"
@@ -154,7 +168,7 @@ def feed(request: HttpRequest, label: str = "") -> HttpResponse:
     newsletter = _newsletter(label)
     found = _feed(newsletter, "feed.xml")
     styles = [static("feed.css"), reverse("colours", args=[newsletter.accent_color.removeprefix("#")])]
-    with _speaking(newsletter, newsletter.language):
+    with speaking(newsletter, newsletter.language):
         hint = gettext("This is a feed. Copy its address into a feed reader, and new issues appear there.")
         body = atom(found, Looks(styles, hint, gettext("All issues")))
     # Firefox would save the feed's own type as a file.
@@ -252,7 +266,7 @@ def _root(newsletter: Newsletter) -> str:
     return archive_root(settings.BASE_URL, newsletter.label, list(settings.NEWSLETTERS))
 
 
-def _speaking(newsletter: Newsletter, language: str) -> ExitStack:
+def speaking(newsletter: Newsletter, language: str) -> ExitStack:
     """Activate the language of ours that suits `language`, and the newsletter's time zone."""
     stack = ExitStack()
     stack.enter_context(translation.override(language_of_chrome(language)))

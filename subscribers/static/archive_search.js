@@ -1,0 +1,133 @@
+// Search in an archive of files: issues that say all words, those whose title does first, then the newest. Words are found
+// by their beginning, Chinese and Japanese anywhere, as on a server; see mailer/archive/terms.py.
+"use strict";
+
+const MOST = 50; // results that are shown
+const AROUND = 60; // characters before and after what is found
+const UNSPACED =
+  /[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u2fd5\u3005-\u3007\u3041-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f]/;
+const ACCENTS = /[\u0300-\u036f\u0591-\u05c7\u0640\u064b-\u065f\u0670]/g;
+const LETTER = /[\p{L}\p{N}]/u;
+
+const script = document.currentScript;
+const field = document.getElementById("q");
+const status = document.getElementById("found");
+const list = document.getElementById("results");
+const issues = [];
+// Shards call archive.take.
+const archive = { take: (shard) => issues.push(...shard) };
+
+function folded(text) {
+  return text.normalize("NFKC").toLowerCase().normalize("NFKD").replace(ACCENTS, "").normalize("NFC");
+}
+
+// As many characters as the text, so that a place in one is the place in the other.
+function evenly(text) {
+  return Array.from(text, (char) => {
+    const plain = folded(char);
+    return plain.length === char.length ? plain : char.toLowerCase().slice(0, char.length).padEnd(char.length);
+  }).join("");
+}
+
+function wordsOf(query) {
+  const runs = folded(query).match(/[\p{L}\p{N}\p{M}]+/gu) || [];
+  // 模型compression is two words.
+  return runs.flatMap((run) => run.match(new RegExp(`(?:${UNSPACED.source})+|(?:(?!${UNSPACED.source}).)+`, "gu")) || []);
+}
+
+function placeOf(word, text, from = 0) {
+  for (let at = text.indexOf(word, from); at >= 0; at = text.indexOf(word, at + 1)) {
+    const before = text[at - 1];
+    if (UNSPACED.test(word) || !before || !LETTER.test(before) || UNSPACED.test(before)) return at;
+  }
+  return -1;
+}
+
+function marked(text, words) {
+  const plain = evenly(text);
+  const pieces = document.createDocumentFragment();
+  let done = 0;
+  for (;;) {
+    const hits = words.map((word) => [placeOf(word, plain, done), word.length]).filter(([at]) => at >= 0);
+    if (!hits.length) break;
+    const [at, length] = hits.sort((a, b) => a[0] - b[0] || b[1] - a[1])[0];
+    pieces.append(text.slice(done, at));
+    const hit = document.createElement("mark");
+    hit.textContent = text.slice(at, at + length);
+    pieces.append(hit);
+    done = at + length;
+  }
+  pieces.append(text.slice(done));
+  return pieces;
+}
+
+function excerptOf(text, words) {
+  let best = "", most = 0;
+  for (const line of text.split("\n")) {
+    const plain = evenly(line);
+    const many = words.filter((word) => placeOf(word, plain) >= 0).length;
+    if (many > most) [best, most] = [line, many];
+  }
+  const first = Math.min(...words.map((word) => placeOf(word, evenly(best))).filter((at) => at >= 0));
+  const begin = Number.isFinite(first) ? Math.max(0, first - AROUND) : 0;
+  const shown = best.slice(begin, begin + 3 * AROUND);
+  return `${begin ? "…" : ""}${shown}${begin + shown.length < best.length ? "…" : ""}`;
+}
+
+function result([slug, title, day, language, text], words) {
+  const item = document.createElement("li");
+  const time = document.createElement("time");
+  time.dateTime = day;
+  const [year, month, date] = day.split("-").map(Number);
+  const page = document.documentElement.lang;
+  time.textContent = new Date(year, month - 1, date).toLocaleDateString(page, { dateStyle: "long" });
+  const said = document.createElement("div");
+  said.lang = language;
+  said.dir = "auto";
+  const link = document.createElement("a");
+  link.href = `${encodeURIComponent(slug)}/index.html`;
+  link.append(marked(title, words));
+  const excerpt = document.createElement("p");
+  excerpt.dir = "auto";
+  excerpt.append(marked(excerptOf(text, words), words));
+  said.append(link, excerpt);
+  item.append(time, said);
+  return item;
+}
+
+function show(query) {
+  const words = wordsOf(query);
+  list.replaceChildren();
+  if (!words.length) {
+    status.textContent = status.dataset.ask;
+    return;
+  }
+  const found = issues.flatMap((issue) => {
+    const title = folded(issue[1]);
+    const all = `${title}\n${folded(issue[4])}`;
+    if (!words.every((word) => placeOf(word, all) >= 0)) return [];
+    return [[issue, words.every((word) => placeOf(word, title) >= 0)]];
+  });
+  found.sort((a, b) => b[1] - a[1] || (a[0][2] < b[0][2] ? 1 : a[0][2] > b[0][2] ? -1 : 0));
+  status.textContent = found.length ? status.dataset.count.replace("#", found.length) : status.dataset.none;
+  list.append(...found.slice(0, MOST).map(([issue]) => result(issue, words)));
+}
+
+function load(year) {
+  return new Promise((done) => {
+    const shard = document.createElement("script");
+    shard.src = `search/${year}.js`;
+    shard.onload = shard.onerror = done;
+    document.head.append(shard);
+  });
+}
+
+const query = new URLSearchParams(location.search).get("q") || "";
+field.value = query;
+field.form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  history.replaceState(null, "", `?q=${encodeURIComponent(field.value)}`);
+  show(field.value);
+});
+if (!query) status.textContent = status.dataset.ask;
+Promise.all((script.dataset.years || "").split(" ").filter(Boolean).map(load)).then(() => query && show(query));

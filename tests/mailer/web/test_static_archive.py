@@ -1,0 +1,160 @@
+"""The archive as files: every link leads to a file or to the server, and the same archive gives the same bytes."""
+
+import json
+import re
+from posixpath import join, normpath
+from urllib.parse import unquote
+
+import pytest
+from django.conf import settings
+
+from mailer.archive import removing
+from mailer.models import Alias, Media
+from mailer.web.static_archive import StaticArchive
+from tests.mailer.archived import archived
+from tests.mailer.published import published
+
+pytestmark = pytest.mark.django_db
+
+BASE = "https://news.example.com"
+SHA256 = "ab" * 32
+LINKED = re.compile(r'<(?!meta)[a-z][^<>]*?\s(?:href|src|action)="([^"]*)"')
+
+
+@pytest.fixture(autouse=True)
+def _public(settings):
+    settings.BASE_URL = BASE
+
+
+@pytest.fixture
+def issues() -> None:
+    """Make two issues that were sent and one that was imported, with an image and links to each other."""
+    Media.objects.create(
+        sha256=SHA256, extension="png", content_type="image/png", width=1, height=1, content=b"an image"
+    )
+    article = (
+        f'<section><h2>Boards</h2><p>模型压缩 <a href="{BASE}/archive/2026-11-13/#boards">last week</a> and '
+        f'<a href="https://example.org/archive/x/">elsewhere</a></p>'
+        f'<p><img src="{BASE}/media/{SHA256}.png" alt="A board"></p></section>'
+    )
+    published("2026-11-13", base_url=BASE, language="en", article='<p>First. Not a link: href="/archive/"</p>')
+    published("2026-11-20", base_url=BASE, language="en", article=article)
+    archived("2019-06-29", article=f'<p>Of long ago, <a href="{BASE}/archive/2026-11-20/">later</a>.</p>')
+    Alias.objects.create(newsletter="weekly", name="/2019/06/29/title.html", slug="2019-06-29")
+
+
+def built(base_url: str | None = None, **more: object) -> dict[str, bytes]:
+    files = list(StaticArchive(settings.NEWSLETTERS["weekly"], base_url, **more).files())  # type: ignore[arg-type]
+    assert len({path for path, _ in files}) == len(files)
+    return dict(files)
+
+
+@pytest.mark.usefixtures("issues")
+@pytest.mark.parametrize("base_url", [None, "https://ada.example/weekly/"])
+def test_every_link_leads_to_a_file_or_to_a_site(base_url):
+    files = built(base_url)
+    within = 0
+    for path, content in files.items():
+        if not path.endswith(".html"):
+            continue
+        for address in LINKED.findall(content.decode()):
+            if re.match(r"https?://|#|mailto:", address):
+                continue
+            within += 1
+            target = normpath(join(path.rpartition("/")[0], unquote(address.partition("#")[0])))
+            assert target in files, (path, address)
+    assert within > 30
+
+
+@pytest.mark.usefixtures("issues")
+def test_the_same_archive_gives_the_same_bytes():
+    assert built() == built()
+
+
+@pytest.mark.usefixtures("issues")
+def test_an_issue_leads_to_others_to_its_images_and_to_the_form_of_the_server():
+    page = built()["2026-11-20/index.html"].decode()
+    assert 'href="../2026-11-13/index.html#boards"' in page
+    assert 'href="https://example.org/archive/x/"' in page
+    assert f'src="../media/{SHA256}.png"' in page
+    assert f'href="{BASE}/subscribe/"' in page
+    assert built()[f"media/{SHA256}.png"] == b"an image"
+
+
+@pytest.mark.usefixtures("issues")
+def test_text_that_looks_like_an_address_stays_as_it_is():
+    assert 'Not a link: href="/archive/"' in built()["2026-11-13/index.html"].decode()
+
+
+@pytest.mark.usefixtures("issues")
+def test_links_in_issues_from_a_former_address_of_the_server_lead_to_files(settings):
+    settings.BASE_URL = "https://new.example.com"
+    page = built()["2026-11-20/index.html"].decode()
+    assert 'href="../2026-11-13/index.html#boards"' in page
+
+
+@pytest.mark.usefixtures("issues")
+def test_feeds_shared_links_and_search_engines_are_led_to_the_base_url():
+    files = built("https://ada.example/weekly/")
+    page = files["2026-11-20/index.html"].decode()
+    assert '<link rel="canonical" href="https://ada.example/weekly/2026-11-20/">' in page
+    assert '<meta property="og:url" content="https://ada.example/weekly/2026-11-20/">' in page
+    assert "<loc>https://ada.example/weekly/2026-11-20/</loc>" in files["sitemap.xml"].decode()
+    feed = json.loads(files["feed.json"])
+    assert feed["feed_url"] == "https://ada.example/weekly/feed.json"
+    assert feed["items"][0]["url"] == "https://ada.example/weekly/2026-11-20/"
+    assert f"https://ada.example/weekly/media/{SHA256}.png" in feed["items"][0]["content_html"]
+    assert BASE not in files["feed.xml"].decode()
+
+
+@pytest.mark.usefixtures("issues")
+def test_without_a_base_url_the_served_archive_stays_the_one_to_find():
+    files = built()
+    assert f'<link rel="canonical" href="{BASE}/archive/2026-11-20/">' in files["2026-11-20/index.html"].decode()
+    assert f"<loc>{BASE}/archive/2026-11-20/</loc>" in files["sitemap.xml"].decode()
+
+
+@pytest.mark.usefixtures("issues")
+def test_a_former_address_leads_to_the_issue():
+    page = built("https://ada.example/")["2019/06/29/title.html"].decode()
+    assert 'content="0; url=../../../2019-06-29/index.html"' in page
+    assert 'href="https://ada.example/2019-06-29/"' in page
+
+
+@pytest.mark.usefixtures("issues")
+@pytest.mark.parametrize("name", ["/../outside", "/2026-11-20/x.html", "/assets/pages.css/", "/index.html"])
+def test_a_former_address_takes_no_files_place_and_leaves_no_folder(name):
+    before = built()
+    Alias.objects.create(newsletter="weekly", name=name, slug="2019-06-29")
+    assert built() == before
+
+
+@pytest.mark.usefixtures("issues")
+def test_a_removed_page_and_another_newsletters_are_not_there():
+    removing.remove("weekly", "2026-11-13")
+    published("2026-11-06", newsletter="jianbao")
+    files = built()
+    assert [path for path in files if path.startswith(("2026-11-13", "2026-11-06"))] == []
+    assert "2026-11-06" not in "".join(content.decode(errors="replace") for content in files.values())
+
+
+@pytest.mark.usefixtures("issues")
+def test_markdown_lies_beside_its_page():
+    assert (
+        built(markdown={"2026-11-20": b"# Boards\n", "never-sent": b"# Draft\n"})["2026-11-20/index.md"]
+        == b"# Boards\n"
+    )
+    assert "never-sent/index.md" not in built(markdown={"never-sent": b"# Draft\n"})
+
+
+def test_a_script_of_the_search_has_each_issue_once_and_nothing_that_ends_it():
+    published("2026-11-13", article='<p>a\u2028b &lt;/script&gt; "c"</p>', language="en")
+    shard = built()["search/2026.js"].decode()
+    assert json.loads(shard.removeprefix("archive.take(").removesuffix(");\n")) == [
+        ["2026-11-13", "The Weekly 2026-11-13", "2026-11-13", "en", 'a b </script> "c"']
+    ]
+    assert "\u2028" not in shard
+
+
+def test_an_empty_archive_has_its_page():
+    assert b"No issue has been sent yet" in built()["index.html"]
