@@ -27,7 +27,7 @@ COMMANDS = {
     "subscribers": ("subscribers", "Add, import, list, show, unsubscribe, erase and export subscribers."),
     "newsletters": ("newsletters", "Rename a newsletter with its subscribers, consents, sends and archive."),
     "audit": ("auditing", "Show who looked at, exported, suppressed or erased subscribers."),
-    "archive": ("archiving", "List sent issues, or correct the web page of one."),
+    "archive": ("archiving", "List, import, correct and remove issues on the web, or build a static site."),
     "serve": ("serving", "Run the web process: subscribe and unsubscribe pages, webhook, archive."),
     "worker": ("serving", "Run a worker that sends issues."),
     "backup": ("backup", "Back up the database to a file or stdout."),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mailer.cli.building import build
 from mailer.cli.importing import import_
 from mailer.cli.terminal import Exit, confirm, counted, start
 from mailer.content.dates import in_words
@@ -22,9 +23,10 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 @click.group()
 def archive() -> None:
-    """List issues with a page, import issues, correct or remove pages, draw their cards."""
+    """List issues with a page, import or search issues, correct or remove pages, build a static site."""
 
 
+archive.add_command(build)
 archive.add_command(import_)
 
 
