@@ -62,7 +62,7 @@ def edits(lines: Sequence[str], title: str, secure: Set[str] = frozenset()) -> E
     _change(now, _glued_items(_parsed(now), now))
     tokens = _parsed(now)
     found.removed.update(_repeated_titles(tokens, now, title))
-    _change(now, _titles_of_sections(tokens, now, title, found.removed))
+    _change(now, titles_of_sections(tokens, now, title, found.removed))
     found.blank_before.update(_joined_blocks(tokens, now) - found.removed)
     found.blank_before.update(_rules_below_text(tokens, now) - found.removed)
     _change(now, _over_https(now, code_lines(tokens, now), secure))
@@ -123,7 +123,7 @@ def _rules_below_text(tokens: Sequence[Token], lines: Sequence[str]) -> set[int]
     return {number for number, words in below if is_rule(lines[number], words)}
 
 
-def _titles_of_sections(
+def titles_of_sections(
     tokens: Sequence[Token], lines: Sequence[str], title: str, removed: Set[int]
 ) -> Iterator[tuple[int, str]]:
     """Return the headings from the second title on, one level lower: an email has one title, and sections below it."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from mailer.checks.fixes import titles_of_sections
 from mailer.checks.proofs import Proof, shortened
 from mailer.content.findings import Finding
 from mailer.content.markdown import plain, title_heading
@@ -37,12 +38,14 @@ def _several_h1(proof: Proof, headings: list[tuple[int, int, str]]) -> Iterator[
     ones = [(line, words) for level, line, words in headings if level == 1]
     if len(ones) > 1:
         line, words = ones[1]
+        rows = proof.document.source.split("\n")
+        by_itself = any(titles_of_sections(proof.document.tokens, rows, proof.issue.title, frozenset()))
         yield proof.finding(
             line,
             0,
             "heading-h1s",
             f'"{shortened(words, 40)}" is one of {len(ones)} headings of level 1; an email has one title',
-            "write sections with ##, or let `mailer check --fix` do it",
+            "write sections with ##" + (", or let `mailer check --fix` do it" if by_itself else ""),
         )
 
 

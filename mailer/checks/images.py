@@ -28,7 +28,8 @@ def look(proof: Proof) -> Iterator[Finding]:
     yield from _unencrypted(proof)
     if proof.newsletter.remote_images == "copy":
         yield from _uncopied(proof)
-    elif sources := remote_sources(proof):
+    # An image in the editor's own network is told as missing, and nobody could copy it.
+    elif sources := [source for source in remote_sources(proof) if not is_local(host_of(source))]:
         yield _remote(proof, sources)
 
 
@@ -111,9 +112,14 @@ def _without_words(proof: Proof) -> Iterator[Finding]:
                 picture.line,
                 picture.column,
                 "alt-filename",
-                f'"{shortened(alt)}" looks like a file name, not a description of the image',
+                f'"{shortened(alt)}" {_instead(alt)}, not a description of the image',
                 "describe what a reader would miss without it",
             )
+
+
+def _instead(alt: str) -> str:
+    is_template = NOBODYS_WORDS.fullmatch(alt) and not re.search(r"\d", alt)
+    return "is what any image could be called" if is_template else "looks like a file name"
 
 
 def _is_file_name(picture: ImageReference, alt: str) -> bool:

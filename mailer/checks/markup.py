@@ -14,6 +14,7 @@ from markdown_it.token import Token
 from mailer.checks.dialects import DIAGRAMS, IN_ADDRESSES, IN_FRONT, IN_WORDS, NOTES, Markup
 from mailer.checks.html_code import with_code
 from mailer.checks.proofs import CODE_SPAN, Proof, shortened
+from mailer.checks.words import LEAVES, OWN_LINK
 from mailer.content.findings import Finding
 from mailer.content.markdown.liquid import TAG
 
@@ -58,7 +59,10 @@ def _in_words(proof: Proof, shown: set[str]) -> Iterator[Finding]:
                 place = _place(token, left, lines)
                 if place:
                     shown.add(left.text)
-                    yield proof.finding(*place, left.markup.rule, _message(left), left.markup.fix)
+                    fix = (
+                        OWN_LINK if left.markup.rule == "markup-left" and LEAVES.search(left.text) else left.markup.fix
+                    )
+                    yield proof.finding(*place, left.markup.rule, _message(left), fix)
 
 
 def _words(token: Token) -> str:

@@ -34,6 +34,8 @@ BLANK = re.compile(
     r"|\[(LINK|URL|TITLE|NAME|DATE|PLACEHOLDER|INSERT\b[^\][]{0,60}|YOUR [A-Z ]+|ADD [A-Z ]+)\]"
 )
 STARRED = re.compile(r"\*\|[A-Z_:]+\|\*")  # Markdown takes the stars for emphasis, so it is looked for in the source
+LEAVES = re.compile(r"unsub|opt_?out", re.IGNORECASE)
+OWN_LINK = "remove it: mailer adds each subscriber's own link to unsubscribe below the issue"
 BLANK_TARGET = re.compile(r"(TODO|LINK|URL|TBD|XXX+|https?://(TODO|LINK|URL|TBD|XXX+|…|\.\.\.)?/?)")
 OURS = re.compile(r"zq[0-9a-f]{16}")
 
@@ -221,7 +223,7 @@ def _blanks(proof: Proof) -> Iterator[Finding]:
     for block, words in [(None, proof.issue.title), *_paragraphs(proof), *starred]:
         for blank in _each([BLANK, STARRED], words):
             message = f'"{shortened(blank)}" is an unfilled placeholder'
-            fix = "write what belongs there, or put it in `code` if it should be shown as it is"
+            fix = _fix_of_blank(blank)
             if block:
                 yield proof.finding_in(block, blank, "placeholder-left", message, fix)
             else:
@@ -236,6 +238,14 @@ def _blanks(proof: Proof) -> Iterator[Finding]:
                 "give the address",
             )
     yield from _ours(proof)
+
+
+def _fix_of_blank(blank: str) -> str:
+    if LEAVES.search(blank):
+        return OWN_LINK
+    if blank.startswith("%%"):
+        return "write what belongs there, or remove it if it is a comment of Obsidian: subscribers would see it"
+    return "write what belongs there, or put it in `code` if it should be shown as it is"
 
 
 def _each(patterns: Iterable[re.Pattern[str]], words: str) -> list[str]:

@@ -1,6 +1,7 @@
 """Print what `mailer check` found: grouped by rule for people, every finding with its place for programs."""
 
 import json
+import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -17,6 +18,9 @@ Found = Sequence[tuple[Path, Finding]]
 Line = tuple[str, str, str]  # place, severity, and the rule with all that there is to say
 
 COLOURS = {"error": "bold red", "warning": "yellow", "hint": "blue"}
+# Rules that find markup of many programs, each with a correction of its own.
+OF_MANY_KINDS = ("markup-left", "markup-maybe", "private-note")
+MOST_KINDS = 4  # that a line names
 ANNOTATIONS = {"error": "error", "warning": "warning", "hint": "notice"}
 
 
@@ -29,7 +33,7 @@ def print_all(found: Found, files: int) -> None:
 def print_grouped(found: Found, files: int) -> None:
     """Print one line per file and rule, errors first; hints are only named, once for all files."""
     groups = _groups([one for one in found if one[1].severity != "hint"])
-    _write(_line(*group[0], _times(group)) for group in groups)
+    _write(_line(*group[0], _times(group), _other_kinds(group)) for group in groups)
     hints = Counter(finding.rule for _, finding in found if finding.severity == "hint")
     named = ", ".join(f"{rule} ×{number}" if number > 1 else rule for rule, number in hints.items())
     more = [f"hints: {named}"] if hints else []
@@ -55,9 +59,25 @@ def _times(group: Found) -> str:
     return f" ×{len(group)}, first at {first.line}:{first.column}:" if len(group) > 1 else ""
 
 
-def _line(file: Path, finding: Finding, times: str = "") -> Line:
+def _other_kinds(group: Found) -> str:
+    """Name what else the rule found that is corrected otherwise: `[[page]]`, but `$x$` and a drawing, too."""
+    if group[0][1].rule not in OF_MANY_KINDS:
+        return ""
+    kinds = {finding.fix: finding for _, finding in reversed(group)}
+    others = sorted(finding for fix, finding in kinds.items() if fix != group[0][1].fix)
+    named = [f"{_quoted(finding.message)} at {finding.line}:{finding.column}" for finding in others[:MOST_KINDS]]
+    named += [f"{len(others) - MOST_KINDS} more kinds"] if len(others) > MOST_KINDS else []
+    return f"; also {', '.join(named)}" if named else ""
+
+
+def _quoted(message: str) -> str:
+    found = re.search(r'"[^"]+"', message)
+    return found[0] if found else message
+
+
+def _line(file: Path, finding: Finding, times: str = "", more: str = "") -> Line:
     place = one_line(f"{file}:{finding.line}:{finding.column}")
-    return place, finding.severity, one_line(f"{finding.rule}{times} {finding.message}; {finding.fix}")
+    return place, finding.severity, one_line(f"{finding.rule}{times} {finding.message}; {finding.fix}{more}")
 
 
 def _write(lines: Iterable[Line]) -> None:

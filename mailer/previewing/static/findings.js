@@ -17,7 +17,9 @@ export function showFindings(state, point) {
   const list = byId("findings");
   const open = new Set([...list.querySelectorAll("details[open]")].map((details) => details.dataset.key));
   const groups = grouped(state.findings);
-  byId("findings-title").textContent = groups.length ? `Findings (${groups.length})` : "Findings";
+  const [all, rules] = [state.findings.length, groups.length];
+  const count = all === rules ? all : `${all} of ${rules} ${rules === 1 ? "rule" : "rules"}`;
+  byId("findings-title").textContent = all ? `Findings (${count})` : "Findings";
   const items = groups.map((group) => itemOf(group, state.ignoring[group[0].rule], point));
   const none = state.trouble ? ["Fix that first.", "waits"] : ["No problems found.", "nothing"];
   list.replaceChildren(...(items.length ? items : [element("li", none[0], { className: none[1] })]));

@@ -12,6 +12,14 @@ def test_several_titles_are_told_once(rules):
     assert rules("Text.\n\n# Two\n\nText.\n\n# Three\n\nText.\n\n# Four\n\nText.") == ["heading-h1s"]
 
 
+def test_the_fix_is_offered_where_it_does_something(findings):
+    told = findings("---\ntitle: Boards\n---\n# Two\n\nText.\n\n# Three\n\nText.")[-1]
+    assert (told.rule, told.fix) == ("heading-h1s", "write sections with ##, or let `mailer check --fix` do it")
+
+    told = findings("---\ntitle: Boards\n---\n# Two\n\nText.\n\nThree\n===\n\nText.")[-1]
+    assert (told.rule, told.fix) == ("heading-h1s", "write sections with ##")
+
+
 def test_a_section_without_text_is_told(rules):
     assert rules("## News\n\nText.\n\n## Past\n\n## More\n\nText.") == ["section-empty"]
 

@@ -125,3 +125,13 @@ def test_an_image_without_encryption_is_a_warning_and_stays(proof, rules):
     made = proof("---\ntitle: Boards\npreheader: Small.\n---\n\n![A board](http://cdn.example.net/a.png)\n")
     assert 'src="http://cdn.example.net/a.png"' in made.rendered.html
     assert rules("![A board](http://cdn.example.net/a.png)") == ["image-http", "image-remote"]
+
+
+@pytest.mark.parametrize(("alt", "says"), [("Photo", "what any image could be called"), ("IMG_1234", "a file name")])
+def test_why_a_description_is_none_is_said(findings, alt, says):
+    (told,) = (one for one in findings(f"![{alt}](https://a.example/b.png)") if one.rule == "alt-filename")
+    assert says in told.message
+
+
+def test_an_image_on_this_machine_cannot_be_copied(rules):
+    assert "image-remote" not in rules("![The board](http://127.0.0.1/x.png)")

@@ -368,3 +368,8 @@ def test_a_text_made_to_be_slow_is_checked_like_any_other(findings, text):
 
     assert findings(text)
     assert time.process_time() - began < 8
+
+
+def test_a_link_to_unsubscribe_is_added_by_mailer(findings):
+    for one in findings("[Unsubscribe]({{ unsubscribe_url }})"):
+        assert one.fix == "remove it: mailer adds each subscriber's own link to unsubscribe below the issue"

@@ -164,6 +164,13 @@ def test_a_rule_has_one_line_with_its_count_and_first_place(check):
     assert lines[2:] == ["1 error, 38 warnings in 1 file; `--all` lists each."]
 
 
+def test_the_line_of_a_rule_names_each_kind_that_it_found(check):
+    ran = check(f"{GOOD}\n[[One]], [[Two]] and $x^2$.\n\n```mermaid\na\n```\n")
+
+    assert '×4, first at 8:1: subscribers would see "[[One]]"; ' in ran.out
+    assert ran.out.splitlines()[0].endswith('; also "$x^2$" at 8:22, "mermaid" at 10:1')
+
+
 def test_all_lists_each_finding(check):
     text = GOOD + "\n[One](https://bit.ly/a) [Two](https://bit.ly/b)\n"
     lines = check(text, "--all").out.splitlines()
