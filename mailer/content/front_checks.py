@@ -51,15 +51,17 @@ SHOWN = re.compile(r"\S+\.(png|jpe?g|gif|webp|svg|avif|bmp)([?#]\S*)?|https?://\
 KEY = re.compile(r"[\"']?([^\W\d][\w-]*)[\"']?\s*[:：=]")
 
 
-def judge(front: FrontMatter, lines: Sequence[str], body: str = "", day: date | None = None) -> Iterator[Finding]:
-    """Return what is odd about the front matter of an issue of that day.
+def judge(
+    front: FrontMatter, lines: Sequence[str], body: str = "", day: date | None = None, slug: str = ""
+) -> Iterator[Finding]:
+    """Return what is odd about the front matter of an issue of that day, which is known by `slug`.
 
     `lines` are those of the file, `body` is the text below the front matter.
     """
     yield from _title(front, lines)
     yield from _draft(front, lines)
     own = (*_twice(front, lines), *_date(front.values, day), *_language(front.values), *_ignored(front.values))
-    unused = (*own, *_elsewhere(front.values))
+    unused = (*own, *_slug(front.values, slug), *_elsewhere(front.values))
     for key, what, fix in unused:
         yield Finding(line_of(key, front, lines), 1, "key-unused", "warning", what, fix)
     for key, address in _images(front.values, body):
@@ -120,6 +122,13 @@ def _language(values: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
         except ValueError as error:
             what = str(error).partition("; ")[0]
             yield key, f'{key} "{written[:40]}" {what}', "write a code such as en, zh-hans or pt-br"
+
+
+def _slug(values: Mapping[str, str], used: str) -> Iterator[tuple[str, str, str]]:
+    """Report a slug that is a path, or an address: another one is used. Spaces and capitals surprise nobody."""
+    written = values.get("slug", "").strip()
+    if used and re.search(r"[/\\?#%:]", written.strip("/")):
+        yield "slug", f'"slug: {written[:60]}" cannot be used, so the issue is known as "{used}"', f"write slug: {used}"
 
 
 def _ignored(values: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:

@@ -104,10 +104,11 @@ def read_issue(path: Path, config: Path | None = None) -> Issue:
     if not title or not day:
         heading = _heading(path, body, front.end + 1)
         title, day = title or heading, day or _date(heading)
+    slug = _usable(slug_of(resolved, front.values.get("slug", "")), path)
     return Issue(
         path=path,
         folder=_newsletter_folder(resolved, config),
-        slug=_usable(slug_of(resolved, front.values.get("slug", "")), path),
+        slug=slug,
         title=title,
         date=day,
         language=_language(front.values),
@@ -118,7 +119,7 @@ def read_issue(path: Path, config: Path | None = None) -> Issue:
         body_line=front.end + 1,
         source=source,
         ignore=frozenset(rules_in(front.values.get("ignore", ""))),
-        findings=tuple(judge(front, lines, body, day)),
+        findings=tuple(judge(front, lines, body, day, slug)),
         aliases=aliases_in(front.values),
         restricted=restriction_in(front.values),
     )

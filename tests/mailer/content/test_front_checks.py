@@ -191,3 +191,22 @@ def test_a_rule_that_is_ignored_in_vain_is_named(judged, rule, fix):
     (told,) = judged(f"---\ntitle: Boards\nignore: [http, {rule}, image-width]\n---\nText.")
     assert (told.rule, told.line, told.message) == ("key-unused", 3, f'"ignore: {rule}" has no effect')
     assert told.fix == fix
+
+
+@pytest.mark.parametrize(
+    ("written", "used"), [("../../x", "x"), ("https://a.example/x", "https-a.example-x"), ("posts/x", "posts-x")]
+)
+def test_a_slug_that_is_a_path_is_told_with_what_is_used(tmp_path, written, used):
+    path = tmp_path / "a.md"
+    path.write_text(f"---\ntitle: A\nslug: {written}\n---\nText\n")
+
+    (told,) = read_issue(path).findings
+
+    assert (told.rule, told.line, told.fix) == ("key-unused", 3, f"write slug: {used}")
+
+
+@pytest.mark.parametrize("written", ["x", "My Boards", "/x/", "板子-1", "v1.2"])
+def test_other_slugs_are_used_without_a_word(tmp_path, written):
+    path = tmp_path / "a.md"
+    path.write_text(f"---\ntitle: A\nslug: {written}\n---\nText\n", encoding="utf-8")
+    assert read_issue(path).findings == ()
