@@ -12,17 +12,19 @@ from markdown_it.token import Token
 from mailer.checks.proofs import Proof, shortened
 from mailer.content.findings import Finding
 from mailer.content.markdown import display_width, plain
+from mailer.content.patterns import lazy
 
 # What follows is a word or its opening mark: no number, "1.5 km", no name, "3.x", and no option, "-v".
 _WORD = r"(?=[^\W\d_]|[\[“\"「『（(《【`]|\*\*\w)(?![A-Za-z]\b)"
-_GLUED = re.compile(
+_GLUED = lazy(
     rf"(?P<before>[ \t>]*)(?:(?P<number>\d{{1,3}})(?P<end>[.)]){_WORD}|(?P<bullet>[-+]){_WORD}"
     rf"|(?P<star>\*){_WORD}(?=(?:[^*]|\*\*[^*]+\*\*)*\Z)|(?P<wide>[＊－＋])[ \u3000]?(?![＊－＋\s]))"
 )
+_MARKS = tuple("-+*＊－＋")
 WIDE = "wide"  # the kind of a mark in full width
-_SENTENCES = re.compile(r"[.!?][\"”’)]*\s+\S|[。！？][\"”’）]*[^\s\"”’）]")
-_CODE = re.compile(r"[{}<>=;$\\|#@_`~^*]|\(\)|//|->|^[ \t]{0,20}[-+.]|:[ \t]{0,20}$|\S[ \t]{3,20}\S", re.MULTILINE)
-_PROSE = re.compile(
+_SENTENCES = lazy(r"[.!?][\"”’)]*\s+\S|[。！？][\"”’）]*[^\s\"”’）]")
+_CODE = lazy(r"[{}<>=;$\\|#@_`~^*]|\(\)|//|->|^[ \t]{0,20}[-+.]|:[ \t]{0,20}$|\S[ \t]{3,20}\S", re.MULTILINE)
+_PROSE = lazy(
     r"(?:[^\W\d_][\w'’,]{0,30}[,.:!?…]?\s{1,3}){4}"
     "|[\u3040-\u30ff\u3400-\u9fff].{0,20}[，。！？、\u3040-\u30ff\u3400-\u9fff]{5}"
 )
@@ -104,7 +106,8 @@ def _as_run(run: list[tuple[int, _Mark]], rows: range, item: _Mark) -> Iterator[
 
 
 def _mark(line: str) -> _Mark:
-    found = _GLUED.match(line)
+    begin = line.lstrip(" \t>")[:1]
+    found = _GLUED.match(line) if begin.isdecimal() or begin in _MARKS else None
     if not found:
         return _Mark("", 0, "")
     kind = found["end"] or found["bullet"] or found["star"] or WIDE

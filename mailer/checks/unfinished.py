@@ -8,10 +8,11 @@ from unicodedata import category
 from markdown_it.token import Token
 
 from mailer.checks.proofs import Proof, shortened
-from mailer.checks.words import TO_DO
+from mailer.checks.words import to_do
 from mailer.content.findings import Finding
 from mailer.content.front_checks import STATES
 from mailer.content.markdown import plain
+from mailer.content.patterns import lazy
 
 HOLDS_A_PLACE = re.compile(
     r"(todo|to[ -]do|fixme|tb[acdsw]|wip|draft|xxx+|(tk)+|work in progress|under construction|lorem( ipsum\b.*)?|"
@@ -23,7 +24,7 @@ HOLDS_A_PLACE = re.compile(
     re.IGNORECASE,
 )
 MARKED = re.compile(r"\W*(wip|draft|todo|草稿)\s*[:：]|[\[(（【]\s*(wip|draft|todo|草稿)\s*[\])）】]", re.IGNORECASE)
-EMPTY_ITEM = re.compile(r"[ \t>]*(?:[-*+]|\d{1,9}[.)])[ \t]*")
+EMPTY_ITEM = lazy(r"[ \t>]*(?:[-*+]|\d{1,9}[.)])[ \t]*")
 SHOWS_MORE_THAN_WORDS = ("fence", "code_block", "image", "link_open", "footnote_ref")
 
 
@@ -40,10 +41,10 @@ def look(proof: Proof) -> Iterator[Finding]:
                 yield proof.finding(line, 0, "unfinished", "an item of the list is empty", "write it, or remove it")
     yield from _properties(proof)
     for name, text in (("title", proof.issue.title), ("preheader", proof.issue.preheader)):
-        if text and (_holds_a_place(text) or MARKED.match(text) or TO_DO.search(text)):
+        if text and (_holds_a_place(text) or MARKED.match(text) or to_do(text)):
             what = f'the {name} is "{shortened(text)}", which is unfinished text'
             found = proof.finding_at_title("unfinished", what, "write it before you send")
-            if found.line < proof.issue.body_line or not TO_DO.search(text):  # else told with the heading
+            if found.line < proof.issue.body_line or not to_do(text):  # else told with the heading
                 yield found
 
 
@@ -62,7 +63,7 @@ def _properties(proof: Proof) -> Iterator[Finding]:
 
 def _of_section(proof: Proof, heading: str, block: Token) -> Iterator[Finding]:
     words = plain(block.children or []) if block.children else f"{block.info}{block.markup}"
-    if TO_DO.search(words):
+    if to_do(words):
         return  # told with the paragraph
     where = f'section "{shortened(heading, 40)}"' if heading else "the text"
     what = f'{where} has only "{shortened(words, 40)}" in it'

@@ -13,12 +13,13 @@ from mailer.content.dates import days_in
 from mailer.content.findings import Finding
 from mailer.content.markdown import display_width, plain
 from mailer.content.markdown.text import closing
+from mailer.content.patterns import lazy
 
 MOST = 50  # pieces of one paragraph that are reported; a text made to be slow has thousands
 WIDEST_SUBJECT = 60  # columns that an inbox on a desktop shows
 ANSWER = re.compile(r"(re|fwd?|aw|wg|sv|回复|答复|转发|回覆|轉寄)\s*[:：]", re.IGNORECASE)
 _TO_BE_WRITTEN = r"TODO|FIXME|TBD|TBA|TK|XXX+|待补充?|待填写?|待定"
-TO_DO = re.compile(
+TO_DO = lazy(
     r"^\W*(TODO|FIXME|TBD|TBA|XXX+)\b|\b(TODO|FIXME|TBD)\s*[:：]|\b(FIXME|TKTK)\b"
     rf"|[\[(（【{{]\s*(?:{_TO_BE_WRITTEN})(?:[\s:：][^\[\](){{}}（）【】\n]{{0,60}})?[\])）】}}]"
     # Journalists write TK for what is "to come"; TK Maxx is a name.
@@ -28,13 +29,14 @@ TO_DO = re.compile(
     r"|\[[Ii]nsert\s[^\[\]\n]{1,60}\]|\[(?:[Aa]dd|[Pp]ut|[Ee]nter|[Yy]our)\s[^\[\]\n]{1,60}\shere\]"
     r"|(?i:^\W*lorem ipsum\b|\blorem ipsum dolor\b)",
 )
+_SIGNS_OF_TO_DO = ("TODO", "FIXME", "TBD", "TBA", "TK", "XX", "待", "[", "【", "orem ipsum", "OREM IPSUM", "orem Ipsum")
 # Merge fields of other programs and unfilled placeholders. `{{7*7}}` is neither: it stays as written.
 BLANK = re.compile(
     r"\{\{\s*[A-Za-z_][\w.\- ]*(\|[^{}]*)?\}\}|%%[A-Za-z_]+%%|<%=?\s*[\w.]+\s*%>"
     r"|\[(LINK|URL|TITLE|NAME|DATE|PLACEHOLDER|INSERT\b[^\][]{0,60}|YOUR [A-Z ]+|ADD [A-Z ]+)\]"
 )
 STARRED = re.compile(r"\*\|[A-Z_:]+\|\*")  # Markdown takes the stars for emphasis, so it is looked for in the source
-LEAVES = re.compile(r"unsub|opt_?out", re.IGNORECASE)
+LEAVES = lazy(r"unsub|opt_?out", re.IGNORECASE)
 OWN_LINK = "remove it: mailer adds each subscriber's own link to unsubscribe below the issue"
 BLANK_TARGET = re.compile(r"(TODO|LINK|URL|TBD|XXX+|https?://(TODO|LINK|URL|TBD|XXX+|…|\.\.\.)?/?)")
 OURS = re.compile(r"zq[0-9a-f]{16}")
@@ -167,10 +169,15 @@ def _unfinished(proof: Proof) -> Iterator[Finding]:
             "unfinished", f'the title ends with "{proof.issue.title.strip()[-1]}"', "finish it, or remove the colon"
         )
     for block, words in _paragraphs(proof):
-        for found in _each([TO_DO], words):
+        for found in to_do(words):
             what = f'"{shortened(found)}" is unfinished text'
             yield proof.finding_in(block, found, "unfinished", what, "write it, or remove it")
     yield from _empty_quotes(proof)
+
+
+def to_do(words: str) -> list[str]:
+    """Return the reminders in a text, each once."""
+    return _each([TO_DO], words) if any(sign in words for sign in _SIGNS_OF_TO_DO) else []
 
 
 def _paragraphs(proof: Proof) -> Iterator[tuple[Token, str]]:
