@@ -18,6 +18,13 @@ _HIDDEN = lazy(
     r"\s+(?:hidden(?=[\s>=])|style=[\"'][^\"'<>]{0,300}?display\s*:\s*none)[^<>]{0,500}>\s*([^\s<>][^<>]{0,200})",
     re.IGNORECASE,
 )
+# With a sign that prose has not: "\[note\]" is a bracket that is meant.
+_OF_FORMULAS = r"(?:\^|\\[A-Za-z]|_\{| = )"
+_FORMULA = lazy(
+    rf"(?<!\\)(?:\\\((?=[^()\n]{{0,100}}?{_OF_FORMULAS})(?:(?!\]\(|//|\\\)).){{1,200}}\\\)"
+    rf"|\\\[(?=[^\[\]]{{0,100}}?{_OF_FORMULAS})(?:(?!\]\(|//|\\\]).){{1,300}}\\\])",
+    re.DOTALL,
+)
 _ONLY_COMMENTS = "remove it: only <!-- a comment --> below the title is left out of an email"
 
 
@@ -27,6 +34,8 @@ def look(proof: Proof) -> Iterator[Finding]:
         yield from _conflicts(proof)
     if "{::comment}" in source or re.search(r"display\s*:\s*none|\shidden[\s>=]", source, re.IGNORECASE):
         yield from _notes(proof)
+    if "\\(" in source or "\\[" in source:
+        yield from _formulas(proof)
 
 
 def _conflicts(proof: Proof) -> Iterator[Finding]:
@@ -54,6 +63,15 @@ def _notes(proof: Proof) -> Iterator[Finding]:
         for found in pattern.finditer(source):
             what = f'subscribers would see {kind} "{shortened(found[1])}"'
             yield _finding(proof, found.start(), "private-note", what, _ONLY_COMMENTS)
+
+
+def _formulas(proof: Proof) -> Iterator[Finding]:
+    """Report formulas of LaTeX: Markdown takes their backslashes for those that let a bracket be a bracket."""
+    for found in _FORMULA.finditer(_without_code(proof)):
+        shown = found[0].replace("\\(", "(").replace("\\)", ")").replace("\\[", "[").replace("\\]", "]")
+        what = f'subscribers would see the formula "{shortened(found[0])}" as "{shortened(shown)}"'
+        fix = "show an image of the formula, or write it in words"
+        yield _finding(proof, found.start(), "markup-maybe", what, fix)
 
 
 def _finding(proof: Proof, position: int, rule: str, what: str, fix: str) -> Finding:

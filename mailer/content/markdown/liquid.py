@@ -4,7 +4,9 @@ import re
 
 from markdown_it import MarkdownIt
 from markdown_it.rules_block import StateBlock
+from markdown_it.rules_core import StateCore
 from markdown_it.rules_inline import StateInline
+from markdown_it.token import Token
 
 COMMENT = re.compile(r"\{%-?\s*comment\b.*?\{%-?\s*endcomment\s*-?%\}", re.DOTALL)
 TAG = re.compile(r"\{%(?:(?!\{%).)*?%\}", re.DOTALL)
@@ -15,6 +17,25 @@ def liquid_plugin(md: MarkdownIt) -> None:
     """Remove tags, and note them in `env["left_out"]` as (line, text)."""
     md.block.ruler.before("fence", "liquid", _block, {"alt": ["paragraph", "reference", "blockquote", "list"]})
     md.inline.ruler.before("escape", "liquid", _inline)
+    md.core.ruler.after("block", "attributes_of_tables", _drop_rows)
+
+
+def _drop_rows(state: StateCore) -> None:
+    """Remove `{: .striped}` below a table, which GFM takes for a row of it."""
+    if "{:" not in state.src or not any(token.type == "table_open" for token in state.tokens):
+        return
+    kept: list[Token] = []
+    begin = 0
+    for token in state.tokens:
+        begin = len(kept) if token.type == "tr_open" else begin
+        kept.append(token)
+        if token.type != "tr_close":
+            continue
+        text = "".join(one.content for one in kept[begin:] if one.type == "inline").strip()
+        if ATTRIBUTES.fullmatch(text):
+            state.env.setdefault("left_out", []).append(((kept[begin].map or [0])[0], text))
+            del kept[begin:]
+    state.tokens = kept
 
 
 def _block(state: StateBlock, start_line: int, end_line: int, silent: bool) -> bool:

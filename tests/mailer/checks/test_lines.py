@@ -68,3 +68,17 @@ def test_what_only_other_programs_hide_blocks_a_send(findings, text, column):
 )
 def test_what_is_not_seen_or_meant_is_no_note(rules, text):
     assert "private-note" not in rules(text)
+
+
+def test_a_formula_whose_backslashes_markdown_takes_is_found(findings):
+    told = findings("Let \\(x^2\\) and\n\\[E = mc^2\\] be.")
+
+    assert [(one.rule, one.line, one.column) for one in told] == [("markup-maybe", 9, 5), ("markup-maybe", 10, 1)]
+    assert 'the formula "\\(x^2\\)" as "(x^2)"' in told[0].message
+
+
+@pytest.mark.parametrize(
+    "text", ["\\(see there\\) and \\[sqlx::test\\]", "`\\(x^2\\)`", "\\[[a](https://a.example/b)\\]"]
+)
+def test_brackets_with_backslashes_are_brackets(rules, text):
+    assert rules(text) == []

@@ -218,3 +218,9 @@ def test_the_name_of_the_title_is_not_in_the_subject():
 
 def test_braces_that_are_no_attributes_stay_in_a_heading():
     assert "The set {a, b}" in html("### The set {a, b}\n\nx")
+
+
+@pytest.mark.parametrize("more", ["", "\nWords.", "\n## News"])
+def test_attributes_below_a_table_are_no_row_of_it(more):
+    table = "| a | b |\n|---|---|\n| 1 | 2 |\n"
+    assert html(f"{table}{{: .striped}}\n{more}") == html(f"{table}\n{more}")
