@@ -24,6 +24,12 @@ def forget_card(newsletter: Newsletter, slug: str) -> None:
     page_images.keep(newsletter.label, slug, {Role.CARD: None})
 
 
+def renew_card(newsletter: Newsletter, slug: str, title: str, language: str) -> None:
+    """Draw the card of an issue anew if it has one; remove it if that cannot be done here."""
+    if page_images.card(newsletter.label, slug) and not keep_card(newsletter, slug, title, language):
+        forget_card(newsletter, slug)
+
+
 def keep_look(newsletter: Newsletter) -> None:
     """Draw and store the newsletter's own card and icons, as its file describes it now."""
     from mailer.content.cards import card_of_newsletter

@@ -129,6 +129,8 @@ def carry_out(plan: ImportPlan) -> None:
             raise RunAgain(
                 f"{one.file}: another command changed the archive in the meantime; run the command again."
             ) from None
+        issue = proof.rendered
+        cards.renew_card(proof.newsletter, issue.slug, issue.subject, issue.language)
     for label in dict.fromkeys(one.newsletter for one in plan.kept):
         cards.keep_look(_newsletter(label))  # a newsletter that has sent nothing yet has no icon either
     indexing.catch_up(INDEXING)

@@ -10,7 +10,7 @@ from PIL import Image
 from mailer.content.cards import fonts
 from mailer.models import REHEARSAL, PageImage, Send
 from mailer.publishing import correcting
-from mailer.publishing.cards import draw_cards
+from mailer.publishing.cards import draw_cards, renew_card
 from mailer.publishing.preparing import prepare
 from mailer.publishing.sending import Order, get_ready, propose, start
 from mailer.store import page_images
@@ -124,3 +124,16 @@ def test_issues_that_were_sent_before_get_their_cards_once(settings):
     assert page_images.with_card("weekly") == {"2026-11-13"}
     assert [one.slug for one in draw_cards(weekly)] == ["2026-11-20"]
     assert len(list(draw_cards(weekly, again=True))) == 2
+
+
+def test_an_issue_that_is_imported_again_gets_a_new_card_only_if_it_had_one(settings):
+    weekly = settings.NEWSLETTERS["weekly"]
+    renew_card(weekly, SLUG, "Boards", "en")
+    assert page_images.card("weekly", SLUG) == ""
+    published(SLUG, subject="Boards")
+    list(draw_cards(weekly))
+    first = page_images.card("weekly", SLUG)
+    renew_card(weekly, SLUG, "Better boards", "en")
+    assert page_images.card("weekly", SLUG) not in ("", first)
+    renew_card(weekly, SLUG, "Party 🎉", "en")
+    assert page_images.card("weekly", SLUG) == ""
