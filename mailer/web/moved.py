@@ -4,6 +4,7 @@ from urllib.parse import quote
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponsePermanentRedirect
+from django.urls import Resolver404
 from django.utils.cache import patch_cache_control
 
 from mailer.archive import archive_root
@@ -16,7 +17,8 @@ FRESH = 3600  # seconds for which it may be kept; browsers would keep a permanen
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """Answer an address that no page has: with the issue that had it on another site, or 404."""
-    found = _behind(request.path_info) if request.method in ("GET", "HEAD") else None
+    unknown = isinstance(exception, Resolver404) and request.method in ("GET", "HEAD")
+    found = _behind(request.path_info) if unknown else None
     return _lead_to(*found) if found else views.not_found(request, exception)
 
 
