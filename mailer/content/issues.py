@@ -93,6 +93,7 @@ def read_issue(path: Path, config: Path | None = None) -> Issue:
     try:
         front = read_front_matter(text)
     except FrontMatterError as error:
+        _refuse_merge(path, text)
         raise IssueError(path, error.line, 1, error.message, error.fix, "front-matter") from None
     lines = text.split("\n")
     resolved = path.resolve()
@@ -123,6 +124,15 @@ def read_issue(path: Path, config: Path | None = None) -> Issue:
         aliases=aliases_in(front.values),
         restricted=restriction_in(front.values),
     )
+
+
+def _refuse_merge(path: Path, text: str) -> None:
+    """Raise `IssueError` if what cannot be read is a merge in Git that is not finished."""
+    for number, line in enumerate(text.split("\n"), 1):
+        if re.match(r"<{7} |>{7} ", line):
+            what = f'a merge in Git left "{line[:40]}" in the file'
+            fix = "keep one version, and remove the lines that begin with <<<<<<<, ======= and >>>>>>>"
+            raise IssueError(path, number, 1, what, fix, "front-matter")
 
 
 def _with_emoji(text: str) -> str:

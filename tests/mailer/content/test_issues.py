@@ -112,6 +112,7 @@ def test_without_configuration_and_git_the_folder_is_the_issues_own(written, tmp
         ("# T\n".encode("utf-16"), 1, "UTF-16, not UTF-8"),
         ("---\ntitle: A\n", 1, "no end"),
         ("---\ntitle: A\nwhat: [1\n---\ntext\n", 3, "not YAML"),
+        ("---\n<<<<<<< HEAD\ntitle: A\n=======\ntitle: B\n>>>>>>> x\n---\ntext\n", 2, "a merge in Git left"),
         ("---\na: &a x\nb: *a\n---\ntext\n", 2, "alias"),
         ("---\ntitle: !!python/object:os.system x\n---\ntext\n", 2, "tag"),
         ("---\n" + "x: y\n" * 5000 + "---\ntext\n", 1, "longer than"),
