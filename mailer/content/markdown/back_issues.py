@@ -34,11 +34,11 @@ def with_back_issues(
 
     An issue that the text names as the latest is not repeated in the list.
     """
-    named = any(_matches(_LATEST, token) for token in tokens)
+    named = any(_LATEST.fullmatch(_comment(token)) for token in tokens)
     for token in tokens:
-        if place := _matches(_PLACE, token):
+        if place := _PLACE.fullmatch(_comment(token)):
             written = _list(issues[1:] if named else issues, place[1])
-        elif _matches(_LATEST, token):
+        elif _LATEST.fullmatch(_comment(token)):
             written = "".join(f"**{_as_link(issue.title, issue.address)}**" for issue in issues[:1])
         else:
             yield token
@@ -53,5 +53,5 @@ def _list(issues: Sequence[BackIssue], most: str | None) -> str:
     return "\n".join(as_list_item(issue.title, issue.address) for issue in shown)
 
 
-def _matches(place: re.Pattern[str], token: Token) -> re.Match[str] | None:
-    return place.fullmatch(token.content) if token.type == "html_block" else None
+def _comment(token: Token) -> str:
+    return token.content if token.type == "html_block" else ""
