@@ -64,12 +64,12 @@ def test_the_record_of_a_consent_holds_the_sentence_and_the_language_that_were_s
     reader = speaking_chinese(readers.pending())
     page = client.get(confirm_path(reader)).content.decode()
     client.post(confirm_path(reader))
-    legend = re.search(r"<legend>(.+)</legend>", client.get(preferences_path(reader)).content.decode())[1]
+    promise = re.search(r'<p class="promise">(.+)</p>', client.get(preferences_path(reader)).content.decode())[1]
     wish = {"do": "save", "had": "weekly", "newsletter": ["weekly", "jianbao"], "language": "en"}
     assert spoken(client.post(preferences_path(reader), wish)) == "en"
     confirmed, asked = Consent.objects.get(step="confirmed"), Consent.objects.get(newsletter="jianbao")
     assert (confirmed.wording in page, confirmed.language) == (True, CHINESE)
-    assert (asked.wording, asked.language) == (f"{legend} 嵌入式AI简报", CHINESE)
+    assert (asked.wording, asked.language) == (f"嵌入式AI简报: {promise}", CHINESE)
 
 
 def test_the_mail_to_confirm_speaks_it_and_signing_up_once_more_changes_no_choice(client, hints):
