@@ -23,7 +23,7 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 @click.group()
 def archive() -> None:
-    """List issues with a page, import or search issues, correct or remove pages, build a static site."""
+    """List issues with a page; import, correct or remove them, draw their cards, build a static site."""
 
 
 archive.add_command(build)

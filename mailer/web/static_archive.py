@@ -226,7 +226,7 @@ class StaticArchive:
                 "title": titles[slug],
                 "language": language_tag(self.newsletter.language),
             }
-            yield path, render_to_string("pages/archive_moved.html", values).encode()
+            yield path, render_to_string("pages/_archive_moved.html", values).encode()
 
     def _at_root(self, slug: str) -> str:
         root = archive_root(settings.BASE_URL, self.newsletter.label, list(settings.NEWSLETTERS))

@@ -16,6 +16,7 @@ from mailer.archive import indexing
 from mailer.archive.correcting import correct
 from mailer.archive.removing import remove
 from mailer.web.refusals import Cause, refuse
+from mailer.web.static_archive import StaticArchive
 from subscribers import limits, signed_links, tokens
 from subscribers.models import Letter
 from subscribers.web import forms
@@ -189,7 +190,19 @@ def _archive() -> dict[str, Seen]:
         "search in Chinese": "/jianbao/archive/?q=%E7%AE%80%E6%8A%A5",
         "search in vain": "/archive/?q=nothingofthekind",
     }
-    return {name: Seen(page.html, page.files | images) for name, path in paths.items() for page in [_get(path)]}
+    served = {name: Seen(page.html, page.files | images) for name, path in paths.items() for page in [_get(path)]}
+    return served | _as_files()
+
+
+def _as_files() -> dict[str, Seen]:
+    """Return the page that only the archive as files has."""
+    files = dict(StaticArchive(settings.NEWSLETTERS["weekly"]).files())
+    assets = {path: content for path, content in files.items() if path.startswith("assets/")}
+    loaded = {
+        f"{BASE}/{path}": (content, "text/css") if path.endswith(".css") else (b"", "text/javascript")
+        for path, content in assets.items()
+    }
+    return {"search in files": Seen(files["search.html"].decode(), loaded)}
 
 
 def _form_time(age: float = 10) -> str:
