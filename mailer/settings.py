@@ -297,7 +297,17 @@ USE_TZ = True
 TIME_ZONE = "UTC"  # Celery reads this too: anything else shifts its clock.
 USE_I18N = True
 LANGUAGE_CODE = "en"
-LANGUAGES = [("en", "English"), ("zh-hans", "简体中文")]
+# Our texts exist in these; a newsletter may be in any. The names stand in the subscriber's preferences.
+LANGUAGES = [
+    ("en", "English"),
+    ("ar", "العربية"),
+    ("de", "Deutsch"),
+    ("es", "Español"),
+    ("fr", "Français"),
+    ("ja", "日本語"),
+    ("zh-hans", "简体中文"),
+    ("zh-hant", "繁體中文"),
+]
 LOCALE_PATHS = [folder for folder in (_package / "locale", _package.parent / "locale") if folder.is_dir()]
 
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]

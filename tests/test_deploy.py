@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 import yaml
+from django.conf import settings as of_django
+from django.utils.translation import to_locale
 
 from tests import parts
 from tests.installed import ROOT
@@ -183,6 +185,11 @@ def test_the_units_share_one_hardening():
     assert hardened == {f"mailer-{name}.service" for name in ("web", "worker", "backup", "health@")}
     blocks = {re.search(r"# Allow it to write.*?\nUMask=0077\n", text(f"systemd/{unit}"), re.S)[0] for unit in hardened}
     assert len(blocks) == 1
+
+
+def test_the_image_keeps_the_translations_into_our_languages():
+    kept = re.findall(r"! -path '\*/(\w+)/\*'", (ROOT / "deploy/Dockerfile").read_text(encoding="utf-8"))
+    assert sorted(kept) == sorted(to_locale(code) for code, _ in of_django.LANGUAGES)
 
 
 def test_the_image_is_built_of_nothing_that_is_not_asked_for():

@@ -54,7 +54,7 @@ from mailer.content.markdown import (
 )
 from mailer.content.mjml import Slots
 from mailer.content.titles import without_name
-from subscribers.languages import direction, language_of_chrome, language_tag
+from subscribers.languages import direction, language_tag, supported
 
 LARGEST = 102_400  # bytes; Gmail clips what is longer, and with it the unsubscribe link
 LINK_GROWTH = 200  # bytes by which a subscriber's own unsubscribe link is longer than its placeholder
@@ -134,7 +134,7 @@ def render_issue(
         for section in sections:
             mark_directions(section.tokens, around)
     placeholders = {"unsubscribe": _placeholder("unsubscribe", issue, newsletter)}
-    with translation.override(language_of_chrome(language)):
+    with translation.override(supported(language)):
         bodies = tuple(_heading(section, around) + to_html(section.tokens) for section in sections)
         mail = _Mail(issue, newsletter, language, sections, bodies, placeholders, logo.address, archive_url)
         subject, preheader, text = mail.subject(), mail.preheader(), mail.text()
@@ -226,7 +226,7 @@ def _missing(html: str, issue: Issue, sections: tuple[Section, ...]) -> Iterator
 
 
 class _Mail:
-    """One issue's texts and slots, as the templates take them. The language of the chrome is active."""
+    """One issue's texts and slots, as the templates take them. The language of the text around it is active."""
 
     def __init__(
         self,
@@ -248,6 +248,9 @@ class _Mail:
             "language": language_tag(language),
             "direction": direction(language),
             "title_direction": direction_of(self.headline, direction(language)),
+            # Of our own texts, which are in English around a language that we do not speak.
+            "frame_direction": direction(translation.get_language()),
+            "address_direction": direction_of(newsletter.postal_address or newsletter.from_name, direction(language)),
             "dateline": self._dateline(),
             "logo": logo,
             # A welcome has no page.

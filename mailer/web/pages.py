@@ -30,7 +30,7 @@ from mailer.content.colours import mix, palette
 from mailer.store.installation import public_id
 from mailer.web import moved
 from mailer.web.throttling import TooMany, searches
-from subscribers.languages import direction, language_of_chrome, language_tag
+from subscribers.languages import direction, language_tag, supported
 from subscribers.web.forms import new_form_time
 from subscribers.web.pages import CONTENT_POLICY, first_newsletter, network_of, newsletter_shown
 from subscribers.web.sharing import Picture, Shared, card, card_of_newsletter
@@ -269,7 +269,7 @@ def _root(newsletter: Newsletter) -> str:
 def speaking(newsletter: Newsletter, language: str) -> ExitStack:
     """Activate the language of ours that suits `language`, and the newsletter's time zone."""
     stack = ExitStack()
-    stack.enter_context(translation.override(language_of_chrome(language)))
+    stack.enter_context(translation.override(supported(language)))
     stack.enter_context(timezone.override(ZoneInfo(newsletter.timezone)))
     return stack
 

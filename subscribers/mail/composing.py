@@ -7,6 +7,8 @@ from django.core.mail import EmailMultiAlternatives
 from django.template.loader import render_to_string
 from django.utils import translation
 
+from subscribers.languages import direction, language_tag
+
 PARTS = ("subject.txt", "body.txt", "body.mjml")
 
 
@@ -22,7 +24,8 @@ def compose(folder: str, newsletter: str, language: str, to: str, context: dict[
     frame = {
         "newsletter_name": sender.name,
         "postal_address": sender.postal_address,
-        "language": language,
+        "language": language_tag(language),
+        "direction": direction(language),
         "accent_color": sender.accent_color,
     }
     with translation.override(language):

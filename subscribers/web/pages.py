@@ -26,8 +26,8 @@ from subscribers.records import Origin
 
 log = logging.getLogger(__name__)
 
-# Raise it with every change to a sentence that subscribers agree to.
-WORDING_VERSION = "3"
+# Of the sentences that subscribers agree to, in each language: raise it when one of them changes in that language.
+WORDING_VERSIONS = {"en": "3", "ar": "1", "de": "1", "es": "1", "fr": "1", "ja": "1", "zh-hans": "3", "zh-hant": "1"}
 CONTENT_POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
@@ -302,7 +302,7 @@ def origin(request: HttpRequest, how: str, wording: str = "") -> Origin:
         how=how,
         source=f"{settings.BASE_URL}{path}",
         wording=wording,
-        wording_version=WORDING_VERSION if wording else "",
+        wording_version=WORDING_VERSIONS[translation.get_language() or settings.LANGUAGE_CODE] if wording else "",
         language=translation.get_language() or "",
         ip=network_of(request),
     )

@@ -106,6 +106,7 @@ def _checks() -> Iterator[Check]:
     from mailer.providers.current import configured_provider
 
     yield here.newsletters()
+    yield from here.languages()
     yield from here.misnamed()
     yield from here.exposed()
     yield guarded("disk", here.disk)

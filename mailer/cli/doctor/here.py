@@ -20,6 +20,24 @@ def newsletters() -> Check:
     return Check("newsletter.toml", "ok", f"{', '.join(settings.NEWSLETTERS)} ({settings.CONFIG})")
 
 
+def languages() -> Iterator[Check]:
+    """Yield in which languages our own texts reach subscribers, and whether a native speaker has read these."""
+    from subscribers.languages import is_ours, is_reviewed, supported
+
+    written = sorted({newsletter.language for newsletter in settings.NEWSLETTERS.values()})
+    if not written:
+        return
+    lacking = [language for language in written if not is_ours(language)]
+    unread = sorted({language for language in map(supported, written) if not is_reviewed(language)})
+    notes = [f"our texts do not exist in {', '.join(lacking)} and are in English"] if lacking else []
+    if unread:
+        notes.append(
+            f"{', '.join(unread)} is unreviewed: no native speaker has read our texts in it yet. Read your pages and "
+            "emails before you rely on them, and report what is wrong"
+        )
+    yield Check("languages", "ok", "; ".join([", ".join(written), *notes]))
+
+
 def misnamed() -> Iterator[Check]:
     """Yield what looks like a setting but sets nothing."""
     from mailer.config import environment

@@ -102,6 +102,8 @@ def _add_pending(person: "tuple[Address, str, str]", label: str, source: str) ->
 
 def _keep(person: "tuple[Address, str, str]", origin: "Origin") -> None:
     """Set the given name and language, also for an existing subscriber with others."""
+    from django.conf import settings
+
     from subscribers import languages
     from subscribers.changing import rename, speak
 
@@ -114,8 +116,9 @@ def _keep(person: "tuple[Address, str, str]", origin: "Origin") -> None:
         click.echo(f"{address.email}: the language was changed.")
     if language and not languages.is_ours(language):
         click.echo(
-            f"{language} is stored for this subscriber. Pages and emails about their subscription are available in "
-            "English and Simplified Chinese only, so they get those in the newsletter's language.",
+            f"{language} is stored for this subscriber. Pages and emails about their subscription do not exist in it "
+            f"(only in {', '.join(code for code, _ in settings.LANGUAGES)}), so they get those in the newsletter's "
+            "language.",
             err=True,
         )
 

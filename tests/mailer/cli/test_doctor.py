@@ -4,6 +4,7 @@ import base64
 import json
 import socket
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -13,7 +14,7 @@ from django.utils import timezone
 
 from mailer.cli.doctor import domains
 from mailer.cli.doctor.account import credits, events_address, key
-from mailer.cli.doctor.here import broker, worker
+from mailer.cli.doctor.here import broker, languages, worker
 from mailer.models import Batch, Installation, Process
 from mailer.providers.current import configured_provider
 from mailer.providers.protocol import Account, Check
@@ -77,6 +78,18 @@ def test_of_an_account_in_order_there_is_nothing_to_say(examined):
     found = examined()
     assert {name for name, (state, _) in found.items() if state != "ok"} == set(), found
     assert {"restore guard", "sender editor@news.example.com", "credits", "webhook", "suppressions"} <= set(found)
+
+
+def test_the_doctor_says_which_of_our_texts_are_english_or_unreviewed(settings):
+    weekly = settings.NEWSLETTERS["weekly"]
+    settings.NEWSLETTERS = {code: replace(weekly, language=code) for code in ("en", "de", "pt")}
+    (check,) = languages()
+    assert check.state == "ok"
+    assert check.detail.startswith("de, en, pt; our texts do not exist in pt and are in English; de is unreviewed")
+    settings.NEWSLETTERS = {"weekly": weekly}
+    assert [check.detail for check in languages()] == ["en"]
+    settings.NEWSLETTERS = {}
+    assert list(languages()) == []
 
 
 def test_deliveries_without_a_batch_of_their_send_are_an_error(examined, db):

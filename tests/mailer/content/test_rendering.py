@@ -299,14 +299,6 @@ def test_paragraphs_that_read_from_right_to_left_say_so(rendered):
     assert [p.get("dir") for p in page.iter("p") if p.text_content() in ("שלום world", "hello עולם")] == ["rtl", None]
 
 
-def test_a_whole_issue_reads_from_right_to_left(rendered):
-    mail = rendered("---\nlanguage: ar\n---\n# مرحبا\n\nنص\n\n- بند\n")
-
-    assert '<html lang="ar" dir="rtl"' in mail.html
-    assert "direction:ltr" not in mail.html.replace('direction:ltr">', "")
-    assert "text-align:left;color:#1f2328" not in mail.html
-
-
 def test_text_has_no_line_that_mail_servers_would_break(rendered):
     mail = rendered("# T\n\n" + "word " * 800 + "\n\n" + "字" * 900 + "\n\n" + "x" * 3000 + "\n")
 

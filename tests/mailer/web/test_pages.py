@@ -141,8 +141,10 @@ def test_the_issues_own_day_and_number_stand_on_its_page_as_in_its_mail(client: 
     [
         ("", "en", None, None),
         ("zh-hans", "zh-Hans", None, None),
-        ("de", "de", None, "en"),
-        ("ar", "ar", "rtl", "en"),
+        ("de", "de", None, None),
+        ("ar", "ar", "rtl", None),
+        ("pt", "pt", None, "en"),
+        ("he", "he", "rtl", "en"),
     ],
 )
 def test_it_says_its_language_and_its_frame_says_where_it_speaks_another(client, language, tag, direction, chrome):

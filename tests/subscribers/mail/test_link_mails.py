@@ -54,6 +54,14 @@ def test_it_speaks_the_readers_language():
     assert mail.outbox[0].subject == "你在《The Weekly》的资料"
 
 
+def test_it_reads_from_right_to_left_in_a_language_that_does(settings):
+    reader = readers.confirmed()
+    changing.speak(reader.public_id, "ar", LINK)
+    link_mails.send(changing.ask_for_link(reader.public_id, "weekly", LINK))
+    ((html, _),) = mail.outbox[0].alternatives
+    assert '<html lang="ar" dir="rtl"' in html
+
+
 def test_one_that_failed_is_tried_once_more_and_never_within_ten_minutes(clock, no_mail):
     letter, tries = asked(), []
     for _ in range(30):
