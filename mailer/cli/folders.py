@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path, PurePath
+from unicodedata import normalize
 
 from mailer.cli.terminal import Problem
 from mailer.config.newsletter import why_not_a_label
@@ -129,15 +130,23 @@ def _markdown_in(folder: Path) -> list[Path]:
 def label_of(name: str, folder: Path) -> str:
     """Return a label for the newsletter of that name: its own letters, else those of its folder."""
     for text in (name, folder.resolve().name, "newsletter"):
-        label = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:63].strip("-")
+        label = re.sub(r"[^a-z0-9]+", "-", _without_accents(text)).strip("-")[:63].strip("-")
         if label and not why_not_a_label(label):
             return label
     return "newsletter"
 
 
+# Letters that are no letter with an accent to Unicode.
+_LIKE = str.maketrans({"æ": "ae", "œ": "oe", "ø": "o", "đ": "d", "ð": "d", "þ": "th", "ł": "l", "ı": "i"})
+
+
+def _without_accents(text: str) -> str:
+    return re.sub("[\u0300-\u036f]", "", normalize("NFKD", text.casefold())).translate(_LIKE)
+
+
 def with_details(toml: str, label: str, details: Mapping[str, str]) -> str:
     """Return a newsletter.toml with these values in place of the invented ones, under that label."""
-    text = toml.replace("[newsletters.edge-notes]", f"[newsletters.{label}]").replace("(edge-notes)", f"({label})")
+    text = re.sub(r"(?<=\[newsletters\.)edge-notes(?=\])|(?<=[(（])edge-notes(?=[)）])", label, toml)
     values = dict(details)
     if name := values.get("name"):
         values["from_name"] = name

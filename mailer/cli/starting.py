@@ -90,9 +90,14 @@ def _write(folder: Path, details: dict[str, str]) -> None:
         click.echo(f"{number} found in {found[0][0].parent}{''.join(others)}{more}; no samples added.")
     enter = "" if folder == Path() else f"cd {quoted(folder)}, then "
     missing = [] if started else [key for key in ("name", "from_email", "postal_address") if key not in details]
-    fill_in = f"put your {', '.join(missing)} into {FILE_NAME}, then " if missing else ""
+    fill_in = f"put your {_listed(missing)} into {FILE_NAME}, then " if missing else ""
     first = found[0][0].relative_to(folder) if found else PurePath("issues/hello.md")
     click.echo(f"Next: {enter}{fill_in}run mailer preview {quoted(first)}.")
+
+
+def _listed(names: list[str]) -> str:
+    *others, last = names
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def _content(name: PurePath, source: Path, folder: Path, details: dict[str, str]) -> bytes:

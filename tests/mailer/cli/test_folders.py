@@ -56,7 +56,13 @@ def test_issues_are_found_where_they_lie_newest_first(tmp_path, files, found):
 
 @pytest.mark.parametrize(
     ("name", "folder", "label"),
-    [("The Weekly!", "x", "the-weekly"), ("嵌入式周报", "weekly", "weekly"), ("周报", "周报", "newsletter")],
+    [
+        ("The Weekly!", "x", "the-weekly"),
+        ("Café Notes", "x", "cafe-notes"),
+        ("Smørrebrød & Straße", "x", "smorrebrod-strasse"),
+        ("嵌入式周报", "weekly", "weekly"),
+        ("周报", "周报", "newsletter"),
+    ],
 )
 def test_a_label_is_made_of_the_name_or_the_folder(tmp_path, name, folder, label):
     assert folders.label_of(name, tmp_path / folder) == label
@@ -64,6 +70,14 @@ def test_a_label_is_made_of_the_name_or_the_folder(tmp_path, name, folder, label
 
 def test_a_name_that_is_reserved_for_a_page_gives_another_label(tmp_path):
     assert folders.label_of("Archive", tmp_path / "boards") == "boards"
+
+
+@pytest.mark.parametrize("language", folders.LANGUAGES)
+def test_no_name_of_the_sample_is_left_where_the_label_is_meant(language):
+    toml = folders.starters_files(language)[PurePath("newsletter.toml")].read_text()
+    comment, table, *_ = folders.with_details(toml, "zh", {}).splitlines()
+    assert ("edge-notes" not in comment, table) == (True, "[newsletters.zh]")
+    assert "zh" in comment
 
 
 def test_details_survive_whatever_they_contain(tmp_path):

@@ -79,7 +79,7 @@ def test_blank_answers_keep_the_invented_values_which_no_real_send_accepts(run, 
     )
     (newsletter,) = read_newsletters(tmp_path / "newsletter.toml").values()
     assert newsletter.name == "Edge Notes"
-    assert "put your name, from_email, postal_address into newsletter.toml" in ran.out
+    assert "put your name, from_email and postal_address into newsletter.toml" in ran.out
 
 
 def test_a_folder_with_a_space_is_shown_as_a_shell_takes_it(run, tmp_path):
