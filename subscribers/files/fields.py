@@ -76,6 +76,9 @@ _NAMES: Mapping[str, tuple[str, ...]] = {
     "requested_at": (
         "requested at",
         "optin time",
+        "opt in time",
+        "optin date",
+        "opt in date",
         "created at",
         "creation date",
         "start date",
@@ -104,7 +107,7 @@ _NAMES: Mapping[str, tuple[str, ...]] = {
     ),
     "suppressed_at": ("suppressed at", "clean time", "undeliverability date"),
     "source": ("source", "subscription source (free)", "acquisition source", "utm source", "referrer url"),
-    "network": ("network", "confirm ip", "optin ip", "ip address"),
+    "network": ("network", "confirm ip", "optin ip", "opt in ip", "ip address"),
     "subscribed": (  # no: gets no mail
         "subscribed to emails",
         "subscribed",

@@ -275,7 +275,8 @@ def _lines(report: "Report") -> list[str]:
         (report.stay_unsubscribed, "unsubscribed before and stay unsubscribed"),
         (report.stay_pending, "pending here and active in the file, stay pending"),
         (report.suppressed, "suppressed, not imported"),
-        (report.newly_suppressed, "suppressed by the file"),
+        # Those who are new were counted with the new ones.
+        (max(report.newly_suppressed - report.new_by_state.get("suppressed", 0), 0), "suppressed by the file"),
         (report.duplicates, "named more than once, counted once"),
         (report.rejected, "rejected"),
         (report.kept_out, f"kept out, named in an unreadable row, the first in line {report.first_kept_out}"),

@@ -3,7 +3,7 @@
 import json
 import sys
 from collections.abc import Iterable, Iterator
-from itertools import chain, islice
+from itertools import chain, compress, islice
 from typing import TYPE_CHECKING
 
 import click
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 ON_A_PAGE = 50
 AT_ONCE = 2000  # rows that are read, and written to a pipe
-HEADINGS = ("address", "state", "newsletter", "name", "since (UTC)")
+HEADINGS = ("address", "state", "suppressed", "newsletter", "name", "since (UTC)")
 # Where nothing is longer, the columns of a pipe stand below each other.
-LINE = "{:<38}  {:<12}  {:<16}  {:<20}  {:<16}"
+LINE = "{:<38}  {:<12}  {:<10}  {:<16}  {:<20}  {:<16}"
 
 
 @click.command(name="list")
@@ -155,7 +155,7 @@ def print_subscribers(rows: Iterable[Row]) -> None:
 
 def _cells(row: Row) -> tuple[str, ...]:
     email, state, suppressed, newsletter, name, since = row
-    return email, f"{state}, suppressed: {suppressed}" if suppressed else state, newsletter, name, since[:16]
+    return email, state, suppressed or "", newsletter, name, since[:16]
 
 
 def _print_table(rows: list[tuple[str, ...]]) -> None:
@@ -164,18 +164,19 @@ def _print_table(rows: list[tuple[str, ...]]) -> None:
     from rich.text import Text
 
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for heading in HEADINGS:
+    said = [name != "suppressed" or any(cells[number] for cells in rows) for number, name in enumerate(HEADINGS)]
+    for heading in compress(HEADINGS, said):
         table.add_column(heading, no_wrap=True)
     for cells in rows:
-        table.add_row(*map(Text, cells))  # Text: a name like [red] is a name
+        table.add_row(*map(Text, compress(cells, said)))  # Text: a name like [red] is a name
     console = Console()
     if Console(width=10_000).measure(table).maximum <= console.width:
         console.print(table)
         return
     # An address that is broken in two cannot be copied: in a narrow terminal each has a line of its own.
-    for email, *rest in rows:
+    for email, state, suppressed, *rest in rows:
         click.echo(email)
-        click.echo("  " + " · ".join(filter(None, rest)))
+        click.echo("  " + " · ".join(filter(None, [state, suppressed and f"suppressed: {suppressed}", *rest])))
 
 
 def _say_how_subscribers_come(filtered: bool) -> None:

@@ -123,6 +123,7 @@ def test_an_import_says_what_became_of_the_rows(tmp_path):
 def test_a_dry_run_shows_the_plan_and_writes_nothing(tmp_path):
     path = tmp_path / "people.csv"
     path.write_text(f"email,state,Phone,Opt-in text\n{ADA.email},active,1,\n{BEN.email},bounced,,\nx@,active,,\n")
+    assert "suppressed by the file" not in run("import", str(path), *WEEKLY, "--dry-run").stderr  # told as new
     result = run("import", str(path), *WEEKLY, "--dry-run", "--json")
     assert result.exit_code == 0
     plan = json.loads(result.stdout)

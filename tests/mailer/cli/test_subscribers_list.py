@@ -33,7 +33,7 @@ def test_the_list_shows_readers_of_one_state():
     assert [row["email"] for row in json.loads(run("list", "--json", "--state", "pending").stdout)] == [BEN.email]
     shown = run("list", "--limit", "2")
     assert DORA.email in shown.stdout
-    assert "active, suppressed: bounce" in shown.stdout
+    assert "active        bounce" in shown.stdout
     assert ADA.email not in shown.stdout
     assert "1 to 2 of 4; --page 2 shows the next" in shown.stderr
     assert "No such subscribers" in run("list", "--state", "unsubscribed", "--newsletter", "jianbao").stderr
@@ -68,8 +68,9 @@ def test_a_pipe_gets_the_values_of_each_subscriber_as_they_are_stored(microsecon
     at = datetime(2026, 1, 2, 3, 4, 5, microsecond, tzinfo=UTC)
     Subscription.objects.update(changed_at=at)
     heading, line = run("list").stdout.splitlines()
-    assert line == f"{DORA.email:<38}  active, suppressed: bounce  {'weekly':<16}  {DORA.name:<20}  2026-01-02 03:04"
-    assert heading.startswith(f"{'address':<38}  {'state':<12}  {'newsletter':<16}")
+    cells = f"{DORA.email:<38}  {'active':<12}  {'bounce':<10}  {'weekly':<16}  {DORA.name:<20}"
+    assert line == f"{cells}  2026-01-02 03:04"
+    assert heading.startswith(f"{'address':<38}  {'state':<12}  {'suppressed':<10}  {'newsletter':<16}")
     (row,) = json.loads(run("list", "--json").stdout)
     assert row == {
         "email": DORA.email,
@@ -103,6 +104,21 @@ def test_a_narrow_terminal_breaks_no_address(monkeypatch, capsys):
         shown = capsys.readouterr().out
         assert email in shown
         assert lines is None or shown.splitlines() == lines
+
+
+def test_a_terminal_has_a_column_for_who_is_suppressed_if_somebody_is(monkeypatch, capsys):
+    from mailer.cli.subscribers.looking import print_subscribers
+
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    shown = {}
+    for reason in (None, "bounce"):
+        for width in ("50", "120"):
+            monkeypatch.setenv("COLUMNS", width)
+            print_subscribers([("dora@readers.example", "active", reason, "weekly", "Dora", "2026-11-20 10:00:00")])
+            shown[reason, width] = capsys.readouterr().out
+    assert "suppressed" not in shown[None, "50"] + shown[None, "120"]
+    assert "active · suppressed: bounce · weekly" in shown["bounce", "50"]
+    assert shown["bounce", "120"].splitlines()[0].find("suppressed") > 0
 
 
 def test_a_name_like_markup_is_a_name():

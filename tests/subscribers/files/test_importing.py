@@ -171,6 +171,13 @@ def test_a_file_does_not_confirm_a_subscriber_who_left_and_whose_address_somebod
     assert readers.state_of(reader) == "pending"
 
 
+def test_when_somebody_opted_in_is_when_they_asked(file):
+    file.take_in(f"email,Opt-in time,Opt-in IP\n{ADA.email},2024-03-01 10:00:00,192.0.2.9\n", state="active")
+    claimed = Consent.objects.get(subscriber__email=ADA.email).claimed
+    assert claimed["requested_at"].startswith("2024-03-01T10:00")
+    assert claimed["network"] == "192.0.2.0/24"
+
+
 def test_a_suppressed_stranger_is_not_taken_in(file):
     readers.bounced()
     Subscriber.objects.all().delete()
