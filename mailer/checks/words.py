@@ -17,7 +17,7 @@ from mailer.content.patterns import lazy
 
 MOST = 50  # pieces of one paragraph that are reported; a text made to be slow has thousands
 WIDEST_SUBJECT = 60  # columns that an inbox on a desktop shows
-ANSWER = re.compile(r"(re|fwd?|aw|wg|sv|回复|答复|转发|回覆|轉寄)\s*[:：]", re.IGNORECASE)
+ANSWER = re.compile(r"(re|aw|sv|回复|答复|回覆|(?P<forwards>fwd?|wg|转发|轉寄))\s*[:：]", re.IGNORECASE)
 _TO_BE_WRITTEN = r"TODO|FIXME|TBD|TBA|TK|XXX+|待补充?|待填写?|待定"
 TO_DO = lazy(
     r"^\W*(TODO|FIXME|TBD|TBA|XXX+)\b|\b(TODO|FIXME|TBD)\s*[:：]|\b(FIXME|TKTK)\b"
@@ -65,10 +65,10 @@ def _subject(proof: Proof) -> Iterator[Finding]:
             f'the subject is {width} columns wide, and an inbox shows about {WIDEST_SUBJECT}: "{_seen(subject)}…"',
             "shorten the title, or begin with what matters",
         )
-    if ANSWER.match(subject):
+    if answers := ANSWER.match(subject):
         yield proof.finding_at_title(
             "subject-shouting",
-            f'the subject begins with "{ANSWER.match(subject)[0]}", like a reply',  # type: ignore[index]
+            f'the subject begins with "{answers[0]}", like a {"forwarded email" if answers["forwards"] else "reply"}',
             "remove it: mailbox providers treat it as a trick",
         )
     elif _shouts(subject):

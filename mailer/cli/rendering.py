@@ -38,7 +38,7 @@ def render(file: Path, folder: Path | None, name: str | None) -> None:
 
     proof = prepare(file, name)
     _write(folder or settings.HOME / "rendered", _files(proof.rendered, settings.BASE_URL))
-    click.echo(f"content_sha256 {proof.rendered.content_sha256}", err=True)
+    click.echo(f"content_sha256 {proof.rendered.content_sha256} ({terminal.SAME_EMAIL})", err=True)
     tell(file, [finding for finding in proof.rendered.findings if finding.rule in OF_A_SEND])
     outcome = "the files are written, but a send would be blocked"
     count_warnings(file, stop_at_errors(file, lambda: require_sound(proof, beside=OF_A_SEND), outcome))

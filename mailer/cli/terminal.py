@@ -31,6 +31,10 @@ class Exit(IntEnum):
     OPEN_ENDS = 5  # ended with something rejected or unknown
 
 
+# What `content_sha256` is.
+SAME_EMAIL = "of subject, HTML and text: `mailer send issue --verbose` shows the same for the same email"
+
+
 def printable(text: str) -> str:
     """Make terminal escapes visible, because files and sites influence what is printed.
 

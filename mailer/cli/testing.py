@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mailer.cli.terminal import Exit, Problem, quoted, start
+from mailer.cli.terminal import SAME_EMAIL, Exit, Problem, counted, quoted, start
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -92,6 +92,7 @@ def _facts(proof: "Proof", to: "Sequence[Address]") -> dict[str, object]:
 def _show(facts: dict[str, object]) -> None:
     for name, value in facts.items():
         click.echo(f"{name:>14}  {', '.join(value) if isinstance(value, list) else value}", err=True)
+    click.echo(f"{'':>14}  ({SAME_EMAIL})", err=True)
 
 
 def _show_findings(file: Path, findings: "list[Finding]") -> None:
@@ -103,8 +104,10 @@ def _show_findings(file: Path, findings: "list[Finding]") -> None:
     if errors:
         click.echo("mailer: these would block `send issue`, but not a test.", err=True)
     say_uncopied(file, findings)
-    if warnings := len(findings) - len(errors):
-        click.echo(f"mailer: `mailer check {quoted(file)}` lists {warnings} more that are not errors.", err=True)
+    if others := len(findings) - len(errors):
+        kind = "further finding" if errors else "finding"
+        lists = f"lists {counted(others, kind)}, {'not an error' if others == 1 else 'none of them an error'}"
+        click.echo(f"mailer: `mailer check {quoted(file)}` {lists}.", err=True)
 
 
 def _tell(outcome: "Outcome", to: "Sequence[Address]") -> None:

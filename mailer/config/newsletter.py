@@ -4,6 +4,7 @@ import re
 import tomllib
 from collections.abc import Callable
 from dataclasses import MISSING, dataclass, fields
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
@@ -97,12 +98,12 @@ class _Parser:
 
     def newsletters(self) -> dict[str, Newsletter]:
         data = self._parse()
-        for key in data:
+        for key, value in data.items():
             if key != "newsletters":
-                self._fail(
-                    self._line_of("", key),
-                    f"{key!r} does not belong here; move it under [newsletters.<name>] or remove it.",
-                )
+                fix = "move it under [newsletters.<name>] or remove it."
+                if isinstance(value, dict) and get_close_matches(key, ["newsletters"]):
+                    fix = f"did you mean [newsletters.{next(iter(value), '<name>')}]?"
+                self._fail(self._line_of("", key), f"{key!r} does not belong here; {fix}")
         tables = data.get("newsletters")
         if not isinstance(tables, dict) or not tables:
             self._fail(1, 'no newsletter is configured; add a table such as [newsletters.weekly] with name = "…".')
@@ -154,7 +155,8 @@ class _Parser:
             try:
                 values[key] = CHECKS[key](value)
             except _Bad as bad:
-                self._fail(self._line_of(label, key), f"{key} = {value!r} {bad}")
+                shown = str(value).lower() if isinstance(value, bool) else repr(value)  # as TOML has them
+                self._fail(self._line_of(label, key), f"{key} = {shown} {bad}")
         for key in REQUIRED:
             if not values.get(key):
                 self._fail(
@@ -279,10 +281,9 @@ def _media_url(value: Any) -> str:
 
 
 def _remote_images(value: Any) -> str:
-    text = _header(value)
-    if text not in ("keep", "copy"):
+    if value not in ("keep", "copy"):
         raise _Bad('must be "keep", to leave images of other sites there, or "copy", to send copies of them.')
-    return text
+    return str(value)
 
 
 def _logo(value: Any) -> str:

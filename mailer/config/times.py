@@ -27,11 +27,12 @@ def read_time(text: str, zone: str, now: datetime) -> datetime:
 
 
 def describe(moment: datetime, zone: str, now: datetime) -> str:
-    """Return `Tuesday 2019-07-02 09:00 Asia/Shanghai, 01:00 UTC, in 3 h 5 min`."""
+    """Return `Tuesday 2019-07-02 09:00 Asia/Shanghai, 01:00 UTC, in 3 h 5 min`; UTC is not said twice."""
     local = moment.astimezone(ZoneInfo(zone))
     utc = moment.astimezone(UTC)
     day = "" if utc.date() == local.date() else f"{utc:%Y-%m-%d} "
-    return f"{local:%A %Y-%m-%d %H:%M} {zone}, {day}{utc:%H:%M} UTC, {_distance(moment - now)}"
+    in_utc = "" if zone == "UTC" else f", {day}{utc:%H:%M} UTC"
+    return f"{local:%A %Y-%m-%d %H:%M} {zone}{in_utc}, {_distance(moment - now)}"
 
 
 def _from_now(text: str, now: datetime) -> datetime | None:

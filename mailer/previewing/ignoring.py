@@ -59,7 +59,7 @@ def _in_issue(rule: str, issue: Issue) -> Line:
         line = Line(f"---\nignore: [{named}]\n---", "above the first line")
     written = (number for number, text in enumerate(front, 1) if re.match(r"\s*[\"']?ignore[\"']?\s*[:=]", text, re.I))
     number = next(written, 0)
-    return Line(line.text, f"instead of ignore in line {number}") if number else line
+    return Line(line.text, f"instead of line {number}") if number else line
 
 
 def _quoted(rules: Iterable[str]) -> str:

@@ -42,9 +42,14 @@ def test_capitals_in_a_word_and_letters_without_case_do_not_shout(rules, title):
     assert rules(titled(title)) == []
 
 
-@pytest.mark.parametrize("title", ["Re: your order", "FWD: news", "回复：关于简报"])
-def test_a_subject_that_pretends_to_answer_is_told(rules, title):
-    assert rules(titled(title)) == ["subject-shouting"]
+@pytest.mark.parametrize(
+    ("title", "like"),
+    [("Re: your order", "a reply"), ("FWD: news", "a forwarded email"), ("回复：关于简报", "a reply")],
+)
+def test_a_subject_that_pretends_to_answer_is_told(findings, title, like):
+    (found,) = findings(titled(title))
+    assert found.rule == "subject-shouting"
+    assert f"like {like}" in found.message
 
 
 def test_a_missing_preheader_is_reported_with_the_text_that_replaces_it(findings):

@@ -98,6 +98,7 @@ def test_the_address_of_images_is_that_of_a_folder(written, given, read):
         ('media_url = "HTTP://img.example.com/"', "must begin with https://"),
         ('media_url = "https://me:secret@img.example.com/"', "must not contain a user name"),
         ('media_url = "img.example.com"', "is not a web address"),
+        ("remote_images = true", 'remote_images = true must be "keep"'),
     ],
 )
 def test_a_bad_value_is_named_with_its_line(written, line, says):
@@ -115,6 +116,7 @@ def test_a_bad_value_is_named_with_its_line(written, line, says):
         (GOOD.replace("weekly]", "Weekly]"), ":2 'Weekly' is used in addresses"),
         (GOOD.replace('name = "The Weekly"\n', ""), ":2 newsletter 'weekly' has no name"),
         ('[newsletter]\nname = "x"\n', ":1 'newsletter' does not belong here"),
+        ('[newsletter.m]\nname = "x"\n', ":1 'newsletter' does not belong here; did you mean [newsletters.m]?"),
         ("", ":1 no newsletter is configured"),
         ("[newsletters.weekly]\nname = oops\n", ":2 this is not TOML"),
         (f"{GOOD}max_per_hour = {'9' * 5000}\n", ":5 a number is too long"),

@@ -21,7 +21,7 @@ FRONTS = {
     '+++\ntitle = "A"\n+++\n': ('ignore = ["http"]', "between the lines +++ at the top"),
     "Title: A\nDate: 2026-11-20\n\n": ("ignore: http", "below the first line"),
     '{\n"title": "A"\n}\n': ('"ignore": ["http"],', "below the { at the top"),
-    "---\ntitle: A\nignore: bare-url\n---\n": ("ignore: [bare-url, http]", "instead of ignore in line 3"),
+    "---\ntitle: A\nignore: bare-url\n---\n": ("ignore: [bare-url, http]", "instead of line 3"),
 }
 
 

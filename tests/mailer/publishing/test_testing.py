@@ -91,6 +91,10 @@ def test_the_hash_is_the_one_that_the_send_will_print(api, file, settings):
     assert rendered(file, settings).content_sha256 in result.stderr
 
 
+def test_what_the_check_would_list_is_counted(api, file):
+    assert "lists 1 finding, not an error." in send(file, "--to", ADA.email).stderr
+
+
 def test_no_send_no_reader_and_no_figure_knows_of_it(api, file):
     readers.everybody()
     counted = {model: model.objects.count() for model in (Send, Batch, Delivery, Subscriber, Subscription, Consent)}
