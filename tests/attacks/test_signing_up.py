@@ -236,7 +236,8 @@ def test_what_is_asked_of_a_network_is_the_same_for_readers_and_strangers(clock)
         form = form_time()
         page = sign_up(reader.email, form=form)
         done = sign_up(reader.email, form=form, altcha=solution(page))
-        pages.add((page.status_code, done.status_code, done.content))
+        # The page repeats the address as it was typed.
+        pages.add((page.status_code, done.status_code, done.text.replace(reader.email, "ADDRESS")))
     assert len(pages) == 1
 
 
@@ -307,9 +308,9 @@ def test_while_the_rate_is_used_up_everybody_is_asked_for_work_and_told_that_it_
     for email in ("new@readers.example", "ada@readers.example"):
         form = form_time()
         page = sign_up(email, 50, form=form)
-        pages.append(sign_up(email, 50, form=form, altcha=solution(page)).content)
+        pages.append(sign_up(email, 50, form=form, altcha=solution(page)).text.replace(email, "ADDRESS"))
     assert pages[0] == pages[1]
-    assert "may take a few hours" in pages[0].decode()
+    assert "may take a few hours" in pages[0]
     assert send_all(clock) == []
     clock.forward(minutes=10)
     assert send_all(clock) == ["new@readers.example"]
