@@ -17,11 +17,13 @@ ATTRIBUTES: dict[str, set[str]] = {
     "a": {"href", "title", "id", "class", "dir"},
     "img": {"src", "alt", "title", "width", "height", "class"},
     "ol": {"start", "dir"},
-    "td": {"style", "colspan", "rowspan", "dir"},
-    "th": {"style", "colspan", "rowspan", "dir"},
+    "td": {"style", "align", "colspan", "rowspan", "dir"},
+    "th": {"style", "align", "colspan", "rowspan", "dir"},
     **{tag: {"dir"} for tag in ("blockquote", "code", "dt", "dd")},
-    **{tag: {"id", "dir"} for tag in ("h1", "h4", "h5", "h6", "li", "sup")},
-    **{tag: {"id", "class", "dir"} for tag in ("h2", "h3", "ul", "table", "div", "p", "span", "pre")},
+    **{tag: {"id", "dir"} for tag in ("li", "sup")},
+    **{tag: {"id", "dir", "align"} for tag in ("h1", "h4", "h5", "h6")},
+    **{tag: {"id", "class", "dir"} for tag in ("ul", "span", "pre")},
+    **{tag: {"id", "class", "dir", "align"} for tag in ("h2", "h3", "table", "div", "p")},
 }
 CLASSES = {"story", "source", "wide", "code", "picture", "caption", "callout", "label"}
 CLASSES |= {*highlighting.CLASSES, *callouts.CLASSES.values()}
@@ -128,6 +130,11 @@ def _only_our_values(tag: str, attribute: str, value: str) -> str | None:
     if attribute == "style":
         aligned = re.search(r"text-align:\s*(left|right|center)\b", value)
         return aligned[0] if aligned else None
+    if attribute == "align":
+        # A table at a side would have the text beside it.
+        return (
+            value.lower() if value.lower() in ({"center"} if tag == "table" else {"left", "right", "center"}) else None
+        )
     if attribute == "dir":
         return value.lower() if value.lower() in ("rtl", "ltr") else None
     if attribute != "class":

@@ -25,16 +25,18 @@ KEEPS_ID = _names("div h1 h2 h3 h4 h5 h6 li p pre span sup table ul")
 REMOVED = _names("audio canvas embed iframe math noembed noframes noscript object script style svg template video xmp")
 # The tag goes, its text stays. A name in none of the three sets is not a tag at all: `Vec<T>`, `<alice>`.
 UNWRAPPED = _names(
-    "abbr acronym address area article aside base basefont bdi bdo big body button center cite col colgroup "
+    "abbr acronym address area article aside base basefont bdi bdo big body button cite col colgroup "
     "data datalist details dfn dialog dir fieldset figcaption figure font footer form frame frameset head "
     "header hgroup html input label legend link main map menu meta meter nav nobr optgroup option output "
     "param picture plaintext progress rp rt ruby search section select source summary textarea time "
     "title track tt wbr"
 )
 BREAKS_LINE = _names("blockquote dd div dl dt h1 h2 h3 h4 h5 h6 hr li ol p pre table tr ul figcaption")
+TAKES_ALIGN = _names("div h1 h2 h3 h4 h5 h6 p")
+_ALIGNS = re.compile(r"\btext-align\s*:\s*(left|right|center)\b", re.IGNORECASE)
 STRIKES = _names("del s")
 # What emails do not know, and what stands for it: a line of its own, and brackets around how a word is read.
-_OTHERWISE = {"strike": "s", "summary": "p", "figcaption": "p"}
+_OTHERWISE = {"strike": "<s>", "summary": "<p>", "figcaption": "<p>", "center": '<div align="center">'}
 _READING = {False: "（", True: "）"}
 SCRIPTS = {"sup": "above", "sub": "below"}
 
@@ -195,8 +197,9 @@ def _tag(name: str, closes: bool, source: str) -> list[Token]:
     if name == "br":
         return [Token("hardbreak", "br", 0, meta={"html": True})]
     if name in _OTHERWISE:
-        name = _OTHERWISE[name]
-        source = f"</{name}>" if closes else f"<{name}>"
+        source = _OTHERWISE[name]
+        name = source[1:].partition(" ")[0].rstrip(">")
+        source = f"</{name}>" if closes else source
     if name == "a" and closes:
         return [Token("link_close", "a", -1)]
     if name == "a":
@@ -209,12 +212,22 @@ def _tag(name: str, closes: bool, source: str) -> list[Token]:
         return _text("☑" if "checked" in source.replace("checkbox", "") else "☐")
     attributes = _Attributes(source).found if not closes and " id" in source.lower() else {}
     if name in ALLOWED:
+        source = source if closes else _aligned(name, source)
         keeps_id = name in KEEPS_ID
         anchor = attributes.get("id", "") if keeps_id else ""
         meta = {"breaks": name in BREAKS_LINE, "strikes": name in STRIKES, "anchor": anchor}
         meta["script"] = "" if closes else SCRIPTS.get(name, "")
         return [*_place({} if keeps_id else attributes), Token("html_inline", "", 0, content=source, meta=meta)]
     return _place(attributes) if name in UNWRAPPED else _text(source)
+
+
+def _aligned(name: str, source: str) -> str:
+    """Say as an attribute, which every email client knows, how a style aligns text: no style reaches the email."""
+    if name not in TAKES_ALIGN or "text-align" not in source.lower():
+        return source
+    attributes = _Attributes(source).found
+    found = _ALIGNS.search(attributes.get("style", ""))
+    return f'<{name} align="{found[1]}"{source[len(name) + 1 :]}' if found and "align" not in attributes else source
 
 
 def _place(attributes: dict[str, str]) -> list[Token]:

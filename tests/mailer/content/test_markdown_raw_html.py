@@ -117,6 +117,26 @@ def test_a_tag_in_use_takes_only_what_its_block_closes(source, left):
     assert text(source) == left
 
 
+@pytest.mark.parametrize(
+    ("source", "html"),
+    [
+        ('<p align="center"><img src="a.png" alt="A"></p>', '<p align="center"><img '),
+        ("<div align=CENTER>\n\nWords.\n\n</div>", '<div align="center">'),
+        ("<center>Words.</center>", '<div align="center">Words.</div>'),
+        ('<p style="color: red; text-align: center">Words.</p>', '<p align="center">Words.</p>'),
+        ('<h2 align="right" style="text-align:center">Words</h2>', '<h2 align="right">'),
+        ('<table align="center"><tr><td align="right">1</td></tr></table>', '<table align="center">'),
+        ('<table align="left"><tr><td>1</td></tr></table>', "<table>"),
+        ('<p align="justify">Words.</p>', "<p>Words.</p>"),
+        ('<p style="text-align: var(--x)">Words.</p>', "<p>Words.</p>"),
+    ],
+)
+def test_what_is_centred_stays_centred_by_an_attribute_that_every_client_knows(source, html):
+    written = to_html(parse(source).tokens)
+    assert html in written
+    assert "style" not in written
+
+
 def test_what_is_removed_is_named_with_the_words_in_it():
     (remark,) = parse("a <video>no film</video> b").remarks
 
