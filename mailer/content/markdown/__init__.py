@@ -15,9 +15,10 @@ from mailer.content.markdown.directions import RIGHT_TO_LEFT, Direction, directi
 from mailer.content.markdown.emoji_codes import with_emoji
 from mailer.content.markdown.html import inline_to_html, to_html
 from mailer.content.markdown.parsing import Document, MarkupError, Reference, first_heading, parse
+from mailer.content.markdown.plain_blocks import display_width
 from mailer.content.markdown.remarks import Remark
 from mailer.content.markdown.sections import Section, empty_sections, needs_contents, same_title, split, title_heading
-from mailer.content.markdown.text import STRUCK, Numbers, display_width, in_short_lines, inline_to_text, plain, to_text
+from mailer.content.markdown.text import STRUCK, Numbers, in_short_lines, inline_to_text, plain, to_text
 
 __all__ = [
     "COLUMN",

@@ -59,6 +59,12 @@ def nesting(tag: str) -> int:
     return -1 if found["close"] else 1
 
 
+def tag_of(token: Token) -> tuple[str, bool]:
+    """Return the name of a tag and whether it ends an element; ("", False) for any other token."""
+    found = _TAG.fullmatch(token.content.strip()) if token.type == "html_inline" else None
+    return (found["name"].lower(), bool(found["close"])) if found else ("", False)
+
+
 class _Attributes(HTMLParser):
     def __init__(self, tag: str) -> None:
         super().__init__(convert_charrefs=True)

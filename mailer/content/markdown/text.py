@@ -1,14 +1,14 @@
 """Turn tokens into plain text for the email's text part: the same words, the same links."""
 
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from markdown_it.token import Token
 
 from mailer.content.markdown import callouts
 from mailer.content.markdown.cjk import is_wide
+from mailer.content.markdown.html_text import html_to_text
+from mailer.content.markdown.plain_blocks import in_columns, indent, underline
 
-COLUMNS = 72
 LONGEST_LINE = 990  # bytes
 STORY = "■ "
 CALLOUT = "» "
@@ -106,7 +106,7 @@ def _blocks(tokens: list[Token], numbers: Numbers) -> list[str]:
         if write:
             blocks.append(write(token, inside, numbers))
         elif token.type == "inline":
-            blocks.append(_inline(token.children or [], numbers))
+            blocks.append(_html(token, inside, numbers))
         elif inside:
             blocks.append(to_text(inside, numbers))
         position = end + 1
@@ -131,10 +131,6 @@ def _heading(token: Token, inside: list[Token], numbers: Numbers) -> str:
     return f"{STORY}{words}" if token.attrs.get("class") == "story" else f"{words}\n{underline(words, '·')}"
 
 
-def underline(words: str, stroke: str) -> str:
-    return stroke * min(display_width(words), COLUMNS)
-
-
 def _bullets(token: Token, inside: list[Token], numbers: Numbers) -> str:
     return _list(inside, numbers, lambda _: "- ")
 
@@ -152,24 +148,19 @@ def _list(inside: list[Token], numbers: Numbers, mark: Callable[[int], str]) -> 
         lead = mark(len(items))
         tight = any(token.type == "paragraph_open" and token.hidden for token in inside[position:end])
         blocks = filter(None, _blocks(inside[position + 1 : end], numbers))
-        items.append(_indent(("\n" if tight else "\n\n").join(blocks), lead, " " * len(lead)))
+        items.append(indent(("\n" if tight else "\n\n").join(blocks), lead, " " * len(lead)))
         position = end + 1
     return "\n".join(items)
 
 
-def _indent(text: str, first: str, rest: str) -> str:
-    lines = text.split("\n")
-    return "\n".join(((rest if number else first) + line).rstrip() for number, line in enumerate(lines))
-
-
 def _quote(token: Token, inside: list[Token], numbers: Numbers) -> str:
-    return _indent(to_text(inside, numbers), "> ", "> ")
+    return indent(to_text(inside, numbers), "> ", "> ")
 
 
 def _callout(token: Token, inside: list[Token], numbers: Numbers) -> str:
     label = callouts.label([token, *inside], 0)
     title, rest = ("", inside) if label else (to_text(inside[:3], numbers), inside[3:])
-    return _indent(to_text(rest, numbers), f"{CALLOUT}{label or title}\n  ", "  ").rstrip()
+    return indent(to_text(rest, numbers), f"{CALLOUT}{label or title}\n  ", "  ").rstrip()
 
 
 def _definitions(token: Token, inside: list[Token], numbers: Numbers) -> str:
@@ -178,13 +169,13 @@ def _definitions(token: Token, inside: list[Token], numbers: Numbers) -> str:
     while position < len(inside):
         end = closing(inside, position)
         words = to_text(inside[position + 1 : end], numbers)
-        lines.append(_indent(words, "    ", "    ") if inside[position].type == "dd_open" else words)
+        lines.append(indent(words, "    ", "    ") if inside[position].type == "dd_open" else words)
         position = end + 1
     return "\n".join(lines)
 
 
 def _code(token: Token, inside: list[Token], numbers: Numbers) -> str:
-    return _indent(token.content.rstrip("\n"), "    ", "    ")
+    return indent(token.content.rstrip("\n"), "    ", "    ")
 
 
 def _rule(token: Token, inside: list[Token], numbers: Numbers) -> str:
@@ -192,7 +183,7 @@ def _rule(token: Token, inside: list[Token], numbers: Numbers) -> str:
 
 
 def _html(token: Token, inside: list[Token], numbers: Numbers) -> str:
-    return _inline(token.children or [], numbers)
+    return html_to_text(token.children or [], lambda children: _inline(children, numbers))
 
 
 def _table(token: Token, inside: list[Token], numbers: Numbers) -> str:
@@ -201,18 +192,8 @@ def _table(token: Token, inside: list[Token], numbers: Numbers) -> str:
         if cell.type == "tr_open":
             rows.append([])
         elif cell.type == "inline":
-            rows[-1].append(_inline(cell.children or [], numbers).replace("\n", " "))
-    widths = [max(map(display_width, column)) for column in zip(*rows, strict=False)]
-    if sum(widths) + 3 * len(widths) > COLUMNS:
-        widths = [0] * len(widths)  # too wide to stand in columns: cells follow each other
-    lines = [
-        " | ".join(_padded(cell, width) for cell, width in zip(row, widths, strict=False)).rstrip() for row in rows
-    ]
-    return "\n".join([lines[0], underline(lines[0], "-"), *lines[1:]])
-
-
-def _padded(cell: str, width: int) -> str:
-    return cell + " " * max(width - display_width(cell), 0)
+            rows[-1].append(_inline(cell.children or [], numbers))
+    return in_columns(rows)
 
 
 def _footnote(token: Token, inside: list[Token], numbers: Numbers) -> str:
@@ -293,10 +274,3 @@ def _pieces(line: str) -> Iterator[str]:
         yield line[:cut].rstrip()
         line = line[cut:]
     yield line
-
-
-def display_width(text: str) -> int:
-    """Return the columns that the text takes in a terminal: wide characters take two, combining marks none."""
-    return sum(
-        0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text
-    )
