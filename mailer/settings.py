@@ -262,7 +262,7 @@ TEMPLATES = [
         "NAME": "mjml",
         "DIRS": TEMPLATE_FOLDERS,
         "OPTIONS": {
-            "builtins": ["django.templatetags.i18n"],
+            "builtins": ["django.templatetags.i18n", "mailer.content.filters"],
             "debug": True,  # an error carries its file and line
         },
     },
@@ -271,7 +271,7 @@ TEMPLATES = [
         "NAME": "pages",
         "DIRS": TEMPLATE_FOLDERS,
         "OPTIONS": {
-            "builtins": ["django.templatetags.i18n"],
+            "builtins": ["django.templatetags.i18n", "mailer.content.filters"],
             "context_processors": ["django.template.context_processors.csrf"],
             "debug": True,
         },

@@ -74,6 +74,11 @@ function excerptOf(text, words) {
   return `${begin ? "…" : ""}${shown}${begin + shown.length < best.length ? "…" : ""}`;
 }
 
+/* On a page from right to left a title may begin with a Latin name. */
+function wayOf(text) {
+  return document.dir === "rtl" && /[\u0590-\u08ff]/u.test(text) ? "rtl" : "auto";
+}
+
 function result([slug, title, day, language, text], words) {
   const item = document.createElement("li");
   const time = document.createElement("time");
@@ -83,13 +88,14 @@ function result([slug, title, day, language, text], words) {
   time.textContent = new Date(year, month - 1, date).toLocaleDateString(page, { dateStyle: "long" });
   const said = document.createElement("div");
   said.lang = language;
-  said.dir = "auto";
   const link = document.createElement("a");
   link.href = `${encodeURIComponent(slug)}/index.html`;
+  link.dir = wayOf(title);
   link.append(marked(title, words));
   const excerpt = document.createElement("p");
-  excerpt.dir = "auto";
-  excerpt.append(marked(excerptOf(text, words), words));
+  const around = excerptOf(text, words);
+  excerpt.dir = wayOf(around);
+  excerpt.append(marked(around, words));
   said.append(link, excerpt);
   item.append(time, said);
   return item;

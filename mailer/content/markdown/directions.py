@@ -12,6 +12,7 @@ Direction = Literal["ltr", "rtl"]
 
 RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
 _LETTER = re.compile(r"[^\W\d_]")
+_SENTENCE_END = re.compile("[.!?…؟۔。！？]")
 _BLOCKS = {
     "paragraph",
     "heading",
@@ -29,11 +30,17 @@ _LISTS = {"bullet_list", "ordered_list"}
 
 
 def direction_of(text: str, around: Direction) -> Direction:
-    """Return how the text reads. Amid text from right to left only what has no letter of that kind reads otherwise."""
-    first = _LETTER.search(text)
+    """Return how the text reads: as most letters of its first sentence do.
+
+    Amid text from right to left only what has no letter of that kind reads otherwise.
+    """
     if around == "rtl":
-        return "ltr" if first and not RIGHT_TO_LEFT.search(text) else "rtl"
-    return "rtl" if first and RIGHT_TO_LEFT.match(first[0]) else "ltr"
+        return "ltr" if _LETTER.search(text) and not RIGHT_TO_LEFT.search(text) else "rtl"
+    if not RIGHT_TO_LEFT.search(text):
+        return "ltr"
+    sentences = (_LETTER.findall(sentence) for sentence in _SENTENCE_END.split(text))
+    letters = next(filter(None, sentences), [])
+    return "rtl" if 2 * sum(bool(RIGHT_TO_LEFT.match(one)) for one in letters) > len(letters) else "ltr"
 
 
 def mark_directions(tokens: Sequence[Token], around: Direction) -> bool:

@@ -57,3 +57,12 @@ def test_code_and_bare_addresses_always_read_from_left_to_right():
 
 def test_a_sentence_that_begins_with_a_latin_name_stays_with_the_text_around_it():
     assert marked(f"Python: {ARABIC}", "rtl") == []
+
+
+@pytest.mark.parametrize("text", ["שלום means peace, and this sentence is in English.", "Cat. قطة تعني قطة بالعربية."])
+def test_the_first_sentence_decides_not_its_first_word(text):
+    assert marked(text, "ltr") == []
+
+
+def test_a_sentence_that_is_mostly_from_right_to_left_may_begin_with_a_latin_name():
+    assert marked(f"Python: {ARABIC}", "ltr") == [("p", "rtl", f"Python: {ARABIC}")]

@@ -175,6 +175,16 @@ def test_it_leads_to_its_neighbours_and_to_the_form(client: Client):
     assert targets["join"] == targets["button"] == "/jianbao/subscribe/"
 
 
+def test_an_arabic_title_that_begins_with_a_latin_name_reads_from_right_to_left(client: Client):
+    for day in ("2026-11-13", "2026-11-20"):
+        published(day, subject="Rust 2.0: مقدمة قصيرة", language="ar", article="<p>نص</p>")
+    page = tree(client, "/archive/2026-11-20/")
+    assert (page.get("dir"), page.get_element_by_id("title").get("dir")) == ("rtl", None)
+    assert [one.get("dir") for one in page.iter("bdi")] == ["rtl"]
+    titles = [one for one in tree(client, "/archive/").iter("a") if "Rust" in words(one)]
+    assert [(one.getparent().get("dir"), one.get("dir")) for one in titles] == [("rtl", None)] * 2
+
+
 def test_an_issue_that_was_not_sent_yet_gets_a_page_that_says_so(client: Client):
     for slug in ("2020-01-01", "%E6%97%A5", "%00", "%ff", "a" * 3000):
         page = tree(client, f"/archive/{slug}/", 404)
