@@ -11,12 +11,13 @@ from pathlib import Path
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from mailer.archive import indexing
 from mailer.archive import renaming as archive_renaming
 from mailer.config.newsletter import Newsletter
 from mailer.models import REHEARSAL, ArchivedIssue, Batch, Send, Welcome
+from mailer.models.sends import SendQuerySet
 from mailer.publishing.errors import CorrectRequest, CorrectSettings, Refused
 from mailer.store import accounts, page_images
 from subscribers import labels, optouts, renaming
@@ -26,6 +27,8 @@ from subscribers.optouts import RENAMED
 from subscribers.renaming import Carried
 
 log = logging.getLogger(__name__)
+
+_HAS_BATCHES = Exists(Batch.objects.filter(send=OuterRef("pk")))
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,7 @@ def orphans() -> list[Orphan]:
         Orphan(
             label,
             _active(label),
-            _real().filter(newsletter=label).count(),
+            _real().issues().filter(newsletter=label).count(),
             archived.filter(newsletter=label).count(),
         )
         for label in ours
@@ -95,7 +98,7 @@ def _same_newsletter(newsletter: Newsletter, source_sha256: str) -> str:
     # Another account's is of another installation at this database, which may well send the same issue.
     ours = sends.filter(Q(account=account) | Q(account=None))
     same = sends.filter(list_id=newsletter.list_id) | ours.filter(source_sha256=source_sha256)
-    if not _real().filter(newsletter=newsletter.label).exists():
+    if not _mailed(newsletter.label).exists():
         same = same | sends.filter(from_email=newsletter.from_email, account=account)
     return same.order_by("-created_at").values_list("newsletter", flat=True).first() or ""
 
@@ -135,9 +138,11 @@ def rename(old: str, new: str, audit: Callable[[Act], None]) -> Renamed:
         _require_at_rest(old)
         _require_one_newsletter(old, new)
         Send.objects.filter(newsletter=new, provider=REHEARSAL).delete()
+        _forget_welcome(old if _has_stragglers(old, new) else new)
         Welcome.objects.filter(newsletter=old).update(newsletter=new)
         carried = renaming.rename(old, new, newsletter.list_id)
-        sends = Send.objects.filter(newsletter=old).update(newsletter=new, list_id=newsletter.list_id)
+        sends = Send.objects.issues().filter(newsletter=old).count()
+        Send.objects.filter(newsletter=old).update(newsletter=new, list_id=newsletter.list_id)
         indexing.forget_newsletter(old)
         page_images.rename(old, new)
         imported = archive_renaming.rename(old, new)
@@ -197,7 +202,7 @@ def _of_unknown_history(log_of_optouts: Path) -> list[str]:
     names = labels.Names(optouts.renames(log_of_optouts))
     named = {optout.newsletter for optout in optouts.read(log_of_optouts) if optout and optout.reason != RENAMED} - {""}
     unsure = [label for label in sorted(named) if not names.resolves(label)]
-    return [label for label in unsure if not _real().filter(newsletter=label).exists()]
+    return [label for label in unsure if not _mailed(label).exists()]
 
 
 def _require_at_rest(old: str) -> None:
@@ -213,14 +218,28 @@ def _require_one_newsletter(old: str, new: str) -> None:
 
     Who signed up under the new label before the rename, or later under the former one, is of the same newsletter.
     """
-    stragglers = labels.renamed().get(old) == new and not _real().filter(newsletter=old).exists()
-    if stragglers:
+    if _has_stragglers(old, new):
         return
-    if send := _real().filter(newsletter=new).first():
+    if send := _mailed(new).first():
         raise Refused(f"{new} has sent {send.slug} already, so it is a newsletter of its own; choose another label.")
 
 
-def _real() -> QuerySet[Send]:
+def _has_stragglers(old: str, new: str) -> bool:
+    """Tell whether `old` was renamed to `new` before, and has only what came later under the former label."""
+    return labels.renamed().get(old) == new and not _mailed(old).exists()
+
+
+def _forget_welcome(label: str) -> None:
+    """Delete versions of a welcome that nobody got: frozen under a label that is no newsletter of its own."""
+    Send.objects.filter(newsletter=label, kind=Send.Kind.WELCOME).filter(~_HAS_BATCHES).delete()
+
+
+def _mailed(label: str) -> QuerySet[Send]:
+    """Return the newsletter's issues and versions of a welcome that somebody got: with any, it is one of its own."""
+    return _real().filter(Q(kind=Send.Kind.ISSUE) | Q(_HAS_BATCHES), newsletter=label)
+
+
+def _real() -> SendQuerySet:
     return Send.objects.defer("html", "text", "article").exclude(provider=REHEARSAL)
 
 

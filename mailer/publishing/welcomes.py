@@ -17,7 +17,7 @@ from mailer.content.markdown import BackIssue
 from mailer.content.welcomes import read_name
 from mailer.models import REHEARSAL, Send, Welcome
 from mailer.publishing.errors import CorrectIssue, CorrectRequest, CorrectSettings, RunAgain
-from mailer.publishing.labels import require_new
+from mailer.publishing.labels import require_new, require_not_renamed
 from mailer.publishing.preparing import render, surroundings
 from mailer.publishing.sending import require_reachable
 from mailer.sending import welcoming
@@ -79,6 +79,9 @@ def freeze(newsletter: Newsletter, contents: Sequence[Content]) -> list[Version]
     """Make this the welcome of those who confirm from now on. Raises Refused."""
     require_new(newsletter.label)
     require_one_each(newsletter, contents)
+    if not _rehearsal():
+        for content in contents:
+            require_not_renamed(newsletter, content.plan.issue.source_sha256)
     require_reachable()
     try:
         accounts.require_account()

@@ -10,11 +10,12 @@ import pytest
 from mailer.archive import entries, indexing, is_removed
 from mailer.archive.aliases import slug_behind
 from mailer.archive.removing import remove
-from mailer.models import Alias, IndexedIssue, Send
-from mailer.publishing import labels
+from mailer.models import REHEARSAL, Alias, Batch, IndexedIssue, Send, Welcome
+from mailer.publishing import labels, welcomes
 from mailer.publishing.errors import CorrectRequest, CorrectSettings, Refused
 from mailer.publishing.preparing import prepare
 from mailer.publishing.sending import Order, get_ready, propose, require_possible
+from mailer.sending import welcoming
 from mailer.sending.steering import pause
 from mailer.store import accounts
 from subscribers import clock
@@ -24,6 +25,7 @@ from tests.mailer.archived import archived
 from tests.mailer.cli.conftest import installation, run, terminal  # noqa: F401
 from tests.mailer.sending.conftest import _own_home, api  # noqa: F401 — the same stage
 from tests.mailer.sending.outgoing import deliver_all, planned
+from tests.mailer.sending.test_welcoming import content, freeze
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -178,6 +180,48 @@ def test_two_newsletters_that_were_both_sent_do_not_become_one(sent):
     copy.save(force_insert=True)
     with pytest.raises(Refused, match="boards has sent its-own already"):
         labels.rename("weekly", "boards", write)
+
+
+def test_a_welcome_of_the_renamed_one_is_refused_too(sent, settings, tmp_path):
+    boards = settings.NEWSLETTERS["boards"]
+    with pytest.raises(CorrectSettings, match="mailer newsletters rename weekly boards"):
+        welcomes.freeze(boards, [content(newsletter="boards")])
+    settings.PROVIDER = REHEARSAL
+    welcomes.freeze(boards, [content(newsletter="boards")])
+
+
+def test_a_welcome_that_nobody_got_makes_no_newsletter_of_its_own(sent, settings, tmp_path):
+    frozen_before(settings)
+    readers.confirmed("boards", readers.CLEO)
+    with pytest.raises(CorrectSettings, match="seems to be weekly"):
+        get_ready(proposal(tmp_path))
+    renamed = labels.rename("weekly", "boards", write)
+    assert renamed.sends == 1
+    assert not Send.objects.filter(kind="welcome").exists()
+    assert not Welcome.objects.exists()
+
+
+def test_a_welcome_that_somebody_got_makes_one(sent, settings):
+    send = frozen_before(settings)
+    Batch.objects.create(send=send, number=0, size=1, not_before=clock.now())
+    with pytest.raises(Refused, match=f"boards has sent {send.slug} already"):
+        labels.rename("weekly", "boards", write)
+
+
+def test_the_welcome_is_carried_along_and_counts_as_no_issue(api, settings):
+    readers.everybody()
+    deliver_all(planned())
+    (send,) = freeze()
+    rename_table(settings)
+    assert [str(orphan) for orphan in labels.orphans()] == ["weekly (2 subscribed, 1 sent)"]
+    frozen_before(settings)
+    assert labels.rename("weekly", "boards", write).sends == 1
+    assert [(one.newsletter, one.send) for one in Welcome.objects.all()] == [("boards", send)]
+
+
+def frozen_before(settings) -> Send:
+    """Freeze a welcome of `boards`, as a version did that did not compare labels."""
+    return welcoming.freeze(settings.NEWSLETTERS["boards"], [content(newsletter="boards")], ())[0].send
 
 
 def test_a_label_that_links_still_say_is_not_given_to_a_new_newsletter(sent, settings, tmp_path):

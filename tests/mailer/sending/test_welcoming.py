@@ -28,9 +28,9 @@ MARK = "zw0123456789abcdef"
 FIRST, SECOND = Listed("2026-11-20", "Boards & chips"), Listed("2026-11-27", "Compilers")
 
 
-def content(language: str = "en", source: str = "Welcome!", lists: int = 0) -> Content:
+def content(language: str = "en", source: str = "Welcome!", lists: int = 0, newsletter: str = "weekly") -> Content:
     """Return a welcome in this language that lists so many issues."""
-    plan = a_plan(slug="welcome", source=source)
+    plan = a_plan(newsletter, slug="welcome", source=source)
     plan = replace(plan, issue=replace(plan.issue, language=language))
     patterns = []
     for count in range(lists + 1):
