@@ -102,13 +102,16 @@ def _at_headings(tokens: list[Token]) -> Iterator[list[Token]]:
 
 
 def _apart_after_last_rule(runs: list[list[Token]]) -> list[list[Token]]:
-    """Split off a colophon, what follows the first rule of the last section: a card of its own, without a title."""
-    footnotes = runs.pop() if runs and runs[-1][:1] and runs[-1][0].type == "footnote_block_open" else None
-    if len(runs) > 1:
-        last = runs.pop()
-        rule = next((n for n, token in enumerate(last) if token.type == "hr" and token.level == 0), len(last))
-        runs += [last[:rule], last[rule + 1 :]]
-    return [*runs, footnotes] if footnotes else runs
+    """Split off a colophon, what follows the first rule of the last section: a card of its own, without a title.
+
+    Footnotes belong to what is above it.
+    """
+    footnotes = [runs.pop()] if runs and runs[-1][:1] and runs[-1][0].type == "footnote_block_open" else []
+    if len(runs) < 2:
+        return [*runs, *footnotes]
+    *before, last = runs
+    rule = next((n for n, token in enumerate(last) if token.type == "hr" and token.level == 0), len(last))
+    return [*before, last[:rule], *footnotes, last[rule + 1 :]]
 
 
 def _trim_rules(run: list[Token]) -> list[Token]:

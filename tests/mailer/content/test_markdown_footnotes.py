@@ -1,10 +1,10 @@
-"""A footnote may stand in the words of a link."""
+"""A footnote may stand in the words of a link, and its text stands above the colophon."""
 
 import re
 
 import pytest
 
-from mailer.content.markdown import Numbers, parse, to_html, to_text
+from mailer.content.markdown import Numbers, parse, split, to_html, to_text
 
 NOTES = "\n\n[^1]: The note.\n[^b]: Another.\n"
 REF = '<sup><a href="#note-1">1</a></sup>'
@@ -50,3 +50,10 @@ def test_a_link_in_a_link_stays_text_as_before():
 def test_the_text_part_names_the_address_first():
     text = to_text(parse("[a[^1] b](https://a.example/)." + NOTES).tokens, Numbers())
     assert text.startswith("a b [1] (1).")
+
+
+@pytest.mark.parametrize("rule", ["", "\n\n----\n\nThe licence."])
+def test_footnotes_stand_above_what_closes_every_issue(rule):
+    sections = split(parse(f"Intro.\n\n## News\n\nText[^1].{rule}{NOTES}").tokens, "Title")
+    shown = [to_text(section.tokens, Numbers()) for section in sections]
+    assert shown == ["Intro.", "Text (1).", "(1) The note.", *(["The licence."] if rule else [])]

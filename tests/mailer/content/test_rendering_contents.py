@@ -36,6 +36,13 @@ def test_the_line_is_set_off_only_from_text_above_it(rendered, before, ruled):
     assert ("border-top" in line.get("style")) is ruled
 
 
+def test_no_line_begins_with_the_dot_between_two_sections(rendered):
+    page = lxml_html.document_fromstring(rendered(f"# T\n\n{SECTIONS}").html)
+
+    (line,) = page.xpath(f"//div[contains(@class, 'muted')][contains(., '{LINE}')]")
+    assert line.text_content().endswith("News\u00a0· Past")
+
+
 def test_a_link_in_a_section_heading_looks_like_one(rendered):
     page = lxml_html.document_fromstring(rendered("# T\n\n## [News](https://a.example)\n\nText.\n").html)
 
