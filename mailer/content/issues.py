@@ -184,11 +184,20 @@ def _decode(path: Path, source: bytes) -> str:
         before = source[: error.start]
         column = len(before[before.rfind(b"\n") + 1 :].decode("utf-8", "replace")) + 1
         line = before.count(b"\n") + 1
-        what = "this is UTF-16, not UTF-8" if source[:2] in (b"\xff\xfe", b"\xfe\xff") else "this is not UTF-8"
-        raise IssueError(path, line, column, what, "save the file as UTF-8", "not-utf8") from None
+        raise IssueError(path, line, column, *_not_utf8(source), "not-utf8") from None
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     # Control characters are invisible, and XML cannot express them.
     return re.sub(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]", "", text)
+
+
+def _not_utf8(source: bytes) -> tuple[str, str]:
+    from mailer.content.encodings import likely_encoding  # nearly all files are UTF-8
+
+    if source[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return "this is UTF-16, not UTF-8", "save the file as UTF-8"
+    if name := likely_encoding(source):
+        return f"this is not UTF-8, but probably {name}", f"open the file as {name}, and save it as UTF-8"
+    return "this is not UTF-8", "save the file as UTF-8"
 
 
 def _newsletter_folder(path: Path, config: Path | None) -> Path:

@@ -110,6 +110,7 @@ def test_without_configuration_and_git_the_folder_is_the_issues_own(written, tmp
     [
         (b"# T\n\nna\xefve\n", 3, "not UTF-8"),
         ("# T\n".encode("utf-16"), 1, "UTF-16, not UTF-8"),
+        ("# 周报\n".encode("gbk"), 1, "probably GBK"),
         ("---\ntitle: A\n", 1, "no end"),
         ("---\ntitle: A\nwhat: [1\n---\ntext\n", 3, "not YAML"),
         ("---\n<<<<<<< HEAD\ntitle: A\n=======\ntitle: B\n>>>>>>> x\n---\ntext\n", 2, "a merge in Git left"),
