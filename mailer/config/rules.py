@@ -104,7 +104,7 @@ WARNINGS = (
     "link-refused",
     "link-unasked",
 )
-HINTS = ("preheader-missing", "heading-skipped", "heading-h1s", "http", "language-other")
+HINTS = ("preheader-missing", "heading-skipped", "heading-h1s", "http", "language-other", "details-open")
 RULES: dict[str, Rule] = {
     **dict.fromkeys(ERRORS, Rule("error")),
     **dict.fromkeys(SAFEGUARDS, Rule("error", ignorable=False)),

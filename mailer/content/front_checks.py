@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 from pathlib import PurePosixPath
 from urllib.parse import unquote
 
@@ -11,7 +11,7 @@ from mailer.config.languages import read_language
 from mailer.config.rules import why_not_ignored
 from mailer.content.dates import days_in, in_words, meant_by
 from mailer.content.findings import Finding
-from mailer.content.frontmatter import DATES, SUBJECTS, FrontMatter
+from mailer.content.frontmatter import DATES, MORE_DATES, SUBJECTS, FrontMatter
 from mailer.content.states import NO, NOT_YET, UNFINISHED, YES, bare
 
 STATES = {
@@ -20,7 +20,10 @@ STATES = {
 }
 HELD_BACK = (
     *((key, NO) for key in ("published", "publish", "send", "email", "send_email", "ready", "approved")),
-    *((key, YES) for key in ("draft", "drafts", "is_draft", "isdraft", "wip", "hold", "do_not_send", "草稿")),
+    *(
+        (key, YES)
+        for key in ("draft", "drafts", "is_draft", "isdraft", "wip", "hold", "do_not_send", "private", "草稿")
+    ),
 )
 
 
@@ -43,6 +46,9 @@ ELSEWHERE = {
     "accent_color postal_address": ("has no effect in an issue", "set it in newsletter.toml, for all issues"),
     "attachment attachments": ("attaches nothing", "link to the file in the text"),
 }
+# Hugo's, and what others call it.
+EXPIRES = ("expirydate", "expiry_date", "expires", "expire_date", "unpublishdate", "unpublish_date")
+SOON = timedelta(days=14)  # a text of the next days may well have their date
 IMAGE = re.compile(
     r"(og|social|feature|featured|header|cover|hero|banner|lead|title)?[._-]?(image|img|photo|picture)s?"
     r"|cover|hero|banner|logo|thumbnail|thumb|teaser|splash|(\w+)\.(image|img|src|url|path|file|teaser)"
@@ -61,7 +67,7 @@ def judge(
     yield from _title(front, lines)
     yield from _draft(front, lines)
     own = (*_twice(front, lines), *_date(front.values, day), *_language(front.values), *_ignored(front.values))
-    unused = (*own, *_slug(front.values, slug), *_elsewhere(front.values))
+    unused = (*own, *_slug(front.values, slug), *_times_of_sites(front.values), *_elsewhere(front.values))
     for key, what, fix in unused:
         yield Finding(line_of(key, front, lines), 1, "key-unused", "warning", what, fix)
     for key, address in _images(front.values, body):
@@ -112,6 +118,19 @@ def _date(values: Mapping[str, str], day: date | None) -> Iterator[tuple[str, st
     meant = meant_by(written)
     fix = f"write it as {meant}" if meant else "write year, month and day, such as 2026-11-24"
     yield key, f'{key} "{written[:40]}" is not a date, so {outcome}', fix
+
+
+def _times_of_sites(values: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
+    """Report when a site would no longer, or not yet, show the text: an email goes out all the same."""
+    today = date.today()  # noqa: DTZ011 — the day where the editor is
+    for key in EXPIRES:
+        if (days := days_in(values.get(key, ""))) and days[0] <= today:
+            what = f'"{key}: {values[key][:40]}" has passed, and the issue would be sent all the same'
+            yield key, what, "remove the line if it still holds, or do not send the issue"
+    for key in MORE_DATES:
+        if (days := days_in(values.get(key, ""))) and days[0] > today + SOON:
+            what = f'"{key}: {values[key][:40]}" does not set when the email goes out'
+            yield key, what, "give the time to `mailer send issue --at`"
 
 
 def _language(values: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:

@@ -188,7 +188,8 @@ def _left_out(text: str, rule: str = "html-dropped") -> Token:
 
 def _remarks(name: str, rest: str, source: str, dropped: set[str]) -> list[Token]:
     """Return a note for a tag whose name or behaviour does not reach the email; newlines are counted with its text."""
-    if "task-list-item-checkbox" in source:
+    is_open = name == "details" and re.search(r"\sopen\b", rest, re.IGNORECASE)  # as it is in the email
+    if "task-list-item-checkbox" in source or is_open:
         return []
     handler = re.search(r"\s(on[a-z]+)\s*=", rest, re.IGNORECASE) if name in ALLOWED else None
     what = f"<{name}>" if name in UNWRAPPED else f"{handler[1].lower()} of <{name}>" if handler else ""

@@ -48,6 +48,11 @@ def left_out(line: int, text: str, rule: str = "liquid") -> Iterator[Remark]:
         first = shortened(text.strip().split("\n")[0])
         what = f'the comment "{first}" is never closed, so the text after it is missing from the email'
         yield Remark(line, 0, rule, what, 'write "-->" where the comment ends', "error")
+    elif text == "<details>":
+        what = "what <details> folds away is shown openly, because email clients do not fold"
+        yield Remark(
+            line, 0, "details-open", what, "leave it, or link to a page that has what should stay hidden", "hint"
+        )
     elif not _is_harmless(text.strip(), rule):
         named = "html-dropped" if rule == "html-unwrapped" else rule
         yield Remark(line, 0, named, f"{shortened(text)} is left out: {_WHY[rule]}", _FIX[rule])

@@ -46,6 +46,7 @@ def judged():
         "published: draft",
         "status: review",
         "workflow: not ready",
+        "private: true",
     ],
 )
 def test_an_issue_that_says_so_is_a_draft(judged, line):
@@ -210,3 +211,12 @@ def test_other_slugs_are_used_without_a_word(tmp_path, written):
     path = tmp_path / "a.md"
     path.write_text(f"---\ntitle: A\nslug: {written}\n---\nText\n", encoding="utf-8")
     assert read_issue(path).findings == ()
+
+
+def test_a_day_on_which_a_site_would_no_longer_or_not_yet_show_the_text_is_told(judged):
+    (expired,) = judged("---\ntitle: Boards\nexpiryDate: 2001-02-03\n---\nText.")
+    assert (expired.rule, expired.line) == ("key-unused", 3)
+    assert "has passed, and the issue would be sent all the same" in expired.message
+    (awaited,) = judged("---\ntitle: Boards\npublishDate: 9998-01-01\n---\nText.")
+    assert (awaited.rule, awaited.fix) == ("key-unused", "give the time to `mailer send issue --at`")
+    assert judged("---\ntitle: Boards\nexpiryDate: 9998-01-01\npublishDate: 2001-02-03\n---\nText.") == []

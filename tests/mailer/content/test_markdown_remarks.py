@@ -42,10 +42,11 @@ def test_what_is_closed_or_swallows_nothing_is_not_remarked(source):
     "source",
     [
         "<!-- a note\nto a colleague -->\n\nOne <!-- inline --> two.",
-        "<center>One</center>\n\n<font color=red>Two</font>\n\n<details><summary>S</summary>x</details>",
+        "<center>One</center>\n\n<font color=red>Two</font>",
         "{% comment %}<!-- x -->{% endcomment %}\n\nOne.",
         '{% assign bse = "https://a.example/" %}\n\nOne.',
         "{% raw %}One{% endraw %}",
+        "<details open><summary>S</summary>x</details>",
         "One.\n{: .lead }\n\n## Two {:#two}",
         "<!DOCTYPE html>\n<?xml version='1.0'?>\n\nOne.",
     ],
@@ -65,6 +66,7 @@ def test_what_no_subscriber_misses_costs_no_finding(source):
         ("{% include film.html id=1 %}", "liquid"),
         ("{% if user %}One{% endif %}", "liquid"),
         ("* TOC\n{:toc}", "liquid"),
+        ("<details>\n<summary>S</summary>\nx\n</details>", "details-open"),
     ],
 )
 def test_what_a_subscriber_misses_is_told(source, rule):
