@@ -43,6 +43,7 @@ from mailer.content.markdown import (
     in_short_lines,
     inline_to_html,
     inline_to_text,
+    isolate,
     lost_words_or_links,
     mark_directions,
     needs_contents,
@@ -190,8 +191,9 @@ def _sha256(*parts: bytes) -> str:
 def _heading(section: Section, around: Direction) -> str:
     anchor = f' id="{escape(section.anchor)}"' if section.anchor else ""
     own = direction_of(section.title, around)
-    way = f' dir="{own}"' if own != around else ""
-    return f"<h2{anchor}{way}>{inline_to_html(section.heading)}</h2>" if section.title else ""
+    # It stays on the side of the bar above it.
+    words = isolate(section.heading, own) if own != around else section.heading
+    return f"<h2{anchor}>{inline_to_html(words)}</h2>" if section.title else ""
 
 
 def _bar(section: Section) -> str:

@@ -11,7 +11,7 @@ from mailer.content.markdown.attributes import COLUMN
 from mailer.content.markdown.back_issues import BackIssue, as_list_item
 from mailer.content.markdown.cjk import cut_behind
 from mailer.content.markdown.completeness import lost_words_or_links
-from mailer.content.markdown.directions import RIGHT_TO_LEFT, Direction, direction_of, mark_directions
+from mailer.content.markdown.directions import RIGHT_TO_LEFT, Direction, direction_of, isolate, mark_directions
 from mailer.content.markdown.emoji_codes import with_emoji
 from mailer.content.markdown.html import inline_to_html, to_html
 from mailer.content.markdown.parsing import Document, MarkupError, Reference, first_heading, parse
@@ -42,6 +42,7 @@ __all__ = [
     "in_short_lines",
     "inline_to_html",
     "inline_to_text",
+    "isolate",
     "lost_words_or_links",
     "mark_directions",
     "needs_contents",

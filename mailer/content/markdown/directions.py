@@ -1,7 +1,7 @@
 """Say of each block whether it reads from right to left, as browsers do for `dir="auto"` and email clients cannot."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from markdown_it.token import Token
@@ -12,6 +12,8 @@ Direction = Literal["ltr", "rtl"]
 
 RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
 _LETTER = re.compile(r"[^\W\d_]")
+# Groups of digits change places amid letters from right to left, and the plus lands at the end.
+PHONE_NUMBER = re.compile(r"(?<![\w+/.-])(?:\+|\(?0)\d[\d ()/\u00a0.-]{4,24}\d(?![\w/])")
 _SENTENCE_END = re.compile("[.!?…؟۔。！？]")
 _BLOCKS = {
     "paragraph",
@@ -27,6 +29,7 @@ _BLOCKS = {
     "dd",
 }
 _LISTS = {"bullet_list", "ordered_list"}
+_TITLES = {"heading", "dt"}
 
 
 def direction_of(text: str, around: Direction) -> Direction:
@@ -52,13 +55,31 @@ def mark_directions(tokens: Sequence[Token], around: Direction) -> bool:
     while position < len(tokens):
         token, end = tokens[position], closing(tokens, position)
         inside = tokens[position + 1 : end]
-        own = _of_block(token.type.removesuffix("_open"), inside, around)
-        if own != around or token.type in ("fence", "code_block"):
+        kind = token.type.removesuffix("_open")
+        own = _of_block(kind, inside, around)
+        if own != around and kind in _TITLES and not _goes_on(tokens, end + 1, own):
+            # It stays on the side of what follows, and of the bar above it.
+            inside[0].children = isolate(inside[0].children or (), own)
+            marked = True
+        elif own != around or kind in ("fence", "code_block"):
             token.attrs["dir"] = own
             marked = True
-        marked |= _mark_inline(token.children or ()) | mark_directions(inside, own)
+        marked |= _mark_inline(token, own) | mark_directions(inside, own)
         position = end + 1
     return marked
+
+
+def isolate(children: Sequence[Token], own: Direction) -> list[Token]:
+    """Return the tokens in an element of their own direction."""
+    return [Token("isolate_open", "span", 1, {"dir": own}), *children, Token("isolate_close", "span", -1)]
+
+
+def _goes_on(tokens: Sequence[Token], position: int, own: Direction) -> bool:
+    """Tell whether the block there reads in that direction too."""
+    if position >= len(tokens):
+        return False
+    kind, inside = tokens[position].type.removesuffix("_open"), tokens[position + 1 : closing(tokens, position)]
+    return _of_block(kind, inside, "rtl" if own == "ltr" else "ltr") == own
 
 
 def _of_block(kind: str, inside: Sequence[Token], around: Direction) -> Direction:
@@ -80,10 +101,26 @@ def _text(inside: Sequence[Token]) -> str:
     return " ".join(plain(token.children or ()) for token in inside if token.type == "inline")
 
 
-def _mark_inline(children: Sequence[Token]) -> bool:
+def _mark_inline(block: Token, around: Direction) -> bool:
     marked = False
-    for child in children:
+    children: list[Token] = []
+    for child in block.children or ():
         if child.type == "code_inline" or (child.type == "link_open" and child.markup in ("linkify", "autolink")):
             child.attrs["dir"] = "ltr"
             marked = True
+        pieces = list(_with_phone_numbers(child)) if around == "rtl" and child.type == "text" else [child]
+        marked |= len(pieces) > 1
+        children += pieces
+    if block.children:
+        block.children = children
     return marked
+
+
+def _with_phone_numbers(text: Token) -> Iterator[Token]:
+    """Yield the text, with each phone number in it in an element that reads from left to right."""
+    position = 0
+    for found in PHONE_NUMBER.finditer(text.content):
+        yield Token("text", "", 0, content=text.content[position : found.start()])
+        yield from isolate([Token("text", "", 0, content=found[0])], "ltr")
+        position = found.end()
+    yield Token("text", "", 0, content=text.content[position:]) if position else text

@@ -20,7 +20,8 @@ def marked(source: str, around: str) -> list[tuple[str, str, str]]:
     ("source", "tags"),
     [
         ("{}", ["p"]),
-        ("42\n\n### {}", ["h3"]),
+        ("42\n\n### {}", ["span"]),
+        ("42\n\n### {}\n\n{}", ["h3", "p"]),
         ("> {}", ["blockquote"]),
         ("> [!NOTE]\n> {}", ["div"]),
         ("- {}", ["ul"]),
@@ -66,3 +67,19 @@ def test_the_first_sentence_decides_not_its_first_word(text):
 
 def test_a_sentence_that_is_mostly_from_right_to_left_may_begin_with_a_latin_name():
     assert marked(f"Python: {ARABIC}", "ltr") == [("p", "rtl", f"Python: {ARABIC}")]
+
+
+def test_a_heading_or_term_stays_on_the_side_of_the_text_below_it():
+    assert marked(f"42\n\n### GitHub!\n\n{ARABIC}", "rtl") == [("span", "ltr", "GitHub!")]
+    assert marked(f"Apple\n: {ARABIC}", "rtl") == [("span", "ltr", "Apple")]
+
+
+@pytest.mark.parametrize("number", ["+49 30 123456", "01 234 567", "0049-30-123456", "(030) 12 34 56"])
+def test_a_phone_number_keeps_the_order_of_its_digits(number):
+    assert marked(f"اتصل على {number}، أو **{number}**.", "rtl") == [("span", "ltr", number)] * 2
+    assert marked(f"Call {number}.", "ltr") == []
+
+
+@pytest.mark.parametrize("text", ["من 2020 - 2021", "3.14 أو 1,000,000", "في 2026-11-29", "الساعة 09:30"])
+def test_other_numbers_are_left_alone(text):
+    assert marked(text, "rtl") == []

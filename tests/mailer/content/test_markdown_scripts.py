@@ -93,7 +93,7 @@ def test_a_term_that_reads_from_right_to_left_is_marked():
     tokens = parse("لوحة\n: A board.").tokens
     mark_directions(tokens, "ltr")
 
-    assert '<dt dir="rtl">لوحة</dt>' in to_html(tokens)
+    assert '<dt><span dir="rtl">لوحة</span></dt>' in to_html(tokens)
 
 
 def test_a_title_in_front_matter_is_the_heading_that_writes_a_number_above_the_line(rendered):
