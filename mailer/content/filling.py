@@ -14,6 +14,9 @@ from urllib.parse import quote
 MOST_LISTED = 10  # issues; a welcome that lists them all would grow until it is cut off
 IN_HTML = ("html", "article")
 IN_TEXT = ("text", "preheader")
+# A letter from right to left: a list of titles has the direction of the welcome around it, so that of Latin letters
+# alone must not seem to read otherwise.
+EITHER_WAY = "\u0640"
 
 
 class Listed(NamedTuple):
@@ -35,7 +38,7 @@ def mark_for(source: str) -> str:
 
 def title_at(mark: str, number: int) -> str:
     """Return what stands for the title of the issue with this number, from 0 for the newest to 9."""
-    return f"{mark}t{number}q"
+    return f"{mark}t{number}q{EITHER_WAY}"
 
 
 def slug_at(mark: str, number: int) -> str:
@@ -59,4 +62,4 @@ def _filled(text: str, mark: str, issues: Sequence[Listed], in_html: bool) -> st
         title = " ".join(issue.title.split())
         return escape(title) if in_html else title
 
-    return re.sub(rf"{mark}([ts])([0-9])q", stands_for, text)
+    return re.sub(rf"{mark}([ts])([0-9])q{EITHER_WAY}?", stands_for, text)

@@ -214,3 +214,12 @@ def test_titles_that_need_escaping_are_shown_as_they_are(newsletter, write):
     assert "<script>" not in filled["html"]
     assert "Chips &amp; &lt;script&gt;" in filled["html"]
     assert odd.title in filled["text"]
+
+
+def test_an_arabic_list_of_issues_is_on_the_right(newsletter, write):
+    write()
+    write("welcome.ar.md", "# أهلًا\n\nنص\n\n<!-- back issues: 2 -->\n")
+    content = next(one for one in ready(newsletter) if one.plan.issue.language == "ar")
+    filled = fill(content.patterns, content.mark, [Listed("2026-11-20", "مقدمة")])
+    assert "<ul>" in filled["article"]
+    assert ">مقدمة</a>" in filled["html"]
