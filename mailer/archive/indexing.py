@@ -49,6 +49,13 @@ def _catch_up(newsletter: str, until: float) -> bool:
     return True
 
 
+def renew(newsletter: str, slug: str) -> None:
+    """Let this issue be found by what its page says now, before whatever else is old."""
+    if (found := page(newsletter, slug)) is not None:
+        index(newsletter, found)
+        _choose_excerpts(newsletter)
+
+
 def index(newsletter: str, found: Page) -> None:
     """Make this issue be found by what its page says now."""
     entry, said = found.entry, articles.read(found.article)

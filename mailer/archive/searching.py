@@ -13,7 +13,7 @@ from django.db import connection
 from django.db.models.expressions import RawSQL
 
 from mailer.archive.terms import RUN, Wanted, as_fts5, as_tsquery, folded, wanted
-from mailer.models import IndexedIssue
+from mailer.models import IndexedIssue, RemovedPage
 
 A_PAGE = 20  # results
 MOST = 1_000  # results that can be looked through
@@ -65,7 +65,9 @@ def search(newsletter: str, query: str, number: int = 1) -> Found | None:
     statement, written = _MATCHING[connection.vendor]
     # Django knows neither FTS5 nor a column of terms. The statement is one of ours, the query its parameter.
     found = RawSQL(statement, [written(words)])  # noqa: S611
-    matching = IndexedIssue.objects.filter(newsletter=newsletter, pk__in=found)
+    # A worker that was indexing a page when it was removed may have written it back.
+    removed = RemovedPage.objects.filter(newsletter=newsletter).values("slug")
+    matching = IndexedIssue.objects.filter(newsletter=newsletter, pk__in=found).exclude(slug__in=removed)
     titles = list(matching.order_by("-dated", "-pk").values_list("pk", "title")[:MOST])
     named = {title: _says_all(title, words) for title in {title for _, title in titles}}
     titles.sort(key=lambda one: not named[one[1]])  # stable

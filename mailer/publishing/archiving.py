@@ -10,8 +10,6 @@ from mailer.archive import Entry, archive_root, entries, indexing, is_removed, p
 from mailer.publishing.errors import CorrectRequest
 from mailer.store.schema import bring_up_to_date
 
-INDEXING = 1.0  # second; what takes longer is left to a worker
-
 
 @dataclass(frozen=True)
 class SentIssue:
@@ -37,7 +35,7 @@ def find_page(newsletter: str, slug: str) -> Entry | None:
 def remove_page(newsletter: str, slug: str) -> None:
     """Take the page of this issue out of archive, feed, sitemap and search; its address answers 410 from now on."""
     removing.remove(newsletter, slug)
-    indexing.catch_up(INDEXING)
+    indexing.forget(newsletter, slug)
 
 
 def sent_by_newsletter() -> dict[str, list[Entry]]:

@@ -34,9 +34,6 @@ OF_MAIL_ONLY = frozenset(
 )
 
 
-INDEXING = 1.0  # second; what takes longer is left to a worker
-
-
 @dataclass(frozen=True)
 class Proposal:
     """What `correct` would change on the page of a send; nothing if the page says it already."""
@@ -77,7 +74,7 @@ def correct(proposal: Proposal) -> datetime | None:
     corrected_at = correcting.correct(send, rendered).corrected_at if proposal.changes else None
     removing.put_back(send.newsletter, send.slug)
     _draw(proposal)
-    indexing.catch_up(INDEXING)
+    indexing.renew(send.newsletter, send.slug)
     return corrected_at
 
 

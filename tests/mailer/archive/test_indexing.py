@@ -85,6 +85,19 @@ def test_forgetting_makes_it_be_indexed_anew():
     assert (count("words"), count("others")) == (0, 1)
 
 
+def test_renewing_one_issue_waits_for_no_other():
+    for slug in ("2026-11-13", "2026-11-20"):
+        published(slug, article="<p>Words.</p>")
+    indexing.renew("weekly", "2026-11-13")
+    assert indexed() == ["2026-11-13"]
+    assert IndexedIssue.objects.get().excerpt
+
+
+def test_renewing_an_issue_without_a_page_does_nothing():
+    indexing.renew("weekly", "2026-11-13")
+    assert indexed() == []
+
+
 def test_who_comes_second_leaves_it_to_the_first(monkeypatch):
     published()
     found = page("weekly", "2026-11-20")
