@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from html import escape
 from typing import Any
 from urllib.parse import quote
@@ -169,6 +170,11 @@ class _WithContent(Atom1Feed):
     Elements of XHTML may stand anywhere in a feed (RFC 4287, 6). Feed readers skip them, browsers show them as on a
     page, and only so can a title be a link without XSLT, which browsers no longer have.
     """
+
+    def latest_post_date(self) -> datetime:
+        """Return the same for each request if nothing was sent yet; Django would say that it changed just now."""
+        found: datetime = super().latest_post_date() if self.items else datetime(1970, 1, 1, tzinfo=UTC)
+        return found
 
     def write(self, outfile: Any, encoding: str) -> None:
         handler = SimplerXMLGenerator(outfile, encoding, short_empty_elements=True)

@@ -1,14 +1,12 @@
 """`mailer archive build`: the archive as files for any web host."""
 
 import json
-from collections.abc import Iterable
 from pathlib import Path
 
 import click
 
+from mailer.cli.static_folder import former_files, write_files
 from mailer.cli.terminal import Exit, Problem, counted, start
-
-LIST = ".mailer-archive"  # names what an earlier build wrote
 
 
 @click.command()
@@ -38,11 +36,13 @@ def build(folder: Path, newsletter: str | None, base_url: str | None, as_json: b
 
     chosen = choose_newsletter(newsletter)
     root = _root(base_url) if base_url else None
-    former = _former(folder)
+    former = former_files(folder)
+    _require_sign_up(settings.BASE_URL, root)
     bring_up_to_date()
     indexing.catch_up()  # what lists say of each issue
     sources = sources_of(chosen, settings.CONFIG_FOLDER)
-    written = _write(folder, StaticArchive(chosen, root, sources.found).files(), former)
+    site = StaticArchive(chosen, root, sources.found)
+    written = write_files(folder, site.files(), former)
     facts = {
         "newsletter": chosen.label,
         "folder": str(folder),
@@ -50,6 +50,7 @@ def build(folder: Path, newsletter: str | None, base_url: str | None, as_json: b
         "files": len(written),
         "changed": sum(written.values()),
         "without_markdown": sources.missing,
+        "without_former_address": site.left_out,
     }
     if as_json:
         click.echo(json.dumps(facts, ensure_ascii=False))
@@ -58,6 +59,10 @@ def build(folder: Path, newsletter: str | None, base_url: str | None, as_json: b
         f"{counted(sources.pages, 'issue')} of {chosen.label} in {folder}: {counted(len(written), 'file')}, of which "
         f"{sum(written.values())} changed. Open {folder / 'index.html'}"
     )
+    if site.left_out:
+        click.echo(
+            f"mailer: former addresses that cannot be files beside the others: {', '.join(site.left_out[:5])}", err=True
+        )
     if sources.missing:
         named = ", ".join(sources.missing[:5]) + (", …" if len(sources.missing) > 5 else "")
         click.echo(
@@ -81,49 +86,17 @@ def _root(base_url: str) -> str:
     return base_url.rstrip("/") + "/"
 
 
-def _former(folder: Path) -> list[str]:
-    """Return what a former build wrote to the folder; refuse one that has something else."""
-    try:
-        return [name for name in (folder / LIST).read_text(encoding="utf-8").split("\n") if name]
-    except FileNotFoundError:
-        if folder.exists() and any(one for one in folder.iterdir() if one.name not in (".git", ".nojekyll", "CNAME")):
-            raise Problem(
-                f"{folder} has files that `mailer archive build` did not write; give an empty folder.", Exit.USAGE
-            ) from None
-        return []
-    except OSError as error:
-        raise Problem(f"{folder} cannot be read: {error.strerror}") from None
+def _require_sign_up(served: str, root: str | None) -> None:
+    """Refuse a public archive whose links to sign up lead to the machine of whoever opens it."""
+    from urllib.parse import urlsplit
 
+    from mailer.config.environment import LOOPBACK
 
-def _write(folder: Path, files: Iterable[tuple[str, bytes]], former: list[str]) -> dict[str, bool]:
-    """Write what changed and remove what is not there any more. Return the path of each file → whether it changed."""
-    written: dict[str, bool] = {}
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        _list(folder, former)  # so that a build that is cut short can be repeated
-        for name, content in files:
-            path = folder / name
-            written[name] = not (path.is_file() and path.read_bytes() == content)
-            if written[name]:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(content)
-        for name in {*former} - {*written}:
-            _remove(folder, folder / name)
-        _list(folder, written)
-    except OSError as error:
-        raise Problem(f"{error.filename or folder} cannot be written: {error.strerror}") from None
-    return written
-
-
-def _list(folder: Path, names: Iterable[str]) -> None:
-    (folder / LIST).write_text("".join(f"{name}\n" for name in sorted(names)), encoding="utf-8")
-
-
-def _remove(folder: Path, path: Path) -> None:
-    if not path.resolve().is_relative_to(folder.resolve()):
+    if urlsplit(served).hostname not in LOOPBACK:
         return
-    path.unlink(missing_ok=True)
-    for above in path.parents:
-        if above == folder or any(above.iterdir()):
-            return
-        above.rmdir()
+    why = (
+        f"links to sign up lead to {served}, which nobody else can open; set BASE_URL to the address of `mailer serve`"
+    )
+    if root and urlsplit(root).hostname not in LOOPBACK:
+        raise Problem(f"{why}.", Exit.USAGE)
+    click.echo(f"mailer: {why} before you publish this.", err=True)

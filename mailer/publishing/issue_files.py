@@ -8,6 +8,7 @@ ENDINGS = (".md", ".markdown")
 # The page that Hugo shows for a folder, and where programs that run on Node keep what is not ours.
 NOT_ISSUES = ("_index.md", "_index.markdown")
 NOT_OURS = ("node_modules", "vendor")
+BUILT = ".mailer-archive"  # in a folder that `mailer archive build` wrote: its Markdown is a copy
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,10 @@ def find_files(paths: Iterable[Path]) -> list[Found]:
 
 
 def _in(folder: Path) -> Iterator[Found]:
+    built = {one.parent for one in folder.rglob(BUILT)}
     for path in sorted(folder.rglob("*")):
+        if not built.isdisjoint(path.parents):
+            continue
         below = path.relative_to(folder).parts
         hidden = any(part.startswith(".") or part in NOT_OURS for part in below)
         if path.suffix.lower() in ENDINGS and path.name not in NOT_ISSUES and not hidden and path.is_file():

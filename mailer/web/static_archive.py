@@ -37,7 +37,10 @@ ADDRESS = re.compile(r'(\s(?:href|src|action)=")([^"]*)(")')
 SHARED = re.compile(r'(\scontent=")(https?://[^"]*)(")')
 IMAGE = re.compile(r"(?:^|/)(?P<sha256>[0-9a-f]{64})\.(?P<extension>[a-z0-9]{1,8})$")
 ICONS = {"favicon.ico": icons.favicon, "apple-touch-icon.png": icons.touch_icon}
-NOT_AN_ALIAS = ("index.html", "search.html", "search", "assets", "media")
+# Files at the top, whose names an issue's folder cannot have.
+AT_THE_TOP = ("index.html", "search.html", "feed.xml", "feed.json", "sitemap.xml", "apple-touch-icon.png")
+STYLE = re.compile(r"[\w-]+[.](?:css|js)")
+COLOURS = re.compile(r"[0-9a-f]{6}[.]css")
 ENDINGS = {"image/png": "png", "image/svg+xml": "svg", "image/x-icon": "ico", "image/vnd.microsoft.icon": "ico"}
 
 
@@ -50,10 +53,28 @@ class StaticArchive:
     newsletter: Newsletter
     base_url: str | None = None  # ends in "/"
     markdown: Mapping[str, bytes] = field(default_factory=dict)  # slug → its source
+    left_out: list[str] = field(default_factory=list)  # former addresses that have no page, once files are made
     _wanted: dict[str, Callable[[], bytes]] = field(default_factory=dict)  # path → what it has
 
     def files(self) -> Iterator[tuple[str, bytes]]:
         """Yield each file: its path below the folder, and its content."""
+        files: set[str] = set()
+        folders: set[str] = set()
+        for path, content in self._pages():
+            files.add(path.casefold())
+            folders.update(_above(path))
+            yield path, content
+        for name, path, content in self._redirects():
+            # A file system may not tell cases apart, and a file cannot be where a folder is.
+            place, above = path.casefold(), _above(path)
+            if place in files | folders or not files.isdisjoint(above) or any(map(_is_hidden, path.split("/"))):
+                self.left_out.append(name)
+                continue
+            files.add(place)
+            folders.update(above)
+            yield path, content
+
+    def _pages(self) -> Iterator[tuple[str, bytes]]:
         self._slugs = {entry.slug for entry in entries(self.newsletter.label)}
         self._roots = self._all_roots()
         self._icons = {name: self._icon(name, view) for name, view in ICONS.items()}
@@ -62,12 +83,12 @@ class StaticArchive:
         for slug in sorted(self._slugs):
             if found := page(self.newsletter.label, slug):
                 by_year[found.entry.dated.year].append(found)
-                yield f"{slug}/index.html", self._html(f"{slug}/index.html", pages.issue_page(self.newsletter, found))
+                path = f"{_folder(slug)}/index.html"
+                yield path, self._html(path, pages.issue_page(self.newsletter, found))
                 if source := self.markdown.get(slug):
-                    yield f"{slug}/index.md", source
+                    yield f"{_folder(slug)}/index.md", source
         yield from self._search(by_year)
         yield from self._feeds()
-        yield from self._redirects()
         yield "sitemap.xml", self._sitemap()
         yield ".nojekyll", b""  # GitHub Pages would make pages of the Markdown files
         for path in sorted(self._wanted):
@@ -128,6 +149,8 @@ class StaticArchive:
             return self._style(path.rpartition("/")[2])
         if path.startswith("/colours/"):
             name = path.rpartition("/")[2]
+            if not COLOURS.fullmatch(name):
+                return None
             return self._want(f"assets/{name}", partial(self._colours, name.removesuffix(".css")))
         name = path.removeprefix(shown.root)
         return self._icons.get(name) or (name if name in ("feed.xml", "feed.json") else None)
@@ -142,7 +165,7 @@ class StaticArchive:
     def _page(self, slug: str) -> str | None:
         if not slug:
             return "index.html"
-        return f"{slug}/index.html" if slug in self._slugs else None
+        return f"{_folder(slug)}/index.html" if slug in self._slugs else None
 
     # ------------------------------------------------------------ what pages need
 
@@ -161,7 +184,7 @@ class StaticArchive:
         return None if content is None else self._want(path, partial(bytes, content))
 
     def _style(self, name: str) -> str | None:
-        found = finders.find(name)
+        found = finders.find(name) if STYLE.fullmatch(name) else None
         return self._want(f"assets/{name}", Path(found).read_bytes) if found else None
 
     def _colours(self, accent: str) -> bytes:
@@ -190,7 +213,7 @@ class StaticArchive:
         entry = found.entry
         language = entry.language or self.newsletter.language
         text = "\n".join(read(found.article).lines)
-        return [entry.slug, entry.title, entry.dated.isoformat(), language, text]
+        return [_folder(entry.slug), entry.title, entry.dated.isoformat(), language, text]
 
     def _feeds(self) -> Iterator[tuple[str, bytes]]:
         root = self.base_url or archive_root(settings.BASE_URL, self.newsletter.label, list(settings.NEWSLETTERS))
@@ -211,22 +234,20 @@ class StaticArchive:
 
         return TAG.sub(lambda tag: ADDRESS.sub(public, tag[0]), article)
 
-    def _redirects(self) -> Iterator[tuple[str, bytes]]:
-        """Yield a page at each former address of an issue; a host of files can lead on in no other way."""
+    def _redirects(self) -> Iterator[tuple[str, str, bytes]]:
+        """Yield each former address of an issue, with the page there; a host of files can lead on in no other way."""
         aliases = Alias.objects.filter(newsletter=self.newsletter.label, slug__in=self._slugs).order_by("name")
         titles = {entry.slug: entry.title for entry in entries(self.newsletter.label)}
         for name, slug in aliases.values_list("name", "slug"):
             path = name.strip("/")
             path = path if path.endswith((".html", ".htm")) else f"{path}/index.html"
-            if ".." in path.split("/") or path.split("/")[0] in (*self._slugs, *NOT_AN_ALIAS):
-                continue
             values = {
                 "to": self._relative(self._at_root(slug), path),
                 "address": self._public(self._at_root(slug)),
                 "title": titles[slug],
                 "language": language_tag(self.newsletter.language),
             }
-            yield path, render_to_string("pages/_archive_moved.html", values).encode()
+            yield name, path, render_to_string("pages/_archive_moved.html", values).encode()
 
     def _at_root(self, slug: str) -> str:
         root = archive_root(settings.BASE_URL, self.newsletter.label, list(settings.NEWSLETTERS))
@@ -237,6 +258,21 @@ class StaticArchive:
         listed = [(f"{root}{quote(one.slug, safe='')}/", one.updated) for one in entries(self.newsletter.label)]
         body = render_to_string("pages/sitemap.xml", {"addresses": [(root, None), *listed][: pages.SITEMAP_LIMIT]})
         return body.encode()
+
+
+def _folder(slug: str) -> str:
+    """Return the folder of an issue."""
+    return f"{slug}_" if slug in AT_THE_TOP or slug.startswith("favicon.") else slug
+
+
+def _above(path: str) -> set[str]:
+    """Return the folders that the file is in."""
+    parts = path.casefold().split("/")
+    return {"/".join(parts[:number]) for number in range(1, len(parts))}
+
+
+def _is_hidden(part: str) -> bool:
+    return part == "" or part.startswith(".")
 
 
 def _shard(issues: list[list[str]]) -> str:

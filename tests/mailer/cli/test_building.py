@@ -1,11 +1,13 @@
 """`mailer archive build`, as an editor types it."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
 from mailer.models import Send
+from mailer.publishing.issue_files import Found, find_files
 from mailer.publishing.preparing import prepare
 from tests.mailer.published import published
 
@@ -88,3 +90,71 @@ def test_a_folder_that_cannot_be_written_is_named(run, tmp_path):
     ran = run("archive", "build", str(tmp_path / "file" / "out"), *WEEKLY)
     assert ran.code in (1, 2)
     assert str(tmp_path / "file") in ran.err
+
+
+@pytest.mark.usefixtures("sent")
+def test_a_build_that_was_killed_leaves_nothing_that_the_next_one_does_not_know(run, tmp_path, monkeypatch):
+    published("2026-11-13")
+    out, wrote = tmp_path / "out", Path.write_bytes
+
+    def killed(path: Path, content: bytes) -> int:
+        if path.name == "sitemap.xml":
+            raise KeyboardInterrupt
+        return wrote(path, content)
+
+    monkeypatch.setattr(Path, "write_bytes", killed)
+    run("archive", "build", str(out), *WEEKLY)
+    monkeypatch.undo()
+    assert (out / "2026-11-13" / "index.html").exists()
+    run("archive", "remove", "2026-11-13", *WEEKLY, "--yes")
+    assert run("archive", "build", str(out), *WEEKLY).code == 0
+    assert not (out / "2026-11-13").exists()
+
+
+@pytest.mark.usefixtures("sent")
+def test_a_folder_that_somebody_removed_by_hand_is_no_obstacle(run, tmp_path):
+    published("2026-11-13")
+    out = tmp_path / "out"
+    run("archive", "build", str(out), *WEEKLY)
+    shutil.rmtree(out / "2026-11-13")
+    run("archive", "remove", "2026-11-13", *WEEKLY, "--yes")
+    assert run("archive", "build", str(out), *WEEKLY).code == 0
+
+
+@pytest.mark.usefixtures("sent")
+def test_nothing_is_written_or_removed_through_a_link_or_outside_the_folder(run, tmp_path):
+    out, victim = tmp_path / "out", tmp_path / "victim"
+    (victim / "index.html").parent.mkdir()
+    (victim / "index.html").write_text("mine")
+    (out / ".git").mkdir(parents=True)
+    (out / ".git" / "HEAD").write_text("ref")
+    (out / ".mailer-archive").write_text(f"{victim}/index.html\n../victim/index.html\n.git/HEAD\n")
+    (out / "2026-11-20").symlink_to(victim)
+    ran = run("archive", "build", str(out), *WEEKLY)
+    assert (ran.code, "symbolic link" in ran.err) == (1, True)
+    (out / "2026-11-20").unlink()
+    (out / "index.html").unlink(missing_ok=True)
+    (out / "index.html").symlink_to(victim / "index.html")
+    assert run("archive", "build", str(out), *WEEKLY).code == 0
+    assert (victim / "index.html").read_text() == "mine"
+    assert (out / ".git" / "HEAD").read_text() == "ref"
+
+
+@pytest.mark.usefixtures("sent")
+def test_copies_in_a_build_are_not_taken_for_issues(run, file, tmp_path):
+    out = tmp_path / "site"
+    run("archive", "build", str(out), *WEEKLY)
+    file.write_text(f"{ISSUE}\nA correction.\n")
+    facts = json.loads(run("archive", "build", str(out), *WEEKLY, "--json").out)
+    assert facts["without_markdown"] == ["2026-11-20"]
+    assert not (out / "2026-11-20" / "index.md").exists()
+    assert find_files([tmp_path]) == [Found(file, False)]
+
+
+@pytest.mark.usefixtures("sent")
+def test_a_public_archive_whose_links_to_sign_up_lead_nowhere_is_refused(run, tmp_path):
+    ran = run("archive", "build", str(tmp_path / "out"), "--base-url", "https://ada.example/", *WEEKLY)
+    assert (ran.code, "set BASE_URL" in ran.err) == (2, True)
+    assert not (tmp_path / "out").exists()
+    local = run("archive", "build", str(tmp_path / "out"), *WEEKLY)
+    assert (local.code, "before you publish this" in local.err) == (0, True)

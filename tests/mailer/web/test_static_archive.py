@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import date
 from posixpath import join, normpath
 from urllib.parse import unquote
 
@@ -122,11 +123,41 @@ def test_a_former_address_leads_to_the_issue():
 
 
 @pytest.mark.usefixtures("issues")
-@pytest.mark.parametrize("name", ["/../outside", "/2026-11-20/x.html", "/assets/pages.css/", "/index.html"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(
+            "/../outside",
+            "/assets/pages.css/",
+            "/index.html",
+            "/Index.html",
+            ".",
+            "feed.xml",
+            "/.git/refs/heads/x.html",
+        ),
+        *("/2019/06/29/title.html/amp", "/2019/06/29/Title.html", "2026-11-20", "/2026-11-20/index.html/"),
+    ],
+)
 def test_a_former_address_takes_no_files_place_and_leaves_no_folder(name):
     before = built()
     Alias.objects.create(newsletter="weekly", name=name, slug="2019-06-29")
-    assert built() == before
+    site = StaticArchive(settings.NEWSLETTERS["weekly"])
+    assert sorted(path.casefold() for path, _ in site.files()) == sorted(path.casefold() for path in before)
+    assert len(site.left_out) == 1
+
+
+@pytest.mark.parametrize("slug", ["feed.xml", "index.html", "favicon.svg", "search", "assets"])
+def test_an_issue_may_be_called_like_a_file(slug):
+    archived(slug, day=date(2019, 7, 1))
+    files = built()
+    assert len([path for path in files if path.startswith(slug) and path.endswith("/index.html")]) == 1
+    assert not any(f"{path}/index.html" in files for path in files), "a file cannot be a folder, too"
+
+
+@pytest.mark.parametrize("address", ["/static/..", "/static/", "/static/%2e%2e", "/colours/x.css", "/colours/../x"])
+def test_an_address_that_is_none_of_our_files_leads_to_the_server(address):
+    published("2026-11-13", article=f'<p><a href="{BASE}{address}">x</a></p>', language="en", base_url=BASE)
+    assert f'href="{BASE}{address}"' in built()["2026-11-13/index.html"].decode()
 
 
 @pytest.mark.usefixtures("issues")
@@ -156,5 +187,6 @@ def test_a_script_of_the_search_has_each_issue_once_and_nothing_that_ends_it():
     assert "\u2028" not in shard
 
 
-def test_an_empty_archive_has_its_page():
+def test_an_empty_archive_has_its_page_and_the_same_bytes_each_time():
     assert b"No issue has been sent yet" in built()["index.html"]
+    assert built() == built()
