@@ -7,8 +7,12 @@ from django.db import migrations, models
 Shortly = import_module("mailer.migrations.0017_planning_in_ranges").Shortly
 
 
+def name_versions_of_welcomes(apps, schema_editor):
+    apps.get_model("mailer", "Send").objects.filter(slug__startswith="welcome:").update(kind="welcome")
+
+
 class Migration(migrations.Migration):
-    """Say of each send what kind it is; all there are, and all that an older version adds, are issues."""
+    """Say of each send what kind it is; all that an older version adds are issues."""
 
     atomic = False
     dependencies = [("mailer", "0021_sends_by_first_request")]
@@ -25,7 +29,9 @@ class Migration(migrations.Migration):
                         default="issue",
                         max_length=8,
                     ),
-                )
+                ),
+                # Versions that were there before somebody went back to an older version; no issue's slug has a colon.
+                migrations.RunPython(name_versions_of_welcomes, migrations.RunPython.noop),
             ]
         )
     ]
