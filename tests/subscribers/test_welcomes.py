@@ -3,7 +3,8 @@
 from datetime import timedelta
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from subscribers import clock, erasing, optin, undoing, welcomes
 from subscribers.addresses import parse
@@ -135,6 +136,15 @@ def test_what_an_older_version_left_of_an_erased_subscriber_is_deleted():
     WelcomeDue.objects.create(subscriber_id=ada.pk + 1, newsletter="weekly", at=clock.now())
     welcomes.forget_old(clock.now())
     assert due() == [ada.email]
+
+
+def test_forgetting_looks_subscribers_up_one_by_one():
+    """A subquery of all subscribers took 14 seconds on PostgreSQL with 300 due and a million subscribers."""
+    with CaptureQueriesContext(connection) as asked:
+        welcomes.forget_old(clock.now())
+    deleting = [query["sql"] for query in asked if "subscribers_subscriber" in query["sql"]]
+    assert deleting
+    assert all("NOT EXISTS" in sql.upper().replace("NOT (EXISTS", "NOT EXISTS") for sql in deleting)
 
 
 def test_what_is_due_is_part_of_a_copy_of_ones_data():
