@@ -6,6 +6,7 @@ is missing or old is found by comparison, so it does not matter who forgets to. 
 
 import re
 import time
+from collections.abc import Iterable, Sequence, Set
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -23,37 +24,44 @@ OURS = re.compile(r"/media/(?P<sha256>[0-9a-f]{64})\.(?P<extension>\w+)")
 MOST_IMAGES = 10  # of an issue, that may stand for it
 SMALLEST_IMAGE = 240, 120  # pixels; what is smaller is an icon
 LARGEST_IMAGE = 600_000  # bytes: a list shows many
+COMPARED = 100  # issues in a row whose excerpts are chosen together, beside as many before them
 
 
 def catch_up(seconds: float = float("inf")) -> bool:
-    """Index what is missing or old for about as long. Return False if more is left."""
-    until = time.monotonic() + seconds
-    return all(_catch_up(label, until) for label in settings.NEWSLETTERS)
+    """Index what is missing or old for about as long. Return False if more is left.
+
+    Each newsletter has an equal share. At least one of its issues is indexed, however long it takes to list them, so
+    that repeated calls come to an end on any machine.
+    """
+    share = seconds / max(1, len(settings.NEWSLETTERS))
+    complete = [_catch_up(label, share) for label in settings.NEWSLETTERS]  # each has its turn
+    return all(complete)
 
 
-def _catch_up(newsletter: str, until: float) -> bool:
+def _catch_up(newsletter: str, seconds: float) -> bool:
     pages = {entry.slug: entry for entry in entries(newsletter)}
     rows = IndexedIssue.objects.filter(newsletter=newsletter)
     known = {slug: state for slug, *state in rows.values_list("slug", "updated", "version")}
-    gone = [slug for slug in known if slug not in pages]
     stale = [slug for slug, entry in pages.items() if known.get(slug) != [entry.updated, VERSION]]
-    for slug in gone:
+    for slug in known.keys() - pages.keys():
         forget(newsletter, slug)
+    until = time.monotonic() + seconds
+    done: list[str] = []
     for slug in stale:
-        if time.monotonic() > until:
-            return False
+        if done and time.monotonic() > until:
+            break
         if (found := page(newsletter, slug)) is not None:
             index(newsletter, found)
-    if gone or stale:
-        _choose_excerpts(newsletter)
-    return True
+        done.append(slug)
+    _choose_excerpts(newsletter, list(reversed(pages)), done)
+    return len(done) == len(stale)
 
 
 def renew(newsletter: str, slug: str) -> None:
     """Let this issue be found by what its page says now, before whatever else is old."""
     if (found := page(newsletter, slug)) is not None:
         index(newsletter, found)
-        _choose_excerpts(newsletter)
+        _choose_excerpts(newsletter, [entry.slug for entry in reversed(entries(newsletter))], [slug])
 
 
 def index(newsletter: str, found: Page) -> None:
@@ -127,14 +135,26 @@ def _presentable(addresses: list[str]) -> list[str]:
     return [one[0] for one in named if one["sha256"] in names][:MOST_IMAGES]
 
 
-def _choose_excerpts(newsletter: str) -> None:
-    """Choose them anew for all issues of a newsletter: which sentences repeat is known only from all."""
+def _choose_excerpts(newsletter: str, slugs: Sequence[str], changed: Iterable[str]) -> None:
+    """Choose the excerpts of the changed issues and of those around them; `slugs` are all of the newsletter in order.
+
+    Which sentences repeat is known only from other issues. Those of the same time suffice, and reading the openings of
+    ten thousand would take five seconds.
+    """
+    at = {slug: number for number, slug in enumerate(slugs)}
+    for block in sorted({at[slug] // COMPARED for slug in changed if slug in at}):
+        first = block * COMPARED
+        own = set(slugs[first : first + COMPARED])
+        _choose_among(newsletter, own, [*slugs[max(0, first - COMPARED) : first], *own])
+
+
+def _choose_among(newsletter: str, own: Set[str], compared: Sequence[str]) -> None:
     rows = list(
-        IndexedIssue.objects.filter(newsletter=newsletter)
-        .only("preheader", "opening", "images", "excerpt", "image")
+        IndexedIssue.objects.filter(newsletter=newsletter, slug__in=compared)
+        .only("slug", "preheader", "opening", "images", "excerpt", "image")
         .order_by("pk")
     )
     chosen = excerpts([Opening(row.preheader, row.opening, row.images) for row in rows])
     for row, excerpt in zip(rows, chosen, strict=True):
-        if (row.excerpt, row.image) != (excerpt.text, excerpt.image):
+        if row.slug in own and (row.excerpt, row.image) != (excerpt.text, excerpt.image):
             IndexedIssue.objects.filter(pk=row.pk).update(excerpt=excerpt.text, image=excerpt.image)

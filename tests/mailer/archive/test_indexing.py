@@ -71,9 +71,39 @@ def test_it_stops_when_its_time_is_over_and_goes_on_the_next_time():
     published("2026-11-13")
     published("2026-11-20")
     assert not indexing.catch_up(-1)
-    assert indexed() == []
+    assert indexed() == ["2026-11-20"]
     assert indexing.catch_up()
     assert indexed() == ["2026-11-13", "2026-11-20"]
+
+
+def test_however_little_time_there_is_each_newsletter_gets_on():
+    for slug in ("2026-11-13", "2026-11-20"):
+        published(slug, newsletter="weekly")
+        published(slug, newsletter="jianbao")
+    assert not indexing.catch_up(-1)
+    assert indexed() == ["2026-11-20", "2026-11-20"]
+    assert indexing.catch_up(-1)
+    assert len(indexed()) == 4
+
+
+def test_issues_that_were_indexed_in_time_have_excerpts_before_the_others_are_indexed():
+    published("2026-11-13")
+    published("2026-11-20", article="<p>Chips got cheaper this week, says the maker.</p>", preheader="")
+    indexing.catch_up(-1)
+    assert IndexedIssue.objects.get().excerpt == "Chips got cheaper this week, says the maker."
+
+
+def test_excerpts_are_compared_with_those_of_the_same_time_alone(monkeypatch):
+    monkeypatch.setattr(indexing, "COMPARED", 1)
+    for day, said in (("13", "Chips got cheaper this week."), ("20", "Robots learned how to walk.")):
+        published(f"2026-11-{day}", preheader="", article=f"<p>{said} More about that.</p>")
+    published("2026-11-27", preheader="", article="<p>Chips got cheaper this week. More about that.</p>")
+    indexing.catch_up()
+    assert list(IndexedIssue.objects.order_by("slug").values_list("excerpt", flat=True)) == [
+        "Chips got cheaper this week. More about that.",
+        "Robots learned how to walk.",
+        "Chips got cheaper this week.",
+    ]
 
 
 def test_forgetting_makes_it_be_indexed_anew():

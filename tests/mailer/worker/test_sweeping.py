@@ -70,12 +70,13 @@ def test_a_sweep_lets_issues_be_found_now_and_then(monkeypatch):
 def test_a_sweep_goes_on_with_an_index_that_took_too_long(monkeypatch):
     monkeypatch.setattr(sweeping._Index, "looked_at", float("-inf"))
     monkeypatch.setattr(sweeping, "INDEXING", -1)
-    published()
+    for day in ("13", "20", "27"):
+        published(f"2026-11-{day}")
     sweep()
-    assert not IndexedIssue.objects.exists()
+    assert IndexedIssue.objects.count() == 1
     monkeypatch.setattr(sweeping, "INDEXING", 60)
     sweep()
-    assert IndexedIssue.objects.exists()
+    assert IndexedIssue.objects.count() == 3
 
 
 # -------------------------------------------------------------- the loop
