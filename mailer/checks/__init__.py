@@ -22,6 +22,7 @@ from mailer.checks import (
     other_issues,
     sizes,
     slips,
+    tables,
     unfinished,
     words,
 )
@@ -45,6 +46,7 @@ _LOOKS = (
     images.look,
     image_addresses.look,
     sizes.look,
+    tables.look,
     colours.look,
     clients.look,
     mailing.look,

@@ -95,6 +95,7 @@ WARNINGS = (
     "liquid",
     "markup-maybe",
     "size-warning",
+    "table-wide",
     "style-size",
     "contrast",
     "client-support",
