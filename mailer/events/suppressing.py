@@ -235,7 +235,8 @@ def _look_at_soft_bounces(addressees: Collection[int]) -> None:
 def _last_deliveries(addressees: Collection[int]) -> Iterable[tuple[int, str, int, datetime]]:
     """Return subscriber, hash, facts and time of each one's last three sends that were, or may have been, mailed.
 
-    Also those whose outcome is not known yet: else the answer would depend on when their evidence comes.
+    Also those whose outcome is not known yet: else the answer would depend on when their evidence comes. Not welcomes,
+    which have no time of a first request: a version of one is mailed for months.
     """
     mailed = Delivery.objects.filter(
         subscriber__in=addressees, outcome=None, batch__state__in=_ON_ITS_WAY, send__first_request_at__isnull=False

@@ -130,6 +130,13 @@ def test_three_soft_bounces_in_less_than_two_weeks_do_not(ada):
     assert readers.suppression_of(ada) is None
 
 
+def test_the_soft_bounce_of_a_welcome_is_none_of_the_three(ada):
+    welcome, *others = three_issues(14, 7, 0)
+    Send.objects.filter(pk=welcome.send.pk).update(kind="welcome", first_request_at=None)
+    post(*(one.about(ada, "bounce", **SOFT) for one in (welcome, *others)))
+    assert readers.suppression_of(ada) is None
+
+
 def test_soft_bounces_before_a_delivered_mail_do_not_count(ada):
     *bounced, last = three_issues(40, 30, 20, 0)
     post(*(issue.about(ada, "bounce", **SOFT) for issue in bounced), last.about(ada, "delivered"))

@@ -5,6 +5,7 @@ import time
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 
 from mailer import concurrency
 from mailer.models import CircuitBreaker, Send
@@ -17,7 +18,7 @@ from mailer.worker.welcoming import welcome_subscribers
 from tests import readers
 from tests.mailer.sending.conftest import _nothing_kept_from_another_database, _own_home, api  # noqa: F401
 from tests.mailer.sending.outgoing import deliver_all, planned, resend_all, states
-from tests.mailer.sending.test_welcoming import content, freeze, mailed
+from tests.mailer.sending.test_welcoming import content, freeze, mailed, plan
 
 pytestmark = pytest.mark.django_db
 
@@ -78,13 +79,14 @@ def test_who_confirms_meanwhile_shares_the_next_request_with_others(api, monkeyp
     assert states(send) == ["accepted", "accepted"]
 
 
+@pytest.mark.django_db(transaction=True)
 def test_slots_for_issues_leave_welcomes_alone(api):
-    freeze()
+    (send,) = freeze()
     readers.confirmed()
-    planned()
-    Send.objects.filter(kind="issue").update(state="paused")
+    assert plan() == 1
     feed_slots()
-    assert not api.accepted
+    assert concurrency.issues.wait_until_idle(time.monotonic() + 60) == 0
+    assert (states(send), mailed(api)) == (["planned"], [])
 
 
 def test_while_the_provider_is_not_asked_nothing_is_planned(api):
@@ -132,3 +134,14 @@ def test_a_welcome_is_in_no_list_of_issues(api):
     assert states(send) == ["accepted"]
     assert entries("weekly") == []
     assert not Send.objects.issues().exists()
+
+
+def test_web_processes_of_an_older_version_show_no_welcome_in_the_archive(api):
+    """They know no kinds of sends: what has the time of a first request is an issue to them."""
+    (send,) = freeze()
+    readers.confirmed()
+    welcome_subscribers()
+    assert states(send) == ["accepted"]
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT slug FROM mailer_send WHERE newsletter = 'weekly' AND first_request_at IS NOT NULL")
+        assert cursor.fetchall() == []
