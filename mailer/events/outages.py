@@ -21,7 +21,7 @@ from django.db import connection, transaction
 from django.db.models import F, Q
 
 from mailer.models import REHEARSAL, HardBounce, Send
-from mailer.sending.domains import subscribers_by_domain
+from mailer.sending.domains import SMALLEST, subscribers_by_domain
 from subscribers import records
 from subscribers.models import Subscriber, Suppression
 from subscribers.records import places, with_zone
@@ -55,6 +55,7 @@ _COUNTS = """
     WHERE domain IN ({}) AND NOT dropped GROUP BY domain, send_id"""
 _BOUNCES = """
     SELECT hash, at, dropped, held_until FROM mailer_hardbounce WHERE hash IN ({}) AND NOT forgiven ORDER BY hash, at"""
+_VERSIONS = "SELECT id FROM mailer_send WHERE id IN ({}) AND kind = 'welcome'"
 _ASKED = """
     SELECT id, newsletter, kind FROM mailer_send
     WHERE newsletter IN (SELECT newsletter FROM mailer_send WHERE id IN ({}))
@@ -167,9 +168,10 @@ def _review(domains: Collection[str]) -> set[str]:
         counts[domain][send], apart[domain, send] = bounces, held
     # What was usual is asked only where there are many.
     earlier = _earlier_sends({send for domain, send in apart if counts[domain][send] >= MANY})
+    welcomes = _versions_of_welcomes({send for domain, send in apart if counts[domain][send] >= SHARE * SMALLEST})
     changed: set[str] = set()
     for (domain, send), held in apart.items():
-        suspected = _is_suspected(domain, send, counts[domain], earlier.get(send, ()))
+        suspected = send not in welcomes and _is_suspected(domain, send, counts[domain], earlier.get(send, ()))
         if held != (counts[domain][send] if suspected else 0):
             changed |= _hold(domain, send, suspected)
     return changed
@@ -181,7 +183,12 @@ def _is_suspected(domain: str, send: int, by_send: Mapping[int, int], earlier: S
     if bounces >= MANY and bounces >= JUMP * usual:
         return True
     # Not for each domain with a dead address: the first query counts the send.
-    return bounces >= SHARE * 5 and bounces >= SHARE * subscribers_by_domain(send).get(domain, float("inf"))
+    return bounces >= SHARE * SMALLEST and bounces >= SHARE * subscribers_by_domain(send).get(domain, float("inf"))
+
+
+def _versions_of_welcomes(sends: Collection[int]) -> set[int]:
+    """Return those that are mailed for months: their bounces are not of one day, so they show no outage."""
+    return {send for (send,) in _all(_VERSIONS.format(places(sends)), [*sends])} if sends else set()
 
 
 def _earlier_sends(sends: Collection[int]) -> dict[int, list[int]]:

@@ -52,6 +52,13 @@ def gmail(api) -> list[Subscriber]:
 # ---------------------------------------------------------------- what a jump is
 
 
+def test_a_welcome_that_is_mailed_for_months_shows_no_outage(gmail):
+    issue = mailed()
+    Send.objects.filter(pk=issue.send.pk).update(kind="welcome", first_request_at=None)
+    post(*hard(issue, gmail[:20]), *hard(issue, gmail[20:30], days_ago=90))
+    assert (suppressed(), len(held())) == (30, 0)
+
+
 def test_20_hard_bounces_of_one_domain_are_held_apart_and_those_that_came_first_too(gmail):
     issue = mailed()
     post(*hard(issue, gmail[:19]))
