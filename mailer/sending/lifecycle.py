@@ -9,7 +9,7 @@ from collections.abc import Collection
 from django.db.models import Exists, OuterRef
 from django.db.models.functions import Coalesce
 
-from mailer.models import Attempt, Batch, Planning, Send
+from mailer.models import Attempt, Batch, Planning, Send, Welcome
 from mailer.sending import send_lock, statements
 from mailer.store import clock
 
@@ -64,6 +64,15 @@ def pause_for(send: int, reason: str) -> None:
     """Pause a send that is under way, and keep the reason; a cancelled one stays cancelled."""
     if Send.objects.filter(pk=send, state=Send.State.SENDING).update(state=Send.State.PAUSED, reason=reason):
         log.error("send paused", extra={"send": send})
+
+
+def pause_welcome(version: Send, reason: str) -> None:
+    """Pause the welcome that this is a version of: the version in use now, also while nobody waits for it."""
+    same = {"newsletter": version.newsletter, "language": version.language, "rehearsal": version.is_rehearsal}
+    in_use = Send.objects.filter(pk__in=Welcome.objects.filter(**same).values("send"))
+    going_on = in_use.filter(state__in=(Send.State.SENDING, Send.State.FINISHED))
+    if going_on.update(state=Send.State.PAUSED, reason=reason, finished_at=None):
+        log.error("welcome paused", extra={"send": version.pk})
 
 
 def go_on(send: int) -> None:

@@ -266,9 +266,9 @@ def _start_paused_by_notice(send: Send) -> None:
     """Show what this newsletter's last send ended in before the next one starts."""
     if send.is_rehearsal:
         return
-    former = Send.objects.filter(newsletter=send.newsletter, account=send.account, notice_shown=False).exclude(
-        notice=""
-    )
+    # An older version, at the same database, gives notices to welcomes too.
+    sent = Send.objects.issues().filter(newsletter=send.newsletter, account=send.account)
+    former = sent.filter(notice_shown=False).exclude(notice="")
     warning = former.select_for_update().order_by("-pk").values_list("notice", flat=True).first()
     if warning:
         former.update(notice_shown=True)

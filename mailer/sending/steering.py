@@ -29,7 +29,7 @@ def resume(send: int) -> None:
     """
     if wait_for_its_time(send):
         return
-    if Send.objects.filter(pk=send, state=Send.State.PAUSED, batches=None).exists():
+    if Send.objects.issues().filter(pk=send, state=Send.State.PAUSED, batches=None).exists():
         fire(send, Send.State.PAUSED)
         return
     with transaction.atomic():

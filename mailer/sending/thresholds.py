@@ -1,4 +1,7 @@
-"""Pause a send with too many bounces or complaints, or let the newsletter's next one start paused."""
+"""Pause a send with too many bounces or complaints, or let the newsletter's next issue start paused.
+
+A welcome is always paused itself: it goes on for months, and says nothing about who has subscribed for long.
+"""
 
 import logging
 from collections.abc import Collection
@@ -7,7 +10,7 @@ from django.db import connection
 
 from mailer.models import Batch, Send
 from mailer.sending.domains import subscribers_by_domain
-from mailer.sending.lifecycle import pause_for
+from mailer.sending.lifecycle import pause_for, pause_welcome
 
 log = logging.getLogger(__name__)
 
@@ -19,6 +22,8 @@ FEWEST_COMPLAINTS = 3  # two unhappy subscribers have no effect, however small t
 # https://support.google.com/a/answer/6254652; Apple has no feedback loop either.
 SILENT = ("gmail.com", "googlemail.com", "icloud.com", "me.com", "mac.com")
 
+_NEEDED = ("pk", "planned", "slug", "state", "kind", "newsletter", "language", "provider")
+
 # Raw, because the ORM takes longer to write this than the database to answer it, in each post with a bounce.
 _TOTALS = f"""
     SELECT coalesce(sum(bounced_hard), 0), coalesce(sum(complained), 0),
@@ -28,14 +33,17 @@ _TOTALS = f"""
 
 def check(sends: Collection[int]) -> None:
     """Pause sends past a threshold, once, with the reason; one that is over keeps it for the next send."""
-    for send in Send.objects.filter(pk__in=list(sends), notice="").only("pk", "planned", "slug", "state"):
+    for send in Send.objects.filter(pk__in=list(sends), notice="").only(*_NEEDED):
         detail = _passed(send)
         if not detail:
             continue
-        over = send.state in (Send.State.FINISHED, Send.State.CANCELLED)
+        is_welcome = send.kind == Send.Kind.WELCOME
+        over = send.state in (Send.State.FINISHED, Send.State.CANCELLED) and not is_welcome
         if Send.objects.filter(pk=send.pk, notice="").update(notice=detail, notice_shown=not over):
             log.error("bounce or complaint threshold exceeded", extra={"send": send.pk})
             pause_for(send.pk, detail)
+            if is_welcome:
+                pause_welcome(send, detail)
 
 
 def _passed(send: Send) -> str:

@@ -8,6 +8,7 @@ from mailer.sending.domains import subscribers_by_domain
 from mailer.sending.steering import resume
 from tests import readers
 from tests.mailer.sending.outgoing import planned
+from tests.mailer.sending.test_welcoming import content, freeze
 
 pytestmark = pytest.mark.django_db
 
@@ -80,3 +81,34 @@ def test_a_send_that_is_over_makes_the_next_one_start_paused_once(thousand):
     assert following.state == "paused"
     assert "marked it as spam" in following.reason
     assert planned(slug="after", source="another").state == "sending"
+
+
+@pytest.fixture
+def welcome(api):
+    """Make a welcome that 1,000 got, and for which nobody waits."""
+    (send,) = freeze()
+    Batch.objects.create(send=send, number=1, size=1000, state=Batch.State.ACCEPTED)
+    readers.crowd(1)
+    return send
+
+
+def test_a_welcome_is_paused_itself_although_nobody_waits_for_it(welcome):
+    assert told(welcome, complained=5)[0] == "paused"
+    assert planned().state == "sending"
+    resume(welcome.pk)
+    assert told(welcome, complained=6) == ("finished", "")
+
+
+def test_what_a_former_version_of_a_welcome_caused_pauses_the_one_in_use(welcome):
+    (now,) = freeze(content(source="Hello!"))
+    assert told(welcome, complained=5)[0] == "finished"
+    now.refresh_from_db()
+    assert (now.state, f"subscribers of {welcome.slug} marked" in now.reason) == ("paused", True)
+    resume(now.pk)
+    now.refresh_from_db()
+    assert (now.state, now.planned) == ("finished", 0)  # never the whole audience
+
+
+def test_what_an_older_version_notes_of_a_welcome_starts_no_issue_paused(welcome):
+    Send.objects.filter(pk=welcome.pk).update(notice="too many", notice_shown=False)
+    assert planned().state == "sending"
