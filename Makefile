@@ -71,10 +71,11 @@ test-postgres: $(VENV)/dev.stamp
 	@MAILER_TEST_DATABASE=postgres $(BIN)/python -m pytest -n 4 --dist worksteal -m "not slow" $(ON_POSTGRES) $(patsubst %,--ignore=%,$(NOT_TWICE))
 
 # The tests marked slow. They need servers that wheels cannot provide: see .ci/run. Commands hardly depend on the
-# database, so they run on PostgreSQL here.
+# database, so they run on PostgreSQL here; who waits for whom depends on it alone.
 test-all: $(VENV)/dev.stamp
 	@$(BIN)/python -m pytest -n 3 --dist worksteal -m slow --maxfail 10
 	@MAILER_TEST_DATABASE=postgres $(BIN)/python -m pytest -n 4 --dist worksteal -m "not slow" tests/mailer/cli
+	@MAILER_TEST_DATABASE=postgres $(BIN)/python -m pytest -n 4 --dist worksteal -m slow tests/mailer/sending/test_send_lock.py
 
 # Tests of properties try the same examples in each run; here they try others.
 explore: $(VENV)/dev.stamp
