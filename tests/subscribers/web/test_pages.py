@@ -26,8 +26,8 @@ SENTENCES = {
         "بتحديد نشرة توافق على تلقيها عبر البريد الإلكتروني. يمكنك إلغاء الاشتراك في أي وقت بنقرة واحدة.",
     ),
     "de": (
-        "1",
-        "Mit dem Abonnieren willigen Sie ein, The Weekly per E-Mail zu erhalten. Sie können sich jederzeit "
+        "2",
+        "Mit dem Abonnieren willigen Sie ein, „The Weekly“ per E-Mail zu erhalten. Sie können sich jederzeit "
         "mit einem Klick abmelden.",
         "Mit dem Ankreuzen eines Newsletters willigen Sie ein, ihn per E-Mail zu erhalten. Sie können sich "
         "jederzeit mit einem Klick abmelden.",
@@ -47,8 +47,8 @@ SENTENCES = {
         "tout moment en un clic.",
     ),
     "ja": (
-        "1",
-        "購読すると、The Weeklyをメールで受け取ることに同意したことになります。"
+        "2",
+        "購読すると、「The Weekly」をメールで受け取ることに同意したことになります。"
         "いつでもワンクリックで購読を解除できます。",
         "ニュースレターにチェックを入れると、メールで受け取ることに同意したことになります。"
         "いつでもワンクリックで購読を解除できます。",
