@@ -16,7 +16,8 @@ from django.db.models import F
 
 from mailer.config import exhaustion
 from mailer.models import Attempt, Batch, Delivery
-from mailer.sending import circuit_breaker, high_water_mark, recovery, restore_guard, statements
+from mailer.sending import circuit_breaker, high_water_mark, recovery, restore_guard, send_lock, statements
+from mailer.sending.outcomes import plan_again
 from mailer.sending.restore_guard import Restored
 from mailer.sending.statements import Member
 from mailer.sending.worker_locks import this_worker
@@ -160,8 +161,7 @@ def _release_lost_claim(attempt: uuid.UUID, until: float) -> None:
     while True:
         connection.close()
         try:
-            if Attempt.objects.filter(pk=attempt, state=Attempt.State.OPEN).exists():
-                _release(attempt, "the database connection was lost during the claim")
+            _release(attempt, "the database connection was lost during the claim")
             return
         except (OperationalError, InterfaceError):
             if time.monotonic() >= until:
@@ -170,11 +170,14 @@ def _release_lost_claim(attempt: uuid.UUID, until: float) -> None:
 
 
 def _release(attempt: uuid.UUID, detail: str) -> None:
-    with transaction.atomic():
-        if Attempt.objects.filter(pk=attempt, state=Attempt.State.OPEN).update(
-            state=Attempt.State.UNSENT, ended_at=clock.now(), detail=detail
-        ):
-            Batch.objects.filter(current_attempt=attempt).update(state=Batch.State.PLANNED, current_attempt=None)
-            if account := accounts.known_account():
-                circuit_breaker.answered(account.pk)
-            log.warning("claim released", extra={"attempt": attempt, "because": detail})
+    """Give the claim back unsent, if it was committed: its batch waits again, unless an older attempt was accepted."""
+    row = Attempt.objects.filter(pk=attempt).values_list("batch__send", "batch").first()
+    if row is None:
+        return
+    with send_lock.alone(row[0]):
+        if not statements.end_attempt(attempt, Attempt.State.UNSENT, detail, None, "", clock.now()):
+            return
+        plan_again(*row, attempt)
+        if account := accounts.known_account():
+            circuit_breaker.answered(account.pk)
+    log.warning("claim released", extra={"attempt": attempt, "because": detail})

@@ -5,10 +5,11 @@ Every write is conditional on the attempt still being the batch's own.
 
 import logging
 from collections.abc import Collection
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import QuerySet
 
 from mailer.models import Attempt, Batch, Send
 from mailer.sending import send_lock, statements
@@ -25,20 +26,22 @@ def leave_unknown(attempt: UUID, detail: str, status: int | None = None, cause: 
 
     `cause` stands in the log instead of words that are the provider's.
     """
-    with transaction.atomic():
+    row = Attempt.objects.filter(pk=attempt).values_list("batch", "batch__send", "batch__was_unknown").first()
+    if row is None:
+        return False
+    batch, send, resent = row
+    # Only after a resend can an older attempt just be found accepted. Else the sweep must not wait for the send: a
+    # worker may be suspended in a claim of it, and whoever waits to hold it alone stops all others.
+    with send_lock.alone(send) if resent else transaction.atomic():
         ended = Attempt.objects.filter(pk=attempt, state=Attempt.State.OPEN).update(
             state=Attempt.State.UNKNOWN, ended_at=clock.now(), detail=detail[:500], status=status
         )
         if ended:
-            posting = Batch.objects.filter(current_attempt=attempt, state=Batch.State.POSTING)
-            # After a resend the older attempt may have turned out to be accepted in the meantime.
-            reached = Exists(Attempt.objects.filter(batch=OuterRef("pk"), state=Attempt.State.ACCEPTED))
-            posting.filter(reached).update(state=Batch.State.ACCEPTED, settled_by=Batch.SettledBy.WORKER)
-            posting.filter(~reached).update(state=Batch.State.UNKNOWN, was_unknown=True)
+            end = _accepted_before(batch) or {"state": Batch.State.UNKNOWN, "was_unknown": True}
+            pending(batch, attempt).filter(state=Batch.State.POSTING).update(**end)
     if ended:
-        place = place_of(Attempt.objects.values_list("batch", flat=True).get(pk=attempt))
         why = {"attempt": attempt, "status": status, "because": cause or detail}
-        log.error("outcome unknown", extra={**place, **why})
+        log.error("outcome unknown", extra={**place_of(batch), **why})
     return bool(ended)
 
 
@@ -46,6 +49,19 @@ def place_of(batch: int) -> dict[str, int | str]:
     """Return where a batch belongs, as the log says it: the send's id, its issue's slug, the batch's number in it."""
     send, slug, number = Batch.objects.values_list("send", "send__slug", "number").get(pk=batch)
     return {"send": send, "issue": slug, "batch": number}
+
+
+def pending(batch: int, attempt: UUID) -> QuerySet[Batch]:
+    """Return the batch if this attempt of it has it, and is not settled."""
+    return Batch.objects.filter(pk=batch, current_attempt=attempt, state__in=PENDING)
+
+
+def _accepted_before(batch: int) -> dict[str, Any] | None:
+    """Return what becomes of a batch whose subscribers an older attempt turned out to have reached, after a resend."""
+    older = Attempt.objects.filter(batch=batch, state=Attempt.State.ACCEPTED).values_list("pk", flat=True).first()
+    if older is None:
+        return None
+    return {"state": Batch.State.ACCEPTED, "settled_by": Batch.SettledBy.WORKER, "current_attempt": older}
 
 
 def accept(batch: int, attempt: UUID, settled_by: Batch.SettledBy) -> None:
@@ -71,6 +87,21 @@ def accept_by(attempt: UUID, settled_by: Batch.SettledBy) -> bool:
     return bool(changed)
 
 
+def plan_again(send: int, batch: int, attempt: UUID) -> bool:
+    """Let the batch wait again, since nobody got this request. Return False if another attempt has the batch.
+
+    In the caller's transaction, which holds the send alone. Those whom an older attempt turned out to have reached,
+    after a resend, have it. A send that was over goes on.
+    """
+    end = _accepted_before(batch)
+    if end:
+        return bool(pending(batch, attempt).update(**end))
+    if not pending(batch, attempt).update(state=Batch.State.PLANNED, current_attempt=None):
+        return False
+    reopen(send)
+    return True
+
+
 def plan_unknown_again(
     batch: int, attempt: UUID | None = None, out_of: Collection[Send.State] = (Send.State.FINISHED,)
 ) -> bool:
@@ -85,6 +116,10 @@ def plan_unknown_again(
     with send_lock.alone(send):
         unknown = Batch.objects.filter(pk=batch, state=Batch.State.UNKNOWN)
         judged = unknown.filter(current_attempt=attempt) if attempt else unknown
+        end = _accepted_before(batch)
+        if end:  # a former version could leave it unknown all the same
+            judged.update(**end)
+            return False
         changed = judged.update(state=Batch.State.PLANNED, current_attempt=None, was_unknown=True)
         if changed:
             reopen(send, out_of)

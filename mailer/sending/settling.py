@@ -24,8 +24,8 @@ from mailer.providers.answers import (
 )
 from mailer.sending import circuit_breaker, send_lock, statements
 from mailer.sending.claiming import Claim
-from mailer.sending.lifecycle import finish_if_done, pause_for, reopen
-from mailer.sending.outcomes import PENDING, accept, leave_unknown
+from mailer.sending.lifecycle import finish_if_done, pause_for
+from mailer.sending.outcomes import accept, leave_unknown, pending, plan_again
 from mailer.sending.splitting import MOST_ROUNDS, only_one_left, refuse_single, split
 from mailer.store import clock
 
@@ -136,22 +136,11 @@ def _plan_again(claim: Claim, attempt: Attempt.State, detail: str, status: int |
 
 
 def _mine(claim: Claim) -> QuerySet[Batch]:
-    return Batch.objects.filter(pk=claim.batch, current_attempt=claim.attempt, state__in=PENDING)
+    return pending(claim.batch, claim.attempt)
 
 
 def _back_to_planned(claim: Claim) -> bool:
-    """Let the batch wait again, since nobody got this request. Return False if another attempt holds the batch.
-
-    Those whom an older attempt turned out to have reached, after a resend, have it. A send that was over goes on.
-    """
-    older = Attempt.objects.filter(batch=claim.batch, state=Attempt.State.ACCEPTED).values_list("pk", flat=True).first()
-    if older:
-        accepted = {"state": Batch.State.ACCEPTED, "settled_by": Batch.SettledBy.WORKER}
-        return bool(_mine(claim).update(**accepted, current_attempt=older))
-    if not _mine(claim).update(state=Batch.State.PLANNED, current_attempt=None):
-        return False
-    reopen(claim.send)
-    return True
+    return plan_again(claim.send, claim.batch, claim.attempt)
 
 
 def _end_attempt(claim: Claim, state: Attempt.State, detail: str, status: int | None = None) -> bool:

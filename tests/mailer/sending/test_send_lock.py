@@ -10,9 +10,9 @@ from django.db import connection
 
 from mailer.models import Attempt, Batch, Send
 from mailer.providers.answers import Accepted, OutcomeUnknown, RateLimited
-from mailer.sending import lifecycle, recovery
+from mailer.sending import claiming, lifecycle, recovery
 from mailer.sending.claiming import claim_next
-from mailer.sending.outcomes import plan_unknown_again
+from mailer.sending.outcomes import leave_unknown, plan_unknown_again
 from mailer.sending.settling import settle
 from tests import readers
 from tests.mailer.sending.outgoing import (
@@ -77,7 +77,7 @@ class Halted:
         assert not self._thread.is_alive()
 
 
-def claiming(send: Send) -> Halted:
+def nearly_claimed(send: Send) -> Halted:
     """Return a claim of the send that has all it needs but for its commit."""
     claimant = Halted(lambda: claim_next(send.pk), lambda sql: LAST_OF_A_CLAIM in sql)
     assert claimant.halts()
@@ -99,7 +99,7 @@ def queued(sessions: int) -> None:
 def test_claims_of_one_send_take_different_batches_and_do_not_wait_for_each_other(two_batches):
     settle(claimed(two_batches, 0), RateLimited("429", 1))  # so that the time of a first request is written
     close_breaker()
-    first = claiming(two_batches)
+    first = nearly_claimed(two_batches)
     second = Halted(lambda: claim_next(two_batches.pk), lambda sql: LAST_OF_A_CLAIM in sql)
     assert second.halts(), "it waits for the first or found no batch"
     second.goes_on()
@@ -110,7 +110,7 @@ def test_claims_of_one_send_take_different_batches_and_do_not_wait_for_each_othe
 
 def test_an_acceptance_does_not_wait_for_a_claim(two_batches):
     taken = claimed(two_batches, 0)
-    claimant = claiming(two_batches)
+    claimant = nearly_claimed(two_batches)
     accepting = in_thread(lambda: settle(taken, Accepted("1")))
     accepting.join(60)
     assert states(two_batches) == ["accepted", "planned"]
@@ -118,10 +118,20 @@ def test_an_acceptance_does_not_wait_for_a_claim(two_batches):
     balanced(two_batches)
 
 
+def test_the_sweep_does_not_wait_for_a_claim_to_say_that_another_request_is_unknown(two_batches):
+    """Else one worker that is suspended in a claim would stop the sweeps of all, and the send with them."""
+    taken = claimed(two_batches, 0)
+    claimant = nearly_claimed(two_batches)
+    in_thread(lambda: leave_unknown(taken.attempt, "the lease expired")).join(60)
+    assert states(two_batches) == ["unknown", "planned"]
+    claimant.goes_on()
+    balanced(two_batches)
+
+
 @pytest.mark.parametrize("end", [lifecycle.pause, lifecycle.cancel])
 def test_whoever_waits_to_hold_a_send_alone_is_not_overtaken(two_batches, end):
     """Else an editor's pause would come to nothing while many slots claim."""
-    claimant = claiming(two_batches)
+    claimant = nearly_claimed(two_batches)
     ending = in_thread(lambda: end(two_batches.pk))
     queued(1)
     got: list[object] = []
@@ -175,6 +185,12 @@ class Stage:
     def given_back(self) -> None:
         settle(self.second, RateLimited("429", 1))
 
+    def released(self) -> None:
+        claiming._release(self.second.attempt, "the database connection was lost during the claim")
+
+    def timed_out(self) -> None:
+        leave_unknown(self.second.attempt, "the lease expired")
+
     def claimed(self) -> None:
         claim_next(self.send.pk)
 
@@ -191,20 +207,21 @@ class Stage:
 
     def is_right(self) -> None:
         balanced(self.send)
-        assert not Batch.objects.filter(state="planned", attempts__state="accepted").exists(), "mailed once more"
+        doubtful = Batch.objects.filter(state__in=["planned", "unknown"])
+        assert not doubtful.filter(attempts__state="accepted").exists(), "mailed once more, or as somebody decides"
         for batch in Batch.objects.filter(state="posting"):
             assert batch.attempts.filter(state="open").count() == 1
         assert self.at_return in (None, Attempt.objects.count()), "a request began after that"
         assert self.send.state != "finished" or not Batch.objects.filter(state__in=["planned", "posting"]).exists()
 
 
-IN_FLIGHT = ("answered_late", "answered", "given_back", "claimed", "paused", "cancelled")
+ANSWERS = ("answered", "given_back", "released")
+IN_FLIGHT = ("answered_late", *ANSWERS, "timed_out", "claimed", "paused", "cancelled")
 LOST = ("answered_late", "sent_again", "claimed", "paused", "cancelled")
 PAIRS = [("in flight", one, other) for one in IN_FLIGHT for other in IN_FLIGHT if one != other or one == "claimed"]
 PAIRS += [("lost", one, other) for one in LOST for other in LOST if "sent_again" in (one, other) and one != other]
-# Both answers of one request cannot come.
-NOT_BOTH = ({"answered", "given_back"}, {"paused", "cancelled"})
-PAIRS = [pair for pair in PAIRS if set(pair[1:]) not in NOT_BOTH]
+# Two answers of one request cannot come; it may also expire.
+PAIRS = [pair for pair in PAIRS if not any(set(pair[1:]) <= set(few) for few in (ANSWERS, ("paused", "cancelled")))]
 
 
 @pytest.mark.slow
