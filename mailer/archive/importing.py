@@ -53,8 +53,8 @@ def keep(newsletter: str, issue: "RenderedIssue", aliases: Sequence[str]) -> Non
     with transaction.atomic():
         keep_images(issue.images)
         row, is_new = rows.get_or_create(newsletter=newsletter, slug=issue.slug, defaults=said | {"imported_at": now})
-        if not is_new and row.content_sha256 != content:
-            rows.update(**said, updated_at=now)
+        if not is_new:
+            rows.update(**said, **({"updated_at": now} if row.content_sha256 != content else {}))
         RemovedPage.objects.filter(newsletter=newsletter, slug=issue.slug).delete()
         _name(newsletter, issue.slug, aliases)
     log.info("issue imported", extra={"newsletter": newsletter, "issue": issue.slug, "new": is_new})

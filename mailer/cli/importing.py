@@ -44,7 +44,7 @@ def import_(
     """Give issues that were published elsewhere their pages in the archive.
 
     Each FILE is a Markdown file, or a folder with such files. Nobody is emailed. Run it again after you changed files:
-    only pages that would say something else are updated.
+    only what changed is imported anew.
     """
     start()
     from mailer.cli.findings import say_copying

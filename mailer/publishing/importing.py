@@ -34,6 +34,7 @@ from mailer.publishing.preparing import Surroundings, render, surroundings
 from mailer.store import clock
 
 INDEXING = 5.0  # seconds; what takes longer is left to a worker
+HASHES = "content_sha256", "source_sha256"
 
 
 class Fate(StrEnum):
@@ -249,7 +250,7 @@ class Judged:
     """A file whose page was made once, to see what it would say."""
 
     planned: Planned
-    content: str = ""  # a hash of the page
+    hashes: tuple[str, str] = ("", "")  # of the page, and of the source: Markdown is published only as it was imported
     uncopied: tuple[str, ...] = ()  # remote images of which a copy is missing
 
 
@@ -264,7 +265,8 @@ def _judge(one: Planned, plan: ImportPlan, terms: Terms) -> Judged:
     except CorrectIssue as refused:
         return Judged(replace(one, fate=Fate.REFUSED, findings=refused.findings))
     rendered = proof.rendered
-    return Judged(replace(one, title=rendered.subject), importing.content_of(rendered), tuple(rendered.uncopied))
+    hashes = importing.content_of(rendered), rendered.source_sha256
+    return Judged(replace(one, title=rendered.subject), hashes, tuple(rendered.uncopied))
 
 
 def _copied(missing: Sequence[Judged], copying: Callable[[int], None]) -> dict[str, Failure]:
@@ -285,7 +287,7 @@ def _copied(missing: Sequence[Judged], copying: Callable[[int], None]) -> dict[s
 class There:
     """What the archive of a newsletter has already."""
 
-    contents: Mapping[str, str]  # slug → hash of its page
+    hashes: Mapping[str, tuple[str, str]]  # slug → hashes of its page and source
     aliases: Mapping[str, frozenset[str]]  # slug → its former addresses
     removed: Mapping[str, date]  # slug → when its page was removed
 
@@ -305,8 +307,9 @@ def _there(label: str) -> There:
     for slug, name in Alias.objects.filter(newsletter=label).values_list("slug", "name"):
         aliases.setdefault(slug, set()).add(name)
     removed = RemovedPage.objects.filter(newsletter=label).values_list("slug", "removed_at")
+    imported = ArchivedIssue.objects.filter(newsletter=label)
     return There(
-        contents=dict(ArchivedIssue.objects.filter(newsletter=label).values_list("slug", "content_sha256")),
+        hashes={slug: (page, source) for slug, page, source in imported.values_list("slug", *HASHES)},
         aliases={slug: frozenset(names) for slug, names in aliases.items()},
         removed={slug: removed_at.date() for slug, removed_at in removed},
     )
@@ -319,9 +322,9 @@ def _compare(judged: Judged, there: There, terms: Terms) -> Planned:
             return replace(one, fate=Fate.RESTORED)
         why = f"has a page that was removed on {in_words(day)}; add --restore to put it back"
         return replace(one, fate=Fate.SKIPPED, reason=why)
-    if one.slug not in there.contents:
+    if one.slug not in there.hashes:
         return one
-    same = there.contents[one.slug] == judged.content
+    same = there.hashes[one.slug] == judged.hashes
     same = same and there.aliases.get(one.slug, frozenset()) == frozenset(one.aliases)
     return replace(one, fate=Fate.UNCHANGED if same else Fate.CHANGED)
 

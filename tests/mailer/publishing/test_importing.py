@@ -11,6 +11,7 @@ from mailer.models import ArchivedIssue, Media, Send
 from mailer.publishing import importing, remote_images
 from mailer.publishing.errors import CorrectSettings, RunAgain
 from mailer.publishing.importing import Terms, carry_out, plan_import
+from mailer.publishing.sources import sources_of
 from tests.mailer.archived import archived
 from tests.mailer.published import published
 from tests.mailer.quality.mails import ARCHIVE, NO_ARCHIVE
@@ -86,6 +87,16 @@ def test_the_second_time_only_what_changed_is_updated(write, planned):
     assert ArchivedIssue.objects.get(slug="2019-07-06").updated_at
     again = ArchivedIssue.objects.get(slug="2019-06-29")
     assert (again.updated_at, again.imported_at) == (None, before.imported_at), "its page says the same"
+    assert planned().kept == []
+
+
+def test_a_source_that_changed_is_imported_anew_although_its_page_says_the_same(write, planned, tmp_path, settings):
+    write("2019-06-29")
+    carry_out(planned())
+    write("2019-06-29", front="# A note of the editor's")
+    assert brought(planned()) == {"2019-06-29": "changed"}
+    assert ArchivedIssue.objects.get().updated_at is None, "no reader sees a change"
+    assert sources_of(settings.NEWSLETTERS["weekly"], tmp_path).missing == ()
     assert planned().kept == []
 
 
