@@ -14,6 +14,7 @@ from django.conf import settings
 from django.db import IntegrityError
 
 from mailer.archive import removing
+from mailer.archive.aliases import slug_behind
 from mailer.broker import why_no_broker
 from mailer.checks.proofs import Proof
 from mailer.config.times import InvalidTime, describe, read_time
@@ -72,6 +73,7 @@ class Proposal:
     last_sent: Send | None = None  # the newsletter's last real send of another issue
     too_old: str = ""  # why nobody may expect an issue of its date now
     archived: bool = False  # an issue of this slug was imported: subscribers may have read it elsewhere
+    leads_to: str = ""  # the imported issue that has this slug as a former address
 
     @property
     def slug(self) -> str:
@@ -136,6 +138,7 @@ def propose(proof: Proof, order: Order) -> Proposal:
     existing = existing_send(label, issue.slug, plan.provider)
     action = _action(existing, issue.source_sha256, order)
     before = sent_before(label, issue.slug)
+    behind = slug_behind(label, issue.slug)
     return Proposal(
         plan=plan,
         order=order,
@@ -148,6 +151,7 @@ def propose(proof: Proof, order: Order) -> Proposal:
         last_sent=before.first(),
         too_old=_too_old(plan, before.exclude(day=None).first()) if action in NEW else "",
         archived=ArchivedIssue.objects.filter(newsletter=label, slug=issue.slug).exists(),
+        leads_to=behind if behind and behind != issue.slug else "",
     )
 
 
@@ -259,7 +263,16 @@ def _sent_as(plan: Plan) -> str:
 
 
 def require_not_archived(proposal: Proposal, allowed: bool) -> None:
-    """Raise Refused for an issue that was imported, unless that is allowed: subscribers may have it from elsewhere."""
+    """Raise Refused for an issue that was imported, unless that is allowed: subscribers may have it from elsewhere.
+
+    Also for one whose page would hide an imported issue behind its former address.
+    """
+    if proposal.leads_to and proposal.makes_a_plan:
+        raise Refused(
+            f"{proposal.file}: {proposal.slug} is a former address of the imported issue {proposal.leads_to}, and "
+            'links lead there. Nothing was sent; write another "slug: …" at its top, or remove the address from the '
+            "aliases of that issue and import it again."
+        )
     if proposal.archived and proposal.makes_a_plan and not allowed:
         raise Refused(
             f"{proposal.slug} was imported into the archive, so subscribers may have got it from elsewhere. Nothing "

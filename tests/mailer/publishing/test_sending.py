@@ -8,7 +8,7 @@ import pytest
 from django.utils import timezone
 
 from mailer.archive import is_removed, removing
-from mailer.models import REHEARSAL, Attempt, Batch, Installation, Send
+from mailer.models import REHEARSAL, Alias, Attempt, Batch, Installation, Send
 from mailer.publishing import sending
 from mailer.publishing.errors import (
     ConfirmRepeat,
@@ -271,3 +271,13 @@ def test_an_imported_issue_is_mailed_only_if_that_is_meant_and_then_has_its_page
     send = start(get_ready(proposal, archived=True))
     assert not is_removed("weekly", "2026-11-20"), "its email links there"
     assert get_ready(propose(proof(), Order())).proposal.existing == send, "going on with it asks nothing"
+
+
+def test_an_issue_is_not_sent_whose_slug_leads_to_an_imported_one(proof):
+    archived("2019-06-29")
+    Alias.objects.create(newsletter="weekly", name="2026-11-20", slug="2019-06-29")
+    proposal = propose(proof(), Order())
+    for refuse in (require_possible, get_ready):
+        with pytest.raises(Refused, match="2026-11-20 is a former address of the imported issue 2019-06-29"):
+            refuse(proposal, archived=True)
+    get_ready(propose(proof(name="2026-11-21.md"), Order()))
