@@ -59,7 +59,7 @@ def import_(
         confirm(_question(plan), yes)
         carry_out(plan)
     if as_json:
-        click.echo(json.dumps(_facts(plan, imported=not dry_run), ensure_ascii=False))
+        click.echo(json.dumps(_facts(plan, imported=bool(plan.kept) and not dry_run), ensure_ascii=False))
     elif not dry_run:
         click.echo(_outcome(plan))
     _end(plan)

@@ -33,6 +33,7 @@ def test_with_a_yes_the_pages_are_there_and_the_second_time_nothing_is_done(run,
     assert not Send.objects.exists()
     again = run("archive", "import", file)
     assert (again.code, again.out) == (0, "Nothing to import: 1 unchanged.\n")
+    assert json.loads(run("archive", "import", file, "--json").out)["imported"] is False
 
 
 def test_the_question_says_that_nobody_is_emailed(run, issue, terminal):
