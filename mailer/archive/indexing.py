@@ -8,18 +8,20 @@ import re
 import time
 from collections.abc import Iterable, Sequence, Set
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import IntegrityError, connection, transaction
 from django.db.models import F, QuerySet
 from django.db.models.functions import Length
+from django.utils import timezone
 
 from mailer.archive import Page, articles, entries, page
 from mailer.archive.excerpts import Opening, excerpts
 from mailer.archive.terms import as_tsvector, terms_of, within_limits
 from mailer.models import IndexedIssue, Media
 
-VERSION = 1  # raise it if another text, other terms, or other images should be found in the same page
+VERSION = 2  # raise it if another text, other terms, or other images should be found in the same page
 OURS = re.compile(r"/media/(?P<sha256>[0-9a-f]{64})\.(?P<extension>\w+)")
 MOST_IMAGES = 10  # of an issue, that may stand for it
 SMALLEST_IMAGE = 240, 120  # pixels; what is smaller is an icon
@@ -69,10 +71,12 @@ def index(newsletter: str, found: Page) -> None:
     entry, said = found.entry, articles.read(found.article)
     text = "\n".join(said.lines)
     terms = list(within_limits(terms_of(f"{entry.title}\n{entry.preheader}\n{text}")))
+    with timezone.override(ZoneInfo(settings.NEWSLETTERS[newsletter].timezone)):
+        dated = entry.dated
     values = {
         "version": VERSION,
         "updated": entry.updated,
-        "dated": entry.dated,
+        "dated": dated,
         "language": entry.language,
         "title": entry.title,
         "preheader": entry.preheader,

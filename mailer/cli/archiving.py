@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mailer.archive.correcting import Change
+    from mailer.publishing.archiving import SentIssue
 
 LONGEST = 40  # lines of a plan
 _newsletter = click.option("--newsletter", metavar="NAME", help="Which newsletter, if there are several.")
@@ -36,24 +37,15 @@ archive.add_command(import_)
 def list_(newsletter: str | None, as_json: bool) -> None:
     """Print the issues of the archive as a Markdown list, newest first, to paste into a text."""
     start()
-    from mailer.publishing.archiving import sent_issues
+    from mailer.publishing.archiving import in_time_zone_of, sent_issues
     from mailer.publishing.newsletters import choose_newsletter
 
-    label = choose_newsletter(newsletter).label
+    chosen = choose_newsletter(newsletter)
+    label = chosen.label
     listed = list(sent_issues(label))
     if as_json:
-        rows = [
-            {
-                "slug": sent.entry.slug,
-                "title": sent.entry.title,
-                "url": sent.url,
-                "published": sent.entry.published.isoformat(),
-                "date": sent.entry.dated.isoformat(),
-                "imported": sent.entry.imported,
-                "corrected": sent.entry.corrected.isoformat() if sent.entry.corrected else None,
-            }
-            for sent in listed
-        ]
+        with in_time_zone_of(chosen):
+            rows = [_row(sent) for sent in listed]
         click.echo(json.dumps(rows, ensure_ascii=False))
         return
     from mailer.content.markdown import as_list_item
@@ -62,6 +54,19 @@ def list_(newsletter: str | None, as_json: bool) -> None:
         click.echo(as_list_item(sent.entry.title, sent.url))
     if not listed:
         click.echo(f"mailer: the archive of {label} has no issue yet.", err=True)
+
+
+def _row(sent: "SentIssue") -> dict[str, object]:
+    entry = sent.entry
+    return {
+        "slug": entry.slug,
+        "title": entry.title,
+        "url": sent.url,
+        "published": entry.published.isoformat(),
+        "date": entry.dated.isoformat(),
+        "imported": entry.imported,
+        "corrected": entry.corrected.isoformat() if entry.corrected else None,
+    }
 
 
 @archive.command()
@@ -121,16 +126,19 @@ def remove(slug: str, newsletter: str | None, yes: bool, as_json: bool) -> None:
     `mailer archive import --restore FILE` that of an imported one.
     """
     start()
-    from mailer.publishing.archiving import find_page, page_address, remove_page
+    from mailer.publishing.archiving import find_page, in_time_zone_of, page_address, remove_page
     from mailer.publishing.newsletters import choose_newsletter
 
-    label = choose_newsletter(newsletter).label
+    chosen = choose_newsletter(newsletter)
+    label = chosen.label
     found, url = find_page(label, slug), page_address(label, slug)
     facts: dict[str, object] = {"newsletter": label, "slug": slug, "url": url, "removed": True}
     if found is None:
         _tell(facts, as_json, f"{url} was removed before; nothing was changed.")
         return
-    confirm(f'Remove the page of "{found.title}" ({in_words(found.dated)}), {url}?', yes)
+    with in_time_zone_of(chosen):
+        day = in_words(found.dated)
+    confirm(f'Remove the page of "{found.title}" ({day}), {url}?', yes)
     remove_page(label, slug)
     _tell(facts, as_json, f"{url} is removed; browsers may show a kept copy for five minutes.")
 

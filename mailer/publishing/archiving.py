@@ -1,12 +1,16 @@
 """List the issues that have a page, each with its URL; take a page out of the archive."""
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from urllib.parse import quote
+from zoneinfo import ZoneInfo
 
 from django.conf import settings
+from django.utils import timezone
 
 from mailer.archive import Entry, archive_root, entries, indexing, is_removed, page, removing
+from mailer.config.newsletter import Newsletter
 from mailer.publishing.errors import CorrectRequest
 from mailer.store.schema import bring_up_to_date
 
@@ -36,6 +40,11 @@ def remove_page(newsletter: str, slug: str) -> None:
     """Take the page of this issue out of archive, feed, sitemap and search; its address answers 410 from now on."""
     removing.remove(newsletter, slug)
     indexing.forget(newsletter, slug)
+
+
+def in_time_zone_of(newsletter: Newsletter) -> AbstractContextManager[None]:
+    """Let issues be dated within the block as the archive of the newsletter dates them."""
+    return timezone.override(ZoneInfo(newsletter.timezone))
 
 
 def sent_by_newsletter() -> dict[str, list[Entry]]:

@@ -1,3 +1,4 @@
+from datetime import UTC, date, datetime
 from hashlib import sha256
 
 import pytest
@@ -134,6 +135,12 @@ def test_who_comes_second_leaves_it_to_the_first(monkeypatch):
     indexing.index("weekly", found)
     indexing.index("weekly", found)
     assert indexed() == ["2026-11-20"]
+
+
+def test_an_issue_is_found_with_the_day_on_which_its_newsletter_sent_it():
+    published("2026-06-01", newsletter="jianbao", first_request_at=datetime(2026, 6, 1, 23, 30, tzinfo=UTC))
+    indexing.catch_up()
+    assert IndexedIssue.objects.get().dated == date(2026, 6, 2), "in Shanghai"
 
 
 def an_image(name: str, width: int = 600, height: int = 400, kind: str = "png") -> str:

@@ -1,6 +1,7 @@
 """`mailer archive import` and `remove`, as an editor types them."""
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 
@@ -122,6 +123,14 @@ def test_the_list_has_both_kinds(run):
         ("2026-11-20", False, "2026-11-20"),
         ("2019-06-29", True, "2019-06-29"),
     ]
+
+
+def test_days_are_those_of_the_newsletters_time_zone(run, terminal):
+    published("2026-06-01", newsletter="jianbao", first_request_at=datetime(2026, 6, 1, 23, 30, tzinfo=UTC))
+    ran = run("archive", "list", "--newsletter", "jianbao", "--json")
+    assert json.loads(ran.out)[0]["date"] == "2026-06-02"
+    terminal("n\n")
+    assert "(2 June 2026)" in run("archive", "remove", "2026-06-01", "--newsletter", "jianbao").err
 
 
 def test_sending_an_imported_issue_is_refused_before_anything_is_asked(run, issue):
