@@ -14,11 +14,11 @@ from django.db.models import Count, F, Q, QuerySet, Sum
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
-from mailer.models import Batch, Event, Installation, Process, ProviderAccount, Send
+from mailer.models import Batch, Event, Installation, Process, ProviderAccount, Send, Welcome
 from mailer.sending import circuit_breaker
 from mailer.sending.accounting import count
 from mailer.store import clock, counting, journals, presence
-from subscribers.models import Letter, Notice, Subscription
+from subscribers.models import Letter, Notice, Subscription, WelcomeDue
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 # figure → what a worker calls it, and what it means; see EmbeddedWorker.state
@@ -86,7 +86,7 @@ def _gauge(name: str, meaning: str, values: Mapping[Labels, float], labels: Labe
 
 def _sends(now: datetime) -> Iterator[Metric]:
     yield _gauge(
-        "readers", "Subscribers of the sends that have not ended, and of the newest.", _subscribers(), ("outcome",)
+        "readers", "Subscribers of the issues that have not ended, and of the newest.", _subscribers(), ("outcome",)
     )
     yield _gauge("unknown_readers", "Subscribers for whom the outcome is unknown.", {(): _unknown()})
     batches = _by_state(Batch.objects.all(), Batch.State.values)
@@ -100,7 +100,8 @@ def _subscribers() -> dict[Labels, float]:
     newest = Send.objects.issues().order_by("-pk").values_list("pk", flat=True)[:1]
     over = (Send.State.FINISHED, Send.State.CANCELLED)
     sums: Counter[str] = Counter()
-    for send in Send.objects.filter(~Q(state__in=over) | Q(pk__in=list(newest))).only("pk", "planned", "state"):
+    counted = Send.objects.issues().filter(~Q(state__in=over) | Q(pk__in=list(newest)))
+    for send in counted.only("pk", "planned", "state"):
         equation = count(send)
         sums.update({outcome: getattr(equation, outcome) for outcome in OUTCOMES})
     return {(outcome,): sums[outcome] for outcome in OUTCOMES}
@@ -134,6 +135,8 @@ def _mails(now: datetime) -> Iterator[Metric]:
     yield _gauge("confirmations_due", "Confirmation emails that are due.", {(): confirmations})
     letters = Letter.objects.filter(due__lte=now).count() + Notice.objects.filter(due__lte=now).count()
     yield _gauge("letters_due", "Emails with a link and notices that are due.", {(): letters})
+    welcomes = WelcomeDue.objects.filter(newsletter__in=Welcome.objects.values("newsletter")).count()
+    yield _gauge("welcomes_due", "Subscribers who wait for the welcome.", {(): welcomes})
 
 
 def _leavings(now: datetime) -> Iterator[Metric]:

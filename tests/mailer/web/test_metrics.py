@@ -5,12 +5,13 @@ from django.db import OperationalError
 from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 
-from mailer.models import Batch, CircuitBreaker, Event, Installation, Process, ProviderAccount, Send
+from mailer.models import Batch, CircuitBreaker, Event, Installation, Process, ProviderAccount, Send, Welcome
 from mailer.store import clock, counting
 from mailer.worker.embedded import EmbeddedWorker
 from subscribers import changing, limits
 from tests import readers
 from tests.mailer.sending import outgoing
+from tests.mailer.sending.test_welcoming import freeze, plan
 from tests.subscribers.web.test_views import form_time
 
 pytestmark = pytest.mark.django_db
@@ -38,7 +39,7 @@ def gauges(client, **asked) -> dict[str, float]:
 def test_an_installation_at_rest_has_zeroes_and_no_gaps(client):
     found = gauges(client)
     assert found['mailer_readers{outcome="waiting"}'] == 0
-    for gauge in ("unknown_readers", "events_unapplied", "confirmations_due", "letters_due"):
+    for gauge in ("unknown_readers", "events_unapplied", "confirmations_due", "letters_due", "welcomes_due"):
         assert found[f"mailer_{gauge}"] == 0
     assert found["mailer_seconds_since_sweep"] == float("inf")
     assert found['mailer_gate_open{account="",provider="rehearsal"}'] == 1
@@ -80,11 +81,24 @@ def test_of_sends_that_are_over_the_newest_counts_and_unknown_readers_are_never_
     assert found["mailer_unknown_readers"] == 6
 
 
+def test_of_welcomes_those_who_wait_for_one_are_counted_and_no_issue(client):
+    freeze()
+    readers.confirmed()
+    found = gauges(client)
+    assert (found["mailer_welcomes_due"], found['mailer_readers{outcome="waiting"}']) == (1, 0)
+    plan()
+    found = gauges(client)
+    assert (found["mailer_welcomes_due"], found['mailer_readers{outcome="waiting"}']) == (0, 0)
+    Welcome.objects.all().delete()
+    readers.confirmed(who=readers.BEN)
+    assert gauges(client)["mailer_welcomes_due"] == 0
+
+
 def test_the_cost_does_not_grow_with_the_readers(client, django_assert_max_num_queries):
     readers.crowd(50)
     outgoing.planned()
     gauges(client)
-    with django_assert_max_num_queries(18):
+    with django_assert_max_num_queries(19):
         gauges(client)
 
 
