@@ -121,7 +121,9 @@ def on_here() -> list[Welcome]:
     """
     if not (schema.may_claim() and accounts.may_mail()):
         return []
-    ours = Welcome.objects.filter(send__in=accounts.own_sends()).select_related("send")
+    # Not what it says: this is asked by each sweep.
+    needed = ("newsletter", "language", "send__state")
+    ours = Welcome.objects.filter(send__in=accounts.own_sends()).select_related("send").only(*needed)
     if settings.PROVIDER == REHEARSAL:
         ours = ours.exclude(newsletter__in=Welcome.objects.filter(rehearsal=False).values("newsletter"))
     return list(ours.order_by("pk"))
@@ -131,9 +133,12 @@ def waiting_languages(newsletter: Newsletter, welcomes: Collection[Welcome]) -> 
     """Return, by welcome, the languages of the subscribers who are to get it now."""
     by_language = {one.language: one for one in welcomes if one.newsletter == newsletter.label}
     found: dict[int, list[str]] = {}
+    if not any(one.send.state in OPEN for one in by_language.values()):
+        return found
     due = WelcomeDue.objects.filter(newsletter=newsletter.label).order_by()
     for language in due.values_list("subscriber__language", flat=True).distinct():
-        if language is not None and (welcome := choose(language, newsletter.language, by_language)):
+        welcome = choose(language, newsletter.language, by_language) if language is not None else None
+        if language is not None and welcome and welcome.send.state in OPEN:
             found.setdefault(welcome.pk, []).append(language)
     return found
 
@@ -238,8 +243,8 @@ def _save_version(send: Send, content: Mapping[str, str]) -> None:
 
 def _next_number(newsletter: str) -> int:
     versions = Send.objects.filter(newsletter=newsletter, kind=Send.Kind.WELCOME)
-    last = versions.order_by("-pk").values_list("slug", flat=True).first()
-    return 1 if last is None else int(last.rpartition(":")[2]) + 1
+    numbers = [int(slug.rpartition(":")[2]) for slug in versions.values_list("slug", flat=True)]
+    return max(numbers, default=0) + 1
 
 
 def _as_json(issues: Sequence[Listed]) -> list[Any]:

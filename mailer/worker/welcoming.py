@@ -1,12 +1,15 @@
 """Welcome whoever confirmed, in a slot of its own: nobody waits behind an issue."""
 
+import logging
 import time
 from collections import defaultdict
 
 from django.conf import settings
+from django.db import InterfaceError, OperationalError
 
 from mailer import concurrency
 from mailer.archive import entries
+from mailer.config.logs import place_of
 from mailer.content.filling import MOST_LISTED, Listed
 from mailer.models import Batch, Send, Welcome
 from mailer.sending import circuit_breaker, welcoming
@@ -15,6 +18,8 @@ from mailer.sending.feeding import LONGEST
 from mailer.sending.lifecycle import finish_if_done
 from mailer.sending.planning import largest_batch
 from mailer.store import accounts, clock
+
+log = logging.getLogger(__name__)
 
 
 def welcome_subscribers() -> None:
@@ -40,8 +45,20 @@ def _plan_some() -> bool:
     on = defaultdict(list)
     for welcome in welcoming.on_here():
         on[welcome.newsletter].append(welcome)
-    planned = [size for label, welcomes in on.items() for size in _plan_of(label, welcomes)]
+    planned = [size for label, welcomes in on.items() for size in _plan_apart(label, welcomes)]
     return max(planned, default=0) >= largest_batch()
+
+
+def _plan_apart(label: str, welcomes: list[Welcome]) -> list[int]:
+    """Plan for one newsletter, so that a bug which shows there keeps no other's subscribers waiting."""
+    try:
+        return _plan_of(label, welcomes)
+    except (OperationalError, InterfaceError):
+        raise  # of no newsletter
+    except Exception as error:  # noqa: BLE001 — not its message: it may hold an address
+        told = {"newsletter": label, "error": type(error).__name__, "at": place_of(error)}
+        log.error("welcome not planned", extra=told)
+        return []
 
 
 def _plan_of(label: str, welcomes: list[Welcome]) -> list[int]:
@@ -49,7 +66,7 @@ def _plan_of(label: str, welcomes: list[Welcome]) -> list[int]:
     waiting = welcoming.waiting_languages(settings.NEWSLETTERS[label], welcomes)
     if not waiting:
         return []
-    issues = [Listed(entry.slug, entry.title) for entry in entries(label)[:MOST_LISTED]]
+    issues = [Listed(entry.slug, entry.title) for entry in entries(label, MOST_LISTED)]
     return [welcoming.plan_due(welcome, spoken, issues) for welcome, spoken in waiting.items()]
 
 

@@ -362,3 +362,21 @@ def test_who_is_being_erased_is_left_out_and_waits_for_nobody(api):
         beside.start()
         beside.join(30)
     assert planned == [1]
+
+
+def test_versions_are_numbered_on_from_the_highest(api):
+    (first,) = freeze()
+    (second,) = freeze(content(source="Hello!"))
+    Send.objects.filter(pk=first.pk).update(slug="welcome:en:9")
+    (third,) = freeze(content(source="Good day!"))
+    assert (second.slug, third.slug) == ("welcome:en:2", "welcome:en:10")
+
+
+def test_a_sweep_reads_neither_texts_nor_who_waits_for_a_paused_welcome(api, django_assert_num_queries):
+    (send,) = freeze()
+    readers.confirmed()
+    Send.objects.filter(pk=send.pk).update(state="paused")
+    (on,) = welcoming.on_here()
+    assert {"patterns", "listed"} <= on.get_deferred_fields()
+    with django_assert_num_queries(0):
+        assert welcoming.waiting_languages(configured.NEWSLETTERS["weekly"], [on]) == {}

@@ -10,6 +10,7 @@ from django.db import connection
 from mailer import concurrency
 from mailer.models import CircuitBreaker, Send
 from mailer.sending import circuit_breaker
+from mailer.sending import welcoming as welcoming_
 from mailer.sending.feeding import feed_slots
 from mailer.store import accounts, clock
 from mailer.worker import welcoming
@@ -87,6 +88,18 @@ def test_slots_for_issues_leave_welcomes_alone(api):
     feed_slots()
     assert concurrency.issues.wait_until_idle(time.monotonic() + 60) == 0
     assert (states(send), mailed(api)) == (["planned"], [])
+
+
+def test_a_bug_in_one_newsletter_keeps_no_other_waiting(api, monkeypatch, settings):
+    freeze()
+    language = settings.NEWSLETTERS["jianbao"].language
+    jianbao = content(language, newsletter="jianbao")
+    welcoming_.freeze(settings.NEWSLETTERS["jianbao"], [jianbao], ())
+    readers.confirmed()
+    readers.confirmed("jianbao", readers.BEN)
+    monkeypatch.setattr(welcoming, "entries", lambda label, count: {"jianbao": []}[label])
+    welcome_subscribers()
+    assert mailed(api) == ["ben@readers.example"]
 
 
 def test_while_the_provider_is_not_asked_nothing_is_planned(api):
