@@ -36,10 +36,19 @@ def find_send(name: str, newsletter: str | None) -> Send:
 
 
 def is_welcome(name: str, newsletter: str | None) -> bool:
-    """Tell whether this names the welcome: as "welcome", once there was one, or by its file."""
+    """Tell whether this names the welcome: as "welcome", once there was one, or by its file.
+
+    Raises CorrectRequest if an issue has this slug too.
+    """
     if name == "welcome" and not Path(name).is_file():
-        versions = Send.objects.filter(kind=Send.Kind.WELCOME)
-        return (versions.filter(newsletter=newsletter) if newsletter else versions).exists()
+        sends = Send.objects.filter(newsletter=newsletter) if newsletter else Send.objects.all()
+        version = sends.filter(kind=Send.Kind.WELCOME).order_by("pk").last()
+        if version and (issue := sends.issues().filter(slug=name).first()):
+            raise CorrectRequest(
+                f'"welcome" is an issue of {issue.newsletter} and the welcome of {version.newsletter}; name the file '
+                f"of the issue, or the version of the welcome, such as {version.slug}."
+            )
+        return version is not None
     path = Path(name)
     if not path.is_file() or read_name(path, settings.NEWSLETTERS) is None:
         return False

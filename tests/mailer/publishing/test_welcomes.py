@@ -206,6 +206,17 @@ def test_welcome_names_the_version_that_is_not_settled(newsletter, write, api):
     assert find_send(second.slug, None) == second
 
 
+def test_an_issue_called_welcome_is_not_taken_for_the_welcome(newsletter, write):
+    readers.crowd(1)
+    issue = planned(slug="welcome")
+    assert find_send("welcome", None) == issue
+    write()
+    (version,) = frozen(newsletter)
+    with pytest.raises(CorrectRequest, match=r"name the file of the issue, or the version .* welcome:en:1"):
+        find_send("welcome", "weekly")
+    assert find_send("welcome:en:1", None) == version
+
+
 def test_titles_that_need_escaping_are_shown_as_they_are(newsletter, write):
     write()
     (content,) = ready(newsletter)
