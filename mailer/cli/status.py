@@ -76,6 +76,7 @@ def status(
 
 
 def _all_sends(as_json: bool) -> None:
+    from mailer.cli.welcoming import say_what_stopped
     from mailer.models import Send
     from mailer.sending.accounting import count, possibly_twice, receipt
 
@@ -90,6 +91,7 @@ def _all_sends(as_json: bool) -> None:
         click.echo(
             "Nothing has been sent yet. mailer send issue FILE rehearses an issue, and sends it once a key is set."
         )
+        say_what_stopped()
         return
     from rich.console import Console
     from rich.table import Column, Table
@@ -107,6 +109,7 @@ def _all_sends(as_json: bool) -> None:
         table.add_row(send.newsletter, send.slug, send.state, *map(str, numbers), send.provider)
     Console(width=None if sys.stdout.isatty() else WHOLE).print(table)
     _say_when(sends)
+    say_what_stopped()
 
 
 def _say_when(sends: "list[Send]") -> None:

@@ -157,6 +157,16 @@ def _turn_off(newsletter: "Newsletter", yes: bool, as_json: bool) -> None:
     click.echo(f"{newsletter.name} has no welcome any more.{dropped}")
 
 
+def say_what_stopped() -> None:
+    """Say which versions somebody must look at: they are in no list of issues."""
+    from mailer.publishing import welcomes
+
+    for send in welcomes.stopped():
+        what = f"paused{f' ({send.reason})' if send.reason else ''}" if send.state == "paused" else "partly unknown"
+        shows = f"mailer status welcome --newsletter {send.newsletter}"
+        click.echo(one_line(f"{send.newsletter}/{send.slug} is {what}; `{shows}` shows more."))
+
+
 def show(newsletter: str | None, as_json: bool) -> None:
     """Print who got the welcome: of one newsletter, or of each that has one; end with 5 if something is open."""
     from django.conf import settings

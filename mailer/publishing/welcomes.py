@@ -8,6 +8,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError
+from django.db.models import Q
 
 from mailer.archive import entries
 from mailer.checks.proofs import Proof
@@ -15,7 +16,7 @@ from mailer.config.newsletter import Newsletter
 from mailer.content.filling import MOST_LISTED, Listed, mark_for, slug_at, title_at
 from mailer.content.markdown import BackIssue
 from mailer.content.welcomes import read_name
-from mailer.models import REHEARSAL, Send, Welcome
+from mailer.models import REHEARSAL, Batch, Send, Welcome
 from mailer.publishing.errors import CorrectIssue, CorrectRequest, CorrectSettings, RunAgain
 from mailer.publishing.labels import require_new, require_not_renamed
 from mailer.publishing.preparing import render, surroundings
@@ -118,13 +119,22 @@ def changed_files(newsletter: Newsletter) -> list[Path]:
 
 def sent_issues(label: str) -> list[Listed]:
     """Return the newest issues that a welcome may list."""
-    return [Listed(entry.slug, entry.title) for entry in entries(label)[:MOST_LISTED]]
+    return [Listed(entry.slug, entry.title) for entry in entries(label, MOST_LISTED)]
 
 
 def is_known(newsletter: str | None) -> bool:
     """Tell whether this newsletter, or any, ever had a welcome."""
     versions = Send.objects.filter(kind=Send.Kind.WELCOME)
     return (versions.filter(newsletter=newsletter) if newsletter else versions).exists()
+
+
+def stopped() -> list[Send]:
+    """Return the versions that somebody must look at: paused, so that subscribers wait, or with unknown outcomes."""
+    versions = Send.objects.filter(kind=Send.Kind.WELCOME).defer("html", "text", "article").order_by("pk")
+    batches = {state: Batch.objects.filter(state=state).values("send") for state in Batch.State}
+    waits = Q(pk__in=batches[Batch.State.PLANNED]) | Q(pk__in=Welcome.objects.values("send"))
+    found = versions.filter(Q(waits, state=Send.State.PAUSED) | Q(pk__in=batches[Batch.State.UNKNOWN]))
+    return list(found if _rehearsal() else found.exclude(provider=REHEARSAL))
 
 
 def versions_of(newsletter: str) -> list[Send]:

@@ -10,7 +10,7 @@ from mailer.providers.protocol import Check
 
 if TYPE_CHECKING:
     from mailer.config.newsletter import Newsletter
-    from mailer.models import Welcome
+    from mailer.models import Send, Welcome
 
 
 def checks() -> Iterator[Check]:
@@ -24,24 +24,45 @@ def checks() -> Iterator[Check]:
 
 
 def _check(newsletter: "Newsletter", frozen: "list[Welcome]") -> Check:
-    from mailer.publishing import welcomes
-
-    name, again = f"welcome {newsletter.label}", _command(newsletter)
-    changed = ", ".join(quoted(path.name) for path in welcomes.changed_files(newsletter))
-    if not frozen:
-        return Check(name, "warning", f"{changed} is sent to nobody until `{again}` freezes it")
-    if changed:
-        return Check(name, "warning", f"{changed} changed since it was frozen; `{again}` sends it from now on")
-    for welcome in frozen:
-        if welcome.send.state in ("paused", "cancelled"):
-            return Check(name, "warning", _stopped(welcome))
+    name = f"welcome {newsletter.label}"
+    for problem in _problems(newsletter, frozen):
+        return Check(name, "warning", problem)
     return Check(name, "ok", f"in {', '.join(one.language for one in frozen)}; {_waiting(newsletter.label)}")
 
 
-def _stopped(welcome: "Welcome") -> str:
-    send = welcome.send
+def _problems(newsletter: "Newsletter", frozen: "list[Welcome]") -> Iterator[str]:
+    from mailer.publishing import welcomes
+
+    again = _command(newsletter)
+    changed = ", ".join(quoted(path.name) for path in welcomes.changed_files(newsletter))
+    if not frozen:
+        yield f"{changed} is sent to nobody until `{again}` freezes it"
+        return
+    if changed:
+        yield f"{changed} changed since it was frozen; `{again}` sends it from now on"
+    yield from filter(None, (_why_stopped(welcome.send, again) for welcome in frozen))
+    if newsletter.language not in {welcome.language for welcome in frozen}:
+        yield (
+            f"none is in {newsletter.language}, the language of {newsletter.name}, so subscribers who chose no other "
+            f"language get none; `{again}` says which file it needs"
+        )
+    for send in welcomes.stopped():
+        if send.newsletter == newsletter.label and send.state == "paused":
+            yield _stopped(send, again)
+
+
+def _why_stopped(send: "Send", again: str) -> str:
+    from mailer.store.elsewhere import why_not_from_here
+
+    if send.state in ("paused", "cancelled"):
+        return _stopped(send, again)
+    why = why_not_from_here(send)
+    return f"{send.slug} is not sent from here: {why}; `{again}` sends it from here from now on" if why else ""
+
+
+def _stopped(send: "Send", again: str) -> str:
     why = f" ({send.reason})" if send.reason else ""
-    go_on = f"`mailer resume {send.slug}`" if send.state == "paused" else "`mailer send welcome`"
+    go_on = f"`mailer resume {send.slug}`" if send.state == "paused" else f"`{again}`"
     return f"{send.slug} is {send.state}{why}, so those who confirm wait for it, a week at most; {go_on} goes on"
 
 

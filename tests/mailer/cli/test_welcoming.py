@@ -2,6 +2,7 @@
 """`mailer send welcome` and `mailer status welcome`, as an editor types them."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -136,3 +137,43 @@ def test_the_doctor_says_whether_the_file_is_what_is_sent(ready, write):
     ready("send", "welcome", "--yes")
     Send.objects.filter(slug="welcome:en:2").update(state="paused", reason="refused")
     assert told()[1].startswith("welcome:en:2 is paused (refused)")
+    Send.objects.update(state="finished", reason="")
+    assert told() == ("ok", "in en; 0 subscribers due")
+
+
+@pytest.fixture
+def doctors_words(ready, write):
+    """Return what the doctor says of a welcome that is on."""
+    write()
+    ready("send", "welcome", "--yes")
+
+    def told() -> str:
+        checks = json.loads(ready("doctor", "--json").out)
+        return next(f"{one['state']}: {one['words']}" for one in checks if one["name"] == "welcome weekly")
+
+    assert told() == "ok: in en; 0 subscribers due"
+    return told
+
+
+def test_the_doctor_says_if_the_welcome_waits_for_another_process(doctors_words, settings, newsletter):
+    settings.NEWSLETTERS = {"weekly": replace(newsletter, list_id="other.example.org")}
+    assert doctors_words().startswith("warning: welcome:en:1 is not sent from here: it waits for a worker whose")
+    assert "`mailer send welcome` sends it from here" in doctors_words()
+
+
+def test_the_doctor_says_if_most_get_none_since_the_newsletter_has_another_language(
+    doctors_words, settings, newsletter
+):
+    settings.NEWSLETTERS = {"weekly": replace(newsletter, language="de")}
+    assert "none is in de, the language of The Weekly" in doctors_words()
+
+
+def test_a_former_version_that_keeps_its_subscribers_waiting_is_named(doctors_words, ready, write, api):
+    readers.confirmed()
+    api.fail("forbidden")
+    welcome_subscribers()
+    assert "weekly/welcome:en:1 is paused" in ready("status").out
+    write(text=WELCOME.replace("Thank", "Many thanks. Thank"))
+    ready("send", "welcome", "--yes")
+    assert doctors_words().startswith("warning: welcome:en:1 is paused")
+    assert "weekly/welcome:en:1 is paused" in ready("status").out
