@@ -3,7 +3,7 @@
 import hashlib
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, date, datetime, time
 from typing import TYPE_CHECKING
 
@@ -30,10 +30,11 @@ def content_of(issue: "RenderedIssue") -> str:
     return hashlib.sha256(json.dumps(said).encode()).hexdigest()
 
 
-def keep(newsletter: str, issue: "RenderedIssue", aliases: Sequence[str]) -> None:
+def keep(newsletter: str, issue: "RenderedIssue", aliases: Sequence[str], anew: Collection[str] = ()) -> None:
     """Let the archive have the issue's page as it is now, with its images and former addresses; also a removed one.
 
-    Raises IntegrityError if another issue has one of the addresses.
+    `anew` are the slugs of issues imported with it, which give up what it asks for. Raises IntegrityError
+    if another issue has one of the addresses.
     """
     if issue.day is None:
         raise ValueError("a page needs a day")
@@ -56,6 +57,7 @@ def keep(newsletter: str, issue: "RenderedIssue", aliases: Sequence[str]) -> Non
         if not is_new:
             rows.update(**said, **({"updated_at": now} if row.content_sha256 != content else {}))
         RemovedPage.objects.filter(newsletter=newsletter, slug=issue.slug).delete()
+        Alias.objects.filter(newsletter=newsletter, name__in=aliases, slug__in=anew).exclude(slug=issue.slug).delete()
         _name(newsletter, issue.slug, aliases)
     log.info("issue imported", extra={"newsletter": newsletter, "issue": issue.slug, "new": is_new})
 

@@ -1,6 +1,6 @@
 """Slugs and former addresses are one namespace in each newsletter: an address leads to one issue."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -23,9 +23,14 @@ class Claims:
     elsewhere: dict[str, str] = field(default_factory=dict)  # paths that lead to an issue of another newsletter
     files: dict[str, str] = field(default_factory=dict)  # slug → file
     claimed: dict[str, str] = field(default_factory=dict)  # former address → file
+    paths: dict[str, str] = field(default_factory=dict)  # likewise, of the files of all newsletters: one has them
 
     @classmethod
-    def of(cls, label: str) -> "Claims":
+    def of(cls, label: str, anew: Collection[str] = (), paths: dict[str, str] | None = None) -> "Claims":
+        """Return what the archive has, without the former addresses of issues that are imported anew.
+
+        `paths` is what the claims of one import share.
+        """
         real = Send.objects.filter(newsletter=label).exclude(provider=REHEARSAL)
         known = [*real.values_list("slug", flat=True)]
         known += ArchivedIssue.objects.filter(newsletter=label).values_list("slug", flat=True)
@@ -33,8 +38,9 @@ class Claims:
         return cls(
             label,
             slugs={slug: f"the issue {slug}" for slug in known},
-            aliases=dict(Alias.objects.filter(newsletter=label).values_list("name", "slug")),
+            aliases=dict(Alias.objects.filter(newsletter=label).exclude(slug__in=anew).values_list("name", "slug")),
             elsewhere=dict(others.filter(name__startswith="/").values_list("name", "newsletter")),
+            paths={} if paths is None else paths,
         )
 
     def names_of(self, aliases: Iterable[str], slug: str) -> tuple[str, ...]:
@@ -49,6 +55,7 @@ class Claims:
             return why
         self.files[slug] = file
         self.claimed |= dict.fromkeys(aliases, file)
+        self.paths |= {name: file for name in aliases if name.startswith("/")}
         return ""
 
     def _why_not_slug(self, slug: str) -> str:
@@ -61,7 +68,7 @@ class Claims:
         return ""
 
     def _why_not(self, name: str, slug: str) -> str:
-        taken = self.files.get(name) or self.claimed.get(name) or self.slugs.get(name)
+        taken = self.files.get(name) or self.claimed.get(name) or self.paths.get(name) or self.slugs.get(name)
         if not taken and self.aliases.get(name, slug) != slug:
             taken = f"the issue {self.aliases[name]}"
         if not taken and name in self.elsewhere:

@@ -125,7 +125,7 @@ def carry_out(plan: ImportPlan) -> None:
         assert one.issue is not None
         proof = render(one.issue, _newsletter(one.newsletter), plan.around, plan.failures)
         try:
-            importing.keep(one.newsletter, proof.rendered, one.aliases)
+            importing.keep(one.newsletter, proof.rendered, one.aliases, _slugs(plan.planned, one.newsletter))
         except IntegrityError:
             raise RunAgain(
                 f"{one.file}: another command changed the archive in the meantime; run the command again."
@@ -196,15 +196,24 @@ def _not_published(planned: Planned, newsletter: Newsletter) -> Planned | None:
 
 def _claimed(read: Iterable[Planned]) -> Iterator[Planned]:
     """Give each slug and former address to the first issue that asks for it, unless the archive has it already."""
+    files = list(read)
+    to_claim = [one for one in files if one.fate is Fate.NEW]
+    paths: dict[str, str] = {}
     claims: dict[str, Claims] = {}
-    for one in read:
+    for one in files:
         if one.fate is not Fate.NEW:
             yield one
             continue
-        known = claims.get(one.newsletter) or claims.setdefault(one.newsletter, Claims.of(one.newsletter))
+        if one.newsletter not in claims:
+            claims[one.newsletter] = Claims.of(one.newsletter, _slugs(to_claim, one.newsletter), paths)
+        known = claims[one.newsletter]
         claiming = replace(one, aliases=known.names_of(one.aliases, one.slug))
         why = known.claim(one.slug, claiming.aliases, str(one.file))
         yield _refused(claiming, why) if why else claiming
+
+
+def _slugs(files: Iterable[Planned], label: str) -> set[str]:
+    return {one.slug for one in files if one.newsletter == label}
 
 
 def _refused(planned: Planned, reason: str) -> Planned:

@@ -195,6 +195,34 @@ def test_former_addresses_are_known_and_go_when_the_file_drops_them(write, plann
     assert slug_behind("weekly", "old-slug") is None
 
 
+def test_a_former_address_moves_from_one_file_to_another_in_one_import(write, planned):
+    for old, new in (("2019-06-29", "2019-07-06"), ("2019-07-06", "2019-06-29")):
+        write(old, front="aliases: /old.html")
+        write(new)
+        assert "refused" not in brought(planned()).values()
+        assert slug_behind("weekly", "/old.html") == old
+        assert planned().kept == []
+
+
+@pytest.mark.parametrize(("body", "fate"), [("A board.", "skipped"), ("![Gone](gone.png)", "refused")])
+def test_a_former_address_leaves_a_file_that_is_not_imported_this_time(write, planned, body, fate):
+    write("2019-06-29", front="aliases: /old.html")
+    carry_out(planned())
+    remove("weekly", "2019-06-29")
+    write("2019-06-29", body)
+    write("2019-07-06", front="aliases: /old.html")
+    assert brought(planned()) == {"2019-06-29": fate, "2019-07-06": "new"}
+    assert slug_behind("weekly", "/old.html") == "2019-07-06"
+
+
+def test_one_path_is_not_given_to_two_newsletters(write, tmp_path):
+    write("2019-06-29", front="newsletter: weekly\naliases: /old.html")
+    write("2019-07-06", front="newsletter: jianbao\naliases: /old.html")
+    plan = plan_import([tmp_path], Terms())
+    assert fates(plan) == {"2019-06-29": "new", "2019-07-06": "refused"}
+    assert '"/old.html", which leads to' in plan.planned[1].reason
+
+
 def test_a_removed_page_stays_removed_unless_it_is_asked_back(write, planned):
     write("2019-06-29")
     carry_out(planned())
