@@ -38,6 +38,7 @@ class Adopted:
     forgotten: int  # requests that this MAILER_HOME made and the database does not know
     optouts: Replayed
     paused: tuple[str, ...]  # slugs of the sends that were under way in the backup
+    unwelcomed: int  # subscribers who waited for a welcome in the backup, and get none
     unreadable: str = ""  # where an attempts.json that could not be read lies now
 
 
@@ -107,7 +108,7 @@ def adopt() -> Adopted:
     if forgotten or aside:
         counts = {"forgotten": forgotten, "paused": len(paused), "unwelcomed": unwelcomed}
         log.warning("restored database adopted", extra=counts)
-    return Adopted(forgotten, optouts, paused, str(aside or ""))
+    return Adopted(forgotten, optouts, paused, unwelcomed, str(aside or ""))
 
 
 def _under_way() -> dict[int, str]:

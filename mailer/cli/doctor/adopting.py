@@ -48,6 +48,9 @@ def adopt_database(as_json: bool) -> None:
             f"Paused: {slug}. Some of its waiting subscribers may already have the email: `mailer resume {slug}` "
             f"sends to all of them, `mailer cancel {slug}` to none."
         )
+    if found.unwelcomed:
+        waited = counted(found.unwelcomed, "subscriber")
+        click.echo(f"No welcome goes to {waited} who waited for it in the backup: they may have got it since.")
     if found.forgotten or found.unreadable:
         click.echo("An issue that was sent after the backup is unknown here: do not send it again.", err=True)
 

@@ -257,6 +257,7 @@ def test_a_restored_database_is_an_error_until_it_is_adopted(run, examined, sett
     assert adopted.code == 0
     assert "is missing 5 requests" in adopted.out
     assert "Unsubscribed again: 1 subscriber;" in adopted.out
+    assert "No welcome goes to 1 subscriber who waited" in adopted.out
     assert readers.state_of(ada) == "unsubscribed"
     assert Installation.objects.get().attempts == 5
     assert examined()["restore guard"][0] == "ok"

@@ -236,7 +236,7 @@ def test_after_a_restored_backup_nobody_who_waits_in_it_is_welcomed(api, setting
     freeze()
     readers.confirmed()
     high_water_mark.remember(7)  # a request that the backup lacks: perhaps to Ada
-    restore_guard.adopt()
+    assert restore_guard.adopt().unwelcomed == 1
     assert plan() == 0
 
 
