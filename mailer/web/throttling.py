@@ -1,7 +1,7 @@
 """Keep searches from taking a web process from everybody else: few at a time, and from one network not many in a row.
 
-Counted in this process alone, since a search should not write to the database. Nobody can use up another's share: only
-networks that an address really tells apart are counted.
+Counted in this process alone, since a search should not write to the database. Visitors of one network share its
+searches. Private addresses are not counted: everybody may come through such a proxy, unless MAILER_PROXIES names it.
 """
 
 import threading
