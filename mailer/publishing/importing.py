@@ -124,14 +124,15 @@ def carry_out(plan: ImportPlan) -> None:
     for one in plan.kept:
         assert one.issue is not None
         proof = render(one.issue, _newsletter(one.newsletter), plan.around, plan.failures)
+        issue = proof.rendered
+        # Before its page says so: after a kill in between, the next import does both again.
+        cards.renew_card(proof.newsletter, issue.slug, issue.subject, issue.language)
         try:
-            importing.keep(one.newsletter, proof.rendered, one.aliases, _slugs(plan.planned, one.newsletter))
+            importing.keep(one.newsletter, issue, one.aliases, _slugs(plan.planned, one.newsletter))
         except IntegrityError:
             raise RunAgain(
                 f"{one.file}: another command changed the archive in the meantime; run the command again."
             ) from None
-        issue = proof.rendered
-        cards.renew_card(proof.newsletter, issue.slug, issue.subject, issue.language)
     for label in dict.fromkeys(one.newsletter for one in plan.kept):
         cards.keep_look(_newsletter(label))  # a newsletter that has sent nothing yet has no icon either
     indexing.catch_up(INDEXING)

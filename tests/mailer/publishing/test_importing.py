@@ -9,9 +9,11 @@ from mailer.archive.aliases import slug_behind
 from mailer.archive.removing import remove
 from mailer.models import ArchivedIssue, Media, Send
 from mailer.publishing import importing, remote_images
+from mailer.publishing.cards import keep_card
 from mailer.publishing.errors import CorrectSettings, RunAgain
 from mailer.publishing.importing import Terms, carry_out, plan_import
 from mailer.publishing.sources import sources_of
+from mailer.store import page_images
 from tests.mailer.archived import archived
 from tests.mailer.published import published
 from tests.mailer.quality.mails import ARCHIVE, NO_ARCHIVE
@@ -245,6 +247,24 @@ def test_pages_of_a_public_newsletter_do_not_point_to_a_laptop(write, planned, s
     settings.BASE_URL = "http://127.0.0.1:8000"
     with pytest.raises(CorrectSettings, match="BASE_URL"):
         planned()
+
+
+def test_a_command_that_is_killed_after_a_page_leaves_it_with_its_new_card(write, planned, monkeypatch, settings):
+    write("2019-06-29")
+    carry_out(planned())
+    assert keep_card(settings.NEWSLETTERS["weekly"], "2019-06-29", "A former title", "en")
+    before = page_images.card("weekly", "2019-06-29")
+    write("2019-06-29", "A better board.")
+
+    def killed(*kept):
+        keep(*kept)
+        raise KeyboardInterrupt
+
+    keep = importing.importing.keep
+    monkeypatch.setattr(importing.importing, "keep", killed)
+    with pytest.raises(KeyboardInterrupt):
+        carry_out(planned())
+    assert page_images.card("weekly", "2019-06-29") != before
 
 
 def test_an_address_that_another_command_took_meanwhile_stops_the_import(write, planned):
