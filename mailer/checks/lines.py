@@ -20,7 +20,7 @@ _HIDDEN = lazy(
 )
 # With a sign that prose has not: "\[note\]" is a bracket that is meant.
 _OF_FORMULAS = r"(?:\^|\\[A-Za-z]|_\{| = )"
-_FORMULA = lazy(
+_LOST_FORMULA = lazy(
     rf"(?<!\\)(?:\\\((?=[^()\n]{{0,100}}?{_OF_FORMULAS})(?:(?!\]\(|//|\\\)).){{1,200}}\\\)"
     rf"|\\\[(?=[^\[\]]{{0,100}}?{_OF_FORMULAS})(?:(?!\]\(|//|\\\]).){{1,300}}\\\])",
     re.DOTALL,
@@ -67,7 +67,7 @@ def _notes(proof: Proof) -> Iterator[Finding]:
 
 def _formulas(proof: Proof) -> Iterator[Finding]:
     """Report formulas of LaTeX: Markdown takes their backslashes for those that let a bracket be a bracket."""
-    for found in _FORMULA.finditer(_without_code(proof)):
+    for found in _LOST_FORMULA.finditer(_without_code(proof)):
         shown = found[0].replace("\\(", "(").replace("\\)", ")").replace("\\[", "[").replace("\\]", "]")
         what = f'subscribers would see the formula "{shortened(found[0])}" as "{shortened(shown)}"'
         fix = "show an image of the formula, or write it in words"

@@ -35,7 +35,7 @@ from subscribers.web.pages import newsletter_shown
 TAG = re.compile(r"<[a-z][^<>]*>", re.IGNORECASE)
 ADDRESS = re.compile(r'(\s(?:href|src|action)=")([^"]*)(")')
 SHARED = re.compile(r'(\scontent=")(https?://[^"]*)(")')
-IMAGE = re.compile(r"(?:^|/)(?P<sha256>[0-9a-f]{64})\.(?P<extension>[a-z0-9]{1,8})$")
+STORED = re.compile(r"(?:^|/)(?P<sha256>[0-9a-f]{64})\.(?P<extension>[a-z0-9]{1,8})$")
 ICONS = {"favicon.ico": icons.favicon, "apple-touch-icon.png": icons.touch_icon}
 # Files at the top, whose names an issue's folder cannot have.
 AT_THE_TOP = ("index.html", "search.html", "feed.xml", "feed.json", "sitemap.xml", "apple-touch-icon.png")
@@ -137,7 +137,7 @@ class StaticArchive:
 
     def _file(self, address: str) -> str | None:
         """Return the file that an address of ours is, and remember that it is needed; None if it is none."""
-        if found := IMAGE.search(address):
+        if found := STORED.search(address):
             return self._image(found["sha256"], found["extension"], address)
         path = self._own_path(address)
         if path is None:
