@@ -3,8 +3,10 @@
 import time
 from collections.abc import Mapping, Sequence
 
+from django.db.models import Value
+
 from mailer.content.aliases import name_of
-from mailer.models import Alias
+from mailer.models import Alias, RemovedPage
 
 REMEMBERED = 60.0  # seconds
 
@@ -23,6 +25,16 @@ def slug_behind(newsletter: str, *addresses: str) -> str | None:
     names = [name for address in addresses if (name := name_of(address))]
     found = Alias.objects.filter(newsletter=newsletter, name__in=names)
     return found.values_list("slug", flat=True).first() if names else None
+
+
+def instead(newsletter: str, slug: str, path: str) -> tuple[bool, str | None]:
+    """Return whether the page of this slug was removed, and the slug of the issue that had this slug or path before."""
+    names = [name for address in (slug, path) if (name := name_of(address))]
+    removed = RemovedPage.objects.filter(newsletter=newsletter, slug=slug.replace("\0", ""))  # PostgreSQL has no NUL
+    former = Alias.objects.filter(newsletter=newsletter, name__in=names)
+    of_removed, of_former = removed.values_list(Value(0), "slug"), former.values_list(Value(1), "slug")
+    found = dict(of_removed.union(of_former, all=True))
+    return 0 in found, found.get(1)
 
 
 def issue_behind(path: str, newsletters: Sequence[str]) -> tuple[str, str] | None:

@@ -8,7 +8,7 @@ from django.urls import Resolver404
 from django.utils.cache import patch_cache_control
 
 from mailer.archive import archive_root
-from mailer.archive.aliases import issue_behind, slug_behind
+from mailer.archive.aliases import instead, issue_behind
 from subscribers.offline import AWAY
 from subscribers.web import views
 
@@ -22,10 +22,10 @@ def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpR
     return _lead_to(*found) if found else views.not_found(request, exception)
 
 
-def within_archive(label: str, slug: str, path: str) -> HttpResponse | None:
-    """Return the redirect to the issue that had this slug or path before; None if none had."""
-    found = slug_behind(label, slug, path)
-    return _lead_to(label, found) if found else None
+def within_archive(label: str, slug: str, path: str) -> tuple[bool, HttpResponse | None]:
+    """Return whether the page of this slug was removed, and the redirect to the issue that had this slug or path."""
+    removed, found = instead(label, slug, path)
+    return removed, _lead_to(label, found) if found else None
 
 
 def _behind(path: str) -> tuple[str, str] | None:

@@ -18,7 +18,7 @@ from django.utils.translation import gettext
 from django.views.decorators.http import conditional_page, require_safe
 from django.views.decorators.vary import vary_on_headers
 
-from mailer.archive import Page, archive_root, entries, is_removed, newest
+from mailer.archive import Page, archive_root, entries, newest
 from mailer.archive import page as page_of
 from mailer.archive.feeds import LENGTH, Feed, Looks, atom, json_feed
 from mailer.archive.listing import listed
@@ -150,8 +150,8 @@ def _without_page(request: HttpRequest, newsletter: Newsletter, slug: str) -> Ht
 
     A test, a rehearsal, and an email not known to be accepted link to a page that is not there yet.
     """
-    removed = is_removed(newsletter.label, slug)
-    if not removed and (elsewhere := moved.within_archive(newsletter.label, slug, request.path_info)):
+    removed, elsewhere = moved.within_archive(newsletter.label, slug, request.path_info)
+    if elsewhere and not removed:
         return elsewhere
     with speaking(newsletter, newsletter.language):
         response = _page("archive_removed" if removed else "archive_missing", newsletter, newsletter.language, {})
