@@ -46,14 +46,19 @@ def _next(rows: str, time: str, slug: str, sign: str, order: str) -> str:
     return f"SELECT * FROM ({rows} AND {there} ORDER BY {time} {order}, {slug} {order} LIMIT 1) AS one"  # noqa: S608 — of constants
 
 
-_AROUND = " UNION ALL ".join(
-    _next(rows, time, slug, sign, order)
-    for rows, time, slug in (
-        (_SENT, "s.first_request_at", "s.slug"),
-        (_IMPORTED, "i.published_at", "i.slug"),
+def _around(collation: str) -> str:
+    return " UNION ALL ".join(
+        _next(rows, time, f"{slug}{collation}", sign, order)
+        for rows, time, slug in (
+            (_SENT, "s.first_request_at", "s.slug"),
+            (_IMPORTED, "i.published_at", "i.slug"),
+        )
+        for sign, order in (("<", "DESC"), (">", "ASC"))
     )
-    for sign, order in (("<", "DESC"), (">", "ASC"))
-)
+
+
+# By code point, as Python and SQLite compare: PostgreSQL may be set to sort "a" before "B".
+_AROUND = {"sqlite": _around(""), "postgresql": _around(' COLLATE "C"')}
 
 
 def around(newsletter: str, published: datetime, slug: str) -> list[Row]:
@@ -65,7 +70,7 @@ def around(newsletter: str, published: datetime, slug: str) -> list[Row]:
         "slug": slug,
     }
     with connection.cursor() as cursor:
-        cursor.execute(_AROUND, values)
+        cursor.execute(_AROUND[connection.vendor], values)
         return [_read(row) for row in cursor.fetchall()]
 
 

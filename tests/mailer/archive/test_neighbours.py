@@ -1,5 +1,8 @@
 """The statement that finds neighbours says of each issue what the lists say of it."""
 
+from datetime import date
+from itertools import pairwise
+
 import pytest
 
 from mailer.archive import entries, page
@@ -23,3 +26,11 @@ def test_neighbours_are_entries_of_the_list_to_the_last_column():
     for older, one, younger in zip([*listed[1:], None], listed, [None, *listed], strict=False):
         shown = page("weekly", one.slug)
         assert (shown.former, shown.next) == (older, younger)
+
+
+def test_issues_of_one_day_are_in_the_same_order_on_any_database():
+    for slug in ("a", "B", "c"):
+        archived(slug, day=date(2019, 6, 29))
+    for older, younger in pairwise([*reversed(entries("weekly"))]):
+        assert page("weekly", younger.slug).former == older
+        assert page("weekly", older.slug).next == younger
