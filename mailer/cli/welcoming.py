@@ -115,7 +115,7 @@ def _print(newsletter: "Newsletter", rows: list[dict[str, Any]], ended: list[str
 def _freeze(newsletter: "Newsletter", contents: "list[Content]", yes: bool, as_json: bool) -> None:
     from django.conf import settings
 
-    from mailer.publishing import welcomes
+    from mailer.publishing import welcome_reports, welcomes
 
     rows, ended = [_row(newsletter, content) for content in contents], _ended(newsletter, contents)
     _print(newsletter, rows, ended, err=True)
@@ -125,7 +125,7 @@ def _freeze(newsletter: "Newsletter", contents: "list[Content]", yes: bool, as_j
         confirm(one_line(question), yes or settings.PROVIDER == "rehearsal")
     versions = welcomes.freeze(newsletter, contents) if changes else []
     if as_json:
-        click.echo(json.dumps(welcomes.report(newsletter.label), ensure_ascii=False))
+        click.echo(json.dumps(welcome_reports.report(newsletter.label), ensure_ascii=False))
         return
     _tell(newsletter, versions)
 
@@ -145,13 +145,13 @@ def _tell(newsletter: "Newsletter", versions: "list[Version]") -> None:
 
 
 def _turn_off(newsletter: "Newsletter", yes: bool, as_json: bool) -> None:
-    from mailer.publishing import welcomes
+    from mailer.publishing import welcome_reports, welcomes
 
     if welcomes.on(newsletter):
         confirm(one_line(f"End the welcome of {newsletter.name}?"), yes)
     waiting = welcomes.turn_off(newsletter)
     if as_json:
-        click.echo(json.dumps(welcomes.report(newsletter.label) | {"dropped": waiting}, ensure_ascii=False))
+        click.echo(json.dumps(welcome_reports.report(newsletter.label) | {"dropped": waiting}, ensure_ascii=False))
         return
     dropped = f" {counted(waiting, 'subscriber')} who had just confirmed will not get it." if waiting else ""
     click.echo(f"{newsletter.name} has no welcome any more.{dropped}")
@@ -159,9 +159,9 @@ def _turn_off(newsletter: "Newsletter", yes: bool, as_json: bool) -> None:
 
 def say_what_stopped() -> None:
     """Say which versions somebody must look at: they are in no list of issues."""
-    from mailer.publishing import welcomes
+    from mailer.publishing import welcome_reports
 
-    for send in welcomes.stopped():
+    for send in welcome_reports.stopped():
         what = f"paused{f' ({send.reason})' if send.reason else ''}" if send.state == "paused" else "partly unknown"
         shows = f"mailer status welcome --newsletter {send.newsletter}"
         click.echo(one_line(f"{send.newsletter}/{send.slug} is {what}; `{shows}` shows more."))
@@ -171,10 +171,12 @@ def show(newsletter: str | None, as_json: bool) -> None:
     """Print who got the welcome: of one newsletter, or of each that has one; end with 5 if something is open."""
     from django.conf import settings
 
-    from mailer.publishing import welcomes
+    from mailer.publishing import welcome_reports
 
-    labels = [newsletter] if newsletter else [label for label in settings.NEWSLETTERS if welcomes.is_known(label)]
-    reports = [welcomes.report(label) for label in labels]
+    labels = (
+        [newsletter] if newsletter else [label for label in settings.NEWSLETTERS if welcome_reports.is_known(label)]
+    )
+    reports = [welcome_reports.report(label) for label in labels]
     for report in reports:
         if as_json:
             click.echo(json.dumps(report, ensure_ascii=False))

@@ -1,14 +1,12 @@
-"""The welcome that whoever confirms gets: find its files, check them, freeze their versions, and say how it goes."""
+"""The welcome that whoever confirms gets: find its files, check them, freeze their versions."""
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError
-from django.db.models import Q
 
 from mailer.archive import entries
 from mailer.checks.proofs import Proof
@@ -16,20 +14,15 @@ from mailer.config.newsletter import Newsletter
 from mailer.content.filling import MOST_LISTED, Listed, mark_for, slug_at, title_at
 from mailer.content.markdown import BackIssue
 from mailer.content.welcomes import read_name
-from mailer.models import REHEARSAL, Batch, Send, Welcome
+from mailer.models import REHEARSAL, Welcome
 from mailer.publishing.errors import CorrectIssue, CorrectRequest, CorrectSettings, RunAgain
 from mailer.publishing.labels import require_new, require_not_renamed
 from mailer.publishing.preparing import render, surroundings
 from mailer.publishing.sending import require_reachable
 from mailer.sending import welcoming
-from mailer.sending.accounting import count, receipt
 from mailer.sending.planning import Plan, why_refused
 from mailer.sending.welcoming import Content, Version
 from mailer.store import accounts
-from subscribers.models import WelcomeDue
-
-SUMS = ("planned", "accepted", "skipped", "rejected", "unknown", "waiting", "cancelled")
-EVENTS = ("delivered", "bounced", "complained")
 
 
 def files_of(newsletter: Newsletter) -> list[Path]:
@@ -120,56 +113,6 @@ def changed_files(newsletter: Newsletter) -> list[Path]:
 def sent_issues(label: str) -> list[Listed]:
     """Return the newest issues that a welcome may list."""
     return [Listed(entry.slug, entry.title) for entry in entries(label, MOST_LISTED)]
-
-
-def is_known(newsletter: str | None) -> bool:
-    """Tell whether this newsletter, or any, ever had a welcome."""
-    versions = Send.objects.filter(kind=Send.Kind.WELCOME)
-    return (versions.filter(newsletter=newsletter) if newsletter else versions).exists()
-
-
-def stopped() -> list[Send]:
-    """Return the versions that somebody must look at: paused, so that subscribers wait, or with unknown outcomes."""
-    versions = Send.objects.filter(kind=Send.Kind.WELCOME).defer("html", "text", "article").order_by("pk")
-    batches = {state: Batch.objects.filter(state=state).values("send") for state in Batch.State}
-    waits = Q(pk__in=batches[Batch.State.PLANNED]) | Q(pk__in=Welcome.objects.values("send"))
-    found = versions.filter(Q(waits, state=Send.State.PAUSED) | Q(pk__in=batches[Batch.State.UNKNOWN]))
-    return list(found if _rehearsal() else found.exclude(provider=REHEARSAL))
-
-
-def versions_of(newsletter: str) -> list[Send]:
-    """Return the versions of the newsletter's welcome, newest first; rehearsals only if there are no others."""
-    versions = Send.objects.filter(newsletter=newsletter, kind=Send.Kind.WELCOME).select_related("account")
-    found = list(versions.defer("html", "text", "article").order_by("-pk"))
-    return [send for send in found if not send.is_rehearsal] or found
-
-
-def report(newsletter: str) -> dict[str, Any]:
-    """Return what `status welcome --json` prints: who got the welcome of a newsletter, in all its versions."""
-    sends = versions_of(newsletter)
-    now = welcoming.current(newsletter, rehearsal=any(send.is_rehearsal for send in sends))
-    in_use = {welcome.send_id for welcome in now.values()}
-    versions = [_version(send, in_use) for send in sends]
-    return {
-        "newsletter": newsletter,
-        "on": bool(in_use),
-        "due": WelcomeDue.objects.filter(newsletter=newsletter).count() if in_use else 0,
-        **{name: sum(version[name] for version in versions) for name in (*SUMS, *EVENTS)},
-        "versions": versions,
-    }
-
-
-def _version(send: Send, in_use: set[int]) -> dict[str, Any]:
-    whole = receipt(send)
-    return {
-        "version": send.slug,
-        "language": send.language,
-        "in_use": send.pk in in_use,
-        "frozen_at": send.created_at.isoformat(),
-        **{name: whole[name] for name in ("provider", "account", "state", "reason", "subject", "content_sha256")},
-        **{name: value for name, value in asdict(count(send)).items() if name in SUMS},
-        **{name: whole["events"][name] for name in EVENTS},
-    }
 
 
 def _patterns(proof: Proof) -> tuple[list[dict[str, str]], str]:

@@ -31,7 +31,7 @@ def _check(newsletter: "Newsletter", frozen: "list[Welcome]") -> Check:
 
 
 def _problems(newsletter: "Newsletter", frozen: "list[Welcome]") -> Iterator[str]:
-    from mailer.publishing import welcomes
+    from mailer.publishing import welcome_reports, welcomes
 
     again = _command(newsletter)
     changed = ", ".join(quoted(path.name) for path in welcomes.changed_files(newsletter))
@@ -46,7 +46,7 @@ def _problems(newsletter: "Newsletter", frozen: "list[Welcome]") -> Iterator[str
             f"none is in {newsletter.language}, the language of {newsletter.name}, so subscribers who chose no other "
             f"language get none; `{again}` says which file it needs"
         )
-    for send in welcomes.stopped():
+    for send in welcome_reports.stopped():
         if send.newsletter == newsletter.label and send.state == "paused":
             yield _stopped(send, again)
 

@@ -35,7 +35,7 @@ def test_the_mail_carries_title_sections_and_the_way_out(rendered):
     assert mail.subject == "One & <two>"
     assert [heading.text_content() for heading in page.iter("h1")] == ["One & <two>"]
     assert [heading.text_content() for heading in page.iter("h2")] == ["News", "Past"]
-    assert "News (1) · Past" in page.text_content()
+    assert "News (1)\xa0· Past" in page.text_content()
     assert "15 November 2026" in mail.html
     token = mail.placeholders["unsubscribe"]
     assert re.fullmatch("zq[0-9a-f]{16}", token)

@@ -7,7 +7,7 @@ import pytest
 
 from mailer.content.filling import Listed, fill
 from mailer.models import Send, Welcome
-from mailer.publishing import welcomes
+from mailer.publishing import welcome_reports, welcomes
 from mailer.publishing.errors import CorrectRequest
 from mailer.publishing.preparing import prepare
 from mailer.publishing.sending import Order, propose
@@ -182,11 +182,11 @@ def test_the_report_sums_up_all_versions(newsletter, write, api):
     write(text=WELCOME.replace("Thank", "Many thanks. Thank"))
     (second,) = frozen(newsletter)
     readers.confirmed(who=readers.BEN)
-    told = welcomes.report("weekly")
+    told = welcome_reports.report("weekly")
     assert (told["on"], told["due"], told["planned"], told["accepted"]) == (True, 1, 1, 1)
     assert [(one["version"], one["in_use"]) for one in told["versions"]] == [(second.slug, True), (first.slug, False)]
     welcomes.turn_off(newsletter)
-    told = welcomes.report("weekly")
+    told = welcome_reports.report("weekly")
     assert (told["on"], told["due"], told["accepted"]) == (False, 0, 1)
 
 
