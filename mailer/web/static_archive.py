@@ -75,7 +75,8 @@ class StaticArchive:
             yield path, content
 
     def _pages(self) -> Iterator[tuple[str, bytes]]:
-        self._slugs = {entry.slug for entry in entries(self.newsletter.label)}
+        self._entries = entries(self.newsletter.label)
+        self._slugs = {entry.slug for entry in self._entries}
         self._roots = self._all_roots()
         self._icons = {name: self._icon(name, view) for name, view in ICONS.items()}
         yield "index.html", self._html("index.html", pages.list_page(self.newsletter))
@@ -237,7 +238,7 @@ class StaticArchive:
     def _redirects(self) -> Iterator[tuple[str, str, bytes]]:
         """Yield each former address of an issue, with the page there; a host of files can lead on in no other way."""
         aliases = Alias.objects.filter(newsletter=self.newsletter.label, slug__in=self._slugs).order_by("name")
-        titles = {entry.slug: entry.title for entry in entries(self.newsletter.label)}
+        titles = {entry.slug: entry.title for entry in self._entries}
         for name, slug in aliases.values_list("name", "slug"):
             path = name.strip("/")
             path = path if path.endswith((".html", ".htm")) else f"{path}/index.html"
@@ -255,7 +256,7 @@ class StaticArchive:
 
     def _sitemap(self) -> bytes:
         root = self.base_url or archive_root(settings.BASE_URL, self.newsletter.label, list(settings.NEWSLETTERS))
-        listed = [(f"{root}{quote(one.slug, safe='')}/", one.updated) for one in entries(self.newsletter.label)]
+        listed = [(f"{root}{quote(one.slug, safe='')}/", one.updated) for one in self._entries]
         body = render_to_string("pages/sitemap.xml", {"addresses": [(root, None), *listed][: pages.SITEMAP_LIMIT]})
         return body.encode()
 
