@@ -28,18 +28,38 @@ def find(name: str, newsletter: str | None) -> "Send":
 @newsletter_option
 @json_option
 def pause(send: str, newsletter: str | None, as_json: bool) -> None:
-    """Pause a send. When the command returns, no request is in flight and none will start."""
-    found = find(send, newsletter)
+    """Pause a send. When the command returns, no request is in flight and none will start.
+
+    "welcome" is the welcome in all its languages: whoever confirms waits until it is resumed, a week at most.
+    """
+    start()
     from mailer.cli.watching import say_waiting
+    from mailer.publishing.sends import find_send, find_welcome, is_welcome
+
+    if is_welcome(send, newsletter):
+        _pause_welcome(find_welcome(newsletter), as_json)
+        return
+    found = find_send(send, newsletter)
     from mailer.sending.lifecycle import WrongState
     from mailer.sending.steering import pause as pause_send
 
     try:
         pause_send(found.pk, waiting=say_waiting)
     except WrongState as state:
-        instead = "; `mailer send welcome --off` ends it" if found.kind == "welcome" else ""
+        instead = "; `mailer pause welcome` pauses the version in use" if found.kind == "welcome" else ""
         raise Problem(f"{found.slug} is {state}, so there is nothing to pause{instead}.") from None
     print_result(found, as_json)
+
+
+def _pause_welcome(version: "Send", as_json: bool) -> None:
+    from mailer.cli.watching import say_waiting
+    from mailer.sending.steering import pause_welcome
+
+    paused = pause_welcome(version, waiting=say_waiting)
+    if not paused:
+        raise Problem(f"the welcome of {version.newsletter} is off and nobody waits for it: there is nothing to pause.")
+    for send in paused:
+        print_result(send, as_json)
 
 
 @click.command()
@@ -48,27 +68,42 @@ def pause(send: str, newsletter: str | None, as_json: bool) -> None:
 @json_option
 @click.option("--detach", is_flag=True, help="Return at once and let the workers send.")
 def resume(send: str, newsletter: str | None, as_json: bool, detach: bool) -> None:
-    """Resume a paused send with the content that was planned."""
-    found = find(send, newsletter)
-    from mailer.cli.watching import carry_out
+    """Resume a paused send with the content that was planned; "welcome" is all that is paused of the welcome."""
+    found = _paused(send, newsletter)
+    from mailer.cli.watching import carry_out_all
     from mailer.publishing.sends import require_provider
+
+    for one in found:
+        require_provider(one)
+
+    if detach:
+        for one in _resumed(found):
+            print_result(one, as_json)
+        return
+    carry_out_all(lambda: _resumed(found), as_json)
+
+
+def _paused(name: str, newsletter: str | None) -> "list[Send]":
+    """Return the send that is meant, or all paused versions of the welcome."""
+    start()
+    from mailer.publishing.sends import find_send, find_welcome, is_welcome
+    from mailer.sending.steering import paused_beside
+
+    if is_welcome(name, newsletter) and (paused := list(paused_beside(find_welcome(newsletter)))):
+        return paused
+    return [find_send(name, newsletter)]
+
+
+def _resumed(sends: "list[Send]") -> "list[Send]":
     from mailer.sending.lifecycle import WrongState
-    from mailer.sending.steering import resume as resume_send
+    from mailer.sending.steering import resume
 
-    require_provider(found)
-    try:
-        if detach:
-            resume_send(found.pk)
-            print_result(found, as_json)
-            return
-
-        def go_on() -> "Send":
-            resume_send(found.pk)
-            return found
-
-        carry_out(go_on, as_json)
-    except WrongState as state:
-        raise Problem(f"{found.slug} is {state}, so there is nothing to resume.") from None
+    for send in sends:
+        try:
+            resume(send.pk)
+        except WrongState as state:
+            raise Problem(f"{send.slug} is {state}, so there is nothing to resume.") from None
+    return sends
 
 
 @click.command()

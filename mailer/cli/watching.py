@@ -4,7 +4,7 @@ import json
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -56,10 +56,16 @@ def carry_out(start: Callable[[], Send], as_json: bool) -> NoReturn:
     The result is printed when nothing of ours is in flight any longer. Ctrl-C pauses the send, unless another command
     drives it: then it only stops watching. SIGTERM leaves it as it is.
     """
+    carry_out_all(lambda: [start()], as_json)
+
+
+def carry_out_all(start: Callable[[], Sequence[Send]], as_json: bool) -> NoReturn:
+    """Do as `carry_out` for several sends; the exit code is that of the one that ended worst."""
     with worker_here():
-        send = start()
-        _watch(send)
-    finish(send, as_json)
+        sends = start()
+        for send in sends:
+            _watch(send)
+    sys.exit(max(_told(send, as_json) for send in sends))
 
 
 def watch_only(send: Send, as_json: bool) -> NoReturn:
@@ -104,6 +110,11 @@ def _say_how_to_leave(send: Send, driving: bool) -> None:
 
 def finish(send: Send, as_json: bool) -> NoReturn:
     """Print the result of the send, say what is open, and exit accordingly."""
+    sys.exit(_told(send, as_json))
+
+
+def _told(send: Send, as_json: bool) -> int:
+    """Print the result of the send, say what is open, and return the exit code."""
     send = _fresh(send)
     result = receipt(send)
     try:
@@ -113,7 +124,7 @@ def finish(send: Send, as_json: bool) -> NoReturn:
             report(send)
     except BrokenPipeError:
         write_no_more()  # nobody reads any longer; the exit code still tells how the send ended
-    sys.exit(exit_code(send, result))
+    return exit_code(send, result)
 
 
 def exit_code(send: Send, result: Mapping[str, object]) -> int:

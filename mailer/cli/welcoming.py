@@ -135,9 +135,11 @@ def _tell(newsletter: "Newsletter", versions: "list[Version]") -> None:
 
     if not any(version.is_new for version in versions):
         click.echo("The welcome is already in use as it is; nothing was changed.")
+        say_what_stopped(newsletter.label)
         return
     named = ", ".join(version.send.slug for version in versions if version.is_new)
     click.echo(f"{newsletter.name} welcomes its subscribers with {named}; `mailer status welcome` shows who got it.")
+    say_what_stopped(newsletter.label)
     from django.conf import settings
 
     if not (settings.EMBEDDED or presence.worker_swept_lately()):
@@ -157,11 +159,13 @@ def _turn_off(newsletter: "Newsletter", yes: bool, as_json: bool) -> None:
     click.echo(f"{newsletter.name} has no welcome any more.{dropped}")
 
 
-def say_what_stopped() -> None:
-    """Say which versions somebody must look at: they are in no list of issues."""
+def say_what_stopped(newsletter: str | None = None) -> None:
+    """Say which versions somebody must look at, of one newsletter or all: they are in no list of issues."""
     from mailer.publishing import welcome_reports
 
     for send in welcome_reports.stopped():
+        if newsletter not in (None, send.newsletter):
+            continue
         what = f"paused{f' ({send.reason})' if send.reason else ''}" if send.state == "paused" else "partly unknown"
         shows = f"mailer status welcome --newsletter {send.newsletter}"
         click.echo(one_line(f"{send.newsletter}/{send.slug} is {what}; `{shows}` shows more."))

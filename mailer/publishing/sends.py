@@ -7,7 +7,7 @@ from django.db.models import Q
 
 from mailer.content.issues import IssueError, read_issue
 from mailer.content.welcomes import read_name
-from mailer.models import Batch, Send
+from mailer.models import Batch, Send, Welcome
 from mailer.providers.current import configured_provider
 from mailer.publishing.errors import CorrectRequest, Refused, of_issue
 from mailer.store.elsewhere import why_not_from_here
@@ -55,12 +55,30 @@ def is_welcome(name: str, newsletter: str | None) -> bool:
     return path.resolve().parent == settings.CONFIG_FOLDER.resolve()
 
 
+def find_welcome(newsletter: str | None) -> Send:
+    """Return the newest version of the welcome, of a real one before a rehearsal.
+
+    Raises CorrectRequest if there is none, or if several newsletters have one.
+    """
+    found = Send.objects.filter(kind=Send.Kind.WELCOME).defer("html", "text", "article").order_by("-pk")
+    versions = list(found.filter(newsletter=newsletter) if newsletter else found)
+    real = [send for send in versions if not send.is_rehearsal] or versions
+    on = set(Welcome.objects.values_list("newsletter", flat=True))
+    meant = [send for send in real if send.newsletter in on] or real
+    if not meant:
+        raise CorrectRequest("there is no welcome; `mailer send welcome` begins one.")
+    if len(labels := sorted({send.newsletter for send in meant})) > 1:
+        raise CorrectRequest(f"several newsletters have a welcome; choose one with --newsletter: {', '.join(labels)}.")
+    return meant[0]
+
+
 def _version_of_welcome(newsletter: str | None) -> Send:
     found = Send.objects.filter(kind=Send.Kind.WELCOME).select_related("account").defer("html", "text", "article")
     if newsletter:
         found = found.filter(newsletter=newsletter)
     unsettled = Batch.objects.filter(state__in=[Batch.State.PLANNED, Batch.State.POSTING, Batch.State.UNKNOWN])
-    to_look_at = found.filter(Q(state=Send.State.PAUSED) | Q(pk__in=unsettled.values("send"))).order_by("pk")
+    paused = Q(state=Send.State.PAUSED, pk__in=Welcome.objects.values("send"))
+    to_look_at = found.filter(paused | Q(pk__in=unsettled.values("send"))).order_by("pk")
     real = [send for send in to_look_at if not send.is_rehearsal] or list(to_look_at)
     if len(real) > 1:
         names = ", ".join(f"{send.slug} of {send.newsletter}" for send in real)

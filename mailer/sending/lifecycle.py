@@ -5,11 +5,13 @@ Each holds the send alone first, as a claim shares it first: in another order th
 
 import logging
 from collections.abc import Collection
+from typing import Any
 
-from django.db.models import Exists, OuterRef
+from django.db import transaction
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Coalesce
 
-from mailer.models import Attempt, Batch, Planning, Send, Welcome
+from mailer.models import REHEARSAL, Attempt, Batch, Planning, Send, Welcome
 from mailer.sending import send_lock, statements
 from mailer.store import clock
 
@@ -25,12 +27,16 @@ class WrongState(Exception):
 def pause(send: int) -> None:
     """Pause a send; the requests in flight are still made. Raises WrongState if it is over.
 
-    One that is being planned goes on with that, and is paused then: half a plan must not be taken for a whole one.
+    One that is being planned goes on with that, and is paused then: half a plan must not be taken for a whole one. The
+    version of a welcome that is in use is not over, although nobody may wait for it.
     """
-    with send_lock.alone(send):
-        _require(send, *UNFINISHED)
-        if not _hold_after_planning(send, ""):
-            Send.objects.filter(pk=send).exclude(state=Send.State.PAUSED).update(state=Send.State.PAUSED, reason="")
+    with transaction.atomic():
+        idle = [Send.State.FINISHED for _ in _lock_in_use(send=send)]
+        with send_lock.alone(send):
+            _require(send, *UNFINISHED, *idle)
+            if not _hold_after_planning(send, ""):
+                running = Send.objects.filter(pk=send).exclude(state=Send.State.PAUSED)
+                running.update(state=Send.State.PAUSED, reason="", finished_at=None)
 
 
 def hold(send: int, reason: str) -> None:
@@ -66,13 +72,42 @@ def pause_for(send: int, reason: str) -> None:
         log.error("send paused", extra={"send": send})
 
 
-def pause_welcome(version: Send, reason: str) -> None:
-    """Pause the welcome that this is a version of: the version in use now, also while nobody waits for it."""
-    same = {"newsletter": version.newsletter, "language": version.language, "rehearsal": version.is_rehearsal}
-    in_use = Send.objects.filter(pk__in=Welcome.objects.filter(**same).values("send"))
-    going_on = in_use.filter(state__in=(Send.State.SENDING, Send.State.FINISHED))
-    if going_on.update(state=Send.State.PAUSED, reason=reason, finished_at=None):
-        log.error("welcome paused", extra={"send": version.pk})
+def pause_welcome(version: Send, reason: str = "", **language: str) -> None:
+    """Pause the welcome that this is a version of, in all its languages or this one.
+
+    That is the version in use, also while nobody waits for it, and former ones that somebody waits for.
+    """
+    with transaction.atomic():
+        in_use = _lock_in_use(newsletter=version.newsletter, rehearsal=version.is_rehearsal, **language)
+        goes_on = Q(state=Send.State.SENDING) | Q(state=Send.State.FINISHED, pk__in=in_use)
+        versions = versions_beside(version).filter(goes_on, **language)
+        for send in list(versions.order_by("pk").values_list("pk", flat=True)):
+            with send_lock.alone(send):
+                if versions.filter(pk=send).update(state=Send.State.PAUSED, reason=reason, finished_at=None):
+                    log.warning("welcome paused", extra={"send": send})
+
+
+def versions_beside(version: Send) -> QuerySet[Send]:
+    """Return the versions of the welcome that this is one of, in all its languages."""
+    versions = Send.objects.filter(kind=Send.Kind.WELCOME, newsletter=version.newsletter)
+    return versions.filter(provider=REHEARSAL) if version.is_rehearsal else versions.exclude(provider=REHEARSAL)
+
+
+def _lock_in_use(**which: Any) -> list[int]:
+    """Lock these welcomes, and return their versions in use.
+
+    Before the sends, as whoever renews them: else a version that is just being made would not be paused with its former
+    one.
+    """
+    return list(Welcome.objects.select_for_update().filter(**which).order_by("pk").values_list("send", flat=True))
+
+
+def end_former(version: int) -> None:
+    """Finish a paused version of a welcome that is in use no longer, unless somebody waits for it."""
+    open_ = Batch.objects.filter(send=OuterRef("pk"), state__in=[Batch.State.PLANNED, Batch.State.POSTING])
+    with send_lock.alone(version):
+        idle = Send.objects.filter(~Exists(open_), pk=version, state=Send.State.PAUSED)
+        idle.update(state=Send.State.FINISHED, finished_at=clock.now(), reason="")
 
 
 def go_on(send: int) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from functools import partial
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from mailer.models import Batch, Send
 from mailer.sending import hints, lifecycle
@@ -20,6 +21,21 @@ def pause(send: int, waiting: Callable[[int], None] = lambda in_flight: None) ->
     """
     lifecycle.pause(send)
     _wait_for_requests(send, waiting)
+
+
+def pause_welcome(version: Send, waiting: Callable[[int], None] = lambda in_flight: None) -> list[Send]:
+    """Pause the welcome that this is a version of, as `pause` does, and return its versions that are paused now."""
+    lifecycle.pause_welcome(version)
+    paused = list(paused_beside(version))
+    for send in paused:
+        _wait_for_requests(send.pk, waiting)
+    return paused
+
+
+def paused_beside(version: Send) -> QuerySet[Send]:
+    """Return the paused versions of the welcome that this is a version of."""
+    paused = lifecycle.versions_beside(version).filter(state=Send.State.PAUSED).select_related("account")
+    return paused.defer("html", "text", "article").order_by("pk")
 
 
 def resume(send: int) -> None:

@@ -43,7 +43,7 @@ def check(sends: Collection[int]) -> None:
             log.error("bounce or complaint threshold exceeded", extra={"send": send.pk})
             pause_for(send.pk, detail)
             if is_welcome:
-                pause_welcome(send, detail)
+                pause_welcome(send, detail, language=send.language)
 
 
 def _passed(send: Send) -> str:

@@ -21,7 +21,7 @@ from django.db.models import F, Max
 from mailer.config.newsletter import Newsletter
 from mailer.content.filling import Listed, fill
 from mailer.models import REHEARSAL, Batch, Delivery, Send, Welcome
-from mailer.sending import planning, send_lock
+from mailer.sending import lifecycle, planning, send_lock
 from mailer.sending.planning import Plan
 from mailer.store import accounts, clock, schema
 from mailer.store.media import keep_images
@@ -85,11 +85,13 @@ def freeze(newsletter: Newsletter, contents: Sequence[Content], issues: Sequence
         for content in contents:
             keep_images(content.plan.issue.images)
         before = {one.language: one for one in _locked(newsletter.label, rehearsal)}
+        former_versions = {one.send_id for one in before.values()}
         if not before and not (rehearsal and Welcome.objects.filter(newsletter=newsletter.label).exists()):
             WelcomeDue.objects.filter(newsletter=newsletter.label).delete()
         versions = [_freeze(content, before.pop(content.language, None), issues) for content in contents]
         for former in before.values():
             former.delete()
+        _end(former_versions - {version.send.pk for version in versions})
     return versions
 
 
@@ -105,8 +107,10 @@ def is_frozen(content: Content, former: Welcome | None) -> bool:
 def turn_off(newsletter: str, *, rehearsal: bool) -> int:
     """End the welcome, and return how many subscribers waited for it. Batches that are planned still go out."""
     with transaction.atomic():
-        for welcome in _locked(newsletter, rehearsal):
+        welcomes = _locked(newsletter, rehearsal)
+        for welcome in welcomes:
             welcome.delete()
+        _end({welcome.send_id for welcome in welcomes})
         if Welcome.objects.filter(newsletter=newsletter).exists():
             return 0
         waiting, _ = WelcomeDue.objects.filter(newsletter=newsletter).delete()
@@ -196,6 +200,11 @@ def _locked(newsletter: str, rehearsal: bool) -> list[Welcome]:
     # Without a join: PostgreSQL would leave out a row that got another send while this waited for it.
     found = Welcome.objects.select_for_update().filter(newsletter=newsletter, rehearsal=rehearsal)
     return list(found.order_by("pk"))
+
+
+def _end(versions: Collection[int]) -> None:
+    for version in sorted(versions):
+        lifecycle.end_former(version)
 
 
 def _freeze(content: Content, former: Welcome | None, issues: Sequence[Listed]) -> Version:

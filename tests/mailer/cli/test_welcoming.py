@@ -109,6 +109,45 @@ def test_a_paused_version_says_why_and_how_to_go_on(ready, write, api):
     assert "to resume: mailer resume welcome:en:1" in shown.out
 
 
+def test_it_is_paused_and_resumed_as_a_whole(ready, write, api):
+    write(), write("welcome.de.md")
+    assert "there is no send 'welcome'" in ready("pause", "welcome").err
+    ready("send", "welcome", "--yes")
+    paused = ready("pause", "welcome")
+    assert (paused.code, paused.out.count(": paused")) == (0, 2)
+    readers.confirmed()
+    welcome_subscribers()
+    assert api.recipients == []
+    unchanged = ready("send", "welcome", "--yes").out
+    assert "already in use as it is" in unchanged
+    assert "weekly/welcome:en:1 is paused" in unchanged
+    told = [json.loads(line) for line in ready("resume", "welcome", "--detach", "--json").out.splitlines()]
+    assert [(one["slug"], one["state"]) for one in told] == [("welcome:en:1", "finished"), ("welcome:de:2", "finished")]
+    welcome_subscribers()
+    assert [one["email"] for one in api.recipients] == ["ada@readers.example"]
+    assert "is finished, so there is nothing to resume" in ready("resume", "welcome").err
+    ready("send", "welcome", "--off", "--yes")
+    assert "there is nothing to pause" in ready("pause", "welcome").err
+
+
+def test_a_former_version_is_not_paused_and_the_one_in_use_is_named(ready, write):
+    write()
+    ready("send", "welcome", "--yes")
+    write(text=WELCOME.replace("Thank", "Many thanks. Thank"))
+    ready("send", "welcome", "--yes")
+    refused = ready("pause", "welcome:en:1")
+    assert (refused.code, "`mailer pause welcome` pauses the version in use" in refused.err) == (1, True)
+    assert ready("pause", "welcome:en:2").code == 0
+
+
+def test_what_is_paused_is_resumed_and_watched_until_it_ends(ready, write, api):
+    write(), write("welcome.de.md")
+    ready("send", "welcome", "--yes")
+    ready("pause", "welcome")
+    done = ready("resume", "welcome")
+    assert (done.code, done.out.count(": finished")) == (0, 2)
+
+
 def test_off_ends_it_and_says_who_waited(ready, write):
     write()
     assert ready("send", "welcome", "--off", "--yes").code == 2

@@ -11,7 +11,7 @@ from mailer.publishing import welcome_reports, welcomes
 from mailer.publishing.errors import CorrectRequest
 from mailer.publishing.preparing import prepare
 from mailer.publishing.sending import Order, propose
-from mailer.publishing.sends import find_send, is_welcome
+from mailer.publishing.sends import find_send, find_welcome, is_welcome
 from mailer.worker.welcoming import welcome_subscribers
 from tests import readers
 from tests.mailer.sending.conftest import _nothing_kept_from_another_database, _own_home, api  # noqa: F401
@@ -204,6 +204,23 @@ def test_welcome_names_the_version_that_is_not_settled(newsletter, write, api):
     with pytest.raises(CorrectRequest, match=f"{first.slug} of weekly, {second.slug} of weekly"):
         find_send("welcome", "weekly")
     assert find_send(second.slug, None) == second
+
+
+def test_of_several_newsletters_that_have_a_welcome_one_must_be_named(newsletter, write, settings):
+    with pytest.raises(CorrectRequest, match="there is no welcome"):
+        find_welcome(None)
+    write()
+    (first,) = frozen(newsletter)
+    assert find_welcome(None) == find_welcome("weekly") == first
+    other = replace(newsletter, label="daily", name="The Daily")
+    settings.NEWSLETTERS = {"weekly": newsletter, "daily": other}
+    write("welcome.daily.md")
+    (second,) = frozen(other)
+    with pytest.raises(CorrectRequest, match="choose one with --newsletter: daily, weekly"):
+        find_welcome(None)
+    assert find_welcome("daily") == second
+    welcomes.turn_off(other)
+    assert find_welcome(None) == first
 
 
 def test_an_issue_called_welcome_is_not_taken_for_the_welcome(newsletter, write):
