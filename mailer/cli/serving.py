@@ -9,7 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
+import time
 from typing import TYPE_CHECKING
 
 import click
@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 
 GRACE = 25  # seconds that requests have to end after SIGTERM
 WORKER_GRACE = 20  # seconds, beyond MAILER_HTTP_TIMEOUT, in which a worker has surely ended after SIGTERM
+REST = 2.0  # seconds before a worker that died is started again
 
 
 def _start_patiently() -> None:
@@ -227,50 +228,65 @@ def _run_gunicorn(address: str, companion: "_Companion | None") -> None:
 
     def ready() -> None:
         _tell_the_terminal(f"listening on {address if address.startswith('unix:') else f'http://{address}'}")
-        if companion is not None:
-            companion.start()
 
     class Master(Arbiter):  # type: ignore[misc]
+        def manage_workers(self) -> None:
+            """Look, each second and when a child ends, that the web processes and the worker run."""
+            super().manage_workers()
+            if companion is not None:
+                companion.keep_running()
+
         def stop(self, graceful: bool = True) -> None:
             """Stop the web processes and the worker together, so that a stop takes no longer than the slower one."""
+            until = time.monotonic() + settings.MAILER_HTTP_TIMEOUT + WORKER_GRACE
             if companion is not None:
                 companion.end()
             super().stop(graceful)
             if companion is not None:
-                companion.wait()
+                companion.wait(until)
 
     Master(Web()).run()
 
 
 class _Companion:
-    """A `mailer worker` as a child process; restarted when it dies, stopped with us."""
+    """A `mailer worker` as a child process; restarted when it dies, stopped with us.
+
+    gunicorn's own loop looks after it. A thread must not start it: a web process that is forked at that moment keeps
+    the pipe open on which `Popen` waits, so the thread would not hear of its child until that web process ends.
+    """
 
     def __init__(self) -> None:
-        self._stopping = threading.Event()
         self._child: subprocess.Popen[bytes] | None = None
+        self._rests_until = float("-inf")  # time.monotonic()
 
-    def start(self) -> None:
-        threading.Thread(target=self._keep_running, name="worker", daemon=True).start()
+    def keep_running(self) -> None:
+        """Start the worker, unless it runs or ended a moment ago."""
+        if self._child is not None:
+            if self._child.poll() is None:
+                return
+            self._child, self._rests_until = None, time.monotonic() + REST
+        if time.monotonic() < self._rests_until:
+            return
+        try:
+            self._child = subprocess.Popen([sys.executable, "-P", "-m", "mailer", "worker"])
+        except OSError as error:  # no memory, no descriptors
+            self._rests_until = time.monotonic() + REST
+            log.error("worker not started, will retry", extra={"because": error.strerror})
 
     def end(self) -> None:
-        self._stopping.set()
-        if self._child is not None and self._child.poll() is None:
+        if self._child is not None:
             self._child.terminate()
 
-    def wait(self) -> None:
-        from django.conf import settings
-
-        if self._child is not None:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._child.wait(settings.MAILER_HTTP_TIMEOUT + WORKER_GRACE)
-
-    def _keep_running(self) -> None:
-        while not self._stopping.is_set():
-            self._child = subprocess.Popen([sys.executable, "-P", "-m", "mailer", "worker"])
-            if self._stopping.is_set():  # since before it existed
-                self._child.terminate()
+    def wait(self, until: float) -> None:
+        """Return once the worker has ended. Kill one that hangs: no request of it can be in flight any more."""
+        if self._child is None:
+            return
+        try:
+            self._child.wait(max(0.0, until - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            log.error("worker did not end in time, killed", extra={"worker": self._child.pid})
+            self._child.kill()
             self._child.wait()
-            self._stopping.wait(2)
 
 
 @click.command()
