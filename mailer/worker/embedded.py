@@ -11,6 +11,7 @@ import os
 import socket
 import threading
 import time
+from queue import SimpleQueue
 from typing import Any
 
 from celery.exceptions import WorkerShutdown
@@ -45,7 +46,8 @@ class EmbeddedWorker:
     def __init__(self) -> None:
         self._sweeper = Sweeper()
         self._stopping = threading.Event()
-        self._ended = threading.Event()
+        # Not an Event: its lock would be waited for by a signal handler that interrupts the thread that holds it.
+        self._ended: SimpleQueue[None] = SimpleQueue()
         self._making = threading.Lock()
         self._threads: dict[str, threading.Thread] = {}  # by queue
         self._cut_off: set[str] = set()  # queues whose broker is down
@@ -76,11 +78,11 @@ class EmbeddedWorker:
 
     def wait(self) -> None:
         """Return when `end` was called, or when it cannot go on and says so in `failure`."""
-        self._ended.wait()
+        self._ended.get()
 
     def end(self) -> None:
         """Let `wait` return. May be called by a signal handler."""
-        self._ended.set()
+        self._ended.put(None)
 
     def complaints(self) -> list[str]:
         """Return this worker's problems that a restart may solve. An outage of the database is not one."""

@@ -1,6 +1,8 @@
 """The threads that receive hints wait out an outage of the broker; any other failure ends the process with a reason."""
 
+import sys
 import threading
+from itertools import count
 
 import pytest
 from celery.exceptions import WorkerShutdown
@@ -76,3 +78,32 @@ def test_a_consumer_that_dies_ends_the_process_and_says_why(worker, monkeypatch,
     assert said in worker.failure
     assert "secret" not in worker.failure + caplog.text
     worker.wait()  # returns, so the process goes on to end
+
+
+def interrupted(line: int) -> bool:
+    """Let a signal arrive when `wait` is at this line of what it runs; return False if it waits before."""
+    worker, reached, lines = EmbeddedWorker(), threading.Event(), count(1)
+
+    def handle(*_: object) -> object:
+        if next(lines) == line:
+            reached.set()
+            worker.end()
+        return handle
+
+    def wait() -> None:
+        sys.settrace(handle)
+        worker.wait()
+
+    waiting = threading.Thread(target=wait, daemon=True)
+    waiting.start()
+    if not reached.wait(1):
+        worker.end()
+    waiting.join(20)
+    assert not waiting.is_alive(), f"it waits for ever after a signal at line {line}"
+    return reached.is_set()
+
+
+def test_a_signal_at_any_moment_ends_the_wait():
+    """A handler runs between two lines of the main thread, which may hold a lock there."""
+    assert interrupted(1)
+    assert not all(interrupted(line) for line in range(2, 30)), "some signal arrives when it waits"
