@@ -143,6 +143,10 @@ def carry_out(plan: ImportPlan) -> None:
 
 def _read(found: Iterable[Found], terms: Terms) -> Iterator[Planned]:
     for one in found:
+        if one.leads_to:
+            why = f"is a link to {one.leads_to}, which is no issue of its folder; give that file if you mean it"
+            yield Planned(one.path, Fate.REFUSED, reason=why)
+            continue
         try:
             issue = read_issue(one.path, settings.CONFIG)
         except IssueError as error:

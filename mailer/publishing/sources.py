@@ -31,6 +31,8 @@ def sources_of(newsletter: Newsletter, folder: Path) -> Sources:
     known = sources(newsletter.label)
     found: dict[str, bytes] = {}
     for file in find_files([folder]):
+        if file.leads_to:
+            continue
         with suppress(IssueError, OSError):
             issue = read_issue(file.path, folder / FILE_NAME)
             # Links and lists of other issues are not in the hash.

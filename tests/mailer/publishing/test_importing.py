@@ -179,6 +179,16 @@ def test_a_file_that_cannot_be_read_does_not_keep_others_away(write, planned, tm
     assert plan.planned[1].findings[0].rule == "front-matter"
 
 
+def test_a_link_to_the_settings_is_not_published_as_an_issue(write, planned, tmp_path):
+    write("old/2019-06-29")
+    (tmp_path / ".env").write_text("# Settings of a server\n\nSECRET_KEY=x\n")
+    (tmp_path / "old" / "2019-07-06.md").symlink_to("../.env")
+    plan = planned(tmp_path / "old")
+    assert fates(plan) == {"2019-06-29": "new", "2019-07-06": "refused"}
+    (refused,) = plan.of(importing.Fate.REFUSED)
+    assert str(tmp_path / ".env") in refused.reason
+
+
 def test_one_slug_is_one_file(write, planned):
     write("2019-06-29")
     write("more/2019-06-29")

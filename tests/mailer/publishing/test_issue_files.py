@@ -23,3 +23,16 @@ def test_folders_are_read_to_their_depth_and_each_file_once(tmp_path):
         ("_posts/2019-07-13-title.MD", False),
         ("posts/2019-07-06/index.markdown", False),
     ]
+
+
+def test_a_link_out_of_the_folder_or_to_another_kind_of_file_is_told_from_an_issue(tmp_path):
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / "2019.md").write_text("x")
+    (tmp_path / "private.md").write_text("x")
+    (tmp_path / "old" / ".env").write_text("x")
+    for name, target in {"a.md": "2019.md", "b.md": "../private.md", "c.md": ".env"}.items():
+        (tmp_path / "old" / name).symlink_to(target)
+    expected = {"2019.md": None, "b.md": tmp_path / "private.md", "c.md": tmp_path / "old" / ".env"}
+    in_folder = {one.path.name: one.leads_to for one in find_files([tmp_path / "old"])}
+    named = {one.path.name: one.leads_to for one in find_files(sorted((tmp_path / "old").glob("*.md")))}
+    assert in_folder == named == expected
