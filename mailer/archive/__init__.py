@@ -23,7 +23,7 @@ from mailer.store import page_images
 
 # What a correction may say otherwise than the send.
 _SAID = ("subject", "preheader", "language", "day", "number")
-# What `_entry` reads: the same columns of both kinds, so that one query can ask for both.
+# What `entry_of` reads: the same columns of both kinds, so that one query can ask for both.
 Rows = QuerySet[Any, tuple[Any, ...]]
 
 
@@ -92,7 +92,7 @@ def sent(newsletter: str) -> QuerySet[Send]:
 def entries(newsletter: str, count: int | None = None) -> list[Entry]:
     """Return all issues that have a page, or the last ones, newest first, without their content, which is long."""
     rows = _sends(newsletter).union(_imports(newsletter), all=True) if count is None else _last(newsletter, count)
-    return sorted((_entry(row) for row in rows), key=lambda entry: entry.place, reverse=True)[:count]
+    return sorted((entry_of(row) for row in rows), key=lambda entry: entry.place, reverse=True)[:count]
 
 
 def before(slug: str, listed: list[Entry]) -> list[Entry]:
@@ -103,7 +103,7 @@ def before(slug: str, listed: list[Entry]) -> list[Entry]:
 
 def newest(newsletter: str, count: int) -> list[Page]:
     """Return the last issues with their content, newest first."""
-    last = [Page(_entry(row), row[-1]) for row in _last(newsletter, count, "article")]
+    last = [Page(entry_of(row), row[-1]) for row in _last(newsletter, count, "article")]
     return sorted(last, key=lambda page: page.entry.place, reverse=True)[:count]
 
 
@@ -111,7 +111,7 @@ def pages(newsletter: str) -> Iterator[Page]:
     """Yield every issue that has a page with its content, one by one, in no particular order."""
     for rows in (_sends(newsletter, "article"), _imports(newsletter, "article")):
         for row in rows.iterator():
-            yield Page(_entry(row), row[-1])
+            yield Page(entry_of(row), row[-1])
 
 
 def sources(newsletter: str) -> dict[str, str]:
@@ -133,7 +133,7 @@ def page(newsletter: str, slug: str) -> Page | None:
 def shown(newsletter: str, slug: str) -> Page | None:
     """Return what the page of a sent issue says, whether or not it was removed; None if it was not sent."""
     row = _rows(sent(newsletter).filter(slug=slug), _of_send("article")).first()
-    return Page(_entry(row), row[-1]) if row else None
+    return Page(entry_of(row), row[-1]) if row else None
 
 
 def is_removed(newsletter: str, slug: str) -> bool:
@@ -160,14 +160,14 @@ def _content(newsletter: str, slug: str) -> Page | None:
     card = Subquery(page_images.cards(newsletter).filter(slug=OuterRef("slug")).values("media_id")[:1])
     for rows in (_sends(newsletter, "article"), _imports(newsletter, "article")):
         if row := rows.filter(slug=slug).annotate(card=card).first():
-            return Page(_entry(row), row[-2], card=page_images.file_of(row[-1]))
+            return Page(entry_of(row), row[-2], card=page_images.file_of(row[-1]))
     return None
 
 
 def _neighbours(newsletter: str, entry: Entry) -> tuple[Entry | None, Entry | None]:
     """Return the issue before this one and the one after it: sent or imported."""
     rows = around(newsletter, *entry.place)
-    beside = sorted((_entry(row) for row in rows), key=lambda one: one.place)
+    beside = sorted((entry_of(row) for row in rows), key=lambda one: one.place)
     older = [one for one in beside if one.place < entry.place]
     younger = [one for one in beside if one.place > entry.place]
     return (older[-1] if older else None), (younger[0] if younger else None)
@@ -218,7 +218,8 @@ def _of_import(*more: str) -> dict[str, Combinable]:
     }
 
 
-def _entry(row: tuple[Any, ...]) -> Entry:
+def entry_of(row: tuple[Any, ...]) -> Entry:
+    """Return the issue that a row is about, of a query here or of `statements`."""
     slug, published, corrected, renewed, origin, title, preheader, language, day, number, *_ = row
     return Entry(
         slug=slug,
