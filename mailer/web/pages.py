@@ -1,6 +1,9 @@
 """Views of the archive: sent issues, by year and one by one; their feed; and what programs ask for."""
 
+import re
+from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from urllib.parse import quote
@@ -21,7 +24,7 @@ from django.views.decorators.vary import vary_on_headers
 from mailer.archive import Page, archive_root, entries, newest
 from mailer.archive import page as page_of
 from mailer.archive.feeds import LENGTH, Feed, Looks, atom, json_feed
-from mailer.archive.listing import listed
+from mailer.archive.listing import Years, listed, years_of
 from mailer.archive.searching import A_PAGE, search
 from mailer.archive.sections import divided
 from mailer.archive.terms import LONGEST_QUERY, readable
@@ -41,15 +44,18 @@ READING_POLICY = CONTENT_POLICY.replace("img-src 'self'", "img-src 'self' https:
 FRESH = 300  # seconds for which a page may be kept
 SITEMAP_LIMIT = 50_000  # URLs, by sitemaps.org
 SECURITY_DAYS = 90  # RFC 9116 asks for less than a year
+YEAR = re.compile("[0-9]{1,4}")
 
 
 @require_safe
 @conditional_page
 def archive(request: HttpRequest, label: str = "") -> HttpResponse:
-    """Show all issues that were sent, by year; with `q`, those that say these words."""
+    """Show the last issues that were sent, by year; with `year`, those of that one; with `q`, those that say this."""
     newsletter = _newsletter(label)
     if query := readable(request.GET.get("q", "")):
         return _search(request, newsletter, query)
+    if asked := request.GET.get("year", ""):
+        return year_page(newsletter, int(asked) if YEAR.fullmatch(asked) else 0)
     response = list_page(newsletter, request)
     # One form is one visitor's, as on the page to sign up.
     response["Cache-Control"] = "no-store"
@@ -58,16 +64,57 @@ def archive(request: HttpRequest, label: str = "") -> HttpResponse:
 
 
 def list_page(newsletter: Newsletter, request: HttpRequest | None = None) -> HttpResponse:
-    """Render the list of all issues; with the form to sign up if a visitor asks for it."""
+    """Render the list of the last issues; with the form to sign up if a visitor asks for it."""
     with speaking(newsletter, newsletter.language):
-        by_year = groupby(listed(newsletter.label), lambda one: one.entry.dated.year)
-        values: dict[str, object] = {
-            "years": [(str(year), list(issues)) for year, issues in by_year],
-            "shared": _shared_list(newsletter),
-        }
-        if request:
-            values |= {"form_time": new_form_time(), "promise": promise(newsletter_shown(newsletter.label))}
-        return _page("archive", newsletter, newsletter.language, values, request)
+        form = {"form_time": new_form_time(), "promise": promise(newsletter_shown(newsletter.label))} if request else {}
+        years = years_of(newsletter.label)
+        return _list(newsletter, years, years.recent, {"shared": _shared_list(newsletter), **form}, request)
+
+
+def year_page(newsletter: Newsletter, year: int) -> HttpResponse:
+    """Render the list of the issues of a year. Raises Http404 if there are none."""
+    with speaking(newsletter, newsletter.language):
+        years = years_of(newsletter.label)
+        if year not in years.slugs:
+            raise Http404
+        values = {"year": str(year), "shared": _shared_list(newsletter, f"?year={year}")}
+        return _list(newsletter, years, [year], values)
+
+
+def _list(
+    newsletter: Newsletter,
+    years: Years,
+    shown: Sequence[int],
+    values: dict[str, object],
+    request: HttpRequest | None = None,
+) -> HttpResponse:
+    found = listed(newsletter.label, [slug for year in shown for slug in years.slugs[year]])
+    by_year = groupby(found, lambda one: one.entry.dated.year)
+    values |= {"sections": [(str(year), list(issues)) for year, issues in by_year]}
+    return _page("archive", newsletter, newsletter.language, values | _ways(newsletter, years, shown), request)
+
+
+@dataclass(frozen=True)
+class YearLink:
+    """A year of the archive as its pages link to it."""
+
+    year: str
+    address: str
+    is_shown: bool  # on the page that has the link
+
+
+def _ways(newsletter: Newsletter, years: Years, shown: Sequence[int]) -> dict[str, object]:
+    """Return the links to all years, and to those next to what is shown."""
+    root = f"{newsletter_shown(newsletter.label).root}archive/"
+    addresses = {year: f"{root}#y{year}" for year in years.recent}
+    addresses |= {year: f"{root}?year={year}" for year in years.earlier}
+    addresses |= {year: f"#y{year}" for year in shown}
+    links = {year: YearLink(str(year), addresses[year], year in shown) for year in years.slugs}
+    return {
+        "years": [*links.values()],
+        "newer": next((link for year, link in reversed(links.items()) if year > max(shown)), None),
+        "older": next((link for year, link in links.items() if year < min(shown)), None),
+    }
 
 
 def frame_page(name: str, newsletter: Newsletter, values: dict[str, object]) -> HttpResponse:
@@ -121,10 +168,10 @@ def issue_page(newsletter: Newsletter, page: Page) -> HttpResponse:
         return _dated(_page("archive_issue", newsletter, language, values), page.entry.updated)
 
 
-def _shared_list(newsletter: Newsletter) -> Shared:
+def _shared_list(newsletter: Newsletter, query: str = "") -> Shared:
     return Shared(
         title=newsletter.name,
-        address=_root(newsletter),
+        address=f"{_root(newsletter)}{query}",
         description=newsletter.about,
         language=newsletter.language,
         picture=card_of_newsletter(newsletter.label),

@@ -6,8 +6,8 @@ bytes. Search runs in the browser, because nothing else does there.
 
 import json
 import re
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from html import escape, unescape
@@ -22,9 +22,10 @@ from django.http.response import HttpResponseBase
 from django.template.loader import render_to_string
 from django.utils.translation import gettext
 
-from mailer.archive import Page, archive_root, entries, newest, page
+from mailer.archive import archive_root, entries, newest, page
 from mailer.archive.articles import read
 from mailer.archive.feeds import LENGTH, Feed, Looks, atom, json_feed
+from mailer.archive.listing import Listed, listed, years_of
 from mailer.config.newsletter import Newsletter
 from mailer.models import Alias, Media, Send
 from mailer.store.installation import public_id
@@ -32,7 +33,8 @@ from mailer.web import icons, pages
 from subscribers.languages import language_tag
 from subscribers.web.pages import newsletter_shown
 
-TAG = re.compile(r"<[a-z][^<>]*>", re.IGNORECASE)
+# Text has no "<", and neither have values; but a value may have ">".
+TAG = re.compile(r'<[a-z](?:[^<>"]|"[^"<]*")*>', re.IGNORECASE)
 ADDRESS = re.compile(r'(\s(?:href|src|action)=")([^"]*)(")')
 SHARED = re.compile(r'(\scontent=")(https?://[^"]*)(")')
 STORED = re.compile(r"(?:^|/)(?P<sha256>[0-9a-f]{64})\.(?P<extension>[a-z0-9]{1,8})$")
@@ -41,6 +43,7 @@ ICONS = {"favicon.ico": icons.favicon, "apple-touch-icon.png": icons.touch_icon}
 AT_THE_TOP = ("index.html", "search.html", "feed.xml", "feed.json", "sitemap.xml", "apple-touch-icon.png")
 STYLE = re.compile(r"[\w-]+[.](?:css|js)")
 COLOURS = re.compile(r"[0-9a-f]{6}[.]css")
+OF_A_YEAR = re.compile(r"\?year=([0-9]{1,4})")
 ENDINGS = {"image/png": "png", "image/svg+xml": "svg", "image/x-icon": "ico", "image/vnd.microsoft.icon": "ico"}
 
 
@@ -79,21 +82,49 @@ class StaticArchive:
         self._slugs = {entry.slug for entry in self._entries}
         self._roots = self._all_roots()
         self._icons = {name: self._icon(name, view) for name, view in ICONS.items()}
+        with self._speaking():
+            self._years = years_of(self.newsletter.label)
         yield "index.html", self._html("index.html", pages.list_page(self.newsletter))
-        by_year: defaultdict[int, list[Page]] = defaultdict(list)
-        for slug in sorted(self._slugs):
-            if found := page(self.newsletter.label, slug):
-                by_year[found.entry.dated.year].append(found)
-                path = f"{_folder(slug)}/index.html"
-                yield path, self._html(path, pages.issue_page(self.newsletter, found))
-                if source := self.markdown.get(slug):
-                    yield f"{_folder(slug)}/index.md", source
-        yield from self._search(by_year)
+        for year in self._years.earlier:
+            path = _file_of(year)
+            yield path, self._html(path, pages.year_page(self.newsletter, year))
+        for year, slugs in self._years.slugs.items():
+            yield from self._issues(year, slugs)
+        asking = pages.frame_page("archive_search_offline", self.newsletter, {"years": [*self._years.slugs]})
+        yield "search.html", self._html("search.html", asking)
         yield from self._feeds()
         yield "sitemap.xml", self._sitemap()
         yield ".nojekyll", b""  # GitHub Pages would make pages of the Markdown files
         for path in sorted(self._wanted):
             yield path, self._wanted[path]()
+
+    def _issues(self, year: int, slugs: Sequence[str]) -> Iterator[tuple[str, bytes]]:
+        """Yield the pages of a year's issues, and a script with what is searched of them, newest first.
+
+        A script, because a page that was opened as a file may load nothing else.
+        """
+        searched = []
+        for one in listed(self.newsletter.label, slugs):
+            slug = one.entry.slug
+            if found := page(self.newsletter.label, slug):
+                path = f"{_folder(slug)}/index.html"
+                yield path, self._html(path, pages.issue_page(self.newsletter, found))
+                if source := self.markdown.get(slug):
+                    yield f"{_folder(slug)}/index.md", source
+                searched.append(self._searched(one, found.article))
+        yield f"search/{year}.js", _shard(searched).encode()
+
+    def _searched(self, one: Listed, article: str) -> list[str]:
+        entry = one.entry
+        language = entry.language or self.newsletter.language
+        text = "\n".join(read(article).lines)
+        with self._speaking():
+            day = entry.dated
+        return [_folder(entry.slug), entry.title, day.isoformat(), language, text]
+
+    def _speaking(self) -> AbstractContextManager[object]:
+        """Return a block in which days are those of the newsletter, in its language."""
+        return pages.speaking(self.newsletter, self.newsletter.language)
 
     # ------------------------------------------------------------ addresses
 
@@ -145,7 +176,7 @@ class StaticArchive:
             return None
         shown = newsletter_shown(self.newsletter.label)
         if path.startswith(f"{shown.root}archive/"):
-            return self._page(unquote(path.removeprefix(f"{shown.root}archive/")).removesuffix("/"))
+            return self._page(path.removeprefix(f"{shown.root}archive/"))
         if path.startswith(f"/{settings.STATIC_URL.strip('/')}/"):
             return self._style(path.rpartition("/")[2])
         if path.startswith("/colours/"):
@@ -163,10 +194,19 @@ class StaticArchive:
                 return address.removeprefix(root)
         return address if address.startswith("/") and not address.startswith("//") else None
 
-    def _page(self, slug: str) -> str | None:
+    def _page(self, rest: str) -> str | None:
+        """Return the file of what stands below the archive's address: nothing, a year, or a slug."""
+        if found := OF_A_YEAR.fullmatch(rest):
+            return self._list_of(int(found[1]))
+        slug = unquote(rest).removesuffix("/")
         if not slug:
             return "index.html"
         return f"{_folder(slug)}/index.html" if slug in self._slugs else None
+
+    def _list_of(self, year: int) -> str | None:
+        if year in self._years.earlier:
+            return _file_of(year)
+        return "index.html" if year in self._years.slugs else None
 
     # ------------------------------------------------------------ what pages need
 
@@ -181,8 +221,9 @@ class StaticArchive:
         path = f"media/{sha256}.{extension}"
         if path in self._wanted:
             return path
-        content = Media.objects.filter(sha256=sha256).values_list("content", flat=True).first()
-        return None if content is None else self._want(path, partial(bytes, content))
+        kept = Media.objects.filter(sha256=sha256).values_list("content", flat=True)
+        # Read when it is written: the images of four hundred issues are more than a small server has memory for.
+        return self._want(path, lambda: bytes(kept.get())) if kept.exists() else None
 
     def _style(self, name: str) -> str | None:
         found = finders.find(name) if STYLE.fullmatch(name) else None
@@ -197,24 +238,6 @@ class StaticArchive:
         return self._want(path, partial(_content, response))
 
     # ------------------------------------------------------------ beside the pages
-
-    def _search(self, by_year: dict[int, list[Page]]) -> Iterator[tuple[str, bytes]]:
-        """Yield the page to search, and what it looks through: a script for each year, newest first.
-
-        Scripts, because a page that was opened as a file may load nothing else.
-        """
-        years = sorted(by_year, reverse=True)
-        asking = pages.frame_page("archive_search_offline", self.newsletter, {"years": years})
-        yield "search.html", self._html("search.html", asking)
-        for year in years:
-            newest_first = sorted(by_year[year], key=lambda one: one.entry.place, reverse=True)
-            yield f"search/{year}.js", _shard([self._searched(one) for one in newest_first]).encode()
-
-    def _searched(self, found: Page) -> list[str]:
-        entry = found.entry
-        language = entry.language or self.newsletter.language
-        text = "\n".join(read(found.article).lines)
-        return [_folder(entry.slug), entry.title, entry.dated.isoformat(), language, text]
 
     def _feeds(self) -> Iterator[tuple[str, bytes]]:
         root = self.base_url or archive_root(settings.BASE_URL, self.newsletter.label, list(settings.NEWSLETTERS))
@@ -264,6 +287,11 @@ class StaticArchive:
 def _folder(slug: str) -> str:
     """Return the folder of an issue."""
     return f"{slug}_" if slug in AT_THE_TOP or slug.startswith("favicon.") else slug
+
+
+def _file_of(year: int) -> str:
+    """Return the file of the list of a year's issues: in a folder that an issue of any name can share."""
+    return f"years/{year}.html"
 
 
 def _above(path: str) -> set[str]:

@@ -181,6 +181,7 @@ def _archive() -> dict[str, Seen]:
     paths = {
         "archive": "/archive/",
         "archive in Chinese": "/jianbao/archive/",
+        "a year of the archive": "/archive/?year=2026",
         "issue": "/archive/2026-11-20/",
         "issue in Chinese": "/jianbao/archive/2026-11-20/",
         "issue from right to left": "/archive/2026-11-27/",

@@ -328,7 +328,7 @@ def test_what_breaks_is_answered_without_the_database_too(monkeypatch):
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("a defect")
 
-    monkeypatch.setattr("mailer.web.pages.listed", fail)
+    monkeypatch.setattr("mailer.web.pages.years_of", fail)
     with connection.execute_wrapper(lambda *_: pytest.fail("the database was asked")):
         page = tree(Client(raise_request_exception=False), "/jianbao/archive/", 500)
     assert "出了点问题" in words(page)

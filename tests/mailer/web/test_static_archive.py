@@ -9,7 +9,7 @@ from urllib.parse import unquote
 import pytest
 from django.conf import settings
 
-from mailer.archive import removing
+from mailer.archive import listing, removing
 from mailer.models import Alias, Media
 from mailer.web.static_archive import StaticArchive
 from tests.mailer.archived import archived
@@ -190,3 +190,23 @@ def test_a_script_of_the_search_has_each_issue_once_and_nothing_that_ends_it():
 def test_an_empty_archive_has_its_page_and_the_same_bytes_each_time():
     assert b"No issue has been sent yet" in built()["index.html"]
     assert built() == built()
+
+
+@pytest.mark.usefixtures("issues")
+@pytest.mark.parametrize("base_url", [None, "https://ada.example/weekly/"])
+def test_years_that_the_first_page_has_no_room_for_are_files(monkeypatch, base_url):
+    monkeypatch.setattr(listing, "ENOUGH", 2)
+    archived("2018-01-01", article=f'<p><a href="{BASE}/archive/?year=2019">2019</a></p>')
+    archived("years", day=date(2018, 2, 1), article=f'<p><a href="{BASE}/archive/?year=2026">2026</a></p>')
+    files = built(base_url)
+    first, of_2019 = files["index.html"].decode(), files["years/2019.html"].decode()
+    assert 'href="years/2019.html"' in first
+    assert 'href="2019-06-29/index.html"' not in first
+    assert 'href="../2019-06-29/index.html"' in of_2019
+    assert 'href="../index.html#y2026"' in of_2019
+    assert 'href="2018.html"' in of_2019
+    canonical = f"{base_url}years/2019.html" if base_url else f"{BASE}/archive/?year=2019"
+    assert f'<link rel="canonical" href="{canonical}">' in of_2019
+    assert 'href="../years/2019.html"' in files["2018-01-01/index.html"].decode()
+    assert 'href="../index.html"' in files["years/index.html"].decode(), "an issue may be called like that folder"
+    assert "years/2026.html" not in files
