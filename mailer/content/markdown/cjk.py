@@ -76,10 +76,11 @@ def join_wide_lines(children: list[Token]) -> list[Token]:
     """Remove soft breaks between two wide characters, because browsers show a soft break as a space.
 
     A line that begins as one of a list does, "②…", "2、…" or "• …", stays a line: Markdown knows no such lists. So does
-    one that is indented as a paragraph, and one of two that begin with a short name and a colon, "地点：上海".
+    one that is indented as a paragraph, and each of two or more that begin alike, "地点：上海" or "b) glaze".
     """
     if not any(child.type == "softbreak" for child in children):
         return children
+    meant = _meant_breaks(children)
     following = " "
     touches: list[str] = []  # from the end: what the line that follows begins with
     for child in reversed(children):
@@ -87,18 +88,40 @@ def join_wide_lines(children: list[Token]) -> list[Token]:
         following = (_shown(child)[:2] + following)[:2]
     preceding = " "
     kept = []
-    named = children[0].type == "text" and bool(_NAMED.match(children[0].content))  # whether the line before is
-    for child, begins, after in zip(children, reversed(touches), [*children[1:], None], strict=True):
+    for number, (child, begins) in enumerate(zip(children, reversed(touches), strict=True)):
         if child.type != "softbreak":
             kept.append(child)
-        else:
-            follows_named, named = named, bool(after and _NAMED.match(after.content))
-            if after and (_LISTED.match(after.content) or (named and follows_named)):
-                kept.append(Token("hardbreak", "br", 0))
-            elif not _touch(preceding, begins):
-                kept.append(child)
+        elif number in meant:
+            kept.append(Token("hardbreak", "br", 0))
+        elif not _touch(preceding, begins):
+            kept.append(child)
         preceding = (preceding + _shown(child)[-2:])[-2:]
     return kept
+
+
+def _meant_breaks(children: list[Token]) -> set[int]:
+    """Return the positions of the breaks before lines that were certainly written as lines."""
+    breaks = [-1, *(number for number, child in enumerate(children) if child.type in ("softbreak", "hardbreak"))]
+    kinds = ["", *(_kind_of_line(children, number + 1) for number in breaks), ""]
+    return {
+        position
+        for number, position in enumerate(breaks, 1)
+        if kinds[number] and (kinds[number] == "listed" or kinds[number] in (kinds[number - 1], kinds[number + 1]))
+    }
+
+
+def _kind_of_line(children: list[Token], start: int) -> str:
+    """Say how a line begins; "" if that is no sign of a line. "**Q:**" and "**Q: Why?**" count as "Q: Why?"."""
+    shown = [child for child in children[start : start + 3] if child.content or child.type != "text"]
+    if not shown:
+        return ""
+    text = shown[1] if shown[0].type == "strong_open" and len(shown) > 1 else shown[0]
+    if text.type != "text":
+        return ""
+    if text is shown[0] and _LISTED.match(text.content):
+        return "listed"
+    found = _ALIKE.match(text.content)
+    return (found[found.lastgroup] if found.lastgroup == "mark" else str(found.lastgroup)) if found else ""
 
 
 def _touch(before: str, after: str) -> bool:
@@ -119,7 +142,11 @@ _LISTED = lazy(
     rf"{_COUNTED}[、．）]|{_IN_CHINESE}、|（(?:{_COUNTED}|{_IN_CHINESE}|[a-zA-Z])）|[①-⓿❶-➓㈠-㈩]|\u3000\u3000"
     rf"|[・•●○◆◇■□▪►▶]\s?\w|(?:{_COUNTED}[.)]|\((?:{_COUNTED}|[a-zA-Z])\)|[a-zA-Z][)）]|[–·]) ?(?={_WIDE_LETTER})"
 )
-_NAMED = lazy(rf"{_WIDE_LETTER}{{1,8}}：")
+_ALIKE = lazy(
+    rf"(?P<named>{_WIDE_LETTER}{{1,8}}：|[^\W\d_][\w'’&./-]{{0,20}}(?: [\w'’&./-]{{1,20}}){{0,2}}:(?:\s|\Z))"
+    r"|(?P<lettered>\(?[a-zA-Z]\)\s|(?:i{1,3}|iv|vi{0,3}|ix|x)[.)]\s)|(?P<numbered>\(\d{1,2}\)\s)"
+    r"|(?P<mark>[–—→➜✓✔✗✘☐☑★☆])\s|(?P<emoji>[\u2600-\u27bf\U0001f300-\U0001faff])"
+)
 
 
 def _shown(child: Token) -> str:
