@@ -1,4 +1,7 @@
-"""Confirmations while workers, the confirming process and the broker die: each gets one welcome, or is `unknown`.
+"""Confirmations while workers, confirming processes and the broker die, and the welcome changes: each gets one, once.
+
+It is paused and resumed, replaced by another text, and renewed since an issue was published. Whoever got none is
+`unknown` or left before.
 
 `python -m tests.chaos.welcoming --readers 10000` plays it at full size and prints what came of it; a slow test plays a
 small one. PostgreSQL, a broker and two workers; the provider writes down what it accepts before it answers.
@@ -11,15 +14,19 @@ import signal
 import subprocess
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+import redis
 
 from tests import folders
 from tests.processes.conftest import editors_folder
 from tests.processes.stage import Broker, Stage, new_postgres_database
 from tests.stand_in import StandIn
 
-WELCOME = "# Welcome to the weekly\n\nThank you for subscribing. It comes on Fridays.\n\n<!-- back issues: 3 -->\n"
+WELCOME = "# Welcome to the weekly\n\n{} It comes on Fridays.\n\n<!-- back issues: 3 -->\n"
+THANKS = ("Thank you for subscribing.", "Good to have you here.")
 LEASE = 4.5
 WEB_PROCESSES = 3  # that confirm; two may take the same subscriber
 PATIENCE = 3600.0  # seconds to come to rest: confirming ten thousand takes a busy machine a quarter of an hour
@@ -52,15 +59,20 @@ class Result:
     unknown: int
     skipped: int  # left before the request
     requests: int = 0
+    versions: int = 0
+    pauses: int = 0
+    flushes: int = 0
     twice: int = 0  # mailed twice
     unaccounted: int = 0  # confirmed, but neither planned nor waiting; or planned twice
     falsely_accepted: int = 0  # in the ledger, and not at the provider
     falsely_missing: int = 0  # at the provider, and neither accepted nor unknown in the ledger
     mailed_after_leaving: int = 0
+    requests_while_paused: int = 0
 
     @property
     def faults(self) -> dict[str, int]:
         names = ("twice", "unaccounted", "falsely_accepted", "falsely_missing", "mailed_after_leaving")
+        names += ("requests_while_paused",)
         return {name: getattr(self, name) for name in names if getattr(self, name)}
 
 
@@ -70,7 +82,8 @@ class Welcoming:
     def __init__(self, stage: Stage, api: StandIn, broker: Broker, seed: int) -> None:
         self.stage, self.api, self.broker = stage, api, broker
         self.random = random.Random(seed)
-        self.kills = 0
+        self.kills = self.pauses = self.flushes = self.requests_while_paused = 0
+        self.issues = self.texts = 0
         self.workers: list[subprocess.Popen[str]] = []
         self.confirming: list[subprocess.Popen[str]] = []
         stage.settings = {
@@ -85,16 +98,15 @@ class Welcoming:
         self._begin(readers)
         early = self._who_leave_at_once(readers // 20)
         self._tend()
-        for _ in range(disasters):
+        for disaster in self._disasters(disasters):
             self._wait(self.random.uniform(0.5, 3))
-            self._disaster()
+            disaster()
             self._tend()
         self._calm()
         return self._audit(early)
 
     def _begin(self, readers: int) -> None:
-        (self.stage.folder / "welcome.md").write_text(WELCOME)
-        self.stage.run("send", "welcome", "--yes")
+        self._replace()
         self.stage.import_readers({"pending": readers})
 
     def _who_leave_at_once(self, count: int) -> set[str]:
@@ -128,10 +140,13 @@ class Welcoming:
         while len(self.confirming) < WEB_PROCESSES and self._pending():
             self.confirming.append(self._confirm(1_000_000, "stay"))
 
-    def _disaster(self) -> None:
-        self.random.choice(
-            (self._kill_a_worker, self._kill_in_request, self._kill_confirming, self._flush, self._fail)
-        )()
+    def _disasters(self, number: int) -> list[Callable[[], None]]:
+        """Return so many, in an order of the seed's, each kind as often as the others."""
+        kinds = (self._kill_a_worker, self._kill_in_request, self._kill_confirming, self._fail, self._flush)
+        kinds += (self._restart_broker, self._pause, self._renew, self._replace)
+        chosen = [kinds[n % len(kinds)] for n in range(number)]
+        self.random.shuffle(chosen)
+        return chosen
 
     def _kill_a_worker(self) -> None:
         self._kill(self.random.choice(self.workers))
@@ -151,9 +166,38 @@ class Welcoming:
             self._kill(process)
 
     def _flush(self) -> None:
+        """Let the broker forget everything, while all go on."""
+        redis.Redis.from_url(self.broker.url).flushall()
+        self.flushes += 1
+
+    def _restart_broker(self) -> None:
         self.broker.stop()
         self._wait(0.5)
         self.broker.start()
+
+    def _pause(self) -> None:
+        """Pause the welcome: also a worker that starts meanwhile makes no request until it is resumed."""
+        self.stage.run("pause", "welcome")
+        before = len(self.api.requests)
+        self._kill(self.random.choice(self.workers))
+        self._tend()
+        self._wait(self.random.uniform(1, 4))
+        self.requests_while_paused += len(self.api.requests) - before
+        self.stage.run("resume", "welcome", "--detach")
+        self.pauses += 1
+
+    def _renew(self) -> None:
+        """Publish an issue, which the next welcome lists."""
+        self.issues += 1
+        path = self.stage.folder / "issues" / f"2025-{self.issues // 28 + 1:02}-{self.issues % 28 + 1:02}.md"
+        path.write_text(f"# Boards of week {self.issues}\n\nA board for everybody, and what it can do.\n")
+        self.stage.run("archive", "import", str(path), "--yes")
+
+    def _replace(self) -> None:
+        """Change the text of the welcome."""
+        (self.stage.folder / "welcome.md").write_text(WELCOME.format(THANKS[self.texts % len(THANKS)]))
+        self.stage.run("send", "welcome", "--yes")
+        self.texts += 1
 
     def _fail(self) -> None:
         name = self.random.choice(
@@ -219,6 +263,10 @@ class Welcoming:
             unknown=counts["unknown"],
             skipped=counts["skipped"],
             requests=len(self.api.accepted),
+            versions=self._one("SELECT count(*) FROM mailer_send"),
+            pauses=self.pauses,
+            flushes=self.flushes,
+            requests_while_paused=self.requests_while_paused,
             twice=sum(count > 1 for count in mailed.values()),
             unaccounted=len(rows) - len(outcome) + counts[None],
             falsely_accepted=sum(found == "accepted" and not mailed[one] for one, found in outcome.items()),

@@ -8,7 +8,8 @@ pytestmark = pytest.mark.slow
 
 
 def test_nobody_is_welcomed_twice_or_forgotten_while_processes_die(tmp_path):
-    result = play(tmp_path, readers=400, disasters=6, seed=4)
+    result = play(tmp_path, readers=400, disasters=9, seed=4)
     assert result.faults == {}, result
+    assert (result.pauses, result.flushes, result.versions >= 2) == (1, 1, True)
     assert result.accepted + result.unknown + result.skipped == result.confirmed == 400
     assert result.skipped >= 20, "who left before a worker ran"
