@@ -2,13 +2,12 @@
 
 from uuid import UUID
 
-from django.db import transaction
 from django.db.models import F
 
 from mailer.models import REHEARSAL, Attempt, Batch
 from mailer.providers.current import rehearsals
 from mailer.providers.rehearsal import accepted_attempts
-from mailer.sending import worker_locks
+from mailer.sending import send_lock, worker_locks
 from mailer.sending.outcomes import accept_by, leave_unknown, plan_unknown_again
 from mailer.store import clock
 
@@ -51,10 +50,12 @@ def settle_rehearsals() -> None:
         if str(attempt) in accepted_attempts(rehearsals(), send):
             accept_by(attempt, Batch.SettledBy.RECORD)
         elif is_over:
-            _repeat_rehearsal(attempt, batch)
+            _repeat_rehearsal(attempt, batch, send)
 
 
-def _repeat_rehearsal(attempt: UUID, batch: int) -> None:
-    with transaction.atomic():
-        if plan_unknown_again(batch):
-            Attempt.objects.filter(pk=attempt, state=Attempt.State.UNKNOWN).update(state=Attempt.State.UNSENT)
+def _repeat_rehearsal(attempt: UUID, batch: int, send: int) -> None:
+    with send_lock.alone(send):
+        # Attempt before batch, as everywhere: else two could wait for each other.
+        unknown = Attempt.objects.select_for_update().filter(pk=attempt, state=Attempt.State.UNKNOWN)
+        if unknown.values_list("pk").first() and plan_unknown_again(batch, attempt):
+            unknown.update(state=Attempt.State.UNSENT)

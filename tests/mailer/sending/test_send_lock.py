@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from itertools import count as numbers
 
 import pytest
@@ -10,9 +11,9 @@ from django.db import connection
 
 from mailer.models import Attempt, Batch, Send
 from mailer.providers.answers import Accepted, OutcomeUnknown, RateLimited
-from mailer.sending import claiming, lifecycle, recovery
+from mailer.sending import claiming, expiring, lifecycle, recovery
 from mailer.sending.claiming import claim_next
-from mailer.sending.outcomes import leave_unknown, plan_unknown_again
+from mailer.sending.outcomes import accept_by, leave_unknown, plan_unknown_again
 from mailer.sending.settling import settle
 from tests import readers
 from tests.mailer.sending.outgoing import (
@@ -48,6 +49,7 @@ class Halted:
 
     def __init__(self, act: Callable[[], object], where: Callable[[str], bool]) -> None:
         self.result: object = None
+        self.error: Exception | None = None
         self._act, self._where = act, where
         self._halts, self._goes_on = threading.Event(), threading.Event()
         self._thread = in_thread(self._run)
@@ -56,6 +58,8 @@ class Halted:
         try:
             with connection.execute_wrapper(self._execute):
                 self.result = self._act()
+        except Exception as error:  # noqa: BLE001 — raised by goes_on
+            self.error = error
         finally:
             self._halts.set()
 
@@ -71,10 +75,16 @@ class Halted:
         self._thread.join(0.05)
         return self._thread.is_alive()
 
+    def ends_within(self, seconds: float) -> bool:
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
+
     def goes_on(self) -> None:
         self._goes_on.set()
         self._thread.join(60)
         assert not self._thread.is_alive()
+        if self.error:
+            raise self.error
 
 
 def nearly_claimed(send: Send) -> Halted:
@@ -154,6 +164,26 @@ def test_an_acceptance_does_not_wait_for_another_that_notes_the_time(two_batches
     two_batches.refresh_from_db()
     last = Attempt.objects.order_by("-ended_at").values_list("ended_at", flat=True)[0]
     assert (two_batches.state, two_batches.last_request_at) == (Send.State.FINISHED, last)
+
+
+def test_of_two_sweeps_one_reads_the_record_of_a_rehearsal_while_the_other_repeats_it():
+    """Its worker was suspended between its record and its answer. Neither sweep waits for the other for ever."""
+    readers.crowd(2)
+    for place in numbers():
+        send, statements = planned(), numbers()
+        lost = claimed(send).attempt
+        leave_unknown(lost, "the lease expired")
+        repeat = partial(expiring._repeat_rehearsal, lost, batch_of(send).pk, send.pk)
+        repeating = Halted(repeat, lambda _, place=place, statements=statements: next(statements) == place)
+        if not repeating.halts():
+            assert place > 8
+            return
+        accepting = Halted(partial(accept_by, lost, Batch.SettledBy.RECORD), lambda _: False)
+        accepting.ends_within(0.3)
+        repeating.goes_on()
+        accepting.goes_on()
+        assert (states(send), attempts(send)) in [(["accepted"], ["accepted"]), (["planned"], ["unsent"])]
+        balanced(send)
 
 
 # -------------------------------------------------------------- any two at once
