@@ -78,13 +78,14 @@ def status(
 def _all_sends(as_json: bool) -> None:
     from mailer.cli.welcoming import say_what_stopped
     from mailer.models import Send
+    from mailer.publishing.welcome_reports import stopped
     from mailer.sending.accounting import count, possibly_twice, receipt
 
     sends = list(
         Send.objects.issues().select_related("account").defer("html", "text", "article").order_by("-created_at")
     )
     if as_json:
-        for send in sends:
+        for send in [*sends, *stopped()]:
             click.echo(json.dumps(receipt(send), ensure_ascii=False))
         return
     if not sends:

@@ -166,9 +166,7 @@ def say_what_stopped(newsletter: str | None = None) -> None:
     for send in welcome_reports.stopped():
         if newsletter not in (None, send.newsletter):
             continue
-        what = f"paused{f' ({send.reason})' if send.reason else ''}" if send.state == "paused" else "partly unknown"
-        shows = f"mailer status welcome --newsletter {send.newsletter}"
-        click.echo(one_line(f"{send.newsletter}/{send.slug} is {what}; `{shows}` shows more."))
+        click.echo(one_line(f"{send.newsletter}/{welcome_reports.why_stopped(send)}."))
 
 
 def show(newsletter: str | None, as_json: bool) -> None:

@@ -22,12 +22,37 @@ def is_known(newsletter: str | None) -> bool:
 
 
 def stopped() -> list[Send]:
-    """Return the versions that somebody must look at: paused, so that subscribers wait, or with unknown outcomes."""
-    versions = Send.objects.filter(kind=Send.Kind.WELCOME).defer("html", "text", "article").order_by("pk")
+    """Return the versions that somebody must look at: `status`, the doctor and the metrics tell of them.
+
+    They are paused or cancelled, so that subscribers wait, or have unknown outcomes.
+    """
+    versions = Send.objects.filter(kind=Send.Kind.WELCOME).select_related("account")
     batches = {state: Batch.objects.filter(state=state).values("send") for state in Batch.State}
-    waits = Q(pk__in=batches[Batch.State.PLANNED]) | Q(pk__in=Welcome.objects.values("send"))
-    found = versions.filter(Q(waits, state=Send.State.PAUSED) | Q(pk__in=batches[Batch.State.UNKNOWN]))
-    return list(found if settings.PROVIDER == REHEARSAL else found.exclude(provider=REHEARSAL))
+    in_use = Q(pk__in=Welcome.objects.values("send"))
+    paused = Q(in_use | Q(pk__in=batches[Batch.State.PLANNED]), state=Send.State.PAUSED)
+    cancelled = Q(in_use, state=Send.State.CANCELLED)
+    found = versions.filter(paused | cancelled | Q(pk__in=batches[Batch.State.UNKNOWN]))
+    found = found if settings.PROVIDER == REHEARSAL else found.exclude(provider=REHEARSAL)
+    return list(found.defer("html", "text", "article").order_by("pk"))
+
+
+def why_stopped(send: Send) -> str:
+    """Say what one of these versions stopped at, whom that concerns, and what to do."""
+    sums = count(send)
+    why = f" ({send.reason})" if send.reason else ""
+    if Welcome.objects.filter(send=send).exists():
+        if send.state == Send.State.PAUSED:
+            wait, ways = "those who confirm wait for it, a week at most", f"`mailer resume {send.slug}` goes on"
+            return f"{send.slug} is paused{why}, so {wait}; {ways}"
+        if send.state == Send.State.CANCELLED:
+            again = f"mailer send welcome --newsletter {send.newsletter}"
+            return f"{send.slug} is cancelled, so those who confirm wait, a week at most; `{again}` goes on"
+    if send.state == Send.State.PAUSED and sums.waiting:
+        wait = "1 subscriber waits" if sums.waiting == 1 else f"{sums.waiting} subscribers wait"
+        ways = f"`mailer resume {send.slug}` sends it to them, `mailer cancel {send.slug}` does not"
+        return f"{send.slug} is paused{why}, so {wait} for it; {ways}"
+    ways = f"`mailer reconcile {send.slug}` shows and settles the requests"
+    return f"{send.slug} is partly unknown: {sums.unknown} of its subscribers may have it or not; {ways}"
 
 
 def versions_of(newsletter: str) -> list[Send]:

@@ -70,6 +70,7 @@ def receipt(send: Send) -> dict[str, Any]:
     equation = asdict(count(send))
     batches = Batch.objects.filter(send=send).values_list("state").annotate(n=Count("pk")).order_by("state")
     return {
+        "kind": send.kind,
         "newsletter": send.newsletter,
         "slug": send.slug,
         "provider": send.provider,

@@ -15,6 +15,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
 from mailer.models import Batch, Event, Installation, Process, ProviderAccount, Send, Welcome
+from mailer.publishing.welcome_reports import stopped
 from mailer.sending import circuit_breaker
 from mailer.sending.accounting import count
 from mailer.store import clock, counting, journals, presence
@@ -137,6 +138,8 @@ def _mails(now: datetime) -> Iterator[Metric]:
     yield _gauge("letters_due", "Emails with a link and notices that are due.", {(): letters})
     welcomes = WelcomeDue.objects.filter(newsletter__in=Welcome.objects.values("newsletter")).count()
     yield _gauge("welcomes_due", "Subscribers who wait for the welcome.", {(): welcomes})
+    meaning = "Versions of a welcome that are paused or cancelled, or whose outcome is partly unknown."
+    yield _gauge("welcomes_stopped", meaning, {(): len(stopped())})
 
 
 def _leavings(now: datetime) -> Iterator[Metric]:

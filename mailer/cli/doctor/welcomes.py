@@ -14,56 +14,48 @@ if TYPE_CHECKING:
 
 
 def checks() -> Iterator[Check]:
-    """Yield a check for each newsletter that has a welcome, in a file or frozen."""
-    from mailer.publishing import welcomes
+    """Yield a check for each newsletter that has a welcome, in a file or frozen, or whose subscribers wait for one."""
+    from mailer.publishing import welcome_reports, welcomes
 
+    stopped = welcome_reports.stopped()
     for newsletter in settings.NEWSLETTERS.values():
         frozen = list(welcomes.on(newsletter).values())
-        if frozen or welcomes.files_of(newsletter):
-            yield _check(newsletter, frozen)
+        theirs = [send for send in stopped if send.newsletter == newsletter.label]
+        if frozen or theirs or welcomes.files_of(newsletter):
+            yield _check(newsletter, frozen, theirs)
 
 
-def _check(newsletter: "Newsletter", frozen: "list[Welcome]") -> Check:
+def _check(newsletter: "Newsletter", frozen: "list[Welcome]", stopped: "list[Send]") -> Check:
     name = f"welcome {newsletter.label}"
-    for problem in _problems(newsletter, frozen):
+    for problem in _problems(newsletter, frozen, stopped):
         return Check(name, "warning", problem)
     return Check(name, "ok", f"in {', '.join(one.language for one in frozen)}; {_waiting(newsletter.label)}")
 
 
-def _problems(newsletter: "Newsletter", frozen: "list[Welcome]") -> Iterator[str]:
+def _problems(newsletter: "Newsletter", frozen: "list[Welcome]", stopped: "list[Send]") -> Iterator[str]:
     from mailer.publishing import welcome_reports, welcomes
 
     again = _command(newsletter)
+    yield from map(welcome_reports.why_stopped, stopped)
     changed = ", ".join(quoted(path.name) for path in welcomes.changed_files(newsletter))
     if not frozen:
         yield f"{changed} is sent to nobody until `{again}` freezes it"
         return
     if changed:
         yield f"{changed} changed since it was frozen; `{again}` sends it from now on"
-    yield from filter(None, (_why_stopped(welcome.send, again) for welcome in frozen))
+    yield from filter(None, (_why_not_from_here(welcome.send, again) for welcome in frozen))
     if newsletter.language not in {welcome.language for welcome in frozen}:
         yield (
             f"none is in {newsletter.language}, the language of {newsletter.name}, so subscribers who chose no other "
             f"language get none; `{again}` says which file it needs"
         )
-    for send in welcome_reports.stopped():
-        if send.newsletter == newsletter.label and send.state == "paused":
-            yield _stopped(send, again)
 
 
-def _why_stopped(send: "Send", again: str) -> str:
+def _why_not_from_here(send: "Send", again: str) -> str:
     from mailer.store.elsewhere import why_not_from_here
 
-    if send.state in ("paused", "cancelled"):
-        return _stopped(send, again)
     why = why_not_from_here(send)
     return f"{send.slug} is not sent from here: {why}; `{again}` sends it from here from now on" if why else ""
-
-
-def _stopped(send: "Send", again: str) -> str:
-    why = f" ({send.reason})" if send.reason else ""
-    go_on = f"`mailer resume {send.slug}`" if send.state == "paused" else f"`{again}`"
-    return f"{send.slug} is {send.state}{why}, so those who confirm wait for it, a week at most; {go_on} goes on"
 
 
 def _waiting(label: str) -> str:

@@ -215,4 +215,31 @@ def test_a_former_version_that_keeps_its_subscribers_waiting_is_named(doctors_wo
     write(text=WELCOME.replace("Thank", "Many thanks. Thank"))
     ready("send", "welcome", "--yes")
     assert doctors_words().startswith("warning: welcome:en:1 is paused")
+    assert "so 1 subscriber waits for it; `mailer resume welcome:en:1` sends it to them" in doctors_words()
     assert "weekly/welcome:en:1 is paused" in ready("status").out
+    ready("send", "welcome", "--off", "--yes")
+    assert doctors_words().startswith("warning: welcome:en:1 is paused")
+
+
+@pytest.mark.parametrize(
+    ("state", "told"),
+    [
+        ("paused", "is paused (refused), so those who confirm wait for it, a week at most; `mailer resume"),
+        ("cancelled", "is cancelled, so those who confirm wait, a week at most; `mailer send welcome"),
+    ],
+)
+def test_who_is_stopped_is_said_alike_in_text_json_and_by_the_doctor(doctors_words, ready, state, told):
+    assert ready("status", "--json").out == ""
+    Send.objects.update(state=state, reason="refused")
+    assert told in doctors_words()
+    assert told in ready("status").out
+    receipt = json.loads(ready("status", "--json").out)
+    found = [receipt[name] for name in ("kind", "slug", "state", "reason")]
+    assert found == ["welcome", "welcome:en:1", state, "refused"]
+
+
+def test_that_it_is_unknown_who_got_it_is_said_by_the_doctor_too(doctors_words, ready, api):
+    readers.confirmed()
+    api.fail("close after accepting")
+    welcome_subscribers()
+    assert "partly unknown: 1 of its subscribers may have it or not; `mailer reconcile welcome:en:1`" in doctors_words()

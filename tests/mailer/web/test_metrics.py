@@ -39,7 +39,8 @@ def gauges(client, **asked) -> dict[str, float]:
 def test_an_installation_at_rest_has_zeroes_and_no_gaps(client):
     found = gauges(client)
     assert found['mailer_readers{outcome="waiting"}'] == 0
-    for gauge in ("unknown_readers", "events_unapplied", "confirmations_due", "letters_due", "welcomes_due"):
+    gauges_at_rest = ("unknown_readers", "events_unapplied", "confirmations_due", "letters_due")
+    for gauge in (*gauges_at_rest, "welcomes_due", "welcomes_stopped"):
         assert found[f"mailer_{gauge}"] == 0
     assert found["mailer_seconds_since_sweep"] == float("inf")
     assert found['mailer_gate_open{account="",provider="rehearsal"}'] == 1
@@ -94,11 +95,22 @@ def test_of_welcomes_those_who_wait_for_one_are_counted_and_no_issue(client):
     assert gauges(client)["mailer_welcomes_due"] == 0
 
 
+def test_a_welcome_that_is_paused_or_cancelled_or_partly_unknown_counts_as_stopped(client):
+    (version,) = freeze()
+    for state, stopped in (("finished", 0), ("paused", 1), ("cancelled", 1)):
+        Send.objects.filter(pk=version.pk).update(state=state)
+        assert gauges(client)["mailer_welcomes_stopped"] == stopped
+    Welcome.objects.all().delete()
+    assert gauges(client)["mailer_welcomes_stopped"] == 0
+    Batch.objects.create(send=version, number=0, size=1, state=Batch.State.UNKNOWN)
+    assert gauges(client)["mailer_welcomes_stopped"] == 1
+
+
 def test_the_cost_does_not_grow_with_the_readers(client, django_assert_max_num_queries):
     readers.crowd(50)
     outgoing.planned()
     gauges(client)
-    with django_assert_max_num_queries(19):
+    with django_assert_max_num_queries(20):
         gauges(client)
 
 
