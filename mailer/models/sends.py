@@ -280,7 +280,7 @@ class PolicyBounce(models.Model):
 
 
 class ReceivingDomains(models.Model):
-    """How many subscribers of a send each larger domain receives for; counted once, when a rule first asks."""
+    """How many subscribers of an issue each larger domain receives for; counted once, when a rule first asks."""
 
     send = models.OneToOneField(Send, models.CASCADE, primary_key=True)
     readers = models.JSONField()  # domain → subscribers

@@ -7,7 +7,7 @@ from datetime import datetime
 from django.db import connection
 from django.db.models import Count
 
-from mailer.models import HardBounce, PolicyBounce, ReceivingDomains
+from mailer.models import HardBounce, PolicyBounce, ReceivingDomains, Send
 from mailer.providers.current import configured_provider
 from mailer.providers.policies import Policy, policy_named
 
@@ -17,9 +17,12 @@ SMALLEST = 5  # subscribers; what happens at a smaller domain says nothing about
 def subscribers_by_domain(send: int) -> dict[str, int]:
     """Return how many subscribers were planned at each domain that has at least five of them.
 
-    Counted once a send and kept, since it reads each of its deliveries.
+    Counted once an issue and kept, since it reads each of its deliveries; of a welcome, which goes on for months, each
+    time.
     """
-    known = ReceivingDomains.objects.filter(send=send).values_list("readers", flat=True).first()
+    kind, known = Send.objects.values_list("kind", "receivingdomains__readers").get(pk=send)
+    if kind == Send.Kind.WELCOME:
+        return _count(send)
     if known is not None:
         return dict(known)
     counted = _count(send)

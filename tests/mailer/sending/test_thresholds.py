@@ -2,7 +2,7 @@
 
 import pytest
 
-from mailer.models import Batch, ReceivingDomains, Send
+from mailer.models import Batch, Delivery, ReceivingDomains, Send
 from mailer.sending import thresholds
 from mailer.sending.domains import subscribers_by_domain
 from mailer.sending.steering import resume
@@ -97,6 +97,18 @@ def test_a_welcome_is_paused_itself_although_nobody_waits_for_it(welcome):
     assert planned().state == "sending"
     resume(welcome.pk)
     assert told(welcome, complained=6) == ("finished", "")
+
+
+def test_of_a_welcome_the_domains_are_those_of_all_who_got_it_until_now(welcome):
+    """Its first subscribers say nothing about the hundreds of later ones."""
+    assert told(welcome, size=3000, complained=3)[0] == "finished"
+    later = Batch.objects.create(send=welcome, number=2, size=2000, state=Batch.State.ACCEPTED)
+    Batch.objects.filter(send=welcome, number=1).update(size=1000)
+    at_gmail = readers.crowd(2000, domain="gmail.com")
+    Delivery.objects.bulk_create(Delivery(send=welcome, batch=later, subscriber=one) for one in at_gmail)
+    Send.objects.filter(pk=welcome.pk).update(planned=3000)
+    state, reason = told(welcome)
+    assert (state, reason[:24]) == ("paused", "3 of 1000 subscribers of")
 
 
 def test_what_a_former_version_of_a_welcome_caused_pauses_the_one_in_use(welcome):
