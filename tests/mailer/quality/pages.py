@@ -64,6 +64,17 @@ def readers_pages(monkeypatch) -> dict[str, Seen]:
     return {**made, **turned, "expired": _get(confirm)}
 
 
+def of_long_words(settings) -> dict[str, Seen]:
+    """Return the pages of a newsletter with the longest words that its name, a title and our own sentences may have."""
+    name = "Donaudampfschifffahrtsgesellschaftsnachrichten"
+    german = replace(settings.NEWSLETTERS["weekly"], name=name, about=f"Alles zu {name}.", language="de")
+    settings.NEWSLETTERS = settings.NEWSLETTERS | {"weekly": german}
+    published("2026-11-20", subject="Geschwindigkeitsbeschränkungen", article="<p>Fahrpläne</p>", language="de")
+    reader = readers.confirmed(who=readers.Named("", "zoe@readers.example"))
+    leave = signed_links.unsubscribe_url(reader.public_id, "weekly")
+    return {path: _get(path) for path in ("/", "/archive/", "/archive/2026-11-20/", "/archive/?q=a", leave)}
+
+
 def _turned(seen: Seen) -> Seen:
     """Return the page as it is laid out in a language that reads from right to left."""
     return replace(seen, html=seen.html.replace('<html lang="en">', '<html lang="ar" dir="rtl">'))

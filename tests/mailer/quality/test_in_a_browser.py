@@ -12,7 +12,7 @@ from tests.mailer.previewing.conftest import desk, file, folder  # noqa: F401 â€
 from tests.mailer.quality.admin import operators_pages
 from tests.mailer.quality.glass import FLAWLESS, Glass
 from tests.mailer.quality.mails import BASE, Seen, confirmation, letter, mail, named, notice
-from tests.mailer.quality.pages import readers_pages
+from tests.mailer.quality.pages import of_long_words, readers_pages
 
 MAILS = [*(path.stem for path in ISSUES), "seed", "largest"]
 
@@ -59,6 +59,12 @@ def test_so_do_the_mail_to_confirm_the_one_with_a_link_and_the_one_that_tells(gl
 def test_so_does_every_page_that_a_reader_meets(glass: Glass, monkeypatch):
     found = {name: look for name, seen in readers_pages(monkeypatch).items() if (look := glass.look(seen)) != FLAWLESS}
     assert found == {}
+
+
+@pytest.mark.django_db
+def test_so_do_pages_with_words_that_are_wider_than_a_phone(glass: Glass, settings):
+    found = {path: glass.look(seen) for path, seen in of_long_words(settings).items()}
+    assert found == dict.fromkeys(found, FLAWLESS)
 
 
 # Of Django's own: headings that only screen readers are told, too wide for a phone where nobody sees them.

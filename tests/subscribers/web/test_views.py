@@ -3,6 +3,7 @@
 import re
 import secrets
 import time
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -84,6 +85,12 @@ def test_the_page_after_the_form_names_the_address_and_the_way_back_after_a_typi
     page = sign_up(client, "ada@exmaple.com").text
     assert "an email at ada@exmaple.com" in page
     assert '<a href="/subscribe/">Use another address</a>' in page
+
+
+def test_an_address_reads_from_left_to_right_on_an_arabic_page(client, settings):
+    arabic = replace(settings.NEWSLETTERS["weekly"], language="ar")
+    settings.NEWSLETTERS = settings.NEWSLETTERS | {"weekly": arabic}
+    assert f'<span dir="ltr">{ADA.email}</span>' in sign_up(client).text
 
 
 def test_a_second_newsletter_has_its_own_form_in_its_own_language(client):
