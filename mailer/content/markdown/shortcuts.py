@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from linkify_it import LinkifyIt  # type: ignore[import-untyped]
@@ -11,6 +12,7 @@ from markdown_it.common.utils import unescapeAll
 from markdown_it.helpers import parseLinkDestination, parseLinkTitle
 from markdown_it.ruler import Ruler
 from markdown_it.rules_block import StateBlock
+from markdown_it.rules_core import StateCore
 from markdown_it.rules_inline import StateInline
 
 from mailer.content.markdown.cjk import end_of_address, ends_within
@@ -20,11 +22,15 @@ from mailer.content.markdown.footnotes import parse_link_label
 def take_shortcuts(md: MarkdownIt) -> None:
     """Let the parser, with all its plugins, take the short cuts from now on."""
     md.helpers = Helpers()  # type: ignore[assignment]  # it is typed as the module that it is by default
-    md.inline.ruler = _ByLetter(md.inline.ruler, lambda rules: _inline_rule(rules, md.inline.terminator_re))
+    rules = {rule.name: rule.fn for rule in md.inline.ruler.__rules__}
+    md.inline.ruler.at("text", _text)
+    md.inline.ruler.at("link", partial(_link, rules["link"]))
+    md.inline.ruler = _ByLetter(md.inline.ruler, _inline_rule)
     md.inline.ruler2 = _only_if_marked(md.inline.ruler2)
     md.block.ruler = _ByLetter(md.block.ruler, _block_rule)
-    tasks = next(rule.fn for rule in md.core.ruler.__rules__ if rule.name == "github-tasklists")
-    md.core.ruler.at("github-tasklists", lambda state: tasks(state) if _TASK.search(state.src) else None)
+    for rule in md.core.ruler.__rules__:
+        if rule.name in _SIGNS:
+            md.core.ruler.at(rule.name, _only_with(_SIGNS[rule.name], rule.fn))
     md.options = _Options(md.options)  # type: ignore[assignment]
 
 
@@ -96,8 +102,10 @@ class Helpers:
 
 # No backslash escape, no nesting, nothing that ends an address.
 _PLAIN = re.compile(r"[^\x00-\x20\x7f<\\()]+")
-# Nothing that could hold a bracket of its own: an escape, a tag, code, a nested link, an address, a tag of Liquid.
-_PLAIN_LABEL = re.compile(r"(?:[^\[\]\\`<{:]|:(?!//))*\]")
+# Nothing that could hold a bracket of its own: an escape, a tag, a nested link, an address, a tag of Liquid. Code may.
+_WORDS = r"(?:[^\[\]\\`<{:]++|:(?!//)|`[^`]++`(?!`))*+"
+_PLAIN_LABEL = re.compile(rf"{_WORDS}\]")
+_PLAIN_LINK = re.compile(rf"\[(?P<words>{_WORDS})\]\((?P<address>{_PLAIN.pattern})\)")
 
 
 # ---------------------------------------------------------------- rules by their first letter
@@ -180,10 +188,10 @@ def _block_rule(rules: Named) -> Rule:
     return match
 
 
-def _inline_rule(rules: Named, special: re.Pattern[str]) -> Rule:
+def _inline_rule(rules: Named) -> Rule:
     at = _Rules(
         rules,
-        lambda name, letter: not special.match(letter) if name == "text" else letter in _INLINE.get(name, letter),
+        lambda name, letter: not _SPECIAL.match(letter) if name == "text" else letter in _INLINE.get(name, letter),
     )
 
     def match(state: StateInline, silent: bool) -> bool:
@@ -193,6 +201,40 @@ def _inline_rule(rules: Named, special: re.Pattern[str]) -> Rule:
         return False
 
     return match
+
+
+def _text(state: StateInline, silent: bool) -> bool:
+    """Read on to what a rule can begin with. markdown-it stops at each hyphen and full stop in case a rule may."""
+    found = _SPECIAL.search(state.src, state.pos, state.posMax)
+    end = found.start() if found else state.posMax
+    if end == state.pos:
+        return False
+    if not silent:
+        state.append_pending(state.src[state.pos : end])
+    state.pos = end
+    return True
+
+
+# Where a rule may match, and "]", which ends a link's text.
+_SPECIAL = re.compile(r"[\n\\`*_~^\[\]<&{]|:(?=//)|!(?=\[)|=(?==)")
+
+
+def _link(link: Rule, state: StateInline, silent: bool) -> bool:
+    """Read `[words](address)` at once. markdown-it looks for its end, at its address and for a title one by one."""
+    found = _PLAIN_LINK.match(state.src, state.pos, state.posMax)
+    if not found or state.level >= state.md.options["maxNesting"]:
+        return link(state, silent)
+    if not silent:
+        end, state.posMax = state.posMax, found.end("words")
+        state.push("link_open", "a", 1).attrs = {"href": unescapeAll(found["address"])}
+        state.pos += 1
+        state.linkLevel += 1
+        state.md.inline.tokenize(state)
+        state.linkLevel -= 1
+        state.push("link_close", "a", -1)
+        state.posMax = end
+    state.pos = found.end()
+    return True
 
 
 def _if_underlined(lheading: Rule) -> Rule:
@@ -230,21 +272,25 @@ def _if_defined(reference: Rule) -> Rule:
     return match
 
 
-_TASK = re.compile(r"\[[ xX]\]")
+def _only_with(sign: re.Pattern[str], rule: Callable[[StateCore], None]) -> Callable[[StateCore], None]:
+    return lambda state: rule(state) if sign.search(state.src) else None
+
+
+# What a text must have, or the rule would only look at all its tokens.
+_SIGNS = {"github-tasklists": re.compile(r"\[[ xX]\]"), "footnote_tail": re.compile(r"\[\^|\^\[")}
 _DEFINED = re.compile(r"\[(?:[^\[\]\\]|\\.)*\]:", re.DOTALL)
 _RULES_OF_TABLES = ("|", "-", ":")
 _ONLY_IF = {"lheading": _if_underlined, "table": _if_ruled, "reference": _if_defined}
 
 
 def _only_if_marked(ruler: Ruler[Any]) -> Ruler[Any]:
-    """Pair the marks of emphasis only in text that has some."""
-    *pairing, join = ruler.getRules("")
+    """Pair the marks of emphasis only in text that has some: only they leave texts beside each other, to be joined."""
+    rules = ruler.getRules("")
 
     def tidy(state: StateInline) -> None:
         if state.delimiters or any(meta and meta["delimiters"] for meta in state.tokens_meta):
-            for rule in pairing:
+            for rule in rules:
                 rule(state)
-        join(state)
 
     tidied = Ruler[Any]()
     tidied.push("tidy", tidy)

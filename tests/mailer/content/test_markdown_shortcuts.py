@@ -29,6 +29,8 @@ LINKS = [
     "[a [b](c) d](e)",
     "![a](b.png)",
     "[`]`](x)",
+    "[`a` ``b](c)",
+    "[*a*: b - c!](d?e&amp;f)",
     "[a\\]b](c)",
     "https://x.example/a]b",
     "http://",
@@ -105,3 +107,14 @@ def test_an_issue_gives_the_same_tokens(issue):
 def test_text_that_is_nested_too_deeply_gives_the_same_tokens():
     source = "> " * 200 + "[" * 200 + "a" + "](b)" * 200 + "\n" + "- " * 200 + "*a _b " * 200
     assert tokens(parsing._parser(), source) == tokens(parsing._plain_parser(), source)
+
+
+def test_links_as_nearly_all_are_written_are_read_at_once(monkeypatch):
+    slow = []
+    monkeypatch.setattr(shortcuts.Helpers, "parseLinkDestination", lambda *_: slow.append("looked for an address"))
+    parser = parsing._plain_parser()
+    shortcuts.take_shortcuts(parser)
+
+    parser.parse("- [A board](https://a.example/b?c=1&d=2)\n- [**New:** `x[0]` - all of it](https://a.example/)")
+
+    assert not slow
