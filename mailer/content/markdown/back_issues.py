@@ -34,11 +34,14 @@ def with_back_issues(
 
     An issue that the text names as the latest is not repeated in the list.
     """
-    named = any(_LATEST.fullmatch(_comment(token)) for token in tokens)
+    named = any(token.type == "html_block" and _LATEST.fullmatch(token.content) for token in tokens)
     for token in tokens:
-        if place := _PLACE.fullmatch(_comment(token)):
+        if token.type != "html_block":
+            yield token
+            continue
+        if place := _PLACE.fullmatch(token.content):
             written = _list(issues[1:] if named else issues, place[1])
-        elif _LATEST.fullmatch(_comment(token)):
+        elif _LATEST.fullmatch(token.content):
             written = "".join(f"**{_as_link(issue.title, issue.address)}**" for issue in issues[:1])
         else:
             yield token
@@ -51,7 +54,3 @@ def with_back_issues(
 def _list(issues: Sequence[BackIssue], most: str | None) -> str:
     shown = issues[: int(most)] if most else issues
     return "\n".join(as_list_item(issue.title, issue.address) for issue in shown)
-
-
-def _comment(token: Token) -> str:
-    return token.content if token.type == "html_block" else ""

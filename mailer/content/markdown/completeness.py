@@ -39,17 +39,22 @@ def lost_words_or_links(page: str, sections: tuple[Section, ...]) -> Lost | None
 
 
 _SHOWN = frozenset({"text", "text_special", "code_inline", "fence", "code_block"})
+_POINTING = frozenset({"link_open", "image"})
 
 
 def _holds_at_once(words: str, addresses: set[str], section: Section) -> bool:
     """Tell whether the page holds the section's words in one run, as nearly all do, and its addresses."""
-    tokens = [token for token, _ in _inside((section,))]
-    run = _bare("".join(token.content for token in tokens if token.type in _SHOWN))
-    return run in words and addresses.issuperset(filter(None, map(_address, tokens)))
+    tokens = list(section.heading)
+    for token in section.tokens:
+        tokens.append(token)
+        tokens += token.children or ()
+    run = _bare("".join([token.content for token in tokens if token.type in _SHOWN]))
+    pointing = [address for token in tokens if token.type in _POINTING and (address := _address(token))]
+    return run in words and addresses.issuperset(pointing)
 
 
 def _address(token: Token) -> str | None:
-    if token.type not in ("link_open", "image"):
+    if token.type not in _POINTING:
         return None
     return _in_one_spelling(str(token.attrs.get("href") or token.attrs.get("src") or "")) or None
 

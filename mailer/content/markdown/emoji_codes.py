@@ -44,6 +44,7 @@ def replace_codes(children: list[Token]) -> None:
         if child.type in ("link_open", "link_close"):
             bare = child.type == "link_open" and child.markup in ("linkify", "autolink")
         elif child.type == "text" and not bare:
-            child.content = with_emoji(child.content)
+            if ":" in child.content:
+                child.content = with_emoji(child.content)
         elif child.children:
             replace_codes(child.children)

@@ -119,10 +119,11 @@ def parse(source: str, back_issues: Sequence[BackIssue] = ()) -> Document:
             token.children = raw_html.resolve(token.children or [], dropped, partners, prose=False)
         elif token.children:
             token.children = _repaired(token.children, dropped, partners)
-        if token.children and any(child.type == "left_out" for child in token.children):
+        if "<" in token.content or "{" in token.content:
             token.children = _take_left_out(token, document)
     document.remarks += unclosed(tokens, source.split("\n"))
-    _refuse_deep_html(tokens)
+    if "<" in source:
+        _refuse_deep_html(tokens)
     document.tokens = _with_captions(_without_empty_paragraphs(tokens))
     return document
 
@@ -138,7 +139,7 @@ def _repaired(children: list[Token], dropped: set[str], partners: Mapping[int, i
         children = raw_html.resolve(children, dropped, partners, prose=True)
     if "footnote_ref" in kinds:
         children = after_links(children)
-    return join_wide_lines(children)
+    return join_wide_lines(children) if "softbreak" in kinds else children
 
 
 def first_heading(source: str) -> str:
@@ -226,9 +227,9 @@ def _refuse_deep(tokens: list[Token]) -> None:
             depth += token.nesting
         if depth > DEEPEST:
             raise _too_deep(token)
-        for child in token.children or ():
-            if child.level > DEEPEST:
-                raise _too_deep(token)
+        # Each level takes a token that begins it.
+        if token.children and len(token.children) > DEEPEST and any(one.level > DEEPEST for one in token.children):
+            raise _too_deep(token)
 
 
 _QUOTES = ("blockquote", "callout")

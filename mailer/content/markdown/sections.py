@@ -47,7 +47,8 @@ def empty_sections(tokens: list[Token], title: str) -> Iterator[Token]:
 def needs_contents(sections: tuple[Section, ...]) -> bool:
     """Tell whether a line that names the sections helps: there are several, and the editor did not list them."""
     titled = [section for section in sections if section.title]
-    for section in sections:
+    linked_to = [section for section in titled if section.anchor]
+    for section in sections if 2 * len(linked_to) > len(titled) - 1 else ():
         inside = (child for token in section.tokens for child in token.children or ())
         linked = {str(child.attrs.get("href")).removeprefix("#") for child in inside if child.type == "link_open"}
         others = [other for other in titled if other is not section]

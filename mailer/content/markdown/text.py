@@ -32,7 +32,7 @@ class Numbers:
         return sorted((self._numbers[address], address) for address in used)
 
 
-def plain(children: Iterable[Token], struck: str = "") -> str:
+def plain(children: Sequence[Token], struck: str = "") -> str:
     """Return the text alone, on one line; `struck` stands around what is struck out."""
     parts = []
     for child in _with_scripts(children):
@@ -55,8 +55,13 @@ _SCRIPTS = {
 _SCRIPT_TOKENS = {"sup_open": "above", "sub_open": "below", "sup_close": "", "sub_close": ""}
 
 
-def _with_scripts(children: Iterable[Token]) -> Iterator[Token]:
+def _with_scripts(children: Sequence[Token]) -> Iterable[Token]:
     """Write what stands above or below the line in characters that do, if there are such for all of it."""
+    has_scripts = any(child.type in _SCRIPT_TOKENS or child.meta for child in children)
+    return _in_scripts(children) if has_scripts else children
+
+
+def _in_scripts(children: Iterable[Token]) -> Iterator[Token]:
     script = ""
     for child in children:
         script = _SCRIPT_TOKENS.get(child.type, child.meta.get("script", script))
@@ -107,6 +112,8 @@ def _blocks(tokens: list[Token], numbers: Numbers) -> list[str]:
             blocks.append(write(token, inside, numbers))
         elif token.type == "inline":
             blocks.append(_html(token, inside, numbers))
+        elif len(inside) == 1 and inside[0].type == "inline":
+            blocks.append(_html(inside[0], [], numbers))
         elif inside:
             blocks.append(to_text(inside, numbers))
         position = end + 1
