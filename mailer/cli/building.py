@@ -36,13 +36,13 @@ def build(folder: Path, newsletter: str | None, base_url: str | None, as_json: b
 
     chosen = choose_newsletter(newsletter)
     root = _root(base_url) if base_url else None
-    former = former_files(folder)
+    former_files(folder)  # refused before it takes long
     _require_sign_up(settings.BASE_URL, root)
     bring_up_to_date()
     indexing.catch_up()  # what lists say of each issue
     sources = sources_of(chosen, settings.CONFIG_FOLDER)
     site = StaticArchive(chosen, root, sources.found)
-    written = write_files(folder, site.files(), former)
+    written = write_files(folder, site.files())
     facts = {
         "newsletter": chosen.label,
         "folder": str(folder),

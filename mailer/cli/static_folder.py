@@ -1,33 +1,35 @@
 """Write files into a folder again and again, and touch nothing there that is not ours.
 
 A list in the folder names what was written. A name is on it before its file is there, so a build that was cut short at
-any moment leaves nothing that a later one does not know.
+any moment leaves nothing that a later one does not know. A file is replaced whole: people may be reading it.
 """
 
+import errno
 import os
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 
 from mailer.cli.terminal import Exit, Problem
 from mailer.publishing.issue_files import BUILT
+from subscribers import shared_files
 
-# What the folder of a web host may have besides.
-OF_THE_HOST = (".git", ".nojekyll", "CNAME")
+HALF = f"{BUILT}.new"  # what is being written
+# What the folder of a web host may have besides. HALF alone is left where the first list could not be written.
+OF_THE_HOST = (".git", ".nojekyll", "CNAME", HALF)
 
 
 def former_files(folder: Path) -> set[str]:
     """Return what earlier builds wrote to the folder. Raises Problem if it has something else, and no list."""
-    try:
-        listed = (folder / BUILT).read_text(encoding="utf-8").split("\n")
-    except FileNotFoundError:
-        if folder.exists() and any(one.name not in OF_THE_HOST for one in folder.iterdir()):
-            raise Problem(
-                f"{folder} has files that `mailer archive build` did not write; give an empty folder.", Exit.USAGE
-            ) from None
-        return set()
-    except (OSError, UnicodeDecodeError) as error:
-        raise Problem(f"{folder / BUILT} cannot be read: {error}") from None
+    with _named(folder):
+        try:
+            listed = (folder / BUILT).read_text(encoding="utf-8", errors="replace").split("\n")
+        except FileNotFoundError:
+            if folder.exists() and any(one.name not in OF_THE_HOST for one in folder.iterdir()):
+                raise Problem(
+                    f"{folder} has files that `mailer archive build` did not write; give an empty folder.", Exit.USAGE
+                ) from None
+            return set()
     return {name for name in listed if _is_ours(name)}
 
 
@@ -37,27 +39,83 @@ def _is_ours(name: str) -> bool:
     return bool(parts) and not PurePosixPath(name).is_absolute() and ".." not in parts and parts[0] != ".git"
 
 
-def write_files(folder: Path, files: Iterable[tuple[str, bytes]], former: set[str]) -> dict[str, bool]:
-    """Write what changed and remove what is not there any more. Return the path of each file → whether it changed."""
-    written: dict[str, bool] = {}
-    try:
+def write_files(folder: Path, files: Iterable[tuple[str, bytes]]) -> dict[str, bool]:
+    """Write what changed and remove what is not there any more. Return the path of each file → whether it changed.
+
+    Raises Problem.
+    """
+    with _named(folder):
         folder.mkdir(parents=True, exist_ok=True)
+    with _alone(folder):
+        former = former_files(folder)
         _write_list(folder, former)
-        with (folder / BUILT).open("a", encoding="utf-8") as listing:
-            for name, content in files:
-                path = _place(folder, name)
-                written[name] = not (path.is_file() and path.read_bytes() == content)
-                if written[name]:
-                    listing.write(f"{name}\n")
-                    listing.flush()
-                    path.parent.mkdir(parents=True, exist_ok=True)
-                    path.write_bytes(content)
+        written = {name: _write(folder, name, content) for name, content in files}
         for name in former - written.keys():
-            _remove(folder, _place(folder, name))
+            with _named(folder / name):
+                _remove(folder, _place(folder, name))
         _write_list(folder, written)
-    except OSError as error:
-        raise Problem(f"{error.filename or folder} cannot be written: {error.strerror}") from None
     return written
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keep others from building into the folder. Raises Problem if somebody does."""
+    with _named(folder):
+        descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        free = True
+        with suppress(OSError):  # some network file systems lock no folders
+            free = shared_files.try_lock(descriptor)
+        if not free:
+            raise Problem(f"another command is writing to {folder}; run this one again when it is done.")
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Turn an error of the system into a Problem that names the path and what to do."""
+    try:
+        yield
+    except OSError as error:
+        raise Problem(
+            f"{path} cannot be written: {error.strerror}; {_way_out(error)} and run the command again. What it did not "
+            "reach is as it was."
+        ) from None
+
+
+def _way_out(error: OSError) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "free some space"
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return "let the user who runs it write there"
+    return "remove what is in its way, or choose another folder,"
+
+
+def _write(folder: Path, name: str, content: bytes) -> bool:
+    """Write the file if that changes it; return whether it did."""
+    with _named(folder / name):
+        path = _place(folder, name)
+        if path.is_file() and path.read_bytes() == content:
+            return False
+        with (folder / BUILT).open("a", encoding="utf-8") as listing:
+            listing.write(f"{name}\n")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _replace(folder, path, content)
+        return True
+
+
+def _replace(folder: Path, path: Path, content: bytes) -> None:
+    half = folder / HALF
+    half.unlink(missing_ok=True)  # it may be a link
+    try:
+        half.write_bytes(content)
+        os.replace(half, path)
+    except OSError:
+        with suppress(OSError):
+            half.unlink(missing_ok=True)
+        raise
 
 
 def _place(folder: Path, name: str) -> Path:
@@ -72,15 +130,15 @@ def _place(folder: Path, name: str) -> Path:
 
 
 def _write_list(folder: Path, names: Iterable[str]) -> None:
-    half = folder / f"{BUILT}.new"
-    half.unlink(missing_ok=True)  # it may be a link
-    half.write_text("".join(f"{name}\n" for name in sorted(names)), encoding="utf-8")
-    os.replace(half, folder / BUILT)
+    with _named(folder / BUILT):
+        _replace(folder, folder / BUILT, "".join(f"{name}\n" for name in sorted(names)).encode())
 
 
 def _remove(folder: Path, path: Path) -> None:
-    """Remove the file, and the folders that are empty without it."""
-    path.unlink(missing_ok=True)
+    """Remove the file, and the folders that are empty without it. A list that was cut short may name a folder."""
+    with suppress(NotADirectoryError):
+        if not path.is_dir():
+            path.unlink(missing_ok=True)
     with suppress(OSError):  # the first that is not empty, or that somebody else removed
         for above in path.parents:
             if above == folder:

@@ -127,3 +127,19 @@ def test_a_newsletter_that_was_begun_on_a_full_disk_is_begun_anew(on_disk: Stage
     assert all(path.stat().st_size for path in fresh.rglob("*") if path.is_file()), "no half file is kept"
     on_disk.run("init", MAILER_HOME="")
     shutil.rmtree(fresh)
+
+
+def test_a_site_that_finds_no_room_keeps_whole_pages(embedded: Stage, disk: Disk):
+    site = disk.folder / "site"
+    embedded.run("archive", "import", "issues", "--yes")
+    embedded.run("archive", "build", str(site))
+    before = {path: path.read_bytes() for path in site.rglob("*.html")}
+    toml = embedded.folder / "newsletter.toml"
+    toml.write_text(toml.read_text().replace("嵌入式周报", "Embedded Weekly"))
+    disk.fill()
+    failed = embedded.run("archive", "build", str(site), expect=1)
+    assert "No space left on device; free some space and run the command again" in failed.err
+    assert before == {path: path.read_bytes() for path in site.rglob("*.html")}
+    disk.make_room()
+    embedded.run("archive", "build", str(site))
+    assert "Embedded Weekly" in (site / "index.html").read_text()

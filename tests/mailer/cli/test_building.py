@@ -1,6 +1,7 @@
 """`mailer archive build`, as an editor types it."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from mailer.models import Send
 from mailer.publishing.issue_files import Found, find_files
 from mailer.publishing.preparing import prepare
+from subscribers import shared_files
 from tests.mailer.published import published
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -95,20 +97,51 @@ def test_a_folder_that_cannot_be_written_is_named(run, tmp_path):
 @pytest.mark.usefixtures("sent")
 def test_a_build_that_was_killed_leaves_nothing_that_the_next_one_does_not_know(run, tmp_path, monkeypatch):
     published("2026-11-13")
-    out, wrote = tmp_path / "out", Path.write_bytes
+    out, put = tmp_path / "out", os.replace
 
-    def killed(path: Path, content: bytes) -> int:
+    def killed(half: Path, path: Path) -> None:
         if path.name == "sitemap.xml":
             raise KeyboardInterrupt
-        return wrote(path, content)
+        put(half, path)
 
-    monkeypatch.setattr(Path, "write_bytes", killed)
+    monkeypatch.setattr(os, "replace", killed)
     run("archive", "build", str(out), *WEEKLY)
     monkeypatch.undo()
     assert (out / "2026-11-13" / "index.html").exists()
     run("archive", "remove", "2026-11-13", *WEEKLY, "--yes")
     assert run("archive", "build", str(out), *WEEKLY).code == 0
     assert not (out / "2026-11-13").exists()
+
+
+@pytest.mark.usefixtures("sent")
+def test_a_list_that_was_cut_short_names_what_is_there(run, tmp_path):
+    out = tmp_path / "out"
+    run("archive", "build", str(out), *WEEKLY)
+    with (out / ".mailer-archive").open("a") as listing:
+        listing.write("2026-11-20\nindex.html/of-former-times\nmed")
+    assert run("archive", "build", str(out), *WEEKLY).code == 0
+    assert (out / "2026-11-20" / "index.html").exists()
+
+
+@pytest.mark.usefixtures("sent")
+def test_a_build_that_could_not_even_write_its_list_is_begun_anew(run, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / ".mailer-archive.new").write_text("ind")
+    assert run("archive", "build", str(out), *WEEKLY).code == 0
+
+
+@pytest.mark.usefixtures("sent")
+def test_two_builds_at_once_do_not_mix(run, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    other = os.open(out, os.O_RDONLY)
+    assert shared_files.try_lock(other)
+    ran = run("archive", "build", str(out), *WEEKLY)
+    assert (ran.code, f"another command is writing to {out}" in ran.err) == (1, True)
+    assert list(out.iterdir()) == []
+    os.close(other)
+    assert run("archive", "build", str(out), *WEEKLY).code == 0
 
 
 @pytest.mark.usefixtures("sent")
