@@ -13,7 +13,7 @@ import http.client
 import json
 import sqlite3
 import sys
-from collections.abc import Iterable
+from collections.abc import Sequence
 from json.encoder import encode_basestring_ascii as quoted
 from pathlib import Path
 from typing import Any
@@ -53,7 +53,7 @@ class Floor:
             "CREATE TABLE floor (id INTEGER PRIMARY KEY, subscriber INTEGER NOT NULL UNIQUE, "
             "state TEXT NOT NULL DEFAULT 'planned')"
         )
-        self._token = tokens.Signer(tokens.UNSUBSCRIBE, self._newsletter, KEY).token
+        self._tokens = tokens.Signer(tokens.UNSUBSCRIBE, self._newsletter, KEY).tokens
         self._connection = http.client.HTTPConnection(urlsplit(url).netloc)
         self._envelope = json.dumps(_envelope(issue))[1:]
         self._person = (
@@ -81,8 +81,9 @@ class Floor:
         self._database.execute("COMMIT")
         return people
 
-    def _post(self, people: Iterable[tuple[int, str, str, str]]) -> None:
-        said = ",".join([self._personalization(*person) for person in people])
+    def _post(self, people: Sequence[tuple[int, str, str, str]]) -> None:
+        tokens = self._tokens([bytes.fromhex(person[1]) for person in people])
+        said = ",".join(map(self._personalization, people, tokens))
         body = f'{{"personalizations":[{said}],{self._envelope}'.encode()
         self._connection.request("POST", "/v3/mail/send", body, HEADERS)
         answer = self._connection.getresponse()
@@ -90,8 +91,9 @@ class Floor:
         if answer.status != 202:
             raise RuntimeError(f"the provider answered {answer.status}")
 
-    def _personalization(self, delivery: int, public_id: str, email: str, name: str) -> str:
-        link = f"http://127.0.0.1:8000/unsubscribe/{self._token(bytes.fromhex(public_id))}/"
+    def _personalization(self, person: tuple[int, str, str, str], token: str) -> str:
+        delivery, _, email, name = person
+        link = f"http://127.0.0.1:8000/unsubscribe/{token}/"
         named = f',"name":{quoted(name)}' if name else ""
         return self._person % (quoted(email), named, link, delivery, link)
 

@@ -11,7 +11,7 @@ import hmac
 import re
 from binascii import Error as Base64Error
 from binascii import a2b_base64, b2a_base64
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -106,12 +106,14 @@ class Mac:
         self._inner = hashlib.sha256(block.translate(hmac.trans_36) + beginning)
         self._outer = hashlib.sha256(block.translate(hmac.trans_5C))
 
-    def of(self, rest: bytes) -> bytes:
-        """Return the HMAC of the beginning and this rest."""
-        inner, outer = self._inner.copy(), self._outer.copy()
-        inner.update(rest)
-        outer.update(inner.digest())
-        return outer.digest()
+    def of_all(self, rests: Iterable[bytes]) -> Iterator[bytes]:
+        """Yield the HMAC of the beginning and each of these rests, in one loop: a call for each takes longer."""
+        inner_of, outer_of = self._inner.copy, self._outer.copy
+        for rest in rests:
+            inner, outer = inner_of(), outer_of()
+            inner.update(rest)
+            outer.update(inner.digest())
+            yield outer.digest()
 
 
 class Signer:
@@ -119,14 +121,24 @@ class Signer:
 
     def __init__(self, purpose: str, newsletter: str, key: bytes, expires: datetime | None = None) -> None:
         until = NEVER if expires is None else int(expires.timestamp()).to_bytes(4, "big")
-        self._mac = Mac(key, _head(purpose)).of
+        self._mac = Mac(key, _head(purpose))
         self._tail = until + newsletter.encode()
 
     def token(self, public_id: bytes) -> str:
         """Make the token that `make` makes. The id as its 16 bytes: a UUID takes a microsecond to make."""
-        payload = public_id + self._tail
-        raw = self._mac(payload)[:MAC_BYTES] + payload
-        return b2a_base64(raw, newline=False).rstrip(b"=").translate(URL_SAFE).decode()
+        return self.tokens([public_id])[0]
+
+    def tokens(self, public_ids: Iterable[bytes]) -> list[str]:
+        """Make a token for each of these ids, all by one base64: a request has a thousand."""
+        payloads = [public_id + self._tail for public_id in public_ids]
+        # Base64 takes three bytes at a time. The letters that the filling becomes are cut off.
+        size = MAC_BYTES + 16 + len(self._tail)
+        filling = b"\0" * (-size % 3)
+        macs = self._mac.of_all(payloads)
+        raw = b"".join([mac[:MAC_BYTES] + payload + filling for mac, payload in zip(macs, payloads, strict=True)])
+        letters = b2a_base64(raw, newline=False).translate(URL_SAFE).decode()
+        step = (size + len(filling)) // 3 * 4
+        return [letters[start : start + step - len(filling)] for start in range(0, len(letters), step)]
 
 
 def read(token: str, purpose: str, keys: Sequence[bytes], now: Callable[[], datetime]) -> Ticket:
@@ -162,8 +174,9 @@ def suppression_hash(email_key: str, key: bytes) -> str:
 
 def suppression_hashes(email_keys: Iterable[str], key: bytes) -> dict[str, str]:
     """Return key → suppression hash, as `suppression_hash` does: files hold a million."""
-    mac = Mac(key, b"suppression\0").of
-    return {email_key: mac(email_key.encode()).hex() for email_key in email_keys}
+    keys = list(email_keys)
+    macs = Mac(key, b"suppression\0").of_all(map(str.encode, keys))
+    return {email_key: mac.hex() for email_key, mac in zip(keys, macs, strict=True)}
 
 
 def _mac(key: bytes, purpose: str, payload: bytes) -> bytes:

@@ -1,6 +1,6 @@
 """What a provider is asked to carry: one message and its recipients; and what a caller catches if it did not."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -10,12 +10,41 @@ class InvalidMessage(ValueError):
 
 
 class Recipient(NamedTuple):
-    """One subscriber of a request. A tuple, since a frozen dataclass costs twice as much to make."""
+    """One subscriber of a request."""
 
     delivery: int
     email: str
     name: str
     unsubscribe_url: str
+
+
+@dataclass(frozen=True)
+class Recipients:
+    """The subscribers of a request, in the order by which answers name them.
+
+    As columns: to make an object for each took as long as to write a third of the request.
+    """
+
+    deliveries: Sequence[int]
+    emails: Sequence[str]
+    names: Sequence[str]
+    unsubscribe_urls: Sequence[str]
+
+    @classmethod
+    def of(cls, recipients: Iterable[Recipient]) -> "Recipients":
+        some = list(recipients)
+        return cls(
+            [one.delivery for one in some],
+            [one.email for one in some],
+            [one.name for one in some],
+            [one.unsubscribe_url for one in some],
+        )
+
+    def __len__(self) -> int:
+        return len(self.deliveries)
+
+    def __iter__(self) -> Iterator[Recipient]:
+        return map(Recipient, self.deliveries, self.emails, self.names, self.unsubscribe_urls)
 
 
 @dataclass(frozen=True)

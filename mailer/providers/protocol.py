@@ -14,7 +14,7 @@ from django.core.mail import EmailMessage
 
 from mailer.providers.answers import Answer
 from mailer.providers.events import Meaning, ProviderEvent
-from mailer.providers.messages import Message, Recipient
+from mailer.providers.messages import Message, Recipients
 
 # As the provider's own code reads it: nothing else looks into one.
 Request = Any
@@ -124,7 +124,7 @@ class Provider(Protocol):
     def key(self) -> str:
         """Return the API key, or whatever else tells accounts apart. While it is empty everything is a rehearsal."""
 
-    def prepare(self, message: Message, recipients: Sequence[Recipient], attempt: UUID | None) -> Request:
+    def prepare(self, message: Message, recipients: Recipients, attempt: UUID | None) -> Request:
         """Build the request. Raises InvalidMessage; an index in an answer counts the recipients in the order given.
 
         Each email has a List-Unsubscribe header with its recipient's link, besides `message.headers`, and that link

@@ -16,7 +16,7 @@ from mailer.config.newsletter import Newsletter
 from mailer.providers.answers import Accepted, Answer, DeadlinePassed, OutcomeUnknown, RecipientsRejected
 from mailer.providers.current import current_provider
 from mailer.providers.headers import issue_headers
-from mailer.providers.messages import InvalidMessage, Message, Recipient
+from mailer.providers.messages import InvalidMessage, Message, Recipient, Recipients
 from mailer.publishing.errors import CorrectIssue, CorrectRequest, CorrectSettings, Refused
 from mailer.store.accounts import UnknownKey, require_account
 from mailer.store.installation import public_id
@@ -102,11 +102,11 @@ def _message(issue: "RenderedIssue", newsletter: Newsletter) -> Message:
     )
 
 
-def _recipients(newsletter: Newsletter, to: Sequence[Address]) -> list[Recipient]:
-    return [
+def _recipients(newsletter: Newsletter, to: Sequence[Address]) -> Recipients:
+    return Recipients.of(
         Recipient(number, address.email, "", signed_links.unsubscribe_url_of_test(newsletter.label, number))
         for number, address in enumerate(to, 1)
-    ]
+    )
 
 
 def _outcome(answer: Answer, to: Sequence[Address]) -> Outcome:

@@ -19,7 +19,7 @@ from mailer.models import Attempt, Batch, Delivery
 from mailer.sending import circuit_breaker, high_water_mark, recovery, restore_guard, send_lock, statements
 from mailer.sending.outcomes import plan_again
 from mailer.sending.restore_guard import Restored
-from mailer.sending.statements import Member
+from mailer.sending.statements import Members
 from mailer.sending.worker_locks import this_worker
 from mailer.store import accounts, clock, schema
 from subscribers.models import Subscription, may_be_mailed
@@ -36,7 +36,7 @@ class Claim:
     batch: int
     send: int
     account: int
-    members: tuple[Member, ...]
+    members: Members
     committed: float  # time.monotonic() just after the commit
     lease_until: datetime  # by the database's clock
     notes_time: bool = True  # its acceptance writes the time of the send's last request
@@ -113,7 +113,7 @@ def _claim(send_id: int, attempt: uuid.UUID, begun: float) -> Claim | None:
     return Claim(attempt, number, batch, send.pk, send.account, members, committed, lease_until, notes_time)
 
 
-def _last_look(batch_id: int, newsletter: str, now: datetime) -> tuple[Member, ...]:
+def _last_look(batch_id: int, newsletter: str, now: datetime) -> Members:
     """Return the members that may be mailed now; mark the others `skipped` with the reason.
 
     Nobody left most batches since the plan. For those the database alone decides, which takes half the time.
@@ -124,14 +124,14 @@ def _last_look(batch_id: int, newsletter: str, now: datetime) -> tuple[Member, .
     return _skip_who_left(batch_id, newsletter, now)
 
 
-def _skip_who_left(batch_id: int, newsletter: str, now: datetime) -> tuple[Member, ...]:
-    members: list[Member] = []
+def _skip_who_left(batch_id: int, newsletter: str, now: datetime) -> Members:
+    members = []
     skipped = defaultdict(list)
     for delivery, public_id, email, name, wish, suppressed, held_at in statements.open_subscribers(
         batch_id, newsletter, now
     ):
         if may_be_mailed(wish, suppressed) and public_id is not None and email is not None and not held_at:
-            members.append(Member(delivery, public_id, email, name))
+            members.append((delivery, public_id, email, name))
         else:
             skipped[_why_not(email, wish, suppressed, held_at)].append(delivery)
     for reason, deliveries in skipped.items():
@@ -139,7 +139,7 @@ def _skip_who_left(batch_id: int, newsletter: str, now: datetime) -> tuple[Membe
             outcome=Delivery.Outcome.SKIPPED, reason=reason
         )
         Batch.objects.filter(pk=batch_id).update(skipped=F("skipped") + count)
-    return tuple(members)
+    return Members.of(members)
 
 
 def _why_not(email: str | None, state: str | None, suppressed: str | None, held_at: str | None) -> str:

@@ -12,7 +12,7 @@ from mailer.config import exhaustion
 from mailer.models import Send
 from mailer.providers.answers import Answer, DeadlinePassed, Exhausted
 from mailer.providers.current import current_provider
-from mailer.providers.messages import Message, Recipient
+from mailer.providers.messages import Message, Recipients
 from mailer.sending.claiming import Claim, claim_next
 from mailer.sending.messages import message_of
 from mailer.sending.settling import defect, settle
@@ -88,17 +88,14 @@ def _settle_until_written(taken: Claim, answer: Answer) -> None:
         time.sleep(0.5)
 
 
-def _recipients(taken: Claim) -> list[Recipient]:
-    frozen = _frozen(taken.send)
+def _recipients(taken: Claim) -> Recipients:
+    frozen, members = _frozen(taken.send), taken.members
     # One key for the whole request, and an attempt is never posted twice: a new one may carry the signatures of a newer
     # key, and the links of both open.
     key = link_keys().signing(clock.estimated())
-    token = tokens.Signer(tokens.UNSUBSCRIBE, frozen.newsletter, key).token
-    prefix = f"{frozen.base_url}/unsubscribe/"
-    return [
-        Recipient(delivery, email, name, f"{prefix}{token(as_bytes(public_id))}/")
-        for delivery, public_id, email, name in taken.members
-    ]
+    signer = tokens.Signer(tokens.UNSUBSCRIBE, frozen.newsletter, key)
+    links = [f"{frozen.base_url}/unsubscribe/{token}/" for token in signer.tokens(as_bytes(members.public_ids))]
+    return Recipients(members.deliveries, members.emails, members.names, links)
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from mailer.config.newsletter import Newsletter
 from mailer.models import REHEARSAL, Batch, Delivery, Planning, Send
 from mailer.providers.current import configured_provider, current_provider, rehearsals
 from mailer.providers.headers import issue_headers
-from mailer.providers.messages import InvalidMessage, Recipient
+from mailer.providers.messages import InvalidMessage, Recipient, Recipients
 from mailer.providers.rehearsal import forget
 from mailer.sending import hints, lifecycle
 from mailer.sending.messages import message_of
@@ -79,7 +79,7 @@ def why_refused(plan: Plan) -> str:
     """
     subscriber = Recipient(0, "reader@example.com", "", f"{plan.base_url}/unsubscribe/a-reader/")
     try:
-        request = current_provider().prepare(message_of(frozen(plan)), [subscriber], uuid4())
+        request = current_provider().prepare(message_of(frozen(plan)), Recipients.of([subscriber]), uuid4())
     except InvalidMessage as error:
         return str(error)
     return " ".join(current_provider().faults(request))

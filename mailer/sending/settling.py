@@ -82,7 +82,7 @@ def _accept(claim: Claim, answer: Accepted) -> None:
 
 def _reject_subscribers(claim: Claim, answer: RecipientsRejected) -> None:
     """Reject those the provider named, with its message; the rest goes at once, in halves after three rounds."""
-    refused = {claim.members[index].delivery: detail for index, detail in answer.detail.items()}
+    refused = {claim.members.deliveries[index]: detail for index, detail in answer.detail.items()}
     circuit_breaker.answered(claim.account)
     with send_lock.alone(claim.send):
         _end_attempt(
@@ -116,7 +116,7 @@ def _search_the_place(claim: Claim, answer: UnlocatedRefusal) -> None:
             pause_for(claim.send, answer.detail)
         elif not only_one_left(batch):
             split(batch)
-        elif not refuse_single(batch, claim.members[0].delivery, answer.detail):
+        elif not refuse_single(batch, claim.members.deliveries[0], answer.detail):
             pause_for(claim.send, answer.detail)
 
 

@@ -1,6 +1,7 @@
 import hmac
 import string
 import timeit
+from base64 import urlsafe_b64encode
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -94,7 +95,23 @@ def test_any_other_text_is_refused(text: str):
 @given(st.binary(max_size=200), st.binary(max_size=100), st.lists(st.binary(max_size=100), max_size=3))
 def test_a_mac_is_the_hmac_of_rfc_2104(key: bytes, beginning: bytes, rests: list[bytes]):
     mac = tokens.Mac(key, beginning)
-    assert [mac.of(rest) for rest in rests] == [hmac.digest(key, beginning + rest, "sha256") for rest in rests]
+    assert list(mac.of_all(rests)) == [hmac.digest(key, beginning + rest, "sha256") for rest in rests]
+
+
+LABELS = st.text(string.ascii_lowercase, min_size=1, max_size=64)
+
+
+@given(st.lists(st.uuids(), max_size=5), LABELS, st.sampled_from([None, NOW]))
+def test_the_tokens_of_a_request_are_to_the_letter_those_made_plainly(ids: list[UUID], newsletter: str, expires):
+    def plainly(public_id: UUID) -> str:
+        until = int(expires.timestamp()) if expires else 0
+        payload = public_id.bytes + until.to_bytes(4, "big") + newsletter.encode()
+        mac = hmac.digest(NEW, b"unsubscribe\0" + payload, "sha256")[:16]
+        return urlsafe_b64encode(mac + payload).decode().rstrip("=")
+
+    signer = tokens.Signer(UNSUBSCRIBE, newsletter, NEW, expires)
+    assert signer.tokens([one.bytes for one in ids]) == [plainly(one) for one in ids]
+    assert [make(UNSUBSCRIBE, one, newsletter, NEW, expires) for one in ids] == [plainly(one) for one in ids]
 
 
 def test_the_hash_of_a_suppressed_address_is_that_of_its_key():

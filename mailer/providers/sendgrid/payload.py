@@ -10,7 +10,7 @@ from uuid import UUID
 import idna
 
 from mailer.providers.headers import header_value, one_line
-from mailer.providers.messages import InvalidMessage, Message, Recipient
+from mailer.providers.messages import InvalidMessage, Message, Recipients
 
 # SendGrid writes these itself and refuses them from us (v3 Mail Send).
 RESERVED_HEADERS = frozenset(
@@ -41,7 +41,7 @@ class Request(NamedTuple):
     recipients: int
 
 
-def write_request(message: Message, recipients: Sequence[Recipient], attempt: UUID | None) -> Request:
+def write_request(message: Message, recipients: Recipients, attempt: UUID | None) -> Request:
     """Return the request: one personalization for each recipient, in the order given.
 
     The order matters: an error of SendGrid's names a subscriber by index. Without `attempt` it carries nothing that
@@ -75,41 +75,53 @@ def as_json(value: Any) -> bytes:
         raise InvalidMessage(f"the request cannot be written as JSON: {error}.") from None
 
 
-def _require_links(recipients: Sequence[Recipient]) -> None:
+def _require_links(recipients: Recipients) -> None:
     """Raise InvalidMessage if a link cannot stand in a header."""
-    if _surely_links([one.unsubscribe_url for one in recipients]):
+    if _surely_links(recipients.unsubscribe_urls):
         return
     for one in recipients:
         if not _LINK.fullmatch(one.unsubscribe_url):
             raise InvalidMessage(f"delivery {one.delivery}: the unsubscribe link cannot be used in a header.")
 
 
-def _surely_links(urls: list[str]) -> bool:
-    """Return True if each would match _LINK: looking at all of them at once is three times faster."""
-    together = "".join(urls)
+def _surely_links(urls: Sequence[str]) -> bool:
+    """Return True if each would match _LINK: looking at all of them at once is many times faster."""
+    lines = "\n".join(("", *urls, ""))
     return (
-        together.isascii()
-        and not together.encode().translate(None, _IN_LINK.encode())
-        and all(url.startswith(("https://", "http://")) and len(url) > len("https://") for url in urls)
+        lines.isascii()
+        and not lines.encode().translate(None, f"\n{_IN_LINK}".encode())
+        and lines.count("\nhttps://") + lines.count("\nhttp://") == len(urls) == lines.count("\n") - 1
+        and "://\n" not in lines
     )
 
 
-def _personalizations(recipients: Sequence[Recipient], placeholder: str, attempt: UUID | None) -> str:
-    """Return the recipients' personalizations as JSON: by hand, which takes a fifth of the time of dicts and orjson.
+def _personalizations(recipients: Recipients, placeholder: str, attempt: UUID | None) -> str:
+    """Return the recipients' personalizations as JSON: by hand, which takes a tenth of the time of dicts and orjson.
 
-    A link needs no quoting: _require_links has seen it.
+    A link needs no quoting: _require_links has seen it. Nor does a readable name.
     """
-    written = []
-    for delivery, email, name, url in recipients:
-        mailbox = f'"email":{quoted(email if email.isascii() else _with_ascii_domain(email))}'
-        if name and (shown := readable_name(name)):
-            mailbox += f',"name":{quoted(shown)}'
+    emails = _quoted([one if one.isascii() else _with_ascii_domain(one) for one in recipients.emails])
+    names = [f',"name":"{shown}"' if name and (shown := readable_name(name)) else "" for name in recipients.names]
+    links = recipients.unsubscribe_urls
+    columns: list[Sequence[str | int]] = [emails, names, links]
+    person = '{"to":[{"email":"%s"%s}],"headers":{"List-Unsubscribe":"<%s>"}'
+    if attempt:
         # SendGrid keeps custom_args for a long time: a number of ours, nothing personal.
-        arguments = f',"custom_args":{{"mailer_delivery":"{delivery}"}}' if attempt else ""
-        substitutions = f',"substitutions":{{{quoted(placeholder)}:"{url}"}}' if placeholder else ""
-        headers = f'"headers":{{"List-Unsubscribe":"<{url}>"}}'
-        written.append(f'{{"to":[{{{mailbox}}}],{headers}{arguments}{substitutions}}}')
-    return ",".join(written)
+        person += ',"custom_args":{"mailer_delivery":"%d"}'
+        columns.append(recipients.deliveries)
+    if placeholder:
+        person += f',"substitutions":{{{quoted(placeholder).replace("%", "%%")}:"%s"}}'
+        columns.append(links)
+    person += "}"
+    return ",".join([person % values for values in zip(*columns, strict=True)])
+
+
+def _quoted(texts: Sequence[str]) -> Sequence[str]:
+    """Return the texts as they stand between the quotes of JSON. Looking first whether any must change is faster."""
+    together = "".join(texts)
+    if quoted(together) == f'"{together}"':
+        return texts
+    return [quoted(text)[1:-1] for text in texts]
 
 
 def contents(text: str, html: str) -> list[dict[str, str]]:

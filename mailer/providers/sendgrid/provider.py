@@ -14,7 +14,7 @@ from django.core.mail import EmailMessage
 
 from mailer.providers.answers import Answer
 from mailer.providers.events import Meaning, ProviderEvent
-from mailer.providers.messages import Message, Recipient
+from mailer.providers.messages import Message, Recipients
 from mailer.providers.policies import policy_of
 from mailer.providers.protocol import Names
 from mailer.providers.sendgrid import webhook
@@ -61,7 +61,7 @@ class SendGrid:
         key: str = settings.SENDGRID_API_KEY
         return key
 
-    def prepare(self, message: Message, recipients: Sequence[Recipient], attempt: UUID | None) -> Request:
+    def prepare(self, message: Message, recipients: Recipients, attempt: UUID | None) -> Request:
         return write_request(message, recipients, attempt)
 
     def prepare_single(self, mail: EmailMessage) -> Request:

@@ -8,7 +8,7 @@ from django.core.mail import EmailMessage
 
 from mailer.providers.answers import Accepted, DeadlinePassed, RecipientsRejected
 from mailer.providers.events import NotEvents, NotSigned
-from mailer.providers.messages import InvalidMessage
+from mailer.providers.messages import InvalidMessage, Recipients
 from mailer.providers.protocol import Provider
 from mailer.store import clock
 from tests.mailer.providers.conformance.grounds import FAULTS, GROUNDS, stand_on
@@ -24,7 +24,7 @@ def ground(request, settings, tmp_path):
 
 
 def prepared(provider: Provider, people=None, **changes):
-    return provider.prepare(issue(**changes), people or readers(2), uuid4())
+    return provider.prepare(issue(**changes), Recipients.of(people or readers(2)), uuid4())
 
 
 def test_it_has_every_part_of_the_protocol(ground):
@@ -97,8 +97,8 @@ def test_a_sound_request_has_no_faults_and_looking_posts_nothing(ground):
 
 def test_a_test_mail_names_no_attempt(ground):
     attempt = uuid4()
-    assert str(attempt) in repr(ground.provider.prepare(issue(), readers(1), attempt))
-    request = ground.provider.prepare(issue(), readers(1), None)
+    assert str(attempt) in repr(ground.provider.prepare(issue(), Recipients.of(readers(1)), attempt))
+    request = ground.provider.prepare(issue(), Recipients.of(readers(1)), None)
     assert "mailer_delivery" not in repr(request)
     assert isinstance(ground.provider.post(request), Accepted)
 

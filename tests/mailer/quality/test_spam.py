@@ -11,7 +11,7 @@ from uuid import uuid4
 import pytest
 
 from mailer.providers.headers import issue_headers
-from mailer.providers.messages import Message, Recipient
+from mailer.providers.messages import Message, Recipient, Recipients
 from mailer.providers.sendgrid.payload import write_request
 from mailer.providers.sendgrid.rehearsal import mail_of
 from tests.golden import ISSUES
@@ -58,7 +58,8 @@ def as_readers_get_it(path: Path) -> bytes:
         unsubscribe_placeholder=issue.placeholders["unsubscribe"],
         custom_args={},
     )
-    payload = json.loads(write_request(message, [Recipient(1, ADA.email, ADA.name, LEAVE)], uuid4()).body)
+    ada = Recipients.of([Recipient(1, ADA.email, ADA.name, LEAVE)])
+    payload = json.loads(write_request(message, ada, uuid4()).body)
     return mail_of(payload, payload["personalizations"][0], "Zc8mP0QkTS6r3v1bJkXWqA.0")
 
 

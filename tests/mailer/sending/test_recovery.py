@@ -35,7 +35,7 @@ def test_the_journal_of_its_own_home_is_applied_before_a_claim(settings):
     batch = first_batch(outgoing.planned())
     journal.append(settings.LEAVING_JOURNAL, Leaving(ada.public_id, "weekly", "one-click", timezone.now()))
     claimed = claim(batch)
-    assert [member.email for member in claimed.members] == ["reader0002@readers.example"]
+    assert claimed.members.emails == ("reader0002@readers.example",)
     assert not settings.LEAVING_JOURNAL.exists()
 
 

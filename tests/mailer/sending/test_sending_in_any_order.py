@@ -92,7 +92,7 @@ class Sending(PlanningInRanges):
         request = Request(taken)
         assert not self.world.stopped  # I8
         assert not self.world.left.intersection(request.readers)  # I4
-        assert all(member.email == self.world.people[member.delivery].email for member in taken.members)  # I5
+        assert list(taken.members.emails) == [self.world.people[one].email for one in request.readers]  # I5
         self.world.requests.append(request)
         return request
 

@@ -141,7 +141,7 @@ def test_a_thousand_rejections_hold_the_row_of_the_send_no_longer_than_three(api
     rejecting = [query["sql"] for query in captured if query["sql"].startswith('UPDATE "mailer_delivery"')]
     assert len(rejecting) == 3
     balanced(send)
-    addresses = [member.email for member in claim.members]
+    addresses = claim.members.emails
     assert {email: reason for email, (_, reason) in outcomes(send).items() if reason} == {
         addresses[number]: reason for number, reason in messages.items()
     }

@@ -25,7 +25,7 @@ class Request:
 
     @property
     def readers(self) -> list[int]:
-        return [member.delivery for member in self.claim.members]
+        return list(self.claim.members.deliveries)
 
 
 @dataclass

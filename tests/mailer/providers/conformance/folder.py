@@ -27,7 +27,7 @@ from mailer.providers.answers import (
     UnlocatedRefusal,
 )
 from mailer.providers.headers import one_line
-from mailer.providers.messages import InvalidMessage, Message, Recipient
+from mailer.providers.messages import InvalidMessage, Message, Recipient, Recipients
 from mailer.providers.protocol import Names
 
 
@@ -58,8 +58,8 @@ class Folder:
     def key(self) -> str:
         return str(self.folder)
 
-    def prepare(self, message: Message, recipients: Sequence[Recipient], attempt: UUID | None) -> Letters:
-        return Letters([one.email for one in recipients], [_letter(message, one, attempt) for one in recipients])
+    def prepare(self, message: Message, recipients: Recipients, attempt: UUID | None) -> Letters:
+        return Letters(list(recipients.emails), [_letter(message, one, attempt) for one in recipients])
 
     def prepare_single(self, mail: EmailMessage) -> Letters:
         return Letters(mail.recipients(), [mail.message().as_bytes()] * len(mail.recipients()))
