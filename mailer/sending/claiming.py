@@ -19,7 +19,7 @@ from mailer.models import Attempt, Batch, Delivery
 from mailer.sending import circuit_breaker, high_water_mark, recovery, restore_guard, send_lock, statements
 from mailer.sending.outcomes import plan_again
 from mailer.sending.restore_guard import Restored
-from mailer.sending.statements import Members
+from mailer.sending.statements import Members, Taken
 from mailer.sending.worker_locks import this_worker
 from mailer.store import accounts, clock, schema
 from subscribers.models import Subscription, may_be_mailed
@@ -92,10 +92,10 @@ def _claim(send_id: int, attempt: uuid.UUID, begun: float) -> Claim | None:
             return None  # the sweep says so, and what to do
         if open_:
             raise _BreakerOpen
-        batch = statements.take_next_batch(send_id, attempt, now)
-        if batch is None:
+        taken = statements.take_next_batch(send_id, attempt, now)
+        if taken is None:
             return None
-        members = _last_look(batch, send.newsletter, now)
+        batch, members = taken.batch, _last_look(taken, send.newsletter, now)
         lease_until = now + timedelta(seconds=settings.MAILER_LEASE)
         number = 0
         if not members:
@@ -113,15 +113,16 @@ def _claim(send_id: int, attempt: uuid.UUID, begun: float) -> Claim | None:
     return Claim(attempt, number, batch, send.pk, send.account, members, committed, lease_until, notes_time)
 
 
-def _last_look(batch_id: int, newsletter: str, now: datetime) -> Members:
+def _last_look(taken: Taken, newsletter: str, now: datetime) -> Members:
     """Return the members that may be mailed now; mark the others `skipped` with the reason.
 
-    Nobody left most batches since the plan. For those the database alone decides, which takes half the time.
+    Nobody left most batches since the plan. For those the database alone decides, which takes half the time. That
+    nobody left shows in the batch's counters, which change in the transactions that give a delivery its outcome.
     """
-    members = statements.mailable_members(batch_id, newsletter, now)
-    if len(members) == statements.count_open_deliveries(batch_id):
+    members = statements.mailable_members(taken.batch, newsletter, now)
+    if len(members) == taken.open:
         return members
-    return _skip_who_left(batch_id, newsletter, now)
+    return _skip_who_left(taken.batch, newsletter, now)
 
 
 def _skip_who_left(batch_id: int, newsletter: str, now: datetime) -> Members:

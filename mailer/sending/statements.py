@@ -98,14 +98,21 @@ def breaker_of(account: int) -> BreakerNow:
     return BreakerNow(asked, bool(row[1]), bool(row[2]), bool(row[3]))
 
 
-def take_next_batch(send: int, attempt: UUID, now: datetime) -> int | None:
-    """Make the send's first due batch `posting` by this attempt. Return its id, or None if none is due.
+class Taken(NamedTuple):
+    """A batch that is `posting` by a claim, and how many of its deliveries have no outcome."""
+
+    batch: int
+    open: int
+
+
+def take_next_batch(send: int, attempt: UUID, now: datetime) -> Taken | None:
+    """Make the send's first due batch `posting` by this attempt. Return None if none is due.
 
     One that another claim is just taking is passed over.
     """
     skip = " FOR UPDATE SKIP LOCKED" if connection.features.has_select_for_update else ""
     row = _first(_TAKE_NEXT.format(skip=skip), attempt, send, now)
-    return row[0] if row else None
+    return Taken(*row) if row else None
 
 
 def mailable_members(batch: int, newsletter: str, now: datetime) -> Members:
@@ -113,13 +120,6 @@ def mailable_members(batch: int, newsletter: str, now: datetime) -> Members:
     with connection.cursor() as cursor:
         cursor.execute(_MAILABLE, [batch, newsletter, _stored(now)])
         return Members.of(cursor.fetchall())
-
-
-def count_open_deliveries(batch: int) -> int:
-    """Return how many deliveries of the batch have no outcome."""
-    row = _first("SELECT count(*) FROM mailer_delivery WHERE batch_id = %s AND outcome IS NULL", batch)
-    assert row is not None
-    return int(row[0])
 
 
 def open_subscribers(batch: int, newsletter: str, now: datetime) -> list[SubscriberRow]:
@@ -207,7 +207,7 @@ _TAKE_NEXT = f"""
         SELECT id FROM mailer_batch
         WHERE send_id = %s AND state = '{Batch.State.PLANNED.value}' AND not_before <= %s
         ORDER BY number LIMIT 1{{skip}}
-    ) RETURNING id"""  # noqa: S608
+    ) RETURNING id, size - skipped - rejected"""  # noqa: S608
 
 # All about a subscriber is looked up one by one, and the join is an outer one: without statistics PostgreSQL
 # would read the whole other table for each batch. So it asks for the id, not for the address, to leave out the erased.

@@ -146,7 +146,7 @@ def test_both_ways_of_the_last_look_mail_the_same_people(db):
     assert len(at_once) == len([kind for kind in kinds if kind[0] == "active" and not (kind[1] or kind[4])]) - 1
     assert claiming._skip_who_left(batch, "weekly", now) == at_once
     # Nobody else is left in the batch, so from now on the database decides alone.
-    assert statements.count_open_deliveries(batch) == len(at_once)
+    assert statements.take_next_batch(send.pk, uuid.uuid4(), now) == (batch, len(at_once))
 
 
 def test_a_batch_that_everybody_left_is_empty_and_makes_no_request(two_batches, api):
