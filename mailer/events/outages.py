@@ -18,7 +18,7 @@ from statistics import median
 from typing import Any, NamedTuple
 
 from django.db import connection, transaction
-from django.db.models import F, Q
+from django.db.models import Q
 
 from mailer.models import REHEARSAL, HardBounce, Send
 from mailer.sending.domains import SMALLEST, subscribers_by_domain
@@ -55,6 +55,11 @@ _COUNTS = """
     WHERE domain IN ({}) AND NOT dropped GROUP BY domain, send_id"""
 _BOUNCES = """
     SELECT hash, at, dropped, held_until FROM mailer_hardbounce WHERE hash IN ({}) AND NOT forgiven ORDER BY hash, at"""
+_HOLD = """
+    UPDATE mailer_hardbounce SET held_until = {until}
+    WHERE domain = %s AND send_id = %s AND NOT dropped AND held_until IS {before} RETURNING hash, forgiven"""
+# SQLite adds to times by the function with which Django adds to them.
+_HELD_UNTIL = {"postgresql": "at + %s", "sqlite": "django_format_dtdelta('+', at, %s)"}
 _VERSIONS = "SELECT id FROM mailer_send WHERE id IN ({}) AND kind = 'welcome'"
 _ASKED = """
     SELECT id, newsletter, kind FROM mailer_send
@@ -207,11 +212,15 @@ def _earlier_sends(sends: Collection[int]) -> dict[int, list[int]]:
 
 def _hold(domain: str, send: int, suspected: bool) -> set[str]:
     """Mark the bounces of a domain in a send as held apart or not; return the hashes of those that were not so."""
-    other = HardBounce.objects.filter(domain=domain, send=send, dropped=False, held_until__isnull=suspected)
-    hashes = set(other.filter(forgiven=False).values_list("hash", flat=True))
-    if other.update(held_until=F("at") + HELD if suspected else None) and suspected:
-        log.warning("suspected outage of a receiving domain", extra={"domain": domain, "send": send})
-    return hashes
+    if not suspected:
+        changed = _all(_HOLD.format(until="NULL", before="NOT NULL"), [domain, send])
+    else:
+        held = HELD if connection.vendor == "postgresql" else HELD // timedelta(microseconds=1)
+        sql = _HOLD.format(until=_HELD_UNTIL[connection.vendor], before="NULL")
+        changed = _all(sql, [held, domain, send])
+        if changed:
+            log.warning("suspected outage of a receiving domain", extra={"domain": domain, "send": send})
+    return {hash for hash, forgiven in changed if not forgiven}
 
 
 # ---------------------------------------------------------------- looked at, lifted, forgotten
