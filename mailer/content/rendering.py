@@ -37,6 +37,7 @@ from mailer.content.markdown import (
     MarkupError,
     Numbers,
     Section,
+    begins_with_place,
     direction_of,
     display_width,
     empty_sections,
@@ -205,7 +206,9 @@ def _told(document: Document, issue: Issue) -> Iterator[Finding]:
     for remark in document.remarks:
         yield issue.finding(remark.line, remark.column, remark.rule, remark.severity, remark.message, remark.fix)
     for heading in empty_sections(document.tokens, issue.title):
-        line = heading.map[0] if heading.map else 0
+        line, below = heading.map or (0, 0)
+        if issue.welcome and begins_with_place(issue.body, below):
+            continue  # workers fill it as soon as an issue was sent
         what = f'section "{plain(heading.children or [])}" has no text and is left out'
         yield issue.finding(line, 0, "section-empty", "warning", what, "write something below it, or remove it")
 

@@ -27,6 +27,12 @@ def _as_link(title: str, address: str) -> str:
     return f"[{words}](<{address}>)" if re.search(r"[()\s]", address) else f"[{words}]({address})"
 
 
+def begins_with_place(source: str, line: int) -> bool:
+    """Tell whether a Markdown text begins, from this line on, with a comment whose place sent issues take."""
+    first = next(filter(str.strip, source.split("\n")[line:]), "")
+    return bool(_PLACE.fullmatch(first) or _LATEST.fullmatch(first))
+
+
 def with_back_issues(
     tokens: Sequence[Token], issues: Sequence[BackIssue], parse: Callable[[str], list[Token]]
 ) -> Iterator[Token]:
