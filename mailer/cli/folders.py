@@ -21,7 +21,7 @@ STARTER = Path(__file__).resolve().parents[1] / "starter"
 LANGUAGES = ("en", "zh-hans")
 # Files whose names would act on this repository if they stood in it under their own.
 RENAMED = {"gitignore": ".gitignore", "env.example": ".env.example"}
-SAMPLES = ("issues", "images")  # folders
+SAMPLES = ("issues", "images", "welcome.md")
 NO_ISSUES = re.compile(r"(readme|changelog|contributing|license|licence|code_of_conduct|security|index|todo)([._-].*)?")
 ELSEWHERE = {"node_modules", "var", "vendor", "venv", "templates"}
 DEPTH = 3  # folders below the newsletter's
@@ -103,9 +103,11 @@ def _ignores(lines: list[str], wanted: str) -> bool:
 def issues_in(folder: Path) -> list[list[Path]]:
     """Return the issues that lie in the folder already, newest first, by subfolder: the fullest, or newest, first.
 
-    Files named by their day count before others. READMEs and the like are none.
+    Files named by their day count before others. READMEs and the like, and the newsletter's welcome, are none.
     """
     found = [path for path in _markdown_in(folder) if not NO_ISSUES.fullmatch(path.stem.lower())]
+    welcomes = set(folder.glob("[wW]elcome.*"))
+    found = [path for path in found if path not in welcomes]
     found = [path for path in found if days_in(path.stem)] or found
     groups: dict[Path, list[Path]] = {}
     for path in sorted(found, key=_newest, reverse=True):

@@ -12,6 +12,7 @@ from mailer.archive import entries
 from mailer.checks.proofs import Proof
 from mailer.config.newsletter import Newsletter
 from mailer.content.filling import MOST_LISTED, Listed, mark_for, slug_at, title_at
+from mailer.content.issues import IssueError, read_issue
 from mailer.content.markdown import BackIssue
 from mailer.content.welcomes import read_name
 from mailer.models import REHEARSAL, Welcome
@@ -104,9 +105,10 @@ def on(newsletter: Newsletter) -> dict[str, Welcome]:
 
 
 def changed_files(newsletter: Newsletter) -> list[Path]:
-    """Return the files that differ from what is frozen, new and missing ones too."""
+    """Return the files that differ from what is frozen, missing ones and new ones too, but no drafts."""
     known = {newsletter.folder / one.file: one.file_sha256 for one in on(newsletter).values()}
-    now = {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in files_of(newsletter)}
+    files = [path for path in files_of(newsletter) if not _is_draft(path)]
+    now = {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
     return sorted(path for path in {*known, *now} if known.get(path) != now.get(path))
 
 
@@ -129,6 +131,13 @@ def _pattern(proof: Proof, mark: str, number: int) -> dict[str, str]:
     stand_ins = [BackIssue(title_at(mark, n), f"{archive_url}{slug_at(mark, n)}/") for n in range(number)]
     rendered = render(proof.issue, proof.newsletter, replace(around, listed=stand_ins)).rendered
     return {name: getattr(rendered, name) for name in ("html", "article", "text", "preheader")}
+
+
+def _is_draft(file: Path) -> bool:
+    try:
+        return read_issue(file, settings.CONFIG).is_draft
+    except IssueError:
+        return False
 
 
 def _first_name(newsletter: Newsletter) -> str:

@@ -21,7 +21,7 @@ def checks() -> Iterator[Check]:
     for newsletter in settings.NEWSLETTERS.values():
         frozen = list(welcomes.on(newsletter).values())
         theirs = [send for send in stopped if send.newsletter == newsletter.label]
-        if frozen or theirs or welcomes.files_of(newsletter):
+        if frozen or theirs or welcomes.changed_files(newsletter):
             yield _check(newsletter, frozen, theirs)
 
 

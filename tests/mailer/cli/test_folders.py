@@ -44,6 +44,8 @@ def test_a_gitignore_that_is_not_utf8_keeps_its_bytes(tmp_path):
         (["letters/one.md", "letters/two.md"], ["letters/two.md", "letters/one.md"]),
         (["node_modules/x/2024-01-01.md", ".git/2024-01-01.md", "var/2024-01-01.md"], []),
         (["a/b/c/d/2024-01-01.md"], []),
+        (["welcome.md", "welcome.de.md"], []),
+        (["welcome.md", "posts/welcome.md"], ["posts/welcome.md"]),
     ],
 )
 def test_issues_are_found_where_they_lie_newest_first(tmp_path, files, found):

@@ -9,6 +9,7 @@ import pytest
 from mailer.config.newsletter import read_newsletters
 from mailer.content.issues import read_issue
 from mailer.content.rendering import render_issue
+from mailer.content.welcomes import as_welcome
 from subscribers.files.rejecting import rejected_file_of
 from tests.golden import STARTER
 
@@ -19,7 +20,7 @@ from tests.golden import STARTER
 def test_a_newsletter_starts_in_either_language_with_issues_in_order(run, tmp_path, language, name, leave):
     assert run("init", tmp_path / "mine", "--language", language).code == 0
     assert {path.name for path in (tmp_path / "mine").iterdir()} == {
-        *(".env.example", ".gitignore", "newsletter.toml", "issues", "images")
+        *(".env.example", ".gitignore", "newsletter.toml", "welcome.md", "issues", "images")
     }
     config = tmp_path / "mine" / "newsletter.toml"
     (newsletter,) = read_newsletters(config).values()
@@ -27,6 +28,16 @@ def test_a_newsletter_starts_in_either_language_with_issues_in_order(run, tmp_pa
     for path in (tmp_path / "mine" / "issues").iterdir():
         mail = render_issue(read_issue(path, config), newsletter, base_url="https://news.example.com")
         assert (mail.findings, leave in mail.text) == ((), True), path.name
+
+
+@pytest.mark.parametrize("language", ["en", "zh-hans"])
+def test_the_welcome_to_start_from_is_a_draft_and_nothing_else_is_wrong_with_it(run, tmp_path, language):
+    run("init", tmp_path, "--language", language)
+    config = tmp_path / "newsletter.toml"
+    (newsletter,) = read_newsletters(config).values()
+    welcome = as_welcome(read_issue(tmp_path / "welcome.md", config), [newsletter.label])
+    mail = render_issue(welcome, newsletter, base_url="https://news.example.com")
+    assert (welcome.welcome, [finding.rule for finding in mail.findings]) == (True, ["draft"])
 
 
 @pytest.mark.parametrize(

@@ -180,6 +180,13 @@ def test_the_doctor_says_whether_the_file_is_what_is_sent(ready, write):
     assert told() == ("ok", "in en; 0 subscribers due")
 
 
+def test_a_draft_goes_to_nobody_and_the_doctor_says_nothing_of_it(ready, write):
+    path = write(text=WELCOME.replace("# Welcome", "---\ndraft: true\n---\n# Welcome"))
+    refused = ready("send", "welcome", "--yes")
+    assert (refused.code, f"{path}:2:" in refused.err, "as a draft" in refused.err) == (3, True, True)
+    assert "welcome weekly" not in ready("doctor", "--json").out
+
+
 @pytest.fixture
 def doctors_words(ready, write):
     """Return what the doctor says of a welcome that is on."""
