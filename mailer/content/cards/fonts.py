@@ -167,9 +167,12 @@ def _face(path: str, index: int) -> "FreeTypeFont":
 def _has(font: Font, sign: str) -> bool:
     # Pillow does not say which characters a font has, but what it draws instead of one that is missing.
     face = _face(font.path, font.index)
-    with _one_thread:
-        drawn, instead = (bytes(face.getmask(one)) for one in (sign, NOWHERE))
-        return drawn != instead or face.getbbox(sign) != face.getbbox(NOWHERE)
+    try:
+        with _one_thread:
+            drawn, instead = (bytes(face.getmask(one)) for one in (sign, NOWHERE))
+            return drawn != instead or face.getbbox(sign) != face.getbbox(NOWHERE)
+    except OSError:  # of a damaged file, some characters can be drawn
+        return False
 
 
 def _font_of(text: str, fonts: Sequence[Font]) -> Font | None:

@@ -174,6 +174,20 @@ def test_a_font_file_that_cannot_be_used_is_named(weekly, tmp_path, name):
     assert str(tmp_path / name) in str(faults_of("Hello", own))
 
 
+def test_a_font_whose_characters_are_damaged_makes_room_for_others(weekly, tmp_path):
+    """Such a file can be opened; FreeType only complains of the characters that it draws."""
+    from fontpkg import path
+
+    content = bytearray(path("Noto Sans Arabic").read_bytes())
+    entry = content.index(b"glyf")  # in the table of tables: name, checksum, offset, length
+    start, length = (int.from_bytes(content[at : at + 4]) for at in (entry + 8, entry + 12))
+    content[start : start + length] = b"\xfe" * length
+    (tmp_path / "own.ttf").write_bytes(content)
+    own = replace(weekly, card_font="own.ttf")
+    assert card_of("Hello", own) is not None
+    assert faults_of("\U0001f389", own).missing == "\U0001f389"
+
+
 @pytest.mark.parametrize(
     ("language", "first"),
     [
