@@ -48,7 +48,7 @@ def import_(
     """
     start()
     from mailer.cli.findings import say_copying
-    from mailer.publishing.importing import Terms, carry_out, plan_import
+    from mailer.publishing.importing import Terms, plan_import
     from mailer.publishing.preparing import require_known_rules
 
     require_known_rules(ignored)
@@ -57,12 +57,29 @@ def import_(
         _show(plan, err=not dry_run)
     if plan.kept and not dry_run:
         confirm(_question(plan), yes)
-        carry_out(plan)
+        _carry_out(plan)
     if as_json:
         click.echo(json.dumps(_facts(plan, imported=bool(plan.kept) and not dry_run), ensure_ascii=False))
     elif not dry_run:
         click.echo(_outcome(plan))
     _end(plan)
+
+
+def _carry_out(plan: "ImportPlan") -> None:
+    """Import what the plan keeps. Whatever ends this early, say how far it came: that much is there to stay."""
+    from mailer.publishing.importing import carry_out
+
+    done: list[Planned] = []
+    try:
+        carry_out(plan, done.append)
+    except BaseException:
+        if len(done) < len(plan.kept):
+            click.echo(
+                f"mailer: ended early, with {len(done):,} of {counted(len(plan.kept), 'page')} in the archive; run the "
+                "command again for the rest.",
+                err=True,
+            )
+        raise
 
 
 def _show(plan: "ImportPlan", *, err: bool) -> None:

@@ -98,6 +98,11 @@ def explain(error: Exception) -> Problem | None:
         )
     if isinstance(error, DatabaseError) and (shut := _shut_file(error)):
         return Problem(shut)
+    if isinstance(error, DatabaseError) and "database is locked" in str(error):
+        return Problem(
+            f"the database at {database_address()} is locked: another process has been writing to it for too long, so "
+            "this was not done; run the command again when that is done."
+        )
     if isinstance(error, DatabaseError | InterfaceError):
         return Problem(f"the database at {database_address()} reported an error: {_first_line(error)}")
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):

@@ -116,10 +116,11 @@ def plan_import(
     return replace(plan, planned=tuple(_compared(judged, terms)))
 
 
-def carry_out(plan: ImportPlan) -> None:
+def carry_out(plan: ImportPlan, done: Callable[[Planned], object] = lambda one: None) -> None:
     """Put into the archive what the plan says is new or changed, one by one: a command that dies can be repeated.
 
-    Raises RunAgain if another command took a slug or an address meanwhile.
+    `done` is told of each file once its page is there. Raises RunAgain if another command took a slug or an address
+    meanwhile.
     """
     for one in plan.kept:
         assert one.issue is not None
@@ -133,6 +134,7 @@ def carry_out(plan: ImportPlan) -> None:
             raise RunAgain(
                 f"{one.file}: another command changed the archive in the meantime; run the command again."
             ) from None
+        done(one)
     for label in dict.fromkeys(one.newsletter for one in plan.kept):
         cards.keep_look(_newsletter(label))  # a newsletter that has sent nothing yet has no icon either
     indexing.catch_up(INDEXING)

@@ -4,8 +4,9 @@ import json
 from datetime import UTC, datetime
 
 import pytest
+from django.db import OperationalError
 
-from mailer.archive import page
+from mailer.archive import importing, page
 from mailer.models import ArchivedIssue, Send
 from tests.mailer.archived import archived
 from tests.mailer.published import published
@@ -43,6 +44,26 @@ def test_the_question_says_that_nobody_is_emailed(run, issue, terminal):
     ran = run("archive", "import", file)
     assert ran.code == 0
     assert "Put 1 page into the archive of weekly? Nobody is emailed." in ran.err
+
+
+@pytest.mark.parametrize("ended", [KeyboardInterrupt(), OperationalError("database is locked")])
+def test_an_import_that_ends_early_says_how_far_it_came_and_goes_on(run, issue, tmp_path, monkeypatch, ended):
+    issue(OLD, "2019-06-29.md")
+    issue("---\nnewsletter: weekly\n---\n# Boards again\n\nAnother.\n", "2019-07-06.md")
+    keep = importing.keep
+
+    def interrupted(newsletter, rendered, *more):
+        if rendered.slug == "2019-07-06":
+            raise ended
+        keep(newsletter, rendered, *more)
+
+    monkeypatch.setattr(importing, "keep", interrupted)
+    ran = run("archive", "import", tmp_path, "--yes")
+    assert ran.code == 1
+    assert "ended early, with 1 of 2 pages in the archive; run the command again for the rest." in ran.err
+    assert "Traceback" not in ran.err
+    monkeypatch.undo()
+    assert run("archive", "import", tmp_path, "--yes").out == "1 new, 1 unchanged.\n"
 
 
 def test_a_file_with_errors_is_named_and_the_others_are_imported(run, issue, tmp_path):
