@@ -11,6 +11,8 @@ ANCHOR_LINK = re.compile(r'<a(?:\s[\w-]+="[^"]*")*?\shref="#([^"]*)"')
 TAG = re.compile(r"<[^>]*>")
 OF_THE_PAGE = ("title", "contents")  # ids of what stands around the article
 MANY = 3  # sections
+# What scrolls must be reached by the keyboard, too; some browsers see to that themselves.
+SCROLLS, REACHED = '<div class="wide">', '<div class="wide" tabindex="0">'
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class Divided:
 
 
 def divided(article: str, label: str) -> Divided:
-    """Add an id and a link to each heading of an article; `label` says what such a link is."""
+    """Add an id and a link to each heading of an article; `label` says what such a link is. Let keyboards scroll."""
     taken = {*OF_THE_PAGE, *ID.findall(article)}
     sections: list[Section] = []
 
@@ -48,7 +50,7 @@ def divided(article: str, label: str) -> Divided:
         link = f'<a class="anchor" href="#{escape(anchor)}" aria-label="{escape(label)}">#</a>'
         return f"<h{level}{named}>{words} {link}</h{level}>"
 
-    changed = HEADING.sub(linked, article)
+    changed = HEADING.sub(linked, article).replace(SCROLLS, REACHED)
     return Divided(changed, () if _needs_none(article, sections) else tuple(sections))
 
 

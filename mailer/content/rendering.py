@@ -268,6 +268,7 @@ class _Mail:
             "has_directions": any(' dir="' in body for body in bodies),
             "has_definitions": any("<dl" in body for body in bodies),
             "has_marks": any("<mark>" in body for body in bodies),
+            "has_tables": any('class="wide"' in body for body in bodies),
             **placeholders,
         }
 

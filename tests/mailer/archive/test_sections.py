@@ -29,3 +29,7 @@ def test_an_editors_own_list_is_enough():
 def test_other_headings_and_empty_ones_stay_as_they_are():
     article = '<h2><img src="/a.png" alt=""></h2><h4>A</h4><p>&lt;h2&gt;</p>'
     assert divided(article, "").article == article
+
+
+def test_a_table_that_scrolls_is_reached_by_the_keyboard():
+    assert divided('<div class="wide"><table></table></div>', "").article.startswith('<div class="wide" tabindex="0">')

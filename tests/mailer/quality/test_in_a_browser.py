@@ -5,9 +5,12 @@ from dataclasses import replace
 
 import pytest
 
+from mailer.config.newsletter import read_newsletters
+from mailer.content.issues import read_issue
+from mailer.content.rendering import render_issue
 from mailer.previewing.server import Answered, PreviewServer, Site
 from mailer.previewing.watching import Latest
-from tests.golden import ISSUES
+from tests.golden import ISSUES, STARTER
 from tests.mailer.previewing.conftest import desk, file, folder  # noqa: F401 — fixtures
 from tests.mailer.quality.admin import operators_pages
 from tests.mailer.quality.glass import FLAWLESS, Glass
@@ -34,6 +37,27 @@ def test_the_glass_sees_what_is_wrong(glass: Glass):
 @pytest.mark.parametrize("name", MAILS)
 def test_a_mail_fits_a_narrow_phone_and_axe_finds_nothing_against_it(glass: Glass, name: str):
     assert glass.look(mail(named(name))) == FLAWLESS
+
+
+def test_on_a_phone_the_logo_stands_beside_the_name_and_a_wide_table_says_that_it_goes_on(glass: Glass, tmp_path):
+    issue, config = tmp_path / "2026-11-20.md", STARTER / "newsletter.toml"
+    issue.write_text(f"# T\n\n|{'a-column|' * 8}\n|{'---|' * 8}\n|{'x|' * 8}\n", encoding="utf-8")
+    (newsletter,) = read_newsletters(config).values()
+    with_logo = replace(newsletter, logo="https://news.example.com/logo.png", name="A name that takes two lines")
+    html = render_issue(read_issue(issue, config), with_logo, base_url=BASE).html
+
+    def look(page) -> tuple[list[dict[str, float]], str]:
+        page.set_viewport_size({"width": 320, "height": 800})
+        page.route("**/*", lambda route: route.abort())
+        page.set_content(html)
+        ground = page.locator(".wide").evaluate("box => getComputedStyle(box).backgroundImage")
+        return [page.locator(".nameplate td").nth(number).bounding_box() for number in range(3)], ground
+
+    (logo, name, day), ground = glass.walk(look)
+    assert name["x"] >= logo["x"] + logo["width"]
+    assert name["y"] < logo["y"] + logo["height"]
+    assert day["y"] >= max(one["y"] + one["height"] for one in (logo, name))
+    assert ground.count("linear-gradient") == 2
 
 
 CALLOUTS = "# Title\n\n==Marked [link](https://a.example/1)== text.\n\n" + "\n\n".join(
