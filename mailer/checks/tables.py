@@ -3,7 +3,6 @@
 Some clients let subscribers scroll the table aside, but nothing shows that there is more.
 """
 
-import re
 from collections.abc import Iterator, Sequence
 
 from markdown_it.token import Token
@@ -12,6 +11,7 @@ from mailer.checks.proofs import Proof
 from mailer.content.findings import Finding
 from mailer.content.markdown import COLUMN, display_width, plain
 from mailer.content.markdown.text import closing
+from mailer.content.patterns import lazy
 
 PADDING = 24  # pixels at the sides of a cell
 # Pixels of characters in the email's 15px. Measured in Chromium with Noto Sans, a wide font, tables have up to a tenth
@@ -20,7 +20,7 @@ NARROW, WIDE, OTHER, IDEOGRAPH = 4.4, 10.8, 8.2, 15
 BOLD = 1.06
 TOLERANCE = 1.08
 # Between the letters of a word no line breaks; between ideographs, and behind hyphens and question marks, it does.
-BREAKS = re.compile("[ \t]+|(?<=[-?])|(?<=[\u2e80-\u9fff\uf900-\uffef])|(?=[\u2e80-\u9fff\uf900-\uffef])")
+BREAKS = lazy("[ \t]+|(?<=[-?])|(?<=[\u2e80-\u9fff\uf900-\uffef])|(?=[\u2e80-\u9fff\uf900-\uffef])")
 
 
 def look(proof: Proof) -> Iterator[Finding]:
