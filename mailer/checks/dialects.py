@@ -123,6 +123,11 @@ _IN_PARENTHESES = r"(?:[^()\n]|\([^()\n]{0,100}\)){0,300}"
 _OF_AN_ADDRESS = r"(?:[/@#{]|(?:https?|mailto|tel):|\.[A-Za-z]{2,5}\b)"
 
 _TOC = "(?:TOC|ToC|Toc|toc)"
+CONTENTS = _left(
+    "TOC ToC Toc toc",
+    rf"\A\s*(?:\[\[?_?{_TOC}_?(?:\s[^\[\]\n]{{0,40}})?\]?\]|\$\{{{_TOC}\}}|{_TOC})\s*\Z",
+    "remove it; mailer lists the sections by itself",
+)
 
 _CERTAIN = (
     # Obsidian, also where a comment goes on in the next block; MDX; Jinja; CriticMarkup; and HTML, in a subject.
@@ -155,11 +160,7 @@ _CERTAIN = (
     _left("](", rf"(?<!\w)\[[^\[\]]+\]\((?=\s*\)|[^()\n]{{0,300}}?{_OF_AN_ADDRESS}){_IN_PARENTHESES}\)", _LINK),
     # One that is never closed.
     _left("](", r"(?<![\w\]])\[[^\[\]\n]{1,200}\]\(<?(?:https?://|mailto:)[^\s()]{1,300}", "close the link with )"),
-    _left(
-        "TOC ToC Toc toc",
-        rf"\A\s*(?:\[\[?_?{_TOC}_?(?:\s[^\[\]\n]{{0,40}})?\]?\]|\$\{{{_TOC}\}}|{_TOC})\s*\Z",
-        "remove it; mailer lists the sections by itself",
-    ),
+    CONTENTS,
     _left(
         "[^",
         r"(?:(?<=[\w.,;:!?)\"'”’」。，！？])\[\^[\w-]{1,40}\]|\[\^\d{1,3}\])",
@@ -323,7 +324,7 @@ _UNCERTAIN = (
     # Discord; Japanese readings; Org mode; AsciiDoc and program code.
     _maybe("||", r"(?<![|\w])\|\|(?=[^\s|])[^|\n]{1,200}(?<=[^\s|])\|\|(?![|\w])", _WRITE),
     _maybe(
-        "|", "\\{[\u3400-\u9fff々]{1,20}\\|[\u3040-\u30ff|]{1,60}\\}", "write the reading in brackets behind the word"
+        "{", "\\{[\u3400-\u9fff々]{1,20}\\|[\u3040-\u30ff|]{1,60}\\}", "write the reading in brackets behind the word"
     ),
     _maybe("#+", r"^#\+[A-Za-z]+(?:_[A-Za-z]+)*\b[^\n]{0,100}", _WRITE, re.MULTILINE),
     _maybe("//", r"\A/{4,}(?=\n)|\A//[ \t][^\n]{1,200}", _IF_NOTE),

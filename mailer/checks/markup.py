@@ -7,11 +7,11 @@ certain blocks a send; what may be meant is a warning.
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, pairwise
 
 from markdown_it.token import Token
 
-from mailer.checks.dialects import DIAGRAMS, IN_ADDRESSES, IN_FRONT, IN_WORDS, NOTES, Markup
+from mailer.checks.dialects import CONTENTS, DIAGRAMS, IN_ADDRESSES, IN_FRONT, IN_WORDS, NOTES, Markup
 from mailer.checks.html_code import with_code
 from mailer.checks.proofs import CODE_SPAN, Proof, shortened
 from mailer.checks.words import LEAVES, OWN_LINK
@@ -53,10 +53,12 @@ def _left(words: str, kinds: Sequence[Markup] = IN_WORDS) -> Iterator[_Left]:
 def _in_words(proof: Proof, shown: set[str]) -> Iterator[Finding]:
     """Look at what is below the title, or is the title; note in `shown` what is reported."""
     lines = proof.document.source.split("\n")
-    for token in proof.document.tokens:
+    for before, token in pairwise([Token("", "", 0), *proof.document.tokens]):
         if token.type in ("inline", "html_block"):
             for left in islice(_left(_words(token)), MOST):
-                place = _place(token, left, lines)
+                # "## TOC" is the name of a list of the editor's own.
+                is_name = left.markup is CONTENTS and before.type == "heading_open" and left.text.isalpha()
+                place = None if is_name else _place(token, left, lines)
                 if place:
                     shown.add(left.text)
                     fix = (

@@ -22,8 +22,8 @@ _TO_BE_WRITTEN = r"TODO|FIXME|TBD|TBA|TK|XXX+|待补充?|待填写?|待定"
 TO_DO = lazy(
     r"^\W*(TODO|FIXME|TBD|TBA|XXX+)\b|\b(TODO|FIXME|TBD)\s*[:：]|\b(FIXME|TKTK)\b"
     rf"|[\[(（【{{]\s*(?:{_TO_BE_WRITTEN})(?:[\s:：][^\[\](){{}}（）【】\n]{{0,60}})?[\])）】}}]"
-    # Journalists write TK for what is "to come"; TK Maxx is a name.
-    r"|(?<![\w.-])TK(?=[.,;:!?)]*(?:$|\s+[a-z])|[.,;:!?])"
+    # Journalists write TK for what is "to come"; TK Maxx is a name, and so is Tcl/TK.
+    r"|(?<![\w./-])TK(?=[.,;:!?)]*(?:$|\s+[a-z])|[.,;:!?])"
     # Where a picture or words were to be put, as WeChat and templates write it.
     r"|[\[【](?:图片|插图|配图|截图|此处[^\[\]【】\n]{1,20})[\]】]|(?i:\[(?:image|photo|picture|screenshot)\])"
     r"|\[[Ii]nsert\s[^\[\]\n]{1,60}\]|\[(?:[Aa]dd|[Pp]ut|[Ee]nter|[Yy]our)\s[^\[\]\n]{1,60}\shere\]"
