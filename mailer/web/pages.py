@@ -165,7 +165,8 @@ def issue_page(newsletter: Newsletter, page: Page) -> HttpResponse:
             "number": number,
             "shared": _shared(page, newsletter, language),
         }
-        return _dated(_page("archive_issue", newsletter, language, values), page.entry.updated)
+        # No Last-Modified, as a feed has: with its neighbours the page changes although the issue does not.
+        return _page("archive_issue", newsletter, language, values)
 
 
 def _shared_list(newsletter: Newsletter, query: str = "") -> Shared:
