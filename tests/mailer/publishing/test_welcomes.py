@@ -259,3 +259,11 @@ def test_before_the_first_issue_only_sections_that_stay_empty_are_named(newslett
     assert [one.message for one in findings if one.rule == "section-empty"] == [
         'section "Our rules" has no text and is left out'
     ]
+
+
+@pytest.mark.parametrize("before", [40, 70, 87, 100, 108])
+def test_where_the_inbox_cuts_the_beginning_no_half_of_a_stand_in_is_left(newsletter, write, before):
+    write(text=f"# Welcome\n\n{'嗨' * before}\n\n<!-- back issues: 3 -->\n")
+    (content,) = ready(newsletter)
+    filled = fill(content.patterns, content.mark, [Listed(f"{n}", f"Boards {n}") for n in range(3)])
+    assert content.mark[:6] not in "".join(filled.values())
