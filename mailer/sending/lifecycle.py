@@ -8,7 +8,7 @@ from collections.abc import Collection
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, When
 from django.db.models.functions import Coalesce
 
 from mailer.models import REHEARSAL, Attempt, Batch, Planning, Send, Welcome
@@ -169,10 +169,14 @@ def finish_if_done(send: int) -> bool:
     return bool(done)
 
 
-def _last_request(send: int) -> Coalesce:
-    """Return when the last request was accepted; while a send runs, it is noted once a second."""
+def _last_request(send: int) -> Case:
+    """Return when the last request was accepted; while a send runs, it is noted once a second.
+
+    That is enough of a welcome, which ends after each request: the attempts of years would be looked through.
+    """
     answered = Attempt.objects.filter(batch__send=send, state=Attempt.State.ACCEPTED, status__isnull=False)
-    return Coalesce(answered.order_by("-ended_at").values("ended_at")[:1], "last_request_at")
+    last = Coalesce(answered.order_by("-ended_at").values("ended_at")[:1], "last_request_at")
+    return Case(When(kind=Send.Kind.WELCOME, then=F("last_request_at")), default=last)
 
 
 def _require(send: int, *allowed: Send.State) -> None:

@@ -1,6 +1,8 @@
 import pytest
+from django.db import connection
 
 from mailer.models import Batch, Send
+from mailer.sending import statements
 from mailer.sending.lifecycle import cancel_leftovers, finish_if_done, pause_for, reopen
 from tests.mailer.sending.outgoing import balanced, states
 
@@ -46,3 +48,12 @@ def test_what_a_killed_cancel_left_planned_is_cancelled_by_the_sweep(four):
     cancel_leftovers()
     balanced(four)
     assert states(four) == ["cancelled"]
+
+
+@pytest.mark.skipif("connection.vendor != 'sqlite'")
+def test_that_a_send_is_over_is_found_without_reading_its_batches(four):
+    """A version of a welcome has one for each few subscribers who confirmed, for years."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN QUERY PLAN {statements._OPEN_BATCH}", [four.pk, four.pk])
+        plan = " ".join(row[3] for row in cursor.fetchall())
+    assert ("batch_next" in plan, "batch_open (state=?)" in plan, "autoindex" in plan) == (True, True, False)
