@@ -20,6 +20,7 @@ from django.contrib.staticfiles import finders
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.template.loader import render_to_string
+from django.utils.formats import date_format
 from django.utils.translation import gettext
 
 from mailer.archive import archive_root, entries, newest, page
@@ -117,10 +118,11 @@ class StaticArchive:
     def _searched(self, one: Listed, article: str) -> list[str]:
         entry = one.entry
         language = entry.language or self.newsletter.language
-        text = "\n".join(read(article).lines)
+        text = "\n".join([entry.preheader, *read(article).lines])
         with self._speaking():
             day = entry.dated
-        return [_folder(entry.slug), entry.title, day.isoformat(), language, text]
+            shown = date_format(day, gettext("j F Y"))
+        return [_folder(entry.slug), entry.title, day.isoformat(), shown, language, one.excerpt, text]
 
     def _speaking(self) -> AbstractContextManager[object]:
         """Return a block in which days are those of the newsletter, in its language."""

@@ -35,10 +35,15 @@ function wordsOf(query) {
   return runs.flatMap((run) => run.match(new RegExp(`(?:${UNSPACED.source})+|(?:(?!${UNSPACED.source}).)+`, "gu")) || []);
 }
 
+function joins(char) {
+  return char !== undefined && LETTER.test(char) && !UNSPACED.test(char);
+}
+
 function placeOf(word, text, from = 0) {
+  const whole = word.length < 3 && /^[a-z0-9]+$/.test(word); // "go" is not looked for in "good"
   for (let at = text.indexOf(word, from); at >= 0; at = text.indexOf(word, at + 1)) {
-    const before = text[at - 1];
-    if (UNSPACED.test(word) || !before || !LETTER.test(before) || UNSPACED.test(before)) return at;
+    if (UNSPACED.test(word)) return at;
+    if (!joins(text[at - 1]) && !(whole && joins(text[at + word.length]))) return at;
   }
   return -1;
 }
@@ -61,15 +66,16 @@ function marked(text, words) {
   return pieces;
 }
 
-function excerptOf(text, words) {
+function excerptOf(text, words, otherwise) {
   let best = "", most = 0;
   for (const line of text.split("\n")) {
     const plain = evenly(line);
     const many = words.filter((word) => placeOf(word, plain) >= 0).length;
     if (many > most) [best, most] = [line, many];
   }
+  if (!most) return otherwise; // only the title has them
   const first = Math.min(...words.map((word) => placeOf(word, evenly(best))).filter((at) => at >= 0));
-  const begin = Number.isFinite(first) ? Math.max(0, first - AROUND) : 0;
+  const begin = Math.max(0, first - AROUND);
   const shown = best.slice(begin, begin + 3 * AROUND);
   return `${begin ? "…" : ""}${shown}${begin + shown.length < best.length ? "…" : ""}`;
 }
@@ -79,13 +85,11 @@ function wayOf(text) {
   return document.dir === "rtl" && /[\u0590-\u08ff]/u.test(text) ? "rtl" : "auto";
 }
 
-function result([slug, title, day, language, text], words) {
+function result([slug, title, day, dayInWords, language, beginning, text], words) {
   const item = document.createElement("li");
   const time = document.createElement("time");
   time.dateTime = day;
-  const [year, month, date] = day.split("-").map(Number);
-  const page = document.documentElement.lang;
-  time.textContent = new Date(year, month - 1, date).toLocaleDateString(page, { dateStyle: "long" });
+  time.textContent = dayInWords;
   const said = document.createElement("div");
   said.lang = language;
   const link = document.createElement("a");
@@ -93,7 +97,7 @@ function result([slug, title, day, language, text], words) {
   link.dir = wayOf(title);
   link.append(marked(title, words));
   const excerpt = document.createElement("p");
-  const around = excerptOf(text, words);
+  const around = excerptOf(text, words, beginning);
   excerpt.dir = wayOf(around);
   excerpt.append(marked(around, words));
   said.append(link, excerpt);
@@ -110,7 +114,7 @@ function show(query) {
   }
   const found = issues.flatMap((issue) => {
     const title = folded(issue[1]);
-    const all = `${title}\n${folded(issue[4])}`;
+    const all = `${title}\n${folded(issue[6])}`;
     if (!words.every((word) => placeOf(word, all) >= 0)) return [];
     return [[issue, words.every((word) => placeOf(word, title) >= 0)]];
   });

@@ -28,6 +28,9 @@ FINDS = {
     "模型 quantization": ["2026-11-20"],
     "模型 マイコン": [],
     "芯片quant": [],
+    "ca": [],  # two letters are a word, not its beginning
+    "in": ["2026-11-20"],
+    "compilers": ["2026-11-20", "2026-11-13"],  # in the preheader
     '"': [],
 }
 
@@ -75,6 +78,15 @@ def test_what_is_found_is_marked_and_runs_nothing(glass: Glass, folder: Path):
         return page.locator("#results mark").all_text_contents(), page.locator("#results img").count()
 
     assert glass.walk(steps) == (["quantization"], 0)
+
+
+def test_a_result_has_its_day_in_words_and_what_the_list_says_if_only_its_title_is_found(glass: Glass, folder: Path):
+    def steps(page: Any) -> Any:
+        page.goto(f"{(folder / 'search.html').as_uri()}?q=芯片")
+        page.locator("#results mark").wait_for()
+        return page.locator("#results time").all_text_contents(), page.locator("#results p").all_text_contents()
+
+    assert glass.walk(steps) == (["13 November 2026"], ["boards and compilers"])
 
 
 def test_without_javascript_it_says_what_it_needs(glass: Glass, folder: Path):

@@ -2,7 +2,7 @@
 
 import json
 import re
-from datetime import date
+from datetime import UTC, date, datetime
 from posixpath import join, normpath
 from urllib.parse import unquote
 
@@ -182,9 +182,18 @@ def test_a_script_of_the_search_has_each_issue_once_and_nothing_that_ends_it():
     published("2026-11-13", article='<p>a\u2028b &lt;/script&gt; "c"</p>', language="en")
     shard = built()["search/2026.js"].decode()
     assert json.loads(shard.removeprefix("archive.take(").removesuffix(");\n")) == [
-        ["2026-11-13", "The Weekly 2026-11-13", "2026-11-13", "en", 'a b </script> "c"']
+        [
+            *("2026-11-13", "The Weekly 2026-11-13", "2026-11-13", "13 November 2026", "en", "boards and compilers"),
+            'boards and compilers\na b </script> "c"',
+        ]
     ]
     assert "\u2028" not in shard
+
+
+def test_the_search_shows_the_day_on_which_the_newsletter_sent_an_issue_in_its_language():
+    published("2026-12-31", "jianbao", first_request_at=datetime(2026, 12, 31, 23, 30, tzinfo=UTC))
+    files = dict(StaticArchive(settings.NEWSLETTERS["jianbao"]).files())
+    assert '"2027-01-01","2027 年 1 月 1 日"' in files["search/2027.js"].decode()
 
 
 def test_an_empty_archive_has_its_page_and_the_same_bytes_each_time():
