@@ -8,6 +8,7 @@ import click
 
 from mailer.cli.building import build
 from mailer.cli.importing import import_
+from mailer.cli.searching import search
 from mailer.cli.terminal import Exit, confirm, counted, start
 from mailer.content.dates import in_words
 
@@ -24,11 +25,12 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 @click.group()
 def archive() -> None:
-    """List issues with a page; import, correct or remove them, draw their cards, build a static site."""
+    """List, search, import, correct or remove issues with a page, draw their cards, build a static site."""
 
 
 archive.add_command(build)
 archive.add_command(import_)
+archive.add_command(search)
 
 
 @archive.command("list")
