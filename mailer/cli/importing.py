@@ -48,7 +48,7 @@ def import_(
     """
     start()
     from mailer.cli.findings import say_copying
-    from mailer.publishing.importing import Terms, plan_import
+    from mailer.publishing.importing import Terms, plan_import, without_card
     from mailer.publishing.preparing import require_known_rules
 
     require_known_rules(ignored)
@@ -58,10 +58,14 @@ def import_(
     if plan.kept and not dry_run:
         confirm(_question(plan), yes)
         _carry_out(plan)
+    lacking = without_card(plan)
     if as_json:
-        click.echo(json.dumps(_facts(plan, imported=bool(plan.kept) and not dry_run), ensure_ascii=False))
+        facts = _facts(plan, imported=bool(plan.kept) and not dry_run)
+        click.echo(json.dumps(facts | {"without_card": sum(lacking.values())}, ensure_ascii=False))
     elif not dry_run:
         click.echo(_outcome(plan))
+        for label, count in lacking.items():
+            click.echo(_cards(label, count), err=True)
     _end(plan)
 
 
@@ -127,6 +131,16 @@ def _outcome(plan: "ImportPlan") -> str:
     counts = plan.counts
     told = [f"{counts[fate]:,} {said}" for fate, said in SAID.items() if counts[fate]]
     return f"{', '.join(told)}." if plan.kept else f"Nothing to import: {', '.join(told) or 'no Markdown files'}."
+
+
+def _cards(label: str, count: int) -> str:
+    from django.conf import settings
+
+    named = f" --newsletter {label}" if len(settings.NEWSLETTERS) > 1 else ""
+    return (
+        f"mailer: {counted(count, 'page')} without the card that other sites show beside a link; "
+        f"`mailer archive cards{named}` draws what is missing."
+    )
 
 
 def _facts(plan: "ImportPlan", *, imported: bool) -> dict[str, object]:

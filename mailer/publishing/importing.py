@@ -31,7 +31,7 @@ from mailer.publishing.errors import CorrectIssue, RunAgain
 from mailer.publishing.issue_files import Found, find_files
 from mailer.publishing.newsletters import choose_newsletter
 from mailer.publishing.preparing import Surroundings, render, surroundings
-from mailer.store import clock
+from mailer.store import clock, page_images
 
 INDEXING = 5.0  # seconds; what takes longer is left to a worker
 HASHES = "content_sha256", "source_sha256"
@@ -140,6 +140,12 @@ def carry_out(plan: ImportPlan, done: Callable[[Planned], object] = lambda one: 
     indexing.catch_up(INDEXING)
 
 
+def without_card(plan: ImportPlan) -> dict[str, int]:
+    """Return how many of the pages that the plan keeps have no card, by newsletter."""
+    known = {label: page_images.with_card(label) for label in {one.newsletter for one in plan.kept}}
+    return dict(Counter(one.newsletter for one in plan.kept if one.slug not in known[one.newsletter]))
+
+
 # ---------------------------------------------------------------- what the files say
 
 
@@ -165,7 +171,8 @@ def _read(found: Iterable[Found], terms: Terms) -> Iterator[Planned]:
             aliases=issue.aliases,
             issue=issue,
         )
-        yield _was_sent(planned) or _without_day(planned, one) or _not_published(planned, newsletter) or planned
+        skipped = _was_sent(planned) or _without_day(planned, one) or _not_published(planned, one)
+        yield skipped or planned
 
 
 def _was_sent(planned: Planned) -> Planned | None:
@@ -174,11 +181,14 @@ def _was_sent(planned: Planned) -> Planned | None:
     send = sends.exclude(state=Send.State.CANCELLED, first_request_at=None).only("state", "first_request_at").first()
     if send is None:
         return None
-    file = shlex.quote(str(planned.file))
-    why = f"was sent; `mailer archive update {file}` corrects its page"
+    why = f"was sent; `mailer archive update {_quoted(planned.file)}` corrects its page"
     if send.first_request_at is None:
         why = f"is planned as a send ({send.state}), and gets its page from that"
     return replace(planned, fate=Fate.SKIPPED, reason=why)
+
+
+def _quoted(file: Path) -> str:
+    return shlex.quote(str(file))
 
 
 def _without_day(planned: Planned, found: Found) -> Planned | None:
@@ -189,15 +199,18 @@ def _without_day(planned: Planned, found: Found) -> Planned | None:
     return _refused(planned, 'has no date, as a page of the archive must; write "date: 2019-06-29" at its top')
 
 
-def _not_published(planned: Planned, newsletter: Newsletter) -> Planned | None:
+def _not_published(planned: Planned, found: Found) -> Planned | None:
     if planned.issue and planned.issue.is_draft:
         return replace(planned, fate=Fate.SKIPPED, reason="is a draft")
     if planned.issue and planned.issue.restricted:
         why = f"was not for everybody ({planned.issue.restricted}), as the archive is; remove that line to import it"
         return replace(planned, fate=Fate.SKIPPED, reason=why)
-    today = clock.now().astimezone(ZoneInfo(newsletter.timezone)).date()
+    today = clock.now().astimezone(ZoneInfo(_newsletter(planned.newsletter).timezone)).date()
     if planned.day and planned.day > today:
         return replace(planned, fate=Fate.SKIPPED, reason=f"is dated {in_words(planned.day)}, which is still to come")
+    if planned.day == today and not found.is_named:
+        why = f"is dated today and may still be sent; to import it all the same, name {_quoted(planned.file)} itself"
+        return replace(planned, fate=Fate.SKIPPED, reason=why)
     return None
 
 

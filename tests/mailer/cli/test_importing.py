@@ -2,9 +2,11 @@
 
 import json
 from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.db import OperationalError
+from django.utils import timezone
 
 from mailer.archive import importing, page
 from mailer.models import ArchivedIssue, Send
@@ -31,11 +33,22 @@ def test_with_a_yes_the_pages_are_there_and_the_second_time_nothing_is_done(run,
     file = issue(OLD, "2019-06-29.md")
     ran = run("archive", "import", tmp_path, "--yes")
     assert (ran.code, ran.out) == (0, "1 new.\n")
+    assert "1 page without the card" in ran.err
+    assert "`mailer archive cards --newsletter weekly`" in ran.err
     assert "A board of long ago." in page("weekly", "2019-06-29").article
     assert not Send.objects.exists()
     again = run("archive", "import", file)
     assert (again.code, again.out) == (0, "Nothing to import: 1 unchanged.\n")
     assert json.loads(run("archive", "import", file, "--json").out)["imported"] is False
+
+
+def test_a_file_in_a_folder_that_is_dated_today_may_still_be_sent(run, issue, tmp_path):
+    today = timezone.localdate(timezone=ZoneInfo("Europe/Berlin"))
+    file = issue(f"---\nnewsletter: weekly\ndate: {today}\n---\n# Hello\n\nA sample.\n", "hello.md")
+    ran = run("archive", "import", tmp_path, "--yes")
+    assert (ran.code, ran.out) == (0, "Nothing to import: 1 skipped.\n")
+    assert f"is dated today and may still be sent; to import it all the same, name {file} itself" in ran.err
+    assert run("archive", "import", file, "--yes").out == "1 new.\n"
 
 
 def test_the_question_says_that_nobody_is_emailed(run, issue, terminal):
@@ -81,7 +94,7 @@ def test_json_names_each_file(run, issue, tmp_path):
     issue(BROKEN, "2019-07-06.md")
     ran = run("archive", "import", tmp_path, "--yes", "--json")
     told = json.loads(ran.out)
-    assert (ran.code, told["imported"]) == (3, True)
+    assert (ran.code, told["imported"], told["without_card"]) == (3, True, 1)
     assert (told["counts"]["new"], told["counts"]["refused"]) == (1, 1)
     first, second = told["issues"]
     assert (first["fate"], first["slug"], first["date"]) == ("new", "2019-06-29", "2019-06-29")
