@@ -7,7 +7,6 @@ is missing or old is found by comparison, so it does not matter who forgets to. 
 import re
 import time
 from collections.abc import Iterable, Sequence, Set
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
@@ -21,8 +20,9 @@ from mailer.archive.excerpts import Opening, excerpts
 from mailer.archive.terms import as_tsvector, terms_of, within_limits
 from mailer.models import IndexedIssue, Media
 
-VERSION = 2  # raise it if another text, other terms, or other images should be found in the same page
-OURS = re.compile(r"/media/(?P<sha256>[0-9a-f]{64})\.(?P<extension>\w+)")
+VERSION = 3  # raise it if another text, other terms, or other images should be found in the same page
+# By what its file is called, wherever it is served: newsletter.toml may name a host for images.
+OURS = re.compile(r"/(?P<sha256>[0-9a-f]{64})\.(?P<extension>\w+)$")
 MOST_IMAGES = 10  # of an issue, that may stand for it
 SMALLEST_IMAGE = 240, 120  # pixels; what is smaller is an icon
 LARGEST_IMAGE = 600_000  # bytes: a list shows many
@@ -123,20 +123,18 @@ def _write_terms(row: int, terms: list[str]) -> None:
 
 def _presentable(addresses: list[str]) -> list[str]:
     """Return the paths of those images that are ours, still, and neither icons nor large."""
-    hosts = {"", urlsplit(settings.BASE_URL).netloc}
-    parts = [urlsplit(address) for address in dict.fromkeys(addresses)]
-    named = [match for part in parts if part.netloc in hosts and (match := OURS.fullmatch(part.path))]
+    named = {match["sha256"]: f"/media{match[0]}" for address in addresses if (match := OURS.search(address))}
     wide, high = SMALLEST_IMAGE
     kept = (
-        Media.objects.filter(sha256__in=[one["sha256"] for one in named], width__gte=wide, height__gte=high)
+        Media.objects.filter(sha256__in=list(named), width__gte=wide, height__gte=high)
         # Long screenshots, and lines that divide.
         .filter(width__lte=5 * F("height"), height__lte=2 * F("width"))
         .exclude(content_type="image/gif")
         .alias(bytes=Length("content"))
         .filter(bytes__lte=LARGEST_IMAGE)
     )
-    names = set(kept.values_list("sha256", flat=True))
-    return [one[0] for one in named if one["sha256"] in names][:MOST_IMAGES]
+    sizes_fit = set(kept.values_list("sha256", flat=True))
+    return [path for sha256, path in named.items() if sha256 in sizes_fit][:MOST_IMAGES]
 
 
 def _choose_excerpts(newsletter: str, slugs: Sequence[str], changed: Iterable[str]) -> None:

@@ -165,6 +165,14 @@ def test_only_an_image_of_ours_that_no_other_issue_has_stands_for_an_issue():
     assert list(IndexedIssue.objects.order_by("slug").values_list("image", flat=True)) == [own, ""]
 
 
+def test_an_image_that_another_host_serves_for_us_stands_for_an_issue_and_a_broken_address_stops_nothing():
+    own = an_image("own")
+    shown = ["https://[broken/a.png", f"https://cdn.example.com/m/{own.removeprefix('/media/')}"]
+    published("2026-11-13", article="".join(f'<p><img src="{one}" alt=""></p>' for one in shown))
+    assert indexing.catch_up()
+    assert IndexedIssue.objects.get().image == own
+
+
 def test_greetings_that_each_issue_repeats_are_left_out_of_excerpts():
     for number, news in (("12", "Chips got cheaper this week, says the maker."), ("13", "Robots learned how to walk.")):
         greeting = f"Welcome to issue {number} of The Weekly."
