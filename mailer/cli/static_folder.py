@@ -49,7 +49,10 @@ def write_files(folder: Path, files: Iterable[tuple[str, bytes]]) -> dict[str, b
     with _alone(folder):
         former = former_files(folder)
         _write_list(folder, former)
-        written = {name: _write(folder, name, content) for name, content in files}
+        written: dict[str, bool] = {}
+        for name, content in files:
+            former = former - _make_room(folder, name, former)
+            written[name] = _write(folder, name, content)
         for name in former - written.keys():
             with _named(folder / name):
                 _remove(folder, _place(folder, name))
@@ -91,6 +94,21 @@ def _way_out(error: OSError) -> str:
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return "let the user who runs it write there"
     return "remove what is in its way, or choose another folder,"
+
+
+def _make_room(folder: Path, name: str, former: set[str]) -> set[str]:
+    """Remove former files that are where this one, or a folder of it, has to be. Return their names.
+
+    An issue may get the name that a former address had, and the other way round.
+    """
+    path, above = folder / name, {str(one) for one in PurePosixPath(name).parents}
+    gone = {one for one in above & former if (folder / one).is_file()}
+    if path.is_dir() and not path.is_symlink():
+        gone |= {one for one in former if one.startswith(f"{name}/")}
+    for one in gone:
+        with _named(folder / one):
+            _remove(folder, _place(folder, one))
+    return gone
 
 
 def _write(folder: Path, name: str, content: bytes) -> bool:

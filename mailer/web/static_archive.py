@@ -42,6 +42,7 @@ STORED = re.compile(r"(?:^|/)(?P<sha256>[0-9a-f]{64})\.(?P<extension>[a-z0-9]{1,
 ICONS = {"favicon.ico": icons.favicon, "apple-touch-icon.png": icons.touch_icon}
 # Files at the top, whose names an issue's folder cannot have.
 AT_THE_TOP = ("index.html", "search.html", "feed.xml", "feed.json", "sitemap.xml", "apple-touch-icon.png")
+LONGEST_NAME = 255  # bytes
 STYLE = re.compile(r"[\w-]+[.](?:css|js)")
 COLOURS = re.compile(r"[0-9a-f]{6}[.]css")
 OF_A_YEAR = re.compile(r"\?year=([0-9]{1,4})")
@@ -71,7 +72,7 @@ class StaticArchive:
         for name, path, content in self._redirects():
             # A file system may not tell cases apart, and a file cannot be where a folder is.
             place, above = path.casefold(), _above(path)
-            if place in files | folders or not files.isdisjoint(above) or any(map(_is_hidden, path.split("/"))):
+            if place in files | folders or not files.isdisjoint(above) or not all(map(_is_name, path.split("/"))):
                 self.left_out.append(name)
                 continue
             files.add(place)
@@ -302,8 +303,9 @@ def _above(path: str) -> set[str]:
     return {"/".join(parts[:number]) for number in range(1, len(parts))}
 
 
-def _is_hidden(part: str) -> bool:
-    return part == "" or part.startswith(".")
+def _is_name(part: str) -> bool:
+    """Tell whether a file may be called so: neither hidden, nor longer than file systems take."""
+    return part != "" and not part.startswith(".") and len(part.encode()) <= LONGEST_NAME
 
 
 def _shard(issues: list[list[str]]) -> str:

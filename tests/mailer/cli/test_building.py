@@ -3,14 +3,16 @@
 import json
 import os
 import shutil
+from datetime import date
 from pathlib import Path
 
 import pytest
 
-from mailer.models import Send
+from mailer.models import Alias, Send
 from mailer.publishing.issue_files import Found, find_files
 from mailer.publishing.preparing import prepare
 from subscribers import shared_files
+from tests.mailer.archived import archived
 from tests.mailer.published import published
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -152,6 +154,22 @@ def test_a_folder_that_somebody_removed_by_hand_is_no_obstacle(run, tmp_path):
     shutil.rmtree(out / "2026-11-13")
     run("archive", "remove", "2026-11-13", *WEEKLY, "--yes")
     assert run("archive", "build", str(out), *WEEKLY).code == 0
+
+
+def test_an_issue_may_have_the_name_of_a_former_address_and_the_other_way_round(run, tmp_path, installation):
+    archived("2019-06-29")
+    alias = Alias.objects.create(newsletter="weekly", name="/old.html", slug="2019-06-29")
+    out = tmp_path / "out"
+    assert run("archive", "build", str(out), *WEEKLY).code == 0
+    assert (out / "old.html").is_file()
+    alias.delete()
+    issue = archived("old.html", day=date(2019, 7, 1))
+    assert run("archive", "build", str(out), *WEEKLY).code == 0
+    assert (out / "old.html" / "index.html").is_file()
+    issue.delete()
+    Alias.objects.create(newsletter="weekly", name="/old.html", slug="2019-06-29")
+    assert run("archive", "build", str(out), *WEEKLY).code == 0
+    assert (out / "old.html").is_file()
 
 
 @pytest.mark.usefixtures("sent")

@@ -82,6 +82,11 @@ def test_an_issue_leads_to_others_to_its_images_and_to_the_form_of_the_server():
     assert built()[f"media/{SHA256}.png"] == b"an image"
 
 
+def test_a_link_leads_to_a_file_whatever_its_other_attributes_say():
+    published("2026-11-13", article=f'<p><a title="1 > 0" href="{BASE}/archive/">a</a></p>', language="en")
+    assert '<a title="1 > 0" href="../index.html">' in built()["2026-11-13/index.html"].decode()
+
+
 @pytest.mark.usefixtures("issues")
 def test_text_that_looks_like_an_address_stays_as_it_is():
     assert 'Not a link: href="/archive/"' in built()["2026-11-13/index.html"].decode()
@@ -135,6 +140,7 @@ def test_a_former_address_leads_to_the_issue():
             "feed.xml",
             "/.git/refs/heads/x.html",
         ),
+        *(f"/{'片' * 86}", f"/{'a' * 256}/b"),
         *("/2019/06/29/title.html/amp", "/2019/06/29/Title.html", "2026-11-20", "/2026-11-20/index.html/"),
     ],
 )
