@@ -13,8 +13,10 @@ from html import unescape
 from typing import Any
 from urllib.parse import quote
 
+from django.db import connection
 from django.db.models import Case, CharField, DateTimeField, Exists, F, OuterRef, QuerySet, Subquery, Value, When
-from django.db.models.expressions import Combinable
+from django.db.models.expressions import Combinable, OrderBy
+from django.db.models.functions import Collate
 from django.utils import timezone
 
 from mailer.archive.neighbours import around
@@ -153,7 +155,12 @@ def archive_root(base_url: str, newsletter: str, newsletters: list[str]) -> str:
 def _last(newsletter: str, count: int, *more: str) -> Iterator[tuple[Any, ...]]:
     """Yield the last rows of both kinds, up to the count of each: one query for both would read all of them."""
     for rows in (_sends(newsletter, *more), _imports(newsletter, *more)):
-        yield from rows.order_by("-published", "-slug")[:count]
+        yield from rows.order_by("-published", _latest_by_code_point("slug"))[:count]
+
+
+def _latest_by_code_point(column: str) -> OrderBy:
+    """Return the order of Python and SQLite, descending: PostgreSQL may be set to sort "a" before "B"."""
+    return Collate(column, "C").desc() if connection.vendor == "postgresql" else F(column).desc()
 
 
 def _content(newsletter: str, slug: str) -> Page | None:

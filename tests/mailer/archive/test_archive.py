@@ -205,3 +205,9 @@ def test_pages_and_lists_need_few_queries(django_assert_num_queries):
         page("weekly", "2019-07-06")
     with django_assert_num_queries(2):
         newest("weekly", 20)
+
+
+def test_the_last_of_issues_of_one_day_are_the_same_on_any_database():
+    for slug in ("a", "B", "c", "D"):
+        archived(slug, day=date(2019, 6, 29))
+    assert [one.entry.slug for one in newest("weekly", 2)] == [one.slug for one in entries("weekly", 2)] == ["c", "a"]
