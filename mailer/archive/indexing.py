@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from mailer.archive import Page, articles, entries, page
 from mailer.archive.excerpts import Opening, excerpts
-from mailer.archive.terms import as_tsvector, terms_of, within_limits
+from mailer.archive.terms import as_tsvector, for_fts5, terms_of, within_limits
 from mailer.models import IndexedIssue, Media
 
 VERSION = 3  # raise it if another text, other terms, or other images should be found in the same page
@@ -118,7 +118,7 @@ def _write_terms(row: int, terms: list[str]) -> None:
             cursor.execute(said, [as_tsvector(terms), row])
         else:
             said = "INSERT OR REPLACE INTO mailer_issueterms (rowid, terms) VALUES (%s, %s)"
-            cursor.execute(said, [row, " ".join(terms)])
+            cursor.execute(said, [row, for_fts5(terms)])
 
 
 def _presentable(addresses: list[str]) -> list[str]:

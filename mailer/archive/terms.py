@@ -28,6 +28,11 @@ UNSPACED = (
     "\u30a1-\u30fa\u30fc-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f"
     "\U00020000-\U000323af"
 )
+# Signs among them, such as radicals: SQLite's tokenizer divides a term there. Characters for private use it keeps.
+_SIGNS = [
+    char for char in map(chr, (*range(0xE00, 0x1800), *range(0x2E80, 0x2FD6))) if unicodedata.category(char)[0] in "PS"
+]
+_IN_FTS5 = str.maketrans({char: chr(0xE000 + number) for number, char in enumerate(_SIGNS)})
 MARKS = "".join(char for char in map(chr, range(0x300, 0x1D00)) if unicodedata.category(char) in ("Mn", "Mc"))
 RUN = re.compile(f"(?P<unspaced>[{UNSPACED}]+)|(?:[^\\W_{UNSPACED}][{MARKS}]*)+")
 # Accents and the vowel signs that Hebrew and Arabic may leave out, but not those that make another letter elsewhere.
@@ -98,7 +103,12 @@ def within_limits(terms: Iterable[str]) -> Iterator[str]:
 
 def as_fts5(words: Iterable[Wanted]) -> str:
     """Return a query of SQLite's FTS5."""
-    return " AND ".join(f'"{" ".join(word.terms)}"{"*" if word.begins else ""}' for word in words)
+    return " AND ".join(f'"{for_fts5(word.terms)}"{"*" if word.begins else ""}' for word in words)
+
+
+def for_fts5(terms: Iterable[str]) -> str:
+    """Return the terms as FTS5 divides them again, and at no other place."""
+    return " ".join(terms).translate(_IN_FTS5)
 
 
 def as_tsquery(words: Iterable[Wanted]) -> str:

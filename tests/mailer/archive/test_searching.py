@@ -46,6 +46,19 @@ def test_what_no_issue_says_is_not_found(query):
     assert search("weekly", query).count == 0
 
 
+@pytest.mark.parametrize(
+    "char", ["⺀", "⻱", "⼀", "〇", "㐀", "𠮷", "𪜀", "𲎯", "豈", "ｱ", "ㇰ", "๏", "၏", "។", "က", "ขา"]
+)
+def test_each_character_finds_itself_alone_and_among_others(char):
+    published("2026-11-20", article=f"<p>模{char}型</p>")
+    published("2026-11-13", article=f"<p>{char}</p>")
+    published("2026-11-06", article="<p>模型</p>")
+    indexing.catch_up()
+    assert slugs(char) == ["2026-11-20", "2026-11-13"]
+    assert slugs(f"模{char}型") == slugs(f"模{char}") == slugs(f"{char}型") == ["2026-11-20"]
+    assert slugs("模型") == ["2026-11-06"]
+
+
 @pytest.mark.usefixtures("_three")
 def test_another_newsletter_is_not_searched():
     assert slugs("芯片", "jianbao") == []
