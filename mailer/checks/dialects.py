@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from mailer.checks.words import BLANK, STARRED
-from mailer.content.markdown.named_tags import KINDS
+from mailer.content.markdown.named_tags import JOINS, KINDS
 from mailer.content.patterns import lazy
 
 
@@ -140,8 +140,14 @@ _CERTAIN = (
     _private(
         "{ <!--", r"\{/\*.{0,1000}?\*/\}|\{#(?=\s).{0,1000}?#\}|\{>>.{0,1000}?<<\}|<!--.{0,1000}?-->", "the comment "
     ),
-    # Tags of one's own are shown as text, and so is a reference that is used as a comment inside of a paragraph.
-    _private("</", r"<(comment|note|private|internal|secret)>.{0,1000}?</\1>", "", re.DOTALL | re.IGNORECASE),
+    # Tags of one's own are shown as text, and so is a reference that is used as a comment inside of a paragraph. A text
+    # about them says "<note> and </note>".
+    _private(
+        "</",
+        rf"<(comment|note|private|internal|secret)>(?!(?:{JOINS.pattern})</).{{0,1000}}?</\1>",
+        "",
+        re.DOTALL | re.IGNORECASE,
+    ),
     _private("]:", r"^\[(?://|[Cc]omment|COMMENT|[#_.-]|\^_\^)\]:[^\n]*", "the comment ", re.MULTILINE),
     _left("![[", r"!\[\[[^\[\]\n]*\]\]", "write ![words](address): Obsidian's links mean nothing in an email"),
     _left("![", rf"(?<!\w)!\[[^\[\]]*\](?:\({_IN_PARENTHESES}\)?|\[[^\[\]\n]*\])", _IMAGE),

@@ -211,6 +211,7 @@ def test_what_may_be_meant_is_a_warning(findings, text, expected):
         r"a\%% not secret %%",
         "[Smith](2020: 15), [sic](p. 12), [Fig. 2](see p. 3) and [laughs](at 10:30)",
         "## TOC\n\n- [News](#news)\n- [Boards](#boards)\n\n## News\n\nThere are new ones.\n\n## Boards\n\nSmall ones.",
+        "Write <note> and </note> around it, or <secret>, </secret>.",
         "hi-name-server is a tool, and Hi-name-tag another. Hi [city] people! Hello [Company].",
     ],
 )
