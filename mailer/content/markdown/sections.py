@@ -105,14 +105,17 @@ def _at_headings(tokens: list[Token]) -> Iterator[list[Token]]:
 def _apart_after_last_rule(runs: list[list[Token]]) -> list[list[Token]]:
     """Split off a colophon, what follows the first rule of the last section: a card of its own, without a title.
 
-    Footnotes belong to what is above it.
+    Footnotes belong to what is above it, unless there is a mark of one in it: then it is no colophon.
     """
     footnotes = [runs.pop()] if runs and runs[-1][:1] and runs[-1][0].type == "footnote_block_open" else []
     if len(runs) < 2:
         return [*runs, *footnotes]
     *before, last = runs
     rule = next((n for n, token in enumerate(last) if token.type == "hr" and token.level == 0), len(last))
-    return [*before, last[:rule], *footnotes, last[rule + 1 :]]
+    end = last[rule + 1 :]
+    if any(child.type == "footnote_ref" for token in end for child in token.children or ()):
+        return [*before, last[:rule], end, *footnotes]
+    return [*before, last[:rule], *footnotes, end]
 
 
 def _trim_rules(run: list[Token]) -> list[Token]:

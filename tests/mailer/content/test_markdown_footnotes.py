@@ -57,3 +57,9 @@ def test_footnotes_stand_above_what_closes_every_issue(rule):
     sections = split(parse(f"Intro.\n\n## News\n\nText[^1].{rule}{NOTES}").tokens, "Title")
     shown = [to_text(section.tokens, Numbers()) for section in sections]
     assert shown == ["Intro.", "Text (1).", "(1) The note.", *(["The licence."] if rule else [])]
+
+
+def test_a_part_with_marks_of_notes_is_no_colophon():
+    sections = split(parse(f"## News\n\nText[^1].\n\n* * *\n\nIt goes on[^b].{NOTES}").tokens, "Title")
+    shown = [to_text(section.tokens, Numbers()) for section in sections]
+    assert shown == ["Text (1).", "It goes on (2).", "(1) The note.\n\n(2) Another."]
