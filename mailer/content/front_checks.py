@@ -46,6 +46,7 @@ ELSEWHERE = {
     "accent_color postal_address": ("has no effect in an issue", "set it in newsletter.toml, for all issues"),
     "attachment attachments": ("attaches nothing", "link to the file in the text"),
 }
+EVERYBODY = ("everyone", "everybody", "all", "public")  # what happens anyway, and what exports write into each file
 # Hugo's, and what others call it.
 EXPIRES = ("expirydate", "expiry_date", "expires", "expire_date", "unpublishdate", "unpublish_date")
 SOON = timedelta(days=14)  # a text of the next days may well have their date
@@ -169,7 +170,7 @@ def _elsewhere(values: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
             yield key, what, "write the subject as title, or remove the line"
     for keys, (what, fix) in ELSEWHERE.items():
         for key in keys.split():
-            if values.get(key):
+            if values.get(key) and values[key].strip().lower() not in EVERYBODY:
                 yield key, f'"{key}: {values[key][:40]}" {what}', fix
 
 

@@ -157,7 +157,7 @@ def test_the_date_that_counts_instead_is_named(tmp_path):
 def test_keys_of_web_sites_and_keys_that_are_used_are_not(judged):
     used = "title: A\nsubject: A\ndescription: B\nlanguage: pt_BR\ndate: 2026-11-20\nnumber: 1\nslug: a"
     of_sites = "tags: [a]\nauthor: Ada\npermalink: /a/\ncategories:\n  - b\ntoc: true\nweight: 1\nimage: true"
-    assert judged(f"---\n{used}\n{of_sites}\n---\nText.") == []
+    assert judged(f"---\n{used}\n{of_sites}\naudience: everyone\n---\nText.") == []
 
 
 @pytest.mark.parametrize(
