@@ -162,6 +162,12 @@ _CERTAIN = (
     _left("{{", r"\{\{\{?\s*[#/^&>!$~.-]*\s*[A-Za-z_\"'“‘].{0,500}?\}\}\}?", _EXPAND, re.DOTALL),
     _left("{%", r"\{%-?\s+\w+", _EXPAND),
     _left("[", r"\[/?[a-z][\w-]*(?:\s+[\w-]+=[\"“'][^\"”'\n]{0,300}[\"”'])+\s*/?\]", _EXPAND),
+    _maybe(
+        "<img",
+        rf"(?<!the )(?<![\w<])<img\s(?=[^<>\n]{{0,500}}?src=)[^<>\n]{{1,500}}>(?![\s-]*{KINDS})",
+        "close its quotation marks, or write ![words](address)",
+    ),
+    _left("](", r"(?<!\w)\[[^\[\]]+\]\(\s*\)", "write an address in the ( ); that of an issue is the name of its file"),
     # A link that is none, because something in it is no address; it has one, or lost it with a tag of Liquid.
     _left("](", rf"(?<!\w)\[[^\[\]]+\]\((?=\s*\)|[^()\n]{{0,300}}?{_OF_AN_ADDRESS}){_IN_PARENTHESES}\)", _LINK),
     # One that is never closed.
@@ -231,6 +237,18 @@ _UNCERTAIN = (
     _maybe("]（", r"\[[^\[\]\n]{1,200}\]（\s*https?://[^（）\n]{1,300}）", "write the address in ( ), not in （ ）"),
     _maybe("》", r"\A》[^\n]{1,100}", "write > for a quote, not 》"),
     _maybe("＃", r"\A＃{1,6}[ \u3000][^\n]*", "write # for a heading, not ＃"),
+    # A space that only looks like one; tags of Bear and Obsidian, in a line of their own.
+    _maybe(
+        "#",
+        r"^#{1,6}[\u00a0\u3000][^\W_][^\n]*",
+        "type the space after the # again, it is not an ordinary one, or let `mailer check --fix` do it",
+        re.MULTILINE,
+    ),
+    _maybe(
+        "#",
+        r"\A(?=\S*/|\S+[ \t]+#)(?:#(?=[\w/-]{0,60}?[^\W\d_])[\w/-]{1,60}(?:[ \t]{1,3}(?=#)|[ \t]{0,3}\Z)){1,20}\Z",
+        "remove the tags: they mean nothing in an email",
+    ),
     # Headings, but no hashtags: those are single words.
     _maybe("##", r"^#{2,6}[^\W\d_][^\n]*", _SPACE, re.MULTILINE),
     _maybe("#", r"\A#(?:[^\W\d_a-z]\w*(?: [^\s#]+){1,5}|[\u3400-\u9fff][^#\s]{1,30})(?<![.!?…。！？])\Z", _SPACE),

@@ -25,6 +25,13 @@ _LOST_FORMULA = lazy(
     rf"|\\\[(?=[^\[\]]{{0,100}}?{_OF_FORMULAS})(?:(?!\]\(|//|\\\]).){{1,300}}\\\])",
     re.DOTALL,
 )
+_EMBED = lazy(r"(?<![\w\\])@\[[a-z]{3,20}\]\([^()\n]{1,300}\)")
+_WIDE_IMAGE = lazy(
+    r"！\[[^\[\]\n]{0,200}\]\([^()\n]{1,300}?\.(?:png|jpe?g|gif|webp|svg|avif|bmp)\b[^()\n]{0,300}\)", re.IGNORECASE
+)
+# Those between letters of Persian (U+200C) and in emoji (U+200D) are meant.
+_INVISIBLE = "\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff"
+_UNSEEN = lazy(rf"(?:\]\(<?|https?://)[^\s()<>\[\]]{{0,300}}?([{_INVISIBLE}])")
 _ONLY_COMMENTS = "remove it: only <!-- a comment --> below the title is left out of an email"
 
 
@@ -34,6 +41,7 @@ def look(proof: Proof) -> Iterator[Finding]:
         yield from _conflicts(proof)
     if "{::comment}" in source or re.search(r"display\s*:\s*none|\shidden[\s>=]", source, re.IGNORECASE):
         yield from _notes(proof)
+    yield from _other_signs(proof)
     if "\\(" in source or "\\[" in source:
         yield from _formulas(proof)
 
@@ -63,6 +71,26 @@ def _notes(proof: Proof) -> Iterator[Finding]:
         for found in pattern.finditer(source):
             what = f'subscribers would see {kind} "{shortened(found[1])}"'
             yield _finding(proof, found.start(), "private-note", what, _ONLY_COMMENTS)
+
+
+def _other_signs(proof: Proof) -> Iterator[Finding]:
+    """Report what Markdown reads as a link, or as a part of one, and what was not meant so."""
+    source = proof.document.source
+    if "@[" in source:
+        for found in _EMBED.finditer(_without_code(proof)):
+            what = f'subscribers would see a link instead of what "{shortened(found[0])}" embeds'
+            yield _finding(
+                proof, found.start(), "markup-left", what, "write [words](address), with the address of its page"
+            )
+    if "！[" in source:
+        for found in _WIDE_IMAGE.finditer(_without_code(proof)):
+            what = f'subscribers would see a link instead of the image "{shortened(found[0])}"'
+            yield _finding(proof, found.start(), "markup-left", what, "write ! in half width, not ！")
+    if re.search(f"[{_INVISIBLE}]", source):
+        for found in _UNSEEN.finditer(_without_code(proof)):
+            shown = re.sub(f"[{_INVISIBLE}]", "", found[0]).removeprefix("](")
+            what = f'the address "{shortened(shown)}…" has an invisible character in it, U+{ord(found[1]):04X}'
+            yield _finding(proof, found.start(), "markup-maybe", what, "delete it, or type the address again")
 
 
 def _formulas(proof: Proof) -> Iterator[Finding]:

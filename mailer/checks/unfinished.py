@@ -24,6 +24,16 @@ HOLDS_A_PLACE = re.compile(
     re.IGNORECASE,
 )
 MARKED = re.compile(r"\W*(wip|draft|todo|草稿)\s*[:：]|[\[(（【]\s*(wip|draft|todo|草稿)\s*[\])）】]", re.IGNORECASE)
+# What Notion exports below the title; of the latter, a text may well have a single one.
+_OF_A_PAGE = (
+    r"created(?: (?:time|by|on))?|last (?:edited|modified|updated)(?: (?:time|by))?|erstellt(?: am| von)?"
+    r"|创建(?:时间|日期|人)?|最后编辑(?:时间|人)?"
+)
+_SURE = lazy(rf"(?:{_OF_A_PAGE})[ \t]?[:：]", re.IGNORECASE)
+_PROPERTY = lazy(
+    rf"(?:{_OF_A_PAGE}|status|tags?|labels?|owner|assignee|priority|due(?: date)?|状态|标签)[ \t]?[:：]", re.IGNORECASE
+)
+_NAMED = lazy(r"[^\W\d_][^:：\n]{0,40}[:：][ \t]*\S.*")
 EMPTY_ITEM = lazy(r"[ \t>]*(?:[-*+]|\d{1,9}[.)])[ \t]*")
 SHOWS_MORE_THAN_WORDS = ("fence", "code_block", "image", "link_open", "footnote_ref")
 
@@ -52,13 +62,31 @@ def _properties(proof: Proof) -> Iterator[Finding]:
     """Report lines such as "Status: Draft", which Notion exports below the title, in the first paragraph."""
     inline = (token for token in proof.document.tokens if token.type == "inline" and token.level == 1)
     first = next((token for token in inline if plain(token.children or []) != proof.issue.title), None)
-    for number, line in enumerate(first.content.split("\n") if first else ()):
-        key, _, value = line.replace("：", ":").partition(":")
-        words = STATES.get(key.strip().lower())
-        if words and words.fullmatch(value.strip().lower()):
-            what = f'subscribers would see "{shortened(line.strip())}"'
-            line_number = (first.map[0] if first and first.map else 0) + number
-            yield proof.finding(line_number, 0, "unfinished", what, "remove the line, or write it as front matter")
+    lines = first.content.split("\n") if first else []
+    begin = first.map[0] if first and first.map else 0
+    held = [number for number, line in enumerate(lines) if _tells_unfinished(line)]
+    for number in held:
+        what = f'subscribers would see "{shortened(lines[number].strip())}"'
+        yield proof.finding(begin + number, 0, "unfinished", what, "remove the line, or write it as front matter")
+    if lines and not held and _are_properties(lines):
+        more = f", and {len(lines) - 1} more of this kind" if lines[1:] else ""
+        what = (
+            f'subscribers would see "{shortened(lines[0].strip())}"{more}: properties of the page, from Notion perhaps'
+        )
+        yield proof.finding(begin, 0, "markup-maybe", what, "remove them, or write them as front matter")
+
+
+def _tells_unfinished(line: str) -> bool:
+    key, _, value = line.replace("：", ":").partition(":")
+    words = STATES.get(key.strip().lower())
+    return bool(words and words.fullmatch(value.strip().lower()))
+
+
+def _are_properties(lines: Sequence[str]) -> bool:
+    """Tell whether all lines have a name and a value, and the names are those of a page's properties."""
+    if not all(map(_NAMED.fullmatch, lines)):
+        return False
+    return any(map(_SURE.match, lines)) or sum(bool(_PROPERTY.match(line)) for line in lines) > 1
 
 
 def _of_section(proof: Proof, heading: str, block: Token) -> Iterator[Finding]:

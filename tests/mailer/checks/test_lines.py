@@ -28,6 +28,31 @@ def test_a_merge_that_is_not_finished_blocks_a_send(findings, text, lines):
 
 
 @pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ("Watch\n@[vimeo](3344)", "markup-left"),
+        ("图：\n！[窑](images/kiln.png)", "markup-left"),
+        ("Read\n[words](https://a.example/\u200bx)", "markup-maybe"),
+        ("And so\nhttps://a.example/x\u200e", "markup-maybe"),
+    ],
+)
+def test_what_markdown_takes_for_a_link_is_found(findings, text, rule):
+    told = [one for one in findings(text) if one.rule.startswith("markup-")]
+    assert [(one.rule, one.line) for one in told] == [(rule, 10)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Write `@[vimeo](3344)`, ！[not an image](https://a.example/), mail@[here](https://a.example/).",
+        "A soft\u00adhyphen, می\u200cخواهم and [one](https://a.example/می\u200cخواهم).",
+    ],
+)
+def test_other_links_and_invisible_characters_are_meant(rules, text):
+    assert not [rule for rule in rules(text) if rule.startswith("markup-")]
+
+
+@pytest.mark.parametrize(
     "text",
     [
         f"```\n{CONFLICT.format('')}\n```",

@@ -82,6 +82,11 @@ def test_what_looks_like_a_stray_mark_and_is_none_is_left_alone(findings, text):
     assert left(findings, text) == []
 
 
+def test_a_link_whose_address_was_a_tag_says_what_to_write(findings):
+    told = [one.fix for one in findings("[the last letter]({% post_url x %})") if one.rule == "markup-left"]
+    assert told == ["write an address in the ( ); that of an issue is the name of its file"]
+
+
 @pytest.mark.parametrize("title", ["A <em>new</em> start", "Ada &amp; Ben", "One<br>two"])
 def test_html_in_a_title_of_the_front_matter_is_found(rules, title):
     assert rules(f"---\ntitle: {title}\npreheader: Small.\n---\n\nText.\n")[:1] == ["markup-maybe"]
@@ -139,6 +144,9 @@ def test_a_common_name_in_braces_is_a_merge_field_in_a_greeting(findings, text):
         ("##Heading", "##Heading"),
         ("##中文", "##中文"),
         ("#Upcoming events", "#Upcoming events"),
+        ("##\u00a0Kilns", "## Kilns"),
+        ("##\u3000窑", "## 窑"),
+        ("#letters/weekly #clay", "#letters/weekly #clay"),
         ("Words {.lead}", "{.lead}"),
         ("Take **this **word.", "**this **"),
         ("请看**重点 **文字", "**重点 **"),

@@ -112,3 +112,30 @@ def test_an_empty_item_among_others_is_unfinished(findings):
 def test_a_title_that_begins_with_todo_is_told_once(rules):
     assert rules("---\ntitle: TODO title\npreheader: Small.\n---\n\nText.\n") == ["unfinished"]
     assert rules("# TODO title\n\nText.\n").count("unfinished") == 1
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "Created: October 20, 2026 9:14 AM",
+        "Last edited time: 2026-10-20\nKiln: hot",
+        "Owner: Ada\nTags: clay, weekly",
+        "创建时间：2026年10月20日\n标签：陶艺",
+    ],
+)
+def test_properties_of_a_page_below_the_title_are_found(findings, lines):
+    told = [one for one in findings(f"# Clay\n\n{lines}\n\nHello there.\n") if one.rule == "markup-maybe"]
+    assert [(one.line, "properties of the page" in one.message) for one in told] == [(3, True)]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "Tags: what they are, and what they are not",
+        "When: at nine\nWhere: Leek",
+        "Created: one\nand wrapped",
+        "Created",
+    ],
+)
+def test_other_names_and_values_are_meant(rules, lines):
+    assert rules(f"# Clay\n\n{lines}\n\nCreated: in 2026\n") == ["preheader-missing"]
