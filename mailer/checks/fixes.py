@@ -13,7 +13,7 @@ from mailer.checks.slips import glued_items, is_rule, ruled_text, with_space
 from mailer.content.markdown import parse, plain, same_title
 
 # "##Heading" and "##中文"; one "#" alone may be a tag of a social network.
-GLUED = re.compile(r"( {0,3}#{2,6})([^#\s\\].*)")
+GLUED = re.compile(r"( {0,3}(?:#{2,6}(?=[^#\s\\])|#{1,6}(?=[\u00a0\u3000])))[\u00a0\u3000]*(\S.*)")
 INDENTED = re.compile(r" {0,3}\t| {4}")
 NUMBERED = re.compile(r" {0,3}(\d{1,3})[.)] +\S")
 BEGINS_BLOCK = re.compile(r" {0,3}(#{1,6} |[-*+] |1[.)] |```|~~~)")

@@ -17,12 +17,15 @@ from mailer.content.patterns import lazy
 # What follows is a word or its opening mark: no number, "1.5 km", no name, "3.x", and no option, "-v".
 _WORD = r"(?=[^\W\d_]|[\[“\"「『（(《【`]|\*\*\w)(?![A-Za-z]\b)"
 _GLUED = lazy(
-    rf"(?P<before>[ \t>]*)(?:(?P<number>\d{{1,3}})(?P<end>[.)]){_WORD}|(?P<bullet>[-+]){_WORD}"
-    rf"|(?P<star>\*){_WORD}(?=(?:[^*]|\*\*[^*]+\*\*)*\Z)|(?P<wide>[＊－＋])[ \u3000]?(?![＊－＋\s]))"
+    rf"(?P<before>[ \t>]*)(?:(?P<number>\d{{1,3}})(?P<end>[.)])\u00a0?{_WORD}|(?P<bullet>[-+])\u00a0?{_WORD}"
+    rf"|(?P<star>\*)\u00a0?{_WORD}(?=(?:[^*]|\*\*[^*]+\*\*)*\Z)|(?P<wide>[＊－＋])[ \u3000]?(?![＊－＋\s]))"
 )
 _MARKS = tuple("-+*＊－＋")
+SHORT = 40  # columns
+NO_BREAK = "\u00a0"
 WIDE = "wide"  # the kind of a mark in full width
 _SENTENCES = lazy(r"[.!?][\"”’)]*\s+\S|[。！？][\"”’）]*[^\s\"”’）]")
+_WORDS = lazy(r"[\w\"“„«‘'(—–-][^|]*")
 _CODE = lazy(r"[{}<>=;$\\|#@_`~^*]|\(\)|//|->|^[ \t]{0,20}[-+.]|:[ \t]{0,20}$|\S[ \t]{3,20}\S", re.MULTILINE)
 _PROSE = lazy(
     r"(?:[^\W\d_][\w'’,]{0,30}[,.:!?…]?\s{1,3}){4}"
@@ -34,11 +37,14 @@ def look(proof: Proof) -> Iterator[Finding]:
     lines = proof.document.source.split("\n")
     for run in glued_items(proof.document.tokens, lines):
         what = f'"{shortened(lines[run.lines[0]], 30)}" begins no list, so its lines would run into each other'
-        yield proof.finding(run.lines[0], 0, "markup-maybe", what, f"put a space behind the {run.mark}{run.more}")
+        space = "an ordinary space" if NO_BREAK in lines[run.lines[0]] else "a space"
+        yield proof.finding(run.lines[0], 0, "markup-maybe", what, f"put {space} behind the {run.mark}{run.more}")
     for heading, words in ruled_text(proof.document.tokens):
         what = f'the line of "{heading.markup}" below "{shortened(words, 40)}" makes a heading of it'
         line = heading.map[0] if heading.map else 0
         yield proof.finding(line, 0, "markup-maybe", what, "put an empty line between them, or write ## for a heading")
+    yield from _unlike_the_others(proof, lines)
+    yield from _short_lines(proof, lines)
     yield from _indented(proof)
 
 
@@ -117,7 +123,7 @@ def _mark(line: str) -> _Mark:
 def with_space(line: str) -> str:
     """Return a line of a list with the space that was missing."""
     found = _GLUED.match(line)
-    return f"{line[: found.end()]} {line[found.end() :]}" if found else line
+    return " ".join((line[: found.end()].rstrip(NO_BREAK), line[found.end() :])) if found else line
 
 
 # ---------------------------------------------------------------- headings and code
@@ -147,6 +153,45 @@ def is_rule(line: str, words: str) -> bool:
     return line.strip().startswith("---") and words.endswith((".", "。", ",", "，", ";", "；", "!", "！", "…"))
 
 
+def _unlike_the_others(proof: Proof, lines: Sequence[str]) -> Iterator[Finding]:
+    """Report text with a line `---` right below where all other sections are written with ##."""
+    tokens = proof.document.tokens
+    told = {id(token) for token, _ in ruled_text(tokens)}
+    headings = [(token, inside) for token, inside in pairwise(tokens) if token.type == "heading_open" and token.map]
+    if not any(token.markup == "##" for token, _ in headings):
+        return
+    ruled = [(token, inside) for token, inside in headings if token.markup == "-"]
+    for token, inside in ruled if len(ruled) == 1 else ():
+        words = plain(inside.children or [])
+        begin, end = token.map or (0, 1)
+        if id(token) not in told and lines[end - 1].strip() == "---" and display_width(words) > 15:
+            what = f'the line of "-" below "{shortened(words, 40)}" makes a heading of it'
+            fix = "put an empty line between them, or write ## as for the other headings"
+            yield proof.finding(begin, 0, "markup-maybe", what, fix)
+
+
+def _short_lines(proof: Proof, lines: Sequence[str]) -> Iterator[Finding]:
+    """Report verses and addresses: prose that an editor's program wrapped has longer lines."""
+    for token, inside in pairwise(proof.document.tokens):
+        if token.type != "paragraph_open" or not token.map:
+            continue
+        breaks = [child.type for child in inside.children or [] if child.type in ("softbreak", "hardbreak")]
+        rows = [line.strip(" \t>") for line in lines[slice(*token.map)]]
+        if breaks.count("softbreak") < 2 or "hardbreak" in breaks or not _were_meant_as_lines(rows):
+            continue
+        what = f'{len(rows)} short lines, from "{shortened(rows[0], 40)}" on, would be shown as one'
+        yield proof.finding(token.map[0], 0, "markup-maybe", what, "end each with a backslash, or write them as one")
+
+
+def _were_meant_as_lines(rows: Sequence[str]) -> bool:
+    """Tell whether lines are short, and half end although the next word had room: a person ended them, no program."""
+    widths = [display_width(row) for row in rows]
+    if max(widths) > SHORT or not all(map(_WORDS.fullmatch, rows)):
+        return False
+    needed = [width + 1 + display_width(row.split()[0]) for width, row in zip(widths[:-1], rows[1:], strict=True)]
+    return 2 * sum(width <= max(widths) for width in needed) >= len(needed)
+
+
 def _indented(proof: Proof) -> Iterator[Finding]:
     tokens = proof.document.tokens
     begins = 3 if tokens and tokens[0].tag == "h1" else 0  # a heading is three tokens
@@ -160,4 +205,11 @@ def _indented(proof: Proof) -> Iterator[Finding]:
 
 def _is_prose(text: str, *, first: bool) -> bool:
     ends = text.rstrip().endswith((".", "!", "?", "。", "！", "？", "…"))
-    return (first or ends) and not _CODE.search(text) and bool(_PROSE.search(text))
+    return not _CODE.search(text) and (_begins_a_sentence(text) or ((first or ends) and bool(_PROSE.search(text))))
+
+
+def _begins_a_sentence(text: str) -> bool:
+    """Tell whether the text begins with a capital and has words enough; a command begins with a small letter."""
+    words = text.split()
+    begin = words[0].lstrip("“\"„«‘'") if words else ""
+    return len(words) >= 4 and begin[:1].isupper() and (begin[1:].islower() or begin in ("A", "I"))

@@ -18,6 +18,8 @@ def fixed(body: str, title: str = "Boards", secure: frozenset[str] = frozenset()
     [
         ("##News\nText.", "## News\nText."),
         ("Text.\n\n###中文\n\n####*More*", "Text.\n\n### 中文\n\n#### *More*"),
+        ("##\u00a0News\nText.\n\n#\u00a0\u00a0More", "## News\nText.\n\n# More"),
+        ("-\u00a0one\n-\u00a0two\n\n1.\u00a0**three**\n2.\u00a0four", "- one\n- two\n\n1. **three**\n2. four"),
         ("Text:\n- one\n- two", "Text:\n\n- one\n- two"),
         ("Text:\r\n1. one\r\n", "Text:\r\n\r\n1. one\r\n"),
         ("Text.\n## News\nText.", "Text.\n\n## News\nText."),

@@ -21,6 +21,7 @@ def found(findings, text: str) -> list[tuple[str, int]]:
         ("- one\n-two\n- three", 10),
         ("3. one\n4.two", 10),
         ("＊ 项目\n－ 项目", 9),
+        ("-\u00a0one\n-\u00a0two", 9),
     ],
 )
 def test_a_list_without_spaces_is_found(findings, text, line):
@@ -60,6 +61,41 @@ def test_text_with_a_line_right_below_is_found(findings, text):
     assert found(findings, text) == [("markup-maybe", 9)]
 
 
+def test_the_only_heading_with_a_line_below_may_be_a_mistake(findings):
+    text = "Thank you for reading all of it\n---\n\nWords."
+    assert found(findings, f"## News\n\nText.\n\n{text}") == [("markup-maybe", 13)]
+    assert found(findings, f"One section of this issue\n---\n\nText.\n\n{text}") == []
+    assert found(findings, f"## News\n\nText.\n\n{text.replace('---', '-' * 20)}") == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The river froze,\nthe geese have gone,\nand we\nstay.",
+        "The Old Mill\n3 Water Street\nLeek ST13 7AA",
+        "> The river froze,\n> the geese have gone,\n> and we\n> stay.",
+        "- make build\n  make test\n  make install it",
+    ],
+)
+def test_verses_and_addresses_are_lines(findings, text):
+    assert found(findings, text) == [("markup-maybe", 9)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The river froze,\\\nthe geese have gone,\\\nand we\\\nstay.",
+        "A text that was wrapped by a\nprogram in a narrow window has\nlines that are all as long as\nthey can be.",
+        "The river froze in the night, and everybody came to look\nat it.\nThen we went home.",
+        "第一行\n第二行很长很长\n第三行",
+        "The river froze,\nand we stay.",
+        "One\n| two\nthree of them",
+    ],
+)
+def test_other_lines_may_run_together(rules, text):
+    assert rules(text) == []
+
+
 @pytest.mark.parametrize("heading", ["News", "What did we learn? A lot!", "Foo Inc.", "为什么？因为快！"])
 def test_a_heading_with_a_line_below_is_one(rules, heading):
     assert rules(f"{heading}\n---\n\nWords.") == []
@@ -70,6 +106,7 @@ def test_a_heading_with_a_line_below_is_one(rules, heading):
     [
         "    We had a great week, and it was fun.\n\nMore.",
         "\t这一周过得很好，认识了很多朋友。\n\n更多。",
+        "    Our spring market on the green\n\nMore.",
     ],
 )
 def test_text_that_is_code_because_it_is_indented_is_found(findings, text):
