@@ -61,7 +61,13 @@ def check(proof: Proof) -> list[Finding]:
     for rules in _LOOKS:
         # The renderer was at the place and knows best what became of it.
         found |= {one for one in rules(proof) if (one.line, one.column, one.rule) not in told}
-    return without(sorted(found), proof.ignored)
+    return _each_mistake_once(without(sorted(found), proof.ignored))
+
+
+def _each_mistake_once(findings: list[Finding]) -> list[Finding]:
+    """Leave out that a link leads nowhere where another finding says what it was meant to be."""
+    known = {(finding.line, finding.column) for finding in findings if finding.rule == "markup-left"}
+    return [one for one in findings if one.rule != "relative-left" or (one.line, one.column) not in known]
 
 
 def without(findings: Iterable[Finding], ignored: Set[str]) -> list[Finding]:

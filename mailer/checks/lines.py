@@ -80,12 +80,12 @@ def _other_signs(proof: Proof) -> Iterator[Finding]:
         for found in _EMBED.finditer(_without_code(proof)):
             what = f'subscribers would see a link instead of what "{shortened(found[0])}" embeds'
             yield _finding(
-                proof, found.start(), "markup-left", what, "write [words](address), with the address of its page"
+                proof, found.start() + 1, "markup-left", what, "write [words](address), with the address of its page"
             )
     if "！[" in source:
         for found in _WIDE_IMAGE.finditer(_without_code(proof)):
             what = f'subscribers would see a link instead of the image "{shortened(found[0])}"'
-            yield _finding(proof, found.start(), "markup-left", what, "write ! in half width, not ！")
+            yield _finding(proof, found.start() + 1, "markup-left", what, "write ! in half width, not ！")
     if re.search(f"[{_INVISIBLE}]", source):
         for found in _UNSEEN.finditer(_without_code(proof)):
             shown = re.sub(f"[{_INVISIBLE}]", "", found[0]).removeprefix("](")

@@ -173,6 +173,12 @@ def test_the_documentation_lists_every_rule_with_its_severity():
     assert listed == {name: rule.severity for name, rule in RULES.items()}
 
 
+def test_a_link_that_was_meant_to_be_something_else_is_told_once(findings):
+    told = [one.rule for one in findings("@[vimeo](3344) and ！[a kiln](kiln.png)", source_url="")]
+    assert told == ["markup-left", "markup-left"]
+    assert [one.rule for one in findings("[a kiln](kiln.png)", source_url="")] == ["relative-left"]
+
+
 def test_an_issue_without_a_title_is_rendered_with_its_other_findings(proof):
     made = proof("Welcome.\n\n- [One](javascript:x)\n\n![x](nope.png)\n")
 
