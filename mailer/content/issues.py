@@ -71,6 +71,7 @@ class Issue:
     findings: tuple[Finding, ...] = ()  # what is odd about the file itself and its front matter
     welcome: bool = False  # a newsletter's welcome: see mailer.content.welcomes
     aliases: tuple[str, ...] = ()  # addresses that it had on another site, see mailer.content.aliases
+    undated: str = ""  # what stands where the date should, if the issue has none: "20 Nov", "9999-99-99"
     restricted: str = ""  # the line of another program that says that it was not for everybody
 
     @property
@@ -122,6 +123,7 @@ def read_issue(path: Path, config: Path | None = None) -> Issue:
         ignore=frozenset(rules_in(front.values.get("ignore", ""))),
         findings=tuple(judge(front, lines, body, day, slug)),
         aliases=aliases_in(front.values),
+        undated="" if day else places[0],
         restricted=restriction_in(front.values),
     )
 

@@ -19,7 +19,7 @@ from django.db import IntegrityError
 from mailer.archive import Entry, entries, importing, indexing
 from mailer.config.newsletter import Newsletter
 from mailer.content.assets.copies import Failure
-from mailer.content.dates import in_words
+from mailer.content.dates import in_words, meant_by
 from mailer.content.findings import Finding
 from mailer.content.issues import Issue, IssueError, read_issue, slug_of
 from mailer.models import REHEARSAL, Alias, ArchivedIssue, RemovedPage, Send
@@ -194,6 +194,11 @@ def _quoted(file: Path) -> str:
 def _without_day(planned: Planned, found: Found) -> Planned | None:
     if planned.day:
         return None
+    written = planned.issue.undated if planned.issue else ""
+    if written and not written.startswith(("9999", "0000")):  # which stand for "not yet" in many archives
+        meant = meant_by(written)
+        fix = f"write it as {meant}" if meant else "write year, month and day, such as 2019-06-29"
+        return _refused(planned, f'has the date "{written[:40]}", which cannot be read; {fix}')
     if not found.is_named:
         return replace(planned, fate=Fate.SKIPPED, reason="has no date, as a page of the archive must")
     return _refused(planned, 'has no date, as a page of the archive must; write "date: 2019-06-29" at its top')

@@ -171,6 +171,18 @@ def test_drafts_issues_to_come_and_files_without_a_day_are_left_alone(write, pla
     assert (named.fate.value, "date: 2019-06-29" in named.reason) == ("refused", True)
 
 
+def test_an_issue_whose_date_cannot_be_read_is_refused_with_what_to_write(write, planned):
+    write("fair", front="date: 29.06.2019")
+    write("fete", front="date: June, some time")
+    write("not-yet", front='date: "9999-99-99"')
+    plan = planned()
+    assert fates(plan) == {"fair": "refused", "fete": "refused", "not-yet": "skipped"}
+    assert [one.reason.partition("; ")[2] for one in plan.of(importing.Fate.REFUSED)] == [
+        "write it as 2019-06-29",
+        "write year, month and day, such as 2019-06-29",
+    ]
+
+
 def test_a_file_that_cannot_be_read_does_not_keep_others_away(write, planned, tmp_path):
     write("2019-06-29")
     (tmp_path / "2019-07-06.md").write_text("---\ntags: [open\n---\n")
