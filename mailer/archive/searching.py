@@ -21,7 +21,9 @@ AROUND = 90  # characters before and after what is found; half as many where the
 
 _MATCHING = {
     "sqlite": ("SELECT rowid FROM mailer_issueterms WHERE mailer_issueterms MATCH %s", as_fts5),
-    "postgresql": ("SELECT id FROM mailer_indexedissue WHERE terms @@ %s::tsquery", as_tsquery),
+    # As a subquery, so that the planner does not know how many issues have the words. For words that many have it
+    # would read the whole table and unpack the terms of each issue: 12 ms of CPU for 1,000 issues; the index takes 2.
+    "postgresql": ("SELECT id FROM mailer_indexedissue WHERE terms @@ (SELECT %s::tsquery)", as_tsquery),
 }
 
 
