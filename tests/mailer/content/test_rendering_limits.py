@@ -19,6 +19,8 @@ HOSTILE = {
     "links": "[a](" * 240_000,
     "addresses": "https://a.example/ " * 50_000,
     "addresses in text without spaces": "http://a/b中" * 4_900,
+    "slashes": "/" * 990_000,
+    "addresses without a scheme": "x//a" * 240_000,
     "an address and words in turn": "见https://a.example/" + "a很" * 99_000 + "/x",
     "footnotes": "[^" * 490_000,
     "inline notes": "^[" * 490_000,
@@ -83,6 +85,12 @@ def test_hostile_text_ends_soon(name, tmp_path, newsletter):
         2**20 if sys.platform == "darwin" else 1024
     )
     assert grown < 150
+
+
+@pytest.mark.parametrize("name", ["slashes", "addresses without a scheme"])
+def test_addresses_are_not_looked_for_at_each_of_very_many_slashes(name):
+    assert len(longest_that_is_tried(HOSTILE[name])) <= 40_003
+    assert not beyond_a_mail("    // a line of a program\n" * 4_000)
 
 
 @pytest.mark.parametrize("depth", [40, 48])
