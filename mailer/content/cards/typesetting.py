@@ -114,7 +114,11 @@ def block_of(text: str, style: Style, box: Box, sizes: tuple[int, ...]) -> Block
 
     for attempt in range(CORRECTIONS + 1):
         block = Block(fitted(text, measure, box, sizes, ellipsis), style)
-        expected, drawn = max(map(measure, block.layout.lines)) * block.layout.size, _drawn_width(block, box)
+        expected = max(map(measure, block.layout.lines), default=0.0) * block.layout.size
+        # Letters of a damaged font may be wider than the card, or have no width.
+        if not (expected and all(block.layout.lines)):
+            raise DoesNotFit
+        drawn = _drawn_width(block, box)
         if drawn <= box.width and (attempt or drawn > CLOSE_ENOUGH * expected):
             return block
         # A little more each time, so that the next attempt is not as wide again.

@@ -235,3 +235,22 @@ def test_drawing_is_not_loaded_before_something_is_drawn():
 def test_a_line_that_lost_signs_is_no_card(weekly, monkeypatch):
     monkeypatch.setattr(typesetting, "_hardest", lambda line: line[0].font)
     assert cards.card_of("模型 عربي", weekly) is None
+
+
+def damaged(folder: Path, table: bytes, change) -> str:
+    """Write a font of ours with one table changed; return its name."""
+    content = bytearray(Path(fonts_for(settings.NEWSLETTERS["weekly"], "en")[0].path).read_bytes())
+    entry = next(at for at in range(12, 12 + 16 * content[5], 16) if content[at : at + 4] == table)
+    start, length = (int.from_bytes(content[entry + at : entry + at + 4], "big") for at in (8, 12))
+    content[start : start + length] = change(content[start : start + length])
+    (folder / "damaged.ttf").write_bytes(content)
+    return "damaged.ttf"
+
+
+@pytest.mark.parametrize("advance", [b"\0\0", b"\xff\xff"], ids=["nothing", "more than a card"])
+def test_a_font_whose_letters_are_as_wide_as_nothing_or_a_card_stops_no_send(weekly, tmp_path, advance):
+    def wide(metrics: bytes) -> bytes:
+        return b"".join(advance + metrics[at + 2 : at + 4] for at in range(0, len(metrics), 4))
+
+    own = replace(weekly, card_font=damaged(tmp_path, b"hmtx", wide))
+    card_of("A board that hears, and a title that is longer than one line of a card can be", own)
