@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from functools import partial
+from hashlib import sha256
 from html import escape, unescape
 from pathlib import Path
 from posixpath import relpath
@@ -288,7 +289,10 @@ class StaticArchive:
 
 
 def _folder(slug: str) -> str:
-    """Return the folder of an issue."""
+    """Return the folder of an issue; a slug of a hundred Chinese characters is longer than a file's name may be."""
+    if len(slug.encode()) > LONGEST_NAME:
+        short = slug.encode()[: LONGEST_NAME - 17].decode(errors="ignore")
+        return f"{short}-{sha256(slug.encode()).hexdigest()[:16]}"
     return f"{slug}_" if slug in AT_THE_TOP or slug.startswith("favicon.") else slug
 
 

@@ -4,7 +4,7 @@ import json
 import re
 from datetime import UTC, date, datetime
 from posixpath import join, normpath
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 import pytest
 from django.conf import settings
@@ -158,6 +158,14 @@ def test_an_issue_may_be_called_like_a_file(slug):
     files = built()
     assert len([path for path in files if path.startswith(slug) and path.endswith("/index.html")]) == 1
     assert not any(f"{path}/index.html" in files for path in files), "a file cannot be a folder, too"
+
+
+def test_the_folder_of_a_long_slug_has_a_name_that_a_file_system_takes():
+    archived("中" * 100, day=date(2019, 7, 1))
+    files = built()
+    (folder,) = {path.partition("/")[0] for path in files if path.startswith("中")}
+    assert len(folder.encode()) <= 255
+    assert f'href="{quote(folder)}/index.html"' in files["index.html"].decode()
 
 
 @pytest.mark.parametrize("address", ["/static/..", "/static/", "/static/%2e%2e", "/colours/x.css", "/colours/../x"])
