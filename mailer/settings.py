@@ -360,7 +360,7 @@ MAY_MAIL = "mailer.store.accounts.may_mail"
 ENQUEUE = "mailer.broker.enqueue"  # called after the commit that leaves a single email to a worker
 CARD = "mailer.store.page_images.card"  # the file of what other sites show of a newsletter
 HELD = "mailer.privacy.exporting.sends_of"  # what else a subscriber who asks is told
-ISSUES = "mailer.archive.entries"  # the latest in the archive, for the pages that invite
+ISSUES = "mailer.archive.latest"  # the latest in the archive, for the pages that invite
 OPTOUTS = HOME / "optouts.log"
 # Leavings while the database is down are kept here; None if the disk may be empty at the next start.
 LEAVING_JOURNAL = None if MAILER_HOME_EPHEMERAL else HOME / "leaving.jsonl"

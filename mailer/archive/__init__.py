@@ -6,19 +6,18 @@ imported has a page unless one of the same slug was sent. What was removed has n
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from html import unescape
 from typing import Any
 from urllib.parse import quote
 
-from django.db import connection
-from django.db.models import Case, CharField, DateTimeField, Exists, F, OuterRef, QuerySet, Subquery, Value, When
-from django.db.models.expressions import Combinable, OrderBy
-from django.db.models.functions import Collate
+from django.db.models import Case, CharField, DateTimeField, Exists, F, OuterRef, QuerySet, Value, When
+from django.db.models.expressions import Combinable
 from django.utils import timezone
 
+from mailer.archive import finding
 from mailer.archive.neighbours import around
 from mailer.models import REHEARSAL, ArchivedIssue, Batch, RemovedPage, Send
 from mailer.store import page_images
@@ -93,8 +92,20 @@ def sent(newsletter: str) -> QuerySet[Send]:
 
 def entries(newsletter: str, count: int | None = None) -> list[Entry]:
     """Return all issues that have a page, or the last ones, newest first, without their content, which is long."""
-    rows = _sends(newsletter).union(_imports(newsletter), all=True) if count is None else _last(newsletter, count)
-    return sorted((entry_of(row) for row in rows), key=lambda entry: entry.place, reverse=True)[:count]
+    both = _sends(newsletter).union(_imports(newsletter), all=True)
+    return _newest_first(both if count is None else finding.last(newsletter, count))[:count]
+
+
+def latest(newsletter: str, count: int) -> list[Entry]:
+    """Return the last issues as a list shows them, with their excerpts as preheaders."""
+    rows = finding.last_with_excerpt(newsletter, count)
+    excerpts = {row[0]: row[-1] for row in rows if row[-1]}
+    entries = _newest_first(rows)[:count]
+    return [replace(entry, preheader=excerpts.get(entry.slug, entry.preheader)) for entry in entries]
+
+
+def _newest_first(rows: Iterable[tuple[Any, ...]]) -> list[Entry]:
+    return sorted((entry_of(row) for row in rows), key=lambda entry: entry.place, reverse=True)
 
 
 def before(slug: str, listed: list[Entry]) -> list[Entry]:
@@ -105,7 +116,7 @@ def before(slug: str, listed: list[Entry]) -> list[Entry]:
 
 def newest(newsletter: str, count: int) -> list[Page]:
     """Return the last issues with their content, newest first."""
-    last = [Page(entry_of(row), row[-1]) for row in _last(newsletter, count, "article")]
+    last = [Page(entry_of(row), row[-1]) for row in finding.last_with_article(newsletter, count)]
     return sorted(last, key=lambda page: page.entry.place, reverse=True)[:count]
 
 
@@ -152,23 +163,9 @@ def archive_root(base_url: str, newsletter: str, newsletters: list[str]) -> str:
     return f"{base_url}/{label}archive/"
 
 
-def _last(newsletter: str, count: int, *more: str) -> Iterator[tuple[Any, ...]]:
-    """Yield the last rows of both kinds, up to the count of each: one query for both would read all of them."""
-    for rows in (_sends(newsletter, *more), _imports(newsletter, *more)):
-        yield from rows.order_by("-published", _latest_by_code_point("slug"))[:count]
-
-
-def _latest_by_code_point(column: str) -> OrderBy:
-    """Return the order of Python and SQLite, descending: PostgreSQL may be set to sort "a" before "B"."""
-    return Collate(column, "C").desc() if connection.vendor == "postgresql" else F(column).desc()
-
-
 def _content(newsletter: str, slug: str) -> Page | None:
-    card = Subquery(page_images.cards(newsletter).filter(slug=OuterRef("slug")).values("media_id")[:1])
-    for rows in (_sends(newsletter, "article"), _imports(newsletter, "article")):
-        if row := rows.filter(slug=slug).annotate(card=card).first():
-            return Page(entry_of(row), row[-2], card=page_images.file_of(row[-1]))
-    return None
+    row = finding.one(newsletter, slug)
+    return Page(entry_of(row), row[-2], card=page_images.file_of(row[-1])) if row else None
 
 
 def _neighbours(newsletter: str, entry: Entry) -> tuple[Entry | None, Entry | None]:

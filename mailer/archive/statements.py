@@ -18,7 +18,7 @@ _SENT = """
         CASE WHEN c.id IS NULL THEN s.preheader ELSE c.preheader END AS preheader,
         CASE WHEN c.id IS NULL THEN s.language ELSE c.language END AS language,
         CASE WHEN c.id IS NULL THEN s.day ELSE c.day END AS day,
-        CASE WHEN c.id IS NULL THEN s.number ELSE c.number END AS number
+        CASE WHEN c.id IS NULL THEN s.number ELSE c.number END AS number{article}
     FROM mailer_send s LEFT JOIN mailer_correction c ON c.send_id = s.id
     WHERE s.newsletter = %(newsletter)s AND s.kind = 'issue'
         AND s.provider <> %(rehearsal)s AND s.first_request_at IS NOT NULL
@@ -27,7 +27,7 @@ _SENT = """
 """
 _IMPORTED = """
     SELECT i.slug, i.published_at AS published, CAST(NULL AS timestamptz) AS corrected_at, i.updated_at, 'imported',
-        i.subject, i.preheader, i.language, i.day, i.number
+        i.subject, i.preheader, i.language, i.day, i.number{article}
     FROM mailer_archivedissue i
     WHERE i.newsletter = %(newsletter)s
         AND NOT EXISTS (SELECT 1 FROM mailer_removedpage r WHERE r.newsletter = i.newsletter AND r.slug = i.slug)
@@ -38,7 +38,14 @@ _IMPORTED = """
         )
 """
 # A condition may follow each statement. With the column of its time, and that of its slug.
-KINDS = ((_SENT, "s.first_request_at", "s.slug"), (_IMPORTED, "i.published_at", "i.slug"))
+KINDS = (
+    (_SENT.format(article=""), "s.first_request_at", "s.slug"),
+    (_IMPORTED.format(article=""), "i.published_at", "i.slug"),
+)
+WITH_ARTICLE = (
+    (_SENT.format(article=", CASE WHEN c.id IS NULL THEN s.article ELSE c.article END AS article"), *KINDS[0][1:]),
+    (_IMPORTED.format(article=", i.article"), *KINDS[1][1:]),
+)
 
 
 def parameters(newsletter: str) -> dict[str, Any]:
@@ -48,9 +55,9 @@ def parameters(newsletter: str) -> dict[str, Any]:
 
 def read(row: Row) -> Row:
     """Return a row with times and days as Django has them, for `mailer.archive.entry_of`."""
-    slug, published, corrected, renewed, origin, title, preheader, language, day, number = row
+    slug, published, corrected, renewed, origin, title, preheader, language, day, number, *more = row
     times = map(time_in, (published, corrected, renewed))
-    return slug, *times, origin, title, preheader, language, day_in(day), number
+    return slug, *times, origin, title, preheader, language, day_in(day), number, *more
 
 
 def time_in(value: Any) -> Any:

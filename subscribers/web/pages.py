@@ -4,7 +4,7 @@ import logging
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import wraps
+from functools import cached_property, wraps
 from typing import Any, TypeVar
 
 from django.conf import settings
@@ -52,7 +52,7 @@ class Shown:
     written_in: str = ""  # the language of its issues, as HTML writes it
     has_logo: bool = False
 
-    @property
+    @cached_property
     def root(self) -> str:
         """Return the path where the newsletter's pages begin: form, archive and feed stand below it."""
         if self.label == next(iter(settings.NEWSLETTERS), None):

@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from django.db import OperationalError
 
+from mailer.archive import indexing
 from subscribers.web import issues
 from subscribers.web.issues import Issue, how_often
 from tests import readers
@@ -56,6 +57,17 @@ def test_the_form_shows_the_last_three_issues_with_day_and_first_line(client):
     assert '<a href="/archive/2026-11-23/">Issue of day 23</a>' in page
     assert '<time datetime="2026-11-23">23 November 2026</time>' in page
     assert "First line 23" in page
+
+
+@pytest.mark.django_db
+def test_the_form_repeats_nothing_that_each_issue_begins_with(client):
+    for day, about in ((9, "otters"), (16, "beavers"), (23, "herons")):
+        article = f"<p>Boards and compilers for everybody.</p><p>This issue is all about {about}.</p>"
+        published(f"2026-11-{day:02}", article=article, preheader="Boards and compilers for everybody.")
+    indexing.catch_up()
+    page = client.get("/subscribe/").text
+    assert "This issue is all about herons." in page
+    assert "for everybody" not in page
 
 
 @pytest.mark.django_db
