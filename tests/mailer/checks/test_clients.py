@@ -56,6 +56,12 @@ def test_the_mails_own_template_is_not_told(rules):
     )
 
 
+def test_the_shadow_of_a_wide_table_is_not_told_but_a_gradient_of_ones_own_is():
+    rule = "background-image:linear-gradient(to left,#fff,#000)"
+    assert "css-linear-gradient" not in found(page(f"<style>.wide {{ {rule} }}</style>"))
+    assert "css-linear-gradient" in found(page(f"<style>.wider {{ {rule} }}</style>"))
+
+
 # The frame around one paragraph has 0.808 of Gmail, which takes no dark colours and few style sheets; content lifts the
 # mean. hello.md has little of it, and its lists and footnotes are half known; a picture and bold words would make 0.82.
 @pytest.mark.parametrize(("name", "gmail"), [("2026-11-15", 0.82), ("hello", 0.80)])
