@@ -95,13 +95,8 @@ _NAMES = {
 # ---------------------------------------------------------------- what a mail uses
 
 
-# Our own shadow at the edge of a table that goes on: without it, the table looks as it did before.
-_SHADOW = re.compile(r"\.wide \{[^{}]{0,300}linear-gradient[^{}]{0,600}\}")
-
-
 def slugs_in(tree: Any) -> set[str]:
-    """Return the features that the page uses, by their slugs; also some that caniemail does not know."""
-    """Return caniemail's slugs; what only Outlook's Word engine reads is in comments, and not counted."""
+    """Return caniemail's slugs of what the page uses; what only Outlook's Word engine reads is not counted."""
     used = (
         {"html-doctype"} if (tree.getroottree().docinfo.doctype or "").lower().startswith("<!doctype html") else set()
     )
@@ -114,7 +109,7 @@ def slugs_in(tree: Any) -> set[str]:
         if style := element.get("style"):
             declarations.add(style)
         if element.tag == "style":
-            used |= _of_sheet(_SHADOW.sub("", element.text or ""))
+            used |= _of_sheet(element.text or "")
             if media := element.get("media"):
                 used |= _of_at_rule(f"@media {media}")
     for style in declarations:

@@ -31,7 +31,7 @@ _WIDE_IMAGE = lazy(
 )
 # Those between letters of Persian (U+200C) and in emoji (U+200D) are meant.
 _INVISIBLE = "\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff"
-_UNSEEN = lazy(rf"(?:\]\(<?|https?://)[^\s()<>\[\]]{{0,300}}?([{_INVISIBLE}])")
+_INVISIBLE_IN_ADDRESS = lazy(rf"(?:\]\(<?|https?://)[^\s()<>\[\]]{{0,300}}?([{_INVISIBLE}])")
 _ONLY_COMMENTS = "remove it: only <!-- a comment --> below the title is left out of an email"
 
 
@@ -87,7 +87,7 @@ def _other_signs(proof: Proof) -> Iterator[Finding]:
             what = f'subscribers would see a link instead of the image "{shortened(found[0])}"'
             yield _finding(proof, found.start() + 1, "markup-left", what, "write ! in half width, not ！")
     if re.search(f"[{_INVISIBLE}]", source):
-        for found in _UNSEEN.finditer(_without_code(proof)):
+        for found in _INVISIBLE_IN_ADDRESS.finditer(_without_code(proof)):
             shown = re.sub(f"[{_INVISIBLE}]", "", found[0]).removeprefix("](")
             what = f'the address "{shortened(shown)}…" has an invisible character in it, U+{ord(found[1]):04X}'
             yield _finding(proof, found.start(), "markup-maybe", what, "delete it, or type the address again")
