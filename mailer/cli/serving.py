@@ -241,9 +241,11 @@ def _run_gunicorn(address: str, companion: "_Companion | None") -> None:
             until = time.monotonic() + settings.MAILER_HTTP_TIMEOUT + WORKER_GRACE
             if companion is not None:
                 companion.end()
-            super().stop(graceful)
-            if companion is not None:
-                companion.wait(until)
+            try:
+                super().stop(graceful)
+            finally:  # it ends by an exception if a web process cannot start
+                if companion is not None:
+                    companion.wait(until)
 
     Master(Web()).run()
 

@@ -37,7 +37,7 @@ def pause(send: str, newsletter: str | None, as_json: bool) -> None:
     from mailer.publishing.sends import find_send, find_welcome, is_welcome
 
     if is_welcome(send, newsletter):
-        _pause_welcome(find_welcome(newsletter), as_json)
+        _pause_welcome(find_welcome(send, newsletter), as_json)
         return
     found = find_send(send, newsletter)
     from mailer.sending.lifecycle import WrongState
@@ -53,9 +53,12 @@ def pause(send: str, newsletter: str | None, as_json: bool) -> None:
 
 def _pause_welcome(version: "Send", as_json: bool) -> None:
     from mailer.cli.watching import say_waiting
+    from mailer.publishing.welcome_reports import cancelled_in_use, why_stopped
     from mailer.sending.steering import pause_welcome
 
     paused = pause_welcome(version, waiting=say_waiting)
+    if not paused and (cancelled := cancelled_in_use(version)):
+        raise Problem(f"there is nothing to pause: {why_stopped(cancelled)}.")
     if not paused:
         raise Problem(f"the welcome of {version.newsletter} is off and nobody waits for it: there is nothing to pause.")
     for send in paused:
@@ -68,13 +71,12 @@ def _pause_welcome(version: "Send", as_json: bool) -> None:
 @json_option
 @click.option("--detach", is_flag=True, help="Return at once and let the workers send.")
 def resume(send: str, newsletter: str | None, as_json: bool, detach: bool) -> None:
-    """Resume a paused send with the content that was planned; "welcome" is all that is paused of the welcome."""
-    found = _paused(send, newsletter)
-    from mailer.cli.watching import carry_out_all
-    from mailer.publishing.sends import require_provider
+    """Resume a paused send with the content that was planned.
 
-    for one in found:
-        require_provider(one)
+    "welcome" is the welcome in all its languages. A version whose text you replaced is resumed by its own name alone.
+    """
+    found = _from_here(_paused(send, newsletter))
+    from mailer.cli.watching import carry_out_all
 
     if detach:
         for one in _resumed(found):
@@ -84,26 +86,56 @@ def resume(send: str, newsletter: str | None, as_json: bool, detach: bool) -> No
 
 
 def _paused(name: str, newsletter: str | None) -> "list[Send]":
-    """Return the send that is meant, or all paused versions of the welcome."""
+    """Return the send that is meant, or all paused versions of the welcome but those whose text was replaced."""
     start()
     from mailer.publishing.sends import find_send, find_welcome, is_welcome
+    from mailer.publishing.welcome_reports import replaced, why_stopped
     from mailer.sending.steering import paused_beside
 
-    if is_welcome(name, newsletter) and (paused := list(paused_beside(find_welcome(newsletter)))):
-        return paused
-    return [find_send(name, newsletter)]
+    if not is_welcome(name, newsletter) or not (paused := list(paused_beside(find_welcome(name, newsletter)))):
+        return [find_send(name, newsletter)]
+    left = replaced(paused)
+    if len(left) == len(paused):
+        raise Problem(f"only a text that you replaced is paused: {why_stopped(left[0])}.")
+    for send in left:
+        click.echo(f"mailer: not resumed, because you replaced its text: {why_stopped(send)}.", err=True)
+    return [send for send in paused if send not in left]
+
+
+def _from_here(sends: "list[Send]") -> "list[Send]":
+    """Return those that this process may continue, and say why it may not the others. Raises Refused if it may none."""
+    from mailer.publishing.errors import Refused
+    from mailer.publishing.sends import require_provider
+
+    own, refused = [], []
+    for send in sends:
+        try:
+            require_provider(send)
+            own.append(send)
+        except Refused as error:
+            refused.append(error)
+    if not own:
+        raise refused[0]
+    for why in refused:
+        click.echo(f"mailer: {why}", err=True)
+    return own
 
 
 def _resumed(sends: "list[Send]") -> "list[Send]":
+    """Resume them, and return those that were paused still."""
     from mailer.sending.lifecycle import WrongState
     from mailer.sending.steering import resume
 
+    resumed = []
     for send in sends:
         try:
             resume(send.pk)
+            resumed.append(send)
         except WrongState as state:
-            raise Problem(f"{send.slug} is {state}, so there is nothing to resume.") from None
-    return sends
+            instead = Problem(f"{send.slug} is {state}, so there is nothing to resume.")
+    if not resumed:
+        raise instead
+    return resumed
 
 
 @click.command()

@@ -63,8 +63,9 @@ def carry_out_all(start: Callable[[], Sequence[Send]], as_json: bool) -> NoRetur
     """Do as `carry_out` for several sends; the exit code is that of the one that ended worst."""
     with worker_here():
         sends = start()
-        for send in sends:
-            _watch(send)
+        for number, send in enumerate(sends, 1):
+            if not _watch(send, sends[number:]):
+                break
     sys.exit(max(_told(send, as_json) for send in sends))
 
 
@@ -77,21 +78,25 @@ def watch_only(send: Send, as_json: bool) -> NoReturn:
     finish(send, as_json)
 
 
-def _watch(send: Send) -> None:
+def _watch(send: Send, others: Sequence[Send] = ()) -> bool:
+    """Show a send until it ends or pauses. Return False if that was interrupted: Ctrl-C pauses the others too."""
     with _driving(send) as driving:
         _say_how_to_leave(send, driving)
         try:
             with _terminable():
                 _follow(send)
+            return True
         except KeyboardInterrupt:
             if driving and _fresh(send).state == Send.State.PLANNING:
                 _leave_to_workers(send)
             elif driving:
-                _pause_on_request(send)
+                for one in (send, *others):
+                    _pause_on_request(one)
             else:
                 click.echo("mailer: stopped watching; the send continues.", err=True)
         except _Terminated:
             click.echo(f"mailer: stopped; `mailer send issue` or a worker continues {send.slug}.", err=True)
+    return False
 
 
 def _say_how_to_leave(send: Send, driving: bool) -> None:

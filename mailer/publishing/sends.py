@@ -55,11 +55,13 @@ def is_welcome(name: str, newsletter: str | None) -> bool:
     return path.resolve().parent == settings.CONFIG_FOLDER.resolve()
 
 
-def find_welcome(newsletter: str | None) -> Send:
+def find_welcome(name: str, newsletter: str | None) -> Send:
     """Return the newest version of the welcome, of a real one before a rehearsal.
 
-    Raises CorrectRequest if there is none, or if several newsletters have one.
+    A file may name its newsletter. Raises CorrectRequest if there is none, or if several newsletters have one.
     """
+    named = read_name(Path(name), settings.NEWSLETTERS)
+    newsletter = newsletter or (named.newsletter if named else None)
     found = Send.objects.filter(kind=Send.Kind.WELCOME).defer("html", "text", "article").order_by("-pk")
     versions = list(found.filter(newsletter=newsletter) if newsletter else found)
     real = [send for send in versions if not send.is_rehearsal] or versions

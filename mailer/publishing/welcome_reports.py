@@ -36,22 +36,45 @@ def stopped() -> list[Send]:
     return list(found.defer("html", "text", "article").order_by("pk"))
 
 
+def replaced(versions: list[Send]) -> list[Send]:
+    """Return those of the versions of a welcome whose file says something else since: not what an issue renewed."""
+    rows = Welcome.objects.filter(newsletter__in={send.newsletter for send in versions})
+    texts = {
+        (label, language, rehearsal): source
+        for label, language, rehearsal, source in rows.values_list(
+            "newsletter", "language", "rehearsal", "send__source_sha256"
+        )
+    }
+    return [
+        send
+        for send in versions
+        if texts.get((send.newsletter, send.language, send.is_rehearsal), send.source_sha256) != send.source_sha256
+    ]
+
+
+def cancelled_in_use(version: Send) -> Send | None:
+    """Return a version in use of this one's welcome that was cancelled."""
+    rows = Welcome.objects.filter(newsletter=version.newsletter, rehearsal=version.is_rehearsal)
+    return Send.objects.filter(pk__in=rows.values("send"), state=Send.State.CANCELLED).first()
+
+
 def why_stopped(send: Send) -> str:
     """Say what one of these versions stopped at, whom that concerns, and what to do."""
+    named = send.slug + (f" --newsletter {send.newsletter}" if len(settings.NEWSLETTERS) > 1 else "")
     sums = count(send)
     why = f" ({send.reason})" if send.reason else ""
     if Welcome.objects.filter(send=send).exists():
         if send.state == Send.State.PAUSED:
-            wait, ways = "those who confirm wait for it, a week at most", f"`mailer resume {send.slug}` goes on"
+            wait, ways = "those who confirm wait for it, a week at most", f"`mailer resume {named}` goes on"
             return f"{send.slug} is paused{why}, so {wait}; {ways}"
         if send.state == Send.State.CANCELLED:
             again = f"mailer send welcome --newsletter {send.newsletter}"
             return f"{send.slug} is cancelled, so those who confirm wait, a week at most; `{again}` goes on"
     if send.state == Send.State.PAUSED and sums.waiting:
         wait = "1 subscriber waits" if sums.waiting == 1 else f"{sums.waiting} subscribers wait"
-        ways = f"`mailer resume {send.slug}` sends it to them, `mailer cancel {send.slug}` does not"
+        ways = f"`mailer resume {named}` sends it to them, `mailer cancel {named}` does not"
         return f"{send.slug} is paused{why}, so {wait} for it; {ways}"
-    ways = f"`mailer reconcile {send.slug}` shows and settles the requests"
+    ways = f"`mailer reconcile {named}` shows and settles the requests"
     return f"{send.slug} is partly unknown: {sums.unknown} of its subscribers may have it or not; {ways}"
 
 

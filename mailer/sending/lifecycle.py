@@ -1,6 +1,7 @@
 """The states of a send and the changes between them; mailer.sending.scheduling has those of a schedule.
 
-Each holds the send alone first, as a claim shares it first: in another order the two could deadlock.
+Each holds the send alone first, as a claim shares it first: in another order the two could deadlock. Only a welcome is
+locked before its versions.
 """
 
 import logging
@@ -75,11 +76,13 @@ def pause_for(send: int, reason: str) -> None:
 def pause_welcome(version: Send, reason: str = "", **language: str) -> None:
     """Pause the welcome that this is a version of, in all its languages or this one.
 
-    That is the version in use, also while nobody waits for it, and former ones that somebody waits for.
+    That is the version in use, also while nobody waits for it, and former ones that somebody waits for, or may again:
+    a late answer can show that a request was never made.
     """
     with transaction.atomic():
         in_use = _lock_in_use(newsletter=version.newsletter, rehearsal=version.is_rehearsal, **language)
-        goes_on = Q(state=Send.State.SENDING) | Q(state=Send.State.FINISHED, pk__in=in_use)
+        unknown = Batch.objects.filter(state=Batch.State.UNKNOWN).values("send")
+        goes_on = Q(state=Send.State.SENDING) | Q(Q(pk__in=in_use) | Q(pk__in=unknown), state=Send.State.FINISHED)
         versions = versions_beside(version).filter(goes_on, **language)
         for send in list(versions.order_by("pk").values_list("pk", flat=True)):
             with send_lock.alone(send):
@@ -102,9 +105,17 @@ def _lock_in_use(**which: Any) -> list[int]:
     return list(Welcome.objects.select_for_update().filter(**which).order_by("pk").values_list("send", flat=True))
 
 
+def end_formers() -> None:
+    """Finish the paused versions of welcomes that are in use no longer, once nobody waits for them any more."""
+    paused = Send.objects.filter(kind=Send.Kind.WELCOME, state=Send.State.PAUSED)
+    for version in paused.exclude(pk__in=Welcome.objects.values("send")).values_list("pk", flat=True):
+        end_former(version)
+
+
 def end_former(version: int) -> None:
-    """Finish a paused version of a welcome that is in use no longer, unless somebody waits for it."""
-    open_ = Batch.objects.filter(send=OuterRef("pk"), state__in=[Batch.State.PLANNED, Batch.State.POSTING])
+    """Finish a paused version of a welcome that is in use no longer, unless somebody waits for it or may again."""
+    states = [Batch.State.PLANNED, Batch.State.POSTING, Batch.State.UNKNOWN]
+    open_ = Batch.objects.filter(send=OuterRef("pk"), state__in=states)
     with send_lock.alone(version):
         idle = Send.objects.filter(~Exists(open_), pk=version, state=Send.State.PAUSED)
         idle.update(state=Send.State.FINISHED, finished_at=clock.now(), reason="")

@@ -5,7 +5,7 @@ with it claim and settling cost 1.3 s of CPU for 100,000 subscribers, without it
 same text but for locks. When each is run, and why, is said where it is called.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
@@ -173,9 +173,14 @@ def has_open_batch(send: int) -> bool:
     return _first(_OPEN_BATCH, send, send) is not None
 
 
-def as_bytes(public_ids: Iterable[str]) -> list[bytes]:
-    """Return the 16 bytes of each id: 32 hex digits on SQLite, and hyphens between them on PostgreSQL."""
+def as_bytes(public_ids: Sequence[str]) -> list[bytes]:
+    """Return the 16 bytes of each id: 32 hex digits on SQLite, and hyphens between them on PostgreSQL.
+
+    Raises ValueError if one is shorter or longer, which would give all that follow another subscriber's link.
+    """
     together = bytes.fromhex("".join(public_ids).replace("-", ""))
+    if len(set(map(len, public_ids))) > 1 or len(together) != 16 * len(public_ids):
+        raise ValueError("an id of a subscriber has another length than 16 bytes")
     return [together[start : start + 16] for start in range(0, len(together), 16)]
 
 

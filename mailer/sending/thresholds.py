@@ -41,9 +41,10 @@ def check(sends: Collection[int]) -> None:
         over = send.state in (Send.State.FINISHED, Send.State.CANCELLED) and not is_welcome
         if Send.objects.filter(pk=send.pk, notice="").update(notice=detail, notice_shown=not over):
             log.error("bounce or complaint threshold exceeded", extra={"send": send.pk})
-            pause_for(send.pk, detail)
             if is_welcome:
                 pause_welcome(send, detail, language=send.language)
+            else:
+                pause_for(send.pk, detail)
 
 
 def _passed(send: Send) -> str:

@@ -22,7 +22,7 @@ from mailer.models import ProviderAccount, Send
 from mailer.sending import clocks, orphans, restore_guard
 from mailer.sending.expiring import expire_attempts
 from mailer.sending.feeding import LONGEST, feed_slots
-from mailer.sending.lifecycle import cancel_leftovers, finish_if_done
+from mailer.sending.lifecycle import cancel_leftovers, end_formers, finish_if_done
 from mailer.sending.reconciling import resend_what_never_arrived
 from mailer.sending.restore_guard import Restored
 from mailer.sending.scheduling import fire_due
@@ -118,6 +118,7 @@ def tidy() -> None:
     queue.forget_old(now)
     welcomes.forget_old(now)
     purge_unconfirmed(now)
+    end_formers()
     auditing.forget_old(now)
     presence.forget_old(now)
     Session.objects.filter(expire_date__lt=now).delete()

@@ -6,7 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from mailer.models import Send, Welcome
+from mailer.cli import steering, watching
+from mailer.cli.terminal import Problem
+from mailer.models import ProviderAccount, Send, Welcome
 from mailer.worker.sweeping import sweep
 from mailer.worker.welcoming import welcome_subscribers
 from subscribers.models import WelcomeDue
@@ -146,6 +148,71 @@ def test_what_is_paused_is_resumed_and_watched_until_it_ends(ready, write, api):
     ready("pause", "welcome")
     done = ready("resume", "welcome")
     assert (done.code, done.out.count(": finished")) == (0, 2)
+
+
+def test_a_text_that_was_replaced_is_not_resumed_with_the_welcome(ready, write, api):
+    write()
+    ready("send", "welcome", "--yes")
+    readers.confirmed()
+    api.fail("forbidden")
+    welcome_subscribers()
+    write(text=WELCOME.replace("Thank", "Many thanks. Thank"))
+    ready("send", "welcome", "--yes")
+    refused = ready("resume", "welcome")
+    assert (refused.code, "only a text that you replaced is paused: welcome:en:1" in refused.err) == (1, True)
+    ready("pause", "welcome")
+    resumed = ready("resume", "welcome", "--detach")
+    assert "not resumed, because you replaced its text: welcome:en:1 is paused" in resumed.err
+    assert dict(Send.objects.values_list("slug", "state")) == {"welcome:en:1": "paused", "welcome:en:2": "finished"}
+    assert ready("resume", "welcome:en:1", "--detach").code == 0
+
+
+def test_versions_of_another_account_do_not_keep_the_others_from_going_on(ready, write, settings):
+    write(), write("welcome.de.md")
+    ready("send", "welcome", "--yes")
+    ready("pause", "welcome")
+    other = ProviderAccount.objects.create(name="another", host="api.sendgrid.com")
+    Send.objects.filter(slug="welcome:en:1").update(account=other)
+    resumed = ready("resume", "welcome", "--detach")
+    assert (resumed.code, "mailer: welcome:en:1" in resumed.err) == (0, True)
+    assert Send.objects.get(slug="welcome:de:2").state == "finished"
+
+
+def test_what_another_command_resumed_meanwhile_keeps_nothing_from_going_on(ready, write):
+    write(), write("welcome.de.md")
+    ready("send", "welcome", "--yes")
+    ready("pause", "welcome")
+    found = list(Send.objects.order_by("pk"))
+    Send.objects.filter(pk=found[0].pk).update(state="finished")
+    assert steering._resumed(found) == found[1:]
+    assert Send.objects.get(pk=found[1].pk).state == "finished"
+    with pytest.raises(Problem, match="is finished, so there is nothing to resume"):
+        steering._resumed(found[1:])
+
+
+@pytest.mark.parametrize(("interruption", "state"), [(KeyboardInterrupt, "paused"), (watching._Terminated, "finished")])
+def test_an_interruption_ends_watching_all_versions(ready, write, monkeypatch, interruption, state):
+    write(), write("welcome.de.md")
+    ready("send", "welcome", "--yes")
+    ready("pause", "welcome")
+    watched = []
+
+    def follow(send: Send) -> None:
+        watched.append(send.slug)
+        raise interruption
+
+    monkeypatch.setattr(watching, "_follow", follow)
+    ready("resume", "welcome")
+    assert watched == ["welcome:en:1"]
+    assert set(Send.objects.values_list("state", flat=True)) == {state}
+
+
+def test_a_pause_says_that_the_version_in_use_was_cancelled(ready, write):
+    write()
+    ready("send", "welcome", "--yes")
+    Send.objects.update(state="cancelled")
+    refused = ready("pause", "welcome")
+    assert "there is nothing to pause: welcome:en:1 is cancelled, so those who confirm wait" in refused.err
 
 
 def test_off_ends_it_and_says_who_waited(ready, write):

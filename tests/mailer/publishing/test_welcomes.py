@@ -208,19 +208,20 @@ def test_welcome_names_the_version_that_is_not_settled(newsletter, write, api):
 
 def test_of_several_newsletters_that_have_a_welcome_one_must_be_named(newsletter, write, settings):
     with pytest.raises(CorrectRequest, match="there is no welcome"):
-        find_welcome(None)
+        find_welcome("welcome", None)
     write()
     (first,) = frozen(newsletter)
-    assert find_welcome(None) == find_welcome("weekly") == first
+    assert find_welcome("welcome", None) == find_welcome("welcome", "weekly") == first
     other = replace(newsletter, label="daily", name="The Daily")
     settings.NEWSLETTERS = {"weekly": newsletter, "daily": other}
     write("welcome.daily.md")
     (second,) = frozen(other)
     with pytest.raises(CorrectRequest, match="choose one with --newsletter: daily, weekly"):
-        find_welcome(None)
-    assert find_welcome("daily") == second
+        find_welcome("welcome", None)
+    assert find_welcome("welcome", "daily") == find_welcome("welcome.daily.md", None) == second
     welcomes.turn_off(other)
-    assert find_welcome(None) == first
+    assert find_welcome("welcome.daily.md", None) == second
+    assert find_welcome("welcome", None) == first
 
 
 def test_an_issue_called_welcome_is_not_taken_for_the_welcome(newsletter, write):

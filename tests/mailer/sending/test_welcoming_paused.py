@@ -2,8 +2,9 @@
 
 import pytest
 
+from mailer.models import Batch
 from mailer.sending import welcoming
-from mailer.sending.lifecycle import WrongState
+from mailer.sending.lifecycle import WrongState, end_formers, finish_if_done
 from mailer.sending.steering import pause, pause_welcome, resume
 from tests import readers
 from tests.mailer.sending.outgoing import states
@@ -65,3 +66,26 @@ def test_a_paused_version_that_is_replaced_or_ended_is_over_unless_somebody_wait
     pause_welcome(second)
     welcoming.turn_off("weekly", rehearsal=False)
     assert (state(second), states(second)) == ("paused", ["planned"])
+    Batch.objects.update(state="accepted")
+    end_formers()
+    assert state(second) == "finished"
+
+
+def test_a_former_version_whose_request_may_never_have_been_made_is_paused_and_stays_so(api):
+    (first,) = freeze()
+    readers.confirmed()
+    plan()
+    Batch.objects.update(state="unknown")
+    assert finish_if_done(first.pk)
+    (second,) = freeze(content(source="Hello!"))
+    assert pause_welcome(second) == [first, second]
+    freeze(content(source="Hello again!"))
+    end_formers()
+    assert state(first) == "paused"
+
+
+def test_a_paused_version_is_not_ended_while_it_is_in_use(api):
+    (first,) = freeze()
+    pause_welcome(first)
+    end_formers()
+    assert state(first) == "paused"
