@@ -79,6 +79,7 @@ def test_so_do_the_mail_to_confirm_the_one_with_a_link_and_the_one_that_tells(gl
     assert [glass.look(one(newsletter)) for one in (confirmation, letter, notice)] == [FLAWLESS] * 3
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_an_installation")
 def test_so_does_every_page_that_a_reader_meets(glass: Glass, monkeypatch):
     found = {name: look for name, seen in readers_pages(monkeypatch).items() if (look := glass.look(seen)) != FLAWLESS}

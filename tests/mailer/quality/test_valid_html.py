@@ -14,6 +14,7 @@ from tests.mailer.quality.mails import REAL, Seen, confirmation, letter, mail, n
 from tests.mailer.quality.pages import readers_pages
 from tests.parts import skip_without, vnu
 
+pytestmark = pytest.mark.slow  # a program in Java, for each
 TEMPLATES = ROOT / "templates" / "pages"
 # Why each of these may stand in a mail. Ten at most; in a page none.
 ALLOWED = {
