@@ -54,14 +54,17 @@ _LOOKS = (
 )
 
 
-def check(proof: Proof) -> list[Finding]:
-    """Return what renderer and rules found, in the order of the file, without what it or its newsletter ignores."""
+def check(proof: Proof, ignored: Set[str] = frozenset()) -> list[Finding]:
+    """Return what renderer and rules found, in the order of the file, without what it, its newsletter or `ignored`
+    leaves out.
+    """
     told = {(finding.line, finding.column, finding.rule) for finding in proof.rendered.findings}
     found = set(proof.rendered.findings)
     for rules in _LOOKS:
         # The renderer was at the place and knows best what became of it.
         found |= {one for one in rules(proof) if (one.line, one.column, one.rule) not in told}
-    return _each_mistake_once(without(sorted(found), proof.ignored))
+    # What is ignored explains nothing, or a link would lead nowhere without a word.
+    return _each_mistake_once(without(sorted(found), proof.ignored | ignored))
 
 
 def _each_mistake_once(findings: list[Finding]) -> list[Finding]:

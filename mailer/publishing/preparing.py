@@ -140,7 +140,7 @@ def require_known_rules(ignored: Iterable[str]) -> None:
 
 def findings_of(proof: Proof, ignored: Iterable[str] = NONE) -> list[Finding]:
     """Return what the rules found, without what the issue, its newsletter or `ignored` leaves out."""
-    return without(check(proof), set(ignored))
+    return check(proof, frozenset(ignored))
 
 
 def findings_behind_links(proof: Proof, asking: Callable[[int], None]) -> list[Finding]:
@@ -163,7 +163,7 @@ def check_file(
         proof = prepare(file, newsletter)
     except CorrectIssue as error:
         return without(error.findings, set(ignored))
-    found = findings_of(proof)
+    found = findings_of(proof, ignored)
     if asking:
         found += findings_behind_links(proof, asking)
     return without(sorted(found), set(ignored))

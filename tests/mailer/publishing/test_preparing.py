@@ -1,5 +1,7 @@
 """An issue is prepared in the same way for every caller, with refusals as types that callers can read."""
 
+from dataclasses import replace
+
 import pytest
 
 from mailer.content.issues import read_issue
@@ -64,6 +66,16 @@ def test_an_ignored_rule_does_not_block(file):
     proof = prepare(file, None)
     assert "image-missing" in {finding.rule for finding in findings_of(proof)}
     assert "image-missing" not in {finding.rule for finding in require_sound(proof, ["image-missing"])}
+
+
+def test_to_ignore_what_a_link_was_meant_to_be_lets_no_dead_link_go_out(file, settings):
+    file.write_text(f"{ISSUE}\n@[vimeo](3344)\n")
+    around = Surroundings("https://news.example.com", rehearsal=True, newsletters=("weekly",))
+    newsletter = replace(settings.NEWSLETTERS["weekly"], source_url="")
+    proof = render(read_issue(file, settings.CONFIG), newsletter, around)
+    with pytest.raises(CorrectIssue) as refused:
+        require_sound(proof, ["markup-left"])
+    assert [finding.rule for finding in refused.value.findings] == ["relative-left"]
 
 
 def test_a_rule_beside_the_point_does_not_block_even_if_nobody_may_ignore_it(file):
