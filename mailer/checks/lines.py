@@ -25,9 +25,12 @@ _LOST_FORMULA = lazy(
     rf"|\\\[(?=[^\[\]]{{0,100}}?{_OF_FORMULAS})(?:(?!\]\(|//|\\\]).){{1,300}}\\\])",
     re.DOTALL,
 )
-_EMBED = lazy(r"(?<![\w\\])@\[[a-z]{3,20}\]\([^()\n]{1,300}\)")
+# The name of a site, and an id: "@[ada](https://…)" names a person, and its link works.
+_EMBED = lazy(r"(?<![\w\\])@\[[a-z]{3,20}\]\([\w-][^().:\n]{0,300}\)")
+# Behind a word, ！ ends a sentence.
 _WIDE_IMAGE = lazy(
-    r"！\[[^\[\]\n]{0,200}\]\([^()\n]{1,300}?\.(?:png|jpe?g|gif|webp|svg|avif|bmp)\b[^()\n]{0,300}\)", re.IGNORECASE
+    r"(?<!\S)！\[[^\[\]\n]{0,200}\]\([^()\n]{1,300}?\.(?:png|jpe?g|gif|webp|svg|avif|bmp)\b[^()\n]{0,300}\)",
+    re.IGNORECASE,
 )
 # Those between letters of Persian (U+200C) and in emoji (U+200D) are meant.
 _INVISIBLE = "\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff"
@@ -66,7 +69,7 @@ def _conflicts(proof: Proof) -> Iterator[Finding]:
 
 def _notes(proof: Proof) -> Iterator[Finding]:
     """Report what only other programs hide: of the tags around it, nothing is left in the email."""
-    source = _HTML_COMMENT.sub(lambda comment: _blank(comment[0]), _without_code(proof))
+    source = _what_is_read(proof)
     for kind, pattern in (("the kramdown comment", _KRAMDOWN), ("the hidden text", _HIDDEN)):
         for found in pattern.finditer(source):
             what = f'subscribers would see {kind} "{shortened(found[1])}"'
@@ -77,17 +80,17 @@ def _other_signs(proof: Proof) -> Iterator[Finding]:
     """Report what Markdown reads as a link, or as a part of one, and what was not meant so."""
     source = proof.document.source
     if "@[" in source:
-        for found in _EMBED.finditer(_without_code(proof)):
+        for found in _EMBED.finditer(_what_is_read(proof)):
             what = f'subscribers would see a link instead of what "{shortened(found[0])}" embeds'
             yield _finding(
                 proof, found.start() + 1, "markup-left", what, "write [words](address), with the address of its page"
             )
     if "！[" in source:
-        for found in _WIDE_IMAGE.finditer(_without_code(proof)):
+        for found in _WIDE_IMAGE.finditer(_what_is_read(proof)):
             what = f'subscribers would see a link instead of the image "{shortened(found[0])}"'
             yield _finding(proof, found.start() + 1, "markup-left", what, "write ! in half width, not ！")
     if re.search(f"[{_INVISIBLE}]", source):
-        for found in _INVISIBLE_IN_ADDRESS.finditer(_without_code(proof)):
+        for found in _INVISIBLE_IN_ADDRESS.finditer(_what_is_read(proof)):
             shown = re.sub(f"[{_INVISIBLE}]", "", found[0]).removeprefix("](")
             what = f'the address "{shortened(shown)}…" has an invisible character in it, U+{ord(found[1]):04X}'
             yield _finding(proof, found.start(), "markup-maybe", what, "delete it, or type the address again")
@@ -95,7 +98,7 @@ def _other_signs(proof: Proof) -> Iterator[Finding]:
 
 def _formulas(proof: Proof) -> Iterator[Finding]:
     """Report formulas of LaTeX: Markdown takes their backslashes for those that let a bracket be a bracket."""
-    for found in _LOST_FORMULA.finditer(_without_code(proof)):
+    for found in _LOST_FORMULA.finditer(_what_is_read(proof)):
         shown = found[0].replace("\\(", "(").replace("\\)", ")").replace("\\[", "[").replace("\\]", "]")
         what = f'subscribers would see the formula "{shortened(found[0])}" as "{shortened(shown)}"'
         fix = "show an image of the formula, or write it in words"
@@ -108,13 +111,13 @@ def _finding(proof: Proof, position: int, rule: str, what: str, fix: str) -> Fin
     return proof.finding(source.count("\n", 0, position), position - line_start, rule, what, fix)
 
 
-def _without_code(proof: Proof) -> str:
-    """Return the source with spaces in place of code."""
+def _what_is_read(proof: Proof) -> str:
+    """Return the source with spaces in place of code and comments."""
     lines = proof.document.source.split("\n")
     code = code_lines(proof.document.tokens, lines)
     outside = "\n".join(" " * len(line) if number in code else line for number, line in enumerate(lines))
-    return CODE_SPAN.sub(lambda span: _blank(span[0]), outside)
+    return _HTML_COMMENT.sub(_blank, CODE_SPAN.sub(_blank, outside))
 
 
-def _blank(text: str) -> str:
-    return re.sub(r"[^\n]", " ", text)
+def _blank(found: re.Match[str]) -> str:
+    return re.sub(r"[^\n]", " ", found[0])

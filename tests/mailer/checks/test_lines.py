@@ -31,7 +31,9 @@ def test_a_merge_that_is_not_finished_blocks_a_send(findings, text, lines):
     ("text", "rule"),
     [
         ("Watch\n@[vimeo](3344)", "markup-left"),
+        ("And\n@[codepen](ada/pen)", "markup-left"),
         ("图：\n！[窑](images/kiln.png)", "markup-left"),
+        ("图：\n窑\u3000！[窑](images/kiln.png)", "markup-left"),
         ("Read\n[words](https://a.example/\u200bx)", "markup-maybe"),
         ("And so\nhttps://a.example/x\u200e", "markup-maybe"),
     ],
@@ -45,6 +47,9 @@ def test_what_markdown_takes_for_a_link_is_found(findings, text, rule):
     "text",
     [
         "Write `@[vimeo](3344)`, ！[not an image](https://a.example/), mail@[here](https://a.example/).",
+        "太好看了！[点这里看大图](https://a.example/kiln.jpg)",
+        "Thanks to @[ada](https://social.example/ada), @[brian](/brian) and @[cleo](#cleo).",
+        "<!-- later: @[youtube](abc) and ！[窑](kiln.png), https://a.example/x\u200ey, \\(x^2\\) -->",
         "A soft\u00adhyphen, می\u200cخواهم and [one](https://a.example/می\u200cخواهم).",
     ],
 )
