@@ -3,7 +3,7 @@ text that is code because it is indented. `fixes` corrects what is certain.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -35,7 +35,8 @@ _PROSE = lazy(
 
 def look(proof: Proof) -> Iterator[Finding]:
     lines = proof.document.source.split("\n")
-    for run in glued_items(proof.document.tokens, lines):
+    runs = list(glued_items(proof.document.tokens, lines))
+    for run in runs:
         what = f'"{shortened(lines[run.lines[0]], 30)}" begins no list, so its lines would run into each other'
         space = "an ordinary space" if NO_BREAK in lines[run.lines[0]] else "a space"
         yield proof.finding(run.lines[0], 0, "markup-maybe", what, f"put {space} behind the {run.mark}{run.more}")
@@ -44,7 +45,7 @@ def look(proof: Proof) -> Iterator[Finding]:
         line = heading.map[0] if heading.map else 0
         yield proof.finding(line, 0, "markup-maybe", what, "put an empty line between them, or write ## for a heading")
     yield from _unlike_the_others(proof, lines)
-    yield from _short_lines(proof, lines)
+    yield from _short_lines(proof, lines, {line for run in runs for line in run.lines})
     yield from _indented(proof)
 
 
@@ -170,10 +171,10 @@ def _unlike_the_others(proof: Proof, lines: Sequence[str]) -> Iterator[Finding]:
             yield proof.finding(begin, 0, "markup-maybe", what, fix)
 
 
-def _short_lines(proof: Proof, lines: Sequence[str]) -> Iterator[Finding]:
-    """Report verses and addresses: prose that an editor's program wrapped has longer lines."""
+def _short_lines(proof: Proof, lines: Sequence[str], items: Set[int]) -> Iterator[Finding]:
+    """Report verses and addresses: prose that an editor's program wrapped has longer lines, and `items` are a list."""
     for token, inside in pairwise(proof.document.tokens):
-        if token.type != "paragraph_open" or not token.map:
+        if token.type != "paragraph_open" or not token.map or not items.isdisjoint(range(*token.map)):
             continue
         breaks = [child.type for child in inside.children or [] if child.type in ("softbreak", "hardbreak")]
         rows = [line.strip(" \t>") for line in lines[slice(*token.map)]]

@@ -96,6 +96,11 @@ def test_other_lines_may_run_together(rules, text):
     assert rules(text) == []
 
 
+def test_lines_of_a_list_are_not_said_to_be_verses_too(findings):
+    (told,) = findings("1.Buy clay\n2.Go\n3.Fire the kiln at night")
+    assert told.fix.startswith("put a space behind the 1.")
+
+
 @pytest.mark.parametrize("heading", ["News", "What did we learn? A lot!", "Foo Inc.", "为什么？因为快！"])
 def test_a_heading_with_a_line_below_is_one(rules, heading):
     assert rules(f"{heading}\n---\n\nWords.") == []
