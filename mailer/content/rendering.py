@@ -205,11 +205,11 @@ def _told(document: Document, issue: Issue) -> Iterator[Finding]:
     """Report what parsing and resolving addresses had to leave out."""
     for remark in document.remarks:
         yield issue.finding(remark.line, remark.column, remark.rule, remark.severity, remark.message, remark.fix)
-    for heading in empty_sections(document.tokens, issue.title):
+    for heading, words in empty_sections(document.tokens, issue.title):
         line, below = heading.map or (0, 0)
         if issue.welcome and begins_with_place(issue.body, below):
             continue  # workers fill it as soon as an issue was sent
-        what = f'section "{plain(heading.children or [])}" has no text and is left out'
+        what = f'section "{words}" has no text and is left out'
         yield issue.finding(line, 0, "section-empty", "warning", what, "write something below it, or remove it")
 
 

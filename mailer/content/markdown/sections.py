@@ -37,11 +37,11 @@ def split(tokens: list[Token], title: str) -> tuple[Section, ...]:
     return tuple(sections)
 
 
-def empty_sections(tokens: list[Token], title: str) -> Iterator[Token]:
-    """Return the headings that `split` drops because there is nothing below them."""
+def empty_sections(tokens: list[Token], title: str) -> Iterator[tuple[Token, str]]:
+    """Return the headings that `split` drops because there is nothing below them, with their words."""
     for run in _runs(_without_title(tokens, title)):
         if run and run[0].type == "heading_open" and not _holds_something(run[3:]):
-            yield run[1]
+            yield run[0], plain(run[1].children or [])
 
 
 def needs_contents(sections: tuple[Section, ...]) -> bool:

@@ -256,6 +256,7 @@ def test_an_arabic_list_of_issues_is_on_the_right(newsletter, write):
 
 def test_before_the_first_issue_only_sections_that_stay_empty_are_named(newsletter, write):
     text = WELCOME + "\n## Our rules\n\n## How to answer\n\nJust reply.\n"
+    text += "\nBefore that\n-----------\n\n<!-- back issues: 5 -->\n"
     findings = prepare(write(text=text), None).rendered.findings
     assert [one.message for one in findings if one.rule == "section-empty"] == [
         'section "Our rules" has no text and is left out'
