@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from html import escape
@@ -35,6 +35,7 @@ class Feed:
     archive: str  # ends in "/"
     address: str
     installation: str
+    folder: Callable[[str], str] = str  # where the page of a slug is, below the archive
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ class _Item:
 def _items(feed: Feed) -> Iterator[_Item]:
     for page in feed.pages:
         language = page.entry.language or feed.newsletter.language
-        entry, link = page.entry, f"{feed.archive}{quote(page.entry.slug, safe='')}/"
+        entry, link = page.entry, f"{feed.archive}{quote(feed.folder(page.entry.slug), safe='')}/"
         yield _Item(
             id=_for_ever(feed.installation, "issue", feed.newsletter.label, entry.slug),
             link=link,

@@ -246,7 +246,7 @@ class StaticArchive:
     def _feeds(self) -> Iterator[tuple[str, bytes]]:
         root = self.base_url or archive_root(settings.BASE_URL, self.newsletter.label, list(settings.NEWSLETTERS))
         last = [replace(one, article=self._at_home(one.article)) for one in newest(self.newsletter.label, LENGTH)]
-        feed = Feed(self.newsletter, last, root, f"{root}feed.xml", public_id())
+        feed = Feed(self.newsletter, last, root, f"{root}feed.xml", public_id(), self._public_folder)
         accent = self.newsletter.accent_color.removeprefix("#")
         styles = [self._relative(address, "feed.xml") for address in ("/static/feed.css", f"/colours/{accent}.css")]
         with pages.speaking(self.newsletter, self.newsletter.language):
@@ -283,9 +283,13 @@ class StaticArchive:
 
     def _sitemap(self) -> bytes:
         root = self.base_url or archive_root(settings.BASE_URL, self.newsletter.label, list(settings.NEWSLETTERS))
-        listed = [(f"{root}{quote(one.slug, safe='')}/", one.updated) for one in self._entries]
+        listed = [(f"{root}{quote(self._public_folder(one.slug), safe='')}/", one.updated) for one in self._entries]
         body = render_to_string("pages/sitemap.xml", {"addresses": [(root, None), *listed][: pages.SITEMAP_LIMIT]})
         return body.encode()
+
+    def _public_folder(self, slug: str) -> str:
+        """Return the folder of an issue for programs: under `base_url` it is here, else the served archive has it."""
+        return _folder(slug) if self.base_url else slug
 
 
 def _folder(slug: str) -> str:

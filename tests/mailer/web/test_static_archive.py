@@ -168,6 +168,18 @@ def test_the_folder_of_a_long_slug_has_a_name_that_a_file_system_takes():
     assert f'href="{quote(folder)}/index.html"' in files["index.html"].decode()
 
 
+@pytest.mark.parametrize("slug", ["中" * 100, "feed.xml"], ids=["long", "taken"])
+@pytest.mark.parametrize("base_url", [None, "https://ada.example/weekly/"])
+def test_feeds_and_sitemap_lead_to_the_page_of_an_issue_whose_folder_is_called_otherwise(slug, base_url):
+    archived(slug, day=date(2019, 7, 1))
+    files = built(base_url)
+    (folder,) = {path.removesuffix("/index.html") for path in files if path.startswith(f"{slug[:60]}") and "/" in path}
+    page = f"{base_url}{quote(folder)}/" if base_url else f"{BASE}/archive/{quote(slug)}/"
+    assert f"<loc>{page}</loc>" in files["sitemap.xml"].decode()
+    assert f'href="{page}"' in files["feed.xml"].decode()
+    assert [one["url"] for one in json.loads(files["feed.json"])["items"]] == [page]
+
+
 @pytest.mark.parametrize("address", ["/static/..", "/static/", "/static/%2e%2e", "/colours/x.css", "/colours/../x"])
 def test_an_address_that_is_none_of_our_files_leads_to_the_server(address):
     published("2026-11-13", article=f'<p><a href="{BASE}{address}">x</a></p>', language="en", base_url=BASE)
