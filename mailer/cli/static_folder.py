@@ -34,9 +34,13 @@ def former_files(folder: Path) -> set[str]:
 
 
 def _is_ours(name: str) -> bool:
-    """Tell whether a build may have written this: whoever writes to the folder may have written to its list, too."""
-    parts = PurePosixPath(name).parts
-    return bool(parts) and not PurePosixPath(name).is_absolute() and ".." not in parts and parts[0] != ".git"
+    """Tell whether a build may have written this: whoever writes to the folder may have written to its list, too.
+
+    NUL stands where a loss of power left nothing on the disk.
+    """
+    path = PurePosixPath(name)
+    inside = bool(path.parts) and not path.is_absolute() and ".." not in path.parts
+    return inside and path.parts[0] != ".git" and "\0" not in name
 
 
 def write_files(folder: Path, files: Iterable[tuple[str, bytes]]) -> dict[str, bool]:

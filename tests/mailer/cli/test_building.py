@@ -126,6 +126,16 @@ def test_a_list_that_was_cut_short_names_what_is_there(run, tmp_path):
 
 
 @pytest.mark.usefixtures("sent")
+def test_a_list_that_lost_power_while_it_was_written_is_written_anew(run, tmp_path):
+    out = tmp_path / "out"
+    run("archive", "build", str(out), *WEEKLY)
+    written = (out / ".mailer-archive").read_bytes()
+    (out / ".mailer-archive").write_bytes(written[:20] + bytes(len(written) - 20))
+    assert run("archive", "build", str(out), *WEEKLY).code == 0
+    assert (out / ".mailer-archive").read_bytes() == written
+
+
+@pytest.mark.usefixtures("sent")
 def test_a_build_that_could_not_even_write_its_list_is_begun_anew(run, tmp_path):
     out = tmp_path / "out"
     out.mkdir()
