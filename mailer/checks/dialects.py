@@ -167,9 +167,10 @@ _CERTAIN = (
         rf"(?<!the )(?<![\w<])<img\s(?=[^<>\n]{{0,500}}?src=)[^<>\n]{{1,500}}>(?![\s-]*{KINDS})",
         "close its quotation marks, or write ![words](address)",
     ),
+    # A link without an address, or that lost it with a tag of Liquid.
     _left("](", r"(?<!\w)\[[^\[\]]+\]\(\s*\)", "write an address in the ( ); that of an issue is the name of its file"),
-    # A link that is none, because something in it is no address; it has one, or lost it with a tag of Liquid.
-    _left("](", rf"(?<!\w)\[[^\[\]]+\]\((?=\s*\)|[^()\n]{{0,300}}?{_OF_AN_ADDRESS}){_IN_PARENTHESES}\)", _LINK),
+    # A link that is none, because something in it is no address, although it has one.
+    _left("](", rf"(?<!\w)\[[^\[\]]+\]\((?=[^()\n]{{0,300}}?{_OF_AN_ADDRESS}){_IN_PARENTHESES}\)", _LINK),
     # One that is never closed.
     _left("](", r"(?<![\w\]])\[[^\[\]\n]{1,200}\]\(<?(?:https?://|mailto:)[^\s()]{1,300}", "close the link with )"),
     CONTENTS,
