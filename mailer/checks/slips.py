@@ -1,5 +1,6 @@
-"""Find what is Markdown, but not as it was meant: lists without a space, text that a line below makes a heading of, and
-text that is code because it is indented. `fixes` corrects what is certain.
+"""Find what is Markdown, but not as it was meant: lists without a space, text that a line below makes a heading of, the
+only heading that is underlined, short lines that run together, and text that is code because it is indented. `fixes`
+corrects what is certain.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""Find sections, titles and preheaders that only hold a place: "…", WIP, TBA, lorem ipsum."""
+"""Find sections, titles and preheaders that only hold a place: "…", WIP, TBA, lorem ipsum; and what Notion exports."""
 
 import re
 from collections.abc import Iterator, Sequence
