@@ -91,7 +91,7 @@ def machines(tmp_path: Path, broker: Broker, postgres: Postgres) -> Iterator[Sta
     stage.close()
 
 
-@pytest.fixture(params=["embedded", "distributed"])
+@pytest.fixture(params=["embedded", pytest.param("distributed", marks=pytest.mark.slow)])
 def stage(request: pytest.FixtureRequest) -> Stage:
     """Run each test that uses it on both stages."""
     chosen: Stage = request.getfixturevalue(request.param)

@@ -124,6 +124,7 @@ def test_a_command_loads_only_what_it_needs(embedded: Stage):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "page", sorted((ROOT / "docs").rglob("*.md")), ids=lambda path: "-".join(path.relative_to(ROOT / "docs").parts)
 )

@@ -53,7 +53,6 @@ def test_a_named_database_needs_no_newsletter(run, elsewhere, monkeypatch, name)
     assert run("status").code == 0
 
 
-@pytest.mark.slow  # a process for each
 def test_a_refused_command_leaves_not_even_a_folder(tmp_path):
     stage = Stage(tmp_path)
     ran = stage.run("subscribers", "suppress", "ada@readers.example", "--reason", "x", expect=2, MAILER_HOME="")
