@@ -75,7 +75,7 @@ test-postgres: $(VENV)/dev.stamp
 test-all: $(VENV)/dev.stamp
 	@$(BIN)/python -m pytest -n 3 --dist worksteal -m slow --maxfail 10
 	@MAILER_TEST_DATABASE=postgres $(BIN)/python -m pytest -n 4 --dist worksteal -m "not slow" tests/mailer/cli
-	@MAILER_TEST_DATABASE=postgres $(BIN)/python -m pytest -n 4 --dist worksteal -m slow tests/mailer/sending/test_send_lock.py
+	@MAILER_TEST_DATABASE=postgres $(BIN)/python -m pytest -n 4 --dist worksteal -m slow $(wildcard tests/mailer/sending/test_send_lock*.py)
 
 # Tests of properties try the same examples in each run; here they try others.
 explore: $(VENV)/dev.stamp
