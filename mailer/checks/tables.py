@@ -1,6 +1,6 @@
 """Check that a table is not wider than an email: a client cuts off what is beyond the edge, without a sign of it.
 
-Some clients let subscribers scroll the table aside, but nothing shows that there is more.
+Some clients let subscribers scroll the table aside, and not all of those show the shadow that says so.
 """
 
 from collections.abc import Iterator, Sequence

@@ -1,5 +1,6 @@
 """Sends that were planned: which one is meant, and whether this process may continue it."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from django.conf import settings
@@ -25,8 +26,7 @@ def find_send(name: str, newsletter: str | None) -> Send:
     sends = Send.objects.select_related("account").defer("html", "text", "article").filter(slug=slug).order_by("-pk")
     if newsletter:
         sends = sends.filter(newsletter=newsletter)
-    found = list(sends)
-    real = [send for send in found if not send.is_rehearsal] or found
+    real = _real_if_any(sends)
     if not real:
         raise CorrectRequest(f"there is no send {slug!r}; `mailer status` lists them.")
     if len({send.newsletter for send in real}) > 1:
@@ -63,8 +63,8 @@ def find_welcome(name: str, newsletter: str | None) -> Send:
     named = read_name(Path(name), settings.NEWSLETTERS)
     newsletter = newsletter or (named.newsletter if named else None)
     found = Send.objects.filter(kind=Send.Kind.WELCOME).defer("html", "text", "article").order_by("-pk")
-    versions = list(found.filter(newsletter=newsletter) if newsletter else found)
-    real = [send for send in versions if not send.is_rehearsal] or versions
+    versions = found.filter(newsletter=newsletter) if newsletter else found
+    real = _real_if_any(versions)
     on = set(Welcome.objects.values_list("newsletter", flat=True))
     meant = [send for send in real if send.newsletter in on] or real
     if not meant:
@@ -81,7 +81,7 @@ def _version_of_welcome(newsletter: str | None) -> Send:
     unsettled = Batch.objects.filter(state__in=[Batch.State.PLANNED, Batch.State.POSTING, Batch.State.UNKNOWN])
     paused = Q(state=Send.State.PAUSED, pk__in=Welcome.objects.values("send"))
     to_look_at = found.filter(paused | Q(pk__in=unsettled.values("send"))).order_by("pk")
-    real = [send for send in to_look_at if not send.is_rehearsal] or list(to_look_at)
+    real = _real_if_any(to_look_at)
     if len(real) > 1:
         names = ", ".join(f"{send.slug} of {send.newsletter}" for send in real)
         raise CorrectRequest(f"several versions of the welcome are not settled; name one of them: {names}.")
@@ -89,6 +89,11 @@ def _version_of_welcome(newsletter: str | None) -> Send:
     if newest is None:
         raise CorrectRequest("there is no welcome; `mailer send welcome` begins one.")
     return newest
+
+
+def _real_if_any(sends: Iterable[Send]) -> list[Send]:
+    found = list(sends)
+    return [send for send in found if not send.is_rehearsal] or found
 
 
 def _slug_of(file: Path) -> str:
