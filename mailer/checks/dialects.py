@@ -226,14 +226,6 @@ _UNCERTAIN = (
         rf"[【［][^【】［］\n]{{1,200}}[】］][(（]\s*(?:{_WEB})[^()（）\s]{{1,300}}\s*[)）]",
         "write [words](address), with [ ] in half width",
     ),
-    # A table whose second line is missing, or has not as many columns as its head.
-    _maybe(
-        "|",
-        r"\A\|[^\n]{1,500}\|[ \t]*\n\|[^\n]{1,500}\|[ \t]*$"
-        r"|\A[^\n|]{1,300}\|[^\n]{0,500}\n[ \t|:-]{0,100}-[ \t]?\|[ \t]?-[ \t|:-]{0,100}$",
-        "write |---|---| below the head of the table, with a column for each; a | in a cell is \\|",
-        re.MULTILINE,
-    ),
     # Marks of Markdown in full width, as a Chinese or Japanese keyboard writes them.
     _maybe("]（", r"\[[^\[\]\n]{1,200}\]（\s*https?://[^（）\n]{1,300}）", "write the address in ( ), not in （ ）"),
     _maybe("》", r"\A》[^\n]{1,100}", "write > for a quote, not 》"),

@@ -1,13 +1,16 @@
-"""Check that a table is not wider than an email: a client cuts off what is beyond the edge, without a sign of it.
+"""Check that rows are a table, and that it is not wider than an email: a client cuts off what is beyond the edge.
 
 Some clients let subscribers scroll the table aside, and not all of those show the shadow that says so.
 """
 
+import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 
 from markdown_it.token import Token
 
-from mailer.checks.proofs import Proof
+from mailer.checks.proofs import CODE_SPAN, Proof, shortened
 from mailer.content.findings import Finding
 from mailer.content.markdown import COLUMN, display_width, plain
 from mailer.content.markdown.text import closing
@@ -23,7 +26,88 @@ TOLERANCE = 1.08
 BREAKS = lazy("[ \t]+|(?<=[-?])|(?<=[\u2e80-\u9fff\uf900-\uffef])|(?=[\u2e80-\u9fff\uf900-\uffef])")
 
 
+# What stands between the cells, also as a Chinese or Japanese keyboard writes it. "||spoiler||" and "|x|" are no rows.
+_FRAMED = lazy(r"[|｜](?=\s|[^|｜]{2}).*[|｜]\Z")
+_OPEN = lazy(r"(?<!\\)(?<=\S)\s{1,20}[|｜]\s{1,20}(?=\S)")
+_BELOW_HEAD = lazy(r"(?=.*[-–—])[|｜+:：=\s–—-]{3,}")
+_LINE_ENDS = lazy(r"(?:[ ]{2}|\\|<br\s?/?>)\n", re.IGNORECASE)
+_NO_CELLS = lazy(rf"{CODE_SPAN.pattern}|\[\[[^\[\]\n]*\]\]", re.DOTALL)
+
+
 def look(proof: Proof) -> Iterator[Finding]:
+    yield from _wide(proof)
+    if "|" in proof.document.source or "｜" in proof.document.source:
+        yield from _text(proof)
+
+
+# ---------------------------------------------------------------- rows that are text
+
+
+def _text(proof: Proof) -> Iterator[Finding]:
+    blocks = [
+        (token, inside)
+        for token, inside in pairwise(proof.document.tokens)
+        if token.type in ("paragraph_open", "heading_open") and inside.map
+    ]
+    told = -1
+    for (token, inside), (_, following) in pairwise([*blocks, (Token("", "", 0), Token("", "", 0))]):
+        begin, end = token.map or (0, 0)
+        if begin == told:
+            continue
+        # "Day | Weather" with a line "---" below it is a heading, and the rows are a paragraph.
+        if token.markup == "-" and _kind(inside.content) and following.map and following.map[0] == end:
+            told = end if _kind(following.content.split("\n")[0]) else -1
+        slip = _run_together(inside.content, 1) if told == end else _slip(inside.content)
+        if slip:
+            yield proof.finding(begin + slip.row, 0, "markup-maybe", slip.what, slip.fix)
+
+
+@dataclass(frozen=True)
+class _Slip:
+    row: int  # of its paragraph, from 0
+    what: str
+    fix: str
+
+
+def _slip(text: str) -> _Slip | None:
+    """Return what was meant as rows of a table, and is text."""
+    written = text.split("\n")
+    rows = _NO_CELLS.sub(lambda found: re.sub(r"[^\n]", "x", found[0]), text).split("\n")
+    kinds = [_kind(row) for row in rows]
+    if "framed" in kinds:
+        return _framed(written[kinds.index("framed")], kinds.index("framed"))
+    head = kinds.index("below", 1) - 1 if "below" in kinds[1:] else -1
+    if head >= 0 and all({"|", "｜"} & {*row} for row in rows[head : head + 2]):
+        return _framed(written[head], head)
+    if len(rows) > 1 and set(kinds) == {"open"} and not _LINE_ENDS.search(text):
+        return _run_together(written[0], len(rows) - 1)
+    return None
+
+
+def _framed(line: str, row: int) -> _Slip:
+    wide = ", in half width" if "｜" in line else ""
+    what = f'"{shortened(line)}" is in no table, so subscribers would see the signs around its cells'
+    below = f"write |---|---|{wide} below the head of the table, with a column for each"
+    return _Slip(row, what, f"{below}, and no empty line in it; a | in a cell is \\|")
+
+
+def _run_together(line: str, more: int) -> _Slip:
+    below = "line" if more == 1 else f"{more} lines"
+    fix = "write |---|---| below the first line of a table, with a column for each; or end lines with a backslash"
+    return _Slip(0, f'"{shortened(line)}" and the {below} below it begin no table, and would be shown as one line', fix)
+
+
+def _kind(row: str) -> str:
+    row = row.strip()
+    if _BELOW_HEAD.fullmatch(row):
+        return "below"
+    return "framed" if _FRAMED.match(row) else "open" if _OPEN.search(row) else ""
+
+
+# ---------------------------------------------------------------- wide tables
+
+
+def _wide(proof: Proof) -> Iterator[Finding]:
     tokens = proof.document.tokens
     for position, token in enumerate(tokens):
         if token.type == "table_open":

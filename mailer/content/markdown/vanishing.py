@@ -36,7 +36,7 @@ def _cells(tokens: Sequence[Token], lines: Sequence[str]) -> Iterator[Vanished]:
             if any(more):
                 text = " | ".join(more)
                 what = f'"{shortened(text)}" is in no column of the table\'s header, so it would not be in the email'
-                fix = "give the header a cell for each column"
+                fix = "give the header a cell for each column; a | in a cell is \\|"
                 yield Remark(token.map[0], 0, "text-lost", what, fix, "error"), text
 
 

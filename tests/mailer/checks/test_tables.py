@@ -36,3 +36,59 @@ def test_a_table_that_an_email_would_cut_off_is_told(findings, rows):
 )
 def test_a_table_that_fits_is_not(rules, rows):
     assert "table-wide" not in rules(table(*rows))
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "named"),
+    [
+        ("| a | b |\n| 1 | 2 |", 8, "| a | b |"),
+        ("Open:\n| Day | Hours |\n| Sat | 9-12 |", 9, "| Day | Hours |"),
+        ("1. Open:\n| Day | Hours |\n|---|---|\n| Sat | 9-12 |", 9, "| Day | Hours |"),
+        ("| Day | Hours |\n|---|---|\n\n| Sat | 9-12 |", 11, "| Sat | 9-12 |"),
+        ("| 名称 | 说明 |\n|：--|：--|\n| 一 | 二 |", 8, "| 名称 | 说明 |"),
+        ("｜ 名称 ｜ 说明 ｜\n｜---｜---｜", 8, "｜ 名称 ｜ 说明 ｜"),
+        ("| a | `x|y` |\n|---|---|\n| 1 | 2 |", 8, "| a | `x|y` |"),
+        ("a | b | c\n---|---\n1 | 2 | 3", 8, "a | b | c"),
+        ("+-----+------+\n| Day | Hours |\n+-----+------+", 9, "| Day | Hours |"),
+    ],
+)
+def test_rows_that_are_no_table_are_told(findings, text, line, named):
+    (told,) = findings(f"{TOP}{text}\n")
+    assert (told.rule, told.line) == ("markup-maybe", line)
+    assert f'"{named}" is in no table' in told.message
+    assert "|---|---|" in told.fix
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("**Sat** | Fair\n**Sun** | Rain", '"**Sat** | Fair" and the line below it'),
+        ("> Day | Hours\n> Sat | 9-12\n> Sun | 9-11", '"Day | Hours" and the 2 lines below it'),
+        ("- 时间 | 地点\n  周六 | 北京", '"时间 | 地点" and the line below it'),
+        ("Day | Hours\n---\nSat | 9-12\nSun | 9-11", '"Day | Hours" and the line below it'),
+    ],
+)
+def test_rows_that_run_together_are_told_once(findings, text, named):
+    (told,) = findings(f"{TOP}{text}\n")
+    assert (told.rule, told.line) == ("markup-maybe", 8)
+    assert told.message == f"{named} begin no table, and would be shown as one line"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Title | Source",
+        "[Read](https://a.example/a) | [Archive](https://a.example/b)",
+        "Pipe it: cat a | sort, which is\nwhat everybody does.",
+        "Home | About\\\nContact | Terms",
+        "Home | About<br>\nContact | Terms",
+        "`a | b` is one,\n`c | d` is another.",
+        "The Weekly | Boards\n---\n\nWords.",
+        "|x| + |y| = |z|",
+        "| a | b |\n|---|---|\n| 1 | 2 |",
+        "a | b\n--|--\n1 | 2",
+        "a \\| b\nc \\| d",
+    ],
+)
+def test_a_pipe_in_a_text_is_meant(rules, text):
+    assert rules(f"{TOP}{text}\n") == []
