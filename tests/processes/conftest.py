@@ -1,7 +1,7 @@
 """Stages for tests: SQLite with the embedded worker, and PostgreSQL with a real broker and two workers."""
 
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -46,7 +46,8 @@ def editors_folder(folder: Path) -> Path:
 
     (folder / "issues" / "images").mkdir(parents=True)
     (folder / "newsletter.toml").write_text(CONFIG)
-    dated = f"---\ndate: {date.today()}\n---\n{ISSUE}"  # a real send asks about an issue of long ago
+    # A real send asks about an issue of long ago, and an import of a folder leaves out those of today in Shanghai.
+    dated = f"---\ndate: {date.today() - timedelta(days=1)}\n---\n{ISSUE}"
     (folder / "issues" / "2026-11-20.md").write_text(dated)
     (folder / "issues" / "2026-11-27.md").write_text(dated.replace("Weekly 2026-11-20", "Weekly 2026-11-27"))
     Image.new("RGB", (320, 200), "#0a58ca").save(folder / "issues" / "images" / "board.png")

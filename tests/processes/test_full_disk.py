@@ -133,6 +133,7 @@ def test_a_site_that_finds_no_room_keeps_whole_pages(embedded: Stage, disk: Disk
     site = disk.folder / "site"
     embedded.run("archive", "import", "issues", "--yes")
     embedded.run("archive", "build", str(site))
+    assert (site / "2026-11-20" / "index.html").exists()
     before = {path: path.read_bytes() for path in site.rglob("*.html")}
     toml = embedded.folder / "newsletter.toml"
     toml.write_text(toml.read_text().replace("嵌入式周报", "Embedded Weekly"))
