@@ -16,9 +16,10 @@ class InvalidTime(ValueError):
 def read_time(text: str, zone: str, now: datetime) -> datetime:
     """Return the time that `text` names, in UTC: always after `now`.
 
-    When clocks go back an hour, the first of the two times is meant; an hour that clocks skip is refused.
+    When clocks go back an hour, the first of the two times that is still to come is meant; an hour that clocks skip is
+    refused.
     """
-    moment = _from_now(text, now) or _by_the_clock(text, zone)
+    moment = _from_now(text, now) or _by_the_clock(text, zone, now)
     if moment <= now:
         raise InvalidTime(
             f"{text} is in the past ({describe(moment, zone, now)}); choose a later time, or leave out --at."
@@ -45,7 +46,7 @@ def _from_now(text: str, now: datetime) -> datetime | None:
         raise InvalidTime(f"{text} is too far in the future.") from None
 
 
-def _by_the_clock(text: str, zone: str) -> datetime:
+def _by_the_clock(text: str, zone: str, now: datetime) -> datetime:
     found = _AT.fullmatch(text.strip())
     if found is None:
         raise InvalidTime(
@@ -59,7 +60,7 @@ def _by_the_clock(text: str, zone: str) -> datetime:
     back = moment.astimezone(ZoneInfo(zone))
     if back.replace(tzinfo=None) != local.replace(tzinfo=None):
         raise InvalidTime(f"there is no {text} in {zone}: clocks go forward then; {back:%Y-%m-%dT%H:%M} exists.")
-    return moment
+    return moment if moment > now else local.replace(fold=1).astimezone(UTC)
 
 
 def _distance(span: timedelta) -> str:

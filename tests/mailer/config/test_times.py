@@ -30,6 +30,13 @@ def test_of_an_hour_that_comes_twice_the_first_is_meant():
     assert read_time("2026-10-25T02:30", BERLIN, NOW) == datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
 
 
+def test_of_an_hour_that_comes_twice_the_second_is_meant_when_the_first_has_passed():
+    between = datetime(2026, 10, 25, 1, 10, tzinfo=UTC)  # 02:10, after clocks went back
+    assert read_time("2026-10-25T02:30", BERLIN, between) == datetime(2026, 10, 25, 1, 30, tzinfo=UTC)
+    with pytest.raises(InvalidTime, match="01:05 UTC, 5 min ago"):
+        read_time("2026-10-25T02:05", BERLIN, between)
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [
