@@ -44,6 +44,11 @@ def _nothing_is_known_to_be_away():
 
 
 @pytest.fixture(autouse=True)
+def _a_busy_machine_is_not_a_database_that_hangs(monkeypatch):
+    monkeypatch.setattr("mailer.sending.recovery.SLOW", 600.0)
+
+
+@pytest.fixture(autouse=True)
 def _no_journal_of_another_test(settings, tmp_path):
     settings.LEAVING_JOURNAL = tmp_path / "leaving.jsonl"
 

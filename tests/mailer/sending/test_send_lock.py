@@ -11,7 +11,7 @@ from django.db import connection
 
 from mailer.models import Attempt, Batch, Send
 from mailer.providers.answers import Accepted, OutcomeUnknown, RateLimited
-from mailer.sending import claiming, expiring, lifecycle, recovery
+from mailer.sending import claiming, expiring, lifecycle
 from mailer.sending.claiming import claim_next
 from mailer.sending.outcomes import accept_by, leave_unknown, plan_unknown_again
 from mailer.sending.settling import settle
@@ -32,11 +32,6 @@ pytestmark = [
     pytest.mark.django_db(transaction=True),
     pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has one writer"),
 ]
-
-
-@pytest.fixture(autouse=True)
-def _halted_is_not_hung(monkeypatch):
-    monkeypatch.setattr(recovery, "SLOW", 600.0)
 
 
 UNKNOWN = OutcomeUnknown("timed out", None)

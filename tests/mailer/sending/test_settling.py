@@ -18,6 +18,7 @@ from mailer.sending.accounting import count
 from mailer.sending.settling import settle
 from mailer.sending.steering import resume
 from tests import readers
+from tests.clocks import StandingClock
 from tests.mailer.sending.outgoing import (
     attempts,
     balanced,
@@ -38,6 +39,12 @@ def deliver(send: Send) -> Batch:
     deliver_batch(batch_of(send).pk)
     balanced(send)
     return batch_of(send)
+
+
+@pytest.fixture
+def clock(monkeypatch) -> StandingClock:
+    """Stop the clock, so that a busy machine does not use up the seconds that `closed_for` returns."""
+    return StandingClock(monkeypatch)
 
 
 def closed_for(send: Send) -> float:
@@ -90,7 +97,7 @@ def test_all_requests_of_a_send_say_the_same_whatever_changes_meanwhile(two_batc
     assert all("//news.example.com/" in one["unsubscribe_url"] for one in api.recipients)
 
 
-def test_a_connection_that_was_refused_leaves_the_readers_waiting(four, api):
+def test_a_connection_that_was_refused_leaves_the_readers_waiting(four, api, clock):
     api.refuse_connections()
     batch = deliver(four)
     assert (batch.state, batch.current_attempt, attempts(four)) == ("planned", None, ["unsent"])
@@ -107,7 +114,7 @@ def test_a_server_that_does_not_speak_tls_leaves_the_readers_waiting(four, api, 
     assert attempts(four) == ["unsent"]
 
 
-def test_429_opens_the_breaker_until_the_reset(four, api):
+def test_429_opens_the_breaker_until_the_reset(four, api, clock):
     api.fail("too many", seconds=30)
     batch = deliver(four)
     assert (batch.state, attempts(four)) == ("planned", ["refused"])
@@ -206,7 +213,7 @@ def test_a_400_with_any_other_place_pauses_the_send(four, api, field):
         ("cut headers", {}, 202),
     ],
 )
-def test_what_nobody_can_know_is_unknown_and_not_sent_again(four, api, settings, fault, options, status):
+def test_what_nobody_can_know_is_unknown_and_not_sent_again(four, api, clock, settings, fault, options, status):
     settings.MAILER_HTTP_TIMEOUT = 0.5
     api.fail(fault, **options)
     batch = deliver(four)
@@ -313,7 +320,7 @@ def test_a_request_after_a_long_pause_opens_a_new_connection(two_batches, api):
     assert states(two_batches) == ["accepted", "accepted"]
 
 
-def test_a_provider_that_does_not_listen_is_asked_once_each_time_the_breaker_closes(four, settings):
+def test_a_provider_that_does_not_listen_is_asked_once_each_time_the_breaker_closes(four, clock, settings):
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
         settings.SENDGRID_API_URL = f"http://127.0.0.1:{nobody.getsockname()[1]}"
