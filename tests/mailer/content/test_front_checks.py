@@ -1,3 +1,6 @@
+import time
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from mailer.content.findings import Finding
@@ -220,3 +223,19 @@ def test_a_day_on_which_a_site_would_no_longer_or_not_yet_show_the_text_is_told(
     (awaited,) = judged("---\ntitle: Boards\npublishDate: 9998-01-01\n---\nText.")
     assert (awaited.rule, awaited.fix) == ("key-unused", "give the time to `mailer send issue --at`")
     assert judged("---\ntitle: Boards\nexpiryDate: 9998-01-01\npublishDate: 2001-02-03\n---\nText.") == []
+
+
+@pytest.fixture(params=["Etc/GMT-14", "Etc/GMT+12"])  # at each moment another day than in UTC in one of them
+def elsewhere(request, monkeypatch):
+    """Let this machine stand in a far time zone."""
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", request.param)
+        time.tzset()
+        yield
+    time.tzset()
+
+
+def test_a_day_passes_at_midnight_in_utc_wherever_the_machine_is(judged, elsewhere):
+    today = datetime.now(UTC).date()
+    assert judged(f"---\ntitle: Boards\nexpiryDate: {today + timedelta(days=1)}\n---\nText.") == []
+    assert judged(f"---\ntitle: Boards\nexpiryDate: {today}\n---\nText.") != []
