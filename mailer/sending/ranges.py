@@ -21,6 +21,7 @@ from mailer.sending.planning import (
     make_batches,
     make_deliveries,
     release,
+    trim_batches,
 )
 from mailer.store import accounts, schema
 from subscribers.models import Subscription
@@ -89,18 +90,9 @@ def _plan_range(send: Send, planning: Planning) -> int | None:
     make_batches(send, size, first)
     chosen = _not_yet_planned(send, planning)[:size]
     members = make_deliveries(send, chosen, first, LOCKED if connection.vendor == "postgresql" else "")
-    _trim_batches(send, first, members)
+    trim_batches(send, first, members)
     send.planned += members
     Send.objects.filter(pk=send.pk).update(planned=send.planned)
     made = Delivery.objects.filter(batch__send=send, batch__number__gte=first)
     position: int | None = made.aggregate(last=Max("subscriber_id"))["last"]
     return position
-
-
-def _trim_batches(send: Send, first: int, members: int) -> None:
-    """Let the batches from `first` on have as many members as were inserted."""
-    full, rest = divmod(members, batch_size(send))
-    made = Batch.objects.filter(send=send)
-    if rest:
-        made.filter(number=first + full).update(size=rest)
-    made.filter(number__gte=first + full + bool(rest)).delete()

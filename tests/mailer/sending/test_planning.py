@@ -6,7 +6,8 @@ from django.db import DatabaseError, IntegrityError, connection, transaction
 from mailer.models import REHEARSAL, Batch, Delivery, Media, Send
 from mailer.sending import planning
 from mailer.sending.planning import NobodyToSend, audience_size, plan_send
-from subscribers import erasing
+from subscribers import erasing, optin
+from subscribers.models import Suppression
 from tests import readers
 from tests.mailer.sending.outgoing import (
     SKETCH,
@@ -45,6 +46,33 @@ def test_readers_are_spread_over_batches_of_the_size_that_was_set(settings, read
     assert [batch.size for batch in batches(send)] == sizes
     assert [batch.deliveries.count() for batch in batches(send)] == sizes
     balanced(send)
+
+
+@pytest.mark.parametrize(("suppressed", "sizes"), [(1, [3, 3]), (2, [3, 2]), (4, [3]), (7, [])])
+def test_no_batch_is_planned_for_subscribers_whose_address_is_suppressed(settings, suppressed, sizes):
+    settings.MAILER_BATCH_SIZE = 3
+    crowd = readers.crowd(7)
+    for one in crowd[:suppressed]:
+        optin.suppress(one.suppression_hash, Suppression.Reason.BOUNCE, readers.LINK)
+    if not sizes:
+        with pytest.raises(NobodyToSend):
+            planned()
+        assert not Send.objects.exists()
+        return
+    send = planned()
+    assert [batch.size for batch in batches(send)] == [batch.deliveries.count() for batch in batches(send)] == sizes
+    assert list(outcomes(send)) == [one.email for one in crowd[suppressed:]]
+    balanced(send)
+
+
+def test_a_plan_with_too_few_batches_fails_and_leaves_nobody_out(settings, monkeypatch):
+    settings.MAILER_BATCH_SIZE = 2
+    readers.crowd(5)
+    make_batches = planning.make_batches
+    monkeypatch.setattr(planning, "make_batches", lambda send, members: make_batches(send, members - 1))
+    with pytest.raises(IntegrityError), transaction.atomic():
+        planned()
+    assert not Send.objects.exists()
 
 
 def test_all_that_a_request_needs_is_frozen():
