@@ -8,7 +8,7 @@ from functools import cached_property, wraps
 from typing import Any, TypeVar
 
 from django.conf import settings
-from django.db.models import OuterRef, Subquery
+from django.db import connection
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.template.loader import render_to_string
@@ -34,6 +34,12 @@ CONTENT_POLICY = (
 WITH_A_SCRIPT_OF_OURS = f"{CONTENT_POLICY}; script-src 'self'; worker-src 'self'"
 ALLOWED = ("GET", "HEAD", "POST")
 PART_OF_ROUTE = re.compile(r"<[^<>]+>")
+# By hand: Django took 0.7 ms to write this statement, as long as the rest of the page takes.
+_WITH_NAMED_STATE = f"""
+    SELECT one.*, (
+        SELECT state FROM {Subscription._meta.db_table} WHERE subscriber_id = one.id AND newsletter = %s
+    ) AS named_state
+    FROM {Subscriber._meta.db_table} AS one WHERE public_id = %s"""  # noqa: S608 — of constants
 View = Callable[..., HttpResponseBase]
 Answer = TypeVar("Answer", bound=HttpResponseBase)
 
@@ -209,9 +215,8 @@ def moved(request: HttpRequest, ticket: tokens.Ticket, newsletter: Shown, former
 
 def subscriber_of(ticket: tokens.Ticket) -> Subscriber | None:
     """Return the ticket's subscriber, read together with the state of the subscription that it names."""
-    named = Subscription.objects.filter(subscriber=OuterRef("pk"), newsletter=ticket.newsletter)
-    found = Subscriber.objects.annotate(named_state=Subquery(named.values("state")))
-    return found.filter(public_id=ticket.public_id).first()
+    public_id = Subscriber._meta.get_field("public_id").get_db_prep_value(ticket.public_id, connection)
+    return next(iter(Subscriber.objects.raw(_WITH_NAMED_STATE, [ticket.newsletter, public_id])), None)
 
 
 def state_of(subscriber: Subscriber, newsletter: str) -> str:

@@ -1,11 +1,13 @@
 from dataclasses import replace
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone, translation
 
+from subscribers import tokens
 from subscribers.web import pages, preferences, views
 from subscribers.web.pages import newsletter_shown
 from tests import readers
@@ -125,3 +127,15 @@ def test_pages_read_from_right_to_left_in_a_language_that_does(client, settings)
     arabic = replace(settings.NEWSLETTERS["weekly"], language="ar")
     settings.NEWSLETTERS = settings.NEWSLETTERS | {"weekly": arabic}
     assert '<html lang="ar" dir="rtl">' in client.get("/subscribe/").text
+
+
+@pytest.mark.django_db
+def test_a_subscriber_is_read_with_the_state_of_the_subscription_that_their_link_names():
+    ada, bob = readers.confirmed(), readers.pending()
+    ticket = tokens.Ticket(ada.public_id, "weekly")
+    found = pages.subscriber_of(ticket)
+    assert found == ada
+    assert vars(found) == vars(ada) | {"_state": found._state, "named_state": "active"}
+    assert pages.state_of(pages.subscriber_of(replace(ticket, public_id=bob.public_id)), "weekly") == "pending"
+    assert pages.state_of(pages.subscriber_of(replace(ticket, newsletter="other")), "other") == ""
+    assert pages.subscriber_of(replace(ticket, public_id=uuid4())) is None
