@@ -168,8 +168,9 @@ def confirm(public_id: UUID, newsletter: str, origin: Origin) -> Confirmation:
         Subscription.objects.filter(pk=subscription.pk).update(
             state=State.ACTIVE, confirmation_due=None, undoable=None, changed_at=now
         )
-        welcomes.make_due(subscription.subscriber, subscription.newsletter, now)
-        lift_by_confirming(subscription.subscriber.suppression_hash, subscription.subscriber, now)
+        suppression = _suppression(subscription.subscriber.suppression_hash)
+        welcomes.make_due(subscription.subscriber, subscription.newsletter, suppression, now)
+        _lift(suppression, subscription.subscriber, now)
         records.record(subscription.subscriber, subscription.newsletter, Step.CONFIRMED, origin, now)
     return Confirmation.CONFIRMED
 
@@ -179,7 +180,15 @@ def lift_by_confirming(hash: str, subscriber: Subscriber, now: datetime) -> bool
 
     An erasure before that is the first step in the history of a subscriber who comes back. In the caller's transaction.
     """
-    suppression = Suppression.objects.select_for_update().filter(hash=hash).first()
+    return _lift(_suppression(hash), subscriber, now)
+
+
+def _suppression(hash: str) -> Suppression | None:
+    """Return the suppression of an address, locked."""
+    return Suppression.objects.select_for_update().filter(hash=hash).first()
+
+
+def _lift(suppression: Suppression | None, subscriber: Subscriber, now: datetime) -> bool:
     if suppression is None:
         return True
     if not confirming_lifts(suppression, now):

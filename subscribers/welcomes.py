@@ -7,7 +7,7 @@ planned twice; whoever confirms while there is no welcome waits a week at most, 
 import logging
 from datetime import datetime, timedelta
 
-from django.db.models import Exists, Max, OuterRef, Q
+from django.db.models import Exists, OuterRef
 
 from subscribers import records
 from subscribers.models import Consent, Subscriber, Suppression, WelcomeDue
@@ -20,30 +20,29 @@ KEPT = timedelta(days=7)  # a later welcome would greet somebody who has long be
 Step = Consent.Step
 
 
-def make_due(subscriber: Subscriber, newsletter: str, now: datetime) -> None:
+def make_due(subscriber: Subscriber, newsletter: str, suppression: Suppression | None, now: datetime) -> None:
     """Make the welcome due for somebody who is just confirming, unless they know the newsletter.
 
-    In the caller's transaction, before it lifts a suppression and records the step.
+    In the caller's transaction, before it lifts the suppression of their address and records the step.
     """
-    if not _knows_it(subscriber, newsletter, now):
-        WelcomeDue.objects.update_or_create(subscriber=subscriber, newsletter=newsletter, defaults={"at": now})
+    if not _knows_it(subscriber, newsletter, suppression, now):
+        due = WelcomeDue(subscriber=subscriber, newsletter=newsletter, at=now)
+        WelcomeDue.objects.bulk_create(
+            [due], update_conflicts=True, unique_fields=["subscriber", "newsletter"], update_fields=["at"]
+        )
 
 
-def _knows_it(subscriber: Subscriber, newsletter: str, now: datetime) -> bool:
+def _knows_it(subscriber: Subscriber, newsletter: str, suppression: Suppression | None, now: datetime) -> bool:
     """Tell whether they left or were erased less than 30 days ago, or confirm anew after their address bounced.
 
     A step "imported" says too little: it may also be that of somebody who was only invited.
     """
     steps = subscriber.consents.filter(newsletter=newsletter).exclude(how=records.UNDO)
-    last = steps.aggregate(
-        confirmed=Max("at", filter=Q(step=Step.CONFIRMED)),
-        imported=Max("at", filter=Q(step=Step.IMPORTED)),
-        left=Max("at", filter=Q(step=Step.UNSUBSCRIBED)),
-    )
-    suppression = Suppression.objects.filter(hash=subscriber.suppression_hash).first()
+    last = dict(steps.order_by("at").values_list("step", "at"))
     bounced = suppression is not None and suppression.reason == Suppression.Reason.BOUNCE
-    joined = max(filter(None, (last["confirmed"], last["imported"] if bounced else None)), default=None)
-    gone = max(filter(None, (last["left"], suppression.erased_at if suppression else None)), default=None)
+    joined = max(filter(None, (last.get(Step.CONFIRMED), last.get(Step.IMPORTED) if bounced else None)), default=None)
+    erased_at = suppression.erased_at if suppression else None
+    gone = max(filter(None, (last.get(Step.UNSUBSCRIBED), erased_at)), default=None)
     if gone is not None and gone > now - AGAIN_AFTER:
         return True
     return joined is not None and (gone is None or gone < joined)
