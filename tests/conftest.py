@@ -28,6 +28,13 @@ def _keys_of_this_database():
 
 
 @pytest.fixture(autouse=True)
+def _no_pages_of_another_test():
+    from django.core.cache import cache
+
+    cache.clear()
+
+
+@pytest.fixture(autouse=True)
 def _nothing_is_known_to_be_away():
     """Let each test find out for itself whether the database answers, with open slots."""
     from mailer import concurrency

@@ -118,16 +118,16 @@ def _form(
 ) -> HttpResponse:
     # A form that came back too fast keeps its time, or a fast typist would never get through.
     keep = form is not None and forms.made(form.form_time) is not forms.Made.NOT_HERE
-    last = issues.latest(newsletter)
     context = {
         "email": form.email if form else "",
         "form_time": form.form_time if form and keep else forms.new_form_time(),
         "promise": promise(newsletter),
         "error": error,
         "notice": notice,
-        "shared": sharing.of_form(newsletter),
-        "issues": last[:SHOWN_ISSUES],
-        "how_often": issues.how_often(last),
+        # Called by the template unless it has kept what they return.
+        "shared": partial(sharing.of_form, newsletter),
+        "latest_issues": partial(issues.latest, newsletter, SHOWN_ISSUES),
+        "how_often": lambda: issues.how_often(issues.latest(newsletter)),
     }
     return page(request, "subscribe", newsletter, context)
 
@@ -183,7 +183,7 @@ def confirm(
 
 
 def _confirmed(request: HttpRequest, newsletter: Shown) -> HttpResponse:
-    return page(request, "confirmed", newsletter, {"issues": issues.latest(newsletter, 1)})
+    return page(request, "confirmed", newsletter, {"latest_issues": partial(issues.latest, newsletter, 1)})
 
 
 def _confirm_opened(request: HttpRequest, subscriber: Subscriber, newsletter: Shown) -> HttpResponse:

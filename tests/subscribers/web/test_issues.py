@@ -1,5 +1,6 @@
 """What the form and the page after confirming show of the newsletter's issues."""
 
+import time
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
@@ -77,6 +78,19 @@ def test_the_page_after_confirming_shows_the_newest_issue(client):
     page = client.post(confirm_path(readers.pending())).text
     assert "Issue of day 23" in page
     assert "Issue of day 16" not in page
+
+
+@pytest.mark.django_db
+def test_the_form_asks_the_database_once_in_ten_seconds(client, django_assert_num_queries, monkeypatch):
+    published("2026-11-16", subject="Issue of day 16")
+    assert "Issue of day 16<" in client.get("/subscribe/").text
+    published("2026-11-23", subject="Issue of day 23")
+    with django_assert_num_queries(0):
+        page = client.get("/subscribe/").text
+    assert "Issue of day 16<" in page
+    later = time.time() + 11
+    monkeypatch.setattr("time.time", lambda: later)
+    assert "Issue of day 23<" in client.get("/subscribe/").text
 
 
 @pytest.mark.django_db
