@@ -112,7 +112,9 @@ IN_ADDRESSES = _left(
 
 # ---------------------------------------------------------------- site generators and note-taking programs
 
-_EXPAND = "write out what it expands to, or put it in `code` if it should be shown as it is"
+_SHOW = "put it in `code` if it should be shown as it is"
+_IF_NOTE = f"remove it if it is a note: only <!-- a comment --> is left out of an email; or {_SHOW}"
+_EXPAND = f"write out what it expands to, or {_SHOW}"
 _IMAGE = "write ![words](address) with an address that has no spaces, or the address in <…>"
 _LINK = "write [words](address) with an address that has no spaces, or the address in <…>"
 
@@ -129,11 +131,15 @@ CONTENTS = _left(
     "remove it; mailer lists the sections by itself",
 )
 
+# What only its writer would take for a tag; around one word, it is one of XML that a text shows: "<secret>x</secret>".
+OWN_TAGS = "comment|note|private|internal|secret"
+_ONE_WORD = r"[A-Za-z0-9_.…-]{1,40}"
+
 _CERTAIN = (
-    # Obsidian, also where a comment goes on in the next block; MDX; Jinja; CriticMarkup; and HTML, in a subject.
+    # Obsidian (no "x %% y"), also one that goes on in the next block; MDX; Jinja; CriticMarkup; and HTML, in a subject.
     _private(
         "%%",
-        r"(?<![\d%])%%(?!%).{1,5000}?%%(?!%)|^%%(?!%)|(?<![\d%])(?<!\d )%%\s*\Z",
+        r"(?<![\d%])(?<!\d )(?<!\b\w )%%(?!%).{1,5000}?%%(?!%)|^%%(?!%)|(?<![\d%])(?<!\d )%%\s*\Z",
         "the Obsidian comment ",
         re.DOTALL | re.MULTILINE,
     ),
@@ -144,11 +150,25 @@ _CERTAIN = (
     # about them says "<note> and </note>".
     _private(
         "</",
-        rf"<(comment|note|private|internal|secret)>(?!(?:{JOINS.pattern})</).{{0,1000}}?</\1>",
+        rf"<({OWN_TAGS})>(?!(?:{JOINS.pattern}|{_ONE_WORD})</).{{0,1000}}?</\1>",
         "",
         re.DOTALL | re.IGNORECASE,
     ),
-    _private("]:", r"^\[(?://|[Cc]omment|COMMENT|[#_.-]|\^_\^)\]:[^\n]*", "the comment ", re.MULTILINE),
+    Markup("markup-maybe", ("</",), lazy(rf"<({OWN_TAGS})>{_ONE_WORD}</\1>", re.IGNORECASE), _IF_NOTE),
+    _private(
+        "] ］",
+        r"^[\[［](?://|／／|[Cc]omment|COMMENT|[#_.-]|\^_\^)[\]］][ \t]?[:：][^\n]*",
+        "the comment ",
+        re.MULTILINE,
+    ),
+    _private("％％", r"％％(?!％).{1,2000}?％％", "the comment "),
+    # LaTeX, Org mode, Pandoc.
+    _private(
+        "\\begin #+ :::",
+        r"^(?:\\begin\{comment\}|#\+(?:begin_)?comment\b|:{3,}[ \t]*\{?\.?(?:comment|hidden|private|internal)\b)[^\n]*",
+        "the comment ",
+        re.MULTILINE | re.IGNORECASE,
+    ),
     _left("![[", r"!\[\[[^\[\]\n]*\]\]", "write ![words](address): Obsidian's links mean nothing in an email"),
     _left("![", rf"(?<!\w)!\[[^\[\]]*\](?:\({_IN_PARENTHESES}\)?|\[[^\[\]\n]*\])", _IMAGE),
     _left(
@@ -185,9 +205,7 @@ _ADMONITIONS = (
     "note|abstract|info|tip|success|question|warning|failure|danger|bug|example|quote|important|caution|hint|"
     "attention|error|seealso|details"
 )
-_SHOW = "put it in `code` if it should be shown as it is"
 _WRITE = f"write it in Markdown, or {_SHOW}"
-_IF_NOTE = f"remove it if it is a note: only <!-- a comment --> is left out of an email; or {_SHOW}"
 _CALLOUT = "write > [!NOTE] and the text in lines that begin with >"
 _SPACE = "put a space after the # of a heading, or a backslash before it"
 _FORMULA = "show an image of the formula, or write it in words"

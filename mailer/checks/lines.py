@@ -10,14 +10,7 @@ from mailer.content.patterns import lazy
 
 # What Git writes where two versions of a line met. "=======" is a heading's line, too, so the others must do.
 _CONFLICT = lazy(r"^(?:<{7}|>{7}|\|{7})(?:[ \t][^\n]*)?$", re.MULTILINE)
-_HTML_COMMENT = lazy(r"<!--.*?(?:-->|\Z)", re.DOTALL)
-_KRAMDOWN = lazy(r"\{::comment\}(.{0,2000}?)(?:\{:/(?:comment)?\}|\Z)", re.DOTALL)
-_VALUE = r"(?:\"[^\"<>]{0,500}\"|'[^'<>]{0,500}'|[^\s\"'<>=]{1,200})"
-_HIDDEN = lazy(
-    rf"<(?!img|input|br|hr)[a-z][a-z0-9]*(?:\s+[\w:-]{{1,40}}(?:={_VALUE})?){{0,10}}?"
-    r"\s+(?:hidden(?=[\s>=])|style=[\"'][^\"'<>]{0,300}?display\s*:\s*none)[^<>]{0,500}>\s*([^\s<>][^<>]{0,200})",
-    re.IGNORECASE,
-)
+_HTML_COMMENT = lazy(r"<!--(?!-?>).*?(?:-->|\Z)", re.DOTALL)
 # With a sign that prose has not: "\[note\]" is a bracket that is meant.
 _OF_FORMULAS = r"(?:\^|\\[A-Za-z]|_\{| = )"
 _LOST_FORMULA = lazy(
@@ -35,15 +28,12 @@ _WIDE_IMAGE = lazy(
 # Those between letters of Persian (U+200C) and in emoji (U+200D) are meant.
 _INVISIBLE = "\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff"
 _INVISIBLE_IN_ADDRESS = lazy(rf"(?:\]\(<?|https?://)[^\s()<>\[\]]{{0,300}}?([{_INVISIBLE}])")
-_ONLY_COMMENTS = "remove it: only <!-- a comment --> below the title is left out of an email"
 
 
 def look(proof: Proof) -> Iterator[Finding]:
     source = proof.document.source
     if any(sign in source for sign in ("<" * 7, ">" * 7, "|" * 7)):
         yield from _conflicts(proof)
-    if "{::comment}" in source or re.search(r"display\s*:\s*none|\shidden[\s>=]", source, re.IGNORECASE):
-        yield from _notes(proof)
     yield from _other_signs(proof)
     if "\\(" in source or "\\[" in source:
         yield from _formulas(proof)
@@ -64,54 +54,45 @@ def _conflicts(proof: Proof) -> Iterator[Finding]:
             continue
         what = f'a merge in Git left "{shortened(found[0], 40)}" in the text, so both versions would be in the email'
         fix = "keep one version, and remove the lines that begin with <<<<<<<, ======= and >>>>>>>"
-        yield _finding(proof, found.start(), "markup-left", what, fix)
-
-
-def _notes(proof: Proof) -> Iterator[Finding]:
-    """Report what only other programs hide: of the tags around it, nothing is left in the email."""
-    source = _what_is_read(proof)
-    for kind, pattern in (("the kramdown comment", _KRAMDOWN), ("the hidden text", _HIDDEN)):
-        for found in pattern.finditer(source):
-            what = f'subscribers would see {kind} "{shortened(found[1])}"'
-            yield _finding(proof, found.start(), "private-note", what, _ONLY_COMMENTS)
+        yield finding_at(proof, found.start(), "markup-left", what, fix)
 
 
 def _other_signs(proof: Proof) -> Iterator[Finding]:
     """Report what Markdown reads as a link, or as a part of one, and what was not meant so."""
     source = proof.document.source
     if "@[" in source:
-        for found in _EMBED.finditer(_what_is_read(proof)):
+        for found in _EMBED.finditer(what_is_read(proof)):
             what = f'subscribers would see a link instead of what "{shortened(found[0])}" embeds'
-            yield _finding(
+            yield finding_at(
                 proof, found.start() + 1, "markup-left", what, "write [words](address), with the address of its page"
             )
     if "！[" in source:
-        for found in _WIDE_IMAGE.finditer(_what_is_read(proof)):
+        for found in _WIDE_IMAGE.finditer(what_is_read(proof)):
             what = f'subscribers would see a link instead of the image "{shortened(found[0])}"'
-            yield _finding(proof, found.start() + 1, "markup-left", what, "write ! in half width, not ！")
+            yield finding_at(proof, found.start() + 1, "markup-left", what, "write ! in half width, not ！")
     if re.search(f"[{_INVISIBLE}]", source):
-        for found in _INVISIBLE_IN_ADDRESS.finditer(_what_is_read(proof)):
+        for found in _INVISIBLE_IN_ADDRESS.finditer(what_is_read(proof)):
             shown = re.sub(f"[{_INVISIBLE}]", "", found[0]).removeprefix("](")
             what = f'the address "{shortened(shown)}…" has an invisible character in it, U+{ord(found[1]):04X}'
-            yield _finding(proof, found.start(), "markup-maybe", what, "delete it, or type the address again")
+            yield finding_at(proof, found.start(), "markup-maybe", what, "delete it, or type the address again")
 
 
 def _formulas(proof: Proof) -> Iterator[Finding]:
     """Report formulas of LaTeX: Markdown takes their backslashes for those that let a bracket be a bracket."""
-    for found in _LOST_FORMULA.finditer(_what_is_read(proof)):
+    for found in _LOST_FORMULA.finditer(what_is_read(proof)):
         shown = found[0].replace("\\(", "(").replace("\\)", ")").replace("\\[", "[").replace("\\]", "]")
         what = f'subscribers would see the formula "{shortened(found[0])}" as "{shortened(shown)}"'
         fix = "show an image of the formula, or write it in words"
-        yield _finding(proof, found.start(), "markup-maybe", what, fix)
+        yield finding_at(proof, found.start(), "markup-maybe", what, fix)
 
 
-def _finding(proof: Proof, position: int, rule: str, what: str, fix: str) -> Finding:
+def finding_at(proof: Proof, position: int, rule: str, what: str, fix: str) -> Finding:
     source = proof.document.source
     line_start = source.rfind("\n", 0, position) + 1
     return proof.finding(source.count("\n", 0, position), position - line_start, rule, what, fix)
 
 
-def _what_is_read(proof: Proof) -> str:
+def what_is_read(proof: Proof) -> str:
     """Return the source with spaces in place of code and comments."""
     lines = proof.document.source.split("\n")
     code = code_lines(proof.document.tokens, lines)

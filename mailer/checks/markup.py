@@ -27,6 +27,7 @@ def look(proof: Proof) -> Iterator[Finding]:
     yield from _in_words(proof, shown)
     yield from _in_front(proof, shown)
     yield from _in_addresses(proof)
+    yield from _in_titles(proof)
     yield from _cut_addresses(proof)
     yield from _diagrams(proof)
 
@@ -105,7 +106,7 @@ def _place(token: Token, left: _Left, lines: list[str]) -> tuple[int, int] | Non
 
 def _opening(text: str, source: str) -> re.Match[str] | None:
     """Return where the text begins if there is Markdown in it, so that the source does not say the same."""
-    marks = re.match(r"[^\w\s]{2,4}", text)
+    marks = re.match(rf"<\w+>|[^\w\s{CODE}]{{2,4}}", text)
     if not marks:
         return None
     found = list(islice(re.finditer(rf"(?<!\\){re.escape(marks[0])}", source), 2))
@@ -140,6 +141,16 @@ def _in_addresses(proof: Proof) -> Iterator[Finding]:
                 f'the address "{shortened(target)}" has "{found[0]}" in it, which nothing replaces',
                 IN_ADDRESSES.fix,
             )
+
+
+def _in_titles(proof: Proof) -> Iterator[Finding]:
+    """Look at what is shown beside a link or an image while the mouse is over it."""
+    for token in proof.document.tokens:
+        for title in (str(child.attrs["title"]) for child in token.children or () if "title" in child.attrs):
+            for left in islice(_left(title), MOST):
+                if left.markup.rule != "markup-maybe":
+                    what = _message(left, " in a title")
+                    yield proof.finding_in(token, left.text, left.markup.rule, what, left.markup.fix)
 
 
 def _cut_addresses(proof: Proof) -> Iterator[Finding]:

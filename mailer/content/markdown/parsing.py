@@ -310,7 +310,8 @@ def _with_captions(tokens: list[Token]) -> list[Token]:
             continue
         seen = [child for child in result[-2].children or [] if child.type not in ("link_open", "link_close")]
         if len(seen) == 1 and seen[0].type == "image" and (caption := str(seen[0].attrs.pop("title", ""))):
-            words = Token("inline", "", 0, map=result[-2].map, children=[Token("text", "", 0, content=caption)])
+            shown = [Token("text", "", 0, content=caption)]
+            words = Token("inline", "", 0, map=result[-2].map, content=caption, children=shown)
             result += [
                 Token("paragraph_open", "p", 1, attrs={"class": "caption"}, map=result[-2].map, block=True),
                 words,

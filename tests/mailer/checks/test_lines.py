@@ -1,4 +1,4 @@
-"""What a merge left, and what only other programs hide, is found in the lines of the file."""
+"""What a merge left, and what Markdown understood otherwise, is found in the lines of the file."""
 
 import pytest
 
@@ -69,35 +69,6 @@ def test_other_links_and_invisible_characters_are_meant(rules, text):
 )
 def test_a_text_about_merges_is_meant(rules, text):
     assert "markup-left" not in rules(text)
-
-
-@pytest.mark.parametrize(
-    ("text", "column"),
-    [
-        ("{::comment}\nDo not tell Ada\n{:/comment}", 1),
-        ("Words {::comment}do not tell{:/} words.", 7),
-        ("{::comment}\n\nDo not tell Ada", 1),
-        ("<p hidden>Do not tell Ada</p>", 1),
-        ('Words <span class="a" style="color: red; display:none">do not tell</span>.', 7),
-        ('<div style="display: none">\n\nDo not tell Ada\n\n</div>', 1),
-    ],
-)
-def test_what_only_other_programs_hide_blocks_a_send(findings, text, column):
-    assert found(findings, f"{text}\n\nWords.") == [("private-note", 9, column)]
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "Write `{::comment}` for a note, and `<p hidden>x</p>`.",
-        "<!-- <p hidden>Do not tell</p> {::comment}x{:/} -->\n\nWords.",
-        '<img src="https://a.example/a.png" alt="A board" width="9" style="display:none">',
-        '<p title="the hidden thing">Words.</p>',
-        "```html\n<p hidden>Words</p>\n```",
-    ],
-)
-def test_what_is_not_seen_or_meant_is_no_note(rules, text):
-    assert "private-note" not in rules(text)
 
 
 def test_a_formula_whose_backslashes_markdown_takes_is_found(findings):

@@ -97,7 +97,20 @@ def test_a_title_may_talk_about_tags(rules, title):
     assert "markup-maybe" not in rules(f"---\ntitle: {title}\npreheader: Small.\n---\n\nText.\n")
 
 
-@pytest.mark.parametrize("text", ["<comment>Do not tell</comment>", "[//]: # (Do not tell)", "[comment]: do not tell"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<comment>Do not tell</comment>",
+        "[//]: # (Do not tell)",
+        "[comment]: do not tell",
+        "[//] : # (Do not tell)",
+        "［//］： # （先别说）",
+        "％％先别说％％",
+        "#+COMMENT do not tell",
+        ":::comment",
+        "\\begin{comment}",
+    ],
+)
 def test_a_note_that_is_shown_blocks_a_send(findings, text):
     assert left(findings, f"Words\n{text}") == [("private-note", text)]
 
@@ -189,7 +202,7 @@ def test_what_may_be_meant_is_a_warning(findings, text, expected):
         "#rustlang and #weekly: C# and F#, issue #12.",
         "#rustlang",
         "#Rust is on the rise, and I like it.",
-        "A great idea, x %% y, {%s}.",
+        "A great idea, x %% y, {%s}, a %% b.",
         "A [link](https://example.org/?user[name]=x&email=%20name%20) to /users.",
         "It grew by 100%, then 50%% of %E4%B8%AD%E6%96%87.",
         "价格：￥5，时间：12:30:45。**重点**：见https://example.org/a。",
@@ -261,6 +274,11 @@ def test_a_private_note_blocks_a_send_whatever_is_ignored(findings, text):
     found = {one.severity for one in findings(ignoring) if one.rule == "private-note"}
 
     assert found == {"error"}
+
+
+@pytest.mark.parametrize("text", ["<secret>abc123</secret>", "<note>…</note>", "<note>text</note>"])
+def test_a_tag_around_one_word_may_be_one_of_xml(findings, text):
+    assert left(findings, f"Write {text} into it.") == [("markup-maybe", text)]
 
 
 def test_a_private_note_is_called_what_it_is(findings):
@@ -362,7 +380,7 @@ def test_a_text_without_the_signs_of_a_dialect_has_nothing_of_it(markup):
 @pytest.mark.parametrize(
     "text",
     [
-        "{{ a " * 800 + "%%a " * 12_000 + "[a](" * 800 + "$a " * 1500,
+        "{{ a " * 800 + "%%ab " * 10_000 + "[a](" * 800 + "$a " * 1500,
         "<!-- a " * 19_000,
         f"[x](https://a.example/{{{{{'unsub' * 20_000})",
         "".join(f"[^{number}]: x\n" for number in range(3_000)),
