@@ -15,24 +15,32 @@ from mailer.store.elsewhere import why_not_from_here
 
 
 def find_send(name: str, newsletter: str | None) -> Send:
-    """Return the send of a slug or of an issue's file; a real one before a rehearsal.
+    """Return the send of a slug, of NEWSLETTER/SLUG or of an issue's file; a real one before a rehearsal.
 
     "welcome" is the version of it that somebody must look at, else the newest. Raises CorrectRequest if there is none,
     or several that may be meant, and CorrectIssue.
     """
-    if is_welcome(name, newsletter):
+    short, newsletter = _taken_apart(name, newsletter)
+    if is_welcome(short, newsletter):
         return _version_of_welcome(newsletter)
-    slug = _slug_of(Path(name)) if Path(name).is_file() else name
+    slug = _slug_of(Path(name)) if Path(name).is_file() else short
     sends = Send.objects.select_related("account").defer("html", "text", "article").filter(slug=slug).order_by("-pk")
     if newsletter:
         sends = sends.filter(newsletter=newsletter)
     real = _real_if_any(sends)
     if not real:
-        raise CorrectRequest(f"there is no send {slug!r}; `mailer status` lists them.")
+        raise CorrectRequest(f"there is no send {name if short != name else slug!r}; `mailer status` lists them.")
     if len({send.newsletter for send in real}) > 1:
         names = ", ".join(send.newsletter for send in real)
         raise CorrectRequest(f"{slug!r} was sent in several newsletters; choose one with --newsletter: {names}.")
     return real[0]
+
+
+def _taken_apart(name: str, newsletter: str | None) -> tuple[str, str | None]:
+    """Return slug and newsletter of "weekly/2026-11-20", as reports name a send; anything else as it is."""
+    label, slash, slug = name.partition("/")
+    named = slash and slug and "/" not in slug and newsletter in (None, label) and not Path(name).exists()
+    return (slug, label) if named else (name, newsletter)
 
 
 def is_welcome(name: str, newsletter: str | None) -> bool:
@@ -40,6 +48,7 @@ def is_welcome(name: str, newsletter: str | None) -> bool:
 
     Raises CorrectRequest if an issue has this slug too.
     """
+    name, newsletter = _taken_apart(name, newsletter)
     if name == "welcome" and not Path(name).is_file():
         sends = Send.objects.filter(newsletter=newsletter) if newsletter else Send.objects.all()
         version = sends.filter(kind=Send.Kind.WELCOME).order_by("pk").last()
@@ -60,6 +69,7 @@ def find_welcome(name: str, newsletter: str | None) -> Send:
 
     A file may name its newsletter. Raises CorrectRequest if there is none, or if several newsletters have one.
     """
+    name, newsletter = _taken_apart(name, newsletter)
     named = read_name(Path(name), settings.NEWSLETTERS)
     newsletter = newsletter or (named.newsletter if named else None)
     found = Send.objects.filter(kind=Send.Kind.WELCOME).defer("html", "text", "article").order_by("-pk")

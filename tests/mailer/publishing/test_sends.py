@@ -36,6 +36,17 @@ def test_one_of_several_newsletters_must_be_named():
     assert find_send("2026-11-20", "jianbao") == other
 
 
+def test_a_send_may_be_named_as_reports_name_it():
+    readers.confirmed("weekly")
+    readers.confirmed("jianbao")
+    sends = [planned(newsletter=label, provider="api.example.com") for label in ("weekly", "jianbao")]
+    assert [find_send(f"{send.newsletter}/2026-11-20", None) for send in sends] == sends
+    assert find_send("weekly/2026-11-20", "weekly") == sends[0]
+    for name, newsletter in (("weekly/2026-11-20", "jianbao"), ("nowhere/2026-11-20", None), ("weekly/", None)):
+        with pytest.raises(CorrectRequest, match=f"there is no send '{name}'"):
+            find_send(name, newsletter)
+
+
 def test_a_slug_of_no_send_is_refused():
     with pytest.raises(CorrectRequest, match="there is no send"):
         find_send("2026-11-20", None)
