@@ -132,10 +132,13 @@ def _breakers(now: datetime) -> dict[Labels, float]:
 def _mails(now: datetime) -> Iterator[Metric]:
     unapplied = Event.objects.filter(applied_at=None).count()
     yield _gauge("events_unapplied", "Events stored but not yet applied.", {(): unapplied})
-    confirmations = Subscription.objects.filter(confirmation_due__lte=now).count()
-    yield _gauge("confirmations_due", "Confirmation emails that are due.", {(): confirmations})
-    letters = Letter.objects.filter(due__lte=now).count() + Notice.objects.filter(due__lte=now).count()
-    yield _gauge("letters_due", "Emails with a link and notices that are due.", {(): letters})
+    # What failed waits ten minutes or longer for its next try, and is late all the same.
+    awaited = Subscription.objects.filter(confirmation_due__isnull=False)
+    confirmations = awaited.filter(Q(confirmation_due__lte=now) | Q(confirmation_tries__gt=0)).count()
+    yield _gauge("confirmations_due", "Confirmation emails that are due, or failed.", {(): confirmations})
+    late = Q(due__isnull=False) & (Q(due__lte=now) | Q(tries__gt=0))
+    letters = Letter.objects.filter(late).count() + Notice.objects.filter(late).count()
+    yield _gauge("letters_due", "Emails with a link and notices that are due, or failed.", {(): letters})
     welcomes = WelcomeDue.objects.filter(newsletter__in=Welcome.objects.values("newsletter")).count()
     yield _gauge("welcomes_due", "Subscribers who wait for the welcome.", {(): welcomes})
     meaning = "Versions of a welcome that are paused or cancelled, or whose outcome is partly unknown."
@@ -161,10 +164,6 @@ def _processes(now: datetime) -> Iterator[Metric]:
     yield _gauge("seconds_since_sweep", "Time since a worker swept; +Inf if none ever did.", {(): since})
     web = presence.running(Process.Kind.WEB, now)
     yield _gauge("web_processes", "Web processes seen within half a minute.", {(): len(web)})
-    # Processes with one MAILER_HOME share its journal, and each tells of it.
-    journals = {one.state.get("home"): one.state.get("leaving_lines", 0) for one in web}
-    waiting = sum(journals.values())
-    yield _gauge("leavings_waiting", "Unsubscribe clicks waiting in a journal.", {(): waiting})
     seen = presence.running(Process.Kind.WORKER, now)
     workers: dict[Labels, dict[str, Any]] = {(f"{one.host}:{one.pid}",): one.state for one in seen if one.state}
     yield _gauge("workers", "Workers seen within half a minute.", {(): len(workers)})

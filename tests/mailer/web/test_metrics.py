@@ -9,6 +9,7 @@ from mailer.models import Batch, CircuitBreaker, Event, Installation, Process, P
 from mailer.store import clock, counting
 from mailer.worker.embedded import EmbeddedWorker
 from subscribers import changing, limits
+from subscribers.models import Letter
 from tests import readers
 from tests.mailer.sending import outgoing
 from tests.mailer.sending.test_welcoming import freeze, plan
@@ -32,7 +33,9 @@ def gauges(client, **asked) -> dict[str, float]:
     assert answer["Content-Type"].startswith("text/plain; version=0.0.4")
     lines = answer.content.decode().splitlines()
     assert list(text_string_to_metric_families(answer.content.decode()))
-    written = dict(line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
+    samples = [line.rsplit(" ", 1) for line in lines if not line.startswith("#")]
+    written = dict(samples)
+    assert len(written) == len(samples)  # Prometheus keeps only one of two
     return {name: float(value) for name, value in written.items()}
 
 
@@ -69,6 +72,18 @@ def test_what_is_open_late_or_shut_shows(client, settings):
     assert found["mailer_confirmations_due"] == found["mailer_letters_due"] == 1
     assert found['mailer_gate_open{account="a\\"b",provider="api.sendgrid.com"}'] == 0
     assert float(found["mailer_seconds_since_sweep"]) >= 90
+
+
+def test_emails_that_failed_are_due_while_they_wait_for_their_next_try(client):
+    waiting = readers.pending()
+    changing.ask_for_link(readers.confirmed("jianbao").public_id, "jianbao", readers.LINK)
+    later = timezone.now() + timedelta(minutes=9)
+    rows = waiting.subscriptions.all(), Letter.objects.all()
+    for tries in (0, 1):
+        rows[0].update(confirmation_due=later, confirmation_tries=tries)
+        rows[1].update(due=later, tries=tries)
+        found = gauges(client)
+        assert (found["mailer_confirmations_due"], found["mailer_letters_due"]) == (tries, tries)
 
 
 def test_of_sends_that_are_over_the_newest_counts_and_unknown_readers_are_never_forgotten(client):
