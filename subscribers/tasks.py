@@ -7,6 +7,7 @@ from celery import shared_task
 from subscribers.hints import CONFIRMATION, LETTER
 from subscribers.mail import confirmations, link_mails
 from subscribers.mail.claiming import MailFailed
+from subscribers.mail.failures import NotSent
 
 log = logging.getLogger(__name__)
 
@@ -16,9 +17,7 @@ def send_confirmation(subscription_id: int) -> None:
     try:
         confirmations.send(subscription_id)
     except MailFailed as failure:
-        # Only the kind of error: its message may hold the address.
-        kind = type(failure.__cause__).__name__
-        about = {"subscription": subscription_id, "error": kind, "again": failure.retry}
+        about = {"subscription": subscription_id, **_why(failure), "again": failure.retry}
         log.warning("confirmation failed", extra=about)
 
 
@@ -27,6 +26,11 @@ def send_letter(letter_id: int) -> None:
     try:
         link_mails.send(letter_id)
     except MailFailed as failure:
-        log.warning(
-            "address-change email failed", extra={"letter": letter_id, "error": type(failure.__cause__).__name__}
-        )
+        log.warning("address-change email failed", extra={"letter": letter_id, **_why(failure)})
+
+
+def _why(failure: MailFailed) -> dict[str, str]:
+    """Return the kind of error, and the message of one that is about no address: nothing else may be logged."""
+    cause = failure.__cause__
+    why = {"because": cause.detail} if isinstance(cause, NotSent) and cause.retry else {}
+    return {"error": type(cause).__name__, **why}

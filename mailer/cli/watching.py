@@ -19,8 +19,10 @@ from mailer.models import Batch, Send
 from mailer.providers.current import rehearsals
 from mailer.publishing.reporting import goes_out, in_words, when
 from mailer.sending.accounting import count, expected, receipt
+from mailer.sending.circuit_breaker import held_up
 from mailer.sending.lifecycle import WrongState
 from mailer.sending.steering import pause
+from mailer.store import clock
 from mailer.store.presence import worker_swept_lately
 from subscribers import shared_files
 
@@ -170,7 +172,7 @@ def _short(path: Path) -> str:
 
 
 def _follow(send: Send) -> None:
-    warned_at = time.monotonic() + 60
+    hindrances = _Hindrances()
     rest = 0.05
     with _progress(send) as show:
         while True:
@@ -178,12 +180,36 @@ def _follow(send: Send) -> None:
             show(send)
             if send.state not in UNENDED and not _in_flight(send):
                 return
-            if time.monotonic() > warned_at:
-                warned_at += 60
-                if not worker_swept_lately():
-                    click.echo("No worker has checked in for a minute; start one with `mailer worker`.", err=True)
+            hindrances.say(send)
             time.sleep(rest)
             rest = min(1.2 * rest, 0.25)  # soon at first, for a short send; a long one is checked less often
+
+
+class _Hindrances:
+    """Say on stderr what keeps a watched send from going on: no worker, once a minute, and each new trouble at once."""
+
+    def __init__(self) -> None:
+        self._ask_for_workers = time.monotonic() + 60
+        self._ask_for_trouble = time.monotonic() + 1
+        self._said = ""
+
+    def say(self, send: Send) -> None:
+        now = time.monotonic()
+        if now > self._ask_for_trouble:
+            self._ask_for_trouble = now + 1
+            self._say_trouble(send)
+        if now > self._ask_for_workers:
+            self._ask_for_workers = now + 60
+            if not worker_swept_lately():
+                click.echo("No worker has checked in for a minute; start one with `mailer worker`.", err=True)
+
+    def _say_trouble(self, send: Send) -> None:
+        if send.state == Send.State.SCHEDULED:
+            return
+        trouble = _patiently(lambda: held_up(send.account_id, clock.now()))
+        if trouble and trouble.reason != self._said:
+            self._said = trouble.reason
+            click.echo(f"mailer: {send.slug} is held up: {trouble}. It goes on by itself.", err=True)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from django.conf import settings
 from mailer.config.times import describe
 from mailer.models import Planning, Send
 from mailer.sending.accounting import Equation, count, expected, possibly_twice
+from mailer.sending.circuit_breaker import held_up
 from mailer.sending.domains import outages_of, refusals_of
 from mailer.sending.planning import audience_size
 from mailer.sending.reconciling import doubts_of
@@ -57,6 +58,8 @@ def _open_ends(send: Send, equation: Equation) -> Iterator[str]:
     if elsewhere:
         yield f"Cannot send from here: {elsewhere}."
     elif under_way:
+        if trouble := held_up(send.account_id, clock.now()):
+            yield f"Held up: {trouble}."
         yield f"It has not ended: run a worker, or the same command again; mailer status {slug} shows its progress."
     if equation.assumed:
         yield f"{equation.assumed} of the accepted count as sent on your responsibility (--assume-sent)."

@@ -6,6 +6,7 @@ ten minutes leaves a handful of batches without an answer, not all of them.
 """
 
 import random
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -28,6 +29,28 @@ def open_until(account: int, now: datetime) -> datetime | None:
     if breaker.streak and breaker.trial_until and breaker.trial_until > now:
         return breaker.trial_until
     return None
+
+
+@dataclass(frozen=True)
+class HeldUp:
+    """What went wrong with the last request, and until when no other is made; None while one is tried."""
+
+    reason: str
+    until: datetime | None
+
+    def __str__(self) -> str:
+        then = f"the next request is made after {self.until:%H:%M:%S} UTC" if self.until else "one request is tried"
+        return f"{self.reason}; {then}"
+
+
+def held_up(account: int | None, now: datetime) -> HeldUp | None:
+    """Return what holds up the requests of an account, if anything does."""
+    breaker = CircuitBreaker.objects.filter(account_id=account).first()
+    if breaker is None:
+        return None
+    if breaker.open_until and breaker.open_until > now:
+        return HeldUp(breaker.reason, breaker.open_until)
+    return HeldUp(breaker.reason, None) if breaker.streak else None
 
 
 def enter(account: int, now: datetime) -> bool:

@@ -3,6 +3,7 @@
 A late answer of a worker whose lease ran out still counts, as long as nothing settled the batch otherwise.
 """
 
+import logging
 from collections import defaultdict
 from collections.abc import Mapping
 
@@ -25,9 +26,11 @@ from mailer.providers.answers import (
 from mailer.sending import circuit_breaker, send_lock, statements
 from mailer.sending.claiming import Claim
 from mailer.sending.lifecycle import finish_if_done, pause_for
-from mailer.sending.outcomes import accept, leave_unknown, pending, plan_again
+from mailer.sending.outcomes import accept, leave_unknown, pending, place_of, plan_again
 from mailer.sending.splitting import MOST_ROUNDS, only_one_left, refuse_single, split
 from mailer.store import clock
+
+log = logging.getLogger(__name__)
 
 
 def settle(claim: Claim, answer: Answer) -> None:
@@ -51,6 +54,7 @@ def settle(claim: Claim, answer: Answer) -> None:
         case ConnectFailed():
             circuit_breaker.failed(claim.account, clock.now(), answer.detail)
             _plan_again(claim, Attempt.State.UNSENT, answer.detail)
+            log.warning("request not sent", extra={**place_of(claim.batch), "because": answer.detail})
         case DeadlinePassed():
             circuit_breaker.answered(claim.account)
             _plan_again(claim, Attempt.State.UNSENT, "the worker was stopped before it made the request")

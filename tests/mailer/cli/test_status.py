@@ -14,7 +14,7 @@ from mailer.store import clock
 from mailer.worker.sweeping import sweep
 from tests import readers
 from tests.mailer.sending.conftest import _own_home, api  # noqa: F401 — the same stage
-from tests.mailer.sending.outgoing import a_plan, deliver_all, planned
+from tests.mailer.sending.outgoing import a_plan, batch_of, deliver_all, deliver_batch, planned
 
 pytestmark = pytest.mark.django_db(transaction=True)
 LONG = "2026-11-20-" + "a-long-name-of-an-issue-" * 3 + "end"
@@ -67,3 +67,14 @@ def test_a_mistyped_command_gets_a_suggestion(run, typed, meant):
     ran = run(typed)
     assert (ran.code, f"No such command '{typed}'. Did you mean '{meant}'?" in ran.err) == (2, True)
     assert "Did you mean" not in run("xyzzy").err
+
+
+def test_a_provider_out_of_reach_is_named_by_the_status_and_the_log(ready, api, caplog):
+    send = planned()
+    api.refuse_connections()
+    deliver_batch(batch_of(send).pk)
+    assert "request not sent" in caplog.text
+    assert "Held up: no connection to 127.0.0.1" in ready("status", "weekly/2026-11-20").out
+    api.listen()
+    deliver_all(send)
+    assert "Held up" not in ready("status", "weekly/2026-11-20").out

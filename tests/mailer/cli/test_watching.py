@@ -56,6 +56,17 @@ def test_send_issue_waits_for_the_plan_and_the_send(ready, issue, api):
     assert len(api.times_mailed) == 10
 
 
+def test_whoever_watches_hears_once_that_the_provider_is_out_of_reach(ready, issue, api):
+    api.refuse_connections()
+    back = threading.Timer(3, api.listen)
+    back.start()
+    ran = ready("send", "issue", issue(ISSUE), "--yes")
+    back.join()
+    assert ran.code == 0
+    assert ran.err.count("2026-11-20 is held up: no connection to 127.0.0.1") == 1
+    assert len(api.times_mailed) == 10
+
+
 def test_ctrl_c_leaves_the_plan_to_workers_and_says_how_to_hold_or_cancel_it(left, ready, issue, api):
     send = Send.objects.get()
     assert (left.code, send.state) == (1, "planning")

@@ -147,3 +147,16 @@ def test_accounts_of_one_provider_do_not_share_a_breaker(now):
     circuit_breaker.failed(SENDGRID, now, "503")
     assert circuit_breaker.open_until(OTHER, now) is None
     assert circuit_breaker.enter(OTHER, now)
+
+
+def test_it_says_what_holds_up_requests_and_until_when(now):
+    assert circuit_breaker.held_up(SENDGRID, now) is None
+    circuit_breaker.failed(SENDGRID, now, "no connection: refused")
+    until = circuit_breaker.open_until(SENDGRID, now)
+    held_up = circuit_breaker.held_up(SENDGRID, now)
+    assert held_up == circuit_breaker.HeldUp("no connection: refused", until)
+    assert str(held_up) == f"no connection: refused; the next request is made after {until:%H:%M:%S} UTC"
+    assert str(circuit_breaker.held_up(SENDGRID, after(now, 3))) == "no connection: refused; one request is tried"
+    assert circuit_breaker.held_up(OTHER, now) is None
+    circuit_breaker.accepted(SENDGRID)
+    assert circuit_breaker.held_up(SENDGRID, after(now, 3)) is None
