@@ -22,6 +22,7 @@ EMBOLDENING = 0.016  # of the size: the width of a line around letters whose fon
 CORRECTIONS = 4  # of the widths that were guessed
 CLOSE_ENOUGH = 0.94  # of what was guessed
 MOST_LOST = 0.01  # of the ink: less than a sign of the longest title
+MEASURED_AT = 0.5  # of the size: most of the time goes into compressing pixels
 
 
 class DoesNotFit(Exception):
@@ -51,9 +52,9 @@ class Block:
         """Return it as SVG whose lines begin at `start`, the first on `baseline`."""
         return self._lines((runs(line, self.style.fonts) for line in self.layout.lines), start, baseline, ink)
 
-    def ink(self, width: int, start: float) -> "Image":
+    def ink(self, width: int, start: float, zoom: float) -> "Image":
         """Draw the text alone."""
-        return self._alone(self.markup(start, 2 * self.layout.size, "#000"), len(self.layout.lines), width)
+        return self._alone(self.markup(start, 2 * self.layout.size, "#000"), len(self.layout.lines), width, zoom)
 
     def ink_apart(self, width: int, start: float) -> "Image":
         """Draw the text alone, what is in different fonts on different lines."""
@@ -80,9 +81,9 @@ class Block:
             f'font-weight="{style.weight}" fill="{ink}"{stroke} xml:space="preserve">{spans}</text>'
         )
 
-    def _alone(self, markup: str, lines: int, width: int) -> "Image":
+    def _alone(self, markup: str, lines: int, width: int, zoom: float = 1.0) -> "Image":
         height = round((lines + 2) * self.layout.size * LEADING)
-        return opened(rendered(markup, self.style.fonts, width, height))
+        return opened(rendered(markup, self.style.fonts, width, height, zoom))
 
 
 def style_of_title(text: str, fonts: Iterable[Font]) -> Style:
@@ -130,11 +131,12 @@ def _drawn_width(block: Block, box: Box) -> float:
     """Return how wide the widest line is. Raises DoesNotFit if something of the text is not drawn."""
     edge, canvas = 40, round(box.width * 1.4)
     start = canvas - edge if block.style.rtl else edge
-    image = block.ink(canvas, start)
+    zoom = 1.0 if block.is_mixed else MEASURED_AT  # what a line in several fonts loses shows in its full size only
+    image = block.ink(canvas, start, zoom)
     ink = image.getbbox()
     if ink is None or (block.is_mixed and _is_lossy(image, block.ink_apart(canvas, start))):
         raise DoesNotFit
-    return float(start - ink[0] if block.style.rtl else ink[2] - start)
+    return float(start - ink[0] / zoom if block.style.rtl else ink[2] / zoom - start)
 
 
 def _is_lossy(drawn: "Image", apart: "Image") -> bool:
@@ -172,14 +174,14 @@ def opened(content: bytes) -> "Image":
     return Image.open(io.BytesIO(content))
 
 
-def rendered(markup: str, fonts: Iterable[Font], width: int, height: int) -> bytes:
+def rendered(markup: str, fonts: Iterable[Font], width: int, height: int, zoom: float = 1.0) -> bytes:
     """Return the content of an SVG as PNG. Raises DoesNotFit for a font that resvg cannot read."""
     import resvg_py
 
     svg = f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}">{markup}</svg>'
     used = [font.path for font in fonts if _quoted(font) in markup]
     try:
-        return bytes(resvg_py.svg_to_bytes(svg_string=svg, skip_system_fonts=True, font_files=used))
+        return bytes(resvg_py.svg_to_bytes(svg_string=svg, skip_system_fonts=True, font_files=used, zoom=zoom))
     except ValueError:
         raise DoesNotFit from None
     except BaseException as error:

@@ -68,6 +68,16 @@ def test_the_same_issue_has_the_same_card_to_the_byte(weekly):
 
 @pytest.mark.parametrize(
     "title",
+    ["Hi", "After quantization, " * 5, "嵌入式AI简报 (2019-06-29)", "ما الجديد في GPT-4 (الجزء 2)", "W" * 60],
+)
+def test_a_card_that_was_measured_at_half_its_size_is_the_same_to_the_byte(weekly, monkeypatch, title):
+    half = card_of(title, weekly)
+    monkeypatch.setattr(typesetting, "MEASURED_AT", 1.0)
+    assert half.content == card_of(title, weekly).content
+
+
+@pytest.mark.parametrize(
+    "title",
     [
         "Hi",
         "Edge Notes 12: What happens after quantization, and why nobody measures it properly",
