@@ -4,6 +4,7 @@ import re
 import string
 from collections.abc import Mapping, Sequence
 from json.encoder import encode_basestring as quoted
+from os.path import commonprefix
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -85,14 +86,13 @@ def _require_links(recipients: Recipients) -> None:
 
 
 def _surely_links(urls: Sequence[str]) -> bool:
-    """Return True if each would match _LINK: looking at all of them at once is many times faster."""
-    lines = "\n".join(("", *urls, ""))
-    return (
-        lines.isascii()
-        and not lines.encode().translate(None, f"\n{_IN_LINK}".encode())
-        and lines.count("\nhttps://") + lines.count("\nhttp://") == len(urls) == lines.count("\n") - 1
-        and "://\n" not in lines
-    )
+    """Return True if each would match _LINK: they begin like one, and have no other letters than a link.
+
+    Looking at all of them at once is many times faster.
+    """
+    together = "".join(urls)
+    begin_alike = _LINK.match(commonprefix(urls)) is not None  # noqa: RUF071 — its letters are what is compared
+    return begin_alike and together.isascii() and not together.encode().translate(None, _IN_LINK.encode())
 
 
 def _personalizations(recipients: Recipients, placeholder: str, attempt: UUID | None) -> str:
@@ -102,18 +102,19 @@ def _personalizations(recipients: Recipients, placeholder: str, attempt: UUID | 
     """
     emails = _quoted([one if one.isascii() else _with_ascii_domain(one) for one in recipients.emails])
     names = [f',"name":"{shown}"' if name and (shown := readable_name(name)) else "" for name in recipients.names]
-    links = recipients.unsubscribe_urls
-    columns: list[Sequence[str | int]] = [emails, names, links]
-    person = '{"to":[{"email":"%s"%s}],"headers":{"List-Unsubscribe":"<%s>"}'
-    if attempt:
-        # SendGrid keeps custom_args for a long time: a number of ours, nothing personal.
-        person += ',"custom_args":{"mailer_delivery":"%d"}'
-        columns.append(recipients.deliveries)
-    if placeholder:
-        person += f',"substitutions":{{{quoted(placeholder).replace("%", "%%")}:"%s"}}'
-        columns.append(links)
-    person += "}"
-    return ",".join([person % values for values in zip(*columns, strict=True)])
+    links, nothing = recipients.unsubscribe_urls, [""] * len(recipients)
+    # SendGrid keeps custom_args for a long time: a number of ours, nothing personal.
+    args, args_end = (',"custom_args":{"mailer_delivery":"', '"}') if attempt else ("", "")
+    deliveries = recipients.deliveries if attempt else nothing
+    put, put_end = (f',"substitutions":{{{quoted(placeholder)}:"', '"}') if placeholder else ("", "")
+    substitutes = links if placeholder else nothing
+    # One f-string: formatting by % takes twice as long.
+    people = [
+        f'{{"to":[{{"email":"{email}"{name}}}],"headers":{{"List-Unsubscribe":"<{link}>"}}'
+        f"{args}{delivery}{args_end}{put}{substitute}{put_end}}}"
+        for email, name, link, delivery, substitute in zip(emails, names, links, deliveries, substitutes, strict=True)
+    ]
+    return ",".join(people)
 
 
 def _quoted(texts: Sequence[str]) -> Sequence[str]:

@@ -1,19 +1,21 @@
 import re
 import sys
 from collections import Counter
+from contextlib import nullcontext
 from email import message_from_string
 from email.header import decode_header, make_header
 from email.policy import default
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mailer.providers.headers import issue_headers, phrase
 from mailer.providers.messages import InvalidMessage, Recipient, Recipients
 from mailer.providers.sendgrid.payload import (
     _IN_LINK,
+    _LINK,
     NO_TRACKING,
     address,
     common_headers,
@@ -137,6 +139,20 @@ def test_what_may_not_stand_in_a_header_makes_no_request(changes):
 def test_a_link_that_cannot_stand_in_the_header_makes_no_request(url):
     with pytest.raises(InvalidMessage, match="delivery 2"):
         parsed(people=[reader(1), reader(2)._replace(unsubscribe_url=url), reader(3)])
+
+
+PIECES = st.sampled_from(["http", "s", "://", "a.example", "/", "%20", "&", "\n", "é", "\ud800", " "])
+
+
+@given(st.lists(st.lists(PIECES, max_size=6).map("".join), min_size=1, max_size=4))
+@example(["https://a", "https://"])
+@example(["https://a/", "https://a/\nhttps://a"])
+@example(["http://a", "https://a"])
+def test_links_are_looked_at_together_as_strictly_as_alone(urls):
+    people = [reader(number)._replace(unsubscribe_url=url) for number, url in enumerate(urls, 1)]
+    wrong = [number for number, url in enumerate(urls, 1) if not _LINK.fullmatch(url)]
+    with pytest.raises(InvalidMessage, match=f"delivery {wrong[0]}:") if wrong else nullcontext():
+        parsed(people=people)
 
 
 def test_the_headers_of_an_issue_are_ascii_and_read_back():
