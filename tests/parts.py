@@ -6,6 +6,7 @@ into a failure; CI requires all.
 
 import os
 import shutil
+import subprocess
 from functools import cache
 from pathlib import Path
 from typing import NoReturn
@@ -22,6 +23,7 @@ HOW_TO_GET = {
     "rabbitmq": "install RabbitMQ (Debian: apt-get install rabbitmq-server; macOS: brew install rabbitmq)",
     "vnu": "the W3C checker: npm install --prefix ~/.cache/mailer/vnu vnu-jar, and Java (Debian: default-jre-headless)",
     "faketime": "install libfaketime (Debian: apt-get install libfaketime)",
+    "turkish": "install the sources of locales (Debian: apt-get install locales)",
     "nginx": "install nginx (Debian: apt-get install nginx; macOS: brew install nginx)",
     "caddy": "install Caddy (Debian: apt-get install caddy; macOS: brew install caddy)",
     "systemd": "systemd-analyze, which Debian's package systemd holds",
@@ -51,6 +53,14 @@ def libfaketime() -> str:
     if not found:
         skip_without("faketime")
     return str(found[0])
+
+
+def turkish(folder: Path) -> dict[str, str]:
+    """Return the environment of a Turkish terminal; its locale is compiled into the folder."""
+    if not Path("/usr/share/i18n/locales/tr_TR").exists():
+        skip_without("turkish")
+    subprocess.run(["localedef", "-i", "tr_TR", "-f", "UTF-8", folder / "tr_TR.UTF-8"], check=True)
+    return {"LOCPATH": str(folder), "LC_ALL": "tr_TR.UTF-8"}
 
 
 @cache

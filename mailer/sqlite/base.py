@@ -7,7 +7,10 @@ in between: two web processes had one in a hundred wait for more than a second.
 """
 
 import contextlib
+import functools
+import locale
 import os
+import sqlite3
 import threading
 import time
 from collections import defaultdict
@@ -51,6 +54,22 @@ def _locked(descriptor: int) -> bool:
         return False
 
 
+@functools.cache
+def recognize_inserts() -> None:
+    """Make Python count the rows of an INSERT in a Turkish terminal, too.
+
+    Before 3.13 its sqlite3 looks for "insert" with the letters of the C library, where the small letter of I is not i.
+    """
+    with contextlib.closing(sqlite3.connect(":memory:")) as memory:
+        memory.execute("CREATE TABLE one (number INTEGER)")
+        if memory.execute("INSERT INTO one VALUES (1)").rowcount == 1:
+            return
+    for plain in ("C.UTF-8", "C"):
+        with contextlib.suppress(locale.Error):
+            locale.setlocale(locale.LC_CTYPE, plain)
+            return
+
+
 class DatabaseWrapper(base.DatabaseWrapper):
     """Has its process's turn from BEGIN to the end of the transaction; processes take turns."""
 
@@ -60,6 +79,10 @@ class DatabaseWrapper(base.DatabaseWrapper):
         super().__init__(*given, **named)
         self._turn: threading.Lock | None = None
         self._waits: float | None = None  # seconds, of the connection that is open
+
+    def get_new_connection(self, conn_params: Any) -> Any:
+        recognize_inserts()
+        return super().get_new_connection(conn_params)
 
     def _start_transaction_under_autocommit(self) -> None:
         if deadlines.refused():

@@ -1,5 +1,8 @@
 """Writers queue for SQLite within a process and between processes, and none blocks the queue for good."""
 
+import os
+import subprocess
+import sys
 import threading
 import time
 from collections import defaultdict
@@ -12,6 +15,7 @@ from django.db import OperationalError, connection, transaction
 from mailer.models import Installation
 from mailer.sqlite import base
 from mailer.sqlite.base import DatabaseWrapper, next_of_all
+from tests import parts
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -156,3 +160,22 @@ def transaction_of(other):
 def test_writers_go_on_where_the_file_of_the_line_cannot_be_made(monkeypatch, tmp_path):
     with next_of_all(str(tmp_path / "not" / "there"), time.monotonic() + 60):
         ends_well()
+
+
+INSERT_ROWS = """
+import django
+django.setup()
+from django.db import connection
+with connection.cursor() as cursor:
+    cursor.execute("CREATE TEMPORARY TABLE some (number INTEGER)")
+    cursor.execute("INSERT INTO some VALUES (1)")
+    print(cursor.rowcount)
+"""
+
+
+def test_inserted_rows_are_counted_in_a_turkish_terminal(tmp_path):
+    turkish = parts.turkish(tmp_path) | {"MAILER_HOME": str(tmp_path)}
+    ran = subprocess.run(
+        [sys.executable, "-c", INSERT_ROWS], env=os.environ | turkish, capture_output=True, text=True, check=False
+    )
+    assert (ran.stdout, ran.stderr) == ("1\n", "")
