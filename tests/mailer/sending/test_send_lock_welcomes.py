@@ -20,7 +20,7 @@ from subscribers.models import Subscriber, WelcomeDue
 from subscribers.optin import Origin
 from tests import readers
 from tests.mailer.sending.outgoing import balanced, claimed, close_breaker, in_thread, states
-from tests.mailer.sending.test_send_lock import Halted, _halted_is_not_hung  # noqa: F401
+from tests.mailer.sending.test_send_lock import Halted
 from tests.mailer.sending.test_welcoming import FIRST, SECOND, content, freeze, plan
 
 pytestmark = [
