@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import IntegrityError
@@ -31,7 +31,8 @@ from mailer.publishing.errors import CorrectIssue, RunAgain
 from mailer.publishing.issue_files import Found, find_files
 from mailer.publishing.newsletters import choose_newsletter
 from mailer.publishing.preparing import Surroundings, render, surroundings
-from mailer.store import clock, page_images
+from mailer.publishing.unsent import first_sent, is_sample, today_of, why_unsent
+from mailer.store import page_images
 
 INDEXING = 5.0  # seconds; what takes longer is left to a worker
 HASHES = "content_sha256", "source_sha256"
@@ -150,6 +151,7 @@ def without_card(plan: ImportPlan) -> dict[str, int]:
 
 
 def _read(found: Iterable[Found], terms: Terms) -> Iterator[Planned]:
+    first = cache(first_sent)
     for one in found:
         if one.leads_to:
             why = f"is a link to {one.leads_to}, which is no issue of its folder; give that file if you mean it"
@@ -171,7 +173,9 @@ def _read(found: Iterable[Found], terms: Terms) -> Iterator[Planned]:
             aliases=issue.aliases,
             issue=issue,
         )
-        skipped = _was_sent(planned) or _without_day(planned, one) or _not_published(planned, one)
+        skipped = _was_sent(planned) or _without_day(planned, one) or _not_published(planned)
+        if not skipped and not one.is_named:
+            skipped = _not_sent_yet(planned, first(newsletter.label))
         yield skipped or planned
 
 
@@ -204,19 +208,26 @@ def _without_day(planned: Planned, found: Found) -> Planned | None:
     return _refused(planned, 'has no date, as a page of the archive must; write "date: 2019-06-29" at its top')
 
 
-def _not_published(planned: Planned, found: Found) -> Planned | None:
+def _not_published(planned: Planned) -> Planned | None:
     if planned.issue and planned.issue.is_draft:
         return replace(planned, fate=Fate.SKIPPED, reason="is a draft")
     if planned.issue and planned.issue.restricted:
         why = f"was not for everybody ({planned.issue.restricted}), as the archive is; remove that line to import it"
         return replace(planned, fate=Fate.SKIPPED, reason=why)
-    today = clock.now().astimezone(ZoneInfo(_newsletter(planned.newsletter).timezone)).date()
-    if planned.day and planned.day > today:
+    if planned.day and planned.day > today_of(_newsletter(planned.newsletter)):
         return replace(planned, fate=Fate.SKIPPED, reason=f"is dated {in_words(planned.day)}, which is still to come")
-    if planned.day == today and not found.is_named:
-        why = f"is dated today and may still be sent; to import it all the same, name {_quoted(planned.file)} itself"
-        return replace(planned, fate=Fate.SKIPPED, reason=why)
     return None
+
+
+def _not_sent_yet(planned: Planned, first: Send | None) -> Planned | None:
+    """Skip what is in a folder and waits to be sent; `first` is the first issue that was sent from here."""
+    assert planned.day is not None
+    why = "is the sample that `mailer init` wrote" if is_sample(planned.file) else ""
+    why = why or why_unsent(planned.slug, planned.day, _newsletter(planned.newsletter), first)
+    if not why:
+        return None
+    why = f"{why}; to import it all the same, name {_quoted(planned.file)} itself"
+    return replace(planned, fate=Fate.SKIPPED, reason=why)
 
 
 def _claimed(read: Iterable[Planned]) -> Iterator[Planned]:
