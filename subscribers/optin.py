@@ -102,9 +102,7 @@ def _answer(suppression_hash: str, state: str, now: datetime) -> Answer:
     if suppression and not confirming_lifts(suppression, now):
         return Answer.SUPPRESSED
     # An active subscriber whose address bounced long ago confirms anew; until then nothing is sent to them.
-    if state == State.ACTIVE and not suppression:
-        return Answer.ACTIVE
-    return Answer.MAIL_DUE
+    return Answer.ACTIVE if state == State.ACTIVE and not suppression else Answer.MAIL_DUE
 
 
 def confirming_lifts(suppression: Suppression, now: datetime) -> bool:
@@ -161,10 +159,8 @@ def confirm(public_id: UUID, newsletter: str, origin: Origin) -> Confirmation:
         subscription = records.find(public_id, newsletter)
         if subscription is None:
             return Confirmation.GONE
-        if subscription.state == State.ACTIVE:
-            return Confirmation.BEFORE
-        if subscription.state == State.UNSUBSCRIBED:
-            return Confirmation.LEFT
+        if subscription.state != State.PENDING:
+            return Confirmation.BEFORE if subscription.state == State.ACTIVE else Confirmation.LEFT
         Subscription.objects.filter(pk=subscription.pk).update(
             state=State.ACTIVE, confirmation_due=None, undoable=None, changed_at=now
         )
@@ -284,12 +280,10 @@ def those_who_left(newsletter: str, subscriber_ids: Iterable[int]) -> set[int]:
     A pending one may be among them: anybody can type in the address of somebody who left.
     """
     ids = list(subscriber_ids)
-    last: dict[int, str] = {}
     steps = Consent.objects.filter(
         subscriber_id__in=ids, newsletter=newsletter, step__in=[Step.CONFIRMED, Step.IMPORTED, Step.UNSUBSCRIBED]
     )
-    for subscriber_id, step in steps.order_by("at", "pk").values_list("subscriber_id", "step").iterator():
-        last[subscriber_id] = step
+    last = dict(steps.order_by("at", "pk").values_list("subscriber_id", "step").iterator())
     there = Subscription.objects.filter(subscriber_id__in=ids, newsletter=newsletter)
     return {
         pk
@@ -370,7 +364,6 @@ def lift(hash: str, origin: Origin) -> str | None:
     For operators. Subscribers lift by confirming, and nobody else lifts an erasure: if a stronger reason stood before
     it, only that reason is lifted. Raises Refused.
     """
-    now = clock.now()
     with transaction.atomic():
         suppression = Suppression.objects.select_for_update().filter(hash=hash).first()
         if suppression is None:
@@ -383,7 +376,7 @@ def lift(hash: str, origin: Origin) -> str | None:
         else:
             suppression.delete()
         because = f"lifted: {suppression.reason} {origin.source}".strip()
-        _record_for_all([hash], replace(origin, source=because, effect=Effect.LIFTED), now)
+        _record_for_all([hash], replace(origin, source=because, effect=Effect.LIFTED), clock.now())
     return str(suppression.reason)
 
 
