@@ -31,6 +31,7 @@ UNWRAPPED = _names(
     "param picture plaintext progress rp rt ruby search section select source summary textarea time "
     "title track tt wbr"
 )
+_OF_WORD = re.compile(r"(?:o|w|v|st1):[a-z]+")  # `<o:p></o:p>`, which Word leaves in what is copied
 BREAKS_LINE = _names("blockquote dd div dl dt h1 h2 h3 h4 h5 h6 hr li ol p pre table tr ul figcaption")
 TAKES_ALIGN = _names("div h1 h2 h3 h4 h5 h6 p")
 _ALIGNS = re.compile(r"\btext-align\s*:\s*(left|right|center)\b", re.IGNORECASE)
@@ -147,7 +148,9 @@ def resolve(children: list[Token], dropped: set[str], partners: Mapping[int, int
             continue
         found = _TAG.fullmatch(child.content.strip())
         if not found:
-            result += [_unseen(child.content)] if _UNSEEN.fullmatch(child.content.strip()) else _text(child.content)
+            # Only comments are left out of a sentence: it says "<!DOCTYPE html>" and "<?php … ?>" to show them.
+            unseen = _UNSEEN.fullmatch(child.content.strip()) and (not prose or child.content.startswith("<!--"))
+            result += [_unseen(child.content)] if unseen else _text(child.content)
             continue
         name, closes = found["name"].lower(), bool(found["close"])
         end = places.get(partners.get(id(child), 0), -1)
@@ -225,7 +228,7 @@ def _tag(name: str, closes: bool, source: str) -> list[Token]:
         meta = {"breaks": name in BREAKS_LINE, "strikes": name in STRIKES, "anchor": anchor}
         meta["script"] = "" if closes else SCRIPTS.get(name, "")
         return [*_place({} if keeps_id else attributes), Token("html_inline", "", 0, content=source, meta=meta)]
-    return _place(attributes) if name in UNWRAPPED else _text(source)
+    return _place(attributes) if name in UNWRAPPED or _OF_WORD.fullmatch(name) else _text(source)
 
 
 def _aligned(name: str, source: str) -> str:

@@ -22,6 +22,7 @@ def text(source: str) -> str:
         "close it with </body> at the end",
         "The <p> tag, and the <li> tag",
         "<? is where PHP begins",
+        "Write <!DOCTYPE html> on top, <?php echo 1; ?> or <![CDATA[words]]>.",
         "Put <title> and </title> around it, or <b>, </b>.",
         "在 <video> 和 </video> 之间",
         "Set <video controls> or <VIDEO>.",
