@@ -15,7 +15,10 @@ from mailer.content.findings import Finding
 
 def look(proof: Proof) -> Iterator[Finding]:
     seen: set[tuple[str, str]] = set()
+    lines = proof.document.source.split("\n")
     for link in proof.links:
+        if link.bare and lines[link.line][: link.column].endswith(("](", "](<")):
+            continue  # "[words](https://exam ple.org)" is no link, and told as one that was meant
         for rule, message, fix in _one(proof, link):
             if rule == "link-broken" and _is_told(proof, link):
                 continue

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from mailer.checks.merge_fields import CLOSE, COMMON, FALLBACK, FIELD, GREETING, OPEN, SIGNS, WHO
 from mailer.checks.words import BLANK, STARRED
 from mailer.content.markdown.named_tags import JOINS, KINDS
 from mailer.content.patterns import lazy
@@ -55,33 +56,16 @@ def _maybe(signs: str, expression: str, fix: str, flags: int = 0, *, in_front: b
 
 # ---------------------------------------------------------------- merge fields
 
-# Names that only a merge field has, in any spelling: first_name, FIRSTNAME, contact.FirstName, unsubscribe_url.
-_OWNER = r"(?:(?:contact|subscriber|recipient|member|person|customer|lead|profile|user|merge)[._ :])?"
-_FIELD = (
-    rf"{_OWNER}(?:f(?:irst)?[_ -]?name|l(?:ast)?[_ -]?name|full[_ -]?name|e?mail[_ -]?address|"
-    r"(?:link[_ -])?unsub(?:scribe)?(?:[_ -]?(?:link|url|text))?|(?:preferences|forward)[_ -]?(?:link|url)|"
-    r"(?:view|read)?[_ -]?(?:in|on)?[_ -]?(?:web|browser)[_ -]?(?:version|view|link|url))"
-)
-# Names that a program text or an address may have, too.
-_WHO = rf"{_OWNER}(?:name|user_?name)"
-_COMMON = rf"{_OWNER}(?:name|e-?mail|user_?name|company|city)"
-_OPEN = r"(?:<<|%%?|\{\{?\{?[$!]?|\$\{|\$\$?|##|@@?|\[\[?%?|~)\s?"
-_CLOSE = r"\s?(?:>>|%?\]\]?|%%?|\}\}?\}?|\$\$?|##|@@?|~)"
-_FALLBACK = r"(?:(?:\s*[,|:=/]|\sOR\s)[^{}\[\]\n]{0,80})?"
-_GREETING = (
-    r"(?<![A-Za-z])(?:dear|hi|hey|hello|hallo|liebe[rs]?|bonjour|cher|chère|hola|querid[oa]|ciao|亲爱的|您好|你好)"
-)
-_SIGNS = "<< % { $ ## @ [ ~"  # of which _OPEN has one
 _OWN_FIX = "write it for all subscribers: mailer replaces nothing in a text"
 
 _MERGE_FIELDS = (
     # *|FNAME|*, {{ name }} and their like.
     _elsewhere("{{ %% <% [", BLANK),
     _elsewhere("*|", STARRED),
-    _left(_SIGNS, rf"(?<![\w%$#@]){_OPEN}{_FIELD}{_FALLBACK}{_CLOSE}(?!\w)", _OWN_FIX, re.IGNORECASE),
+    _left(SIGNS, rf"(?<![\w%$#@]){OPEN}{FIELD}{FALLBACK}{CLOSE}(?!\w)", _OWN_FIX, re.IGNORECASE),
     _left(
-        f"{_SIGNS} -",
-        rf"{_GREETING}[,，]?(?:\s*{_OPEN}|\s+-){_WHO}{_FALLBACK}(?:{_CLOSE}|-)",
+        f"{SIGNS} -",
+        rf"{GREETING}[,，]?(?:\s*{OPEN}|\s+-){WHO}{FALLBACK}(?:{CLOSE}|-)",
         _OWN_FIX,
         re.IGNORECASE,
     ),
@@ -90,20 +74,20 @@ _MERGE_FIELDS = (
     _left("[", r"\[\w[\w .-]{0,40},\s*fallback\s*=[^\]\n]{0,80}\]", _OWN_FIX, re.IGNORECASE),
     _left("{", r"\{(?:contactfield|custom_?field|subtag|mc|merge)[=:][^{}\s]{1,60}\}", _OWN_FIX, re.IGNORECASE),
     _left("% #", r"%(?:recipient|user|contact|subscriber)[._]\w+%|#recipient:[^#\s]{1,60}#", _OWN_FIX, re.IGNORECASE),
-    _left("{ [[", rf"\{{!\w+\}}|\{{\$_?{_COMMON}\}}|\[\[(?:data|var):[^\]\n]{{1,80}}\]\]", _OWN_FIX, re.IGNORECASE),
+    _left("{ [[", rf"\{{!\w+\}}|\{{\$_?{COMMON}\}}|\[\[(?:data|var):[^\]\n]{{1,80}}\]\]", _OWN_FIX, re.IGNORECASE),
     _left("<%", r"<%.{1,200}?%>", _OWN_FIX, re.DOTALL),
     _left(
         "<", r"</?(?:unsubscribe|webversion|preferences|forwardtoafriend|singleline|multiline)(?:\s[^<>]*)?>", _OWN_FIX
     ),
-    _maybe(_SIGNS, rf"(?<![\w%$#@\[])(?!\[\w){_OPEN}{_COMMON}{_CLOSE}(?!\w)", _OWN_FIX, re.IGNORECASE, in_front=True),
+    _maybe(SIGNS, rf"(?<![\w%$#@\[])(?!\[\w){OPEN}{COMMON}{CLOSE}(?!\w)", _OWN_FIX, re.IGNORECASE, in_front=True),
 )
 
 # In an address, only what is certain: `https://api.example.org/{id}` may be meant, and a variable of a site generator,
 # `{{base}}125627`, costs its link, which the renderer says.
-_NAME = rf"(?:{_FIELD}|{_COMMON}){_FALLBACK}"
+_NAME = rf"(?:{FIELD}|{COMMON}){FALLBACK}"
 IN_ADDRESSES = _left(
     "{ % *| <% [ @",
-    rf"\{{\{{[^{{}}]{{0,100}}(?:unsub|tracklink|{_NAME})[^{{}}]{{0,100}}\}}\}}|\{{[$!]?{_FIELD}{_FALLBACK}\}}"
+    rf"\{{\{{[^{{}}]{{0,100}}(?:unsub|tracklink|{_NAME})[^{{}}]{{0,100}}\}}\}}|\{{[$!]?{FIELD}{FALLBACK}\}}"
     rf"|(?<==)\{{[$!]?{_NAME}\}}|%%\w+%%|%{_NAME}%|\*\|.{{1,100}}?\|\*|<%|\[\[{_NAME}\]\]|\[UNSUB\w*\]|@TrackLink\b",
     "write out the address; mailer adds the link to unsubscribe by itself",
     re.IGNORECASE,
@@ -182,10 +166,19 @@ _CERTAIN = (
     _left("{{", r"\{\{\{?\s*[#/^&>!$~.-]*\s*[A-Za-z_\"'“‘].{0,500}?\}\}\}?", _EXPAND, re.DOTALL),
     _left("{%", r"\{%-?\s+\w+", _EXPAND),
     _left("[", r"\[/?[a-z][\w-]*(?:\s+[\w-]+=[\"“'][^\"”'\n]{0,300}[\"”'])+\s*/?\]", _EXPAND),
-    _maybe(
-        "<img",
-        rf"(?<!the )(?<![\w<])<img\s(?=[^<>\n]{{0,500}}?src=)[^<>\n]{{1,500}}>(?![\s-]*{KINDS})",
-        "close its quotation marks, or write ![words](address)",
+    # Images and links of HTML that are text, because a quotation mark or a bracket is wrong; none that a text is about.
+    _left(
+        "< ＜",
+        r"(?<!the )(?<![\w<])[<＜]\s?img\s(?=[^<>＜＞\n]{0,500}?src=)[^<>＜＞\n]{1,500}"
+        rf"(?:[>＞](?![\s-]*{KINDS})|\Z)",
+        "close its quotation marks, and it with >, or write ![words](address)",
+        re.IGNORECASE,
+    ),
+    _left(
+        "< ＜",
+        r"[<＜]\s?a\s[^<>＜＞\n]{0,300}?href=[^<>＜＞\n]{1,500}[>＞][^<>＜＞\n]{1,300}[<＜]\s?/a\s?[>＞]",
+        "close its quotation marks, or write [words](address)",
+        re.IGNORECASE,
     ),
     # A link without an address, or that lost it with a tag of Liquid.
     _left("](", r"(?<!\w)\[[^\[\]]+\]\(\s*\)", "write an address in the ( ); that of an issue is the name of its file"),
@@ -194,14 +187,20 @@ _CERTAIN = (
     # One that is never closed.
     _left("](", r"(?<![\w\]])\[[^\[\]\n]{1,200}\]\(<?(?:https?://|mailto:)[^\s()]{1,300}", "close the link with )"),
     CONTENTS,
+    # A power, "x[^2]" or "9 m[^2]", and a class of regular expressions, "[^a-z]".
+    _maybe(
+        "[^",
+        r"(?<![^\W\d_])(?:[a-zR]|mc|[kcm]m)\[\^-?[\dn]{1,2}\]",
+        f"write it as x^2^ if it is a power, or {_SHOW}",
+    ),
     _left(
         "[^",
-        r"(?:(?<=[\w.,;:!?)\"'”’」。，！？])\[\^[\w-]{1,40}\]|\[\^\d{1,3}\])",
+        r"(?:(?<=[\w.,;:!?)\"'”’」。，！？])\[\^(?!(?:\w-\w){1,5}\])[\w-]{1,40}\]|\[\^\d{1,3}\])",
         "write the footnote, as [^1]: words on a line of their own, or remove its mark",
     ),
 )
 
-_ADMONITIONS = (
+ADMONITIONS = (
     "note|abstract|info|tip|success|question|warning|failure|danger|bug|example|quote|important|caution|hint|"
     "attention|error|seealso|details"
 )
@@ -219,7 +218,7 @@ _UNCERTAIN = (
     _maybe("[[", r"\[\[[^\[\]\n]+\]\]", "write [words](address): an email has no links of this kind"),
     # Docusaurus, VuePress, Pandoc; MkDocs; reStructuredText.
     _maybe(": ：", r"^[:：]{3,}\s*\{?\.?[A-Za-z][\w-]*|\A:{3,}\Z", _CALLOUT, re.MULTILINE),
-    _maybe("!!! ??? ::", rf"\A(?:!!!|\?\?\?\+?)\s+(?:{_ADMONITIONS})\b.*|\A\.\. [a-z-]+::", _CALLOUT),
+    _maybe("!!! ??? ::", rf"\A(?:!!!|\?\?\?\+?)\s+(?:{ADMONITIONS})\b.*|\A\.\. [a-z-]+::", _CALLOUT),
     _maybe("===", r"\A===\+? \"[^\"\n]{1,100}\"", "write a heading: an email has no tabs"),
     _maybe("\\begin{", r"\A\\begin\{[a-z]+\*?\}", _FORMULA),
     # Formulas, but no prices: what begins with a digit has a sign of a formula in it.
@@ -392,8 +391,3 @@ IN_FRONT = (
     _maybe("&", r"&(?:[A-Za-z]{2,8}|#\d{2,5}|#x[0-9A-Fa-f]{2,5});", "write the character itself"),
 )
 IN_WORDS = (*_MERGE_FIELDS, *_CERTAIN, *_UNCERTAIN)
-
-# Notes of MyST and mdBook, which are written as code.
-NOTES = frozenset(("admonish", *(f"{{{name}}}" for name in _ADMONITIONS.split("|"))))
-# Blocks that are drawn from their source elsewhere.
-DIAGRAMS = frozenset(("mermaid", "plantuml", "puml", "dataview", "dataviewjs", "math", "chart", "tasks", "echarts"))

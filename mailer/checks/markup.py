@@ -11,7 +11,7 @@ from itertools import islice, pairwise
 
 from markdown_it.token import Token
 
-from mailer.checks.dialects import CONTENTS, DIAGRAMS, IN_ADDRESSES, IN_FRONT, IN_WORDS, NOTES, Markup
+from mailer.checks.dialects import ADMONITIONS, CONTENTS, IN_ADDRESSES, IN_FRONT, IN_WORDS, Markup
 from mailer.checks.html_code import with_code
 from mailer.checks.proofs import CODE_SPAN, Proof, shortened
 from mailer.checks.words import LEAVES, OWN_LINK
@@ -19,6 +19,10 @@ from mailer.content.findings import Finding
 from mailer.content.markdown.liquid import TAG
 
 MOST = 50  # pieces of one block that are reported; a text made to be slow has thousands
+# Notes of MyST and mdBook, which are written as code.
+NOTES = frozenset(("admonish", *(f"{{{name}}}" for name in ADMONITIONS.split("|"))))
+# Blocks that are drawn from their source elsewhere.
+DIAGRAMS = frozenset(("mermaid", "plantuml", "puml", "dataview", "dataviewjs", "math", "chart", "tasks", "echarts"))
 CODE = "\ufffc"  # stands for code in the words, so that what is around it does not touch
 
 

@@ -95,3 +95,7 @@ def test_the_fix_is_the_same_where_relative_addresses_lead_nowhere(findings, add
     (there,) = findings(f"[Words]({address})")
     (nowhere,) = findings(f"[Words]({address})", source_url="")
     assert nowhere.fix == there.fix
+
+
+def test_a_link_with_a_space_in_its_host_is_told_once(rules):
+    assert rules("Read [this](https://exam ple.org/a) first.") == ["markup-left"]

@@ -55,6 +55,9 @@ def left(findings, text: str) -> list[tuple[str, str]]:
         "[the report](https://example.org/a report.pdf)",
         "[^1]",
         "note[^long-name]",
+        "<img src='a.png' alt='It's'>",
+        '＜img src="a.png"＞',
+        '<a href="https://a.example/>this</a>',
         "[the page](https://example.org/p",
         "<<First Name>>",
     ],
@@ -179,7 +182,9 @@ def test_a_common_name_in_braces_is_a_merge_field_in_a_greeting(findings, text):
         ("*[HTML]: the language of the web", "*[HTML]: the language of the web"),
         ('Read <a href="https://example.org">this page', '<a href="https://example.org">'),
         ('Watch <iframe src="https://example.org/f" allow> it', '<iframe src="https://example.org/f" allow>'),
-        ("<img src='a.png' alt='It's'> here", "<img src='a.png' alt='It's'>"),
+        ("The area is x[^2], or 9 km.", "x[^2]"),
+        ("9 km[^2] of clay", "km[^2]"),
+        ("It finds foo[^a-z0-9].", "[^a-z0-9]"),
         ("The ++new words++ here", "++new words++"),
         ("这是++插入++文字", "++插入++"),
         ("See [the notes][notes].", "[the notes][notes]"),
@@ -274,11 +279,6 @@ def test_a_private_note_blocks_a_send_whatever_is_ignored(findings, text):
     found = {one.severity for one in findings(ignoring) if one.rule == "private-note"}
 
     assert found == {"error"}
-
-
-@pytest.mark.parametrize("text", ["<secret>abc123</secret>", "<note>…</note>", "<note>text</note>"])
-def test_a_tag_around_one_word_may_be_one_of_xml(findings, text):
-    assert left(findings, f"Write {text} into it.") == [("markup-maybe", text)]
 
 
 def test_a_private_note_is_called_what_it_is(findings):

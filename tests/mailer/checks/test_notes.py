@@ -97,3 +97,9 @@ def test_a_comment_that_is_code_because_it_is_indented_blocks_a_send(findings, b
 )
 def test_what_is_not_seen_or_meant_is_no_note(rules, text):
     assert "private-note" not in rules(text)
+
+
+@pytest.mark.parametrize("text", ["<secret>abc123</secret>", "<note>…</note>", "<note>text</note>"])
+def test_a_tag_around_one_word_may_be_one_of_xml(findings, text):
+    (told,) = findings(f"Write {text} into it.")
+    assert (told.rule, text in told.message) == ("markup-maybe", True)
