@@ -4,16 +4,17 @@ On PostgreSQL a send to very many subscribers is only begun here: mailer.sending
 """
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial, wraps
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from uuid import uuid4
 
 from django.conf import settings
 from django.db import DatabaseError, connection, transaction
+from django.db.backends.utils import CursorWrapper
 from django.db.models import Max, QuerySet
 
 from mailer.config.newsletter import Newsletter
@@ -319,13 +320,28 @@ def make_deliveries(send: Send, chosen: QuerySet[Subscription], first: int = 0, 
     """
     sql, parameters = chosen.values("subscriber_id").query.sql_with_params()
     delivery, batch = Delivery._meta.db_table, Batch._meta.db_table
-    with connection.cursor() as cursor:
+    with connection.cursor() as cursor, _numbered(cursor, f"{sql} {lock}", parameters) as (numbered, given):
         cursor.execute(
             f"INSERT INTO {delivery} (send_id, batch_id, subscriber_id) "  # noqa: S608 — table names are ours
-            f"SELECT %s, batch.id, numbered.subscriber_id FROM ("
-            f"  SELECT subscriber_id, (ROW_NUMBER() OVER (ORDER BY subscriber_id) - 1) / %s + %s AS number"
-            f"  FROM ({sql} {lock}) AS audience"
-            f") AS numbered LEFT JOIN {batch} AS batch ON batch.send_id = %s AND batch.number = numbered.number",
-            [send.pk, batch_size(send), first, *parameters, send.pk],
+            f"SELECT %s, batch.id, numbered.subscriber_id FROM ({numbered}) AS numbered "
+            f"LEFT JOIN {batch} AS batch ON batch.send_id = %s AND batch.number = numbered.place / %s + %s",
+            [send.pk, *given, send.pk, batch_size(send), first],
         )
         return int(cursor.rowcount)
+
+
+@contextmanager
+def _numbered(cursor: CursorWrapper, audience: str, parameters: Sequence[Any]) -> Iterator[tuple[str, Sequence[Any]]]:
+    """Yield a query for the subscribers of `audience` in order, each with its `place` from 0 on.
+
+    On SQLite they are written apart first, and the rows of a table made so have the numbers from 1 on (says its
+    documentation of CREATE TABLE … AS): a window took a third of the time of planning.
+    """
+    if connection.vendor != "sqlite":
+        place = "ROW_NUMBER() OVER (ORDER BY subscriber_id) - 1 AS place"
+        yield f"SELECT subscriber_id, {place} FROM ({audience}) AS audience", parameters  # noqa: S608
+        return
+    ordered = f"SELECT subscriber_id FROM ({audience}) AS audience ORDER BY subscriber_id"  # noqa: S608
+    cursor.execute(f"CREATE TEMPORARY TABLE mailer_audience AS {ordered}", parameters)
+    yield "SELECT subscriber_id, rowid - 1 AS place FROM mailer_audience", ()
+    cursor.execute("DROP TABLE mailer_audience")

@@ -7,7 +7,7 @@ from mailer.models import REHEARSAL, Batch, Delivery, Media, Send
 from mailer.sending import planning
 from mailer.sending.planning import NobodyToSend, audience_size, plan_send
 from subscribers import erasing, optin
-from subscribers.models import Suppression
+from subscribers.models import Subscription, Suppression
 from tests import readers
 from tests.mailer.sending.outgoing import (
     SKETCH,
@@ -45,6 +45,17 @@ def test_readers_are_spread_over_batches_of_the_size_that_was_set(settings, read
     send = planned()
     assert [batch.size for batch in batches(send)] == sizes
     assert [batch.deliveries.count() for batch in batches(send)] == sizes
+    balanced(send)
+
+
+def test_batches_are_filled_in_the_order_of_subscribers_however_they_joined(settings):
+    settings.MAILER_BATCH_SIZE = 3
+    crowd = readers.crowd(8, "jianbao")
+    for one in (crowd[number] for number in (5, 2, 7, 0, 3, 6, 1, 4)):
+        Subscription.objects.create(subscriber=one, newsletter="weekly", state="active")
+    send = planned()
+    found = Delivery.objects.order_by("pk").values_list("subscriber", "batch__number")
+    assert list(found) == [(one.pk, place // 3) for place, one in enumerate(crowd)]
     balanced(send)
 
 
