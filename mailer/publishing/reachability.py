@@ -2,6 +2,8 @@
 
 import http.client
 import json
+import socket
+import ssl
 import urllib.error
 import urllib.request
 
@@ -26,13 +28,21 @@ def why_unreachable(base_url: str) -> str:
             )
         return f"{address} answers {error.code}; is BASE_URL the address of `mailer serve`?"
     except (OSError, http.client.HTTPException) as error:
-        reason = getattr(error, "reason", None) or error
-        return f"{address} does not answer ({reason}); start `mailer serve` there, or correct BASE_URL."
+        return f"{address} does not answer {_why_silent(getattr(error, 'reason', None) or error)}."
     except (ValueError, RecursionError):
         return f"{address} is answered by something other than mailer; is BASE_URL the address of `mailer serve`?"
     if not isinstance(answer, dict) or answer.get("installation") != public_id():
         return f"{address} is an installation with another database; use the same DATABASE_URL on both sides."
     return ""
+
+
+def _why_silent(reason: object) -> str:
+    """Return what went wrong, in brackets, and what to do about it."""
+    if isinstance(reason, ssl.SSLCertVerificationError):
+        return f"(its certificate is refused: {reason.verify_message}); renew or replace it at the proxy"
+    if isinstance(reason, socket.gaierror):
+        return f"({reason.strerror}); its host name needs a DNS record that leads to the server, or correct BASE_URL"
+    return f"({reason}); start `mailer serve` and the proxy there, or correct BASE_URL"
 
 
 def faults_in_front(base_url: str) -> list[str] | None:

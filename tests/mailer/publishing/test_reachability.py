@@ -1,6 +1,7 @@
 import http.server
 import json
 import socket
+import ssl
 import threading
 from contextlib import contextmanager
 
@@ -9,6 +10,8 @@ import pytest
 from mailer.models import Installation
 from mailer.publishing import reachability
 from mailer.store.installation import public_id
+from tests.certificates import write_certificate
+from tests.stand_in import StandIn
 
 pytestmark = pytest.mark.django_db
 
@@ -86,7 +89,18 @@ def test_an_address_where_nobody_listens_is_explained():
 
 
 def test_a_name_that_does_not_exist_is_explained():
-    assert "does not answer" in reachability.why_unreachable("http://nobody.invalid")
+    why = reachability.why_unreachable("http://nobody.invalid")
+    assert "does not answer" in why
+    assert "needs a DNS record" in why
+    assert "mailer serve" not in why  # which may well be running
+
+
+def test_a_certificate_that_is_refused_is_explained(tmp_path):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(write_certificate(tmp_path / "own.pem"))
+    with StandIn(tls=context) as server:
+        why = reachability.why_unreachable(server.url)
+    assert "(its certificate is refused: self-signed certificate); renew or replace it at the proxy." in why
 
 
 @pytest.mark.parametrize("says", [b"", b"SSH-2.0-OpenSSH_9.2\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n{"])
