@@ -10,7 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path, PurePath
 from typing import IO, BinaryIO, Literal
 
-MOST_UNPACKED = 2 << 30  # bytes: ten million readers; a bomb unpacks to a thousand times its size
+MOST_UNPACKED = 2 << 30  # bytes: ten million readers
+# Lists of addresses unpack to five to thirty times their size, a bomb to a thousand times: 400 MB of line breaks kept
+# an import busy for minutes. Small ones do no harm.
+MOST_TIMES, SMALL = 100, 16 << 20
 LISTS = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson")
 GZIP, ZIP, OLD_EXCEL = b"\x1f\x8b", b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
 SAVE_AS_CSV = "save it there as CSV UTF-8 (File, Save As or Export), and import that"
@@ -95,10 +98,15 @@ def _is_list(name: PurePath) -> bool:
 
 
 def _copy(path: Path, source: IO[bytes] | gzip.GzipFile, target: IO[bytes]) -> None:
-    size = 0
+    size, packed = 0, path.stat().st_size
     while data := source.read(1 << 20):
         size += len(data)
         if size > MOST_UNPACKED:
             raise FileError(f"{path} unpacks to more than {MOST_UNPACKED >> 20} MB; is it a list of subscribers?")
+        if size > max(SMALL, MOST_TIMES * packed):
+            raise FileError(
+                f"{path} unpacks to more than {MOST_TIMES} times its size, as no list of subscribers does; if it "
+                "is one, unpack it by hand and import that."
+            )
         target.write(data)
     target.flush()

@@ -74,9 +74,17 @@ def test_what_holds_no_single_list_is_refused_with_what_to_do(file, content: byt
 
 def test_a_bomb_is_put_out(file, monkeypatch):
     monkeypatch.setattr(archives, "MOST_UNPACKED", 3 << 20)
+    monkeypatch.setattr(archives, "MOST_TIMES", 10_000)
     for content in (gzip.compress(b"x" * (5 << 20)), zipped({"people.csv": b"x" * (5 << 20)})):
         with pytest.raises(FileError, match="unpacks to more than 3 MB"):
             file.take_in(content)
+
+
+def test_line_breaks_that_unpack_to_a_thousand_times_their_size_are_refused_at_once(file):
+    empty = b"email,state\n" + b"\n" * (17 << 20)
+    for content in (gzip.compress(empty), zipped({"people.csv": empty})):
+        with pytest.raises(FileError, match=r"more than 100 times its size, .* unpack it by hand and import that"):
+            file.take_in(content, state="active")
 
 
 @pytest.mark.parametrize(
