@@ -12,6 +12,7 @@ from mailer.previewing.server import Answered, PreviewServer, Site
 from mailer.previewing.watching import Latest
 from tests.golden import ISSUES, STARTER
 from tests.mailer.previewing.conftest import desk, file, folder  # noqa: F401 — fixtures
+from tests.mailer.published import published
 from tests.mailer.quality.admin import operators_pages
 from tests.mailer.quality.glass import FLAWLESS, Glass
 from tests.mailer.quality.mails import BASE, Seen, confirmation, letter, mail, named, notice
@@ -90,6 +91,25 @@ def test_so_does_every_page_that_a_reader_meets(glass: Glass, monkeypatch):
 def test_so_do_pages_with_words_that_are_wider_than_a_phone(glass: Glass, settings):
     found = {path: glass.look(seen) for path, seen in of_long_words(settings).items()}
     assert found == dict.fromkeys(found, FLAWLESS)
+
+
+@pytest.mark.usefixtures("_an_installation")
+def test_an_issue_is_printed_black_on_white_without_what_one_presses(glass: Glass, live_server):
+    article = '<h2>News</h2><pre class="code"><code><span class="hk">def</span> print</code></pre><h2>More</h2>'
+    published("2026-11-20", subject="Title", article=article)
+
+    def printed(page) -> tuple[list[str], list[str]]:
+        page.goto(f"{live_server.url}/archive/2026-11-20/")
+        page.emulate_media(media="print", color_scheme="dark")
+        shown = "all => all.filter(one => one.checkVisibility()).map(one => one.className || one.tagName)"
+        pressed = page.locator("a, button, input, .invitation").evaluate_all(shown)
+        return pressed, page.locator("body, pre").evaluate_all(
+            "all => all.map(one => getComputedStyle(one)).map(style => `${style.color} ${style.backgroundColor}`)"
+        )
+
+    pressed, colours = glass.walk(printed)
+    assert pressed == ["A"]  # the newsletter's name, which is whose issue it is
+    assert colours == ["rgb(0, 0, 0) rgb(255, 255, 255)", "rgb(0, 0, 0) rgb(243, 245, 247)"]
 
 
 # Of Django's own: headings that only screen readers are told, too wide for a phone where nobody sees them.
