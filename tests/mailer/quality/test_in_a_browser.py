@@ -112,6 +112,18 @@ def test_an_issue_is_printed_black_on_white_without_what_one_presses(glass: Glas
     assert colours == ["rgb(0, 0, 0) rgb(255, 255, 255)", "rgb(0, 0, 0) rgb(243, 245, 247)"]
 
 
+@pytest.mark.usefixtures("_an_installation")
+def test_a_link_that_looks_like_a_button_keeps_its_frame_in_forced_colours(glass: Glass, live_server):
+    published("2026-11-20", subject="Title", article="<p>Text</p>")
+
+    def framed(page) -> str:
+        page.emulate_media(forced_colors="active")
+        page.goto(f"{live_server.url}/archive/2026-11-20/")
+        return page.locator(".invitation .button").evaluate("one => getComputedStyle(one).borderTopStyle")
+
+    assert glass.walk(framed) == "solid"
+
+
 # Of Django's own: headings that only screen readers are told, too wide for a phone where nobody sees them.
 OUT_OF_SIGHT = "Change or view list link"
 
