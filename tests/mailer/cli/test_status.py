@@ -3,11 +3,12 @@
 
 import os
 import signal
-import threading
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
+from mailer.cli import watching
 from mailer.models import Send
 from mailer.sending.planning import schedule_send
 from mailer.store import clock
@@ -47,13 +48,12 @@ def test_scheduled_sends_say_when_and_to_how_many(ready):
         assert "to those subscribed then (now 3 subscribers)" in told
 
 
-def test_a_schedule_that_is_resumed_says_that_it_waits_and_how_to_leave(ready):
+def test_a_schedule_that_is_resumed_says_that_it_waits_and_how_to_leave(ready, monkeypatch):
     send = schedule_send(a_plan(), clock.now() + timedelta(days=2))
     Send.objects.filter(pk=send.pk).update(state="paused")
-    pressed = threading.Timer(5, os.kill, (os.getpid(), signal.SIGINT))
-    pressed.start()
+    press_ctrl_c = partial(os.kill, os.getpid(), signal.SIGINT)
+    monkeypatch.setattr(watching._Hindrances, "say", lambda *_: press_ctrl_c())  # at the end of its first look
     told = ready("resume", send.slug).err
-    pressed.cancel()
     assert f"waiting; {send.slug} goes out" in told
     assert f"Ctrl-C pauses it: then `mailer resume {send.slug} --detach` leaves it to workers" in told
     send.refresh_from_db()
