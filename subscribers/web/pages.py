@@ -4,7 +4,7 @@ import logging
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property, wraps
+from functools import lru_cache, wraps
 from typing import Any, TypeVar
 
 from django.conf import settings
@@ -57,13 +57,8 @@ class Shown:
     about: str = ""
     written_in: str = ""  # the language of its issues, as HTML writes it
     has_logo: bool = False
-
-    @cached_property
-    def root(self) -> str:
-        """Return the path where the newsletter's pages begin: form, archive and feed stand below it."""
-        if self.label == next(iter(settings.NEWSLETTERS), None):
-            return reverse("subscribers:home")
-        return reverse("subscribers:home_of", args=[self.label]) if self.label in settings.NEWSLETTERS else ""
+    root: str = ""  # the path where its pages begin: form, archive and feed stand below it
+    colours: str = ""  # the path of the style sheet with its accent
 
     @property
     def logo(self) -> str:
@@ -80,16 +75,24 @@ def newsletter_shown(label: str) -> Shown:
     newsletter = settings.NEWSLETTERS.get(label)
     if newsletter is None:
         return Shown(label, label, settings.LANGUAGE_CODE)
+    return _shown(newsletter, label == next(iter(settings.NEWSLETTERS)))
+
+
+@lru_cache  # for all pages of a process, which has read newsletter.toml once
+def _shown(newsletter: Any, is_first: bool) -> Shown:
+    accent = newsletter.accent_color.removeprefix("#")
     return Shown(
-        label,
+        newsletter.label,
         newsletter.name,
         languages.supported(newsletter.language),
         newsletter.postal_address,
-        newsletter.accent_color.removeprefix("#"),
+        accent,
         newsletter.reply_to or newsletter.from_email,
         newsletter.about,
         languages.language_tag(newsletter.language),
         bool(newsletter.logo),
+        reverse("subscribers:home") if is_first else reverse("subscribers:home_of", args=[newsletter.label]),
+        reverse("colours", args=[accent]),
     )
 
 
@@ -109,17 +112,30 @@ def page(
     policy: str = CONTENT_POLICY,
 ) -> HttpResponse:
     """Render a page in the active language that loads only our own files and is not cached."""
-    language = translation.get_language() or settings.LANGUAGE_CODE
+    return answered(rendered(name, newsletter, context, request), status, policy)
+
+
+def rendered(
+    name: str, newsletter: Shown, context: dict[str, Any] | None = None, request: HttpRequest | None = None
+) -> str:
+    """Render the HTML of a page in the active language; with the request, if it has a form that only we may post."""
+    language = _language()
     spoken = {"language": language, "direction": languages.direction(language)}
-    values = {"newsletter": newsletter} | spoken | (context or {})
-    body = render_to_string(f"pages/{name}.html", values, request=request)
+    return render_to_string(f"pages/{name}.html", {"newsletter": newsletter} | spoken | (context or {}), request)
+
+
+def answered(body: str, status: int = 200, policy: str = CONTENT_POLICY) -> HttpResponse:
     response = HttpResponse(body, status=status)
     response["Content-Security-Policy"] = policy
     response["Cache-Control"] = "no-store"
     # Without any referrer a browser would send `Origin: null` with our own form, and Django would call it forged.
     response["Referrer-Policy"] = "same-origin"
-    response["Content-Language"] = language
+    response["Content-Language"] = _language()
     return response
+
+
+def _language() -> str:
+    return translation.get_language() or settings.LANGUAGE_CODE
 
 
 def page_in_house_language(
@@ -307,7 +323,7 @@ def origin(request: HttpRequest, how: str, wording: str = "") -> Origin:
         how=how,
         source=f"{settings.BASE_URL}{path}",
         wording=wording,
-        wording_version=WORDING_VERSIONS[translation.get_language() or settings.LANGUAGE_CODE] if wording else "",
+        wording_version=WORDING_VERSIONS[_language()] if wording else "",
         language=translation.get_language() or "",
         ip=network_of(request),
     )

@@ -5,12 +5,15 @@ forged forms. Mail scanners open every link of an email, and some run its script
 """
 
 import logging
+import secrets
 from dataclasses import replace
 from functools import partial
 
 from django.conf import settings
+from django.core.cache import cache
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
+from django.middleware.csrf import get_token
 from django.utils import translation
 from django.utils.translation import gettext
 from django.views.decorators.http import require_http_methods
@@ -27,6 +30,7 @@ from subscribers.web.pages import (
     ALLOWED,
     WITH_A_SCRIPT_OF_OURS,
     Shown,
+    answered,
     first_newsletter,
     link_used,
     newsletter_shown,
@@ -34,6 +38,7 @@ from subscribers.web.pages import (
     page,
     page_in_house_language,
     pressed,
+    rendered,
     signed_link,
     state_of,
     to_subscriber,
@@ -43,6 +48,8 @@ from subscribers.web.pages import (
 log = logging.getLogger(__name__)
 
 SHOWN_ISSUES = 3  # on the form
+KEPT = 10  # seconds for which a process keeps the form that nobody has filled in
+TIME_OF_FORM, CSRF_TOKEN = secrets.token_hex(), secrets.token_hex()  # in the kept form, for each visitor's own
 
 
 @require_http_methods(ALLOWED)
@@ -51,7 +58,7 @@ def subscribe(request: HttpRequest, label: str | None = None) -> HttpResponse:
     newsletter = newsletter_shown(label or first_newsletter())
     with translation.override(newsletter.language):
         if request.method != "POST":
-            return _form(request, newsletter)
+            return _new_form(request, newsletter)
         return _sign_up(request, newsletter, forms.sign_up_of(request))
 
 
@@ -113,23 +120,33 @@ def _again() -> str:
     return gettext("Almost there: press the button once more.")
 
 
+def _new_form(request: HttpRequest, newsletter: Shown) -> HttpResponse:
+    """Show the form, as it was made for the last visitors but for what guards it."""
+    key = f"sign-up:{newsletter.label}:{translation.get_language()}"
+    guards = {"form_time": TIME_OF_FORM, "csrf_token": CSRF_TOKEN}
+    kept = cache.get_or_set(key, lambda: rendered("subscribe", newsletter, _inviting(newsletter) | guards), KEPT)
+    return answered(str(kept).replace(TIME_OF_FORM, forms.new_form_time()).replace(CSRF_TOKEN, get_token(request)))
+
+
 def _form(
-    request: HttpRequest, newsletter: Shown, form: forms.SignUp | None = None, error: str = "", notice: str = ""
+    request: HttpRequest, newsletter: Shown, form: forms.SignUp, error: str = "", notice: str = ""
 ) -> HttpResponse:
+    """Show the form again, as it was filled in."""
     # A form that came back too fast keeps its time, or a fast typist would never get through.
-    keep = form is not None and forms.made(form.form_time) is not forms.Made.NOT_HERE
-    context = {
-        "email": form.email if form else "",
-        "form_time": form.form_time if form and keep else forms.new_form_time(),
+    keep = forms.made(form.form_time) is not forms.Made.NOT_HERE
+    typed = {"email": form.email, "form_time": form.form_time if keep else forms.new_form_time()}
+    return page(request, "subscribe", newsletter, _inviting(newsletter) | typed | {"error": error, "notice": notice})
+
+
+def _inviting(newsletter: Shown) -> dict[str, object]:
+    """Return what the form shows besides its fields."""
+    last = issues.latest(newsletter)
+    return {
         "promise": promise(newsletter),
-        "error": error,
-        "notice": notice,
-        # Called by the template unless it has kept what they return.
-        "shared": partial(sharing.of_form, newsletter),
-        "latest_issues": partial(issues.latest, newsletter, SHOWN_ISSUES),
-        "how_often": lambda: issues.how_often(issues.latest(newsletter)),
+        "shared": sharing.of_form(newsletter),
+        "issues": last[:SHOWN_ISSUES],
+        "how_often": issues.how_often(last),
     }
-    return page(request, "subscribe", newsletter, context)
 
 
 def _check_your_mail(request: HttpRequest, newsletter: Shown, address: str, queued: bool = False) -> HttpResponse:

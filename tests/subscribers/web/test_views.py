@@ -48,6 +48,20 @@ def test_the_root_path_shows_the_form(client, path):
     assert "1 Harbour Street, Springfield" in page
 
 
+def test_each_visitor_gets_a_form_of_their_own(hints):
+    visitors = [Client(enforce_csrf_checks=True) for _ in range(2)]
+    pages = [visitor.get("/subscribe/").text for visitor in visitors]
+    times, guards = (
+        [re.search(rf'name="{name}" value="([^"]+)"', page)[1] for page in pages]
+        for name in ("form_time", "csrfmiddlewaretoken")
+    )
+    assert len({*times, *guards}) == 4
+    assert {forms.made(one) for one in times} == {forms.Made.TOO_FAST}
+    own, other = visitors
+    assert "Almost there" in sign_up(other, csrfmiddlewaretoken=guards[0]).text
+    assert "Check your email" in sign_up(own, csrfmiddlewaretoken=guards[0]).text
+
+
 def test_signing_up_makes_a_pending_reader_and_hints_at_their_mail(client, hints, django_capture_on_commit_callbacks):
     with django_capture_on_commit_callbacks(execute=True):
         answer = sign_up(client)
