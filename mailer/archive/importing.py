@@ -57,9 +57,16 @@ def keep(newsletter: str, issue: "RenderedIssue", aliases: Sequence[str], anew: 
         if not is_new:
             rows.update(**said, **({"updated_at": now} if row.content_sha256 != content else {}))
         RemovedPage.objects.filter(newsletter=newsletter, slug=issue.slug).delete()
-        Alias.objects.filter(newsletter=newsletter, name__in=aliases, slug__in=anew).exclude(slug=issue.slug).delete()
+        _give_up(newsletter, issue.slug, aliases, anew)
         _name(newsletter, issue.slug, aliases)
     log.info("issue imported", extra={"newsletter": newsletter, "issue": issue.slug, "new": is_new})
+
+
+def _give_up(newsletter: str, slug: str, aliases: Sequence[str], anew: Collection[str]) -> None:
+    """Take from issues that are imported with this one what it asks for: few, of perhaps ten thousand."""
+    held = Alias.objects.filter(newsletter=newsletter, name__in=aliases).exclude(slug=slug)
+    given_up = [pk for pk, holder in held.values_list("pk", "slug") if holder in anew]
+    Alias.objects.filter(pk__in=given_up).delete()
 
 
 def _name(newsletter: str, slug: str, aliases: Sequence[str]) -> None:

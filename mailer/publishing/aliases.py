@@ -34,11 +34,12 @@ class Claims:
         real = Send.objects.filter(newsletter=label).exclude(provider=REHEARSAL)
         known = [*real.values_list("slug", flat=True)]
         known += ArchivedIssue.objects.filter(newsletter=label).values_list("slug", flat=True)
+        own = Alias.objects.filter(newsletter=label).values_list("name", "slug")
         others = Alias.objects.exclude(newsletter=label).filter(newsletter__in=settings.NEWSLETTERS)
         return cls(
             label,
             slugs={slug: f"the issue {slug}" for slug in known},
-            aliases=dict(Alias.objects.filter(newsletter=label).exclude(slug__in=anew).values_list("name", "slug")),
+            aliases={name: slug for name, slug in own if slug not in anew},  # more than SQLite takes as parameters
             elsewhere=dict(others.filter(name__startswith="/").values_list("name", "newsletter")),
             paths={} if paths is None else paths,
         )

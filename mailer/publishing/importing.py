@@ -1,16 +1,18 @@
 """Bring issues that were published elsewhere into the archive: look at what would become of each file, then do it.
 
-`plan_import` writes nothing but copies of remote images, as a send does. `carry_out` renders anew what it keeps, file
-by file, so that a plan of four hundred issues does not hold all of their images.
+`plan_import` writes nothing but copies of remote images, as a send does. It keeps neither the text nor the images of
+any file, because ten thousand may be too many for a small server: `carry_out` reads and renders anew what it keeps.
 """
 
 import shlex
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import date
 from enum import StrEnum
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
 
 from django.conf import settings
@@ -22,20 +24,20 @@ from mailer.content.assets.copies import Failure
 from mailer.content.dates import in_words, meant_by
 from mailer.content.findings import Finding
 from mailer.content.issues import Issue, IssueError, read_issue, slug_of
-from mailer.models import REHEARSAL, Alias, ArchivedIssue, RemovedPage, Send
+from mailer.models import REHEARSAL, Alias, Send
 from mailer.publishing import cards
 from mailer.publishing.aliases import Claims
+from mailer.publishing.archived import There
 from mailer.publishing.archiving import page_address
 from mailer.publishing.correcting import require_public_address, require_sound_page
 from mailer.publishing.errors import CorrectIssue, RunAgain
 from mailer.publishing.issue_files import Found, find_files
 from mailer.publishing.newsletters import choose_newsletter
-from mailer.publishing.preparing import Surroundings, render, surroundings
+from mailer.publishing.preparing import Reachable, Surroundings, render, surroundings
 from mailer.publishing.unsent import first_sent, is_sample, today_of, why_unsent
 from mailer.store import page_images
 
 INDEXING = 5.0  # seconds; what takes longer is left to a worker
-HASHES = "content_sha256", "source_sha256"
 
 
 class Fate(StrEnum):
@@ -62,7 +64,7 @@ class Planned:
     aliases: tuple[str, ...] = ()
     reason: str = ""  # why it is skipped or refused, and what to do
     findings: tuple[Finding, ...] = ()  # that block
-    issue: Issue | None = None
+    digest: str = ""  # of what the file said when the plan was made
 
     @property
     def url(self) -> str:
@@ -103,34 +105,35 @@ def plan_import(
 ) -> ImportPlan:
     """Return what would become of these files, and of the Markdown files in these folders.
 
-    `copying` is told how many remote images are fetched, if the newsletter copies them. Raises CorrectRequest and
-    CorrectSettings.
+    `copying` is told how many remote images are fetched, if the newsletter copies them. Raises CorrectRequest,
+    CorrectSettings, and RunAgain if a file changed while others were read.
     """
     read = tuple(_claimed(_read(find_files(paths), terms)))
     plan = ImportPlan(read, _surroundings(read))
-    for label in {one.newsletter for one in plan.of(Fate.NEW)}:
+    there = {label: There.of(label) for label in {one.newsletter for one in plan.of(Fate.NEW)}}
+    for label in there:
         _require_public_address(label)
-    judged = [_judge(one, plan, terms) for one in plan.planned]
+    judged = [_judge(one, plan, there, terms) for one in plan.planned]
     if missing := [one for one in judged if one.uncopied]:
         plan = replace(plan, failures=_copied(missing, copying))
-        judged = [_judge(one.planned, plan, terms) if one.uncopied else one for one in judged]
-    return replace(plan, planned=tuple(_compared(judged, terms)))
+        judged = [_judge(one.planned, plan, there, terms) if one.uncopied else one for one in judged]
+    return replace(plan, planned=tuple(_compared(judged, there, terms)))
 
 
 def carry_out(plan: ImportPlan, done: Callable[[Planned], object] = lambda one: None) -> None:
     """Put into the archive what the plan says is new or changed, one by one: a command that dies can be repeated.
 
     `done` is told of each file once its page is there. Raises RunAgain if another command took a slug or an address
-    meanwhile.
+    meanwhile, or a file changed.
     """
+    together = {label: _slugs(plan.planned, label) for label in {one.newsletter for one in plan.kept}}
     for one in plan.kept:
-        assert one.issue is not None
-        proof = render(one.issue, _newsletter(one.newsletter), plan.around, plan.failures)
+        proof = render(_reread(one), _newsletter(one.newsletter), plan.around, plan.failures)
         issue = proof.rendered
         # Before its page says so: after a kill in between, the next import does both again.
         cards.renew_card(proof.newsletter, issue.slug, issue.subject, issue.language)
         try:
-            importing.keep(one.newsletter, issue, one.aliases, _slugs(plan.planned, one.newsletter))
+            importing.keep(one.newsletter, issue, one.aliases, together[one.newsletter])
         except IntegrityError:
             raise RunAgain(
                 f"{one.file}: another command changed the archive in the meantime; run the command again."
@@ -151,7 +154,7 @@ def without_card(plan: ImportPlan) -> dict[str, int]:
 
 
 def _read(found: Iterable[Found], terms: Terms) -> Iterator[Planned]:
-    first = cache(first_sent)
+    first, sends = cache(first_sent), cache(_sends)
     for one in found:
         if one.leads_to:
             why = f"is a link to {one.leads_to}, which is no issue of its folder; give that file if you mean it"
@@ -171,23 +174,45 @@ def _read(found: Iterable[Found], terms: Terms) -> Iterator[Planned]:
             title=issue.title,
             day=issue.date,
             aliases=issue.aliases,
-            issue=issue,
+            digest=_digest(issue),
         )
-        skipped = _was_sent(planned) or _without_day(planned, one) or _not_published(planned)
+        was_sent = _was_sent(planned, sends(newsletter.label))
+        skipped = was_sent or _without_day(planned, issue, one) or _not_published(planned, issue)
         if not skipped and not one.is_named:
             skipped = _not_sent_yet(planned, first(newsletter.label))
         yield skipped or planned
 
 
-def _was_sent(planned: Planned) -> Planned | None:
-    """Skip what has a page of its own, or will: a send that came to nothing does not count."""
-    sends = Send.objects.filter(newsletter=planned.newsletter, slug=planned.slug).exclude(provider=REHEARSAL)
-    send = sends.exclude(state=Send.State.CANCELLED, first_request_at=None).only("state", "first_request_at").first()
-    if send is None:
+def _digest(issue: Issue) -> str:
+    return sha256(issue.source).hexdigest()
+
+
+def _reread(one: Planned) -> Issue:
+    """Return the issue as it was when it was planned. Raises RunAgain if the file says something else now."""
+    with suppress(IssueError):
+        issue = read_issue(one.file, settings.CONFIG)
+        if _digest(issue) == one.digest:
+            return issue
+    raise RunAgain(f"{one.file}: the file changed in the meantime; run the command again.")
+
+
+def _sends(label: str) -> dict[str, tuple[str, bool]]:
+    """Return state and start of each slug that has a page of its own, or will: not of what came to nothing."""
+    real = Send.objects.filter(newsletter=label).exclude(provider=REHEARSAL)
+    planned = real.exclude(state=Send.State.CANCELLED, first_request_at=None)
+    return {
+        slug: (state, first is not None)
+        for slug, state, first in planned.values_list("slug", "state", "first_request_at")
+    }
+
+
+def _was_sent(planned: Planned, sends: Mapping[str, tuple[str, bool]]) -> Planned | None:
+    if planned.slug not in sends:
         return None
+    state, started = sends[planned.slug]
     why = f"was sent; `mailer archive update {_quoted(planned.file)}` corrects its page"
-    if send.first_request_at is None:
-        why = f"is planned as a send ({send.state}), and gets its page from that"
+    if not started:
+        why = f"is planned as a send ({state}), and gets its page from that"
     return replace(planned, fate=Fate.SKIPPED, reason=why)
 
 
@@ -195,10 +220,10 @@ def _quoted(file: Path) -> str:
     return shlex.quote(str(file))
 
 
-def _without_day(planned: Planned, found: Found) -> Planned | None:
+def _without_day(planned: Planned, issue: Issue, found: Found) -> Planned | None:
     if planned.day:
         return None
-    written = planned.issue.undated if planned.issue else ""
+    written = issue.undated
     if written and not written.startswith(("9999", "0000")):  # which stand for "not yet" in many archives
         meant = meant_by(written)
         fix = f"write it as {meant}" if meant else "write year, month and day, such as 2019-06-29"
@@ -208,11 +233,11 @@ def _without_day(planned: Planned, found: Found) -> Planned | None:
     return _refused(planned, 'has no date, as a page of the archive must; write "date: 2019-06-29" at its top')
 
 
-def _not_published(planned: Planned) -> Planned | None:
-    if planned.issue and planned.issue.is_draft:
+def _not_published(planned: Planned, issue: Issue) -> Planned | None:
+    if issue.is_draft:
         return replace(planned, fate=Fate.SKIPPED, reason="is a draft")
-    if planned.issue and planned.issue.restricted:
-        why = f"was not for everybody ({planned.issue.restricted}), as the archive is; remove that line to import it"
+    if issue.restricted:
+        why = f"was not for everybody ({issue.restricted}), as the archive is; remove that line to import it"
         return replace(planned, fate=Fate.SKIPPED, reason=why)
     if planned.day and planned.day > today_of(_newsletter(planned.newsletter)):
         return replace(planned, fate=Fate.SKIPPED, reason=f"is dated {in_words(planned.day)}, which is still to come")
@@ -263,8 +288,11 @@ def _surroundings(read: Sequence[Planned]) -> Surroundings:
     """Return surroundings in which these issues have their pages already, so that they can link to each other."""
     labels = {one.newsletter for one in read if one.fate is Fate.NEW}
     listed = {label: _listed(label, read) for label in labels}
-    moved = {label: _moved(label, read) for label in labels}
-    return replace(surroundings(lambda label: listed.get(label, [])), moved=lambda label: moved.get(label, {}))
+    # Once for all files: for each file it would be as many steps as there are files.
+    reachable = {
+        label: Reachable(frozenset(entry.slug for entry in listed[label]), _moved(label, read)) for label in labels
+    }
+    return replace(surroundings(lambda label: listed.get(label, [])), reachable=reachable.__getitem__)
 
 
 def _listed(label: str, read: Sequence[Planned]) -> list[Entry]:
@@ -299,18 +327,20 @@ class Judged:
     uncopied: tuple[str, ...] = ()  # remote images of which a copy is missing
 
 
-def _judge(one: Planned, plan: ImportPlan, terms: Terms) -> Judged:
-    if one.fate is not Fate.NEW or one.issue is None:
+def _judge(one: Planned, plan: ImportPlan, there: Mapping[str, There], terms: Terms) -> Judged:
+    if one.fate is not Fate.NEW:
         return Judged(one)
     try:
-        proof = render(one.issue, _newsletter(one.newsletter), plan.around, plan.failures)
-        require_sound_page(proof, terms.ignored)
+        proof = render(_reread(one), _newsletter(one.newsletter), plan.around, plan.failures)
+        rendered = proof.rendered
+        hashes = importing.content_of(rendered), rendered.source_sha256
+        # A page that is there stays, whatever newer rules say of it; checking takes twice as long as rendering.
+        if not there[one.newsletter].says(one.slug, hashes, one.aliases):
+            require_sound_page(proof, terms.ignored)
     except IssueError as error:
         return Judged(replace(one, fate=Fate.REFUSED, findings=(error.finding,)))
     except CorrectIssue as refused:
         return Judged(replace(one, fate=Fate.REFUSED, findings=refused.findings))
-    rendered = proof.rendered
-    hashes = importing.content_of(rendered), rendered.source_sha256
     return Judged(replace(one, title=rendered.subject), hashes, tuple(rendered.uncopied))
 
 
@@ -328,36 +358,10 @@ def _copied(missing: Sequence[Judged], copying: Callable[[int], None]) -> dict[s
 # ---------------------------------------------------------------- what the archive has
 
 
-@dataclass(frozen=True)
-class There:
-    """What the archive of a newsletter has already."""
-
-    hashes: Mapping[str, tuple[str, str]]  # slug → hashes of its page and source
-    aliases: Mapping[str, frozenset[str]]  # slug → its former addresses
-    removed: Mapping[str, date]  # slug → when its page was removed
-
-
-def _compared(judged: Iterable[Judged], terms: Terms) -> Iterator[Planned]:
-    there: dict[str, There] = {}
+def _compared(judged: Iterable[Judged], there: Mapping[str, There], terms: Terms) -> Iterator[Planned]:
     for one in judged:
         planned = one.planned
-        if planned.fate is Fate.NEW:
-            known = there.get(planned.newsletter) or there.setdefault(planned.newsletter, _there(planned.newsletter))
-            planned = _compare(one, known, terms)
-        yield planned
-
-
-def _there(label: str) -> There:
-    aliases: dict[str, set[str]] = {}
-    for slug, name in Alias.objects.filter(newsletter=label).values_list("slug", "name"):
-        aliases.setdefault(slug, set()).add(name)
-    removed = RemovedPage.objects.filter(newsletter=label).values_list("slug", "removed_at")
-    imported = ArchivedIssue.objects.filter(newsletter=label)
-    return There(
-        hashes={slug: (page, source) for slug, page, source in imported.values_list("slug", *HASHES)},
-        aliases={slug: frozenset(names) for slug, names in aliases.items()},
-        removed={slug: removed_at.date() for slug, removed_at in removed},
-    )
+        yield _compare(one, there[planned.newsletter], terms) if planned.fate is Fate.NEW else planned
 
 
 def _compare(judged: Judged, there: There, terms: Terms) -> Planned:
@@ -369,9 +373,7 @@ def _compare(judged: Judged, there: There, terms: Terms) -> Planned:
         return replace(one, fate=Fate.SKIPPED, reason=why)
     if one.slug not in there.hashes:
         return one
-    same = there.hashes[one.slug] == judged.hashes
-    same = same and there.aliases.get(one.slug, frozenset()) == frozenset(one.aliases)
-    return replace(one, fate=Fate.UNCHANGED if same else Fate.CHANGED)
+    return replace(one, fate=Fate.UNCHANGED if there.says(one.slug, judged.hashes, one.aliases) else Fate.CHANGED)
 
 
 def _newsletter(label: str) -> Newsletter:

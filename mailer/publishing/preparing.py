@@ -1,7 +1,8 @@
 """Turn a file into an email with everything there is to say about it: read, render and check."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from urllib.parse import quote
 
@@ -17,13 +18,25 @@ from mailer.content.assets.copies import Failure, read_copies
 from mailer.content.filling import MOST_LISTED
 from mailer.content.findings import Finding
 from mailer.content.issues import Issue, IssueError, NotAnIssue, read_issue
-from mailer.content.markdown import BackIssue
+from mailer.content.markdown import BackIssue, may_list_issues
 from mailer.content.rendering import render_issue
 from mailer.content.welcomes import as_welcome
 from mailer.publishing.errors import CorrectIssue, CorrectRequest, of_issue
 from mailer.publishing.newsletters import choose_newsletter
 
 NONE: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Reachable:
+    """The issues of a newsletter that links of another one can lead to."""
+
+    sent: frozenset[str]  # slugs of those that have a page
+    moved: Mapping[str, str] = field(default_factory=dict)  # their slugs by what else links call them
+
+    @cached_property
+    def known(self) -> frozenset[str]:
+        return self.sent | self.moved.keys()
 
 
 @dataclass(frozen=True)
@@ -37,7 +50,7 @@ class Surroundings:
     sent: Callable[[str], Sequence[Entry]] = lambda label: ()  # issues of a newsletter that have a page, newest first
     images: Path | None = None  # where copies of remote images lie
     listed: Sequence[BackIssue] | None = None  # by the issue, if it asks for it, instead of what was sent
-    moved: Callable[[str], Mapping[str, str]] = lambda label: {}  # slugs of a newsletter by what else links call issues
+    reachable: Callable[[str], Reachable] | None = None  # of a newsletter, made once for many files; else by `sent`
 
     def archive_url(self, label: str) -> str:
         """Return the URL under which a newsletter's pages stand; ends in a slash."""
@@ -112,21 +125,27 @@ def render(
     if newsletter.remote_images == "copy" and around.images:
         copies = read_copies(newsletter.folder, around.images, failures)
     listed, archive_url = around.sent(newsletter.label), around.archive_url(newsletter.label)
-    sent, moved = frozenset(entry.slug for entry in listed), around.moved(newsletter.label)
+    known = around.reachable(newsletter.label) if around.reachable else _reachable(listed)
     rendered = render_issue(
         issue,
         newsletter,
         base_url=around.base_url,
-        sent_slugs=sent,
-        moved=moved,
+        sent_slugs=known.sent,
+        moved=known.moved,
         archive_url=archive_url,
         back_issues=_back_issues(issue, listed, archive_url) if around.listed is None else around.listed,
         copies=copies,
     )
-    return Proof(issue, rendered, newsletter, around.rehearsal, around.base_url, sent | moved.keys(), around.local)
+    return Proof(issue, rendered, newsletter, around.rehearsal, around.base_url, known.known, around.local)
+
+
+def _reachable(sent: Iterable[Entry]) -> Reachable:
+    return Reachable(frozenset(entry.slug for entry in sent))
 
 
 def _back_issues(issue: Issue, sent: Sequence[Entry], archive_url: str) -> list[BackIssue]:
+    if not may_list_issues(issue.body):
+        return []
     listed = sent[:MOST_LISTED] if issue.welcome else before(issue.slug, list(sent))
     return [BackIssue(entry.title, f"{archive_url}{quote(entry.slug, safe='')}/") for entry in listed]
 

@@ -8,7 +8,7 @@ the finished email still holds all of it.
 
 from mailer.content.markdown.anchors import Anchors
 from mailer.content.markdown.attributes import COLUMN
-from mailer.content.markdown.back_issues import BackIssue, as_list_item, begins_with_place
+from mailer.content.markdown.back_issues import BackIssue, as_list_item, begins_with_place, may_list_issues
 from mailer.content.markdown.cjk import cut_behind
 from mailer.content.markdown.completeness import lost_words_or_links
 from mailer.content.markdown.directions import RIGHT_TO_LEFT, Direction, direction_of, isolate, mark_directions
@@ -46,6 +46,7 @@ __all__ = [
     "isolate",
     "lost_words_or_links",
     "mark_directions",
+    "may_list_issues",
     "needs_contents",
     "parse",
     "plain",

@@ -9,6 +9,7 @@ from markdown_it.token import Token
 # Alone on its line; with a number, only that many of the newest.
 _PLACE = re.compile(r"\s*<!--\s*back[ -]issues\s*(?::\s*(\d{1,4})\s*)?-->\s*", re.IGNORECASE)
 _LATEST = re.compile(r"\s*<!--\s*latest[ -]issue\s*-->\s*", re.IGNORECASE)
+_EITHER = re.compile(r"<!--\s*(?:back[ -]issues|latest[ -]issue)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,11 @@ def as_list_item(title: str, address: str) -> str:
 def _as_link(title: str, address: str) -> str:
     words = re.sub(r"([\\`*_{}\[\]<>|~&])", r"\\\1", " ".join(title.split()))
     return f"[{words}](<{address}>)" if re.search(r"[()\s]", address) else f"[{words}]({address})"
+
+
+def may_list_issues(source: str) -> bool:
+    """Tell whether a Markdown text may have a comment whose place sent issues take; most have none."""
+    return bool(_EITHER.search(source))
 
 
 def begins_with_place(source: str, line: int) -> bool:

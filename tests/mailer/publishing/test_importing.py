@@ -1,8 +1,11 @@
 """Issues that were published elsewhere get their pages: planned first, and only what changed the next time."""
 
+import pickle
 from dataclasses import replace
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from mailer.archive import entries, page
 from mailer.archive.aliases import slug_behind
@@ -261,6 +264,54 @@ def test_a_removed_page_stays_removed_unless_it_is_asked_back(write, planned):
 def test_findings_may_be_ignored_and_rules_of_mail_alone_do_not_count(write, planned):
     write("2019-06-29", "[Later](/old/page.html)\n\n" + "A long board of words. " * 6000)
     assert fates(planned(ignored=frozenset({"relative-left"}))) == {"2019-06-29": "new"}
+
+
+def test_a_page_that_is_there_is_not_refused_the_next_time_for_what_was_ignored(write, planned):
+    write("2019-06-29", "![Gone](gone.png)")
+    carry_out(planned(ignored=frozenset({"image-missing"})))
+    assert fates(planned()) == {"2019-06-29": "unchanged"}
+    write("2019-06-29", "![Gone](gone.png), and more.")
+    assert fates(planned()) == {"2019-06-29": "refused"}
+
+
+def test_ten_times_as_many_files_ask_the_database_no_more_often_before_they_are_kept(write, planned):
+    def queries(files: int) -> int:
+        for number in range(files):
+            write(f"2019-06-{number + 1:02}", f"Text {number}", f"aliases: /old/{number}.html")
+        with CaptureQueriesContext(connection) as asked:
+            planned()
+        return len(asked)
+
+    assert queries(2) == queries(20)
+
+
+def test_a_page_is_kept_with_as_many_parameters_however_many_are_imported_with_it(write, planned):
+    def longest(day: int, files: int) -> int:
+        for number in range(files):
+            write(f"2019-{day:02}-{number + 1:02}", f"Text {number}", f"aliases: /old/{day}-{number}.html")
+        plan = planned()
+        with CaptureQueriesContext(connection) as asked:
+            carry_out(plan)
+        return max(one["sql"].count("2019-") for one in asked if "mailer_alias" in one["sql"])
+
+    assert longest(6, 2) == longest(7, 20)
+
+
+def test_a_plan_holds_the_text_of_no_file(write, planned):
+    write("2019-06-29", "A very long text.")
+    assert b"very long" not in pickle.dumps(planned().planned)
+
+
+def test_a_file_that_changes_after_the_plan_was_shown_is_not_imported(write, planned):
+    file = write("2019-06-29")
+    plan = planned()
+    file.write_text(file.read_text() + "Not shown.\n")
+    with pytest.raises(RunAgain, match="changed in the meantime"):
+        carry_out(plan)
+    file.unlink()
+    with pytest.raises(RunAgain, match="changed in the meantime"):
+        carry_out(plan)
+    assert entries("weekly") == []
 
 
 def test_pages_of_a_public_newsletter_do_not_point_to_a_laptop(write, planned, settings):
