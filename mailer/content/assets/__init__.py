@@ -160,6 +160,8 @@ def _show_alt(token: Token) -> None:
 def _point_own(token: Token, image: Image, media_url: str) -> None:
     given, height = int(token.attrs.get("width") or 0), int(token.attrs.get("height") or 0)
     given = given or (round(image.width * height / image.height) if height else WIDEST)
+    if zoom := float(token.meta.get("zoom", 0)):
+        given = round((int(token.attrs.get("width") or 0) or image.natural_width) * zoom)
     width = min(image.width // image.density, WIDEST, given) or 1
     token.attrs["src"] = address_of(image, media_url)
     token.attrs["width"] = width
@@ -186,7 +188,9 @@ def _point_remote(reference: Reference) -> None:
         what = f'image needs an address that email clients can reach, got "{target[:80]}"'
         raise ImageError(what, fix, "unsafe-target")
     reference.token.attrs["src"] = absolute(target, Destinations())
-    reference.token.attrs["width"] = _remote_width(reference)
+    # How wide the image itself is, nobody knows here: most are as wide as the column, or wider.
+    zoom = float(reference.token.meta.get("zoom", 1))
+    reference.token.attrs["width"] = max(1, min(round(_remote_width(reference) * zoom), WIDEST))
     reference.token.attrs.pop("height", None)
 
 

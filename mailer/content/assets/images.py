@@ -36,6 +36,12 @@ class Image:
     height: int
     content: bytes = field(repr=False)
     density: int = 1  # pixels of the file for one that is shown
+    written_width: int = 0  # of the file before it was made fit for email, if that was wider
+
+    @property
+    def natural_width(self) -> int:
+        """Return how wide a browser shows the image of which nobody says how wide it is."""
+        return (self.written_width or self.width) // self.density
 
     @property
     def name(self) -> str:
@@ -144,4 +150,6 @@ def _for_mail(content: bytes) -> Image | Unfit:
         return unfit
     extension, content_type = TYPES[picture.kind]
     digest = hashlib.sha256(picture.content).hexdigest()
-    return Image(digest, extension, content_type, picture.width, picture.height, picture.content, density)
+    return Image(
+        digest, extension, content_type, picture.width, picture.height, picture.content, density, picture.written_width
+    )

@@ -5,7 +5,7 @@ A file that is already so keeps its pixels byte for byte.
 
 import io
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from PIL import Image as Pillow
 from PIL import ImageOps, ImageSequence, UnidentifiedImageError
@@ -21,6 +21,7 @@ MOST_PIXELS = 16_000_000
 MOST_PIXELS_OF_JPEG = 50_000_000
 MOST_PIXELS_OF_ALL_FRAMES = 60_000_000
 ORIENTATION = 0x0112  # EXIF
+TURNED = (5, 6, 7, 8)  # by a quarter
 QUALITY = 85
 
 
@@ -30,6 +31,7 @@ class Raster:
     width: int
     height: int
     content: bytes
+    written_width: int = 0  # before it was scaled, if it was
 
 
 def for_mail(content: bytes) -> Raster:
@@ -69,8 +71,11 @@ def _converted(picture: Pillow.Image, content: bytes) -> Raster:
     if kind in SHOWN and picture.width <= WIDEST and orientation == 1 and picture.mode != "CMYK":
         return _as_it_is(picture, kind, content)
     # A sixteenth of a large photo's pixels is often enough, and the decoder can leave out the rest.
+    width, height = picture.size
     picture.draft("RGB", (WIDEST, WIDEST))
-    return _encoded(_narrow(ImageOps.exif_transpose(picture)), kind, content)
+    upright = ImageOps.exif_transpose(picture)
+    written = height if orientation in TURNED else width
+    return replace(_encoded(_narrow(upright), kind, content), written_width=written if written > WIDEST else 0)
 
 
 def _refuse_bombs(picture: Pillow.Image, kind: str) -> None:

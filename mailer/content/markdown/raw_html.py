@@ -256,7 +256,14 @@ def _image(attributes: dict[str, str]) -> Token:
         if given:
             kept[side] = given
     alt = attributes.get("alt", "")
-    return Token("image", "img", 0, attrs=kept, content=alt, children=_text(alt), markup="html")
+    meta = {"zoom": zoom} if (zoom := _zoom(attributes.get("style", ""))) else {}
+    return Token("image", "img", 0, attrs=kept, content=alt, children=_text(alt), markup="html", meta=meta)
+
+
+def _zoom(style: str) -> float:
+    """Return the part of its own size at which an image is shown, as Typora writes it: `zoom:50%`; 0 for none."""
+    found = re.search(r"(?<![\w-])zoom\s*:\s*(\d{1,3}(?:\.\d{1,4})?)\s*(%?)\s*(?:;|\Z)", style)
+    return float(found[1]) / (100 if found[2] else 1) if found else 0
 
 
 def _text(content: str) -> list[Token]:

@@ -259,3 +259,27 @@ def test_the_same_file_gives_the_same_bytes_anew(read, monkeypatch):
 
     assert read(content) == first
     assert read(content) is read(content)
+
+
+@pytest.mark.parametrize(
+    ("size", "style", "shown"),
+    [
+        ((400, 100), "zoom:50%;", 200),
+        ((400, 100), "zoom: 0.25", 100),
+        ((400, 100), "zoom:200%", 400),  # no image is blown up
+        ((2600, 200), "zoom:20%", 520),  # of the file as it was, not of what an email takes of it
+        ((2600, 200), "zoom:50%", 576),
+        ((400, 100), "width:100px; zoom:50%", 50),
+    ],
+)
+def test_an_image_is_as_wide_as_typora_shows_it(rendered, tmp_path, size, style, shown):
+    (tmp_path / "a.png").write_bytes(saved(photo(*size), "PNG"))
+    page = rendered(f'# Title\n\n<img src="../a.png" alt="A kiln" style="{style}" />\n').html
+    (image,) = re.findall(r"<img [^>]*A kiln[^>]*>", page)
+    assert f'width="{shown}"' in image
+
+
+def test_an_image_of_another_site_is_zoomed_from_the_width_of_the_column(rendered):
+    page = rendered('# Title\n\n<img src="https://a.example/a.png" alt="A kiln" style="zoom:25%">\n').html
+    (image,) = re.findall(r"<img [^>]*A kiln[^>]*>", page)
+    assert 'width="144"' in image
