@@ -326,6 +326,12 @@ _UNCERTAIN = (
         f"close its quotation marks, and it with an end tag, or {_SHOW}",
     ),
     _maybe(
+        "<",
+        r"(?<!the )(?<![\w<])<(?:[biu]|em|strong|s|del|ins|small|big|mark|su[bp]|code|kbd|font|center)>(?=[^\W_])"
+        r"|(?<=[^\W_])</(?:[biu]|em|strong|s|del|ins|small|big|mark|su[bp]|code|kbd|font|center|span|a)>",
+        f"write the tag at its other end, too, or {_SHOW}",
+    ),
+    _maybe(
         ":",
         r"(?<![\w:/])(?<!\w\[):[a-z][a-z0-9_+-]*[a-z0-9]:(?![\w:/])",
         f"use the emoji itself, or {_SHOW}",

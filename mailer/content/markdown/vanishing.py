@@ -1,4 +1,6 @@
-"""Report what Markdown itself drops without a word: cells beyond a table's header, and notes nobody points at."""
+"""Report what Markdown itself drops without a word: cells beyond a table's header, notes nobody points at, and lines
+such as "[Anna]: 你好", which give the link "Anna" an address.
+"""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,11 +13,15 @@ from mailer.content.markdown.remarks import Remark, shortened
 
 # A remark, and all of the text that it is about.
 Vanished = tuple[Remark, str]
+# Letters of other scripts are no address, unless one begins as an address does.
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:|[/#.?%]|[!-~]*[./#@?][!-~]*\Z")
+_COMMENT = re.compile(r"[ \t>]*\[(?://|comment|[#_.-])\]", re.IGNORECASE)
 _NOTE = re.compile(r"(?P<indent>[ \t>]*)(?:(?:[*+-]|\d{1,9}[.)])[ \t]+)*\[\^(?P<label>[^\]\s]+)\]:")
 
 
 def vanished(tokens: Sequence[Token], lines: Sequence[str], env: Mapping[str, Any]) -> Iterator[Vanished]:
     yield from _cells(tokens, lines)
+    yield from _speeches(tokens, lines, env)
     unused = [label.removeprefix(":") for label, used in env.get("footnotes", {}).get("refs", {}).items() if used < 0]
     notes = [(number, note) for number, line in enumerate(lines if unused else ()) if (note := _NOTE.match(line))]
     first = {note["label"]: number for number, note in reversed(notes)}
@@ -38,6 +44,20 @@ def _cells(tokens: Sequence[Token], lines: Sequence[str]) -> Iterator[Vanished]:
                 what = f'"{shortened(text)}" is in no column of the table\'s header, so it would not be in the email'
                 fix = "give the header a cell for each column; a | in a cell is \\|"
                 yield Remark(token.map[0], 0, "text-lost", what, fix, "error"), text
+
+
+def _speeches(tokens: Sequence[Token], lines: Sequence[str], env: Mapping[str, Any]) -> Iterator[Vanished]:
+    """Report the definitions of links whose address is a word, unless a link has it, which is told as one."""
+    found = [*env.get("references", {}).values(), *env.get("duplicate_refs", ())]
+    words = [one for one in found if one["href"] and not _ADDRESS.match(one["href"])]
+    children = [child for token in tokens for child in token.children or ()] if words else []
+    used = {child.attrs.get("href", child.attrs.get("src")) for child in children}
+    for one in sorted(words, key=lambda one: int(one["map"][0])):
+        begin, end = one["map"]
+        text = "\n".join(lines[begin:end])
+        if one["href"] not in used and not _COMMENT.match(text):
+            what = f'"{shortened(text)}" is read as the address of a link, so it would not be in the email'
+            yield Remark(begin, 0, "text-lost", what, "put a backslash before its [, or remove it", "error"), text
 
 
 def _note(label: str, start: int, lines: Sequence[str]) -> Vanished:

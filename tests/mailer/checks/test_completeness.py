@@ -18,6 +18,8 @@ BOARDS = "https://a.example/boards"
         ("| a | b |\n|---|---|\n| c | d | extra [words](https://a.example) |", "text-lost", "extra [words]"),
         ("> | a |\n> |---|\n> | c | extra |", "text-lost", "extra"),
         ("Text.\n\n[^gone]: A note.\n    More of it.", "note-unused", "[^gone]"),
+        ("[Ada]: Words\n\nText.", "text-lost", "[Ada]: Words"),
+        ("[主持人]:大家好，欢迎！\n\nText.", "text-lost", "大家好，欢迎！"),
         ("Text[^1].\n\n[^1]: First words.\n\n[^1]: Second words.", "text-lost", "First"),
     ],
 )
@@ -48,6 +50,7 @@ def test_each_of_the_unused_notes_is_named_with_its_own_words(findings):
         "&copy; `&amp;` snake_case \\*stars\\* a&nbsp;b",
         "- [x] done\n- [ ] open\n\n7. seven\n",
         "<table><tr><td>a</td><td>b<br>c</td></tr></table>",
+        f"Text.\n\n[a]: {BOARDS}\n[b]: #text\n[c]: page.md\n[d]: /文档\n[//]: # (x)\n[comment]: x",
         "第一行\n第二行，**重点**。　全角",
         "```py title\nprint(a[0](b))\n```",
         "x[^1] y^[inline].\n\n[^1]: A note.\n\n    More of it.",

@@ -185,6 +185,7 @@ def test_a_common_name_in_braces_is_a_merge_field_in_a_greeting(findings, text):
         ("The area is x[^2], or 9 km.", "x[^2]"),
         ("9 km[^2] of clay", "km[^2]"),
         ("It finds foo[^a-z0-9].", "[^a-z0-9]"),
+        ("Take <b>care, all of you.", "<b>"),
         ("The ++new words++ here", "++new words++"),
         ("这是++插入++文字", "++插入++"),
         ("See [the notes][notes].", "[the notes][notes]"),
@@ -204,8 +205,8 @@ def test_what_may_be_meant_is_a_warning(findings, text, expected):
     "text",
     [
         "It costs $5, $10 and $20, or US$3; from $HOME to $PATH.",
-        "#rustlang and #weekly: C# and F#, issue #12.",
         "#rustlang",
+        "#rustlang and #weekly: C# and F#, issue #12.",
         "#Rust is on the rise, and I like it.",
         "A great idea, x %% y, {%s}, a %% b.",
         "A [link](https://example.org/?user[name]=x&email=%20name%20) to /users.",
