@@ -6,6 +6,7 @@ from typing import Literal
 
 from django.conf import settings
 from django.utils.translation import get_language_info, get_supported_language_variant, gettext, to_locale
+from django.utils.translation.trans_real import parse_accept_lang_header
 
 RIGHT_TO_LEFT = ("ar", "ckb", "dv", "fa", "he", "ps", "sd", "ug", "ur", "yi")
 
@@ -29,6 +30,12 @@ def is_reviewed(language: str) -> bool:
 def supported(language: str) -> str:
     """Return the language of ours nearest to the given one: zh-CN is zh-hans; one that we do not speak is English."""
     return _nearest(language) or str(settings.LANGUAGE_CODE)
+
+
+def preferred(accept_language: str) -> list[str]:
+    """Return those of our languages that a browser asks for by this header, what it prefers first."""
+    asked = (_nearest(language) for language, _ in parse_accept_lang_header(accept_language))
+    return list(dict.fromkeys(filter(None, asked)))
 
 
 def chosen(language: str, otherwise: str) -> str:

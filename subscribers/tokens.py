@@ -167,6 +167,16 @@ def begun_by(text: str) -> str:
     return NO_LETTER.split(text, maxsplit=1)[0]
 
 
+def newsletter_said(token: str) -> str:
+    """Return what is left of the newsletter's label in a damaged token, maybe its beginning; "" if it cannot be read.
+
+    Nobody signed it: it may choose the language of a page, and nothing else.
+    """
+    letters = begun_by(token[:LONGEST_TOKEN]).encode().translate(URL_UNSAFE)
+    raw = a2b_base64(letters[: len(letters) // 4 * 4])
+    return raw[HEAD_BYTES:].partition(b"\0")[0].decode(errors="ignore")
+
+
 def suppression_hash(email_key: str, key: bytes) -> str:
     """Return what is kept of an address that must not be mailed, in hex."""
     return hmac.digest(key, b"suppression\0" + email_key.encode(), "sha256").hex()

@@ -139,15 +139,27 @@ def _language() -> str:
 
 
 def page_in_house_language(
-    request: HttpRequest, name: str, status: int, context: dict[str, Any] | None = None
+    request: HttpRequest, name: str, status: int, context: dict[str, Any] | None = None, said: str = ""
 ) -> HttpResponse:
-    """Render a page of no known newsletter: in the frame of the one that the path begins with, or of the first."""
-    configured = list(settings.NEWSLETTERS)
-    below = request.path.split("/")[1]
-    label = below if below in configured else next(iter(configured), "")
-    newsletter = newsletter_shown(label) if label else Shown("", "", settings.LANGUAGE_CODE)
-    with translation.override(newsletter.language):
+    """Render a page of no known newsletter, in the frame and language of the one that is likely meant.
+
+    That is the one that the path begins with, or that `said` is the label of, or the beginning of one; else the first
+    in a language that the browser prefers; else the first, in the browser's language if it is one of ours.
+    """
+    shown = {label: newsletter_shown(label) for label in settings.NEWSLETTERS}
+    named = [shown[label] for label in (request.path.split("/")[1], *_labels_of(said)) if label in shown]
+    preferred = languages.preferred(request.headers.get("Accept-Language", ""))
+    likely = named or [one for language in preferred for one in shown.values() if one.language == language]
+    newsletter = next(iter([*likely, *shown.values()]), Shown("", "", settings.LANGUAGE_CODE))
+    language = newsletter.language if likely or not preferred else preferred[0]
+    with translation.override(language):
         return page(request, name, newsletter, context, status)
+
+
+def _labels_of(said: str) -> list[str]:
+    """Return the label that a damaged link says, or whose beginning it says; several would not tell which."""
+    found = [label for label in settings.NEWSLETTERS if said and (label.startswith(said) or said.startswith(label))]
+    return [said] if said in found else found if len(found) == 1 else []
 
 
 def signed_link(purpose: str, expired: View | None = None) -> Callable[[View], View]:
@@ -165,7 +177,7 @@ def signed_link(purpose: str, expired: View | None = None) -> Callable[[View], V
             except tokens.ExpiredToken as over:
                 chosen, ticket = expired or _over, over.ticket
             except tokens.TokenError:
-                return damaged(request)
+                return damaged(request, token)
             newsletter = newsletter_shown(ticket.newsletter)
             with translation.override(newsletter.language):
                 try:
@@ -290,10 +302,11 @@ def link_used(request: HttpRequest, newsletter: Shown) -> HttpResponse:
     return page(request, "link_used", newsletter, status=410)
 
 
-def damaged(request: HttpRequest) -> HttpResponse:
-    """Say that a link is damaged, and name every newsletter's way out: whose link it was is unknown."""
+def damaged(request: HttpRequest, token: str) -> HttpResponse:
+    """Say that a link is damaged, and name every newsletter's way out: whose link it was is not certain."""
     shown = [newsletter_shown(label) for label in settings.NEWSLETTERS]
-    return kept_private(page_in_house_language(request, "damaged", status=404, context={"newsletters": shown}))
+    said = tokens.newsletter_said(token)
+    return kept_private(page_in_house_language(request, "damaged", 404, {"newsletters": shown}, said))
 
 
 def changed_enough(request: HttpRequest, newsletter: Shown, undo: Sequence[tuple[str, str]] = ()) -> HttpResponse:

@@ -93,3 +93,29 @@ def test_a_newsletter_is_called_by_its_name_and_language(settings):
     assert titles == ["The Weekly (English)", "Brief (Simplified Chinese)", "Odd (tlh)", "gone"]
     with translation.override("zh-hans"):
         assert languages.titled("brief") == "《Brief》（简体中文）"
+
+
+@pytest.mark.parametrize(
+    ("browser", "language"),
+    [
+        ("", "en"),
+        ("zh-CN,zh;q=0.9,en;q=0.8", CHINESE),
+        ("de-DE,zh-TW;q=0.5,zh-CN;q=0.4", CHINESE),
+        ("de-DE,de;q=0.9", "de"),
+        ("tlh, *;q=0.1", "en"),
+        ("no;such;header,,q=", "en"),
+    ],
+)
+def test_a_page_of_no_newsletter_speaks_a_language_of_ours_that_the_browser_prefers(client, browser, language):
+    """One that a newsletter is written in before others, else any; without one, that of the first newsletter."""
+    for path in ("/unsubscribe/x/", "/no-such-page/"):
+        assert spoken(client.get(path, headers={"Accept-Language": browser})) == language
+
+
+def test_a_damaged_link_speaks_the_language_of_the_newsletter_that_it_names(client):
+    path = leave_path(readers.confirmed("jianbao"), "jianbao").rstrip("/")
+    for damaged in (path.replace("/unsubscribe/", "/unsubscribe/A"), path[:-1], path[:-4], f"{path}AAAA"):
+        answer = client.get(f"{damaged}/", headers={"Accept-Language": "en,de"})
+        assert answer.status_code == 404
+        named = damaged.startswith(path[:-5])
+        assert spoken(answer) == (CHINESE if named else "en")
