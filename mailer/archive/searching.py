@@ -4,7 +4,8 @@ Issues whose title has them all come first, then the newest: readers look for an
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from datetime import date
 from itertools import islice
@@ -12,6 +13,7 @@ from itertools import islice
 from django.db import connection
 from django.db.models.expressions import RawSQL
 
+from mailer.archive.excerpts import key_of
 from mailer.archive.terms import RUN, Wanted, as_fts5, as_tsquery, folded, wanted
 from mailer.models import IndexedIssue, RemovedPage
 
@@ -76,14 +78,15 @@ def search(newsletter: str, query: str, number: int = 1) -> Found | None:
     number = min(max(1, number), max(1, -(-len(titles) // A_PAGE)))
     chosen = [pk for pk, _ in titles[(number - 1) * A_PAGE : number * A_PAGE]]
     rows = IndexedIssue.objects.in_bulk(chosen) if chosen else {}
-    results = tuple(_result(rows[pk], words) for pk in chosen if pk in rows)
+    said = {pk: _lines_with(rows[pk].text, words) for pk in chosen if pk in rows}
+    repeated = _repeated(said.values())
+    shown = {pk: excerpt(lines, words, rows[pk].excerpt, repeated) for pk, lines in said.items()}
+    results = tuple(_result(rows[pk], words, pieces) for pk, pieces in shown.items())
     return Found(len(titles), number, results)
 
 
-def _result(row: IndexedIssue, words: Sequence[Wanted]) -> Result:
-    return Result(
-        row.slug, row.dated, row.language, tuple(marked(row.title, words)), tuple(excerpt(row.text, words, row.excerpt))
-    )
+def _result(row: IndexedIssue, words: Sequence[Wanted], shown: Iterator[Piece]) -> Result:
+    return Result(row.slug, row.dated, row.language, tuple(marked(row.title, words)), tuple(shown))
 
 
 def _says_all(text: str, words: Sequence[Wanted]) -> bool:
@@ -94,23 +97,38 @@ def _says_all(text: str, words: Sequence[Wanted]) -> bool:
     return all(any(_places(piece, word) for piece in pieces) for word in words)
 
 
-def excerpt(text: str, words: Sequence[Wanted], otherwise: str) -> Iterator[Piece]:
-    """Yield the text around the first hits in the line that has most of the words; `otherwise` if none has any."""
-    # Folding each line takes ten times as long, and is seldom needed.
-    best = _best_line(text, words, str.lower) or _best_line(text, words, folded)
+def _lines_with(text: str, words: Sequence[Wanted]) -> list[str]:
+    """Return the lines of the text that have any of the words."""
+    lines = text.split("\n")
+    likened: Callable[[str], str]
+    # Folding takes ten times as long, and is seldom needed.
+    for likened in (str.lower, folded):
+        likely = [line for line in lines if _may_say_any(likened(line), words)]
+        if found := [line for line in likely if any(_says_all(line, [word]) for word in words)]:
+            return found
+    return []
+
+
+def _may_say_any(line: str, words: Sequence[Wanted]) -> bool:
+    return any(_may_say(line, word) for word in words)
+
+
+def _repeated(issues: Iterable[Sequence[str]]) -> Set[str]:
+    """Return the lines that several results have, such as a motto: whoever says one of them is found as well."""
+    counted = Counter(line for lines in issues for line in {key_of(line) for line in lines})
+    return {line for line, count in counted.items() if count > 1}
+
+
+def excerpt(
+    lines: Sequence[str], words: Sequence[Wanted], otherwise: str, repeated: Set[str] = frozenset()
+) -> Iterator[Piece]:
+    """Yield the text around the first hits in the line that has most of the words; `otherwise` if there is none.
+
+    A line that is not repeated in other issues goes first.
+    """
+    own = [line for line in lines if key_of(line) not in repeated]
+    best = max(own or lines, key=lambda line: sum(_says_all(line, [word]) for word in words), default="")
     yield from marked(_around_first(best, words) if best else otherwise, words)
-
-
-def _best_line(text: str, words: Sequence[Wanted], likened: Callable[[str], str]) -> str:
-    best, most = "", 0
-    for line in text.split("\n"):
-        said = likened(line)
-        if any(_may_say(said, word) for word in words):
-            many = sum(_says_all(line, [word]) for word in words)
-            best, most = (line, many) if many > most else (best, most)
-            if most == len(words):
-                break
-    return best
 
 
 def _may_say(line: str, word: Wanted) -> bool:

@@ -82,6 +82,19 @@ def test_a_result_shows_the_place_and_marks_what_was_looked_for():
     ]
 
 
+def test_a_result_shows_what_its_issue_says_of_the_words_and_no_line_that_others_have_too():
+    motto = "<p>No. {}: all about models and chips.</p>"
+    for number, own in enumerate(("A chip of sand.", "Two chips and models.", "Nothing else.")):
+        published(f"2026-11-{10 + number}", article=f"{motto.format(number)}<p>{own}</p>")
+    indexing.catch_up()
+    shown = ["".join(piece.text for piece in result.excerpt) for result in search("weekly", "chip model").results]
+    assert shown == ["No. 2: all about models and chips.", "Two chips and models.", "A chip of sand."]
+    published("2026-11-20", article="<p>A motto of chips.</p><p>Chips of gold.</p>")
+    indexing.catch_up()
+    (result,) = search("weekly", "motto").results
+    assert result.excerpt[1].text == "motto"
+
+
 def test_a_long_paragraph_is_cut_around_the_first_hit():
     published(article=f"<p>{'before ' * 99}needle {'after ' * 99}</p>")
     indexing.catch_up()
