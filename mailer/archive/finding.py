@@ -1,10 +1,11 @@
 """The last issues, and one by its slug: sent or imported, in one query each."""
 
+from datetime import datetime
 from typing import Any
 
 from django.db import connection
 
-from mailer.archive.statements import KINDS, WITH_ARTICLE, Row, parameters, read
+from mailer.archive.statements import BOTH, KINDS, WITH_ARTICLE, Row, parameters, read, time_in
 
 _EXCERPT = """
     (SELECT known.excerpt FROM mailer_indexedissue known
@@ -34,6 +35,17 @@ _ONE = " UNION ALL ".join(
     f"SELECT one.*, {_CARD} FROM ({rows} AND {slug} = %(slug)s) AS one"  # noqa: S608 — of constants
     for rows, _, slug in WITH_ARTICLE
 )
+_CHANGES = f"""
+    SELECT slug, COALESCE(corrected_at, renewed, published) FROM ({BOTH}) AS issues
+    ORDER BY published DESC, slug DESC LIMIT %(count)s
+"""  # noqa: S608 — of constants
+
+
+def changes(newsletter: str, count: int) -> list[tuple[str, datetime]]:
+    """Return slug and last change of the last issues, and nothing else: for lists of addresses, which may be long."""
+    with connection.cursor() as cursor:
+        cursor.execute(_CHANGES, parameters(newsletter) | {"count": count})
+        return [(slug, time_in(changed)) for slug, changed in cursor.fetchall()]
 
 
 def last(newsletter: str, count: int) -> list[Row]:

@@ -46,6 +46,7 @@ WITH_ARTICLE = (
     (_SENT.format(article=", CASE WHEN c.id IS NULL THEN s.article ELSE c.article END AS article"), *KINDS[0][1:]),
     (_IMPORTED.format(article=", i.article"), *KINDS[1][1:]),
 )
+BOTH = " UNION ALL ".join(rows for rows, _, _ in KINDS)
 
 
 def parameters(newsletter: str) -> dict[str, Any]:

@@ -21,12 +21,15 @@ from django.utils.translation import gettext
 from django.views.decorators.http import conditional_page, require_safe
 from django.views.decorators.vary import vary_on_headers
 
-from mailer.archive import Page, archive_root, entries, newest
+from mailer.archive import Page, archive_root, newest
 from mailer.archive import page as page_of
 from mailer.archive.feeds import LENGTH, Feed, Looks, atom, json_feed
+from mailer.archive.finding import changes
 from mailer.archive.listing import Years, listed, years_of
 from mailer.archive.searching import A_PAGE, search
 from mailer.archive.sections import divided
+from mailer.archive.sitemaps import LIMIT
+from mailer.archive.sitemaps import sitemap as written_sitemap
 from mailer.archive.terms import LONGEST_QUERY, readable
 from mailer.config.newsletter import Newsletter
 from mailer.content.colours import mix, palette
@@ -42,7 +45,6 @@ from subscribers.web.views import promise
 # Images of an issue may stand elsewhere; everything else is ours.
 READING_POLICY = CONTENT_POLICY.replace("img-src 'self'", "img-src 'self' https:")
 FRESH = 300  # seconds for which a page may be kept
-SITEMAP_LIMIT = 50_000  # URLs, by sitemaps.org
 SECURITY_DAYS = 90  # RFC 9116 asks for less than a year
 YEAR = re.compile("[0-9]{1,4}")
 
@@ -247,6 +249,7 @@ def _fed(body: str, content_type: str, found: Feed) -> HttpResponse:
 
 
 @require_safe
+@conditional_page
 def sitemap(request: HttpRequest) -> HttpResponse:
     """List every page that search engines may show: forms, archives, issues."""
     labels = list(settings.NEWSLETTERS)
@@ -254,9 +257,8 @@ def sitemap(request: HttpRequest) -> HttpResponse:
     for label in labels:
         root = archive_root(settings.BASE_URL, label, labels)
         found += [(f"{root.removesuffix('archive/')}subscribe/", None), (root, None)]
-        found += [(f"{root}{quote(entry.slug, safe='')}/", entry.updated) for entry in entries(label)]
-    body = render_to_string("pages/sitemap.xml", {"addresses": found[:SITEMAP_LIMIT]})
-    return _for_robots(HttpResponse(body, content_type="application/xml"))
+        found += [(f"{root}{quote(slug, safe='')}/", changed) for slug, changed in changes(label, LIMIT)]
+    return _for_robots(HttpResponse(written_sitemap(found), content_type="application/xml"))
 
 
 @require_safe

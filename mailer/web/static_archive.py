@@ -28,6 +28,7 @@ from mailer.archive import archive_root, entries, newest, page
 from mailer.archive.articles import read
 from mailer.archive.feeds import LENGTH, Feed, Looks, atom, json_feed
 from mailer.archive.listing import Listed, listed, years_of
+from mailer.archive.sitemaps import sitemap
 from mailer.config.newsletter import Newsletter
 from mailer.models import Alias, Media, Send
 from mailer.store.installation import public_id
@@ -284,8 +285,7 @@ class StaticArchive:
     def _sitemap(self) -> bytes:
         root = self.base_url or archive_root(settings.BASE_URL, self.newsletter.label, list(settings.NEWSLETTERS))
         listed = [(f"{root}{quote(self._public_folder(one.slug), safe='')}/", one.updated) for one in self._entries]
-        body = render_to_string("pages/sitemap.xml", {"addresses": [(root, None), *listed][: pages.SITEMAP_LIMIT]})
-        return body.encode()
+        return sitemap([(root, None), *listed]).encode()
 
     def _public_folder(self, slug: str) -> str:
         """Return the folder of an issue for programs: under `base_url` it is here, else the served archive has it."""
