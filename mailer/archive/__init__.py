@@ -133,10 +133,16 @@ def sources(newsletter: str) -> dict[str, str]:
     return {row[0]: row[-1] for rows in both for row in rows.iterator()}
 
 
+def alone(newsletter: str, slug: str) -> Page | None:
+    """Return the page of an issue without its neighbours, or None."""
+    # PostgreSQL cannot hold NUL, and a URL may.
+    row = None if "\0" in slug else finding.one(newsletter, slug)
+    return Page(entry_of(row), row[-2], card=page_images.file_of(row[-1])) if row else None
+
+
 def page(newsletter: str, slug: str) -> Page | None:
     """Return the page of an issue with its neighbours, or None."""
-    # PostgreSQL cannot hold NUL, and a URL may.
-    found = None if "\0" in slug else _content(newsletter, slug)
+    found = alone(newsletter, slug)
     if found is None:
         return None
     older, younger = _neighbours(newsletter, found.entry)
@@ -161,11 +167,6 @@ def archive_root(base_url: str, newsletter: str, newsletters: list[str]) -> str:
     """
     label = "" if newsletters[:1] == [newsletter] else f"{quote(newsletter)}/"
     return f"{base_url}/{label}archive/"
-
-
-def _content(newsletter: str, slug: str) -> Page | None:
-    row = finding.one(newsletter, slug)
-    return Page(entry_of(row), row[-2], card=page_images.file_of(row[-1])) if row else None
 
 
 def _neighbours(newsletter: str, entry: Entry) -> tuple[Entry | None, Entry | None]:

@@ -12,6 +12,7 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import accumulate
 
 LONGEST_TERM = 40  # characters; PostgreSQL takes 2,046 bytes
 MOST_BYTES = 500_000  # of one issue's terms; PostgreSQL takes 1 MB with their positions
@@ -59,7 +60,7 @@ def terms_of(text: str) -> Iterator[str]:
     """Yield the terms of a text, in order."""
     for found in RUN.finditer(folded(text)):
         run = found[0]
-        if found["unspaced"] is None:
+        if found.lastgroup is None:
             yield run[:LONGEST_TERM]
         else:
             yield from _pairs(run)
@@ -88,14 +89,13 @@ def _pairs(run: str) -> Iterator[str]:
     return (run[at : at + 2] for at in range(len(run) - 1))
 
 
-def within_limits(terms: Iterable[str]) -> Iterator[str]:
-    """Yield terms until they have as many bytes as a database takes."""
-    taken = 0
-    for term in terms:
-        taken += len(term.encode())
-        if taken > MOST_BYTES:
-            return
-        yield term
+def within_limits(terms: Iterable[str]) -> list[str]:
+    """Return terms up to as many bytes as a database takes."""
+    found = list(terms)
+    if 4 * sum(map(len, found)) <= MOST_BYTES:  # a character has four at most
+        return found
+    sizes = accumulate(len(term.encode()) for term in found)
+    return [term for term, size in zip(found, sizes, strict=True) if size <= MOST_BYTES]
 
 
 # A term has letters, digits and marks alone, so none of these needs to escape anything.

@@ -37,8 +37,6 @@ from mailer.publishing.preparing import Reachable, Surroundings, render, surroun
 from mailer.publishing.unsent import first_sent, is_sample, today_of, why_unsent
 from mailer.store import page_images
 
-INDEXING = 5.0  # seconds; what takes longer is left to a worker
-
 
 class Fate(StrEnum):
     """What becomes of a file."""
@@ -141,7 +139,7 @@ def carry_out(plan: ImportPlan, done: Callable[[Planned], object] = lambda one: 
         done(one)
     for label in dict.fromkeys(one.newsletter for one in plan.kept):
         cards.keep_look(_newsletter(label))  # a newsletter that has sent nothing yet has no icon either
-    indexing.catch_up(INDEXING)
+    indexing.catch_up()  # a sixth of what importing takes; a worker takes an hour for ten thousand
 
 
 def without_card(plan: ImportPlan) -> dict[str, int]:

@@ -1,9 +1,12 @@
 from datetime import UTC, date, datetime
 from hashlib import sha256
+from unittest.mock import patch
 
 import pytest
 from django.conf import settings
 from django.db import connection
+from django.db.models import F
+from django.test.utils import CaptureQueriesContext
 
 from mailer.archive import indexing, page
 from mailer.archive.correcting import correct
@@ -37,6 +40,28 @@ def test_nothing_is_written_while_nothing_changes():
     with connection.execute_wrapper(
         lambda run, sql, *rest: pytest.fail(sql) if sql[:3] in ("INS", "UPD") else run(sql, *rest)
     ):
+        assert indexing.catch_up()
+
+
+def test_what_is_indexed_as_it_is_now_is_not_read_again():
+    for day in range(10, 20):
+        published(f"2026-11-{day}")
+    indexing.catch_up()
+    with CaptureQueriesContext(connection) as asked, patch.object(indexing, "alone", side_effect=AssertionError):
+        assert indexing.catch_up()
+    assert len(asked) == 2 * len(settings.NEWSLETTERS)
+    assert not any("article" in one["sql"].replace("archivedissue", "") for one in asked)
+
+
+def test_a_time_that_is_written_otherwise_is_the_same_time():
+    published()
+    indexing.catch_up()
+    if connection.vendor == "sqlite":
+        with connection.cursor() as cursor:
+            cursor.execute("UPDATE mailer_send SET first_request_at = substr(first_request_at, 1, 19) || '.000000'")
+    else:
+        Send.objects.update(first_request_at=F("first_request_at"))
+    with patch.object(indexing, "alone", side_effect=AssertionError):
         assert indexing.catch_up()
 
 
