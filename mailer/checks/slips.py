@@ -23,6 +23,7 @@ _GLUED = lazy(
 )
 _MARKS = tuple("-+*＊－＋")
 SHORT = 40  # columns
+SHORTEST = 25  # columns: no program wraps here
 NO_BREAK = "\u00a0"
 WIDE = "wide"  # the kind of a mark in full width
 _SENTENCES = lazy(r"[.!?][\"”’)]*\s+\S|[。！？][\"”’）]*[^\s\"”’）]")
@@ -190,8 +191,15 @@ def _were_meant_as_lines(rows: Sequence[str]) -> bool:
     widths = [display_width(row) for row in rows]
     if max(widths) > SHORT or not all(map(_WORDS.fullmatch, rows)):
         return False
+    if max(widths) <= SHORTEST and all(map(_begins_anew, rows)):
+        return True
     needed = [width + 1 + display_width(row.split()[0]) for width, row in zip(widths[:-1], rows[1:], strict=True)]
     return 2 * sum(width <= max(widths) for width in needed) >= len(needed)
+
+
+def _begins_anew(row: str) -> bool:
+    """Tell whether a line begins with a capital letter, or with a number as that of a house."""
+    return row[0].isupper() or (row[0].isdigit() and row.split()[0].isalnum())
 
 
 def _indented(proof: Proof) -> Iterator[Finding]:

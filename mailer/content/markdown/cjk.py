@@ -139,8 +139,8 @@ def _ends_wide(edge: str, inside: str) -> bool:
 _COUNTED = "[0-9０-９]{1,2}"
 _IN_CHINESE = "[一二三四五六七八九十]{1,3}"
 _LISTED = lazy(
-    rf"{_COUNTED}[、．）]|{_IN_CHINESE}、|（(?:{_COUNTED}|{_IN_CHINESE}|[a-zA-Z])）|[①-⓿❶-➓㈠-㈩]|\u3000\u3000"
-    rf"|[・•●○◆◇■□▪►▶]\s?\w|(?:{_COUNTED}[.)]|\((?:{_COUNTED}|[a-zA-Z])\)|[a-zA-Z][)）]|[–·]) ?(?={_WIDE_LETTER})"
+    rf"{_COUNTED}[、．）]|{_IN_CHINESE}、|（(?:{_COUNTED}|{_IN_CHINESE}|[a-zA-Z])）|[①-⓿❶-➓㈠-㈩]|\u3000"
+    rf"|[※・•●○◆◇■□▪►▶]\s?\w|(?:{_COUNTED}[.)]|\((?:{_COUNTED}|[a-zA-Z])\)|[a-zA-Z][)）]|[–·]) ?(?={_WIDE_LETTER})"
 )
 _ALIKE = lazy(
     rf"(?P<named>{_WIDE_LETTER}{{1,8}}：|[^\W\d_][\w'’&./-]{{0,20}}(?: [\w'’&./-]{{1,20}}){{0,2}}:(?:\s|\Z))"

@@ -18,6 +18,7 @@ from mailer.content.markdown.attributes import attributes_plugin, split_name
 from mailer.content.markdown.back_issues import BackIssue, with_back_issues
 from mailer.content.markdown.callouts import callout_plugin
 from mailer.content.markdown.cjk import cjk_plugin, join_wide_lines
+from mailer.content.markdown.closings import with_lines_of_closing
 from mailer.content.markdown.definitions import definitions_plugin
 from mailer.content.markdown.emoji_codes import emoji_plugin, replace_codes
 from mailer.content.markdown.footnotes import after_links, footnotes_plugin
@@ -118,7 +119,8 @@ def parse(source: str, back_issues: Sequence[BackIssue] = ()) -> Document:
         if token.type == "html_block":
             token.children = raw_html.resolve(token.children or [], dropped, partners, prose=False)
         elif token.children:
-            token.children = _repaired(token.children, dropped, partners)
+            lines = with_lines_of_closing(token) if token.level == 1 else token.children  # in no list and no quote
+            token.children = _repaired(lines, dropped, partners)
         if "<" in token.content or "{" in token.content:
             token.children = _take_left_out(token, document)
     document.remarks += unclosed(tokens, source.split("\n"))

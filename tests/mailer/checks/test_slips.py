@@ -73,6 +73,7 @@ def test_the_only_heading_with_a_line_below_may_be_a_mistake(findings):
     [
         "The river froze,\nthe geese have gone,\nand we\nstay.",
         "The Old Mill\n3 Water Street\nLeek ST13 7AA",
+        "Ada Lovelace\n12 Leek Road\nStoke ST1 2AB",
         "> The river froze,\n> the geese have gone,\n> and we\n> stay.",
         "- make build\n  make test\n  make install it",
     ],

@@ -108,6 +108,7 @@ def test_every_block_reads_on_behind_an_address():
         ("内容：\n1）一\n2)二\n1．三\n２．四", "内容：<br>\n1）一<br>\n2)二<br>\n1．三<br>\n２．四"),
         ("内容\n(1)一\na)二\n–三\n·四", "内容<br>\n(1)一<br>\na)二<br>\n–三<br>\n·四"),
         ("第一段。\n　　第二段。", "第一段。<br>\n　　第二段。"),
+        ("一つ目です。\n　二つ目です。\n※ 手袋も", "一つ目です。<br>\n　二つ目です。<br>\n※ 手袋も"),
         ("鲁迅说：\n“世上本没有路”\n然后\n……\n走了", "鲁迅说：“世上本没有路”然后……走了"),
         ("他说：“**重**”\n和“好”", "他说：“<strong>重</strong>”和“好”"),
         ("Our stops:\na) Leek\nb) Buxton", "Our stops:<br>\na) Leek<br>\nb) Buxton"),
