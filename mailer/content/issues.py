@@ -188,8 +188,10 @@ def _decode(path: Path, source: bytes) -> str:
         line = before.count(b"\n") + 1
         raise IssueError(path, line, column, *_not_utf8(source), "not-utf8") from None
     text = text.replace("\r\n", "\n").replace("\r", "\n")
+    # Breaks of word processors: a space, because what a line break does to a title or a table is more than was meant.
+    text = re.sub(r"[\x0b\x0c\x85\u2028\u2029]", " ", text)
     # Control characters are invisible, and XML cannot express them.
-    return re.sub(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]", "", text)
+    return re.sub(r"[\x00-\x08\x0e-\x1f\x7f\ufffe\uffff]", "", text)
 
 
 def _not_utf8(source: bytes) -> tuple[str, str]:

@@ -69,6 +69,13 @@ def test_windows_line_ends_marks_and_control_characters_are_gone(written):
     assert issue.body == "# Title\n\ntext\n"
 
 
+@pytest.mark.parametrize("broken", ["\x0b", "\x0c", "\x85", "\u2028", "\u2029"])
+def test_breaks_of_word_processors_glue_no_words_together(written, broken):
+    issue = read_issue(written(f"---\ntitle: Bowls{broken}and cups\n---\nOld Mill{broken}Leek\n"))
+
+    assert (issue.title, issue.body) == ("Bowls and cups", "Old Mill Leek\n")
+
+
 def test_a_title_cannot_carry_a_line_break_into_a_header(written):
     issue = read_issue(written('---\ntitle: "Hello\\r\\nBcc: all@example.com"\n---\ntext\n'))
 
