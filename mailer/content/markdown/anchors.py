@@ -10,6 +10,8 @@ from markdown_it.token import Token
 from mailer.content.markdown.emoji_codes import CODE
 from mailer.content.markdown.text import on_the_line, plain
 
+_SHOWN_AS = dict.fromkeys((0xFE0E, 0xFE0F))  # as text, or as an emoji
+
 
 class Anchors:
     def __init__(self, tokens: list[Token]) -> None:
@@ -45,12 +47,18 @@ class Anchors:
 
 
 def _in_one_spelling(name: str) -> str:
-    return unicodedata.normalize("NFC", name).lower()
+    # GitHub leaves the invisible sign of an emoji in an anchor: "## Tools 🛠️" is "#tools-️" there.
+    return unicodedata.normalize("NFC", name).lower().translate(_SHOWN_AS)
 
 
 def _as_sites_write_it(words: str) -> str:
     """Return the anchor that GitHub and most site generators give a heading. The second of its kind gets a "-1"."""
-    return re.sub(r"\s", "-", re.sub(r"[^\w\s-]", "", _in_one_spelling(words)))
+    return re.sub(r"\s", "-", re.sub(r"[^\w\s-]", _if_a_mark, _in_one_spelling(words)))
+
+
+def _if_a_mark(found: re.Match[str]) -> str:
+    """Keep vowels and accents that are characters of their own, as in हिन्दी: they are no punctuation."""
+    return found[0] if unicodedata.category(found[0])[0] == "M" else ""
 
 
 def _by_codes(heading: Token) -> tuple[str, ...]:

@@ -70,5 +70,19 @@ def test_an_emoji_code_is_in_the_anchor_or_not_as_sites_differ(target):
     assert parse("## :wrench: Tools\n\nWords.").anchors().find(target)
 
 
+@pytest.mark.parametrize(
+    ("heading", "target"),
+    [
+        ("Tools 🛠️", "#tools-️"),
+        ("⚙️ Tools", "#️-tools"),
+        ("⚙️ Tools", "#-tools"),
+        ("हिन्दी समाचार", "#हिन्दी-समाचार"),
+        ("ข่าวที่นี่", "#ข่าวที่นี่"),
+    ],
+)
+def test_an_anchor_has_the_marks_that_sites_leave_in_it(heading, target):
+    assert parse(f"## {heading}\n\nWords.").anchors().find(target)
+
+
 def test_an_anchor_that_nothing_has_is_not_found():
     assert parse(HEADINGS).anchors().find("#notes-2") is None
