@@ -1,5 +1,6 @@
 """`mailer check`: find what is wrong with an issue before it is sent."""
 
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -7,13 +8,14 @@ from typing import TYPE_CHECKING
 import click
 
 from mailer.cli import terminal
+from mailer.cli.terminal import Problem
 
 if TYPE_CHECKING:
     from mailer.content.findings import Finding
 
 
 @click.command()
-@click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path))
 @click.option("--all", "each", is_flag=True, help="List every finding, not one line per rule.")
 @click.option("--strict", is_flag=True, help="Fail on warnings too, but not on hints.")
 @click.option("--links", is_flag=True, help="Request each link to see if its page exists.")
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     help="github: annotations for GitHub Actions.",
 )
 def check(
-    files: tuple[Path, ...],
+    paths: tuple[Path, ...],
     each: bool,
     strict: bool,
     links: bool,
@@ -43,9 +45,9 @@ def check(
 ) -> None:
     """Check issues for mistakes. Errors block `mailer send`.
 
-    Each line is FILE:LINE:COLUMN, severity, rule, how often it was found, what is wrong and how to fix it. With
-    errors, the exit code is 3. `ignore: [RULE, ...]` in an issue's front matter leaves rules out for good,
-    `ignore = ["RULE", ...]` in newsletter.toml does so for all issues.
+    Each FILE is a Markdown file, or a folder with such files. Each line is FILE:LINE:COLUMN, severity, rule, how often
+    it was found, what is wrong and how to fix it. With errors, the exit code is 3. `ignore: [RULE, ...]` in an issue's
+    front matter leaves rules out for good, `ignore = ["RULE", ...]` in newsletter.toml does so for all issues.
 
     --fix writes "##Heading" as "## Heading", removes a title that is repeated, turns further titles into
     sections, and puts missing blank lines before lists, headings and code; with --links also https: for http: where
@@ -58,6 +60,7 @@ def check(
     require_known_rules(ignored)
     if yes and not to_fix:
         raise click.UsageError("--yes is for --fix.")
+    files = list(_issues_in(paths))
     for file in files if to_fix else ():
         require_newsletter(file, name)
         fixing.fix(file, partial(_say_asking, file) if links else None, yes)
@@ -68,6 +71,23 @@ def check(
     failing = [finding for _, finding in found if finding.severity in severe]
     if any(finding.rule != "draft" or not allow_drafts for finding in failing):
         raise SystemExit(terminal.Exit.FINDINGS)
+
+
+def _issues_in(paths: Iterable[Path]) -> Iterator[Path]:
+    """Return the files, and the issues in the folders: what is called README.md or the like is none."""
+    from mailer.cli.folders import NO_ISSUES
+    from mailer.publishing.issue_files import find_files
+
+    for path in paths:
+        if not path.is_dir():
+            yield path
+            continue
+        found = [one.path for one in find_files([path]) if not NO_ISSUES.fullmatch(one.path.stem.lower())]
+        if not found:
+            raise Problem(
+                f"{path} has no Markdown files; give the path of an issue, or of the folder with your issues."
+            )
+        yield from found
 
 
 def _check(file: Path, name: str | None, links: bool, ignored: set[str]) -> "list[Finding]":

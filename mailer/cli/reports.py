@@ -21,6 +21,7 @@ COLOURS = {"error": "bold red", "warning": "yellow", "hint": "blue"}
 # Rules that find markup of many programs, each with a correction of its own.
 OF_MANY_KINDS = ("markup-left", "markup-maybe", "private-note")
 MOST_KINDS = 4  # that a line names
+MOST_LINES = 40  # more are an overview of nothing: then there is one line per rule, not one per file and rule
 ANNOTATIONS = {"error": "error", "warning": "warning", "hint": "notice"}
 
 
@@ -31,8 +32,11 @@ def print_all(found: Found, files: int) -> None:
 
 
 def print_grouped(found: Found, files: int) -> None:
-    """Print one line per file and rule, errors first; hints are only named, once for all files."""
-    groups = _groups([one for one in found if one[1].severity != "hint"])
+    """Print one line per file and rule, errors first; of many files, one line per rule. Hints are only named."""
+    severe = [one for one in found if one[1].severity != "hint"]
+    groups = _groups(severe)
+    if len(groups) > MOST_LINES and files > 1:
+        groups = _of_all_files(severe)
     _write(_line(*group[0], _times(group), _other_kinds(group)) for group in groups)
     hints = Counter(finding.rule for _, finding in found if finding.severity == "hint")
     named = ", ".join(f"{rule} ×{number}" if number > 1 else rule for rule, number in hints.items())
@@ -54,8 +58,18 @@ def _groups(found: Found) -> list[Found]:
     return sorted(groups.values(), key=place)
 
 
+def _of_all_files(found: Found) -> list[Found]:
+    """Return the findings by rule, errors first, then the most frequent: what to begin with in a whole archive."""
+    groups: dict[str, list[tuple[Path, Finding]]] = {}
+    for file, finding in found:
+        groups.setdefault(finding.rule, []).append((file, finding))
+    return sorted(groups.values(), key=lambda group: (SEVERITIES.index(group[0][1].severity), -len(group)))
+
+
 def _times(group: Found) -> str:
     first = group[0][1]
+    if files := len({file for file, _ in group}) - 1:
+        return f" ×{len(group)} in {files + 1:,} files, first here:"
     return f" ×{len(group)}, first at {first.line}:{first.column}:" if len(group) > 1 else ""
 
 
@@ -65,7 +79,9 @@ def _other_kinds(group: Found) -> str:
         return ""
     kinds = {finding.fix: finding for _, finding in reversed(group)}
     others = sorted(finding for fix, finding in kinds.items() if fix != group[0][1].fix)
-    named = [f"{_quoted(finding.message)} at {finding.line}:{finding.column}" for finding in others[:MOST_KINDS]]
+    in_one_file = len({file for file, _ in group}) == 1
+    places = [f" at {finding.line}:{finding.column}" if in_one_file else "" for finding in others]
+    named = [f"{_quoted(finding.message)}{place}" for finding, place in zip(others, places, strict=True)][:MOST_KINDS]
     named += [f"{len(others) - MOST_KINDS} more kinds"] if len(others) > MOST_KINDS else []
     return f"; also {', '.join(named)}" if named else ""
 

@@ -190,3 +190,36 @@ def test_hints_are_named_once_for_all_files_and_fail_nothing(run, issue):
     assert " hint preheader-missing after the subject, an inbox shows " in each[0]
     annotated = run("check", files[0], "--newsletter", "weekly", "--format", "github").out
     assert annotated.startswith("::notice file=")
+
+
+def test_a_folder_stands_for_the_issues_in_it(run, issue, tmp_path):
+    issue(GOOD, "2026-11-20.md")
+    issue(WARNED, "2026-11-27.markdown")
+    for name in ("README.md", "notes.txt", ".hidden.md"):
+        issue("No issue.\n", name)
+    ran = run("check", tmp_path, "--newsletter", "weekly")
+    assert ran.out.splitlines()[0].startswith(f"{tmp_path}/2026-11-27.markdown:8:1 warning link-shortener ")
+    assert ran.out.splitlines()[1:] == ["0 errors, 1 warning in 2 files."]
+
+
+def test_a_folder_without_issues_is_said_to_have_none(run, tmp_path):
+    (tmp_path / "drafts").mkdir()
+    ran = run("check", tmp_path / "drafts")
+    assert (ran.code, ran.out) == (1, "")
+    assert "drafts has no Markdown files; give the path of an issue, or of the folder with your issues." in ran.err
+
+
+def test_of_a_whole_archive_each_rule_has_one_line(run, issue, tmp_path):
+    for number in range(21):
+        issue(WRONG if number % 2 else WARNED + "Page [[two]] and $x^2$.\n", f"2026-10-{number + 1:02}.md")
+    ran = run("check", tmp_path, "--newsletter", "weekly")
+    failed, *warned = ran.out.splitlines()[:-1]
+    assert failed.startswith(f"{tmp_path}/2026-10-02.md:10:1 error image-missing ×10 in 10 files, first here: image ")
+    assert [line.split(" ", 1)[1][:30] for line in warned] == [
+        "warning markup-maybe ×22 in 11",
+        "warning link-shortener ×21 in ",
+    ]
+    assert 'in 11 files, first here: subscribers would see "[[two]]"' in warned[0]
+    assert warned[0].endswith('; also "$x^2$"')
+    assert ran.out.splitlines()[-1] == "10 errors, 43 warnings in 21 files; `--all` lists each."
+    assert len(run("check", tmp_path, "--newsletter", "weekly", "--all").out.splitlines()) == 54
