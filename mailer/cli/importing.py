@@ -98,6 +98,9 @@ def _lines(plan: "ImportPlan") -> Iterator[str]:
             yield f"{said}: {len(found):,}{_span(found)}"
         if fate != "unchanged":
             yield from _cut([line for one in found for line in _details(one)])
+    if plan.uncopied:
+        yield f"not copied: {counted(len(plan.uncopied), 'remote image')}, which pages load from the image's own site"
+        yield from _cut([f"  {address} {failure.reason}" for address, failure in plan.uncopied.items()])
 
 
 def _span(found: "Sequence[Planned]") -> str:
@@ -162,7 +165,8 @@ def _facts(plan: "ImportPlan", *, imported: bool) -> dict[str, object]:
         }
         for one in plan.planned
     ]
-    return {"imported": imported, "counts": plan.counts, "issues": rows}
+    uncopied = {address: failure.reason for address, failure in plan.uncopied.items()}
+    return {"imported": imported, "counts": plan.counts, "issues": rows, "uncopied": uncopied}
 
 
 def _end(plan: "ImportPlan") -> None:

@@ -84,6 +84,11 @@ class ImportPlan:
         return self.of(Fate.NEW, Fate.CHANGED, Fate.RESTORED)
 
     @property
+    def uncopied(self) -> dict[str, Failure]:
+        """Return the remote images that the pages will load from their own sites; a lost one refuses its file."""
+        return {address: why for address, why in self.failures.items() if not why.loses_the_image}
+
+    @property
     def counts(self) -> dict[str, int]:
         found = Counter(one.fate for one in self.planned)
         return {fate.value: found[fate] for fate in Fate}

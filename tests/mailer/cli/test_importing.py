@@ -1,6 +1,7 @@
 """`mailer archive import` and `remove`, as an editor types them."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
@@ -9,7 +10,9 @@ from django.db import OperationalError
 from django.utils import timezone
 
 from mailer.archive import importing, page
+from mailer.content.assets.copies import Failure
 from mailer.models import ArchivedIssue, Send
+from mailer.publishing import remote_images
 from tests.mailer.archived import archived
 from tests.mailer.published import published
 
@@ -176,3 +179,18 @@ def test_sending_an_imported_issue_is_refused_before_anything_is_asked(run, issu
         assert "2019-06-29 was imported into the archive" in ran.err
         assert "--old-date" not in ran.err
     assert "was imported" not in run("send", "issue", file, "--dry-run", "--mail-archived").err
+
+
+def test_images_that_were_not_copied_are_named(run, issue, tmp_path, settings, monkeypatch):
+    copying = replace(settings.NEWSLETTERS["weekly"], remote_images="copy", folder=tmp_path)
+    settings.NEWSLETTERS = settings.NEWSLETTERS | {"weekly": copying}
+    why = Failure("the site did not answer", "try again later")
+    monkeypatch.setattr(remote_images, "copy_images", lambda *given: {"https://img.example/a.png": why})
+    file = issue(f"{OLD}\n![A board](https://img.example/a.png)\n", "2019-06-29.md")
+    dry = run("archive", "import", file, "--dry-run")
+    assert dry.out.splitlines()[2:] == [
+        "not copied: 1 remote image, which pages load from the image's own site",
+        "  https://img.example/a.png the site did not answer",
+    ]
+    told = json.loads(run("archive", "import", file, "--dry-run", "--json").out)
+    assert told["uncopied"] == {"https://img.example/a.png": "the site did not answer"}
