@@ -59,6 +59,7 @@ class Shown:
     has_logo: bool = False
     root: str = ""  # the path where its pages begin: form, archive and feed stand below it
     colours: str = ""  # the path of the style sheet with its accent
+    sender: str = ""  # the address that its emails come from
 
     @property
     def logo(self) -> str:
@@ -93,6 +94,7 @@ def _shown(newsletter: Any, is_first: bool) -> Shown:
         bool(newsletter.logo),
         reverse("subscribers:home") if is_first else reverse("subscribers:home_of", args=[newsletter.label]),
         reverse("colours", args=[accent]),
+        newsletter.from_email,
     )
 
 

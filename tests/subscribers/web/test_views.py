@@ -101,6 +101,12 @@ def test_the_page_after_the_form_names_the_address_and_the_way_back_after_a_typi
     assert '<a href="/subscribe/">Use another address</a>' in page
 
 
+def test_it_names_the_address_that_the_email_comes_from(client, settings):
+    replies_elsewhere = replace(settings.NEWSLETTERS["weekly"], from_email="news@a.example", reply_to="me@a.example")
+    settings.NEWSLETTERS = settings.NEWSLETTERS | {"weekly": replies_elsewhere}
+    assert "<p>The email comes from news@a.example.</p>" in sign_up(client, "ada@a.example").text
+
+
 def test_an_address_reads_from_left_to_right_on_an_arabic_page(client, settings):
     arabic = replace(settings.NEWSLETTERS["weekly"], language="ar")
     settings.NEWSLETTERS = settings.NEWSLETTERS | {"weekly": arabic}
