@@ -2,10 +2,13 @@
 
 from collections.abc import Iterator
 
+from markdown_it.token import Token
+
 from mailer.checks.fixes import titles_of_sections
 from mailer.checks.proofs import Proof, shortened
 from mailer.content.findings import Finding
 from mailer.content.markdown import plain, title_heading
+from mailer.content.patterns import lazy
 
 
 def look(proof: Proof) -> Iterator[Finding]:
@@ -17,6 +20,7 @@ def look(proof: Proof) -> Iterator[Finding]:
     ]
     yield from _skipped(proof, headings)
     yield from _several_h1(proof, headings)
+    yield from _section_as_title(proof, [(line, words) for level, line, words in headings if level == 1])
     yield from _links_in_title(proof)
 
 
@@ -47,6 +51,27 @@ def _several_h1(proof: Proof, headings: list[tuple[int, int, str]]) -> Iterator[
             f'"{shortened(words, 40)}" is one of {len(ones)} headings of level 1; an email has one title',
             "write sections with ##" + (", or let `mailer check --fix` do it" if by_itself else ""),
         )
+
+
+def _section_as_title(proof: Proof, ones: list[tuple[int, str]]) -> Iterator[Finding]:
+    """Report a subject that is the heading of a section: all are written with one #, and none is the title."""
+    if not proof.issue.titled_by_text or len(ones) < 3:
+        return
+    (line, words), (_, following), *_ = ones
+    text_above = any(token.type == "paragraph_open" and token.map and token.map[0] < line for token in _top(proof))
+    counted = _FIRST.match(words) and _SECOND.match(following)
+    if text_above or counted:
+        what = f'the subject is "{shortened(words, 40)}", the first of {len(ones)} headings with one #'
+        fix = 'if that is a section, write "title: …" at the top, between two lines ---'
+        yield proof.finding(line, 0, "title-section", what, fix)
+
+
+def _top(proof: Proof) -> Iterator[Token]:
+    return (token for token in proof.document.tokens if token.level == 0)
+
+
+_FIRST = lazy(r"(?:1|一|I)(?:[.、．):：]|\s)")
+_SECOND = lazy(r"(?:2|二|II)(?:[.、．):：]|\s)")
 
 
 def _links_in_title(proof: Proof) -> Iterator[Finding]:

@@ -72,6 +72,7 @@ WARNINGS = (
     "unfinished",
     "section-empty",
     "title-link",
+    "title-section",
     "note-unused",
     "link-empty",
     "link-mismatch",

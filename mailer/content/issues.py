@@ -72,6 +72,7 @@ class Issue:
     welcome: bool = False  # a newsletter's welcome: see mailer.content.welcomes
     aliases: tuple[str, ...] = ()  # addresses that it had on another site, see mailer.content.aliases
     undated: str = ""  # what stands where the date should, if the issue has none: "20 Nov", "9999-99-99"
+    titled_by_text: bool = False  # by its first "# heading", not by its front matter
     restricted: str = ""  # the line of another program that says that it was not for everybody
 
     @property
@@ -101,7 +102,7 @@ def read_issue(path: Path, config: Path | None = None) -> Issue:
     body = "\n".join(lines[front.end :])
     more = (front.values.get(key, "") for key in MORE_DATES)
     places = (_first_of(front.values, *DATES), path.stem, resolved.parent.name, *more)
-    title = _with_emoji(_first_of(front.values, "title", *SUBJECTS))
+    title = named = _with_emoji(_first_of(front.values, "title", *SUBJECTS))
     day = _date(*places, title)
     if not title or not day:
         heading = _heading(path, body, front.end + 1)
@@ -124,6 +125,7 @@ def read_issue(path: Path, config: Path | None = None) -> Issue:
         findings=tuple(judge(front, lines, body, day, slug)),
         aliases=aliases_in(front.values),
         undated="" if day else places[0],
+        titled_by_text=not named,
         restricted=restriction_in(front.values),
     )
 
