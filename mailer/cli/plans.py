@@ -1,6 +1,7 @@
 """Show what `mailer send issue` would do, and put its question, in the words of the person who wrote the issue."""
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from mailer.content.findings import Finding
     from mailer.publishing.sending import Proposal
 
+_IMAGES = re.compile(r'<img\b[^>]*?\bsrc="(https?://[^"]+)"')
 LARGE_GIF = 2_000_000  # bytes; whoever sends one should mean it
 
 # What a plan shows as `action`, by the value of mailer.sending.existing.Action that --json gives.
@@ -109,14 +111,18 @@ def _subscribers(proposal: "Proposal") -> str:
 
 
 def _images(proposal: "Proposal") -> str:
-    """Say how many and how large they are, and what all subscribers together load from which host."""
+    """Say how many and how large they are, what all subscribers together load from which host, and how many do not
+    come from there.
+    """
     issue = proposal.plan.issue
     size = sum(len(image.content) for image in issue.images)
+    others = {address for address in _IMAGES.findall(issue.html) if not address.startswith(issue.media_url)}
+    elsewhere = f"{len(others):,} from {'other sites' if len(others) > 1 else 'another site'}" if others else ""
     if not size:
-        return "none"
+        return elsewhere or "none"
     host = urlsplit(issue.media_url).hostname
     everybody = f"{_in_bytes(size * proposal.audience)} from {host} for {counted(proposal.audience, 'subscriber')}"
-    return f"{len(issue.images)}, {_in_bytes(size)}: {everybody}"
+    return "; ".join(filter(None, (f"{len(issue.images)}, {_in_bytes(size)}: {everybody}", elsewhere)))
 
 
 def _in_bytes(size: int) -> str:

@@ -49,7 +49,7 @@ def test_the_plan_shows_what_an_editor_looks_at(ready, issue):
     shown = ready("send", "issue", issue(ISSUE, "next.md"), "--dry-run").out
     rows = dict(line.strip().split("  ", 1) for line in shown.splitlines())
     assert (rows["subject"], rows["preheader"], rows["date"]) == ("The Weekly", "Boards and compilers.", LATER)
-    assert (rows["subscribers"], rows["images"]) == ("3", "none")
+    assert (rows["subscribers"], rows["images"]) == ("3", "1 from another site")
     assert "alt-missing" in rows["findings"]
     assert "kB" in rows["size"]
     assert not {"content_sha256", "database", "account", "slug"} & set(rows)
