@@ -189,14 +189,23 @@ def show(newsletter: str | None, as_json: bool) -> None:
 
 
 def _show(report: dict[str, Any]) -> None:
-    state = "on" if report["on"] else "off"
-    click.echo(f"{report['newsletter']}: the welcome is {state}; {counted(report['due'], 'subscriber')} due")
+    due = counted(report["due"], "subscriber")
+    click.echo(f"{report['newsletter']}: the welcome is {_state(report)}; {due} due")
     names = ("accepted", "skipped", "rejected", "unknown", "waiting", "cancelled")
     click.echo(f"planned {report['planned']} = " + " + ".join(f"{name} {report[name]}" for name in names))
     facts = ", ".join(f"{name} {report[name]}" for name in ("delivered", "bounced", "complained") if report[name])
     click.echo(f"of the accepted: {facts}" if facts else "no reports on the accepted ones yet")
     for version in report["versions"]:
         _show_version(version)
+
+
+def _state(report: dict[str, Any]) -> str:
+    if not report["on"]:
+        return "off"
+    paused = [version["state"] == "paused" for version in report["versions"] if version["in_use"]]
+    if not any(paused):
+        return "on"
+    return "on, but paused" if all(paused) else "on, but paused in part"
 
 
 def _show_version(version: dict[str, Any]) -> None:

@@ -87,7 +87,8 @@ def pause_welcome(version: Send, reason: str = "", **language: str) -> None:
         for send in list(versions.order_by("pk").values_list("pk", flat=True)):
             with send_lock.alone(send):
                 if versions.filter(pk=send).update(state=Send.State.PAUSED, reason=reason, finished_at=None):
-                    log.warning("welcome paused", extra={"send": send})
+                    # Who pauses it at a terminal reads the answer of the command, and needs no warning beside it.
+                    log.log(logging.WARNING if reason else logging.INFO, "welcome paused", extra={"send": send})
 
 
 def versions_beside(version: Send) -> QuerySet[Send]:

@@ -116,7 +116,8 @@ def test_it_is_paused_and_resumed_as_a_whole(ready, write, api):
     assert "there is no send 'welcome'" in ready("pause", "welcome").err
     ready("send", "welcome", "--yes")
     paused = ready("pause", "welcome")
-    assert (paused.code, paused.out.count(": paused")) == (0, 2)
+    assert (paused.code, paused.out.count(": paused"), paused.err) == (0, 2, "")
+    assert "weekly: the welcome is on, but paused; 0 subscribers due" in ready("status", "welcome").out
     readers.confirmed()
     welcome_subscribers()
     assert api.recipients == []
