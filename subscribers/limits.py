@@ -105,6 +105,11 @@ def mails_of_network(network: str, now: datetime) -> int:
     return MailRequest.objects.filter(network=network, at__gt=now - HOUR).count()
 
 
+def is_loud(rank: int) -> bool:
+    """Tell whether a request's network had caused many emails when it was made."""
+    return rank % UNSOLVED >= FREE_A_NETWORK_HOUR
+
+
 def room(now: datetime) -> int:
     """Return how many more confirmations caused by forms may go out now."""
     return RATE - MailRequest.objects.filter(budget=Budget.TYPED, sent_at__gt=now - PERIOD).count()

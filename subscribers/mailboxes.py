@@ -21,6 +21,50 @@ PROVIDERS = (
     _Provider(("yandex.ru", "yandex.com", "yandex.by", "yandex.kz", "ya.ru"), means={"-": "."}),
 )
 _BY_DOMAIN = {domain: provider for provider in PROVIDERS for domain in provider.domains}
+# Where anybody may have a mailbox, so that many addresses are many people. For limits of a domain, which would protect
+# nobody there.
+SHARED = frozenset(
+    {
+        "aol.com",
+        "fastmail.com",
+        "foxmail.com",
+        "free.fr",
+        "gmx.at",
+        "gmx.ch",
+        "gmx.de",
+        "gmx.net",
+        "hey.com",
+        "hotmail.co.uk",
+        "hotmail.com",
+        "hotmail.fr",
+        "126.com",
+        "139.com",
+        "163.com",
+        "laposte.net",
+        "libero.it",
+        "live.com",
+        "mail.com",
+        "mail.ru",
+        "msn.com",
+        "naver.com",
+        "orange.fr",
+        "outlook.com",
+        "outlook.de",
+        "outlook.fr",
+        "qq.com",
+        "sina.com",
+        "sohu.com",
+        "online.de",
+        "web.de",
+        "yahoo.co.jp",
+        "yahoo.co.uk",
+        "yahoo.com",
+        "yahoo.de",
+        "yahoo.fr",
+        "yeah.net",
+        "zoho.com",
+    }
+)
 # Fastmail delivers anything@ada.fastmail.com to ada@fastmail.com.
 TAGS_BEFORE_THE_NAME = (".fastmail.com", ".fastmail.fm")
 
@@ -39,3 +83,8 @@ def folded(email_key: str) -> str:
         meant = "".join(provider.means.get(sign, sign) for sign in local if sign not in provider.ignored)
         local = meant or local
     return f"{local}@{domain}"
+
+
+def is_shared(domain: str) -> bool:
+    """Tell whether a domain is that of a large provider, where anybody may have a mailbox."""
+    return domain in SHARED or domain in _BY_DOMAIN

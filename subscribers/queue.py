@@ -10,10 +10,12 @@ from datetime import datetime
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from subscribers.limits import CONFIRMATION_PAUSE, DAY, Budget, room
+from subscribers import mailboxes
+from subscribers.limits import CONFIRMATION_PAUSE, DAY, PERIOD, Budget, is_loud, room
 from subscribers.models import Consent, MailRequest, Subscriber, Subscription
 
 LENGTH = 2000
+A_DOMAIN = 20  # unconfirmed emails within PERIOD that loud networks cause
 AT_ONCE = 50  # this many more wait before they are pushed out together: one transaction, not one per request
 
 
@@ -41,6 +43,24 @@ def has_turn(place: MailRequest, now: datetime, ours: QuerySet[Subscription]) ->
     before = Q(rank__lt=place.rank) | Q(rank=place.rank, at__lt=place.at)
     ahead = waiting().filter(before, at__gt=now - DAY, subscription__in=ours.filter(confirmation_due__lte=now))
     return ahead.count() < room(now)
+
+
+def domain_rests_until(place: MailRequest, email_key: str, now: datetime) -> datetime | None:
+    """Return until when the domain of an address gets no email that a loud network asks for; None if it may go now.
+
+    Whoever owns a domain may read all its addresses, so the limits of a mailbox do not protect them. Only requests of
+    loud networks count and wait: nobody can hold up the visitors of another network. Who confirmed is no victim.
+    """
+    domain = email_key.rpartition("@")[2]
+    if place.budget != Budget.TYPED or place.sent_at or not is_loud(place.rank) or mailboxes.is_shared(domain):
+        return None
+    sent = MailRequest.objects.filter(budget=Budget.TYPED, sent_at__gt=now - PERIOD)
+    unconfirmed = sent.filter(
+        subscription__state=Subscription.State.PENDING, subscription__subscriber__email_key__endswith=f"@{domain}"
+    )
+    rows = unconfirmed.order_by("-sent_at").values_list("sent_at", "rank")
+    loud = [at for at, rank in rows if at and is_loud(rank)]
+    return loud[A_DOMAIN - 1] + PERIOD if len(loud) >= A_DOMAIN else None
 
 
 def is_over(place: MailRequest, now: datetime) -> bool:

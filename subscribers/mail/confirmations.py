@@ -78,7 +78,8 @@ def _claimed(subscription_id: int) -> Subscription | None:
         return None
     if place and not queue.has_turn(place, now, _awaited_here()):
         return None
-    if rests := _rests_until(subscription, place, now):
+    email_key = subscription.subscriber.email_key
+    if rests := _rests_until(subscription, place, now) or (place and queue.domain_rests_until(place, email_key, now)):
         ours.filter(confirmation_tries=tries).update(confirmation_due=rests)
         return None
     subscription.confirmation_due = lease = now + NEXT_TRY[tries]

@@ -90,3 +90,42 @@ def test_solving_later_brings_forward_what_a_stranger_put_off(clock):
     subscription = Subscription.objects.get(subscriber__email=ADA)
     assert subscription.confirmation_due == clock.now
     assert subscription.pk in set(confirmations.due(clock.now))
+
+
+def flood(domain, network=1):
+    """Ask for 30 emails from one network, the first ten of which are free to any."""
+    for number in range(30):
+        ask(f"f{network}n{number}@{domain}", network, SOLVED)
+
+
+def test_a_loud_network_mails_a_catch_all_domain_twenty_times_in_ten_minutes_beside_its_free_ones(clock):
+    flood("victim.example")
+    flood("victim.example", network=2)
+    assert len(send_all(clock)) == 2 * 10 + 20
+    clock.forward(minutes=9)
+    assert send_all(clock) == []
+    clock.forward(minutes=2)
+    assert len(send_all(clock)) == 20
+
+
+def test_a_flood_holds_up_no_other_network_no_other_domain_and_no_large_provider(clock):
+    flood("victim.example")
+    flood("victim.example", network=2)
+    send_all(clock)
+    ask("grace@victim.example", 3, WAITED)
+    ask(ADA, 1, SOLVED)
+    assert set(send_all(clock)) == {"grace@victim.example", ADA}
+    for network in (4, 5):
+        flood("gmail.com", network)
+    assert len(send_all(clock)) == 60
+
+
+def test_people_who_confirm_make_room_for_others_of_their_domain(clock):
+    flood("campus.example")
+    flood("campus.example", network=2)
+    for email in send_all(clock):
+        subscriber = Subscription.objects.get(subscriber__email=email).subscriber
+        optin.confirm(subscriber.public_id, "weekly", LINK)
+    clock.forward(minutes=1)
+    flood("campus.example", network=3)
+    assert len(send_all(clock)) == 10 + 20
