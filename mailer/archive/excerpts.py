@@ -39,13 +39,13 @@ def excerpts(openings: Sequence[Opening]) -> list[Excerpt]:
     An issue's own preheader stands, unless it begins as another's does.
     """
     sentences = [_sentences(one.text) for one in openings]
-    said = _in_several({key_of(sentence) for sentence in one} for one in sentences)
+    said = _in_several({_key(sentence) for sentence in one} for one in sentences)
     begun = _in_several({_beginning(one.preheader)} for one in openings)
     shown = _in_several(set(one.images) for one in openings)
     found = []
     for opening, spoken in zip(openings, sentences, strict=True):
         own = "" if _beginning(opening.preheader) in begun else opening.preheader
-        fresh = "" if own else shortened(_joined(one for one in spoken if key_of(one) not in said))
+        fresh = "" if own else shortened(_joined(one for one in spoken if _key(one) not in said))
         image = next((one for one in opening.images if one not in shown), "")
         found.append(Excerpt(own or (fresh if width(fresh) >= SHORTEST else opening.preheader), image))
     return found
@@ -60,13 +60,13 @@ def _sentences(text: str) -> list[str]:
     return [sentence.strip() for sentence in SENTENCE_END.split(text) if sentence.strip()]
 
 
-def key_of(sentence: str) -> str:
+def _key(sentence: str) -> str:
     """Return what is the same in "This is issue 12" and "This is issue 13"."""
     return NUMBER.sub("0", folded(sentence))
 
 
 def _beginning(preheader: str) -> str:
-    return key_of(preheader)[:AS_A_PREHEADER_BEGINS]
+    return _key(preheader)[:AS_A_PREHEADER_BEGINS]
 
 
 def _joined(sentences: Iterable[str]) -> str:

@@ -13,7 +13,7 @@ from itertools import islice
 from django.db import connection
 from django.db.models.expressions import RawSQL
 
-from mailer.archive.excerpts import key_of
+from mailer.archive.excerpts import NUMBER
 from mailer.archive.terms import RUN, Wanted, as_fts5, as_tsquery, folded, wanted
 from mailer.models import IndexedIssue, RemovedPage
 
@@ -78,14 +78,18 @@ def search(newsletter: str, query: str, number: int = 1) -> Found | None:
     number = min(max(1, number), max(1, -(-len(titles) // A_PAGE)))
     chosen = [pk for pk, _ in titles[(number - 1) * A_PAGE : number * A_PAGE]]
     rows = IndexedIssue.objects.in_bulk(chosen) if chosen else {}
-    said = {pk: _lines_with(rows[pk].text, words) for pk in chosen if pk in rows}
-    repeated = _repeated(said.values())
-    shown = {pk: excerpt(lines, words, rows[pk].excerpt, repeated) for pk, lines in said.items()}
-    results = tuple(_result(rows[pk], words, pieces) for pk, pieces in shown.items())
+    likely = {pk: _likely_lines(rows[pk].text, words, str.lower) for pk in chosen if pk in rows}
+    repeated = _repeated(likely.values())
+    results = tuple(_result(rows[pk], words, lines, repeated) for pk, lines in likely.items())
     return Found(len(titles), number, results)
 
 
-def _result(row: IndexedIssue, words: Sequence[Wanted], shown: Iterator[Piece]) -> Result:
+def _result(row: IndexedIssue, words: Sequence[Wanted], likely: Sequence[str], repeated: Set[str]) -> Result:
+    own = [line for line in likely if _but_for_numbers(line) not in repeated]
+    best = _best_line(own, words) or _best_line(likely, words)
+    # Folding each line takes ten times as long, and is seldom needed.
+    best = best or _best_line(_likely_lines(row.text, words, folded), words)
+    shown = marked(_around_first(best, words) if best else row.excerpt, words)
     return Result(row.slug, row.dated, row.language, tuple(marked(row.title, words)), tuple(shown))
 
 
@@ -97,16 +101,9 @@ def _says_all(text: str, words: Sequence[Wanted]) -> bool:
     return all(any(_places(piece, word) for piece in pieces) for word in words)
 
 
-def _lines_with(text: str, words: Sequence[Wanted]) -> list[str]:
-    """Return the lines of the text that have any of the words."""
-    lines = text.split("\n")
-    likened: Callable[[str], str]
-    # Folding takes ten times as long, and is seldom needed.
-    for likened in (str.lower, folded):
-        likely = [line for line in lines if _may_say_any(likened(line), words)]
-        if found := [line for line in likely if any(_says_all(line, [word]) for word in words)]:
-            return found
-    return []
+def _likely_lines(text: str, words: Sequence[Wanted], likened: Callable[[str], str]) -> list[str]:
+    """Return the lines of the text that seem to have any of the words."""
+    return [line for line in text.split("\n") if _may_say_any(likened(line), words)]
 
 
 def _may_say_any(line: str, words: Sequence[Wanted]) -> bool:
@@ -115,20 +112,23 @@ def _may_say_any(line: str, words: Sequence[Wanted]) -> bool:
 
 def _repeated(issues: Iterable[Sequence[str]]) -> Set[str]:
     """Return the lines that several results have, such as a motto: whoever says one of them is found as well."""
-    counted = Counter(line for lines in issues for line in {key_of(line) for line in lines})
+    counted = Counter(line for lines in issues for line in set(map(_but_for_numbers, lines)))
     return {line for line, count in counted.items() if count > 1}
 
 
-def excerpt(
-    lines: Sequence[str], words: Sequence[Wanted], otherwise: str, repeated: Set[str] = frozenset()
-) -> Iterator[Piece]:
-    """Yield the text around the first hits in the line that has most of the words; `otherwise` if there is none.
+def _but_for_numbers(line: str) -> str:
+    return NUMBER.sub("0", line)
 
-    A line that is not repeated in other issues goes first.
-    """
-    own = [line for line in lines if key_of(line) not in repeated]
-    best = max(own or lines, key=lambda line: sum(_says_all(line, [word]) for word in words), default="")
-    yield from marked(_around_first(best, words) if best else otherwise, words)
+
+def _best_line(lines: Sequence[str], words: Sequence[Wanted]) -> str:
+    """Return the line that says most of the words, the first of equals; "" if none says any."""
+    best, most = "", 0
+    for line in lines:
+        many = sum(_says_all(line, [word]) for word in words)
+        best, most = (line, many) if many > most else (best, most)
+        if most == len(words):
+            break
+    return best
 
 
 def _may_say(line: str, word: Wanted) -> bool:
