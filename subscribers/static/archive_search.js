@@ -13,9 +13,12 @@ const script = document.currentScript;
 const field = document.getElementById("q");
 const status = document.getElementById("found");
 const list = document.getElementById("results");
-const issues = [];
+const years = (script.dataset.years || "").split(" ").filter(Boolean); // the last one first
+const shards = new Map(); // year → promise of its issues
+let taken = [];
 // Shards call archive.take.
-const archive = { take: (shard) => issues.push(...shard) };
+const archive = { take: (shard) => (taken = shard) };
+let asked = 0; // searches; only the last one goes on
 
 function folded(text) {
   return text.normalize("NFKC").toLowerCase().normalize("NFKD").replace(ACCENTS, "").normalize("NFC");
@@ -105,31 +108,48 @@ function result([slug, title, day, dayInWords, language, beginning, text], words
   return item;
 }
 
-function show(query) {
-  const words = wordsOf(query);
-  list.replaceChildren();
-  if (!words.length) {
-    status.textContent = status.dataset.ask;
-    return;
-  }
-  const found = issues.flatMap((issue) => {
+function matching(issues, words) {
+  return issues.flatMap((issue) => {
     const title = folded(issue[1]);
     const all = `${title}\n${folded(issue[6])}`;
     if (!words.every((word) => placeOf(word, all) >= 0)) return [];
     return [[issue, words.every((word) => placeOf(word, title) >= 0)]];
   });
-  found.sort((a, b) => b[1] - a[1] || (a[0][2] < b[0][2] ? 1 : a[0][2] > b[0][2] ? -1 : 0));
+}
+
+// Year by year, as long as nobody asks for something else: ten thousand issues are a hundred megabytes.
+async function show(query) {
+  const own = ++asked;
+  const words = wordsOf(query);
+  const found = [];
+  list.replaceChildren();
+  status.textContent = words.length ? "" : status.dataset.ask;
+  if (!words.length) return;
+  for (const year of years) {
+    const fresh = matching(await load(year), words);
+    if (own !== asked) return;
+    const changes = fresh.length && (found.length < MOST || fresh.some(([, titled]) => titled));
+    found.push(...fresh);
+    found.sort((a, b) => b[1] - a[1] || (a[0][2] < b[0][2] ? 1 : a[0][2] > b[0][2] ? -1 : 0));
+    if (changes) list.replaceChildren(...found.slice(0, MOST).map(([issue]) => result(issue, words)));
+  }
   status.textContent = found.length ? status.dataset.count.replace("#", found.length) : status.dataset.none;
-  list.append(...found.slice(0, MOST).map(([issue]) => result(issue, words)));
 }
 
 function load(year) {
-  return new Promise((done) => {
-    const shard = document.createElement("script");
-    shard.src = `search/${year}.js`;
-    shard.onload = shard.onerror = done;
-    document.head.append(shard);
-  });
+  if (!shards.has(year)) {
+    shards.set(
+      year,
+      new Promise((done) => {
+        const shard = document.createElement("script");
+        taken = [];
+        shard.src = `search/${year}.js`;
+        shard.onload = shard.onerror = () => done(taken);
+        document.head.append(shard);
+      }),
+    );
+  }
+  return shards.get(year);
 }
 
 const query = new URLSearchParams(location.search).get("q") || "";
@@ -139,5 +159,4 @@ field.form.addEventListener("submit", (event) => {
   history.replaceState(null, "", `?q=${encodeURIComponent(field.value)}`);
   show(field.value);
 });
-if (!query) status.textContent = status.dataset.ask;
-Promise.all((script.dataset.years || "").split(" ").filter(Boolean).map(load)).then(() => query && show(query));
+show(query);

@@ -71,6 +71,22 @@ def test_it_finds_words_of_any_length(glass: Glass, folder: Path):
     assert glass.walk(steps) == FINDS
 
 
+def test_nothing_is_loaded_before_somebody_asks_and_then_each_year_once(glass: Glass, folder: Path):
+    def steps(page: Any) -> Any:
+        loaded: list[str] = []
+        page.on("request", lambda request: loaded.extend([request.url] if "/search/" in request.url else []))
+        page.goto((folder / "search.html").as_uri())
+        page.wait_for_load_state("networkidle")
+        before = len(loaded)
+        for query in ("quant", "芯"):
+            page.locator("#q").fill(query)
+            page.locator("#q").press("Enter")
+            page.wait_for_function("document.getElementById('found').textContent.includes(': ')")
+        return before, [url.rpartition("/")[2] for url in loaded], page.locator("#results li").count()
+
+    assert glass.walk(steps) == (0, ["2026.js", "2019.js"], 2)
+
+
 def test_what_is_found_is_marked_and_runs_nothing(glass: Glass, folder: Path):
     def steps(page: Any) -> Any:
         page.goto(f"{(folder / 'search.html').as_uri()}?q=quantization")
