@@ -5,31 +5,12 @@ spaces, of which a text must have one: without them its pattern is not even comp
 """
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
 
+from mailer.checks.kinds import Markup
 from mailer.checks.merge_fields import CLOSE, COMMON, FALLBACK, FIELD, GREETING, OPEN, SIGNS, WHO
 from mailer.checks.words import BLANK, STARRED
 from mailer.content.markdown.named_tags import JOINS, KINDS
 from mailer.content.patterns import lazy
-
-
-@dataclass(frozen=True)
-class Markup:
-    rule: str  # "" for what another rule reports
-    signs: tuple[str, ...]
-    pattern: re.Pattern[str]
-    fix: str
-    in_front: bool = True  # whether it means anything in a subject, too
-    called: str = ""  # what it is, if its text does not say so
-
-    def find(self, text: str) -> Iterator[re.Match[str]]:
-        """Return each place where the text has it."""
-        for sign in self.signs:
-            if sign in text:
-                return self.pattern.finditer(text)
-        return iter(())
-
 
 _NOTE = (
     "remove it: only <!-- a comment --> below the title is left out of an email; what should be shown belongs in `code`"
@@ -64,10 +45,16 @@ _MERGE_FIELDS = (
     _elsewhere("*|", STARRED),
     _left(SIGNS, rf"(?<![\w%$#@]){OPEN}{FIELD}{FALLBACK}{CLOSE}(?!\w)", _OWN_FIX, re.IGNORECASE),
     _left(
-        f"{SIGNS} -",
-        rf"{GREETING}[,，]?(?:\s*{OPEN}|\s+-){WHO}{FALLBACK}(?:{CLOSE}|-)",
+        f"{SIGNS} - < ＜",
+        rf"{GREETING}[,，]?(?:\s*{OPEN}|\s*[<＜]|\s+-)(?:{WHO}|{FIELD}){FALLBACK}(?:{CLOSE}|[>＞]|-)",
         _OWN_FIX,
         re.IGNORECASE,
+    ),
+    _left(
+        "NAME XX",
+        r"(?:[Dd]ear|[Hh](?:i|ey|ello|allo|ola)|Liebe[rs]?|Bonjour|亲爱的|您好)[ ,，]{0,2}"
+        r"(?:(?:[FL]|FIRST_?|LAST_?)?NAME|XXX{0,3})(?!\w)",
+        _OWN_FIX,
     ),
     # {first_name, "there"}, [Name,fallback=friend], {contactfield=firstname}, %recipient.name%, <%= name %>
     _left("{", r"\{\$?\w+,\s*[\"“'‘][^{}\n]{0,80}[\"”'’]\}", _OWN_FIX),
@@ -79,7 +66,13 @@ _MERGE_FIELDS = (
     _left(
         "<", r"</?(?:unsubscribe|webversion|preferences|forwardtoafriend|singleline|multiline)(?:\s[^<>]*)?>", _OWN_FIX
     ),
-    _maybe(SIGNS, rf"(?<![\w%$#@\[])(?!\[\w){OPEN}{COMMON}{CLOSE}(?!\w)", _OWN_FIX, re.IGNORECASE, in_front=True),
+    _maybe(
+        SIGNS,
+        rf"(?<![\w%$#@\[{{｛])(?!\[\w|[【［]|\{{\{{|｛｛){OPEN}{COMMON}{CLOSE}(?!\w)",
+        _OWN_FIX,
+        re.IGNORECASE,
+        in_front=True,
+    ),
 )
 
 # In an address, only what is certain: `https://api.example.org/{id}` may be meant, and a variable of a site generator,
@@ -128,7 +121,9 @@ _CERTAIN = (
         re.DOTALL | re.MULTILINE,
     ),
     _private(
-        "{ <!--", r"\{/\*.{0,1000}?\*/\}|\{#(?=\s).{0,1000}?#\}|\{>>.{0,1000}?<<\}|<!--.{0,1000}?-->", "the comment "
+        "{ <!--",
+        r"\{/(?:\*|\s).{0,1000}?[\s*]/\}|\{#(?=\s).{0,1000}?#\}|\{>>.{0,1000}?<<\}|<!--.{0,1000}?-->",
+        "the comment ",
     ),
     # Tags of one's own are shown as text, and so is a reference that is used as a comment inside of a paragraph. A text
     # about them says "<note> and </note>".
@@ -163,7 +158,8 @@ _CERTAIN = (
     ),
     # Hugo; Zola, Jekyll, Eleventy, Handlebars; Liquid without an end; WordPress.
     _left("{{", r"\{\{[<%](?:.{0,500}?[%>]\}\})?", _EXPAND, re.DOTALL),
-    _left("{{", r"\{\{\{?\s*[#/^&>!$~.-]*\s*[A-Za-z_\"'“‘].{0,500}?\}\}\}?", _EXPAND, re.DOTALL),
+    _left("{{", r"\{\{\{?\s*[#/^&>!$~.-]*\s*(?:[^\W\d]|[\"'“‘]).{0,500}?\}\}\}?", _EXPAND, re.DOTALL),
+    _left("｛｛", r"｛｛[^｛｝\n]{1,200}｝｝", _EXPAND),
     _left("{%", r"\{%-?\s+\w+", _EXPAND),
     _left("[", r"\[/?[a-z][\w-]*(?:\s+[\w-]+=[\"“'][^\"”'\n]{0,300}[\"”'])+\s*/?\]", _EXPAND),
     # Images and links of HTML that are text, because a quotation mark or a bracket is wrong; none that a text is about.
@@ -190,7 +186,7 @@ _CERTAIN = (
     # A power, "x[^2]" or "9 m[^2]", and a class of regular expressions, "[^a-z]".
     _maybe(
         "[^",
-        r"(?<![^\W\d_])(?:[a-zR]|mc|[kcm]m)\[\^-?[\dn]{1,2}\]",
+        r"(?<![A-Za-zÀ-ÿ])(?:[a-zR]|mc|[kcm]m)\[\^-?[\dn]{1,2}\]",
         f"write it as x^2^ if it is a power, or {_SHOW}",
     ),
     _left(
@@ -212,6 +208,7 @@ _BETWEEN = r"[^$\n]{0,80}?"
 _VALUE = r"(?:\"[^\"<>]*\"|'[^'<>]*'|\{[^<>]*?\})"
 _WIDE = "[\u3040-\u30ff\u3400-\u9fff]"
 _WEB = "https?://|mailto:"
+_MEANT = rf"(?:{_WEB}|[^()（）\s]{{1,200}}\.(?:png|jpe?g|gif|webp))"
 _STRAY = r"[^*~=\n]{1,200}?"
 
 _UNCERTAIN = (
@@ -238,15 +235,16 @@ _UNCERTAIN = (
         rf"|(?<![\w\])])\[(?=[^\]\n]{{0,200}}?[^\W\d_])[^\[\]()\n]{{1,200}}\((?:{_WEB})[^()\s]{{1,300}}\)(?![^\[\n]{{0,200}}\])",
         "write [words](address)",
     ),
-    _maybe(
-        "】 ］",
-        rf"[【［][^【】［］\n]{{1,200}}[】］][(（]\s*(?:{_WEB})[^()（）\s]{{1,300}}\s*[)）]",
-        "write [words](address), with [ ] in half width",
-    ),
     # Marks of Markdown in full width, as a Chinese or Japanese keyboard writes them.
-    _maybe("]（", r"\[[^\[\]\n]{1,200}\]（\s*https?://[^（）\n]{1,300}）", "write the address in ( ), not in （ ）"),
-    _maybe("》", r"\A》[^\n]{1,100}", "write > for a quote, not 》"),
-    _maybe("＃", r"\A＃{1,6}[ \u3000][^\n]*", "write # for a heading, not ＃"),
+    _maybe(
+        "（ 】 ］ ［ 》 ＞ ＃ ＊ ＝ ｀",
+        rf"\[[^\[\]\n]{{1,200}}\]（\s*{_MEANT}[^()（）\s]{{0,300}}\s*[)）]"
+        rf"|[【［][^【】［］\n]{{1,200}}[】］][(（]\s*{_MEANT}[^()（）\s]{{0,300}}\s*[)）]"
+        r"|\A[》＞](?![》＞])[^\n]{1,100}|\A＃{1,6}[ \u3000][^\n]*|\A［[ xX\u3000]］\s"
+        r"|(?<!＊)＊＊(?=\w)[^＊\n]{1,100}＊＊(?!＊)|(?<!＝)＝＝(?=\w)[^＝\n]{1,100}＝＝(?!＝)"
+        r"|［(?:［[^［］\n]{1,100}］|＾\w{1,40})］|(?<!｀)｀(?=\S)[^｀\n]{1,200}｀(?!｀)",
+        "type its marks in half width: [ ] ( ) > # * = `",
+    ),
     # A space that only looks like one; tags of Bear and Obsidian, in a line of their own.
     _maybe(
         "#",

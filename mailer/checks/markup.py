@@ -11,8 +11,9 @@ from itertools import islice, pairwise
 
 from markdown_it.token import Token
 
-from mailer.checks.dialects import ADMONITIONS, CONTENTS, IN_ADDRESSES, IN_FRONT, IN_WORDS, Markup
+from mailer.checks.dialects import ADMONITIONS, CONTENTS, IN_ADDRESSES, IN_FRONT, IN_WORDS
 from mailer.checks.html_code import with_code
+from mailer.checks.kinds import Markup
 from mailer.checks.proofs import CODE_SPAN, Proof, shortened
 from mailer.checks.words import LEAVES, OWN_LINK
 from mailer.content.findings import Finding
@@ -81,7 +82,7 @@ def _words(token: Token) -> str:
         elif child.type == "code_inline":
             parts.append(CODE)
         elif child.type == "image":
-            parts.append("".join(inside.content for inside in child.children or []))
+            parts.append("".join(one.content for one in child.children or [] if one.type != "html_inline"))
         elif child.type in ("text", "text_special"):
             parts.append(child.content)
     return "".join(parts)

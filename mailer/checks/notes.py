@@ -52,6 +52,12 @@ def look(proof: Proof) -> Iterator[Finding]:
             for found in pattern.finditer(what_is_read(proof)):
                 what = f'subscribers would see {kind} "{shortened(found[1])}"'
                 yield finding_at(proof, found.start(), "private-note", what, _FIX)
+        for name, words in {"subject": proof.rendered.subject, "preheader": proof.issue.preheader}.items():
+            for found in pattern.finditer(words) if any(sign in words for sign in signs) else ():
+                what = f'subscribers would see {kind} "{shortened(found[1])}" in the {name}'
+                told = proof.finding_at_title("private-note", what, _FIX)
+                if told.line < proof.issue.body_line:
+                    yield told
     for token in proof.document.tokens:
         if token.type == "code_block" and token.map and not _COMMENT.sub("", token.content).strip():
             what = f'subscribers would see the comment "{shortened(token.content)}" as code, because it is indented'

@@ -16,7 +16,7 @@ import pytest
 import mailer
 import subscribers
 from mailer.checks import dialects
-from mailer.checks.dialects import Markup
+from mailer.checks.kinds import Markup
 from mailer.content.markdown import cjk
 from mailer.content.patterns import Lazy
 

@@ -2,7 +2,7 @@
 
 import re
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -139,9 +139,18 @@ def _repaired(children: list[Token], dropped: set[str], partners: Mapping[int, i
         children = _visible_names(children)
     if "html_inline" in kinds:
         children = raw_html.resolve(children, dropped, partners, prose=True)
+    if "image" in kinds:
+        _show_tags_in_alts(children)
     if "footnote_ref" in kinds:
         children = after_links(children)
     return join_wide_lines(children) if "softbreak" in kinds else children
+
+
+def _show_tags_in_alts(children: Iterable[Token]) -> None:
+    """Keep what an image's description says in pointed brackets: `List<String>`."""
+    for child in children:
+        if child.type == "image" and any(inside.type == "html_inline" for inside in child.children or ()):
+            child.children = raw_html.resolve(child.children or [], set(), raw_html.pairs([child]), prose=True)
 
 
 def first_heading(source: str) -> str:

@@ -45,6 +45,7 @@ _TAG = re.compile(r"<(?P<close>/?)(?P<name>[A-Za-z][\w:-]*)(?P<rest>(?:[^<>\"']|
 _UNSEEN = re.compile(r"<!--.*?(?:-->|\Z)|<\?.*?\?>|<![A-Za-z].*?>|<!\[CDATA\[.*?\]\]>", re.DOTALL)
 
 
+_GOES_ON = re.compile(r"[ \t]*[^\s<]")
 # No character has that number, and Python refuses to read one of more than 4,300 digits.
 _LONG_NUMBER = re.compile(r"&#[0-9]{100,};?")
 
@@ -148,8 +149,7 @@ def resolve(children: list[Token], dropped: set[str], partners: Mapping[int, int
             continue
         found = _TAG.fullmatch(child.content.strip())
         if not found:
-            # Only comments are left out of a sentence: it says "<!DOCTYPE html>" and "<?php … ?>" to show them.
-            unseen = _UNSEEN.fullmatch(child.content.strip()) and (not prose or child.content.startswith("<!--"))
+            unseen = _UNSEEN.fullmatch(child.content.strip()) and not _is_quoted(children, position - 1, prose=prose)
             result += [_unseen(child.content)] if unseen else _text(child.content)
             continue
         name, closes = found["name"].lower(), bool(found["close"])
@@ -173,6 +173,12 @@ def resolve(children: list[Token], dropped: set[str], partners: Mapping[int, int
                 result += _remarks(name, found["rest"], child.content, dropped)
             result += _tag(name, closes, child.content)
     return result
+
+
+def _is_quoted(children: list[Token], position: int, *, prose: bool) -> bool:
+    """Tell whether a text shows `<!DOCTYPE html>` or `<?php … ?>`: it stands in a sentence, or begins one."""
+    following = children[position + 1].content if position + 1 < len(children) else ""
+    return not children[position].content.startswith("<!--") and (prose or bool(_GOES_ON.match(following)))
 
 
 def _source(children: list[Token]) -> str:

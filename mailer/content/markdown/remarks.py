@@ -91,9 +91,9 @@ def _comment_in_text(token: Token) -> str:
 
 
 def _swallows_text(fence: Token, lines: list[str]) -> bool:
-    """Tell whether a fence without an end holds more than code: text begins after an empty line, or at a heading."""
+    """Tell whether a fence without an end holds more: text behind an empty line, a heading, or a mark in full width."""
     begin, end = fence.map or (0, 0)
     mark = lines[end - 1].strip(" \t>")
     if end - begin > 1 and len(mark) >= len(fence.markup) and not mark.strip(fence.markup[0]):
         return False
-    return bool(re.search(r"\S[^\S\n]*\n\s*\n|^ {0,3}#{2,6} ", fence.content.rstrip(), re.MULTILINE))
+    return bool(re.search(r"\S[^\S\n]*\n\s*\n|^ {0,3}#{2,6} |^｀{3}", fence.content.rstrip(), re.MULTILINE))

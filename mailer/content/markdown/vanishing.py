@@ -14,7 +14,7 @@ from mailer.content.markdown.remarks import Remark, shortened
 # A remark, and all of the text that it is about.
 Vanished = tuple[Remark, str]
 # Letters of other scripts are no address, unless one begins as an address does.
-_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:|[/#.?%]|[!-~]*[./#@?][!-~]*\Z")
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:|[/#.?%]|(?=[!-~]*\Z)[^./#@?]*[./#@?]")
 _COMMENT = re.compile(r"[ \t>]*\[(?://|comment|[#_.-])\]", re.IGNORECASE)
 _NOTE = re.compile(r"(?P<indent>[ \t>]*)(?:(?:[*+-]|\d{1,9}[.)])[ \t]+)*\[\^(?P<label>[^\]\s]+)\]:")
 

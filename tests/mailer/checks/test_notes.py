@@ -62,6 +62,7 @@ def test_a_note_that_goes_on_in_further_paragraphs_blocks_a_send(findings, text,
     ("text", "column"),
     [
         ("<private>**Ada** may be fired</private>", 1),
+        ("Words **{/* do not tell */}**", 1),
         ("%%`ada` is fired%% and `%%x%%`", 1),
         ('![A kiln](https://a.example/a.png "Ours %%do not show this%%")', 41),
         ('[A kiln](https://a.example/a "Ours %%do not show this%%")', 36),
@@ -69,6 +70,14 @@ def test_a_note_that_goes_on_in_further_paragraphs_blocks_a_send(findings, text,
 )
 def test_markdown_in_a_note_or_a_title_around_it_hides_nothing(findings, text, column):
     assert notes(findings(text)) == [(9, column)]
+
+
+@pytest.mark.parametrize("key", ["title", "preheader"])
+@pytest.mark.parametrize("note", ["<!– do not tell –>", "{::comment}do not tell{:/}", "<i hidden>do not tell</i>"])
+def test_a_note_in_the_front_matter_blocks_a_send(findings, key, note):
+    front = {"title": "Boards", "preheader": "Small ones.", key: f"Boards {note}"}
+    lines = "\n".join(f"{name}: '{value}'" for name, value in front.items())
+    assert [line for line, _ in notes(findings(f"---\n{lines}\n---\n\nWords.\n"))] == [2]
 
 
 @pytest.mark.parametrize("comment", ["<!-- do not tell -->", "[//]: # (do not tell)"])

@@ -22,6 +22,8 @@ def text(source: str) -> str:
         "close it with </body> at the end",
         "The <p> tag, and the <li> tag",
         "<? is where PHP begins",
+        "<!DOCTYPE html> is on top.",
+        "<?php echo 1; ?> is PHP.",
         "Write <!DOCTYPE html> on top, <?php echo 1; ?> or <![CDATA[words]]>.",
         "Put <title> and </title> around it, or <b>, </b>.",
         "在 <video> 和 </video> 之间",
@@ -158,3 +160,7 @@ def test_a_tag_talked_about_does_not_change_what_follows():
 def test_a_number_that_no_character_has_is_one_replacement_however_long(rendered, html):
     mail = rendered(f"# Title\n\nText.\n\n{html.replace('{n}', '9' * 6000)}\n").html
     assert ("9999" in mail, " a\n<" in mail or ">link</a>" in mail) == (False, True)
+
+
+def test_an_image_may_be_described_with_pointed_brackets():
+    assert text("![A List<String> <!-- ask Ada --> and <b>more</b>](a.png)") == "[A List<String> and more]"
