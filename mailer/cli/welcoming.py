@@ -123,7 +123,12 @@ def _freeze(newsletter: "Newsletter", contents: "list[Content]", yes: bool, as_j
     if changes:
         question = f"Email this to each subscriber of {newsletter.name} who confirms from now on?"
         confirm(one_line(question), yes or settings.PROVIDER == "rehearsal")
-    versions = welcomes.freeze(newsletter, contents) if changes else []
+    try:
+        versions = welcomes.freeze(newsletter, contents) if changes else []
+    except KeyboardInterrupt:  # before or after the commit: only the database knows
+        told = "interrupted; `mailer status welcome` shows what is in use, and running the command again is safe."
+        click.echo(f"mailer: {told}", err=True)
+        raise
     if as_json:
         click.echo(json.dumps(welcome_reports.report(newsletter.label), ensure_ascii=False))
         return

@@ -9,6 +9,7 @@ import pytest
 from mailer.cli import steering, watching
 from mailer.cli.terminal import Problem
 from mailer.models import ProviderAccount, Send, Welcome
+from mailer.publishing import welcomes
 from mailer.worker.sweeping import sweep
 from mailer.worker.welcoming import welcome_subscribers
 from subscribers.models import WelcomeDue
@@ -46,6 +47,24 @@ def test_it_asks_before_anybody_is_emailed(ready, write, terminal):
     assert (done.code, "The Weekly welcomes its subscribers with welcome:en:1" in done.out) == (0, True)
     again = ready("send", "welcome")
     assert (again.code, "already in use as it is" in again.out) == (0, True)
+
+
+@pytest.mark.parametrize("is_kept", [True, False])
+def test_an_interrupt_leaves_the_welcome_whole_and_says_how_to_look(ready, write, monkeypatch, is_kept):
+    freeze = welcomes.freeze
+
+    def interrupted(*given):
+        if is_kept:
+            freeze(*given)
+        raise KeyboardInterrupt
+
+    write()
+    monkeypatch.setattr(welcomes, "freeze", interrupted)
+    ended = ready("send", "welcome", "--yes")
+    assert (ended.code, "`mailer status welcome` shows what is in use" in ended.err) == (1, True)
+    monkeypatch.setattr(welcomes, "freeze", freeze)
+    again = ready("send", "welcome", "--yes").out
+    assert ("already in use as it is" if is_kept else "welcomes its subscribers with welcome:en:1") in again
 
 
 def test_findings_that_block_name_the_file(ready, write):
