@@ -36,6 +36,7 @@ BLANK = re.compile(
     r"|\[(LINK|URL|TITLE|NAME|DATE|PLACEHOLDER|INSERT\b[^\][]{0,60}|YOUR [A-Z ]+|ADD [A-Z ]+)\]"
 )
 STARRED = re.compile(r"\*\|[A-Z_:]+\|\*")  # Markdown takes the stars for emphasis, so it is looked for in the source
+_H1_IN_HTML = lazy(r"<h1\b[^<>]{0,200}>(.{1,300}?)</h1>", re.DOTALL)
 LEAVES = lazy(r"unsub|opt_?out", re.IGNORECASE)
 OWN_LINK = "remove it: mailer adds each subscriber's own link to unsubscribe below the issue"
 BLANK_TARGET = re.compile(r"(TODO|LINK|URL|TBD|XXX+|https?://(TODO|LINK|URL|TBD|XXX+|…|\.\.\.)?/?)")
@@ -51,12 +52,18 @@ def look(proof: Proof) -> Iterator[Finding]:
     yield from _blanks(proof)
 
 
+def _title_in_html(body: str) -> str:
+    """Return the words of a heading as those of a README on GitHub, <h1 align="center">, or ""."""
+    found = _H1_IN_HTML.search(body) if "<h1" in body else None
+    return shortened(" ".join(re.sub("<[^<>]*>", " ", found[1]).split()), 60) if found else ""
+
+
 def _subject(proof: Proof) -> Iterator[Finding]:
     subject = proof.rendered.subject
     if not subject.strip():
-        yield proof.finding_at_title(
-            "no-subject", "the issue has no title, so the email has no subject", 'begin with a line "# Title"'
-        )
+        words = _title_in_html(proof.issue.body)
+        fix = f'write "# {words}" for <h1>, which makes no subject' if words else 'begin with a line "# Title"'
+        yield proof.finding_at_title("no-subject", "the issue has no title, so the email has no subject", fix)
         return
     width = display_width(subject)
     if width > WIDEST_SUBJECT:

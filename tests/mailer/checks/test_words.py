@@ -1,5 +1,7 @@
 import pytest
 
+from mailer.checks import check
+
 
 def titled(title: str, preheader: str = "What this is about.", more: str = "") -> str:
     return f'---\ntitle: "{title}"\npreheader: "{preheader}"\n{more}---\n\nHello there.\n'
@@ -189,3 +191,16 @@ def test_a_link_to_a_blank_is_an_error(rules, target):
 )
 def test_braces_meant_to_be_seen_are_not_placeholders(rules, text):
     assert "placeholder-left" not in rules(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "fix"),
+    [
+        ("Hello there.", 'begin with a line "# Title"'),
+        ('<h1 align="center">Kiln <i>Letters</i>\n25</h1>\n\nHello there.', 'write "# Kiln Letters 25" for <h1>'),
+        ('<h1><img src="https://a.example/l.png" alt=""></h1>\n\nHello there.', 'begin with a line "# Title"'),
+    ],
+)
+def test_an_issue_without_a_title_is_told_how_to_write_the_one_that_it_has(proof, text, fix):
+    (told,) = (one for one in check(proof(text)) if one.rule == "no-subject")
+    assert told.fix.startswith(fix)
