@@ -31,6 +31,7 @@ _FRAMED = lazy(r"[|｜](?=\s|[^|｜]{2}).*[|｜]\Z")
 _OPEN = lazy(r"(?<!\\)(?<=\S)\s{1,20}[|｜]\s{1,20}(?=\S)")
 _BELOW_HEAD = lazy(r"(?=.*[-–—])[|｜+:：=\s–—-]{3,}")
 _LINE_ENDS = lazy(r"(?:[ ]{2}|\\|<br\s?/?>)\n", re.IGNORECASE)
+_LABEL = lazy(r"[^|｜]{1,40}[:：]")
 _NO_CELLS = lazy(rf"{CODE_SPAN.pattern}|\[\[[^\[\]\n]*\]\]", re.DOTALL)
 
 
@@ -79,7 +80,9 @@ def _slip(text: str) -> _Slip | None:
     head = kinds.index("below", 1) - 1 if "below" in kinds[1:] else -1
     if head >= 0 and all({"|", "｜"} & {*row} for row in rows[head : head + 2]):
         return _framed(written[head], head)
-    if len(rows) > 1 and set(kinds) == {"open"} and not _LINE_ENDS.search(text):
+    # "Date: 3 May | Place: Rome" is no cell, and lines that begin so stay lines.
+    meant = _LINE_ENDS.search(text) or all(_LABEL.match(row) for row in rows)
+    if len(rows) > 1 and set(kinds) == {"open"} and not meant:
         return _run_together(written[0], len(rows) - 1)
     return None
 
@@ -94,7 +97,9 @@ def _framed(line: str, row: int) -> _Slip:
 def _run_together(line: str, more: int) -> _Slip:
     below = "line" if more == 1 else f"{more} lines"
     fix = "write |---|---| below the first line of a table, with a column for each; or end lines with a backslash"
-    return _Slip(0, f'"{shortened(line)}" and the {below} below it begin no table, and would be shown as one line', fix)
+    return _Slip(
+        0, f'"{shortened(line)}" and the {below} below it begin no table, so subscribers would see a text', fix
+    )
 
 
 def _kind(row: str) -> str:

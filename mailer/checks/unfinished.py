@@ -23,7 +23,7 @@ HOLDS_A_PLACE = re.compile(
     r"(内容)?待(定|补|补充|填|填写|写|更新|完善|整理|编辑)|稍后补充|补充中|未完|施工中)",
     re.IGNORECASE,
 )
-MARKED = re.compile(r"\W*(wip|draft|todo|草稿)\s*[:：]|[\[(（【]\s*(wip|draft|todo|草稿)\s*[\])）】]", re.IGNORECASE)
+MARKED = re.compile(r"\A\W*(wip|draft|todo|草稿)\s*[:：]|[\[(（【]\s*(wip|draft|todo|草稿)\s*[\])）】]", re.IGNORECASE)
 # What Notion exports below the title; of the latter, a text may well have a single one.
 _OF_A_PAGE = (
     r"created(?: (?:time|by|on))?|last (?:edited|modified|updated)(?: (?:time|by))?|erstellt(?: am| von)?"
@@ -51,7 +51,7 @@ def look(proof: Proof) -> Iterator[Finding]:
                 yield proof.finding(line, 0, "unfinished", "an item of the list is empty", "write it, or remove it")
     yield from _properties(proof)
     for name, text in (("title", proof.issue.title), ("preheader", proof.issue.preheader)):
-        if text and (_holds_a_place(text) or MARKED.match(text) or to_do(text)):
+        if text and (_holds_a_place(text) or MARKED.search(text) or to_do(text)):
             what = f'the {name} is "{shortened(text)}", which is unfinished text'
             found = proof.finding_at_title("unfinished", what, "write it before you send")
             if found.line < proof.issue.body_line or not to_do(text):  # else told with the heading

@@ -68,10 +68,10 @@ def test_rows_that_are_no_table_are_told(findings, text, line, named):
         ("Day | Hours\n---\nSat | 9-12\nSun | 9-11", '"Day | Hours" and the line below it'),
     ],
 )
-def test_rows_that_run_together_are_told_once(findings, text, named):
+def test_rows_without_a_head_are_told_once(findings, text, named):
     (told,) = findings(f"{TOP}{text}\n")
     assert (told.rule, told.line) == ("markup-maybe", 8)
-    assert told.message == f"{named} begin no table, and would be shown as one line"
+    assert told.message == f"{named} begin no table, so subscribers would see a text"
 
 
 @pytest.mark.parametrize(
@@ -81,6 +81,7 @@ def test_rows_that_run_together_are_told_once(findings, text, named):
         "[Read](https://a.example/a) | [Archive](https://a.example/b)",
         "Pipe it: cat a | sort, which is\nwhat everybody does.",
         "Home | About\\\nContact | Terms",
+        "Date: 3 May | Place: Rome\nDate: 9 May | Place: Oslo",
         "Home | About<br>\nContact | Terms",
         "`a | b` is one,\n`c | d` is another.",
         "The Weekly | Boards\n---\n\nWords.",

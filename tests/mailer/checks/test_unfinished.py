@@ -81,7 +81,14 @@ def test_prose_about_placeholder_text_is_prose_unless_it_is_that_text(rules):
 
 
 @pytest.mark.parametrize(
-    "front", ["title: TBD", "title: 'WIP: boards'", "title: '[Draft] Boards'", "title: Boards\npreheader: lorem ipsum"]
+    "front",
+    [
+        "title: TBD",
+        "title: 'WIP: boards'",
+        "title: '[Draft] Boards'",
+        "title: Boards [DRAFT]",
+        "title: Boards\npreheader: lorem ipsum",
+    ],
 )
 def test_a_title_or_preheader_that_only_holds_a_place_is_unfinished(rules, front):
     assert "unfinished" in rules(
