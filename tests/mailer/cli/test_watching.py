@@ -9,6 +9,7 @@ from datetime import date
 
 import pytest
 
+from mailer.cli import watching
 from mailer.models import Send
 from mailer.sending import ranges
 from mailer.sending.ranges import plan_next_range
@@ -56,12 +57,17 @@ def test_send_issue_waits_for_the_plan_and_the_send(ready, issue, api):
     assert len(api.times_mailed) == 10
 
 
-def test_whoever_watches_hears_once_that_the_provider_is_out_of_reach(ready, issue, api):
+def test_whoever_watches_hears_once_that_the_provider_is_out_of_reach(ready, issue, api, monkeypatch):
+    look = watching._Hindrances._say_trouble
+
+    def come_back_once_it_is_said(told, send):
+        look(told, send)
+        if told._said:
+            api.listen()
+
+    monkeypatch.setattr(watching._Hindrances, "_say_trouble", come_back_once_it_is_said)
     api.refuse_connections()
-    back = threading.Timer(3, api.listen)
-    back.start()
     ran = ready("send", "issue", issue(ISSUE), "--yes")
-    back.join()
     assert ran.code == 0
     assert ran.err.count("2026-11-20 is held up: no connection to 127.0.0.1") == 1
     assert len(api.times_mailed) == 10
