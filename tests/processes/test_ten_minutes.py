@@ -26,6 +26,7 @@ PASSWORD = "a sentence nobody guesses"
 # What is typed, chosen or looked at on the way.
 BEFORE = f"""
 set -eu
+umask 077  # as some servers have it for root
 export PATH=/usr/local/bin:/usr/local/sbin:/usr/bin:/usr/sbin:/bin:/sbin HOME=/root DEBIAN_FRONTEND=noninteractive
 export EDITOR=/usr/local/bin/edit
 HOST={HOST} NEWSLETTER=/repositories/newsletter MAILER=/repositories/mailer
