@@ -135,7 +135,8 @@ def count_typed(mailbox: str, network: str, typed: Typed, now: datetime) -> Coun
         raise EffortNeeded("everybody" if is_busy else "network")
     rank = min(mails, MOST_COUNTED) + (0 if typed.effort is Effort.SOLVED else UNSOLVED)
     if not allows_mail(asked(mailbox, Budget.TYPED, now), now):
-        _bring_forward(mailbox, rank, typed.effort, now)
+        if _bring_forward(mailbox, rank, typed.effort, now):
+            note("", Budget.TYPED, now, network=network)  # or a quiet network would bring forward what a loud one asked
         return None
     request = note(mailbox, Budget.TYPED, now, network=network, token=typed.token, rank=rank)
     late = mails - FREE_A_NETWORK_HOUR + 1 if typed.effort is Effort.WAITED else 0
@@ -143,16 +144,17 @@ def count_typed(mailbox: str, network: str, typed: Typed, now: datetime) -> Coun
     return Counted(request, now + delay, is_busy or bool(delay))
 
 
-def _bring_forward(mailbox: str, rank: int, effort: Effort, now: datetime) -> None:
-    """Bring forward a stranger's earlier request that waits far behind, now that more effort was made.
+def _bring_forward(mailbox: str, rank: int, effort: Effort, now: datetime) -> bool:
+    """Bring forward a stranger's earlier request that waits far behind, now that more effort was made; tell if one did.
 
     Locks requests before subscriptions, as `queue.push_out` does.
     """
     waiting = MailRequest.objects.filter(mailbox=mailbox, budget=Budget.TYPED, sent_at=None)
-    waiting.filter(rank__gt=rank).update(rank=rank)
+    moved = waiting.filter(rank__gt=rank).update(rank=rank)
     if effort is not Effort.WAITED:
         late = Subscription.objects.filter(pk__in=waiting.values("subscription"), confirmation_tries=0)
         late.filter(confirmation_due__gt=now).update(confirmation_due=now)
+    return bool(moved)
 
 
 def count_signed(mailbox: str, now: datetime) -> Counted | None:

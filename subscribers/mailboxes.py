@@ -23,48 +23,21 @@ PROVIDERS = (
 _BY_DOMAIN = {domain: provider for provider in PROVIDERS for domain in provider.domains}
 # Where anybody may have a mailbox, so that many addresses are many people. For limits of a domain, which would protect
 # nobody there.
-SHARED = frozenset(
-    {
-        "aol.com",
-        "fastmail.com",
-        "foxmail.com",
-        "free.fr",
-        "gmx.at",
-        "gmx.ch",
-        "gmx.de",
-        "gmx.net",
-        "hey.com",
-        "hotmail.co.uk",
-        "hotmail.com",
-        "hotmail.fr",
-        "126.com",
-        "139.com",
-        "163.com",
-        "laposte.net",
-        "libero.it",
-        "live.com",
-        "mail.com",
-        "mail.ru",
-        "msn.com",
-        "naver.com",
-        "orange.fr",
-        "outlook.com",
-        "outlook.de",
-        "outlook.fr",
-        "qq.com",
-        "sina.com",
-        "sohu.com",
-        "online.de",
-        "web.de",
-        "yahoo.co.jp",
-        "yahoo.co.uk",
-        "yahoo.com",
-        "yahoo.de",
-        "yahoo.fr",
-        "yeah.net",
-        "zoho.com",
-    }
-)
+_SHARED = """
+    126.com 139.com 163.com 189.cn 21cn.com abv.bg alice.it aliyun.com aol.com arcor.de att.net au.com bk.ru
+    bluewin.ch bol.com.br btinternet.com comcast.net cox.net daum.net docomo.ne.jp ezweb.ne.jp fastmail.com
+    foxmail.com free.fr freenet.de gmx.at gmx.ch gmx.com gmx.de gmx.fr gmx.net hanmail.net hey.com hinet.net
+    hotmail.co.uk hotmail.com hotmail.de hotmail.es hotmail.fr hotmail.it i.ua inbox.ru interia.pl internet.ru
+    kpnmail.nl laposte.net libero.it list.ru live.co.uk live.com live.fr live.nl mail.com mail.ru mailbox.org msn.com
+    naver.com netvigator.com nifty.com o2.pl onet.pl online.de orange.fr outlook.com outlook.com.br outlook.de
+    outlook.es outlook.fr outlook.it outlook.jp posteo.de qq.com rambler.ru rediffmail.com rocketmail.com
+    sbcglobal.net seznam.cz sfr.fr sina.cn sina.com sky.com skynet.be softbank.ne.jp sohu.com t-online.de telenet.be
+    telia.com terra.com.br tin.it tiscali.it tuta.io tutanota.com ukr.net uol.com.br verizon.net vip.126.com
+    vip.163.com vip.qq.com virgilio.it virginmedia.com walla.co.il wanadoo.fr web.de wp.pl yahoo.ca yahoo.co.in
+    yahoo.co.jp yahoo.co.uk yahoo.com yahoo.com.au yahoo.com.br yahoo.com.hk yahoo.com.tw yahoo.de yahoo.es yahoo.fr
+    yahoo.it yeah.net ymail.com ziggo.nl zoho.com
+"""
+SHARED = frozenset(_SHARED.split())
 # Fastmail delivers anything@ada.fastmail.com to ada@fastmail.com.
 TAGS_BEFORE_THE_NAME = (".fastmail.com", ".fastmail.fm")
 

@@ -49,7 +49,7 @@ def domain_rests_until(place: MailRequest, email_key: str, now: datetime) -> dat
     """Return until when the domain of an address gets no email that a loud network asks for; None if it may go now.
 
     Whoever owns a domain may read all its addresses, so the limits of a mailbox do not protect them. Only requests of
-    loud networks count and wait: nobody can hold up the visitors of another network. Who confirmed is no victim.
+    loud networks count and wait: nobody can hold up the visitors of quiet ones. Who confirmed is no victim.
     """
     domain = email_key.rpartition("@")[2]
     if place.budget != Budget.TYPED or place.sent_at or not is_loud(place.rank) or mailboxes.is_shared(domain):

@@ -1,5 +1,6 @@
 """Scripts that try to push others out of the queue of confirmation emails, or back in it."""
 
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
@@ -106,6 +107,18 @@ def test_a_loud_network_mails_a_catch_all_domain_twenty_times_in_ten_minutes_bes
     assert send_all(clock) == []
     clock.forward(minutes=2)
     assert len(send_all(clock)) == 20
+
+
+@pytest.mark.parametrize(("first", "then"), [(WAITED, limits.Effort.NONE), (SOLVED, SOLVED)])
+def test_a_quiet_network_that_asks_once_more_does_not_let_a_flood_through(clock, first, then):
+    for number in range(100):
+        ask(f"n{number}@victim.example", 1, first)
+    sent = len(send_all(clock))
+    clock.forward(minutes=1)
+    for number in range(100):
+        with suppress(limits.EffortNeeded):
+            ask(f"n{number}@victim.example", 2, then)
+    assert sent + len(send_all(clock)) <= 2 * limits.FREE_A_NETWORK_HOUR + queue.A_DOMAIN
 
 
 def test_a_flood_holds_up_no_other_network_no_other_domain_and_no_large_provider(clock):
