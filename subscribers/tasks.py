@@ -30,7 +30,7 @@ def send_letter(letter_id: int) -> None:
 
 
 def _why(failure: MailFailed) -> dict[str, str]:
-    """Return the kind of error, and the message of one that is about no address: nothing else may be logged."""
-    cause = failure.__cause__
-    why = {"because": cause.detail} if isinstance(cause, NotSent) and cause.retry else {}
-    return {"error": type(cause).__name__, **why}
+    """Return the kind of error, and why in words of ours: the provider's may quote an address."""
+    error = failure.__cause__
+    why = {"because": error.cause} if isinstance(error, NotSent) and error.cause else {}
+    return {"error": type(error).__name__, **why}

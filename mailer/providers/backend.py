@@ -8,6 +8,7 @@ from django.core.mail.backends.base import BaseEmailBackend
 from mailer.providers.answers import (
     Accepted,
     Answer,
+    ConnectFailed,
     DeadlinePassed,
     OutcomeUnknown,
     RateLimited,
@@ -52,11 +53,16 @@ def _not_sent(answer: Answer) -> NotSent:
             return NotSent(detail, retry=True, wait=wait)
         case DeadlinePassed():
             return NotSent("the deadline for the request had passed", retry=True)
-        case OutcomeUnknown(detail=detail, status=status) if status is None or status < 400:
-            return NotSent(detail, retry=False, unknown=True)
+        case OutcomeUnknown(detail=detail, status=status, cause=cause) if status is None or status < 400:
+            return NotSent(detail, retry=False, unknown=True, cause=cause)
         case RecipientsRejected(detail=by_subscriber):
             return NotSent("; ".join(by_subscriber.values()), retry=False)
+        case ConnectFailed(detail=detail):
+            return NotSent(detail, retry=True, cause=detail)
         case _:
             # The provider said that it failed, or refuses the key, the sender or what we wrote. That may be corrected
             # while the email is tried a few times more, and hardly ever makes it a second email.
-            return NotSent(getattr(answer, "detail", ""), retry=True)
+            status = getattr(answer, "status", None)
+            return NotSent(
+                getattr(answer, "detail", ""), retry=True, cause=f"the provider answered {status}" if status else ""
+            )

@@ -16,15 +16,19 @@ class NotSent(OSError):
     """An email was not sent, or its outcome is unknown. The message is the provider's or the network's.
 
     `retry`: the same email may go through later. It is False where this email or address was refused for good, and for
-    an email whose outcome is unknown (`unknown`), where a second try may be a second email.
+    an email whose outcome is unknown (`unknown`), where a second try may be a second email. `cause` is for logs, in
+    words of ours: the provider's may quote an address.
     """
 
-    def __init__(self, detail: str, *, retry: bool, unknown: bool = False, wait: float | None = None) -> None:
+    def __init__(
+        self, detail: str, *, retry: bool, unknown: bool = False, wait: float | None = None, cause: str = ""
+    ) -> None:
         super().__init__(detail)
         self.detail = detail
         self.retry = retry
         self.unknown = unknown
         self.wait = wait
+        self.cause = cause
 
 
 def may_be_retried(error: Exception) -> bool:

@@ -10,11 +10,20 @@ from tests import readers
 
 pytestmark = pytest.mark.django_db
 
-UNREACHED = NotSent("no connection to api.example.com:443: Connection refused", retry=True)
-REFUSED = NotSent(f"The address {readers.ADA} is not valid.", retry=False)
+ABOUT_ADA = f"The address {readers.ADA.email} is not valid."
+UNREACHED = NotSent("no connection to api.example.com:443", retry=True, cause="no connection to api.example.com:443")
+NOT_ANSWERED = NotSent(ABOUT_ADA, retry=True, cause="the provider answered 500")
 
 
-@pytest.mark.parametrize(("error", "because"), [(UNREACHED, UNREACHED.detail), (REFUSED, None)])
+@pytest.mark.parametrize(
+    ("error", "because"),
+    [
+        (UNREACHED, UNREACHED.detail),
+        (NOT_ANSWERED, "the provider answered 500"),
+        (NotSent(ABOUT_ADA, retry=True), None),
+        (NotSent(ABOUT_ADA, retry=False), None),
+    ],
+)
 def test_the_reason_is_logged_unless_it_is_about_an_address(caplog, monkeypatch, error, because):
     def raising(self, messages):
         raise error
