@@ -204,7 +204,7 @@ class _Hindrances:
                 click.echo("No worker has checked in for a minute; start one with `mailer worker`.", err=True)
 
     def _say_trouble(self, send: Send) -> None:
-        if send.state == Send.State.SCHEDULED:
+        if send.state not in Send.UNDER_WAY:
             return
         trouble = _patiently(lambda: held_up(send.account_id, clock.now()))
         if trouble and trouble.reason != self._said:

@@ -39,7 +39,7 @@ def find_send(name: str, newsletter: str | None) -> Send:
 def _taken_apart(name: str, newsletter: str | None) -> tuple[str, str | None]:
     """Return slug and newsletter of "weekly/2026-11-20", as reports name a send; anything else as it is."""
     label, slash, slug = name.partition("/")
-    named = slash and slug and "/" not in slug and newsletter in (None, label) and not Path(name).exists()
+    named = slash and slug and "/" not in slug and newsletter in (None, label) and not Path(name).is_file()
     return (slug, label) if named else (name, newsletter)
 
 

@@ -19,10 +19,10 @@ def today_of(newsletter: Newsletter) -> date:
 
 
 def first_sent(newsletter: str) -> Send | None:
-    """Return the oldest issue that the newsletter sent from here; what is older was published elsewhere."""
+    """Return the first issue that the newsletter sent from here; what is older was published elsewhere."""
     sends = Send.objects.filter(newsletter=newsletter, kind=Send.Kind.ISSUE, day__isnull=False)
     sent = sends.exclude(provider=REHEARSAL).exclude(first_request_at=None)
-    return sent.only("slug", "day").order_by("day", "id").first()
+    return sent.only("slug", "day").order_by("first_request_at", "id").first()
 
 
 def why_unsent(slug: str, day: date, newsletter: Newsletter, first: Send | None) -> str:

@@ -1,12 +1,13 @@
 """An import of a folder leaves out what is still to be sent: the web must not have an issue before its subscribers."""
 
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 
 from mailer.models import REHEARSAL, Send
 from mailer.publishing.importing import Terms, carry_out, plan_import
 from mailer.publishing.unsent import STARTER, is_sample
+from mailer.store import clock
 from tests.mailer.published import published
 
 pytestmark = pytest.mark.django_db
@@ -42,6 +43,14 @@ def test_what_is_not_older_than_the_first_issue_sent_from_here_may_still_be_sent
         "may still be sent: it is not older than 2026-06-05 (5 June 2026), the first issue sent from here; to import "
         f"it all the same, name {late} itself"
     ]
+
+
+def test_an_issue_of_long_ago_that_is_sent_later_does_not_keep_the_archive_out(write, tmp_path):
+    sent = clock.now()
+    published("2026-06-05", day=date(2026, 6, 5), first_request_at=sent)
+    published("2019-06-29", day=date(2019, 6, 29), first_request_at=sent + timedelta(days=1))
+    write("2026-05-29")
+    assert fates(plan(tmp_path)) == {"2026-05-29": "new"}
 
 
 def test_a_file_that_was_imported_by_its_name_is_updated_with_its_folder(write, tmp_path):
