@@ -1,7 +1,7 @@
 """Keep the lines of a letter's closing apart: "Best wishes," and, below it, who wrote the letter.
 
-Markdown shows them as one, and a mark at the end of such a line is what everybody forgets. Only lines that no program
-wrapped are taken for a closing: all are short, and the last does not end as a sentence does.
+Markdown joins such lines, unless a backslash or two spaces end them, which most people forget. Lines count as a closing
+if they are too short to have been wrapped, and the last does not end as a sentence does.
 """
 
 from collections.abc import Sequence
@@ -14,10 +14,13 @@ from mailer.content.markdown.plain_blocks import display_width
 LONGEST = 40  # columns
 LONGEST_NAME = 30
 MOST_LINES = 4
-FORMULAS = ("此致", "顺颂", "順頌", "即颂", "敬颂")  # 敬礼 or 时祺 follows
+BEFORE_A_WISH = ("此致", "顺颂", "順頌", "即颂", "敬颂")  # such as 敬礼！ or 时祺
+BEFORE_A_NAME = ("祝好", "谢谢", "謝謝", "敬具", "敬白", "草々", "かしこ")
 WORDS_ONLY = {"text", "softbreak", "strong_open", "strong_close", "em_open", "em_close", "link_open", "link_close"}
-ENDS = tuple(",.!…，。！")
-ENDS_A_SENTENCE = tuple(".!?…。！？:：;；,，、")
+ENDS = tuple(",.!…，。！،۔।")
+# Punctuation, and how sentences end in Chinese, Japanese and Korean where they have none.
+ENDS_A_SENTENCE = (*".!?…。！？:：;；,，、،؛؟۔।", "了", "です", "ます", "ません", "でした", "ました", "ない", "니다")
+QUOTES_AND_BRACKETS = "”’\"'»›」』)）]】"
 
 
 def with_lines_of_closing(paragraph: Token) -> list[Token]:
@@ -39,10 +42,19 @@ def _are_of_closing(lines: Sequence[str]) -> bool:
     if not all(lines):
         return False
     first, name, last = lines[0], lines[1], lines[-1]
-    if max(map(display_width, lines)) > LONGEST or display_width(name) > LONGEST_NAME or last.endswith(ENDS_A_SENTENCE):
+    if max(map(display_width, lines)) > LONGEST or display_width(name) > LONGEST_NAME:
+        return False
+    if first in BEFORE_A_WISH:
+        return True
+    if last.rstrip(QUOTES_AND_BRACKETS).endswith(ENDS_A_SENTENCE):
         return False
     if first.endswith(ENDS):
-        return name[0].isupper() or name[0] in "–—" or is_wide(name[0])
+        return _is_no_small_letter(name[0]) or name[0] in "–—"
     if is_wide(first[-1]):
-        return first in FORMULAS
+        return first in BEFORE_A_NAME
     return len(lines) == 2 and first[0].isupper() and name[0].isupper() and first[-1].isalpha()
+
+
+def _is_no_small_letter(char: str) -> bool:
+    """Tell whether a name may begin with it. Chinese, Arabic, Hebrew, … have no capital letters."""
+    return (char.isalpha() and not char.islower()) or is_wide(char)
