@@ -1,4 +1,4 @@
-"""Check that rows are a table, and that it is not wider than an email: a client cuts off what is beyond the edge.
+"""Find rows outside a table, and tables that are wider than an email: a client cuts off what is beyond the edge.
 
 Some clients let subscribers scroll the table aside, and not all of those show the shadow that says so.
 """
@@ -26,9 +26,11 @@ TOLERANCE = 1.08
 BREAKS = lazy("[ \t]+|(?<=[-?])|(?<=[\u2e80-\u9fff\uf900-\uffef])|(?=[\u2e80-\u9fff\uf900-\uffef])")
 
 
-# What stands between the cells, also as a Chinese or Japanese keyboard writes it. "||spoiler||" and "|x|" are no rows.
+# What stands between the cells, also as a Chinese or Japanese keyboard writes it. "||spoiler||" and "|x|" are not rows.
 _FRAMED = lazy(r"[|｜](?=\s|[^|｜]{2}).*[|｜]\Z")
-_OPEN = lazy(r"(?<!\\)(?<=\S)\s{1,20}[|｜]\s{1,20}(?=\S)")
+_OPEN = lazy(r"(?<!\\)(?<=\S)(?:\s{1,20}\|\s{1,20}|\s{0,20}｜\s{0,20})(?=\S)")
+# Between two cells. "|x + y| ≤ |x|" has none, because a space is on one side alone.
+_INNER = lazy(r"(?<=[^\s|｜\\])[|｜](?=[^\s|｜])|(?<=\s)[|｜](?=\s)")
 _BELOW_HEAD = lazy(r"(?=.*[-–—])[|｜+:：=\s–—-]{3,}")
 _LINE_ENDS = lazy(r"(?:[ ]{2}|\\|<br\s?/?>)\n", re.IGNORECASE)
 _LABEL = lazy(r"[^|｜]{1,40}[:：]")
@@ -75,12 +77,14 @@ def _slip(text: str) -> _Slip | None:
     written = text.split("\n")
     rows = _NO_CELLS.sub(lambda found: re.sub(r"[^\n]", "x", found[0]), text).split("\n")
     kinds = [_kind(row) for row in rows]
-    if "framed" in kinds:
-        return _framed(written[kinds.index("framed")], kinds.index("framed"))
+    framed = [number for number, kind in enumerate(kinds) if kind == "framed"]
+    # One row of one cell, "|Update|", is decoration.
+    if len(framed) > 1 or any(_INNER.search(rows[number].strip(), 1) for number in framed):
+        return _framed(written[framed[0]], framed[0])
     head = kinds.index("below", 1) - 1 if "below" in kinds[1:] else -1
     if head >= 0 and all({"|", "｜"} & {*row} for row in rows[head : head + 2]):
         return _framed(written[head], head)
-    # "Date: 3 May | Place: Rome" is no cell, and lines that begin so stay lines.
+    # "Date: 3 May | Place: Rome" is not a row, and lines that begin so stay lines.
     meant = _LINE_ENDS.search(text) or all(_LABEL.match(row) for row in rows)
     if len(rows) > 1 and set(kinds) == {"open"} and not meant:
         return _run_together(written[0], len(rows) - 1)

@@ -49,10 +49,13 @@ def test_a_table_that_fits_is_not(rules, rows):
         ("｜ 名称 ｜ 说明 ｜\n｜---｜---｜", 8, "｜ 名称 ｜ 说明 ｜"),
         ("| a | `x|y` |\n|---|---|\n| 1 | 2 |", 8, "| a | `x|y` |"),
         ("a | b | c\n---|---\n1 | 2 | 3", 8, "a | b | c"),
+        ("| Sun |\n| Mon |", 8, "| Sun |"),
+        ("｜周日｜休息｜", 8, "｜周日｜休息｜"),
+        ("| 名称 |\n｜---｜", 8, "| 名称 |"),
         ("+-----+------+\n| Day | Hours |\n+-----+------+", 9, "| Day | Hours |"),
     ],
 )
-def test_rows_that_are_no_table_are_told(findings, text, line, named):
+def test_rows_outside_a_table_are_told(findings, text, line, named):
     (told,) = findings(f"{TOP}{text}\n")
     assert (told.rule, told.line) == ("markup-maybe", line)
     assert f'"{named}" is in no table' in told.message
@@ -65,6 +68,8 @@ def test_rows_that_are_no_table_are_told(findings, text, line, named):
         ("**Sat** | Fair\n**Sun** | Rain", '"**Sat** | Fair" and the line below it'),
         ("> Day | Hours\n> Sat | 9-12\n> Sun | 9-11", '"Day | Hours" and the 2 lines below it'),
         ("- 时间 | 地点\n  周六 | 北京", '"时间 | 地点" and the line below it'),
+        ("窑温｜时间\n低温｜三小时\n高温｜八小时", '"窑温｜时间" and the 2 lines below it'),
+        ("曜日 ｜時間\n土｜ 九時から", '"曜日 ｜時間" and the line below it'),
         ("Day | Hours\n---\nSat | 9-12\nSun | 9-11", '"Day | Hours" and the line below it'),
     ],
 )
@@ -86,6 +91,12 @@ def test_rows_without_a_head_are_told_once(findings, text, named):
         "`a | b` is one,\n`c | d` is another.",
         "The Weekly | Boards\n---\n\nWords.",
         "|x| + |y| = |z|",
+        "|a - c| ≤ |a - b| + |b - c|",
+        "｜编者的话｜",
+        "Hello.\n|News of the kiln|\nWords.",
+        "窑温笔记｜春季号",
+        "时间：周六｜地点：窑场\n时间：周日｜地点：书店",
+        "首页｜存档\\\n联系｜关于",
         "| a | b |\n|---|---|\n| 1 | 2 |",
         "a | b\n--|--\n1 | 2",
         "a \\| b\nc \\| d",
