@@ -111,7 +111,7 @@ def _may_say_any(line: str, words: Sequence[Wanted]) -> bool:
 
 
 def _repeated(issues: Iterable[Sequence[str]]) -> Set[str]:
-    """Return the lines that several results have, such as a motto: whoever says one of them is found as well."""
+    """Return the lines that occur in several results, such as a motto."""
     counted = Counter(line for lines in issues for line in set(map(_but_for_numbers, lines)))
     return {line for line, count in counted.items() if count > 1}
 
@@ -121,7 +121,7 @@ def _but_for_numbers(line: str) -> str:
 
 
 def _best_line(lines: Sequence[str], words: Sequence[Wanted]) -> str:
-    """Return the line that says most of the words, the first of equals; "" if none says any."""
+    """Return the line that has the most of these words, the first of equals, or "" if none has any."""
     best, most = "", 0
     for line in lines:
         many = sum(_says_all(line, [word]) for word in words)

@@ -52,15 +52,15 @@ def _text(proof: Proof) -> Iterator[Finding]:
         for token, inside in pairwise(proof.document.tokens)
         if token.type in ("paragraph_open", "heading_open") and inside.map
     ]
-    told = -1
+    reported = -1
     for (token, inside), (_, following) in pairwise([*blocks, (Token("", "", 0), Token("", "", 0))]):
         begin, end = token.map or (0, 0)
-        if begin == told:
+        if begin == reported:
             continue
         # "Day | Weather" with a line "---" below it is a heading, and the rows are a paragraph.
         if token.markup == "-" and _kind(inside.content) and following.map and following.map[0] == end:
-            told = end if _kind(following.content.split("\n")[0]) else -1
-        slip = _run_together(inside.content, 1) if told == end else _slip(inside.content)
+            reported = end if _kind(following.content.split("\n")[0]) else -1
+        slip = _run_together(inside.content, 1) if reported == end else _slip(inside.content)
         if slip:
             yield proof.finding(begin + slip.row, 0, "markup-maybe", slip.what, slip.fix)
 
@@ -73,7 +73,7 @@ class _Slip:
 
 
 def _slip(text: str) -> _Slip | None:
-    """Return what was meant as rows of a table, and is text."""
+    """Return the first lines that were meant as rows of a table but are shown as text."""
     written = text.split("\n")
     rows = _NO_CELLS.sub(lambda found: re.sub(r"[^\n]", "x", found[0]), text).split("\n")
     kinds = [_kind(row) for row in rows]

@@ -74,7 +74,7 @@ def check(
 
 
 def _issues_in(paths: Iterable[Path]) -> Iterator[Path]:
-    """Return the files, and the issues in the folders: what is called README.md or the like is none."""
+    """Return the files, and the issues in the folders; README.md and the like are not issues."""
     from mailer.cli.folders import NO_ISSUES
     from mailer.publishing.issue_files import find_files
 

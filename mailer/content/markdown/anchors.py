@@ -57,7 +57,7 @@ def _as_sites_write_it(words: str) -> str:
 
 
 def _if_a_mark(found: re.Match[str]) -> str:
-    """Keep vowels and accents that are characters of their own, as in हिन्दी: they are no punctuation."""
+    """Keep vowels and accents that are characters of their own, as in हिन्दी: they are not punctuation."""
     return found[0] if unicodedata.category(found[0])[0] == "M" else ""
 
 

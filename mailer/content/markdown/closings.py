@@ -49,12 +49,12 @@ def _are_of_closing(lines: Sequence[str]) -> bool:
     if last.rstrip(QUOTES_AND_BRACKETS).endswith(ENDS_A_SENTENCE):
         return False
     if first.endswith(ENDS):
-        return _is_no_small_letter(name[0]) or name[0] in "–—"
+        return _may_begin_a_name(name[0]) or name[0] in "–—"
     if is_wide(first[-1]):
         return first in BEFORE_A_NAME
     return len(lines) == 2 and first[0].isupper() and name[0].isupper() and first[-1].isalpha()
 
 
-def _is_no_small_letter(char: str) -> bool:
-    """Tell whether a name may begin with it. Chinese, Arabic, Hebrew, … have no capital letters."""
+def _may_begin_a_name(char: str) -> bool:
+    """Tell whether a name may begin with this character; Chinese, Arabic and Hebrew have no capital letters."""
     return (char.isalpha() and not char.islower()) or is_wide(char)
