@@ -13,7 +13,7 @@ from tests.mailer.quality.glass import Glass
 from tests.readers import ADA
 from tests.subscribers.paths import confirm_path, data_path, leave_path, preferences_path
 
-pytestmark = pytest.mark.usefixtures("_an_installation")
+pytestmark = [pytest.mark.usefixtures("_an_installation"), pytest.mark.slow]
 
 # A ring is 3 pixels, 2 from what it surrounds. WCAG 1.4.11 and 2.4.13 ask for 3:1 against the ground.
 STOP = """() => {
