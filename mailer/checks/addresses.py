@@ -17,9 +17,11 @@ def look(proof: Proof) -> Iterator[Finding]:
     seen: set[tuple[str, str]] = set()
     lines = proof.document.source.split("\n")
     for link in proof.links:
-        if link.bare and lines[link.line][: link.column].endswith(("](", "](<")):
-            continue  # "[words](https://exam ple.org)" is no link, and told as one that was meant
+        # "[words](https://exam ple.org)" is not a link, and reported as one that was meant.
+        was_meant = link.bare and lines[link.line][: link.column].endswith(("](", "](<"))
         for rule, message, fix in _one(proof, link):
+            if was_meant and rule in ("link-broken", "link-local"):
+                continue
             if rule == "link-broken" and _is_told(proof, link):
                 continue
             if (rule, link.target) not in seen:  # the same address twice is one mistake

@@ -52,8 +52,8 @@ _MERGE_FIELDS = (
     ),
     _left(
         "NAME XX",
-        r"(?:[Dd]ear|[Hh](?:i|ey|ello|allo|ola)|Liebe[rs]?|Bonjour|亲爱的|您好)[ ,，]{0,2}"
-        r"(?:(?:[FL]|FIRST_?|LAST_?)?NAME|XXX{0,3})(?!\w)",
+        r"(?<![A-Za-z])(?:[Dd]ear|[Hh](?:i|ey|ello|allo|ola)|Liebe[rs]?|Bonjour|亲爱的|您好)[ ,，]{0,2}"
+        r"(?:(?:[FL]|FIRST_?|LAST_?)?NAME(?!\w)|XXX{0,3}(?=[ \t]{0,5}(?:[,，、:：!！.。\n]|\Z)))",
         _OWN_FIX,
     ),
     # {first_name, "there"}, [Name,fallback=friend], {contactfield=firstname}, %recipient.name%, <%= name %>

@@ -18,6 +18,7 @@ CLOSE = r"\s?(?:>>|%?\]\]?|[】］｝]|%%?|\}\}?\}?|\$\$?|##|@@?|~)"
 FALLBACK = r"(?:(?:\s*[,|:=/]|\sOR\s)[^{}\[\]\n]{0,80})?"
 GREETING = (
     r"(?<![A-Za-z])(?:dear|hi|hey|hello|hallo|liebe[rs]?|bonjour|cher|chère|hola|querid[oa]|ciao|亲爱的|您好|你好"
-    r"|尊敬的|敬爱的|敬愛的|亲|こんにちは[、,]?|안녕하세요|bonsoir|sehr[ ]geehrte[rs]?|estimad[oa]|olá|caro|cara)"
+    r"|尊敬的|敬爱的|敬愛的|(?<!\w)亲|عزيزي|عزيزتي|مرحبا|أهلا"
+    r"|こんにちは[、,]?|안녕하세요|bonsoir|sehr[ ]geehrte[rs]?|estimad[oa]|olá|caro|cara)"
 )
 SIGNS = "<< % { $ ## @ [ ~ 【 ［ ｛"  # of which OPEN has one

@@ -1,4 +1,4 @@
-"""Find private notes that only other programs hide, and comments that are none.
+"""Find private notes that only other programs hide, and malformed comments.
 
 They are looked for in the file: of the tags around them nothing is left in the email, and a note may go on in further
 paragraphs. `dialects` has the notes whose signs subscribers would see in one paragraph.
@@ -28,20 +28,21 @@ _DASHED = lazy(
     r"(?<!\\)((?:[<＜]\s?[!！]\s?[-–—－]{1,3}|(?<=[^\s>])[ \t]?<!---?>)"
     r"(?=[^<>＜＞]{0,300}?\w)[^<>＜＞]{1,300}?[-–—－]{1,3}\s?[>＞])"
 )
-_EMPTY_LINE = r"\n[ \t>]*\n"
-_ACROSS = lazy(
-    rf"(\{{>>(?:(?!<<\}}).){{0,2000}}?{_EMPTY_LINE}(?:(?!<<\}}).){{0,2000}}<<\}}"
-    rf"|(?:\A|(?<=\n)|(?<=[>*+-] ))<({OWN_TAGS})>(?:(?!</\2>).){{0,2000}}?{_EMPTY_LINE}(?:(?!</\2>).){{0,2000}}</\2>"
+# Each stops at the next sign like its own, or a text of many such signs would be read as often.
+_NOTE = lazy(
+    r"(\{>>(?:[^<{]|<(?!<\})|\{(?!>>)){0,4000}<<\}"
+    rf"|(?:\A|(?<=\n)|(?<=[>*+-] ))<({OWN_TAGS})>(?:[^<]|<(?!/?\2>)){{0,4000}}</\2>"
     # Not "x %% y" in one paragraph and again in the next, which is R, and nothing that is the edge of a paragraph.
-    rf"|(?<=[^\n\d%])(?<!\d )(?<!\b\w )%%(?![%\d])[^%]{{0,2000}}?{_EMPTY_LINE}[^%]{{0,2000}}(?<!\b\w )%%(?=[^%\n]*\S))",
-    re.DOTALL | re.IGNORECASE,
+    r"|(?<=[^\n\d%])(?<!\d )(?<!\b\w )%%(?![%\d])[^%]{0,4000}(?<!\b\w )%%(?=[^%\n]*\S))",
+    re.IGNORECASE,
 )
+_EMPTY_LINE = lazy(r"\n[ \t>]*\n")
 _COMMENT = lazy(r"<!--.{0,2000}?-->|^[ \t]{0,20}\[//\]:[^\n]*", re.DOTALL | re.MULTILINE)
 _SIGNS = {
     "the kramdown comment": (_KRAMDOWN, ("{::comment}",)),
     "the hidden text": (_HIDDEN, ("none", "hidden", "opacity", "font-size")),
     "the comment": (_DASHED, ("<", "＜")),
-    "the note": (_ACROSS, ("{>>", "</", "%%")),
+    "the note": (_NOTE, ("{>>", "</", "%%")),
 }
 
 
@@ -49,11 +50,11 @@ def look(proof: Proof) -> Iterator[Finding]:
     source = proof.document.source
     for kind, (pattern, signs) in _SIGNS.items():
         if any(sign in source for sign in signs):
-            for found in pattern.finditer(what_is_read(proof)):
+            for found in _found(pattern, what_is_read(proof)):
                 what = f'subscribers would see {kind} "{shortened(found[1])}"'
                 yield finding_at(proof, found.start(), "private-note", what, _FIX)
         for name, words in {"subject": proof.rendered.subject, "preheader": proof.issue.preheader}.items():
-            for found in pattern.finditer(words) if any(sign in words for sign in signs) else ():
+            for found in _found(pattern, words) if any(sign in words for sign in signs) else ():
                 what = f'subscribers would see {kind} "{shortened(found[1])}" in the {name}'
                 told = proof.finding_at_title("private-note", what, _FIX)
                 if told.line < proof.issue.body_line:
@@ -63,3 +64,8 @@ def look(proof: Proof) -> Iterator[Finding]:
             what = f'subscribers would see the comment "{shortened(token.content)}" as code, because it is indented'
             fix = "remove the spaces before it, or write ``` around it if it should be shown"
             yield proof.finding(token.map[0], 0, "private-note", what, fix)
+
+
+def _found(pattern: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
+    """Yield what the pattern finds; a note only if it goes on in another paragraph."""
+    return (found for found in pattern.finditer(text) if pattern is not _NOTE or _EMPTY_LINE.search(found[1]))

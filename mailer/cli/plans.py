@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mailer.content.findings import Finding
     from mailer.publishing.sending import Proposal
 
-_IMAGES = re.compile(r'<img\b[^>]*?\bsrc="(https?://[^"]+)"')
+_IMAGES = re.compile(r'<img\b[^<>]*?\bsrc="(https?://[^"]+)"')
 LARGE_GIF = 2_000_000  # bytes; whoever sends one should mean it
 
 # What a plan shows as `action`, by the value of mailer.sending.existing.Action that --json gives.

@@ -31,7 +31,7 @@ UNWRAPPED = _names(
     "param picture plaintext progress rp rt ruby search section select source summary textarea time "
     "title track tt wbr"
 )
-_OF_WORD = re.compile(r"(?:o|w|v|st1):[a-z]+")  # `<o:p></o:p>`, which Word leaves in what is copied
+_OF_WORD = "o:p"  # which Word leaves in what is copied
 BREAKS_LINE = _names("blockquote dd div dl dt h1 h2 h3 h4 h5 h6 hr li ol p pre table tr ul figcaption")
 TAKES_ALIGN = _names("div h1 h2 h3 h4 h5 h6 p")
 _ALIGNS = re.compile(r"\btext-align\s*:\s*(left|right|center)\b", re.IGNORECASE)
@@ -234,7 +234,7 @@ def _tag(name: str, closes: bool, source: str) -> list[Token]:
         meta = {"breaks": name in BREAKS_LINE, "strikes": name in STRIKES, "anchor": anchor}
         meta["script"] = "" if closes else SCRIPTS.get(name, "")
         return [*_place({} if keeps_id else attributes), Token("html_inline", "", 0, content=source, meta=meta)]
-    return _place(attributes) if name in UNWRAPPED or _OF_WORD.fullmatch(name) else _text(source)
+    return _place(attributes) if name in UNWRAPPED or name == _OF_WORD else _text(source)
 
 
 def _aligned(name: str, source: str) -> str:

@@ -13,8 +13,9 @@ from mailer.content.markdown.remarks import Remark, shortened
 
 # A remark, and all of the text that it is about.
 Vanished = tuple[Remark, str]
-# Letters of other scripts are no address, unless one begins as an address does.
-_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:|[/#.?%]|(?=[!-~]*\Z)[^./#@?]*[./#@?]")
+# Letters of other scripts are not an address, unless it begins as one does. Nor is a word with a full stop: "Yes."
+_LED_TO = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:|[/#]|\.\.?/|[.?%]+[^.?%]|(?=[!-~]*\Z)[^./#@?]*[./#@?]+[^./#@?]")
+_SAID = re.compile(r"(?![\x00-\x7f]*\Z)[^./]*|.*[.!?…。！？]")  # even if a link has it
 _COMMENT = re.compile(r"[ \t>]*\[(?://|comment|[#_.-])\]", re.IGNORECASE)
 _NOTE = re.compile(r"(?P<indent>[ \t>]*)(?:(?:[*+-]|\d{1,9}[.)])[ \t]+)*\[\^(?P<label>[^\]\s]+)\]:")
 
@@ -47,15 +48,16 @@ def _cells(tokens: Sequence[Token], lines: Sequence[str]) -> Iterator[Vanished]:
 
 
 def _speeches(tokens: Sequence[Token], lines: Sequence[str], env: Mapping[str, Any]) -> Iterator[Vanished]:
-    """Report the definitions of links whose address is a word, unless a link has it, which is told as one."""
+    """Report the definitions of links whose address is a word, unless a link has it that may be one."""
     found = [*env.get("references", {}).values(), *env.get("duplicate_refs", ())]
-    words = [one for one in found if one["href"] and not _ADDRESS.match(one["href"])]
+    words = [one for one in found if one["href"] and not _LED_TO.match(one["href"])]
     children = [child for token in tokens for child in token.children or ()] if words else []
     used = {child.attrs.get("href", child.attrs.get("src")) for child in children}
     for one in sorted(words, key=lambda one: int(one["map"][0])):
         begin, end = one["map"]
         text = "\n".join(lines[begin:end])
-        if one["href"] not in used and not _COMMENT.match(text):
+        is_used = one["href"] in used and not _SAID.fullmatch(one["href"])
+        if not is_used and not _COMMENT.match(text):
             what = f'"{shortened(text)}" is read as the address of a link, so it would not be in the email'
             yield Remark(begin, 0, "text-lost", what, "put a backslash before its [, or remove it", "error"), text
 

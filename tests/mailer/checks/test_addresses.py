@@ -99,3 +99,14 @@ def test_the_fix_is_the_same_where_relative_addresses_lead_nowhere(findings, add
 
 def test_a_link_with_a_space_in_its_host_is_told_once(rules):
     assert rules("Read [this](https://exam ple.org/a) first.") == ["markup-left"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        r"Say \[x](https://ada:secret@a.example/z) here.",
+        "Read [part one] (really)](https://list.example.org/unsubscribe?email=me@example.org&id=5)",
+    ],
+)
+def test_an_address_behind_a_link_that_is_none_still_tells_no_secret(findings, text):
+    assert "link-private" in {one.rule for one in findings(text)}

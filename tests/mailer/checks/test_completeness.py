@@ -20,6 +20,8 @@ BOARDS = "https://a.example/boards"
         ("Text.\n\n[^gone]: A note.\n    More of it.", "note-unused", "[^gone]"),
         ("[Ada]: Words\n\nText.", "text-lost", "[Ada]: Words"),
         ("[主持人]:大家好，欢迎！\n\nText.", "text-lost", "大家好，欢迎！"),
+        ("[Ada]: Yes.\n\nText.", "text-lost", "Yes."),
+        ("[Ada]: Hm...\n\nText.", "text-lost", "Hm..."),
         ("Text[^1].\n\n[^1]: First words.\n\n[^1]: Second words.", "text-lost", "First"),
     ],
 )
@@ -27,6 +29,12 @@ def test_words_that_markdown_drops_are_named(findings, text, rule, named):
     (told,) = findings(text)
 
     assert (told.rule, named in told.message) == (rule, True)
+
+
+@pytest.mark.parametrize("line", ["你好，欢迎来到节目。", "你好", "Hello!"])
+def test_what_a_speaker_says_is_named_even_if_they_speak_again(findings, line):
+    told = findings(f"[Ada]: {line}\n\nText.\n\n[Ada]: How are you today?")
+    assert (9, "text-lost") in [(one.line, one.rule) for one in told]
 
 
 def test_each_of_the_unused_notes_is_named_with_its_own_words(findings):

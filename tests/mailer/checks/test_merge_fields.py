@@ -20,6 +20,8 @@ def told(findings, text: str) -> list[tuple[str, str]]:
         "Hola {nombre}",
         "Dear <First Name>",
         "Dear FNAME",
+        "亲【姓名】",
+        "عزيزي [الاسم]",
         "{{姓名}}",
         "｛｛ name ｝｝",
     ],
@@ -34,7 +36,16 @@ def test_a_field_elsewhere_may_be_meant(findings):
 
 @pytest.mark.parametrize(
     "text",
-    ["【姓名】张三", "Hi Name of mine, dear all.", "亲爱的读者，【重点】", "git clone <name>"],
+    [
+        "From New Delhi XX to here, with sushi XXX.",
+        "Hello XXX-rated jokes, hi XX century.",
+        "父亲【姓名】：王某。",
+        "母亲[姓名]未填。",
+        "【姓名】张三",
+        "Hi Name of mine, dear all.",
+        "亲爱的读者，【重点】",
+        "git clone <name>",
+    ],
 )
 def test_names_in_other_brackets_are_text(rules, text):
     assert rules(text) == []

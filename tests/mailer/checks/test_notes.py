@@ -112,3 +112,8 @@ def test_what_is_not_seen_or_meant_is_no_note(rules, text):
 def test_a_tag_around_one_word_may_be_one_of_xml(findings, text):
     (told,) = findings(f"Write {text} into it.")
     assert (told.rule, text in told.message) == ("markup-maybe", True)
+
+
+def test_a_note_over_two_paragraphs_is_told_and_two_of_one_are_not_joined(findings):
+    assert notes(findings("Real {>> a note\n\nin two <<} end.")) == [(9, 6)]
+    assert notes(findings("<note>a</note>\n\nWords.\n\n<note>b\n\nc</note>")) == [(13, 1)]

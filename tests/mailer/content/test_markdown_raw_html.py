@@ -164,3 +164,7 @@ def test_a_number_that_no_character_has_is_one_replacement_however_long(rendered
 
 def test_an_image_may_be_described_with_pointed_brackets():
     assert text("![A List<String> <!-- ask Ada --> and <b>more</b>](a.png)") == "[A List<String> and more]"
+
+
+def test_what_word_leaves_is_removed_and_other_names_with_a_colon_stay():
+    assert text("<p>Vue has <v:slot> and <w:tag>.<o:p></o:p></p>") == "Vue has <v:slot> and <w:tag>."
