@@ -81,6 +81,7 @@ def test_a_release_names_the_migrations_that_a_later_one_goes_back_to():
         releasing.check_way_back("Database: mailer 0001, subscribers 0001.")
 
 
+@pytest.mark.slow
 def test_the_sdist_alone_makes_the_same_wheel_as_the_repository(packages, tmp_path):
     releasing._run(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path), cwd=ROOT)
     (direct,) = tmp_path.glob("*.whl")

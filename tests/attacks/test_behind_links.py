@@ -132,6 +132,7 @@ def test_the_name_of_the_host_may_be_written_in_capitals(client):
     assert answer.status_code == 200
 
 
+@pytest.mark.slow
 @settings(max_examples=150)
 @given(first=st.characters(), rest=st.text(max_size=40))
 @example(first="\x00", rest="")

@@ -53,6 +53,7 @@ def test_a_named_database_needs_no_newsletter(run, elsewhere, monkeypatch, name)
     assert run("status").code == 0
 
 
+@pytest.mark.slow
 def test_a_refused_command_leaves_not_even_a_folder(tmp_path):
     stage = Stage(tmp_path)
     ran = stage.run("subscribers", "suppress", "ada@readers.example", "--reason", "x", expect=2, MAILER_HOME="")
