@@ -50,7 +50,7 @@ def test_everybody_gets_through_with_and_without_each_header(
     sites = [site(f"127.0.0.1:{port}", chosen, streamed) for port, chosen, streamed in kinds]
     with plain_nginx(tmp_path / "nginx", sites) as fronts:
         visitors = {
-            f"reader-{number}@readers.example": Visitor(front, chunked=True) for number, front in enumerate(fronts)
+            f"reader@domain-{number}.example": Visitor(front, chunked=True) for number, front in enumerate(fronts)
         }
         forms = {email: visitor.open("/") for email, visitor in visitors.items()}
         time.sleep(2.5)  # nobody fills a form in less; a robot does
