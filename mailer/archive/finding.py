@@ -5,7 +5,7 @@ from typing import Any
 
 from django.db import connection
 
-from mailer.archive.statements import BOTH, KINDS, WITH_ARTICLE, Row, parameters, read, time_in
+from mailer.archive.statements import BOTH, CHANGED, KINDS, WITH_ARTICLE, Row, parameters, read, time_in
 
 _EXCERPT = """
     (SELECT known.excerpt FROM mailer_indexedissue known
@@ -36,7 +36,7 @@ _ONE = " UNION ALL ".join(
     for rows, _, slug in WITH_ARTICLE
 )
 _CHANGES = f"""
-    SELECT slug, COALESCE(corrected_at, renewed, published) FROM ({BOTH}) AS issues
+    SELECT slug, {CHANGED} FROM ({BOTH}) AS issues
     ORDER BY published DESC, slug DESC LIMIT %(count)s
 """  # noqa: S608 — of constants
 

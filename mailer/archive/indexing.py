@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from mailer.archive import Page, alone, articles
 from mailer.archive.excerpts import Opening, excerpts
-from mailer.archive.statements import BOTH, parameters, time_in
+from mailer.archive.statements import BOTH, CHANGED, parameters, time_in
 from mailer.archive.terms import as_tsvector, for_fts5, terms_of, within_limits
 from mailer.models import IndexedIssue, Media
 
@@ -32,11 +32,10 @@ COMPARED = 100  # issues in a row whose excerpts are chosen together, beside as 
 
 # What is old is found in the database, every half a minute by each worker: reading ten thousand issues to compare them
 # here takes 180 ms of CPU.
-_CHANGED = "COALESCE(issues.corrected_at, issues.renewed, issues.published)"
 _STALE = f"""
-    SELECT issues.slug, {_CHANGED}, known.updated, known.version FROM ({BOTH}) AS issues
+    SELECT issues.slug, {CHANGED}, known.updated, known.version FROM ({BOTH}) AS issues
     LEFT JOIN mailer_indexedissue known ON known.newsletter = %(newsletter)s AND known.slug = issues.slug
-    WHERE known.id IS NULL OR known.version <> %(version)s OR known.updated <> {_CHANGED}
+    WHERE known.id IS NULL OR known.version <> %(version)s OR known.updated <> {CHANGED}
     ORDER BY issues.published DESC
 """  # noqa: S608 — of constants
 _GONE = f"""

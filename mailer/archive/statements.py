@@ -47,6 +47,7 @@ WITH_ARTICLE = (
     (_IMPORTED.format(article=", i.article"), *KINDS[1][1:]),
 )
 BOTH = " UNION ALL ".join(rows for rows, _, _ in KINDS)
+CHANGED = "COALESCE(corrected_at, renewed, published)"  # of these rows
 
 
 def parameters(newsletter: str) -> dict[str, Any]:
